@@ -1,0 +1,97 @@
+"""The errors that a person can meet.
+
+Every error carries one clear sentence: what is wrong, with which file or value, and what to do. The command
+line prints that sentence and exits with the class's exit code; the QGIS plugin shows it. Nothing else is
+shown, so a sentence has to stand alone.
+"""
+
+from __future__ import annotations
+
+
+class TerraSporeError(Exception):
+    """Base of all errors with a sentence for the person.
+
+    Args:
+        text: one sentence: what is wrong, with which file or value.
+        hint: what to do about it, where the sentence does not say so already.
+    """
+
+    exit_code = 1
+
+    def __init__(self, text: str, hint: str | None = None) -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+
+    @property
+    def code(self) -> str:
+        """The stable name of the error in the machine protocol."""
+        return type(self).__name__
+
+    def __str__(self) -> str:
+        """The sentence and, behind it, the hint."""
+        return f"{self.text} {self.hint}" if self.hint else self.text
+
+
+class UserError(TerraSporeError):
+    """Something the person can put right: a file, a value, a missing package."""
+
+    exit_code = 2
+
+
+class ParameterError(UserError):
+    """An option has a value that cannot be used."""
+
+
+class SourceError(UserError):
+    """The input raster cannot be read, or not as an image."""
+
+
+class SourceChangedError(UserError):
+    """The input raster was changed while it was being read."""
+
+
+class OutputError(UserError):
+    """The output cannot be written."""
+
+
+class DiskFullError(OutputError):
+    """There is not enough free space for the output."""
+
+
+class ModelError(UserError):
+    """A model cannot be used."""
+
+
+class CardError(ModelError):
+    """A model card is missing, malformed or contradicts its model."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint is damaged, or is not of the architecture it should be."""
+
+
+class GraphError(ModelError):
+    """A graph (ONNX or MINDIR) is damaged, or uses what is not supported."""
+
+
+class RuntimeUnavailableError(UserError):
+    """The chosen runtime or device is not there, or does not work."""
+
+
+class VectorError(UserError):
+    """A vector layer cannot be read or used."""
+
+
+class InferenceError(TerraSporeError):
+    """A runtime failed while it was computing."""
+
+
+class OutOfMemoryError(TerraSporeError):
+    """There was not enough memory."""
+
+
+class Cancelled(TerraSporeError):
+    """The person cancelled the run."""
+
+    exit_code = 3

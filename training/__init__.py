@@ -1,0 +1,1 @@
+"""MindSpore networks, recipes and export for the models that the engine runs."""
