@@ -7,8 +7,10 @@ MindSpore runs everything but training.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from .engine.cli import run
+from .engine.cli.services import Services
 
 #: name -> (module relative to this package, attribute, one line of help)
 TRAINING_COMMANDS = {
@@ -18,9 +20,18 @@ TRAINING_COMMANDS = {
 }
 
 
+def create_network(name: str, **options: Any) -> Any:
+    """Make a MindSpore network for the engine's MindSpore runtime; MindSpore is imported when it is called."""
+    from .training.networks import create_network as factory
+
+    return factory(name, **options)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
-    sys.exit(run(sys.argv[1:], package=__package__ or "terraspore", extra_commands=TRAINING_COMMANDS))
+    services = Services(network_factory=create_network)
+    package = __package__ or "terraspore"
+    sys.exit(run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, services=services))
 
 
 if __name__ == "__main__":

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import importlib
-import sys
+import os
+import traceback
 from collections.abc import Mapping, Sequence
-from typing import IO
 
 import click
 
-from ..errors import TerraSporeError
+from ..errors import Cancelled, OutOfMemoryError, TerraSporeError
 from ..events import Failure, to_json
+from .services import Services
 
 CommandTable = Mapping[str, tuple[str, str, str]]
 
-ENGINE_COMMANDS: CommandTable = {}
+#: name -> (module relative to the package, attribute, one line of help)
+ENGINE_COMMANDS: CommandTable = {
+    "extract": (".engine.cli.extract", "extract", "Extract roads or land cover from an image as vector layers."),
+    "segment": (".engine.cli.segment", "segment", "Run any segmentation model over an image."),
+    "info": (".engine.cli.info", "info", "Say what an image is and how it would be read."),
+    "serve": (".engine.cli.serve", "serve", "Take commands as JSON lines and keep models loaded between them."),
+}
 
 
 class LazyGroup(click.Group):
@@ -53,8 +60,7 @@ def run(
     arguments: Sequence[str],
     package: str = "terraspore",
     extra_commands: CommandTable | None = None,
-    stdout: IO[str] | None = None,
-    stderr: IO[str] | None = None,
+    services: Services | None = None,
 ) -> int:
     """Run one command line.
 
@@ -62,27 +68,50 @@ def run(
         arguments: the words after the program's name.
         package: the package against which the command tables' relative modules are resolved.
         extra_commands: commands beside the engine's own (those of ``training``).
-        stdout: where results go; ``sys.stdout`` unless given.
-        stderr: where errors for people go; ``sys.stderr`` unless given.
+        services: streams and what else the surroundings give; the process's own streams unless given.
 
     Returns:
         The exit code: 0 done, 2 the user's mistake, 3 cancelled, 1 a fault of the program.
     """
-    out, err = stdout or sys.stdout, stderr or sys.stderr
+    services = services or Services()
     group = LazyGroup(package, {**ENGINE_COMMANDS, **(extra_commands or {})})
-    as_json = "--json" in arguments
     try:
-        group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False)
+        group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=services)
     except click.exceptions.Exit as leave:
         return leave.exit_code
-    except click.ClickException as mistake:
-        failure = Failure(code="UsageError", text=mistake.format_message(), exit_code=2)
-    except TerraSporeError as error:
-        failure = Failure.of(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place: no traceback reaches a person)
+        failure = as_failure(error)
     else:
         return 0
-    print(
-        to_json(failure) if as_json else f"Error: {failure.text} {failure.hint or ''}".rstrip(),
-        file=out if as_json else err,
-    )
+    _tell(failure, services, as_json="--json" in arguments)
     return failure.exit_code
+
+
+def as_failure(error: BaseException) -> Failure:
+    """The event for whatever ended a command."""
+    if isinstance(error, click.ClickException):
+        return Failure(code="UsageError", text=error.format_message(), exit_code=2)
+    if isinstance(error, TerraSporeError):
+        return Failure.of(error)
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return Failure.of(Cancelled("Cancelled; nothing was written."))
+    if isinstance(error, MemoryError):
+        return Failure.of(OutOfMemoryError("There was not enough memory.", "Try a smaller tile (--tile)."))
+    if os.environ.get("TERRASPORE_TRACEBACK"):
+        traceback.print_exception(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return Failure(
+        code="InternalError",
+        text=f"A fault of the program: {type(error).__name__} in {place.name}, line {place.lineno}: {error}.",
+        hint="Please report it; with TERRASPORE_TRACEBACK=1 in the environment the details are shown.",
+    )
+
+
+def _tell(failure: Failure, services: Services, *, as_json: bool) -> None:
+    """Say ``failure`` to whoever listens: the server's reporter, the machine on stdout, the person on stderr."""
+    if services.reporter is not None:
+        services.reporter.emit(failure)
+    elif as_json:
+        print(to_json(failure), file=services.stdout, flush=True)
+    else:
+        print(f"Error: {failure.text} {failure.hint or ''}".rstrip(), file=services.stderr, flush=True)
