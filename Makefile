@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup test lint format typecheck clean
+.PHONY: help setup demo test lint format typecheck clean
 
 help:
 	@echo "make demo      set up, extract roads from a real image, make a picture   (IMAGE=path for your own)"
@@ -12,13 +12,22 @@ help:
 	@echo "make bench     measure speed and memory, write docs/performance.md"
 	@echo "make lint      ruff and mypy"
 
-$(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[training,accelerate,dev]'
-	mkdir -p $(VENV)/typecheck && ln -sfn "$(CURDIR)" $(VENV)/typecheck/terraspore
+# Two steps, so that the demo does not wait for MindSpore (about 800 MB).
+$(VENV)/.engine: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[accelerate,demo]'
 	touch $@
 
+$(VENV)/.ready: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[training,accelerate,demo,dev]'
+	mkdir -p $(VENV)/typecheck && ln -sfn "$(CURDIR)" $(VENV)/typecheck/terraspore
+	touch $@ $(VENV)/.engine
+
 setup: $(VENV)/.ready
+
+demo: $(VENV)/.engine
+	$(BIN)/python docs/demo/roads.py $(if $(IMAGE),--image "$(IMAGE)")
 
 lint: setup
 	$(BIN)/ruff check .
