@@ -14,12 +14,12 @@ help:
 
 # Two steps, so that the demo does not wait for MindSpore (about 800 MB).
 $(VENV)/.engine: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	sh resources/setup/make-venv.sh $(PYTHON) $(VENV)
 	$(BIN)/pip install --quiet --editable '.[accelerate,demo]'
 	touch $@
 
 $(VENV)/.ready: pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	sh resources/setup/make-venv.sh $(PYTHON) $(VENV)
 	$(BIN)/pip install --quiet --editable '.[training,accelerate,demo,dev]'
 	mkdir -p $(VENV)/typecheck && ln -sfn "$(CURDIR)" $(VENV)/typecheck/terraspore
 	touch $@ $(VENV)/.engine
