@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint format typecheck clean
+.PHONY: help setup demo bench docs test lint format typecheck clean
 
 help:
 	@echo "make demo      set up, extract roads from a real image, make a picture   (IMAGE=path for your own)"
@@ -28,6 +28,14 @@ setup: $(VENV)/.ready
 
 demo: $(VENV)/.engine
 	$(BIN)/python docs/demo/roads.py $(if $(IMAGE),--image "$(IMAGE)")
+
+# BENCH=quick for a short look; IMAGE=path to repeat an image of your own.
+bench: setup
+	$(BIN)/python tests/bench/bench_extract.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick,$(BENCH)),--size 2048,--size 2048 8192 20000)
+
+docs: setup
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	$(BIN)/mkdocs build --strict --quiet
 
 lint: setup
 	$(BIN)/ruff check .
