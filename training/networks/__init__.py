@@ -1,0 +1,12 @@
+"""The networks, each written once as a MindSpore cell.
+
+``create_network`` makes any of them by name; ``training.export`` derives ONNX and MINDIR from them. A network takes
+normalised images (N, bands, H, W) and gives logits (N, num_classes, H, W) at the same size.
+"""
+
+from __future__ import annotations
+
+from .anysize import AnySize
+from .registry import NETWORKS, NetworkEntry, create_network, network_entry, network_names
+
+__all__ = ["NETWORKS", "AnySize", "NetworkEntry", "create_network", "network_entry", "network_names"]
