@@ -1,0 +1,72 @@
+"""Opening files of others with care: regular files only, under a size cap, never waiting on a pipe."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import ModelError
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def open_regular(path: Path, max_bytes: int, error: type[ModelError]) -> Iterator[tuple[BinaryIO, int]]:
+    """Open the regular file ``path`` for reading.
+
+    Args:
+        path: the file; links are followed.
+        max_bytes: larger files are refused.
+        error: the class of what is raised.
+
+    Yields:
+        The opened file at its begin, and its size in bytes.
+
+    Raises:
+        ModelError: (of the class ``error``) the file is missing, no regular file, too large or unreadable.
+    """
+    # Without O_NONBLOCK the opening of a FIFO waits for a writer for ever.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        raise error(f"There is no file {path}.") from None
+    except (OSError, ValueError) as failure:
+        raise error(f"The file {path} cannot be opened: {_reason(failure)}.") from failure
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise error(f"{path} is not a regular file.")
+        if status.st_size > max_bytes:
+            raise error(f"The file {path} has {status.st_size} bytes; at most {max_bytes} are read.")
+        try:
+            yield file, status.st_size
+        except OSError as failure:
+            raise error(f"The file {path} cannot be read: {_reason(failure)}.") from failure
+
+
+def read_regular(path: Path, max_bytes: int, error: type[ModelError]) -> bytes:
+    """The content of the regular file ``path``; arguments and errors as in ``open_regular``."""
+    with open_regular(path, max_bytes, error) as (file, size):
+        content = file.read(size)
+        if len(content) != size:
+            raise error(f"The file {path} was changed while it was read.")
+        return content
+
+
+def sha256_of(path: Path, max_bytes: int, error: type[ModelError]) -> str:
+    """The SHA-256 of the regular file ``path`` as 64 hexadecimal digits; errors as in ``open_regular``."""
+    digest = hashlib.sha256()
+    with open_regular(path, max_bytes, error) as (file, _):
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _reason(failure: OSError | ValueError) -> str:
+    return getattr(failure, "strerror", None) or str(failure)

@@ -1,0 +1,1 @@
+"""Runtimes: one small adapter for each, and the choice between them."""
