@@ -1,0 +1,120 @@
+"""Arithmetic, activations, reductions and products of matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...errors import GraphError
+from ..builder import Call, Const, Ref
+
+#: mind_ir / MindSpore type numbers of Cast -> ONNX
+_CASTS = {43: 1, 42: 10, 44: 11, 34: 6, 35: 7, 30: 9, 37: 2, 45: 16}
+
+
+def unary(op: str) -> Callable[[Call], Ref]:
+    """A primitive of one tensor with a namesake in ONNX."""
+
+    def convert(call: Call) -> Ref:
+        return call.emit(op, [call.tensor(0).name])
+
+    return convert
+
+
+def binary(op: str) -> Callable[[Call], Ref]:
+    """A primitive of two tensors that broadcast; numbers take the tensor's type (float32 unless an integer)."""
+
+    def convert(call: Call) -> Ref:
+        names = [_term(call, index) for index in range(2)]
+        return call.emit(op, names)
+
+    return convert
+
+
+def _term(call: Call, index: int) -> str:
+    operand = call.operands[index]
+    if isinstance(operand, Const) and isinstance(operand.values[0], int | float):
+        return call.builder.constant(np.array(call.value(index, "a number"), np.float32))
+    ref = call.tensor(index)
+    if ref.rank == 4 and ref not in call.builder.tensors and max(ref.shapes[0][2:]) > 1:
+        call.builder.size_bound = True  # weights that cover the picture fit one size only
+    return ref.name
+
+
+def softmax(call: Call) -> Ref:
+    """``Softmax`` over one axis."""
+    axis = call.value(1, "axis", -1)
+    return call.emit("Softmax", [call.tensor(0).name], axis=int(axis[0] if isinstance(axis, tuple) else axis))
+
+
+def matmul(call: Call) -> Ref:
+    """``BatchMatMul``, ``MatMul`` -> ``MatMul``, with the operands transposed where asked for."""
+    left = _transposed(call, 0, bool(call.value(2, "transpose_a", False)))
+    right = _transposed(call, 1, bool(call.value(3, "transpose_b", False)))
+    return call.emit("MatMul", [left, right])
+
+
+def _transposed(call: Call, index: int, wanted: bool) -> str:
+    ref = call.tensor(index)
+    if not wanted:
+        return ref.name
+    order = [*range(ref.rank - 2), ref.rank - 1, ref.rank - 2]
+    shapes = tuple(tuple(shape[axis] for axis in order) for shape in ref.shapes)
+    return call.builder.emit("Transpose", [ref.name], shapes, perm=order).name
+
+
+def reduce(op: str) -> Callable[[Call], Ref]:
+    """A reduction over axes given as a constant."""
+
+    def convert(call: Call) -> Ref:
+        axes = call.value(1, "axis", ())
+        axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
+        keep = int(bool(call.value(2, "keep_dims", False)))
+        source = call.tensor(0)
+        chosen = [axis % source.rank for axis in axes] or list(range(source.rank))
+        if op == "ReduceSum":
+            return call.emit(op, [source.name, call.builder.integers(chosen)], keepdims=keep)
+        return call.emit(op, [source.name], axes=chosen, keepdims=keep)
+
+    return convert
+
+
+def cast(call: Call) -> Ref:
+    """``Cast`` between number types."""
+    kind = call.value(1, "dst_type")
+    if kind not in _CASTS:
+        raise GraphError(f"{call.node.name!r} casts to the type number {kind}, which is not supported.")
+    return call.emit("Cast", [call.tensor(0).name], to=_CASTS[kind])
+
+
+def power(call: Call) -> Ref:
+    """``Pow`` -> ``Pow``."""
+    return binary("Pow")(call)
+
+
+OPERATORS = {
+    "ReLU": unary("Relu"),
+    "Sigmoid": unary("Sigmoid"),
+    "Tanh": unary("Tanh"),
+    "Exp": unary("Exp"),
+    "Neg": unary("Neg"),
+    "Sqrt": unary("Sqrt"),
+    "Add": binary("Add"),
+    "Sub": binary("Sub"),
+    "Mul": binary("Mul"),
+    "Div": binary("Div"),
+    "RealDiv": binary("Div"),
+    "Maximum": binary("Max"),
+    "Minimum": binary("Min"),
+    "Pow": power,
+    "Softmax": softmax,
+    "MatMul": matmul,
+    "MatMulExt": matmul,
+    "BatchMatMul": matmul,
+    "ReduceMean": reduce("ReduceMean"),
+    "MeanExt": reduce("ReduceMean"),
+    "ReduceSum": reduce("ReduceSum"),
+    "ReduceMax": reduce("ReduceMax"),
+    "Cast": cast,
+}

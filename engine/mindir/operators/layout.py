@@ -1,0 +1,182 @@
+"""Operations that move values without changing them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import GraphError
+from ..builder import Call, Const, Ref, one_of
+
+
+def constant(call: Call) -> Const:
+    """A constant of the network."""
+    return Const(tuple(node.attributes.get("value") for node in (call.node, *call.others)))
+
+
+def first(call: Call) -> Any:
+    """``Load`` and ``Depend``: their first input, the others only order side effects."""
+    return call.operands[0]
+
+
+def nothing(call: Call) -> Const:  # noqa: ARG001 (all functions have this shape)
+    """``UpdateState``: the order of side effects."""
+    return Const((None,))
+
+
+def make_tuple(call: Call) -> tuple[Any, ...]:
+    """``MakeTuple``: the inputs as one value."""
+    return tuple(call.operands)
+
+
+def tuple_get_item(call: Call) -> Any:
+    """``TupleGetItem``: one entry."""
+    entries, index = call.operands[0], int(call.value(1, "index"))
+    if not isinstance(entries, tuple) or not -len(entries) <= index < len(entries):
+        raise GraphError(f"{call.node.name!r} takes entry {index} of a result that is not supported.")
+    return entries[index]
+
+
+def expand_dims(call: Call) -> Ref:
+    """``ExpandDims`` -> ``Unsqueeze``."""
+    axis = int(call.value(1, "axis"))
+    return call.emit("Unsqueeze", [call.tensor(0).name, call.builder.integers([axis % (call.tensor(0).rank + 1)])])
+
+
+def squeeze(call: Call) -> Ref:
+    """``Squeeze`` -> ``Squeeze``; one that undoes the ``Unsqueeze`` before it gives what was there before."""
+    source = call.tensor(0)
+    axes = call.value(1, "axis", ())
+    axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
+    chosen = [axis % source.rank for axis in axes] or [
+        axis for axis in range(source.rank) if all(shape[axis] == 1 for shape in source.shapes)
+    ]
+    builder = call.builder
+    axes_name = builder.integers(chosen)
+    last = builder.nodes[-1]
+    if last.op_type == "Unsqueeze" and list(last.output) == [source.name] and last.input[1] == axes_name:
+        return Ref(str(last.input[0]), call.shapes())
+    return call.emit("Squeeze", [source.name, axes_name])
+
+
+def transpose(call: Call) -> Ref:
+    """``Transpose`` -> ``Transpose``."""
+    return call.emit("Transpose", [call.tensor(0).name], perm=[int(axis) for axis in call.value(1, "perm")])
+
+
+def reshape(call: Call) -> Ref:
+    """``Reshape`` -> ``Reshape``; sizes that follow the input are taken from tensors at run time."""
+    source, target = call.tensor(0), call.shapes()
+    builder = call.builder
+    changing = [axis for axis in range(len(target[0])) if len({shape[axis] for shape in target}) > 1]
+    if len(changing) <= 1 and builder.variants > 1:
+        fixed = [-1 if axis in changing else size for axis, size in enumerate(target[0])]
+        return call.emit("Reshape", [source.name, builder.integers(fixed)])
+    # One size at most is left to the runtime (-1): the last of those that are no tensor's size, e.g. a product.
+    unknown = [axis for axis in changing if builder.find(tuple(shape[axis] for shape in target), [source]) is None]
+    if len(unknown) > 1:
+        raise GraphError(f"{call.node.name!r} reshapes to sizes that do not follow from the input's.")
+    open_target = [tuple(-1 if axis in unknown else size for axis, size in enumerate(shape)) for shape in target]
+    return call.emit("Reshape", [source.name, builder.sizes(open_target, [source])])
+
+
+def flatten(call: Call) -> Ref:
+    """``Flatten`` behind the first axis."""
+    return call.emit("Flatten", [call.tensor(0).name], axis=1)
+
+
+def concat(call: Call) -> Ref:
+    """``Concat`` of a tuple, the axis behind it."""
+    entries = call.operands[0]
+    inputs = entries if isinstance(entries, tuple) else call.operands[:-1]
+    if not all(isinstance(entry, Ref) for entry in inputs):
+        raise GraphError(f"{call.node.name!r} joins something other than tensors.")
+    axis = int(call.value(1, "axis", 0)) if isinstance(entries, tuple) else int(call.attribute("axis", 0))
+    return call.emit("Concat", [entry.name for entry in inputs], axis=axis)
+
+
+def split(call: Call) -> tuple[Ref, ...]:
+    """``Split`` into equal parts."""
+    axis, count = int(call.value(1, "axis", 0)), int(call.value(2, "output_num", 1))
+    source = call.tensor(0)
+    shapes = [call.shapes(index) for index in range(count)]
+    sizes = {shape[axis] for part in shapes for shape in part}
+    if len(sizes) != 1 or sizes.pop() * count != source.shapes[0][axis]:
+        raise GraphError(f"{call.node.name!r} splits into parts that are not supported.")
+    part = call.builder.integers([shapes[0][0][axis]] * count)
+    return call.builder.emit_several("Split", [source.name, part], shapes, axis=axis)
+
+
+def strided_slice(call: Call) -> Ref:
+    """``StridedSlice`` without masks for ellipsis, new or lost axes -> ``Slice``."""
+    for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask"):
+        index = {"ellipsis_mask": 6, "new_axis_mask": 7, "shrink_axis_mask": 8}[mask]
+        if call.value(index, mask, 0):
+            raise GraphError(f"{call.node.name!r} cuts with {mask}, which is not supported.")
+    source, builder = call.tensor(0), call.builder
+    steps = call.value(3, "strides")
+    begins = call.values(1, "begin")
+    ends = _open_ends(call.values(2, "end"), source)
+    if any(step < 1 for step in steps):
+        raise GraphError(f"{call.node.name!r} cuts backwards, which is not supported.")
+    begin_mask, end_mask = int(call.value(4, "begin_mask", 0)), int(call.value(5, "end_mask", 0))
+    begins = tuple(tuple(0 if begin_mask >> i & 1 else v for i, v in enumerate(b)) for b in begins)
+    ends = tuple(tuple(_FAR if end_mask >> i & 1 else v for i, v in enumerate(e)) for e in ends)
+    axes = builder.integers(list(range(len(steps))))
+    bounds = [_bounds(call, source, values) for values in (begins, ends)]
+    return call.emit("Slice", [source.name, *bounds, axes, builder.integers(steps)])
+
+
+#: "to the end" in a Slice
+_FAR = 2**63 - 1
+
+
+def _bounds(call: Call, source: Ref, values: tuple[tuple[int, ...], ...]) -> str:
+    """Where a slice begins or ends; channels are cut at numbers, other axes at sizes that may follow the input."""
+    if all(value in {0, _FAR} for bound in values for axis, value in enumerate(bound) if axis != 1):
+        return call.builder.integers(one_of(values, call.node, "begin or end"))
+    return call.builder.sizes(values, [source])
+
+
+def _open_ends(ends: tuple[tuple[int, ...], ...], source: Ref) -> tuple[tuple[int, ...], ...]:
+    """Ends, those that are the source's own size in every variant as "to the end"."""
+    whole = [
+        all(end[axis] == shape[axis] for end, shape in zip(ends, source.shapes, strict=True))
+        for axis in range(len(ends[0]))
+    ]
+    return tuple(tuple(_FAR if whole[i] else value for i, value in enumerate(end)) for end in ends)
+
+
+def pad(call: Call) -> Ref:
+    """``PadV3`` with a constant, by mirroring or by repeating the border -> ``Pad``."""
+    source = call.tensor(0)
+    mode = str(call.attribute("mode", "constant"))
+    if mode not in {"constant", "reflect", "edge"} or not call.attribute("paddings_contiguous", True):
+        raise GraphError(f"{call.node.name!r} pads in a way that is not supported ({mode}).")
+    pads = call.value(1, "paddings")
+    pads = [int(entry) for entry in getattr(pads, "data", pads)]
+    before, after = [0] * source.rank, [0] * source.rank
+    for index in range(len(pads) // 2):
+        before[source.rank - 1 - index], after[source.rank - 1 - index] = pads[2 * index], pads[2 * index + 1]
+    inputs = [source.name, call.builder.integers(before + after)]
+    if mode == "constant":
+        inputs.append(call.tensor(2).name)
+    return call.emit("Pad", inputs, mode=mode)
+
+
+OPERATORS = {
+    "Constant": constant,
+    "Load": first,
+    "Depend": first,
+    "UpdateState": nothing,
+    "MakeTuple": make_tuple,
+    "TupleGetItem": tuple_get_item,
+    "ExpandDims": expand_dims,
+    "Squeeze": squeeze,
+    "Transpose": transpose,
+    "Reshape": reshape,
+    "Flatten": flatten,
+    "Concat": concat,
+    "Split": split,
+    "StridedSlice": strided_slice,
+    "PadV3": pad,
+}
