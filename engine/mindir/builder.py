@@ -61,9 +61,7 @@ class Builder:
     _made: dict[tuple[str, int], str] = field(default_factory=dict)
     _constants: dict[tuple[str, Shape, bytes], str] = field(default_factory=dict)
 
-    def emit(
-        self, op: str, inputs: Sequence[str], shapes: tuple[Shape, ...], **attributes: int | float | str | Sequence[int]
-    ) -> Ref:
+    def emit(self, op: str, inputs: Sequence[str], shapes: tuple[Shape, ...], **attributes: Any) -> Ref:
         """Add a node of one output.
 
         Args:
@@ -79,7 +77,7 @@ class Builder:
         return ref
 
     def emit_several(
-        self, op: str, inputs: Sequence[str], shapes: Sequence[tuple[Shape, ...]], **attributes: int
+        self, op: str, inputs: Sequence[str], shapes: Sequence[tuple[Shape, ...]], **attributes: Any
     ) -> tuple[Ref, ...]:
         """Add a node of several outputs; ``shapes`` per output and variant."""
         name = f"{op}_{len(self.nodes)}"
@@ -145,7 +143,7 @@ class Builder:
             self._made[name, axis] = self._node("Gather", [self._made[name, -1], self.integers([axis])], axis=0)
         return self._made[name, axis]
 
-    def _node(self, op: str, inputs: Sequence[str], **attributes: int) -> str:
+    def _node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
         """Add a node on sizes, which are not themselves looked up."""
         name = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
@@ -204,7 +202,7 @@ class Call:
         """An attribute of the primitive; the same in every variant."""
         return one_of(tuple(node.attributes.get(name, default) for node in (self.node, *self.others)), self.node, name)
 
-    def emit(self, op: str, inputs: Sequence[str], **attributes: int | float | str | Sequence[int]) -> Ref:
+    def emit(self, op: str, inputs: Sequence[str], **attributes: Any) -> Ref:
         """Add a node whose output has the shape of this call's result."""
         return self.builder.emit(op, inputs, self.shapes(), **attributes)
 

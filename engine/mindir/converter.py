@@ -36,7 +36,8 @@ def convert(
             input's; without, a network that carries sizes keeps the one that it was exported with. The variants may
             differ in the numbers of classes and bands too, which are then open in the result.
         weights: False makes each weight an input of the graph, behind the network's own inputs, with its name, type
-            and shape; a size that differs between the variants is named "classes" or "bands" or left open.
+            and shape; a size that differs between the variants is open, under the name "classes" or "bands" where
+            it is one of these.
         output_names: for the outputs; "output" or "output_0", "output_1" ... unless given.
 
     Returns:
@@ -172,8 +173,13 @@ def _labels(networks: Sequence[Mindir]) -> dict[Shape, str]:
 def _value_info(name: str, tensors: tuple[Tensor, ...], labels: dict[Shape, str]) -> onnx.ValueInfoProto:
     """Type and shape of an input or output; sizes that differ between the variants are open."""
     sizes = list(zip(*(tensor.shape for tensor in tensors), strict=True))
-    shape = [labels.get(values) if len(set(values)) > 1 else values[0] for values in sizes]
+    shape = [_size_name(values, labels) if len(set(values)) > 1 else values[0] for values in sizes]
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(tensors[0].dtype), shape)
+
+
+def _size_name(values: Shape, labels: dict[Shape, str]) -> str:
+    """The name of an open size: one that has none of its own is named after its values, alike where they are alike."""
+    return labels.get(values) or "size_" + "_".join(map(str, values))
 
 
 def _open_picture(info: onnx.ValueInfoProto, picture: Shape) -> None:

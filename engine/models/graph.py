@@ -119,7 +119,7 @@ def _check_interface(model: onnx.ModelProto, card: ModelCard, origin: str) -> No
     image, logits = _shape(inputs[0]), _shape(model.graph.output[0])
     if len(image) != 4:
         raise GraphError(f"The network in {origin} takes {len(image)} dimensions, not (N, bands, H, W).")
-    if image[1] not in (card.bands, ""):
+    if isinstance(image[1], int) and image[1] not in {0, card.bands}:
         raise GraphError(f"The network in {origin} takes {image[1]} bands, and its card says {card.bands}.")
     if any(isinstance(size, int) and size != card.tile for size in image[2:]):
         raise GraphError(f"The network in {origin} takes tiles of {image[3]} x {image[2]}, not of {card.tile}.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...errors import GraphError
 from ..builder import Call, Ref
 
@@ -33,14 +35,14 @@ def conv2d_transpose(call: Call) -> Ref:
     return call.emit("ConvTranspose", [call.tensor(0).name, call.tensor(1).name], **settings)
 
 
-def _convolution(call: Call) -> dict[str, list[int] | str | int]:
+def _convolution(call: Call) -> dict[str, Any]:
     """The attributes that both convolutions have in common, for ONNX."""
     if str(call.attribute("format", "NCHW")).upper() != "NCHW":
         raise GraphError(f"{call.node.name!r} is a convolution in the layout NHWC, which is not supported.")
     kernel = pair(call.attribute("kernel_size"))
     dilation = pair(call.attribute("dilation", (1, 1)))
     stride = pair(call.attribute("stride", (1, 1)))
-    settings: dict[str, list[int] | str | int] = {
+    settings: dict[str, Any] = {
         "kernel_shape": kernel,
         "strides": stride,
         "dilations": dilation,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import GraphError
-from ..builder import Call, Const, Ref, one_of
+from ..builder import Call, Const, Ref, as_array, one_of
 
 
 def constant(call: Call) -> Const:
@@ -152,8 +152,7 @@ def pad(call: Call) -> Ref:
     mode = str(call.attribute("mode", "constant"))
     if mode not in {"constant", "reflect", "edge"} or not call.attribute("paddings_contiguous", True):
         raise GraphError(f"{call.node.name!r} pads in a way that is not supported ({mode}).")
-    pads = call.value(1, "paddings")
-    pads = [int(entry) for entry in getattr(pads, "data", pads)]
+    pads = [int(entry) for entry in as_array(call.value(1, "paddings"))]
     before, after = [0] * source.rank, [0] * source.rank
     for index in range(len(pads) // 2):
         before[source.rank - 1 - index], after[source.rank - 1 - index] = pads[2 * index], pads[2 * index + 1]
