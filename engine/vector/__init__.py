@@ -1,0 +1,1 @@
+"""From rasters to vectors: road networks, coverages, their measures, and conflation with existing layers."""

@@ -1,0 +1,96 @@
+"""True metres: lengths and areas on the ellipsoid for points given in pixels, whatever the CRS."""
+
+from __future__ import annotations
+
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Geod, Transformer
+from pyproj.exceptions import ProjError
+
+from ..errors import SourceError
+
+Floats = NDArray[np.float64]
+
+
+class Ground:
+    """Where pixels lie on the ground.
+
+    Pixel coordinates are (column, row) with (0, 0) at the outer corner of the first pixel. Without a CRS, or with one
+    that is tied to no ellipsoid, the units of the transform are taken as metres.
+
+    Args:
+        crs: the CRS of the transform, as anything that pyproj understands, or None.
+        transform: from pixel coordinates to those of the CRS; may be rotated or flipped.
+    """
+
+    def __init__(self, crs: object | None, transform: Affine) -> None:
+        self.transform = transform
+        self.crs = None if not crs else CRS.from_user_input(crs)
+        self._geod: Geod | None = None
+        self._to_degrees: Transformer | None = None
+        geodetic = self.crs.geodetic_crs if self.crs else None
+        if self.crs is not None and geodetic is not None:
+            self._geod = self.crs.get_geod()
+            self._to_degrees = Transformer.from_crs(self.crs, geodetic, always_xy=True)
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether lengths are true metres, and not units of a transform without a CRS."""
+        return self._geod is not None
+
+    def world(self, pixel: Floats) -> Floats:
+        """Pixel coordinates (n, 2) as coordinates of the CRS (n, 2)."""
+        t = self.transform
+        x, y = pixel[:, 0], pixel[:, 1]
+        return np.column_stack((t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f))
+
+    def steps(self, pixel: Floats) -> Floats:
+        """Distances in metres between points that follow each other in ``pixel`` (n, 2); (n - 1,)."""
+        return self.world_steps(self.world(pixel))
+
+    def world_steps(self, world: Floats) -> Floats:
+        """Distances in metres between points that follow each other in ``world`` (n, 2), in the CRS; (n - 1,)."""
+        if len(world) < 2:
+            return np.zeros(0)
+        if self._geod is None or self._to_degrees is None:
+            return np.asarray(np.hypot(*np.diff(world, axis=0).T), np.float64)
+        lon, lat = self._degrees(world)
+        _, _, metres = self._geod.inv(lon[:-1], lat[:-1], lon[1:], lat[1:])
+        return np.asarray(metres, np.float64)
+
+    def pixel_area(self, pixel: Floats) -> Floats:
+        """Area in square metres of the pixels around the points ``pixel`` (n, 2); (n,)."""
+        across, down = self._sides(pixel)
+        return np.asarray(np.abs(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]), np.float64)
+
+    def resolution(self, shape: tuple[int, int]) -> float:
+        """Side in metres of a square as large as the pixel in the middle of a raster of ``shape`` rows, columns."""
+        middle = np.array([[shape[1] / 2.0, shape[0] / 2.0]])
+        return float(np.sqrt(self.pixel_area(middle)[0]))
+
+    def _sides(self, pixel: Floats) -> tuple[Floats, Floats]:
+        """East and north components in metres of one step along a row and along a column."""
+        half = 0.5
+        ends = [pixel + offset for offset in ((-half, 0.0), (half, 0.0), (0.0, -half), (0.0, half))]
+        worlds = [self.world(end) for end in ends]
+        if self._geod is None:
+            return worlds[1] - worlds[0], worlds[3] - worlds[2]
+        degrees = [self._degrees(world) for world in worlds]
+        return self._vector(degrees[0], degrees[1]), self._vector(degrees[2], degrees[3])
+
+    def _vector(self, start: tuple[Floats, Floats], end: tuple[Floats, Floats]) -> Floats:
+        assert self._geod is not None
+        azimuth, _, metres = self._geod.inv(*start, *end)
+        angle = np.radians(azimuth)
+        return np.column_stack((metres * np.sin(angle), metres * np.cos(angle)))
+
+    def _degrees(self, world: Floats) -> tuple[Floats, Floats]:
+        assert self._to_degrees is not None
+        try:
+            lon, lat = self._to_degrees.transform(world[:, 0], world[:, 1], errcheck=True)
+        except ProjError as error:
+            raise SourceError(
+                "The raster's position does not lie within the area of its CRS.", "Check its CRS and transform."
+            ) from error
+        return np.asarray(lon, np.float64), np.asarray(lat, np.float64)

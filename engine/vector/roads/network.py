@@ -1,0 +1,166 @@
+"""Road network from a probability raster to a file: the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+
+from ...events import Cancellation, Message, Progress, Reporter
+from ...output.vectors import VectorWriter, open_vectors
+from ..accelerate import say_if_slow
+from ..ground import Ground
+from ..source import LEVELS, Encoding, open_levels
+from ..styles import load_styles
+from .build import build_graph
+from .graph import Graph, components
+from .lines import node_positions, road_lines
+from .options import RoadOptions
+
+ROADS, NODES, AREAS = "roads", "road_nodes", "road_areas"
+
+
+@dataclass(frozen=True)
+class RoadSummary:
+    """Figures of a road network.
+
+    Attributes:
+        length: metres of road.
+        edges: features in ``roads``.
+        nodes: features in ``road_nodes``.
+        pieces: connected pieces.
+        dead_ends: nodes of degree one that are not at the raster's edge.
+        bridged: metres that bridge gaps.
+        areas: features in ``road_areas``; 0 where that layer was not asked for.
+        area: square metres of road surface in ``road_areas``.
+        layers: the file of each layer.
+    """
+
+    length: float
+    edges: int
+    nodes: int
+    pieces: int
+    dead_ends: int
+    bridged: float
+    areas: int
+    area: float
+    layers: Mapping[str, Path]
+
+    def figures(self) -> dict[str, float | int | str | None]:
+        """The figures for the result event."""
+        values = asdict(self)
+        del values["layers"]
+        return values
+
+
+def vectorize_roads(
+    probability: Path,
+    output: Path,
+    options: RoadOptions,
+    *,
+    metadata: Mapping[str, str],
+    reporter: Reporter,
+    cancellation: Cancellation,
+    band: int = 1,
+    encoding: Encoding | None = None,
+    crs: object | None = None,
+) -> RoadSummary:
+    """Make a road network of a probability raster or mask.
+
+    Layers: ``roads`` (lines between nodes), ``road_nodes`` (points) and ``road_areas`` (polygons of the surface).
+
+    Args:
+        probability: the raster, this program's or anybody's.
+        output: the file to write; its suffix says the format.
+        options: thresholds and tolerances.
+        metadata: what made the probabilities, to be stored with the layers.
+        reporter: hears progress and remarks.
+        cancellation: asked between steps.
+        band: the band with the probabilities, from 1.
+        encoding: what its values mean; recognised where None.
+        crs: CRS of the output; that of the raster where None.
+
+    Raises:
+        SourceError: the raster cannot be used.
+        OutputError: the output cannot be written.
+        Cancelled: the person cancelled; nothing was written.
+    """
+    say_if_slow(reporter)
+    with open_levels(probability, band, encoding) as source:
+        if not source.encoding.is_levels:
+            reporter.emit(Message(f"{probability.name} is read as {source.encoding.name}."))
+        ground = Ground(source.crs, source.transform)
+        if not ground.is_metric:
+            reporter.emit(Message(f"{probability.name} has no CRS: its units are taken as metres.", "warning"))
+        resolution = ground.resolution(source.shape)
+        graph = build_graph(source, options, resolution, reporter, cancellation)
+        cancellation.check()
+        described = {**metadata, **{f"roads.{name}": str(value) for name, value in asdict(options).items()}}
+        with open_vectors(
+            output, source_crs=source.crs, crs=crs, metadata=described, styles=load_styles((ROADS, NODES, AREAS))
+        ) as writer:
+            length, bridged = _write_edges(writer, graph, ground, options, reporter)
+            cancellation.check()
+            dead_ends = _write_nodes(writer, graph, ground)
+            reporter.emit(Progress("write", graph.edges, graph.edges))
+            cancellation.check()
+    return RoadSummary(
+        length=length,
+        edges=graph.edges,
+        nodes=graph.nodes,
+        pieces=len(np.unique(components(graph))) if graph.edges else 0,
+        dead_ends=dead_ends,
+        bridged=bridged,
+        areas=0,
+        area=0.0,
+        layers=writer.paths,
+    )
+
+
+def _write_edges(
+    writer: VectorWriter, graph: Graph, ground: Ground, options: RoadOptions, reporter: Reporter
+) -> tuple[float, float]:
+    """Write the layer of lines; returns metres of road and of bridges."""
+    length = bridged = 0.0
+    done = 0
+    resolution = ground.resolution(graph.shape)
+    smooth, simplify = options.smooth / resolution, options.simplify / resolution
+    for lines in road_lines(graph, ground, smooth=smooth, simplify=simplify, levels=LEVELS):
+        count = len(lines.geometry)
+        writer.write(
+            ROADS,
+            "LineString",
+            lines.geometry,
+            {
+                "road_id": np.arange(done + 1, done + count + 1, dtype=np.int64),
+                "from_node": lines.ends[:, 0].astype(np.int64) + 1,
+                "to_node": lines.ends[:, 1].astype(np.int64) + 1,
+                "length": np.round(lines.length, 3),
+                "width": np.round(lines.width, 2),
+                "width_sd": np.round(lines.width_spread, 2),
+                "confidence": np.round(lines.confidence, 3),
+                "bridged": lines.bridged > 0.0,
+                "bridged_m": np.round(lines.bridged, 2),
+            },
+        )
+        done += count
+        length, bridged = length + float(lines.length.sum()), bridged + float(lines.bridged.sum())
+        reporter.emit(Progress("write", done, graph.edges))
+    return length, bridged
+
+
+def _write_nodes(writer: VectorWriter, graph: Graph, ground: Ground) -> int:
+    """Write the layer of nodes; returns the number of dead ends."""
+    degree = graph.degree()
+    dead = (degree == 1) & ~graph.node_border
+    kind = np.where(dead, "end", np.where(graph.node_border, "border", "junction")).astype(object)
+    writer.write(
+        NODES,
+        "Point",
+        np.asarray(shapely.points(node_positions(graph, ground)), np.object_),
+        {"node_id": np.arange(1, graph.nodes + 1, dtype=np.int64), "degree": degree.astype(np.int32), "kind": kind},
+    )
+    return int(dead.sum())

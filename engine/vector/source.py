@@ -1,0 +1,185 @@
+"""Probability rasters, also of others, read as levels: uint8, probability in units of 1/250, 0 where unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from ..errors import ParameterError, SourceError
+
+#: Levels of a probability raster: value = round(probability * LEVELS).
+LEVELS = 250
+#: The scale tag of such a raster.
+SCALE = 0.004
+#: Largest side of the reduced copy from which the values of a foreign raster are recognised.
+_SAMPLE = 2048
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How stored values stand for probabilities: ``probability = value * scale + offset``.
+
+    Attributes:
+        name: in words, for the person.
+        scale: probability of one unit.
+        offset: probability of zero.
+    """
+
+    name: str
+    scale: float
+    offset: float = 0.0
+
+    @property
+    def is_levels(self) -> bool:
+        """Whether stored values are levels already."""
+        return abs(self.scale * LEVELS - 1.0) < 1e-6 and self.offset == 0.0
+
+
+class LevelSource:
+    """An opened raster band that is read as levels."""
+
+    def __init__(self, dataset: Any, band: int, encoding: Encoding) -> None:
+        self._dataset = dataset
+        self._band = band
+        self.encoding = encoding
+        self.shape = (int(dataset.height), int(dataset.width))
+        self.transform: Affine = dataset.transform
+        self.crs = dataset.crs
+        self._nodata = dataset.nodatavals[band - 1]
+        self._masked = any(flag.value > 1 and flag.value != 8 for flag in dataset.mask_flag_enums[band - 1])
+
+    def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a window that lies within the raster, as levels (uint8, height x width).
+
+        Raises:
+            SourceError: the window cannot be read.
+        """
+        window = Window(col, row, width, height)
+        try:
+            values = self._dataset.read(self._band, window=window)
+            known = self._dataset.read_masks(self._band, window=window) > 0 if self._masked else None
+        except RasterioError as error:
+            raise SourceError(
+                f"{self._dataset.name} cannot be read at rows {row} to {row + height}: the file is damaged."
+            ) from error
+        return to_levels(values, self.encoding, self._nodata, known)
+
+    def read_padded(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a window that may reach over the raster's edges; what is outside mirrors what is inside.
+
+        With a mirrored outside a road that leaves the raster goes on straight, and its centre line ends at the edge.
+        """
+        top, left = max(row, 0), max(col, 0)
+        bottom, right = min(row + height, self.shape[0]), min(col + width, self.shape[1])
+        levels = self.read(top, left, bottom - top, right - left)
+        pad = ((top - row, row + height - bottom), (left - col, col + width - right))
+        return np.pad(levels, pad, mode="reflect") if any(pad[0] + pad[1]) else levels
+
+
+def to_levels(
+    values: NDArray[Any], encoding: Encoding, nodata: float | None, known: NDArray[np.bool_] | None
+) -> NDArray[np.uint8]:
+    """Convert stored values to levels; 0 where a value is nodata, NaN or masked."""
+    if encoding.is_levels and values.dtype == np.uint8:
+        levels = np.where(values > LEVELS, 0, values).astype(np.uint8)
+        if nodata is not None and 0 < nodata <= LEVELS:
+            levels[values == nodata] = 0
+    else:
+        probability = values.astype(np.float32) * np.float32(encoding.scale) + np.float32(encoding.offset)
+        unknown = ~np.isfinite(probability)
+        if nodata is not None and nodata != 0:
+            unknown |= values == nodata
+        probability[unknown] = 0.0
+        levels = np.rint(np.clip(probability, 0.0, 1.0) * LEVELS).astype(np.uint8)
+    if known is not None:
+        levels[~known] = 0
+    return levels
+
+
+@contextmanager
+def open_levels(path: Path, band: int = 1, encoding: Encoding | None = None) -> Iterator[LevelSource]:
+    """Open a probability raster or mask, whoever made it.
+
+    Args:
+        path: the raster.
+        band: the band with the probabilities, from 1.
+        encoding: what its values mean; recognised where None.
+
+    Raises:
+        SourceError: the raster cannot be opened, or its values are no probabilities.
+        ParameterError: there is no such band.
+    """
+    with open_raster(path) as dataset:
+        if not 1 <= band <= dataset.count:
+            raise ParameterError(f"{path} has {dataset.count} bands, so there is no band {band}.")
+        yield LevelSource(dataset, band, encoding or recognise(dataset, band))
+
+
+@contextmanager
+def open_raster(path: Path) -> Iterator[Any]:
+    """Open a raster file for reading.
+
+    Raises:
+        SourceError: there is no such file, or it is not a raster with bands.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path} is not there or is not a plain file.")
+    try:
+        dataset = rasterio.open(path)
+    except RasterioError as error:
+        raise SourceError(f"{path} is not a raster that can be read.") from error
+    with dataset:
+        if dataset.count == 0 or dataset.width == 0 or dataset.height == 0:
+            raise SourceError(f"{path} has no raster bands.")
+        if np.dtype(dataset.dtypes[0]).kind == "c":
+            raise SourceError(f"{path} holds complex numbers, not probabilities or classes.")
+        yield dataset
+
+
+def sample_values(dataset: Any, band: int) -> NDArray[Any]:
+    """Known values of a reduced copy of a band (nearest neighbours), flat."""
+    scale = max(1.0, dataset.height / _SAMPLE, dataset.width / _SAMPLE)
+    shape = (max(1, round(dataset.height / scale)), max(1, round(dataset.width / scale)))
+    try:
+        values = dataset.read(band, out_shape=shape, masked=True, resampling=Resampling.nearest).compressed()
+    except RasterioError as error:
+        raise SourceError(f"{dataset.name} cannot be read: the file is damaged or cut short.") from error
+    return np.asarray(values[np.isfinite(values)] if values.dtype.kind == "f" else values)
+
+
+def recognise(dataset: Any, band: int) -> Encoding:
+    """Find out what the values of a band mean from its scale tag, its type and a sample of its values.
+
+    Raises:
+        SourceError: the values are no probabilities.
+    """
+    scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
+    if scale != 1.0 or offset != 0.0:
+        return Encoding(f"probabilities with the scale tag {scale:g}", float(scale), float(offset))
+    values = sample_values(dataset, band)
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    if low < -1e-6:
+        raise SourceError(
+            f"The values of {dataset.name} begin at {low:g}, so they are no probabilities.",
+            "Give the probabilities themselves, not logits.",
+        )
+    real = np.dtype(dataset.dtypes[band - 1]).kind == "f"
+    if high <= 1.0 + 1e-6:
+        return Encoding("probabilities from 0 to 1" if real else "a mask of 0 and 1", 1.0)
+    for top, name in ((100.0, "percentages"), (255.0, "values from 0 to 255"), (10000.0, "values from 0 to 10,000")):
+        if high <= top + 1e-6:
+            return Encoding(name, 1.0 / top)
+    if high <= 65535.0:
+        return Encoding("values from 0 to 65,535", 1.0 / 65535.0)
+    raise SourceError(f"The values of {dataset.name} go up to {high:g}, so they are no probabilities.")
