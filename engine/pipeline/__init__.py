@@ -1,0 +1,1 @@
+"""From an image to results: reading, inference and writing at the same time."""

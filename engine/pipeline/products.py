@@ -1,0 +1,99 @@
+"""What a run writes from blended probabilities: probability rasters, class rasters, confidences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..raster.pixels import Mask
+from ..raster.writer import Bytes, classify, quantise
+from ..tiling.blend import Floats, RowBlender
+from ..tiling.plan import TilePlan
+
+Encode = Callable[[Floats, Mask | None, Bytes], None]
+Write = Callable[[Bytes], None]
+
+
+@dataclass(frozen=True)
+class Product:
+    """One way to write what was computed.
+
+    Attributes:
+        bands: layers of its rows.
+        encode: from blended probabilities (classes, rows, columns), which it must not change, and validity to
+            bytes (bands, rows, columns).
+        write: takes complete rows (bands, rows, width), from top to bottom.
+    """
+
+    bands: int
+    encode: Encode
+    write: Write
+
+
+def probability_product(classes: int, write: Write) -> Product:
+    """All probabilities, one band for each class."""
+
+    def encode(probability: Floats, valid: Mask | None, out: Bytes) -> None:
+        quantise(probability.copy(), valid, out)
+
+    return Product(classes, encode, write)
+
+
+def class_product(ids: Sequence[int], write_classes: Write, write_confidence: Write | None) -> Product:
+    """The most probable class, and if wanted its probability, in two rasters.
+
+    Args:
+        ids: the class id of each layer.
+        write_classes: takes rows of class ids.
+        write_confidence: takes rows of round(probability x 250).
+    """
+    table = np.array(ids, np.uint8)
+
+    def encode(probability: Floats, valid: Mask | None, out: Bytes) -> None:
+        classify(probability, valid, table, out)
+
+    def write(rows: Bytes) -> None:
+        write_classes(rows[:1])
+        if write_confidence is not None:
+            write_confidence(rows[1:])
+
+    return Product(2, encode, write)
+
+
+class RowAssembler:
+    """Blends tiles as they come, and hands complete rows to products.
+
+    Args:
+        plan: the tiles.
+        classes: layers of a tile.
+        products: what is made of them.
+    """
+
+    def __init__(self, plan: TilePlan, classes: int, products: Sequence[Product]) -> None:
+        self._plan, self._products = plan, products
+        self._blender = RowBlender(plan, classes)
+        self._rows: list[NDArray[np.uint8]] = []
+
+    def add(self, row: int, column: int, probability: Floats | None, valid: Mask | None) -> None:
+        """Add the next tile.
+
+        Args:
+            row: its row; tiles come in rows from the top, in each from the left.
+            column: its column.
+            probability: (classes, tile, tile); None for an empty tile.
+            valid: validity of the strip of its row, (tile, width); None where all pixels are valid.
+        """
+        (x0, y0, x1, y1), piece = self._blender.add(row, column, probability)
+        if column == 0:
+            width = self._plan.columns.length
+            self._rows = [np.empty((product.bands, y1 - y0, width), np.uint8) for product in self._products]
+        top = self._plan.rows.starts[row]
+        seen = None if valid is None else valid[y0 - top : y1 - top, x0:x1]
+        for product, rows in zip(self._products, self._rows, strict=True):
+            product.encode(piece, seen, rows[:, :, x0:x1])
+        if column == self._plan.columns.count - 1:
+            for product, rows in zip(self._products, self._rows, strict=True):
+                product.write(rows)

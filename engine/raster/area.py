@@ -1,0 +1,110 @@
+"""An area of interest: polygons of a vector file, burnt into rows of the grid as they are needed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
+from rasterio.features import rasterize
+
+from ..errors import ParameterError, VectorError
+from ..tiling.plan import TilePlan
+from .grid import Grid, cut
+
+
+@dataclass(frozen=True)
+class Area:
+    """Polygons in pixels of a grid.
+
+    Attributes:
+        polygons: shapely polygons, x in columns and y in rows of the grid.
+        width: columns of the grid.
+    """
+
+    polygons: NDArray[Any]
+    width: int
+
+    def rows(self, start: int, stop: int) -> NDArray[np.bool_]:
+        """Which pixels of rows ``start`` to ``stop`` have their centre in a polygon, (rows, width)."""
+        bounds = shapely.bounds(self.polygons)
+        near = self.polygons[(bounds[:, 1] < stop) & (bounds[:, 3] > start)]
+        shape = (stop - start, self.width)
+        if not len(near):
+            return np.zeros(shape, np.bool_)
+        return rasterize(near, out_shape=shape, transform=Affine.translation(0, start), dtype="uint8").view(np.bool_)
+
+    def around(self, grid: Grid, margin: int) -> Grid:
+        """The part of ``grid`` under the polygons and ``margin`` pixels around it."""
+        left, top, right, bottom = shapely.total_bounds(self.polygons)
+        x0, y0 = max(0, math.floor(left) - margin), max(0, math.floor(top) - margin)
+        x1, y1 = min(grid.width, math.ceil(right) + margin), min(grid.height, math.ceil(bottom) + margin)
+        return cut(grid, x0, y0, x1, y1)
+
+    def moved(self, before: Grid, after: Grid) -> Area:
+        """The same polygons in pixels of ``after``, a part of the grid ``before``."""
+        step = np.array(before.offset, float) - np.array(after.offset, float)
+        return Area(shapely.transform(self.polygons, lambda points: points + step), after.width)
+
+    def tiles(self, plan: TilePlan) -> int:
+        """How many tiles of ``plan`` count somewhere in the polygons."""
+        tree = shapely.STRtree(self.polygons)
+        rows = [plan.rows.support(i) for i in range(plan.rows.count)]
+        columns = [plan.columns.support(i) for i in range(plan.columns.count)]
+        boxes = [shapely.box(x0, y0, x1, y1) for y0, y1 in rows for x0, x1 in columns]
+        return len(np.unique(tree.query(boxes, predicate="intersects")[0]))
+
+
+def read_area(path: Path, grid: Grid, layer: str | None = None) -> Area:
+    """Read the polygons of a vector file onto a grid.
+
+    Args:
+        path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
+        grid: the grid that the area restricts.
+        layer: the layer to read; the first unless given.
+
+    Raises:
+        VectorError: the file cannot be read or holds no polygons.
+        ParameterError: no polygon touches the grid.
+    """
+    if not path.is_file():
+        raise VectorError(f"The area {path} does not exist or is not a regular file.")
+    try:
+        frame = pyogrio.raw.read(path, layer=layer, columns=[])
+        info, geometry = frame[0], shapely.from_wkb(frame[2])
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
+        raise VectorError(f"The area {path} cannot be read as a vector layer: {str(error).splitlines()[0]}.") from error
+    polygons = geometry[np.isin(shapely.get_type_id(geometry), (3, 6))]
+    if not len(polygons):
+        raise VectorError(f"The area {path} holds no polygons.")
+    pixels = shapely.transform(polygons, _to_pixels(info["crs"], grid, path))
+    pixels = pixels[shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height))]
+    if not len(pixels):
+        raise ParameterError(f"The polygons of {path} do not touch the image or its extent.")
+    return Area(pixels, grid.width)
+
+
+def _to_pixels(crs: str | None, grid: Grid, path: Path) -> Any:
+    """The function from coordinates of the vector file to pixels of ``grid``."""
+    back = ~grid.transform
+    if not crs or grid.crs is None:
+        return lambda points: _affine(back, points[:, 0], points[:, 1])
+    try:
+        step = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True)
+    except (CRSError, ProjError) as error:
+        raise VectorError(f"The coordinate system of {path} cannot be understood.") from error
+    return lambda points: _affine(back, *step.transform(points[:, 0], points[:, 1]))
+
+
+def _affine(transform: Affine, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    columns = transform.a * x + transform.b * y + transform.c
+    rows = transform.d * x + transform.e * y + transform.f
+    return np.column_stack([columns, rows])

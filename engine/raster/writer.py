@@ -1,0 +1,254 @@
+"""GeoTIFFs written from top to bottom, and checked: what is read back must be what was written.
+
+Rows are gathered until a whole row of GeoTIFF tiles is there, so that each tile is compressed once. A checksum of
+each is kept; ``verify`` compares after closing, because GDAL can lose the last writes of a full disk without a word.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, Resampling
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
+
+from ..errors import DiskFullError, OutputError
+from .grid import Grid
+
+#: Probability 1 as it is written; 0 is 0. The GeoTIFF's scale tag is the inverse.
+PROBABILITY_LEVELS = 250
+NODATA = 255
+BLOCK = 512
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a raster is beside its pixels.
+
+    Attributes:
+        bands: description of each band.
+        scale: value of one level, written as GDAL's scale.
+        colours: class id to red, green, blue; None where the values are no classes.
+        names: class id to name; empty where the values are no classes.
+        tags: metadata of the file.
+    """
+
+    bands: Sequence[str]
+    scale: float = 1.0
+    colours: Mapping[int, tuple[int, int, int]] | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def probability_layout(names: Sequence[str], tags: Mapping[str, str]) -> Layout:
+    """The layout of probabilities, one band per class name, value = round(probability x 250)."""
+    return Layout(bands=names, scale=1 / PROBABILITY_LEVELS, tags=tags)
+
+
+def class_layout(
+    names: Mapping[int, str], colours: Mapping[int, tuple[int, int, int]], tags: Mapping[str, str]
+) -> Layout:
+    """The layout of class ids with a colour table and category names."""
+    return Layout(bands=("class",), colours=colours, names=names, tags=tags)
+
+
+class RowWriter:
+    """Writes a uint8 GeoTIFF row by row; a context manager.
+
+    Args:
+        path: the file to make, without its final name yet (see ``output.atomic``).
+        grid: place and size.
+        layout: bands, colours, metadata.
+        overviews: whether to build overviews at the end, by averaging, or by the nearest pixel for classes.
+
+    Raises:
+        OutputError: the file cannot be made or written.
+    """
+
+    def __init__(self, path: Path, grid: Grid, layout: Layout, *, overviews: bool = True) -> None:
+        self._path, self._layout, self._overviews = path, layout, overviews
+        self._width, self._height, self._count = grid.width, grid.height, len(layout.bands)
+        self._rows: Bytes = np.empty((self._count, min(BLOCK, grid.height), grid.width), np.uint8)
+        self._filled = self._next = 0
+        self._checksums: list[int] = []
+        try:
+            self._dataset: Any = rasterio.open(path, "w", **_profile(grid, self._count))
+            self._describe()
+        except (RasterioError, OSError) as error:
+            raise _failure(error, path) from error
+
+    def __enter__(self) -> RowWriter:
+        """Nothing more to do: the file is open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file; where all went well with overviews."""
+        try:
+            if kind is None:
+                self._finish()
+            else:
+                self._dataset.close()
+        except (RasterioError, OSError) as failure:
+            raise _failure(failure, self._path) from failure
+
+    def write(self, rows: Bytes) -> None:
+        """Append ``rows`` (bands, rows, width)."""
+        taken = 0
+        while taken < rows.shape[1]:
+            n = min(rows.shape[1] - taken, self._rows.shape[1] - self._filled)
+            self._rows[:, self._filled : self._filled + n] = rows[:, taken : taken + n]
+            self._filled += n
+            taken += n
+            if self._filled == self._rows.shape[1]:
+                self._flush()
+
+    def verify(self, path: Path) -> None:
+        """Raise ``OutputError`` unless ``path`` reads back as it was written."""
+        try:
+            with rasterio.open(path) as dataset:
+                for index, expected in enumerate(self._checksums):
+                    rows = dataset.read(window=self._window(index * BLOCK, min(BLOCK, self._height - index * BLOCK)))
+                    if zlib.crc32(rows) != expected:
+                        raise OutputError(
+                            f"The raster {path.name} does not read back as it was written.",
+                            "Its disk may be full or failing.",
+                        )
+        except (RasterioError, OSError) as error:
+            raise _failure(error, path) from error
+
+    def _describe(self) -> None:
+        dataset, layout = self._dataset, self._layout
+        dataset.nodata = NODATA
+        dataset.update_tags(**layout.tags)
+        for band, name in enumerate(layout.bands, 1):
+            dataset.set_band_description(band, name)
+        if layout.scale != 1.0:
+            dataset.scales = (layout.scale,) * self._count
+        if layout.colours is not None:
+            dataset.write_colormap(1, {i: (*colour, 255) for i, colour in layout.colours.items()})
+            dataset.colorinterp = (ColorInterp.palette,)
+        elif self._count > 1:
+            dataset.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (self._count - 1)
+
+    def _flush(self) -> None:
+        """Write the gathered rows."""
+        rows = self._rows[:, : self._filled]
+        self._checksums.append(zlib.crc32(np.ascontiguousarray(rows)))
+        try:
+            self._dataset.write(rows, window=self._window(self._next, self._filled))
+        except (RasterioError, OSError) as error:
+            raise _failure(error, self._path) from error
+        self._next += self._filled
+        self._filled = 0
+
+    def _window(self, top: int, rows: int) -> Window:
+        return Window(0, top, self._width, rows)
+
+    def _finish(self) -> None:
+        if self._filled:
+            self._flush()
+        self._dataset.close()
+        if self._next != self._height:
+            raise OutputError(f"Only {self._next} of {self._height} rows of {self._path.name} were written.")
+        if self._layout.names:
+            write_categories(self._path, self._layout.names)
+        if self._overviews:
+            self._build_overviews()
+
+    def _build_overviews(self) -> None:
+        longest = max(self._width, self._height)
+        factors = [2**n for n in range(1, 16) if longest / 2**n >= BLOCK / 2]
+        if not factors:
+            return
+        method = Resampling.average if self._layout.colours is None else Resampling.nearest
+        with (
+            rasterio.Env(GDAL_NUM_THREADS="2", GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK), BIGTIFF_OVERVIEW="IF_SAFER"),
+            rasterio.open(self._path, "r+") as dataset,
+        ):
+            dataset.build_overviews(factors, method)
+
+
+def write_categories(raster: Path, names: Mapping[int, str]) -> None:
+    """Write class names as GDAL's category names, in the side file where GDAL looks for them.
+
+    rasterio has no call for it, and a GeoTIFF no place.
+    """
+    entries = "".join(f"      <Category>{escape(names.get(i, ''))}</Category>\n" for i in range(max(names) + 1))
+    text = (
+        f'<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n{entries}'
+        "    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
+    )
+    raster.with_name(raster.name + ".aux.xml").write_text(text, encoding="utf-8")
+
+
+def quantise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, out: Bytes) -> None:
+    """Write round(probability x 250) to ``out``, 255 where a pixel is not valid.
+
+    Args:
+        probability: (classes, rows, columns), 0 to 1; used up as working space.
+        valid: (rows, columns), or None where all are.
+        out: (classes, rows, columns).
+    """
+    probability *= np.float32(PROBABILITY_LEVELS)
+    np.rint(probability, out=probability)
+    np.copyto(out, probability, casting="unsafe")
+    if valid is not None:
+        out[:, ~valid] = NODATA
+
+
+def classify(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, ids: Bytes, out: Bytes) -> None:
+    """Write the most probable class and its probability to ``out``.
+
+    Args:
+        probability: (classes, rows, columns), 0 to 1.
+        valid: (rows, columns), or None where all are.
+        ids: (classes,) the id of each layer.
+        out: (2, rows, columns): class id, and round(its probability x 250); both 255 where a pixel is not valid.
+    """
+    best = probability.argmax(axis=0)
+    out[0] = ids[best]
+    quantise(probability.max(axis=0)[None], None, out[1:])
+    if valid is not None:
+        out[:, ~valid] = NODATA
+
+
+def _profile(grid: Grid, count: int) -> dict[str, Any]:
+    # With blocks of 512 a small raster would be mostly padding: GeoTIFF tiles are multiples of 16.
+    side = min(BLOCK, -(-max(grid.width, grid.height) // 16) * 16)
+    return {
+        "driver": "GTiff",
+        "width": grid.width,
+        "height": grid.height,
+        "count": count,
+        "dtype": "uint8",
+        "crs": grid.crs,
+        "transform": grid.transform,
+        "tiled": True,
+        "blockxsize": side,
+        "blockysize": side,
+        "interleave": "band",
+        "compress": "deflate",
+        "zlevel": 1,
+        "predictor": 1,
+        "bigtiff": "IF_SAFER",
+    }
+
+
+def _failure(error: Exception, path: Path) -> OutputError:
+    text = str(error).strip().splitlines()
+    if any("No space left" in line or "Disk quota" in line for line in text):
+        return DiskFullError(f"The disk is full: {path.name} could not be written completely.", "Free some space.")
+    return OutputError(f"The raster {path.name} cannot be written: {text[0] if text else type(error).__name__}.")

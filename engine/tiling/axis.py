@@ -1,0 +1,94 @@
+"""Tiles along one axis: where they start, and how much each counts at each pixel.
+
+Tiles are spread evenly from the first pixel to the last, so that every one sees real pixels up to its edge, and
+neighbours overlap by at least what was asked for. In the middle of each overlap the weight passes from one tile to
+the next over a ramp; elsewhere exactly one tile counts. Weights are whole numbers of ``UNITS``-ths and the ramps of
+neighbours complement each other, so the weights at a pixel sum to exactly 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Weights are multiples of 1/64. With probabilities in multiples of 1/4096 every weighted sum over rows and columns
+#: is a multiple of 2**-24 of at most 1: exact in float32, so the order of additions cannot matter.
+UNITS = 64
+
+
+@dataclass(frozen=True)
+class TileAxis:
+    """Tiles along one axis.
+
+    Attributes:
+        length: pixels of the axis.
+        tile: pixels of a tile; may be above ``length``, then there is one tile that reaches beyond the end.
+        starts: first pixel of each tile, ascending, from 0; the last tile ends at ``length``.
+        ramp: pixels over which the weight passes from one tile to the next, even; 0 is a hard cut.
+    """
+
+    length: int
+    tile: int
+    starts: tuple[int, ...]
+    ramp: int
+
+    @property
+    def count(self) -> int:
+        """How many tiles there are."""
+        return len(self.starts)
+
+    @cached_property
+    def borders(self) -> tuple[int, ...]:
+        """The pixels between neighbours where both count half: the middles of their overlaps."""
+        return tuple((b + a + self.tile) // 2 for a, b in zip(self.starts, self.starts[1:], strict=False))
+
+    def support(self, index: int) -> tuple[int, int]:
+        """First pixel and end of where tile ``index`` counts at all."""
+        half = self.ramp // 2
+        first = 0 if index == 0 else self.borders[index - 1] - half
+        end = self.length if index == self.count - 1 else self.borders[index] + half
+        return first, end
+
+    def weights(self, index: int) -> NDArray[np.float32]:
+        """Weight of tile ``index`` at each pixel of its support, multiples of 1/64 in 0..1, float32."""
+        first, end = self.support(index)
+        weights = np.full(end - first, UNITS, np.int64)
+        if self.ramp:
+            rising = _ramp(self.ramp)
+            if index > 0:
+                weights[: self.ramp] = rising
+            if index < self.count - 1:
+                weights[len(weights) - self.ramp :] = UNITS - rising
+        return (weights / UNITS).astype(np.float32)
+
+    def touching(self, first: int, end: int) -> range:
+        """Indices of the tiles that count somewhere in pixels ``first`` to ``end``."""
+        hits = [i for i in range(self.count) if self.support(i)[0] < end and self.support(i)[1] > first]
+        return range(hits[0], hits[-1] + 1) if hits else range(0)
+
+
+def make_axis(length: int, tile: int, overlap: int) -> TileAxis:
+    """The fewest tiles over ``length`` pixels that overlap by at least ``overlap``, spread evenly.
+
+    Args:
+        length: pixels, at least 1.
+        tile: pixels of a tile, at least 1.
+        overlap: pixels, 0 to tile - 1.
+    """
+    if length <= tile:
+        return TileAxis(length, tile, (0,), 0)
+    count = -(-(length - overlap) // (tile - overlap))
+    starts = tuple(round(i * (length - tile) / (count - 1)) for i in range(count))
+    axis = TileAxis(length, tile, starts, 0)
+    # Ramps must not touch: at no pixel may three tiles count.
+    room = min([b - a for a, b in zip(axis.borders, axis.borders[1:], strict=False)], default=overlap)
+    return TileAxis(length, tile, starts, min(overlap, room) // 2 * 2)
+
+
+def _ramp(length: int) -> NDArray[np.int64]:
+    """Rising weights of 0 to 64 sixty-fourths over ``length`` pixels, symmetric in themselves."""
+    places = (np.arange(length) + 0.5) / length
+    return np.rint(places * UNITS).astype(np.int64)
