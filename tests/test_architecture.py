@@ -1,0 +1,100 @@
+"""The rules about who may import whom, and what the distribution holds."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def imported(path: Path, *, everywhere: bool) -> Iterator[str]:
+    """Absolute names of what a module imports; of its top level only, unless ``everywhere``."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    package = ["terraspore", *path.relative_to(ROOT).with_suffix("").parts[:-1]]
+    nodes = ast.walk(tree) if everywhere else iter(top_level(tree))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            prefix = ".".join([*base, *([node.module] if node.module else [])])
+            yield prefix
+            yield from (f"{prefix}.{alias.name}" for alias in node.names)
+
+
+def top_level(tree: ast.Module) -> list[ast.stmt]:
+    """Statements that run at import; a ``if TYPE_CHECKING:`` block does not run."""
+    return [node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))]
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def offenders(package: str, banned: tuple[str, ...], *, everywhere: bool) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in modules(package)
+        for name in imported(path, everywhere=everywhere)
+        if any(name == root or name.startswith(f"{root}.") for root in banned)
+    ]
+
+
+def test_the_engine_knows_neither_qgis_nor_the_training_package():
+    assert modules("engine")
+    assert (
+        offenders("engine", ("qgis", "PyQt5", "PyQt6", "terraspore.training", "terraspore.plugin"), everywhere=True)
+        == []
+    )
+
+
+def test_the_engine_imports_mindspore_only_inside_functions():
+    assert offenders("engine", ("mindspore", "mindspore_lite"), everywhere=False) == []
+
+
+def test_training_knows_no_qgis():
+    assert modules("training")
+    assert offenders("training", ("qgis", "PyQt5", "PyQt6", "terraspore.plugin"), everywhere=True) == []
+
+
+def test_the_plugin_is_thin():
+    banned = ("numpy", "rasterio", "shapely", "onnx", "onnxruntime", "openvino", "mindspore", "cv2", "scipy")
+    assert offenders("plugin", (*banned, "terraspore.engine", "terraspore.training"), everywhere=True) == []
+
+
+def test_the_plugin_gets_qt_through_qgis():
+    assert offenders("plugin", ("PyQt5", "PyQt6", "PySide2", "PySide6"), everywhere=True) == []
+
+
+def test_the_distribution_lists_every_package():
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(["terraspore", *path.parent.relative_to(ROOT).parts])
+        for package in ("engine", "training", "plugin")
+        for path in (ROOT / package).rglob("__init__.py")
+    }
+    assert listed == found | {"terraspore"}
+
+
+def test_every_folder_with_modules_is_a_package():
+    folders = {path.parent for package in ("engine", "training", "plugin") for path in modules(package)}
+    assert [str(folder.relative_to(ROOT)) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["extract", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]):
+    code = (
+        "import sys\nfrom terraspore.engine.cli import run\n"
+        f"code = run({arguments!r})\n"
+        "heavy = {'mindspore', 'onnxruntime', 'openvino', 'onnx', 'numba', 'skimage', 'cv2'} & set(sys.modules)\n"
+        "sys.exit(f'{code} {heavy}' if code or heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
