@@ -172,7 +172,7 @@ def _card_of(fields: Fields) -> ModelCard:
     if (version := fields.integer("format", 0, 1 << 30)) != CARD_FORMAT:
         raise fields.error("format", f"is {version}; this version reads {CARD_FORMAT}")
     bands = fields.integer("bands", 1, MAX_BANDS)
-    normalisation = fields.object("normalisation")
+    normalisation = fields.nested("normalisation")
     card = ModelCard(
         name=fields.text("name", pattern=_NAME),
         title=fields.text("title"),

@@ -277,7 +277,7 @@ def _shape(entry: _Entry) -> tuple[int, ...]:
 
 def _load(file: BinaryIO, entry: _Entry, path: Path) -> Array:
     array = np.empty(_shape(entry), _TYPES[entry.kind])
-    target, done = memoryview(array.reshape(-1).view(np.uint8)), 0
+    target, done = _bytes_of(array), 0
     for offset, length in entry.pieces:
         file.seek(offset)
         if file.readinto(target[done : done + length]) != length:  # type: ignore[attr-defined]
@@ -292,6 +292,10 @@ def _load(file: BinaryIO, entry: _Entry, path: Path) -> Array:
     if array.dtype.kind == "f" and not _all_finite(array):
         raise CheckpointError(f"The checkpoint {path} cannot be used: {entry.name} holds values that are not finite.")
     return array
+
+
+def _bytes_of(array: Array) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # NumPy 1 does not say so
 
 
 def _all_finite(array: Array) -> bool:
@@ -341,7 +345,7 @@ def _messages(name: str, array: Array) -> Iterator[bytes | memoryview]:
     kind = "Bool" if array.dtype == np.bool_ else _NAMES[little.dtype]
     dims = b"".join(b"\x08" + _varint(dim) for dim in (array.shape or (0,)))
     label = name.encode("utf-8")
-    content = memoryview(little.reshape(-1).view(np.uint8))
+    content = _bytes_of(little)
     for begin in range(0, len(content), CHUNK_BYTES):
         piece = content[begin : begin + CHUNK_BYTES]
         head = dims + b"\x12" + _varint(len(kind)) + kind.encode() + b"\x1a" + _varint(len(piece))

@@ -97,7 +97,7 @@ class Fields:
         """A list of ``count`` finite numbers, each from ``low`` to ``high``."""
         return tuple(self._number(key, value, low, high) for value in self._list(key, count, count))
 
-    def object(self, key: str) -> Fields:
+    def nested(self, key: str) -> Fields:
         """A JSON object, whose keys are then taken from what is returned."""
         return Fields(self.take(key), self._origin, f"{self._prefix}{key}.")
 

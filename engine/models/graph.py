@@ -9,12 +9,15 @@ logits. Here the parameters become initializers, the normalisation is put in fro
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...__about__ import __version__
 from ..errors import GraphError
-from .card import ModelCard
+from .card import ModelCard, OptionValue, card_text
 from .catalogue import Model
 from .checkpoint import Array, read_checkpoint
 from .onnx_model import load_onnx
@@ -27,11 +30,12 @@ if TYPE_CHECKING:
 GRAPHS = Path(__file__).resolve().parents[2] / "resources" / "graphs"
 
 
-def build_graph(model: Model, graphs: Path = GRAPHS) -> onnx.ModelProto:
+def build_graph(model: Model, *, tile: int | None = None, graphs: Path = GRAPHS) -> onnx.ModelProto:
     """The whole ONNX graph of ``model``: pixels in, probabilities out.
 
     Args:
         model: from the catalogue.
+        tile: side of the tiles that it shall be run on, in pixels; the card's unless given.
         graphs: folder of the weightless graphs.
 
     Returns:
@@ -42,10 +46,9 @@ def build_graph(model: Model, graphs: Path = GRAPHS) -> onnx.ModelProto:
         GraphError: the graph is missing, damaged or does not fit the card.
         CheckpointError: the checkpoint is damaged or not of this architecture.
     """
-    card = model.card
     network = network_graph(model, graphs)
-    _check_interface(network, card, str(model.weights))
-    wrap_network(network, card, str(model.weights))
+    _check_interface(network, model.card, tile or model.card.tile, str(model.weights))
+    wrap_network(network, model.card, str(model.weights))
     return network
 
 
@@ -58,30 +61,42 @@ def network_graph(model: Model, graphs: Path = GRAPHS) -> onnx.ModelProto:
         from ..mindir import convert
 
         return convert(model.weights)
-    if model.card.architecture is None:
+    card = model.card
+    if card.architecture is None:
         raise GraphError(f"The card of {model.weights} names no architecture, which a checkpoint needs.")
-    graph = weightless_graph(model.card.architecture, graphs)
+    graph = load_onnx(graph_path(card.architecture, card.options, graphs))
     tensors = read_checkpoint(model.weights, wanted=lambda name: not is_training_state(name))
-    fill_graph(graph, tensors, str(model.weights))
+    fill_graph(graph, tensors, str(model.weights), {"classes": len(card.classes), "bands": card.bands})
     return graph
 
 
 def known_architectures(graphs: Path = GRAPHS) -> list[str]:
     """The names of the architectures whose checkpoints can be run."""
-    return sorted(path.stem for path in graphs.glob("*.onnx"))
+    return sorted({path.stem.partition("-")[0] for path in graphs.glob("*.onnx")})
 
 
-def weightless_graph(architecture: str, graphs: Path = GRAPHS) -> onnx.ModelProto:
-    """The weightless graph of ``architecture``.
+def graph_path(architecture: str, options: Mapping[str, OptionValue], graphs: Path = GRAPHS) -> Path:
+    """The weightless graph of ``architecture`` with ``options``.
+
+    Files are named by the architecture and, behind hyphens, the options that make the graph another one, which
+    the file's metadata hold as JSON. The file that agrees in most options is the one; without any, the plain one.
 
     Raises:
-        GraphError: there is none of that name, or it is damaged.
+        GraphError: there is none.
     """
-    path = graphs / f"{architecture}.onnx"
-    if architecture not in known_architectures(graphs):
+    import onnx
+
+    best: tuple[int, Path] | None = None
+    for path in sorted(graphs.glob("*.onnx")):
+        if path.stem.partition("-")[0] == architecture:
+            metadata = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+            asked = json.loads(metadata.get("options", "{}"))
+            if all(options.get(key) == value for key, value in asked.items()) and len(asked) >= (best or (0,))[0]:
+                best = (len(asked), path)
+    if best is None:
         known = ", ".join(known_architectures(graphs)) or "none"
         raise GraphError(f"The architecture {architecture} is not known; known are: {known}.")
-    return load_onnx(path)
+    return best[1]
 
 
 def parameter_shapes(graph: onnx.ModelProto) -> dict[str, Shape]:
@@ -89,15 +104,28 @@ def parameter_shapes(graph: onnx.ModelProto) -> dict[str, Shape]:
     return {value.name: _shape(value) for value in graph.graph.input[1:]}
 
 
-def fill_graph(graph: onnx.ModelProto, tensors: Mapping[str, Array], origin: str) -> None:
+def fill_graph(
+    graph: onnx.ModelProto, tensors: Mapping[str, Array], origin: str, sizes: Mapping[str, int] | None = None
+) -> None:
     """Turn the parameter inputs of the weightless ``graph`` into initializers with the values of ``tensors``.
+
+    Args:
+        graph: changed in place.
+        tensors: of the checkpoint.
+        origin: names the checkpoint in errors.
+        sizes: of dimensions that the graph gives by a name.
 
     Raises:
         CheckpointError: the tensors are not those of the network.
     """
     from onnx import numpy_helper
 
-    parameters = match_parameters(tensors, parameter_shapes(graph), origin)
+    known = sizes or {}
+    wanted = {
+        name: tuple(known.get(dim, dim) if isinstance(dim, str) else dim for dim in shape)
+        for name, shape in parameter_shapes(graph).items()
+    }
+    parameters = match_parameters(tensors, wanted, origin)
     del graph.graph.input[1:]
     for name, values in parameters.items():
         graph.graph.initializer.append(numpy_helper.from_array(values, name))
@@ -105,25 +133,33 @@ def fill_graph(graph: onnx.ModelProto, tensors: Mapping[str, Array], origin: str
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:
     dims = value.type.tensor_type.shape.dim
-    return tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param for dim in dims)
+    return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param for dim in dims)
 
 
-def _check_interface(model: onnx.ModelProto, card: ModelCard, origin: str) -> None:
-    """Raise where the inputs and outputs of the network do not fit the card."""
+def _check_interface(model: onnx.ModelProto, card: ModelCard, tile: int, origin: str) -> None:
+    """Raise where the inputs and outputs of the network do not fit the card or the tile."""
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in weights]
-    if len(inputs) != 1:
+    multiple = int(next((entry.value for entry in model.metadata_props if entry.key == "multiple"), "1"))
+    if len(inputs) != 1 or not model.graph.output:
         raise GraphError(f"The network in {origin} has {len(inputs)} inputs; it must have one, the image.")
-    if not model.graph.output:
-        raise GraphError(f"The network in {origin} has no output.")
-    image, logits = _shape(inputs[0]), _shape(model.graph.output[0])
-    if len(image) != 4:
-        raise GraphError(f"The network in {origin} takes {len(image)} dimensions, not (N, bands, H, W).")
-    if isinstance(image[1], int) and image[1] not in {0, card.bands}:
+    image, scores = _shape(inputs[0]), _shape(model.graph.output[0])
+    if len(image) != 4 or len(scores) not in {0, 4}:
+        raise GraphError(f"The network in {origin} does not turn (N, bands, H, W) into (N, classes, H, W).")
+    if isinstance(image[1], int) and image[1] != card.bands:
         raise GraphError(f"The network in {origin} takes {image[1]} bands, and its card says {card.bands}.")
-    if any(isinstance(size, int) and size != card.tile for size in image[2:]):
-        raise GraphError(f"The network in {origin} takes tiles of {image[3]} x {image[2]}, not of {card.tile}.")
-    if len(logits) not in (0, 4):
-        raise GraphError(f"The network in {origin} gives {len(logits)} dimensions, not (N, classes, H, W).")
-    if len(logits) == 4 and isinstance(logits[1], int) and logits[1] != len(card.classes):
-        raise GraphError(f"The network in {origin} gives {logits[1]} classes, and its card has {len(card.classes)}.")
+    if any(isinstance(size, int) and size != tile for size in image[2:]):
+        raise GraphError(f"The network in {origin} takes tiles of {image[3]} x {image[2]} pixels only, not of {tile}.")
+    if tile % multiple:
+        raise GraphError(f"The network in {origin} takes tiles whose side is a multiple of {multiple}, not of {tile}.")
+    if scores and isinstance(scores[1], int) and scores[1] != len(card.classes):
+        raise GraphError(f"The network in {origin} gives {scores[1]} classes, and its card has {len(card.classes)}.")
+
+
+def graph_identity(model: Model, graphs: Path = GRAPHS) -> str:
+    """A text that differs wherever ``build_graph`` would give another graph; for caches of compiled models."""
+    digest = ""
+    if model.card.architecture is not None and model.weights.suffix.lower() == ".ckpt":
+        template = graph_path(model.card.architecture, model.card.options, graphs)
+        digest = hashlib.sha256(template.read_bytes()).hexdigest()
+    return f"{__version__} {model.sha256} {digest} {card_text(model.card)}"

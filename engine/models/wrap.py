@@ -112,11 +112,11 @@ def _normalising_nodes(
     nodes, value = [], IMAGE
     for index, (operator, argument) in enumerate(steps):
         result = target if index == len(steps) - 1 else f"normalisation/{index}"
-        if operator in {"Mul", "Add"}:
-            nodes.append(helper.make_node(operator, [value, str(argument)], [result]))
-        else:
-            attributes = {"to": argument} if operator == "Cast" else {}
-            nodes.append(helper.make_node(operator, [value], [result], **attributes))
+        inputs = [value, str(argument)] if operator in {"Mul", "Add"} else [value]
+        node = helper.make_node(operator, inputs, [result])
+        if operator == "Cast":
+            node.attribute.append(helper.make_attribute("to", argument))
+        nodes.append(node)
         value = result
     constants = {"normalisation/factor": factor, "normalisation/shift": shift}
     used = {argument for _, argument in steps}
