@@ -11,6 +11,7 @@ import click
 
 from ..errors import Cancelled, OutOfMemoryError, TerraSporeError
 from ..events import Failure, to_json
+from ..raster.environment import configure_environment
 from .services import Services
 
 CommandTable = Mapping[str, tuple[str, str, str]]
@@ -73,8 +74,13 @@ def run(
     Returns:
         The exit code: 0 done, 2 the user's mistake, 3 cancelled, 1 a fault of the program.
     """
-    services = services or Services()
+    configure_environment()
     group = LazyGroup(package, {**ENGINE_COMMANDS, **(extra_commands or {})})
+    return run_group(group, arguments, services or Services())
+
+
+def run_group(group: click.Group, arguments: Sequence[str], services: Services) -> int:
+    """Run one command line of ``group``; errors become events or sentences. Returns the exit code."""
     try:
         group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=services)
     except click.exceptions.Exit as leave:

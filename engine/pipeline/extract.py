@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..errors import ModelError, ParameterError
+from ..errors import ParameterError
 from ..events import Cancellation, Reporter, Result
+from ..models.card import ModelCard
 from ..output.atomic import atomic_output, check_target, partial_path
 from ..raster.grid import Grid
 from ..raster.writer import Layout, RowWriter, class_layout, probability_layout
@@ -39,7 +40,8 @@ def extract_roads(
     Raises:
         TerraSporeError: anything that keeps the outputs from being made; then none is there.
     """
-    from ..vector import RoadOptions, vectorize_roads
+    from ..vector.roads.network import vectorize_roads
+    from ..vector.roads.options import RoadOptions
 
     start = time.perf_counter()
     _check_outputs(request.image.image, [request.output, request.probability])
@@ -57,10 +59,11 @@ def extract_roads(
             cancellation=cancellation,
         )
     seconds = time.perf_counter() - start
-    text = f"{roads.length / 1000:.2f} km of road in {roads.lines} lines"
+    text = f"{roads.length / 1000:.2f} km of road in {roads.edges} lines"
+    figures: Summary = {"length_m": roads.length, "roads": roads.edges, "threshold": threshold}
     return Result(
         outputs=_outputs({"roads": request.output, "probability": request.probability}),
-        summary={**_figures(run, counts), **_numbers(roads), "threshold": threshold},
+        summary={**_figures(run, counts), **_numbers(roads), **figures},
         seconds=seconds,
         text=f"{text}, {_how(run, counts, seconds)} -> {request.output}",
     )
@@ -94,11 +97,6 @@ def extract_classes(
         raise ParameterError("No output is named.")
     _check_outputs(request.image.image, wanted)
     with prepare(request.image, tasks, open_session, reporter) as run, ExitStack() as stack:
-        if len(run.model.card.classes) < 2:
-            raise ModelError(
-                f"The model {run.model.card.name} knows one class only, so there is nothing to tell apart.",
-                "Use `terraspore extract roads`, or ask for --probability alone.",
-            )
         classes, confidence = request.classes, request.confidence
         if request.output is not None:
             classes = classes or _temporary(request.output, "classes", stack)
@@ -133,23 +131,33 @@ def _write_classes(
     reporter: Reporter,
     cancellation: Cancellation,
 ) -> Counts:
-    infos = run.model.card.classes
+    card = run.model.card
+    threshold = card.threshold if request.threshold is None else request.threshold
+    names, colours = class_table(card)
     with ExitStack() as stack:
 
         def writer(path: Path | None, layout: Layout, kept: Path | None) -> Write | None:
             return stack.enter_context(_raster(path, run.grid, layout, kept is not None)) if path else None
 
-        colours = class_layout({c.id: c.name for c in infos}, {c.id: c.colour for c in infos}, run.tags)
-        write_classes = writer(paths[0], colours, request.classes)
+        write_classes = writer(paths[0], class_layout(names, colours, run.tags), request.classes)
         write_confidence = writer(paths[1], probability_layout(["confidence"], run.tags), request.confidence)
-        names = probability_layout([c.name for c in infos], run.tags)
-        write_all = writer(request.probability, names, request.probability)
+        layers = [entry.name for entry in card.classes]
+        write_all = writer(request.probability, probability_layout(layers, run.tags), request.probability)
         products: list[Product] = []
         if write_classes or write_confidence:
-            products.append(class_product([c.id for c in infos], write_classes, write_confidence))
+            ids = [entry.id for entry in card.classes]
+            products.append(class_product(ids, threshold, write_classes, write_confidence))
         if write_all:
-            products.append(probability_product(len(infos), write_all))
+            products.append(probability_product(len(layers), write_all))
         return run_stream(run.work, run.predict, products, reporter, cancellation)
+
+
+def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:
+    """Names and colours of the values of a class raster; of a model of one class these are 0 and 1."""
+    if len(card.classes) == 1:
+        only = card.classes[0]
+        return {0: "background", 1: only.name}, {0: (0, 0, 0), 1: only.colour}
+    return {c.id: c.name for c in card.classes}, {c.id: c.colour for c in card.classes}
 
 
 def _vectorize(
@@ -163,14 +171,15 @@ def _vectorize(
     classes, confidence = paths
     if request.output is None or classes is None:
         return {}
-    from ..vector import CoverageOptions, vectorize_landcover
+    from ..vector.coverage.network import vectorize_landcover
+    from ..vector.coverage.options import CoverageOptions
 
     summary = vectorize_landcover(
         classes,
         request.output,
         CoverageOptions(**request.options),
         confidence=confidence,
-        class_names={entry.id: entry.name for entry in run.model.card.classes},
+        class_names=class_table(run.model.card)[0],
         metadata=run.tags,
         reporter=reporter,
         cancellation=cancellation,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..raster.pixels import Mask
-from ..raster.writer import Bytes, classify, quantise
+from ..raster.writer import Bytes, binarise, classify, quantise
 from ..tiling.blend import Floats, RowBlender
 from ..tiling.plan import TilePlan
 
@@ -42,21 +42,28 @@ def probability_product(classes: int, write: Write) -> Product:
     return Product(classes, encode, write)
 
 
-def class_product(ids: Sequence[int], write_classes: Write, write_confidence: Write | None) -> Product:
-    """The most probable class, and if wanted its probability, in two rasters.
+def class_product(
+    ids: Sequence[int], threshold: float, write_classes: Write | None, write_confidence: Write | None
+) -> Product:
+    """The most probable class and its probability, in two rasters.
 
     Args:
         ids: the class id of each layer.
-        write_classes: takes rows of class ids.
-        write_confidence: takes rows of round(probability x 250).
+        threshold: where there is one layer only, the probability from which a pixel is 1 and not 0.
+        write_classes: takes rows of class ids; None where they are not wanted.
+        write_confidence: takes rows of round(probability x 250); None where they are not wanted.
     """
     table = np.array(ids, np.uint8)
 
     def encode(probability: Floats, valid: Mask | None, out: Bytes) -> None:
-        classify(probability, valid, table, out)
+        if len(table) == 1:
+            binarise(probability, valid, threshold, out)
+        else:
+            classify(probability, valid, table, out)
 
     def write(rows: Bytes) -> None:
-        write_classes(rows[:1])
+        if write_classes is not None:
+            write_classes(rows[:1])
         if write_confidence is not None:
             write_confidence(rows[1:])
 

@@ -86,6 +86,7 @@ class ClassRequest:
         classes: where to keep the class raster; None does not keep it.
         confidence: where to keep the raster of the winning class's probability.
         probability: where to keep the raster of all probabilities.
+        threshold: for models of one class, the probability from which a pixel is of it; None takes the model's.
         options: further options of the vectors (``vector.CoverageOptions``), by name.
     """
 
@@ -94,4 +95,5 @@ class ClassRequest:
     classes: Path | None = None
     confidence: Path | None = None
     probability: Path | None = None
+    threshold: float | None = None
     options: dict[str, Any] = field(default_factory=dict)

@@ -6,6 +6,7 @@ each is kept; ``verify`` compares after closing, because GDAL can lose the last 
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -221,6 +222,23 @@ def classify(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
     best = probability.argmax(axis=0)
     out[0] = ids[best]
     quantise(probability.max(axis=0)[None], None, out[1:])
+    if valid is not None:
+        out[:, ~valid] = NODATA
+
+
+def binarise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, threshold: float, out: Bytes) -> None:
+    """Write whether the probability of the only class reaches a threshold, and the probability, to ``out``.
+
+    The written level is compared, so that a threshold on a kept probability raster gives the same.
+
+    Args:
+        probability: (1, rows, columns), 0 to 1.
+        valid: (rows, columns), or None where all are.
+        threshold: 0 to 1.
+        out: (2, rows, columns): 1 or 0, and round(probability x 250); both 255 where a pixel is not valid.
+    """
+    quantise(probability.copy(), None, out[1:])
+    out[0] = out[1] >= max(1, math.ceil(threshold * PROBABILITY_LEVELS - 1e-9))
     if valid is not None:
         out[:, ~valid] = NODATA
 

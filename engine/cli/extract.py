@@ -1,0 +1,65 @@
+"""``terraspore extract roads`` and ``terraspore extract landcover``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..pipeline.extract import extract_classes, extract_roads
+from ..pipeline.request import ClassRequest, RoadRequest
+from .context import json_option, run_reported
+from .options import PATH, image_options, image_request
+from .services import current_services
+from .sessions import session_opener
+
+
+@click.group()
+def extract() -> None:
+    """Extract roads or land cover from an image as vector layers."""
+
+
+@extract.command()
+@image_options
+@click.option("-o", "--output", type=PATH, required=True, help="Vector file to write, .gpkg for all layers in one.")
+@click.option("--probability", type=PATH, help="Keep the probability raster in this GeoTIFF.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), metavar="T", help="From which probability on; else the model's."
+)
+@json_option
+def roads(
+    image: Path, output: Path, probability: Path | None, threshold: float | None, as_json: bool, **words: Any
+) -> None:
+    """Extract the road network of IMAGE: lines, nodes and areas.
+
+    A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
+    """
+    request = RoadRequest(image_request(image, words), output, probability, threshold)
+    services = current_services()
+    with session_opener(services) as opener:
+        run_reported(as_json, lambda reporter, cancellation: extract_roads(request, opener, reporter, cancellation))
+
+
+@extract.command()
+@image_options
+@click.option("-o", "--output", type=PATH, required=True, help="Vector file to write.")
+@click.option("--classes", type=PATH, help="Keep the class raster in this GeoTIFF.")
+@click.option("--confidence", type=PATH, help="Keep the probability of the class of each pixel in this GeoTIFF.")
+@click.option("--probability", type=PATH, help="Keep the probabilities of all classes in this GeoTIFF.")
+@click.option("--minimum-area", type=click.FloatRange(0), metavar="M2", help="Smallest polygon in square metres.")
+@json_option
+def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bool, **words: Any) -> None:
+    """Extract the land cover of IMAGE as polygons without gaps and overlaps."""
+    request = ClassRequest(
+        image_request(image, words),
+        output,
+        **words,
+        options={} if minimum_area is None else {"minimum_area": minimum_area},
+    )
+    services = current_services()
+    with session_opener(services) as opener:
+        run_reported(
+            as_json,
+            lambda reporter, cancellation: extract_classes(request, ("landcover",), opener, reporter, cancellation),
+        )

@@ -1,0 +1,82 @@
+"""Options that several commands share, and from their words to values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..pipeline.request import ImageRequest, RuntimeOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+RUNTIME_NAMES = ("device", "runtime", "precision", "threads")
+IMAGE_NAMES = ("model", "bands", "extent", "area", "resolution", "pixel_size", "tile", "overlap", "tta")
+
+
+class Numbers(click.ParamType):
+    """Numbers with commas between them.
+
+    Args:
+        kind: ``int`` or ``float``.
+        count: how many there must be; None for any number of them.
+        form: how they are shown in the help.
+    """
+
+    def __init__(self, kind: type[int] | type[float], count: int | None, form: str) -> None:
+        self._kind, self._count, self.name = kind, count, form
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The numbers in ``value``, as a tuple."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(self._kind(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not of the form {self.name}", param, ctx)
+        if self._count is not None and len(numbers) != self._count:
+            self.fail(f"'{value}' is not of the form {self.name}", param, ctx)
+        return numbers
+
+
+_IMAGE_OPTIONS = (
+    click.option("--model", help="Name, folder or weights file of the model; unless given the task's default."),
+    click.option("--bands", type=Numbers(int, None, "1,2,3"), help="Bands of the image in the model's order."),
+    click.option(
+        "--extent", type=Numbers(float, 4, "xmin,ymin,xmax,ymax"), help="Part of the image, in its coordinates."
+    ),
+    click.option("--area", type=PATH, help="Vector file whose polygons restrict the work."),
+    click.option("--resolution", type=float, metavar="M", help="Metres per pixel for the network; else the model's."),
+    click.option("--pixel-size", type=float, metavar="M", help="Metres per pixel of an image without georeference."),
+    click.option("--tile", type=int, metavar="N", help="Pixels along a tile's side; else the model's."),
+    click.option("--overlap", type=int, metavar="N", help="Pixels that neighbouring tiles share; else the model's."),
+    click.option("--tta", is_flag=True, help="Average over eight flips and rotations: better, eight times slower."),
+)
+_RUNTIME_OPTIONS = (
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ascend, ..."),
+    click.option("--runtime", default="auto", show_default=True, help="auto, openvino, onnxruntime, mindspore, ..."),
+    click.option(
+        "--precision",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+        help="float32 is exact; auto may take a shorter type.",
+    ),
+    click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads; else all cores."),
+)
+
+
+def image_options(command: F) -> F:
+    """Add the options of everything that runs a model over an image, the image itself first."""
+    for option in reversed((click.argument("image", type=PATH), *_IMAGE_OPTIONS, *_RUNTIME_OPTIONS)):
+        command = option(command)
+    return command
+
+
+def image_request(image: Path, words: dict[str, Any]) -> ImageRequest:
+    """Take the values of ``image_options`` out of a command's ``words``."""
+    runtime = RuntimeOptions(**{name: words.pop(name) for name in RUNTIME_NAMES})
+    return ImageRequest(image=image, runtime=runtime, **{name: words.pop(name) for name in IMAGE_NAMES})

@@ -1,0 +1,40 @@
+"""``terraspore segment``: any model over an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..pipeline.extract import extract_classes
+from ..pipeline.request import ClassRequest
+from .context import json_option, run_reported
+from .options import PATH, image_options, image_request
+from .services import current_services
+from .sessions import session_opener
+
+ANY_TASK = ("segmentation", "landcover", "roads")
+
+
+@click.command()
+@image_options
+@click.option("-o", "--output", type=PATH, required=True, help="GeoTIFF of classes to write.")
+@click.option("--vectors", type=PATH, help="Vector file of the classes' polygons to write.")
+@click.option("--confidence", type=PATH, help="GeoTIFF of the probability of each pixel's class.")
+@click.option("--probability", type=PATH, help="GeoTIFF of the probabilities of all classes.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), metavar="T", help="For models of one class; else the model's."
+)
+@json_option
+def segment(image: Path, output: Path, vectors: Path | None, as_json: bool, **words: Any) -> None:
+    """Run any segmentation model over IMAGE and write the class of each pixel.
+
+    Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
+    """
+    request = ClassRequest(image_request(image, words), vectors, classes=output, **words)
+    services = current_services()
+    with session_opener(services) as opener:
+        run_reported(
+            as_json, lambda reporter, cancellation: extract_classes(request, ANY_TASK, opener, reporter, cancellation)
+        )

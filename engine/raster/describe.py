@@ -1,0 +1,63 @@
+"""An image in facts: for ``terraspore info`` and for bug reports."""
+
+from __future__ import annotations
+
+from rasterio.enums import ColorInterp, MaskFlags
+
+from .grid import make_grid
+from .pixels import choose_bands
+from .source import Source
+from .stretch import estimate_stretch
+
+Facts = dict[str, float | int | str | None]
+
+
+def describe_source(source: Source, resolution: float | None) -> Facts:
+    """What ``source`` is and how it would be read.
+
+    Args:
+        source: the image.
+        resolution: metres per pixel of the grid; None for the image's own pixels.
+
+    Raises:
+        SourceError: the file is damaged.
+        ParameterError: the resolution cannot be used.
+    """
+    dataset = source.dataset
+    grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, resolution)
+    bands = choose_bands(source, None, 3 if source.count >= 3 else 1)
+    stretch = estimate_stretch(source, bands)
+    return {
+        "file": str(source.path),
+        "format": dataset.driver,
+        "width": source.width,
+        "height": source.height,
+        "bands": dataset.count,
+        "bands_read": ",".join(map(str, bands.indices)),
+        "type": source.dtype,
+        "crs": source.crs.to_string()[:200] if source.crs else None,
+        "pixel_width_m": source.pixel[0],
+        "pixel_height_m": source.pixel[1],
+        "block": "x".join(map(str, reversed(dataset.block_shapes[0]))),
+        "overviews": len(dataset.overviews(1)),
+        "transparency": _transparency(source),
+        "stretch": "none" if stretch is None else _ranges(stretch.low, stretch.high),
+        "grid_width": grid.width,
+        "grid_height": grid.height,
+        "grid_resolution_m": grid.resolution,
+        "remarks": " ".join(source.remarks) or None,
+    }
+
+
+def _transparency(source: Source) -> str:
+    """What says which pixels are valid."""
+    flags = {flag for band in source.dataset.mask_flag_enums for flag in band}
+    if ColorInterp.alpha in source.dataset.colorinterp:
+        return "alpha band"
+    if MaskFlags.nodata in flags:
+        return f"nodata {source.dataset.nodata}"
+    return "mask" if MaskFlags.per_dataset in flags else "none"
+
+
+def _ranges(low: tuple[float, ...], high: tuple[float, ...]) -> str:
+    return ", ".join(f"{a:.6g} to {b:.6g}" for a, b in zip(low, high, strict=True))
