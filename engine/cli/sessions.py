@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,8 +47,6 @@ def close_sessions(kept: dict[object, tuple[Session, str]], count: int) -> None:
 
 
 def _open(model: Model, options: RuntimeOptions, tile: int, services: Services) -> tuple[Session, str]:
-    # MindSpore reads this when it is imported; with AVX-512 its convolutions are sixty times slower on the CPU.
-    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
     from ..runtimes.select import open_session
 
     return open_session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,8 +60,13 @@ class OpenVino:
                 f"OpenVINO finds no device '{request.device}' here; it finds: {', '.join(sorted(names)) or 'none'}."
             )
         compiler = _Compiler(core, names[request.device], model, request)
-        precision = _precision(compiler)
-        return _fastest(compiler, precision)
+        try:
+            return _fastest(compiler, _precision(compiler))
+        except RuntimeUnavailableError:
+            # ONEDNN_MAX_CPU_ISA, which MindSpore needs, takes the shorter types away from OpenVINO too.
+            if request.precision != "auto":
+                raise
+            return _fastest(compiler, "float32")
 
 
 def _public(name: str) -> str:
@@ -88,8 +94,9 @@ class _Compiler:
         import openvino
 
         title = self.core.get_property(self.device, "FULL_DEVICE_NAME")
-        settings = (str(self.request.tile), str(self.threads), self.device, str(title), openvino.get_version())
-        return cache_key("openvino", graph_identity(self.model), *settings, *parts)
+        machine = (self.device, str(title), os.environ.get("ONEDNN_MAX_CPU_ISA", ""), openvino.get_version())
+        settings = (str(self.request.tile), str(self.threads))
+        return cache_key("openvino", graph_identity(self.model), *machine, *settings, *parts)
 
     def session(self, precision: str, streams: int) -> OpenVinoSession:
         """The model compiled for ``precision`` and so many streams, from the cache where it is there."""
@@ -158,11 +165,7 @@ def _precision(compiler: _Compiler) -> str:
     precision = names.get(preferred, "float32")
     if precision == "float32":
         return precision
-    try:
-        return precision if _change(compiler, precision) < MAX_CHANGE else "float32"
-    except RuntimeUnavailableError:
-        # ONEDNN_MAX_CPU_ISA, which MindSpore needs, takes the instructions away from OpenVINO too.
-        return "float32"
+    return precision if _change(compiler, precision) < MAX_CHANGE else "float32"
 
 
 def _change(compiler: _Compiler, precision: str) -> float:
