@@ -1,0 +1,53 @@
+"""What the parts of the plugin share, made once by the plugin and passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Callable
+
+from .engine_process.host import EngineHost
+from .engine_process.process import Listener
+from .engine_process.protocol import Result
+from .engine_setup import make_launch, models_folder
+from .models import ModelInfo, find_model, list_models
+from .paths import BUNDLED_MODELS
+from .settings import Settings, load_settings
+
+
+@dataclass(frozen=True)
+class PluginContext:
+    """The engine's host and the settings.
+
+    Attributes:
+        host: gives runs their process.
+        load: reads the settings; asked for each run, so that a change counts at once.
+    """
+
+    host: EngineHost
+    load: Callable[[], Settings] = load_settings
+
+    def run(self, words: Sequence[str], listener: Listener, cancelled: Callable[[], bool]) -> Result:
+        """Have the engine carry out ``words`` as the settings say. Blocks; belongs in a worker thread.
+
+        Raises:
+            EngineError: as ``EngineHost.run``.
+        """
+        settings = self.load()
+        return self.host.run(
+            make_launch(settings), words, listener, cancelled, keep_seconds=60.0 * settings.keep_minutes
+        )
+
+    def models(self) -> list[ModelInfo]:
+        """All models that can be chosen."""
+        return list_models(BUNDLED_MODELS, [models_folder(self.load())])
+
+    def model_for(self, task: str, reference: str) -> ModelInfo | None:
+        """The model that a run for ``task`` uses: ``reference``, or what the settings say, or the first."""
+        settings = self.load()
+        default = {
+            "roads": settings.road_model,
+            "landcover": settings.landcover_model,
+            "segmentation": settings.segmentation_model,
+        }[task]
+        return find_model(self.models(), reference or default, task)

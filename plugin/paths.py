@@ -1,0 +1,18 @@
+"""Where things of the plugin lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: The plugin's folder: the repository's root, or what the zip holds. Never written to.
+PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
+LAUNCHER = PLUGIN_FOLDER / "engine" / "launch.py"
+ICONS = PLUGIN_FOLDER / "resources" / "icons"
+STYLES = PLUGIN_FOLDER / "resources" / "styles"
+BUNDLED_MODELS = PLUGIN_FOLDER / "resources" / "models"
+TRANSLATIONS = PLUGIN_FOLDER / "resources" / "i18n"
+
+
+def icon_path(name: str) -> str:
+    """The file of the icon ``name``."""
+    return str(ICONS / f"{name}.svg")

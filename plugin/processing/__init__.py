@@ -1,0 +1,1 @@
+"""The Processing provider and its algorithms. The dialogs run these, so that there is one way."""

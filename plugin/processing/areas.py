@@ -1,0 +1,67 @@
+"""Polygons that limit a run: gathered from features, and written for the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsCoordinateTransform,
+    QgsCoordinateTransformContext,
+    QgsCsException,
+    QgsFeature,
+    QgsFields,
+    QgsGeometry,
+    QgsVectorFileWriter,
+    QgsWkbTypes,
+)
+
+from ..engine_process.errors import EngineError
+
+
+def area_geometry(features: Iterable[QgsFeature], transform: QgsCoordinateTransform) -> QgsGeometry:
+    """The union of the features' polygons in the target CRS.
+
+    Raises:
+        EngineError: there are none, or they cannot be transformed.
+    """
+    parts = []
+    for feature in features:
+        geometry = QgsGeometry(feature.geometry())
+        if geometry.isNull() or geometry.isEmpty():
+            continue
+        try:
+            geometry.transform(transform)
+        except QgsCsException as error:
+            raise EngineError("The polygons cannot be brought into the image's CRS.", "Choose others.") from error
+        parts.append(geometry.makeValid())
+    union = QgsGeometry.unaryUnion(parts) if parts else QgsGeometry()
+    if union.isNull() or union.isEmpty():
+        raise EngineError("There is no polygon to work in.", "Select polygons, or choose another area.")
+    return union
+
+
+def write_area(
+    area: QgsGeometry, crs: QgsCoordinateReferenceSystem, target: Path, transforms: QgsCoordinateTransformContext
+) -> Path:
+    """Write ``area`` in ``crs`` to the GeoPackage ``target`` and return that.
+
+    Raises:
+        EngineError: it cannot be written.
+    """
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    options.driverName = "GPKG"
+    options.layerName = "area"
+    area.convertToMultiType()
+    writer = QgsVectorFileWriter.create(
+        str(target), QgsFields(), QgsWkbTypes.Type.MultiPolygon, crs, transforms, options
+    )
+    feature = QgsFeature()
+    feature.setGeometry(area)
+    written = writer.addFeature(feature) and writer.flushBuffer()
+    reason = writer.errorMessage()
+    del writer
+    if not written:
+        raise EngineError(f"The area could not be written to {target}: {reason}.", code="OutputError")
+    return target

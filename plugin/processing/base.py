@@ -1,0 +1,258 @@
+"""What all algorithms share: resolving the layer, running the engine, handing over results."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsCoordinateTransform,
+    QgsFeatureSource,
+    QgsGeometry,
+    QgsProcessingAlgorithm,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingUtils,
+    QgsRectangle,
+)
+from qgis.PyQt.QtGui import QIcon
+
+from ..context import PluginContext
+from ..engine_process.errors import EngineCancelledError, EngineError
+from ..engine_process.protocol import Result
+from ..engine_setup import engine_missing
+from ..i18n import tr
+from ..paths import icon_path
+from .areas import area_geometry, write_area
+from .arguments import Options
+from .feedback import FeedbackListener
+from .sources import FetchRequest, LayerSource, fetch, resolve_layer, with_crs
+
+#: Share of the progress bar for fetching a layer that is no file.
+FETCH_SHARE = 0.4
+
+
+class EngineAlgorithm(QgsProcessingAlgorithm):
+    """An algorithm that the engine carries out.
+
+    Args:
+        plugin: the engine's host and the settings.
+    """
+
+    ID = ""
+    TITLE = ""
+    ICON = ""
+    TAGS = ""
+    HELP = ""
+
+    def __init__(self, plugin: PluginContext) -> None:
+        super().__init__()
+        self.plugin = plugin
+
+    def createInstance(self) -> EngineAlgorithm:  # noqa: N802, D102
+        return type(self)(self.plugin)
+
+    def name(self) -> str:  # noqa: D102
+        return self.ID
+
+    def displayName(self) -> str:  # noqa: N802, D102
+        return tr(self.TITLE)
+
+    def shortHelpString(self) -> str:  # noqa: N802, D102
+        return tr(self.HELP)
+
+    def shortDescription(self) -> str:  # noqa: N802, D102
+        return tr(self.HELP).split(". ")[0]
+
+    def tags(self) -> list[str]:  # noqa: D102
+        return [*self.TAGS.split(","), *tr(self.TAGS).split(",")]
+
+    def icon(self) -> QIcon:  # noqa: D102
+        return QIcon(icon_path(self.ICON))
+
+    def svgIconPath(self) -> str:  # noqa: N802, D102
+        return icon_path(self.ICON)
+
+    def helpUrl(self) -> str:  # noqa: N802, D102
+        return "https://github.com/terraspore/terraspore/blob/main/docs/plugin.md"
+
+    def canExecute(self) -> tuple[bool, str]:  # noqa: N802
+        """Whether there is an engine, and what to do where there is none."""
+        missing = engine_missing(self.plugin.load())
+        return missing is None, missing or ""
+
+    def processAlgorithm(  # noqa: N802
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> dict[str, Any]:
+        """Run the engine in a private temporary folder; every failure becomes one sentence."""
+        folder = Path(tempfile.mkdtemp(prefix="terraspore-", dir=QgsProcessingUtils.tempFolder()))
+        try:
+            return self.compute(parameters, context, feedback, folder)
+        except EngineCancelledError:
+            return {}
+        except EngineError as error:
+            for line in error.details.splitlines():
+                feedback.pushConsoleInfo(line)
+            raise QgsProcessingException(str(error)) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def compute(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
+    ) -> dict[str, Any]:
+        """The algorithm's own work, in a worker thread.
+
+        Args:
+            parameters: as Processing gives them.
+            context: as Processing gives it.
+            feedback: as Processing gives it.
+            folder: a private folder that is removed afterwards.
+
+        Raises:
+            EngineError: the sentence for the person.
+        """
+        raise EngineError(f"{type(self).__name__} has no computation.")
+
+    def run_engine(self, words: list[str], feedback: QgsProcessingFeedback, start: float = 0.0) -> Result:
+        """Run the engine's command ``words`` and pass on what it says.
+
+        Raises:
+            EngineError: as ``EngineHost.run``.
+        """
+        listener = FeedbackListener(feedback, start)
+        result = self.plugin.run(words, listener.listener(), feedback.isCanceled)
+        feedback.pushInfo(result.text)
+        return result
+
+
+class ImageAlgorithm(EngineAlgorithm):
+    """An algorithm over a raster layer, which may be a service."""
+
+    TASK = "segmentation"
+
+    def __init__(self, plugin: PluginContext) -> None:
+        super().__init__(plugin)
+        self.source: LayerSource | None = None
+
+    def prepareAlgorithm(  # noqa: N802
+        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
+    ) -> bool:
+        """Take what is needed of the layer, in the layer's own thread."""
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        if layer is None:
+            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
+        try:
+            self.source = resolve_layer(layer)
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        return True
+
+    def image_and_options(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
+    ) -> tuple[Path, Options, float]:
+        """The image's file, the run's options, and the share of the progress bar that fetching took."""
+        assert self.source is not None
+        area = self._area(parameters, context)
+        extent = self._extent(parameters, context)
+        model = self.plugin.model_for(self.TASK, self.parameterAsString(parameters, "MODEL", context).strip())
+        reference = model.reference if model else self.parameterAsString(parameters, "MODEL", context).strip()
+        start = 0.0
+        if self.source.path is not None:
+            image = with_crs(self.source, folder)
+        else:
+            resolution = self.fetch_resolution(parameters, context) or (model.resolution if model else 0.0)
+            request = FetchRequest(resolution, _common(extent, area), area, folder, context.transformContext())
+            image = self._fetch(request, feedback)
+            start = FETCH_SHARE
+        settings = self.plugin.load()
+        options = Options(
+            model=reference,
+            extent=None if extent is None else _corners(extent),
+            area=None
+            if area is None
+            else write_area(area, self.source.crs, folder / "area.gpkg", context.transformContext()),
+            bands=tuple(self._bands(parameters, context)),
+            threshold=self.optional_number(parameters, "THRESHOLD", context),
+            overlap=self._whole(parameters, "OVERLAP", context),
+            tile=settings.tile,
+            threads=settings.threads,
+            device=self._choice(parameters, "DEVICE", settings.device, context),
+            runtime=self._choice(parameters, "RUNTIME", settings.runtime, context),
+            tta=self.parameterAsBool(parameters, "TTA", context),
+        )
+        return image, options, start
+
+    def fetch_resolution(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> float:
+        """Resolution in m per pixel for fetching, where the person gave one; 0 for the model's."""
+        return 0.0
+
+    def optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
+        """The number of the parameter ``name``, or None where it was left empty."""
+        definition = self.parameterDefinition(name)
+        if definition is None or parameters.get(name, definition.defaultValue()) in (None, ""):
+            return None
+        return self.parameterAsDouble(parameters, name, context)
+
+    def _whole(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> int | None:
+        value = self.optional_number(parameters, name, context)
+        return None if value is None else int(value)
+
+    def _fetch(self, request: FetchRequest, feedback: QgsProcessingFeedback) -> Path:
+        assert self.source is not None
+        if request.resolution <= 0:
+            raise EngineError(
+                f"At what resolution {self.source.name} shall be fetched is not known.",
+                "Choose a model with a card, or give the resolution.",
+            )
+        feedback.setProgressText(
+            tr("Fetching the image at {resolution} m").format(resolution=f"{request.resolution:g}")
+        )
+        image, came = fetch(
+            self.source, request, feedback.isCanceled, lambda share: feedback.setProgress(100 * FETCH_SHARE * share)
+        )
+        feedback.pushInfo(tr("{n} tiles were fetched.").format(n=came.tiles))
+        if came.empty:
+            feedback.pushWarning(tr("{n} of {m} tiles came empty.").format(n=came.empty, m=came.tiles))
+        for error in came.errors[:5]:
+            feedback.pushWarning(error)
+        return image
+
+    def _extent(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRectangle | None:
+        assert self.source is not None
+        if parameters.get("EXTENT") in (None, ""):
+            return None
+        box = self.parameterAsExtent(parameters, "EXTENT", context, self.source.crs)
+        if box.isNull() or box.isEmpty():
+            raise EngineError("The rectangle is empty.", "Draw it again.")
+        return box
+
+    def _area(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsGeometry | None:
+        assert self.source is not None
+        polygons: QgsFeatureSource | None = self.parameterAsSource(parameters, "AREA", context)
+        if polygons is None:
+            return None
+        transform = QgsCoordinateTransform(polygons.sourceCrs(), self.source.crs, context.transformContext())
+        return area_geometry(polygons.getFeatures(), transform)
+
+    def _bands(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[int]:
+        given = parameters.get("BANDS")
+        return self.parameterAsInts(parameters, "BANDS", context) if given not in (None, "", []) else []
+
+    def _choice(self, parameters: dict[str, Any], name: str, default: str, context: QgsProcessingContext) -> str:
+        value = self.parameterAsEnumString(parameters, name, context)
+        return default if value in ("", "auto") else value
+
+
+def _corners(box: QgsRectangle) -> tuple[float, float, float, float]:
+    return box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
+
+
+def _common(extent: QgsRectangle | None, area: QgsGeometry | None) -> QgsRectangle | None:
+    """The rectangle around what both leave; None where both are None."""
+    if area is None:
+        return extent
+    box = area.boundingBox()
+    return box if extent is None else extent.intersect(box)

@@ -1,0 +1,120 @@
+"""Training Chips from Raster and Vectors: data for training a model of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsCoordinateReferenceSystem,
+    QgsFeatureRequest,
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterField,
+    QgsProcessingParameterFolderDestination,
+    QgsProcessingParameterRasterLayer,
+    QgsVectorFileWriter,
+)
+
+from ..engine_process.errors import EngineError
+from ..i18n import tr
+from . import parameters as make
+from .arguments import chips_words
+from .base import EngineAlgorithm
+from .sources import LayerSource, resolve_layer, with_crs
+
+
+class ChipsAlgorithm(EngineAlgorithm):
+    """Image and labelled vectors to pairs of small images and masks."""
+
+    ID = "trainingchips"
+    TITLE = "Training Chips from Raster and Vectors"
+    ICON = "chips"
+    TAGS = "training,chips,tiles,labels,dataset,masks,deep learning"
+    HELP = (
+        "Cuts an image and labelled vectors into pairs of small images and masks, in the layout that "
+        "`terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the "
+        "values of the masks."
+    )
+
+    def __init__(self, plugin: Any) -> None:
+        super().__init__(plugin)
+        self._source: LayerSource | None = None
+
+    def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
+        """Declare parameters and outputs."""
+        self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Image")))
+        kinds = [QgsProcessing.SourceType.TypeVectorLine, QgsProcessing.SourceType.TypeVectorPolygon]
+        self.addParameter(QgsProcessingParameterFeatureSource("VECTORS", tr("Labelled lines or polygons"), kinds))
+        self.addParameter(
+            QgsProcessingParameterField(
+                "FIELD", tr("Field with the class (empty: one class)"), None, "VECTORS", optional=True
+            )
+        )
+        self.addParameter(make.number("SIZE", tr("Edge of a chip in pixels"), whole=True, maximum=8192, default=512))
+        self.addParameter(make.number("RESOLUTION", tr("Ground resolution in m (empty: the image's)"), maximum=10_000))
+        self.addParameter(make.number("WIDTH", tr("Width of lines in m (empty: the engine's)"), maximum=1000))
+        self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder of chips")))
+
+    def prepareAlgorithm(  # noqa: N802
+        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
+    ) -> bool:
+        """Take the file from the layer, in the layer's own thread."""
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        if layer is None:
+            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
+        try:
+            self._source = resolve_layer(layer)
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        if self._source.path is None:
+            raise QgsProcessingException(
+                tr("{layer} is no raster file; save it as one first.").format(layer=layer.name())
+            )
+        return True
+
+    def compute(  # noqa: D102
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
+    ) -> dict[str, Any]:
+        assert self._source is not None
+        vectors = self._write_vectors(parameters, context, folder)
+        output = Path(self.parameterAsString(parameters, "OUTPUT", context)).absolute()
+        output.mkdir(parents=True, exist_ok=True)
+        values = {
+            name.lower(): self._text(parameters, name, context) for name in ("FIELD", "SIZE", "RESOLUTION", "WIDTH")
+        }
+        words = chips_words(with_crs(self._source, folder), vectors, output, values)
+        self.run_engine(words, feedback)
+        return {"OUTPUT": str(output)}
+
+    def _text(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
+        definition = self.parameterDefinition(name)
+        if parameters.get(name, definition.defaultValue()) in (None, ""):
+            return ""
+        if name == "FIELD":
+            return self.parameterAsString(parameters, name, context)
+        return f"{self.parameterAsDouble(parameters, name, context):g}"
+
+    def _write_vectors(self, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path) -> Path:
+        """The vectors, in the image's CRS, as a private GeoPackage: layers may be anything QGIS reads."""
+        source = self.parameterAsSource(parameters, "VECTORS", context)
+        if source is None or self._source is None:
+            raise EngineError("The labelled vectors cannot be read.")
+        crs: QgsCoordinateReferenceSystem = self._source.crs
+        target = folder / "labels.gpkg"
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        options.driverName = "GPKG"
+        options.layerName = "labels"
+        writer = QgsVectorFileWriter.create(
+            str(target), source.fields(), source.wkbType(), crs, context.transformContext(), options
+        )
+        request = QgsFeatureRequest().setDestinationCrs(crs, context.transformContext())
+        for feature in source.getFeatures(request):
+            feature.setId(-1)
+            if not writer.addFeature(feature):
+                raise EngineError(f"The labels could not be written: {writer.errorMessage()}.")
+        del writer
+        return target

@@ -1,0 +1,93 @@
+"""The engine's events on QGIS's side: progress bar and log of a Processing run."""
+
+from __future__ import annotations
+
+import time
+
+from qgis.core import QgsProcessingFeedback
+
+from ..engine_process.process import Listener
+from ..engine_process.protocol import Event, Message, Plan, Progress
+from ..i18n import tr
+
+#: Share of the whole that each stage takes, in the order in which they come.
+_STAGES = {"read": (0.0, 0.02), "infer": (0.02, 0.85), "vectorize": (0.85, 0.97), "write": (0.97, 1.0)}
+#: The text beside the bar changes no more often than this.
+_TEXT_SECONDS = 1.0
+
+
+def plan_text(plan: Plan) -> str:
+    """What a run is going to do, in one line."""
+    text = tr("{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory").format(
+        tiles=plan.tiles,
+        tile=plan.tile,
+        resolution=f"{plan.resolution:g}",
+        memory=round(plan.memory_bytes / 1e6),
+    )
+    return text if plan.seconds is None else f"{text}, {duration(plan.seconds)}"
+
+
+def device_text(plan: Plan) -> str:
+    """On what a run computes, and why."""
+    return tr("{model} on {device} with {runtime}: {reason}").format(
+        model=plan.model, device=plan.device, runtime=plan.runtime, reason=plan.reason
+    )
+
+
+def duration(seconds: float) -> str:
+    """``seconds`` for people."""
+    if seconds < 90:
+        return tr("about {n} s").format(n=max(1, round(seconds)))
+    return tr("about {n} min").format(n=round(seconds / 60))
+
+
+def stage_text(stage: str) -> str:
+    """The stage for people."""
+    return {
+        "read": tr("Reading"),
+        "infer": tr("Computing"),
+        "vectorize": tr("Making vectors"),
+        "write": tr("Writing"),
+    }.get(stage, stage)
+
+
+class FeedbackListener:
+    """Passes the engine's events to a Processing feedback.
+
+    Args:
+        feedback: the run's feedback.
+        start: share of the progress bar that was used before the engine, 0..1.
+    """
+
+    def __init__(self, feedback: QgsProcessingFeedback, start: float = 0.0) -> None:
+        self._feedback = feedback
+        self._start = start
+        self._stage = ""
+        self._said = 0.0
+        self.plan: Plan | None = None
+
+    def listener(self) -> Listener:
+        """The same as the engine's client takes it."""
+        return Listener(self._event, self._feedback.pushConsoleInfo)
+
+    def _event(self, event: Event) -> None:
+        if isinstance(event, Plan):
+            self.plan = event
+            self._feedback.pushInfo(plan_text(event))
+            self._feedback.pushInfo(device_text(event))
+        elif isinstance(event, Progress):
+            self._progress(event)
+        elif isinstance(event, Message):
+            (self._feedback.pushWarning if event.level == "warning" else self._feedback.pushInfo)(event.text)
+
+    def _progress(self, event: Progress) -> None:
+        begin, end = _STAGES.get(event.stage, (0.0, 1.0))
+        share = begin + (end - begin) * (event.done / event.total if event.total else 1.0)
+        self._feedback.setProgress(100 * (self._start + (1 - self._start) * share))
+        text = stage_text(event.stage)
+        if event.eta is not None and event.done < event.total:
+            text += " – " + tr("{time} left").format(time=duration(event.eta))
+        now = time.monotonic()
+        if event.stage != self._stage or now - self._said > _TEXT_SECONDS:
+            self._stage, self._said = event.stage, now
+            self._feedback.setProgressText(text)

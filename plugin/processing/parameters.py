@@ -1,0 +1,93 @@
+"""Parameters that several algorithms share."""
+
+from __future__ import annotations
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingParameterBand,
+    QgsProcessingParameterBoolean,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterEnum,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+    QgsProcessingParameterVectorDestination,
+)
+
+from ..i18n import tr
+
+DEVICES = ["auto", "cpu", "gpu", "cuda", "directml", "coreml", "ascend", "npu"]
+RUNTIMES = ["auto", "openvino", "onnxruntime", "mindspore"]
+LINES = QgsProcessing.SourceType.TypeVectorLine
+POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
+
+
+def advanced(parameter: QgsProcessingParameterDefinition) -> QgsProcessingParameterDefinition:
+    """``parameter``, shown under "Advanced"."""
+    parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+    return parameter
+
+
+def image() -> QgsProcessingParameterDefinition:
+    """The raster layer: a file or a service."""
+    return QgsProcessingParameterRasterLayer("INPUT", tr("Image"))
+
+
+def model(title: str) -> QgsProcessingParameterDefinition:
+    """The model; empty for the default of the settings."""
+    return QgsProcessingParameterString("MODEL", title, defaultValue="", optional=True)
+
+
+def area() -> list[QgsProcessingParameterDefinition]:
+    """Rectangle and polygons; both may be given."""
+    return [
+        QgsProcessingParameterExtent("EXTENT", tr("Rectangle to work on"), optional=True),
+        QgsProcessingParameterFeatureSource("AREA", tr("Polygons to work in"), [POLYGONS], optional=True),
+    ]
+
+
+def inference() -> list[QgsProcessingParameterDefinition]:
+    """Bands, overlap, augmentation, device and runtime: all under "Advanced"."""
+    return [
+        advanced(
+            QgsProcessingParameterBand(
+                "BANDS", tr("Bands, in the order of the model's"), None, "INPUT", optional=True, allowMultiple=True
+            )
+        ),
+        advanced(number("OVERLAP", tr("Overlap of tiles in pixels"), whole=True, maximum=4096)),
+        advanced(QgsProcessingParameterBoolean("TTA", tr("Average over eight flips and rotations (slower)"), False)),
+        advanced(static_choice("DEVICE", tr("Device"), DEVICES)),
+        advanced(static_choice("RUNTIME", tr("Runtime"), RUNTIMES)),
+    ]
+
+
+def number(
+    name: str, title: str, *, whole: bool = False, maximum: float = 1e6, default: float | None = None
+) -> QgsProcessingParameterDefinition:
+    """An optional number of at least 0; left empty, the engine chooses."""
+    kinds = QgsProcessingParameterNumber.Type
+    kind = kinds.Integer if whole else kinds.Double
+    return QgsProcessingParameterNumber(name, title, kind, default, True, 0, maximum)
+
+
+def threshold() -> QgsProcessingParameterDefinition:
+    """The threshold on probabilities."""
+    return number("THRESHOLD", tr("Threshold on probability (empty: the model's)"), maximum=1)
+
+
+def static_choice(name: str, title: str, values: list[str]) -> QgsProcessingParameterDefinition:
+    """A choice whose values are their own names, so that a script may say ``"cpu"``."""
+    return QgsProcessingParameterEnum(name, title, values, False, values[0], True, True)
+
+
+def vectors(title: str, kind: QgsProcessing.SourceType) -> QgsProcessingParameterDefinition:
+    """The GeoPackage to write."""
+    return QgsProcessingParameterVectorDestination("OUTPUT", title, kind)
+
+
+def raster(name: str, title: str) -> QgsProcessingParameterDefinition:
+    """An optional raster, not made unless asked for."""
+    return QgsProcessingParameterRasterDestination(name, title, None, optional=True, createByDefault=False)

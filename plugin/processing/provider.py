@@ -1,0 +1,52 @@
+"""The Processing provider "TerraSpore"."""
+
+from __future__ import annotations
+
+from qgis.core import QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from ..context import PluginContext
+from ..paths import icon_path
+from .chips import ChipsAlgorithm
+from .extract import ExtractLandCover, ExtractRoads
+from .segment import SegmentAlgorithm
+from .vectorize import VectorizeAlgorithm
+
+ALGORITHMS = (ExtractRoads, ExtractLandCover, SegmentAlgorithm, VectorizeAlgorithm, ChipsAlgorithm)
+
+
+class TerraSporeProvider(QgsProcessingProvider):
+    """Lists the algorithms, with or without an engine.
+
+    Args:
+        plugin: the engine's host and the settings.
+    """
+
+    def __init__(self, plugin: PluginContext) -> None:
+        super().__init__()
+        self._plugin = plugin
+
+    def loadAlgorithms(self) -> None:  # noqa: N802
+        """Add one of each."""
+        for algorithm in ALGORITHMS:
+            self.addAlgorithm(algorithm(self._plugin))
+
+    def id(self) -> str:  # noqa: D102
+        return "terraspore"
+
+    def name(self) -> str:  # noqa: D102
+        return "TerraSpore"
+
+    def icon(self) -> QIcon:  # noqa: D102
+        return QIcon(icon_path("terraspore"))
+
+    def svgIconPath(self) -> str:  # noqa: N802, D102
+        return icon_path("terraspore")
+
+    def supportedOutputVectorLayerExtensions(self) -> list[str]:  # noqa: N802
+        """GeoPackage alone: one file holds all layers, styles and metadata of a result."""
+        return ["gpkg"]
+
+    def supportedOutputRasterLayerExtensions(self) -> list[str]:  # noqa: N802
+        """GeoTIFF alone."""
+        return ["tif"]

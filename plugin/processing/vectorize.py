@@ -1,0 +1,111 @@
+"""Make Vectors from a Probability Raster: a new threshold or simplification without a new inference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingParameterRasterLayer,
+)
+
+from ..engine_process.errors import EngineError
+from ..i18n import tr
+from ..results import Dress, load_beside, load_on_completion
+from . import parameters as make
+from .arguments import vectorize_words
+from .base import EngineAlgorithm
+from .extract import geopackage, layer_source
+from .sources import local_file
+
+KINDS = ["roads", "landcover"]
+#: Layers of the result: kind -> (layer, English name), the main one first.
+LAYERS = {
+    "roads": (("roads", "Roads"), ("road_nodes", "Road nodes"), ("road_areas", "Road areas")),
+    "landcover": (("landcover", "Land cover"),),
+}
+
+
+class VectorizeAlgorithm(EngineAlgorithm):
+    """Raster of probabilities or of classes to vectors."""
+
+    ID = "vectorize"
+    TITLE = "Make Vectors from a Probability Raster"
+    ICON = "vectorize"
+    TAGS = "vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover"
+    HELP = (
+        "Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, "
+        "with another threshold or simplification and without a new computation of the network. "
+        "Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks."
+    )
+
+    def __init__(self, plugin: Any) -> None:
+        super().__init__(plugin)
+        self._raster = Path()
+        self._name = ""
+
+    def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
+        """Declare parameters and outputs."""
+        self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Raster of probabilities or classes")))
+        self.addParameter(make.static_choice("KIND", tr("What the raster shows"), KINDS))
+        self.addParameter(make.threshold())
+        self.addParameter(make.number("SIMPLIFY", tr("Simplification in m (empty: the engine's)")))
+        self.addParameter(make.number("MIN_LENGTH", tr("Shortest connected piece of road in m (empty: the engine's)")))
+        self.addParameter(make.advanced(make.number("GAP", tr("Longest gap that is bridged in m"))))
+        self.addParameter(make.advanced(make.number("SPUR", tr("Longest dead end that is dropped in m"))))
+        self.addParameter(
+            make.advanced(make.number("MERGE_PARALLEL", tr("Carriageways closer than this are one, in m")))
+        )
+        self.addParameter(
+            make.advanced(make.number("MINIMUM_AREA", tr("Smallest polygon in m² (empty: the engine's)")))
+        )
+        self.addParameter(make.vectors(tr("Vectors"), QgsProcessing.SourceType.TypeVectorAnyGeometry))
+
+    def prepareAlgorithm(  # noqa: N802
+        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
+    ) -> bool:
+        """Take the file from the layer, in the layer's own thread."""
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        if layer is None:
+            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
+        path = local_file(layer)
+        if path is None:
+            raise QgsProcessingException(
+                tr("{layer} is no raster file; save it as one first.").format(layer=layer.name())
+            )
+        self._raster, self._name = path, layer.name()
+        return True
+
+    def compute(  # noqa: D102
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
+    ) -> dict[str, Any]:
+        kind = self.parameterAsEnumString(parameters, "KIND", context)
+        target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        output = geopackage(target)
+        names = {"roads": ("THRESHOLD", "SIMPLIFY", "MIN_LENGTH", "GAP", "SPUR", "MERGE_PARALLEL")}
+        values = {
+            name.lower().replace("_", "-"): self._number(parameters, name, context)
+            for name in names.get(kind, ("SIMPLIFY", "MINIMUM_AREA"))
+        }
+        result = self.run_engine(vectorize_words(kind, self._raster, output, values), feedback)
+        group = f"{tr(LAYERS[kind][0][1])} – {self._name}"
+        facts = {tr("Raster"): str(self._raster), **result.summary}
+        main, *further = LAYERS[kind]
+        for layer, title in reversed(further):
+            dress = Dress(layer, group, tr(title), facts, visible=False)
+            load_beside(context, layer_source(output, layer), layer, dress)
+        source = layer_source(output, main[0])
+        load_on_completion(context, target, source, "OUTPUT", Dress(main[0], group, tr(main[1]), facts))
+        return {"OUTPUT": source}
+
+    def _number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
+        if parameters.get(name) in (None, ""):
+            return None
+        value = self.parameterAsDouble(parameters, name, context)
+        if value < 0:
+            raise EngineError(f"{name} must be at least 0.")
+        return value

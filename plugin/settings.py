@@ -1,0 +1,95 @@
+"""All settings of the plugin in one dataclass, kept in QGIS's settings under ``terraspore/``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qgis.core import QgsSettings
+
+GROUP = "terraspore"
+#: A variable of this prefix and a field's name in capitals overrides the field: for automation and tests.
+VARIABLE_PREFIX = "TERRASPORE_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person can set; the defaults are those of a fresh profile.
+
+    Attributes:
+        interpreter: Python with the engine's packages, chosen by the person; empty for the plugin's own environment.
+        family: which of the plugin's environments is used.
+        environments: folder of the plugin's environments; empty for the default.
+        base_python: Python from which environments are made; empty to look for one.
+        device: ``auto`` or a device of the engine.
+        runtime: ``auto`` or a runtime of the engine.
+        threads: threads of the engine; 0 leaves it to the engine.
+        tile: edge of a tile in pixels; 0 leaves it to the model. Smaller tiles need less memory.
+        road_model: name or path of the default model for roads; empty for the bundled one.
+        landcover_model: the same for land cover.
+        segmentation_model: the same for other models.
+        models_folder: folder in which the person's own models lie; empty for the default.
+        cache_folder: folder for compiled models; empty for the default.
+        cache_megabytes: size above which the oldest of the cache are removed.
+        keep_minutes: how long an idle engine stays loaded; 0 ends it with each run.
+        unresponsive_seconds: how long an engine may stay without any answer.
+    """
+
+    interpreter: str = ""
+    family: str = "cpu"
+    environments: str = ""
+    base_python: str = ""
+    device: str = "auto"
+    runtime: str = "auto"
+    threads: int = 0
+    tile: int = 0
+    road_model: str = ""
+    landcover_model: str = ""
+    segmentation_model: str = ""
+    models_folder: str = ""
+    cache_folder: str = ""
+    cache_megabytes: int = 2000
+    keep_minutes: int = 10
+    unresponsive_seconds: int = 90
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of the current profile, and over them those of the environment variables."""
+    store = QgsSettings()
+    variables = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Settings):
+        raw = store.value(f"{GROUP}/{field.name}", field.default)
+        raw = variables.get(VARIABLE_PREFIX + field.name.upper(), raw)
+        values[field.name] = _convert(raw, field.default)
+    return Settings(**values)
+
+
+def save_settings(settings: Settings) -> None:
+    """Keep ``settings`` in the current profile. What equals the default is removed, so that defaults can improve."""
+    store = QgsSettings()
+    for field in dataclasses.fields(Settings):
+        key, value = f"{GROUP}/{field.name}", getattr(settings, field.name)
+        if value == field.default:
+            store.remove(key)
+        else:
+            store.setValue(key, value)
+
+
+def reset_settings() -> Settings:
+    """Forget everything that was set and return the defaults."""
+    save_settings(Settings())
+    return Settings()
+
+
+def _convert(raw: Any, default: Any) -> Any:
+    """``raw`` as the type of ``default``; the default where it is none such (a damaged profile)."""
+    if isinstance(default, int):
+        try:
+            return max(0, int(raw))
+        except (TypeError, ValueError):
+            return default
+    return raw if isinstance(raw, str) else default
