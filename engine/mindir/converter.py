@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from ..errors import GraphError
-from .builder import Builder, Call, Ref
+from .builder import Builder, Call, Const, Ref
 from .model import Mindir, Node, Shape, Tensor
 from .operators import OPERATORS
 from .reader import read_mindir
@@ -65,7 +66,7 @@ def _check_same(networks: Sequence[Mindir]) -> None:
     """Raise unless the variants have the same operations and parameters in the same order."""
     first = networks[0]
     for other in networks[1:]:
-        if [node.op for node in other.nodes] != [node.op for node in first.nodes]:
+        if [node.op for node in _operations(other)] != [node.op for node in _operations(first)]:
             raise GraphError("The variants are not the same network: their operations differ.")
         if [tensor.name for tensor in other.parameters] != [tensor.name for tensor in first.parameters]:
             raise GraphError("The variants are not the same network: their weights' names differ.")
@@ -73,43 +74,61 @@ def _check_same(networks: Sequence[Mindir]) -> None:
             raise GraphError("The variants are not the same network: their inputs or outputs differ.")
 
 
+def _operations(network: Mindir) -> list[Node]:
+    """The nodes that are not constants: of these MindSpore joins equal ones, so that their number may vary."""
+    return [node for node in network.nodes if node.op != "Constant"]
+
+
 def _convert_nodes(networks: Sequence[Mindir], builder: Builder) -> list[Ref]:
-    """Convert all nodes; the tensors that are the network's outputs."""
-    first = networks[0]
-    operands: dict[str, Any] = {}
+    """Convert all nodes; the tensors that are the network's outputs.
+
+    Names are the first variant's; ``known`` has, per variant, the operand of every name so far.
+    """
+    known: list[dict[str, Any]] = [
+        {node.output: _Constant(node.attributes.get("value")) for node in network.nodes if node.op == "Constant"}
+        for network in networks
+    ]
     for kind in ("inputs", "parameters"):
         for tensors in zip(*(getattr(network, kind) for network in networks), strict=True):
-            operands[tensors[0].name] = Ref(tensors[0].name, tuple(tensor.shape for tensor in tensors))
-    builder.tensors.extend(operands[tensor.name] for tensor in first.inputs)
-    renamed = [_input_names(first, other) for other in networks]
-    for nodes in zip(*(network.nodes for network in networks), strict=True):
-        node = nodes[0]
-        for names, other in zip(renamed, nodes, strict=True):
-            if tuple(names.get(name) for name in other.inputs) != node.inputs:
-                raise GraphError("The variants are not the same network: their nodes are connected differently.")
-            names[other.output] = node.output
-        operands[node.output] = _convert_node(nodes, operands, builder)
-    outputs = [operands.get(tensor.name) for tensor in first.outputs]
+            ref = Ref(tensors[0].name, tuple(tensor.shape for tensor in tensors))
+            _note(known, [tensor.name for tensor in tensors], ref)
+            if kind == "inputs":
+                builder.tensors.append(ref)
+    for nodes in zip(*(_operations(network) for network in networks), strict=True):
+        operands = [_operand(known, names) for names in zip(*(node.inputs for node in nodes), strict=True)]
+        if nodes[0].op not in OPERATORS:
+            raise GraphError(f"The network uses the operation {nodes[0].op!r}, which is not supported.")
+        result = OPERATORS[nodes[0].op](Call(nodes[0], nodes[1:], tuple(operands), builder))
+        _note(known, [node.output for node in nodes], result)
+    outputs = [known[0].get(tensor.name) for tensor in networks[0].outputs]
     if not all(isinstance(output, Ref) for output in outputs):
         raise GraphError("An output of the network is not a tensor.")
     return [output for output in outputs if isinstance(output, Ref)]
 
 
-def _input_names(first: Mindir, other: Mindir) -> dict[str, str]:
-    """The names of inputs and parameters of one variant to those of the first."""
-    pairs = zip((*other.inputs, *other.parameters), (*first.inputs, *first.parameters), strict=True)
-    return {theirs.name: ours.name for theirs, ours in pairs}
+@dataclass(frozen=True)
+class _Constant:
+    """A constant's value in one variant."""
+
+    value: Any
 
 
-def _convert_node(nodes: tuple[Node, ...], operands: dict[str, Any], builder: Builder) -> Any:
-    node = nodes[0]
-    if node.op not in OPERATORS:
-        raise GraphError(f"The network uses the operation {node.op!r}, which is not supported.")
-    missing = [name for name in node.inputs if name not in operands]
+def _note(known: list[dict[str, Any]], names: Sequence[str], operand: Any) -> None:
+    for of_variant, name in zip(known, names, strict=True):
+        of_variant[name] = operand
+
+
+def _operand(known: list[dict[str, Any]], names: Sequence[str]) -> Any:
+    """The operand with these names in the variants."""
+    missing = [name for of_variant, name in zip(known, names, strict=True) if name not in of_variant]
     if missing:
         raise GraphError(f"The network uses {missing[0]!r} before it is made.")
-    call = Call(node, nodes[1:], tuple(operands[name] for name in node.inputs), builder)
-    return OPERATORS[node.op](call)
+    found = [of_variant[name] for of_variant, name in zip(known, names, strict=True)]
+    if all(isinstance(entry, _Constant) for entry in found):
+        return Const(tuple(entry.value for entry in found))
+    if any(entry is not found[0] for entry in found):
+        raise GraphError("The variants are not the same network: their nodes are connected differently.")
+    return found[0]
 
 
 def _rename(nodes: Sequence[onnx.NodeProto], names: dict[str, str]) -> None:

@@ -2,21 +2,21 @@
 
 A weightless graph is the ONNX network of an architecture without weights: its first input is "image", every further
 input is a weight with the name that checkpoints use. Batch, height and width are open, and so are the numbers of
-classes ("classes") and bands ("bands"). The engine fills such a graph from a bare ``.ckpt``, without MindSpore.
+classes ("classes") and bands ("bands"). The engine fills such a graph from a bare ``.ckpt``, without MindSpore. The
+metadata's "training_only" has the prefixes of parameters that a checkpoint may hold beyond the graph's.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import onnx
+from mindspore import nn
 from onnx import helper
 
-from ..networks import NETWORKS, create_network, network_entry
+from ..networks import NETWORKS, architecture_name, create_network, network_entry
 from .mindir import export_onnx
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "graphs"
@@ -27,36 +27,19 @@ _SIZES = ((64, 96), (160, 224), (288, 352))
 _ODD = ((3, 5), (9, 1), (7, 13))
 
 
-@dataclass(frozen=True)
-class GraphSpec:
-    """A graph to write: an architecture with options other than its default ones.
-
-    Attributes:
-        architecture: name of the network.
-        options: further arguments of ``create_network``.
-    """
-
-    architecture: str
-    options: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """Name of the file, without its ending: the architecture and the options' values."""
-        return "-".join([self.architecture, *(str(value) for _, value in sorted(self.options.items()))])
-
-
-def graph_specs() -> dict[str, GraphSpec]:
-    """All graphs by name: every network, with each value of each option that changes its graph."""
-    values: dict[str, tuple[Any, ...]] = {"stem_pool": ("same",), "output_stride": (8,)}
-    specs = [GraphSpec(name) for name in NETWORKS]
+def graph_names() -> list[str]:
+    """All graphs: every network, with every combination of options that are not its defaults."""
+    names = []
     for name, entry in NETWORKS.items():
-        specs += [GraphSpec(name, {option: value}) for option in sorted(entry.options) for value in values[option]]
-    return {spec.name: spec for spec in specs}
+        pools = ("symmetric", "same") if "stem_pool" in entry.defaults else (None,)
+        strides = (16, 8) if "output_stride" in entry.defaults else (None,)
+        names += [architecture_name(name, stem_pool=pool, output_stride=stride) for stride in strides for pool in pools]
+    return names
 
 
-def weightless_graph(spec: GraphSpec) -> onnx.ModelProto:
-    """The graph of ``spec``, with what is known of it in its metadata."""
-    entry = network_entry(spec.architecture)
+def weightless_graph(architecture: str) -> onnx.ModelProto:
+    """The graph of an architecture, with what is known of it in its metadata."""
+    entry = network_entry(architecture)
     any_size = entry.multiple < 32
     shapes = [
         (counts[0], counts[1], size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
@@ -64,38 +47,38 @@ def weightless_graph(spec: GraphSpec) -> onnx.ModelProto:
     ]
     classes = [counts[2] for counts in _COUNTS]
 
-    def make(num_classes: int, bands: int) -> Any:
-        return create_network(spec.architecture, num_classes=num_classes, in_channels=bands, **spec.options)
+    def make(num_classes: int, bands: int) -> nn.Cell:
+        return create_network(architecture, num_classes=num_classes, in_channels=bands)
 
     model = export_onnx(make, make(classes[0], _COUNTS[0][1]), shapes, num_classes=classes, weights=False)
     properties = {
-        "architecture": spec.architecture,
-        "options": json.dumps(spec.options, sort_keys=True),
-        "multiple": str(entry.multiple),
+        "architecture": architecture,
         "title": entry.title,
+        "multiple": str(entry.multiple),
+        "training_only": " ".join(entry.training_only),
     }
     helper.set_model_props(model, properties)
     return model
 
 
-def write_graphs(names: list[str], folder: Path) -> list[Path]:
-    """Write the graphs ``names`` (all, if empty) into ``folder``; the files' paths."""
-    specs = graph_specs()
-    written = []
+def write_graphs(names: list[str], folder: Path) -> Iterator[Path]:
+    """Write the graphs ``names`` (all, if empty) into ``folder``, one after the other; the files' paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names or list(specs):
+    for name in names or graph_names():
         path = folder / f"{name}.onnx"
-        path.write_bytes(weightless_graph(specs[name]).SerializeToString(deterministic=True))
-        written.append(path)
-    return written
+        path.write_bytes(weightless_graph(name).SerializeToString(deterministic=True))
+        yield path
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description="Write the weightless graphs of the engine.")
-    parser.add_argument("names", nargs="*", choices=[[], *graph_specs()], help="which; all unless given")
+    parser.add_argument("names", nargs="*", help="which; all unless given")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(graph_names())
+    if unknown:
+        parser.error(f"there is no graph {', '.join(sorted(unknown))}; known: {', '.join(graph_names())}")
     for path in write_graphs(arguments.names, arguments.folder):
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201 (the command's own output)
 

@@ -7,6 +7,14 @@ normalised images (N, bands, H, W) and gives logits (N, num_classes, H, W) at th
 from __future__ import annotations
 
 from .anysize import AnySize
-from .registry import NETWORKS, NetworkEntry, create_network, network_entry, network_names
+from .registry import NETWORKS, NetworkEntry, architecture_name, create_network, network_entry, network_names
 
-__all__ = ["NETWORKS", "AnySize", "NetworkEntry", "create_network", "network_entry", "network_names"]
+__all__ = [
+    "NETWORKS",
+    "AnySize",
+    "NetworkEntry",
+    "architecture_name",
+    "create_network",
+    "network_entry",
+    "network_names",
+]

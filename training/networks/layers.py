@@ -21,7 +21,7 @@ def conv(
     out_channels: int,
     kernel: int | tuple[int, int],
     *,
-    stride: int = 1,
+    stride: int | tuple[int, int] = 1,
     padding: int | tuple[int, int] = 0,
     dilation: int | tuple[int, int] = 1,
     groups: int = 1,
@@ -34,7 +34,7 @@ def conv(
         in_channels: channels of the input.
         out_channels: channels of the output.
         kernel: height and width of the kernel, or one number for both.
-        stride: step of the kernel in both directions.
+        stride: step of the kernel (rows, columns), or one number for both.
         padding: rows above and below and columns left and right, or one number for both; filled with zeros.
         dilation: distance of the kernel's elements (rows, columns), or one number for both.
         groups: number of groups; ``in_channels`` for a depthwise convolution.
@@ -53,6 +53,11 @@ def conv(
         has_bias=bias,
         bias_init="zeros" if zero_bias else None,
     )
+
+
+def conv1d(in_channels: int, out_channels: int) -> nn.Cell:
+    """A 1-D convolution of kernel 1 without bias over (N, in, L); its weight has the shape (out, in, 1, 1)."""
+    return nn.Conv1d(in_channels, out_channels, 1, pad_mode="valid", has_bias=False)
 
 
 def same_conv(
@@ -124,6 +129,11 @@ def stem_max_pool(mode: StemPool) -> nn.Cell:
     if mode == "same":
         return nn.MaxPool2d(3, stride=2, pad_mode="same")
     return max_pool(3, stride=2, padding=1)
+
+
+def halving_max_pool() -> nn.Cell:
+    """2x2 maximum pooling of stride 2; a last odd row or column is pooled by itself."""
+    return nn.MaxPool2d(2, stride=2, pad_mode="same")
 
 
 def dropout(probability: float) -> nn.Cell:

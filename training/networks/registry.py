@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...engine.errors import ParameterError
@@ -22,26 +22,58 @@ class NetworkEntry:
     Attributes:
         module: the module beside this one that has the class.
         cell: the class's name.
-        fixed: arguments that this name stands for.
-        multiple: height and width of the input have to be multiples of this.
-        options: the arguments of ``create_network`` beyond ``num_classes`` and ``in_channels`` that it understands.
-        auxiliary: whether it returns a pair (logits, auxiliary logits) while training.
         title: what a person reads.
+        multiple: height and width of the input have to be multiples of this.
+        fixed: arguments of the class that this name stands for.
+        defaults: the options that this network has beyond the numbers of classes and bands, with their defaults.
+        auxiliary: whether it returns a pair (logits, auxiliary logits) while training.
+        training_only: prefixes of the names of parameters that are used in training only.
     """
 
     module: str
     cell: str
-    fixed: dict[str, Any]
-    multiple: int
-    options: frozenset[str]
     title: str
+    multiple: int = 32
+    fixed: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)
     auxiliary: bool = False
+    training_only: tuple[str, ...] = ()
+
+
+#: how a value of an option that is not the default stands in an architecture's name
+SUFFIXES: dict[str, tuple[str, Any]] = {
+    "same": ("stem_pool", "same"),
+    "symmetric": ("stem_pool", "symmetric"),
+    "os8": ("output_stride", 8),
+    "os16": ("output_stride", 16),
+}
 
 
 def _dlinknet(depth: int, title: str, *, dilated: bool = True) -> NetworkEntry:
+    fixed = {"depth": depth, "dilated": dilated}
+    return NetworkEntry(".dlinknet", "DLinkNet", title, fixed=fixed, defaults={"stem_pool": "symmetric"})
+
+
+def _linknet(variant: str, title: str) -> NetworkEntry:
+    fixed = {"variant": variant}
+    return NetworkEntry(".linknet", "LinkNet", title, fixed=fixed, defaults={"stem_pool": "symmetric"})
+
+
+def _dgcnet(depth: int) -> NetworkEntry:
     return NetworkEntry(
-        ".dlinknet", "DLinkNet", {"depth": depth, "dilated": dilated}, 32, frozenset({"stem_pool"}), title
+        ".dgcnet",
+        "DGCNet",
+        f"DGCNet with ResNet{depth}",
+        multiple=1,
+        fixed={"depth": depth},
+        auxiliary=True,
+        training_only=("dsn.",),
     )
+
+
+def _deeplab(cell: str, depth: int, title: str) -> NetworkEntry:
+    defaults = {"stem_pool": "same", "output_stride": 16}
+    return NetworkEntry(".deeplabv3", cell, title, multiple=1, fixed={"depth": depth}, defaults=defaults)
 
 
 #: every network, by the name that configurations and model cards use
@@ -50,6 +82,17 @@ NETWORKS: dict[str, NetworkEntry] = {
     "dlinknet50": _dlinknet(50, "D-LinkNet with ResNet50"),
     "dlinknet101": _dlinknet(101, "D-LinkNet with ResNet101"),
     "linknet34": _dlinknet(34, "LinkNet34, the baseline of D-LinkNet", dilated=False),
+    "linknet": _linknet("port", "LinkNet with ResNet18"),
+    "linknet_residual": _linknet("residual", "LinkNet with residual decoders"),
+    "linknet_nobypass": _linknet("nobypass", "LinkNet without skips"),
+    "lednet": NetworkEntry(".lednet", "LEDNet", "LEDNet", multiple=1),
+    "lednet_encoder": NetworkEntry(".lednet", "LEDNetEncoder", "LEDNet's encoder, for its first phase", multiple=1),
+    "dgcnet50": _dgcnet(50),
+    "dgcnet101": _dgcnet(101),
+    "deeplabv3_resnet50": _deeplab("DeepLabV3", 50, "DeepLabV3 with ResNet50"),
+    "deeplabv3_resnet101": _deeplab("DeepLabV3", 101, "DeepLabV3 with ResNet101"),
+    "deeplabv3plus_resnet50": _deeplab("DeepLabV3Plus", 50, "DeepLabV3+ with ResNet50"),
+    "deeplabv3plus_resnet101": _deeplab("DeepLabV3Plus", 101, "DeepLabV3+ with ResNet101"),
 }
 
 
@@ -59,14 +102,31 @@ def network_names() -> tuple[str, ...]:
 
 
 def network_entry(name: str) -> NetworkEntry:
-    """What is known of the network ``name``.
+    """What is known of the network ``name``, which may carry options (see ``architecture_name``).
 
     Raises:
         ParameterError: there is no such network.
     """
-    if name not in NETWORKS:
+    base = name.partition("-")[0]
+    if base not in NETWORKS:
         raise ParameterError(f"There is no network named {name!r}.", f"Known ones: {', '.join(NETWORKS)}.")
-    return NETWORKS[name]
+    return NETWORKS[base]
+
+
+def architecture_name(name: str, *, stem_pool: StemPool | None = None, output_stride: int | None = None) -> str:
+    """The name of a network together with the options that are not its defaults, e.g. "dlinknet34-same".
+
+    Such a name determines the graph completely; model cards and the engine's weightless graphs have it.
+    ``create_network`` takes it too.
+
+    Raises:
+        ParameterError: an unknown name, or an option that this network does not have.
+    """
+    entry = network_entry(name)
+    chosen = _options(name, {"stem_pool": stem_pool, "output_stride": output_stride})
+    changed = [suffix for suffix, (option, value) in SUFFIXES.items() if chosen.get(option) == value]
+    kept = [suffix for suffix in changed if entry.defaults[SUFFIXES[suffix][0]] != SUFFIXES[suffix][1]]
+    return "-".join([name.partition("-")[0], *kept])
 
 
 def create_network(
@@ -80,7 +140,7 @@ def create_network(
     """Make a network with fresh weights.
 
     Args:
-        name: one of ``network_names()``.
+        name: one of ``network_names()``, or such a name with options from ``architecture_name``.
         num_classes: channels of the output, 1 or more.
         in_channels: bands of the image, 1 or more.
         stem_pool: how the pooling behind a ResNet's stem pads: "symmetric" as torchvision, "same" as MindCV; None is
@@ -97,12 +157,25 @@ def create_network(
     entry = network_entry(name)
     if num_classes < 1 or in_channels < 1:
         raise ParameterError(f"A network has at least one class and one band, not {num_classes} and {in_channels}.")
-    if stem_pool not in {None, "symmetric", "same"}:
-        raise ParameterError(f"The stem pools 'symmetric' or 'same', not {stem_pool!r}.")
-    given = {"stem_pool": stem_pool, "output_stride": output_stride}
-    chosen = {option: value for option, value in given.items() if value is not None}
-    for option in chosen:
-        if option not in entry.options:
-            raise ParameterError(f"The network {name} has no option {option!r}.")
+    chosen = _options(name, {"stem_pool": stem_pool, "output_stride": output_stride})
     cell: Callable[..., nn.Cell] = getattr(importlib.import_module(entry.module, __package__), entry.cell)
     return cell(num_classes=num_classes, in_channels=in_channels, **entry.fixed, **chosen)
+
+
+def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options in ``name`` and those given, checked against what the network has."""
+    entry = network_entry(name)
+    chosen = {option: value for option, value in given.items() if value is not None}
+    for suffix in name.split("-")[1:]:
+        if suffix not in SUFFIXES:
+            raise ParameterError(f"There is no network named {name!r}: {suffix!r} is no option.")
+        option, value = SUFFIXES[suffix]
+        if chosen.setdefault(option, value) != value:
+            raise ParameterError(f"The network {name} cannot have {option} = {chosen[option]!r}.")
+    for option, value in chosen.items():
+        if option not in entry.defaults:
+            raise ParameterError(f"The network {name} has no option {option!r}.")
+        if (option, value) not in SUFFIXES.values():
+            known = [repr(v) for o, v in SUFFIXES.values() if o == option]
+            raise ParameterError(f"The option {option} is {' or '.join(known)}, not {value!r}.")
+    return chosen

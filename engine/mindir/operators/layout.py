@@ -8,11 +8,6 @@ from ...errors import GraphError
 from ..builder import Call, Const, Ref, as_array, one_of
 
 
-def constant(call: Call) -> Const:
-    """A constant of the network."""
-    return Const(tuple(node.attributes.get("value") for node in (call.node, *call.others)))
-
-
 def first(call: Call) -> Any:
     """``Load`` and ``Depend``: their first input, the others only order side effects."""
     return call.operands[0]
@@ -163,7 +158,6 @@ def pad(call: Call) -> Ref:
 
 
 OPERATORS = {
-    "Constant": constant,
     "Load": first,
     "Depend": first,
     "UpdateState": nothing,
