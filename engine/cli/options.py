@@ -17,36 +17,43 @@ RUNTIME_NAMES = ("device", "runtime", "precision", "threads")
 IMAGE_NAMES = ("model", "bands", "extent", "area", "resolution", "pixel_size", "tile", "overlap", "tta")
 
 
-class Numbers(click.ParamType):
-    """Numbers with commas between them.
+def _numbers(kind: type[int] | type[float], count: int | None, form: str) -> Callable[..., Any]:
+    """What makes a tuple of numbers of text with commas between them.
 
     Args:
         kind: ``int`` or ``float``.
         count: how many there must be; None for any number of them.
-        form: how they are shown in the help.
+        form: how they are written, for errors.
     """
 
-    def __init__(self, kind: type[int] | type[float], count: int | None, form: str) -> None:
-        self._kind, self._count, self.name = kind, count, form
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The numbers in ``value``, as a tuple."""
-        if isinstance(value, tuple):
-            return value
+    def convert(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+        if value is None:
+            return None
         try:
-            numbers = tuple(self._kind(part) for part in str(value).split(","))
+            numbers = tuple(kind(part) for part in value.split(","))
         except ValueError:
-            self.fail(f"'{value}' is not of the form {self.name}", param, ctx)
-        if self._count is not None and len(numbers) != self._count:
-            self.fail(f"'{value}' is not of the form {self.name}", param, ctx)
+            raise click.BadParameter(f"'{value}' is not of the form {form}.") from None
+        if count is not None and len(numbers) != count:
+            raise click.BadParameter(f"'{value}' is not of the form {form}.")
         return numbers
 
+    return convert
 
+
+_EXTENT = "xmin,ymin,xmax,ymax"
 _IMAGE_OPTIONS = (
     click.option("--model", help="Name, folder or weights file of the model; unless given the task's default."),
-    click.option("--bands", type=Numbers(int, None, "1,2,3"), help="Bands of the image in the model's order."),
     click.option(
-        "--extent", type=Numbers(float, 4, "xmin,ymin,xmax,ymax"), help="Part of the image, in its coordinates."
+        "--bands",
+        metavar="1,2,3",
+        callback=_numbers(int, None, "1,2,3"),
+        help="Bands of the image in the model's order.",
+    ),
+    click.option(
+        "--extent",
+        metavar=_EXTENT,
+        callback=_numbers(float, 4, _EXTENT),
+        help="Part of the image, in its coordinates.",
     ),
     click.option("--area", type=PATH, help="Vector file whose polygons restrict the work."),
     click.option("--resolution", type=float, metavar="M", help="Metres per pixel for the network; else the model's."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ..models.catalogue import Model
 from ..pipeline.request import OpenSession, RuntimeOptions
@@ -22,7 +23,7 @@ def session_opener(services: Services) -> Iterator[OpenSession]:
     Sessions are closed at the end of the block, or kept in ``services.sessions`` where the command is one of
     a server's.
     """
-    kept = {} if services.sessions is None else services.sessions
+    kept: dict[Any, tuple[Session, str]] = {} if services.sessions is None else services.sessions
 
     def open_model(model: Model, options: RuntimeOptions, tile: int) -> tuple[Session, str]:
         key = (model.sha256, repr(model.card), options, tile)
@@ -40,7 +41,7 @@ def session_opener(services: Services) -> Iterator[OpenSession]:
             close_sessions(kept, len(kept))
 
 
-def close_sessions(kept: dict[object, tuple[Session, str]], count: int) -> None:
+def close_sessions(kept: dict[Any, tuple[Session, str]], count: int) -> None:
     """Close and forget the ``count`` sessions that were not used for longest."""
     for key in list(kept)[:count]:
         kept.pop(key)[0].close()

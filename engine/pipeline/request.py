@@ -9,7 +9,7 @@ from typing import Any
 
 from ..models.catalogue import Model
 from ..raster.grid import Extent
-from ..runtimes.base import Session
+from ..runtimes.base import Precision, Session
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class RuntimeOptions:
 
     device: str = "auto"
     runtime: str = "auto"
-    precision: str = "auto"
+    precision: Precision = "auto"
     threads: int | None = None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ def run_stream(
     meter = _Meter(work.plan.count, reporter)
     with (
         ReadAhead(read_strips(work.view, work.plan)) as strips,
-        WriteBehind(lambda computed: _assemble(assembler, computed), depth=4) as put,
+        WriteBehind(partial(_assemble, assembler), depth=4) as put,
     ):
         for strip in strips:
             for computed in _compute_row(work, strip, predict, meter, cancellation):
@@ -126,7 +127,7 @@ def _compute_row(
             tiles = np.empty((len(full), work.bands, plan.tile, plan.tile), work.view.dtype)
             for place, column in enumerate(full):
                 cut_tile(strip.pixels, plan, column, tiles[place])
-            probability = checked(meter.timed(lambda tiles=tiles: predict(tiles)), len(full), work)
+            probability = checked(meter.timed(partial(predict, tiles)), len(full), work)
         yield _Computed(strip, columns, [empty[column] for column in columns], probability)
 
 

@@ -40,7 +40,10 @@ class Area:
         shape = (stop - start, self.width)
         if not len(near):
             return np.zeros(shape, np.bool_)
-        return rasterize(near, out_shape=shape, transform=Affine.translation(0, start), dtype="uint8").view(np.bool_)
+        burnt: NDArray[np.uint8] = rasterize(
+            near, out_shape=shape, transform=Affine.translation(0, start), dtype="uint8"
+        )
+        return burnt.view(np.bool_)
 
     def around(self, grid: Grid, margin: int) -> Grid:
         """The part of ``grid`` under the polygons and ``margin`` pixels around it."""

@@ -192,8 +192,10 @@ def _nodata_valid(reading: _Reading, pixels: NDArray[Any]) -> Mask:
     """Where any band differs from its nodata value."""
     if reading.resampling == Resampling.nearest and pixels.dtype.kind in "iu":
         values = [reading.dataset.nodatavals[index - 1] for index in reading.indices]
-        return np.logical_or.reduce([layer != value for layer, value in zip(pixels, values, strict=True)])
-    return reading.masks(list(reading.indices)).any(axis=0)
+        differs: Mask = np.logical_or.reduce([layer != value for layer, value in zip(pixels, values, strict=True)])
+    else:
+        differs = reading.masks(list(reading.indices)).any(axis=0)
+    return differs
 
 
 def _opaque(dtype: str) -> float:
@@ -216,7 +218,8 @@ def _expand_palette(
 def _expand_cmyk(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """RGB of inks by (255 - C)(255 - K) / 255."""
     light = 255 - inks.astype(np.uint16)
-    return ((light[:3] * light[3] + 127) // 255).astype(np.uint8)
+    colours: NDArray[np.uint8] = ((light[:3] * light[3] + 127) // 255).astype(np.uint8)
+    return colours
 
 
 def _line(error: Exception) -> str:

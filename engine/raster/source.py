@@ -172,7 +172,7 @@ def _block_bytes(dataset: DatasetReader) -> list[int]:
 def _cache_size(dataset: DatasetReader) -> int:
     """Bytes for GDAL's cache: two rows of blocks of all bands, so that no block is decoded twice."""
     _, columns = dataset.block_shapes[0]
-    across = -(-dataset.width // columns)
+    across = -(-int(dataset.width) // int(columns))
     return min(_CACHE_MOST, max(_CACHE_LEAST, 2 * across * sum(_block_bytes(dataset))))
 
 

@@ -122,7 +122,7 @@ class RowWriter:
             with rasterio.open(path) as dataset:
                 for index, expected in enumerate(self._checksums):
                     rows = dataset.read(window=self._window(index * BLOCK, min(BLOCK, self._height - index * BLOCK)))
-                    if zlib.crc32(rows) != expected:
+                    if _checksum(rows) != expected:
                         raise OutputError(
                             f"The raster {path.name} does not read back as it was written.",
                             "Its disk may be full or failing.",
@@ -147,7 +147,7 @@ class RowWriter:
     def _flush(self) -> None:
         """Write the gathered rows."""
         rows = self._rows[:, : self._filled]
-        self._checksums.append(zlib.crc32(np.ascontiguousarray(rows)))
+        self._checksums.append(_checksum(rows))
         try:
             self._dataset.write(rows, window=self._window(self._next, self._filled))
         except (RasterioError, OSError) as error:
@@ -263,6 +263,10 @@ def _profile(grid: Grid, count: int) -> dict[str, Any]:
         "predictor": 1,
         "bigtiff": "IF_SAFER",
     }
+
+
+def _checksum(rows: Bytes) -> int:
+    return zlib.crc32(np.ascontiguousarray(rows).data)
 
 
 def _failure(error: Exception, path: Path) -> OutputError:

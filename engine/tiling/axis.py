@@ -91,4 +91,5 @@ def make_axis(length: int, tile: int, overlap: int) -> TileAxis:
 def _ramp(length: int) -> NDArray[np.int64]:
     """Rising weights of 0 to 64 sixty-fourths over ``length`` pixels, symmetric in themselves."""
     places = (np.arange(length) + 0.5) / length
-    return np.rint(places * UNITS).astype(np.int64)
+    weights: NDArray[np.int64] = np.rint(places * UNITS).astype(np.int64)
+    return weights
