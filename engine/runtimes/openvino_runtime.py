@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Mapping
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 _HINTS: Mapping[str, str] = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITIES: Mapping[str, str] = {"float32": "FP32", "bfloat16": "BF16", "float16": "FP16"}
 _MAX_STREAMS = 8
-_TRIALS = 4
+_TRIALS = 3
+#: Side of the tiles on which the effect of a precision is measured, in pixels, where the network takes it.
+_TEST_TILE = 256
 
 
 class OpenVino:
@@ -111,10 +114,11 @@ class _Compiler:
         self.keep(session)
         return session
 
-    def compile(self, precision: str, streams: int) -> OpenVinoSession:
-        """The model compiled anew."""
-        compiled = self._compiled(self._properties(precision, streams))
-        return OpenVinoSession(compiled, self.model, self.request, precision, streams)
+    def compile(self, precision: str, streams: int, tile: int | None = None) -> OpenVinoSession:
+        """The model compiled anew, for tiles of the request's size unless ``tile`` is given."""
+        request = self.request if tile is None else dataclasses.replace(self.request, tile=tile)
+        compiled = self._compiled(self._properties(precision, streams), request.tile)
+        return OpenVinoSession(compiled, self.model, request, precision, streams)
 
     def keep(self, session: OpenVinoSession) -> None:
         """Put a compiled model into the cache."""
@@ -131,20 +135,26 @@ class _Compiler:
             properties |= {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": self.threads}
         return properties
 
-    def _compiled(self, properties: dict[str, Any]) -> openvino.CompiledModel:
+    def _compiled(self, properties: dict[str, Any], tile: int) -> openvino.CompiledModel:
         try:
             if self._graph is None:
                 self._graph = self.core.read_model(build_graph(self.model, tile=self.request.tile).SerializeToString())
-                shape = self._graph.inputs[0].get_partial_shape()
-                if shape[0].is_dynamic or shape[2].is_dynamic or shape[3].is_dynamic:
-                    count = 1 if shape[0].is_dynamic else shape[0].get_length()
-                    tile = self.request.tile
-                    # Kernels of a known size are chosen and laid out better than those of any size.
-                    self._graph.reshape([count, self.model.card.bands, tile, tile])
-            return self.core.compile_model(self._graph, self.device, properties)
+            count, _, height, width = self._graph.inputs[0].get_partial_shape()
+            sized = self._graph.clone()
+            if count.is_dynamic or height.is_dynamic or width.is_dynamic:
+                # Kernels of a known size are chosen and laid out better than those of any size.
+                sized.reshape([1 if count.is_dynamic else count.get_length(), self.model.card.bands, tile, tile])
+            return self.core.compile_model(sized, self.device, properties)
         except RuntimeError as error:
             text = (str(error).strip().splitlines() or ["no reason given"])[-1]
             raise RuntimeUnavailableError(f"OpenVINO cannot load {self.model.weights}: {text[:300]}") from error
+
+    def test_tile(self) -> int:
+        """A side for tiles that show a precision's effect: small, so that it costs little, where that is allowed."""
+        multiple = max(self.model.card.multiple, 32)
+        if self.model.weights.suffix.lower() != ".ckpt":
+            return self.request.tile  # a graph of others may take one size only
+        return min(self.request.tile, -(-_TEST_TILE // multiple) * multiple)
 
 
 def _precision(compiler: _Compiler) -> str:
@@ -176,8 +186,9 @@ def _change(compiler: _Compiler, precision: str) -> float:
     name, cache = compiler.identity(precision, "change") + ".json", compiler.request.cache
     known = load_figures(cache, name)
     if figure not in known:
-        tiles = artificial_tiles(compiler.model.card, compiler.request.tile)
-        exact, reduced = (compiler.compile(kind, 1).predict(tiles) for kind in ("float32", precision))
+        tile = compiler.test_tile()
+        tiles = artificial_tiles(compiler.model.card, tile)
+        exact, reduced = (compiler.compile(kind, 1, tile).predict(tiles) for kind in ("float32", precision))
         known = {figure: probability_change(exact, reduced)}
         store_figures(cache, name, known)
     return known[figure]
