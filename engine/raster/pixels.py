@@ -17,7 +17,6 @@ from .source import Source
 
 Mask = NDArray[np.bool_]
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-_CMYK = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
 
 
 @dataclass(frozen=True)
@@ -27,24 +26,22 @@ class Bands:
     Attributes:
         indices: 1-based bands of the dataset.
         palette: (entries, 4) uint8 colours, where the one band holds indices into it.
-        cmyk: whether the four bands are inks.
     """
 
     indices: tuple[int, ...]
     palette: NDArray[np.uint8] | None = None
-    cmyk: bool = False
 
     @property
     def layers(self) -> int:
         """How many layers come out of ``read_pixels``."""
-        return 3 if self.palette is not None or self.cmyk else len(self.indices)
+        return 3 if self.palette is not None else len(self.indices)
 
 
 def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> Bands:
     """The bands to read for a model that takes ``needed`` bands.
 
     Without a wish: red, green and blue where the file names them, else the first bands; one band serves for all
-    bands of the model; palettes and CMYK become RGB.
+    bands of the model; a palette becomes RGB. (GDAL itself turns inks into RGB.)
 
     Raises:
         ParameterError: a wanted band does not exist, or their number does not fit.
@@ -55,8 +52,6 @@ def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> B
     picture, kinds = source.picture_bands, source.dataset.colorinterp
     if not picture:
         raise SourceError(f"The image {source.path} has only an alpha band.")
-    if needed == 3 and kinds[:4] == _CMYK and source.dtype == "uint8":
-        return Bands((1, 2, 3, 4), cmyk=True)
     if needed == 3 and all(kind in kinds for kind in _RGB):
         return Bands(tuple(kinds.index(kind) + 1 for kind in _RGB))
     if len(picture) >= needed:
@@ -104,8 +99,6 @@ def read_pixels(
         ) from error
     if bands.palette is not None:
         return _expand_palette(pixels[0], bands.palette, valid)
-    if bands.cmyk:
-        return _expand_cmyk(pixels), valid
     return pixels, valid
 
 
@@ -213,13 +206,6 @@ def _expand_palette(
     if valid is not None:
         seen &= valid
     return np.ascontiguousarray(np.moveaxis(colours[..., :3], -1, 0)), None if seen.all() else seen
-
-
-def _expand_cmyk(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """RGB of inks by (255 - C)(255 - K) / 255."""
-    light = 255 - inks.astype(np.uint16)
-    colours: NDArray[np.uint8] = ((light[:3] * light[3] + 127) // 255).astype(np.uint8)
-    return colours
 
 
 def _line(error: Exception) -> str:

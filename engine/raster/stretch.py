@@ -57,7 +57,7 @@ def estimate_stretch(source: Source, bands: Bands) -> Stretch | None:
     Raises:
         SourceError: the file is damaged.
     """
-    if bands.palette is not None or bands.cmyk:
+    if bands.palette is not None:
         return None
     layers = _sample(source, bands)
     if any(layer.size == 0 for layer in layers):
