@@ -38,10 +38,11 @@ def open_regular(path: Path, max_bytes: int, error: type[ModelError]) -> Iterato
         raise error(f"There is no file {path}.") from None
     except (OSError, ValueError) as failure:
         raise error(f"The file {path} cannot be opened: {_reason(failure)}.") from failure
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise error(f"{path} is not a regular file.")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise error(f"{path} is not a regular file.")
         if status.st_size > max_bytes:
             raise error(f"The file {path} has {status.st_size} bytes; at most {max_bytes} are read.")
         try:
