@@ -8,7 +8,6 @@ import rasterio
 from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from terraspore.engine.cli.services import Services
 from terraspore.engine.cli.sessions import close_sessions, session_opener
 from terraspore.engine.events import Cancellation, RecordingReporter
@@ -55,7 +54,7 @@ def picture(rows, columns, seed=0):
     overlap=st.floats(0, 1),
     hole=st.booleans(),
 )
-def test_band_comes_back_exactly(make_raster, identity, opener, rows, columns, tile, overlap, hole):
+def test_band_comes_back_exactly(make_raster, identity, opener, *, rows, columns, tile, overlap, hole):
     pixels = picture(rows, columns, seed=rows * 200 + columns)
     if hole:
         pixels[:, rows // 3 : rows // 2 + 1, columns // 4 :] = 251

@@ -6,7 +6,6 @@ import pytest
 from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
-
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.raster.grid import make_grid, restrict
 

@@ -7,7 +7,6 @@ import math
 import pytest
 from affine import Affine
 from pyproj import CRS, Transformer
-
 from terraspore.engine.errors import SourceError
 from terraspore.engine.raster.ground import ground_resolution
 

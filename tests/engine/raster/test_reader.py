@@ -10,7 +10,6 @@ from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
-
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.engine.raster.area import Area
 from terraspore.engine.raster.grid import make_grid
@@ -201,7 +200,7 @@ def test_coarser_images_are_interpolated(make_raster):
     resolution=st.sampled_from([0.6, 1.0, 2.0]),
     blocks=st.booleans(),
 )
-def test_strips_show_the_same_as_one_look(make_raster, rows, columns, tile, resolution, blocks):
+def test_strips_show_the_same_as_one_look(make_raster, *, rows, columns, tile, resolution, blocks):
     pixels = random_pixels(2, rows, columns)
     pixels[:, rows // 2 :, columns // 2 :] = 255
     layout = {"tiled": True, "blockxsize": 16, "blockysize": 32} if blocks else {}

@@ -10,7 +10,6 @@ from affine import Affine
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-
 from terraspore.engine.errors import SourceChangedError, SourceError
 from terraspore.engine.raster.source import open_source
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.tiling.axis import make_axis
 from terraspore.engine.tiling.plan import make_plan
@@ -37,7 +38,7 @@ def test_tiles_lie_inside_overlap_enough_and_see_what_they_count_for(case):
     axis, overlap = case
     starts = axis.starts
     assert starts[0] == 0
-    assert all(0 < b - a <= axis.tile - overlap for a, b in zip(starts, starts[1:], strict=False))
+    assert all(0 < b - a <= axis.tile - overlap for a, b in pairwise(starts))
     if axis.length >= axis.tile:
         assert starts[-1] + axis.tile == axis.length
     else:
