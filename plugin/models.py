@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 CARD = "card.json"
+_DETAILS = ("data", "licence", "split", "notes", "sha256")
 _MAX_CARD_BYTES = 1 << 20
 
 
@@ -31,6 +32,7 @@ class ModelInfo:
         bands: number of bands; 0 where the card does not say.
         threshold: default threshold, 0..1.
         bundled: whether it came with the plugin.
+        details: data, licence and hash, for people.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class ModelInfo:
     bands: int
     threshold: float
     bundled: bool
+    details: str = ""
 
     @property
     def reference(self) -> str:
@@ -59,8 +62,8 @@ def list_models(bundled: Path, folders: Iterable[Path]) -> list[ModelInfo]:
 
 
 def for_task(models: Iterable[ModelInfo], task: str) -> list[ModelInfo]:
-    """The models for ``task``."""
-    return [model for model in models if model.task == task]
+    """The models for ``task``; those for ``segmentation`` are all, for any model can be segmented with."""
+    return [model for model in models if task in (model.task, "segmentation")]
 
 
 def find_model(models: Iterable[ModelInfo], reference: str, task: str) -> ModelInfo | None:
@@ -98,6 +101,7 @@ def read_info(folder: Path, *, bundled: bool) -> ModelInfo | None:
         bands=int(_number(value, "bands")),
         threshold=_number(value, "threshold") or 0.5,
         bundled=bundled,
+        details="\n".join(f"{key}: {str(value[key])[:500]}" for key in _DETAILS if value.get(key)),
     )
 
 

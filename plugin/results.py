@@ -102,6 +102,10 @@ class Dresser(QgsProcessingLayerPostProcessorInterface):
         project = context.project()
         if project is not None and not sip.isdeleted(project):
             group_layer(project, layer, self.dress)
+        self.forget()
+
+    def forget(self) -> None:
+        """Do not keep this alive any longer."""
         self._alive.discard(self)
 
 

@@ -239,8 +239,8 @@ def _optional(reader: Callable[[dict[str, Any], str], Any], value: dict[str, Any
 
 
 def printable(text: str) -> str:
-    """``text`` cut to a length that can be shown, without control characters."""
-    cleaned = "".join(letter if letter.isprintable() else " " for letter in text[:MAX_TEXT])
+    """``text`` cut to a length that can be shown, without control characters but line ends."""
+    cleaned = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text[:MAX_TEXT])
     return cleaned + "…" if len(text) > MAX_TEXT else cleaned
 
 

@@ -25,6 +25,7 @@ from ..engine_process.errors import EngineCancelledError, EngineError
 from ..engine_process.protocol import Result
 from ..engine_setup import engine_missing
 from ..i18n import tr
+from ..models import ModelInfo
 from ..paths import icon_path
 from .areas import area_geometry, write_area
 from .arguments import Options
@@ -174,7 +175,7 @@ class ImageAlgorithm(EngineAlgorithm):
             area=None
             if area is None
             else write_area(area, self.source.crs, folder / "area.gpkg", context.transformContext()),
-            bands=tuple(self._bands(parameters, context)),
+            bands=self._bands(parameters, model, context),
             threshold=self.optional_number(parameters, "THRESHOLD", context),
             overlap=self._whole(parameters, "OVERLAP", context),
             tile=settings.tile,
@@ -237,9 +238,14 @@ class ImageAlgorithm(EngineAlgorithm):
         transform = QgsCoordinateTransform(polygons.sourceCrs(), self.source.crs, context.transformContext())
         return area_geometry(polygons.getFeatures(), transform)
 
-    def _bands(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[int]:
-        given = parameters.get("BANDS")
-        return self.parameterAsInts(parameters, "BANDS", context) if given not in (None, "", []) else []
+    def _bands(
+        self, parameters: dict[str, Any], model: ModelInfo | None, context: QgsProcessingContext
+    ) -> tuple[int, ...]:
+        """The bands that were chosen; else those that the layer's style shows, for a model of three."""
+        assert self.source is not None
+        if parameters.get("BANDS") not in (None, "", []):
+            return tuple(self.parameterAsInts(parameters, "BANDS", context))
+        return self.source.bands if model is not None and model.bands == 3 else ()
 
     def _choice(self, parameters: dict[str, Any], name: str, default: str, context: QgsProcessingContext) -> str:
         value = self.parameterAsEnumString(parameters, name, context)

@@ -11,6 +11,7 @@ from qgis.core import (
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransformContext,
     QgsGeometry,
+    QgsMultiBandColorRenderer,
     QgsRasterBlockFeedback,
     QgsRasterDataProvider,
     QgsRasterLayer,
@@ -35,6 +36,7 @@ class LayerSource:
         crs: the layer's CRS.
         extent: the layer's extent in its CRS.
         crs_differs: whether the person gave the layer another CRS than the file says.
+        bands: the bands that the layer's style shows as red, green and blue; empty where it shows no such three.
     """
 
     name: str
@@ -43,6 +45,7 @@ class LayerSource:
     crs: QgsCoordinateReferenceSystem
     extent: QgsRectangle
     crs_differs: bool
+    bands: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,17 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
         crs=layer.crs(),
         extent=layer.extent(),
         crs_differs=layer.crs().isValid() and layer.crs() != provider.crs(),
+        bands=shown_bands(layer) if path is not None else (),
     )
+
+
+def shown_bands(layer: QgsRasterLayer) -> tuple[int, ...]:
+    """The bands that the layer's style shows as red, green and blue; empty where it shows no such three."""
+    renderer = layer.renderer()
+    if not isinstance(renderer, QgsMultiBandColorRenderer):
+        return ()
+    bands = (renderer.redBand(), renderer.greenBand(), renderer.blueBand())
+    return bands if all(band > 0 for band in bands) else ()
 
 
 def local_file(layer: QgsRasterLayer) -> Path | None:

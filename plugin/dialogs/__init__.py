@@ -1,0 +1,1 @@
+"""Dialogs. They gather parameters and have the Processing algorithms run."""

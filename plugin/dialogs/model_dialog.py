@@ -1,0 +1,201 @@
+"""Adding a model of one's own: a folder with a card, or a bare weights file and what is known of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qgis.gui import QgsFileWidget
+from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..context import PluginContext
+from ..engine_process.process import Listener
+from ..engine_setup import make_launch, models_folder
+from ..i18n import tr
+from ..installing import install_model, objection_to_name
+from ..models import CARD, read_info
+from ..settings import Settings
+from ..tasks import Work
+
+SUFFIXES = "*.ckpt *.onnx *.mindir"
+ARCHITECTURES = ["", "dlinknet34", "linknet34"]
+TASKS = ["roads", "landcover", "segmentation"]
+#: Text fields: option of the engine -> (English title, example).
+_TEXTS = {
+    "classes": ("Classes, in the order of the channels", "road"),
+    "resolution": ("Ground resolution in m", "0.5"),
+    "bands": ("Number of bands", "3"),
+    "mean": ("Mean of each band (of values divided by 255)", "0.485,0.456,0.406"),
+    "std": ("Deviation of each band", "0.229,0.224,0.225"),
+    "tile": ("Tile in pixels", "512"),
+    "threshold": ("Threshold", "0.5"),
+}
+
+
+class ModelDialog(QDialog):
+    """Asks for a model's file and for the facts that it lacks; the engine checks it before it is added.
+
+    Args:
+        plugin: the engine's host.
+        settings: the settings as the options page shows them.
+        parent: the options page.
+    """
+
+    added = pyqtSignal(str, str)
+
+    def __init__(self, plugin: PluginContext, settings: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._plugin, self._settings = plugin, settings
+        self._work: Work | None = None
+        self.setWindowTitle(tr("Add a model"))
+        self.setObjectName("terraspore-model")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.file = QgsFileWidget(self)
+        self.file.setStorageMode(QgsFileWidget.StorageMode.GetFile)
+        self.file.setFilter(f"{tr('Models')} ({SUFFIXES} {CARD})")
+        self.folder = QPushButton(tr("Folder…"), self)
+        self.name = QLineEdit(self)
+        self.task = QComboBox(self)
+        self.task.addItems(TASKS)
+        self.architecture = QComboBox(self)
+        self.architecture.addItems(ARCHITECTURES)
+        self.architecture.setEditable(True)
+        self.texts = {name: QLineEdit(self) for name in _TEXTS}
+        self.card = QLabel(self)
+        self.card.setWordWrap(True)
+        self.card.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message = QLabel(self)
+        self.message.setWordWrap(True)
+        buttons = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
+        self.buttons.button(buttons.Ok).setText(tr("Check and add"))
+        self._lay_out()
+        self.file.fileChanged.connect(self._chosen)
+        self.folder.clicked.connect(lambda _checked=False: self._choose_folder())
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self._chosen("")
+
+    def facts(self) -> dict[str, str]:
+        """What the person said of a bare weights file, by option; empty where the file's own word counts."""
+        said = {name: field.text().strip().replace(" ", "") for name, field in self.texts.items()}
+        said["classes"] = self.texts["classes"].text().strip()
+        return {"task": self.task.currentText(), "architecture": self.architecture.currentText().strip(), **said}
+
+    def accept(self) -> None:
+        """Have the engine check the model; the dialog closes when it is good."""
+        path, name = Path(self.file.filePath().strip()), self.name.text().strip()
+        target = models_folder(self._settings)
+        objection = objection_to_name(name, target)
+        if objection:
+            self.message.setText(objection)
+            return
+        facts = {} if self._has_card() else self.facts()
+
+        def work(task: Work) -> tuple[str, str]:
+            launch = make_launch(self._settings)
+            return install_model(
+                path, target / name, facts, lambda words: self._run(launch, words, task), self._settings
+            )
+
+        self._busy(True)
+        self._work = Work(tr("Checking the model"), work)
+        self._work.succeeded.connect(self._succeeded)
+        self._work.failed.connect(self._failed)
+        self._work.start()
+
+    def reject(self) -> None:
+        """Stop checking, or close."""
+        if self._work is not None:
+            self._work.cancel()
+        else:
+            super().reject()
+
+    def _run(self, launch: Any, words: list[str], task: Work) -> Any:
+        return self._plugin.host.run(launch, words, Listener(log=task.log), task.isCanceled)
+
+    def _succeeded(self, value: tuple[str, str]) -> None:
+        self._work = None
+        self.added.emit(*value)
+        super().accept()
+
+    def _failed(self, text: str) -> None:
+        self._work = None
+        self._busy(False)
+        self.message.setText(text)
+
+    def _busy(self, busy: bool) -> None:
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not busy)
+        self.message.setText(tr("Checking the model…") if busy else "")
+
+    def _chosen(self, text: str) -> None:
+        path = Path(text.strip()) if text.strip() else None
+        known = path is not None and path.exists()
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(known)
+        has_card = self._has_card()
+        for field in (self.task, self.architecture, *self.texts.values()):
+            field.setVisible(known and not has_card)
+            self._form.labelForField(field).setVisible(known and not has_card)
+        if path is None or not known:
+            self.card.setText(tr("Choose a weights file or a model's folder."))
+            return
+        self.name.setText(path.parent.name if path.name == CARD else path.stem)
+        self.architecture.setVisible(not has_card and path.suffix.lower() == ".ckpt")
+        self._form.labelForField(self.architecture).setVisible(not has_card and path.suffix.lower() == ".ckpt")
+        self.card.setText(
+            self._describe(path) if has_card else tr("It has no card. Empty fields are taken from the file.")
+        )
+
+    def _has_card(self) -> bool:
+        text = self.file.filePath().strip()
+        if not text:
+            return False
+        path = Path(text)
+        return path.name == CARD or (path.is_dir() and (path / CARD).is_file())
+
+    def _describe(self, path: Path) -> str:
+        info = read_info(path if path.is_dir() else path.parent, bundled=False)
+        if info is None:
+            return tr("The card cannot be read.")
+        facts = tr("{title} – {task}, {resolution} m, {bands} bands").format(
+            title=info.title, task=info.task, resolution=f"{info.resolution:g}", bands=info.bands
+        )
+        return f"{facts}\n{info.details}"
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, tr("Model's folder"))
+        if folder:
+            self.file.setFilePath(folder)
+
+    def _lay_out(self) -> None:
+        self._form = QFormLayout()
+        row = QHBoxLayout()
+        row.addWidget(self.file, 1)
+        row.addWidget(self.folder)
+        self._form.addRow(tr("File"), row)
+        self._form.addRow(tr("Name"), self.name)
+        self._form.addRow("", self.card)
+        self._form.addRow(tr("Task"), self.task)
+        self._form.addRow(tr("Architecture"), self.architecture)
+        for name, (title, example) in _TEXTS.items():
+            self.texts[name].setPlaceholderText(tr("for example {value}").format(value=example))
+            self._form.addRow(tr(title), self.texts[name])
+        column = QVBoxLayout(self)
+        column.addLayout(self._form)
+        column.addWidget(self.message)
+        column.addStretch(1)
+        column.addWidget(self.buttons)
+        self.setMinimumWidth(560)

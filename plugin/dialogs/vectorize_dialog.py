@@ -1,0 +1,138 @@
+"""The dialog of Make Vectors from a Probability Raster."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from qgis.core import QgsMapLayerProxyModel, QgsProcessing, QgsRasterLayer
+from qgis.gui import QgsFileWidget, QgsMapLayerComboBox
+from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..context import PluginContext
+from ..engine_setup import engine_missing
+from ..i18n import tr
+from ..paths import icon_path
+from ..processing.vectorize import KINDS
+
+#: Number fields: parameter -> (English title, largest value, kind of raster).
+_FIELDS = {
+    "THRESHOLD": ("Threshold", 1.0, "roads"),
+    "SIMPLIFY": ("Simplification in m", 1000.0, ""),
+    "MIN_LENGTH": ("Shortest connected piece of road in m", 1e6, "roads"),
+    "GAP": ("Longest gap that is bridged in m", 1000.0, "roads"),
+    "SPUR": ("Longest dead end that is dropped in m", 1000.0, "roads"),
+    "MERGE_PARALLEL": ("Carriageways closer than this are one, in m", 1000.0, "roads"),
+    "MINIMUM_AREA": ("Smallest polygon in m²", 1e9, "landcover"),
+}
+
+
+class VectorizeDialog(QDialog):
+    """Asks for what vectors need; empty fields leave the choice to the engine.
+
+    Args:
+        plugin: the settings.
+        start: called with the algorithm's id and its parameters.
+        parent: QGIS's window.
+    """
+
+    def __init__(
+        self, plugin: PluginContext, start: Callable[[str, dict[str, Any]], None], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._start = start
+        self.setObjectName("terraspore-vectorize")
+        self.setWindowTitle(tr("Make Vectors from a Probability Raster"))
+        self.setWindowIcon(QIcon(icon_path("vectorize")))
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.layer = QgsMapLayerComboBox(self)
+        self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+        self.kind = QComboBox(self)
+        for kind, title in zip(KINDS, (tr("Roads"), tr("Land cover"))):
+            self.kind.addItem(title, kind)
+        self.fields = {name: _spin(self, maximum) for name, (_, maximum, _) in _FIELDS.items()}
+        self.target = QgsFileWidget(self)
+        self.target.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
+        self.target.setFilter("GeoPackage (*.gpkg)")
+        self.target.lineEdit().setPlaceholderText(tr("temporary layer"))
+        buttons = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
+        self._lay_out(engine_missing(plugin.load()) or "")
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self.kind.currentIndexChanged.connect(lambda _index: self._refresh())
+        self._refresh()
+
+    def set_layer(self, layer: QgsRasterLayer | None) -> None:
+        """Choose ``layer``; one with a raster of classes is taken for land cover."""
+        if layer is None:
+            return
+        self.layer.setLayer(layer)
+        classes = "class" in layer.name().lower()
+        self.kind.setCurrentIndex(self.kind.findData("landcover" if classes else "roads"))
+
+    def parameters(self) -> dict[str, Any]:
+        """What the dialog says, as the algorithm takes it."""
+        layer = self.layer.currentLayer()
+        kind = self.kind.currentData()
+        values: dict[str, Any] = {
+            "INPUT": layer.id() if layer else None,
+            "KIND": kind,
+            "OUTPUT": self.target.filePath().strip() or QgsProcessing.TEMPORARY_OUTPUT,
+        }
+        for name, field in self.fields.items():
+            if _FIELDS[name][2] in ("", kind) and field.value() >= 0:
+                values[name] = field.value()
+        return values
+
+    def accept(self) -> None:
+        """Start the run and close."""
+        self._start("terraspore:vectorize", self.parameters())
+        super().accept()
+
+    def _lay_out(self, objection: str) -> None:
+        self._form = QFormLayout()
+        self._form.addRow(tr("Raster"), self.layer)
+        self._form.addRow(tr("It shows"), self.kind)
+        for name, field in self.fields.items():
+            self._form.addRow(tr(_FIELDS[name][0]), field)
+        self._form.addRow(tr("Save to"), self.target)
+        note = QLabel(objection, self)
+        note.setWordWrap(True)
+        note.setVisible(bool(objection))
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not objection)
+        column = QVBoxLayout(self)
+        column.addLayout(self._form)
+        column.addWidget(note)
+        column.addStretch(1)
+        column.addWidget(self.buttons)
+        self.setMinimumWidth(440)
+
+    def _refresh(self) -> None:
+        kind = self.kind.currentData()
+        for name, field in self.fields.items():
+            visible = _FIELDS[name][2] in ("", kind)
+            field.setVisible(visible)
+            self._form.labelForField(field).setVisible(visible)
+
+
+def _spin(parent: QWidget, maximum: float) -> QDoubleSpinBox:
+    """A number whose lowest value, below 0, stands for the engine's default."""
+    step = 0.05 if maximum <= 1 else 1.0
+    spin = QDoubleSpinBox(parent)
+    spin.setRange(-step, maximum)
+    spin.setSingleStep(step)
+    spin.setDecimals(2)
+    spin.setSpecialValueText(tr("default"))
+    spin.setValue(-step)
+    return spin

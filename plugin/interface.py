@@ -1,0 +1,110 @@
+"""Everything of the plugin that is seen: actions, menus, toolbar, options page, runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qgis.core import QgsApplication, QgsMapLayerType, QgsRasterLayer
+from qgis.PyQt.QtCore import QObject
+from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtWidgets import QAction
+
+from .context import PluginContext
+from .dialogs.forms import IMAGE_FORMS, Form
+from .dialogs.run_dialog import RunDialog
+from .dialogs.vectorize_dialog import VectorizeDialog
+from .i18n import tr
+from .options.factory import OptionsFactory
+from .paths import icon_path
+from .runner import Run, wait_for_runs
+
+MENU = "TerraSpore"
+
+
+class Interface(QObject):
+    """Adds the plugin to QGIS's window and takes it away again.
+
+    Args:
+        iface: QGIS's interface.
+        plugin: the engine's host and the settings.
+    """
+
+    def __init__(self, iface: Any, plugin: PluginContext) -> None:
+        super().__init__()
+        self._iface, self._plugin = iface, plugin
+        self.runs: list[Run] = []
+        self._dialogs: list[Any] = []
+        window = iface.mainWindow()
+        self._toolbar = iface.addToolBar("TerraSpore")
+        self._toolbar.setObjectName("TerraSporeToolbar")
+        self.actions = [self._image_action(form, window) for form in IMAGE_FORMS]
+        self.actions.append(
+            self._action(tr("Make Vectors from a Probability Raster"), "vectorize", window, self._open_vectorize)
+        )
+        for action in self.actions:
+            self._toolbar.addAction(action)
+            iface.addPluginToRasterMenu(MENU, action)
+            iface.addCustomActionForLayerType(action, None, QgsMapLayerType.RasterLayer, True)
+        self._settings_action = self._action(tr("Settings"), "terraspore", window, self.show_options)
+        iface.addPluginToRasterMenu(MENU, self._settings_action)
+        self._factory = OptionsFactory(plugin)
+        iface.registerOptionsWidgetFactory(self._factory)
+
+    def unload(self) -> None:
+        """Take everything away; runs are cancelled first."""
+        wait_for_runs(list(self.runs), 3000)
+        for dialog in list(self._dialogs):
+            dialog.close()
+        for action in self.actions:
+            self._iface.removeCustomActionForLayerType(action)
+        for action in (*self.actions, self._settings_action):
+            self._iface.removePluginRasterMenu(MENU, action)
+            action.deleteLater()
+        self._toolbar.deleteLater()
+        self._iface.unregisterOptionsWidgetFactory(self._factory)
+        self.deleteLater()
+
+    def open_dialog(self, form: Form) -> RunDialog:
+        """Show the dialog of ``form`` for the layer that is active."""
+        dialog = RunDialog(
+            form,
+            self._plugin,
+            self._iface.mapCanvas(),
+            start=self.start,
+            show_options=self.show_options,
+            parent=self._iface.mainWindow(),
+        )
+        return self._show(dialog)
+
+    def start(self, algorithm: str, parameters: dict[str, Any]) -> Run:
+        """Run ``algorithm`` with ``parameters`` in the background."""
+        found = QgsApplication.processingRegistry().algorithmById(algorithm)
+        run = Run(self._iface, found, parameters, self)
+        self.runs.append(run)
+        run.ended.connect(lambda _successful, _results: self.runs.remove(run))
+        run.start()
+        return run
+
+    def show_options(self) -> None:
+        """Open QGIS's options at the plugin's page."""
+        self._iface.showOptionsDialog(self._iface.mainWindow(), self._factory.PAGE)
+
+    def _open_vectorize(self) -> VectorizeDialog:
+        return self._show(VectorizeDialog(self._plugin, self.start, self._iface.mainWindow()))
+
+    def _show(self, dialog: Any) -> Any:
+        layer = self._iface.activeLayer()
+        dialog.set_layer(layer if isinstance(layer, QgsRasterLayer) else None)
+        self._dialogs.append(dialog)
+        dialog.destroyed.connect(lambda: self._dialogs.remove(dialog))
+        dialog.show()
+        return dialog
+
+    def _image_action(self, form: Form, window: Any) -> QAction:
+        return self._action(tr(form.title), form.icon, window, lambda: self.open_dialog(form))
+
+    def _action(self, title: str, icon: str, window: Any, clicked: Any) -> QAction:
+        action = QAction(QIcon(icon_path(icon)), title, window)
+        action.setObjectName(f"terraspore-{icon}")
+        action.triggered.connect(lambda _checked=False: clicked())
+        return action

@@ -1,0 +1,83 @@
+"""Default models, the folder of models, and adding a model from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable
+
+from qgis.gui import QgsFileWidget
+from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
+
+from ..context import PluginContext
+from ..dialogs.model_dialog import ModelDialog
+from ..engine_setup import models_folder
+from ..i18n import tr
+from ..models import for_task, list_models
+from ..paths import BUNDLED_MODELS
+from ..settings import Settings
+
+_TASKS = {"road_model": "roads", "landcover_model": "landcover", "segmentation_model": "segmentation"}
+
+
+class ModelsBox(QGroupBox):
+    """The part of the page about models.
+
+    Args:
+        plugin: the engine's host, for checking a model that is added.
+        gather: what the whole page says now.
+        parent: the page.
+    """
+
+    def __init__(self, plugin: PluginContext, gather: Callable[[], Settings], parent: QWidget) -> None:
+        super().__init__(tr("Models"), parent)
+        self._plugin, self._gather = plugin, gather
+        self.choices = {name: QComboBox(self) for name in _TASKS}
+        self.folder = QgsFileWidget(self)
+        self.folder.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
+        self.folder.lineEdit().setPlaceholderText(str(models_folder(Settings())))
+        self.add = QPushButton(tr("Add a model (.ckpt, .onnx, .mindir, folder)…"), self)
+        self.add.clicked.connect(lambda _checked=False: self.open_dialog())
+        self._count = QLabel(self)
+        form = QFormLayout(self)
+        titles = (tr("Roads"), tr("Land cover"), tr("Other segmentation"))
+        for title, choice in zip(titles, self.choices.values()):
+            form.addRow(title, choice)
+        form.addRow(tr("Folder of your models"), self.folder)
+        row = QHBoxLayout()
+        row.addWidget(self._count, 1)
+        row.addWidget(self.add)
+        form.addRow("", row)
+        self.folder.fileChanged.connect(lambda _path: self._fill(self._gather()))
+
+    def values(self) -> dict[str, Any]:
+        """The settings of this part."""
+        chosen = {name: choice.currentData() or "" for name, choice in self.choices.items()}
+        return {**chosen, "models_folder": self.folder.filePath().strip()}
+
+    def show_settings(self, settings: Settings) -> None:
+        """Show ``settings``."""
+        self.folder.setFilePath(settings.models_folder)
+        self._fill(settings)
+
+    def open_dialog(self) -> ModelDialog:
+        """Ask for a model and add it."""
+        dialog = ModelDialog(self._plugin, self._gather(), self)
+        dialog.added.connect(self._added)
+        dialog.show()
+        return dialog
+
+    def _added(self, reference: str, task: str) -> None:
+        """Show the new model, and take it for its task where no model was chosen for that."""
+        name = next(name for name, value in _TASKS.items() if value == task)
+        settings = self._gather()
+        self._fill(settings if getattr(settings, name) else dataclasses.replace(settings, **{name: reference}))
+
+    def _fill(self, settings: Settings) -> None:
+        models = list_models(BUNDLED_MODELS, [models_folder(settings)])
+        for name, choice in self.choices.items():
+            choice.clear()
+            choice.addItem(tr("the first that fits"), "")
+            for model in for_task(models, _TASKS[name]):
+                choice.addItem(model.title, model.reference)
+            choice.setCurrentIndex(max(0, choice.findData(getattr(settings, name))))
+        self._count.setText(tr("{n} models").format(n=len(models)))

@@ -1,0 +1,215 @@
+"""Runs an algorithm in QGIS's task manager, shows how it goes, and puts its results into the project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qgis.core import (
+    Qgis,
+    QgsApplication,
+    QgsMapLayer,
+    QgsProcessingAlgorithm,
+    QgsProcessingAlgRunnerTask,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputLayerDefinition,
+    QgsProcessingUtils,
+    QgsProject,
+)
+from qgis.PyQt.QtCore import QCoreApplication, QObject, Qt, QUrl, pyqtSignal
+from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
+
+from .i18n import tr
+from .log import log_info, log_warning
+from .results import Dresser, dress_layer, group_layer
+
+
+class RunFeedback(QgsProcessingFeedback):
+    """Keeps the last error and the last information of a run, and writes everything to the log panel."""
+
+    told = pyqtSignal(str)
+
+    def __init__(self) -> None:
+        super().__init__(False)
+        self.error = ""
+        self.last = ""
+
+    def pushInfo(self, info: str) -> None:  # noqa: N802, D102
+        self.last = info
+        log_info(info)
+        self.told.emit(info)
+
+    def pushWarning(self, warning: str) -> None:  # noqa: N802, D102
+        log_warning(warning)
+
+    def pushConsoleInfo(self, info: str) -> None:  # noqa: N802, D102
+        log_info(info)
+
+    def setProgressText(self, text: str) -> None:  # noqa: N802, D102
+        self.told.emit(text)
+
+    def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N802
+        """Keep the first sentence; QGIS's own ones that follow say less."""
+        self.error = self.error or error
+        log_warning(error)
+
+
+class Run(QObject):
+    """One run that was started from a dialog. It keeps itself alive until it has ended.
+
+    Args:
+        iface: QGIS's interface.
+        algorithm: the algorithm.
+        parameters: its parameters.
+        parent: what ends it when it goes.
+    """
+
+    ended = pyqtSignal(bool, dict)
+
+    def __init__(
+        self, iface: Any, algorithm: QgsProcessingAlgorithm, parameters: Mapping[str, Any], parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._iface = iface
+        self._algorithm = algorithm.create()
+        self._context = QgsProcessingContext()
+        self._context.setProject(QgsProject.instance())
+        self._context.setTransformContext(QgsProject.instance().transformContext())
+        self._feedback = RunFeedback()
+        self._context.setFeedback(self._feedback)
+        self._parameters = _with_destinations(self._algorithm, parameters)
+        self._item: Any = None
+        self.task: QgsProcessingAlgRunnerTask | None = None
+
+    def start(self) -> None:
+        """Hand the run to the task manager."""
+        can, why = self._algorithm.canExecute()
+        checked, objection = self._algorithm.checkParameterValues(self._parameters, self._context)
+        if not (can and checked):
+            self._fail(why or objection)
+            return
+        try:
+            self.task = QgsProcessingAlgRunnerTask(self._algorithm, self._parameters, self._context, self._feedback)
+        except QgsProcessingException as error:
+            self._fail(str(error))
+            return
+        self._show_progress(self.task)
+        self.task.executed.connect(self._executed)
+        QgsApplication.taskManager().addTask(self.task)
+
+    def cancel(self) -> None:
+        """Ask the run to stop."""
+        self._feedback.cancel()
+
+    def _show_progress(self, task: QgsProcessingAlgRunnerTask) -> None:
+        bar = self._iface.messageBar()
+        self._item = bar.createMessage(self._algorithm.displayName(), tr("Starting"))
+        progress = QProgressBar(self._item)
+        progress.setMaximumWidth(260)
+        progress.setRange(0, 100)
+        cancel = QPushButton(tr("Cancel"), self._item)
+        cancel.setObjectName("terraspore-cancel")
+        cancel.clicked.connect(self.cancel)
+        self._item.layout().addWidget(progress)
+        self._item.layout().addWidget(cancel)
+        task.progressChanged.connect(lambda percent: progress.setValue(round(percent)))
+        self._feedback.told.connect(self._item.setText, Qt.ConnectionType.QueuedConnection)
+        self._item.destroyed.connect(self._forget_item)
+        bar.pushWidget(self._item, Qgis.MessageLevel.Info)
+
+    def _forget_item(self) -> None:
+        self._item = None
+
+    def _executed(self, successful: bool, results: dict[str, Any]) -> None:
+        self._clear_progress()
+        if self._feedback.isCanceled():
+            self._iface.messageBar().pushMessage(
+                self._algorithm.displayName(), tr("Cancelled; nothing was written."), Qgis.MessageLevel.Info
+            )
+        elif not successful:
+            self._fail(self._feedback.error or tr("The run failed; the log says more."))
+            return
+        else:
+            self._tell(self._load_results(), results)
+        self._finish(successful, results)
+
+    def _load_results(self) -> list[QgsMapLayer]:
+        """Add the layers that the algorithm wants loaded, in its order; the first comes out on top."""
+        project = QgsProject.instance()
+        loaded = []
+        for source, details in self._context.layersToLoadOnCompletion().items():
+            layer = QgsProcessingUtils.mapLayerFromString(source, self._context, True)
+            if layer is None:
+                log_warning(tr("The result {source} could not be loaded.").format(source=source))
+                continue
+            self._context.temporaryLayerStore().takeMapLayer(layer)
+            layer.setName(details.name)
+            dresser = details.postProcessor()
+            if isinstance(dresser, Dresser):
+                dress_layer(layer, dresser.dress)
+            project.addMapLayer(layer)
+            if isinstance(dresser, Dresser):
+                group_layer(project, layer, dresser.dress)
+                dresser.forget()
+            loaded.append(layer)
+        return loaded
+
+    def _tell(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
+        text = self._feedback.last
+        output = str(results.get("OUTPUT", "")).split("|")[0]
+        if output:
+            folder = QUrl.fromLocalFile(str(Path(output).parent)).toString()
+            text += f' <a href="{folder}">{tr("Open the folder")}</a>'
+        item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)
+        if layers:
+            layer = layers[-1]
+            zoom = QPushButton(tr("Zoom to"), item)
+            zoom.clicked.connect(lambda: self._zoom(layer.id()))
+            item.layout().addWidget(zoom)
+        item.setDuration(0)
+        self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success)
+
+    def _zoom(self, layer_id: str) -> None:
+        layer = QgsProject.instance().mapLayer(layer_id)
+        if layer is not None:
+            self._iface.setActiveLayer(layer)
+            self._iface.zoomToActiveLayer()
+
+    def _fail(self, text: str) -> None:
+        self._clear_progress()
+        log_warning(text)
+        self._iface.messageBar().pushMessage(self._algorithm.displayName(), text, Qgis.MessageLevel.Critical, 0)
+        self._finish(False, {})
+
+    def _clear_progress(self) -> None:
+        if self._item is not None:
+            item, self._item = self._item, None
+            self._iface.messageBar().popWidget(item)
+
+    def _finish(self, successful: bool, results: dict[str, Any]) -> None:
+        self.task = None
+        self.ended.emit(successful, results)
+        self.deleteLater()
+
+
+def _with_destinations(algorithm: QgsProcessingAlgorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """``parameters`` with every destination marked to be loaded into the project."""
+    values = dict(parameters)
+    for definition in algorithm.destinationParameterDefinitions():
+        value = values.get(definition.name())
+        if isinstance(value, str) and value:
+            values[definition.name()] = QgsProcessingOutputLayerDefinition(value, QgsProject.instance())
+    return values
+
+
+def wait_for_runs(runs: list[Run], milliseconds: int) -> None:
+    """Let cancelled ``runs`` come to their end, so that nothing of the plugin runs when it is gone."""
+    for run in runs:
+        task = run.task
+        if task is not None:
+            run.cancel()
+            task.waitForFinished(milliseconds)
+    QCoreApplication.processEvents()
