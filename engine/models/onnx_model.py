@@ -46,9 +46,9 @@ def parse_onnx(content: bytes, origin: str) -> onnx.ModelProto:
 
     try:
         model = onnx.load_model_from_string(content)
-    except DecodeError:
+        check_graph(model, origin)
+    except (DecodeError, UnicodeDecodeError):  # protobuf decodes some texts only when they are asked for
         raise GraphError(f"{origin} is no ONNX model, or a damaged one.") from None
-    check_graph(model, origin)
     return model
 
 
