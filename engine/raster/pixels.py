@@ -183,11 +183,11 @@ def _valid(reading: _Reading, pixels: NDArray[Any]) -> Mask | None:
 
 def _nodata_valid(reading: _Reading, pixels: NDArray[Any]) -> Mask:
     """Where any band differs from its nodata value."""
-    if reading.resampling == Resampling.nearest and pixels.dtype.kind in "iu":
-        values = [reading.dataset.nodatavals[index - 1] for index in reading.indices]
-        differs: Mask = np.logical_or.reduce([layer != value for layer, value in zip(pixels, values, strict=True)])
-    else:
-        differs = reading.masks(list(reading.indices)).any(axis=0)
+    values = [reading.dataset.nodatavals[index - 1] for index in reading.indices]
+    differs: Mask = np.logical_or.reduce([layer != value for layer, value in zip(pixels, values, strict=True)])
+    if reading.resampling != Resampling.nearest:
+        # Where GDAL resamples, a pixel of which more than half is nodata may still get a value from the rest.
+        differs &= reading.masks(list(reading.indices)).any(axis=0)
     return differs
 
 
