@@ -106,12 +106,13 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, bare: B
     """
     folders = model_folders() if folders is None else folders
     path = Path(name_or_path)
-    if not _is_path(name_or_path):
+    if path.name == name_or_path:
         for folder in folders:
             if (folder / name_or_path / CARD_NAME).is_file():
                 return read_model(folder / name_or_path)
-        known = ", ".join(sorted(card.parent.name for folder in folders for card in folder.glob(f"*/{CARD_NAME}")))
-        raise ModelError(f"There is no model '{name_or_path}'; known are: {known or 'none'}.")
+        if not path.suffix and not path.exists():
+            known = ", ".join(sorted(card.parent.name for folder in folders for card in folder.glob(f"*/{CARD_NAME}")))
+            raise ModelError(f"There is no model '{name_or_path}'; known are: {known or 'none'}.")
     if path.is_dir():
         return read_model(path)
     if path.name == CARD_NAME:
@@ -125,7 +126,3 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, bare: B
         return read_model(path.parent)
     sha256 = sha256_of(path, MAX_CHECKPOINT_BYTES, ModelError)
     return Model(bare_card(path, sha256, bare or BareModel()), path, sha256)
-
-
-def _is_path(text: str) -> bool:
-    return Path(text).name != text or Path(text).suffix.lower() in WEIGHTS_SUFFIXES or Path(text).is_dir()
