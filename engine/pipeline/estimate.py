@@ -11,7 +11,7 @@ from ..raster.writer import BLOCK
 from .tta import Predict
 from .work import Work
 
-#: A run of fewer tiles is over before an estimate would have been of use; trying costs two.
+#: A run of fewer tiles is over before an estimate would have been of use; trying costs one or two calls.
 _TILES_WORTH_TRYING = 40
 #: Where the system does not say how much memory the process has now.
 _PROCESS = 400 << 20
@@ -39,7 +39,8 @@ def estimate_seconds(work: Work, predict: Predict, tiles: int) -> float | None:
     if tiles < _TILES_WORTH_TRYING:
         return None
     batch = np.zeros((work.batch, work.bands, work.plan.tile, work.plan.tile), work.view.dtype)
-    predict(batch)  # the first call also compiles and allocates
+    if work.batch > 1:  # a session was tried with one tile; the first call with more also compiles and allocates
+        predict(batch)
     start = time.perf_counter()
     predict(batch)
     return (time.perf_counter() - start) * tiles / work.batch

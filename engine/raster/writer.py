@@ -84,7 +84,7 @@ class RowWriter:
         self._filled = self._next = 0
         self._checksums: list[int] = []
         try:
-            self._dataset: Any = rasterio.open(path, "w", **_profile(grid, self._count))
+            self._dataset: Any = rasterio.open(path, "w", **_profile(grid, layout))
             self._describe()
         except (RasterioError, OSError) as error:
             raise _failure(error, path) from error
@@ -243,14 +243,14 @@ def binarise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
         out[:, ~valid] = NODATA
 
 
-def _profile(grid: Grid, count: int) -> dict[str, Any]:
+def _profile(grid: Grid, layout: Layout) -> dict[str, Any]:
     # With blocks of 512 a small raster would be mostly padding: GeoTIFF tiles are multiples of 16.
     side = min(BLOCK, -(-max(grid.width, grid.height) // 16) * 16)
     return {
         "driver": "GTiff",
         "width": grid.width,
         "height": grid.height,
-        "count": count,
+        "count": len(layout.bands),
         "dtype": "uint8",
         "crs": grid.crs,
         "transform": grid.transform,
@@ -260,7 +260,8 @@ def _profile(grid: Grid, count: int) -> dict[str, Any]:
         "interleave": "band",
         "compress": "deflate",
         "zlevel": 1,
-        "predictor": 1,
+        # Probabilities change slowly from pixel to pixel, class ids not at all or at random.
+        "predictor": 2 if layout.colours is None else 1,
         "bigtiff": "IF_SAFER",
     }
 

@@ -1,0 +1,105 @@
+"""Outputs are complete under their final name, or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
+from terraspore.engine.output.atomic import atomic_output, check_target
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_only_at_the_end(tmp_path):
+    final = tmp_path / "roads.gpkg"
+    with atomic_output(final) as partial:
+        partial.write_text("content")
+        assert partial.parent == tmp_path
+        assert partial.suffix == ".gpkg"
+        assert not final.exists()
+    assert final.read_text() == "content"
+    assert names(tmp_path) == ["roads.gpkg"]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), Cancelled("x"), KeyboardInterrupt()])
+def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error):
+    final = tmp_path / "roads.gpkg"
+    final.write_text("former")
+
+    def write_half():
+        with atomic_output(final) as partial:
+            partial.write_text("half")
+            partial.with_name(partial.name + "-journal").write_text("journal")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+    assert final.read_text() == "former"
+    assert names(tmp_path) == ["roads.gpkg"]
+
+
+def test_what_does_not_verify_gets_no_name(tmp_path):
+    def verify(path):
+        assert path.read_text() == "content"
+        raise OutputError("It is not what was written.")
+
+    with pytest.raises(OutputError, match="not what"), atomic_output(tmp_path / "a.tif", verify) as partial:
+        partial.write_text("content")
+    assert names(tmp_path) == []
+
+
+def test_side_files_come_along_and_stale_ones_go(tmp_path):
+    final = tmp_path / "classes.tif"
+    final.with_name("classes.tif.ovr").write_text("of the former file")
+    with atomic_output(final) as partial:
+        partial.write_text("content")
+        partial.with_name(partial.name + ".aux.xml").write_text("names")
+    assert names(tmp_path) == ["classes.tif", "classes.tif.aux.xml"]
+    with atomic_output(tmp_path / "roads.shp") as partial:
+        for suffix in (".shp", ".dbf", ".shx"):
+            partial.with_suffix(suffix).write_text(suffix)
+    assert names(tmp_path)[2:] == ["roads.dbf", "roads.shp", "roads.shx"]
+
+
+def test_nothing_written_is_an_error(tmp_path):
+    with pytest.raises(OutputError, match="not written"), atomic_output(tmp_path / "a.tif"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "word"), [(errno.ENOSPC, DiskFullError, "disk is full"), (errno.EIO, OutputError, "error")]
+)
+def test_errors_of_the_system_become_sentences(tmp_path, number, kind, word):
+    with pytest.raises(kind, match=word), atomic_output(tmp_path / "a.tif"):
+        raise OSError(number, os.strerror(number))
+
+
+def test_very_long_names_fit(tmp_path):
+    final = tmp_path / ("日" * 80 + ".gpkg")
+    with atomic_output(final) as partial:
+        partial.write_text("content")
+    assert final.read_text() == "content"
+
+
+def test_targets_that_cannot_be_written_are_found_before_the_work(tmp_path):
+    with pytest.raises(OutputError, match="folder does not exist"):
+        check_target(tmp_path / "none" / "a.tif")
+    with pytest.raises(OutputError, match="not a plain file"):
+        check_target(tmp_path)
+    with pytest.raises(DiskFullError, match="MB free"):
+        check_target(tmp_path / "a.tif", needed_bytes=1 << 60)
+    (tmp_path / "a.tif").touch()
+    with pytest.raises(OutputError, match="exists already"):
+        check_target(tmp_path / "a.tif", overwrite=False)
+    assert names(tmp_path) == ["a.tif"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write")
+def test_read_only_folder_is_found_before_the_work():
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_target(Path("/proc/self/roads.gpkg"))

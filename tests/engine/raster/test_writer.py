@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rasterio.crs import CRS
+from terraspore.engine.errors import OutputError
+from terraspore.engine.raster.grid import Grid
+from terraspore.engine.raster.writer import (
+    NODATA,
+    RowWriter,
+    binarise,
+    class_layout,
+    classify,
+    probability_layout,
+    quantise,
+)
+
+
+def grid(width, height):
+    return Grid(CRS.from_epsg(32618), Affine(0.5, 0, 5e5, 0, -0.5, 4e6), width, height, 0.5)
+
+
+def write(path, pixels, layout, step, **options):
+    with RowWriter(path, grid(pixels.shape[2], pixels.shape[1]), layout, **options) as writer:
+        for top in range(0, pixels.shape[1], step):
+            writer.write(pixels[:, top : top + step])
+    return writer
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 1300), st.integers(1, 700), st.integers(1, 900), st.integers(1, 2))
+def test_rows_of_any_number_come_back(tmp_path, height, width, step, bands):
+    pixels = np.random.default_rng(height).integers(0, 256, (bands, height, width), dtype=np.uint8)
+    path = tmp_path / "p.tif"
+    writer = write(path, pixels, probability_layout(["a", "b"][:bands], {"MODEL": "m"}), step)
+    writer.verify(path)
+    with rasterio.open(path) as result:
+        np.testing.assert_array_equal(result.read(), pixels)
+        assert result.transform == Affine(0.5, 0, 5e5, 0, -0.5, 4e6)
+        assert result.nodata == NODATA
+        assert result.scales == (0.004,) * bands
+        assert result.descriptions == ("a", "b")[:bands]
+        assert result.tags()["MODEL"] == "m"
+        assert result.is_tiled
+
+
+def test_large_rasters_have_overviews_that_average(tmp_path):
+    pixels = np.tile(np.array([[0, 100], [100, 200]], np.uint8), (500, 600))[None]
+    path = tmp_path / "p.tif"
+    write(path, pixels, probability_layout(["a"], {}), 300).verify(path)
+    with rasterio.open(path) as result:
+        assert result.overviews(1) == [2, 4]
+        assert result.block_shapes == [(512, 512)]
+    with rasterio.open(path, overview_level=0) as half:
+        assert (half.read(1) == 100).all()
+    write(path, pixels, probability_layout(["a"], {}), 300, overviews=False)
+    with rasterio.open(path) as result:
+        assert result.overviews(1) == []
+
+
+def test_classes_carry_colours_and_names(tmp_path):
+    pixels = np.random.default_rng(0).choice([1, 2, 255], (1, 600, 600)).astype(np.uint8)
+    path = tmp_path / "c.tif"
+    layout = class_layout({1: "tree & bush", 2: "<road>"}, {1: (0, 200, 0), 2: (90, 90, 90)}, {})
+    write(path, pixels, layout, 64).verify(path)
+    with rasterio.open(path) as result:
+        assert result.colormap(1)[1] == (0, 200, 0, 255)
+        assert result.colormap(1)[2] == (90, 90, 90, 255)
+        assert result.overviews(1)
+    with rasterio.open(path, overview_level=0) as half:
+        assert set(np.unique(half.read(1))) <= {1, 2, 255}
+    side = ET.parse(path.with_name("c.tif.aux.xml"))
+    assert [entry.text for entry in side.iter("Category")] == [None, "tree & bush", "<road>"]
+
+
+def test_a_raster_that_lost_a_block_does_not_verify(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 1100, 1100), dtype=np.uint8)
+    path = tmp_path / "p.tif"
+    writer = write(path, pixels, probability_layout(["a"], {}), 200, overviews=False)
+    writer.verify(path)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write(np.zeros((1, 512, 512), np.uint8), window=((512, 1024), (0, 512)))
+    with pytest.raises(OutputError, match="does not read back"):
+        writer.verify(path)
+
+
+def test_missing_rows_are_an_error(tmp_path):
+    writer = RowWriter(tmp_path / "p.tif", grid(20, 20), probability_layout(["a"], {}))
+    with pytest.raises(OutputError, match="Only 10 of 20 rows"), writer:
+        writer.write(np.zeros((1, 10, 20), np.uint8))
+
+
+def test_unwritable_place_is_a_sentence(tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        RowWriter(tmp_path / "none" / "p.tif", grid(20, 20), probability_layout(["a"], {}))
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=50))
+def test_probability_is_written_to_the_nearest_level(values):
+    probability = np.array(values, np.float32).reshape(1, 1, -1)
+    out = np.empty(probability.shape, np.uint8)
+    quantise(probability.copy(), None, out)
+    assert np.abs(out / 250 - probability).max() <= 0.5 / 250 + 1e-6
+    assert out.max() <= 250
+
+
+def test_most_probable_class_and_its_probability():
+    probability = np.array([[[0.5, 0.2, 0.1]], [[0.3, 0.7, 0.1]], [[0.2, 0.1, 0.8]]], np.float32)
+    out = np.empty((2, 1, 3), np.uint8)
+    classify(probability, np.array([[True, True, False]]), np.array([4, 7, 9], np.uint8), out)
+    assert out[0].tolist() == [[4, 7, 255]]
+    assert out[1].tolist() == [[125, 175, 255]]
+
+
+@given(st.floats(0, 1), st.integers(0, 250))
+def test_threshold_on_one_class_is_that_of_the_written_level(threshold, level):
+    out = np.empty((2, 1, 1), np.uint8)
+    binarise(np.full((1, 1, 1), level / 250, np.float32), None, threshold, out)
+    assert out[1] == level
+    if level:
+        assert bool(out[0]) == (level / 250 >= threshold - 1e-9)
+    else:
+        assert not out[0]
