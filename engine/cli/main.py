@@ -21,6 +21,8 @@ ENGINE_COMMANDS: CommandTable = {
     "extract": (".engine.cli.extract", "extract", "Extract roads or land cover from an image as vector layers."),
     "segment": (".engine.cli.segment", "segment", "Run any segmentation model over an image."),
     "info": (".engine.cli.info", "info", "Say what an image is and how it would be read."),
+    "models": (".engine.cli.models", "models", "List the models, their figures and licences."),
+    "devices": (".engine.cli.devices", "devices", "Try every device and runtime, and say what auto takes."),
     "serve": (".engine.cli.serve", "serve", "Take commands as JSON lines and keep models loaded between them."),
 }
 

@@ -1,0 +1,179 @@
+"""Trying out what is in the machine: every device of every runtime runs one small network."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
+from ..models.card import ClassInfo, ModelCard, Normalisation
+from ..models.catalogue import Model
+from ..models.checkpoint import write_checkpoint
+from .base import DeviceInfo, Probabilities, Request, Runtime
+from .select import candidates
+from .tuning import seconds_per_tile
+
+#: Side of the tiles that the small network is run on, in pixels.
+TILE = 256
+#: Results of one device must agree with those of the others as well as this.
+AGREEMENT = 0.05
+_CARD = ModelCard(
+    name="probe",
+    title="A small network with random weights",
+    task="roads",
+    architecture="probe",
+    classes=(ClassInfo(1, "anything", (255, 255, 255)),),
+    resolution=1.0,
+    bands=3,
+    normalisation=Normalisation(1 / 255, (0.5,) * 3, (0.5,) * 3),
+    dtype="uint8",
+    stretch=True,
+    activation="sigmoid",
+    tile=TILE,
+    overlap=0,
+    multiple=4,
+    threshold=0.5,
+    weights="probe.ckpt",
+    sha256="0" * 64,
+    data="none",
+    licence="GPL-3.0-or-later",
+    split="none",
+)
+#: Layers: name, channels in and out, stride. The last two are deconvolutions of 2 x 2 with stride 2.
+_LAYERS = (("a", 3, 16, 2), ("b", 16, 32, 2), ("c", 32, 32, 1), ("d", 32, 32, 1), ("e", 32, 16, -2), ("f", 16, 1, -2))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of trying a device.
+
+    Args:
+        info: the device; its ``reason`` says why it does not work, and is empty where it does.
+        precision: what ``auto`` computes in there.
+        seconds: for one tile of ``TILE`` pixels square of the small network.
+    """
+
+    info: DeviceInfo
+    precision: str = ""
+    seconds: float | None = None
+
+    @property
+    def works(self) -> bool:
+        """Whether the device computed what it should."""
+        return self.seconds is not None
+
+
+def try_devices(runtimes: Mapping[str, Runtime], threads: int | None = None) -> list[Outcome]:
+    """Run the small network on every device of every runtime.
+
+    Args:
+        runtimes: by name.
+        threads: processor threads; ``None`` for all cores.
+    """
+    outcomes: list[Outcome] = []
+    reference: Probabilities | None = None
+    with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
+        models = write_probe(Path(folder))
+        for runtime in runtimes.values():
+            model = models[".ckpt" if runtime.name == "mindspore" else ".onnx"]
+            for info in runtime.devices():
+                outcome, result = _try(runtime, info, model, threads, reference)
+                reference = result if reference is None else reference
+                outcomes.append(outcome)
+    return outcomes
+
+
+def preferred(outcomes: Sequence[Outcome]) -> Outcome | None:
+    """What ``auto`` takes of what works, or ``None`` where nothing does."""
+    working = {outcome.info: outcome for outcome in outcomes if outcome.works}
+    ranked = candidates("auto", "auto", list(working))
+    return working[ranked[0]] if ranked else None
+
+
+def _try(
+    runtime: Runtime, info: DeviceInfo, model: Model, threads: int | None, reference: Probabilities | None
+) -> tuple[Outcome, Probabilities | None]:
+    if info.reason:
+        return Outcome(info), None
+    tiles = np.random.default_rng(0).integers(0, 256, (2, 3, TILE, TILE), np.uint8)
+    request = Request(info.device, TILE, threads=threads, network_factory=mindspore_probe)
+    try:
+        session = runtime.open(model, request)
+        result = session.predict(tiles)
+        seconds = seconds_per_tile(session.predict, (3, TILE, TILE), tiles.dtype, session.batch)
+        precision = session.precision
+        session.close()
+    except (RuntimeUnavailableError, InferenceError, OutOfMemoryError) as error:
+        return Outcome(dataclasses.replace(info, reason=error.text)), None
+    if not np.isfinite(result).all() or (reference is not None and np.abs(result - reference).max() > AGREEMENT):
+        return Outcome(dataclasses.replace(info, reason="It computes something else than the others.")), None
+    return Outcome(info, precision, seconds), result
+
+
+def write_probe(folder: Path) -> dict[str, Model]:
+    """Write the small network as ``.onnx`` and as ``.ckpt``; the models by suffix."""
+    import onnx
+
+    weights = _weights()
+    write_checkpoint(folder / "probe.ckpt", weights)
+    (folder / "probe.onnx").write_bytes(onnx.ModelProto.SerializeToString(_graph(weights)))
+    cards = {".ckpt": _CARD, ".onnx": dataclasses.replace(_CARD, architecture=None, weights="probe.onnx")}
+    return {suffix: Model(card, folder / card.weights, card.sha256) for suffix, card in cards.items()}
+
+
+def _weights() -> dict[str, NDArray[np.float32]]:
+    random = np.random.default_rng(11)
+    weights = {}
+    for name, inward, outward, stride in _LAYERS:
+        shape = (inward, outward, 2, 2) if stride < 0 else (outward, inward, 3, 3)
+        spread = (2 / (inward * shape[2] * shape[3] / max(-stride, 1) ** 2)) ** 0.5
+        weights[f"{name}.weight"] = random.normal(0, spread, shape).astype(np.float32)
+    return weights
+
+
+def _graph(weights: Mapping[str, NDArray[np.float32]]) -> Any:
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, value = [], "image"
+    for name, _, _, stride in _LAYERS:
+        operator, pads = ("ConvTranspose", [0] * 4) if stride < 0 else ("Conv", [1] * 4)
+        last = name == _LAYERS[-1][0]
+        result = "logits" if last else f"{name}.sum"
+        nodes.append(
+            helper.make_node(operator, [value, f"{name}.weight"], [result], strides=[abs(stride)] * 2, pads=pads)
+        )
+        value = result if last else f"{name}.relu"
+        if not last:
+            nodes.append(helper.make_node("Relu", [result], [value]))
+    graph = helper.make_graph(
+        nodes,
+        "probe",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 3, "H", "W"])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 1, "H", "W"])],
+        [numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def mindspore_probe(_name: str, **_options: Any) -> Any:
+    """The small network as a MindSpore cell; stands in for ``create_network``."""
+    from mindspore import nn
+
+    layers: dict[str, Any] = {}
+    for name, inward, outward, stride in _LAYERS:
+        if stride < 0:
+            layers[name] = nn.Conv2dTranspose(inward, outward, 2, -stride, pad_mode="valid")
+        else:
+            layers[name] = nn.Conv2d(inward, outward, 3, stride, pad_mode="pad", padding=1)
+        if name != _LAYERS[-1][0]:
+            layers[f"{name}_relu"] = nn.ReLU()
+    from collections import OrderedDict
+
+    return nn.SequentialCell(OrderedDict(layers))
