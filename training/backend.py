@@ -1,0 +1,72 @@
+"""MindSpore's process-wide settings: device, mode, threads, seed, and the group of processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mindspore as ms
+
+from ..engine.errors import RuntimeUnavailableError
+from .config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those that train together.
+
+    Attributes:
+        rank: its number.
+        count: how many there are.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+
+def set_up(config: TrainConfig, seed: int) -> Ranks:
+    """Prepare MindSpore for a run; returns this process's place among the ranks.
+
+    Raises:
+        RuntimeUnavailableError: the device cannot be used, or the processes cannot be joined.
+    """
+    ms.set_context(mode=ms.GRAPH_MODE if config.mode == "graph" else ms.PYNATIVE_MODE)
+    try:
+        if config.device != "CPU":
+            ms.set_device(config.device, config.device_id)
+        else:
+            ms.set_context(device_target="CPU")
+    except (RuntimeError, ValueError) as error:
+        raise RuntimeUnavailableError(
+            f"MindSpore cannot use the device {config.device} {config.device_id}: {_first_line(error)}",
+            "Set train.device=CPU.",
+        ) from error
+    if config.threads > 0:
+        ms.runtime.set_cpu_affinity(False)
+        ms.set_context(runtime_num_threads=config.threads)
+    ranks = join() if config.distributed else Ranks()
+    ms.set_seed(seed)
+    return ranks
+
+
+def join() -> Ranks:
+    """Join the processes that ``msrun``, ``mpirun`` or a rank table started."""
+    from mindspore import communication
+
+    try:
+        communication.init()
+        return Ranks(communication.get_rank(), communication.get_group_size())
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise RuntimeUnavailableError(
+            f"The processes cannot be joined: {_first_line(error)}",
+            "Start them with `msrun`, or set train.distributed=false.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,52 @@
+"""``terraspore evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ...engine.cli.context import json_option, run_reported
+from ...engine.events import Cancellation, Reporter, Result
+
+
+@click.command()
+@click.argument("config")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), help="Weights to judge; init.checkpoint of CONFIG unless given."
+)
+@click.option("--split", help="Split to judge on; data.test of CONFIG unless given.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for figures, confusion matrix and predictions.")
+@click.option("--save-predictions", is_flag=True, help="Write the predictions as pictures in the classes' colours.")
+@json_option
+def evaluate(
+    config: str,
+    overrides: tuple[str, ...],
+    *,
+    checkpoint: Path | None,
+    split: str | None,
+    out: Path | None,
+    save_predictions: bool,
+    as_json: bool,
+) -> None:
+    """Measure a checkpoint on a split of the data set that CONFIG names.
+
+    CONFIG may be a run's own config.yaml. KEY=VALUE changes single values: evaluation.tta8=true,
+    evaluation.method=sliding.
+    """
+    from ..config import load_config
+
+    loaded = load_config(config, overrides)
+
+    def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+        from ..evaluation.run import evaluate_checkpoint
+
+        report = evaluate_checkpoint(
+            loaded, checkpoint, split=split, out=out, save_predictions=save_predictions, cancellation=cancellation
+        )
+        summary: dict[str, float | int | str | None] = {**report.plain_figures(), "images": report.images}
+        outputs = {} if out is None else {"folder": str(out)}
+        return Result(outputs=outputs, summary=summary, seconds=report.seconds, text=report.text())
+
+    run_reported(as_json, work)

@@ -1,0 +1,355 @@
+"""What can be configured in a training run, with defaults. One dataclass per part; every value has a place here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Which network.
+
+    Attributes:
+        name: a name of ``training.networks.create_network``.
+        num_classes: output channels; 1 means a foreground mask with a sigmoid (roads).
+        options: further arguments of the network's factory.
+    """
+
+    name: str = "dlinknet34"
+    num_classes: int = 1
+    options: Mapping[str, str | float | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InitConfig:
+    """What the weights are before the first step.
+
+    Attributes:
+        checkpoint: a ``.ckpt`` of the whole network; entries that are no parameter of the network (optimizer state of a
+            training file) are passed over, missing ones are an error unless ``partial``.
+        encoder: a ``.ckpt`` of the encoder only, names as in the network.
+        partial: whether parameters may be missing from the checkpoint, or have another shape (another number of
+            classes).
+        freeze: prefixes of parameter names that are not trained.
+    """
+
+    checkpoint: str = ""
+    encoder: str = ""
+    partial: bool = False
+    freeze: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how they are read.
+
+    Attributes:
+        layout: how the folder is laid out (see ``training.data.layouts``).
+        root: the folder.
+        train: name of the training split.
+        monitor: name of the split that steers (best weights, plateau); empty to hold training images out instead.
+        holdout: with no ``monitor`` split, every n-th training image by sorted name is held out; 0 for none.
+        test: name of the split that only ``terraspore evaluate`` looks at.
+        classes: names of the classes, in the order of their ids.
+        colours: RGB per class; empty for a default palette.
+        ignore: label value that counts nowhere.
+        label_map: label value in the files -> class id; empty for the layout's own.
+        threads: worker threads that read and augment.
+        prefetch: batches that are made in advance.
+        cache_mb: decoded images kept in memory, megabytes.
+    """
+
+    layout: Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"] = "deepglobe"
+    root: str = ""
+    train: str = "train"
+    monitor: str = ""
+    holdout: int = 12
+    test: str = "valid"
+    classes: tuple[str, ...] = ("road",)
+    colours: tuple[tuple[int, ...], ...] = ()
+    ignore: int = 255
+    label_map: Mapping[str, int] = field(default_factory=dict)
+    threads: int = 2
+    prefetch: int = 4
+    cache_mb: int = 1024
+
+
+@dataclass(frozen=True)
+class NormalisationConfig:
+    """``x = (value * scale - mean) / std`` per band."""
+
+    scale: float = 1.0 / 255.0
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.3125, 0.3125, 0.3125)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How training crops are drawn and changed; chances are 0 to 1, ranges are (low, high).
+
+    Attributes:
+        crop: side of the square crop, pixels.
+        scale: range of the magnification, drawn log-uniformly.
+        aspect: relative change of the aspect ratio, plus or minus.
+        rotate: chance of a rotation by any angle.
+        perspective: shift of the corners for a perspective warp, share of the crop's side, plus or minus.
+        rot90: whether quarter turns are drawn.
+        hflip: chance of a mirror image, left-right.
+        vflip: chance of a mirror image, top-bottom.
+        border: what lies outside the image: its mirror image, or grey with ignored labels.
+        blank: highest share of saturated or black pixels in a crop.
+        foreground: share of labelled foreground below which a crop counts as empty.
+        drop_empty: chance that an empty crop is drawn anew.
+        grey: chance of one grey value in all bands.
+        colour: chance of a change of saturation and of the bands' balance.
+        saturation: range of the saturation's factor.
+        balance: relative change of each band, plus or minus.
+        contrast_chance: chance of a change of contrast and brightness.
+        contrast: range of the contrast's factor.
+        brightness: shift, share of full scale, plus or minus.
+        gamma_chance: chance of a gamma curve.
+        gamma: range of its exponent.
+        blur_chance: chance of a Gaussian blur.
+        blur: range of its sigma, pixels.
+        noise_chance: chance of Gaussian noise.
+        noise: range of its sigma, share of full scale.
+        hsv_chance: chance of D-LinkNet's shift of hue, saturation and value.
+        hsv: the largest shifts (hue of 180, saturation of 255, value of 255).
+        soft_labels: whether labels are interpolated (as upstream's D-LinkNet does) before they are thresholded.
+    """
+
+    crop: int = 256
+    scale: tuple[float, float] = (1.0, 1.0)
+    aspect: float = 0.0
+    rotate: float = 0.0
+    perspective: float = 0.0
+    rot90: bool = False
+    hflip: float = 0.5
+    vflip: float = 0.0
+    border: Literal["reflect", "ignore"] = "ignore"
+    blank: float = 1.0
+    foreground: float = 0.0
+    drop_empty: float = 0.0
+    grey: float = 0.0
+    colour: float = 0.0
+    saturation: tuple[float, float] = (0.5, 1.5)
+    balance: float = 0.15
+    contrast_chance: float = 0.0
+    contrast: tuple[float, float] = (0.7, 1.4)
+    brightness: float = 0.12
+    gamma_chance: float = 0.0
+    gamma: tuple[float, float] = (0.7, 1.4)
+    blur_chance: float = 0.0
+    blur: tuple[float, float] = (0.5, 1.2)
+    noise_chance: float = 0.0
+    noise: tuple[float, float] = (0.01, 0.04)
+    hsv_chance: float = 0.0
+    hsv: tuple[float, float, float] = (15.0, 5.0, 15.0)
+    soft_labels: bool = False
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is minimised.
+
+    Attributes:
+        name: ``bce_dice`` for one class; the others for many.
+        dice_smooth: added to numerator and denominator of the Dice coefficient.
+        weights: how classes are weighted in the cross-entropy: not at all, by ENet's rule from the class histogram,
+            or ``given``.
+        enet_c: the constant c of ENet's weight 1 / ln(c + p).
+        share: what p is: the class's share of all pixels, or of the most frequent class (LinkNet).
+        class_weights: the weights where they are ``given``.
+        ohem_threshold: true-class probability above which a pixel may be left out.
+        ohem_keep: pixels of a batch that are kept at least.
+        focal_gamma: exponent of the focal loss.
+        focal_alpha: factor of the focal loss.
+        auxiliary: weight of each further output of the network.
+    """
+
+    name: Literal["bce_dice", "ce", "ohem", "focal"] = "bce_dice"
+    dice_smooth: float = 1.0
+    weights: Literal["none", "enet", "given"] = "none"
+    enet_c: float = 1.02
+    share: Literal["total", "largest"] = "total"
+    class_weights: tuple[float, ...] = ()
+    ohem_threshold: float = 0.7
+    ohem_keep: int = 100_000
+    focal_gamma: float = 2.0
+    focal_alpha: float = 1.0
+    auxiliary: float = 0.4
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How gradients change the weights.
+
+    Attributes:
+        name: the rule.
+        lr: the learning rate at the schedule's full height.
+        momentum: of SGD and RMSprop.
+        nesterov: Nesterov's momentum in SGD.
+        beta1: decay of Adam's first moment.
+        beta2: decay of Adam's second moment, or of RMSprop's mean square.
+        eps: what keeps the denominator from zero.
+        weight_decay: decoupled from the gradient in AdamW; added to the gradient (L2) in all others.
+        decay_filter: which parameters decay: all, or all but biases and batch-norm's.
+        clip: highest global norm of the gradient; 0 for none.
+        accumulate: batches whose gradients are averaged into one step.
+        ema: decay of the running mean of the weights, which is what is evaluated and saved; 0 for none.
+    """
+
+    name: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    lr: float = 2e-4
+    momentum: float = 0.9
+    nesterov: bool = False
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decay_filter: Literal["all", "norm_and_bias"] = "all"
+    clip: float = 0.0
+    accumulate: int = 1
+    ema: float = 0.0
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The learning rate's course; the unit is the optimizer's step.
+
+    Attributes:
+        name: the course.
+        warmup: steps over which the rate rises from zero.
+        floor: the lowest rate, as a factor of ``lr`` (cosine, poly) or absolute rate (plateau).
+        power: exponent of ``poly``.
+        every: steps between the drops of ``step``.
+        factor: what a drop multiplies the rate by (``step``, ``plateau``).
+        patience: checks without a better score before a plateau drops the rate.
+        stop: checks without a better score before training ends; 0 for never.
+        restore: whether a drop on a plateau goes back to the best weights (and their optimizer state).
+    """
+
+    name: Literal["constant", "cosine", "poly", "step", "plateau"] = "constant"
+    warmup: int = 0
+    floor: float = 0.0
+    power: float = 0.9
+    every: int = 0
+    factor: float = 0.2
+    patience: int = 3
+    stop: int = 0
+    restore: bool = True
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The run itself.
+
+    Attributes:
+        steps: optimizer steps; 0 to count ``epochs`` instead.
+        epochs: passes over the training images.
+        batch: samples per batch and process.
+        evaluate_every: steps between checks on the monitor split; 0 for once per epoch.
+        save_every: steps between saved states, beside those at each check.
+        log_every: steps between lines of the log.
+        monitor: the figure that decides which weights are best; names as in the log of the checks, or ``loss``.
+        amp: mixed precision as in ``mindspore.amp``.
+        loss_scale: ``none``, ``fixed`` or ``dynamic``.
+        init_scale: first (or fixed) loss scale.
+        scale_factor: what a dynamic loss scale is multiplied or divided by.
+        scale_window: steps without overflow after which a dynamic loss scale grows.
+        device: MindSpore's device target.
+        device_id: number of the device on this machine.
+        mode: PyNative with compiled steps, or graph mode.
+        threads: CPU threads of MindSpore; 0 for its own choice.
+        distributed: whether this process is one of several (started by ``msrun`` or ``mpirun``, or with a rank table).
+    """
+
+    steps: int = 0
+    epochs: int = 1
+    batch: int = 4
+    evaluate_every: int = 0
+    save_every: int = 200
+    log_every: int = 10
+    monitor: str = "foreground_iou"
+    amp: Literal["O0", "O1", "O2", "O3"] = "O0"
+    loss_scale: Literal["none", "fixed", "dynamic"] = "none"
+    init_scale: float = 1024.0
+    scale_factor: float = 2.0
+    scale_window: int = 1000
+    device: Literal["CPU", "Ascend", "GPU"] = "CPU"
+    device_id: int = 0
+    mode: Literal["pynative", "graph"] = "pynative"
+    threads: int = 0
+    distributed: bool = False
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How whole images are judged.
+
+    Attributes:
+        method: the image as a whole (padded to ``multiple``), or in overlapping windows.
+        window: side of the windows, pixels.
+        overlap: share of a window that its neighbour covers too.
+        multiple: what height and width are padded to a multiple of, by reflection.
+        scales: magnifications whose probabilities are averaged.
+        flip: whether the mirror image is averaged in.
+        tta8: whether the eight flips and quarter turns are averaged (D-LinkNet).
+        threshold: probability from which a pixel is foreground (one class).
+        relaxed: buffer of the relaxed precision and recall, pixels (one class).
+        limit: at most so many images; 0 for all.
+    """
+
+    method: Literal["whole", "sliding"] = "whole"
+    window: int = 512
+    overlap: float = 1.0 / 3.0
+    multiple: int = 32
+    scales: tuple[float, ...] = (1.0,)
+    flip: bool = False
+    tta8: bool = False
+    threshold: float = 0.5
+    relaxed: int = 3
+    limit: int = 0
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run.
+
+    Attributes:
+        name: what the run is called, in its folder and log.
+        title: a line for people; goes into the model card.
+        seed: of everything that is drawn.
+        resolution: ground resolution of the images, metres per pixel; 0 if it is not known. Goes into the model card.
+        licence: licence of the data, for the model card.
+        source: where the data come from, for the model card.
+        network: which network.
+        init: what the weights are at first.
+        data: which images.
+        normalisation: what the network sees of a value.
+        augment: how training samples are changed.
+        loss: what is minimised.
+        optimizer: how.
+        schedule: the learning rate's course.
+        train: the run itself.
+        evaluation: how whole images are judged.
+    """
+
+    name: str = "run"
+    title: str = ""
+    seed: int = 2022
+    resolution: float = 0.0
+    licence: str = ""
+    source: str = ""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    init: InitConfig = field(default_factory=InitConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    normalisation: NormalisationConfig = field(default_factory=NormalisationConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)

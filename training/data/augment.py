@@ -1,0 +1,161 @@
+"""Training samples: random crops and changes, in NumPy and OpenCV.
+
+Every function draws from the generator it is given and from nothing else, so that a sample depends only on what
+seeded the generator.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import AugmentConfig
+from .items import Image, Label
+
+Floats = NDArray[np.float32]
+_TRIES = 8
+
+
+def draw_sample(
+    image: Image, label: Label, config: AugmentConfig, ignore: int, rng: np.random.Generator
+) -> tuple[Image, Label]:
+    """One training sample: uint8 (crop, crop, bands) and its label (crop, crop).
+
+    A crop that is mostly blank, or (by chance ``drop_empty``) has no foreground, is drawn anew, up to a few times.
+    """
+    for _ in range(_TRIES):
+        crop, target = _place(image, label, config, ignore, rng)
+        if config.blank < 1 and _blank(crop) > config.blank:
+            continue
+        if (
+            config.drop_empty > 0
+            and _foreground(target, ignore) < config.foreground
+            and rng.random() < config.drop_empty
+        ):
+            continue
+        break
+    crop, target = _flip(crop, target, config, rng)
+    return change_colours(crop, config, rng), target
+
+
+def _blank(crop: Image) -> float:
+    """Share of pixels that are saturated, or black, in all bands."""
+    return float(((crop >= 250).all(2) | (crop == 0).all(2)).mean())
+
+
+def _foreground(target: Label, ignore: int) -> float:
+    return float(((target > 0) & (target != ignore)).mean())
+
+
+def placement(shape: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """The 3 x 3 matrix from image to crop pixels: magnification, aspect, rotation, place and perspective."""
+    size = config.crop
+    scale = float(np.exp(rng.uniform(np.log(config.scale[0]), np.log(config.scale[1]))))
+    stretch = np.sqrt(1 + rng.uniform(-config.aspect, config.aspect))
+    angle = rng.uniform(0, 2 * np.pi) if rng.random() < config.rotate else 0.0
+    height, width = shape
+    centre = [_centre(width, size / scale, rng), _centre(height, size / scale, rng)]
+    cos, sin = np.cos(angle), np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([scale * stretch, scale / stretch])
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    # Pixel centres lie at whole numbers in OpenCV: the crop's middle is (size - 1) / 2.
+    matrix[:2, 2] = (size - 1) / 2 - linear @ np.array(centre)
+    if config.perspective > 0:
+        matrix = _perspective(size, config.perspective, rng) @ matrix
+    return matrix
+
+
+def _centre(length: int, needed: float, rng: np.random.Generator) -> float:
+    """Where the crop's middle falls: anywhere such that the crop stays inside, or the image's middle if it cannot."""
+    half = needed / 2
+    if needed >= length:
+        # A crop larger than the image shows all of it, at a random place.
+        return float(rng.uniform(length - half, half)) - 0.5
+    return float(rng.uniform(half, length - half)) - 0.5
+
+
+def _perspective(size: int, amount: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+    moved = corners + rng.uniform(-amount, amount, (4, 2)).astype(np.float32) * size
+    return np.asarray(cv2.getPerspectiveTransform(corners, moved), np.float64)
+
+
+def _place(
+    image: Image, label: Label, config: AugmentConfig, ignore: int, rng: np.random.Generator
+) -> tuple[Image, Label]:
+    matrix = placement((image.shape[0], image.shape[1]), config, rng)
+    size = (config.crop, config.crop)
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+    reflect = config.border == "reflect"
+    mode = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
+    source: Any = image
+    if scale < 0.8:
+        # Bilinear sampling would skip pixels: smooth first, as an area filter would.
+        source = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
+    crop = cv2.warpPerspective(
+        source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=(127, 127, 127)
+    )
+    if crop.ndim == 2:
+        crop = crop[:, :, None]
+    if config.soft_labels:
+        soft = cv2.warpPerspective(
+            (label == 1).astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode
+        )
+        target = (soft >= 0.5).astype(np.uint8)
+    else:
+        target = cv2.warpPerspective(
+            label, matrix, size, flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=(ignore,)
+        )
+    return np.asarray(crop, np.uint8), np.asarray(target, np.uint8)
+
+
+def _flip(crop: Image, target: Label, config: AugmentConfig, rng: np.random.Generator) -> tuple[Image, Label]:
+    if config.rot90:
+        turns = int(rng.integers(4))
+        crop, target = np.rot90(crop, turns), np.rot90(target, turns)
+    if rng.random() < config.hflip:
+        crop, target = crop[:, ::-1], target[:, ::-1]
+    if rng.random() < config.vflip:
+        crop, target = crop[::-1], target[::-1]
+    return np.ascontiguousarray(crop), np.ascontiguousarray(target)
+
+
+def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator) -> Image:
+    """The crop with its colours, contrast, sharpness and noise changed as ``config`` says; uint8 as before."""
+    if rng.random() < config.hsv_chance and crop.shape[2] == 3:
+        crop = shift_hsv(crop, config.hsv, rng)
+    x: Floats = crop.astype(np.float32) / 255
+    if rng.random() < config.grey:
+        x = np.repeat(x.mean(2, keepdims=True), x.shape[2], 2)
+    elif rng.random() < config.colour:
+        grey = x.mean(2, keepdims=True)
+        x = grey + (x - grey) * np.float32(rng.uniform(*config.saturation))
+        x = x * rng.uniform(1 - config.balance, 1 + config.balance, x.shape[2]).astype(np.float32)
+    if rng.random() < config.contrast_chance:
+        mean = x.mean()
+        x = (x - mean) * np.float32(rng.uniform(*config.contrast)) + mean
+        x = x + np.float32(rng.uniform(-config.brightness, config.brightness))
+    if rng.random() < config.gamma_chance:
+        x = np.clip(x, 0, 1) ** np.float32(rng.uniform(*config.gamma))
+    if rng.random() < config.blur_chance:
+        x = np.asarray(cv2.GaussianBlur(x, (0, 0), float(rng.uniform(*config.blur))), np.float32).reshape(x.shape)
+    if rng.random() < config.noise_chance:
+        x = x + rng.normal(0, rng.uniform(*config.noise), x.shape).astype(np.float32)
+    return np.asarray(np.rint(np.clip(x, 0, 1) * 255), np.uint8)
+
+
+def shift_hsv(crop: Image, limits: tuple[float, float, float], rng: np.random.Generator) -> Image:
+    """D-LinkNet's shift of hue, saturation and value.
+
+    Hue turns around at 180, OpenCV's full circle (upstream let the byte overflow at 256, a hue that does not exist);
+    saturation and value saturate.
+    """
+    hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV).astype(np.int16)
+    shifts = [round(rng.uniform(-limit, limit)) for limit in limits]
+    hsv[:, :, 0] = (hsv[:, :, 0] + shifts[0]) % 180
+    hsv[:, :, 1:] = np.clip(hsv[:, :, 1:] + np.array(shifts[1:], np.int16), 0, 255)
+    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)

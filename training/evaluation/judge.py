@@ -1,0 +1,103 @@
+"""Predictions against labels over a split: pooled figures and the mean of the figures per image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.items import Image, Label
+from ..metrics import Confusion, RelaxedCounts, confusion_matrix, relaxed_counts
+
+Reader = Callable[[int], tuple[Image, Label]]
+
+
+@dataclass
+class Judgement:
+    """What was counted.
+
+    Attributes:
+        classes: number of classes; 2 for a mask (background and foreground).
+        ignore: label value that counts nowhere.
+        buffer: of the relaxed figures, pixels; 0 for none.
+        matrix: pixels by (true class, predicted class).
+        relaxed: counts of the relaxed figures.
+        images: confusion matrix of each image.
+    """
+
+    classes: int
+    ignore: int = 255
+    buffer: int = 0
+    matrix: NDArray[np.int64] = field(init=False)
+    relaxed: RelaxedCounts = field(default_factory=RelaxedCounts)
+    images: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.matrix = np.zeros((self.classes, self.classes), np.int64)
+
+    def add(self, truth: Label, predicted: NDArray[np.uint8]) -> None:
+        """Count one image."""
+        matrix = confusion_matrix(truth, predicted, self.classes, self.ignore)
+        self.matrix += matrix
+        self.images.append(matrix)
+        if self.buffer and self.classes == 2:
+            counted = truth != self.ignore
+            self.relaxed = self.relaxed + relaxed_counts(
+                (truth == 1) & counted, (predicted == 1) & counted, self.buffer
+            )
+
+    @property
+    def confusion(self) -> Confusion:
+        """The pooled confusion matrix."""
+        return Confusion(self.matrix)
+
+    def figures(self) -> dict[str, float]:
+        """Pooled figures; means over the images where a figure is defined have the suffix ``_per_image``."""
+        result = figures_of(self.matrix)
+        if self.buffer and self.classes == 2:
+            result.update(self.relaxed.summary())
+        each = [figures_of(matrix) for matrix in self.images]
+        for key in ("foreground_iou", "f1") if self.classes == 2 else ("mean_iou", "overall_acc"):
+            values = np.array([figures[key] for figures in each if key in figures])
+            present = values[~np.isnan(values)]
+            if present.size:
+                result[f"{key}_per_image"] = float(present.mean())
+        return result
+
+
+def figures_of(matrix: NDArray[np.int64]) -> dict[str, float]:
+    """The figures of a mask for two classes (a single output channel), of many classes otherwise."""
+    confusion = Confusion(matrix)
+    if len(matrix) == 2:
+        return {
+            **confusion.foreground(),
+            **{k: v for k, v in confusion.summary().items() if k in ("mean_acc", "mean_iou", "freqw_acc")},
+        }
+    return confusion.summary()
+
+
+def judge(
+    read: Reader,
+    count: int,
+    classes: Callable[[Image], NDArray[np.uint8]],
+    judgement: Judgement,
+    each: Callable[[int, Image, Label, NDArray[np.uint8]], None] | None = None,
+) -> Judgement:
+    """Predict ``count`` images and count them into ``judgement``.
+
+    Args:
+        read: gives image and label by number.
+        count: how many images.
+        classes: gives the class ids of an image.
+        judgement: takes the counts.
+        each: called after each image with number, image, label and prediction.
+    """
+    for index in range(count):
+        image, label = read(index)
+        predicted = classes(image)
+        judgement.add(label, predicted)
+        if each is not None:
+            each(index, image, label, predicted)
+    return judgement

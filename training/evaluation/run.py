@@ -1,0 +1,196 @@
+"""The measurement of a checkpoint on a split."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+from numpy.typing import NDArray
+
+from ...engine.errors import ParameterError
+from ...engine.events import Cancellation
+from ..backend import Ranks, set_up
+from ..config import Config
+from ..data import Cache, open_split
+from ..trainer.check import main_output, summed
+from ..trainer.run import create_configured_network
+from ..trainer.state import load_weights
+from .judge import Judgement
+from .pictures import colour_table, draw_confusion, save_classes
+from .predict import Predictor
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured.
+
+    Attributes:
+        figures: by name; NaN where a figure is undefined.
+        classes: rows of the figures per class.
+        images: how many images were judged.
+        seconds: how long it took.
+        matrix: the confusion matrix.
+    """
+
+    figures: dict[str, float]
+    classes: list[dict[str, float | str]]
+    images: int
+    seconds: float
+    matrix: NDArray[np.int64]
+
+    def plain_figures(self) -> dict[str, float | None]:
+        """The figures with None for NaN, as JSON needs it."""
+        return {key: None if math.isnan(value) else value for key, value in self.figures.items()}
+
+    def text(self) -> str:
+        """One line for a person."""
+        listed = ", ".join(f"{key} {value:.4f}" for key, value in self.figures.items())
+        return f"{self.images} images in {self.seconds:.1f} s: {listed}"
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """A name for each row of the confusion matrix; a mask has two rows: background and the one class."""
+    count = config.network.num_classes
+    given = config.data.classes
+    if count == 1:
+        return ("background", given[0] if given else "foreground")
+    if given and len(given) != count:
+        raise ParameterError(f"data.classes has {len(given)} names, but network.num_classes is {count}.")
+    return given or tuple(f"class {number}" for number in range(count))
+
+
+def compiled(network: nn.Cell) -> Callable[[Floats], Floats]:
+    """The network as a function of arrays, compiled; its weights must not change afterwards."""
+    network.set_train(False)
+
+    def forward(images: Tensor) -> Tensor:
+        return main_output(network(images))
+
+    run = ms.jit(forward)
+
+    def infer(x: Floats) -> Floats:
+        return np.asarray(run(Tensor(x)).asnumpy(), np.float32)
+
+    return infer
+
+
+def evaluate_checkpoint(
+    config: Config,
+    checkpoint: Path | None,
+    *,
+    split: str | None = None,
+    out: Path | None = None,
+    save_predictions: bool = False,
+    cancellation: Cancellation | None = None,
+    make_network: Callable[[Config], nn.Cell] = create_configured_network,
+) -> Report:
+    """Measure weights on a split.
+
+    Args:
+        config: data, network, and how images are judged.
+        checkpoint: the weights; ``init.checkpoint`` unless given.
+        split: name of the split; ``data.test`` unless given.
+        out: folder for ``figures.json``, ``confusion.csv``, ``confusion.png`` and ``predictions/``.
+        save_predictions: whether to write the predictions.
+        cancellation: is asked after each image.
+        make_network: makes the network.
+
+    Raises:
+        ParameterError: there is no checkpoint to judge.
+    """
+    path = checkpoint or (Path(config.init.checkpoint) if config.init.checkpoint else None)
+    if path is None:
+        raise ParameterError("There are no weights to judge.", "Give --checkpoint FILE.")
+    ranks = set_up(config.train, config.seed)
+    network = make_network(config)
+    load_weights(network, path)
+    images = Cache(open_split(config.data, split or config.data.test), 0)
+    predictor = Predictor(compiled(network), config.evaluation, config.normalisation)
+    names = class_names(config)
+    judgement = Judgement(len(names), config.data.ignore, config.evaluation.relaxed)
+    folder = None if out is None else Path(out)
+    saver = _saver(config, folder, images) if save_predictions and folder is not None else None
+    started = time.perf_counter()
+    count = _judge_all(
+        images,
+        predictor,
+        judgement,
+        config=config,
+        ranks=ranks,
+        saver=saver,
+        cancellation=cancellation or Cancellation(),
+    )
+    report = Report(
+        judgement.figures(),
+        judgement.confusion.per_class(names),
+        count,
+        time.perf_counter() - started,
+        judgement.matrix,
+    )
+    if folder is not None and ranks.first:
+        write_report(report, names, folder)
+    return report
+
+
+Saver = Callable[[int, NDArray[np.uint8]], None]
+
+
+def _judge_all(
+    images: Cache,
+    predictor: Predictor,
+    judgement: Judgement,
+    *,
+    config: Config,
+    ranks: Ranks,
+    saver: Saver | None,
+    cancellation: Cancellation,
+) -> int:
+    count = len(images.split.items)
+    count = min(count, config.evaluation.limit) if config.evaluation.limit else count
+    for index in range(ranks.rank, count, ranks.count):
+        cancellation.check()
+        image, label = images.read(index)
+        predicted = predictor.classes(image)
+        judgement.add(label, predicted)
+        if saver is not None:
+            saver(index, predicted)
+    if ranks.count > 1:
+        judgement.matrix = summed(judgement.matrix, ranks)
+        judgement.images = []
+        judgement.buffer = 0
+    return count
+
+
+def _saver(config: Config, folder: Path, images: Cache) -> Saver:
+    target = folder / "predictions"
+    target.mkdir(parents=True, exist_ok=True)
+    colours = colour_table(config)
+
+    def save(index: int, predicted: NDArray[np.uint8]) -> None:
+        save_classes(predicted, colours, target / f"{images.split.items[index].id}.png")
+
+    return save
+
+
+def write_report(report: Report, names: tuple[str, ...], folder: Path) -> None:
+    """Write figures, the figures per class, and the confusion matrix as table and picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"figures": report.plain_figures(), "images": report.images, "seconds": report.seconds}
+    rows = [
+        {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+        for row in report.classes
+    ]
+    (folder / "figures.json").write_text(json.dumps({**facts, "classes": rows}, indent=2) + "\n", "utf-8")
+    lines = [",".join(["true \\ predicted", *names])]
+    lines += [",".join([name, *map(str, row)]) for name, row in zip(names, report.matrix.tolist(), strict=True)]
+    (folder / "confusion.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    draw_confusion(report.matrix, names, folder / "confusion.png")

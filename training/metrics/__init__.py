@@ -1,0 +1,6 @@
+"""Measures of a segmentation, from confusion matrices and counts."""
+
+from .confusion import Confusion, confusion_matrix
+from .relaxed import RelaxedCounts, relaxed_counts
+
+__all__ = ["Confusion", "RelaxedCounts", "confusion_matrix", "relaxed_counts"]
