@@ -154,7 +154,7 @@ def _stretch(model: Model, source: Source) -> bool:
                 f"The card of {card.name} asks for stretched pixels of type {card.dtype}; stretched are uint8."
             )
         return True
-    if not np.can_cast(source.dtype, card.dtype, "same_kind") and card.dtype != "float32":
+    if card.dtype != "float32" and np.dtype(source.dtype).itemsize > np.dtype(card.dtype).itemsize:
         raise ParameterError(
             f"The model {card.name} takes {card.dtype} values as they are, but {source.path} holds {source.dtype}.",
             "Convert the image, or set `stretch` in the model's card.",

@@ -1,0 +1,192 @@
+"""From an image to roads and classes, with real runtimes and small networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.sessions import session_opener
+from terraspore.engine.errors import Cancelled, ModelError, OutputError, ParameterError, SourceError
+from terraspore.engine.events import Cancellation, Message, Plan, RecordingReporter
+from terraspore.engine.pipeline.extract import extract_classes, extract_roads
+from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RoadRequest, RuntimeOptions
+
+ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)
+TRANSFORM = Affine(1, 0, 500_000, 0, -1, 4_649_776)
+
+
+@pytest.fixture
+def opener():
+    with session_opener(Services()) as open_session:
+        yield open_session
+
+
+def crossing():
+    """A picture (3, 300, 300) with two bright roads, 9 m wide, that cross."""
+    pixels = np.full((3, 300, 300), 20, np.uint8)
+    pixels[:, 146:155, :] = 245
+    pixels[:, :, 96:105] = 245
+    return pixels
+
+
+def test_roads_of_a_crossing(make_raster, make_model, opener, tmp_path):
+    output, probability = tmp_path / "roads.gpkg", tmp_path / "probability.tif"
+    image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
+    reporter = RecordingReporter()
+    result = extract_roads(RoadRequest(image, output, probability), opener, reporter, Cancellation())
+    plan = next(event for event in reporter.events if isinstance(event, Plan))
+    assert (plan.width, plan.height, plan.tile, plan.overlap) == (300, 300, 64, 16)
+    info, _, geometry, _ = pyogrio.raw.read(output, layer="roads")
+    assert info["crs"] == "EPSG:32618"
+    lines = shapely.from_wkb(geometry)
+    assert shapely.is_valid(lines).all()
+    truth = shapely.union_all(
+        [
+            shapely.LineString([(500_000, 4_649_626 - 0.5), (500_300, 4_649_626 - 0.5)]),
+            shapely.LineString([(500_100.5, 4_649_776), (500_100.5, 4_649_476)]),
+        ]
+    )
+    assert shapely.hausdorff_distance(shapely.union_all(lines), truth) < 6
+    assert result.summary["length_m"] == pytest.approx(600 / 0.9996, rel=0.03)
+    assert result.summary["roads"] == 4
+    assert "km of road" in result.text
+    assert result.outputs == {"roads": str(output), "probability": str(probability)}
+    with rasterio.open(probability) as raster:
+        assert (raster.read(1)[146:155] >= 245).all()
+        assert raster.tags()["MODEL"] == result.summary["model"]
+        assert len(raster.tags()["MODEL_SHA256"]) == 64
+
+
+def test_only_what_was_asked_for_is_left(make_raster, make_model, opener, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
+    extract_roads(RoadRequest(image, folder / "roads.gpkg"), opener, RecordingReporter(), Cancellation())
+    assert [path.name for path in folder.iterdir()] == ["roads.gpkg"]
+
+
+class CancelAtFirstProgress(RecordingReporter):
+    def __init__(self, cancellation):
+        super().__init__()
+        self.cancellation = cancellation
+
+    def emit(self, event):
+        super().emit(event)
+        if event.type == "progress":
+            self.cancellation.cancel()
+
+
+def test_cancelled_run_leaves_nothing(make_raster, make_model, opener, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    cancellation = Cancellation()
+    image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
+    request = RoadRequest(image, folder / "roads.gpkg", folder / "probability.tif")
+    with pytest.raises(Cancelled):
+        extract_roads(request, opener, CancelAtFirstProgress(cancellation), cancellation)
+    assert list(folder.iterdir()) == []
+
+
+def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path):
+    area = tmp_path / "area.geojson"
+    polygon = shapely.box(500_200, 4_649_500, 500_260, 4_649_560)
+    pyogrio.raw.write(area, shapely.to_wkb([polygon]), [], [], geometry_type="Polygon", crs="EPSG:32618")
+    image = ImageRequest(make_raster(crossing()), str(make_model(task="segmentation")), area=area, runtime=ONNX)
+    target, reporter = tmp_path / "probability.tif", RecordingReporter()
+    extract_classes(ClassRequest(image, probability=target), ("segmentation",), opener, reporter, Cancellation())
+    plan = next(event for event in reporter.events if isinstance(event, Plan))
+    assert plan.tiles <= 4
+    with rasterio.open(target) as raster:
+        window = rasterio.windows.from_bounds(*polygon.bounds, transform=raster.transform)
+        assert (raster.read_masks(1) > 0).sum() == 3600
+        assert (raster.read(1, window=window) == 20).all()
+
+
+def test_polygons_elsewhere_are_refused(make_raster, make_model, opener, tmp_path):
+    area = tmp_path / "area.geojson"
+    pyogrio.raw.write(area, shapely.to_wkb([shapely.box(0, 0, 1, 1)]), [], [], geometry_type="Polygon", crs="EPSG:4326")
+    image = ImageRequest(make_raster(crossing()), str(make_model()), area=area, runtime=ONNX)
+    with pytest.raises(ParameterError, match="do not touch"):
+        extract_roads(RoadRequest(image, tmp_path / "r.gpkg"), opener, RecordingReporter(), Cancellation())
+
+
+def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_model, opener, tmp_path):
+    fine = np.repeat(np.repeat(crossing()[:, :100, :100], 3, axis=1), 3, axis=2)
+    image = make_raster(fine, transform=TRANSFORM * Affine.scale(1 / 3))
+    target = tmp_path / "probability.tif"
+    request = ClassRequest(ImageRequest(image, str(make_model(task="segmentation")), runtime=ONNX), probability=target)
+    extract_classes(request, ("segmentation",), opener, RecordingReporter(), Cancellation())
+    with rasterio.open(target) as raster:
+        assert (raster.width, raster.height) == (100, 100)
+        assert raster.transform.almost_equals(TRANSFORM)
+        np.testing.assert_array_equal(raster.read(1), crossing()[0, :100, :100])
+
+
+def test_coarse_image_is_remarked_on(make_raster, make_model, opener, tmp_path):
+    image = make_raster(crossing()[:, :20, :20], transform=TRANSFORM * Affine.scale(10))
+    model, reporter = str(make_model(task="segmentation")), RecordingReporter()
+    request = ClassRequest(ImageRequest(image, model, runtime=ONNX), probability=tmp_path / "p.tif")
+    extract_classes(request, ("segmentation",), opener, reporter, Cancellation())
+    assert any("expect a poor result" in event.text for event in reporter.events if isinstance(event, Message))
+
+
+def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
+    pixels = np.zeros((3, 90, 90), np.uint8)
+    pixels[0, :, :30] = 200
+    pixels[1, :, 30:60] = 180
+    pixels[2, :, 60:] = 160
+    model = make_model(np.eye(3), task="landcover")
+    classes, confidence = tmp_path / "classes.tif", tmp_path / "confidence.tif"
+    request = ClassRequest(
+        ImageRequest(make_raster(pixels), str(model), runtime=ONNX), classes=classes, confidence=confidence
+    )
+    extract_classes(request, ("landcover",), opener, RecordingReporter(), Cancellation())
+    with rasterio.open(classes) as raster:
+        np.testing.assert_array_equal(raster.read(1), np.repeat([[0, 1, 2]], 30, axis=1).repeat(90, axis=0))
+        assert raster.colormap(1)[2] == (80, 80, 90, 255)
+    with rasterio.open(confidence) as raster:
+        assert raster.read(1)[0, [0, 40, 80]].tolist() == [200, 180, 160]
+
+
+def test_model_of_one_class_gives_a_mask(make_raster, make_model, opener, tmp_path):
+    target = tmp_path / "mask.tif"
+    request = ClassRequest(
+        ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX), classes=target, threshold=0.9
+    )
+    extract_classes(request, ("roads",), opener, RecordingReporter(), Cancellation())
+    with rasterio.open(target) as raster:
+        np.testing.assert_array_equal(raster.read(1), crossing()[0] == 245)
+
+
+def refused(kind, match, request, opener):
+    with pytest.raises(kind, match=match):
+        extract_roads(request, opener, RecordingReporter(), Cancellation())
+
+
+def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp_path):
+    image, model, out = make_raster(crossing()), str(make_model()), tmp_path / "r.gpkg"
+    four = str(make_model([[1, 0, 0, 0]]))
+    landcover = str(make_model(np.eye(3), task="landcover"))
+    ask = ImageRequest
+    refused(SourceError, "does not exist", RoadRequest(ask(tmp_path / "none.tif", model), out), opener)
+    refused(SourceError, "takes 4 bands", RoadRequest(ask(image, four), out), opener)
+    refused(ModelError, "not for roads", RoadRequest(ask(image, landcover), out), opener)
+    refused(ParameterError, "extent", RoadRequest(ask(image, model, extent=(0, 0, 1, 1)), out), opener)
+    refused(ParameterError, "overlap", RoadRequest(ask(image, model, overlap=60), out), opener)
+    refused(ParameterError, "image itself", RoadRequest(ask(image, model), image), opener)
+    refused(ParameterError, "named twice", RoadRequest(ask(image, model), out, out), opener)
+    refused(OutputError, "folder", RoadRequest(ask(image, model), tmp_path / "no" / "r.gpkg"), opener)
+    assert not out.exists()
+
+
+def test_raw_values_that_do_not_fit_the_model_are_refused(make_raster, make_model, opener, tmp_path):
+    image = make_raster(crossing().astype(np.uint16) * 100)
+    request = RoadRequest(ImageRequest(image, str(make_model())), tmp_path / "r.gpkg")
+    refused(ParameterError, "takes uint8 values as they are", request, opener)
+    stretched = ImageRequest(image, str(make_model(stretch=True)), runtime=ONNX)
+    result = extract_roads(RoadRequest(stretched, tmp_path / "r.gpkg"), opener, RecordingReporter(), Cancellation())
+    assert result.summary["roads"] == 4
