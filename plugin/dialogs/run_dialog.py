@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable
 
-from qgis.core import QgsMapLayerProxyModel, QgsProcessing, QgsProject, QgsRasterLayer
+from qgis.core import QgsMapLayerProxyModel, QgsProcessing, QgsRasterLayer
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
@@ -30,6 +30,7 @@ from ..models import ModelInfo, for_task
 from ..paths import icon_path
 from ..processing.parameters import DEVICES, RUNTIMES
 from ..rendering.ground import units_per_metre
+from ..rendering.lattice import Box
 from .area import AreaWidget
 from .estimate import estimate_work
 from .forms import Form
@@ -218,8 +219,9 @@ class RunDialog(QDialog):
             return tr("The area lies outside of the layer.")
         if model is None or not layer.crs().isValid():
             return ""
+        area = Box(box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
         try:
-            unit_x, unit_y = units_per_metre(layer.crs(), box, QgsProject.instance().transformContext())
+            unit_x, unit_y = units_per_metre(layer.crs().toWkt(), area)
         except ValueError:
             return ""
         tile, overlap = model.tile or DEFAULT_TILE, self.overlap.value() or model.overlap or DEFAULT_OVERLAP

@@ -98,6 +98,10 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             for line in error.details.splitlines():
                 feedback.pushConsoleInfo(line)
             raise QgsProcessingException(str(error)) from error
+        except RuntimeError as error:  # GDAL's own, where another plugin has switched its exceptions on
+            raise QgsProcessingException(
+                tr("A raster could not be read or written: {why}").format(why=error)
+            ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -165,7 +169,7 @@ class ImageAlgorithm(EngineAlgorithm):
             image = with_crs(self.source, folder)
         else:
             resolution = self.fetch_resolution(parameters, context) or (model.resolution if model else 0.0)
-            request = FetchRequest(resolution, _common(extent, area), area, folder, context.transformContext())
+            request = FetchRequest(resolution, _common(extent, area), area, folder)
             image = self._fetch(request, feedback)
             start = FETCH_SHARE
         settings = self.plugin.load()

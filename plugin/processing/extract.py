@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from osgeo import gdal
 from qgis.core import (
     QgsProcessingContext,
     QgsProcessingFeedback,
@@ -79,10 +80,15 @@ class ExtractAlgorithm(ImageAlgorithm):
         self._load(context, result, options, target, rasters)
         return {
             "OUTPUT": layer_source(output, self.MAIN[0]),
-            **{name: layer_source(output, layer) for name, (layer, _, _) in self.FURTHER.items()},
+            **{name: layer_source(output, layer) for name, (layer, _, _) in self._further(output).items()},
             **rasters,
             **{name: result.summary.get(key) for name, (key, _) in self.NUMBERS.items()},
         }
+
+    def _further(self, output: Path) -> dict[str, tuple[str, str, str]]:
+        """The further layers that the run has made."""
+        made = layer_names(output)
+        return {name: entry for name, entry in self.FURTHER.items() if entry[0] in made}
 
     def _threshold(self, options: Options) -> float:
         """The run's threshold, or its model's."""
@@ -105,7 +111,7 @@ class ExtractAlgorithm(ImageAlgorithm):
         for name, path in rasters.items():
             _, style, title = self.RASTERS[name]
             load_on_completion(context, path, path, name, dress(style, title, visible=False))
-        for name, (layer, style, title) in reversed(list(self.FURTHER.items())):
+        for name, (layer, style, title) in reversed(list(self._further(output).items())):
             load_beside(context, layer_source(output, layer), name, dress(style, title, visible=False))
         layer, style, title = self.MAIN
         load_on_completion(context, target, layer_source(output, layer), "OUTPUT", dress(style, title))
@@ -189,3 +195,9 @@ def geopackage(target: str) -> Path:
 def layer_source(path: Path, layer: str) -> str:
     """The layer ``layer`` of the GeoPackage ``path``, as QGIS opens it."""
     return f"{path}|layername={layer}"
+
+
+def layer_names(path: Path) -> list[str]:
+    """Names of the layers in the GeoPackage ``path``; none where it cannot be opened."""
+    dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_READONLY)
+    return [dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())] if dataset else []

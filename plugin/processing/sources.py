@@ -9,7 +9,6 @@ from typing import Callable
 from osgeo import gdal
 from qgis.core import (
     QgsCoordinateReferenceSystem,
-    QgsCoordinateTransformContext,
     QgsGeometry,
     QgsMultiBandColorRenderer,
     QgsRasterBlockFeedback,
@@ -56,7 +55,6 @@ class FetchRequest:
     extent: QgsRectangle | None
     area: QgsGeometry | None
     folder: Path
-    transforms: QgsCoordinateTransformContext
 
 
 def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
@@ -134,15 +132,12 @@ def fetch(
         raise EngineError(f"The area lies outside of the layer {source.name}.", "Choose another area.")
     if not source.crs.isValid():
         raise EngineError(f"The layer {source.name} has no CRS.", "Set it in the layer's properties.")
+    area = Box(box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
     try:
-        unit_x, unit_y = units_per_metre(source.crs, box, request.transforms)
+        unit_x, unit_y = units_per_metre(source.crs.toWkt(), area)
     except ValueError as error:
         raise EngineError(f"The layer {source.name} has no scale in this area.", "Choose a smaller area.") from error
-    lattice = make_lattice(
-        Box(box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()),
-        request.resolution * unit_x,
-        request.resolution * unit_y,
-    )
+    lattice = make_lattice(area, request.resolution * unit_x, request.resolution * unit_y)
     target = request.folder / "image.tif"
     source.provider.moveToThread(QThread.currentThread())
     try:

@@ -19,7 +19,7 @@ from ..results import Dress, load_beside, load_on_completion
 from . import parameters as make
 from .arguments import vectorize_words
 from .base import EngineAlgorithm
-from .extract import geopackage, layer_source
+from .extract import geopackage, layer_names, layer_source
 from .sources import local_file
 
 KINDS = ["roads", "landcover"]
@@ -95,7 +95,8 @@ class VectorizeAlgorithm(EngineAlgorithm):
         group = f"{tr(LAYERS[kind][0][1])} – {self._name}"
         facts = {tr("Raster"): str(self._raster), **result.summary}
         main, *further = LAYERS[kind]
-        for layer, title in reversed(further):
+        made = layer_names(output)
+        for layer, title in reversed([entry for entry in further if entry[0] in made]):
             dress = Dress(layer, group, tr(title), facts, visible=False)
             load_beside(context, layer_source(output, layer), layer, dress)
         source = layer_source(output, main[0])

@@ -1,13 +1,97 @@
-"""The plugin as QGIS sees it: the folder under the name ``terraspore`` on the path of QGIS's own Python."""
+"""The plugin as QGIS sees it: the folder under the name ``terraspore`` on the path of QGIS's own Python.
 
+These tests run under QGIS's Python (``make test-qgis``); under another one they are not collected.
+"""
+
+import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+#: A Python with the engine's packages; QGIS's own has none of them.
+ENGINE_PYTHON = Path(os.environ.get("TERRASPORE_TEST_PYTHON", ROOT / ".venv" / "bin" / "python"))
+
+try:
+    import qgis.core  # noqa: F401
+except ImportError:
+    collect_ignore_glob = ["test_*.py"]
+
+sys.path.insert(0, str(HERE))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_user_settings(tmp_path_factory):
+    """Nothing of the person's profile, environments or variables is seen."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith("TERRASPORE_")]:
+        del os.environ[name]
+    os.environ.update(
+        XDG_DATA_HOME=str(home / "data"),
+        XDG_CONFIG_HOME=str(home / "config"),
+        XDG_RUNTIME_DIR=str(home),
+        QGIS_CUSTOM_CONFIG_PATH=str(home / "profile"),
+        QT_QPA_PLATFORM="offscreen",
+    )
+    home.chmod(0o700)
+    return home
 
 
 @pytest.fixture(scope="session")
-def root():
-    return ROOT
+def qgis_app(no_user_settings):
+    """A QGIS without a window, with Processing."""
+    from qgis.core import QgsApplication
+
+    application = QgsApplication([], True)
+    application.initQgis()
+    sys.path.append(str(Path(QgsApplication.pkgDataPath()) / "python" / "plugins"))
+    from processing.core.Processing import Processing
+
+    Processing.initialize()
+    yield application
+    # QGIS 3.22 crashes in exitQgis() when Python's objects go in another order; the process ends anyway.
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory):
+    """Folder with ``image.tif``, ``models/`` and ``more/``."""
+    folder = tmp_path_factory.mktemp("inputs")
+    command = [str(ENGINE_PYTHON), "-I", str(HERE / "make_inputs.py"), str(folder)]
+    subprocess.run(command, check=True)
+    return folder
+
+
+@pytest.fixture
+def settings(inputs, monkeypatch):
+    """Settings of a person who chose an existing interpreter; further ones by name."""
+
+    def use(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(f"TERRASPORE_{name.upper()}", str(value))
+
+    use(interpreter=ENGINE_PYTHON, models_folder=inputs / "models", cache_folder=inputs / "cache")
+    return use
+
+
+@pytest.fixture
+def fake_python(tmp_path):
+    """A program that stands in for the engine's interpreter and starts the fake engine."""
+    script = tmp_path / "fake-python"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "fake_engine.py"}"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return script
+
+
+@pytest.fixture(scope="module")
+def plugin(qgis_app):
+    """The plugin without a window, with its provider registered; its engine stays loaded for a module's tests."""
+    from terraspore.plugin import make_plugin
+
+    made = make_plugin(None)
+    made.initProcessing()
+    yield made
+    made.unload()

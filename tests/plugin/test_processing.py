@@ -1,0 +1,202 @@
+"""Every algorithm through ``processing.run``, with the real engine and with one that fails."""
+
+import time
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsFeature,
+    QgsGeometry,
+    QgsPointXY,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsReferencedRectangle,
+    QgsVectorLayer,
+)
+
+
+class Feedback(QgsProcessingFeedback):
+    def __init__(self):
+        super().__init__(False)
+        self.lines, self.warnings, self.shares = [], [], []
+        self.progressChanged.connect(self.shares.append)
+
+    def pushInfo(self, info):
+        self.lines.append(info)
+
+    def pushWarning(self, warning):
+        self.warnings.append(warning)
+
+    def pushConsoleInfo(self, info):
+        pass
+
+
+@pytest.fixture
+def run(plugin, settings):
+    import processing
+
+    def run(algorithm, feedback=None, **parameters):
+        feedback = feedback or Feedback()
+        return processing.run(f"terraspore:{algorithm}", parameters, feedback=feedback)
+
+    return run
+
+
+@pytest.fixture
+def image(qgis_app, inputs):
+    return QgsRasterLayer(str(inputs / "image.tif"), "image; rm -rf --model=x")
+
+
+def open_layer(source):
+    layer = QgsVectorLayer(source, "result", "ogr")
+    assert layer.isValid(), source
+    return layer
+
+
+def sample(path, x, y):
+    layer = QgsRasterLayer(path, "raster")
+    assert layer.isValid(), path
+    value, good = layer.dataProvider().sample(QgsPointXY(x, y), 1)
+    assert good
+    return value
+
+
+def test_provider_lists_everything_without_an_engine(plugin, settings):
+    settings(interpreter="/nowhere/python")
+    provider = QgsApplication.processingRegistry().providerById("terraspore")
+    algorithms = {algorithm.name(): algorithm for algorithm in provider.algorithms()}
+    assert set(algorithms) == {"extractroads", "extractlandcover", "segment", "vectorize", "trainingchips"}
+    for algorithm in algorithms.values():
+        can, why = algorithm.canExecute()
+        assert not can
+        assert "Settings > Options > TerraSpore" in why
+        assert len(algorithm.shortHelpString()) > 80
+        assert Path(algorithm.svgIconPath()).is_file()
+        assert len(algorithm.tags()) > 4
+
+
+def test_extract_roads(run, image, tmp_path):
+    feedback = Feedback()
+    results = run(
+        "extractroads", feedback, INPUT=image, OUTPUT=str(tmp_path / "Straße 道.gpkg"), PROBABILITY=str(tmp_path / "p.tif"),
+        MASK=str(tmp_path / "m.tif"),
+    )  # fmt: skip
+    roads = open_layer(results["OUTPUT"])
+    assert roads.crs().authid() == "EPSG:32632"
+    assert results["COUNT"] == roads.featureCount() > 3
+    assert results["LENGTH"] == pytest.approx(1610, rel=0.05)
+    assert open_layer(results["NODES"]).featureCount() > 3
+    assert sample(results["MASK"], 500100, 5000100) == 0
+    assert sample(results["MASK"], 500010, 5000254) == sample(results["MASK"], 500590, 5000254) == 1
+    assert any("9 tiles of 256 pixels" in line for line in feedback.lines)
+    assert feedback.shares == sorted(feedback.shares)
+    assert feedback.shares[-1] > 95
+
+
+def test_area_of_selected_polygons_and_rectangle(run, image, tmp_path, qgis_app):
+    polygons = QgsVectorLayer("Polygon?crs=EPSG:4326", "area", "memory")
+    from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsProject
+
+    box = QgsGeometry.fromRect(QgsRectangle(500020, 5000200, 500200, 5000300))
+    to_degrees = QgsCoordinateTransform(image.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), QgsProject.instance())
+    box.transform(to_degrees)
+    feature = QgsFeature()
+    feature.setGeometry(box)
+    polygons.dataProvider().addFeature(feature)
+    results = run("extractroads", INPUT=image, AREA=polygons, OUTPUT=str(tmp_path / "a.gpkg"))
+    extent = open_layer(results["OUTPUT"]).extent()
+    assert 500010 < extent.xMinimum() < 500040
+    assert 500180 < extent.xMaximum() < 500210
+    rectangle = QgsReferencedRectangle(QgsRectangle(500400, 5000200, 500600, 5000300), image.crs())
+    results = run("extractroads", INPUT=image, EXTENT=rectangle, OUTPUT=str(tmp_path / "b.gpkg"))
+    assert open_layer(results["OUTPUT"]).extent().xMinimum() == pytest.approx(500400, abs=12)
+
+
+def test_extract_land_cover(run, image, tmp_path):
+    results = run(
+        "extractlandcover", INPUT=image, OUTPUT=str(tmp_path / "cover.gpkg"), CLASSES=str(tmp_path / "classes.tif"),
+        MINIMUM_AREA=0,
+    )  # fmt: skip
+    cover = open_layer(results["OUTPUT"])
+    area = sum(feature.geometry().area() for feature in cover.getFeatures())
+    assert area == pytest.approx(600 * 500, rel=0.01)
+    assert cover.featureCount() == results["COUNT"]
+    assert QgsRasterLayer(results["CLASSES"], "classes").isValid()
+
+
+def test_segment_with_a_model_of_ones_own(run, image, inputs, tmp_path):
+    results = run(
+        "segment", INPUT=image, MODEL=str(inputs / "more" / "own"), OUTPUT=str(tmp_path / "c.tif"),
+        VECTORS=str(tmp_path / "v.gpkg"),
+    )  # fmt: skip
+    assert sample(results["OUTPUT"], 500010, 5000254) == 0
+    assert sample(results["OUTPUT"], 500100, 5000100) == 1
+    assert open_layer(results["VECTORS"]).featureCount() > 2
+
+
+def test_new_threshold_needs_no_new_inference(run, image, tmp_path):
+    first = run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"), PROBABILITY=str(tmp_path / "p.tif"))
+    again = run("vectorize", INPUT=first["PROBABILITY"], OUTPUT=str(tmp_path / "b.gpkg"), THRESHOLD=0.5)
+    lengths = [sum(f.geometry().length() for f in open_layer(r["OUTPUT"]).getFeatures()) for r in (first, again)]
+    assert lengths[0] == pytest.approx(lengths[1], rel=1e-6)
+    high = run("vectorize", INPUT=first["PROBABILITY"], OUTPUT=str(tmp_path / "c.gpkg"), THRESHOLD=0.97)
+    assert sum(f.geometry().length() for f in open_layer(high["OUTPUT"]).getFeatures()) < 0.8 * lengths[0]
+
+
+def test_training_chips(run, image, tmp_path):
+    labels = QgsVectorLayer("LineString?crs=EPSG:32632", "labels", "memory")
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromWkt("LINESTRING(500000 5000254, 500600 5000254)"))
+    labels.dataProvider().addFeature(feature)
+    results = run("trainingchips", INPUT=image, VECTORS=labels, SIZE=256, OUTPUT=str(tmp_path / "chips"))
+    files = [path for path in Path(results["OUTPUT"]).rglob("*") if path.suffix in (".jpg", ".png", ".tif")]
+    assert len(files) >= 8
+
+
+def test_layer_with_another_crs_than_its_file(run, image, tmp_path):
+    from qgis.core import QgsCoordinateReferenceSystem
+
+    image.setCrs(QgsCoordinateReferenceSystem("EPSG:32633"))
+    results = run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"))
+    assert open_layer(results["OUTPUT"]).crs().authid() == "EPSG:32633"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"MODEL": "no-such-model"}, "There is no model 'no-such-model'"),
+        ({"OUTPUT": "/proc/roads.gpkg"}, "/proc/roads.gpkg cannot be written"),
+        ({"OUTPUT": "roads.shp"}, "is not a GeoPackage"),
+        ({"BANDS": [9]}, "band"),
+    ],
+)
+def test_mistakes_are_one_sentence(run, image, tmp_path, parameters, sentence):
+    with pytest.raises(QgsProcessingException, match=sentence) as caught:
+        run("extractroads", INPUT=image, **{"OUTPUT": str(tmp_path / "a.gpkg"), **parameters})
+    assert "Traceback" not in str(caught.value)
+
+
+def test_crash_of_the_engine_is_a_sentence(run, image, tmp_path, settings, fake_python, monkeypatch):
+    settings(interpreter=fake_python)
+    monkeypatch.setenv("FAKE_ENGINE", "segfault")
+    with pytest.raises(QgsProcessingException, match="A library of the engine crashed"):
+        run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"))
+
+
+def test_cancel_leaves_nothing(plugin, image, tmp_path, settings, fake_python, monkeypatch):
+    settings(interpreter=fake_python)
+    monkeypatch.setenv("FAKE_ENGINE", "slow")
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("terraspore:extractroads")
+    feedback = Feedback()
+    feedback.progressChanged.connect(lambda _share: feedback.cancel())
+    begin = time.monotonic()
+    results, _good = algorithm.run(
+        {"INPUT": image, "OUTPUT": str(tmp_path / "a.gpkg")}, QgsProcessingContext(), feedback
+    )
+    assert time.monotonic() - begin < 3
+    assert results == {}
+    assert list(tmp_path.glob("*.gpkg")) == []
