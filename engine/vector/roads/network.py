@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import shapely
 from ...events import Cancellation, Message, Progress, Reporter
 from ...output.vectors import VectorWriter, open_vectors
 from ..accelerate import say_if_slow
+from ..coverage.build import NO_PART, CoveragePart
 from ..ground import Ground
 from ..source import LEVELS, Encoding, open_levels
 from ..styles import load_styles
@@ -19,6 +20,7 @@ from .build import build_graph
 from .graph import Graph, components
 from .lines import node_positions, road_lines
 from .options import RoadOptions
+from .surface import road_areas
 
 ROADS, NODES, AREAS = "roads", "road_nodes", "road_areas"
 
@@ -105,8 +107,10 @@ def vectorize_roads(
             length, bridged = _write_edges(writer, graph, ground, options, reporter)
             cancellation.check()
             dead_ends = _write_nodes(writer, graph, ground)
-            reporter.emit(Progress("write", graph.edges, graph.edges))
             cancellation.check()
+            areas, area = 0, 0.0
+            if options.areas:
+                areas, area = _write_areas(writer, road_areas(source, ground, options, reporter, cancellation))
     return RoadSummary(
         length=length,
         edges=graph.edges,
@@ -114,8 +118,8 @@ def vectorize_roads(
         pieces=len(np.unique(components(graph))) if graph.edges else 0,
         dead_ends=dead_ends,
         bridged=bridged,
-        areas=0,
-        area=0.0,
+        areas=areas,
+        area=area,
         layers=writer.paths,
     )
 
@@ -164,3 +168,30 @@ def _write_nodes(writer: VectorWriter, graph: Graph, ground: Ground) -> int:
         {"node_id": np.arange(1, graph.nodes + 1, dtype=np.int64), "degree": degree.astype(np.int32), "kind": kind},
     )
     return int(dead.sum())
+
+
+def _write_areas(writer: VectorWriter, parts: Iterator[CoveragePart]) -> tuple[int, float]:
+    """Write the layer of areas; returns their number and square metres."""
+    count, area = 0, 0.0
+    for part in _at_least_one(parts):
+        number = len(part.geometry)
+        writer.write(
+            AREAS,
+            "Polygon",
+            part.geometry,
+            {
+                "area_id": np.arange(count + 1, count + number + 1, dtype=np.int64),
+                "area": np.round(part.area, 2),
+                "perimeter": np.round(part.perimeter, 2),
+                "confidence": np.round(part.confidence / LEVELS, 3),
+            },
+        )
+        count, area = count + number, area + float(part.area.sum())
+    return count, area
+
+
+def _at_least_one(parts: Iterator[CoveragePart]) -> Iterator[CoveragePart]:
+    """The parts, or an empty one, so that the layer is there in any case."""
+    first = next(parts, None)
+    yield NO_PART if first is None else first
+    yield from parts

@@ -1,0 +1,89 @@
+"""The compiled loop that merges small regions into their neighbours (see ``accelerate``)."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..accelerate import kernel
+from .label_kernels import find_root
+
+Ints = NDArray[np.int64]
+
+
+@kernel
+def merge_small(
+    area: Ints,
+    minimum: NDArray[np.float64],
+    code: NDArray[np.uint16],
+    minimum_by_code: NDArray[np.float64],
+    first: Ints,
+    neighbour: NDArray[np.int32],
+    sides: Ints,
+) -> NDArray[np.int32]:
+    """Merge every region below its minimum into the neighbour with which it shares most sides, the smallest first.
+
+    A region takes the code of the one it is merged into. Ties go to the region that comes first in the raster. A
+    region without neighbours stays.
+
+    Args:
+        area: pixels of each region; region 0 is the outside and takes no part.
+        minimum: pixels that each region needs to stay; 0 for one that stays in any case.
+        code: code of each region.
+        minimum_by_code: pixels that a merged region of each code needs.
+        first: (regions + 1,), where each region's neighbours begin.
+        neighbour: neighbours of all regions.
+        sides: sides shared with them.
+
+    Returns:
+        int32: the region into which each region went (itself for those that stay).
+    """
+    count = area.size
+    parent = np.arange(count).astype(np.int32)
+    size = area.copy()
+    # Lists of the regions that were merged into a root, so that its neighbours are those of all of them.
+    follower = np.full(count, -1, np.int32)
+    last = np.arange(count).astype(np.int32)
+    weight = np.zeros(count, np.int64)
+    heap = [(np.int64(0), np.int64(0))]
+    heap.pop()
+    for region in range(1, count):
+        if size[region] < minimum[region]:
+            heap.append((size[region], np.int64(region)))
+    heapq.heapify(heap)
+    touched = np.empty(count, np.int32)
+    while len(heap) > 0:
+        pixels, region = heapq.heappop(heap)
+        if parent[region] != region or size[region] != pixels:
+            continue
+        number = 0
+        member = np.int32(region)
+        while member >= 0:
+            for k in range(first[member], first[member + 1]):
+                other = find_root(parent, neighbour[k])
+                if other == region:
+                    continue
+                if weight[other] == 0:
+                    touched[number] = other
+                    number += 1
+                weight[other] += sides[k]
+            member = follower[member]
+        best, most = np.int32(-1), np.int64(0)
+        for k in range(number):
+            other = touched[k]
+            if weight[other] > most or (weight[other] == most and other < best):
+                best, most = other, weight[other]
+            weight[other] = 0
+        if best < 0:
+            continue
+        parent[region] = best
+        size[best] += size[region]
+        follower[last[best]] = region
+        last[best] = last[region]
+        if minimum[best] > 0.0 and size[best] < minimum_by_code[code[best]]:
+            heapq.heappush(heap, (size[best], np.int64(best)))
+    for region in range(count):
+        parent[region] = find_root(parent, region)
+    return parent
