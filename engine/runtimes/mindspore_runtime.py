@@ -61,7 +61,6 @@ def _start(request: Request) -> None:
         mindspore.set_device(_TARGETS[request.device])
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
         if request.threads is not None:
-            mindspore.runtime.set_cpu_affinity(False)
             mindspore.set_context(runtime_num_threads=request.threads)
     except (ImportError, RuntimeError, ValueError, TypeError) as error:
         text = (str(error).strip().splitlines() or ["no reason given"])[0]

@@ -1,0 +1,121 @@
+"""Every runtime gives the right probabilities for any number of tiles, in arrays that stay what they are."""
+
+import gc
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
+from terraspore.engine.models.catalogue import find_model
+from terraspore.engine.runtimes.base import Request
+from terraspore.engine.runtimes.onnxruntime_runtime import OnnxRuntime
+from terraspore.engine.runtimes.openvino_runtime import OpenVino
+
+RUNTIMES = [OpenVino(), OnnxRuntime()]
+
+
+@pytest.fixture(params=RUNTIMES, ids=lambda runtime: runtime.name)
+def runtime(request):
+    return request.param
+
+
+@pytest.fixture
+def opened(runtime, identity):
+    session = runtime.open(identity, Request("cpu", 64, "float32", threads=2))
+    yield session
+    session.close()
+
+
+def tiles(count, tile=64, bands=3):
+    return np.random.default_rng(count).integers(0, 251, (count, bands, tile, tile), np.uint8)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_any_number_of_tiles_is_computed(opened, count):
+    given = tiles(count)
+    result = opened.predict(given)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, given / 250, atol=1e-6)
+
+
+def test_a_result_is_the_callers_own(opened):
+    first = opened.predict(tiles(2))
+    kept = first.copy()
+    given = tiles(3)
+    before = given.copy()
+    opened.predict(given)
+    gc.collect()
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(given, before)
+
+
+def test_a_session_says_what_it_is(opened, runtime):
+    assert (opened.runtime, opened.device, opened.precision) == (runtime.name, "cpu", "float32")
+    assert opened.batch >= 1
+
+
+def test_tiles_need_not_lie_in_one_piece(opened):
+    given = tiles(2, 128)[:, ::-1, ::2, 64:]
+    np.testing.assert_allclose(opened.predict(given), given / 250, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        np.zeros((1, 3, 64, 32), np.uint8),
+        np.zeros((1, 2, 64, 64), np.uint8),
+        np.zeros((1, 3, 64, 64), np.float32),
+        np.zeros((0, 3, 64, 64), np.uint8),
+        np.zeros((3, 64, 64), np.uint8),
+    ],
+)
+def test_other_tiles_are_refused(opened, given):
+    with pytest.raises(InferenceError, match="session for tiles"):
+        opened.predict(given)
+
+
+def test_a_network_of_a_fixed_batch_takes_any_number(runtime, tmp_path):
+    graph = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["x"], ["most"], axes=[0], keepdims=1),
+            helper.make_node("Sub", ["x", "most"], ["y"]),
+        ],
+        "fixed",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 32, 32])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 32, 32])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    helper.set_model_props(model, {"resolution": "100"})
+    onnx.save(model, tmp_path / "fixed.onnx")
+    session = runtime.open(find_model(str(tmp_path / "fixed.onnx"), []), Request("cpu", 32, "float32"))
+    # Each tile on its own is its own maximum: the difference is 0, and the shares of three classes are equal.
+    np.testing.assert_allclose(session.predict(tiles(3, 32)), 1 / 3, atol=1e-6)
+    session.close()
+
+
+def test_a_graph_that_cannot_run_is_one_sentence(runtime, tmp_path):
+    weights = numpy_helper.from_array(np.ones((2, 5, 1, 1), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"])],
+        "wrong",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 2, "h", "w"])],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "wrong.onnx")
+    with pytest.raises((RuntimeUnavailableError, InferenceError)) as caught:
+        runtime.open(find_model(str(tmp_path / "wrong.onnx"), []), Request("cpu", 32, "float32"))
+    assert "\n" not in caught.value.text
+
+
+@pytest.mark.parametrize("device", ["cuda", "tensorrt", "ascend", "gpu", "nowhere", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused(runtime, identity, device):
+    with pytest.raises(RuntimeUnavailableError):
+        runtime.open(identity, Request(device, 64))
+
+
+def test_onnx_runtime_refuses_a_precision_that_it_does_not_have(identity):
+    with pytest.raises(RuntimeUnavailableError, match="does not compute in bfloat16"):
+        OnnxRuntime().open(identity, Request("cpu", 64, "bfloat16"))
