@@ -1,0 +1,196 @@
+"""Commands as processes: what they print, how they end, how they are stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import terraspore
+
+ROOT = Path(terraspore.__file__).parent
+COMMAND = (sys.executable, "-m", "terraspore")
+ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
+
+
+def crossing(size=200):
+    pixels = np.full((3, size, size), 20, np.uint8)
+    pixels[:, 96:105, :] = 245
+    pixels[:, :, 46:55] = 245
+    return pixels
+
+
+def call(*words, command=COMMAND, **options):
+    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, timeout=120, **options)
+
+
+def events(text):
+    """The objects of the machine protocol; fails on anything else."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def extract_words(image, model, folder, *more):
+    return ["extract", "roads", image, "-o", folder / "roads.gpkg", "--model", model, *ONNX, *more]
+
+
+def test_machine_protocol_of_a_run(make_raster, make_model, tmp_path):
+    words = extract_words(make_raster(crossing()), make_model(), tmp_path, "--json", f"--probability={tmp_path}/p.tif")
+    done = call(*words)
+    assert done.returncode == 0, done.stderr
+    said = events(done.stdout)
+    kinds = [event["type"] for event in said]
+    assert kinds[-1] == "result"
+    assert kinds.count("plan") == 1
+    assert kinds.count("result") + kinds.count("error") == 1
+    assert kinds.index("plan") < kinds.index("progress")
+    plan, result = said[kinds.index("plan")], said[-1]
+    assert {"tiles", "width", "height", "resolution", "tile", "overlap", "model", "runtime", "device", "reason"} < set(
+        plan
+    )
+    assert plan["memory_bytes"] > 0
+    assert result["outputs"] == {"roads": f"{tmp_path}/roads.gpkg", "probability": f"{tmp_path}/p.tif"}
+    assert result["summary"]["roads"] == 4
+    assert {event["stage"] for event in said if event["type"] == "progress"} >= {"infer"}
+
+
+def test_a_person_gets_one_line(make_raster, make_model, tmp_path):
+    done = call(*extract_words(make_raster(crossing()), make_model(), tmp_path))
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert len(lines) == 1
+    assert "km of road in 4 lines" in lines[0]
+    assert "onnxruntime" in lines[0]
+    assert "tiles of 64" in done.stderr
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_mistake_is_one_sentence(tmp_path, as_json):
+    done = call("info", tmp_path / "none.tif", *(["--json"] if as_json else []))
+    assert done.returncode == 2
+    if as_json:
+        (event,) = events(done.stdout)
+        assert event["type"] == "error"
+        assert event["code"] == "SourceError"
+        assert event["exit_code"] == 2
+        assert "none.tif does not exist" in event["text"]
+    else:
+        assert done.stdout == ""
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert "none.tif does not exist" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["nonsense"], "nonsense"),
+        (["extract", "roads"], "IMAGE"),
+        (["extract", "roads", "a.tif", "-o", "b.gpkg", "--extent=1,2,3"], "xmin,ymin,xmax,ymax"),
+        (["extract", "roads", "a.tif", "-o", "b.gpkg", "--bands=a"], "1,2,3"),
+        (["extract", "roads", "a.tif", "-o", "b.gpkg", "--threshold=2"], "threshold"),
+    ],
+)
+def test_words_that_are_not_understood(words, part):
+    done = call(*words)
+    assert done.returncode == 2
+    assert part in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_info_says_what_an_image_is(make_raster):
+    done = call("info", make_raster(crossing(), nodata=0), "--json", "--resolution=2")
+    (event,) = events(done.stdout)
+    facts = event["summary"]
+    assert (facts["width"], facts["height"], facts["bands"], facts["type"]) == (200, 200, 3, "uint8")
+    assert facts["crs"] == "EPSG:32618"
+    assert facts["pixel_width_m"] == pytest.approx(1 / 0.9996, rel=1e-4)
+    assert facts["transparency"] == "nodata 0.0"
+    assert facts["grid_width"] == 100
+
+
+def test_help_is_quick_and_names_every_command():
+    start = time.perf_counter()
+    done = call("--help")
+    assert time.perf_counter() - start < 10  # importing a framework would take longer on a loaded machine
+    assert done.returncode == 0
+    for name in ("extract", "segment", "info", "serve"):
+        assert name in done.stdout
+
+
+def test_the_environments_settings_of_gdal_are_ignored(make_raster):
+    foreign = {
+        "GDAL_SKIP": "GTiff",
+        "GDAL_DATA": "/nonexistent",
+        "PROJ_DATA": "/nonexistent",
+        "PROJ_LIB": "/nonexistent",
+    }
+    done = call("info", make_raster(crossing()), env={**os.environ, **foreign})
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_plugins_folder_may_have_any_name(make_raster, tmp_path):
+    folder = tmp_path / "some other-name.1"
+    folder.mkdir()
+    for part in ("engine", "__init__.py", "__main__.py", "__about__.py", "metadata.txt"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
+    script = folder / "engine" / "launch.py"
+    done = call("info", make_raster(crossing()), "--json", command=(sys.executable, "-I", script), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert events(done.stdout)[-1]["summary"]["width"] == 200
+    load = f"import pathlib, runpy; runpy.run_path({str(script)!r})['load_package'](pathlib.Path({str(folder)!r}))"
+    code = f"{load}; import terraspore.engine as engine; print(engine.__file__)"
+    loaded = call("-I", "-c", code, command=(sys.executable,))
+    assert loaded.stdout.strip() == str(folder / "engine" / "__init__.py")
+
+
+def slow_image(path):
+    """Large enough to be still running when it is stopped: 4000 tiles."""
+    profile = {"driver": "GTiff", "width": 4000, "height": 4000, "count": 3, "dtype": "uint8", "crs": "EPSG:32618"}
+    profile |= {"transform": rasterio.transform.from_origin(5e5, 4e6, 1, 1), "tiled": True, "compress": "deflate"}
+    with rasterio.open(path, "w", **profile) as dataset:
+        dataset.write(np.tile(crossing(), (1, 20, 20)))
+    return path
+
+
+def start_slow(folder, model, **options):
+    image = slow_image(folder / "image.tif")
+    out = folder / "out"
+    out.mkdir()
+    words = extract_words(image, model, out, f"--probability={out}/p.tif", "--tta", "--json")
+    process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True, **options)
+    for line in process.stdout:
+        if json.loads(line)["type"] == "progress":
+            break
+    return process, out
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "end of stdin"])
+def test_stopping_takes_less_than_two_seconds_and_leaves_nothing(make_model, tmp_path, how):
+    process, out = start_slow(tmp_path, make_model(), stdin=subprocess.PIPE)
+    begin = time.perf_counter()
+    if how == "end of stdin":
+        process.stdin.close()
+    else:
+        process.send_signal(getattr(signal, how))
+    rest = [json.loads(line) for line in process.stdout]
+    assert process.wait(timeout=20) == 3
+    assert time.perf_counter() - begin < 2
+    assert rest[-1]["type"] == "error"
+    assert rest[-1]["code"] == "Cancelled"
+    assert list(out.iterdir()) == []
+
+
+def test_an_empty_stdin_that_is_no_pipe_does_not_cancel(make_raster, make_model, tmp_path):
+    words = extract_words(make_raster(crossing()), make_model(), tmp_path, "--json")
+    assert call(*words, stdin=subprocess.DEVNULL).returncode == 0
