@@ -96,14 +96,24 @@ def _convert_nodes(networks: Sequence[Mindir], builder: Builder) -> list[Ref]:
                 builder.tensors.append(ref)
     for nodes in zip(*(_operations(network) for network in networks), strict=True):
         operands = [_operand(known, names) for names in zip(*(node.inputs for node in nodes), strict=True)]
-        if nodes[0].op not in OPERATORS:
-            raise GraphError(f"The network uses the operation {nodes[0].op!r}, which is not supported.")
-        result = OPERATORS[nodes[0].op](Call(nodes[0], nodes[1:], tuple(operands), builder))
+        result = _converted(Call(nodes[0], nodes[1:], tuple(operands), builder))
         _note(known, [node.output for node in nodes], result)
     outputs = [known[0].get(tensor.name) for tensor in networks[0].outputs]
     if not all(isinstance(output, Ref) for output in outputs):
         raise GraphError("An output of the network is not a tensor.")
     return [output for output in outputs if isinstance(output, Ref)]
+
+
+def _converted(call: Call) -> Any:
+    """The result of one node."""
+    node = call.node
+    if node.op not in OPERATORS:
+        raise GraphError(f"The network uses the operation {node.op!r}, which is not supported.")
+    try:
+        return OPERATORS[node.op](call)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Settings of the wrong kind: the functions take for granted what every MindSpore writes.
+        raise GraphError(f"The node {node.name!r} ({node.op}) has settings that make no sense: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -168,7 +178,10 @@ def _model(
     graph = helper.make_graph(nodes, "network", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="TerraSpore")
     model.ir_version = IR_VERSION
-    onnx.checker.check_model(model)
+    try:
+        onnx.checker.check_model(model)
+    except onnx.checker.ValidationError as error:
+        raise GraphError(f"The network cannot be expressed in ONNX: {str(error).splitlines()[0]}.") from error
     return model
 
 

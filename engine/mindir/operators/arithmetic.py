@@ -88,11 +88,6 @@ def cast(call: Call) -> Ref:
     return call.emit("Cast", [call.tensor(0).name], to=_CASTS[kind])
 
 
-def power(call: Call) -> Ref:
-    """``Pow`` -> ``Pow``."""
-    return binary("Pow")(call)
-
-
 OPERATORS = {
     "ReLU": unary("Relu"),
     "Sigmoid": unary("Sigmoid"),
@@ -101,13 +96,17 @@ OPERATORS = {
     "Neg": unary("Neg"),
     "Sqrt": unary("Sqrt"),
     "Add": binary("Add"),
+    "Adds": binary("Add"),
     "Sub": binary("Sub"),
+    "Subs": binary("Sub"),
     "Mul": binary("Mul"),
+    "Muls": binary("Mul"),
     "Div": binary("Div"),
+    "Divs": binary("Div"),
     "RealDiv": binary("Div"),
     "Maximum": binary("Max"),
     "Minimum": binary("Min"),
-    "Pow": power,
+    "Pow": binary("Pow"),
     "Softmax": softmax,
     "MatMul": matmul,
     "MatMulExt": matmul,
@@ -115,6 +114,7 @@ OPERATORS = {
     "ReduceMean": reduce("ReduceMean"),
     "MeanExt": reduce("ReduceMean"),
     "ReduceSum": reduce("ReduceSum"),
+    "SumExt": reduce("ReduceSum"),
     "ReduceMax": reduce("ReduceMax"),
     "Cast": cast,
 }

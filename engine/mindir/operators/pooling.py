@@ -6,6 +6,9 @@ from ...errors import GraphError
 from ..builder import Builder, Call, Ref
 from .convolution import pair
 
+#: the numbers that primitives of MindSpore 2.3 and later have for pad_mode
+_PAD_MODES = {0: "pad", 1: "same", 2: "valid"}
+
 
 def max_pool(call: Call) -> Ref:
     """``MaxPool`` with pad_mode "valid" or "same" -> ``MaxPool``."""
@@ -18,7 +21,8 @@ def average_pool(call: Call) -> Ref:
 
 
 def _pool(call: Call, op: str) -> Ref:
-    mode = str(call.value(3, "pad_mode", "valid")).lower()
+    mode = call.value(3, "pad_mode", "valid")
+    mode = _PAD_MODES.get(mode, str(mode)) if isinstance(mode, int) else str(mode).lower()
     if mode not in {"valid", "same"}:
         raise GraphError(f"{call.node.name!r} is a pooling with pad_mode {mode!r}, which is not supported.")
     kernel = pair(call.value(1, "kernel_size"))
@@ -47,6 +51,18 @@ def max_pool_3d(call: Call) -> tuple[Ref, ...]:
     return (call.emit("Unsqueeze", [pooled.name, call.builder.integers([2])]),)
 
 
+def max_pool_2d(call: Call) -> tuple[Ref, ...]:
+    """``MaxPoolWithArgmaxV2``, which ``ops.max_pool2d`` becomes, -> ``MaxPool``; only the first entry is given."""
+    settings = {
+        "kernel_shape": pair(call.attribute("kernel_size")),
+        "strides": pair(call.attribute("strides")),
+        "pads": pair(call.attribute("pads", (0, 0))) * 2,
+        "dilations": pair(call.attribute("dilation", (1, 1))),
+    }
+    ceil = int(bool(call.attribute("ceil_mode", False)))
+    return (call.emit("MaxPool", [call.tensor(0).name], ceil_mode=ceil, **settings),)
+
+
 def _without_depth(builder: Builder, source: Ref) -> str | None:
     """The tensor of four axes that ``source`` was made from by putting in an axis of depth, if it was."""
     last = builder.nodes[-1] if builder.nodes else None
@@ -67,5 +83,6 @@ OPERATORS = {
     "MaxPool": max_pool,
     "AvgPool": average_pool,
     "MaxPool3DWithArgmax": max_pool_3d,
+    "MaxPoolWithArgmaxV2": max_pool_2d,
     "AdaptiveAvgPool2D": adaptive_average_pool,
 }
