@@ -158,8 +158,9 @@ def _check_interface(model: onnx.ModelProto, card: ModelCard, tile: int, origin:
 
 def graph_identity(model: Model, graphs: Path = GRAPHS) -> str:
     """A text that differs wherever ``build_graph`` would give another graph; for caches of compiled models."""
-    digest = ""
+    digest = hashlib.sha256()
     if model.card.architecture is not None and model.weights.suffix.lower() == ".ckpt":
-        template = graph_path(model.card.architecture, model.card.options, graphs)
-        digest = hashlib.sha256(template.read_bytes()).hexdigest()
-    return f"{__version__} {model.sha256} {digest} {card_text(model.card)}"
+        # All variants of the architecture: which of them it is would need the onnx package, which is slow to import.
+        for template in sorted(graphs.glob(f"{model.card.architecture}*.onnx")):
+            digest.update(template.read_bytes())
+    return f"{__version__} {model.sha256} {digest.hexdigest()} {card_text(model.card)}"
