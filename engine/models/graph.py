@@ -125,10 +125,17 @@ def fill_graph(
         name: tuple(known.get(dim, dim) if isinstance(dim, str) else dim for dim in shape)
         for name, shape in parameter_shapes(graph).items()
     }
-    parameters = match_parameters(tensors, wanted, origin)
+    parameters = match_parameters(_without_training_only(graph, tensors), wanted, origin)
     del graph.graph.input[1:]
     for name, values in parameters.items():
         graph.graph.initializer.append(numpy_helper.from_array(values, name))
+
+
+def _without_training_only(graph: onnx.ModelProto, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The tensors but for those of parts that only training uses (auxiliary heads), by the graph's metadata."""
+    metadata = {entry.key: entry.value for entry in graph.metadata_props}
+    parts = metadata.get("training_only", "").split()
+    return {name: tensor for name, tensor in tensors.items() if not any(f".{part}" in f".{name}" for part in parts)}
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:

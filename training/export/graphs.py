@@ -2,13 +2,13 @@
 
 A weightless graph is the ONNX network of an architecture without weights: its first input is "image", every further
 input is a weight with the name that checkpoints use. Batch, height and width are open, and so are the numbers of
-classes ("classes") and bands ("bands"). The engine fills such a graph from a bare ``.ckpt``, without MindSpore. The
-metadata's "training_only" has the prefixes of parameters that a checkpoint may hold beyond the graph's.
+classes ("classes") and bands ("bands"). The engine fills such a graph from a bare ``.ckpt``, without MindSpore.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import onnx
 from mindspore import nn
 from onnx import helper
 
-from ..networks import NETWORKS, architecture_name, create_network, network_entry
+from ..networks import NETWORKS, architecture_name, create_network, network_entry, other_options
 from .mindir import export_onnx
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "graphs"
@@ -39,8 +39,7 @@ def graph_names() -> list[str]:
 
 def weightless_graph(architecture: str) -> onnx.ModelProto:
     """The graph of an architecture, with what is known of it in its metadata."""
-    entry = network_entry(architecture)
-    any_size = entry.multiple < 32
+    any_size = network_entry(architecture).multiple < 32
     shapes = [
         (counts[0], counts[1], size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
         for counts, size, odd in zip(_COUNTS, _SIZES, _ODD, strict=True)
@@ -51,14 +50,25 @@ def weightless_graph(architecture: str) -> onnx.ModelProto:
         return create_network(architecture, num_classes=num_classes, in_channels=bands)
 
     model = export_onnx(make, make(classes[0], _COUNTS[0][1]), shapes, num_classes=classes, weights=False)
-    properties = {
-        "architecture": architecture,
+    helper.set_model_props(model, properties(architecture))
+    return model
+
+
+def properties(architecture: str) -> dict[str, str]:
+    """What is known of an architecture, as a graph's metadata.
+
+    "architecture" is the network's name without options; "options" are those that are not its defaults, as JSON;
+    "multiple" is what height and width have to be multiples of; "training_only" are the prefixes, with spaces between,
+    of parameters that a checkpoint may hold beyond the graph's.
+    """
+    entry = network_entry(architecture)
+    return {
+        "architecture": architecture.partition("-")[0],
+        "options": json.dumps(other_options(architecture), sort_keys=True),
         "title": entry.title,
         "multiple": str(entry.multiple),
         "training_only": " ".join(entry.training_only),
     }
-    helper.set_model_props(model, properties)
-    return model
 
 
 def write_graphs(names: list[str], folder: Path) -> Iterator[Path]:

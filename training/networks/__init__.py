@@ -7,7 +7,15 @@ normalised images (N, bands, H, W) and gives logits (N, num_classes, H, W) at th
 from __future__ import annotations
 
 from .anysize import AnySize
-from .registry import NETWORKS, NetworkEntry, architecture_name, create_network, network_entry, network_names
+from .registry import (
+    NETWORKS,
+    NetworkEntry,
+    architecture_name,
+    create_network,
+    network_entry,
+    network_names,
+    other_options,
+)
 
 __all__ = [
     "NETWORKS",
@@ -17,4 +25,5 @@ __all__ = [
     "create_network",
     "network_entry",
     "network_names",
+    "other_options",
 ]

@@ -116,17 +116,21 @@ def network_entry(name: str) -> NetworkEntry:
 def architecture_name(name: str, *, stem_pool: StemPool | None = None, output_stride: int | None = None) -> str:
     """The name of a network together with the options that are not its defaults, e.g. "dlinknet34-same".
 
-    Such a name determines the graph completely; model cards and the engine's weightless graphs have it.
-    ``create_network`` takes it too.
+    Such a name determines the graph completely: the engine's weightless graphs are called so. ``create_network``
+    takes it too.
 
     Raises:
         ParameterError: an unknown name, or an option that this network does not have.
     """
-    entry = network_entry(name)
-    chosen = _options(name, {"stem_pool": stem_pool, "output_stride": output_stride})
-    changed = [suffix for suffix, (option, value) in SUFFIXES.items() if chosen.get(option) == value]
-    kept = [suffix for suffix in changed if entry.defaults[SUFFIXES[suffix][0]] != SUFFIXES[suffix][1]]
+    chosen = other_options(name, {"stem_pool": stem_pool, "output_stride": output_stride})
+    kept = [suffix for suffix, (option, value) in SUFFIXES.items() if chosen.get(option) == value]
     return "-".join([name.partition("-")[0], *kept])
+
+
+def other_options(name: str, given: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The options in ``name`` and of those ``given`` that are not the network's defaults; errors as above."""
+    defaults = network_entry(name).defaults
+    return {option: value for option, value in _options(name, given or {}).items() if defaults[option] != value}
 
 
 def create_network(
