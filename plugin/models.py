@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .paths import GRAPHS
+
 CARD = "card.json"
 _DETAILS = ("data", "licence", "split", "notes", "sha256")
 _MAX_CARD_BYTES = 1 << 20
@@ -103,6 +105,11 @@ def read_info(folder: Path, *, bundled: bool) -> ModelInfo | None:
         bundled=bundled,
         details="\n".join(f"{key}: {str(value[key])[:500]}" for key in _DETAILS if value.get(key)),
     )
+
+
+def known_architectures() -> list[str]:
+    """The networks whose bare checkpoints the engine can run."""
+    return sorted(graph.stem for graph in GRAPHS.glob("*.onnx")) if GRAPHS.is_dir() else []
 
 
 def _models_in(folder: Path, *, bundled: bool) -> list[ModelInfo]:

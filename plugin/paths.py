@@ -10,6 +10,7 @@ LAUNCHER = PLUGIN_FOLDER / "engine" / "launch.py"
 ICONS = PLUGIN_FOLDER / "resources" / "icons"
 STYLES = PLUGIN_FOLDER / "resources" / "styles"
 BUNDLED_MODELS = PLUGIN_FOLDER / "resources" / "models"
+GRAPHS = PLUGIN_FOLDER / "resources" / "graphs"
 TRANSLATIONS = PLUGIN_FOLDER / "resources" / "i18n"
 
 

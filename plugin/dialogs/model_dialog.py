@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt, pyqtSignal
@@ -25,13 +24,12 @@ from ..context import PluginContext
 from ..engine_process.process import Listener
 from ..engine_setup import make_launch, models_folder
 from ..i18n import tr
-from ..installing import install_model, objection_to_name
-from ..models import CARD, read_info
+from ..installing import install_words, objection_to_name
+from ..models import CARD, known_architectures, read_info
 from ..settings import Settings
 from ..tasks import Work
 
 SUFFIXES = "*.ckpt *.onnx *.mindir"
-ARCHITECTURES = ["", "dlinknet34", "linknet34"]
 TASKS = ["roads", "landcover", "segmentation"]
 #: Text fields: option of the engine -> (English title, example).
 _TEXTS = {
@@ -71,7 +69,7 @@ class ModelDialog(QDialog):
         self.task = QComboBox(self)
         self.task.addItems(TASKS)
         self.architecture = QComboBox(self)
-        self.architecture.addItems(ARCHITECTURES)
+        self.architecture.addItems(["", *known_architectures()])
         self.architecture.setEditable(True)
         self.texts = {name: QLineEdit(self) for name in _TEXTS}
         self.card = QLabel(self)
@@ -105,11 +103,12 @@ class ModelDialog(QDialog):
             return
         facts = {} if self._has_card() else self.facts()
 
+        words = install_words(path, target / name, facts, self._settings)
+
         def work(task: Work) -> tuple[str, str]:
             launch = make_launch(self._settings)
-            return install_model(
-                path, target / name, facts, lambda words: self._run(launch, words, task), self._settings
-            )
+            result = self._plugin.host.run(launch, words, Listener(log=task.log), task.isCanceled)
+            return str(target / name), str(result.summary.get("task", "segmentation"))
 
         self._busy(True)
         self._work = Work(tr("Checking the model"), work)
@@ -123,9 +122,6 @@ class ModelDialog(QDialog):
             self._work.cancel()
         else:
             super().reject()
-
-    def _run(self, launch: Any, words: list[str], task: Work) -> Any:
-        return self._plugin.host.run(launch, words, Listener(log=task.log), task.isCanceled)
 
     def _succeeded(self, value: tuple[str, str]) -> None:
         self._work = None

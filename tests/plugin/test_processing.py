@@ -25,13 +25,13 @@ class Feedback(QgsProcessingFeedback):
         self.lines, self.warnings, self.shares = [], [], []
         self.progressChanged.connect(self.shares.append)
 
-    def pushInfo(self, info):
+    def pushInfo(self, info):  # noqa: N802
         self.lines.append(info)
 
-    def pushWarning(self, warning):
+    def pushWarning(self, warning):  # noqa: N802
         self.warnings.append(warning)
 
-    def pushConsoleInfo(self, info):
+    def pushConsoleInfo(self, info):  # noqa: N802
         pass
 
 
@@ -81,10 +81,9 @@ def test_provider_lists_everything_without_an_engine(plugin, settings):
 
 def test_extract_roads(run, image, tmp_path):
     feedback = Feedback()
-    results = run(
-        "extractroads", feedback, INPUT=image, OUTPUT=str(tmp_path / "Straße 道.gpkg"), PROBABILITY=str(tmp_path / "p.tif"),
-        MASK=str(tmp_path / "m.tif"),
-    )  # fmt: skip
+    output = str(tmp_path / "Straße 道.gpkg")
+    rasters = {"PROBABILITY": str(tmp_path / "p.tif"), "MASK": str(tmp_path / "m.tif")}
+    results = run("extractroads", feedback, INPUT=image, OUTPUT=output, **rasters)
     roads = open_layer(results["OUTPUT"])
     assert roads.crs().authid() == "EPSG:32632"
     assert results["COUNT"] == roads.featureCount() > 3

@@ -1,0 +1,106 @@
+"""``terraspore install``: a model of one's own, checked, completed and put where it is found by name."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import numpy as np
+
+from ..errors import ModelError
+from ..events import Cancellation, Message, Reporter, Result
+from ..models.bare import BareModel
+from ..models.card import Activation, PixelType, Task
+from ..models.catalogue import Model
+from ..models.install import install_model
+from ..pipeline.request import OpenSession, RuntimeOptions
+from .context import json_option, run_reported
+from .models import model_facts
+from .options import PATH
+from .services import current_services
+from .sessions import session_opener
+
+
+def _numbers(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """Numbers with commas between them."""
+    try:
+        return None if value is None else tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"'{value}' is not of the form 0.5,0.5,0.5.") from None
+
+
+#: A shorter type may leave 0..1 by its rounding.
+_SLACK = 0.02
+_FACTS = (
+    click.option("--architecture", help="Of a .ckpt: the network whose weights it holds."),
+    click.option("--task", type=click.Choice(get_args(Task)), help="What the classes mean."),
+    click.option("--classes", metavar="A,B,...", help="Names of the classes, in the order of the channels."),
+    click.option("--resolution", type=click.FloatRange(0, min_open=True), metavar="M", help="Metres per pixel."),
+    click.option("--bands", type=click.IntRange(1), metavar="N", help="Number of bands."),
+    click.option("--scale", type=float, help="Factor on pixel values; 1/255 unless given."),
+    click.option("--mean", metavar="A,B,...", callback=_numbers, help="Mean of each band, of scaled values."),
+    click.option(
+        "--std", metavar="A,B,...", callback=_numbers, help="Standard deviation of each band, of scaled values."
+    ),
+    click.option("--dtype", type=click.Choice(get_args(PixelType)), help="Type of the pixels."),
+    click.option("--activation", type=click.Choice(get_args(Activation)), help="What follows the network."),
+    click.option("--tile", type=click.IntRange(1), metavar="N", help="Pixels along a tile's side."),
+    click.option("--overlap", type=click.IntRange(0), metavar="N", help="Pixels that neighbouring tiles share."),
+    click.option("--threshold", type=click.FloatRange(0, 1), metavar="T", help="On probabilities."),
+)
+
+
+def _with_facts(command: Any) -> Any:
+    for option in reversed(_FACTS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.option("--to", "target", type=PATH, required=True, help="The new folder; its name becomes the model's.")
+@_with_facts
+@click.option("--device", default="auto", show_default=True, help="Where the model is tried.")
+@click.option("--runtime", default="auto", show_default=True, help="In which runtime the model is tried.")
+@json_option
+def install(source: Path, target: Path, device: str, runtime: str, as_json: bool, **facts: Any) -> None:
+    """Check the model SOURCE (.ckpt, .onnx, .mindir, or a folder with card.json), try it, and copy it to a folder.
+
+    Facts that a weights file without a card does not say itself are given as options.
+    """
+    names = facts.pop("classes")
+    classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
+    bare = BareModel(classes=classes, **facts)
+    with session_opener(current_services()) as opener:
+
+        def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
+            begin = time.perf_counter()
+            options = RuntimeOptions(device=device, runtime=runtime)
+            model = install_model(source, target, bare, lambda made: _attempt(made, opener, options, reporter))
+            text = f"The model {model.card.name} works and is in {target}."
+            return Result({"model": str(target)}, model_facts(model), time.perf_counter() - begin, text)
+
+        run_reported(as_json, work)
+
+
+def _attempt(model: Model, opener: OpenSession, options: RuntimeOptions, reporter: Reporter) -> None:
+    """Run one tile through ``model`` and look at what comes out."""
+    card = model.card
+    session, why = opener(model, options, card.tile)
+    reporter.emit(Message(why))
+    generator = np.random.default_rng(0)
+    tile = generator.integers(0, 255, (1, card.bands, card.tile, card.tile)).astype(card.dtype)
+    found = session.predict(tile)
+    expected = (1, len(card.classes), card.tile, card.tile)
+    if found.shape != expected:
+        raise ModelError(
+            f"The model gives an output of the shape {found.shape} for one tile, but its card says {expected}.",
+            "Check the classes and the tile of the card.",
+        )
+    if not bool(np.isfinite(found).all()) or float(found.min()) < -_SLACK or float(found.max()) > 1 + _SLACK:
+        raise ModelError(
+            f"The model's output is not a probability: it is from {float(found.min()):g} to {float(found.max()):g}.",
+            "Check the activation and the normalisation of the card.",
+        )
