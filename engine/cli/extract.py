@@ -55,7 +55,7 @@ def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bo
         image_request(image, words),
         output,
         **words,
-        options={} if minimum_area is None else {"minimum_area": minimum_area},
+        options={} if minimum_area is None else {"min_area": minimum_area},
     )
     services = current_services()
     with session_opener(services) as opener:

@@ -63,7 +63,7 @@ def extract_roads(
     figures: Summary = {"length_m": roads.length, "roads": roads.edges, "threshold": threshold}
     return Result(
         outputs=_outputs({"roads": request.output, "probability": request.probability}),
-        summary={**_figures(run, counts), **_numbers(roads), **figures},
+        summary={**_figures(run, counts), **roads.figures(), **figures},
         seconds=seconds,
         text=f"{text}, {_how(run, counts, seconds)} -> {request.output}",
     )
@@ -106,7 +106,7 @@ def extract_classes(
     seconds = time.perf_counter() - start
     outputs = {"vectors": request.output, "classes": request.classes}
     outputs |= {"confidence": request.confidence, "probability": request.probability}
-    what = f"{figures['features']} areas" if "features" in figures else f"{run.grid.width} x {run.grid.height} pixels"
+    what = f"{figures['polygons']} areas" if "polygons" in figures else f"{run.grid.width} x {run.grid.height} pixels"
     return Result(
         outputs=_outputs(outputs),
         summary={**_figures(run, counts), **figures},
@@ -171,20 +171,23 @@ def _vectorize(
     classes, confidence = paths
     if request.output is None or classes is None:
         return {}
-    from ..vector.coverage.network import vectorize_landcover
+    from ..vector.coverage.landcover import vectorize_landcover
     from ..vector.coverage.options import CoverageOptions
 
+    names = class_table(run.model.card)[0]
+    only = {"classes": frozenset({1})} if len(run.model.card.classes) == 1 else {}
     summary = vectorize_landcover(
         classes,
         request.output,
-        CoverageOptions(**request.options),
+        CoverageOptions(**only, **request.options),
         confidence=confidence,
-        class_names=class_table(run.model.card)[0],
+        class_names=names,
         metadata=run.tags,
         reporter=reporter,
         cancellation=cancellation,
+        layer=request.layer,
     )
-    return _numbers(summary)
+    return summary.figures()
 
 
 @contextmanager
@@ -237,11 +240,6 @@ def _figures(run: Prepared, counts: Counts) -> Summary:
         "height": run.grid.height,
         "resolution": run.grid.resolution,
     }
-
-
-def _numbers(summary: object) -> Summary:
-    """The plain values among the attributes of a summary of vectors."""
-    return {name: value for name, value in vars(summary).items() if isinstance(value, int | float | str)}
 
 
 def _how(run: Prepared, counts: Counts, seconds: float) -> str:

@@ -66,7 +66,7 @@ class RoadRequest:
         output: the vector file.
         probability: where to keep the probability raster; None does not keep it.
         threshold: probability from which a pixel is road; None takes the model's.
-        options: further options of the vectors (``vector.RoadOptions``), by name.
+        options: further options of the vectors (``vector.roads.options.RoadOptions``), by name.
     """
 
     image: ImageRequest
@@ -87,7 +87,8 @@ class ClassRequest:
         confidence: where to keep the raster of the winning class's probability.
         probability: where to keep the raster of all probabilities.
         threshold: for models of one class, the probability from which a pixel is of it; None takes the model's.
-        options: further options of the vectors (``vector.CoverageOptions``), by name.
+        layer: name of the layer in the vector file.
+        options: further options of the vectors (``vector.coverage.CoverageOptions``), by name.
     """
 
     image: ImageRequest
@@ -96,4 +97,5 @@ class ClassRequest:
     confidence: Path | None = None
     probability: Path | None = None
     threshold: float | None = None
+    layer: str = "landcover"
     options: dict[str, Any] = field(default_factory=dict)

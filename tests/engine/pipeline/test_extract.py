@@ -140,11 +140,16 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
     pixels[1, :, 30:60] = 180
     pixels[2, :, 60:] = 160
     model = make_model(np.eye(3), task="landcover")
-    classes, confidence = tmp_path / "classes.tif", tmp_path / "confidence.tif"
+    output, classes, confidence = tmp_path / "cover.gpkg", tmp_path / "classes.tif", tmp_path / "confidence.tif"
     request = ClassRequest(
-        ImageRequest(make_raster(pixels), str(model), runtime=ONNX), classes=classes, confidence=confidence
+        ImageRequest(make_raster(pixels), str(model), runtime=ONNX), output, classes=classes, confidence=confidence
     )
-    extract_classes(request, ("landcover",), opener, RecordingReporter(), Cancellation())
+    result = extract_classes(request, ("landcover",), opener, RecordingReporter(), Cancellation())
+    assert result.summary["polygons"] == 3
+    _, _, geometry, _ = pyogrio.raw.read(output, layer="landcover")
+    bounds = shapely.bounds(shapely.from_wkb(geometry))
+    assert sorted(bounds[:, 0]) == [500_000, 500_030, 500_060]
+    assert (bounds[:, 2] - bounds[:, 0] == 30).all()
     with rasterio.open(classes) as raster:
         np.testing.assert_array_equal(raster.read(1), np.repeat([[0, 1, 2]], 30, axis=1).repeat(90, axis=0))
         assert raster.colormap(1)[2] == (80, 80, 90, 255)
