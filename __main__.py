@@ -16,7 +16,7 @@ from .engine.cli.services import Services
 TRAINING_COMMANDS = {
     "train": (".training.cli", "train", "Train a network from a YAML configuration."),
     "evaluate": (".training.cli", "evaluate", "Measure a checkpoint on a data set."),
-    "export": (".training.cli", "export", "Make a model folder (checkpoint, ONNX, MINDIR and card)."),
+    "export": (".training.cli.export", "export", "Make a model folder (checkpoint, ONNX, MINDIR and card)."),
 }
 
 

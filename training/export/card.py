@@ -1,0 +1,128 @@
+"""The model card of a network that was trained here, from the configuration it was trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...engine.errors import ParameterError
+from ...engine.models.card import ClassInfo, ModelCard, Normalisation, Task
+from ..config import Config
+from ..evaluation.pictures import colour_table
+from ..networks import network_entry, other_options
+
+#: colour of the roads where the configuration gives none
+ROAD = (228, 0, 43)
+
+
+@dataclass(frozen=True)
+class CardDetails:
+    """What a card says beyond the configuration; None leaves it to the configuration or to the default.
+
+    Attributes:
+        name: of the model, also of its folder.
+        title: one line for people.
+        task: what the classes mean; roads for one class, land cover for several.
+        resolution: metres per pixel; needed where the configuration has none.
+        tile: side of a tile, pixels; 512, or the next multiple that the network takes.
+        overlap: of tiles, pixels; an eighth of the tile.
+        threshold: on probabilities.
+        data: what it was trained on.
+        licence: of the weights.
+        split: which images were used for training and which for the figures.
+        figures: measured figures by name.
+        notes: what a user should know beside this.
+    """
+
+    name: str
+    title: str | None = None
+    task: Task | None = None
+    resolution: float | None = None
+    tile: int | None = None
+    overlap: int | None = None
+    threshold: float | None = None
+    data: str | None = None
+    licence: str | None = None
+    split: str | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+    notes: str = ""
+
+
+def model_card(config: Config, details: CardDetails, *, weights: str, sha256: str) -> ModelCard:
+    """The card of a network that was trained as ``config`` says.
+
+    Args:
+        config: the run's configuration.
+        details: what it does not hold.
+        weights: name of the weights file.
+        sha256: of the weights file.
+
+    Raises:
+        ParameterError: the resolution is not known, or names and number of classes do not fit.
+        CardError: a value that no card may have.
+    """
+    resolution = details.resolution or config.resolution
+    if not resolution:
+        raise ParameterError("The ground resolution of the training images is not known.", "Give --resolution.")
+    entry = network_entry(config.network.name)
+    count = config.network.num_classes
+    tile = details.tile or -(-512 // entry.multiple) * entry.multiple
+    split = f"{config.data.train} for training, {config.data.test} for the figures"
+    return ModelCard(
+        name=details.name,
+        title=details.title or config.title or f"{entry.title}, {config.name}",
+        task=details.task or ("roads" if count == 1 else "landcover"),
+        architecture=config.network.name.partition("-")[0],
+        classes=_classes(config),
+        resolution=resolution,
+        bands=bands_of(config),
+        normalisation=Normalisation(
+            config.normalisation.scale, tuple(config.normalisation.mean), tuple(config.normalisation.std)
+        ),
+        dtype="uint8",
+        stretch=True,
+        activation="sigmoid" if count == 1 else "softmax",
+        tile=tile,
+        overlap=details.overlap if details.overlap is not None else tile // 8,
+        multiple=entry.multiple,
+        threshold=details.threshold if details.threshold is not None else config.evaluation.threshold,
+        weights=weights,
+        sha256=sha256,
+        data=details.data or config.source or "not said",
+        licence=details.licence or config.licence or "not said",
+        split=details.split or split,
+        figures=dict(details.figures),
+        notes=details.notes,
+        options=network_options(config),
+    )
+
+
+def network_options(config: Config) -> dict[str, Any]:
+    """The options that make the network another one than its name alone, e.g. the stem's pooling."""
+    given = {key: value for key, value in config.network.options.items() if key != "in_channels"}
+    return other_options(config.network.name, given)
+
+
+def bands_of(config: Config) -> int:
+    """Number of bands that the network takes."""
+    bands = int(config.network.options.get("in_channels", 3))
+    if len(config.normalisation.mean) != bands or len(config.normalisation.std) != bands:
+        raise ParameterError(
+            f"The network takes {bands} bands, but the normalisation has {len(config.normalisation.mean)} means and "
+            f"{len(config.normalisation.std)} standard deviations."
+        )
+    return bands
+
+
+def _classes(config: Config) -> tuple[ClassInfo, ...]:
+    """One class per channel; the foreground of a mask has the id 1, since 0 is what is not foreground."""
+    count, names = config.network.num_classes, config.data.classes
+    if len(names) != count:
+        raise ParameterError(f"data.classes has {len(names)} names, but network.num_classes is {count}.")
+    table = colour_table(config)
+    if count == 1:
+        red, green, blue = config.data.colours[0] if config.data.colours else ROAD
+        return (ClassInfo(1, names[0], (int(red), int(green), int(blue))),)
+    colours = [tuple(int(value) for value in table[index]) for index in range(count)]
+    return tuple(ClassInfo(i, name, (c[0], c[1], c[2])) for i, (name, c) in enumerate(zip(names, colours, strict=True)))
