@@ -38,6 +38,8 @@ DRIVERS = {
     ".shp": "ESRI Shapefile",
     ".parquet": "Parquet",
 }
+#: The older version of the format opens without a warning in QGIS 3.22 with GDAL 3.6, too.
+_DATASET_OPTIONS = {"GPKG": {"VERSION": "1.2"}}
 #: The largest .shp or .dbf file, bytes.
 _SHAPEFILE_LIMIT = 2**31 - 1
 
@@ -154,7 +156,7 @@ class VectorWriter:
                     append=append,
                     dataset_metadata=metadata if not append and len(self.paths) == 1 else None,
                     layer_metadata=metadata,
-                    layer_options=None,
+                    dataset_options=_DATASET_OPTIONS.get(self.driver) if not append else None,
                     **options,
                 )
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:

@@ -183,3 +183,17 @@ def recognise(dataset: Any, band: int) -> Encoding:
     if high <= 65535.0:
         return Encoding("values from 0 to 65,535", 1.0 / 65535.0)
     raise SourceError(f"The values of {dataset.name} go up to {high:g}, so they are no probabilities.")
+
+
+def shows_classes(dataset: Any, band: int) -> bool:
+    """Whether a band looks like classes rather than probabilities or a mask.
+
+    A palette says so; so do whole numbers without a scale tag of which at least three different ones occur, all below
+    64 but some above 1.
+    """
+    if dataset.scales[band - 1] != 1.0 or np.dtype(dataset.dtypes[band - 1]).kind == "f":
+        return False
+    if dataset.colorinterp[band - 1].name == "palette":
+        return True
+    values = np.unique(sample_values(dataset, band))
+    return bool(values.size >= 3 and values.min() >= 0 and 1 < values.max() < 64)

@@ -13,6 +13,8 @@ from ...errors import ParameterError
 
 #: Codes are 16 bit: class id plus one; 0 is outside of the coverage.
 CODES = 65536
+#: The minimum mapping unit where none is given, in pixels.
+DEFAULT_PIXELS = 16.0
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,9 @@ class CoverageOptions:
     """How a class raster becomes a coverage.
 
     Attributes:
-        min_area: minimum mapping unit in square metres; smaller regions are merged into their neighbours.
-        min_area_by_class: the same for single classes, by id.
+        minimum_area: minimum mapping unit in square metres; smaller regions are merged into their neighbours. None
+            for the area of 16 pixels, 0 to merge none.
+        minimum_area_by_class: the same for single classes, by id.
         protected: classes (ids) whose regions are never merged away.
         smooth: whether lines are cut at the corners of pixels, so that slanting borders become straight.
         simplify: largest distance in metres of a dropped vertex from the simplified border; 0 drops none; None for
@@ -31,8 +34,8 @@ class CoverageOptions:
         strip: rows worked on at a time; speed and memory depend on it, the result does not.
     """
 
-    min_area: float = 0.0
-    min_area_by_class: Mapping[int, float] = field(default_factory=dict)
+    minimum_area: float | None = None
+    minimum_area_by_class: Mapping[int, float] = field(default_factory=dict)
     protected: frozenset[int] = frozenset()
     smooth: bool = True
     simplify: float | None = None
@@ -41,8 +44,8 @@ class CoverageOptions:
     strip: int = 512
 
     def __post_init__(self) -> None:
-        areas = {"min_area": self.min_area, "simplify": self.simplify or 0.0}
-        areas |= {f"min_area of class {key}": value for key, value in self.min_area_by_class.items()}
+        areas = {"minimum_area": self.minimum_area or 0.0, "simplify": self.simplify or 0.0}
+        areas |= {f"minimum_area of class {key}": value for key, value in self.minimum_area_by_class.items()}
         for name, value in areas.items():
             if not (math.isfinite(value) and value >= 0.0):
                 raise ParameterError(f"The option {name} is {value}, but must be 0 or more.")
@@ -51,8 +54,8 @@ class CoverageOptions:
 
     def minimum_pixels(self, pixel_area: float) -> NDArray[np.float64]:
         """Pixels that a region of each code needs to stay."""
-        minimum = np.full(CODES, self.min_area / pixel_area)
-        for key, value in self.min_area_by_class.items():
+        minimum = np.full(CODES, DEFAULT_PIXELS if self.minimum_area is None else self.minimum_area / pixel_area)
+        for key, value in self.minimum_area_by_class.items():
             minimum[key + 1] = value / pixel_area
         for key in self.protected:
             minimum[key + 1] = 0.0

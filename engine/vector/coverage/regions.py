@@ -225,7 +225,7 @@ def _number_roots(parent: Labels) -> Labels:
             break
         parent = up
     number = np.cumsum(parent == np.arange(len(parent))) - 1
-    return number[parent].astype(np.int32)
+    return np.asarray(number[parent], np.int32)
 
 
 def _sum_up(parts: list[tuple[Ints, Codes, Ints, Labels, Labels]], region: Labels) -> Regions:

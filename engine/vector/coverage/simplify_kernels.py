@@ -84,7 +84,7 @@ def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, row_start: Int
             else:
                 end = middle
         while first < last and cols[first] <= high_x:
-            x = np.int64(cols[first])
+            x = int(cols[first])
             first += 1
             if (x == ax and y == ay) or (x == bx and y == by) or (x == cx and y == cy):
                 continue
@@ -175,7 +175,8 @@ def thin_arcs(
                 heap.append((size[n], np.int64(n)))
         heapq.heapify(heap)
         while len(heap) > 0:
-            area, i = heapq.heappop(heap)
+            area, point = heapq.heappop(heap)
+            i = int(point)
             if not keep[first + i] or size[i] != area:
                 continue
             p, q = before[i], after[i]

@@ -55,7 +55,8 @@ def merge_small(
     heapq.heapify(heap)
     touched = np.empty(count, np.int32)
     while len(heap) > 0:
-        pixels, region = heapq.heappop(heap)
+        pixels, number_of = heapq.heappop(heap)
+        region = int(number_of)
         if parent[region] != region or size[region] != pixels:
             continue
         number = 0

@@ -27,7 +27,7 @@ class RoadOptions:
         smooth: standard deviation along the line of the Gaussian that smooths it; 0 for none.
         simplify: largest distance between a line and its simplification; 0 keeps every vertex.
         areas: whether the layer ``road_areas`` is made.
-        min_area: pieces of road surface below this area (square metres) are left out of ``road_areas``.
+        minimum_area: pieces of road surface below this area (square metres) are left out of ``road_areas``.
         area_simplify: largest distance between the outline of an area and its simplification; 0 keeps pixel edges.
         tile: side of the tiles in pixels; speed and memory depend on it, the result does not.
         threads: tiles worked on at a time; None for one for each core.
@@ -46,7 +46,7 @@ class RoadOptions:
     smooth: float = 3.0
     simplify: float = 1.0
     areas: bool = True
-    min_area: float = 100.0
+    minimum_area: float = 100.0
     area_simplify: float = 1.0
     tile: int = 2048
     threads: int | None = None

@@ -47,11 +47,11 @@ def road_areas(
 ) -> Iterator[CoveragePart]:
     """Polygons of the road surface.
 
-    Pieces below ``min_area`` go and holes below ``hole_area`` are closed, by their true size in the whole raster.
+    Pieces below ``minimum_area`` go and holes below ``hole_area`` are closed, by their true size in the whole raster.
     """
     resolution = ground.resolution(source.shape)
     minimum = np.zeros(CODES)
-    minimum[ROAD] = options.min_area / resolution**2
+    minimum[ROAD] = options.minimum_area / resolution**2
     minimum[NO_ROAD] = options.hole_area / resolution**2
     reader = SurfaceReader(source, pixel_options(options, resolution, LEVELS))
 
