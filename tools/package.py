@@ -1,0 +1,176 @@
+"""Makes the zip for the plugin site, and checks it by the site's rules.
+
+    python tools/package.py                 dist/terraspore-<version>.zip, and a zip for each model that did not fit
+    python tools/package.py --check         the same, then structure, metadata, bandit and detect-secrets
+
+The zip holds what git tracks (and the translations that are built), so nothing private gets in by accident.
+Everything in it has the same date: the same commit gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NAME = "terraspore"
+#: The site's limit, and what is left free of it.
+LIMIT_BYTES = 25 * 1000 * 1000
+SPARE_BYTES = 1000 * 1000
+FOLDERS = ("plugin", "engine", "training", "resources")
+FILES = ("__init__.py", "__main__.py", "__about__.py", "metadata.txt", "LICENSE", "README.md", "CHANGELOG.md")
+RULES = (".bandit", ".flake8", ".secrets.baseline")
+REQUIRED_METADATA = (
+    "name", "description", "version", "qgisMinimumVersion", "author", "email", "about", "tracker", "repository",
+)  # fmt: skip
+BINARIES = (".so", ".dll", ".exe", ".dylib", ".pyd", ".a", ".o", ".whl", ".jar")
+_DATE = (2020, 1, 1, 0, 0, 0)
+
+
+def tracked_files() -> list[Path]:
+    """What git tracks and the zip holds, and the built translations, relative to the root."""
+    said = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout.decode()
+    files = [Path(name) for name in said.split("\0") if name]
+    kept = [path for path in files if path.parts[0] in FOLDERS or str(path) in (*FILES, *RULES)]
+    built = [path.relative_to(ROOT) for path in (ROOT / "resources" / "i18n").glob("*.qm")]
+    return sorted({*kept, *built} - {path for path in kept if not (ROOT / path).is_file()})
+
+
+def model_folders(files: Iterable[Path]) -> dict[str, list[Path]]:
+    """The files of each bundled model, the smallest model first."""
+    models: dict[str, list[Path]] = {}
+    for path in files:
+        if path.parts[:2] == ("resources", "models") and len(path.parts) > 3:
+            models.setdefault(path.parts[2], []).append(path)
+    return dict(sorted(models.items(), key=lambda entry: sum((ROOT / path).stat().st_size for path in entry[1])))
+
+
+def write_zip(target: Path, files: Iterable[Path], strip: Path | None = None) -> None:
+    """Write ``files`` to ``target``, below the plugin's name, or relative to the folder ``strip``."""
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for path in sorted(files):
+            name = Path(NAME) / path if strip is None else path.relative_to(strip)
+            entry = zipfile.ZipInfo(name.as_posix(), _DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, (ROOT / path).read_bytes())
+
+
+def package(folder: Path) -> Path:
+    """Make the zips in ``folder`` and return the plugin's: models go in as long as they fit."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = tracked_files()
+    models = model_folders(files)
+    apart = {path for paths in models.values() for path in paths}
+    chosen = [path for path in files if path not in apart]
+    target = folder / f"{NAME}-{version()}.zip"
+    write_zip(target, chosen)
+    for name, paths in models.items():
+        alone = folder / f"{NAME}-model-{name}.zip"
+        write_zip(alone, paths, strip=Path("resources") / "models")
+        if target.stat().st_size + alone.stat().st_size < LIMIT_BYTES - SPARE_BYTES:
+            chosen += paths
+            write_zip(target, chosen)
+            alone.unlink()
+        else:
+            print(f"{alone} ({alone.stat().st_size / 1e6:.1f} MB): does not fit into the plugin's zip")
+    print(f"{target} ({target.stat().st_size / 1e6:.1f} MB, {len(chosen)} files)")
+    return target
+
+
+def version() -> str:
+    """The version in ``metadata.txt``."""
+    return metadata((ROOT / "metadata.txt").read_text(encoding="utf-8"))["version"]
+
+
+def metadata(text: str) -> dict[str, str]:
+    """The keys of ``metadata.txt``; the site's reader minds upper and lower case."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read_string(text)
+    return dict(parser["general"])
+
+
+def check_structure(target: Path) -> list[str]:
+    """What the site would refuse of the zip's size, names and metadata, in sentences."""
+    faults = []
+    if target.stat().st_size > LIMIT_BYTES:
+        faults.append(f"The zip has {target.stat().st_size} bytes; the site takes {LIMIT_BYTES}.")
+    with zipfile.ZipFile(target) as archive:
+        names = archive.namelist()
+        roots = {name.split("/")[0] for name in names}
+        if roots != {NAME}:
+            faults.append(f"The zip must hold one folder, {NAME}; it holds {sorted(roots)}.")
+        for name in names:
+            parts = name.split("/")
+            if any(part in ("__pycache__", ".git", "__MACOSX") for part in parts) or name.endswith(".pyc"):
+                faults.append(f"{name} must not be in the zip.")
+            if name.lower().endswith(BINARIES):
+                faults.append(f"{name} is a binary.")
+        for needed in ("__init__.py", "metadata.txt", "LICENSE"):
+            if f"{NAME}/{needed}" not in names:
+                faults.append(f"{needed} is missing.")
+        keys = metadata(archive.read(f"{NAME}/metadata.txt").decode("utf-8"))
+        icon = keys.get("icon", "")
+        if icon and f"{NAME}/{icon}" not in names:
+            faults.append(f"The icon {icon} is missing.")
+    faults += [f"metadata.txt lacks {key}." for key in REQUIRED_METADATA if not keys.get(key)]
+    if "dependenc" not in keys.get("about", "").lower():
+        faults.append("The key about does not name the external dependencies.")
+    return faults
+
+
+def check_code(target: Path) -> list[str]:
+    """What bandit and detect-secrets find in the zip, in sentences."""
+    with tempfile.TemporaryDirectory() as scratch:
+        with zipfile.ZipFile(target) as archive:
+            archive.extractall(scratch)  # our own zip, just written
+        folder = Path(scratch) / NAME
+        return [*_bandit(folder), *_secrets(folder)]
+
+
+def _bandit(folder: Path) -> list[str]:
+    command = [sys.executable, "-m", "bandit", "-q", "-r", ".", "--ini", ".bandit", "-f", "json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    report = json.loads(done.stdout)
+    found = [f"bandit {e['test_id']} {e['filename']}:{e['line_number']}: {e['issue_text']}" for e in report["results"]]
+    return found + [f"bandit could not read {error['filename']}" for error in report["errors"]]
+
+
+def _secrets(folder: Path) -> list[str]:
+    command = [sys.executable, "-m", "detect_secrets", "scan", "--all-files", "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    known = json.loads((folder / ".secrets.baseline").read_text(encoding="utf-8"))["results"]
+    hashes = {(name, entry["hashed_secret"]) for name, entries in known.items() for entry in entries}
+    results = json.loads(done.stdout)["results"]
+    return [
+        f"detect-secrets {name}:{entry['line_number']}: {entry['type']}"
+        for name, entries in results.items()
+        for entry in entries
+        if (name, entry["hashed_secret"]) not in hashes
+    ]
+
+
+def main() -> int:
+    """Make the zip, and check it where asked to."""
+    parser = argparse.ArgumentParser(description="Make the zip for the plugin site.")
+    parser.add_argument("--folder", type=Path, default=ROOT / "dist")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    target = package(options.folder)
+    if not options.check:
+        return 0
+    faults = check_structure(target) + check_code(target)
+    print("\n".join(faults) or "The plugin site's checks find nothing.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
