@@ -36,9 +36,8 @@ def roads(
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
     request = RoadRequest(image_request(image, words), output, probability, threshold)
-    services = current_services()
-    with session_opener(services) as opener:
-        run_reported(as_json, lambda reporter, cancellation: extract_roads(request, opener, reporter, cancellation))
+    opener = session_opener(current_services())
+    run_reported(as_json, lambda reporter, cancellation: extract_roads(request, opener, reporter, cancellation))
 
 
 @extract.command()
@@ -57,9 +56,8 @@ def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bo
         **words,
         options={} if minimum_area is None else {"min_area": minimum_area},
     )
-    services = current_services()
-    with session_opener(services) as opener:
-        run_reported(
-            as_json,
-            lambda reporter, cancellation: extract_classes(request, ("landcover",), opener, reporter, cancellation),
-        )
+    opener = session_opener(current_services())
+    run_reported(
+        as_json,
+        lambda reporter, cancellation: extract_classes(request, ("landcover",), opener, reporter, cancellation),
+    )

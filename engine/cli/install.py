@@ -73,26 +73,26 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     names = facts.pop("classes")
     classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
     bare = BareModel(classes=classes, **facts)
-    with session_opener(current_services()) as opener:
+    opener = session_opener(current_services())
 
-        def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
-            begin = time.perf_counter()
-            options = RuntimeOptions(device=device, runtime=runtime)
-            model = install_model(source, target, bare, lambda made: _attempt(made, opener, options, reporter))
-            text = f"The model {model.card.name} works and is in {target}."
-            return Result({"model": str(target)}, model_facts(model), time.perf_counter() - begin, text)
+    def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
+        begin = time.perf_counter()
+        options = RuntimeOptions(device=device, runtime=runtime)
+        model = install_model(source, target, bare, lambda made: _attempt(made, opener, options, reporter))
+        text = f"The model {model.card.name} works and is in {target}."
+        return Result({"model": str(target)}, model_facts(model), time.perf_counter() - begin, text)
 
-        run_reported(as_json, work)
+    run_reported(as_json, work)
 
 
 def _attempt(model: Model, opener: OpenSession, options: RuntimeOptions, reporter: Reporter) -> None:
     """Run one tile through ``model`` and look at what comes out."""
     card = model.card
-    session, why = opener(model, options, card.tile)
-    reporter.emit(Message(why))
     generator = np.random.default_rng(0)
     tile = generator.integers(0, 255, (1, card.bands, card.tile, card.tile)).astype(card.dtype)
-    found = session.predict(tile)
+    with opener(model, options, card.tile) as (session, why):
+        reporter.emit(Message(why))
+        found = session.predict(tile)
     expected = (1, len(card.classes), card.tile, card.tile)
     if found.shape != expected:
         raise ModelError(

@@ -33,8 +33,7 @@ def segment(image: Path, output: Path, vectors: Path | None, as_json: bool, **wo
     Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
     """
     request = ClassRequest(image_request(image, words), vectors, classes=output, layer="classes", **words)
-    services = current_services()
-    with session_opener(services) as opener:
-        run_reported(
-            as_json, lambda reporter, cancellation: extract_classes(request, ANY_TASK, opener, reporter, cancellation)
-        )
+    opener = session_opener(current_services())
+    run_reported(
+        as_json, lambda reporter, cancellation: extract_classes(request, ANY_TASK, opener, reporter, cancellation)
+    )

@@ -16,34 +16,42 @@ from .services import Services
 KEPT = 2
 
 
-@contextmanager
-def session_opener(services: Services) -> Iterator[OpenSession]:
+def session_opener(services: Services) -> OpenSession:
     """The function that opens models for a command.
 
-    Sessions are closed at the end of the block, or kept in ``services.sessions`` where the command is one of
-    a server's.
+    It gives a session for a ``with`` block, and closes it at the end, or keeps it in ``services.sessions`` where
+    the command is one of a server's.
     """
-    kept: dict[Any, tuple[Session, str]] = {} if services.sessions is None else services.sessions
 
-    def open_model(model: Model, options: RuntimeOptions, tile: int) -> tuple[Session, str]:
-        key = (model.sha256, repr(model.card), options, tile)
-        if key not in kept:
-            if len(kept) >= KEPT:
-                close_sessions(kept, len(kept) - KEPT + 1)
-            kept[key] = _open(model, options, tile, services)
-        kept[key] = kept.pop(key)  # the last is the one used last
-        return kept[key]
+    @contextmanager
+    def open_model(model: Model, options: RuntimeOptions, tile: int) -> Iterator[tuple[Session, str]]:
+        if services.sessions is not None:
+            yield _kept(services.sessions, model, options, tile, services)
+            return
+        session, reason = _open(model, options, tile, services)
+        try:
+            yield session, reason
+        finally:
+            session.close()
 
-    try:
-        yield open_model
-    finally:
-        if services.sessions is None:
-            close_sessions(kept, len(kept))
+    return open_model
+
+
+def _kept(
+    kept: dict[Any, tuple[Session, str]], model: Model, options: RuntimeOptions, tile: int, services: Services
+) -> tuple[Session, str]:
+    """The session in ``kept``, opened where it is not there yet."""
+    key = (model.sha256, repr(model.card), options, tile)
+    if key not in kept:
+        close_sessions(kept, len(kept) - KEPT + 1)
+        kept[key] = _open(model, options, tile, services)
+    kept[key] = kept.pop(key)  # the last is the one used last
+    return kept[key]
 
 
 def close_sessions(kept: dict[Any, tuple[Session, str]], count: int) -> None:
     """Close and forget the ``count`` sessions that were not used for longest."""
-    for key in list(kept)[:count]:
+    for key in list(kept)[: max(count, 0)]:
         kept.pop(key)[0].close()
 
 

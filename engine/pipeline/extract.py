@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..errors import ParameterError
+from ..errors import Cancelled, ParameterError
 from ..events import Cancellation, Reporter, Result
 from ..models.card import ModelCard
 from ..output.atomic import atomic_output, check_target, partial_path
@@ -38,18 +38,21 @@ def extract_roads(
         The result: outputs by role and figures.
 
     Raises:
-        TerraSporeError: anything that keeps the outputs from being made; then none is there.
+        TerraSporeError: anything that keeps an output from being made. Rasters that were complete stay, but for a
+            cancelled run.
     """
     from ..vector.roads.network import vectorize_roads
     from ..vector.roads.options import RoadOptions
 
     start = time.perf_counter()
     _check_outputs(request.image.image, [request.output, request.probability])
-    with prepare(request.image, ("roads",), open_session, reporter) as run, ExitStack() as stack:
-        threshold = run.model.card.threshold if request.threshold is None else request.threshold
+    with ExitStack() as stack:
         raster = request.probability or _temporary(request.output, "probability", stack)
-        counts = _write_probability(run, raster, reporter, cancellation, overviews=request.probability is not None)
-        options = RoadOptions(**{**request.options, "threshold": threshold})
+        with prepare(request.image, ("roads",), open_session, reporter) as run:
+            threshold = run.model.card.threshold if request.threshold is None else request.threshold
+            options = RoadOptions(**{**request.options, "threshold": threshold})
+            counts = _write_probability(run, raster, reporter, cancellation, overviews=request.probability is not None)
+        stack.enter_context(_removed_on_cancel([request.probability]))
         roads = vectorize_roads(
             raster,
             request.output,
@@ -89,19 +92,22 @@ def extract_classes(
         The result: outputs by role and figures.
 
     Raises:
-        TerraSporeError: anything that keeps the outputs from being made; then none is there.
+        TerraSporeError: anything that keeps an output from being made. Rasters that were complete stay, but for a
+            cancelled run.
     """
     start = time.perf_counter()
     wanted = [request.output, request.classes, request.confidence, request.probability]
     if not any(wanted):
         raise ParameterError("No output is named.")
     _check_outputs(request.image.image, wanted)
-    with prepare(request.image, tasks, open_session, reporter) as run, ExitStack() as stack:
+    with ExitStack() as stack:
         classes, confidence = request.classes, request.confidence
         if request.output is not None:
             classes = classes or _temporary(request.output, "classes", stack)
             confidence = confidence or _temporary(request.output, "confidence", stack)
-        counts = _write_classes(run, request, (classes, confidence), reporter, cancellation)
+        with prepare(request.image, tasks, open_session, reporter) as run:
+            counts = _write_classes(run, request, (classes, confidence), reporter, cancellation)
+        stack.enter_context(_removed_on_cancel([request.classes, request.confidence, request.probability]))
         figures = _vectorize(request, run, (classes, confidence), reporter, cancellation)
     seconds = time.perf_counter() - start
     outputs = {"vectors": request.output, "classes": request.classes}
@@ -197,6 +203,21 @@ def _raster(path: Path, grid: Grid, layout: Layout, overviews: bool) -> Iterator
         with RowWriter(partial, grid, layout, overviews=overviews) as writer:
             yield writer.write
         writer.verify(partial)
+
+
+@contextmanager
+def _removed_on_cancel(rasters: Sequence[Path | None]) -> Iterator[None]:
+    """Remove rasters that are complete already where the rest of the run is cancelled.
+
+    After an error they stay: they took the longest, and vectors can be made of them.
+    """
+    try:
+        yield
+    except Cancelled:
+        for path in filter(None, rasters):
+            path.unlink(missing_ok=True)
+            path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
+        raise
 
 
 def _temporary(output: Path, role: str, stack: ExitStack) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,22 +64,23 @@ def prepare(
     Args:
         request: what is wanted.
         tasks: tasks of models that will do.
-        open_session: opens the model; whoever gives it closes the session.
+        open_session: opens the model.
         reporter: hears remarks and the plan.
 
     Yields:
-        The run; the image is closed at the end of the block.
+        The run; image and model are closed at the end of the block.
 
     Raises:
         UserError: image, model or parameters cannot be used, or do not fit.
     """
     model = choose_model(request.model, tasks)
     card = model.card
-    with open_source(request.image, request.pixel_size) as source:
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(request.image, request.pixel_size))
         view, plan = _look(request, model, source)
         for remark in (*source.remarks, *_remarks(source, model, request)):
             reporter.emit(Message(remark))
-        session, reason = open_session(model, request.runtime, plan.tile)
+        session, reason = stack.enter_context(open_session(model, request.runtime, plan.tile))
         work = Work(view, plan, card.bands, len(card.classes), max(1, session.batch))
         predict = _bounded(session.predict) if card.activation == "none" else session.predict
         prepared = Prepared(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ class RuntimeOptions:
     threads: int | None = None
 
 
-#: Opens a session for a model and a tile size, and says in one sentence why this one.
-OpenSession = Callable[[Model, RuntimeOptions, int], tuple[Session, str]]
+#: Opens a session for a model and a tile size, for a ``with`` block, and says in one sentence why this one.
+OpenSession = Callable[[Model, RuntimeOptions, int], AbstractContextManager[tuple[Session, str]]]
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ TRANSFORM = Affine(1, 0, 500_000, 0, -1, 4_649_776)
 
 @pytest.fixture
 def opener():
-    with session_opener(Services()) as open_session:
-        yield open_session
+    return session_opener(Services())
 
 
 def crossing():

@@ -23,8 +23,7 @@ ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", 
 def opener():
     """Sessions of ONNX Runtime that stay open for all examples."""
     services = Services(sessions={})
-    with session_opener(services) as open_session:
-        yield open_session
+    yield session_opener(services)
     close_sessions(services.sessions, len(services.sessions))
 
 
