@@ -54,6 +54,8 @@ def road_lines(graph: Graph, ground: Ground, *, smooth: float, simplify: float, 
         simplify: largest distance between a line and its simplification, in pixels.
         levels: level of probability 1.
     """
+    if graph.edges == 0:  # an empty batch, so that the layer is there in any case
+        yield _batch(graph, ground, smooth, simplify, levels)
     edge = 0
     while edge < graph.edges:
         stop = int(np.searchsorted(graph.start, graph.start[edge] + _BATCH_POINTS))
