@@ -64,6 +64,7 @@ class FeedbackListener:
         self._start = start
         self._stage = ""
         self._said = 0.0
+        self._share = 0.0
         self.plan: Plan | None = None
 
     def listener(self) -> Listener:
@@ -83,7 +84,8 @@ class FeedbackListener:
     def _progress(self, event: Progress) -> None:
         begin, end = _STAGES.get(event.stage, (0.0, 1.0))
         share = begin + (end - begin) * (event.done / event.total if event.total else 1.0)
-        self._feedback.setProgress(100 * (self._start + (1 - self._start) * share))
+        self._share = max(self._share, share)  # a raster is written before the vectors are made
+        self._feedback.setProgress(100 * (self._start + (1 - self._start) * self._share))
         text = stage_text(event.stage)
         if event.eta is not None and event.done < event.total:
             text += " – " + tr("{time} left").format(time=duration(event.eta))

@@ -73,6 +73,7 @@ def settings(inputs, monkeypatch):
             monkeypatch.setenv(f"TERRASPORE_{name.upper()}", str(value))
 
     use(interpreter=ENGINE_PYTHON, models_folder=inputs / "models", cache_folder=inputs / "cache")
+    use(road_model="bright-is-road", landcover_model="two-classes")
     return use
 
 

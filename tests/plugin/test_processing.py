@@ -144,6 +144,8 @@ def test_new_threshold_needs_no_new_inference(run, image, tmp_path):
     assert lengths[0] == pytest.approx(lengths[1], rel=1e-6)
     high = run("vectorize", INPUT=first["PROBABILITY"], OUTPUT=str(tmp_path / "c.gpkg"), THRESHOLD=0.97)
     assert sum(f.geometry().length() for f in open_layer(high["OUTPUT"]).getFeatures()) < 0.8 * lengths[0]
+    none = run("vectorize", INPUT=first["PROBABILITY"], OUTPUT=str(tmp_path / "d.gpkg"), THRESHOLD=0.999)
+    assert open_layer(none["OUTPUT"]).featureCount() == 0
 
 
 def test_training_chips(run, image, tmp_path):
