@@ -76,7 +76,7 @@ def store_entry(folder: Path | None, name: str, content: bytes | memoryview) -> 
 
 def _sweep(folder: Path, suffix: str) -> None:
     entries = sorted(folder.glob(f"*{suffix}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in entries[KEPT if suffix == ".blob" else 20 * KEPT :]:
+    for path in entries[20 * KEPT if suffix == ".json" else KEPT :]:
         path.unlink(missing_ok=True)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InferenceError, OutOfMemoryError, ParameterError, RuntimeUnavailableError
 from ..models.catalogue import Model
 from .base import DeviceInfo, NetworkFactory, Precision, Request, Runtime, Session
+from .mindspore_lite_runtime import MindSporeLite, lite_python
 from .mindspore_runtime import MindSpore
 from .onnxruntime_runtime import OnnxRuntime
 from .openvino_runtime import OpenVino
@@ -22,16 +23,18 @@ ORDER: Sequence[tuple[str, str]] = (
     ("ascend", "onnxruntime"),
     ("directml", "onnxruntime"),
     ("cuda", "mindspore"),
+    ("ascend", "mindspore-lite"),
     ("ascend", "mindspore"),
     ("cpu", "openvino"),
     ("cpu", "onnxruntime"),
+    ("cpu", "mindspore-lite"),
     ("cpu", "mindspore"),
 )
 
 
 def all_runtimes() -> dict[str, Runtime]:
     """Every runtime by its name, whether or not it is installed."""
-    runtimes: list[Runtime] = [OpenVino(), OnnxRuntime(), MindSpore()]
+    runtimes: list[Runtime] = [OpenVino(), OnnxRuntime(), MindSporeLite(lite_python()), MindSpore()]
     return {runtime.name: runtime for runtime in runtimes}
 
 

@@ -1,0 +1,187 @@
+"""MindSpore Lite, in an interpreter of its own: see ``remote_host.py``."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InferenceError, RuntimeUnavailableError
+from ..models.catalogue import Model
+from ..models.graph import build_graph, graph_identity
+from .base import DeviceInfo, Probabilities, Request, Tiles, check_tiles
+from .cache import cache_key, load_entry, store_entry
+from .hardware import cpu_title, find_accelerators, usable_threads
+from .remote import RemoteHost
+from .tuning import best_batch
+
+if TYPE_CHECKING:
+    import onnx
+
+#: Names a Python interpreter that has MindSpore Lite.
+PYTHON_VARIABLE = "TERRASPORE_LITE_PYTHON"
+_DEVICES = ("cpu", "cuda", "ascend")
+#: Tiles that fit into the shared files.
+_CAPACITY = 4
+_BATCHES = (1, 2, 4)
+
+
+def lite_python(environment: Mapping[str, str] | None = None) -> Path | None:
+    """The interpreter that has MindSpore Lite: the one that the variable names, else this one if it has it."""
+    variables = os.environ if environment is None else environment
+    if named := variables.get(PYTHON_VARIABLE):
+        return Path(named)
+    return Path(sys.executable) if importlib.util.find_spec("mindspore_lite") else None
+
+
+class MindSporeLite:
+    """The adapter of MindSpore Lite.
+
+    Args:
+        python: an interpreter that has it; ``None`` where there is none.
+    """
+
+    name = "mindspore-lite"
+    title = "MindSpore Lite"
+
+    def __init__(self, python: Path | None) -> None:
+        self._python = python
+
+    def devices(self) -> list[DeviceInfo]:
+        """The processor and accelerators of this machine, with the reason where they cannot be tried."""
+        reason = ""
+        if self._python is None:
+            reason = f"MindSpore Lite is not installed, and {PYTHON_VARIABLE} names no interpreter that has it."
+        elif not self._python.is_file():
+            reason = f"{PYTHON_VARIABLE} names {self._python}, which is not there."
+        found = [DeviceInfo(self.name, "cpu", cpu_title(), reason)]
+        found += [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in find_accelerators()]
+        return found
+
+    def open(self, model: Model, request: Request) -> MindSporeLiteSession:
+        """Load ``model``; errors as of ``Runtime.open``."""
+        kind, _, index = request.device.partition(":")
+        if self._python is None:
+            raise RuntimeUnavailableError(f"{PYTHON_VARIABLE} names no interpreter that has MindSpore Lite.")
+        if kind not in _DEVICES or (index and not index.isdigit()):
+            raise RuntimeUnavailableError(f"MindSpore Lite knows no device '{request.device}'.")
+        half = request.precision == "float16" and kind != "cpu"
+        if request.precision not in {"auto", "float32"} and not half:
+            raise RuntimeUnavailableError(f"MindSpore Lite on {kind} does not compute in {request.precision}.")
+        try:
+            host = RemoteHost(self._python)
+        except InferenceError as error:
+            raise RuntimeUnavailableError(f"MindSpore Lite does not start: {error.text}") from error
+        try:
+            mindir = _converted(host, model, request, kind)
+            return MindSporeLiteSession(host, mindir, model, request, half=half)
+        except InferenceError as error:
+            host.close()
+            raise RuntimeUnavailableError(f"MindSpore Lite cannot load {model.weights}: {error.text}") from error
+
+
+def _converted(host: RemoteHost, model: Model, request: Request, kind: str) -> Path:
+    """The model as a MINDIR of this version of MindSpore Lite, in the host's folder; from the cache if it is there."""
+    path = host.folder / "model.mindir"
+    settings = (str(request.tile), kind, str(host.hello["version"]))
+    name = cache_key("mindspore-lite", graph_identity(model), *settings) + ".mindir"
+    known = load_entry(request.cache, name)
+    if known is not None:
+        path.write_bytes(known)
+        return path
+    source = host.folder / "model.onnx"
+    source.write_bytes(for_lite(build_graph(model, tile=request.tile), request.tile).SerializeToString())
+    host.ask(do="convert", source=str(source), target=str(path), device=kind)
+    source.unlink()
+    if not path.is_file():
+        raise InferenceError("The converter of MindSpore Lite wrote no file.")
+    if request.cache is not None:
+        store_entry(request.cache, name, path.read_bytes())
+    return path
+
+
+def for_lite(graph: onnx.ModelProto, tile: int) -> onnx.ModelProto:
+    """Make ``graph`` what MindSpore Lite's converter takes, in place.
+
+    Sizes are fixed to one tile. The converter refuses the attribute ``dilations`` of MaxPool even where all of them
+    are 1, and knows no defaults of the attributes of convolutions.
+    """
+    for value in (graph.graph.input[0], graph.graph.output[0]):
+        dims = value.type.tensor_type.shape.dim
+        for place, size in ((0, 1), (2, tile), (3, tile)):
+            dims[place].dim_value = size
+    shapes = {tensor.name: list(tensor.dims) for tensor in graph.graph.initializer}
+    for node in graph.graph.node:
+        names = {attribute.name for attribute in node.attribute}
+        if node.op_type == "MaxPool" and "dilations" in names:
+            kept = [attribute for attribute in node.attribute if not _is_default_dilation(attribute)]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+        if node.op_type in {"Conv", "ConvTranspose"} and len(shapes.get(node.input[1], ())) == 4:
+            node.attribute.extend(_defaults(shapes[node.input[1]][2:], names))
+    return graph
+
+
+def _defaults(kernel: list[int], present: set[str]) -> list[onnx.AttributeProto]:
+    """The attributes of a convolution that are not ``present``, with the values that they then have."""
+    from onnx import helper
+
+    values: dict[str, int | list[int]] = {"kernel_shape": kernel, "dilations": [1, 1], "strides": [1, 1], "group": 1}
+    if "auto_pad" not in present:
+        values["pads"] = [0, 0, 0, 0]
+    return [helper.make_attribute(name, value) for name, value in values.items() if name not in present]
+
+
+def _is_default_dilation(attribute: onnx.AttributeProto) -> bool:
+    return attribute.name == "dilations" and set(attribute.ints) == {1}
+
+
+class MindSporeLiteSession:
+    """A model in MindSpore Lite, in a process of its own."""
+
+    runtime = MindSporeLite.name
+
+    def __init__(self, host: RemoteHost, mindir: Path, model: Model, request: Request, *, half: bool) -> None:
+        self.device, self.precision = request.device, "float16" if half else "float32"
+        self._host = host
+        self._shape = (model.card.bands, request.tile, request.tile)
+        self._dtype = np.dtype(model.card.dtype)
+        results = (_CAPACITY, len(model.card.classes), request.tile, request.tile)
+        self._tiles = host.mapped("tiles", (_CAPACITY, *self._shape), self._dtype)
+        self._results = host.mapped("results", results, np.dtype(np.float32))
+        kind, _, index = request.device.partition(":")
+        host.ask(
+            do="open",
+            model=str(mindir),
+            device=kind,
+            index=int(index or 0),
+            threads=request.threads or usable_threads(),
+            half=half,
+            tiles=str(host.folder / "tiles"),
+            tiles_shape=self._tiles.shape,
+            tiles_dtype=self._dtype.name,
+            results=str(host.folder / "results"),
+            results_shape=self._results.shape,
+        )
+        mindir.unlink()
+        self.batch = best_batch(self.predict, self._shape, self._dtype, _BATCHES)
+
+    def predict(self, tiles: Tiles) -> Probabilities:
+        """Probabilities of ``tiles``; see ``Session.predict``."""
+        tiles = check_tiles(tiles, self._shape, self._dtype)
+        result = np.empty((len(tiles), *self._results.shape[1:]), np.float32)
+        for begin in range(0, len(tiles), _CAPACITY):
+            part = tiles[begin : begin + _CAPACITY]
+            self._tiles[: len(part)] = part
+            self._host.ask(do="run", count=len(part))
+            result[begin : begin + len(part)] = self._results[: len(part)]
+        return result
+
+    def close(self) -> None:
+        """End the process."""
+        self._host.close()
