@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import numpy as np
 
+from ..errors import ParameterError
 from ..raster.writer import BLOCK
 from .tta import Predict
 from .work import Work
@@ -44,6 +46,29 @@ def estimate_seconds(work: Work, predict: Predict, tiles: int) -> float | None:
     start = time.perf_counter()
     predict(batch)
     return (time.perf_counter() - start) * tiles / work.batch
+
+
+def check_memory(work: Work) -> None:
+    """Raise ``ParameterError`` where a run would need more memory than the machine has.
+
+    Strips are as wide as the grid, so this is an image of very many columns, or one that only says that it has them.
+    """
+    needed, there = estimate_memory(work), _machine_bytes()
+    if there is not None and needed > there:
+        columns = work.plan.columns.length
+        raise ParameterError(
+            f"An image of {columns} columns needs about {needed / 1e9:.0f} GB of memory; this machine has "
+            f"{there / 1e9:.0f} GB.",
+            "Use a smaller --tile, or work on parts of it with --extent.",
+        )
+
+
+def _machine_bytes() -> int | None:
+    """All memory of the machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def resident_bytes() -> int:

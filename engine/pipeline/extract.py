@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import Cancelled, ParameterError
 from ..events import Cancellation, Reporter, Result
@@ -181,7 +182,7 @@ def _vectorize(
     from ..vector.coverage.options import CoverageOptions
 
     names = class_table(run.model.card)[0]
-    only = {"classes": frozenset({1})} if len(run.model.card.classes) == 1 else {}
+    only: dict[str, Any] = {"classes": frozenset({1})} if len(run.model.card.classes) == 1 else {}
     summary = vectorize_landcover(
         classes,
         request.output,
@@ -199,6 +200,8 @@ def _vectorize(
 @contextmanager
 def _raster(path: Path, grid: Grid, layout: Layout, overviews: bool) -> Iterator[Write]:
     """A raster that gets its name when it is complete and reads back as it was written."""
+    # A compressed raster takes hardly less than this; with less space the run would fail hours later.
+    check_target(path, needed_bytes=grid.width * grid.height * len(layout.bands) // 50)
     with atomic_output(path) as partial:
         with RowWriter(partial, grid, layout, overviews=overviews) as writer:
             yield writer.write

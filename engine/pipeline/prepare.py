@@ -20,7 +20,7 @@ from ..raster.source import Source, open_source
 from ..raster.stretch import Stretch, estimate_stretch
 from ..runtimes.base import Session
 from ..tiling.plan import TilePlan, make_plan
-from .estimate import estimate_memory, estimate_seconds
+from .estimate import check_memory, estimate_memory, estimate_seconds
 from .request import ImageRequest, OpenSession
 from .tta import Predict, dihedral
 from .work import Work
@@ -82,6 +82,7 @@ def prepare(
             reporter.emit(Message(remark))
         session, reason = stack.enter_context(open_session(model, request.runtime, plan.tile))
         work = Work(view, plan, card.bands, len(card.classes), max(1, session.batch))
+        check_memory(work)
         predict = _bounded(session.predict) if card.activation == "none" else session.predict
         prepared = Prepared(
             model=model,

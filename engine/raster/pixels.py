@@ -13,7 +13,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..errors import OutOfMemoryError, ParameterError, SourceError
-from .source import Source
+from .source import Source, reason
 
 Mask = NDArray[np.bool_]
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
@@ -94,7 +94,7 @@ def read_pixels(
     except (RasterioError, OSError, ValueError) as error:
         first = int(window.row_off)
         raise SourceError(
-            f"Rows {first} to {first + int(window.height)} of {source.path} cannot be read: {_line(error)}.",
+            f"Rows {first} to {first + int(window.height)} of {source.path} cannot be read: {reason(error)}.",
             "The file may be damaged or incomplete.",
         ) from error
     if bands.palette is not None:
@@ -206,8 +206,3 @@ def _expand_palette(
     if valid is not None:
         seen &= valid
     return np.ascontiguousarray(np.moveaxis(colours[..., :3], -1, 0)), None if seen.all() else seen
-
-
-def _line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300].rstrip(".") if lines else type(error).__name__

@@ -45,7 +45,7 @@ class FileState:
         except FileNotFoundError as error:
             raise SourceError(f"The image {path} does not exist.") from error
         except (OSError, ValueError) as error:
-            raise SourceError(f"The image {path!s:.300} cannot be opened: {_reason(error)}.") from error
+            raise SourceError(f"The image {path!s:.300} cannot be opened: {reason(error)}.") from error
         if stat.S_ISDIR(status.st_mode):
             raise SourceError(f"{path} is a folder, not an image.")
         if not stat.S_ISREG(status.st_mode):
@@ -137,7 +137,7 @@ def _open(path: Path) -> DatasetReader:
         return rasterio.open(Path(os.path.abspath(path)), sharing=False)  # noqa: PTH100 (links must stay)
     except (RasterioError, OSError, ValueError, TypeError, AttributeError, UnicodeError) as error:
         raise SourceError(
-            f"The image {path} cannot be read as a raster: {_reason(error)}.",
+            f"The image {path} cannot be read as a raster: {reason(error)}.",
             "It may be damaged or of an unknown format.",
         ) from error
 
@@ -196,7 +196,7 @@ def _georeference(
         try:
             view = stack.enter_context(WarpedVRT(dataset, src_crs=crs, crs=crs, add_alpha=_has_no_mask(dataset)))
         except (RasterioError, OSError, ValueError) as error:
-            raise SourceError(f"The ground control points of {path} cannot be used: {_reason(error)}.") from error
+            raise SourceError(f"The ground control points of {path} cannot be used: {reason(error)}.") from error
         return view, view.crs, view.transform, (f"{path.name} was placed by its {len(points)} ground control points.",)
     if pixel_size is not None:
         scaled = Affine(pixel_size, 0, 0, 0, -pixel_size, 0)
@@ -210,7 +210,12 @@ def _has_no_mask(dataset: DatasetReader) -> bool:
     return dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
 
 
-def _reason(error: Exception) -> str:
-    """The first line of what went wrong, without a full stop and without much of a binary file's content."""
+def reason(error: BaseException) -> str:
+    """What went wrong at the bottom of it, in one line without a full stop.
+
+    rasterio's own sentence often only says to look at the exception before, which is GDAL's.
+    """
+    while error.__cause__ is not None:
+        error = error.__cause__
     lines = str(error).strip().splitlines()
     return lines[0][:300].rstrip(".") if lines else type(error).__name__

@@ -187,6 +187,17 @@ def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp
     assert not out.exists()
 
 
+def test_image_that_only_says_to_be_large_is_refused(make_model, opener, tmp_path):
+    image = tmp_path / "huge.vrt"
+    image.write_text(
+        '<VRTDataset rasterXSize="9000000" rasterYSize="9000000"><SRS>EPSG:32618</SRS>'
+        "<GeoTransform>500000,0.01,0,4000000,0,-0.01</GeoTransform>"
+        '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    )
+    ask = ImageRequest(image, str(make_model()), resolution=0.01, runtime=ONNX)
+    refused(ParameterError, "columns needs about", RoadRequest(ask, tmp_path / "r.gpkg"), opener)
+
+
 def test_raw_values_that_do_not_fit_the_model_are_refused(make_raster, make_model, opener, tmp_path):
     image = make_raster(crossing().astype(np.uint16) * 100)
     request = RoadRequest(ImageRequest(image, str(make_model())), tmp_path / "r.gpkg")
