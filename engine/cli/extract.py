@@ -54,7 +54,7 @@ def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bo
         image_request(image, words),
         output,
         **words,
-        options={} if minimum_area is None else {"min_area": minimum_area},
+        options={} if minimum_area is None else {"minimum_area": minimum_area},
     )
     opener = session_opener(current_services())
     run_reported(
