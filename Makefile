@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo bench docs test lint format typecheck clean
+.PHONY: help setup demo bench docs test lite lint format typecheck clean
 
 help:
 	@echo "make demo      set up, extract roads from a real image, make a picture   (IMAGE=path for your own)"
@@ -46,5 +46,9 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: lint
+# MindSpore Lite lives in an interpreter of its own; without CPython 3.7 its tests are skipped.
+lite:
+	@test -e $(VENV)-lite/.ready || sh resources/setup/make-lite.sh $(VENV)-lite
+
+test: lint lite
 	$(BIN)/python -m pytest

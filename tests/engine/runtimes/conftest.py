@@ -37,7 +37,10 @@ def random_network(tmp_path_factory):
         random = np.random.default_rng(2)
         weights = {}
         for name, dims in parameter_shapes(load_onnx(graph_path(architecture, {}, GRAPHS))).items():
-            shape = tuple({"classes": classes, "bands": 3}.get(dim, dim) for dim in dims)
+            # LEDNet's first convolution gives its 32 channels less those of the image.
+            shape = tuple(
+                {"classes": classes, "bands": 3}.get(dim, 29) if isinstance(dim, str) else dim for dim in dims
+            )
             if len(shape) == 4:
                 # The last layer's weights are small, so that probabilities lie between 0 and 1 and not at them.
                 spread = (2 / np.prod(shape[1:])) ** 0.5 * (0.05 if shape[0] == classes else 1)

@@ -2,17 +2,22 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from terraspore.engine.errors import CheckpointError
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
+from terraspore.engine.runtimes.base import Request
+from terraspore.engine.runtimes.mindspore_lite_runtime import MindSporeLite, lite_python
 from terraspore.engine.runtimes.precision import artificial_tiles
 from terraspore.engine.runtimes.select import open_session
 
 #: What the probabilities of one checkpoint may differ by between runtimes in float32.
 TOLERANCE = 1e-3
 TILE = 128
+#: Where `make lite` puts MindSpore Lite.
+LITE_ENVIRONMENT = Path(__file__).resolve().parents[3] / ".venv-lite" / "bin" / "python"
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +39,32 @@ def predict(model, runtime, create_network):
         session.close()
 
 
+@pytest.fixture
+def lite():
+    python = lite_python() or LITE_ENVIRONMENT
+    if not python.is_file():
+        pytest.skip(
+            "no interpreter has MindSpore Lite (TERRASPORE_LITE_PYTHON; `make lite` makes one with CPython 3.7)"
+        )
+    return MindSporeLite(python)
+
+
+@pytest.mark.parametrize("architecture", ["dlinknet34", "lednet"])
+def test_mindspore_lite_gives_what_onnx_runtime_gives(random_network, lite, architecture, tmp_path):
+    model = random_network(architecture, tile=TILE)
+    reference = predict(model, "onnxruntime", None)
+    for _ in range(2):  # the second time from the cache
+        session = lite.open(model, Request("cpu", TILE, threads=2, cache=tmp_path))
+        result = session.predict(artificial_tiles(model.card, TILE))
+        session.close()
+        assert np.abs(result - reference).max() < TOLERANCE
+    assert len(list(tmp_path.glob("*.mindir"))) == 1
+
+
 @pytest.mark.mindspore
-def test_dlinknet34_gives_the_same_in_all_runtimes(random_network, create_network):
-    model = random_network("dlinknet34", tile=TILE)
+@pytest.mark.parametrize("architecture", ["dlinknet34", "lednet"])
+def test_a_checkpoint_gives_the_same_in_all_runtimes(random_network, create_network, architecture):
+    model = random_network(architecture, tile=TILE)
     reference = predict(model, "mindspore", create_network)
     assert reference.std() > 0.05, "the probabilities must differ for their agreement to mean anything"
     for runtime in ("onnxruntime", "openvino"):
