@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import http.server
+import subprocess
+import sys
+import threading
+
+import pytest
+from terraspore.engine.raster.environment import configure_environment
+
+
+def test_foreign_settings_go_and_ours_stay():
+    variables = {"GDAL_DATA": "/x", "PROJ_LIB": "/x", "GDAL_VRT_ENABLE_PYTHON": "YES", "PATH": "/bin", "HOME": "/h"}
+    configure_environment(variables)
+    assert variables["PATH"] == "/bin"
+    assert variables["HOME"] == "/h"
+    assert "GDAL_DATA" not in variables
+    assert "PROJ_LIB" not in variables
+    assert variables["GDAL_VRT_ENABLE_PYTHON"] == "NO"
+
+
+@pytest.fixture
+def requests():
+    """Requests that a server on loopback has got; its address comes first."""
+    got = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            got.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET  # noqa: N815 (the name that the server calls)
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}", got
+    server.shutdown()
+    server.server_close()
+
+
+#: Sources that the look at the VRT's text does not know.
+HIDDEN = (
+    "WMTS:http://{}/w?",
+    "&#x2f;vsicurl&#x2f;http://{}/a.tif",
+    "/vsizip//vsicurl?url=http://{}/a.zip/a.tif",
+    "WCS:http://{}/w",
+)
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_no_connection_is_opened_for_a_file(tmp_path, requests, hidden):
+    address, got = requests
+    path = tmp_path / "image.tif"
+    path.write_text(
+        '<VRTDataset rasterXSize="4" rasterYSize="3"><GeoTransform>0,1,0,0,0,-1</GeoTransform>'
+        f'<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename>{hidden.format(address)}'
+        "</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "terraspore", "info", str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert got == []
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
