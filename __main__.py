@@ -17,6 +17,7 @@ TRAINING_COMMANDS = {
     "train": (".training.cli", "train", "Train a network from a YAML configuration."),
     "evaluate": (".training.cli", "evaluate", "Measure a checkpoint on a data set."),
     "export": (".training.cli.export", "export", "Make a model folder (checkpoint, ONNX, MINDIR and card)."),
+    "convert": (".training.cli.convert", "convert", "Turn weights of PyTorch or MindCV into a checkpoint."),
 }
 
 

@@ -1,12 +1,12 @@
 """The networks, each written once as a MindSpore cell.
 
 ``create_network`` makes any of them by name; ``training.export`` derives ONNX and MINDIR from them. A network takes
-normalised images (N, bands, H, W) and gives logits (N, num_classes, H, W) at the same size.
+normalised images (N, bands, H, W) and gives logits (N, num_classes, H, W) at the same size; ``anysize.AnySize`` lets
+one that wants multiples of 32 take any size. Importing this package does not import MindSpore, making a network does.
 """
 
 from __future__ import annotations
 
-from .anysize import AnySize
 from .registry import (
     NETWORKS,
     NetworkEntry,
@@ -19,7 +19,6 @@ from .registry import (
 
 __all__ = [
     "NETWORKS",
-    "AnySize",
     "NetworkEntry",
     "architecture_name",
     "create_network",

@@ -12,7 +12,8 @@ import onnxruntime
 import pytest
 from mindspore import nn, ops
 from onnx import numpy_helper
-from terraspore.training.networks import AnySize, create_network, network_entry
+from terraspore.training.networks import create_network, network_entry
+from terraspore.training.networks.anysize import AnySize
 
 GRAPHS = Path(__file__).resolve().parents[3] / "resources" / "graphs"
 

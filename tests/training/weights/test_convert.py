@@ -1,0 +1,71 @@
+"""``terraspore convert`` from a file to a checkpoint."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from terraspore.engine.cli import run
+from terraspore.engine.cli.services import Services
+from terraspore.engine.models.checkpoint import read_checkpoint
+
+DATA = Path(__file__).parent / "data"
+COMMANDS = {"convert": (".training.cli.convert", "convert", "")}
+
+
+def convert(*words: str | Path) -> tuple[int, dict]:
+    """Exit code and last event of the command."""
+    out = io.StringIO()
+    services = Services(stdout=out, stderr=io.StringIO())
+    code = run(["convert", *map(str, words), "--json"], extra_commands=COMMANDS, services=services)
+    return code, json.loads(out.getvalue().splitlines()[-1])
+
+
+def test_encoder_into_a_checkpoint_that_a_network_loads(tmp_path):
+    code, event = convert(DATA / "resnet18.pth", tmp_path / "encoder.ckpt", "--arch", "linknet")
+    assert code == 0
+    assert event["summary"]["matched"] == 100
+    assert event["summary"]["stem_pool"] == "symmetric"
+    tensors = read_checkpoint(tmp_path / "encoder.ckpt")
+    assert tensors["in_block.0.weight"].shape == (64, 3, 7, 7)
+    again, event = convert(tmp_path / "encoder.ckpt", tmp_path / "again.ckpt", "--arch", "linknet", "--part", "network")
+    assert again == 2, "an encoder is not the network"
+    assert "missing" in event["text"]
+
+
+@pytest.mark.mindspore
+def test_network_into_a_checkpoint_that_mindspore_loads(tmp_path):
+    import mindspore as ms
+    from terraspore.training.networks import create_network
+
+    code, event = convert(DATA / "dlinknet34_old.th", tmp_path / "network.ckpt", "--arch", "dlinknet34")
+    assert code == 0
+    assert event["summary"]["part"] == "network"
+    network = create_network("dlinknet34", num_classes=1)
+    missing, left = ms.load_param_into_net(network, ms.load_checkpoint(str(tmp_path / "network.ckpt")), True)
+    assert not missing
+    assert not left
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("extra.pth", "surprise.weight"),
+        ("lacking.pth", "encoder2.1.conv1.weight"),
+        ("malicious.pth", "run any program"),
+        ("resnet18.pth", "missing"),
+        ("absent.pth", "cannot be read"),
+    ],
+)
+def test_any_surprise_is_an_error_and_writes_nothing(name, part, tmp_path):
+    code, event = convert(DATA / name, tmp_path / "out.ckpt", "--arch", "dlinknet34")
+    assert code == 2
+    assert part in event["text"] + str(event["hint"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_networks_are_refused(tmp_path):
+    code, event = convert(DATA / "resnet34.pth", tmp_path / "out.ckpt", "--arch", "unet")
+    assert (code, event["code"]) == (2, "ParameterError")

@@ -1,0 +1,56 @@
+"""``terraspore convert``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ...engine.cli.context import json_option, run_reported
+from ...engine.events import Cancellation, Reporter, Result
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--arch", required=True, help="Network that the weights are for.")
+@click.option(
+    "--part",
+    type=click.Choice(["auto", "network", "encoder"]),
+    default="auto",
+    help="What SOURCE holds; by default what fits more names.",
+)
+@json_option
+def convert(source: Path, target: Path, arch: str, part: Any, as_json: bool) -> None:
+    """Turn the weights in SOURCE (.pth, .th, .pt or .ckpt) into the checkpoint TARGET.
+
+    SOURCE may be of torchvision, the original D-LinkNet, GALD-DGCNet, LinkNet's PyTorch port or MindCV. PyTorch is not
+    needed, and nothing in the file is executed. Any missing or unexpected name is an error.
+    """
+
+    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        import time
+
+        from ..weights.convert import convert_weights
+
+        start = time.monotonic()
+        made = convert_weights(source, target, arch, part=part)
+        report = made.report
+        pool = f" They were trained with stem_pool: {made.stem_pool}." if made.stem_pool else ""
+        return Result(
+            outputs={"checkpoint": str(target)},
+            summary={
+                "part": report.part,
+                "matched": len(report.matched),
+                "missing": len(report.missing),
+                "unexpected": len(report.unexpected),
+                "filled": len(report.filled),
+                "left_out": len(report.left_out),
+                "stem_pool": made.stem_pool,
+            },
+            seconds=time.monotonic() - start,
+            text=f"Wrote {target}, {report.text()}.{pool}",
+        )
+
+    run_reported(as_json, work)
