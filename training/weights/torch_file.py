@@ -7,8 +7,10 @@ D-LinkNet's files have.
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,6 +26,8 @@ Array = NDArray[Any]
 
 MAX_BYTES = 8 << 30
 MAX_PICKLE_BYTES = 64 << 20
+#: what Python's zip reader raises on damaged archives (encrypted: RuntimeError)
+_DAMAGE = (OSError, zipfile.BadZipFile, zlib.error, EOFError, LookupError, OverflowError, RuntimeError, ValueError)
 _MAGIC = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
 #: name of a storage's type -> NumPy; bfloat16 is widened
@@ -56,14 +60,14 @@ def read_torch(path: Path) -> dict[str, Array]:
         CheckpointError: not such a file, damaged, larger than 8 GiB, or with other objects in it; nothing in the file
             is executed.
     """
-    with open_regular(path, MAX_BYTES, CheckpointError) as (stream, _):
+    with open_regular(path, MAX_BYTES, CheckpointError) as (stream, size):
         try:
             if zipfile.is_zipfile(stream):
                 content, storages = _from_archive(stream)
             else:
                 stream.seek(0)
-                content, storages = _from_stream(stream)
-        except (OSError, zipfile.BadZipFile) as error:
+                content, storages = _from_stream(stream, size)
+        except _DAMAGE as error:
             raise CheckpointError(f"{path} is not a PyTorch file, or a damaged one: {error}.") from error
         except CheckpointError as error:
             raise CheckpointError(f"{path} cannot be read. {error.text}", error.hint) from error
@@ -98,8 +102,7 @@ def _from_archive(stream: BinaryIO) -> tuple[Any, dict[str, Array]]:
             raise CheckpointError("Its description of tensors is too large.")
         if "byteorder" in names and archive.read(names["byteorder"]).strip() != b"little":
             raise CheckpointError("Its numbers are big-endian, which is not supported.")
-        with archive.open(names["data.pkl"]) as member:
-            content = PickleReader(member).read()  # type: ignore[arg-type]
+        content = PickleReader(io.BytesIO(archive.read(names["data.pkl"]))).read()
         storages: dict[str, Array] = {}
         for storage in _storages(content):
             member_name = names.get(f"data/{storage.key}")
@@ -109,17 +112,20 @@ def _from_archive(stream: BinaryIO) -> tuple[Any, dict[str, Array]]:
         return content, storages
 
 
-def _from_stream(stream: BinaryIO) -> tuple[Any, dict[str, Array]]:
-    """Content and storages of the older format."""
+def _from_stream(stream: BinaryIO, size: int) -> tuple[Any, dict[str, Array]]:
+    """Content and storages of the older format, in a file of ``size`` bytes."""
     if stream.read(1) != b"\x80":
         raise CheckpointError("It is not a PyTorch file.")
     stream.seek(0)
-    if PickleReader(stream).read() != _MAGIC or PickleReader(stream).read() != _VERSION:
+    # The pickles come first. A length in them may be anything, and a plain file would set so much memory aside.
+    head = io.BytesIO(stream.read(min(size, MAX_PICKLE_BYTES)))
+    if PickleReader(head).read() != _MAGIC or PickleReader(head).read() != _VERSION:
         raise CheckpointError("It is not a PyTorch file.")
-    system = PickleReader(stream).read()
+    system = PickleReader(head).read()
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise CheckpointError("Its numbers are big-endian, which is not supported.")
-    content, keys = PickleReader(stream).read(), PickleReader(stream).read()
+    content, keys = PickleReader(head).read(), PickleReader(head).read()
+    stream.seek(head.tell())
     wanted = {storage.key: storage for storage in _storages(content)}
     if not isinstance(keys, list):
         raise CheckpointError("It is damaged: it does not say which storages it has.")
@@ -128,10 +134,9 @@ def _from_stream(stream: BinaryIO) -> tuple[Any, dict[str, Array]]:
         length = int.from_bytes(stream.read(8), "little")
         if key not in wanted or length != wanted[key].length:
             raise CheckpointError(f"It is damaged: the storage {key} is of the wrong length.")
-        data = stream.read(_bytes_of(wanted[key]))
-        if len(data) != _bytes_of(wanted[key]):
+        if _bytes_of(wanted[key]) > size - stream.tell():
             raise CheckpointError("It is damaged: it is cut off.")
-        storages[key] = np.frombuffer(data, _kind(wanted[key]))
+        storages[key] = np.frombuffer(stream.read(_bytes_of(wanted[key])), _kind(wanted[key]))
     return content, storages
 
 
