@@ -33,10 +33,15 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         ParameterError: the file is missing or not YAML, a key is not known, or a value has the wrong type.
     """
-    values = _read(find_config(path), ())
+    return from_mapping(Config, merge_overrides(_read(find_config(path), ()), overrides))
+
+
+def merge_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """The values with each ``key=value`` laid over them."""
+    merged = dict(values)
     for text in overrides:
-        values = _merge(values, _override(text))
-    return from_mapping(Config, values)
+        merged = _merge(merged, _override(text))
+    return merged
 
 
 def find_config(path: str | Path, beside: Path | None = None) -> Path:

@@ -92,25 +92,31 @@ def _place(
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     reflect = config.border == "reflect"
     mode = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
-    source: Any = image
-    if scale < 0.8:
-        # Bilinear sampling would skip pixels: smooth first, as an area filter would.
-        source = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
-    crop = cv2.warpPerspective(
-        source, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=(127, 127, 127)
-    )
-    if crop.ndim == 2:
-        crop = crop[:, :, None]
+    # Bilinear sampling alone would skip pixels where the image shrinks: smooth first, as an area filter would.
+    source = image if scale >= 0.8 else _as_uint8(cv2.GaussianBlur(image, (0, 0), 0.4 / scale)).reshape(image.shape)
+    crop = warp(source, matrix, config.crop, cv2.INTER_LINEAR, mode)
     if config.soft_labels:
-        soft = cv2.warpPerspective(
-            (label == 1).astype(np.float32), matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode
+        soft = cv2.warpPerspective((label == 1).astype(np.float32), matrix, size, borderMode=mode)
+        return crop, np.asarray(soft >= 0.5, np.uint8)
+    target = cv2.warpPerspective(label, matrix, size, flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=(ignore,))
+    return crop, _as_uint8(target)
+
+
+def warp(image: Image, matrix: NDArray[np.float64], size: int, flags: int, mode: int) -> Image:
+    """A (size, size, bands) view of an image of any number of bands; outside lies middle grey or the mirror image."""
+    parts = []
+    # OpenCV takes four bands at most.
+    for first in range(0, image.shape[2], 4):
+        part = np.ascontiguousarray(image[:, :, first : first + 4])
+        warped = cv2.warpPerspective(
+            part, matrix, (size, size), flags=flags, borderMode=mode, borderValue=(127, 127, 127, 127)
         )
-        target = (soft >= 0.5).astype(np.uint8)
-    else:
-        target = cv2.warpPerspective(
-            label, matrix, size, flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=(ignore,)
-        )
-    return np.asarray(crop, np.uint8), np.asarray(target, np.uint8)
+        parts.append(_as_uint8(warped).reshape(size, size, -1))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _as_uint8(values: Any) -> NDArray[np.uint8]:
+    return np.asarray(values, np.uint8)
 
 
 def _flip(crop: Image, target: Label, config: AugmentConfig, rng: np.random.Generator) -> tuple[Image, Label]:

@@ -66,8 +66,7 @@ def _deepglobe(_config: DataConfig, root: Path, name: str) -> Split:
 
 def decode_mask(values: NDArray[np.generic]) -> Label:
     """1 where a mask (0..255, or 0/1 if it has no other values) is set, 0 elsewhere; three equal bands are one."""
-    flat = values[:, :, 0] if values.ndim == 3 else values
-    flat = np.asarray(flat, np.int64)
+    flat = np.asarray(values[:, :, 0] if values.ndim == 3 else values, np.int64)
     threshold = 128 if flat.size and int(flat.max()) > 1 else 1
     return np.asarray(flat >= threshold, np.uint8)
 

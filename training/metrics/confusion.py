@@ -18,12 +18,12 @@ Floats = NDArray[np.float64]
 
 
 def confusion_matrix(
-    truth: NDArray[np.integer], predicted: NDArray[np.integer], classes: int, ignore: int = 255
+    truth: NDArray[np.generic], predicted: NDArray[np.generic], classes: int, ignore: int = 255
 ) -> Counts:
     """Pixels by (true class, predicted class), int64; pixels whose truth is ``ignore`` or no class are left out."""
-    t, p = np.asarray(truth).ravel(), np.asarray(predicted).ravel()
+    t, p = np.asarray(truth, np.int64).ravel(), np.asarray(predicted, np.int64).ravel()
     counted = (t != ignore) & (t >= 0) & (t < classes)
-    pairs = t[counted].astype(np.int64) * classes + p[counted].astype(np.int64)
+    pairs = t[counted] * classes + p[counted]
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 

@@ -84,5 +84,13 @@ def _rule(trained: list[Parameter], config: OptimizerConfig) -> nn.Optimizer:
     if config.name in ("adam", "adamw"):
         return nn.Adam(trained, rate, beta1=config.beta1, beta2=config.beta2, eps=config.eps)
     if config.name == "rmsprop":
-        return nn.RMSProp(trained, rate, decay=config.beta2, momentum=config.momentum, epsilon=config.eps)
-    return nn.Momentum(trained, rate, momentum=config.momentum, use_nesterov=config.nesterov)
+        rule = nn.RMSProp(trained, rate, decay=config.beta2, momentum=config.momentum, epsilon=config.eps)
+        for parameter in rule.get_parameters():
+            if parameter.name.startswith("mean_square."):
+                # MindSpore begins at one, the formula (and Torch) at zero.
+                parameter.set_data(ops.zeros_like(parameter))
+        return rule
+    if config.nesterov:
+        # nn.Momentum leaves Nesterov's term out on the CPU without a word.
+        return nn.SGD(trained, rate, momentum=config.momentum, nesterov=True)
+    return nn.Momentum(trained, rate, momentum=config.momentum)

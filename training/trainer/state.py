@@ -64,7 +64,7 @@ def save_state(path: Path, groups: Mapping[str, Arrays], meta: Mapping[str, Any]
     temporary = path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as file:
-            np.savez(file, **flat)  # type: ignore[arg-type]
+            np.savez(file, **flat)
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -190,7 +190,8 @@ def _times(factor: Tensor, gradient: Tensor) -> Tensor:
 
 
 def _blend(decay: Tensor, parameter: ms.Parameter, mean: ms.Parameter) -> Tensor:
-    return ops.assign(mean, mean * decay + parameter * (1.0 - decay))
+    # In this form a parameter that stays is met exactly.
+    return ops.assign(mean, mean + (parameter - mean) * (1.0 - decay))
 
 
 def _add_to(total: ms.Parameter, gradient: Tensor) -> Tensor:

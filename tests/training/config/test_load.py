@@ -1,0 +1,75 @@
+"""Configurations: strict keys and types, inheritance, overrides."""
+
+from pathlib import Path
+
+import pytest
+from terraspore.engine.errors import ParameterError
+from terraspore.training.config import Config, from_mapping, load_config, to_mapping
+from terraspore.training.config.load import PACKAGED
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", "name: a\noptimizer: {lr: 0.5, name: sgd}\naugment: {scale: [0.5, 2]}\n")
+    path = write(tmp_path, "b.yaml", "base: a.yaml\nname: b\noptimizer: {lr: 6e-4}\n")
+    config = load_config(path, ["train.batch=7", "data.classes=[x, y]"])
+    assert (config.name, config.optimizer.name, config.optimizer.lr) == ("b", "sgd", 6e-4)
+    assert config.augment.scale == (0.5, 2.0)
+    assert (config.train.batch, config.data.classes) == (7, ("x", "y"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("optimizer: {learning_rat: 1}", "optimizer.learning_rat"),
+        ("optimiser: {lr: 1}", "Did you mean 'optimizer'"),
+        ("optimizer: {lr: fast}", "must be a number"),
+        ("train: {batch: 2.5}", "whole number"),
+        ("train: {batch: true}", "whole number"),
+        ("train: {distributed: 1}", "true or false"),
+        ("optimizer: {name: lion}", "adam, adamw, sgd, rmsprop"),
+        ("augment: {scale: [1]}", "list of 2"),
+        ("optimizer: 3", "table of keys"),
+        ("[1, 2]", "not a table"),
+        ("a: [", "not YAML"),
+        ("base: nothing_like_this", "no configuration"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        load_config(write(tmp_path, "c.yaml", text))
+    assert words in str(caught.value)
+
+
+def test_a_circle_is_found(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", "base: b.yaml\n")
+    with pytest.raises(ParameterError, match="inherits from itself"):
+        load_config(write(tmp_path, "b.yaml", "base: a.yaml\n"))
+
+
+def test_a_bad_override_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.yaml", "name: a\n")
+    with pytest.raises(ParameterError, match="key=value"):
+        load_config(path, ["train.batch"])
+    with pytest.raises(ParameterError, match="Did you mean 'batch'"):
+        load_config(path, ["train.bach=3"])
+
+
+def test_to_mapping_is_undone_by_from_mapping() -> None:
+    config = load_config("dlinknet34_massachusetts")
+    assert from_mapping(Config, to_mapping(config)) == config
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGED.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_packaged_configuration_can_be_read(path: Path) -> None:
+    from terraspore.training.networks.registry import network_entry
+
+    config = load_config(path)
+    assert network_entry(config.network.name)
+    assert not config.data.classes or len(config.data.classes) == config.network.num_classes
+    assert not config.data.colours or len(config.data.colours) == config.network.num_classes

@@ -1,0 +1,154 @@
+"""Training in this process, on a tiny network."""
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from terraspore.engine.errors import Cancelled, ParameterError, TerraSporeError
+from terraspore.engine.models.checkpoint import read_checkpoint
+
+pytest.importorskip("mindspore")
+sys.path.insert(0, str(Path(__file__).parent))
+from mindspore import nn
+from terraspore.training.trainer import run_training, runner
+from terraspore.training.trainer.state import load_state
+from tiny_run import Tiny, tiny_config
+
+pytestmark = pytest.mark.mindspore
+
+
+def run(config, out, **options):
+    return run_training(config, out, make_network=lambda chosen: Tiny(chosen.network.num_classes), **options)
+
+
+def column(path: Path, key: str) -> list[float]:
+    with path.open(newline="") as file:
+        return [float(row[key]) for row in csv.DictReader(file)]
+
+
+def test_it_learns_and_leaves_a_complete_folder(roads: Path, in_tmp: Path) -> None:
+    out = in_tmp / "run"
+    outcome = run(tiny_config(roads), out)
+    assert outcome.progress.best > 0.8
+    loss = column(out / "steps.csv", "loss")
+    assert np.mean(loss[-5:]) < 0.3 * np.mean(loss[:3])
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "curves.png",
+        "summary.json",
+        "last.ckpt",
+        "best.ckpt",
+        "state.npz",
+    ):
+        assert (out / name).stat().st_size > 0, name
+    assert list((out / "tensorboard").iterdir())
+    assert json.loads((out / "environment.json").read_text())["packages"]["mindspore"]
+    # The checkpoint holds the running means, not the last raw weights.
+    groups, _ = load_state(out / "state.npz")
+    weights = read_checkpoint(out / "last.ckpt")
+    assert np.array_equal(weights["first.weight"], groups["mean"]["first.weight"])
+    assert not np.array_equal(weights["first.weight"], groups["net"]["first.weight"])
+
+
+def test_a_check_changes_nothing_in_the_training(roads: Path, in_tmp: Path) -> None:
+    run(tiny_config(roads, "train.evaluate_every=3"), in_tmp / "often")
+    run(tiny_config(roads, "train.evaluate_every=30"), in_tmp / "once")
+    assert column(in_tmp / "often" / "steps.csv", "loss") == column(in_tmp / "once" / "steps.csv", "loss")
+
+
+def test_a_folder_with_a_run_is_not_overwritten(roads: Path, in_tmp: Path) -> None:
+    run(tiny_config(roads, "train.steps=2"), in_tmp / "run")
+    with pytest.raises(ParameterError, match="--resume"):
+        run(tiny_config(roads, "train.steps=2"), in_tmp / "run")
+
+
+def test_cancelling_saves_the_state(roads: Path, in_tmp: Path) -> None:
+    class AtOnce:
+        requested = True
+
+    with pytest.raises(Cancelled, match="after step 1"):
+        run(tiny_config(roads), in_tmp / "run", cancellation=AtOnce())
+    assert load_state(in_tmp / "run" / "state.npz")[1]["progress"]["step"] == 1
+
+
+def test_plateau_puts_the_best_weights_back_into_the_trained_network(
+    roads: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first check is the best one; the second drops the rate to next to nothing. What the compiled steps train from
+    # then on must be the weights of the first check: they hardly move any more, and are what is saved at the end.
+    scores = iter([0.5, 0.4, 0.3, 0.2])
+    monkeypatch.setattr(runner, "check", lambda parts: {"foreground_iou": next(scores)})
+    config = tiny_config(
+        roads,
+        "optimizer={name: sgd, lr: 0.05, momentum: 0.0, ema: 0, weight_decay: 0.0}",
+        "schedule={name: plateau, patience: 1, factor: 1e-30, warmup: 0}",
+        "train={steps: 12, evaluate_every: 3}",
+    )
+    outcome = run(config, in_tmp / "run")
+    assert outcome.progress.best_step == 3
+    rates = column(in_tmp / "run" / "steps.csv", "lr")
+    assert rates[:6] == [0.05] * 6
+    assert max(rates[6:]) < 1e-20
+    best = load_state(in_tmp / "run" / "best_state.npz")[0]["net"]
+    last = load_state(in_tmp / "run" / "state.npz")[0]["net"]
+    for name in ("first.weight", "last.weight", "norm.gamma"):
+        assert np.array_equal(best[name], last[name]), name
+
+
+def test_accumulated_gradients_equal_one_large_batch(roads: Path, in_tmp: Path) -> None:
+    # No batch norm and no random changes, and a loss that is a mean over pixels: then it makes no difference.
+    common = ("network.num_classes=2", "loss.name=ce", "train.monitor=mean_iou", "train.steps=4", "optimizer.ema=0")
+    plain = (*common, "augment={crop: 40, hflip: 0.0, rot90: false, scale: [1, 1], noise_chance: 0}")
+    losses = []
+    for number, words in enumerate((("train.batch=4",), ("train.batch=2", "optimizer.accumulate=2"))):
+        config = tiny_config(roads, *plain, *words)
+        run_training(config, in_tmp / str(number), make_network=lambda _: nn.Conv2d(3, 2, 3, has_bias=True))
+        losses.append(column(in_tmp / str(number) / "steps.csv", "loss"))
+    assert np.allclose(losses[0], losses[1], rtol=1e-5)
+    assert losses[0][3] < losses[0][0]
+
+
+def test_dynamic_loss_scale_leaves_overflowing_steps_out(roads: Path, in_tmp: Path) -> None:
+    config = tiny_config(
+        roads, "train.loss_scale=dynamic", "train.init_scale=1e38", "train.scale_factor=16", "train.steps=20"
+    )
+    out = in_tmp / "run"
+    run(config, out)
+    scale, overflows, loss = (column(out / "steps.csv", key) for key in ("loss_scale", "overflows", "loss"))
+    assert overflows[-1] >= 1
+    assert scale[-1] < 1e38
+    skipped = int(overflows[-1])
+    # The optimizer did not move on the steps that were left out.
+    groups, _ = load_state(out / "state.npz")
+    assert int(groups["optimizer"]["global_step"][0]) == 20 - skipped
+    assert np.isfinite(loss).all()
+    assert loss[-1] < loss[0]
+
+
+def test_loss_scale_does_not_change_the_losses(roads: Path, in_tmp: Path) -> None:
+    run(tiny_config(roads, "train.steps=6"), in_tmp / "plain")
+    run(tiny_config(roads, "train.steps=6", "train.loss_scale=fixed", "train.init_scale=1024"), in_tmp / "scaled")
+    plain, scaled = (column(in_tmp / name / "steps.csv", "loss") for name in ("plain", "scaled"))
+    assert np.allclose(plain, scaled, rtol=1e-4)
+
+
+def test_divergence_is_said_in_one_sentence(roads: Path, in_tmp: Path) -> None:
+    config = tiny_config(roads, "optimizer={name: sgd, lr: 1e30}", "train.steps=20", "schedule.name=constant")
+    with pytest.raises(TerraSporeError, match="diverged"):
+        run(config, in_tmp / "run")
+
+
+def test_frozen_parameters_stay_and_an_init_checkpoint_is_taken(roads: Path, in_tmp: Path) -> None:
+    run(tiny_config(roads, "train.steps=3"), in_tmp / "first")
+    before = read_checkpoint(in_tmp / "first" / "last.ckpt")
+    config = tiny_config(
+        roads, "train.steps=3", f"init.checkpoint={in_tmp / 'first' / 'last.ckpt'}", "init.freeze=[first]"
+    )
+    run(config, in_tmp / "second")
+    after = read_checkpoint(in_tmp / "second" / "last.ckpt")
+    assert np.array_equal(before["first.weight"], after["first.weight"])
+    assert not np.array_equal(before["last.weight"], after["last.weight"])
