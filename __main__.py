@@ -30,7 +30,7 @@ def create_network(name: str, **options: Any) -> Any:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    services = Services(network_factory=create_network)
+    services = Services(network_factory=create_network, owns_process=True)
     package = __package__ or "terraspore"
     sys.exit(run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, services=services))
 

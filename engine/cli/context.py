@@ -9,25 +9,30 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import IO, Any
 
 import click
 
-from ..events import Cancellation, JsonReporter, Reporter, Result
+from ..errors import Cancelled
+from ..events import Cancellation, Failure, JsonReporter, Reporter, Result
+from ..output.atomic import remove_abandoned
 from .services import Services, current_services
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Speak the machine protocol: one JSON object a line."
 )
 
-#: Seconds from the end of stdin, when the parent is gone, until a run that does not come to an end is ended.
-ORPHAN_GRACE = 4.0
+#: Seconds from a cancel until a process whose run does not come to an end (a model is being loaded, a driver hangs)
+#: is ended as it is.
+STOP_GRACE = 1.5
+_POLL = 0.05
 
 
 def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result]) -> None:
@@ -41,17 +46,18 @@ def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result]
         TerraSporeError: whatever ``work`` raises; ``engine.cli.main.run`` turns it into the error event.
     """
     services = current_services()
-    if services.reporter is not None:
-        services.reporter.emit(work(services.reporter, services.cancellation or Cancellation()))
-        return
     cancellation = services.cancellation or Cancellation()
-    with _signals(cancellation), _reporter(as_json, services) as reporter:
+    if services.reporter is not None:
+        with stop_watch(cancellation, services.reporter, services):
+            services.reporter.emit(work(services.reporter, cancellation))
+        return
+    with ExitStack() as stack:
+        stack.enter_context(_signals(cancellation))
+        reporter = stack.enter_context(_reporter(as_json, services))
         if as_json:
-            with stdin_watch(cancellation):
-                result = work(reporter, cancellation)
-        else:
-            result = work(reporter, cancellation)
-        reporter.emit(result)
+            stack.enter_context(stdin_watch(cancellation))
+        stack.enter_context(stop_watch(cancellation, reporter, services))
+        reporter.emit(work(reporter, cancellation))
 
 
 @contextmanager
@@ -100,10 +106,63 @@ def _signals(cancellation: Cancellation) -> Iterator[None]:
 
     before: dict[int, Any] = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with _signal_watch(cancellation):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _signal_watch(cancellation: Cancellation) -> Iterator[None]:
+    """Cancel at a signal at once, also while the main thread, which runs Python's handlers, is in native code."""
+    taken, given = socket.socketpair()
+    given.setblocking(False)
+    before = signal.set_wakeup_fd(given.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        if taken.recv(1) not in (b"", b"\0"):  # the number of the signal; 0 is the end of the block
+            cancellation.cancel()
+
+    thread = threading.Thread(target=watch, name="signal-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        with suppress(OSError):
+            given.send(b"\0")
+        thread.join()
+        taken.close()
+        given.close()
+
+
+@contextmanager
+def stop_watch(cancellation: Cancellation, reporter: Reporter, services: Services) -> Iterator[None]:
+    """See to it that a cancelled run is over after ``STOP_GRACE`` seconds, also where it hangs in native code.
+
+    Its unfinished files are removed, the error event is sent, and the process ends, if it is the command's own.
+    """
+    if not services.owns_process:
+        yield
+        return
+    finished = threading.Event()
+
+    def watch() -> None:
+        while not cancellation.requested:
+            if finished.wait(_POLL):
+                return
+        if not finished.wait(STOP_GRACE):
+            remove_abandoned()
+            failure = Failure.of(Cancelled("Cancelled; nothing was written."))
+            reporter.emit(failure)
+            os._exit(failure.exit_code)
+
+    threading.Thread(target=watch, name="stop-watch", daemon=True).start()
+    try:
+        yield
+    finally:
+        finished.set()
 
 
 @contextmanager
@@ -122,8 +181,6 @@ def stdin_watch(cancellation: Cancellation) -> Iterator[None]:
             pass
         if not finished.is_set():
             cancellation.cancel()
-            if not finished.wait(ORPHAN_GRACE):
-                os._exit(3)  # the run hangs in native code, and nobody is left to wait for it
 
     threading.Thread(target=watch, name="stdin-watch", daemon=True).start()
     try:

@@ -8,7 +8,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from ..events import Event, Message, Plan, Result
+from ..events import Event, Failure, Message, Plan, Result
 from ..events import Progress as ProgressEvent
 
 _STAGES = {"read": "Reading", "infer": "Inference", "vectorize": "Vectors", "write": "Writing"}
@@ -57,6 +57,9 @@ class PersonReporter:
         elif isinstance(event, Result):
             self._stop()
             self._out.print(event.text)
+        elif isinstance(event, Failure):
+            self._stop()
+            self._err.print(f"Error: {event.text} {event.hint or ''}".rstrip())
 
     def _progress(self, event: ProgressEvent) -> None:
         if not self._started:

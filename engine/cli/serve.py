@@ -5,7 +5,8 @@
     {"type": "ping"}
 
 Runs go one after the other; each ends with one ``result`` or ``error`` that carries its ``id``. Models stay loaded
-between them. Pings and cancels are answered at once. The end of stdin cancels everything and ends the process.
+between them. Pings and cancels are answered at once; a run that is not over soon after its cancel ends the process.
+The end of stdin cancels everything and ends the process.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import IO, Any
 import click
 
 from ..events import Cancellation, Event, Failure, to_json
-from .context import ORPHAN_GRACE, private_stdout
+from .context import STOP_GRACE, private_stdout
 from .services import Services, current_services
 from .sessions import close_sessions
 
@@ -120,6 +121,7 @@ class Server:
                 network_factory=self._services.network_factory,
                 reporter=RunReporter(self._channel, run.id),
                 cancellation=run.cancellation,
+                owns_process=self._services.owns_process,
                 sessions=self._services.sessions,
             )
             run_group(group, run.arguments, services)
@@ -156,8 +158,8 @@ def _read(server: Server, done: threading.Event) -> None:
     for line in _lines(sys.stdin.fileno()):
         server.take(line)
     server.end()
-    if not done.wait(ORPHAN_GRACE):
-        os._exit(3)  # a run hangs in native code, and nobody is left to wait for it
+    if not done.wait(2 * STOP_GRACE):
+        os._exit(3)  # something hangs in native code, and nobody is left to wait for it
 
 
 def _lines(descriptor: int) -> Iterator[bytes]:

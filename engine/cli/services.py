@@ -23,6 +23,7 @@ class Services:
         stderr: where everything else for people goes.
         reporter: takes the events instead of the streams (set by ``serve``).
         cancellation: cancels the command instead of signals and stdin (set by ``serve``).
+        owns_process: whether the process is the command's own, so that it may be ended where nothing else helps.
         sessions: opened model sessions that outlive one command (set by ``serve``), by their parameters.
     """
 
@@ -31,6 +32,7 @@ class Services:
     stderr: IO[str] = field(default_factory=lambda: sys.stderr)
     reporter: Reporter | None = None
     cancellation: Cancellation | None = None
+    owns_process: bool = False
     sessions: dict[Any, Any] | None = None
 
 

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DiskFullError, OutputError
@@ -22,6 +22,8 @@ PARTIAL_MARK = ".partial-"
 
 #: Files that belong to one state of a file of that name, and mislead beside another.
 _STALE_ENDINGS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
+#: What removes the files that are being written now. It belongs to the process, as the files do.
+_removals: list[Callable[[], None]] = []
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -46,16 +48,46 @@ def atomic_output(final: Path, verify: Callable[[Path], None] | None = None) -> 
         DiskFullError: there is no space left for it.
     """
     check_target(final)
-    partial = partial_path(final)
+    with temporary_file(final) as partial:
+        try:
+            yield partial
+            if verify is not None:
+                verify(partial)
+            _publish(partial, final)
+        except OSError as error:
+            raise as_output_error(error, final) from error
+
+
+@contextmanager
+def temporary_file(like: Path) -> Iterator[Path]:
+    """A path in the folder of ``like`` with its suffix; it and its side files are gone at the end of the block."""
+    path = partial_path(like)
+
+    def remove() -> None:
+        _remove_family(path)
+
+    with removed_when_abandoned(remove):
+        try:
+            yield path
+        finally:
+            remove()
+
+
+@contextmanager
+def removed_when_abandoned(remove: Callable[[], None]) -> Iterator[None]:
+    """Have ``remove`` called where the process has to end inside of the block, without leaving it."""
+    _removals.append(remove)
     try:
-        yield partial
-        if verify is not None:
-            verify(partial)
-        _publish(partial, final)
-    except OSError as error:
-        raise as_output_error(error, final) from error
+        yield
     finally:
-        _remove_family(partial)
+        _removals.remove(remove)
+
+
+def remove_abandoned() -> None:
+    """Remove everything that is unfinished. For a process that ends in the next moment, whatever its threads do."""
+    for remove in tuple(_removals):
+        with suppress(OSError):
+            remove()
 
 
 def check_target(path: Path, *, overwrite: bool = True, needed_bytes: int = 0) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import Cancelled, ParameterError
 from ..events import Cancellation, Reporter, Result
 from ..models.card import ModelCard
-from ..output.atomic import atomic_output, check_target, partial_path
+from ..output.atomic import atomic_output, check_target, removed_when_abandoned, temporary_file
 from ..raster.grid import Grid
 from ..raster.writer import Layout, RowWriter, class_layout, probability_layout
 from .prepare import Prepared, prepare
@@ -214,25 +214,23 @@ def _removed_on_cancel(rasters: Sequence[Path | None]) -> Iterator[None]:
 
     After an error they stay: they took the longest, and vectors can be made of them.
     """
-    try:
-        yield
-    except Cancelled:
+
+    def remove() -> None:
         for path in filter(None, rasters):
             path.unlink(missing_ok=True)
             path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
-        raise
+
+    with removed_when_abandoned(remove):
+        try:
+            yield
+        except Cancelled:
+            remove()
+            raise
 
 
 def _temporary(output: Path, role: str, stack: ExitStack) -> Path:
     """A name for a raster beside ``output`` that is removed at the end."""
-    path = partial_path(output.with_name(f"{role}.tif"))
-
-    def remove() -> None:
-        path.unlink(missing_ok=True)
-        path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
-
-    stack.callback(remove)
-    return path
+    return stack.enter_context(temporary_file(output.with_name(f"{role}.tif")))
 
 
 def _check_outputs(image: Path, outputs: Sequence[Path | None]) -> None:

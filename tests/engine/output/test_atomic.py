@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
-from terraspore.engine.output.atomic import atomic_output, check_target
+from terraspore.engine.output.atomic import atomic_output, check_target, remove_abandoned, temporary_file
 
 
 def names(folder):
@@ -77,6 +77,20 @@ def test_nothing_written_is_an_error(tmp_path):
 def test_errors_of_the_system_become_sentences(tmp_path, number, kind, word):
     with pytest.raises(kind, match=word), atomic_output(tmp_path / "a.tif"):
         raise OSError(number, os.strerror(number))
+
+
+def test_a_process_that_ends_inside_removes_what_is_unfinished(tmp_path):
+    (tmp_path / "roads.gpkg").write_text("former")
+    with atomic_output(tmp_path / "roads.gpkg") as partial, temporary_file(tmp_path / "p.tif") as temporary:
+        partial.write_text("half")
+        temporary.write_text("half")
+        temporary.with_name(temporary.name + ".aux.xml").write_text("half")
+        remove_abandoned()
+        assert names(tmp_path) == ["roads.gpkg"]
+        partial.write_text("content")
+    assert (tmp_path / "roads.gpkg").read_text() == "content"
+    remove_abandoned()
+    assert names(tmp_path) == ["roads.gpkg"]
 
 
 def test_very_long_names_fit(tmp_path):
