@@ -32,6 +32,7 @@ demo: $(VENV)/.engine
 # BENCH=quick for a short look; IMAGE=path to repeat an image of your own.
 bench: setup
 	$(BIN)/python tests/bench/bench_extract.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick,$(BENCH)),--size 2048,--size 2048 8192 20000)
+	$(BIN)/python tests/bench/bench_runtimes.py $(if $(IMAGE),--image "$(IMAGE)")
 
 docs: setup
 	$(BIN)/pip install --quiet --editable '.[docs]'

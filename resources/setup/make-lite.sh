@@ -5,7 +5,7 @@
 folder=$1
 for python in python3.7 "$HOME"/.pyenv/versions/3.7*/bin/python; do
     if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; then
-        echo "Installing MindSpore Lite for $("$python" --version) in $folder (about 200 MB)"
+        echo "Installing MindSpore Lite for $("$python" --version) in $folder (184 MB)"
         if "$python" -m venv "$folder" \
             && "$folder/bin/pip" install --quiet --disable-pip-version-check --retries 1 mindspore-lite==2.0.0 numpy; then
             touch "$folder/.ready"

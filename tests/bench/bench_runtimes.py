@@ -1,0 +1,122 @@
+"""The runtimes against each other: the same model, the same tiles, in turns, in one run.
+
+    python tests/bench/bench_runtimes.py [--model NAME] [--image FILE ...] [--tile 512] [--tiles 4] [--rounds 5]
+
+Every round times every runtime once, so that what else goes on in the machine hits all of them alike; the shortest
+time of each counts. Beside the time stands how far the probabilities are from those of OpenVINO in float32: at the
+pixel that changes most, and at the one that 99.9 % of the pixels stay below.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from terraspore.engine.cli.table import table
+from terraspore.engine.errors import RuntimeUnavailableError
+from terraspore.engine.models import Model, find_model, list_models
+from terraspore.engine.runtimes.base import Session, Tiles
+from terraspore.engine.runtimes.cache import default_cache
+from terraspore.engine.runtimes.precision import artificial_tiles, probability_change
+from terraspore.engine.runtimes.select import open_session
+
+#: Runtime and precision; the first one is the reference. MindSpore stands last: the limit on instructions that it
+#: needs holds for the whole process.
+WAYS = (
+    ("openvino", "float32"),
+    ("openvino", "bfloat16"),
+    ("openvino", "float16"),
+    ("onnxruntime", "float32"),
+    ("mindspore-lite", "float32"),
+    ("mindspore", "float32"),
+)
+
+
+def image_tiles(path: Path, tile: int, count: int) -> Tiles:
+    """Tiles of a uint8 picture of three bands, spread over it: (count, 3, tile, tile)."""
+    import rasterio
+    from rasterio.windows import Window
+
+    with rasterio.open(path) as source:
+        columns = np.linspace(0, source.width - tile, count).astype(int)
+        rows = np.linspace(0, source.height - tile, count).astype(int)
+        windows = [Window(column, row, tile, tile) for column, row in zip(columns, rows, strict=True)]
+        return np.stack([source.read((1, 2, 3), window=window) for window in windows])
+
+
+def open_all(model: Model, tile: int) -> dict[str, Session]:
+    """A session in each runtime and precision that works here; why others do not goes to stderr."""
+    from terraspore.__main__ import create_network
+
+    sessions = {}
+    for runtime, precision in WAYS:
+        try:
+            session, _ = open_session(
+                model,
+                runtime=runtime,
+                device="cpu",
+                precision=precision,
+                tile=tile,
+                cache=default_cache(),
+                network_factory=create_network,
+            )
+        except RuntimeUnavailableError as error:
+            print(f"{runtime} {precision}: {error}", file=sys.stderr)
+        else:
+            sessions[f"{runtime} {precision}"] = session
+    return sessions
+
+
+def measure(sessions: dict[str, Session], tiles: Tiles, rounds: int) -> dict[str, float]:
+    """The shortest time for one of ``tiles`` in each session, in seconds."""
+    least = dict.fromkeys(sessions, float("inf"))
+    for _ in range(rounds):
+        for name, session in sessions.items():
+            begin = time.perf_counter()
+            session.predict(tiles)
+            least[name] = min(least[name], (time.perf_counter() - begin) / len(tiles))
+    return least
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description="Measure the runtimes against each other.")
+    parser.add_argument("--model", help="name or path; the first model there is, unless given")
+    parser.add_argument(
+        "--image", type=Path, nargs="+", help="uint8 pictures with three bands; artificial tiles unless given"
+    )
+    parser.add_argument("--tile", type=int, default=512)
+    parser.add_argument("--tiles", type=int, default=4, help="tiles from each picture")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    model = find_model(arguments.model) if arguments.model else list_models()[0]
+    if arguments.image:
+        tiles = np.concatenate([image_tiles(path, arguments.tile, arguments.tiles) for path in arguments.image])
+    else:
+        tiles = artificial_tiles(model.card, arguments.tile)
+    sessions = open_all(model, arguments.tile)
+    results = {name: session.predict(tiles) for name, session in sessions.items()}
+    least = measure(sessions, tiles, arguments.rounds)
+    reference = next(iter(sessions))
+    rows = [
+        (
+            name,
+            str(session.batch),
+            f"{least[name] * 1000:.0f}",
+            f"{least[name] / least[reference]:.2f}",
+            f"{np.abs(results[name] - results[reference]).max():.2g}",
+            f"{probability_change(results[reference], results[name]):.2g}",
+        )
+        for name, session in sessions.items()
+    ]
+    print(f"{model.card.name}, tiles of {arguments.tile} x {arguments.tile}, {len(tiles)} of them")
+    print(table(("runtime", "batch", "ms per tile", "of the first", "largest change", "99.9 % below"), rows))
+    for session in sessions.values():
+        session.close()
+
+
+if __name__ == "__main__":
+    main()
