@@ -20,6 +20,8 @@ CommandTable = Mapping[str, tuple[str, str, str]]
 ENGINE_COMMANDS: CommandTable = {
     "extract": (".engine.cli.extract", "extract", "Extract roads or land cover from an image as vector layers."),
     "segment": (".engine.cli.segment", "segment", "Run any segmentation model over an image."),
+    "vectorize": (".engine.cli.vectorize", "vectorize", "Make vectors of a raster of probabilities or classes."),
+    "compare": (".engine.cli.compare", "compare", "Measure a result against the truth."),
     "info": (".engine.cli.info", "info", "Say what an image is and how it would be read."),
     "models": (".engine.cli.models", "models", "List the models, their figures and licences."),
     "devices": (".engine.cli.devices", "devices", "Try every device and runtime, and say what auto takes."),

@@ -91,7 +91,7 @@ def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, 
 @road_option("max-width", "What is wider is a place; lines lead around it. [40]")
 @road_option("merge-parallel", "Carriageways with less between them become one line. [0: off]")
 @road_option("spur", "Dead ends shorter than this and 1.2 half widths are dropped. [6]")
-@road_option("gap", "Gaps up to this length are bridged. [45]")
+@road_option("gap", "Gaps up to this length are bridged. [50]")
 @road_option("gap-angle", "Largest angle between a road's end and its bridge. [40]", "DEGREES")
 @road_option("min-length", "Connected pieces with less length of road are dropped. [80]")
 @road_option("smooth", "Standard deviation of the smoothing along the line. [3]")
@@ -142,6 +142,7 @@ def _auto(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Can
 
 
 def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
+    from ..vector.conflation import read_existing
     from ..vector.roads import RoadOptions, vectorize_roads
 
     given = {name: value for name, value in words.items() if value is not None}
@@ -156,15 +157,13 @@ def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Ca
         cancellation=cancellation,
         band=job.band,
         crs=job.crs,
+        existing=None if existing is None else read_existing(existing, distance),
     )
     text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
     figures = summary.figures()
     if existing is not None:
-        from ..vector.conflation import conflate_file
-
-        changes = conflate_file(existing, job.output, distance)
-        figures |= changes.figures()
-        text += f" ({changes.sentence()})"
+        kinds = ", ".join(f"{float(value or 0) / 1000:.2f} km {name[:-2]}" for name, value in summary.changes.items())
+        text += f" ({kinds})"
     return Result(
         outputs={role: str(path) for role, path in summary.layers.items()},
         summary=figures,

@@ -25,6 +25,11 @@ ReadLevels = Callable[[int, int, int, int], NDArray[np.uint8]]
 DETOUR = 1.6
 #: A bridge is at most this many times as long as the gap is wide, and 5 pixels.
 WINDING = 1.6
+#: How much a bend of 90 degrees adds to the length of a bridge when targets are compared.
+BEND = 2.0
+#: At this share of the gap's width (and 3 pixels) beside the straight line the cost of a pixel is doubled, so that the
+#: bridge over an occluded crossing does not turn into a side road.
+STRAY = 0.15
 #: Probability that is added to every pixel's, so that occluded pixels can be crossed.
 FLOOR = 0.08
 
@@ -51,7 +56,7 @@ class Bridge:
     """A bridge from a dead end to a point of the network.
 
     Attributes:
-        score: length times (2 - cosine); bridges are taken in this order.
+        score: length, more where it bends; bridges are taken in this order.
         node: the dead end.
         target: index of the point that is met.
         path: int32 (n, 2), rows and columns from the dead end to the point.
@@ -75,6 +80,7 @@ class _Index:
     length: Floats  # length of each edge
     node_first: Ints
     node_halves: Ints
+    dead_points: Ints  # points that are dead ends
 
 
 def find_bridges(graph: Graph, limits: Limits, read: ReadLevels, cancellation: Cancellation) -> list[Bridge]:
@@ -84,7 +90,7 @@ def find_bridges(graph: Graph, limits: Limits, read: ReadLevels, cancellation: C
     halves = np.flatnonzero(dead[graph.ends.ravel()])
     if halves.size == 0 or limits.gap <= 0.0:
         return []
-    index = _build_index(graph, degree)
+    index = _build_index(graph, degree, halves)
     found = []
     for number, half in enumerate(halves.tolist()):
         if number % 256 == 0:
@@ -95,13 +101,14 @@ def find_bridges(graph: Graph, limits: Limits, read: ReadLevels, cancellation: C
     return _choose(graph, sorted(found, key=lambda bridge: (bridge.score, bridge.node)), dead)
 
 
-def _build_index(graph: Graph, degree: Ints) -> _Index:
+def _build_index(graph: Graph, degree: Ints, dead_halves: Ints) -> _Index:
     key = graph.row.astype(np.int64) * graph.shape[1] + graph.col
     point = np.argsort(key, kind="stable")
     edge = np.repeat(np.arange(graph.edges, dtype=np.int32), np.diff(graph.start))
     node_halves = np.argsort(graph.ends.ravel(), kind="stable")
     node_first = np.concatenate(([0], np.cumsum(degree))).astype(np.int64)
-    return _Index(key[point], point, edge, graph.lengths(), node_first, node_halves)
+    ends = np.column_stack((graph.start[:-1], graph.start[1:] - 1)).ravel()
+    return _Index(key[point], point, edge, graph.lengths(), node_first, node_halves, ends[dead_halves])
 
 
 def _bridge_of(graph: Graph, index: _Index, half: int, limits: Limits, read: ReadLevels) -> Bridge | None:
@@ -122,7 +129,8 @@ def _bridge_of(graph: Graph, index: _Index, half: int, limits: Limits, read: Rea
     allowed = (length <= limits.gap) & ((cosine >= limits.cosine) | (near & (cosine > 0.0)))
     if not allowed.any():
         return None
-    score = np.where(allowed, length * (2.0 - cosine), np.inf)
+    score = length * (1.0 + BEND * (1.0 - cosine)) * _bend_at_target(graph, index, points, away, limits.tail)
+    score = np.where(allowed, score, np.inf)
     best = int(np.argmin(score))
     there = (int(graph.row[points[best]]), int(graph.col[points[best]]))
     path, level = _walk(here, there, read, limits.levels, graph.shape)
@@ -131,6 +139,20 @@ def _bridge_of(graph: Graph, index: _Index, half: int, limits: Limits, read: Rea
     return _cut_at_contact(
         graph, index, points, Bridge(float(score[best]), int(graph.ends[edge, last]), -1, path, level)
     )
+
+
+def _bend_at_target(graph: Graph, index: _Index, points: Ints, away: Floats, tail: float) -> Floats:
+    """By how much more a bridge to each point counts for how it meets the road there.
+
+    At another dead end by the bend; in the middle of a road as if the bend were that of a right angle halved.
+    """
+    factor = np.full(len(points), 1.0 + 0.5 * BEND)
+    for k in np.flatnonzero(np.isin(points, index.dead_points)).tolist():
+        edge = int(index.edge[points[k]])
+        run = slice(int(graph.start[edge]), int(graph.start[edge + 1]))
+        heading = _heading(graph, run, int(points[k] != run.start), tail)
+        factor[k] = 1.0 + BEND * (1.0 + float(away[k] @ heading) / max(math.hypot(*away[k]), 1e-9))
+    return factor
 
 
 def _points_near(graph: Graph, index: _Index, here: tuple[int, int], reach: int) -> Ints:
@@ -188,10 +210,20 @@ def _walk(
     bottom = min(max(here[0], there[0]) + margin + 1, shape[0])
     right = min(max(here[1], there[1]) + margin + 1, shape[1])
     window = read(top, left, bottom - top, right - left)
-    cost = (1.0 / (window.astype(np.float32) / levels + FLOOR)).astype(np.float32)
+    off = _distance_from_line(window.shape, (here[0] - top, here[1] - left), (there[0] - top, there[1] - left))
+    stray = 1.0 + (off / (3.0 + STRAY * math.dist(here, there))) ** 2
+    cost = (stray / (window.astype(np.float32) / levels + FLOOR)).astype(np.float32)
     path = least_cost_path(cost, here[0] - top, here[1] - left, there[0] - top, there[1] - left)
     level = window[path[:, 0], path[:, 1]]
     return (path + np.array([top, left], np.int32)).astype(np.int32), level
+
+
+def _distance_from_line(shape: tuple[int, ...], one: tuple[int, int], other: tuple[int, int]) -> NDArray[np.float32]:
+    """The distance of every pixel of a window from the straight line through two of them."""
+    row, col = np.ogrid[: shape[0], : shape[1]]
+    down, right = other[0] - one[0], other[1] - one[1]
+    cross = (row - one[0]) * right - (col - one[1]) * down
+    return np.asarray(np.abs(cross) / max(math.hypot(down, right), 1e-9), np.float32)
 
 
 def _length(path: NDArray[np.int32]) -> float:

@@ -39,6 +39,11 @@ class RoadLines:
     bridged: Floats
 
 
+NO_LINES = RoadLines(
+    np.zeros(0, object), np.zeros((0, 2), np.int32), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)
+)
+
+
 def node_positions(graph: Graph, ground: Ground) -> Floats:
     """Coordinates (nodes, 2) of the nodes in the CRS of the raster."""
     return ground.world(_node_pixels(graph))
@@ -46,6 +51,8 @@ def node_positions(graph: Graph, ground: Ground) -> Floats:
 
 def road_lines(graph: Graph, ground: Ground, *, smooth: float, simplify: float, levels: int) -> Iterator[RoadLines]:
     """Make the lines of all edges, some at a time.
+
+    Without edges there is one empty batch.
 
     Args:
         graph: the network.
@@ -56,6 +63,8 @@ def road_lines(graph: Graph, ground: Ground, *, smooth: float, simplify: float, 
     """
     if graph.edges == 0:  # an empty batch, so that the layer is there in any case
         yield _batch(graph, ground, smooth, simplify, levels)
+    if graph.edges == 0:
+        yield NO_LINES
     edge = 0
     while edge < graph.edges:
         stop = int(np.searchsorted(graph.start, graph.start[edge] + _BATCH_POINTS))

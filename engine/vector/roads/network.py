@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from ...events import Cancellation, Message, Progress, Reporter
 from ...output.vectors import VectorWriter, open_vectors
 from ..accelerate import say_if_slow
+from ..conflation import NEW, ExistingRoads
 from ..coverage.build import NO_PART, CoveragePart
 from ..ground import Ground
 from ..source import LEVELS, Encoding, open_levels
@@ -22,7 +24,7 @@ from .lines import node_positions, road_lines
 from .options import RoadOptions
 from .surface import road_areas
 
-ROADS, NODES, AREAS = "roads", "road_nodes", "road_areas"
+ROADS, NODES, AREAS, CHANGES = "roads", "road_nodes", "road_areas", "road_changes"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class RoadSummary:
         areas: features in ``road_areas``; 0 where that layer was not asked for.
         area: square metres of road surface in ``road_areas``.
         layers: the file of each layer.
+        changes: metres kept, new, gone and moved, where the network was conflated with an existing one.
     """
 
     length: float
@@ -50,12 +53,13 @@ class RoadSummary:
     areas: int
     area: float
     layers: Mapping[str, Path]
+    changes: Mapping[str, float | int | str | None] = field(default_factory=dict)
 
     def figures(self) -> dict[str, float | int | str | None]:
         """The figures for the result event."""
         values = asdict(self)
-        del values["layers"]
-        return values
+        del values["layers"], values["changes"]
+        return {**values, **self.changes}
 
 
 def vectorize_roads(
@@ -69,10 +73,12 @@ def vectorize_roads(
     band: int = 1,
     encoding: Encoding | None = None,
     crs: object | None = None,
+    existing: ExistingRoads | None = None,
 ) -> RoadSummary:
     """Make a road network of a probability raster or mask.
 
-    Layers: ``roads`` (lines between nodes), ``road_nodes`` (points) and ``road_areas`` (polygons of the surface).
+    Layers: ``roads`` (lines between nodes), ``road_nodes`` (points), ``road_areas`` (polygons of the surface) and,
+    where there is an existing network, ``road_changes`` (lines).
 
     Args:
         probability: the raster, this program's or anybody's.
@@ -84,6 +90,7 @@ def vectorize_roads(
         band: the band with the probabilities, from 1.
         encoding: what its values mean; recognised where None.
         crs: CRS of the output; that of the raster where None.
+        existing: lines to conflate the new network with.
 
     Raises:
         SourceError: the raster cannot be used.
@@ -102,9 +109,14 @@ def vectorize_roads(
         cancellation.check()
         described = {**metadata, **{f"roads.{name}": str(value) for name, value in asdict(options).items()}}
         with open_vectors(
-            output, source_crs=source.crs, crs=crs, metadata=described, styles=load_styles((ROADS, NODES, AREAS))
+            output,
+            source_crs=source.crs,
+            crs=crs,
+            metadata=described,
+            styles=load_styles((ROADS, NODES, AREAS, CHANGES)),
         ) as writer:
-            length, bridged = _write_edges(writer, graph, ground, options, reporter)
+            length, bridged, lines = _write_edges(writer, graph, ground, options, reporter)
+            changes = {} if existing is None else _write_changes(writer, existing, np.concatenate(lines), ground)
             cancellation.check()
             dead_ends = _write_nodes(writer, graph, ground)
             cancellation.check()
@@ -121,15 +133,17 @@ def vectorize_roads(
         areas=areas,
         area=area,
         layers=writer.paths,
+        changes=changes,
     )
 
 
 def _write_edges(
     writer: VectorWriter, graph: Graph, ground: Ground, options: RoadOptions, reporter: Reporter
-) -> tuple[float, float]:
-    """Write the layer of lines; returns metres of road and of bridges."""
+) -> tuple[float, float, list[NDArray[np.object_]]]:
+    """Write the layer of lines; returns metres of road and of bridges, and the lines."""
     length = bridged = 0.0
     done = 0
+    written: list[NDArray[np.object_]] = []
     resolution = ground.resolution(graph.shape)
     smooth, simplify = options.smooth / resolution, options.simplify / resolution
     for lines in road_lines(graph, ground, smooth=smooth, simplify=simplify, levels=LEVELS):
@@ -151,9 +165,27 @@ def _write_edges(
             },
         )
         done += count
+        written.append(lines.geometry)
         length, bridged = length + float(lines.length.sum()), bridged + float(lines.bridged.sum())
         reporter.emit(Progress("write", done, graph.edges))
-    return length, bridged
+    return length, bridged, written
+
+
+def _write_changes(
+    writer: VectorWriter, existing: ExistingRoads, lines: NDArray[np.object_], ground: Ground
+) -> dict[str, float | int | str | None]:
+    """Write the layer of changes; returns their figures."""
+    changes = existing.compare(lines, ground.crs)
+    is_new = changes.change == NEW
+    columns = {
+        "change": changes.change,
+        "existing": np.where(is_new, 0, changes.source + 1).astype(np.int64),
+        "road_id": np.where(is_new, changes.source + 1, 0).astype(np.int64),
+        "distance": np.round(changes.distance, 2),
+        "length": np.round(changes.length, 2),
+    }
+    writer.write(CHANGES, "LineString", changes.geometry, columns)
+    return changes.figures()
 
 
 def _write_nodes(writer: VectorWriter, graph: Graph, ground: Ground) -> int:

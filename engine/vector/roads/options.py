@@ -40,7 +40,7 @@ class RoadOptions:
     max_width: float = 40.0
     merge_parallel: float = 0.0
     spur: float = 6.0
-    gap: float = 45.0
+    gap: float = 50.0
     gap_angle: float = 40.0
     min_length: float = 80.0
     smooth: float = 3.0

@@ -1,0 +1,119 @@
+"""``terraspore compare``: a result against the truth."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import ParameterError
+from ..events import Result
+from .context import json_option, run_reported
+
+PATH = click.Path(path_type=Path)
+Figures = dict[str, float | int | str | None]
+
+
+@click.command()
+@click.argument("result", type=PATH)
+@click.argument("truth", type=PATH)
+@click.option("--layer", help="Layer of RESULT; else roads, landcover or the first.")
+@click.option("--truth-layer", help="Layer of TRUTH; else as for RESULT.")
+@click.option("--buffer", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, metavar="M",
+              help="How far a line may be off.")  # fmt: skip
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), metavar="P", help="Compare masks: probability of a road pixel."
+)
+@click.option("--field", default="class_id", show_default=True, help="Column with the class of polygons.")
+@json_option
+def compare(result: Path, truth: Path, as_json: bool, **words: Any) -> None:
+    """Measure RESULT against TRUTH.
+
+    Lines against lines: APLS, TOPO, completeness, correctness, quality, junctions. Rasters against rasters: accuracy,
+    IoU, precision, recall, F1, kappa. Polygons against a class raster: gaps, overlaps, validity, agreement.
+    """
+    from ..vector.metrics.files import is_raster
+
+    def work() -> tuple[Figures, str]:
+        for path in (result, truth):
+            if not path.is_file():
+                raise ParameterError(f"{path} is not there or is not a plain file.")
+        if is_raster(truth):
+            if is_raster(result):
+                return _rasters(result, truth, words["threshold"])
+            return _coverage(result, truth, words["layer"], words["field"])
+        return _lines(result, truth, (words["layer"], words["truth_layer"]), words["buffer"])
+
+    def run() -> Result:
+        begin = time.perf_counter()
+        figures, text = work()
+        return Result(outputs={}, summary=figures, seconds=time.perf_counter() - begin, text=text)
+
+    run_reported(as_json, lambda _reporter, _cancellation: run())
+
+
+def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buffer: float) -> tuple[Figures, str]:
+    import numpy as np
+    import shapely
+
+    from ..errors import VectorError
+    from ..vector.metrics.files import metric_crs, read_layer, to_crs
+    from ..vector.metrics.network import build_network
+    from ..vector.metrics.roads import score_roads
+
+    mine = read_layer(result, layers[0], ("roads",))
+    wanted = read_layer(truth, layers[1], ("roads",))
+    crs = metric_crs(wanted)
+    networks = []
+    for path, one in ((result, mine), (truth, wanted)):
+        if len(one.geometry) and not np.isin(shapely.get_dimensions(one.geometry), (1, -1)).all():
+            raise VectorError(f"{path} holds other geometries than lines.", "Choose a layer of lines with --layer.")
+        networks.append(build_network(to_crs(one, crs)))
+    scores = score_roads(networks[0], networks[1], buffer=buffer)
+    text = (
+        f"APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, completeness {scores.completeness:.3f}, "
+        f"correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, junction F1 {scores.junction_f1:.3f}"
+    )
+    return scores.figures(), text
+
+
+def _rasters(result: Path, truth: Path, threshold: float | None) -> tuple[Figures, str]:
+    from ..vector.metrics.files import raster_pairs
+    from ..vector.metrics.raster import confusion
+
+    pairs, classes = raster_pairs(result, truth, threshold)
+    figures = confusion(pairs, classes).figures()
+    if threshold is not None:
+        text = ", ".join(f"{name} {figures[f'{name}_1'] or 0.0:.3f}" for name in ("iou", "precision", "recall", "f1"))
+    else:
+        text = ", ".join(f"{name} {figures[name] or 0.0:.3f}" for name in ("accuracy", "mean_iou", "kappa"))
+    return figures, text
+
+
+def _coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple[Figures, str]:
+    import numpy as np
+    import rasterio
+
+    from ..errors import VectorError
+    from ..vector.metrics.coverage import check_coverage, raster_agreement
+    from ..vector.metrics.files import read_layer, to_crs
+
+    polygons = read_layer(result, layer, ("landcover", "road_areas"))
+    if field not in polygons.columns:
+        raise VectorError(f"{result} has no column {field}.", "Name the column with the class with --field.")
+    with rasterio.open(truth) as dataset:
+        classes = dataset.read(1, masked=True).astype(np.int64).filled(-1)
+        geometry = to_crs(polygons, dataset.crs)
+        agreement = raster_agreement(
+            geometry, polygons.columns[field].astype(np.int64), classes, dataset.transform, nodata=-1
+        )
+        holes = bool((classes != -1).all())
+    scores = check_coverage(geometry, holes=holes)
+    figures: Figures = {**scores.figures(), "agreement": agreement}
+    text = (
+        f"{scores.polygons} polygons, {scores.invalid} invalid, {'a' if scores.is_coverage else 'no'} valid coverage, "
+        f"overlaps {scores.overlap_area:.2f}, gaps {scores.gap_area:.2f}, agreement {agreement:.4f}"
+    )
+    return figures, text

@@ -1,0 +1,1 @@
+"""Measures of road networks, coverages and rasters against the truth."""
