@@ -17,6 +17,7 @@ from mindspore import nn
 from onnx import helper
 
 from ..networks import NETWORKS, architecture_name, create_network, network_entry, other_options
+from ..networks.layers import StemPool
 from .mindir import export_onnx
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "graphs"
@@ -31,8 +32,8 @@ def graph_names() -> list[str]:
     """All graphs: every network, with every combination of options that are not its defaults."""
     names = []
     for name, entry in NETWORKS.items():
-        pools = ("symmetric", "same") if "stem_pool" in entry.defaults else (None,)
-        strides = (16, 8) if "output_stride" in entry.defaults else (None,)
+        pools: tuple[StemPool | None, ...] = ("symmetric", "same") if "stem_pool" in entry.defaults else (None,)
+        strides: tuple[int | None, ...] = (16, 8) if "output_stride" in entry.defaults else (None,)
         names += [architecture_name(name, stem_pool=pool, output_stride=stride) for stride in strides for pool in pools]
     return names
 

@@ -118,14 +118,15 @@ def _weights(checkpoint: Path, network: nn.Cell, precision: Precision) -> dict[s
     weights = match_parameters(tensors, shapes, str(checkpoint))
     if precision == "float32":
         return dict(weights)
-    rounded = {name: values.astype(np.float16) for name, values in weights.items()}
-    for name, values in rounded.items():
-        if not np.isfinite(values).all():
-            raise CheckpointError(f"{name} of {checkpoint} holds values beyond float16.", "Store float32 instead.")
-        # A variance that rounds to 0 would be divided by.
-        if name.endswith("moving_variance") and (values <= 0).any():
-            rounded[name] = weights[name]
-    return rounded
+    return {name: _rounded(name, values, checkpoint) for name, values in weights.items()}
+
+
+def _rounded(name: str, values: Floats, checkpoint: Path) -> NDArray[Any]:
+    """The weights in float16; a variance that would be rounded to 0, by which is divided, as it is."""
+    rounded = values.astype(np.float16)
+    if not np.isfinite(rounded).all():
+        raise CheckpointError(f"{name} of {checkpoint} holds values beyond float16.", "Store float32 instead.")
+    return values if name.endswith("moving_variance") and (rounded <= 0).any() else rounded
 
 
 def _load(network: nn.Cell, weights: Mapping[str, NDArray[Any]]) -> None:
@@ -142,16 +143,16 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     weights = read_checkpoint(folder / WEIGHTS)
     graph = load_onnx(graph_path(str(card.architecture), card.options, GRAPHS))
     fill_graph(graph, weights, WEIGHTS, {"classes": len(card.classes), "bands": card.bands})
-    differences = {WEIGHTS: _difference(network, graph, card, shapes)}
+    differences = {WEIGHTS: largest_difference(network, graph, card, shapes)}
     if "onnx" in formats:
         helper.set_model_props(graph, {"producer": "TerraSpore", CARD_KEY: card_text(card)})
         (folder / "model.onnx").write_bytes(graph.SerializeToString())
-        differences["model.onnx"] = _difference(network, load_onnx(folder / "model.onnx"), card, shapes)
+        differences["model.onnx"] = largest_difference(network, load_onnx(folder / "model.onnx"), card, shapes)
     if "mindir" in formats:
         shape = (1, card.bands, card.tile, card.tile)
         (folder / "model.mindir").write_bytes(export_mindir(network, shape))
         # At the size that it was exported with: MINDIR may have sizes in it.
-        differences["model.mindir"] = _difference(network, convert(folder / "model.mindir"), card, [shape])
+        differences["model.mindir"] = largest_difference(network, convert(folder / "model.mindir"), card, [shape])
     wrong = {name: value for name, value in differences.items() if not value <= TOLERANCE}
     if wrong:
         name, value = next(iter(wrong.items()))
@@ -159,7 +160,7 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     return differences
 
 
-def _difference(
+def largest_difference(
     network: nn.Cell, graph: onnx.ModelProto, card: ModelCard, shapes: Sequence[tuple[int, int, int, int]]
 ) -> float:
     """The largest difference of a probability between MindSpore and ONNX Runtime, on noise."""

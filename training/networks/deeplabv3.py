@@ -83,9 +83,7 @@ class AtrousPyramid(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, in, h, w) to (N, out, h, w)."""
-        parts = ()
-        for part in self.aspp_convs:
-            parts += (part(x),)
+        parts = [part(x) for part in self.aspp_convs]
         return self.drop(self.relu(self.bn1(self.conv1(ops.cat(parts, 1)))))
 
 

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from terraspore.engine.errors import ParameterError
+from terraspore.engine.models.card import card_text, parse_card
+from terraspore.training.config import Config, DataConfig, NetworkConfig, NormalisationConfig
+from terraspore.training.export.card import CardDetails, model_card
+
+pytestmark = pytest.mark.mindspore
+SHA = "0" * 64
+
+
+def card(config: Config, **details):
+    return model_card(config, CardDetails(name="model", **details), weights="weights.ckpt", sha256=SHA)
+
+
+def test_card_of_a_road_network():
+    made = card(Config(resolution=0.5, licence="CC0", source="here"), figures={"iou": 0.5})
+    assert (made.task, made.architecture, made.activation) == ("roads", "dlinknet34", "sigmoid")
+    assert [(c.id, c.name) for c in made.classes] == [(1, "road")]
+    assert (made.resolution, made.tile, made.overlap, made.multiple) == (0.5, 512, 64, 32)
+    assert (made.licence, made.data, made.figures) == ("CC0", "here", {"iou": 0.5})
+    # D-LinkNet's value / 255 * 3.2 - 1.6
+    value = (200 * made.normalisation.scale - made.normalisation.mean[0]) / made.normalisation.std[0]
+    assert value == pytest.approx(200 / 255 * 3.2 - 1.6)
+    assert parse_card(card_text(made), "here") == made
+
+
+def test_card_of_many_classes_and_bands():
+    config = Config(
+        resolution=2.0,
+        network=NetworkConfig("deeplabv3_resnet50", 3, {"in_channels": 4, "output_stride": 8}),
+        data=DataConfig(classes=("water", "forest", "other"), colours=((0, 0, 255), (0, 128, 0), (9, 9, 9))),
+        normalisation=NormalisationConfig(1.0, (1.0,) * 4, (2.0,) * 4),
+    )
+    made = card(config)
+    assert (made.task, made.activation, made.bands) == ("landcover", "softmax", 4)
+    assert made.options == {"output_stride": 8}
+    assert [(c.id, c.colour) for c in made.classes] == [(0, (0, 0, 255)), (1, (0, 128, 0)), (2, (9, 9, 9))]
+
+
+def test_options_that_are_defaults_are_not_in_the_card():
+    config = Config(resolution=1.0, network=NetworkConfig("dlinknet34", 1, {"stem_pool": "symmetric"}))
+    assert card(config).options == {}
+    config = dataclasses.replace(config, network=NetworkConfig("dlinknet34-same", 1))
+    assert (card(config).architecture, card(config).options) == ("dlinknet34", {"stem_pool": "same"})
+
+
+@pytest.mark.parametrize(
+    ("config", "part"),
+    [
+        (Config(), "resolution"),
+        (Config(resolution=1.0, network=NetworkConfig("lednet", 4)), "names"),
+        (Config(resolution=1.0, network=NetworkConfig("dlinknet34", 1, {"in_channels": 4})), "4 bands"),
+    ],
+)
+def test_what_is_lacking_is_said(config, part):
+    with pytest.raises(ParameterError, match=part):
+        card(config)

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import json
+
+import onnx
+import pytest
+from terraspore.training.export.graphs import FOLDER, graph_names, write_graphs
+from terraspore.training.networks import NETWORKS
+
+pytestmark = pytest.mark.mindspore
+
+
+@pytest.mark.parametrize("name", ["lednet", "dlinknet34"])
+def test_graphs_in_the_repository_are_those_that_the_networks_give(name, tmp_path):
+    (path,) = write_graphs([name], tmp_path)
+    assert path.read_bytes() == (FOLDER / f"{name}.onnx").read_bytes()
+
+
+def test_every_network_with_every_option_has_a_graph():
+    assert {path.stem for path in FOLDER.glob("*.onnx")} == set(graph_names())
+    assert {name.partition("-")[0] for name in graph_names()} == set(NETWORKS)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.onnx")), ids=lambda path: path.stem)
+def test_graphs_have_no_weights_and_say_what_they_are(path):
+    model = onnx.load(path)
+    assert path.stat().st_size < 100_000
+    image, *weights = model.graph.input
+    sizes = [size.dim_param for size in image.type.tensor_type.shape.dim]
+    assert (image.name, sizes) == ("image", ["batch", "bands", "height", "width"])
+    (logits,) = model.graph.output
+    assert (logits.name, logits.type.tensor_type.shape.dim[1].dim_param) == ("logits", "classes")
+    assert len(weights) > 60
+    assert not {weight.name for weight in weights} & {tensor.name for tensor in model.graph.initializer}
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    assert path.stem.partition("-")[0] == metadata["architecture"]
+    suffixes = {"os8": ("output_stride", 8), "same": ("stem_pool", "same"), "symmetric": ("stem_pool", "symmetric")}
+    assert json.loads(metadata["options"]) == dict(suffixes[suffix] for suffix in path.stem.split("-")[1:])

@@ -1,0 +1,156 @@
+"""``terraspore export``: a checkpoint becomes a folder that the engine runs."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import yaml
+from onnx import numpy_helper
+from terraspore.engine.cli import run
+from terraspore.engine.cli.services import Services
+from terraspore.engine.models.catalogue import find_model, read_model
+from terraspore.engine.models.graph import build_graph
+from terraspore.training.export.model import largest_difference
+from terraspore.training.networks import create_network
+
+pytestmark = pytest.mark.mindspore
+COMMANDS = {"export": (".training.cli.export", "export", "")}
+
+
+def export(*words: str | Path) -> tuple[int, dict]:
+    """Exit code and last event of the command."""
+    out = io.StringIO()
+    services = Services(stdout=out, stderr=io.StringIO())
+    code = run(["export", *map(str, words), "--json"], extra_commands=COMMANDS, services=services)
+    return code, json.loads(out.getvalue().splitlines()[-1])
+
+
+def network(classes: int = 2):
+    ms.set_seed(3)
+    cell = create_network("lednet", num_classes=classes)
+    for parameter in cell.get_parameters():
+        if parameter.name.startswith("apn.") and parameter.name.endswith("beta"):
+            parameter.set_data(ms.ops.ones_like(parameter))
+    cell.set_train(False)
+    return cell
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory) -> Path:
+    """What a training run leaves: weights with the optimizer's state, and the configuration."""
+    folder = tmp_path_factory.mktemp("run")
+    cell = network()
+    state = [{"name": f"adam_m.{p.name}", "data": p} for p in list(cell.get_parameters())[:3]]
+    weights = [{"name": p.name, "data": p} for p in cell.get_parameters()]
+    ms.save_checkpoint(weights + state, str(folder / "best.ckpt"))
+    config = {
+        "name": "tiny",
+        "title": "Tiny land cover",
+        "resolution": 0.3,
+        "network": {"name": "lednet", "num_classes": 2},
+        "data": {"classes": ["low", "high"]},
+        "loss": {"name": "ce"},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(run_folder, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    code, event = export(run_folder, "--out", folder, "--tile", 64, "--figure", "mean_iou=0.25")
+    assert code == 0, event
+    assert set(event["summary"]) == {f"difference {n}" for n in ("weights.ckpt", "model.onnx", "model.mindir")}
+    assert all(value < 1e-3 for value in event["summary"].values())
+    return folder
+
+
+def probabilities(model) -> np.ndarray:
+    """What the engine's graph makes of a picture."""
+    session = onnxruntime.InferenceSession(build_graph(model).SerializeToString(), providers=["CPUExecutionProvider"])
+    tiles = np.random.default_rng(4).integers(0, 256, (2, 3, 64, 64), np.uint8)
+    return session.run(None, {"image": tiles})[0]
+
+
+def mindspores(cell) -> np.ndarray:
+    """The same by MindSpore, the normalisation and softmax written out."""
+    tiles = np.random.default_rng(4).integers(0, 256, (2, 3, 64, 64), np.uint8)
+    logits = cell(ms.Tensor(((tiles / 255 - 0.5) / 0.3125).astype(np.float32))).asnumpy()
+    powers = np.exp(logits)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def test_engine_runs_the_folder_as_it_is(model):
+    found = read_model(model)
+    assert found.card.title == "Tiny land cover"
+    assert [c.name for c in found.card.classes] == ["low", "high"]
+    assert found.card.figures == {"mean_iou": 0.25}
+    np.testing.assert_allclose(probabilities(found), mindspores(network()), atol=1e-3)
+
+
+def test_engine_runs_the_onnx_file_alone(model, tmp_path):
+    path = tmp_path / "alone.onnx"
+    path.write_bytes((model / "model.onnx").read_bytes())
+    found = find_model(str(path))
+    assert found.card.resolution == 0.3
+    np.testing.assert_allclose(probabilities(found), mindspores(network()), atol=1e-3)
+
+
+def test_mindspore_loads_the_mindir(model):
+    cell = ms.nn.GraphCell(ms.load(str(model / "model.mindir")))
+    image = np.random.default_rng(4).normal(size=(1, 3, 64, 64)).astype(np.float32)
+    np.testing.assert_allclose(
+        cell(ms.Tensor(image)).asnumpy(), network()(ms.Tensor(image)).asnumpy(), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_half_precision_is_half_the_size_and_nearly_the_same(run_folder, model, tmp_path):
+    code, _ = export(
+        run_folder, "--out", tmp_path / "half", "--precision", "float16", "--only-checkpoint", "--tile", 64
+    )
+    assert code == 0
+    assert sorted(path.name for path in (tmp_path / "half").iterdir()) == ["card.json", "weights.ckpt"]
+    sizes = [(folder / "weights.ckpt").stat().st_size for folder in (tmp_path / "half", model)]
+    assert sizes[0] < 0.6 * sizes[1]
+    np.testing.assert_allclose(probabilities(read_model(tmp_path / "half")), mindspores(network()), atol=0.02)
+
+
+def test_difference_finds_one_weight_that_is_wrong(model):
+    graph = onnx.load(model / "model.onnx")
+    card = read_model(model).card
+    assert largest_difference(network(), graph, card, [(1, 3, 64, 64)]) < 1e-4
+    weight = next(t for t in graph.graph.initializer if t.name == "apn.mid.0.conv.bias")
+    weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) + np.float32([0, 1]), weight.name))
+    assert largest_difference(network(), graph, card, [(1, 3, 64, 64)]) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--arch", "dlinknet34", "--classes", "road"], "not of this network"),
+        (["--classes", "a,b,c"], "not of this network"),
+        (["--figure", "iou"], "NAME=VALUE"),
+        (["--tile", "2", "--overlap", "1"], "overlap"),
+        (["data.classes=[a,b,c]"], "names"),
+    ],
+)
+def test_mistakes_are_said_and_leave_nothing(run_folder, tmp_path, words, part):
+    code, event = export(run_folder, "--out", tmp_path / "model", "--resolution", 1, *words)
+    assert code == 2
+    assert part in event["text"] + str(event["hint"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_is_there_is_kept(run_folder, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.txt").write_text("mine", "utf-8")
+    code, event = export(run_folder, "--out", tmp_path / "model")
+    assert (code, event["code"]) == (2, "OutputError")
+    assert (tmp_path / "model" / "mine.txt").exists()
