@@ -171,7 +171,8 @@ class RowWriter:
 
     def _build_overviews(self) -> None:
         longest = max(self._width, self._height)
-        factors = [2**n for n in range(1, 16) if longest / 2**n >= BLOCK / 2]
+        # From 4 to 4: less than half the time that steps of 2 take, and no screen needs more pixels than it can show.
+        factors = [4**n for n in range(1, 8) if longest / 4**n >= BLOCK / 4]
         if not factors:
             return
         method = Resampling.average if self._layout.colours is None else Resampling.nearest
