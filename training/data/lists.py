@@ -1,0 +1,115 @@
+"""List files, "image<TAB>label" a line, for Cityscapes (also with coarse labels), VOC with SBD, and any two folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...engine.errors import SourceError
+
+Pair = tuple[str, str | None]
+
+
+def write_list(pairs: Sequence[Pair], path: Path) -> None:
+    """Write a list; a pair without label makes a line of one column."""
+    lines = [image if label is None else f"{image}\t{label}" for image, label in pairs]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def cityscapes_lists(root: Path) -> dict[str, list[Pair]]:
+    """Lists by name, relative to ``root``: train, val, trainval, test (one column), train+ and train++.
+
+    ``train+`` adds the coarse labels of ``train_extra``, ``train++`` those of ``train_extra`` and ``val``'s fine
+    ones. Lists whose
+    images are not there are left out.
+    """
+    fine = {name: _cityscapes(root, name, "gtFine") for name in ("train", "val")}
+    coarse = _cityscapes(root, "train_extra", "gtCoarse")
+    lists: dict[str, list[Pair]] = {
+        **fine,
+        "trainval": fine["train"] + fine["val"],
+        "test": [(image, None) for image, _ in _cityscapes(root, "test", None)],
+    }
+    if coarse:
+        lists["train+"] = fine["train"] + coarse
+        lists["train++"] = fine["train"] + fine["val"] + coarse
+    found = {name: pairs for name, pairs in lists.items() if pairs}
+    if not found:
+        raise SourceError(f"{root} holds no leftImg8bit/<split>/<city>/*_leftImg8bit.png.")
+    return found
+
+
+def _cityscapes(root: Path, split: str, kind: str | None) -> list[Pair]:
+    pairs: list[Pair] = []
+    for image in sorted((root / "leftImg8bit" / split).glob("*/*_leftImg8bit.png")):
+        label = None
+        if kind is not None:
+            stem = image.name.removesuffix("_leftImg8bit.png")
+            path = root / kind / split / image.parent.name / f"{stem}_{kind}_labelTrainIds.png"
+            if not path.is_file():
+                raise SourceError(f"{image} has no label {path}.", "Make it with `terraspore labels cityscapes`.")
+            label = str(path.relative_to(root))
+        pairs.append((str(image.relative_to(root)), label))
+    return pairs
+
+
+def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path) -> dict[str, list[Pair]]:
+    """The five lists of VOC2012 with SBD: voc_train, voc_val, sbd_train, sbd_val, and vocaug_train.
+
+    ``vocaug_train`` is everything of SBD that is neither in VOC's train nor in its val, plus VOC's train (10,582
+    images).
+
+    Args:
+        voc: the folder VOC2012 (ImageSets, JPEGImages).
+        sbd: SBD's folder ``dataset`` (img, train.txt, val.txt).
+        voc_labels: class-number PNGs of VOC.
+        sbd_labels: class-number PNGs of SBD.
+    """
+    names = {
+        "voc_train": _names(voc / "ImageSets" / "Segmentation" / "train.txt"),
+        "voc_val": _names(voc / "ImageSets" / "Segmentation" / "val.txt"),
+        "sbd_train": _names(sbd / "train.txt"),
+        "sbd_val": _names(sbd / "val.txt"),
+    }
+    lists = {
+        name: _pairs(ids, *((voc / "JPEGImages", voc_labels) if name.startswith("voc") else (sbd / "img", sbd_labels)))
+        for name, ids in names.items()
+    }
+    taken = set(names["voc_train"]) | set(names["voc_val"])
+    more = [name for name in names["sbd_train"] + names["sbd_val"] if name not in taken]
+    lists["vocaug_train"] = lists["voc_train"] + _pairs(more, sbd / "img", sbd_labels)
+    return lists
+
+
+def folder_list(images: Path, labels: Path, root: Path) -> list[Pair]:
+    """Images of a folder with the labels of the same name of another, relative to ``root``."""
+    found = {path.stem: path for path in labels.iterdir() if path.suffix.lower() in (".png", ".tif")}
+    pairs: list[Pair] = []
+    for image in sorted(images.iterdir()):
+        if image.suffix.lower() not in (".jpg", ".jpeg", ".png", ".tif"):
+            continue
+        if image.stem not in found:
+            raise SourceError(f"{image} has no label of the same name in {labels}.")
+        pairs.append((_relative(image, root), _relative(found[image.stem], root)))
+    if not pairs:
+        raise SourceError(f"{images} holds no images.")
+    return pairs
+
+
+def _pairs(names: Iterable[str], images: Path, labels: Path) -> list[Pair]:
+    return [(str(images / f"{name}.jpg"), str(labels / f"{name}.png")) for name in names]
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise SourceError(f"The list {path} cannot be read: {error.strerror}.") from error
+
+
+def _relative(path: Path, root: Path) -> str:
+    try:
+        return str(path.resolve().relative_to(root.resolve()))
+    except ValueError:
+        return str(path.resolve())
