@@ -21,7 +21,7 @@ from .card import ModelCard, OptionValue, card_text
 from .catalogue import Model
 from .checkpoint import Array, read_checkpoint
 from .onnx_model import load_onnx
-from .parameters import Shape, is_training_state, match_parameters
+from .parameters import Shape, is_of_parts, is_training_state, match_parameters
 from .wrap import wrap_network
 
 if TYPE_CHECKING:
@@ -132,10 +132,14 @@ def fill_graph(
 
 
 def _without_training_only(graph: onnx.ModelProto, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """The tensors but for those of parts that only training uses (auxiliary heads), by the graph's metadata."""
+    parts = training_only_parts(graph)
+    return {name: tensor for name, tensor in tensors.items() if not is_of_parts(name, parts)}
+
+
+def training_only_parts(graph: onnx.ModelProto) -> list[str]:
+    """Names of the parts of a network that only training uses (auxiliary heads), by its graph's metadata."""
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
-    parts = metadata.get("training_only", "").split()
-    return {name: tensor for name, tensor in tensors.items() if not any(f".{part}" in f".{name}" for part in parts)}
+    return metadata.get("training_only", "").split()
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:

@@ -30,6 +30,11 @@ def is_training_state(name: str) -> bool:
     return _STATE.fullmatch(name) is not None
 
 
+def is_of_parts(name: str, parts: Sequence[str]) -> bool:
+    """Whether ``name`` is of one of ``parts``, which end with a point, at any depth."""
+    return any(f".{part}" in f".{name}" for part in parts)
+
+
 def match_parameters(
     tensors: Mapping[str, Array], wanted: Mapping[str, Shape], origin: str
 ) -> dict[str, NDArray[np.float32]]:

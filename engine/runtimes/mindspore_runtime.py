@@ -12,7 +12,9 @@ from ..errors import RuntimeUnavailableError
 from ..models.card import ModelCard
 from ..models.catalogue import Model
 from ..models.checkpoint import read_checkpoint
-from ..models.parameters import is_training_state, match_parameters
+from ..models.graph import graph_path, known_architectures, training_only_parts
+from ..models.onnx_model import load_onnx
+from ..models.parameters import is_of_parts, is_training_state, match_parameters
 from .base import DeviceInfo, Probabilities, Request, Tiles, check_tiles, failure_of
 from .hardware import cpu_title, find_accelerators
 from .tuning import best_batch
@@ -76,13 +78,25 @@ def _network(model: Model, request: Request) -> Any:
     network = request.network_factory(
         card.architecture, num_classes=len(card.classes), in_channels=card.bands, **card.options
     )
-    parameters = {parameter.name: parameter for parameter in network.get_parameters()}
-    tensors = read_checkpoint(model.weights, wanted=lambda name: not is_training_state(name))
+    unused = _training_only(card)
+    parameters = {
+        parameter.name: parameter for parameter in network.get_parameters() if not is_of_parts(parameter.name, unused)
+    }
+    tensors = read_checkpoint(
+        model.weights, wanted=lambda name: not is_training_state(name) and not is_of_parts(name, unused)
+    )
     shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     for name, values in match_parameters(tensors, shapes, str(model.weights)).items():
         parameters[name].set_data(mindspore.Tensor(values))
     network.set_train(False)
     return network
+
+
+def _training_only(card: ModelCard) -> list[str]:
+    """Parts of the network that a checkpoint need not have, as the engine's own graph of it says."""
+    if card.architecture not in known_architectures():
+        return []
+    return training_only_parts(load_onnx(graph_path(card.architecture, card.options)))
 
 
 class MindSporeSession:
