@@ -105,7 +105,7 @@ def trace_edges(above: Ints, below: Ints, near: Bits, linked: Bits, degree: Bits
         if degree[i] == 2:
             twos += 1
         else:
-            ends += max(degree[i], 1)
+            ends += max(int(degree[i]), 1)  # without Numba, NumPy adds in uint8
     # An edge uses two link ends; a ring has at least four pixels; edges repeat their two end pixels.
     path = np.empty(twos + ends + twos // 4 + 1, np.int64)
     start = np.empty(ends + twos // 4 + 2, np.int64)
