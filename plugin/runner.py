@@ -19,12 +19,14 @@ from qgis.core import (
     QgsProcessingUtils,
     QgsProject,
 )
-from qgis.PyQt.QtCore import QCoreApplication, QObject, Qt, QUrl, pyqtSignal
+from qgis.PyQt.QtCore import QCoreApplication, QObject, Qt, QTimer, QUrl, pyqtSignal
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 
 from .i18n import tr
 from .log import log_info, log_warning
 from .results import Dresser, dress_layer, group_layer
+
+_LATER_MS = 300
 
 
 class RunFeedback(QgsProcessingFeedback):
@@ -181,7 +183,9 @@ class Run(QObject):
     def _fail(self, text: str) -> None:
         self._clear_progress()
         log_warning(text)
-        self._iface.messageBar().pushMessage(self._algorithm.displayName(), text, Qgis.MessageLevel.Critical, 0)
+        bar, title = self._iface.messageBar(), self._algorithm.displayName()
+        # A moment later, so that QGIS's own "Task failed", which says nothing, does not cover the reason.
+        QTimer.singleShot(_LATER_MS, lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Critical, 0))
         self._finish(False, {})
 
     def _clear_progress(self) -> None:

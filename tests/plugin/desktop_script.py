@@ -1,0 +1,284 @@
+"""Runs inside a desktop QGIS with a fresh profile: what a person does, from the zip to the styled layer.
+
+    qgis --code desktop_script.py          (DESKTOP_CONFIG: a JSON file that says where things are)
+
+Writes ``report.json`` and pictures into the output folder. A step is a generator: it yields a condition to wait for,
+while QGIS's own event loop runs; so the main thread is never held by this script, and gaps in the beat of a timer
+are QGIS's or the plugin's.
+"""
+
+import json
+import os
+import time
+import traceback
+from pathlib import Path
+
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.PyQt.QtCore import QTimer, Qt
+from qgis.PyQt.QtTest import QTest
+from qgis.PyQt.QtWidgets import QApplication, QDialogButtonBox, QPushButton, QToolBar
+from qgis.utils import iface, plugins
+
+CONFIG = json.loads(Path(os.environ["DESKTOP_CONFIG"]).read_text())
+OUT = Path(CONFIG["out"])
+REPORT = {"steps": [], "shots": []}
+BEAT_MS = 10
+BEATS = []
+
+
+class Beat:
+    """Measures the longest time for which the event loop did not come round."""
+
+    def __init__(self):
+        self.longest, self.last = 0.0, time.monotonic()
+        self.begin, self.when = self.last, 0.0
+        BEATS.append(self)
+        self.timer = QTimer()
+        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self.timer.timeout.connect(self.tick)
+        self.timer.start(BEAT_MS)
+
+    def tick(self):
+        now = time.monotonic()
+        if now - self.last > self.longest:
+            self.longest, self.when = now - self.last, round(now - self.begin, 2)
+        self.last = now
+
+    def stop(self):
+        self.timer.stop()
+        return [round(1000 * self.longest), self.when, round(time.monotonic() - self.begin, 2)]
+
+
+def picture(name, widget=None):
+    """Save a picture; the time that this takes is nobody's fault."""
+    for beat in BEATS:
+        beat.tick()
+    (widget or iface.mainWindow()).grab().save(str(OUT / f"{name}.png"))
+    REPORT["shots"].append(name)
+    for beat in BEATS:
+        beat.last = time.monotonic()
+
+
+def pause(seconds):
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
+
+
+def plugin():
+    return plugins["terraspore"]
+
+
+def visible(name):
+    found = [widget for widget in QApplication.topLevelWidgets() if widget.objectName() == name and widget.isVisible()]
+    return found[0] if found else None
+
+
+def install():
+    """The zip, through QGIS's own installer."""
+    import pyplugin_installer
+
+    pyplugin_installer.instance().installFromZipFile(CONFIG["zip"])
+    yield lambda: "terraspore" in plugins
+    assert Path(plugin().__class__.__module__.split(".")[0]) == Path("terraspore")
+    names = [a.id() for a in QgsApplication.processingRegistry().providerById("terraspore").algorithms()]
+    REPORT["algorithms"] = names
+
+
+def explain():
+    """Without an engine the dialog says what to do, and OK is off."""
+    from terraspore.plugin.dialogs.forms import ROADS
+
+    dialog = plugin().interface.open_dialog(ROADS)
+    yield pause(0.5)
+    assert not dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).isEnabled()
+    picture("no-engine", dialog)
+    dialog.reject()
+    yield pause(0.2)
+
+
+def set_up():
+    """The environment from a folder of wheels, on the options page; then the test of the engine."""
+    from terraspore.plugin.options.page import OptionsPage
+
+    QTimer.singleShot(0, plugin().interface.show_options)
+    yield lambda: QApplication.activeModalWidget() is not None
+    window = QApplication.activeModalWidget()
+    window.resize(1000, 860)
+    page = window.findChild(OptionsPage)
+    if CONFIG.get("interpreter"):
+        page.engine.interpreter.setFilePath(CONFIG["interpreter"])
+        page.engine.test.click()
+    else:
+        from terraspore.plugin.options import engine_box
+
+        engine_box.QFileDialog.getExistingDirectory = staticmethod(lambda *_: CONFIG["wheels"])
+        beat = Beat()
+        QTest.mouseClick(page.engine.create_offline, Qt.MouseButton.LeftButton)
+        yield pause(4)
+        picture("options-installing", window)
+        yield lambda: page.engine._work is None or "auto takes" in page.engine.log.toPlainText()
+        REPORT["setup_gap_ms"] = beat.stop()
+    yield lambda: page.engine._work is None and "auto takes" in page.engine.log.toPlainText()
+    REPORT["engine_test"] = page.engine.log.toPlainText()
+    yield pause(0.3)
+    picture("options", window)
+    window.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok).click()
+    yield lambda: QApplication.activeModalWidget() is None
+
+
+def extract():
+    """Right-click the layer, Extract Roads, OK."""
+    layer = QgsRasterLayer(CONFIG["image"], CONFIG["layer"])
+    QgsProject.instance().addMapLayer(layer)
+    iface.setActiveLayer(layer)
+    iface.zoomToActiveLayer()
+    iface.messageBar().clearWidgets()
+    yield pause(2)
+    view = iface.layerTreeView()
+    menu = view.menuProvider().createContextMenu()
+    action = next(action for action in menu.actions() if action.text() == "Extract Roads")
+    menu.popup(view.mapToGlobal(view.rect().center()))
+    yield pause(0.3)
+    picture("menu", menu)
+    menu.close()
+    action.trigger()
+    yield lambda: visible("terraspore-extractroads") is not None
+    dialog = visible("terraspore-extractroads")
+    yield pause(0.5)
+    picture("dialog", dialog)
+    REPORT["note"] = dialog._note.text()
+    runs, ended = plugin().interface.runs, []
+    QTest.mouseClick(dialog.buttons.button(QDialogButtonBox.StandardButton.Ok), Qt.MouseButton.LeftButton)
+    yield lambda: len(runs) == 1
+    runs[0].ended.connect(lambda good, results: ended.append((good, results, beat.stop())))
+    beat = Beat()
+    yield lambda: ended or (iface.mainWindow().findChild(QPushButton, "terraspore-cancel") is not None)
+    yield pause(1.5)
+    picture("running")
+    yield lambda: bool(ended)
+    good, results, REPORT["run_gap_ms"] = ended[0]
+    REPORT["good"], REPORT["results"] = good, {name: str(value) for name, value in results.items()}
+    yield pause(2.5)
+    picture("result")
+    describe_layers()
+
+
+def describe_layers():
+    project = QgsProject.instance()
+    REPORT["layers"] = [
+        {
+            "name": layer.name(),
+            "crs": layer.crs().authid(),
+            "valid": layer.isValid(),
+            "features": layer.featureCount() if hasattr(layer, "featureCount") else None,
+            "renderer": layer.renderer().type() if layer.renderer() else None,
+            "title": layer.metadata().title(),
+            "abstract": layer.metadata().abstract(),
+            "group": project.layerTreeRoot().findLayer(layer.id()).parent().name(),
+        }
+        for layer in project.mapLayers().values()
+    ]
+    bar = iface.messageBar().currentItem()
+    REPORT["message"] = bar.text() if bar else ""
+
+
+def cancel():
+    """The button in the message bar ends a run within two seconds; the layer may be removed meanwhile."""
+    from terraspore.plugin.dialogs.forms import ROADS
+
+    layer = QgsRasterLayer(CONFIG["image"], "removed while running")
+    QgsProject.instance().addMapLayer(layer)
+    iface.setActiveLayer(layer)
+    iface.messageBar().clearWidgets()
+    dialog = plugin().interface.open_dialog(ROADS)
+    dialog.tta.setChecked(True)
+    runs, ended = plugin().interface.runs, []
+    dialog.accept()
+    yield lambda: len(runs) == 1
+    runs[0].ended.connect(lambda good, _results: ended.append(good))
+    yield pause(0.7)
+    QgsProject.instance().removeMapLayer(layer.id())
+    yield pause(0.5)
+    button = iface.mainWindow().findChild(QPushButton, "terraspore-cancel")
+    assert button is not None and not ended
+    begin = time.monotonic()
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    yield lambda: bool(ended)
+    REPORT["cancel_seconds"] = round(time.monotonic() - begin, 2)
+    yield pause(0.3)
+    bar = iface.messageBar().currentItem()
+    REPORT["cancel_message"] = bar.text() if bar else ""
+
+
+def reload():
+    """Unloaded, nothing of the plugin is left; loaded again, everything is there once."""
+    from qgis.utils import loadPlugin, startPlugin, unloadPlugin
+
+    host = plugin().context.host
+    REPORT["processes_before"] = len(host.processes())
+    for _ in range(3):
+        unloadPlugin("terraspore")
+        yield pause(0.3)
+        REPORT["left"] = leftovers()
+        REPORT["processes_after"] = len(host.processes())
+        assert loadPlugin("terraspore") and startPlugin("terraspore")
+        yield pause(0.3)
+    REPORT["back"] = leftovers()
+
+
+def leftovers():
+    window = iface.mainWindow()
+    names = [action.objectName() for action in window.findChildren(type(iface.actionExit()))]
+    bars = [bar for bar in window.findChildren(QToolBar) if bar.objectName() == "TerraSporeToolbar"]
+    provider = QgsApplication.processingRegistry().providerById("terraspore")
+    return {
+        "actions": sum(name.startswith("terraspore-") for name in names),
+        "toolbars": len(bars),
+        "provider": int(provider is not None),
+    }
+
+
+STEPS = [install, explain, set_up, extract, cancel, reload]
+
+
+class Driver:
+    """Goes through the steps; the first that fails ends everything."""
+
+    def __init__(self):
+        self.steps = iter([step for step in STEPS if step.__name__ in CONFIG.get("steps", [s.__name__ for s in STEPS])])
+        self.current, self.condition, self.begin = None, lambda: True, time.monotonic()
+        self.timer = QTimer()
+        self.timer.timeout.connect(self.tick)
+        self.timer.start(20)
+
+    def tick(self):
+        try:
+            if time.monotonic() - self.begin > CONFIG.get("step_seconds", 150):
+                raise TimeoutError("a step took too long")
+            if not self.condition():
+                return
+            if self.current is None:
+                step = next(self.steps, None)
+                if step is None:
+                    self.finish(None)
+                    return
+                REPORT["steps"].append(step.__name__)
+                self.current, self.begin = step(), time.monotonic()
+            self.condition = lambda: False
+            self.condition = next(self.current, None)
+            if self.condition is None:
+                self.current, self.condition = None, lambda: True
+        except Exception:  # noqa: BLE001 (told to the test)
+            self.finish(traceback.format_exc())
+
+    def finish(self, error):
+        self.timer.stop()
+        REPORT["error"] = error
+        if error:
+            picture("error", QApplication.activeModalWidget())
+        (OUT / "report.json").write_text(json.dumps(REPORT, indent=1))
+        QTimer.singleShot(0, QApplication.closeAllWindows)
+        QTimer.singleShot(500, lambda: os._exit(0))
+
+
+QTimer.singleShot(1500, lambda: globals().__setitem__("DRIVER", Driver()))
