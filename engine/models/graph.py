@@ -139,7 +139,8 @@ def _without_training_only(graph: onnx.ModelProto, tensors: Mapping[str, Array])
 def training_only_parts(graph: onnx.ModelProto) -> list[str]:
     """Names of the parts of a network that only training uses (auxiliary heads), by its graph's metadata."""
     metadata = {entry.key: entry.value for entry in graph.metadata_props}
-    return metadata.get("training_only", "").split()
+    parts: list[str] = metadata.get("training_only", "").split()
+    return parts
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:

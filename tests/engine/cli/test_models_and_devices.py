@@ -1,0 +1,91 @@
+"""``terraspore models`` and ``terraspore devices``: tables for people, facts for programs."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from terraspore.engine.cli import run
+from terraspore.engine.cli.devices import choice
+from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.table import table
+from terraspore.engine.models.card import read_card, write_card
+from terraspore.engine.runtimes import select
+from terraspore.engine.runtimes.base import DeviceInfo
+from terraspore.engine.runtimes.probe import Outcome
+
+
+@pytest.fixture
+def command():
+    """A function that runs a command: exit code, what it printed, and its events where it printed JSON."""
+
+    def call(*arguments):
+        services = Services(stdout=io.StringIO(), stderr=io.StringIO())
+        code = run(arguments, services=services)
+        text = services.stdout.getvalue()
+        events = [json.loads(line) for line in text.splitlines()] if "--json" in arguments else []
+        return code, text, events
+
+    return call
+
+
+@pytest.fixture
+def folder(make_model, tmp_path, monkeypatch):
+    """A folder with one whole model and one whose weights were changed; only it and the bundled ones are listed."""
+    for name in ("good", "broken"):
+        shutil.copytree(make_model(np.eye(3)[:1], figures={"iou": 0.512}, licence="CC0-1.0"), tmp_path / name)
+        card = read_card(tmp_path / name / "card.json")
+        write_card(tmp_path / name / "card.json", card.__class__(**{**vars(card), "name": name}))
+    with (tmp_path / "broken" / "net.onnx").open("ab") as file:
+        file.write(b"more")
+    monkeypatch.setenv("TERRASPORE_MODELS", str(tmp_path))
+    return tmp_path
+
+
+def test_models_are_listed_with_figures_and_licence(command, folder):
+    code, text, _ = command("models")
+    assert code == 0
+    (line,) = [line for line in text.splitlines() if line.startswith("good ")]
+    assert "iou 0.512" in line
+    assert "CC0-1.0" in line
+
+
+def test_models_as_facts_and_faults_as_warnings(command, folder):
+    code, _, events = command("models", "--json")
+    assert code == 0
+    (warning,) = [event for event in events if event["type"] == "message"]
+    assert warning["level"] == "warning"
+    assert "broken" in warning["text"]
+    result = events[-1]
+    assert result["outputs"]["good"] == str(folder / "good")
+    assert result["summary"]["good.figures.iou"] == 0.512
+    assert result["summary"]["good.licence"] == "CC0-1.0"
+    assert "broken.task" not in result["summary"]
+
+
+def test_devices_are_tried_and_auto_is_named(command, monkeypatch):
+    runtimes = {name: runtime for name, runtime in select.all_runtimes().items() if name in {"openvino", "onnxruntime"}}
+    monkeypatch.setattr("terraspore.engine.cli.devices.all_runtimes", lambda: runtimes)
+    code, _, events = command("devices", "--threads", "1", "--json")
+    assert code == 0
+    summary = events[-1]["summary"]
+    assert summary["onnxruntime on cpu.works"] == 1
+    assert summary["onnxruntime on cpu.milliseconds"] > 0
+    assert summary[f"{summary['auto']}.works"] == 1
+    assert f"auto takes {summary['auto']}" in events[-1]["text"]
+
+
+def test_the_choice_is_explained():
+    slow = Outcome(DeviceInfo("onnxruntime", "cpu", "A CPU"), "float32", 0.002)
+    fast = Outcome(DeviceInfo("openvino", "cpu", "A CPU"), "bfloat16", 0.001)
+    dead = Outcome(DeviceInfo("onnxruntime", "cuda", "A GPU", "No driver."))
+    text = choice([slow, fast, dead], fast)
+    assert text.startswith("auto takes openvino on cpu in bfloat16")
+    assert "2.0 ms in onnxruntime on cpu" in text
+    assert "cuda" not in text
+    assert choice([dead], None) == "Nothing works, so auto takes nothing."
+
+
+def test_tables_are_aligned_without_trailing_blanks():
+    assert table(("a", "bc"), [("long", "x"), ("y", "")]) == "a     bc\nlong  x\ny"
