@@ -32,6 +32,7 @@ class PersonReporter:
             TextColumn("{task.fields[note]}"),
             console=self._err,
             transient=True,
+            disable=not self._err.is_terminal,  # in a file a bar is only noise
         )
         self._tasks: dict[str, TaskID] = {}
         self._started = False

@@ -63,7 +63,7 @@ def extract_roads(
             cancellation=cancellation,
         )
     seconds = time.perf_counter() - start
-    text = f"{roads.length / 1000:.2f} km of road in {roads.edges} lines"
+    text = f"{roads.length / 1000:.2f} km of road in {_counted(roads.edges, 'line')}"
     figures: Summary = {"length_m": roads.length, "roads": roads.edges, "threshold": threshold}
     return Result(
         outputs=_outputs({"roads": request.output, "probability": request.probability}),
@@ -113,12 +113,16 @@ def extract_classes(
     seconds = time.perf_counter() - start
     outputs = {"vectors": request.output, "classes": request.classes}
     outputs |= {"confidence": request.confidence, "probability": request.probability}
-    what = f"{figures['polygons']} areas" if "polygons" in figures else f"{run.grid.width} x {run.grid.height} pixels"
+    what = (
+        _counted(figures["polygons"], "polygon")
+        if "polygons" in figures
+        else f"{run.grid.width} x {run.grid.height} pixels"
+    )
     return Result(
         outputs=_outputs(outputs),
         summary={**_figures(run, counts), **figures},
         seconds=seconds,
-        text=f"{what} of {len(run.model.card.classes)} classes, {_how(run, counts, seconds)}",
+        text=f"{what}, {_how(run, counts, seconds)}",
     )
 
 
@@ -264,6 +268,13 @@ def _figures(run: Prepared, counts: Counts) -> Summary:
     }
 
 
+def _counted(count: float | int | str | None, what: str) -> str:
+    """``1 line``, ``2 lines``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def _how(run: Prepared, counts: Counts, seconds: float) -> str:
     done = counts.tiles - counts.empty
-    return f"{done} tiles in {seconds:.1f} s on {run.session.device} with {run.session.runtime}. {run.reason}"
+    return (
+        f"{_counted(done, 'tile')} in {seconds:.1f} s on {run.session.device} with {run.session.runtime}. {run.reason}"
+    )
