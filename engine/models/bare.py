@@ -79,7 +79,10 @@ def bare_card(path: Path, sha256: str, said: BareModel) -> ModelCard:
             return dataclasses.replace(card, architecture=None, weights=path.name, sha256=sha256)
         said = _completed(said, _from_onnx(graph, path))
     elif path.suffix.lower() == ".ckpt" and said.architecture is None:
-        raise CardError(f"The checkpoint {path} has no card.json beside it.", "Make one with `terraspore install`, which asks for what is not known.")
+        raise CardError(
+            f"The checkpoint {path} has no card.json beside it.",
+            "Make one with `terraspore install`, which asks for what is not known.",
+        )
     classes = said.classes or ("object",)
     bands = said.bands or 3
     tile = said.tile or _DEFAULT_TILE

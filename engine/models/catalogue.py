@@ -120,7 +120,9 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, bare: B
     if path.suffix.lower() not in WEIGHTS_SUFFIXES:
         raise ModelError(
             f"{path} is neither a model's folder nor a weights file ({', '.join(WEIGHTS_SUFFIXES)}).",
-            "A .pth file is turned into a checkpoint by `terraspore convert` first." if path.suffix in {".pth", ".pt", ".th"} else None,
+            "A .pth file is turned into a checkpoint by `terraspore convert` first."
+            if path.suffix in {".pth", ".pt", ".th"}
+            else None,
         )
     if (path.parent / CARD_NAME).is_file() and read_card(path.parent / CARD_NAME).weights == path.name:
         return read_model(path.parent)
