@@ -143,9 +143,9 @@ def _next_strip(view: View, plan: TilePlan, row: int, top: int, before: Strip | 
         pixels[:, :shared] = before.pixels[:, plan.tile - shared : plan.tile]
     fresh = view.read(0, top + shared, width, top + height, pixels[:, shared:height, :width])
     valid = _join(before, fresh, shared, (height, width), padded)
-    _reflect(pixels, height, width)
+    reflect(pixels, height, width)
     if valid is not None:
-        _reflect(valid[None], height, width)
+        reflect(valid[None], height, width)
     return Strip(row, pixels, valid)
 
 
@@ -165,8 +165,14 @@ def _join(
     return valid
 
 
-def _reflect(pixels: NDArray[Any], height: int, width: int) -> None:
-    """Fill what lies beyond ``height`` and ``width`` by reflection at the border, as often as it takes."""
+def reflect(pixels: NDArray[Any], height: int, width: int) -> None:
+    """Fill what lies beyond ``height`` and ``width`` by reflection at the border, as often as it takes.
+
+    Args:
+        pixels: (layers, rows, columns), changed in place; the first ``height`` rows and ``width`` columns are given.
+        height: rows given, at least 1.
+        width: columns given, at least 1.
+    """
     for axis, size in ((1, height), (2, width)):
         total = pixels.shape[axis]
         if total > size:

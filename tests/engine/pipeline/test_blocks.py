@@ -1,0 +1,54 @@
+"""Blocks computed by themselves give, merged, the raster that the stream writes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from terraspore.engine.events import Cancellation, SilentReporter
+from terraspore.engine.pipeline.blocks import compute_image_block
+from terraspore.engine.pipeline.products import probability_product
+from terraspore.engine.pipeline.stream import run_stream
+from terraspore.engine.pipeline.work import Work
+from terraspore.engine.raster.grid import make_grid
+from terraspore.engine.raster.pixels import choose_bands
+from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.source import open_source
+from terraspore.engine.raster.writer import quantise
+from terraspore.engine.tiling.block import merge_blocks, split_plan
+from terraspore.engine.tiling.plan import make_plan
+
+
+def predict(tiles):
+    """Each tile is seen differently from its neighbours: by its mean, as a network with a wide view would."""
+    share = tiles.astype(np.float32) / 255
+    return np.stack([(share[:, 0] + share.mean(axis=(1, 2, 3))[:, None, None]) / 2, share[:, 1] ** 2], axis=1)
+
+
+def streamed(work):
+    rows = []
+    product = probability_product(work.classes, lambda piece: rows.append(piece.copy()))
+    run_stream(work, predict, [product], SilentReporter(), Cancellation())
+    return np.concatenate(rows, axis=1)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 3), (5, 1), (99, 99)])
+@pytest.mark.parametrize("size", [(150, 170), (20, 170), (25, 20)])
+def test_blocks_of_any_size_merge_to_the_streamed_raster(make_raster, rows, columns, size):
+    pixels = np.random.default_rng(3).integers(0, 250, (1, *size), dtype=np.uint8)
+    pixels[:, 5:90, 60:] = 255  # large enough that tiles are empty
+    with open_source(make_raster(pixels, nodata=255)) as source:
+        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
+        view = View(source, grid, choose_bands(source, None, 3), None, "uint8")
+        work = Work(view, make_plan(grid.width, grid.height, 32, 8), bands=3, classes=2, batch=2)
+        expected = streamed(work)
+        results = [compute_image_block(work, block, predict) for block in split_plan(work.plan, rows, columns)]
+    whole = merge_blocks(work.plan, [(result.block, result.total) for result in reversed(results)], 2)
+    valid = np.ones(size, bool)
+    for result in results:
+        if result.valid is not None:
+            x0, y0, x1, y1 = result.block.window
+            valid[y0:y1, x0:x1] &= result.valid
+    written = np.empty(whole.shape, np.uint8)
+    quantise(whole, valid, written)
+    np.testing.assert_array_equal(written, expected)
+    np.testing.assert_array_equal(valid, pixels[0] != 255)
