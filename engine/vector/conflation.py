@@ -120,15 +120,14 @@ def _split(line: object, near: Lines, distance: float) -> tuple[object, list[obj
     if not len(near):
         return None, [line]
     around = shapely.union_all(shapely.buffer(near, distance))
-    outside = [
-        part
-        for part in shapely.get_parts(shapely.difference(line, around)).tolist()
-        if shapely.length(part) >= SHORTEST_PART * distance
-    ]
-    if not outside:
+    parts = shapely.get_parts(shapely.difference(line, around))
+    long = shapely.length(parts) >= SHORTEST_PART * distance
+    if not long.any():
         return line, []
-    rest = shapely.line_merge(shapely.difference(line, shapely.union_all(outside)))
-    return (None if shapely.is_empty(rest) else rest), outside
+    if not long.all():
+        around = shapely.union_all([around, *shapely.buffer(parts[~long], 0.01)])
+    inside = shapely.line_merge(shapely.intersection(line, around))
+    return (None if shapely.is_empty(inside) else inside), parts[long].tolist()
 
 
 def _existing_parts(number: int, line: object, near: Lines, distance: float) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from .measure_kernels import measure_rings
 Floats = NDArray[np.float64]
 
 
-#: Distance between the points of a metric grid; the error of interpolated areas is below 1e-5 there.
+#: Distance between the points of a metric grid; interpolated areas are right to 1e-5.
 _GRID_METRES = 20_000.0
 
 
@@ -26,15 +27,15 @@ class MetricGrid:
 
     Attributes:
         values: float64 (rows, columns, 5).
-        step: pixels between the points.
+        step: pixels between the rows and between the columns.
     """
 
     values: Floats
-    step: float
+    step: tuple[float, float]
 
     def rings(self, points: Floats, start: NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Signed areas (square metres) and lengths (metres) of rings of points in pixels (column, row)."""
-        return measure_rings(points, start, self.values, self.step)
+        return measure_rings(points, start, self.values, *self.step)
 
 
 class Ground:
@@ -53,7 +54,6 @@ class Ground:
         self.crs = None if not crs else CRS.from_user_input(crs)
         self._geod: Geod | None = None
         self._to_degrees: Transformer | None = None
-        self._equal: Transformer | None = None
         geodetic = self.crs.geodetic_crs if self.crs else None
         if self.crs is not None and geodetic is not None:
             self._geod = self.crs.get_geod()
@@ -97,41 +97,20 @@ class Ground:
     def metric_grid(self, shape: tuple[int, int]) -> MetricGrid:
         """What measures areas and lengths of rings anywhere in a raster of ``shape`` rows, columns.
 
-        Areas are those of an equal-area projection (Lambert's azimuthal, or cylindrical for degrees) of the same
-        ellipsoid. Between the points of the grid, at most 20 km apart, all values are interpolated.
+        Between the points of the grid, at most 20 km and 256 pixels apart, the area of a pixel and the metric are
+        interpolated.
         """
-        step = float(min(256, max(1, int(_GRID_METRES / self.resolution(shape)))))
-        rows, cols = (int(size // step) + 2 for size in shape)
-        col, row = np.meshgrid(np.arange(cols) * step, np.arange(rows) * step)
-        # Points outside of the raster may lie outside of the CRS: the last cell ends where the raster does.
-        inside = np.column_stack((np.minimum(col.ravel(), shape[1]), np.minimum(row.ravel(), shape[0])))
-        across, down = self._sides(inside)
-        equal = self._equal_area(inside)
-        # Carry the values on linearly from the raster's edge to the grid's.
-        beyond = np.column_stack((col.ravel(), row.ravel())) - inside
-        equal = equal + beyond[:, :1] * self._equal_step(inside, 0) + beyond[:, 1:] * self._equal_step(inside, 1)
-        values = np.column_stack((equal, (across**2).sum(axis=1), (down**2).sum(axis=1), (across * down).sum(axis=1)))
-        return MetricGrid(values.reshape(rows, cols, 5), step)
-
-    def _equal_step(self, pixel: Floats, axis: int) -> Floats:
-        """How far one pixel along an axis goes in the equal-area projection, taken towards the raster."""
-        back = pixel.copy()
-        back[:, axis] -= 1.0
-        return self._equal_area(pixel) - self._equal_area(back)
-
-    def _equal_area(self, pixel: Floats) -> Floats:
-        """Coordinates in metres in an equal-area projection."""
-        world = self.world(pixel)
-        if self._geod is None or self.crs is None:
-            return world
-        if self._equal is None:
-            lon, lat = self._degrees(world[[len(world) // 2]])
-            name = "cea" if self.crs.is_geographic else "laea"
-            parallel = "" if name == "cea" else f"+lat_0={lat[0]:.6f} "
-            shape = f"+a={self._geod.a} +b={self._geod.b}"
-            target = f"+proj={name} {parallel}+lon_0={lon[0]:.6f} {shape} +units=m +type=crs"
-            self._equal = Transformer.from_crs(self.crs.geodetic_crs, target, always_xy=True)
-        return np.column_stack(self._equal.transform(*self._degrees(world)))
+        most = float(min(256, max(1, int(_GRID_METRES / self.resolution(shape)))))
+        rows, cols = (max(1, math.ceil(size / most)) + 1 for size in shape)
+        step = (shape[0] / (rows - 1), shape[1] / (cols - 1))
+        col, row = np.meshgrid(np.arange(cols) * step[1], np.arange(rows) * step[0])
+        across, down = self._sides(np.column_stack((col.ravel(), row.ravel())))
+        area = np.abs(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]).reshape(rows, cols)
+        # The integral of the area along the row up to each point of the grid.
+        sums = np.zeros((rows, cols))
+        sums[:, 1:] = np.cumsum(0.5 * (area[:, 1:] + area[:, :-1]) * step[1], axis=1)
+        metric = ((across**2).sum(axis=1), (down**2).sum(axis=1), (across * down).sum(axis=1))
+        return MetricGrid(np.dstack((sums, area, *(values.reshape(rows, cols) for values in metric))), step)
 
     def _sides(self, pixel: Floats) -> tuple[Floats, Floats]:
         """East and north components in metres of one step along a row and along a column."""

@@ -41,6 +41,8 @@ class Guards:
         key = np.sort(np.concatenate([keys for _, keys in self.keys]), kind="stable")
         if not key.size:
             return np.zeros(1, np.int64), np.zeros(0, np.int32), 0
+        # The middle of a crack between two turns is a vertex of either.
+        key = key[np.concatenate(([True], key[1:] != key[:-1]))]
         top, bottom = int(key[0] // self.stride), int(key[-1] // self.stride)
         row_start = np.searchsorted(key, np.arange(top, bottom + 2) * self.stride).astype(np.int64)
         return row_start, (key % self.stride).astype(np.int32), top

@@ -18,8 +18,8 @@ from .options import PixelOptions, RoadOptions, pixel_options
 from .prune import prune
 from .splice import add_bridges
 
-#: A bridge makes new ends and directions; more rounds than these found nothing more.
-BRIDGE_ROUNDS = 2
+#: A bridge is something new to bridge to: over an occluded crossing the third one may come in the third round.
+BRIDGE_ROUNDS = 4
 #: Before bridging, pieces shorter than this share of the smallest piece are noise that bridges must not start from.
 NOISE_SHARE = 0.25
 #: A road's direction at its end is taken from this many metres.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...events import Cancellation, Progress, Reporter
 from ..source import LevelSource
-from .mask import centre_line, road_surface
+from .mask import centre_line, merge_parallel, road_surface
 from .options import PixelOptions
 from .pixels import Pixels, gather
 
@@ -34,6 +34,7 @@ def tile_pixels(
     halo = options.halo
     if int(levels.max()) < options.level:
         return None
+    levels = merge_parallel(levels, options)
     line = centre_line(road_surface(levels, options), options.radius)
     inside = (line.row >= halo) & (line.row < halo + height) & (line.col >= halo) & (line.col < halo + width)
     if not inside.any():

@@ -27,13 +27,18 @@ def blur(levels: Levels, sigma: float, reach: int) -> Levels:
     return np.asarray(cv2.GaussianBlur(levels, (size, size), sigma, borderType=cv2.BORDER_REFLECT_101), np.uint8)
 
 
+def merge_parallel(levels: Levels, options: PixelOptions) -> Levels:
+    """Close what lies between carriageways, where that is asked for: a closing of the probabilities themselves."""
+    if options.close == 0:
+        return levels
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (options.close // 2) + 1,) * 2)
+    return np.asarray(cv2.morphologyEx(levels, cv2.MORPH_CLOSE, element), np.uint8)
+
+
 def road_surface(levels: Levels, options: PixelOptions) -> Mask:
     """The road surface (uint8, 0 or 1) of a window of levels (uint8, probability in units of 1/250)."""
     smooth = blur(levels, options.sigma, options.blur_reach)
     mask = np.asarray(cv2.threshold(smooth, options.level - 1, 1, cv2.THRESH_BINARY)[1], np.uint8)
-    if options.close:
-        element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (options.close // 2) + 1,) * 2)
-        mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, element), np.uint8)
     return close_holes(mask, options.hole_area, options.hole_extent)
 
 
