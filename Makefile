@@ -11,6 +11,8 @@ help:
 	@echo "make test      set up, lint, type-check, run every test"
 	@echo "make bench     measure speed and memory, write docs/performance.md"
 	@echo "make lint      ruff and mypy"
+	@echo "make package   the zip of the QGIS plugin, checked by the plugin site's rules"
+	@echo "make link      link the plugin into your QGIS profile, for development"
 
 # Two steps, so that the demo does not wait for MindSpore (about 800 MB).
 $(VENV)/.engine: pyproject.toml
@@ -53,3 +55,28 @@ lite:
 
 test: lint lite
 	$(BIN)/python -m pytest
+	$(MAKE) test-qgis
+
+# ---- The QGIS plugin. QGIS has a Python of its own, so it has a virtual environment of its own. ----
+QGIS := .venv-qgis
+.PHONY: qgis-setup test-qgis translations package link
+
+$(QGIS)/.ready: $(VENV)/.engine plugin/environment/families.py resources/setup/make-qgis.sh
+	@sh resources/setup/make-qgis.sh $(QGIS) $(BIN)/python || test $$? = 3
+
+qgis-setup: $(QGIS)/.ready
+
+# Without QGIS the sentence of make-qgis.sh is all that happens here.
+test-qgis: qgis-setup translations
+	@test ! -e $(QGIS)/.ready || PYTHONPATH=$(QGIS)/plugins $(QGIS)/bin/python -m pytest tests/plugin
+
+translations: $(VENV)/.engine
+	$(BIN)/python tools/translations.py
+
+# The zip for the plugin site, and its checks.
+package: qgis-setup translations
+	@if test -e $(QGIS)/.ready; then $(QGIS)/bin/python tools/package.py --check; else $(BIN)/python tools/package.py; fi
+
+# PROFILE=name for another profile than QGIS's default one.
+link:
+	$(PYTHON) tools/link.py $(if $(PROFILE),--profile "$(PROFILE)")

@@ -84,7 +84,12 @@ def make_limits(settings: Settings) -> Limits:
 
 def engine_environment(settings: Settings) -> dict[str, str]:
     """The variables for the engine: the user's without QGIS's, and the place of the cache."""
-    extra = {"TERRASPORE_CACHE": str(cache_folder(settings)), "TERRASPORE_MODELS": str(models_folder(settings))}
+    cache = cache_folder(settings)
+    extra = {
+        "TERRASPORE_CACHE": str(cache),
+        "TERRASPORE_MODELS": str(models_folder(settings)),
+        "NUMBA_CACHE_DIR": str(cache / "kernels"),  # else beside the source: nothing is written into the plugin
+    }
     if settings.threads:
         extra["OMP_NUM_THREADS"] = str(settings.threads)
     return _child_environment(extra)

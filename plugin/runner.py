@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from qgis.core import (
     Qgis,
@@ -26,7 +26,7 @@ from .i18n import tr
 from .log import log_info, log_warning
 from .results import Dresser, dress_layer, group_layer
 
-_LATER_MS = 300
+_LATER_MS = 400
 
 
 class RunFeedback(QgsProcessingFeedback):
@@ -128,9 +128,9 @@ class Run(QObject):
     def _executed(self, successful: bool, results: dict[str, Any]) -> None:
         self._clear_progress()
         if self._feedback.isCanceled():
-            self._iface.messageBar().pushMessage(
-                self._algorithm.displayName(), tr("Cancelled; nothing was written."), Qgis.MessageLevel.Info
-            )
+            bar, title = self._iface.messageBar(), self._algorithm.displayName()
+            text = tr("Cancelled; nothing was written.")
+            self._say_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Info))
         elif not successful:
             self._fail(self._feedback.error or tr("The run failed; the log says more."))
             return
@@ -172,7 +172,7 @@ class Run(QObject):
             zoom.clicked.connect(lambda: self._zoom(layer.id()))
             item.layout().addWidget(zoom)
         item.setDuration(0)
-        self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success)
+        self._say_later(lambda: self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success))
 
     def _zoom(self, layer_id: str) -> None:
         layer = QgsProject.instance().mapLayer(layer_id)
@@ -184,9 +184,13 @@ class Run(QObject):
         self._clear_progress()
         log_warning(text)
         bar, title = self._iface.messageBar(), self._algorithm.displayName()
-        # A moment later, so that QGIS's own "Task failed", which says nothing, does not cover the reason.
-        QTimer.singleShot(_LATER_MS, lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Critical, 0))
+        self._say_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Critical, 0))
         self._finish(False, {})
+
+    @staticmethod
+    def _say_later(say: Callable[[], None]) -> None:
+        """A moment later, so that QGIS's own "Task complete", which says nothing, does not cover what is said."""
+        QTimer.singleShot(_LATER_MS, say)
 
     def _clear_progress(self) -> None:
         if self._item is not None:

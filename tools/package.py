@@ -39,6 +39,7 @@ def tracked_files() -> list[Path]:
     said = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout.decode()
     files = [Path(name) for name in said.split("\0") if name]
     kept = [path for path in files if path.parts[0] in FOLDERS or str(path) in (*FILES, *RULES)]
+    kept = [path for path in kept if path.parts[:2] != ("resources", "setup")]
     built = [path.relative_to(ROOT) for path in (ROOT / "resources" / "i18n").glob("*.qm")]
     return sorted({*kept, *built} - {path for path in kept if not (ROOT / path).is_file()})
 

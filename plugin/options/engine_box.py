@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
 
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import QUrl
-from qgis.PyQt.QtGui import QDesktopServices
+from qgis.PyQt.QtGui import QDesktopServices, QFontDatabase
 from qgis.PyQt.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -33,6 +34,8 @@ from ..environment.families import FAMILIES, find_family
 from ..environment.interpreters import find_interpreter
 from ..i18n import tr
 from ..paths import LAUNCHER
+from ..processing.arguments import vectorize_words
+from ..rendering.sample import write_cross
 from ..settings import Settings, save_settings
 from ..tasks import Work
 
@@ -70,6 +73,8 @@ class EngineBox(QGroupBox):
         self.log.setReadOnly(True)
         self.log.setMaximumBlockCount(_MAX_LOG_LINES)
         self.log.setMaximumHeight(150)
+        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._lay_out()
         self.family.currentIndexChanged.connect(lambda _index: self._refresh())
         self.interpreter.fileChanged.connect(lambda _path: self._refresh())
@@ -104,9 +109,19 @@ class EngineBox(QGroupBox):
             target = environments_folder(settings) / family.name
             recipe = Recipe(family, target, base, wheels, LAUNCHER, variables)
             watcher = Watcher(task.log, lambda share: task.setProgress(100 * share), task.isCanceled)
-            return str(build(recipe, watcher))
+            python = build(recipe, watcher)
+            self._warm_up(replace(settings, interpreter="", family=family.name), task)
+            return str(python)
 
         return self._start(Work(tr("Creating the engine's environment"), work), self._built)
+
+    def _warm_up(self, settings: Settings, task: Work) -> None:
+        """Use everything once, so that the first real run does not wait for what is compiled on first use."""
+        task.log(tr("Preparing the engine for its first run"))
+        with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
+            raster = write_cross(Path(folder) / "cross.tif")
+            words = vectorize_words("roads", raster, Path(folder) / "roads.gpkg", {})
+            self._plugin.host.run(make_launch(settings), words, Listener(log=task.log), task.isCanceled)
 
     def _build(self, wheels: Path | None) -> None:
         family = find_family(self.family.currentData())
@@ -189,7 +204,7 @@ class EngineBox(QGroupBox):
         self.log.setVisible(busy or bool(self.log.toPlainText()))
 
     def _refresh(self) -> None:
-        settings = dataclasses.replace(self._plugin.load(), **self.values())
+        settings = replace(self._plugin.load(), **self.values())
         missing = engine_missing(settings)
         python = engine_python(settings)
         self.state.setText(missing or tr("Installed: {python}").format(python=python))

@@ -80,4 +80,4 @@ class ModelsBox(QGroupBox):
             for model in for_task(models, _TASKS[name]):
                 choice.addItem(model.title, model.reference)
             choice.setCurrentIndex(max(0, choice.findData(getattr(settings, name))))
-        self._count.setText(tr("{n} models").format(n=len(models)))
+        self._count.setText(tr("Number of models: {n}").format(n=len(models)))

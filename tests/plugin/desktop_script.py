@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
-from qgis.PyQt.QtCore import QTimer, Qt
+from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QDialogButtonBox, QPushButton, QToolBar
 from qgis.utils import iface, plugins
@@ -205,7 +205,7 @@ def cancel():
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     yield lambda: bool(ended)
     REPORT["cancel_seconds"] = round(time.monotonic() - begin, 2)
-    yield pause(0.3)
+    yield pause(1.2)
     bar = iface.messageBar().currentItem()
     REPORT["cancel_message"] = bar.text() if bar else ""
 

@@ -1,0 +1,735 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="en">
+<context>
+    <name>TerraSpore</name>
+    <message>
+        <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
+        <translation>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</translation>
+    </message>
+    <message>
+        <source>A raster could not be read or written: {why}</source>
+        <translation>A raster could not be read or written: {why}</translation>
+    </message>
+    <message>
+        <source>About {size} MB are downloaded from PyPI into {folder}. QGIS's own Python is not changed.</source>
+        <translation>About {size} MB are downloaded from PyPI into {folder}. QGIS's own Python is not changed.</translation>
+    </message>
+    <message>
+        <source>Add a model</source>
+        <translation>Add a model</translation>
+    </message>
+    <message>
+        <source>Add a model (.ckpt, .onnx, .mindir, folder)…</source>
+        <translation>Add a model (.ckpt, .onnx, .mindir, folder)…</translation>
+    </message>
+    <message>
+        <source>Also make</source>
+        <translation>Also make</translation>
+    </message>
+    <message>
+        <source>Architecture</source>
+        <translation>Architecture</translation>
+    </message>
+    <message>
+        <source>Area</source>
+        <translation>Area</translation>
+    </message>
+    <message>
+        <source>Average over eight flips and rotations (slower)</source>
+        <translation>Average over eight flips and rotations (slower)</translation>
+    </message>
+    <message>
+        <source>Bands</source>
+        <translation>Bands</translation>
+    </message>
+    <message>
+        <source>Bands are numbers, such as 1,2,3.</source>
+        <translation>Bands are numbers, such as 1,2,3.</translation>
+    </message>
+    <message>
+        <source>Bands, in the order of the model's</source>
+        <translation>Bands, in the order of the model's</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Cancel</translation>
+    </message>
+    <message>
+        <source>Cancelled; nothing was written.</source>
+        <translation>Cancelled; nothing was written.</translation>
+    </message>
+    <message>
+        <source>Carriageways closer than this are one, in m</source>
+        <translation>Carriageways closer than this are one, in m</translation>
+    </message>
+    <message>
+        <source>Check and add</source>
+        <translation>Check and add</translation>
+    </message>
+    <message>
+        <source>Checking the model</source>
+        <translation>Checking the model</translation>
+    </message>
+    <message>
+        <source>Checking the model…</source>
+        <translation>Checking the model…</translation>
+    </message>
+    <message>
+        <source>Choose a weights file or a model's folder.</source>
+        <translation>Choose a weights file or a model's folder.</translation>
+    </message>
+    <message>
+        <source>Classes</source>
+        <translation>Classes</translation>
+    </message>
+    <message>
+        <source>Classes, in the order of the channels</source>
+        <translation>Classes, in the order of the channels</translation>
+    </message>
+    <message>
+        <source>Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, with class and confidence, into a GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped.</source>
+        <translation>Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, with class and confidence, into a GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped.</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>Clear</translation>
+    </message>
+    <message>
+        <source>Computation</source>
+        <translation>Computation</translation>
+    </message>
+    <message>
+        <source>Computing</source>
+        <translation>Computing</translation>
+    </message>
+    <message>
+        <source>Confidence</source>
+        <translation>Confidence</translation>
+    </message>
+    <message>
+        <source>Create (from PyPI)</source>
+        <translation>Create (from PyPI)</translation>
+    </message>
+    <message>
+        <source>Create from a folder of wheels…</source>
+        <translation>Create from a folder of wheels…</translation>
+    </message>
+    <message>
+        <source>Creating the engine's environment</source>
+        <translation>Creating the engine's environment</translation>
+    </message>
+    <message>
+        <source>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks.</source>
+        <translation>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks.</translation>
+    </message>
+    <message>
+        <source>Deviation of each band</source>
+        <translation>Deviation of each band</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>Device</translation>
+    </message>
+    <message>
+        <source>Draw a rectangle on the map.</source>
+        <translation>Draw a rectangle on the map.</translation>
+    </message>
+    <message>
+        <source>Draw on the map</source>
+        <translation>Draw on the map</translation>
+    </message>
+    <message>
+        <source>Edge of a chip in pixels</source>
+        <translation>Edge of a chip in pixels</translation>
+    </message>
+    <message>
+        <source>End an engine without answer after seconds</source>
+        <translation>End an engine without answer after seconds</translation>
+    </message>
+    <message>
+        <source>Environment for</source>
+        <translation>Environment for</translation>
+    </message>
+    <message>
+        <source>Existing interpreter instead</source>
+        <translation>Existing interpreter instead</translation>
+    </message>
+    <message>
+        <source>Extract Land Cover</source>
+        <translation>Extract Land Cover</translation>
+    </message>
+    <message>
+        <source>Extract Roads</source>
+        <translation>Extract Roads</translation>
+    </message>
+    <message>
+        <source>Fetching the image at {resolution} m</source>
+        <translation>Fetching the image at {resolution} m</translation>
+    </message>
+    <message>
+        <source>Field with the class (empty: one class)</source>
+        <translation>Field with the class (empty: one class)</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>File</translation>
+    </message>
+    <message>
+        <source>Finds roads in an aerial or satellite image and writes them as a network of centre lines with width and confidence, with its nodes and the areas of the roads, into one GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped. Keep the probability raster to make the lines again with another threshold without a new computation.</source>
+        <translation>Finds roads in an aerial or satellite image and writes them as a network of centre lines with width and confidence, with its nodes and the areas of the roads, into one GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped. Keep the probability raster to make the lines again with another threshold without a new computation.</translation>
+    </message>
+    <message>
+        <source>Folder for compiled models</source>
+        <translation>Folder for compiled models</translation>
+    </message>
+    <message>
+        <source>Folder of chips</source>
+        <translation>Folder of chips</translation>
+    </message>
+    <message>
+        <source>Folder of wheels</source>
+        <translation>Folder of wheels</translation>
+    </message>
+    <message>
+        <source>Folder of your models</source>
+        <translation>Folder of your models</translation>
+    </message>
+    <message>
+        <source>Folder…</source>
+        <translation>Folder…</translation>
+    </message>
+    <message>
+        <source>Ground resolution in m</source>
+        <translation>Ground resolution in m</translation>
+    </message>
+    <message>
+        <source>Ground resolution in m (empty: the image's)</source>
+        <translation>Ground resolution in m (empty: the image's)</translation>
+    </message>
+    <message>
+        <source>Ground resolution in m (empty: the model's)</source>
+        <translation>Ground resolution in m (empty: the model's)</translation>
+    </message>
+    <message>
+        <source>Image</source>
+        <translation>Image</translation>
+    </message>
+    <message>
+        <source>Inference engine</source>
+        <translation>Inference engine</translation>
+    </message>
+    <message>
+        <source>Install Python 3.10 to 3.12, or choose one under “Python to make it from”.</source>
+        <translation>Install Python 3.10 to 3.12, or choose one under “Python to make it from”.</translation>
+    </message>
+    <message>
+        <source>Installed: {python}</source>
+        <translation>Installed: {python}</translation>
+    </message>
+    <message>
+        <source>It has no card. Empty fields are taken from the file.</source>
+        <translation>It has no card. Empty fields are taken from the file.</translation>
+    </message>
+    <message>
+        <source>It shows</source>
+        <translation>It shows</translation>
+    </message>
+    <message>
+        <source>Keep the engine loaded for minutes</source>
+        <translation>Keep the engine loaded for minutes</translation>
+    </message>
+    <message>
+        <source>Labelled lines or polygons</source>
+        <translation>Labelled lines or polygons</translation>
+    </message>
+    <message>
+        <source>Land cover</source>
+        <translation>Land cover</translation>
+    </message>
+    <message>
+        <source>Land-cover classes</source>
+        <translation>Land-cover classes</translation>
+    </message>
+    <message>
+        <source>Length of roads in m</source>
+        <translation>Length of roads in m</translation>
+    </message>
+    <message>
+        <source>Log</source>
+        <translation>Log</translation>
+    </message>
+    <message>
+        <source>Longest dead end that is dropped in m</source>
+        <translation>Longest dead end that is dropped in m</translation>
+    </message>
+    <message>
+        <source>Longest gap that is bridged in m</source>
+        <translation>Longest gap that is bridged in m</translation>
+    </message>
+    <message>
+        <source>Make Vectors from a Probability Raster</source>
+        <translation>Make Vectors from a Probability Raster</translation>
+    </message>
+    <message>
+        <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</source>
+        <translation>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</translation>
+    </message>
+    <message>
+        <source>Making vectors</source>
+        <translation>Making vectors</translation>
+    </message>
+    <message>
+        <source>Mean of each band (of values divided by 255)</source>
+        <translation>Mean of each band (of values divided by 255)</translation>
+    </message>
+    <message>
+        <source>MindSpore (Ascend, processor)</source>
+        <translation>MindSpore (Ascend, processor)</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>Model</translation>
+    </message>
+    <message>
+        <source>Model (empty: the default)</source>
+        <translation>Model (empty: the default)</translation>
+    </message>
+    <message>
+        <source>Model's folder</source>
+        <translation>Model's folder</translation>
+    </message>
+    <message>
+        <source>Model: name, folder or file</source>
+        <translation>Model: name, folder or file</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>Models</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>More</translation>
+    </message>
+    <message>
+        <source>NVIDIA graphics card (ONNX Runtime for CUDA)</source>
+        <translation>NVIDIA graphics card (ONNX Runtime for CUDA)</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Number of bands</source>
+        <translation>Number of bands</translation>
+    </message>
+    <message>
+        <source>Number of models: {n}</source>
+        <translation>Number of models: {n}</translation>
+    </message>
+    <message>
+        <source>Number of polygons</source>
+        <translation>Number of polygons</translation>
+    </message>
+    <message>
+        <source>Number of roads</source>
+        <translation>Number of roads</translation>
+    </message>
+    <message>
+        <source>Open the folder</source>
+        <translation>Open the folder</translation>
+    </message>
+    <message>
+        <source>Open the options</source>
+        <translation>Open the options</translation>
+    </message>
+    <message>
+        <source>Other segmentation</source>
+        <translation>Other segmentation</translation>
+    </message>
+    <message>
+        <source>Overlap in pixels</source>
+        <translation>Overlap in pixels</translation>
+    </message>
+    <message>
+        <source>Overlap of tiles in pixels</source>
+        <translation>Overlap of tiles in pixels</translation>
+    </message>
+    <message>
+        <source>Polygons</source>
+        <translation>Polygons</translation>
+    </message>
+    <message>
+        <source>Polygons of a layer</source>
+        <translation>Polygons of a layer</translation>
+    </message>
+    <message>
+        <source>Polygons to work in</source>
+        <translation>Polygons to work in</translation>
+    </message>
+    <message>
+        <source>Preparing the engine for its first run</source>
+        <translation>Preparing the engine for its first run</translation>
+    </message>
+    <message>
+        <source>Probabilities</source>
+        <translation>Probabilities</translation>
+    </message>
+    <message>
+        <source>Processor (OpenVINO, ONNX Runtime)</source>
+        <translation>Processor (OpenVINO, ONNX Runtime)</translation>
+    </message>
+    <message>
+        <source>Processor threads</source>
+        <translation>Processor threads</translation>
+    </message>
+    <message>
+        <source>Python to make it from</source>
+        <translation>Python to make it from</translation>
+    </message>
+    <message>
+        <source>Raster</source>
+        <translation>Raster</translation>
+    </message>
+    <message>
+        <source>Raster of classes</source>
+        <translation>Raster of classes</translation>
+    </message>
+    <message>
+        <source>Raster of probabilities or classes</source>
+        <translation>Raster of probabilities or classes</translation>
+    </message>
+    <message>
+        <source>Reading</source>
+        <translation>Reading</translation>
+    </message>
+    <message>
+        <source>Rectangle</source>
+        <translation>Rectangle</translation>
+    </message>
+    <message>
+        <source>Rectangle to work on</source>
+        <translation>Rectangle to work on</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>Remove</translation>
+    </message>
+    <message>
+        <source>Removing the engine's environment</source>
+        <translation>Removing the engine's environment</translation>
+    </message>
+    <message>
+        <source>Repair (from PyPI)</source>
+        <translation>Repair (from PyPI)</translation>
+    </message>
+    <message>
+        <source>Restore defaults</source>
+        <translation>Restore defaults</translation>
+    </message>
+    <message>
+        <source>Road areas</source>
+        <translation>Road areas</translation>
+    </message>
+    <message>
+        <source>Road mask</source>
+        <translation>Road mask</translation>
+    </message>
+    <message>
+        <source>Road nodes</source>
+        <translation>Road nodes</translation>
+    </message>
+    <message>
+        <source>Road probability</source>
+        <translation>Road probability</translation>
+    </message>
+    <message>
+        <source>Road probability (for other thresholds later)</source>
+        <translation>Road probability (for other thresholds later)</translation>
+    </message>
+    <message>
+        <source>Roads</source>
+        <translation>Roads</translation>
+    </message>
+    <message>
+        <source>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</source>
+        <translation>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</translation>
+    </message>
+    <message>
+        <source>Runtime</source>
+        <translation>Runtime</translation>
+    </message>
+    <message>
+        <source>Save to</source>
+        <translation>Save to</translation>
+    </message>
+    <message>
+        <source>Segment with Another Model</source>
+        <translation>Segment with Another Model</translation>
+    </message>
+    <message>
+        <source>Segmentation</source>
+        <translation>Segmentation</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>Settings</translation>
+    </message>
+    <message>
+        <source>Shortest connected piece of road in m</source>
+        <translation>Shortest connected piece of road in m</translation>
+    </message>
+    <message>
+        <source>Shortest connected piece of road in m (empty: the engine's)</source>
+        <translation>Shortest connected piece of road in m (empty: the engine's)</translation>
+    </message>
+    <message>
+        <source>Simplification in m</source>
+        <translation>Simplification in m</translation>
+    </message>
+    <message>
+        <source>Simplification in m (empty: the engine's)</source>
+        <translation>Simplification in m (empty: the engine's)</translation>
+    </message>
+    <message>
+        <source>Smallest polygon in m²</source>
+        <translation>Smallest polygon in m²</translation>
+    </message>
+    <message>
+        <source>Smallest polygon in m² (empty: the engine's)</source>
+        <translation>Smallest polygon in m² (empty: the engine's)</translation>
+    </message>
+    <message>
+        <source>Starting</source>
+        <translation>Starting</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>State</translation>
+    </message>
+    <message>
+        <source>Task</source>
+        <translation>Task</translation>
+    </message>
+    <message>
+        <source>Test engine</source>
+        <translation>Test engine</translation>
+    </message>
+    <message>
+        <source>Testing the engine</source>
+        <translation>Testing the engine</translation>
+    </message>
+    <message>
+        <source>The area lies outside of the layer.</source>
+        <translation>The area lies outside of the layer.</translation>
+    </message>
+    <message>
+        <source>The card cannot be read.</source>
+        <translation>The card cannot be read.</translation>
+    </message>
+    <message>
+        <source>The chosen interpreter {path} is not there. Choose another in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>The chosen interpreter {path} is not there. Choose another in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>The environment is ready: {python}</source>
+        <translation>The environment is ready: {python}</translation>
+    </message>
+    <message>
+        <source>The environment {folder} is removed.</source>
+        <translation>The environment {folder} is removed.</translation>
+    </message>
+    <message>
+        <source>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</source>
+        <translation>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</translation>
+    </message>
+    <message>
+        <source>The result {source} could not be loaded.</source>
+        <translation>The result {source} could not be loaded.</translation>
+    </message>
+    <message>
+        <source>The run failed; the log says more.</source>
+        <translation>The run failed; the log says more.</translation>
+    </message>
+    <message>
+        <source>There is a model {name} already; choose another name.</source>
+        <translation>There is a model {name} already; choose another name.</translation>
+    </message>
+    <message>
+        <source>There is no log of a set-up yet.</source>
+        <translation>There is no log of a set-up yet.</translation>
+    </message>
+    <message>
+        <source>There is no model for this task yet. Add one in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>There is no model for this task yet. Add one in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>There is no polygon layer in the project.</source>
+        <translation>There is no polygon layer in the project.</translation>
+    </message>
+    <message>
+        <source>There is no raster layer in the project.</source>
+        <translation>There is no raster layer in the project.</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>Threshold</translation>
+    </message>
+    <message>
+        <source>Threshold on probability (empty: the model's)</source>
+        <translation>Threshold on probability (empty: the model's)</translation>
+    </message>
+    <message>
+        <source>Tile in pixels</source>
+        <translation>Tile in pixels</translation>
+    </message>
+    <message>
+        <source>Tile in pixels (smaller needs less memory)</source>
+        <translation>Tile in pixels (smaller needs less memory)</translation>
+    </message>
+    <message>
+        <source>Training Chips from Raster and Vectors</source>
+        <translation>Training Chips from Raster and Vectors</translation>
+    </message>
+    <message>
+        <source>Vectors</source>
+        <translation>Vectors</translation>
+    </message>
+    <message>
+        <source>Visible part of the map</source>
+        <translation>Visible part of the map</translation>
+    </message>
+    <message>
+        <source>What the raster shows</source>
+        <translation>What the raster shows</translation>
+    </message>
+    <message>
+        <source>Whole layer</source>
+        <translation>Whole layer</translation>
+    </message>
+    <message>
+        <source>Width of lines in m (empty: the engine's)</source>
+        <translation>Width of lines in m (empty: the engine's)</translation>
+    </message>
+    <message>
+        <source>Writing</source>
+        <translation>Writing</translation>
+    </message>
+    <message>
+        <source>Zoom to</source>
+        <translation>Zoom to</translation>
+    </message>
+    <message>
+        <source>about {n} min</source>
+        <translation>about {n} min</translation>
+    </message>
+    <message>
+        <source>about {n} s</source>
+        <translation>about {n} s</translation>
+    </message>
+    <message>
+        <source>all processors</source>
+        <translation>all processors</translation>
+    </message>
+    <message>
+        <source>default</source>
+        <translation>default</translation>
+    </message>
+    <message>
+        <source>end at once</source>
+        <translation>end at once</translation>
+    </message>
+    <message>
+        <source>for example {value}</source>
+        <translation>for example {value}</translation>
+    </message>
+    <message>
+        <source>found automatically</source>
+        <translation>found automatically</translation>
+    </message>
+    <message>
+        <source>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</source>
+        <translation>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</translation>
+    </message>
+    <message>
+        <source>not drawn yet</source>
+        <translation>not drawn yet</translation>
+    </message>
+    <message>
+        <source>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</source>
+        <translation>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</translation>
+    </message>
+    <message>
+        <source>segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification</source>
+        <translation>segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification</translation>
+    </message>
+    <message>
+        <source>temporary layer</source>
+        <translation>temporary layer</translation>
+    </message>
+    <message>
+        <source>the first that fits</source>
+        <translation>the first that fits</translation>
+    </message>
+    <message>
+        <source>the model's</source>
+        <translation>the model's</translation>
+    </message>
+    <message>
+        <source>the plugin's own environment</source>
+        <translation>the plugin's own environment</translation>
+    </message>
+    <message>
+        <source>those of the layer's style</source>
+        <translation>those of the layer's style</translation>
+    </message>
+    <message>
+        <source>training,chips,tiles,labels,dataset,masks,deep learning</source>
+        <translation>training,chips,tiles,labels,dataset,masks,deep learning</translation>
+    </message>
+    <message>
+        <source>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</source>
+        <translation>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</translation>
+    </message>
+    <message>
+        <source>{layer} is no raster file; save it as one first.</source>
+        <translation>{layer} is no raster file; save it as one first.</translation>
+    </message>
+    <message>
+        <source>{model} on {device} with {runtime}: {reason}</source>
+        <translation>{model} on {device} with {runtime}: {reason}</translation>
+    </message>
+    <message>
+        <source>{n} of {m} tiles came empty.</source>
+        <translation>{n} of {m} tiles came empty.</translation>
+    </message>
+    <message>
+        <source>{n} tiles were fetched.</source>
+        <translation>{n} tiles were fetched.</translation>
+    </message>
+    <message>
+        <source>{size} MB in use</source>
+        <translation>{size} MB in use</translation>
+    </message>
+    <message>
+        <source>{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory</source>
+        <translation>{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>{time} left</translation>
+    </message>
+    <message>
+        <source>{title} – {task}, {resolution} m, {bands} bands</source>
+        <translation>{title} – {task}, {resolution} m, {bands} bands</translation>
+    </message>
+    <message>
+        <source>{width} × {height} pixels at {resolution} m, about {tiles} tiles.</source>
+        <translation>{width} × {height} pixels at {resolution} m, about {tiles} tiles.</translation>
+    </message>
+</context>
+</TS>

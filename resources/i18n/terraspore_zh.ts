@@ -1,0 +1,735 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="zh">
+<context>
+    <name>TerraSpore</name>
+    <message>
+        <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
+        <translation>名称由字母、数字、点、连字符和下划线组成，并以字母或数字开头。</translation>
+    </message>
+    <message>
+        <source>A raster could not be read or written: {why}</source>
+        <translation>无法读取或写入栅格：{why}</translation>
+    </message>
+    <message>
+        <source>About {size} MB are downloaded from PyPI into {folder}. QGIS's own Python is not changed.</source>
+        <translation>将从 PyPI 下载约 {size} MB 到 {folder}。不会改动 QGIS 自带的 Python。</translation>
+    </message>
+    <message>
+        <source>Add a model</source>
+        <translation>添加模型</translation>
+    </message>
+    <message>
+        <source>Add a model (.ckpt, .onnx, .mindir, folder)…</source>
+        <translation>添加模型（.ckpt、.onnx、.mindir、文件夹）…</translation>
+    </message>
+    <message>
+        <source>Also make</source>
+        <translation>同时生成</translation>
+    </message>
+    <message>
+        <source>Architecture</source>
+        <translation>网络结构</translation>
+    </message>
+    <message>
+        <source>Area</source>
+        <translation>范围</translation>
+    </message>
+    <message>
+        <source>Average over eight flips and rotations (slower)</source>
+        <translation>对八种翻转和旋转取平均（较慢）</translation>
+    </message>
+    <message>
+        <source>Bands</source>
+        <translation>波段</translation>
+    </message>
+    <message>
+        <source>Bands are numbers, such as 1,2,3.</source>
+        <translation>波段应为数字，例如 1,2,3。</translation>
+    </message>
+    <message>
+        <source>Bands, in the order of the model's</source>
+        <translation>波段，按模型的顺序</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>取消</translation>
+    </message>
+    <message>
+        <source>Cancelled; nothing was written.</source>
+        <translation>已取消；未写入任何内容。</translation>
+    </message>
+    <message>
+        <source>Carriageways closer than this are one, in m</source>
+        <translation>间距小于此值的车行道合并（米）</translation>
+    </message>
+    <message>
+        <source>Check and add</source>
+        <translation>检查并添加</translation>
+    </message>
+    <message>
+        <source>Checking the model</source>
+        <translation>检查模型</translation>
+    </message>
+    <message>
+        <source>Checking the model…</source>
+        <translation>正在检查模型…</translation>
+    </message>
+    <message>
+        <source>Choose a weights file or a model's folder.</source>
+        <translation>请选择权重文件或模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Classes</source>
+        <translation>类别</translation>
+    </message>
+    <message>
+        <source>Classes, in the order of the channels</source>
+        <translation>类别，按通道顺序</translation>
+    </message>
+    <message>
+        <source>Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, with class and confidence, into a GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped.</source>
+        <translation>对航空或卫星影像进行分类，将土地覆盖写成无缝隙、无重叠的多边形（含类别和置信度），保存到 GeoPackage。影像可以是文件或在线图层（XYZ、WMS、WMTS、WCS、ArcGIS）。可用矩形或多边形限定范围；范围外的瓦片会被跳过。</translation>
+    </message>
+    <message>
+        <source>Clear</source>
+        <translation>清空</translation>
+    </message>
+    <message>
+        <source>Computation</source>
+        <translation>计算</translation>
+    </message>
+    <message>
+        <source>Computing</source>
+        <translation>正在计算</translation>
+    </message>
+    <message>
+        <source>Confidence</source>
+        <translation>置信度</translation>
+    </message>
+    <message>
+        <source>Create (from PyPI)</source>
+        <translation>创建（从 PyPI）</translation>
+    </message>
+    <message>
+        <source>Create from a folder of wheels…</source>
+        <translation>从 wheel 文件夹创建…</translation>
+    </message>
+    <message>
+        <source>Creating the engine's environment</source>
+        <translation>正在创建引擎环境</translation>
+    </message>
+    <message>
+        <source>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks.</source>
+        <translation>将影像和带标注的矢量切成成对的小图像和掩膜，其布局可由 `terraspore train` 读取。线按字段或数值给定的宽度绘制；类别字段给出掩膜的取值。</translation>
+    </message>
+    <message>
+        <source>Deviation of each band</source>
+        <translation>各波段的标准差</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>设备</translation>
+    </message>
+    <message>
+        <source>Draw a rectangle on the map.</source>
+        <translation>请在地图上绘制矩形。</translation>
+    </message>
+    <message>
+        <source>Draw on the map</source>
+        <translation>在地图上绘制</translation>
+    </message>
+    <message>
+        <source>Edge of a chip in pixels</source>
+        <translation>样本边长（像素）</translation>
+    </message>
+    <message>
+        <source>End an engine without answer after seconds</source>
+        <translation>引擎无响应多少秒后结束</translation>
+    </message>
+    <message>
+        <source>Environment for</source>
+        <translation>环境用于</translation>
+    </message>
+    <message>
+        <source>Existing interpreter instead</source>
+        <translation>改用已有解释器</translation>
+    </message>
+    <message>
+        <source>Extract Land Cover</source>
+        <translation>提取土地覆盖</translation>
+    </message>
+    <message>
+        <source>Extract Roads</source>
+        <translation>提取道路</translation>
+    </message>
+    <message>
+        <source>Fetching the image at {resolution} m</source>
+        <translation>正在以 {resolution} 米分辨率获取影像</translation>
+    </message>
+    <message>
+        <source>Field with the class (empty: one class)</source>
+        <translation>类别字段（留空：单一类别）</translation>
+    </message>
+    <message>
+        <source>File</source>
+        <translation>文件</translation>
+    </message>
+    <message>
+        <source>Finds roads in an aerial or satellite image and writes them as a network of centre lines with width and confidence, with its nodes and the areas of the roads, into one GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped. Keep the probability raster to make the lines again with another threshold without a new computation.</source>
+        <translation>在航空或卫星影像中查找道路，将其写成带宽度和置信度的中心线网络，连同节点和道路面一起保存到一个 GeoPackage。影像可以是文件或在线图层（XYZ、WMS、WMTS、WCS、ArcGIS）。可用矩形或多边形限定范围；范围外的瓦片会被跳过。保留概率栅格，即可用其他阈值重新生成道路线而无需重新计算。</translation>
+    </message>
+    <message>
+        <source>Folder for compiled models</source>
+        <translation>已编译模型的文件夹</translation>
+    </message>
+    <message>
+        <source>Folder of chips</source>
+        <translation>样本文件夹</translation>
+    </message>
+    <message>
+        <source>Folder of wheels</source>
+        <translation>wheel 文件夹</translation>
+    </message>
+    <message>
+        <source>Folder of your models</source>
+        <translation>您的模型文件夹</translation>
+    </message>
+    <message>
+        <source>Folder…</source>
+        <translation>文件夹…</translation>
+    </message>
+    <message>
+        <source>Ground resolution in m</source>
+        <translation>地面分辨率（米）</translation>
+    </message>
+    <message>
+        <source>Ground resolution in m (empty: the image's)</source>
+        <translation>地面分辨率（米；留空：影像的）</translation>
+    </message>
+    <message>
+        <source>Ground resolution in m (empty: the model's)</source>
+        <translation>地面分辨率（米；留空：模型的）</translation>
+    </message>
+    <message>
+        <source>Image</source>
+        <translation>影像</translation>
+    </message>
+    <message>
+        <source>Inference engine</source>
+        <translation>推理引擎</translation>
+    </message>
+    <message>
+        <source>Install Python 3.10 to 3.12, or choose one under “Python to make it from”.</source>
+        <translation>请安装 Python 3.10 至 3.12，或在“用于创建环境的 Python”中选择一个。</translation>
+    </message>
+    <message>
+        <source>Installed: {python}</source>
+        <translation>已安装：{python}</translation>
+    </message>
+    <message>
+        <source>It has no card. Empty fields are taken from the file.</source>
+        <translation>它没有模型卡。留空的字段取自文件。</translation>
+    </message>
+    <message>
+        <source>It shows</source>
+        <translation>内容</translation>
+    </message>
+    <message>
+        <source>Keep the engine loaded for minutes</source>
+        <translation>引擎保持加载的分钟数</translation>
+    </message>
+    <message>
+        <source>Labelled lines or polygons</source>
+        <translation>带标注的线或多边形</translation>
+    </message>
+    <message>
+        <source>Land cover</source>
+        <translation>土地覆盖</translation>
+    </message>
+    <message>
+        <source>Land-cover classes</source>
+        <translation>土地覆盖类别</translation>
+    </message>
+    <message>
+        <source>Length of roads in m</source>
+        <translation>道路长度（米）</translation>
+    </message>
+    <message>
+        <source>Log</source>
+        <translation>日志</translation>
+    </message>
+    <message>
+        <source>Longest dead end that is dropped in m</source>
+        <translation>被舍弃的断头路的最大长度（米）</translation>
+    </message>
+    <message>
+        <source>Longest gap that is bridged in m</source>
+        <translation>被连接的间隙的最大长度（米）</translation>
+    </message>
+    <message>
+        <source>Make Vectors from a Probability Raster</source>
+        <translation>由概率栅格生成矢量</translation>
+    </message>
+    <message>
+        <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</source>
+        <translation>由道路概率栅格生成道路线，或由类别栅格生成土地覆盖多边形，可使用其他阈值或简化程度，无需重新运行网络。其他程序的栅格也可使用：0 到 1 或 0 到 255 的概率，以及掩膜。</translation>
+    </message>
+    <message>
+        <source>Making vectors</source>
+        <translation>正在生成矢量</translation>
+    </message>
+    <message>
+        <source>Mean of each band (of values divided by 255)</source>
+        <translation>各波段均值（像元值除以 255）</translation>
+    </message>
+    <message>
+        <source>MindSpore (Ascend, processor)</source>
+        <translation>MindSpore（昇腾、处理器）</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>Model (empty: the default)</source>
+        <translation>模型（留空：默认）</translation>
+    </message>
+    <message>
+        <source>Model's folder</source>
+        <translation>模型文件夹</translation>
+    </message>
+    <message>
+        <source>Model: name, folder or file</source>
+        <translation>模型：名称、文件夹或文件</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>模型</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>更多</translation>
+    </message>
+    <message>
+        <source>NVIDIA graphics card (ONNX Runtime for CUDA)</source>
+        <translation>NVIDIA 显卡（ONNX Runtime CUDA 版）</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>名称</translation>
+    </message>
+    <message>
+        <source>Number of bands</source>
+        <translation>波段数</translation>
+    </message>
+    <message>
+        <source>Number of models: {n}</source>
+        <translation>模型数：{n}</translation>
+    </message>
+    <message>
+        <source>Number of polygons</source>
+        <translation>多边形数</translation>
+    </message>
+    <message>
+        <source>Number of roads</source>
+        <translation>道路数</translation>
+    </message>
+    <message>
+        <source>Open the folder</source>
+        <translation>打开文件夹</translation>
+    </message>
+    <message>
+        <source>Open the options</source>
+        <translation>打开选项</translation>
+    </message>
+    <message>
+        <source>Other segmentation</source>
+        <translation>其他分割</translation>
+    </message>
+    <message>
+        <source>Overlap in pixels</source>
+        <translation>重叠（像素）</translation>
+    </message>
+    <message>
+        <source>Overlap of tiles in pixels</source>
+        <translation>瓦片重叠（像素）</translation>
+    </message>
+    <message>
+        <source>Polygons</source>
+        <translation>多边形</translation>
+    </message>
+    <message>
+        <source>Polygons of a layer</source>
+        <translation>图层的多边形</translation>
+    </message>
+    <message>
+        <source>Polygons to work in</source>
+        <translation>处理范围多边形</translation>
+    </message>
+    <message>
+        <source>Preparing the engine for its first run</source>
+        <translation>正在为首次运行准备引擎</translation>
+    </message>
+    <message>
+        <source>Probabilities</source>
+        <translation>概率</translation>
+    </message>
+    <message>
+        <source>Processor (OpenVINO, ONNX Runtime)</source>
+        <translation>处理器（OpenVINO、ONNX Runtime）</translation>
+    </message>
+    <message>
+        <source>Processor threads</source>
+        <translation>处理器线程</translation>
+    </message>
+    <message>
+        <source>Python to make it from</source>
+        <translation>用于创建环境的 Python</translation>
+    </message>
+    <message>
+        <source>Raster</source>
+        <translation>栅格</translation>
+    </message>
+    <message>
+        <source>Raster of classes</source>
+        <translation>类别栅格</translation>
+    </message>
+    <message>
+        <source>Raster of probabilities or classes</source>
+        <translation>概率或类别栅格</translation>
+    </message>
+    <message>
+        <source>Reading</source>
+        <translation>正在读取</translation>
+    </message>
+    <message>
+        <source>Rectangle</source>
+        <translation>矩形</translation>
+    </message>
+    <message>
+        <source>Rectangle to work on</source>
+        <translation>处理范围矩形</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>移除</translation>
+    </message>
+    <message>
+        <source>Removing the engine's environment</source>
+        <translation>正在移除引擎环境</translation>
+    </message>
+    <message>
+        <source>Repair (from PyPI)</source>
+        <translation>修复（从 PyPI）</translation>
+    </message>
+    <message>
+        <source>Restore defaults</source>
+        <translation>恢复默认值</translation>
+    </message>
+    <message>
+        <source>Road areas</source>
+        <translation>道路面</translation>
+    </message>
+    <message>
+        <source>Road mask</source>
+        <translation>道路掩膜</translation>
+    </message>
+    <message>
+        <source>Road nodes</source>
+        <translation>道路节点</translation>
+    </message>
+    <message>
+        <source>Road probability</source>
+        <translation>道路概率</translation>
+    </message>
+    <message>
+        <source>Road probability (for other thresholds later)</source>
+        <translation>道路概率（供以后使用其他阈值）</translation>
+    </message>
+    <message>
+        <source>Roads</source>
+        <translation>道路</translation>
+    </message>
+    <message>
+        <source>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</source>
+        <translation>在影像上运行您自己的分割模型：带模型卡的模型文件夹，或在“设置 &gt; 选项 &gt; TerraSpore”中添加的 .ckpt、.onnx 或 .mindir 文件。输出类别栅格，并可按需输出多边形。影像可以是文件或在线图层。</translation>
+    </message>
+    <message>
+        <source>Runtime</source>
+        <translation>运行时</translation>
+    </message>
+    <message>
+        <source>Save to</source>
+        <translation>保存到</translation>
+    </message>
+    <message>
+        <source>Segment with Another Model</source>
+        <translation>用其他模型分割</translation>
+    </message>
+    <message>
+        <source>Segmentation</source>
+        <translation>分割</translation>
+    </message>
+    <message>
+        <source>Settings</source>
+        <translation>设置</translation>
+    </message>
+    <message>
+        <source>Shortest connected piece of road in m</source>
+        <translation>道路连通段的最小长度（米）</translation>
+    </message>
+    <message>
+        <source>Shortest connected piece of road in m (empty: the engine's)</source>
+        <translation>道路连通段的最小长度（米；留空：引擎默认）</translation>
+    </message>
+    <message>
+        <source>Simplification in m</source>
+        <translation>简化（米）</translation>
+    </message>
+    <message>
+        <source>Simplification in m (empty: the engine's)</source>
+        <translation>简化（米；留空：引擎默认）</translation>
+    </message>
+    <message>
+        <source>Smallest polygon in m²</source>
+        <translation>最小多边形面积（平方米）</translation>
+    </message>
+    <message>
+        <source>Smallest polygon in m² (empty: the engine's)</source>
+        <translation>最小多边形面积（平方米；留空：引擎默认）</translation>
+    </message>
+    <message>
+        <source>Starting</source>
+        <translation>正在启动</translation>
+    </message>
+    <message>
+        <source>State</source>
+        <translation>状态</translation>
+    </message>
+    <message>
+        <source>Task</source>
+        <translation>任务</translation>
+    </message>
+    <message>
+        <source>Test engine</source>
+        <translation>测试引擎</translation>
+    </message>
+    <message>
+        <source>Testing the engine</source>
+        <translation>正在测试引擎</translation>
+    </message>
+    <message>
+        <source>The area lies outside of the layer.</source>
+        <translation>范围位于图层之外。</translation>
+    </message>
+    <message>
+        <source>The card cannot be read.</source>
+        <translation>无法读取模型卡。</translation>
+    </message>
+    <message>
+        <source>The chosen interpreter {path} is not there. Choose another in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>所选解释器 {path} 不存在。请在“设置 &gt; 选项 &gt; TerraSpore”中另选一个。</translation>
+    </message>
+    <message>
+        <source>The environment is ready: {python}</source>
+        <translation>环境已就绪：{python}</translation>
+    </message>
+    <message>
+        <source>The environment {folder} is removed.</source>
+        <translation>将移除环境 {folder}。</translation>
+    </message>
+    <message>
+        <source>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>推理引擎尚未安装。请在“设置 &gt; 选项 &gt; TerraSpore”中创建其环境。</translation>
+    </message>
+    <message>
+        <source>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</source>
+        <translation>插件文件夹不完整：缺少 {path}。请重新安装插件。</translation>
+    </message>
+    <message>
+        <source>The result {source} could not be loaded.</source>
+        <translation>无法加载结果 {source}。</translation>
+    </message>
+    <message>
+        <source>The run failed; the log says more.</source>
+        <translation>运行失败；详情见日志。</translation>
+    </message>
+    <message>
+        <source>There is a model {name} already; choose another name.</source>
+        <translation>已有名为 {name} 的模型；请换一个名称。</translation>
+    </message>
+    <message>
+        <source>There is no log of a set-up yet.</source>
+        <translation>还没有安装日志。</translation>
+    </message>
+    <message>
+        <source>There is no model for this task yet. Add one in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>还没有用于此任务的模型。请在“设置 &gt; 选项 &gt; TerraSpore”中添加。</translation>
+    </message>
+    <message>
+        <source>There is no polygon layer in the project.</source>
+        <translation>项目中没有多边形图层。</translation>
+    </message>
+    <message>
+        <source>There is no raster layer in the project.</source>
+        <translation>项目中没有栅格图层。</translation>
+    </message>
+    <message>
+        <source>Threshold</source>
+        <translation>阈值</translation>
+    </message>
+    <message>
+        <source>Threshold on probability (empty: the model's)</source>
+        <translation>概率阈值（留空：模型的）</translation>
+    </message>
+    <message>
+        <source>Tile in pixels</source>
+        <translation>瓦片边长（像素）</translation>
+    </message>
+    <message>
+        <source>Tile in pixels (smaller needs less memory)</source>
+        <translation>瓦片边长（像素；越小占用内存越少）</translation>
+    </message>
+    <message>
+        <source>Training Chips from Raster and Vectors</source>
+        <translation>由栅格和矢量生成训练样本</translation>
+    </message>
+    <message>
+        <source>Vectors</source>
+        <translation>矢量</translation>
+    </message>
+    <message>
+        <source>Visible part of the map</source>
+        <translation>地图可见部分</translation>
+    </message>
+    <message>
+        <source>What the raster shows</source>
+        <translation>栅格内容</translation>
+    </message>
+    <message>
+        <source>Whole layer</source>
+        <translation>整个图层</translation>
+    </message>
+    <message>
+        <source>Width of lines in m (empty: the engine's)</source>
+        <translation>线宽（米；留空：引擎默认）</translation>
+    </message>
+    <message>
+        <source>Writing</source>
+        <translation>正在写入</translation>
+    </message>
+    <message>
+        <source>Zoom to</source>
+        <translation>缩放至</translation>
+    </message>
+    <message>
+        <source>about {n} min</source>
+        <translation>约 {n} 分钟</translation>
+    </message>
+    <message>
+        <source>about {n} s</source>
+        <translation>约 {n} 秒</translation>
+    </message>
+    <message>
+        <source>all processors</source>
+        <translation>全部处理器</translation>
+    </message>
+    <message>
+        <source>default</source>
+        <translation>默认</translation>
+    </message>
+    <message>
+        <source>end at once</source>
+        <translation>立即结束</translation>
+    </message>
+    <message>
+        <source>for example {value}</source>
+        <translation>例如 {value}</translation>
+    </message>
+    <message>
+        <source>found automatically</source>
+        <translation>自动查找</translation>
+    </message>
+    <message>
+        <source>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</source>
+        <translation>土地覆盖,土地利用,分类,覆盖,深度学习,分割,卫星,航空</translation>
+    </message>
+    <message>
+        <source>not drawn yet</source>
+        <translation>尚未绘制</translation>
+    </message>
+    <message>
+        <source>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</source>
+        <translation>道路,街道,路网,中心线,深度学习,分割,卫星,航空</translation>
+    </message>
+    <message>
+        <source>segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification</source>
+        <translation>分割,深度学习,onnx,mindir,检查点,自定义模型,分类</translation>
+    </message>
+    <message>
+        <source>temporary layer</source>
+        <translation>临时图层</translation>
+    </message>
+    <message>
+        <source>the first that fits</source>
+        <translation>第一个合适的</translation>
+    </message>
+    <message>
+        <source>the model's</source>
+        <translation>模型的</translation>
+    </message>
+    <message>
+        <source>the plugin's own environment</source>
+        <translation>插件自己的环境</translation>
+    </message>
+    <message>
+        <source>those of the layer's style</source>
+        <translation>图层样式所用的</translation>
+    </message>
+    <message>
+        <source>training,chips,tiles,labels,dataset,masks,deep learning</source>
+        <translation>训练,样本,瓦片,标注,数据集,掩膜,深度学习</translation>
+    </message>
+    <message>
+        <source>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</source>
+        <translation>矢量化,面化,阈值,简化,概率,掩膜,道路,土地覆盖</translation>
+    </message>
+    <message>
+        <source>{layer} is no raster file; save it as one first.</source>
+        <translation>{layer} 不是栅格文件；请先另存为文件。</translation>
+    </message>
+    <message>
+        <source>{model} on {device} with {runtime}: {reason}</source>
+        <translation>{model}，设备 {device}，运行时 {runtime}：{reason}</translation>
+    </message>
+    <message>
+        <source>{n} of {m} tiles came empty.</source>
+        <translation>{m} 个瓦片中有 {n} 个为空。</translation>
+    </message>
+    <message>
+        <source>{n} tiles were fetched.</source>
+        <translation>已获取 {n} 个瓦片。</translation>
+    </message>
+    <message>
+        <source>{size} MB in use</source>
+        <translation>已用 {size} MB</translation>
+    </message>
+    <message>
+        <source>{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory</source>
+        <translation>{tiles} 个 {tile} 像素的瓦片，分辨率 {resolution} 米，约需 {memory} MB 内存</translation>
+    </message>
+    <message>
+        <source>{time} left</source>
+        <translation>剩余{time}</translation>
+    </message>
+    <message>
+        <source>{title} – {task}, {resolution} m, {bands} bands</source>
+        <translation>{title} – {task}，{resolution} 米，{bands} 个波段</translation>
+    </message>
+    <message>
+        <source>{width} × {height} pixels at {resolution} m, about {tiles} tiles.</source>
+        <translation>{width} × {height} 像素，分辨率 {resolution} 米，约 {tiles} 个瓦片。</translation>
+    </message>
+</context>
+</TS>

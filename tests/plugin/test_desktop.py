@@ -1,0 +1,79 @@
+"""The whole desktop QGIS on a virtual screen: the zip, the set-up without network, a click, the layer.
+
+Pictures are left in ``build/desktop`` for looking at.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from desktop import qgis_program, run_desktop
+
+ROOT = Path(__file__).parents[2]
+VENV = ROOT / ".venv-qgis"
+PICTURES = ROOT / "build" / "desktop"
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("xvfb-run") and qgis_program()), reason="xvfb-run or the desktop QGIS is not installed"
+)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("desktop")
+    subprocess.run([sys.executable, str(ROOT / "tools" / "package.py"), "--folder", str(folder / "dist")], check=True)
+    zips = [path for path in (folder / "dist").glob("*.zip") if "model" not in path.name]
+    config = {
+        "zip": str(zips[0]),
+        "wheels": str(VENV / "wheels"),
+        "image": str(VENV / "demo" / "road_mask_input.tif"),
+        "layer": "Las Vegas",
+        # The model may be too large for the plugin's zip; then it is a file apart, which a person installs.
+        "environment": {"TERRASPORE_MODELS_FOLDER": str(ROOT / "resources" / "models")},
+    }
+    found = run_desktop(folder / "run", config, 280)
+    shutil.rmtree(PICTURES, ignore_errors=True)
+    shutil.copytree(folder / "run" / "out", PICTURES)
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_every_step_was_done(report):
+    assert report["error"] is None
+    assert report["steps"] == ["install", "explain", "set_up", "extract", "cancel", "reload"]
+
+
+def test_environment_from_a_folder_of_wheels_works(report):
+    assert "auto takes openvino on cpu" in report["engine_test"]
+
+
+def test_one_click_gives_a_styled_layer(report):
+    assert report["good"]
+    layers = {layer["name"]: layer for layer in report["layers"]}
+    roads = layers["Roads"]
+    assert roads["crs"] == "EPSG:4326"
+    assert roads["features"] > 10
+    assert roads["renderer"] != "singleSymbol"
+    assert roads["group"] == "Extract Roads – Las Vegas"
+    assert "threshold" in roads["abstract"]
+    assert "km of road" in report["message"]
+
+
+def test_main_thread_is_free_during_a_run(report):
+    longest, _when, seconds = report["run_gap_ms"]
+    assert seconds > 1
+    assert longest <= float(os.environ.get("TERRASPORE_GAP_MS", "100"))
+
+
+def test_cancel_takes_less_than_two_seconds_though_the_layer_is_gone(report):
+    assert report["cancel_seconds"] < 2.0
+    assert report["cancel_message"] == "Cancelled; nothing was written."
+
+
+def test_unloading_leaves_nothing_and_loading_again_brings_it_once(report):
+    assert report["left"] == {"actions": 0, "toolbars": 0, "provider": 0}
+    assert report["processes_after"] == 0
+    assert report["back"] == {"actions": 5, "toolbars": 1, "provider": 1}
