@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import InferenceError, RuntimeUnavailableError
 from ..models.catalogue import Model
 from ..models.graph import build_graph, graph_identity
-from .base import DeviceInfo, Probabilities, Request, Tiles, check_tiles
+from .base import DeviceInfo, Request
 from .cache import cache_key, load_entry, store_entry
-from .hardware import cpu_title, find_accelerators, usable_threads
-from .remote import RemoteHost
-from .tuning import best_batch
+from .hardware import cpu_title, find_accelerators
+from .remote import RemoteHost, RemoteSession
 
 if TYPE_CHECKING:
     import onnx
@@ -26,9 +23,6 @@ if TYPE_CHECKING:
 #: Names a Python interpreter that has MindSpore Lite.
 PYTHON_VARIABLE = "TERRASPORE_LITE_PYTHON"
 _DEVICES = ("cpu", "cuda", "ascend")
-#: Tiles that fit into the shared files.
-_CAPACITY = 4
-_BATCHES = (1, 2, 4)
 
 
 def lite_python(environment: Mapping[str, str] | None = None) -> Path | None:
@@ -63,7 +57,7 @@ class MindSporeLite:
         found += [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in find_accelerators()]
         return found
 
-    def open(self, model: Model, request: Request) -> MindSporeLiteSession:
+    def open(self, model: Model, request: Request) -> RemoteSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         kind, _, index = request.device.partition(":")
         if self._python is None:
@@ -74,12 +68,16 @@ class MindSporeLite:
         if request.precision not in {"auto", "float32"} and not half:
             raise RuntimeUnavailableError(f"MindSpore Lite on {kind} does not compute in {request.precision}.")
         try:
-            host = RemoteHost(self._python)
+            host = RemoteHost(self._python, self.name)
         except InferenceError as error:
             raise RuntimeUnavailableError(f"MindSpore Lite does not start: {error.text}") from error
         try:
             mindir = _converted(host, model, request, kind)
-            return MindSporeLiteSession(host, mindir, model, request, half=half)
+            settings = {"model": str(mindir), "device": kind, "index": int(index or 0), "half": half}
+            precision = "float16" if half else "float32"
+            session = RemoteSession(host, self.name, precision, model.card, request, **settings)
+            mindir.unlink()
+            return session
         except InferenceError as error:
             host.close()
             raise RuntimeUnavailableError(f"MindSpore Lite cannot load {model.weights}: {error.text}") from error
@@ -139,49 +137,3 @@ def _defaults(kernel: list[int], present: set[str]) -> list[onnx.AttributeProto]
 
 def _is_default_dilation(attribute: onnx.AttributeProto) -> bool:
     return attribute.name == "dilations" and set(attribute.ints) == {1}
-
-
-class MindSporeLiteSession:
-    """A model in MindSpore Lite, in a process of its own."""
-
-    runtime = MindSporeLite.name
-
-    def __init__(self, host: RemoteHost, mindir: Path, model: Model, request: Request, *, half: bool) -> None:
-        self.device, self.precision = request.device, "float16" if half else "float32"
-        self._host = host
-        self._shape = (model.card.bands, request.tile, request.tile)
-        self._dtype = np.dtype(model.card.dtype)
-        results = (_CAPACITY, len(model.card.classes), request.tile, request.tile)
-        self._tiles = host.mapped("tiles", (_CAPACITY, *self._shape), self._dtype)
-        self._results = host.mapped("results", results, np.dtype(np.float32))
-        kind, _, index = request.device.partition(":")
-        host.ask(
-            do="open",
-            model=str(mindir),
-            device=kind,
-            index=int(index or 0),
-            threads=request.threads or usable_threads(),
-            half=half,
-            tiles=str(host.folder / "tiles"),
-            tiles_shape=self._tiles.shape,
-            tiles_dtype=self._dtype.name,
-            results=str(host.folder / "results"),
-            results_shape=self._results.shape,
-        )
-        mindir.unlink()
-        self.batch = best_batch(self.predict, self._shape, self._dtype, _BATCHES)
-
-    def predict(self, tiles: Tiles) -> Probabilities:
-        """Probabilities of ``tiles``; see ``Session.predict``."""
-        tiles = check_tiles(tiles, self._shape, self._dtype)
-        result = np.empty((len(tiles), *self._results.shape[1:]), np.float32)
-        for begin in range(0, len(tiles), _CAPACITY):
-            part = tiles[begin : begin + _CAPACITY]
-            self._tiles[: len(part)] = part
-            self._host.ask(do="run", count=len(part))
-            result[begin : begin + len(part)] = self._results[: len(part)]
-        return result
-
-    def close(self) -> None:
-        """End the process."""
-        self._host.close()

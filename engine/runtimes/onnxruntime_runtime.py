@@ -49,7 +49,7 @@ class OnnxRuntime:
             present = [entry for entry in accelerators if entry.device == _NEEDS.get(device)]
             built = provider in onnxruntime.get_available_providers()
             if built or present:
-                found += self._infos(device, present, "" if built else _not_built(provider, package))
+                found += self._infos(device, present, "" if built else not_built(provider, package))
         return found
 
     def _infos(self, device: str, present: list[Accelerator], reason: str) -> list[DeviceInfo]:
@@ -72,8 +72,8 @@ class OnnxRuntime:
             raise RuntimeUnavailableError(f"ONNX Runtime knows no device '{request.device}'.")
         provider, package = PROVIDERS[kind]
         if provider not in onnxruntime.get_available_providers():
-            raise RuntimeUnavailableError(_not_built(provider, package))
-        options, precision = _provider_options(kind, int(index or 0), request)
+            raise RuntimeUnavailableError(not_built(provider, package))
+        options, precision = provider_options(kind, int(index or 0), request)
         session = _open(model, request, provider, options)
         if session.get_providers()[0] != provider:
             # ONNX Runtime falls back to the CPU in silence.
@@ -83,11 +83,12 @@ class OnnxRuntime:
         return OnnxRuntimeSession(session, model, request, precision)
 
 
-def _not_built(provider: str, package: str) -> str:
+def not_built(provider: str, package: str) -> str:
+    """The sentence for a provider that the build does not have."""
     return f"This build of ONNX Runtime has no {provider}; the package {package} has it."
 
 
-def _provider_options(kind: str, index: int, request: Request) -> tuple[dict[str, Any], str]:
+def provider_options(kind: str, index: int, request: Request) -> tuple[dict[str, Any], str]:
     """Options of the provider, and the precision that it then computes in.
 
     Raises:

@@ -19,6 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InferenceError
+from ..models.card import ModelCard
+from .base import Probabilities, Request, Tiles, check_tiles
+from .hardware import usable_threads
+from .tuning import best_batch
 
 HOST = Path(__file__).with_name("remote_host.py")
 #: Seconds after which a process that gives no answer is taken to hang, and is ended.
@@ -26,6 +30,9 @@ PATIENCE = 120.0
 #: Seconds that a process has to end by itself once its input is closed.
 FAREWELL = 2.0
 _LAST_WORDS = 2000
+#: Tiles that fit into the shared files.
+_CAPACITY = 4
+_BATCHES = (1, 2, 4)
 
 
 class RemoteHost:
@@ -33,6 +40,7 @@ class RemoteHost:
 
     Args:
         python: the interpreter.
+        kind: the runtime in it: ``mindspore-lite`` or ``onnxruntime``.
         program: what it runs; ``remote_host.py`` unless a test says otherwise.
         patience: seconds to wait for an answer.
 
@@ -40,12 +48,12 @@ class RemoteHost:
         InferenceError: it does not start; the sentence says why.
     """
 
-    def __init__(self, python: Path, program: Path = HOST, patience: float = PATIENCE) -> None:
+    def __init__(self, python: Path, kind: str, program: Path = HOST, patience: float = PATIENCE) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="terraspore-", dir=_memory_folder()))
         self._patience = patience
         self._log = (self.folder / "log").open("w+b")
         self._answers: queue.Queue[bytes] = queue.Queue()
-        command = [str(python), "-I", str(program)]
+        command = [str(python), "-I", str(program), kind]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=self.folder
@@ -136,6 +144,57 @@ class RemoteHost:
     def _remove(self) -> None:
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class RemoteSession:
+    """A model in another process; see ``base.Session``.
+
+    Args:
+        host: the process; ended with the session.
+        runtime: name of the runtime.
+        precision: what it computes in.
+        card: of the model.
+        request: device, tile and threads.
+        settings: what the runtime needs beside that to open the model.
+    """
+
+    def __init__(
+        self, host: RemoteHost, runtime: str, precision: str, card: ModelCard, request: Request, **settings: Any
+    ) -> None:
+        self.runtime, self.device, self.precision = runtime, request.device, precision
+        self._host = host
+        self._shape = (card.bands, request.tile, request.tile)
+        self._dtype = np.dtype(card.dtype)
+        results = (_CAPACITY, len(card.classes), request.tile, request.tile)
+        self._tiles = host.mapped("tiles", (_CAPACITY, *self._shape), self._dtype)
+        self._results = host.mapped("results", results, np.dtype(np.float32))
+        #: What the process answered to the opening.
+        self.opened = host.ask(
+            do="open",
+            threads=request.threads or usable_threads(),
+            tiles=str(host.folder / "tiles"),
+            tiles_shape=self._tiles.shape,
+            tiles_dtype=self._dtype.name,
+            results=str(host.folder / "results"),
+            results_shape=self._results.shape,
+            **settings,
+        )
+        self.batch = best_batch(self.predict, self._shape, self._dtype, _BATCHES)
+
+    def predict(self, tiles: Tiles) -> Probabilities:
+        """Probabilities of ``tiles``; see ``Session.predict``."""
+        tiles = check_tiles(tiles, self._shape, self._dtype)
+        result = np.empty((len(tiles), *self._results.shape[1:]), np.float32)
+        for begin in range(0, len(tiles), _CAPACITY):
+            part = tiles[begin : begin + _CAPACITY]
+            self._tiles[: len(part)] = part
+            self._host.ask(do="run", count=len(part))
+            result[begin : begin + len(part)] = self._results[: len(part)]
+        return result
+
+    def close(self) -> None:
+        """End the process."""
+        self._host.close()
 
 
 def _memory_folder() -> Path | None:

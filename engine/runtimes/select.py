@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import InferenceError, OutOfMemoryError, ParameterError, RuntimeUnavailableError
 from ..models.catalogue import Model
 from .base import DeviceInfo, NetworkFactory, Precision, Request, Runtime, Session
+from .isolated_runtime import IsolatedOnnxRuntime, onnxruntime_python
 from .mindspore_lite_runtime import MindSporeLite, lite_python
 from .mindspore_runtime import MindSpore
 from .onnxruntime_runtime import OnnxRuntime
@@ -20,7 +21,9 @@ from .openvino_runtime import OpenVino
 #: Devices whose worth was never measured (TensorRT, CoreML, Intel graphics) are taken when asked for only.
 ORDER: Sequence[tuple[str, str]] = (
     ("cuda", "onnxruntime"),
+    ("cuda", "onnxruntime-isolated"),
     ("ascend", "onnxruntime"),
+    ("ascend", "onnxruntime-isolated"),
     ("directml", "onnxruntime"),
     ("cuda", "mindspore"),
     ("ascend", "mindspore-lite"),
@@ -34,7 +37,13 @@ ORDER: Sequence[tuple[str, str]] = (
 
 def all_runtimes() -> dict[str, Runtime]:
     """Every runtime by its name, whether or not it is installed."""
-    runtimes: list[Runtime] = [OpenVino(), OnnxRuntime(), MindSporeLite(lite_python()), MindSpore()]
+    runtimes: list[Runtime] = [
+        OpenVino(),
+        OnnxRuntime(),
+        IsolatedOnnxRuntime(onnxruntime_python()),
+        MindSporeLite(lite_python()),
+        MindSpore(),
+    ]
     return {runtime.name: runtime for runtime in runtimes}
 
 

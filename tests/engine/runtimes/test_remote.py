@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
 from terraspore.engine.runtimes.base import Request
+from terraspore.engine.runtimes.isolated_runtime import IsolatedOnnxRuntime, onnxruntime_python
 from terraspore.engine.runtimes.mindspore_lite_runtime import MindSporeLite, lite_python
 from terraspore.engine.runtimes.remote import HOST, RemoteHost
 
@@ -25,7 +26,7 @@ def start(tmp_path):
     def begin(program, patience=20.0):
         path = tmp_path / "program.py"
         path.write_text(HELLO + textwrap.dedent(program), encoding="utf-8")
-        hosts.append(RemoteHost(PYTHON, path, patience))
+        hosts.append(RemoteHost(PYTHON, "any", path, patience))
         return hosts[-1]
 
     yield begin
@@ -109,12 +110,12 @@ def test_a_process_that_hangs_is_ended(start):
 
 def test_an_interpreter_that_is_none_is_refused(tmp_path):
     with pytest.raises(InferenceError, match="cannot be started"):
-        RemoteHost(tmp_path / "python")
+        RemoteHost(tmp_path / "python", "onnxruntime")
 
 
 def test_without_mindspore_lite_the_host_says_so():
     try:
-        RemoteHost(PYTHON).close()
+        RemoteHost(PYTHON, "mindspore-lite").close()
     except InferenceError as error:
         said = error.text
     else:
@@ -136,3 +137,38 @@ def test_the_interpreter_comes_from_the_variable(tmp_path, identity):
     assert "TERRASPORE_LITE_PYTHON" in info.reason
     with pytest.raises(RuntimeUnavailableError, match="does not start"):
         MindSporeLite(tmp_path / "python").open(identity, Request("cpu", 64))
+
+
+def test_onnx_runtime_in_a_process_of_its_own_computes_and_its_crash_is_a_sentence(identity):
+    session = IsolatedOnnxRuntime(None).open(identity, Request("cpu", 64, threads=1))
+    tiles = np.random.default_rng(0).integers(0, 251, (7, 3, 64, 64), np.uint8)
+    np.testing.assert_allclose(session.predict(tiles), tiles / 250, atol=1e-6)
+    session._host._process.kill()
+    session._host._process.wait(10)
+    with pytest.raises(InferenceError, match="signal 9"):
+        session.predict(tiles)
+    session.close()
+
+
+def test_the_devices_of_another_environment_are_its_own():
+    (info,) = [info for info in IsolatedOnnxRuntime(PYTHON).devices() if info.device == "cpu"]
+    assert (info.runtime, info.reason) == ("onnxruntime-isolated", "")
+    (info,) = IsolatedOnnxRuntime(Path("/no/python")).devices()
+    assert "cannot be started" in info.reason
+    assert onnxruntime_python({"TERRASPORE_ONNXRUNTIME_PYTHON": "/a/python"}) == Path("/a/python")
+    assert onnxruntime_python({}) is None
+
+
+@pytest.mark.parametrize("device", ["cuda", "nowhere"])
+def test_a_device_that_the_other_build_lacks_is_refused_and_leaves_no_process(identity, device):
+    with pytest.raises(RuntimeUnavailableError):
+        IsolatedOnnxRuntime(None).open(identity, Request(device, 64))
+
+
+def test_an_error_of_onnx_runtime_itself_is_answered_and_the_process_lives(tmp_path):
+    (tmp_path / "no.onnx").write_bytes(b"no model")
+    with RemoteHost(PYTHON, "onnxruntime") as host:
+        command = {"model": str(tmp_path / "no.onnx"), "provider": "CPUExecutionProvider", "options": {}, "sizes": {}}
+        for _ in range(2):
+            with pytest.raises(InferenceError, match=r"failed \(open\)"):
+                host.ask(do="open", threads=1, **command)
