@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ...engine.errors import ParameterError
-from ...engine.models.card import ClassInfo, ModelCard, Normalisation, Task
+from ...engine.errors import CheckpointError, ParameterError
+from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation, Task, write_card
+from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
+from ...engine.models.files import sha256_of
 from ..config import Config
 from ..evaluation.pictures import colour_table
 from ..networks import network_entry, other_options
@@ -96,6 +101,30 @@ def model_card(config: Config, details: CardDetails, *, weights: str, sha256: st
         notes=details.notes,
         options=network_options(config),
     )
+
+
+def write_run_card(weights: Path, config: Config, figures: Mapping[str, float]) -> Path | None:
+    """Write the card of a run's best weights beside them, so that the engine takes the run's folder as a model.
+
+    Args:
+        weights: the checkpoint.
+        config: of the run.
+        figures: of the check that found these weights the best; those that are not numbers are left out.
+
+    Returns:
+        The card, or None where the configuration has no ground resolution: a card without it would be wrong.
+    """
+    if not config.resolution:
+        return None
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", config.name).lstrip("._-") or "model"
+    finite = {key: float(value) for key, value in figures.items() if math.isfinite(value)}
+    held = config.data.monitor or f"every {config.data.holdout}th training image, held out"
+    details = CardDetails(name=name[:100], figures=finite, split=f"{config.data.train} for training; figures on {held}")
+    digest = sha256_of(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
+    card = model_card(config, details, weights=weights.name, sha256=digest)
+    path = weights.with_name(CARD_NAME)
+    write_card(path, card)
+    return path
 
 
 def network_options(config: Config) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ...engine.errors import Cancelled, ParameterError
+from ...engine.errors import Cancelled, ParameterError, UserError
 from ...engine.events import Cancellation
 from ..data import Batch, batches
+from ..export.card import write_run_card
 from ..optim import learning_rate
 from .check import check, is_better_high
 from .folder import RunFolder, plot_run
@@ -131,6 +132,7 @@ class Runner:
         self.display.say(f"check at step {progress.step} ({seconds:.1f} s): {listed}{remark}")
         if best and parts.ranks.first:
             save_weights(parts.folder.best, parts.weights())
+            self._write_card(figures)
             if parts.config.schedule.name == "plateau" and parts.config.schedule.restore:
                 save_run(parts, parts.folder.best_state)
         if drop:
@@ -139,6 +141,13 @@ class Runner:
         if stop:
             self.display.say(f"no better {parts.config.train.monitor} for {parts.plateau.stale} checks: stopping")
         return stop
+
+    def _write_card(self, figures: dict[str, float]) -> None:
+        """Write the card of the best weights; where that cannot be, training goes on without."""
+        try:
+            write_run_card(self.parts.folder.best, self.parts.config, figures)
+        except UserError as error:
+            self.display.say(f"no model card: {error}")
 
     def _judge(self, figures: dict[str, float]) -> tuple[bool, bool, bool]:
         """(best so far, drop the rate, stop) by the figure that the configuration names."""

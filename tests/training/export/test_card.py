@@ -6,7 +6,7 @@ import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.models.card import card_text, parse_card
 from terraspore.training.config import Config, DataConfig, NetworkConfig, NormalisationConfig
-from terraspore.training.export.card import CardDetails, model_card
+from terraspore.training.export.card import CardDetails, model_card, write_run_card
 
 pytestmark = pytest.mark.mindspore
 SHA = "0" * 64
@@ -59,3 +59,22 @@ def test_options_that_are_defaults_are_not_in_the_card():
 def test_what_is_lacking_is_said(config, part):
     with pytest.raises(ParameterError, match=part):
         card(config)
+
+
+def test_run_folder_becomes_a_model(tmp_path):
+    from terraspore.engine.models.catalogue import read_model
+
+    (tmp_path / "best.ckpt").write_bytes(b"weights")
+    config = Config(name="my run/1", resolution=1.0)
+    path = write_run_card(tmp_path / "best.ckpt", config, {"foreground_iou": 0.5, "recall": float("nan")})
+    assert path == tmp_path / "card.json"
+    model = read_model(tmp_path)
+    assert model.card.name == "my-run-1"
+    assert model.card.figures == {"foreground_iou": 0.5}
+    assert model.weights == tmp_path / "best.ckpt"
+
+
+def test_no_card_is_better_than_one_without_a_resolution(tmp_path):
+    (tmp_path / "best.ckpt").write_bytes(b"weights")
+    assert write_run_card(tmp_path / "best.ckpt", Config(), {}) is None
+    assert not (tmp_path / "card.json").exists()
