@@ -53,7 +53,7 @@ class RemoteHost:
         self._patience = patience
         self._log = (self.folder / "log").open("w+b")
         self._answers: queue.Queue[bytes] = queue.Queue()
-        command = [str(python), "-I", str(program), kind]
+        command = [str(python), "-I", str(program), kind, str(self.folder)]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=self.folder

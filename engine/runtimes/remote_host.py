@@ -1,9 +1,9 @@
-"""Runs a model in another Python process: ``python -I remote_host.py mindspore-lite|onnxruntime``.
+"""Runs a model in another Python process: ``python -I remote_host.py mindspore-lite|onnxruntime FOLDER``.
 
 This file stands alone. It needs NumPy and a runtime, and any CPython from 3.7 on, because MindSpore Lite's wheels on
 PyPI exist for 3.7 only. The engine starts it, talks to it in JSON lines (a command on stdin, an answer on stdout),
-and shares tiles and results with it through memory-mapped files, so that no pixel passes the pipe. The end of stdin
-ends it.
+and shares tiles and results with it through memory-mapped files in FOLDER, so that no pixel passes the pipe. The end
+of stdin ends it; it then removes FOLDER, because the engine may have been killed and FOLDER may be in memory.
 
 Commands, by the key ``do``:
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from typing import Any, Dict, List  # noqa: UP035 (Python 3.7 has no dict[...] at run time)
 
@@ -169,6 +170,7 @@ def main() -> None:
     answers.flush()
     if hello["ok"]:
         serve(host, sys.stdin, answers)
+        shutil.rmtree(sys.argv[2], ignore_errors=True)
 
 
 if __name__ == "__main__":

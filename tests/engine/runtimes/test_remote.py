@@ -1,6 +1,7 @@
 """A model in another interpreter: answers, crashes, hangs and the end of the engine."""
 
 import os
+import subprocess
 import sys
 import textwrap
 import time
@@ -172,3 +173,24 @@ def test_an_error_of_onnx_runtime_itself_is_answered_and_the_process_lives(tmp_p
         for _ in range(2):
             with pytest.raises(InferenceError, match=r"failed \(open\)"):
                 host.ask(do="open", threads=1, **command)
+
+
+def test_when_the_engine_is_killed_nothing_is_left():
+    engine = """
+        import sys, time
+        from pathlib import Path
+        from terraspore.engine.runtimes.remote import RemoteHost
+        host = RemoteHost(Path(sys.executable), "onnxruntime")
+        print(host._process.pid, host.folder, flush=True)
+        time.sleep(600)
+    """
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(engine)], stdout=subprocess.PIPE, text=True)
+    pid, folder = process.stdout.readline().split()
+    assert alive(int(pid))
+    process.kill()
+    process.wait(10)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and (alive(int(pid)) or Path(folder).exists()):
+        time.sleep(0.05)
+    assert not alive(int(pid))
+    assert not Path(folder).exists()
