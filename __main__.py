@@ -14,8 +14,13 @@ from .engine.cli.services import Services
 
 #: name -> (module relative to this package, attribute, one line of help)
 TRAINING_COMMANDS = {
-    "train": (".training.cli", "train", "Train a network from a YAML configuration."),
-    "evaluate": (".training.cli", "evaluate", "Measure a checkpoint on a data set."),
+    "train": (".training.cli.train", "train", "Train a network from a YAML configuration."),
+    "evaluate": (".training.cli.evaluate", "evaluate", "Measure a checkpoint on a data set."),
+    "visualise": (".training.cli.visualise", "visualise", "Draw what a network sees over images."),
+    "chips": (".training.cli.chips", "chips", "Cut training chips from a raster and a vector layer."),
+    "labels": (".training.cli.data", "labels", "Convert labels of published data sets to class numbers."),
+    "lists": (".training.cli.data", "lists", "Write list files of published data sets."),
+    "records": (".training.cli.data", "records", "Convert a data set to MindRecord files."),
     "export": (".training.cli.export", "export", "Make a model folder (checkpoint, ONNX, MINDIR and card)."),
     "convert": (".training.cli.convert", "convert", "Turn weights of PyTorch or MindCV into a checkpoint."),
 }

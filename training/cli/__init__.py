@@ -1,6 +1,1 @@
-"""Commands of the training package."""
-
-from .evaluate import evaluate
-from .train import train
-
-__all__ = ["evaluate", "train"]
+"""Commands of the training package; each module is imported when its command is used."""

@@ -87,8 +87,8 @@ def camvid_classes(picture: NDArray[np.generic]) -> Label:
 
 def voc_classes(picture: NDArray[np.generic]) -> Label:
     """Class numbers 0..20 of a PASCAL VOC colour label; the border's colour (224, 224, 192) and others become 255."""
-    palette = [tuple(int(v) for v in colour) for colour in voc_palette(21)]
-    return colours_to_classes(picture, [[colour] for colour in palette])  # type: ignore[misc]
+    palette = [[(int(red), int(green), int(blue))] for red, green, blue in voc_palette(21)]
+    return colours_to_classes(picture, palette)
 
 
 def cityscapes_classes(ids: NDArray[np.generic]) -> Label:

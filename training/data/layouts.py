@@ -193,10 +193,11 @@ def _chips(config: DataConfig, root: Path, name: str) -> Split:
     return _split(name, items, indexed(config, {value: value for value in range(IGNORE)}))
 
 
-def _mindrecord(config: DataConfig, root: Path, name: str) -> Split:
+def _mindrecord(_config: DataConfig, root: Path, name: str) -> Split:
+    """``<root>/<split>0``, ``1``, ... as ``terraspore records`` writes them; their labels are mapped already."""
     from .records import open_records
 
-    return open_records(root, name, indexed(config, {value: value for value in range(IGNORE)}))
+    return open_records(root, name, indexed(DataConfig(), {value: value for value in range(IGNORE)}))
 
 
 def _split(name: str, items: Iterable[Item], decode: Callable[[NDArray[np.generic]], Label]) -> Split:

@@ -1,0 +1,124 @@
+"""Chips from a small georeferenced raster and vector layers made here."""
+
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from terraspore.engine.errors import OutputError, ParameterError, VectorError
+from terraspore.training.chips import ChipsRequest, cut_chips
+from terraspore.training.chips.cut import split_windows
+from terraspore.training.config import load_config
+from terraspore.training.data import open_split
+
+# 2 m pixels, UTM 33N, the upper left corner at 500000 E, 5500000 N.
+TRANSFORM = Affine(2, 0, 500000, 0, -2, 5500000)
+
+
+def raster(path: Path, width: int = 300, height: int = 100) -> Path:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(1, 255, (3, height, width), np.uint8)
+    profile = {"driver": "GTiff", "count": 3, "width": width, "height": height, "dtype": "uint8", "crs": "EPSG:32633"}
+    with rasterio.open(path, "w", transform=TRANSFORM, **profile) as target:
+        target.write(pixels)
+    return path
+
+
+def vectors(path: Path, geometry: list, geometry_type: str, crs: str = "EPSG:32633", **fields: list) -> Path:
+    columns = [np.array(values, object) for values in fields.values()]
+    pyogrio.raw.write(
+        path, shapely.to_wkb(geometry), columns, list(fields), geometry_type=geometry_type, crs=crs, driver="GPKG"
+    )
+    return path
+
+
+def world(column: float, row: float) -> tuple[float, float]:
+    return TRANSFORM * (column, row)
+
+
+def test_roads_get_their_width_on_the_ground(tmp_path: Path) -> None:
+    image = raster(tmp_path / "image.tif")
+    line = shapely.LineString([world(0, 50), world(300, 50)])
+    labels = vectors(tmp_path / "roads.gpkg", [line], "LineString")
+    out = tmp_path / "chips"
+    summary = cut_chips(ChipsRequest(image, labels, out, size=50, width=12.0))
+    # 12 m are 6 pixels: rows 47 to 52. 300 pixels, a fifth for validation: chips from 240; training ends before that.
+    assert (summary.train, summary.valid) == (8, 2)
+    config = load_config(summary.config)
+    split = open_split(config.data, "train")
+    assert config.network.num_classes == 1
+    chip, label = split.read([item.id for item in split.items].index("x000050_y000050"))
+    assert label[:3].all()
+    assert not label[3:].any()
+    with rasterio.open(image) as source:
+        assert np.array_equal(chip, source.read()[:, 50:100, 50:100].transpose(1, 2, 0))
+    with rasterio.open(out / "train" / "images" / "x000050_y000050.tif") as stored:
+        assert stored.transform * (0, 0) == world(50, 50)
+        assert stored.crs.to_epsg() == 32633
+
+
+def test_widths_and_classes_from_attributes_and_another_crs(tmp_path: Path) -> None:
+    from pyproj import Transformer
+
+    image = raster(tmp_path / "image.tif")
+    step = Transformer.from_crs(32633, 4326, always_xy=True)
+    boxes = [shapely.box(*world(0, 100), *world(150, 50)), shapely.box(*world(150, 100), *world(300, 0))]
+    moved = [shapely.transform(box, lambda p: np.column_stack(step.transform(p[:, 0], p[:, 1]))) for box in boxes]
+    labels = vectors(tmp_path / "cover.gpkg", moved, "Polygon", "EPSG:4326", kind=["water", "forest"])
+    summary = cut_chips(
+        ChipsRequest(image, labels, tmp_path / "chips", field="kind", size=50, classes=("water", "forest"))
+    )
+    assert summary.names == ("water", "forest")
+    split = open_split(load_config(summary.config).data, "train")
+    values = {item.id: np.unique(split.read(i)[1]).tolist() for i, item in enumerate(split.items)}
+    # The upper left has no label at all: no chip there.
+    assert "x000000_y000000" not in values
+    assert values["x000000_y000050"] == [0]
+    assert values["x000150_y000000"] == [1]
+
+
+def test_width_field(tmp_path: Path) -> None:
+    image = raster(tmp_path / "image.tif")
+    lines = [shapely.LineString([world(0, 20), world(300, 20)]), shapely.LineString([world(0, 70), world(300, 70)])]
+    labels = vectors(tmp_path / "roads.gpkg", lines, "LineString", wide=[8.0, None])
+    out = tmp_path / "chips"
+    cut_chips(ChipsRequest(image, labels, out, size=100, width=20.0, width_field="wide", validation=0))
+    split = open_split(load_config(out / "train.yaml").data, "train")
+    column = split.read(0)[1][:, 50]
+    assert np.flatnonzero(column).tolist() == [*range(18, 22), *range(65, 75)]
+
+
+@pytest.mark.parametrize(("width", "height"), [(300, 100), (100, 300), (257, 130)])
+@pytest.mark.parametrize("stride", [32, 64])
+def test_splits_never_touch(width: int, height: int, stride: int) -> None:
+    windows = split_windows(width, height, 64, stride, 0.3)
+    assert windows["train"]
+    assert windows["valid"]
+    for x, y in windows["train"] + windows["valid"]:
+        assert 0 <= x <= width - 64
+        assert 0 <= y <= height - 64
+    for x, y in windows["train"]:
+        for a, b in windows["valid"]:
+            assert max(abs(x - a), abs(y - b)) > 64
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    image = raster(tmp_path / "image.tif")
+    far = vectors(tmp_path / "far.gpkg", [shapely.LineString([(0, 0), (9, 9)])], "LineString", kind=["a"])
+    with pytest.raises(ParameterError, match="do not touch"):
+        cut_chips(ChipsRequest(image, far, tmp_path / "a", size=50))
+    with pytest.raises(ParameterError, match=r"no attribute 'class'.*kind"):
+        cut_chips(ChipsRequest(image, far, tmp_path / "b", size=50, field="class"))
+    with pytest.raises(ParameterError, match="There are: a"):
+        cut_chips(ChipsRequest(image, far, tmp_path / "b", size=50, field="kind", classes=("b",)))
+    with pytest.raises(ParameterError, match="too few"):
+        cut_chips(ChipsRequest(image, far, tmp_path / "c", size=128))
+    points = vectors(tmp_path / "points.gpkg", [shapely.Point(1, 1)], "Point")
+    with pytest.raises(VectorError, match="neither lines nor polygons"):
+        cut_chips(ChipsRequest(image, points, tmp_path / "d", size=50))
+    (tmp_path / "e" / "train").mkdir(parents=True)
+    with pytest.raises(OutputError, match="already"):
+        cut_chips(ChipsRequest(image, far, tmp_path / "e", size=50))

@@ -1,0 +1,62 @@
+"""Two processes on the CPU train together and do what one process does."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).with_name("tiny_run.py")
+MSRUN = Path(sys.executable).with_name("msrun")
+
+pytestmark = [
+    pytest.mark.mindspore,
+    pytest.mark.slow,
+    pytest.mark.skipif(not MSRUN.exists(), reason="msrun comes with MindSpore"),
+]
+
+WORDS = [
+    "--plain",
+    "train.steps=6",
+    "train.evaluate_every=3",
+    "network.num_classes=2",
+    "loss.name=ce",
+    "train.monitor=mean_iou",
+    "optimizer.ema=0",
+]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(command: list[str], folder: Path) -> None:
+    # msrun starts what is called python on the path.
+    path = os.pathsep.join([str(MSRUN.parent), os.environ.get("PATH", "")])
+    env = {**os.environ, "GLOG_v": "3", "OMP_NUM_THREADS": "1", "PATH": path}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280)
+    logs = "".join(path.read_text(errors="replace")[-2000:] for path in folder.glob("logs/worker_*.log"))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:] + logs
+
+
+def test_two_processes_agree_with_one(roads: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    run([sys.executable, str(SCRIPT), str(one), str(roads), "0", *WORDS, "train.batch=4"], tmp_path)
+    launch = [str(MSRUN), "--worker_num=2", "--local_worker_num=2", f"--master_port={free_port()}"]
+    launch += [f"--log_dir={tmp_path / 'logs'}", "--join=True", "--cluster_time_out=120"]
+    words = [*WORDS, "train.batch=2", "train.distributed=true"]
+    run([*launch, str(SCRIPT), str(two), str(roads), "0", *words], tmp_path)
+    first, second = (np.load(two / f"weights_of_rank_{rank}.npz") for rank in (0, 1))
+    alone = np.load(one / "weights_of_rank_0.npz")
+    for name in alone.files:
+        assert np.array_equal(first[name], second[name]), name
+        assert np.allclose(first[name], alone[name], rtol=1e-4, atol=1e-6), name
+    # The confusion matrices of both were added up: the figures of the check are those of all images.
+    rows = [(folder / "checks.csv").read_text().splitlines() for folder in (one, two)]
+    tables = [dict(zip(lines[0].split(","), lines[-1].split(","), strict=True)) for lines in rows]
+    assert float(tables[0]["overall_acc"]) == pytest.approx(float(tables[1]["overall_acc"]), abs=0.002)

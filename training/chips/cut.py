@@ -1,0 +1,266 @@
+"""Cutting of training chips: pixels as the engine shows them to a network, labels from vectors, split by area."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import shapely
+import yaml
+from numpy.typing import NDArray
+from PIL import Image as Pictures
+
+from ...engine.errors import OutputError, ParameterError
+from ...engine.events import Cancellation
+from ...engine.raster.environment import SAFE_SETTINGS
+from ...engine.raster.grid import Grid, make_grid
+from ...engine.raster.pixels import choose_bands
+from ...engine.raster.reader import View
+from ...engine.raster.source import open_source
+from ...engine.raster.stretch import estimate_stretch
+from ..data.labels import voc_palette
+from .vectors import VectorLabels, read_labels
+
+IGNORE = 255
+
+
+@dataclass(frozen=True)
+class ChipsRequest:
+    """What is to be cut.
+
+    Attributes:
+        image: the raster.
+        labels: the vector file.
+        out: folder for ``train/``, ``valid/`` and ``train.yaml``.
+        layer: layer of the vector file.
+        field: attribute with the class; None for one class.
+        classes: values of ``field`` by class number.
+        width: width of lines, metres.
+        width_field: attribute with the width of lines.
+        size: side of a chip, pixels.
+        stride: pixels from chip to chip; ``size`` unless given.
+        resolution: metres per pixel; None keeps the image's.
+        bands: bands of the image, from 1; empty for the engine's choice of three.
+        validation: share of the image's longer side that is kept for validation.
+    """
+
+    image: Path
+    labels: Path
+    out: Path
+    layer: str | None = None
+    field: str | None = None
+    classes: Sequence[str] = ()
+    width: float = 7.0
+    width_field: str | None = None
+    size: int = 512
+    stride: int | None = None
+    resolution: float | None = None
+    bands: Sequence[int] = ()
+    validation: float = 0.2
+
+
+@dataclass(frozen=True)
+class ChipsSummary:
+    """What was cut.
+
+    Attributes:
+        train: training chips.
+        valid: validation chips.
+        names: names of the classes by number.
+        pixels: labelled pixels per class over all chips.
+        resolution: metres per pixel.
+        config: the configuration that was written for training.
+    """
+
+    train: int
+    valid: int
+    names: tuple[str, ...]
+    pixels: tuple[int, ...]
+    resolution: float
+    config: Path
+
+
+def split_windows(width: int, height: int, size: int, stride: int, share: float) -> dict[str, list[tuple[int, int]]]:
+    """Upper left corners (x, y) of the chips by split.
+
+    The end of the longer side is for validation. A training chip ends at least one pixel before the first validation
+    chip
+    begins, so that no two chips of different splits overlap or touch.
+
+    Raises:
+        ParameterError: the image is too small for a training and a validation chip.
+    """
+    along_x = width >= height
+    length, across = (width, height) if along_x else (height, width)
+    begin = min(length - size, round(length * (1 - share)))
+    if across < size or (share > 0 and begin < size + 1):
+        raise ParameterError(
+            f"The image has {width} x {height} pixels, too few for training and validation chips of {size}.",
+            "Choose a smaller --size or a finer --resolution.",
+        )
+    sides = range(0, across - size + 1, stride)
+    last = begin - 1 if share > 0 else length
+    parts = {"train": range(0, last - size + 1, stride)}
+    parts["valid"] = range(begin, length - size + 1, size) if share > 0 else range(0)
+    return {
+        name: [
+            (a, b) if along_x else (b, a)
+            for a in positions
+            for b in (sides if name == "train" else sides[:: max(1, size // stride)])
+        ]
+        for name, positions in parts.items()
+    }
+
+
+def cut_chips(request: ChipsRequest, cancellation: Cancellation | None = None) -> ChipsSummary:
+    """Cut chips as ``request`` says.
+
+    Chips without any labelled or valid pixel are left out; pixels without data are not labelled.
+
+    Raises:
+        ParameterError: a value cannot be used, or the labels do not touch the image.
+        OutputError: the folder holds chips already, or cannot be written.
+    """
+    _check(request)
+    watch = cancellation or Cancellation()
+    with rasterio.Env(**SAFE_SETTINGS), open_source(request.image) as source:
+        bands = choose_bands(source, request.bands or None, len(request.bands) or 3)
+        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, request.resolution)
+        view = View(source, grid, bands, estimate_stretch(source, bands), "uint8")
+        labels = read_labels(
+            request.labels,
+            grid,
+            layer=request.layer,
+            field=request.field,
+            classes=request.classes,
+            width=request.width,
+            width_field=request.width_field,
+        )
+        windows = split_windows(
+            grid.width, grid.height, request.size, request.stride or request.size, request.validation
+        )
+        counts, pixels = _cut_all(request, view, labels, windows, watch)
+    if (not pixels[1:].any() and request.field is None) or not pixels.any():
+        raise ParameterError(f"The labels {request.labels} do not touch the image {request.image}.")
+    config = _write_config(request, grid, labels.names, view.bands.layers)
+    return ChipsSummary(
+        counts["train"], counts["valid"], labels.names, tuple(int(n) for n in pixels), grid.resolution, config
+    )
+
+
+def _check(request: ChipsRequest) -> None:
+    if request.size < 16:
+        raise ParameterError(f"Chips of {request.size} pixels are too small; 16 is the least.")
+    if request.stride is not None and not 0 < request.stride <= request.size:
+        raise ParameterError(f"The stride {request.stride} is not within 1 and the size {request.size}.")
+    if not 0 <= request.validation < 1:
+        raise ParameterError(f"The share for validation is {request.validation}, but must be at least 0 and below 1.")
+    for split in ("train", "valid"):
+        if (request.out / split).exists():
+            raise OutputError(f"{request.out / split} is there already.", "Choose another folder.")
+
+
+def _cut_all(
+    request: ChipsRequest,
+    view: View,
+    labels: VectorLabels,
+    windows: dict[str, list[tuple[int, int]]],
+    watch: Cancellation,
+) -> tuple[dict[str, int], NDArray[np.int64]]:
+    tree = shapely.STRtree(labels.areas)
+    pixels = np.zeros(256, np.int64)
+    counts = {}
+    for split, corners in windows.items():
+        count = 0
+        for corner, image, label in _chips(request.size, view, labels, tree, corners):
+            watch.check()
+            _write_chip(request.out / split, corner, image, label, view.grid)
+            pixels += np.bincount(label.ravel(), minlength=256)
+            count += 1
+        counts[split] = count
+    return counts, pixels[: len(labels.names)]
+
+
+def _chips(
+    size: int, view: View, labels: VectorLabels, tree: shapely.STRtree, corners: list[tuple[int, int]]
+) -> Iterator[tuple[tuple[int, int], NDArray[np.uint8], NDArray[np.uint8]]]:
+    for x, y in corners:
+        label = labels.raster(x, y, size, size, tree)
+        if (label == IGNORE).all():
+            continue
+        image = np.empty((view.bands.layers, size, size), np.uint8)
+        valid = view.read(x, y, x + size, y + size, image)
+        if valid is not None:
+            label[~valid] = IGNORE
+            if not valid.any():
+                continue
+        yield (x, y), image, label
+
+
+def _write_chip(
+    folder: Path, corner: tuple[int, int], image: NDArray[np.uint8], label: NDArray[np.uint8], grid: Grid
+) -> None:
+    name = f"x{corner[0]:06d}_y{corner[1]:06d}"
+    profile = {
+        "driver": "GTiff",
+        "count": len(image),
+        "height": image.shape[1],
+        "width": image.shape[2],
+        "dtype": "uint8",
+        "crs": grid.crs,
+        "transform": grid.transform * rasterio.Affine.translation(*corner),
+        "compress": "deflate",
+        "photometric": "rgb" if len(image) == 3 else "minisblack",
+    }
+    try:
+        for part in ("images", "labels"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        with rasterio.open(folder / "images" / f"{name}.tif", "w", **profile) as target:
+            target.write(image)
+        picture = Pictures.fromarray(label, mode="P")
+        picture.putpalette(voc_palette().tobytes())
+        picture.save(folder / "labels" / f"{name}.png")
+    except OSError as error:
+        raise OutputError(f"The chip {folder / name} cannot be written: {error}.") from error
+
+
+def _write_config(request: ChipsRequest, grid: Grid, names: tuple[str, ...], bands: int) -> Path:
+    """Write a configuration that trains on the chips; returns its path."""
+    mask = request.field is None
+    crop = min(512, request.size // 32 * 32) or 32
+    classes = [request.labels.stem] if mask else list(names)
+    network: dict[str, object] = {"num_classes": 1 if mask else len(names)}
+    if bands != 3:
+        network["options"] = {"in_channels": bands}
+    values = {
+        "base": "dlinknet34" if mask else "lednet",
+        "name": request.out.resolve().name,
+        "resolution": round(grid.resolution, 4),
+        "source": f"{request.image.name} with {request.labels.name}",
+        "network": network,
+        "data": {
+            "layout": "chips",
+            "root": str(request.out.resolve()),
+            "train": "train",
+            "holdout": 8,
+            "test": "valid",
+            "classes": classes,
+            "colours": [] if not mask else [[228, 0, 43]],
+        },
+        "augment": {
+            "crop": crop,
+            "border": "reflect",
+            "scale": [0.7, 1.4],
+            "rotate": 0.5,
+            "rot90": True,
+            "colour": 0.6,
+            "contrast_chance": 0.6,
+            "gamma_chance": 0.2,
+        },
+    }
+    path = request.out / "train.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
+    return path

@@ -1,0 +1,168 @@
+"""Vector labels in pixels of a grid, and their rasters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyogrio
+import rasterio.features
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
+
+from ...engine.errors import ParameterError, VectorError
+from ...engine.raster.grid import Grid
+
+_LINES, _POLYGONS = (1, 5), (3, 6)
+
+
+@dataclass(frozen=True)
+class VectorLabels:
+    """Labelled areas in pixels of a grid (x to the right, y down, the first pixel from 0 to 1).
+
+    Attributes:
+        areas: polygons.
+        values: class number of each.
+        names: names of the classes, by class number.
+        background: class number where there is no area.
+    """
+
+    areas: NDArray[Any]
+    values: NDArray[np.uint8]
+    names: tuple[str, ...]
+    background: int
+
+    def raster(self, x0: int, y0: int, width: int, height: int, tree: shapely.STRtree) -> NDArray[np.uint8]:
+        """Class numbers (height, width) of a window; a pixel belongs to the last area over its centre."""
+        hits = np.sort(tree.query(shapely.box(x0, y0, x0 + width, y0 + height)))
+        shapes = [(self.areas[hit], int(self.values[hit])) for hit in hits]
+        if not shapes:
+            return np.full((height, width), self.background, np.uint8)
+        transform = rasterio.Affine.translation(x0, y0)
+        filled = rasterio.features.rasterize(
+            shapes, (height, width), fill=self.background, transform=transform, dtype="uint8"
+        )
+        return np.asarray(filled, np.uint8)
+
+
+def read_labels(
+    path: Path,
+    grid: Grid,
+    *,
+    layer: str | None = None,
+    field: str | None = None,
+    classes: Sequence[str] = (),
+    width: float = 7.0,
+    width_field: str | None = None,
+    ignore: int = 255,
+) -> VectorLabels:
+    """Read a vector layer onto a grid.
+
+    Lines become areas as wide as they are on the ground. Without a class field there is one class, and the rest is its
+    background; with one, what no area covers is not labelled (``ignore``).
+
+    Args:
+        path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
+        grid: the pixels of the chips.
+        layer: the layer; the first unless given.
+        field: attribute with the class.
+        classes: the values of ``field`` in the order of their class numbers; other values are not labelled. All
+            values in
+            alphabetic order unless given.
+        width: width of lines, metres.
+        width_field: attribute with the width of each line, metres; ``width`` where it is empty.
+        ignore: number for what is not labelled.
+
+    Raises:
+        VectorError: the file cannot be read, or holds neither lines nor polygons.
+        ParameterError: an attribute or a class is not there, or the width is not positive.
+    """
+    if not (math.isfinite(width) and width > 0):
+        raise ParameterError(f"The width {width} is not a positive number of metres.")
+    info, geometry, columns = _read(path, layer, [name for name in (field, width_field) if name])
+    kinds = shapely.get_type_id(geometry)
+    usable = np.isin(kinds, _LINES + _POLYGONS) & ~shapely.is_empty(geometry)
+    if not usable.any():
+        raise VectorError(f"{path} holds neither lines nor polygons.")
+    if field is None:
+        names, values = ("background", "class"), np.ones(len(geometry), np.uint8)
+    else:
+        names, values = _classes(columns[field], classes, path, field, ignore)
+        usable &= values != ignore
+    pixels = _to_pixels(geometry[usable], info["crs"], grid, path)
+    widths = _widths(columns.get(width_field or ""), width, len(geometry))[usable]
+    lines = np.isin(kinds[usable], _LINES)
+    pixels[lines] = shapely.buffer(pixels[lines], widths[lines] / 2 / grid.resolution, cap_style="flat")
+    areas = shapely.make_valid(pixels)
+    return VectorLabels(areas, values[usable], names, 0 if field is None else ignore)
+
+
+def _read(path: Path, layer: str | None, wanted: list[str]) -> tuple[dict[str, Any], NDArray[Any], dict[str, Any]]:
+    if not path.is_file():
+        raise VectorError(f"The labels {path} do not exist or are not a regular file.")
+    try:
+        info, _, encoded, fields = pyogrio.raw.read(path, layer=layer, columns=wanted)
+        geometry = shapely.from_wkb(encoded)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
+        raise VectorError(
+            f"The labels {path} cannot be read as a vector layer: {str(error).splitlines()[0]}."
+        ) from error
+    columns = dict(zip(info["fields"], fields, strict=True))
+    for name in wanted:
+        if name not in columns:
+            known = ", ".join(pyogrio.read_info(path, layer=layer)["fields"])
+            raise ParameterError(f"{path} has no attribute {name!r}.", f"It has: {known or 'none'}.")
+    return info, geometry, columns
+
+
+def _classes(
+    column: NDArray[Any], wanted: Sequence[str], path: Path, field: str, ignore: int
+) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
+    texts = ["" if _missing(value) else str(value) for value in column]
+    names = tuple(wanted) or tuple(sorted(set(texts) - {""}))
+    if not names:
+        raise ParameterError(f"The attribute {field!r} of {path} is empty everywhere.")
+    if len(names) >= ignore:
+        raise ParameterError(f"The attribute {field!r} of {path} has {len(names)} values, too many for classes.")
+    absent = [name for name in names if name not in texts]
+    if absent:
+        found = ", ".join(sorted(set(texts) - {""}))
+        raise ParameterError(f"No feature of {path} has the class {absent[0]!r}.", f"There are: {found}.")
+    numbers = {name: number for number, name in enumerate(names)}
+    return names, np.array([numbers.get(text, ignore) for text in texts], np.uint8)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _widths(column: NDArray[Any] | None, default: float, count: int) -> NDArray[np.float64]:
+    if column is None:
+        return np.full(count, default)
+    try:
+        widths = np.array([np.nan if _missing(value) else float(value) for value in column])
+    except ValueError as error:
+        raise ParameterError("The attribute of the width holds texts that are no numbers.") from error
+    return np.where(np.isfinite(widths) & (widths > 0), widths, default)
+
+
+def _to_pixels(geometry: NDArray[Any], crs: str | None, grid: Grid, path: Path) -> NDArray[Any]:
+    back = ~grid.transform
+    step: Transformer | None = None
+    if crs and grid.crs is not None:
+        try:
+            step = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True)
+        except (CRSError, ProjError) as error:
+            raise VectorError(f"The coordinate system of {path} cannot be understood.") from error
+
+    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        x, y = (points[:, 0], points[:, 1]) if step is None else step.transform(points[:, 0], points[:, 1])
+        return np.column_stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
+
+    return np.asarray(shapely.transform(shapely.force_2d(geometry), move))

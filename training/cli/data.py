@@ -1,0 +1,129 @@
+"""``terraspore labels``, ``lists`` and ``records``: preparation of published data sets."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from ...engine.cli.context import json_option, run_reported
+from ...engine.events import Cancellation, Reporter, Result
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["camvid", "cityscapes", "voc", "sbd"]))
+@click.argument("source", type=_PATH)
+@click.argument("target", type=_PATH)
+@json_option
+def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
+    """Convert the labels of a data set in SOURCE to class numbers in TARGET.
+
+    camvid and voc: colour PNGs; cityscapes: *_labelIds.png; sbd: .mat files.
+    """
+
+    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        from ..data.labels import convert_labels
+
+        started = time.perf_counter()
+        count = convert_labels(kind, source, target)
+        return Result({"folder": str(target)}, {"labels": count}, time.perf_counter() - started, f"{count} labels.")
+
+    run_reported(as_json, work)
+
+
+@click.group()
+def lists() -> None:
+    """Write list files, "image<TAB>label" a line."""
+
+
+@lists.command("cityscapes")
+@click.argument("root", type=_PATH)
+@json_option
+def cityscapes(root: Path, *, as_json: bool) -> None:
+    """Lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT, written into ROOT."""
+
+    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        from ..data.lists import cityscapes_lists
+
+        return _write(cityscapes_lists(root), root)
+
+    run_reported(as_json, work)
+
+
+@lists.command("voc")
+@click.argument("voc", type=_PATH)
+@click.argument("sbd", type=_PATH)
+@click.option("--voc-labels", type=_PATH, required=True, help="Class-number PNGs of VOC.")
+@click.option("--sbd-labels", type=_PATH, required=True, help="Class-number PNGs of SBD.")
+@click.option("--out", type=_PATH, required=True, help="Folder for the lists.")
+@json_option
+def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: Path, as_json: bool) -> None:
+    """Lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
+
+    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        from ..data.lists import voc_sbd_lists
+
+        return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels), out)
+
+    run_reported(as_json, work)
+
+
+@lists.command("folder")
+@click.argument("images", type=_PATH)
+@click.argument("labels_folder", metavar="LABELS", type=_PATH)
+@click.option("--out", type=_PATH, required=True, help="The list file; its folder becomes data.root.")
+@json_option
+def folder(images: Path, labels_folder: Path, *, out: Path, as_json: bool) -> None:
+    """A list of the images of a folder with the labels of the same name of another."""
+
+    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        from ..data.lists import folder_list
+
+        return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent)
+
+    run_reported(as_json, work)
+
+
+def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path) -> Result:
+    from ..data.lists import write_list
+
+    counts: dict[str, float | int | str | None] = {}
+    for name, pairs in lists_by_name.items():
+        write_list(pairs, folder / f"{name}.txt")
+        counts[name] = len(pairs)
+    text = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return Result({"folder": str(folder)}, counts, 0.0, f"Lists in {folder}: {text}.")
+
+
+@click.command()
+@click.argument("config")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--split", "splits", multiple=True, help="Split to convert; train and test of CONFIG unless given.")
+@click.option("--out", type=_PATH, required=True, help="Folder for the files.")
+@click.option("--shards", type=click.IntRange(1, 1000), default=8, show_default=True, help="Files per split.")
+@json_option
+def records(
+    config: str, overrides: tuple[str, ...], *, splits: tuple[str, ...], out: Path, shards: int, as_json: bool
+) -> None:
+    """Convert the data set that CONFIG names to MindRecord files, for data.layout=mindrecord."""
+    from ..config import load_config
+
+    loaded = load_config(config, overrides)
+
+    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        from ..data import open_split
+        from ..data.records import write_records
+
+        started = time.perf_counter()
+        counts: dict[str, float | int | str | None] = {}
+        for name in splits or (loaded.data.train, loaded.data.test):
+            split = open_split(loaded.data, name)
+            write_records(split, out / name, shards)
+            counts[name] = len(split.items)
+        text = ", ".join(f"{name} {count}" for name, count in counts.items())
+        return Result({"folder": str(out)}, counts, time.perf_counter() - started, f"Written to {out}: {text}.")
+
+    run_reported(as_json, work)

@@ -1,0 +1,61 @@
+"""``terraspore visualise``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from ...engine.cli.context import json_option, run_reported
+from ...engine.events import Cancellation, Reporter, Result
+
+
+@click.command()
+@click.argument("config")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights; init.checkpoint of CONFIG unless given.")
+@click.option("--split", help="Split to show; data.test of CONFIG unless given.")
+@click.option("--images", type=click.Path(path_type=Path), help="A folder of pictures to show instead of a split.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pictures.")
+@click.option("--mix/--no-mix", default=True, show_default=True, help="Lay the colours over the image.")
+@click.option("--alpha", type=float, default=0.5, show_default=True, help="Weight of the colours, 0 to 1.")
+@json_option
+def visualise(
+    config: str,
+    overrides: tuple[str, ...],
+    *,
+    checkpoint: Path | None,
+    split: str | None,
+    images: Path | None,
+    out: Path,
+    mix: bool,
+    alpha: float,
+    as_json: bool,
+) -> None:
+    """Write what a network sees in images: its classes in their colours, over the image or by themselves."""
+    from ..config import load_config
+
+    loaded = load_config(config, overrides)
+
+    def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+        from ..evaluation.visualise import show_predictions
+
+        started = time.perf_counter()
+        count = show_predictions(
+            loaded,
+            checkpoint,
+            out,
+            split=split,
+            images=images,
+            alpha=alpha if mix else None,
+            cancellation=cancellation,
+        )
+        return Result(
+            outputs={"folder": str(out)},
+            summary={"images": count},
+            seconds=time.perf_counter() - started,
+            text=f"{count} pictures in {out}.",
+        )
+
+    run_reported(as_json, work)
