@@ -227,7 +227,7 @@ def _pairs(words: tuple[str, ...]) -> list[tuple[str, str]]:
     pairs = [word.partition("=") for word in words]
     for key, equals, _ in pairs:
         if not equals:
-            raise ParameterError(f"{key} has no =.", "Write it like 3=250.")
+            raise ParameterError(f"The class {key} is followed by no = and no value.", "Write it like 3=250.")
     return [(key, value) for key, _, value in pairs]
 
 

@@ -78,6 +78,7 @@ class LevelSource:
     def read_padded(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read a window that may reach over the raster's edges; what is outside mirrors what is inside.
 
+        A window has to reach further into the raster than out of it (or the raster is smaller than that).
         With a mirrored outside a road that leaves the raster goes on straight, and its centre line ends at the edge.
         """
         top, left = max(row, 0), max(col, 0)

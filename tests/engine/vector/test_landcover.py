@@ -1,0 +1,125 @@
+"""Land cover from class rasters to files, and without compiled kernels."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from terraspore.engine.errors import SourceError
+from terraspore.engine.events import Cancellation, SilentReporter
+from terraspore.engine.vector.coverage import CoverageOptions, CoverageSummary, vectorize_landcover
+
+Writer = Callable[..., Path]
+NAMES = {1: "water", 2: "forest", 3: "town"}
+
+
+def run(raster: Path, output: Path, confidence: Path | None = None, **options: object) -> CoverageSummary:
+    return vectorize_landcover(
+        raster,
+        output,
+        CoverageOptions(**options),
+        confidence=confidence,
+        class_names=NAMES,
+        metadata={},
+        reporter=SilentReporter(),
+        cancellation=Cancellation(),
+    )
+
+
+def patches(size: int = 60) -> np.ndarray:
+    values = np.full((size, size), 2, np.uint8)
+    values[:20, :30] = 1
+    values[40:, 10:40] = 3
+    values[30, 30] = values[50, 20] = 1
+    values[55:, 55:] = 0
+    return values
+
+
+def read(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    meta, _, geometry, fields = pyogrio.raw.read(path, layer="landcover")
+    return shapely.from_wkb(geometry), dict(zip(meta["fields"], fields, strict=True))
+
+
+def test_attributes_tell_class_area_and_confidence(tmp_path: Path, write_raster: Writer) -> None:
+    raster = write_raster(patches(), nodata=0)
+    sure = write_raster(np.where(patches() == 2, 200, 100).astype(np.uint8), "sure.tif", scale=0.004)
+    summary = run(raster, tmp_path / "a.gpkg", sure, minimum_area=0.0, smooth=False, simplify=0.0)
+    geometry, fields = read(tmp_path / "a.gpkg")
+    assert sorted(zip(fields["class_name"], fields["area"].round(-1), fields["confidence"], strict=True)) == [
+        ("forest", pytest.approx(2370, abs=11), 0.8),
+        ("town", pytest.approx(600, abs=11), 0.4),
+        ("water", 0, 0.4),
+        ("water", 0, 0.4),
+        ("water", pytest.approx(600, abs=11), 0.4),
+    ]
+    assert shapely.area(geometry).sum() == 60 * 60 - 25
+    assert summary.area == pytest.approx(3575, rel=1e-3)
+    assert fields["perimeter"].max() == pytest.approx(max(shapely.length(geometry)), rel=1e-3)
+
+
+def test_minimum_areas_protection_and_single_classes(tmp_path: Path, write_raster: Writer) -> None:
+    raster = write_raster(patches(), nodata=0)
+    options = {"smooth": False, "simplify": 0.0}
+    assert run(raster, tmp_path / "a.gpkg", **options).polygons == 3  # 16 pixels where nothing is said
+    assert run(raster, tmp_path / "b.gpkg", minimum_area=50.0, protected=frozenset({1}), **options).polygons == 5
+    assert run(raster, tmp_path / "c.gpkg", minimum_area=0.0, minimum_area_by_class={1: 5.0}, **options).polygons == 3
+    only = run(raster, tmp_path / "d.gpkg", classes=frozenset({3}), **options)
+    assert only.area_by_class == {3: pytest.approx(600, rel=0.01)}
+    without = run(raster, tmp_path / "e.gpkg", nodata=2, minimum_area=0.0, **options)
+    assert set(without.area_by_class) == {1, 3}
+
+
+def test_a_raster_without_classes_gives_an_empty_layer(tmp_path: Path, write_raster: Writer) -> None:
+    summary = run(write_raster(np.zeros((9, 9), np.uint8), nodata=0), tmp_path / "a.gpkg")
+    assert (summary.polygons, summary.area) == (0, 0.0)
+    assert len(read(tmp_path / "a.gpkg")[0]) == 0
+
+
+@pytest.mark.parametrize("values", [np.zeros((4, 4), np.float32), np.full((4, 4), -3, np.int16)])
+def test_what_holds_no_classes_is_refused(tmp_path: Path, write_raster: Writer, values: np.ndarray) -> None:
+    with pytest.raises(SourceError):
+        run(write_raster(values), tmp_path / "a.gpkg")
+    assert not (tmp_path / "a.gpkg").exists()
+
+
+def test_confidence_has_to_fit(tmp_path: Path, write_raster: Writer) -> None:
+    raster, other = write_raster(patches()), write_raster(patches()[:40, :40], "other.tif")
+    with pytest.raises(SourceError, match="40 x 40"):
+        run(raster, tmp_path / "a.gpkg", other)
+
+
+def test_everything_works_without_numba_and_says_so(tmp_path: Path, write_raster: Writer) -> None:
+    """The same features from plain Python, in a process that cannot import numba."""
+    import cv2
+
+    mask = np.zeros((160, 160), np.uint8)
+    cv2.polylines(mask, [np.array([[0, 80], [70, 80]]), np.array([[95, 80], [159, 80]])], False, 255, 7)
+    cv2.polylines(mask, [np.array([[120, 80], [120, 159]])], False, 255, 7)
+    roads, classes = write_raster(mask, "roads.tif"), write_raster(patches(), "classes.tif", nodata=0)
+    code = """
+import sys
+if sys.argv[1] == "plain":
+    sys.modules["numba"] = None
+from terraspore.engine.cli import run
+sys.exit(max(run(["vectorize", "roads", sys.argv[2], "-o", sys.argv[4] + "_roads.gpkg", "--min-length", "20"]),
+             run(["vectorize", "landcover", sys.argv[3], "-o", sys.argv[4] + "_landcover.gpkg"])))
+"""
+    texts = {}
+    for kind in ("compiled", "plain"):
+        words = [sys.executable, "-c", code, kind, str(roads), str(classes), str(tmp_path / kind)]
+        done = subprocess.run(words, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        texts[kind] = done.stderr
+    assert "numba is not installed" in texts["plain"]
+    assert "numba" not in texts["compiled"]
+    for name, layers in (("roads", ("roads", "road_nodes", "road_areas")), ("landcover", ("landcover",))):
+        for layer in layers:
+            one, other = (pyogrio.raw.read(tmp_path / f"{k}_{name}.gpkg", layer=layer) for k in texts)
+            assert one[2].tolist() == other[2].tolist()
+            assert [repr(c.tolist()) for c in one[3]] == [repr(c.tolist()) for c in other[3]]
