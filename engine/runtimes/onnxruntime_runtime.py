@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +126,9 @@ def _open(model: Model, request: Request, provider: str, options: dict[str, Any]
     providers: list[Any] = [(provider, options)]
     if provider != "CPUExecutionProvider":
         providers.append("CPUExecutionProvider")  # for single operators that the accelerator lacks
+    if provider in {"CUDAExecutionProvider", "TensorrtExecutionProvider"} and hasattr(onnxruntime, "preload_dlls"):
+        with contextlib.redirect_stdout(sys.stderr):  # it tells people what it does
+            onnxruntime.preload_dlls()  # CUDA's libraries as packages of pip are on no search path
     content = build_graph(model, tile=request.tile).SerializeToString()
     try:
         return onnxruntime.InferenceSession(content, settings, providers=providers)

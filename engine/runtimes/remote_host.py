@@ -134,6 +134,9 @@ class OnnxHost(Host):
         providers: List[Any] = [(command["provider"], command["options"])]  # noqa: UP006
         if command["provider"] != "CPUExecutionProvider":
             providers.append("CPUExecutionProvider")
+        if command["provider"] in ("CUDAExecutionProvider", "TensorrtExecutionProvider"):
+            # CUDA's libraries as packages of pip are on no search path; older versions have no such function.
+            getattr(self.library, "preload_dlls", int)()
         self.session = self.library.InferenceSession(command["model"], settings, providers=providers)
         self.map(command)
         return {"provider": self.session.get_providers()[0]}
