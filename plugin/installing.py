@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
+import zipfile
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from .engine_process.errors import EngineError
 from .i18n import tr
+from .models import CARD
 from .settings import Settings
 
+#: Larger models are not unpacked.
+MAX_MODEL_BYTES = 8 << 30
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -33,3 +39,26 @@ def install_words(path: Path, target: Path, facts: Mapping[str, str], settings: 
     said = [f"--{name}={value}" for name, value in facts.items() if value]
     where = [f"--device={settings.device}", f"--runtime={settings.runtime}"]
     return ["install", str(path.absolute()), f"--to={target}", *said, *where]
+
+
+def unpack(path: Path, folder: Path) -> Path:
+    """Unpack the model in the zip ``path`` into ``folder``: the card and the weights beside it, nothing else.
+
+    Raises:
+        EngineError: it is no zip with one model in it, or it is too large.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            cards = [PurePosixPath(name) for name in archive.namelist() if PurePosixPath(name).name == CARD]
+            if len(cards) != 1:
+                raise EngineError(f"{path} holds {len(cards)} models; a packed model has one {CARD}.")
+            members = [e for e in archive.infolist() if PurePosixPath(e.filename).parent == cards[0].parent]
+            if sum(entry.file_size for entry in members) > MAX_MODEL_BYTES:
+                raise EngineError(f"{path} is larger than any model that can be used.")
+            for entry in members:
+                if not entry.is_dir():
+                    with archive.open(entry) as source, (folder / PurePosixPath(entry.filename).name).open("wb") as to:
+                        shutil.copyfileobj(source, to)
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise EngineError(f"{path} cannot be unpacked: {error}.") from error
+    return folder

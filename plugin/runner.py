@@ -160,7 +160,7 @@ class Run(QObject):
         return loaded
 
     def _tell(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
-        text = self._feedback.last
+        text = self._feedback.last.split(". ")[0].split(" -> ")[0] + "."
         output = str(results.get("OUTPUT", "")).split("|")[0]
         if output:
             folder = QUrl.fromLocalFile(str(Path(output).parent)).toString()

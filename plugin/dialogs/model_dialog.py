@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from qgis.gui import QgsFileWidget
@@ -24,12 +25,12 @@ from ..context import PluginContext
 from ..engine_process.process import Listener
 from ..engine_setup import make_launch, models_folder
 from ..i18n import tr
-from ..installing import install_words, objection_to_name
+from ..installing import install_words, objection_to_name, unpack
 from ..models import CARD, known_architectures, read_info
 from ..settings import Settings
 from ..tasks import Work
 
-SUFFIXES = "*.ckpt *.onnx *.mindir"
+SUFFIXES = "*.ckpt *.onnx *.mindir *.zip"
 TASKS = ["roads", "landcover", "segmentation"]
 #: Text fields: option of the engine -> (English title, example).
 _TEXTS = {
@@ -103,11 +104,13 @@ class ModelDialog(QDialog):
             return
         facts = {} if self._has_card() else self.facts()
 
-        words = install_words(path, target / name, facts, self._settings)
+        settings, host = self._settings, self._plugin.host
 
         def work(task: Work) -> tuple[str, str]:
-            launch = make_launch(self._settings)
-            result = self._plugin.host.run(launch, words, Listener(log=task.log), task.isCanceled)
+            with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
+                model = unpack(path, Path(folder)) if path.suffix.lower() == ".zip" else path
+                words = install_words(model, target / name, facts, settings)
+                result = host.run(make_launch(settings), words, Listener(log=task.log), task.isCanceled)
             return str(target / name), str(result.summary.get("task", "segmentation"))
 
         self._busy(True)
@@ -160,9 +163,11 @@ class ModelDialog(QDialog):
         if not text:
             return False
         path = Path(text)
-        return path.name == CARD or (path.is_dir() and (path / CARD).is_file())
+        return path.name == CARD or path.suffix.lower() == ".zip" or (path.is_dir() and (path / CARD).is_file())
 
     def _describe(self, path: Path) -> str:
+        if path.suffix.lower() == ".zip":
+            return tr("A packed model; its card is checked when it is added.")
         info = read_info(path if path.is_dir() else path.parent, bundled=False)
         if info is None:
             return tr("The card cannot be read.")

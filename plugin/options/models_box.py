@@ -35,7 +35,7 @@ class ModelsBox(QGroupBox):
         self.folder = QgsFileWidget(self)
         self.folder.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
         self.folder.lineEdit().setPlaceholderText(str(models_folder(Settings())))
-        self.add = QPushButton(tr("Add a model (.ckpt, .onnx, .mindir, folder)…"), self)
+        self.add = QPushButton(tr("Add a model (.ckpt, .onnx, .mindir, .zip, folder)…"), self)
         self.add.clicked.connect(lambda _checked=False: self.open_dialog())
         self._count = QLabel(self)
         form = QFormLayout(self)

@@ -8,6 +8,10 @@
         <translation>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</translation>
     </message>
     <message>
+        <source>A packed model; its card is checked when it is added.</source>
+        <translation>A packed model; its card is checked when it is added.</translation>
+    </message>
+    <message>
         <source>A raster could not be read or written: {why}</source>
         <translation>A raster could not be read or written: {why}</translation>
     </message>
@@ -20,8 +24,8 @@
         <translation>Add a model</translation>
     </message>
     <message>
-        <source>Add a model (.ckpt, .onnx, .mindir, folder)…</source>
-        <translation>Add a model (.ckpt, .onnx, .mindir, folder)…</translation>
+        <source>Add a model (.ckpt, .onnx, .mindir, .zip, folder)…</source>
+        <translation>Add a model (.ckpt, .onnx, .mindir, .zip, folder)…</translation>
     </message>
     <message>
         <source>Also make</source>

@@ -8,6 +8,10 @@
         <translation>名称由字母、数字、点、连字符和下划线组成，并以字母或数字开头。</translation>
     </message>
     <message>
+        <source>A packed model; its card is checked when it is added.</source>
+        <translation>打包的模型；添加时会检查其模型卡。</translation>
+    </message>
+    <message>
         <source>A raster could not be read or written: {why}</source>
         <translation>无法读取或写入栅格：{why}</translation>
     </message>
@@ -20,8 +24,8 @@
         <translation>添加模型</translation>
     </message>
     <message>
-        <source>Add a model (.ckpt, .onnx, .mindir, folder)…</source>
-        <translation>添加模型（.ckpt、.onnx、.mindir、文件夹）…</translation>
+        <source>Add a model (.ckpt, .onnx, .mindir, .zip, folder)…</source>
+        <translation>添加模型（.ckpt、.onnx、.mindir、.zip、文件夹）…</translation>
     </message>
     <message>
         <source>Also make</source>

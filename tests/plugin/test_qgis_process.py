@@ -1,0 +1,84 @@
+"""The algorithms without a window: ``qgis_process`` with a file, with a service, and without an engine."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tile_server import CENTRE, TileServer
+
+ROOT = Path(__file__).parents[2]
+
+
+def program():
+    """Debian's wrapper is passed over: it adds an option that qgis_process does not know."""
+    return shutil.which("qgis_process.bin") or shutil.which("qgis_process")
+
+
+pytestmark = pytest.mark.skipif(not program(), reason="qgis_process is not installed")
+
+
+@pytest.fixture
+def call(no_user_settings, inputs, tmp_path):
+    """Run qgis_process with a profile that has the plugin, and return its exit code and what it said."""
+    plugins = tmp_path / "profile" / "profiles" / "default" / "python" / "plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "terraspore").symlink_to(ROOT)
+    settings = plugins.parents[1] / "QGIS" / "QGIS3.ini"
+    settings.parent.mkdir()
+    settings.write_text("[PythonPlugins]\nterraspore=true\n")
+
+    def call(*words, **variables):
+        environment = {**os.environ, "PATH": "/usr/bin:/bin", "QGIS_CUSTOM_CONFIG_PATH": str(tmp_path / "profile")}
+        environment.pop("PYTHONPATH", None)
+        environment.update(TERRASPORE_MODELS_FOLDER=str(inputs / "models"), TERRASPORE_ROAD_MODEL="bright-is-road")
+        environment.update(TERRASPORE_CACHE_FOLDER=str(inputs / "cache"), **variables)
+        done = subprocess.run([program(), *words], env=environment, capture_output=True, text=True, timeout=120)
+        return done.returncode, done.stdout + done.stderr
+
+    return call
+
+
+@pytest.fixture
+def engine():
+    return {"TERRASPORE_INTERPRETER": os.environ.get("TERRASPORE_TEST_PYTHON", str(ROOT / ".venv" / "bin" / "python"))}
+
+
+def test_file(call, engine, inputs, tmp_path):
+    output = tmp_path / "roads.gpkg"
+    code, said = call(
+        "--json", "run", "terraspore:extractroads", "--", f"INPUT={inputs / 'image.tif'}", f"OUTPUT={output}", **engine
+    )
+    assert code == 0, said
+    results = json.loads(said[said.index("{\n") : said.rindex("}") + 1])["results"]
+    assert results["OUTPUT"] == f"{output}|layername=roads"
+    assert results["LENGTH"] == pytest.approx(1610, rel=0.05)
+
+
+def test_service(call, engine, tmp_path):
+    server = TileServer()
+    try:
+        x, y = CENTRE
+        extent = f"EXTENT={x - 200},{x + 200},{y - 200},{y + 200} [EPSG:3857]"
+        words = ("run", "terraspore:extractroads", "--", f"INPUT=wms://{server.uri}", extent)
+        code, said = call(*words, f"OUTPUT={tmp_path / 'roads.gpkg'}", **engine)
+    finally:
+        server.close()
+    assert code == 0, said
+    assert "tiles were fetched" in said
+    assert (tmp_path / "roads.gpkg").is_file()
+
+
+def test_without_an_engine_everything_is_listed_and_explained(call, inputs, tmp_path):
+    code, said = call("list")
+    assert code == 0
+    for name in ("extractroads", "extractlandcover", "segment", "vectorize", "trainingchips"):
+        assert f"terraspore:{name}" in said
+    nowhere = {"TERRASPORE_ENVIRONMENTS": str(tmp_path / "nothing")}
+    words = ("run", "terraspore:extractroads", "--", f"INPUT={inputs / 'image.tif'}", f"OUTPUT={tmp_path / 'a.gpkg'}")
+    code, said = call(*words, **nowhere)
+    assert code != 0
+    assert "The inference engine is not installed yet." in said
+    assert "Traceback" not in said
