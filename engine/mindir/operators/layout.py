@@ -6,6 +6,7 @@ from typing import Any
 
 from ...errors import GraphError
 from ..builder import Call, Const, Ref, as_array, one_of
+from ..model import Shape
 
 
 def first(call: Call) -> Any:
@@ -102,32 +103,48 @@ def split(call: Call) -> tuple[Ref, ...]:
 
 
 def strided_slice(call: Call) -> Ref:
-    """``StridedSlice`` without masks for ellipsis, new or lost axes -> ``Slice``."""
-    for mask in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask"):
-        index = {"ellipsis_mask": 6, "new_axis_mask": 7, "shrink_axis_mask": 8}[mask]
+    """``StridedSlice`` without masks for ellipsis or new axes -> ``Slice`` and ``Squeeze`` of axes taken away."""
+    for index, mask in ((6, "ellipsis_mask"), (7, "new_axis_mask")):
         if call.value(index, mask, 0):
             raise GraphError(f"{call.node.name!r} cuts with {mask}, which is not supported.")
     source, builder = call.tensor(0), call.builder
     steps = call.value(3, "strides")
-    begins = call.values(1, "begin")
-    ends = _open_ends(call.values(2, "end"), source)
     if any(step < 1 for step in steps):
         raise GraphError(f"{call.node.name!r} cuts backwards, which is not supported.")
+    begins, ends = call.values(1, "begin"), _open_ends(call.values(2, "end"), source)
     begin_mask, end_mask = int(call.value(4, "begin_mask", 0)), int(call.value(5, "end_mask", 0))
     begins = tuple(tuple(0 if begin_mask >> i & 1 else v for i, v in enumerate(b)) for b in begins)
     ends = tuple(tuple(_FAR if end_mask >> i & 1 else v for i, v in enumerate(e)) for e in ends)
-    axes = builder.integers(list(range(len(steps))))
-    bounds = [_bounds(call, source, values) for values in (begins, ends)]
-    return call.emit("Slice", [source.name, *bounds, axes, builder.integers(steps)])
+    single = [axis for axis in range(len(steps)) if int(call.value(8, "shrink_axis_mask", 0)) >> axis & 1]
+    # An axis that is taken away is cut at an index, whatever end is said: one element from there.
+    ends = tuple(
+        tuple((b + 1 or _FAR) if axis in single else e for axis, (b, e) in enumerate(zip(begin, end, strict=True)))
+        for begin, end in zip(begins, ends, strict=True)
+    )
+    bounds = [_bounds(call, source, values, {1, *single}) for values in (begins, ends)]
+    inputs = [source.name, *bounds, builder.integers(list(range(len(steps)))), builder.integers(steps)]
+    if not single:
+        return call.emit("Slice", inputs)
+    shapes = tuple(_with_ones(shape, single) for shape in call.shapes())
+    cut = builder.emit("Slice", inputs, shapes)
+    return call.emit("Squeeze", [cut.name, builder.integers(single)])
+
+
+def _with_ones(shape: Shape, axes: list[int]) -> Shape:
+    """``shape`` with a size of 1 put in at ``axes``, which are ascending."""
+    sizes = list(shape)
+    for axis in axes:
+        sizes.insert(axis, 1)
+    return tuple(sizes)
 
 
 #: "to the end" in a Slice
 _FAR = 2**63 - 1
 
 
-def _bounds(call: Call, source: Ref, values: tuple[tuple[int, ...], ...]) -> str:
-    """Where a slice begins or ends; channels are cut at numbers, other axes at sizes that may follow the input."""
-    if all(value in {0, _FAR} for bound in values for axis, value in enumerate(bound) if axis != 1):
+def _bounds(call: Call, source: Ref, values: tuple[tuple[int, ...], ...], numbered: set[int]) -> str:
+    """Where a slice begins or ends: axes in ``numbered`` at numbers, others at sizes that may follow the input."""
+    if all(value in {0, _FAR} for bound in values for axis, value in enumerate(bound) if axis not in numbered):
         return call.builder.integers(one_of(values, call.node, "begin or end"))
     return call.builder.sizes(values, [source])
 

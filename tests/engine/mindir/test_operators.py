@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import mindspore as ms
 import numpy as np
 import onnxruntime
@@ -187,7 +189,74 @@ def _flat_of(x):
     return ops.relu(x).mean((2, 3))
 
 
+def _minimum(x):
+    return ops.minimum(x, 0.3)
+
+
+def _negative(x):
+    return ops.neg(x) - 2
+
+
+def _root(x):
+    return ops.sqrt(ops.exp(x))
+
+
+def _highest(x):
+    return ops.ReduceMax(keep_dims=True)(x, (2, 3))
+
+
+def _averages(x):
+    return ops.ReduceMean()(x, 1)
+
+
+def _sums(x):
+    return ops.ReduceSum()(x, (1, 2))
+
+
+def _flattened(x):
+    return ops.flatten(x.mean((2, 3), keep_dims=True))
+
+
+def _truncated(x):
+    return ops.cast(ops.cast(x * 5, ms.int32), ms.float32)
+
+
+def _pooled_by_function(x):
+    return ops.max_pool2d(x, (3, 2), (2, 1), (1, 0))
+
+
+def _products(x):
+    return x * x / (ops.exp(x) + 1)
+
+
+def _plain_product(x):
+    rows = x[:, :, 0, 0]
+    return ops.matmul(rows.transpose((1, 0)), rows)
+
+
+def _matrix_of_rows(x):
+    rows = x[:, :, 0, 0]
+    return ops.MatMul(transpose_b=True)(rows, rows * 2)
+
+
+def _one_column(x):
+    return x[:, -1, 2:, 3]
+
+
 FUNCTIONS = {
+    "matrix of rows": _matrix_of_rows,
+    "one column": _one_column,
+    "products": _products,
+    "plain product": _plain_product,
+    "smallest": _minimum,
+    "negative": _negative,
+    "root": _root,
+    "highest": _highest,
+    "averages": _averages,
+    "sums": _sums,
+    "flattened": _flattened,
+    "cast": _truncated,
+    "pooled by a function": _pooled_by_function,
     "bilinear, corners": _bilinear(True),
     "bilinear, halves": _bilinear(False),
     "nearest": _nearest,
@@ -218,6 +287,21 @@ FUNCTIONS = {
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS.keys())
 def test_functions(function, tmp_path):
     compare(Function(function), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "now", "formerly"),
+    [
+        (lambda: Function(_products), "Div", "RealDiv"),
+        (lambda: Function(_averages), "ReduceMean", "MeanExt"),
+        (CONVOLUTIONS["transposed, padded"], "Conv2DTranspose", "Conv2DBackpropInput"),
+    ],
+)
+def test_names_of_other_versions(make, now, formerly, tmp_path):
+    network = read_mindir(exported(make(), EXPORTS[0], tmp_path))
+    nodes = [dataclasses.replace(node, op=formerly if node.op == now else node.op) for node in network.nodes]
+    assert formerly in {node.op for node in nodes}
+    assert convert(dataclasses.replace(network, nodes=tuple(nodes))).graph.node == convert(network).graph.node
 
 
 def test_sizes_follow_the_input_where_some_tensor_has_them(tmp_path):
