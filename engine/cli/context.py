@@ -35,12 +35,13 @@ STOP_GRACE = 1.5
 _POLL = 0.05
 
 
-def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result]) -> None:
+def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result], grace: float = STOP_GRACE) -> None:
     """Run ``work`` with a reporter and a cancellation, and report its result.
 
     Args:
         as_json: machine protocol on stdout instead of a progress bar.
         work: the command; takes the reporter and the cancellation and returns the last event.
+        grace: seconds that the command may take to end once it is cancelled; training has a state to save.
 
     Raises:
         TerraSporeError: whatever ``work`` raises; ``engine.cli.main.run`` turns it into the error event.
@@ -48,7 +49,7 @@ def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result]
     services = current_services()
     cancellation = services.cancellation or Cancellation()
     if services.reporter is not None:
-        with stop_watch(cancellation, services.reporter, services):
+        with stop_watch(cancellation, services.reporter, services, grace):
             services.reporter.emit(work(services.reporter, cancellation))
         return
     with ExitStack() as stack:
@@ -56,7 +57,7 @@ def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result]
         reporter = stack.enter_context(_reporter(as_json, services))
         if as_json:
             stack.enter_context(stdin_watch(cancellation))
-        stack.enter_context(stop_watch(cancellation, reporter, services))
+        stack.enter_context(stop_watch(cancellation, reporter, services, grace))
         reporter.emit(work(reporter, cancellation))
 
 
@@ -138,8 +139,10 @@ def _signal_watch(cancellation: Cancellation) -> Iterator[None]:
 
 
 @contextmanager
-def stop_watch(cancellation: Cancellation, reporter: Reporter, services: Services) -> Iterator[None]:
-    """See to it that a cancelled run is over after ``STOP_GRACE`` seconds, also where it hangs in native code.
+def stop_watch(
+    cancellation: Cancellation, reporter: Reporter, services: Services, grace: float = STOP_GRACE
+) -> Iterator[None]:
+    """See to it that a cancelled run is over after ``grace`` seconds, also where it hangs in native code.
 
     Its unfinished files are removed, the error event is sent, and the process ends, if it is the command's own.
     """
@@ -152,7 +155,7 @@ def stop_watch(cancellation: Cancellation, reporter: Reporter, services: Service
         while not cancellation.requested:
             if finished.wait(_POLL):
                 return
-        if not finished.wait(STOP_GRACE):
+        if not finished.wait(grace):
             remove_abandoned()
             failure = Failure.of(Cancelled("Cancelled; nothing was written."))
             reporter.emit(failure)

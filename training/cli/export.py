@@ -49,7 +49,7 @@ def export(  # noqa: PLR0917 (one argument per option)
     arch: str | None,
     classes: str | None,
     figures: tuple[str, ...],
-    precision: str,
+    precision: Any,
     formats: tuple[str, ...],
     only_checkpoint: bool,
     overwrite: bool,
@@ -72,9 +72,7 @@ def export(  # noqa: PLR0917 (one argument per option)
         weights, config = _checkpoint_and_config(checkpoint, config_path, arch, classes, overrides)
         details = CardDetails(name=out.name, figures=_figures(figures), **said)
         chosen: Any = () if only_checkpoint else formats or _FORMATS
-        made = export_model(
-            weights, out, config, details, precision=_precision(precision), formats=chosen, overwrite=overwrite
-        )
+        made = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
         worst = max(made.differences.values())
         return Result(
             outputs={"model": str(out)},
@@ -84,10 +82,6 @@ def export(  # noqa: PLR0917 (one argument per option)
         )
 
     run_reported(as_json, work)
-
-
-def _precision(text: str) -> Any:
-    return text
 
 
 def _checkpoint_and_config(

@@ -10,6 +10,9 @@ import click
 from ...engine.cli.context import json_option, run_reported
 from ...engine.events import Cancellation, Reporter, Result
 
+#: Seconds for the step that is under way and for saving the state, when the person stops a run.
+_GRACE = 600.0
+
 
 @click.command()
 @click.argument("config")
@@ -46,4 +49,4 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
             text=f"Trained {progress.step} steps; best {loaded.train.monitor}: {progress.best}, {outcome.folder.best}.",
         )
 
-    run_reported(as_json, work)
+    run_reported(as_json, work, grace=_GRACE)

@@ -1,0 +1,103 @@
+"""The commands of the training package, run as a person runs them, on a small network and tiny data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from terraspore.__main__ import TRAINING_COMMANDS
+from terraspore.engine.cli import run
+
+pytest.importorskip("mindspore")
+
+pytestmark = pytest.mark.mindspore
+
+
+def command(capsys: pytest.CaptureFixture, *words: object) -> tuple[int, dict]:
+    code = run([str(word) for word in words] + ["--json"], extra_commands=TRAINING_COMMANDS)
+    lines = capsys.readouterr().out.strip().splitlines()
+    return code, json.loads(lines[-1])
+
+
+def write_cover(root: Path) -> None:
+    """Two classes in the VOC layout: dark is 0, bright is 1, the first row is not labelled."""
+    base = root / "VOC2007"
+    for folder in ("ImageSets/Segmentation", "JPEGImages", "SegmentationClass"):
+        (base / folder).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        label = np.zeros((32, 32), np.uint8)
+        label[:, int(rng.integers(8, 24)) :] = 1
+        image = np.where(label[:, :, None] > 0, 200, 50) + rng.integers(-10, 10, (32, 32, 3))
+        label[0] = 255
+        Image.fromarray(image.astype(np.uint8)).save(base / "JPEGImages" / f"{number}.jpg", quality=95)
+        Image.fromarray(label).save(base / "SegmentationClass" / f"{number}.png")
+    (base / "ImageSets" / "Segmentation" / "train.txt").write_text("0\n1\n2\n3\n")
+    (base / "ImageSets" / "Segmentation" / "val.txt").write_text("4\n5\n")
+
+
+@pytest.mark.slow
+def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+    write_cover(in_tmp / "data")
+    words = [
+        "lednet",
+        f"data.root={in_tmp / 'data'}",
+        "data.classes=[dark, bright]",
+        "data.monitor=val",
+        "data.test=val",
+        "network.num_classes=2",
+        "augment.crop=32",
+        "loss={name: ohem, ohem_keep: 100, weights: enet}",
+        "train={steps: 3, batch: 2, evaluate_every: 3}",
+    ]
+    code, result = command(capsys, "train", *words, "--out", in_tmp / "run")
+    assert (code, result["type"]) == (0, "result")
+    assert result["summary"]["steps"] == 3
+    assert list((in_tmp / "run").glob("class_histogram_*.json"))
+    config, best = in_tmp / "run" / "config.yaml", in_tmp / "run" / "best.ckpt"
+    options = ["--checkpoint", best, "--out", in_tmp / "eval", "--save-predictions"]
+    code, result = command(capsys, "evaluate", config, "evaluation.flip=true", *options)
+    assert code == 0
+    report = json.loads((in_tmp / "eval" / "figures.json").read_text())
+    assert report["figures"]["mean_iou"] == result["summary"]["mean_iou"]
+    assert [row["class"] for row in report["classes"]] == ["dark", "bright"]
+    matrix = (in_tmp / "eval" / "confusion.csv").read_text().splitlines()
+    counted = sum(int(number) for line in matrix[1:] for number in line.split(",")[1:])
+    assert counted == 2 * 31 * 32
+    predicted = np.asarray(Image.open(in_tmp / "eval" / "predictions" / "4.png"))
+    assert predicted.shape == (32, 32)
+    assert predicted.max() <= 1
+    code, result = command(capsys, "visualise", config, "--checkpoint", best, "--out", in_tmp / "seen", "--alpha", 0)
+    assert (code, result["summary"]["images"]) == (0, 2)
+    shown = np.asarray(Image.open(in_tmp / "seen" / "4.png")).astype(int)
+    source = np.asarray(Image.open(in_tmp / "data" / "VOC2007" / "JPEGImages" / "4.jpg")).astype(int)
+    assert np.abs(shown - source).max() <= 2
+
+
+def test_mistakes_end_with_code_2_and_a_sentence(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+    for words, text in (
+        (("train", "dlinknet"), "Did you mean"),
+        (("train", "dlinknet34", "optimizer.lrr=1"), "Did you mean 'lr'"),
+        (("train", "dlinknet34"), "data.root"),
+        (("evaluate", "dlinknet34"), "--checkpoint"),
+        (("labels", "sbd", in_tmp, in_tmp), "holds no files"),
+    ):
+        code, result = command(capsys, *words)
+        assert (code, result["type"]) == (2, "error")
+        assert text in f"{result['text']} {result['hint']}"
+
+
+def test_lists_and_records(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+    write_cover(in_tmp / "data")
+    base = in_tmp / "data" / "VOC2007"
+    code, _ = command(
+        capsys, "lists", "folder", base / "JPEGImages", base / "SegmentationClass", "--out", in_tmp / "all.txt"
+    )
+    assert code == 0
+    lines = (in_tmp / "all.txt").read_text().splitlines()
+    assert lines[0] == "data/VOC2007/JPEGImages/0.jpg\tdata/VOC2007/SegmentationClass/0.png"
+    assert len(lines) == 6
+    words = ("records", "dlinknet34", f"data.root={roads}", "--split", "valid", "--out", in_tmp / "r", "--shards", 1)
+    code, result = command(capsys, *words)
+    assert (code, result["summary"]) == (0, {"valid": 3})
