@@ -47,6 +47,9 @@ def install_model(source: Path, target: Path, bare: BareModel, attempt: Callable
         write_card(partial / CARD_NAME, dataclasses.replace(model.card, name=target.name, weights=model.weights.name))
         attempt(read_model(partial))
         partial.rename(target)
+    except ModelError as error:  # about the file that the person named, not about its copy
+        copy = str(partial / model.weights.name)
+        raise type(error)(error.text.replace(copy, str(model.weights)), error.hint) from error
     except OSError as error:
         raise OutputError(f"The model could not be copied to {target}: {error.strerror or error}.") from error
     finally:

@@ -1,0 +1,162 @@
+"""Making environments from a folder of wheels, with packages made here: no network, no large download."""
+
+import base64
+import hashlib
+import os
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError
+from terraspore.plugin.engine_process.surroundings import child_environment
+from terraspore.plugin.environment.builder import Recipe, Watcher, build, environment_python, remove
+from terraspore.plugin.environment.families import FAMILIES, Family
+from terraspore.plugin.environment.interpreters import Interpreter, candidates, find_interpreter, probe
+
+ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+def write_wheel(folder, name="probe", version="1.0"):
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": b"ANSWER = 42\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    for path, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        record += f"{path},sha256={digest},{len(data)}\n"
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for path, data in files.items():
+            archive.writestr(path, data)
+        archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
+    return folder
+
+
+@pytest.fixture
+def base():
+    found, why = find_interpreter("", ENVIRONMENT)
+    assert found is not None, why
+    return found
+
+
+@pytest.fixture
+def recipe(tmp_path, base):
+    """A recipe of one small package; the engine is a script that uses it."""
+    launcher = tmp_path / "launch.py"
+    code = "import probe, sys\nprint('answer', probe.ANSWER)\nsys.exit(0 if sys.argv[1:] == ['devices'] else 1)\n"
+    launcher.write_text(code)
+
+    def make(*requirements, wheels=None, optional=()):
+        family = Family("tiny", "Tiny", requirements or ("probe>=1",), optional, 1)
+        folder = tmp_path / "environments" / "tiny"
+        return Recipe(family, folder, base, wheels or write_wheel(tmp_path / "wheels"), launcher, ENVIRONMENT)
+
+    return make
+
+
+class Log:
+    def __init__(self, cancel_at=""):
+        self.lines, self.shares, self.cancel_at = [], [], cancel_at
+
+    def watcher(self):
+        return Watcher(self.lines.append, self.shares.append, lambda: self.cancel_at and self.cancel_at in self.lines)
+
+
+def test_from_wheels_without_network(recipe):
+    log = Log()
+    made = recipe(optional=("not-there>=9",))
+    python = build(made, log.watcher())
+    assert python == environment_python(made.target)
+    assert probe(str(python), ENVIRONMENT).prefix == str(made.target)
+    assert "answer 42" in log.lines
+    assert any("everything works without" in line for line in log.lines)
+    assert log.shares == sorted(log.shares)
+    assert log.shares[-1] == 1.0
+    assert "answer 42" in made.target.with_name("tiny.log").read_text()
+    remove(made.target)
+    assert list(made.target.parent.iterdir()) == []
+
+
+def test_failure_leaves_the_old_environment_and_names_the_reason(recipe, tmp_path):
+    python = build(recipe(), Log().watcher())
+    with pytest.raises(EngineError, match="A package is not there for this Python and system") as caught:
+        build(recipe("no-such-package"), Log().watcher())
+    assert "tiny.log" in str(caught.value)
+    assert probe(str(python), ENVIRONMENT) is not None
+    assert not (tmp_path / "environments" / "tiny.new").exists()
+
+
+def test_engine_that_does_not_start_is_not_taken(recipe, tmp_path):
+    made = recipe()
+    made.launcher.write_text("import something_missing\n")
+    with pytest.raises(EngineError, match="No module named 'something_missing'"):
+        build(made, Log().watcher())
+    assert not made.target.exists()
+
+
+def test_cancel_leaves_nothing(recipe, tmp_path):
+    begin = time.monotonic()
+    with pytest.raises(EngineCancelledError):
+        build(recipe(), Log(cancel_at="Making an empty environment").watcher())
+    assert time.monotonic() - begin < 3
+    assert [path.name for path in (tmp_path / "environments").iterdir()] == ["tiny.log"]
+
+
+def test_folder_without_wheels_is_said(recipe, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(EngineError, match="There are no wheels"):
+        build(recipe(wheels=tmp_path / "nothing"), Log().watcher())
+
+
+@pytest.mark.parametrize(
+    ("version", "bits", "objection"),
+    [
+        ((3, 9, 1), 64, "3.9.1; the engine needs 3.10 to 3.12"),
+        ((3, 11, 0), 32, "32-bit"),
+        ((3, 12, 9), 64, None),
+    ],
+)
+def test_objections_to_an_interpreter(version, bits, objection):
+    found = Interpreter("python", version, "/", bits, makes_environments=True).objection()
+    assert (objection in found) if objection else found is None
+
+
+def test_choice_that_is_no_python_is_said(tmp_path):
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho hello\n")
+    program.chmod(0o755)
+    found, why = find_interpreter(str(program), ENVIRONMENT)
+    assert found is None
+    assert f"{program}: it does not start as a Python" in why
+
+
+def test_qgis_itself_is_no_candidate(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/opt/QGIS/bin/qgis-bin.exe")
+    assert "/opt/QGIS/bin/qgis-bin.exe" not in candidates("")
+
+
+def test_variables_of_qgis_and_python_do_not_reach_a_child():
+    variables = {
+        "PATH": "/opt/qgis/bin:/usr/bin:/opt/qgis-tools", "HOME": "/home/me", "PYTHONHOME": "x",
+        "PYTHONEXECUTABLE": "x",
+        "PIP_INDEX_URL": "x", "GDAL_DATA": "x", "PROJ_LIB": "x", "LD_LIBRARY_PATH": "x", "LD_PRELOAD": "x",
+        "VIRTUAL_ENV": "x", "SSL_CERT_FILE": "x", "DYLD_LIBRARY_PATH": "x", "QT_PLUGIN_PATH": "x", "Path2": "kept",
+    }  # fmt: skip
+    found = child_environment(variables, qgis_folder="/opt/qgis", separator=":", extra={"HTTPS_PROXY": "p"})
+    assert found == {"PATH": "/usr/bin:/opt/qgis-tools", "HOME": "/home/me", "Path2": "kept", "HTTPS_PROXY": "p"}
+    shared = child_environment({"PATH": "/usr/bin:/bin"}, qgis_folder="/usr", separator=":")
+    assert shared["PATH"] == "/usr/bin:/bin"
+
+
+def test_families_ask_for_what_the_engine_needs():
+    tomllib = pytest.importorskip("tomllib")
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert list(FAMILIES[0].requirements) == project["dependencies"]
+    assert list(FAMILIES[0].optional) == project["optional-dependencies"]["accelerate"]
+    assert [family.name for family in FAMILIES] == ["cpu", "cuda", "mindspore"]
+    assert sum(entry.startswith("onnxruntime") for entry in FAMILIES[1].requirements) == 1
