@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -185,3 +186,33 @@ def test_closing_the_host_cancels_what_runs():
         host.run(make_launch(), ["slow"], Listener(), never)
     assert time.monotonic() - begin < 3
     assert host.processes() == []
+
+
+PARENT = """
+import os, sys
+from terraspore.plugin.engine_process.process import EngineProcess, Launch, Listener
+engine = EngineProcess(Launch((sys.argv[1], "-I", sys.argv[2]), dict(os.environ)))
+print(engine.pid, flush=True)
+engine.run(["extract", "roads", sys.argv[3], f"--output={sys.argv[4]}", f"--model={sys.argv[5]}", "--tta"],
+           Listener(event=lambda event: print(type(event).__name__, flush=True)), lambda: False)
+"""
+
+
+def test_engine_ends_when_qgis_is_killed(inputs, tmp_path):
+    from conftest import ENGINE_PYTHON, ROOT
+
+    launcher = ROOT / "engine" / "launch.py"
+    model = inputs / "models" / "bright-is-road"
+    words = [str(word) for word in (ENGINE_PYTHON, launcher, inputs / "image.tif", tmp_path / "roads.gpkg", model)]
+    command = [sys.executable, "-c", PARENT, *words]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        pid = int(parent.stdout.readline())
+        assert parent.stdout.readline().strip() == "Plan"
+        parent.kill()
+    begin = time.monotonic()
+    while not is_gone(pid) and time.monotonic() - begin < 8:
+        time.sleep(0.05)
+    assert is_gone(pid)
+    assert time.monotonic() - begin < 5
+    assert list(tmp_path.iterdir()) == []
