@@ -97,7 +97,7 @@ def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, 
 @road_option("smooth", "Standard deviation of the smoothing along the line. [3]")
 @road_option("simplify", "Largest distance between line and simplified line. [1]")
 @road_option("minimum-area", "Pieces of surface below this area are dropped. [100]", "M2")
-@road_option("area-simplify", "The same for the outlines of areas; 0 keeps pixel edges. [1]")
+@road_option("area-simplify", "The same for the outlines of areas; 0 keeps pixel edges. [0.5]")
 @click.option("--areas/--no-areas", default=None, help="Make the layer road_areas. [yes]")
 @click.option("--tile", type=click.IntRange(64), help="Side of the tiles in pixels; does not change the result. [2048]")
 @click.option("--threads", type=click.IntRange(1), help="Tiles worked on at a time. [one for each core]")

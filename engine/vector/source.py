@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import rasterio
 from affine import Affine
@@ -92,20 +93,25 @@ def to_levels(
     values: NDArray[Any], encoding: Encoding, nodata: float | None, known: NDArray[np.bool_] | None
 ) -> NDArray[np.uint8]:
     """Convert stored values to levels; 0 where a value is nodata, NaN or masked."""
-    if encoding.is_levels and values.dtype == np.uint8:
-        levels = np.where(values > LEVELS, 0, values).astype(np.uint8)
-        if nodata is not None and 0 < nodata <= LEVELS:
-            levels[values == nodata] = 0
+    if values.dtype == np.uint8:
+        table = _to_levels(np.arange(256, dtype=np.uint8), encoding, nodata)
+        levels = np.asarray(cv2.LUT(values, table), np.uint8)
     else:
-        probability = values.astype(np.float32) * np.float32(encoding.scale) + np.float32(encoding.offset)
-        unknown = ~np.isfinite(probability)
-        if nodata is not None and nodata != 0:
-            unknown |= values == nodata
-        probability[unknown] = 0.0
-        levels = np.rint(np.clip(probability, 0.0, 1.0) * LEVELS).astype(np.uint8)
+        levels = _to_levels(values, encoding, nodata)
     if known is not None:
         levels[~known] = 0
     return levels
+
+
+def _to_levels(values: NDArray[Any], encoding: Encoding, nodata: float | None) -> NDArray[np.uint8]:
+    probability = values.astype(np.float32) * np.float32(encoding.scale) + np.float32(encoding.offset)
+    unknown = ~np.isfinite(probability)
+    if nodata is not None and nodata != 0:
+        unknown |= values == nodata
+    if encoding.is_levels:
+        unknown |= values > LEVELS  # 255 is nodata also where no tag says so
+    probability[unknown] = 0.0
+    return np.rint(np.clip(probability, 0.0, 1.0) * LEVELS).astype(np.uint8)
 
 
 @contextmanager

@@ -304,10 +304,13 @@ def normalise_arcs(
 
 
 @kernel
-def guard_points(masks: Bits, kinds: Bits, row: int, smooth: bool) -> Ints:
-    """The vertices that arcs have at the corners of a strip, on a lattice of half pixels.
+def guard_points(labels: Labels, masks: Bits, kinds: Bits, row: int, smooth: bool) -> Ints:
+    """The vertices that arcs have at the corners of a strip, on a lattice of half pixels, and points in its holes.
+
+    A hole in the coverage is guarded by the middles of its pixels that have none to the north and to the west.
 
     Args:
+        labels: as in ``corner_masks``.
         masks: as ``corner_masks`` returns them, without the seam below.
         kinds: likewise.
         row: row of the first corners in the raster.
@@ -321,7 +324,7 @@ def guard_points(masks: Bits, kinds: Bits, row: int, smooth: bool) -> Ints:
     for r in range(height):
         for c in range(width):
             if masks[r, c]:
-                count += 2
+                count += 3
     found = np.empty((count, 2), np.int64)
     used = 0
     for r in range(height):
@@ -329,7 +332,13 @@ def guard_points(masks: Bits, kinds: Bits, row: int, smooth: bool) -> Ints:
             mask = masks[r, c]
             if kinds[r, c] == SEAM:
                 mask |= 8
-            if mask == 0 or (kinds[r, c] != NODE and mask in (5, 10)):
+            if mask == 0:
+                continue
+            # The pixel south-east of the corner, with its neighbours to the north and west.
+            if r + 1 < labels.shape[0] and labels[r + 1, c + 1] == 0 and labels[r, c + 1] and labels[r + 1, c]:
+                found[used, 0], found[used, 1] = 2 * (row + r) + 1, 2 * c + 1
+                used += 1
+            if kinds[r, c] != NODE and mask in (5, 10):
                 continue
             if kinds[r, c] == NODE or not smooth:
                 found[used, 0], found[used, 1] = 2 * (row + r), 2 * c

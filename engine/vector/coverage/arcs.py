@@ -74,7 +74,9 @@ class StripArcs:
     guards: Ints
 
 
-def trace_strip(labels: Labels, above: Labels, row: int, pending: Arcs, *, last: bool, smooth: bool) -> StripArcs:
+def trace_strip(
+    labels: Labels, above: Labels, row: int, pending: Arcs, *, last: bool, smooth: bool, guarded: bool
+) -> StripArcs:
     """Trace the arcs of a strip and join them with those that the strip above left open.
 
     Args:
@@ -84,6 +86,7 @@ def trace_strip(labels: Labels, above: Labels, row: int, pending: Arcs, *, last:
         pending: arcs with an open end on the seam above.
         last: whether the strip is the last.
         smooth: whether arcs will be cut at their corners.
+        guarded: whether arcs will be simplified.
     """
     rows, cols = labels.shape
     window = np.zeros((rows + (2 if last else 1), cols + 2), np.int32)
@@ -94,18 +97,8 @@ def trace_strip(labels: Labels, above: Labels, row: int, pending: Arcs, *, last:
     joined = _join(_settle(pending, kinds[0], row), traced)
     is_open = ((joined.ways[:, 2:] == SEAM) & (joined.corners // (cols + 1) == row + rows)).any(axis=1)
     body = slice(0, rows + 1 if last else rows)
-    guards = np.concatenate((guard_points(masks[body], kinds[body], row, smooth), _holes(window[: rows + 1], row)))
+    guards = guard_points(window, masks[body], kinds[body], row, smooth) if guarded else np.zeros((0, 2), np.int64)
     return StripArcs(joined.take(np.flatnonzero(~is_open)), joined.take(np.flatnonzero(is_open)), guards)
-
-
-def _holes(window: Labels, row: int) -> Ints:
-    """The middles of pixels outside of the coverage with none to the north and west, in half pixels.
-
-    Every hole in the coverage has one, so that no simplification closes it.
-    """
-    outside = window == 0
-    corner = np.argwhere(outside[1:, 1:-1] & ~outside[:-1, 1:-1] & ~outside[1:, :-2])
-    return np.asarray(2 * (corner + np.array([row, 0])) + 1, np.int64)
 
 
 def _settle(pending: Arcs, kinds: NDArray[np.uint8], row: int) -> Arcs:

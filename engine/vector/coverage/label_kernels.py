@@ -32,24 +32,18 @@ def unite(parent: Labels, one: int, other: int) -> None:
 
 
 @kernel
-def label_strip(codes: Codes) -> tuple[Labels, int]:
-    """Label the 4-connected pieces of equal code in a strip, in the order of their first pixels.
+def label_strip(codes: Codes) -> tuple[Labels, Labels, int]:
+    """Label the 4-connected pieces of equal code in a strip.
 
     Args:
         codes: uint16 (rows, columns); 0 is outside of the coverage and gets the label 0.
 
     Returns:
-        The labels from 1 (int32, same shape) and their number.
+        First labels (int32, same shape); the number of the piece that each of them belongs to, in the order of the
+        pieces' first pixels from 1; the number of pieces.
     """
     rows, cols = codes.shape
-    fresh = 0
-    for r in range(rows):
-        for c in range(cols):
-            code = codes[r, c]
-            if code and not (c > 0 and codes[r, c - 1] == code) and not (r > 0 and codes[r - 1, c] == code):
-                fresh += 1
-    parent = np.empty(fresh + 1, np.int32)
-    parent[0] = 0
+    parent = np.zeros(1024, np.int32)
     labels = np.zeros((rows, cols), np.int32)
     count = 0
     for r in range(rows):
@@ -67,37 +61,38 @@ def label_strip(codes: Codes) -> tuple[Labels, int]:
                 labels[r, c] = left + up
             else:
                 count += 1
+                if count == parent.size:
+                    longer = np.zeros(2 * count, np.int32)
+                    longer[:count] = parent
+                    parent = longer
                 parent[count] = count
                 labels[r, c] = count
-    final = np.zeros(count + 1, np.int32)
+    piece = np.zeros(count + 1, np.int32)
     number = 0
     for label in range(1, count + 1):
         if parent[label] == label:
             number += 1
-            final[label] = number
+            piece[label] = number
         else:
-            final[label] = final[find_root(parent, label)]
-    for r in range(rows):
-        for c in range(cols):
-            if labels[r, c]:
-                labels[r, c] = final[labels[r, c]]
-    return labels, number
+            piece[label] = piece[find_root(parent, label)]
+    return labels, piece, number
 
 
 @kernel
 def measure_strip(
-    labels: Labels, codes: Codes, confidence: NDArray[np.uint8], count: int
+    labels: Labels, piece: Labels, count: int, codes: Codes, confidence: NDArray[np.uint8]
 ) -> tuple[Ints, Codes, Ints, Labels, Labels]:
-    """Figures of the labels of a strip.
+    """Replace first labels by the numbers of their pieces, in place, and measure the pieces of a strip.
 
     Args:
-        labels: int32 (rows, columns).
+        labels: int32 (rows, columns), first labels; pieces afterwards.
+        piece: the piece of each label.
+        count: number of pieces.
         codes: uint16, same shape.
         confidence: uint8, same shape, or of no rows where there is none.
-        count: number of labels.
 
     Returns:
-        For the labels 0 to ``count``: pixels, code, sum of confidence, first pixel (row, column) and last row.
+        For the pieces 0 to ``count``: pixels, code, sum of confidence, first pixel (row, column) and last row.
     """
     rows, cols = labels.shape
     area = np.zeros(count + 1, np.int64)
@@ -108,9 +103,10 @@ def measure_strip(
     sure = confidence.shape[0] > 0
     for r in range(rows):
         for c in range(cols):
-            label = labels[r, c]
-            if label == 0:
+            if labels[r, c] == 0:
                 continue
+            label = piece[labels[r, c]]
+            labels[r, c] = label
             if area[label] == 0:
                 code[label] = codes[r, c]
                 first[label, 0], first[label, 1] = r, c
@@ -122,6 +118,16 @@ def measure_strip(
 
 
 @kernel
+def look_up(labels: Labels, table: Labels) -> Labels:
+    """The entry of ``table`` for every label."""
+    out = np.empty(labels.shape, np.int32)
+    for r in range(labels.shape[0]):
+        for c in range(labels.shape[1]):
+            out[r, c] = table[labels[r, c]]
+    return out
+
+
+@kernel
 def unite_seam(above_codes: Codes, above: Labels, codes: Codes, below: Labels, parent: Labels) -> None:
     """Unite the labels that meet with equal code where two strips meet (labels of the whole raster)."""
     for c in range(codes.size):
@@ -130,16 +136,17 @@ def unite_seam(above_codes: Codes, above: Labels, codes: Codes, below: Labels, p
 
 
 @kernel
-def border_pairs(labels: Labels, large: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+def border_pairs(labels: Labels, above: Labels, base: int, large: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     """Pairs of labels that share a side of a pixel, unless both are large; runs of one pair are counted together.
 
     Args:
-        labels: int32 (rows, columns), labels of the whole raster less ``base``; the first row is the last row of the
-            strip above, whose own sides are not counted again.
-        large: bool by label: it will never be merged into another.
+        labels: int32 (rows, columns), labels of a strip from 1.
+        above: int32 (columns,), labels of the row above it in the whole raster; 0 where there is none.
+        base: what is to be added to the strip's labels to get those of the whole raster.
+        large: bool by label of the strip: it will never be merged into another.
 
     Returns:
-        int64 (n, 2) labels, the lower first, and int64 (n,) sides.
+        int64 (n, 2) labels of the whole raster, the lower first, and int64 (n,) sides.
     """
     rows, cols = labels.shape
     count = 0
@@ -147,22 +154,27 @@ def border_pairs(labels: Labels, large: NDArray[np.bool_]) -> tuple[Ints, Ints]:
         pairs = np.empty((count if fill else 0, 2), np.int64)
         sides = np.empty(count if fill else 0, np.int64)
         count = 0
-        for r in range(1, rows):
+        for r in range(rows):
             for vertical in range(2):
-                last_a, last_b = np.int32(-1), np.int32(-1)
+                last_low, last_high = -1, -1
                 for c in range(vertical, cols):
-                    a, b = labels[r, c], labels[r, c - 1] if vertical else labels[r - 1, c]
-                    if a == b or a == 0 or b == 0 or (large[a] and large[b]):
-                        continue
-                    if b < a:
-                        a, b = b, a
-                    if a == last_a and b == last_b:
+                    one = labels[r, c]
+                    if vertical or r > 0:
+                        other = labels[r, c - 1] if vertical else labels[r - 1, c]
+                        if one == other or one == 0 or other == 0 or (large[one] and large[other]):
+                            continue
+                        low, high = np.int64(min(one, other)) + base, np.int64(max(one, other)) + base
+                    else:
+                        if one == 0 or above[c] == 0:
+                            continue
+                        low, high = np.int64(above[c]), np.int64(one) + base
+                    if low == last_low and high == last_high:
                         if fill:
                             sides[count - 1] += 1
                         continue
-                    last_a, last_b = a, b
+                    last_low, last_high = low, high
                     if fill:
-                        pairs[count, 0], pairs[count, 1] = a, b
+                        pairs[count, 0], pairs[count, 1] = low, high
                         sides[count] = 1
                     count += 1
     return pairs, sides

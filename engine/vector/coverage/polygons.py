@@ -148,7 +148,7 @@ def stream_polygons(
         labels = labelling.strip_regions(reader, number)
         row = number * labelling.strip
         end = row + len(labels)
-        traced = trace_strip(labels, above, row, pending, last=end == rows, smooth=smooth)
+        traced = trace_strip(labels, above, row, pending, last=end == rows, smooth=smooth, guarded=tolerance > 0.0)
         pending, above = traced.pending, labels[-1]
         if tolerance > 0.0:
             guards.add(np.concatenate((traced.guards, _anchors_of(regions, row, end))), row, end)

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from .label_kernels import border_pairs, label_strip, measure_strip, unite_seam
+from .label_kernels import border_pairs, label_strip, look_up, measure_strip, unite_seam
 from .unit_kernels import merge_small
 
 Labels = NDArray[np.int32]
@@ -74,13 +74,12 @@ class Labelling:
     def strip_regions(self, reader: CodeReader, number: int) -> Labels:
         """The regions of the pixels of one strip; int32 (rows, columns)."""
         row = number * self.strip
-        if self.kept:
-            labels = self.kept[number]
-        else:
-            labels, _ = label_strip(reader.codes(row, min(self.strip, reader.shape[0] - row)))
         table = self.region[self.base[number] : self.base[number + 1] + 1].copy()
         table[0] = 0
-        return table[labels]
+        if self.kept:
+            return look_up(self.kept[number], table)
+        labels, piece, _ = label_strip(reader.codes(row, min(self.strip, reader.shape[0] - row)))
+        return look_up(labels, table[piece])
 
 
 @dataclass(frozen=True)
@@ -112,15 +111,16 @@ def find_regions(
     above_codes, above = np.zeros(cols, np.uint16), np.zeros(cols, np.int32)
     for row in range(0, rows, strip):
         codes = reader.codes(row, min(strip, rows - row))
-        labels, count = label_strip(codes)
-        area, code, total, first, last = measure_strip(labels, codes, reader.confidence(row, len(codes)), count)
+        labels, piece, count = label_strip(codes)
+        sure = reader.confidence(row, len(codes))
+        area, code, total, first, last = measure_strip(labels, piece, count, codes, sure)
         first[:, 0] += row
         parts.append((area[1:], code[1:], total[1:], first[1:], last[1:] + row))
         parent = np.concatenate((parent, np.arange(base[-1] + 1, base[-1] + count + 1, dtype=np.int32)))
         top = np.where(labels[0] > 0, labels[0] + base[-1], 0).astype(np.int32)
         unite_seam(above_codes, above, codes[0], top, parent)
         if largest_minimum > 0:
-            borders.append(_strip_borders(labels, above, area, base[-1], largest_minimum))
+            borders.append(_unique_borders(*border_pairs(labels, above, base[-1], area >= largest_minimum)))
         above_codes = codes[-1].copy()
         above = np.where(labels[-1] > 0, labels[-1] + base[-1], 0).astype(np.int32)
         base.append(base[-1] + count)
@@ -181,18 +181,6 @@ def leave_out(regions: Regions, labelling: Labelling, wanted: NDArray[np.bool_])
     """Make regions whose code is not ``wanted`` (bool by code) part of the outside."""
     table = np.where(wanted[regions.code], np.arange(len(regions.code)), 0).astype(np.int32)
     return replace(labelling, region=table[labelling.region])
-
-
-def _strip_borders(labels: Labels, above: Labels, area: Ints, base: int, largest_minimum: float) -> Borders:
-    """Borders within a strip and with the row above it, in labels of the whole raster."""
-    window = np.concatenate((above[np.newaxis], np.where(labels > 0, labels + base, 0))).astype(np.int32)
-    # Labels of the row above reach far back: a table for the labels at hand keeps it small.
-    low = int(above[above > 0].min()) - 1 if (above > 0).any() else base
-    window = np.where(window > 0, window - low, 0).astype(np.int32)
-    large = np.zeros(base - low + len(area), np.bool_)
-    large[base - low + 1 :] = area[1:] >= largest_minimum
-    pairs, sides = border_pairs(window, large)
-    return _unique_borders(pairs + low, sides)
 
 
 def _unique_borders(pairs: Ints, sides: Ints) -> Borders:

@@ -61,11 +61,11 @@ def finish_arcs(arcs: Arcs, guards: Guards, *, smooth: bool, tolerance: float) -
         The arcs with points in half pixels.
     """
     if smooth:
-        points, start = cut_corners(arcs.points, arcs.start, arcs.ways[:, 2] != NODE)
+        points, start, middle = cut_corners(arcs.points, arcs.start, arcs.ways[:, 2] != NODE)
     else:
-        points, start = 2 * arcs.points, arcs.start
+        points, start, middle = 2 * arcs.points, arcs.start, np.zeros(len(arcs.points), np.bool_)
     if tolerance > 0.0 and len(arcs):
-        keep = thin_arcs(points.astype(np.int64), start, 2.0 * tolerance, *guards.table())
+        keep = thin_arcs(points.astype(np.int64), start, middle, 2.0 * tolerance, *guards.table())
         start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
         points = points[keep]
     return Arcs(points, start, arcs.sides, arcs.corners, arcs.ways)

@@ -12,9 +12,12 @@ from ..accelerate import kernel
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]
 
+#: More than any triangle's area.
+LATE = 1 << 40
+
 
 @kernel
-def cut_corners(points: Labels, start: Ints, ring: NDArray[np.bool_]) -> tuple[Labels, Ints]:
+def cut_corners(points: Labels, start: Ints, ring: NDArray[np.bool_]) -> tuple[Labels, Ints, NDArray[np.bool_]]:
     """Replace every turn by the middles of the two cracks that meet there, and double the coordinates.
 
     Each cut stays within the four half pixels around its corner, where no other arc is: arcs neither touch nor cross
@@ -26,11 +29,13 @@ def cut_corners(points: Labels, start: Ints, ring: NDArray[np.bool_]) -> tuple[L
         ring: whether the arc is a ring (its first point is a turn as well).
 
     Returns:
-        Points in half pixels, and where each arc's begin.
+        Points in half pixels, where each arc's begin, and which of them are the middle of a run of one crack: those lie
+        on the line that a staircase stands for.
     """
     out = np.empty((2 * points.shape[0], 2), np.int32)
     out_start = np.empty_like(start)
     out_start[0] = 0
+    middle = np.zeros(out.shape[0], np.bool_)
     used = 0
     for arc in range(start.size - 1):
         first, last = start[arc], start[arc + 1] - 1
@@ -45,6 +50,7 @@ def cut_corners(points: Labels, start: Ints, ring: NDArray[np.bool_]) -> tuple[L
                 out[used + 1, axis] = 2 * points[k, axis] + np.sign(points[k + 1, axis] - points[k, axis])
             if used > begin and out[used, 0] == out[used - 1, 0] and out[used, 1] == out[used - 1, 1]:
                 out[used] = out[used + 1]
+                middle[used - 1] = True
                 used += 1
             else:
                 used += 2
@@ -55,7 +61,7 @@ def cut_corners(points: Labels, start: Ints, ring: NDArray[np.bool_]) -> tuple[L
             out[used] = out[begin]
             used += 1
         out_start[arc + 1] = used
-    return out[:used].copy(), out_start
+    return out[:used].copy(), out_start, middle[:used].copy()
 
 
 @kernel
@@ -135,7 +141,13 @@ def triangle_area(points: NDArray[np.int64], p: int, i: int, q: int) -> int:
 
 @kernel
 def thin_arcs(
-    points: NDArray[np.int64], start: Ints, tolerance: float, row_start: Ints, cols: Labels, top: int
+    points: NDArray[np.int64],
+    start: Ints,
+    middle: NDArray[np.bool_],
+    tolerance: float,
+    row_start: Ints,
+    cols: Labels,
+    top: int,
 ) -> NDArray[np.bool_]:
     """Which points of arcs to keep: Visvalingam and Whyatt (1993) with a bounded error and a guard.
 
@@ -147,6 +159,7 @@ def thin_arcs(
     Args:
         points: int64 (points, 2), columns and rows in half pixels.
         start: where each arc's points begin.
+        middle: points that go last, so that a staircase becomes the line through its middle and areas stay.
         tolerance: in half pixels.
         row_start: (rows + 1,), where each row of guards begins in ``cols``.
         cols: columns of the guards: the vertices of all arcs, and one point inside of every region.
@@ -171,7 +184,7 @@ def thin_arcs(
         for n in range(count):
             before[n], after[n] = n - 1, n + 1
             if 0 < n < count - 1:
-                size[n] = triangle_area(own, n - 1, n, n + 1)
+                size[n] = triangle_area(own, n - 1, n, n + 1) + (LATE if middle[first + n] else 0)
                 heap.append((size[n], np.int64(n)))
         heapq.heapify(heap)
         while len(heap) > 0:
@@ -186,6 +199,6 @@ def thin_arcs(
             after[p], before[q] = q, p
             for n in (p, q):
                 if 0 < n < count - 1:
-                    size[n] = triangle_area(own, before[n], n, after[n])
+                    size[n] = triangle_area(own, before[n], n, after[n]) + (LATE if middle[first + n] else 0)
                     heapq.heappush(heap, (size[n], n))
     return keep

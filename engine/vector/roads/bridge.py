@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from ...events import Cancellation
 from .graph import Flags, Floats, Graph, Ints
@@ -83,10 +84,23 @@ class _Index:
     dead_points: Ints  # points that are dead ends
 
 
-def find_bridges(graph: Graph, limits: Limits, read: ReadLevels, cancellation: Cancellation) -> list[Bridge]:
-    """The bridges of one round, the best first; no two of them meet, and each end has at most one."""
+def find_bridges(
+    graph: Graph, limits: Limits, read: ReadLevels, cancellation: Cancellation, last: Sequence[Bridge] | None = None
+) -> list[Bridge]:
+    """The bridges of one round, the best first; no two of them meet, and each end has at most one.
+
+    Args:
+        graph: the network.
+        limits: how far and in which direction.
+        read: reads blurred levels.
+        cancellation: asked from time to time.
+        last: the bridges of the round before, after which only ends in their reach can find anything new; None in the
+            first round.
+    """
     degree = graph.degree()
     dead = (degree == 1) & ~graph.node_border
+    if last is not None:
+        dead &= _in_reach(graph, last, limits.gap)
     halves = np.flatnonzero(dead[graph.ends.ravel()])
     if halves.size == 0 or limits.gap <= 0.0:
         return []
@@ -99,6 +113,15 @@ def find_bridges(graph: Graph, limits: Limits, read: ReadLevels, cancellation: C
         if bridge is not None:
             found.append(bridge)
     return _choose(graph, sorted(found, key=lambda bridge: (bridge.score, bridge.node)), dead)
+
+
+def _in_reach(graph: Graph, bridges: Sequence[Bridge], gap: float) -> Flags:
+    """Which nodes lie within a gap of a bridge."""
+    cells = np.concatenate([bridge.path for bridge in bridges])
+    nodes = np.column_stack((graph.node_row, graph.node_col))
+    # A bridge that could not be taken because it met another reaches a gap further than that one.
+    far, _ = cKDTree(cells).query(nodes, distance_upper_bound=2.0 * gap)
+    return np.asarray(np.isfinite(far), np.bool_)
 
 
 def _build_index(graph: Graph, degree: Ints, dead_halves: Ints) -> _Index:
@@ -118,15 +141,16 @@ def _bridge_of(graph: Graph, index: _Index, half: int, limits: Limits, read: Rea
     at = run.stop - 1 if last else run.start
     here = (int(graph.row[at]), int(graph.col[at]))
     points = _points_near(graph, index, here, math.ceil(limits.gap))
-    points = points[~_same_place(graph, index, int(graph.ends[edge, last]), points, DETOUR * limits.gap)]
-    if points.size == 0:
-        return None
     heading = _heading(graph, run, last, limits.tail)
     away = np.column_stack((graph.row[points] - here[0], graph.col[points] - here[1])).astype(np.float64)
     length = np.hypot(away[:, 0], away[:, 1])
     cosine = (away @ heading) / np.maximum(length, 1e-9)
     near = length <= 1.5 * float(graph.width[at])
     allowed = (length <= limits.gap) & ((cosine >= limits.cosine) | (near & (cosine > 0.0)))
+    if not allowed.any():
+        return None
+    own = _same_place(graph, index, int(graph.ends[edge, last]), points, DETOUR * limits.gap)
+    allowed &= ~own
     if not allowed.any():
         return None
     score = length * (1.0 + BEND * (1.0 - cosine)) * _bend_at_target(graph, index, points, away, limits.tail)
@@ -137,7 +161,7 @@ def _bridge_of(graph: Graph, index: _Index, half: int, limits: Limits, read: Rea
     if path.shape[0] < 2 or _length(path) > WINDING * length[best] + 5.0:
         return None
     return _cut_at_contact(
-        graph, index, points, Bridge(float(score[best]), int(graph.ends[edge, last]), -1, path, level)
+        graph, index, points[~own], Bridge(float(score[best]), int(graph.ends[edge, last]), -1, path, level)
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...events import Cancellation, Reporter
 from ..source import LEVELS, LevelSource
-from .bridge import Limits, ReadLevels, find_bridges
+from .bridge import Bridge, Limits, ReadLevels, find_bridges
 from .centre import find_centre_lines
 from .graph import Graph, drop_weak, trace
 from .junctions import merge_junctions
@@ -51,8 +51,9 @@ def build_graph(
         levels=LEVELS,
     )
     read = blurred_reader(source, pixel)
+    bridges: list[Bridge] | None = None
     for _ in range(BRIDGE_ROUNDS):
-        bridges = find_bridges(graph, limits, read, cancellation)
+        bridges = find_bridges(graph, limits, read, cancellation, bridges)
         if not bridges:
             break
         graph = add_bridges(graph, bridges)

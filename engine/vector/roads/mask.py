@@ -83,11 +83,11 @@ def centre_line(surface: Mask, radius: int) -> CentreLine:
         surface: uint8 (rows, columns), 0 or 1.
         radius: largest half width of a road in pixels.
     """
-    distance = cv2.distanceTransform(surface, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = cv2.distanceTransform(surface, cv2.DIST_L2, cv2.DIST_MASK_5)
     core = distance > radius
     if core.any():
         surface = np.where(core, 0, surface).astype(np.uint8)
-        distance = cv2.distanceTransform(surface, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        distance = cv2.distanceTransform(surface, cv2.DIST_L2, cv2.DIST_MASK_5)
     row, col = np.nonzero(skeletonize(surface.view(np.bool_)))
     width = _width(np.asarray(distance, np.float32), row, col)
     return CentreLine(row.astype(np.int32), col.astype(np.int32), width)

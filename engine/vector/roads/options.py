@@ -47,7 +47,7 @@ class RoadOptions:
     simplify: float = 1.0
     areas: bool = True
     minimum_area: float = 100.0
-    area_simplify: float = 1.0
+    area_simplify: float = 0.5
     tile: int = 2048
     threads: int | None = None
 
