@@ -24,6 +24,8 @@ _ENGINE = (
     "rich>=13",
     "networkx>=3.1",
 )
+#: What cutting training chips needs besides, of the extra ``training``.
+_CHIPS = ("pyyaml>=6", "pillow>=10")
 _ACCELERATE = ("numba>=0.60",)
 #: Versions of Python that the engine runs on: lowest, and the first that it does not.
 PYTHON_VERSIONS = ((3, 10), (3, 13))
@@ -49,11 +51,11 @@ class Family:
 
 
 def _with(replaced: str, *requirements: str) -> tuple[str, ...]:
-    return (*(entry for entry in _ENGINE if not entry.startswith(replaced)), *requirements)
+    return (*(entry for entry in _ENGINE if not entry.startswith(replaced)), *requirements, *_CHIPS)
 
 
 FAMILIES = (
-    Family("cpu", "Processor (OpenVINO, ONNX Runtime)", _ENGINE, _ACCELERATE, 260),
+    Family("cpu", "Processor (OpenVINO, ONNX Runtime)", (*_ENGINE, *_CHIPS), _ACCELERATE, 330),
     Family(
         "cuda",
         "NVIDIA graphics card (ONNX Runtime for CUDA)",

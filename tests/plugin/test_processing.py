@@ -153,7 +153,7 @@ def test_training_chips(run, image, tmp_path):
     feature = QgsFeature()
     feature.setGeometry(QgsGeometry.fromWkt("LINESTRING(500000 5000254, 500600 5000254)"))
     labels.dataProvider().addFeature(feature)
-    results = run("trainingchips", INPUT=image, VECTORS=labels, SIZE=256, OUTPUT=str(tmp_path / "chips"))
+    results = run("trainingchips", INPUT=image, VECTORS=labels, SIZE=128, OUTPUT=str(tmp_path / "chips"))
     files = [path for path in Path(results["OUTPUT"]).rglob("*") if path.suffix in (".jpg", ".png", ".tif")]
     assert len(files) >= 8
 
