@@ -145,7 +145,9 @@ def _separable(in_channels: int, kernel: int, *, stride: int = 1) -> tuple[nn.Ce
 class LEDNetEncoder(nn.Cell):
     """The encoder with a classifier of its own: what LEDNet's first phase of training trains.
 
-    Its parameters have the names that they have in ``LEDNet``; ``output_conv`` is used in this phase only.
+    Its parameters have the names that they have in ``LEDNet``; ``output_conv`` is used in this phase only. The authors
+    train this phase on labels at an eighth of the size; here the scores are resized to the picture instead, so that
+    every network has one interface.
 
     Args:
         num_classes: channels of the output.
