@@ -9,7 +9,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:
 	@echo "make demo      set up, extract roads from a real image, make a picture   (IMAGE=path for your own)"
 	@echo "make test      set up, lint, type-check, run every test"
-	@echo "make bench     measure speed and memory, write docs/performance.md"
+	@echo "make bench     measure speed and memory, as ratios within one run"
+	@echo "make docs      the documentation as a site in out/docs"
 	@echo "make lint      ruff and mypy"
 	@echo "make package   the zip of the QGIS plugin, checked by the plugin site's rules"
 	@echo "make link      link the plugin into your QGIS profile, for development"
@@ -80,3 +81,6 @@ package: qgis-setup translations
 # PROFILE=name for another profile than QGIS's default one.
 link:
 	$(PYTHON) tools/link.py $(if $(PROFILE),--profile "$(PROFILE)")
+
+clean:
+	rm -rf $(VENV) $(VENV)-lite $(QGIS) build out
