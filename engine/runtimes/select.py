@@ -17,7 +17,7 @@ from .mindspore_runtime import MindSpore
 from .onnxruntime_runtime import OnnxRuntime
 from .openvino_runtime import OpenVino
 
-#: What ``auto`` tries, the quickest first; within a kind of device the order is that of docs/performance.md.
+#: What ``auto`` tries, the quickest first; within a kind of device the order is that of docs/models-and-runtimes.md.
 #: Devices whose worth was never measured (TensorRT, CoreML, Intel graphics) are taken when asked for only.
 ORDER: Sequence[tuple[str, str]] = (
     ("cuda", "onnxruntime"),
