@@ -26,8 +26,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         path: a YAML file, or the name of one that comes with the package (with or without ``.yaml``). Its key
-            ``base`` names
-            another file, relative to it or of the package, whose values it inherits.
+            ``base`` names a file, relative to it or of the package, whose values it inherits; or a list of files, of
+            which later ones win.
         overrides: ``key=value`` with dots in the key, as ``optimizer.lr=1e-3``; the value is YAML.
 
     Raises:
@@ -101,12 +101,15 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         values = {}
     if not isinstance(values, dict):
         raise ParameterError(f"The configuration {path} is not a table of keys and values.")
-    base = values.pop("base", None)
-    if base is None:
-        return values
-    if not isinstance(base, str):
-        raise ParameterError(f"The key 'base' of {path} is not the name of a file.")
-    return _merge(_read(find_config(base, path.parent), (*seen, path.resolve())), values)
+    bases = values.pop("base", [])
+    if isinstance(bases, str):
+        bases = [bases]
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise ParameterError(f"The key 'base' of {path} is not the name of a file, or a list of names.")
+    inherited: dict[str, Any] = {}
+    for base in bases:
+        inherited = _merge(inherited, _read(find_config(base, path.parent), (*seen, path.resolve())))
+    return _merge(inherited, values)
 
 
 def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.items import Image, Label
+from ..data.items import Label
 from ..metrics import Confusion, RelaxedCounts, confusion_matrix, relaxed_counts
-
-Reader = Callable[[int], tuple[Image, Label]]
 
 
 @dataclass
@@ -76,28 +73,3 @@ def figures_of(matrix: NDArray[np.int64]) -> dict[str, float]:
             **{k: v for k, v in confusion.summary().items() if k in ("mean_acc", "mean_iou", "freqw_acc")},
         }
     return confusion.summary()
-
-
-def judge(
-    read: Reader,
-    count: int,
-    classes: Callable[[Image], NDArray[np.uint8]],
-    judgement: Judgement,
-    each: Callable[[int, Image, Label, NDArray[np.uint8]], None] | None = None,
-) -> Judgement:
-    """Predict ``count`` images and count them into ``judgement``.
-
-    Args:
-        read: gives image and label by number.
-        count: how many images.
-        classes: gives the class ids of an image.
-        judgement: takes the counts.
-        each: called after each image with number, image, label and prediction.
-    """
-    for index in range(count):
-        image, label = read(index)
-        predicted = classes(image)
-        judgement.add(label, predicted)
-        if each is not None:
-            each(index, image, label, predicted)
-    return judgement

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from ...engine.errors import ParameterError
 from ...engine.events import Cancellation
 from ..backend import Ranks, set_up
 from ..config import Config
-from ..data import Cache, open_split
+from ..data import Cache, Item, open_split, read_label
+from ..data.items import Label
+from ..data.labels import CITYSCAPES_TRAIN_IDS
+from ..metrics import InstanceCounts
 from ..trainer.check import main_output, summed
 from ..trainer.run import create_configured_network
 from ..trainer.state import load_weights
@@ -118,7 +121,10 @@ def evaluate_checkpoint(
     names = class_names(config)
     judgement = Judgement(len(names), config.data.ignore, config.evaluation.relaxed)
     folder = None if out is None else Path(out)
-    saver = _saver(config, folder, images) if save_predictions and folder is not None else None
+    observers = [_saver(config, folder)] if save_predictions and folder is not None else []
+    instances = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore)
+    if config.data.layout == "cityscapes" and ranks.count == 1:
+        observers.append(_instance_counter(instances))
     started = time.perf_counter()
     count = _judge_all(
         images,
@@ -126,11 +132,14 @@ def evaluate_checkpoint(
         judgement,
         config=config,
         ranks=ranks,
-        saver=saver,
+        observers=observers,
         cancellation=cancellation or Cancellation(),
     )
+    figures = judgement.figures()
+    if instances.instances:
+        figures.update(instances.summary(names))
     report = Report(
-        judgement.figures(),
+        figures,
         judgement.confusion.per_class(names),
         count,
         time.perf_counter() - started,
@@ -141,7 +150,19 @@ def evaluate_checkpoint(
     return report
 
 
-Saver = Callable[[int, NDArray[np.uint8]], None]
+#: is told of each image: item, label, predicted class numbers
+Observer = Callable[[Item, Label, NDArray[np.uint8]], None]
+
+#: Cityscapes' classes that have instances, from person to bicycle.
+_INSTANCE_CLASSES = {label: number for label, number in CITYSCAPES_TRAIN_IDS.items() if number >= 11}
+
+
+def _instance_counter(counts: InstanceCounts) -> Observer:
+    def count(item: Item, label: Label, predicted: NDArray[np.uint8]) -> None:
+        if item.instances is not None:
+            counts.add(label, predicted, read_label(item.instances))
+
+    return count
 
 
 def _judge_all(
@@ -151,7 +172,7 @@ def _judge_all(
     *,
     config: Config,
     ranks: Ranks,
-    saver: Saver | None,
+    observers: Sequence[Observer],
     cancellation: Cancellation,
 ) -> int:
     count = len(images.split.items)
@@ -161,8 +182,8 @@ def _judge_all(
         image, label = images.read(index)
         predicted = predictor.classes(image)
         judgement.add(label, predicted)
-        if saver is not None:
-            saver(index, predicted)
+        for observer in observers:
+            observer(images.split.items[index], label, predicted)
     if ranks.count > 1:
         judgement.matrix = summed(judgement.matrix, ranks)
         judgement.images = []
@@ -170,13 +191,13 @@ def _judge_all(
     return count
 
 
-def _saver(config: Config, folder: Path, images: Cache) -> Saver:
+def _saver(config: Config, folder: Path) -> Observer:
     target = folder / "predictions"
     target.mkdir(parents=True, exist_ok=True)
     colours = colour_table(config)
 
-    def save(index: int, predicted: NDArray[np.uint8]) -> None:
-        save_classes(predicted, colours, target / f"{images.split.items[index].id}.png")
+    def save(item: Item, _label: Label, predicted: NDArray[np.uint8]) -> None:
+        save_classes(predicted, colours, target / f"{item.id}.png")
 
     return save
 

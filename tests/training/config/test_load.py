@@ -46,6 +46,13 @@ def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_of_several_bases_the_later_wins(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml", "name: a\ntitle: a\ntrain: {batch: 1, epochs: 9}\n")
+    write(tmp_path, "b.yaml", "name: b\ntrain: {batch: 2}\n")
+    config = load_config(write(tmp_path, "c.yaml", "base: [a.yaml, b.yaml]\n"))
+    assert (config.name, config.title, config.train.batch, config.train.epochs) == ("b", "a", 2, 9)
+
+
 def test_a_circle_is_found(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "base: b.yaml\n")
     with pytest.raises(ParameterError, match="inherits from itself"):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from terraspore.training.metrics import Confusion, confusion_matrix, relaxed_counts
+from terraspore.training.metrics import Confusion, InstanceCounts, confusion_matrix, relaxed_counts
 
 TRUTH = np.array([[0, 0, 1, 1], [1, 2, 255, 2]])
 PREDICTED = np.array([[0, 1, 1, 1], [0, 2, 0, 2]])
@@ -61,3 +61,21 @@ def test_relaxed_counts_within_the_buffer() -> None:
     both = relaxed_counts(truth, predicted, 3) + relaxed_counts(truth, truth, 0)
     assert both.summary()["relaxed_precision"] == pytest.approx(30 / 35)
     assert math.isnan(relaxed_counts(np.zeros_like(truth), predicted, 3).summary()["relaxed_recall"])
+
+
+def test_instances_weigh_in_inverse_proportion_to_their_size() -> None:
+    # Two cars (label id 26, class 13) of 4 and 12 pixels, mean 8; the small one is missed, the large one is found, and 3
+    # pixels of road are called car.
+    truth = np.zeros((4, 8), np.uint8)
+    ids = np.full((4, 8), 7, np.int32)
+    truth[0, :4], ids[0, :4] = 13, 26000
+    truth[1:3, :6], ids[1:3, :6] = 13, 26001
+    predicted = np.where(ids == 26001, 13, 0).astype(np.uint8)
+    predicted[3, :3] = 13
+    counts = InstanceCounts({26: 13, 24: 11})
+    counts.add(truth, predicted, ids)
+    # iTP = 12 * 8/12 = 8, iFN = 4 * 8/4 = 8, FP = 3
+    assert counts.iiou()[13] == pytest.approx(8 / 19)
+    assert math.isnan(counts.iiou()[11])
+    assert counts.iiou({13: 4.0})[13] == pytest.approx(4 / (4 + 3 + 4))
+    assert counts.summary()["mean_iiou"] == pytest.approx(8 / 19)
