@@ -20,6 +20,7 @@ from qgis.core import (
     QgsProject,
 )
 from qgis.PyQt.QtCore import QCoreApplication, QObject, Qt, QTimer, QUrl, pyqtSignal
+from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 
 from .i18n import tr
@@ -162,10 +163,12 @@ class Run(QObject):
     def _tell(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
         text = self._feedback.last.split(". ")[0].split(" -> ")[0] + "."
         output = str(results.get("OUTPUT", "")).split("|")[0]
-        if output:
-            folder = QUrl.fromLocalFile(str(Path(output).parent)).toString()
-            text += f' <a href="{folder}">{tr("Open the folder")}</a>'
         item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)
+        if output:
+            folder = QUrl.fromLocalFile(str(Path(output).parent))
+            show = QPushButton(tr("Open the folder"), item)
+            show.clicked.connect(lambda: QDesktopServices.openUrl(folder))
+            item.layout().addWidget(show)
         if layers:
             layer = layers[-1]
             zoom = QPushButton(tr("Zoom to"), item)

@@ -33,7 +33,6 @@ class Settings:
         segmentation_model: the same for other models.
         models_folder: folder in which the person's own models lie; empty for the default.
         cache_folder: folder for compiled models; empty for the default.
-        cache_megabytes: size above which the oldest of the cache are removed.
         keep_minutes: how long an idle engine stays loaded; 0 ends it with each run.
         unresponsive_seconds: how long an engine may stay without any answer.
     """
@@ -51,7 +50,6 @@ class Settings:
     segmentation_model: str = ""
     models_folder: str = ""
     cache_folder: str = ""
-    cache_megabytes: int = 2000
     keep_minutes: int = 10
     unresponsive_seconds: int = 90
 

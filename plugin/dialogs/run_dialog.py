@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from qgis.core import QgsMapLayerProxyModel, QgsProcessing, QgsRasterLayer
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
-from qgis.PyQt.QtCore import Qt
+from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -184,6 +184,8 @@ class RunDialog(QDialog):
         column.addStretch(1)
         column.addWidget(self.buttons)
         self.setMinimumWidth(460)
+        self._advanced.collapsedStateChanged.connect(lambda _collapsed: QTimer.singleShot(0, self.adjustSize))
+        QTimer.singleShot(0, self.adjustSize)  # the collapsed part counts until the first event
 
     def _connect(self) -> None:
         self.buttons.accepted.connect(self.accept)
@@ -228,7 +230,7 @@ class RunDialog(QDialog):
         work = estimate_work(box.width() / unit_x, box.height() / unit_y, model.resolution, tile, overlap)
         if work is None:
             return ""
-        return tr("{width} × {height} pixels at {resolution} m, about {tiles} tiles.").format(
+        return tr("{width} × {height} pixels at {resolution} m; tiles: about {tiles}.").format(
             width=work.width, height=work.height, resolution=f"{model.resolution:g}", tiles=work.tiles
         )
 

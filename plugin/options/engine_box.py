@@ -35,7 +35,7 @@ from ..environment.interpreters import find_interpreter
 from ..i18n import tr
 from ..paths import LAUNCHER
 from ..processing.arguments import vectorize_words
-from ..rendering.sample import write_cross
+from ..rendering.sample import write_sample
 from ..settings import Settings, save_settings
 from ..tasks import Work
 
@@ -119,7 +119,7 @@ class EngineBox(QGroupBox):
         """Use everything once, so that the first real run does not wait for what is compiled on first use."""
         task.log(tr("Preparing the engine for its first run"))
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
-            raster = write_cross(Path(folder) / "cross.tif")
+            raster = write_sample(Path(folder) / "sample.tif")
             words = vectorize_words("roads", raster, Path(folder) / "roads.gpkg", {})
             self._plugin.host.run(make_launch(settings), words, Listener(log=task.log), task.isCanceled)
 
@@ -159,7 +159,12 @@ class EngineBox(QGroupBox):
             launch = make_launch(settings)
             return self._plugin.host.run(launch, ["devices"], listener, task.isCanceled).text
 
-        self._start(Work(tr("Testing the engine"), work), self._say)
+        self._start(Work(tr("Testing the engine"), work), self._tested)
+
+    def _tested(self, text: str) -> None:
+        """Show the table in the log, and the choice with its reason, the last paragraph, where it is seen at once."""
+        self._say(text)
+        self.state.setText(f"{self.state.text()}\n{text.rsplit(chr(10), maxsplit=1)[-1]}")
 
     def _start(self, work: Work, succeeded: Callable[[Any], None]) -> Work:
         self._work = work
@@ -187,6 +192,7 @@ class EngineBox(QGroupBox):
     def _say(self, text: str) -> None:
         self.log.appendPlainText(text)
         self.log.setVisible(True)
+        self.log.horizontalScrollBar().setValue(0)
 
     def _show_progress(self, percent: float) -> None:
         self.progress.setRange(0, 100)

@@ -13,6 +13,9 @@ from ..i18n import tr
 from ..processing.parameters import DEVICES, RUNTIMES
 from ..settings import Settings
 
+#: Kinds of files in the cache: compiled models, measurements, compiled kernels and their index.
+_KEPT = frozenset({".blob", ".json", ".nbc", ".nbi"})
+
 
 class PerformanceBox(QGroupBox):
     """The part of the page about how the engine computes.
@@ -80,9 +83,9 @@ class PerformanceBox(QGroupBox):
         form.addRow("", row)
 
     def _entries(self) -> list[Path]:
-        """Files of the cache: the engine keeps them flat, and nothing else is touched."""
+        """What the engine keeps: compiled models and compiled kernels; nothing else is touched."""
         folder = cache_folder(self._settings)
-        return [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+        return [path for path in folder.rglob("*") if path.suffix in _KEPT and path.is_file()]
 
     def _show_size(self) -> None:
         size = sum(path.stat().st_size for path in self._entries())
@@ -90,8 +93,7 @@ class PerformanceBox(QGroupBox):
 
     def _clear_cache(self) -> None:
         for path in self._entries():
-            if path.suffix in (".blob", ".json", ".onnx", ".bin", ".figures"):
-                path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         self._show_size()
 
 

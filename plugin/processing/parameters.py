@@ -19,8 +19,8 @@ from qgis.core import (
 
 from ..i18n import tr
 
-DEVICES = ["auto", "cpu", "gpu", "cuda", "directml", "coreml", "ascend", "npu"]
-RUNTIMES = ["auto", "openvino", "onnxruntime", "mindspore"]
+DEVICES = ["auto", "cpu", "gpu", "npu", "cuda", "tensorrt", "directml", "coreml", "ascend"]
+RUNTIMES = ["auto", "openvino", "onnxruntime", "onnxruntime-isolated", "mindspore-lite", "mindspore"]
 LINES = QgsProcessing.SourceType.TypeVectorLine
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
 

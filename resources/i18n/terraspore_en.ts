@@ -732,8 +732,8 @@
         <translation>{title} – {task}, {resolution} m, {bands} bands</translation>
     </message>
     <message>
-        <source>{width} × {height} pixels at {resolution} m, about {tiles} tiles.</source>
-        <translation>{width} × {height} pixels at {resolution} m, about {tiles} tiles.</translation>
+        <source>{width} × {height} pixels at {resolution} m; tiles: about {tiles}.</source>
+        <translation>{width} × {height} pixels at {resolution} m; tiles: about {tiles}.</translation>
     </message>
 </context>
 </TS>

@@ -732,8 +732,8 @@
         <translation>{title} – {task}，{resolution} 米，{bands} 个波段</translation>
     </message>
     <message>
-        <source>{width} × {height} pixels at {resolution} m, about {tiles} tiles.</source>
-        <translation>{width} × {height} 像素，分辨率 {resolution} 米，约 {tiles} 个瓦片。</translation>
+        <source>{width} × {height} pixels at {resolution} m; tiles: about {tiles}.</source>
+        <translation>{width} × {height} 像素，分辨率 {resolution} 米；瓦片数约 {tiles}。</translation>
     </message>
 </context>
 </TS>
