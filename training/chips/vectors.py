@@ -91,7 +91,8 @@ def read_labels(
     if not usable.any():
         raise VectorError(f"{path} holds neither lines nor polygons.")
     if field is None:
-        names, values = ("background", "class"), np.ones(len(geometry), np.uint8)
+        names: tuple[str, ...] = ("background", "class")
+        values = np.ones(len(geometry), np.uint8)
     else:
         names, values = _classes(columns[field], classes, path, field, ignore)
         usable &= values != ignore

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 class InstanceCounts:
     """Instances and false pixels of the classes that have instances; add images one by one.
 
-    ``iIoU = iTP / (iTP + FP + iFN)``: true positives and false negatives are weighted by (mean instance size of the class /
-    size of the instance), false positives are not. It needs the files ``*_instanceIds.png``, whose values from 1000 on
+    ``iIoU = iTP / (iTP + FP + iFN)``: true positives and false negatives are weighted by (mean instance size of the
+    class / size of the instance), false positives are not. It needs ``*_instanceIds.png``, whose values from 1000 on
     are ``1000 * label id + number``; regions without a number ("group") count as no instance.
 
     Attributes:

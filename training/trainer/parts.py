@@ -180,6 +180,8 @@ def resume(parts: Parts) -> None:
     for key, value in meta["scale"].items():
         setattr(parts.stepper.scale, key, value)
     now = json.loads(json.dumps(to_mapping(parts.config)))
+    if any(isinstance(cell, nn.Dropout | nn.Dropout2d) for _, cell in parts.network.cells_and_names()):
+        parts.notes.append("Dropout goes on with other masks than an unbroken run: MindSpore cannot restore its state.")
     changed = [key for key, value in now.items() if meta["config"].get(key) != value]
     if changed:
         parts.notes.append(f"The configuration differs from the one the run began with, in: {', '.join(changed)}.")

@@ -64,7 +64,7 @@ def test_relaxed_counts_within_the_buffer() -> None:
 
 
 def test_instances_weigh_in_inverse_proportion_to_their_size() -> None:
-    # Two cars (label id 26, class 13) of 4 and 12 pixels, mean 8; the small one is missed, the large one is found, and 3
+    # Two cars (label id 26, class 13) of 4 and 12 pixels, mean 8: the small one is missed, the large one found, and 3
     # pixels of road are called car.
     truth = np.zeros((4, 8), np.uint8)
     ids = np.full((4, 8), 7, np.int32)
