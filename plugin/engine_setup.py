@@ -90,6 +90,9 @@ def engine_environment(settings: Settings) -> dict[str, str]:
         "TERRASPORE_MODELS": str(models_folder(settings)),
         "NUMBA_CACHE_DIR": str(cache / "kernels"),  # else beside the source: nothing is written into the plugin
     }
+    cuda = environment_python(environments_folder(settings) / "cuda")
+    if settings.family != "cuda" and cuda.is_file():  # the other family's runtime is used through its own interpreter
+        extra["TERRASPORE_ONNXRUNTIME_PYTHON"] = str(cuda)
     if settings.threads:
         extra["OMP_NUM_THREADS"] = str(settings.threads)
     return _child_environment(extra)
