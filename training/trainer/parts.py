@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mindspore import nn
+from mindspore import amp, nn
 
 from ...engine.errors import ParameterError
 from ..backend import Ranks
@@ -103,6 +103,9 @@ def make_parts(config: Config, folder: RunFolder, ranks: Ranks, splits: tuple[Sp
         ranks=ranks.count,
     )
     notes = _initialise(network, config)
+    if config.train.amp != "O0":
+        # The same parameters, which stay float32; only what is computed with them is in half precision.
+        network = amp.auto_mixed_precision(network, config.train.amp)
     weights = class_weights(config, train, folder.path if ranks.first else None)
     loss = make_loss(config.loss, config.network.num_classes, config.data.ignore, weights)
     frozen = config.init.freeze

@@ -40,8 +40,8 @@ def run_training(
 ) -> Outcome:
     """Train as ``config`` says; everything is written into the folder ``out``.
 
-    A resumed run repeats the losses of an unbroken one, figure by figure. The exception are networks with dropout, whose
-    masks MindSpore keeps in its kernels and cannot restore.
+    A resumed run repeats the losses of an unbroken one, figure by figure. The exception are networks with dropout,
+    whose masks MindSpore keeps in its kernels and cannot restore.
 
     Args:
         config: the run.

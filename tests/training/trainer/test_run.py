@@ -136,6 +136,17 @@ def test_loss_scale_does_not_change_the_losses(roads: Path, in_tmp: Path) -> Non
     assert np.allclose(plain, scaled, rtol=1e-4)
 
 
+def test_half_precision_is_close_and_keeps_the_parameters(roads: Path, in_tmp: Path) -> None:
+    run(tiny_config(roads, "train.steps=3"), in_tmp / "full")
+    words = ("train.amp=O2", "train.loss_scale=dynamic", "train.init_scale=256")
+    run(tiny_config(roads, "train.steps=3", *words), in_tmp / "half")
+    full, half = (column(in_tmp / name / "steps.csv", "loss") for name in ("full", "half"))
+    assert full != half
+    assert np.allclose(full, half, rtol=0.02)
+    weights = [read_checkpoint(in_tmp / name / "last.ckpt") for name in ("full", "half")]
+    assert {key: value.dtype for key, value in weights[0].items()} == {key: v.dtype for key, v in weights[1].items()}
+
+
 def test_divergence_is_said_in_one_sentence(roads: Path, in_tmp: Path) -> None:
     config = tiny_config(roads, "optimizer={name: sgd, lr: 1e30}", "train.steps=20", "schedule.name=constant")
     with pytest.raises(TerraSporeError, match="diverged"):
