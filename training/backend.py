@@ -46,7 +46,6 @@ def set_up(config: TrainConfig, seed: int) -> Ranks:
             "Set train.device=CPU.",
         ) from error
     if config.threads > 0:
-        ms.runtime.set_cpu_affinity(False)
         ms.set_context(runtime_num_threads=config.threads)
     ranks = join() if config.distributed else Ranks()
     ms.set_seed(seed)

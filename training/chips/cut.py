@@ -233,14 +233,17 @@ def _write_config(request: ChipsRequest, grid: Grid, names: tuple[str, ...], ban
     crop = min(512, request.size // 32 * 32) or 32
     classes = [request.labels.stem] if mask else list(names)
     network: dict[str, object] = {"num_classes": 1 if mask else len(names)}
+    normalisation: dict[str, object] = {}
     if bands != 3:
         network["options"] = {"in_channels": bands}
+        normalisation = {"mean": [0.5], "std": [0.3125]}
     values = {
         "base": "dlinknet34" if mask else "lednet",
         "name": request.out.resolve().name,
         "resolution": round(grid.resolution, 4),
         "source": f"{request.image.name} with {request.labels.name}",
         "network": network,
+        "normalisation": normalisation,
         "data": {
             "layout": "chips",
             "root": str(request.out.resolve()),

@@ -14,6 +14,7 @@ import yaml
 
 from ...engine.errors import ParameterError
 from .schema import Config
+from .validate import validate
 
 T = TypeVar("T")
 
@@ -31,9 +32,10 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
         overrides: ``key=value`` with dots in the key, as ``optimizer.lr=1e-3``; the value is YAML.
 
     Raises:
-        ParameterError: the file is missing or not YAML, a key is not known, or a value has the wrong type.
+        ParameterError: the file is missing or not YAML, a key is not known, or a value has the wrong type or makes
+            no sense.
     """
-    return from_mapping(Config, merge_overrides(_read(find_config(path), ()), overrides))
+    return validate(from_mapping(Config, merge_overrides(_read(find_config(path), ()), overrides)))
 
 
 def merge_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...engine.errors import ParameterError, SourceError
 from ..config import AugmentConfig, NormalisationConfig
 from .augment import draw_sample
 from .items import Cache, Image
@@ -35,10 +36,10 @@ class Batch:
 
 
 def normalise(image: Image, config: NormalisationConfig) -> NDArray[np.float32]:
-    """(H, W, bands) uint8 -> (bands, H, W) float32, ``(value * scale - mean) / std``."""
-    bands = image.shape[2]
-    mean = np.resize(np.asarray(config.mean, np.float32), bands)
-    std = np.resize(np.asarray(config.std, np.float32), bands)
+    """(H, W, bands) uint8 -> (bands, H, W) float32, ``(value * scale - mean) / std``; one mean may serve all bands."""
+    mean, std = np.asarray(config.mean, np.float32), np.asarray(config.std, np.float32)
+    if mean.size not in (1, image.shape[2]):
+        raise ParameterError(f"The normalisation has {mean.size} values, but the image has {image.shape[2]} bands.")
     values = (image.astype(np.float32) * np.float32(config.scale) - mean) / std
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
@@ -59,6 +60,7 @@ class Sampler:
         seed: of the run.
         batch: samples per batch and process.
         ignore: label value that counts nowhere.
+        classes: labels lie below this number.
         rank: number of this process.
         ranks: number of processes.
     """
@@ -69,6 +71,7 @@ class Sampler:
     seed: int
     batch: int
     ignore: int = 255
+    classes: int = 256
     rank: int = 0
     ranks: int = 1
 
@@ -93,8 +96,17 @@ class Sampler:
 
     def _sample(self, step: int, k: int) -> tuple[Image, NDArray[np.uint8]]:
         rng = np.random.default_rng([self.seed, 11, step, self.rank * self.batch + k])
-        image, label = self.cache.read(self.image_of(step, k))
-        return draw_sample(image, label, self.augment, self.ignore, rng)
+        index = self.image_of(step, k)
+        image, label = self.cache.read(index)
+        crop, target = draw_sample(image, label, self.augment, self.ignore, rng)
+        counted = target[target != self.ignore]
+        if counted.size and int(counted.max()) >= self.classes:
+            raise SourceError(
+                f"{self.cache.split.items[index].label} has the class {int(counted.max())}, but there are only "
+                f"{self.classes}.",
+                "Set network.num_classes, or data.label_map.",
+            )
+        return crop, target
 
 
 def batches(sampler: Sampler, first: int, threads: int, prefetch: int) -> Iterator[Batch]:

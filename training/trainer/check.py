@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -45,7 +46,10 @@ def judged_weights(stepper: Stepper) -> Iterator[None]:
 
 
 def check(parts: Parts) -> dict[str, float]:
-    """Figures of the network on the monitor split: pooled over all images, shared out among the ranks and summed."""
+    """Figures of the network on the monitor split: pooled over all images, shared out among the ranks and summed.
+
+    Without the flips, turns and several scales that the final evaluation may average.
+    """
     config, network, ranks = parts.config, parts.network, parts.ranks
     judgement = Judgement(max(2, config.network.num_classes), config.data.ignore)
 
@@ -53,7 +57,10 @@ def check(parts: Parts) -> dict[str, float]:
         # Not compiled: a compiled forward pass may keep the weights it saw first.
         return np.asarray(main_output(network(Tensor(x))).asnumpy(), np.float32)
 
-    predictor = Predictor(logits, config.evaluation, config.normalisation)
+    plain = replace(config.evaluation, flip=False, tta8=False)
+    if len(plain.scales) > 1:
+        plain = replace(plain, scales=(1.0,))
+    predictor = Predictor(logits, plain, config.normalisation)
     count = len(parts.monitor.split.items)
     if config.evaluation.limit:
         count = min(count, config.evaluation.limit)

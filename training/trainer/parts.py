@@ -99,6 +99,7 @@ def make_parts(config: Config, folder: RunFolder, ranks: Ranks, splits: tuple[Sp
         seed=config.seed,
         batch=config.train.batch,
         ignore=config.data.ignore,
+        classes=max(2, config.network.num_classes),
         rank=ranks.rank,
         ranks=ranks.count,
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.training.config import AugmentConfig, DataConfig, NormalisationConfig
 from terraspore.training.data import Cache, Sampler, batches, normalise, open_split
 from terraspore.training.data.augment import draw_sample, placement, shift_hsv
@@ -92,6 +93,14 @@ def test_crops_stay_inside_images_that_are_large_enough(seed: int, height: int, 
     assert (corners[:2] >= -0.5 - 1e-9).all()
     assert (corners[0] <= width - 0.5 + 1e-9).all()
     assert (corners[1] <= height - 0.5 + 1e-9).all()
+
+
+def test_a_class_that_the_network_does_not_have_is_named(roads) -> None:
+    one = sampler(roads, batch=8, classes=1)
+    with pytest.raises(SourceError, match=r"_mask\.png has the class 1, but there are only 1"):
+        one.make(0)
+    with pytest.raises(ParameterError, match="5 bands"):
+        normalise(np.zeros((2, 2, 5), np.uint8), NormalisationConfig())
 
 
 def test_outside_is_ignored_or_mirrored() -> None:

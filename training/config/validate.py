@@ -1,0 +1,68 @@
+"""Values that no run can have, found before anything is read or compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...engine.errors import ParameterError
+from .schema import Config
+
+
+def validate(config: Config) -> Config:
+    """Return ``config`` if its values make sense together.
+
+    Raises:
+        ParameterError: the first value that does not.
+    """
+    for key, value, good, wanted in _rules(config):
+        if not good:
+            raise ParameterError(f"The configuration's {key!r} is {value!r}, but must be {wanted}.")
+    return config
+
+
+def _rules(config: Config) -> Iterator[tuple[str, object, bool, str]]:
+    yield from _counts(config)
+    yield from _ranges(config)
+    norm, optimizer, evaluation = config.normalisation, config.optimizer, config.evaluation
+    yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
+    same = len(norm.mean) == len(norm.std)
+    yield "normalisation.mean", norm.mean, same, "as many numbers as normalisation.std"
+    yield "optimizer.ema", optimizer.ema, 0 <= optimizer.ema < 1, "at least 0 and below 1"
+    yield "optimizer.lr", optimizer.lr, optimizer.lr > 0, "above 0"
+    yield "evaluation.overlap", evaluation.overlap, 0 <= evaluation.overlap < 1, "at least 0 and below 1"
+    scales = evaluation.scales
+    yield "evaluation.scales", scales, bool(scales) and min(scales) > 0, "positive numbers"
+
+
+def _counts(config: Config) -> Iterator[tuple[str, object, bool, str]]:
+    counts = {
+        "network.num_classes": config.network.num_classes,
+        "train.batch": config.train.batch,
+        "train.save_every": config.train.save_every,
+        "train.log_every": config.train.log_every,
+        "augment.crop": config.augment.crop,
+        "optimizer.accumulate": config.optimizer.accumulate,
+        "evaluation.window": config.evaluation.window,
+        "evaluation.multiple": config.evaluation.multiple,
+        "data.threads": config.data.threads,
+    }
+    for key, value in counts.items():
+        yield key, value, value >= 1, "1 or more"
+    train = config.train
+    enough = train.steps > 0 or (train.steps == 0 and train.epochs > 0)
+    yield "train.steps", train.steps, enough, "above 0, or 0 with train.epochs above 0"
+
+
+def _ranges(config: Config) -> Iterator[tuple[str, object, bool, str]]:
+    augment = config.augment
+    ranges = {
+        "scale": (augment.scale, True),
+        "saturation": (augment.saturation, False),
+        "contrast": (augment.contrast, False),
+        "gamma": (augment.gamma, True),
+        "blur": (augment.blur, True),
+        "noise": (augment.noise, False),
+    }
+    for key, ((low, high), positive) in ranges.items():
+        good = low <= high and (low > 0 if positive else low >= 0)
+        yield f"augment.{key}", [low, high], good, "a range (low, high) of positive numbers"
