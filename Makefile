@@ -35,6 +35,7 @@ demo: $(VENV)/.engine
 # BENCH=quick for a short look; IMAGE=path to repeat an image of your own.
 bench: setup
 	$(BIN)/python tests/bench/bench_extract.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick,$(BENCH)),--size 2048,--size 2048 8192 20000)
+	$(BIN)/python tests/bench/bench_vectors.py $(if $(filter quick,$(BENCH)),--quick)
 	$(BIN)/python tests/bench/bench_runtimes.py $(if $(IMAGE),--image "$(IMAGE)")
 
 docs: setup
