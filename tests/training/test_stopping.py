@@ -1,0 +1,50 @@
+"""A training that is told to stop gets the time to save its state, unlike other commands, which end at once."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+import click
+from terraspore.engine.cli import run
+from terraspore.engine.cli.context import run_reported
+from terraspore.engine.cli.services import Services
+from terraspore.engine.events import Result
+
+@click.command()
+def slow():
+    def work(reporter, cancellation):
+        print("ready", flush=True)
+        while not cancellation.requested:
+            time.sleep(0.01)
+        time.sleep(2.5)
+        Path("saved").write_text("yes")
+        return Result({}, {}, 0.0, "saved")
+    run_reported(False, work, *map(float, sys.argv[1:]))
+
+sys.modules["slow_command"] = sys.modules["__main__"]
+services = Services(owns_process=True)
+sys.exit(run(["slow"], extra_commands={"slow": ("slow_command", "slow", "")}, services=services))
+"""
+
+
+@pytest.mark.parametrize(("grace", "saved"), [(["60"], True), ([], False)])
+def test_a_stopped_command_has_its_grace(tmp_path: Path, grace: list[str], saved: bool) -> None:
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, *grace], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "ready"
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert (tmp_path / "saved").exists() == saved
+    assert (process.returncode == 0) == saved
+
+
+def test_training_asks_for_more_than_a_step_takes() -> None:
+    from terraspore.training.cli.train import _GRACE
+
+    assert _GRACE >= 60
