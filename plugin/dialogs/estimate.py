@@ -30,7 +30,7 @@ def estimate_work(width_m: float, height_m: float, resolution: float, tile: int,
     """
     if min(width_m, height_m, resolution, tile) <= 0 or not tile > overlap >= 0:
         return None
-    width, height = math.ceil(width_m / resolution), math.ceil(height_m / resolution)
+    width, height = max(1, round(width_m / resolution)), max(1, round(height_m / resolution))
     return Work(width, height, _tiles(width, tile, overlap) * _tiles(height, tile, overlap))
 
 

@@ -1,0 +1,153 @@
+"""What the dialogs hand over, and what they say, without a window on a screen."""
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateReferenceSystem,
+    QgsFeature,
+    QgsGeometry,
+    QgsProcessingContext,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtWidgets import QDialogButtonBox
+
+
+@pytest.fixture
+def project(qgis_app, inputs):
+    """A project with an image in UTM and polygons in degrees, two of three selected."""
+    project = QgsProject.instance()
+    image = QgsRasterLayer(str(inputs / "image.tif"), "image")
+    polygons = QgsVectorLayer("Polygon?crs=EPSG:32632", "fields", "memory")
+    for left in (500000, 500100, 500400):
+        feature = QgsFeature()
+        feature.setGeometry(QgsGeometry.fromRect(QgsRectangle(left, 5000100, left + 50, 5000200)))
+        polygons.dataProvider().addFeature(feature)
+    project.addMapLayers([image, polygons])
+    yield image, polygons
+    project.removeAllMapLayers()
+
+
+@pytest.fixture
+def canvas(qgis_app):
+    canvas = QgsMapCanvas()
+    canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:32632"))
+    return canvas
+
+
+@pytest.fixture
+def open_dialog(plugin, settings, project, canvas):
+    from terraspore.plugin.dialogs.forms import LANDCOVER, ROADS, SEGMENT
+    from terraspore.plugin.dialogs.run_dialog import RunDialog
+
+    dialogs = []
+
+    def open_dialog(name="roads"):
+        form = {"roads": ROADS, "landcover": LANDCOVER, "segment": SEGMENT}[name]
+        started = []
+        dialog = RunDialog(
+            form, plugin.context, canvas, start=lambda *run: started.append(run), show_options=lambda: None
+        )
+        dialog.set_layer(project[0])
+        dialogs.append(dialog)
+        return dialog, started
+
+    yield open_dialog
+    for dialog in dialogs:
+        dialog.close()
+
+
+def is_ready(dialog):
+    return dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).isEnabled()
+
+
+@pytest.mark.parametrize("name", ["roads", "landcover", "segment"])
+def test_untouched_dialog_gives_what_its_algorithm_takes(open_dialog, name):
+    dialog, started = open_dialog(name)
+    assert is_ready(dialog)
+    dialog.accept()
+    ((algorithm, parameters),) = started
+    found = QgsApplication.processingRegistry().createAlgorithmById(algorithm)
+    context = QgsProcessingContext()
+    context.setProject(QgsProject.instance())
+    good, why = found.checkParameterValues(parameters, context)
+    assert good, why
+    assert set(parameters) <= {definition.name() for definition in found.parameterDefinitions()}
+
+
+def test_estimate_is_that_of_the_plan(open_dialog):
+    dialog, _ = open_dialog()
+    assert dialog._note.text() == "600 × 500 pixels at 1 m; tiles: about 9."
+
+
+def test_visible_part(open_dialog, canvas):
+    canvas.resize(200, 100)
+    canvas.setExtent(QgsRectangle(500100, 5000200, 500300, 5000300))
+    dialog, _ = open_dialog()
+    dialog.area.kind.setCurrentIndex(1)
+    extent = dialog.parameters()["EXTENT"]
+    assert extent.crs().authid() == "EPSG:32632"
+    assert extent.contains(QgsRectangle(500110, 5000210, 500290, 5000290))
+    assert "tiles: about 1." in dialog._note.text()
+
+
+def test_drawn_rectangle(open_dialog):
+    dialog, _ = open_dialog()
+    dialog.area.kind.setCurrentIndex(2)
+    assert not is_ready(dialog)
+    assert dialog._note.text() == "Draw a rectangle on the map."
+    dialog.area._take(QgsRectangle(500010, 5000010, 500110, 5000060))
+    assert is_ready(dialog)
+    assert dialog.parameters()["EXTENT"].width() == 100
+    dialog.reject()
+
+
+def test_polygons_and_the_selected_ones_of_them(open_dialog, project):
+    dialog, _ = open_dialog()
+    dialog.area.kind.setCurrentIndex(3)
+    dialog.area.polygons.setLayer(project[1])
+    assert not dialog.parameters()["AREA"].selectedFeaturesOnly
+    project[1].selectByIds([1, 2])
+    assert dialog.parameters()["AREA"].selectedFeaturesOnly
+    box = dialog.area.extent_in(project[0])
+    assert (box.xMinimum(), box.xMaximum()) == (500000, 500150)
+
+
+def test_outputs_lie_beside_the_main_one(open_dialog, tmp_path):
+    dialog, _ = open_dialog()
+    dialog.target.setFilePath(str(tmp_path / "my roads"))
+    for box in dialog.outputs.values():
+        box.setChecked(True)
+    parameters = dialog.parameters()
+    assert parameters["OUTPUT"] == str(tmp_path / "my roads.gpkg")
+    assert parameters["PROBABILITY"] == str(tmp_path / "my roads_probability.tif")
+    assert parameters["MASK"] == str(tmp_path / "my roads_mask.tif")
+
+
+def test_mistakes_are_said_before_the_run(open_dialog, settings):
+    dialog, _ = open_dialog()
+    dialog.bands.setText("1,x")
+    assert not is_ready(dialog)
+    assert dialog._note.text() == "Bands are numbers, such as 1,2,3."
+    settings(interpreter="/nowhere/python")
+    dialog.bands.setText("1,2,3")
+    assert not is_ready(dialog)
+    assert "/nowhere/python is not there" in dialog._note.text()
+
+
+def test_vectorize_dialog_leaves_untouched_fields_to_the_engine(plugin, settings, project):
+    from terraspore.plugin.dialogs.vectorize_dialog import VectorizeDialog
+
+    started = []
+    dialog = VectorizeDialog(plugin.context, lambda *run: started.append(run))
+    dialog.set_layer(project[0])
+    assert set(dialog.parameters()) == {"INPUT", "KIND", "OUTPUT"}
+    dialog.fields["THRESHOLD"].setValue(0.3)
+    dialog.fields["GAP"].setValue(0)
+    dialog.accept()
+    ((algorithm, parameters),) = started
+    assert algorithm == "terraspore:vectorize"
+    assert (parameters["THRESHOLD"], parameters["GAP"], parameters["KIND"]) == (0.3, 0.0, "roads")
