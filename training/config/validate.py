@@ -23,6 +23,9 @@ def validate(config: Config) -> Config:
 def _rules(config: Config) -> Iterator[tuple[str, object, bool, str]]:
     yield from _counts(config)
     yield from _ranges(config)
+    count = config.network.num_classes
+    for key, named in (("data.classes", config.data.classes), ("data.colours", config.data.colours)):
+        yield key, list(named), len(named) in (0, count), f"empty or {count} (network.num_classes) entries"
     norm, optimizer, evaluation = config.normalisation, config.optimizer, config.evaluation
     yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
     same = len(norm.mean) == len(norm.std)

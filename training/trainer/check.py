@@ -101,3 +101,11 @@ def summed(matrix: NDArray[np.int64], ranks: Ranks) -> NDArray[np.int64]:
         whole = reduce(Tensor(part.astype(np.float32))).asnumpy()
         total += whole.astype(np.int64) << shift
     return total
+
+
+def mean_over_ranks(value: float, ranks: Ranks) -> float:
+    """The mean of a number over all ranks, the same on each of them."""
+    if ranks.count == 1:
+        return value
+    total = ops.AllReduce()(Tensor(np.array([value], np.float32)))
+    return float(total.asnumpy()[0]) / ranks.count

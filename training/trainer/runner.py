@@ -13,7 +13,7 @@ from ...engine.events import Cancellation
 from ..data import Batch, batches
 from ..export.card import write_run_card
 from ..optim import learning_rate
-from .check import check, is_better_high
+from .check import check, is_better_high, mean_over_ranks
 from .folder import RunFolder, plot_run
 from .logs import Clock, Logs
 from .parts import Parts, Progress, put_back, save_run
@@ -121,7 +121,8 @@ class Runner:
         parts, progress = self.parts, self.progress
         started = time.perf_counter()
         figures = check(parts)
-        figures["train_loss"] = progress.loss_sum / max(1, progress.loss_count)
+        # All ranks must come to the same decisions, so each needs the loss of all.
+        figures["train_loss"] = mean_over_ranks(progress.loss_sum / max(1, progress.loss_count), parts.ranks)
         seconds = time.perf_counter() - started
         best, drop, stop = self._judge(figures)
         progress.figures, progress.loss_sum, progress.loss_count = figures, 0.0, 0

@@ -17,7 +17,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "name: a\noptimizer: {lr: 0.5, name: sgd}\naugment: {scale: [0.5, 2]}\n")
     path = write(tmp_path, "b.yaml", "base: a.yaml\nname: b\noptimizer: {lr: 6e-4}\n")
-    config = load_config(path, ["train.batch=7", "data.classes=[x, y]"])
+    config = load_config(path, ["train.batch=7", "network.num_classes=2", "data.classes=[x, y]"])
     assert (config.name, config.optimizer.name, config.optimizer.lr) == ("b", "sgd", 6e-4)
     assert config.augment.scale == (0.5, 2.0)
     assert (config.train.batch, config.data.classes) == (7, ("x", "y"))
@@ -37,6 +37,7 @@ def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
         ("optimizer: 3", "table of keys"),
         ("[1, 2]", "not a table"),
         ("train: {batch: 0}", "1 or more"),
+        ("network: {num_classes: 2}", "network.num_classes"),
         ("augment: {scale: [2, 1]}", "range"),
         ("optimizer: {ema: 1.0}", "below 1"),
         ("normalisation: {mean: [0.5]}", "as many numbers"),

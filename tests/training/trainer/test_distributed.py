@@ -20,9 +20,11 @@ pytestmark = [
 
 WORDS = [
     "--plain",
+    "--evaluate",
     "train.steps=6",
     "train.evaluate_every=3",
     "network.num_classes=2",
+    "data.classes=[]",
     "loss.name=ce",
     "train.monitor=mean_iou",
     "optimizer.ema=0",
@@ -53,10 +55,15 @@ def test_two_processes_agree_with_one(roads: Path, tmp_path: Path) -> None:
     run([*launch, str(SCRIPT), str(two), str(roads), "0", *words], tmp_path)
     first, second = (np.load(two / f"weights_of_rank_{rank}.npz") for rank in (0, 1))
     alone = np.load(one / "weights_of_rank_0.npz")
-    for name in alone.files:
+    # Each process judged its share of the three test images, and both know the sum.
+    assert np.array_equal(first["confusion"], second["confusion"])
+    assert first["confusion"].sum() == alone["confusion"].sum() == 3 * 40 * 40
+    assert np.abs(first["confusion"] - alone["confusion"]).max() <= 20
+    for name in set(alone.files) - {"confusion"}:
         assert np.array_equal(first[name], second[name]), name
         assert np.allclose(first[name], alone[name], rtol=1e-4, atol=1e-6), name
     # The confusion matrices of both were added up: the figures of the check are those of all images.
     rows = [(folder / "checks.csv").read_text().splitlines() for folder in (one, two)]
     tables = [dict(zip(lines[0].split(","), lines[-1].split(","), strict=True)) for lines in rows]
+    assert float(tables[0]["train_loss"]) == pytest.approx(float(tables[1]["train_loss"]), rel=1e-3)
     assert float(tables[0]["overall_acc"]) == pytest.approx(float(tables[1]["overall_acc"]), abs=0.002)

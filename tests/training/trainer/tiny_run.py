@@ -11,6 +11,7 @@ import numpy as np
 from mindspore import Tensor, nn
 from terraspore.training.config import Config, from_mapping
 from terraspore.training.config.load import merge_overrides
+from terraspore.training.evaluation.run import evaluate_checkpoint
 from terraspore.training.trainer import run_training
 from terraspore.training.trainer.show import Display
 
@@ -63,10 +64,13 @@ if __name__ == "__main__":
         classes = chosen.network.num_classes
         plain = nn.Conv2d(3, classes, 3, has_bias=True)
         made.append(plain if "--plain" in words else Tiny(classes))
-        return made[0]
+        return made[-1]
 
     display = SlowDisplay(config.train.steps)
     run_training(config, out, resume="--resume" in words, display=display, make_network=make)
     rank = os.environ.get("RANK_ID", "0")
     values = {parameter.name: parameter.asnumpy() for parameter in made[0].get_parameters()}
+    if "--evaluate" in words:
+        report = evaluate_checkpoint(config, out / "best.ckpt", split="valid", make_network=make)
+        values["confusion"] = report.matrix
     np.savez(out / f"weights_of_rank_{rank}.npz", **values)
