@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,19 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from ..errors import ParameterError, SourceError
+from ..raster.environment import SAFE_SETTINGS
+from ..raster.vrt import check_vrt
 
 #: Levels of a probability raster: value = round(probability * LEVELS).
 LEVELS = 250
 #: The scale tag of such a raster.
 SCALE = 0.004
+#: Blocks that GDAL keeps: its own default, a share of the machine's memory, would fill up with what is read only once.
+_CACHE_BYTES = 100_000_000
 #: Largest side of the reduced copy from which the values of a foreign raster are recognised.
 _SAMPLE = 2048
 
@@ -142,11 +147,16 @@ def open_raster(path: Path) -> Iterator[Any]:
     """
     if not path.is_file():
         raise SourceError(f"{path} is not there or is not a plain file.")
-    try:
-        dataset = rasterio.open(path)
-    except RasterioError as error:
-        raise SourceError(f"{path} is not a raster that can be read.") from error
-    with dataset:
+    check_vrt(path)
+    with ExitStack() as stack:
+        stack.enter_context(rasterio.Env(**SAFE_SETTINGS, GDAL_CACHEMAX=_CACHE_BYTES))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            # rasterio reads "a:b" as an address; an absolute path is a path.
+            dataset = stack.enter_context(rasterio.open(path.absolute(), sharing=False))
+        except (RasterioError, OSError, ValueError, TypeError) as error:
+            raise SourceError(f"{path} is not a raster that can be read.") from error
         if dataset.count == 0 or dataset.width == 0 or dataset.height == 0:
             raise SourceError(f"{path} has no raster bands.")
         if np.dtype(dataset.dtypes[0]).kind == "c":
