@@ -12,6 +12,7 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProject,
     QgsRasterLayer,
     QgsRectangle,
     QgsReferencedRectangle,
@@ -201,3 +202,20 @@ def test_cancel_leaves_nothing(plugin, image, tmp_path, settings, fake_python, m
     assert time.monotonic() - begin < 3
     assert results == {}
     assert list(tmp_path.glob("*.gpkg")) == []
+
+
+def test_toolbox_loads_every_layer_dressed_and_grouped(plugin, settings, image, tmp_path):
+    import processing
+
+    project = QgsProject.instance()
+    outputs = {"OUTPUT": str(tmp_path / "roads.gpkg"), "PROBABILITY": str(tmp_path / "p.tif")}
+    processing.runAndLoadResults("terraspore:extractroads", {"INPUT": image, **outputs})
+    layers = {layer.name(): layer for layer in project.mapLayers().values()}
+    assert set(layers) == {"Roads", "Road nodes", "Road areas", "Road probability"}
+    assert layers["Roads"].renderer().type() == "RuleRenderer"
+    assert layers["Road probability"].renderer().type() == "singlebandpseudocolor"
+    assert "bright-is-road" in layers["Roads"].metadata().abstract()
+    (group,) = project.layerTreeRoot().children()
+    assert group.name() == f"Extract Roads – {image.name()}"
+    assert len(group.findLayers()) == 4
+    project.removeAllMapLayers()

@@ -1,5 +1,6 @@
 """Layers that are no files: an XYZ service on loopback, failures of the service, and raw values."""
 
+import itertools
 import math
 import time
 import zipfile
@@ -197,3 +198,18 @@ def test_extract_roads_from_a_service(serve, plugin, settings, tmp_path):
     crossing = QgsGeometry.fromWkt(f"POINT({CENTRE[0]} {CENTRE[1]})")
     assert min(feature.geometry().distance(crossing) for feature in roads.getFeatures()) < 4
     assert results["LENGTH"] == pytest.approx(480 * 0.643 + 460 * 0.643, rel=0.1)
+
+
+def test_main_thread_goes_on_while_a_slow_service_is_waited_for(serve, tmp_path, monkeypatch):
+    _, layer = serve(delay=0.4)
+    beats = []
+    process = QCoreApplication.processEvents
+
+    def beat():
+        beats.append(time.monotonic())
+        process()
+
+    monkeypatch.setattr(QCoreApplication, "processEvents", beat)
+    fetch_layer(layer, tmp_path, extent=AREA.buffered(500))
+    assert len(beats) > 50
+    assert max(after - before for before, after in itertools.pairwise(beats)) < 0.1
