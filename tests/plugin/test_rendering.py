@@ -76,8 +76,12 @@ def fetch_layer(layer, folder, *, area=None, extent=AREA, resolution=1.0, cancel
     return gdal.Open(str(path)), came
 
 
-def test_picture_lies_where_the_service_says(serve, tmp_path):
-    _, layer = serve()
+@pytest.mark.parametrize("kind", ["xyz", "wms"])
+def test_picture_lies_where_the_service_says(serve, tmp_path, kind):
+    server, layer = serve()
+    if kind == "wms":
+        layer = QgsRasterLayer(server.wms, "map", "wms")
+        assert layer.isValid()
     image, came = fetch_layer(layer, tmp_path)
     assert came.empty == 0
     left, pixel, _, top, _, down = image.GetGeoTransform()

@@ -3,6 +3,7 @@
 import math
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 from qgis.PyQt.QtCore import QBuffer, QByteArray, QIODevice
 from qgis.PyQt.QtGui import QColor, QImage, QPainter
@@ -13,25 +14,54 @@ WORLD = 20037508.342789244
 CENTRE = (1_000_000.0, 6_446_275.0)
 #: Half the width of a road in Web Mercator's units.
 HALF_WIDTH = 8.0
+CAPABILITIES = """<?xml version="1.0"?>
+<WMS_Capabilities version="1.3.0" xmlns="http://www.opengis.net/wms" xmlns:xlink="http://www.w3.org/1999/xlink">
+<Service><Name>WMS</Name><Title>Test</Title></Service>
+<Capability><Request>
+<GetCapabilities><Format>text/xml</Format><DCPType><HTTP><Get>
+<OnlineResource xlink:href="http://127.0.0.1:{port}/wms?"/></Get></HTTP></DCPType></GetCapabilities>
+<GetMap><Format>image/png</Format><DCPType><HTTP><Get>
+<OnlineResource xlink:href="http://127.0.0.1:{port}/wms?"/></Get></HTTP></DCPType></GetMap>
+</Request><Layer><Title>all</Title><CRS>EPSG:3857</CRS>
+<Layer><Name>roads</Name><Title>roads</Title><CRS>EPSG:3857</CRS>
+<EX_GeographicBoundingBox><westBoundLongitude>-180</westBoundLongitude><eastBoundLongitude>180</eastBoundLongitude>
+<southBoundLatitude>-85</southBoundLatitude><northBoundLatitude>85</northBoundLatitude></EX_GeographicBoundingBox>
+<BoundingBox CRS="EPSG:3857" minx="-{world}" miny="-{world}" maxx="{world}" maxy="{world}"/></Layer>
+</Layer></Capability></WMS_Capabilities>"""
 
 
 def draw_tile(zoom, column, row):
-    """PNG bytes of a tile: dark ground, and red where a road is."""
+    """PNG bytes of a tile of the usual scheme."""
     edge = 2 * WORLD / 2**zoom
     left, top = -WORLD + column * edge, WORLD - row * edge
-    image = QImage(256, 256, QImage.Format.Format_RGB32)
+    return draw((left, top - edge, left + edge, top), 256, 256)
+
+
+def draw(box, width, height):
+    """PNG bytes of a rectangle (xmin, ymin, xmax, ymax) in Web Mercator: dark ground, and red where a road is."""
+    left, bottom, right, top = box
+    image = QImage(width, height, QImage.Format.Format_RGB32)
     image.fill(QColor(30, 120, 0))
     painter = QPainter(image)
-    x, y = ((CENTRE[0] - left) / edge * 256, (top - CENTRE[1]) / edge * 256)
-    half = HALF_WIDTH / edge * 256
-    painter.fillRect(math.floor(x - half), 0, math.ceil(2 * half), 256, QColor(245, 0, 0))
-    painter.fillRect(0, math.floor(y - half), 256, math.ceil(2 * half), QColor(245, 0, 0))
+    scale_x, scale_y = width / (right - left), height / (top - bottom)
+    x, y = (CENTRE[0] - left) * scale_x, (top - CENTRE[1]) * scale_y
+    half_x, half_y = HALF_WIDTH * scale_x, HALF_WIDTH * scale_y
+    painter.fillRect(math.floor(x - half_x), 0, math.ceil(2 * half_x), height, QColor(245, 0, 0))
+    painter.fillRect(0, math.floor(y - half_y), width, math.ceil(2 * half_y), QColor(245, 0, 0))
     painter.end()
     data = QByteArray()
     buffer = QBuffer(data)
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     image.save(buffer, "PNG")
     return bytes(data)
+
+
+def reply(request, body, kind):
+    request.send_response(200)
+    request.send_header("Content-Type", kind)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
 
 
 class TileServer:
@@ -59,19 +89,33 @@ class TileServer:
         port = self._server.server_address[1]
         return f"type=xyz&url=http://127.0.0.1:{port}/{{z}}/{{x}}/{{y}}.png&zmin=0&zmax=19"
 
+    @property
+    def wms(self):
+        """The source of the same picture as a WMS, where the client chooses box and size."""
+        port = self._server.server_address[1]
+        return f"crs=EPSG:3857&format=image/png&layers=roads&styles=&url=http://127.0.0.1:{port}/wms?"
+
+    def answer_wms(self, request):
+        query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(request.path).query).items()}
+        if query.get("request", "").lower() == "getcapabilities":
+            port = self._server.server_address[1]
+            reply(request, CAPABILITIES.format(port=port, world=WORLD).encode(), "text/xml")
+            return
+        self.seen[request.path] = self.seen.get(request.path, 0) + 1
+        box = tuple(float(value) for value in query["bbox"].split(","))
+        reply(request, draw(box, int(query["width"]), int(query["height"])), "image/png")
+
     def answer(self, request):
+        if request.path.startswith("/wms"):
+            self.answer_wms(request)
+            return
         zoom, column, row = (int(part) for part in request.path[1:].removesuffix(".png").split("/"))
         count = self.seen[request.path] = self.seen.get(request.path, 0) + 1
         threading.Event().wait(self.delay)
         if self.empty or count <= self.failures:
             request.send_error(404 if self.empty else 503)
             return
-        body = draw_tile(zoom, column, row)
-        request.send_response(200)
-        request.send_header("Content-Type", "image/png")
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
+        reply(request, draw_tile(zoom, column, row), "image/png")
 
     def close(self):
         self._server.shutdown()
