@@ -55,8 +55,12 @@ format: setup
 lite:
 	@test -e $(VENV)-lite/.ready || sh resources/setup/make-lite.sh $(VENV)-lite
 
+# MindSpore keeps mode and device for a whole process: what uses it in different ways has a process of its own.
+GRAPHS := tests/engine/mindir tests/training/networks tests/training/export tests/training/weights
 test: lint lite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/training --ignore=tests/engine/mindir
+	$(BIN)/python -m pytest $(GRAPHS)
+	$(BIN)/python -m pytest tests/training $(GRAPHS:%=--ignore=%)
 	$(MAKE) test-qgis
 
 # ---- The QGIS plugin. QGIS has a Python of its own, so it has a virtual environment of its own. ----
