@@ -71,6 +71,17 @@ def class_names(config: Config) -> tuple[str, ...]:
     return given or tuple(f"class {number}" for number in range(count))
 
 
+def weights_path(config: Config, checkpoint: Path | None) -> Path:
+    """The weights to use: those given, or the configuration's.
+
+    Raises:
+        ParameterError: there are none.
+    """
+    if checkpoint is None and not config.init.checkpoint:
+        raise ParameterError("There are no weights to use.", "Give --checkpoint FILE.")
+    return checkpoint or Path(config.init.checkpoint)
+
+
 def compiled(network: nn.Cell) -> Callable[[Floats], Floats]:
     """The network as a function of arrays, compiled; its weights must not change afterwards."""
     network.set_train(False)
@@ -110,9 +121,7 @@ def evaluate_checkpoint(
     Raises:
         ParameterError: there is no checkpoint to judge.
     """
-    path = checkpoint or (Path(config.init.checkpoint) if config.init.checkpoint else None)
-    if path is None:
-        raise ParameterError("There are no weights to judge.", "Give --checkpoint FILE.")
+    path = weights_path(config, checkpoint)
     ranks = set_up(config.train, config.seed)
     network = make_network(config)
     load_weights(network, path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mindspore import nn
 from PIL import Image as Pictures
 
-from ...engine.errors import ParameterError, SourceError
+from ...engine.errors import SourceError
 from ...engine.events import Cancellation
 from ..backend import set_up
 from ..config import Config
@@ -17,7 +17,7 @@ from ..trainer.run import create_configured_network
 from ..trainer.state import load_weights
 from .pictures import colour_table, overlay, save_classes
 from .predict import Predictor
-from .run import compiled
+from .run import compiled, weights_path
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
@@ -49,9 +49,7 @@ def show_predictions(
         ParameterError: there are no weights, or alpha is out of range.
         SourceError: there are no images.
     """
-    path = checkpoint or (Path(config.init.checkpoint) if config.init.checkpoint else None)
-    if path is None:
-        raise ParameterError("There are no weights to show.", "Give --checkpoint FILE.")
+    path = weights_path(config, checkpoint)
     files = _files(config, split, images)
     set_up(config.train, config.seed)
     network = make_network(config)
