@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from ..errors import OutputError, ParameterError
-from .atomic import atomic_output
+from .atomic import atomic_output, check_target
 from .geopackage import GEOMETRY_COLUMN, add_styles, verify_geopackage
 
 Columns = Mapping[str, NDArray[Any]]
@@ -60,6 +60,17 @@ def driver_for(path: Path) -> str:
             f"GDAL on this machine cannot write {driver}, so {path.name} cannot be written.", "Use .gpkg instead."
         )
     return driver
+
+
+def check_vectors(path: Path) -> None:
+    """Raise, before any work, where vectors could not be written to ``path`` at the end.
+
+    Raises:
+        ParameterError: the suffix is of no format, or GDAL here cannot write it.
+        OutputError: the place cannot be written to.
+    """
+    driver_for(path)
+    check_target(path)
 
 
 @dataclass

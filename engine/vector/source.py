@@ -116,7 +116,7 @@ def _to_levels(values: NDArray[Any], encoding: Encoding, nodata: float | None) -
     if encoding.is_levels:
         unknown |= values > LEVELS  # 255 is nodata also where no tag says so
     probability[unknown] = 0.0
-    return np.rint(np.clip(probability, 0.0, 1.0) * LEVELS).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(probability, 0.0, 1.0) * LEVELS), np.uint8)
 
 
 @contextmanager

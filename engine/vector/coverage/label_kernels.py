@@ -156,7 +156,7 @@ def border_pairs(labels: Labels, above: Labels, base: int, large: NDArray[np.boo
         count = 0
         for r in range(rows):
             for vertical in range(2):
-                last_low, last_high = -1, -1
+                last_low, last_high = np.int64(-1), np.int64(-1)
                 for c in range(vertical, cols):
                     one = labels[r, c]
                     if vertical or r > 0:

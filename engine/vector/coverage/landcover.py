@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from ...errors import ParameterError, SourceError
 from ...events import Cancellation, Message, Progress, Reporter
-from ...output.vectors import VectorWriter, open_vectors
+from ...output.vectors import VectorWriter, check_vectors, open_vectors
 from ..accelerate import say_if_slow
 from ..ground import Ground
 from ..source import LEVELS, LevelSource, open_levels, open_raster
@@ -139,6 +139,7 @@ def vectorize_landcover(
         OutputError: the output cannot be written.
         Cancelled: the person cancelled; nothing was written.
     """
+    check_vectors(output)
     say_if_slow(reporter)
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))

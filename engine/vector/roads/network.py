@@ -11,12 +11,12 @@ import shapely
 from numpy.typing import NDArray
 
 from ...events import Cancellation, Message, Progress, Reporter
-from ...output.vectors import VectorWriter, open_vectors
+from ...output.vectors import VectorWriter, check_vectors, open_vectors
 from ..accelerate import say_if_slow
 from ..conflation import NEW, ExistingRoads
 from ..coverage.build import NO_PART, CoveragePart
 from ..ground import Ground
-from ..source import LEVELS, Encoding, open_levels
+from ..source import LEVELS, Encoding, LevelSource, open_levels
 from ..styles import load_styles
 from .build import build_graph
 from .graph import Graph, components
@@ -97,24 +97,15 @@ def vectorize_roads(
         OutputError: the output cannot be written.
         Cancelled: the person cancelled; nothing was written.
     """
+    check_vectors(output)
     say_if_slow(reporter)
+    described = {**metadata, **{f"roads.{name}": str(value) for name, value in asdict(options).items()}}
+    styles = load_styles((ROADS, NODES, AREAS, CHANGES))
     with open_levels(probability, band, encoding) as source:
-        if not source.encoding.is_levels:
-            reporter.emit(Message(f"{probability.name} is read as {source.encoding.name}."))
-        ground = Ground(source.crs, source.transform)
-        if not ground.is_metric:
-            reporter.emit(Message(f"{probability.name} has no CRS: its units are taken as metres.", "warning"))
-        resolution = ground.resolution(source.shape)
-        graph = build_graph(source, options, resolution, reporter, cancellation)
+        ground = _ground(source, probability.name, reporter)
+        graph = build_graph(source, options, ground.resolution(source.shape), reporter, cancellation)
         cancellation.check()
-        described = {**metadata, **{f"roads.{name}": str(value) for name, value in asdict(options).items()}}
-        with open_vectors(
-            output,
-            source_crs=source.crs,
-            crs=crs,
-            metadata=described,
-            styles=load_styles((ROADS, NODES, AREAS, CHANGES)),
-        ) as writer:
+        with open_vectors(output, source_crs=source.crs, crs=crs, metadata=described, styles=styles) as writer:
             length, bridged, lines = _write_edges(writer, graph, ground, options, reporter)
             changes = {} if existing is None else _write_changes(writer, existing, np.concatenate(lines), ground)
             cancellation.check()
@@ -135,6 +126,16 @@ def vectorize_roads(
         layers=writer.paths,
         changes=changes,
     )
+
+
+def _ground(source: LevelSource, name: str, reporter: Reporter) -> Ground:
+    """Where the raster lies; what is not as usual about it is said."""
+    if not source.encoding.is_levels:
+        reporter.emit(Message(f"{name} is read as {source.encoding.name}."))
+    ground = Ground(source.crs, source.transform)
+    if not ground.is_metric:
+        reporter.emit(Message(f"{name} has no CRS: its units are taken as metres.", "warning"))
+    return ground
 
 
 def _write_edges(
