@@ -20,7 +20,7 @@ from ...output.vectors import VectorWriter, check_vectors, open_vectors
 from ..accelerate import say_if_slow
 from ..ground import Ground
 from ..source import LEVELS, LevelSource, open_levels, open_raster
-from ..styles import load_styles
+from ..styles import Colour, class_style
 from .build import NO_PART, CoveragePart, build_coverage
 from .options import CODES, CoverageOptions
 
@@ -118,6 +118,7 @@ def vectorize_landcover(
     band: int = 1,
     crs: object | None = None,
     layer: str = LAYER,
+    class_colours: Mapping[int, Colour] | None = None,
 ) -> CoverageSummary:
     """Make a coverage of a class raster: polygons without gaps and overlaps, in the layer ``landcover``.
 
@@ -133,6 +134,7 @@ def vectorize_landcover(
         band: the band with the classes, from 1.
         crs: CRS of the output; that of the raster where None.
         layer: name of the layer.
+        class_colours: colours by class id for the layer's style; else those of the raster's palette.
 
     Raises:
         SourceError: a raster cannot be used.
@@ -149,12 +151,23 @@ def vectorize_landcover(
         if not ground.is_metric:
             reporter.emit(Message(f"{classes.name} has no CRS: its units are taken as metres.", "warning"))
         described = {**metadata, **{f"coverage.{name}": str(value) for name, value in asdict(options).items()}}
-        styles = dict.fromkeys((layer,), load_styles((LAYER,)).get(LAYER, ""))
+        styles: dict[str, str] = {}  # filled when it is known which classes occur, and stored when the file is closed
         writer = stack.enter_context(
             open_vectors(output, source_crs=dataset.crs, crs=crs, metadata=described, styles=styles)
         )
         parts = _parts(reader, ground, options, reporter, cancellation)
-        return _write(writer, layer, parts, class_names, with_confidence=sure is not None)
+        summary = _write(writer, layer, parts, class_names, with_confidence=sure is not None)
+        names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
+        styles[layer] = class_style(names, {**_palette(dataset, band), **(class_colours or {})})
+        return summary
+
+
+def _palette(dataset: Any, band: int) -> dict[int, Colour]:
+    """The colours of a raster's palette, by value; none where it has no palette."""
+    try:
+        return {int(key): colour[:3] for key, colour in dataset.colormap(band).items()}
+    except ValueError:
+        return {}
 
 
 def _parts(

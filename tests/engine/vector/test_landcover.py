@@ -63,6 +63,21 @@ def test_attributes_tell_class_area_and_confidence(tmp_path: Path, write_raster:
     assert fields["perimeter"].max() == pytest.approx(max(shapely.length(geometry)), rel=1e-3)
 
 
+def test_the_style_names_the_classes_that_occur(tmp_path: Path, write_raster: Writer) -> None:
+    import sqlite3
+    from contextlib import closing
+    from xml.etree import ElementTree
+
+    run(write_raster(patches(), nodata=0), tmp_path / "a.gpkg", minimum_area=0.0)
+    with closing(sqlite3.connect(tmp_path / "a.gpkg")) as database:
+        (qml,) = database.execute("SELECT styleQML FROM layer_styles WHERE f_table_name = 'landcover'").fetchone()
+    renderer = ElementTree.fromstring(qml.partition("\n")[2]).find("renderer-v2")
+    assert renderer.attrib["attr"] == "class_id"
+    labels = {category.attrib["value"]: category.attrib["label"] for category in renderer.find("categories")}
+    assert labels == {str(key): name for key, name in NAMES.items()}
+    assert len({symbol.find(".//Option[@name='color']").attrib["value"] for symbol in renderer.find("symbols")}) == 3
+
+
 def test_minimum_areas_protection_and_single_classes(tmp_path: Path, write_raster: Writer) -> None:
     raster = write_raster(patches(), nodata=0)
     options = {"smooth": False, "simplify": 0.0}
