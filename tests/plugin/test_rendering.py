@@ -216,4 +216,4 @@ def test_main_thread_goes_on_while_a_slow_service_is_waited_for(serve, tmp_path,
     monkeypatch.setattr(QCoreApplication, "processEvents", beat)
     fetch_layer(layer, tmp_path, extent=AREA.buffered(500))
     assert len(beats) > 50
-    assert max(after - before for before, after in itertools.pairwise(beats)) < 0.1
+    assert max(after - before for before, after in itertools.pairwise(beats)) < 0.3  # far less than the service takes
