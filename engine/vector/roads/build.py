@@ -39,11 +39,14 @@ def build_graph(
         cancellation: asked between tiles and steps.
     """
     pixel = pixel_options(options, resolution, LEVELS)
-    pixels = find_centre_lines(
-        source, pixel, tile=options.tile, threads=options.threads, reporter=reporter, cancellation=cancellation
+    # No name is kept for the pixels: they are as large as the graph.
+    graph = trace(
+        find_centre_lines(
+            source, pixel, tile=options.tile, threads=options.threads, reporter=reporter, cancellation=cancellation
+        )
     )
     cancellation.check()
-    graph = clean(trace(pixels), options, pixel, resolution)
+    graph = clean(graph, options, pixel, resolution)
     limits = Limits(
         gap=options.gap / resolution,
         cosine=math.cos(math.radians(options.gap_angle)),

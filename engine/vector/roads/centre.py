@@ -13,7 +13,7 @@ from ...events import Cancellation, Progress, Reporter
 from ..source import LevelSource
 from .mask import centre_line, merge_parallel, road_surface
 from .options import PixelOptions
-from .pixels import Pixels, gather
+from .pixels import Pixels, gather, stack
 
 
 def tile_pixels(
@@ -65,13 +65,18 @@ def find_centre_lines(
     """
     workers = threads or os.cpu_count() or 1
     cores = list(_cores(source.shape, tile))
-    parts: list[Pixels] = []
-    waiting: list[Future[Pixels | None]] = []
+    parts: dict[int, list[Pixels]] = {}
+    bands: list[Pixels] = []
+    waiting: list[tuple[int, Future[Pixels | None]]] = []
 
     def collect(done: int) -> None:
-        part = waiting.pop(0).result()
+        row, future = waiting.pop(0)
+        part = future.result()
         if part is not None:
-            parts.append(part)
+            parts.setdefault(row, []).append(part)
+        # Tiles come in rows: when the next row begins, the one before is complete.
+        for above in [above for above in parts if not waiting or above < waiting[0][0]]:
+            bands.append(gather(parts.pop(above), source.shape))
         reporter.emit(Progress("vectorize", done, len(cores)))
 
     halo = options.halo
@@ -80,12 +85,12 @@ def find_centre_lines(
             cancellation.check()
             row, col, height, width = core
             levels = source.read_padded(row - halo, col - halo, height + 2 * halo, width + 2 * halo)
-            waiting.append(pool.submit(tile_pixels, levels, core, options, source.shape))
+            waiting.append((row, pool.submit(tile_pixels, levels, core, options, source.shape)))
             if len(waiting) > workers:
                 collect(number - workers + 1)
         while waiting:
             collect(len(cores) - len(waiting) + 1)
-    return gather(parts, source.shape)
+    return stack(bands, source.shape)
 
 
 def _cores(shape: tuple[int, int], tile: int) -> Iterator[tuple[int, int, int, int]]:

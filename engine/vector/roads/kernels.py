@@ -9,15 +9,17 @@ from ..accelerate import kernel
 
 Ints = NDArray[np.int64]
 Bits = NDArray[np.uint8]
+#: Indices of centre-line pixels: there are fewer than 2^31, however large the raster.
+Index = NDArray[np.int32]
 
 
 @kernel
-def link_pixels(row_start: Ints, col: NDArray[np.int32]) -> tuple[Ints, Ints, Bits, Bits]:
+def link_pixels(row_start: Ints, col: NDArray[np.int32]) -> tuple[Index, Index, Bits, Bits]:
     """Neighbours of pixels that are ordered by row and column; see ``pixels.Links`` for what is returned."""
     count = col.size
     rows = row_start.size - 1
-    above = np.zeros(count, np.int64)
-    below = np.zeros(count, np.int64)
+    above = np.zeros(count, np.int32)
+    below = np.zeros(count, np.int32)
     near = np.zeros(count, np.uint8)
     linked = np.zeros(count, np.uint8)
     for row in range(rows):
@@ -55,7 +57,7 @@ def link_pixels(row_start: Ints, col: NDArray[np.int32]) -> tuple[Ints, Ints, Bi
 
 
 @kernel
-def neighbour(i: int, direction: int, above: Ints, below: Ints, near: Bits) -> int:
+def neighbour(i: int, direction: int, above: Index, below: Index, near: Bits) -> int:
     """The index of the neighbour of pixel ``i`` in ``direction`` (0 east, clockwise), which must be there."""
     bits = near[i]
     if direction == 0:
@@ -92,7 +94,7 @@ def count_links(linked: Bits) -> Bits:
 
 
 @kernel
-def trace_edges(above: Ints, below: Ints, near: Bits, linked: Bits, degree: Bits) -> tuple[Ints, Ints]:
+def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bits) -> tuple[Index, Ints]:
     """Walk from node to node (pixels with any number of links but two), then along the rings that are left.
 
     Returns:
@@ -107,7 +109,7 @@ def trace_edges(above: Ints, below: Ints, near: Bits, linked: Bits, degree: Bits
         else:
             ends += max(int(degree[i]), 1)  # without Numba, NumPy adds in uint8
     # An edge uses two link ends; a ring has at least four pixels; edges repeat their two end pixels.
-    path = np.empty(twos + ends + twos // 4 + 1, np.int64)
+    path = np.empty(twos + ends + twos // 4 + 1, np.int32)
     start = np.empty(ends + twos // 4 + 2, np.int64)
     open_links = linked.copy()
     used, edges = 0, 0

@@ -45,16 +45,16 @@ class Links:
 
     Attributes:
         row_start: int64 (rows + 1,), index of the first pixel of each row.
-        above: int64 (n,), index of the first pixel of the row above that is not left of the upper left neighbour.
-        below: int64 (n,), the same of the row below.
+        above: int32 (n,), index of the first pixel of the row above that is not left of the upper left neighbour.
+        below: int32 (n,), the same of the row below.
         near: uint8 (n,), bits of the neighbours that are there: E, SE, S, SW, W, NW, N, NE from the lowest bit.
         linked: uint8 (n,), the same without diagonals that have a detour by a side (m-adjacency; Rosenfeld 1970),
             so that a corner of a staircase is no crossing.
     """
 
     row_start: NDArray[np.int64]
-    above: NDArray[np.int64]
-    below: NDArray[np.int64]
+    above: NDArray[np.int32]
+    below: NDArray[np.int32]
     near: NDArray[np.uint8]
     linked: NDArray[np.uint8]
 
@@ -70,6 +70,19 @@ def gather(parts: Sequence[Pixels], shape: tuple[int, int]) -> Pixels:
     width = np.concatenate([part.width for part in parts])
     level = np.concatenate([part.level for part in parts])
     return Pixels(row[order], col[order], width[order], level[order], shape)
+
+
+def stack(bands: Sequence[Pixels], shape: tuple[int, int]) -> Pixels:
+    """Put bands of rows together, from the top to the bottom; each is in order by itself."""
+    if not bands:
+        return gather([], shape)
+    return Pixels(
+        np.concatenate([band.row for band in bands]),
+        np.concatenate([band.col for band in bands]),
+        np.concatenate([band.width for band in bands]),
+        np.concatenate([band.level for band in bands]),
+        shape,
+    )
 
 
 def link(pixels: Pixels) -> Links:
