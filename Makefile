@@ -60,7 +60,8 @@ GRAPHS := tests/engine/mindir tests/training/networks tests/training/export test
 test: lint lite
 	$(BIN)/python -m pytest --ignore=tests/training --ignore=tests/engine/mindir
 	$(BIN)/python -m pytest $(GRAPHS)
-	$(BIN)/python -m pytest tests/training $(GRAPHS:%=--ignore=%)
+	$(BIN)/python -m pytest tests/training/test_commands.py
+	$(BIN)/python -m pytest tests/training $(GRAPHS:%=--ignore=%) --ignore=tests/training/test_commands.py
 	$(MAKE) test-qgis
 
 # ---- The QGIS plugin. QGIS has a Python of its own, so it has a virtual environment of its own. ----

@@ -122,11 +122,17 @@ def _weights(checkpoint: Path, network: nn.Cell, precision: Precision) -> dict[s
 
 
 def _rounded(name: str, values: Floats, checkpoint: Path) -> NDArray[Any]:
-    """The weights in float16; a variance that would be rounded to 0, by which is divided, as it is."""
-    rounded = values.astype(np.float16)
+    """The weights in float16; running statistics as they are.
+
+    Statistics are few, and a variance may lie beyond float16 or be rounded to 0, by which is divided.
+    """
+    if name.endswith(("moving_mean", "moving_variance")):
+        return values
+    with np.errstate(over="ignore"):
+        rounded = values.astype(np.float16)
     if not np.isfinite(rounded).all():
         raise CheckpointError(f"{name} of {checkpoint} holds values beyond float16.", "Store float32 instead.")
-    return values if name.endswith("moving_variance") and (rounded <= 0).any() else rounded
+    return rounded
 
 
 def _load(network: nn.Cell, weights: Mapping[str, NDArray[Any]]) -> None:

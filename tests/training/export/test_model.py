@@ -16,6 +16,7 @@ from onnx import numpy_helper
 from terraspore.engine.cli import run
 from terraspore.engine.cli.services import Services
 from terraspore.engine.models.catalogue import find_model, read_model
+from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import build_graph
 from terraspore.training.export.model import largest_difference
 from terraspore.training.networks import create_network
@@ -120,6 +121,18 @@ def test_half_precision_is_half_the_size_and_nearly_the_same(run_folder, model, 
     sizes = [(folder / "weights.ckpt").stat().st_size for folder in (tmp_path / "half", model)]
     assert sizes[0] < 0.6 * sizes[1]
     np.testing.assert_allclose(probabilities(read_model(tmp_path / "half")), mindspores(network()), atol=0.02)
+
+
+def test_half_precision_keeps_variances_that_it_cannot_hold(run_folder, tmp_path):
+    tensors = read_checkpoint(run_folder / "best.ckpt")
+    name = next(name for name in tensors if name.endswith("moving_variance"))
+    tensors[name] = np.full_like(tensors[name], 1e6)
+    wide = tmp_path / "wide.ckpt"
+    write_checkpoint(wide, tensors)
+    words = ["--config", run_folder / "config.yaml", "--precision", "float16", "--only-checkpoint", "--tile", 64]
+    code, _ = export(wide, "--out", tmp_path / "half", *words)
+    assert code == 0
+    np.testing.assert_array_equal(read_checkpoint(tmp_path / "half" / "weights.ckpt")[name], tensors[name])
 
 
 def test_difference_finds_one_weight_that_is_wrong(model):
