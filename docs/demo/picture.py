@@ -47,7 +47,8 @@ def draw(image: Path, roads: Path, out: Path, truth: Path | None, attribution: s
     if truth is not None:
         _draw_lines(axes[2], _lines(truth, None, crs), "#ffd400", 2.2)
         axes[2].set_title("Surveyed centre lines")
-    figure.text(0.005, 0.004, attribution, fontsize=7, color="0.35")
+    figure.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))  # room for the line under the picture
+    figure.text(0.005, 0.008, attribution, fontsize=7, color="0.35")
     figure.savefig(out, dpi=110, pil_kwargs={"quality": 88} if out.suffix == ".jpg" else None)
     plt.close(figure)
 
