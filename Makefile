@@ -40,6 +40,8 @@ bench: setup
 
 docs: setup
 	$(BIN)/pip install --quiet --editable '.[docs]'
+	mkdir -p $(VENV)/reference/terraspore
+	ln -sfn "$(CURDIR)/engine" "$(CURDIR)/training" "$(CURDIR)/__init__.py" $(VENV)/reference/terraspore/
 	$(BIN)/mkdocs build --strict --quiet
 
 lint: setup
