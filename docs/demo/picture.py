@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.patches
+import matplotlib.path
 import numpy as np
 import pyogrio
 import rasterio
@@ -84,8 +86,9 @@ def _lines(path: Path, layer: str | None, crs: str) -> list[shapely.Geometry]:
 def _draw_roads(axis: Axes, roads: Path, crs: str) -> None:
     for area in _lines(roads, "road_areas", crs):
         for part in shapely.get_parts(area):
-            ring = shapely.get_coordinates(part.exterior)
-            axis.fill(ring[:, 0], ring[:, 1], facecolor="#ff7f0e", alpha=0.35, linewidth=0)
+            rings = [mpl.path.Path(shapely.get_coordinates(ring)) for ring in (part.exterior, *part.interiors)]
+            outline = mpl.path.Path.make_compound_path(*rings)  # holes stay open
+            axis.add_patch(mpl.patches.PathPatch(outline, facecolor="#ff7f0e", alpha=0.35, linewidth=0))
     _draw_lines(axis, _lines(roads, "roads", crs), "#e4002b", 2.2)
 
 
