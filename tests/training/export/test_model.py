@@ -151,7 +151,7 @@ def test_difference_finds_one_weight_that_is_wrong(model):
         (["--classes", "a,b,c"], "not of this network"),
         (["--figure", "iou"], "NAME=VALUE"),
         (["--tile", "2", "--overlap", "1"], "overlap"),
-        (["data.classes=[a,b,c]"], "names"),
+        (["data.classes=[a,b,c]"], "data.classes"),
     ],
 )
 def test_mistakes_are_said_and_leave_nothing(run_folder, tmp_path, words, part):
