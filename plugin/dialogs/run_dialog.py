@@ -190,13 +190,14 @@ class RunDialog(QDialog):
     def _connect(self) -> None:
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
-        self.layer.layerChanged.connect(lambda _layer: self._refresh())
-        self.model.currentIndexChanged.connect(lambda _index: self._refresh())
+        self.layer.layerChanged.connect(self._refresh)
+        self.model.currentIndexChanged.connect(self._refresh)
         self.area.changed.connect(self._refresh)
-        self.bands.textChanged.connect(lambda _text: self._refresh())
+        self.bands.textChanged.connect(self._refresh)
         self._note.linkActivated.connect(lambda _link: self._show_options())
 
-    def _refresh(self) -> None:
+    def _refresh(self, *_changed: object) -> None:
+        """Look again; a method and not a lambda, because Qt lets go of methods when the dialog is gone."""
         objection = self._objection()
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not objection)
         self._note.setText(objection or self._estimate())

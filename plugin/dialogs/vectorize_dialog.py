@@ -70,7 +70,7 @@ class VectorizeDialog(QDialog):
         self._lay_out(engine_missing(plugin.load()) or "")
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
-        self.kind.currentIndexChanged.connect(lambda _index: self._refresh())
+        self.kind.currentIndexChanged.connect(self._refresh)
         self._refresh()
 
     def set_layer(self, layer: QgsRasterLayer | None) -> None:
@@ -118,7 +118,7 @@ class VectorizeDialog(QDialog):
         column.addWidget(self.buttons)
         self.setMinimumWidth(440)
 
-    def _refresh(self) -> None:
+    def _refresh(self, *_changed: object) -> None:
         kind = self.kind.currentData()
         for name, field in self.fields.items():
             visible = _FIELDS[name][2] in ("", kind)

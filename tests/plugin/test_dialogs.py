@@ -13,6 +13,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtCore import QCoreApplication, QEvent
 from qgis.PyQt.QtWidgets import QDialogButtonBox
 
 
@@ -58,6 +59,7 @@ def open_dialog(plugin, settings, project, canvas):
     yield open_dialog
     for dialog in dialogs:
         dialog.close()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # nothing may listen to the next test's layers
 
 
 def is_ready(dialog):
