@@ -75,9 +75,11 @@ $(QGIS)/.ready: $(VENV)/.engine plugin/environment/families.py resources/setup/m
 
 qgis-setup: $(QGIS)/.ready
 
+# Each file has a process of its own: widgets that one left would hear of the layers of the next.
 # Without QGIS the sentence of make-qgis.sh is all that happens here.
 test-qgis: qgis-setup translations
-	@test ! -e $(QGIS)/.ready || PYTHONPATH=$(QGIS)/plugins $(QGIS)/bin/python -m pytest tests/plugin
+	@test ! -e $(QGIS)/.ready || for file in tests/plugin/test_*.py; do \
+		PYTHONPATH=$(QGIS)/plugins $(QGIS)/bin/python -m pytest $$file || exit 1; done
 
 translations: $(VENV)/.engine
 	$(BIN)/python tools/translations.py

@@ -13,7 +13,6 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
-from qgis.PyQt.QtCore import QCoreApplication, QEvent
 from qgis.PyQt.QtWidgets import QDialogButtonBox
 
 
@@ -59,7 +58,6 @@ def open_dialog(plugin, settings, project, canvas):
     yield open_dialog
     for dialog in dialogs:
         dialog.close()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # nothing may listen to the next test's layers
 
 
 def is_ready(dialog):
