@@ -17,6 +17,8 @@ _NETWORK_DRIVERS = (
 )
 #: A proxy that nobody listens on: whatever else tries to connect fails at once.
 _NO_PROXY = "http://127.0.0.1:9"
+#: For what connects past GDAL: the netCDF library has a client of its own (addresses such as ``NETCDF:"http:…"``).
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
 
 SAFE_SETTINGS: Mapping[str, str] = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
@@ -32,7 +34,7 @@ SAFE_SETTINGS: Mapping[str, str] = {
 
 
 def configure_environment(environment: MutableMapping[str, str] | None = None) -> None:
-    """Put GDAL's and PROJ's settings right; to be called once, before rasterio or pyproj are imported.
+    """Put GDAL's and PROJ's settings right and close the network; to be called once, before they are imported.
 
     Args:
         environment: the variables to change; those of the process unless given.
@@ -41,3 +43,6 @@ def configure_environment(environment: MutableMapping[str, str] | None = None) -
     for name in [name for name in variables if name.upper().startswith(_FOREIGN_PREFIXES)]:
         del variables[name]
     variables.update(SAFE_SETTINGS)
+    for name in [name for name in variables if name.lower() in (*_PROXIES, "no_proxy")]:
+        del variables[name]
+    variables.update({spelling: _NO_PROXY for name in _PROXIES for spelling in (name, name.upper())})

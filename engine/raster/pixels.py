@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..errors import OutOfMemoryError, ParameterError, SourceError
-from .source import Source, reason
+from .reasons import FAILURES, reason
+from .source import Source
 
 Mask = NDArray[np.bool_]
+#: Shares of red, green and blue in grey (ITU-R BT.601).
+_LUMA = np.array((0.299, 0.587, 0.114))
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 
@@ -25,7 +27,8 @@ class Bands:
 
     Attributes:
         indices: 1-based bands of the dataset.
-        palette: (entries, 4) uint8 colours, where the one band holds indices into it.
+        palette: (entries, layers + 1) uint8, where the one band holds indices into it: the colour or the grey of each
+            index, and its opacity.
     """
 
     indices: tuple[int, ...]
@@ -34,14 +37,14 @@ class Bands:
     @property
     def layers(self) -> int:
         """How many layers come out of ``read_pixels``."""
-        return 3 if self.palette is not None else len(self.indices)
+        return self.palette.shape[1] - 1 if self.palette is not None else len(self.indices)
 
 
 def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> Bands:
     """The bands to read for a model that takes ``needed`` bands.
 
     Without a wish: red, green and blue where the file names them, else the first bands; one band serves for all
-    bands of the model; a palette becomes RGB. (GDAL itself turns inks into RGB.)
+    bands of the model; a palette becomes RGB, or grey for a model of one band. (GDAL itself turns inks into RGB.)
 
     Raises:
         ParameterError: a wanted band does not exist, or their number does not fit.
@@ -55,10 +58,10 @@ def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> B
     if needed == 3 and all(kind in kinds for kind in _RGB):
         return Bands(tuple(kinds.index(kind) + 1 for kind in _RGB))
     if len(picture) >= needed:
-        return _with_palette(source, picture[:needed])
+        return _with_palette(source, picture[:needed], needed)
     if len(picture) == 1 or needed == 3:
         # Two bands (radar polarisations, say) are no picture in colour: the first is taken as grey.
-        return _with_palette(source, picture[:1])
+        return _with_palette(source, picture[:1], needed)
     raise SourceError(f"The model takes {needed} bands, but {source.path} has {len(picture)}.")
 
 
@@ -83,7 +86,7 @@ def read_pixels(
         SourceError: the file is damaged there.
     """
     reading = _Reading(source.dataset, bands.indices, window, shape, _resampling(window, shape, bands))
-    target = out if source.dtype == "uint8" and bands.layers == len(bands.indices) else None
+    target = out if source.dtype == "uint8" and bands.palette is None and bands.layers == len(bands.indices) else None
     try:
         pixels = reading.values(list(bands.indices), target)
         valid = _valid(reading, pixels)
@@ -91,7 +94,7 @@ def read_pixels(
         raise OutOfMemoryError(
             "There was not enough memory to read the image.", "Try a smaller tile (--tile)."
         ) from error
-    except (RasterioError, OSError, ValueError) as error:
+    except FAILURES as error:
         first = int(window.row_off)
         raise SourceError(
             f"Rows {first} to {first + int(window.height)} of {source.path} cannot be read: {reason(error)}.",
@@ -135,11 +138,15 @@ def _wanted_bands(source: Source, wanted: tuple[int, ...], needed: int) -> Bands
             raise ParameterError(f"There is no band {index} in {source.path}: it has bands 1 to {total}.")
     if len(wanted) not in (1, needed):
         raise ParameterError(f"The model takes {needed} bands, but --bands names {len(wanted)}.")
-    return _with_palette(source, wanted)
+    return _with_palette(source, wanted, needed)
 
 
-def _with_palette(source: Source, indices: tuple[int, ...]) -> Bands:
-    """Bands ``indices``, with the palette where there is one band that has one."""
+def _with_palette(source: Source, indices: tuple[int, ...], needed: int) -> Bands:
+    """Bands ``indices``, with the palette where there is one band that has one.
+
+    Raises:
+        SourceError: the palette's three colours are not what the model takes.
+    """
     first = indices[0]
     if len(indices) > 1 or source.dataset.colorinterp[first - 1] != ColorInterp.palette:
         return Bands(indices)
@@ -147,9 +154,13 @@ def _with_palette(source: Source, indices: tuple[int, ...]) -> Bands:
         colours: dict[int, tuple[int, ...]] = source.dataset.colormap(first)
     except ValueError:  # rasterio: no colour table in spite of the interpretation
         return Bands(indices)
+    if needed not in (1, 3):
+        raise SourceError(f"The model takes {needed} bands, but {source.path} is a picture with a palette of colours.")
     table = np.zeros((max(colours) + 1, 4), np.uint8)
     for index, colour in colours.items():
         table[index] = colour[:4]
+    if needed == 1:
+        table = np.column_stack([np.rint(table[:, :3] @ _LUMA).astype(np.uint8), table[:, 3]])
     return Bands(indices, palette=table)
 
 
@@ -199,10 +210,10 @@ def _opaque(dtype: str) -> float:
 def _expand_palette(
     indices: NDArray[Any], palette: NDArray[np.uint8], valid: Mask | None
 ) -> tuple[NDArray[np.uint8], Mask | None]:
-    """RGB of palette indices; an entry without opacity is not valid, nor is an index without entry."""
-    inside = np.minimum(indices.astype(np.int64), len(palette) - 1)
+    """Colours of palette indices; an entry without opacity is not valid, nor is an index without entry."""
+    inside = np.clip(indices.astype(np.int64), 0, len(palette) - 1)
     colours = palette[inside]
-    seen = (colours[..., 3] > 127) & (indices == inside)
+    seen = (colours[..., -1] > 127) & (indices == inside)
     if valid is not None:
         seen &= valid
-    return np.ascontiguousarray(np.moveaxis(colours[..., :3], -1, 0)), None if seen.all() else seen
+    return np.ascontiguousarray(np.moveaxis(colours[..., :-1], -1, 0)), None if seen.all() else seen

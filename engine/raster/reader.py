@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
 from ..tiling.plan import TilePlan
-from .area import Area
 from .environment import SAFE_SETTINGS
 from .grid import Grid
 from .pixels import Bands, Mask, read_pixels
 from .source import Source
 from .stretch import Stretch
+
+if TYPE_CHECKING:
+    from .area import Area  # brings libraries for vectors, which few runs need
 
 #: Bytes of stored pixels read at a time; keeps what lies beside the strips small.
 _PIECE = 32 << 20
@@ -117,8 +119,10 @@ class Strip:
     valid: Mask | None
 
 
-def read_strips(view: View, plan: TilePlan) -> Iterator[Strip]:
-    """The strips of all rows of tiles, from top to bottom.
+def read_strips(view: View, plan: TilePlan, first: int = 0) -> Iterator[Strip]:
+    """The strips of the rows of tiles from ``first`` on, from top to bottom.
+
+    The file is read in the same windows wherever it begins: where GDAL resamples, another window has other pixels.
 
     Raises:
         SourceError: the file is damaged.
@@ -126,21 +130,29 @@ def read_strips(view: View, plan: TilePlan) -> Iterator[Strip]:
     """
     before: Strip | None = None
     with rasterio.Env(**SAFE_SETTINGS):  # settings belong to a thread, and this may run in one of its own
-        for row, top in enumerate(plan.rows.starts):
+        for row in range(_first_read(plan, first), plan.rows.count):
             view.source.check_unchanged()
-            before = _next_strip(view, plan, row, top, before)
-            yield before
+            before = _next_strip(view, plan, row, plan.rows.starts[row], before)
+            if row >= first:
+                yield before
         view.source.check_unchanged()
+
+
+def _first_read(plan: TilePlan, first: int) -> int:
+    """The row whose fresh pixels, those below the strip before, begin where strip ``first`` does, or above."""
+    starts = plan.rows.starts
+    return max(row for row in range(first + 1) if row == 0 or starts[row - 1] + plan.tile <= starts[first])
 
 
 def _next_strip(view: View, plan: TilePlan, row: int, top: int, before: Strip | None) -> Strip:
     height, width = min(plan.tile, view.grid.height), view.grid.width
     padded = (plan.tile, max(plan.tile, width))
     pixels = np.empty((view.bands.layers, *padded), view.dtype)
-    shared = 0
+    shared = plan.rows.starts[row - 1] + plan.tile - top if row else 0
     if before is not None:
-        shared = plan.rows.starts[row - 1] + plan.tile - top
         pixels[:, :shared] = before.pixels[:, plan.tile - shared : plan.tile]
+    elif shared:  # the first one that is read, but not the first of the plan: nobody looks at what is above
+        pixels[:, :shared] = 0
     fresh = view.read(0, top + shared, width, top + height, pixels[:, shared:height, :width])
     valid = _join(before, fresh, shared, (height, width), padded)
     reflect(pixels, height, width)
@@ -184,9 +196,9 @@ def reflect(pixels: NDArray[Any], height: int, width: int) -> None:
 
 
 def _convert(pixels: NDArray[Any], out: NDArray[Any]) -> None:
-    """Copy values as they are, cut to the range of ``out``; what is not a number becomes 0."""
+    """Copy values as they are, cut to the range of ``out``; what is no finite number becomes 0."""
     if pixels.dtype.kind == "f":
-        pixels = np.nan_to_num(pixels, copy=False, nan=0.0)
+        pixels = np.nan_to_num(pixels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     if out.dtype.kind in "iu" and pixels.dtype != out.dtype:
         limits = np.iinfo(out.dtype)
         pixels = np.clip(pixels, limits.min, limits.max)

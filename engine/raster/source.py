@@ -14,15 +14,17 @@ from typing import Any
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.enums import ColorInterp, Interleaving
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
-from rasterio.vrt import WarpedVRT
 
 from ..errors import SourceChangedError, SourceError
 from .environment import SAFE_SETTINGS
 from .ground import ground_resolution
-from .vrt import check_vrt
+from .parts import choose_part, list_parts, parts_of
+from .placement import place
+from .reasons import FAILURES, reason
+from .references import check_references
 
 #: A block is decoded as a whole; one larger than this would take memory out of proportion.
 _LARGEST_BLOCK = 1 << 30
@@ -60,7 +62,7 @@ class Source:
     Attributes:
         path: the file.
         state: the file as it was when it was opened.
-        dataset: rasterio's dataset; a warped view of it where the file has only ground control points.
+        dataset: rasterio's dataset; a warped view of it where the file has only ground control points or RPCs.
         crs: coordinate system, or None where the file has none.
         transform: pixel to world.
         width: columns.
@@ -102,40 +104,66 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, pixel_size: float | None = None) -> Iterator[Source]:
+def open_source(path: Path, pixel_size: float | None = None, part: str | None = None) -> Iterator[Source]:
     """Open an image for reading.
 
     Args:
         path: a regular file that GDAL can read.
         pixel_size: metres per pixel for an image without georeference (a photograph, a plain PNG).
+        part: which image of a file that holds several (``parts.Part``): its number or name.
 
     Yields:
         The source, closed at the end of the block.
 
     Raises:
         SourceError: the file is missing, no raster, or one that cannot be used as an image.
+        ParameterError: there is no such part in the file.
     """
     state = FileState.of(path)
-    check_vrt(path)
+    check_references(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**SAFE_SETTINGS))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        dataset = stack.enter_context(_open(path))
+        dataset, said = _open_part(path, part, stack)
         _check_bands(dataset, path)
-        view, crs, transform, remarks = _georeference(dataset, path, pixel_size, stack)
         _check_blocks(dataset, path)
+        view, crs, transform, remarks = place(dataset, path, pixel_size, stack)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_cache_size(dataset)))
         wkt = crs.to_wkt() if crs else None
         pixel = ground_resolution(wkt, transform, view.width, view.height, str(path))
-        yield Source(path, state, view, crs, transform, view.width, view.height, pixel, remarks)
+        yield Source(path, state, view, crs, transform, view.width, view.height, pixel, (*said, *remarks))
 
 
-def _open(path: Path) -> DatasetReader:
+def _open_part(path: Path, part: str | None, stack: ExitStack) -> tuple[DatasetReader, tuple[str, ...]]:
+    """The file's image, or one of several in it, and what a person should know about the choice."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 (links must stay)
+    whole = stack.enter_context(_open(absolute, path))
+    parts = parts_of(whole, absolute)
+    if part is not None:
+        chosen = choose_part(parts, part, path)
+        return stack.enter_context(_open(chosen.address, path)), (f"Sub-dataset {chosen.name} of {path.name} is read.",)
+    if whole.count == 0 and len(parts) == 1:
+        return stack.enter_context(_open(parts[0].address, path)), ()
+    if whole.count == 0 and parts:
+        raise SourceError(
+            f"The image {path} holds several images: {list_parts(parts)}.", "Choose one with --subdataset=NUMBER."
+        )
+    if len(parts) > 1:
+        more = f"{path.name} holds {len(parts)} images; the first is read. Another is chosen with --subdataset=NUMBER."
+        return whole, (more,)
+    return whole, ()
+
+
+def _open(address: Path | str, path: Path) -> DatasetReader:
+    """Open ``address``, which is ``path`` itself (absolute: rasterio reads "a:b" as an address) or a part of it."""
     try:
-        # rasterio reads "a:b" and "zip://x" as addresses; an absolute path is a path.
-        return rasterio.open(Path(os.path.abspath(path)), sharing=False)  # noqa: PTH100 (links must stay)
-    except (RasterioError, OSError, ValueError, TypeError, AttributeError, UnicodeError) as error:
+        os.fspath(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise SourceError(f"The name of the image {path} is not valid UTF-8.", "Rename the file first.") from None
+    try:
+        return rasterio.open(address, sharing=False)
+    except FAILURES as error:
         raise SourceError(
             f"The image {path} cannot be read as a raster: {reason(error)}.",
             "It may be damaged or of an unknown format.",
@@ -144,17 +172,20 @@ def _open(path: Path) -> DatasetReader:
 
 def _check_bands(dataset: DatasetReader, path: Path) -> None:
     if dataset.count == 0:
-        inner = [name.split(":")[-1] for name in dataset.subdatasets[:4]]
-        more = f" It holds the sub-datasets {', '.join(inner)}: save one as a GeoTIFF." if inner else ""
-        raise SourceError(f"The image {path} has no bands.{more}")
+        raise SourceError(f"The image {path} has no bands.")
     if any(kind.startswith("complex") for kind in dataset.dtypes):
         raise SourceError(f"The image {path} has complex numbers as pixels.", "Make an amplitude image first.")
     if len(set(dataset.dtypes)) > 1:
-        raise SourceError(f"The bands of {path} have different types ({', '.join(sorted(set(dataset.dtypes)))}).")
+        raise SourceError(
+            f"The bands of {path} have different types ({', '.join(sorted(set(dataset.dtypes)))}).",
+            "Save those that are wanted with one type.",
+        )
 
 
 def _check_blocks(dataset: DatasetReader, path: Path) -> None:
-    size = max(_block_bytes(dataset))
+    sizes = _block_bytes(dataset)
+    # Where bands are interleaved by pixel a block holds them all, and is decoded for one as for all.
+    size = sum(sizes) if dataset.interleaving == Interleaving.pixel else max(sizes)
     if size > _LARGEST_BLOCK:
         raise SourceError(
             f"The image {path} is stored in blocks of {size / 1e9:.1f} GB, which must be read as a whole.",
@@ -174,48 +205,3 @@ def _cache_size(dataset: DatasetReader) -> int:
     _, columns = dataset.block_shapes[0]
     across = -(-int(dataset.width) // int(columns))
     return min(_CACHE_MOST, max(_CACHE_LEAST, 2 * across * sum(_block_bytes(dataset))))
-
-
-def _georeference(
-    dataset: DatasetReader, path: Path, pixel_size: float | None, stack: ExitStack
-) -> tuple[Any, CRS | None, Affine, tuple[str, ...]]:
-    """The view to read from, its coordinate system and transform, and remarks."""
-    if not dataset.transform.is_identity:
-        if dataset.transform.is_degenerate:
-            raise SourceError(f"The georeference of {path} is degenerate: its pixels have no area.")
-        if dataset.crs is None:
-            return (
-                dataset,
-                None,
-                dataset.transform,
-                (f"{path.name} has no coordinate system; its units are taken as metres.",),
-            )
-        return dataset, dataset.crs, dataset.transform, ()
-    points, crs = dataset.gcps
-    if points and crs:
-        try:
-            view = stack.enter_context(WarpedVRT(dataset, src_crs=crs, crs=crs, add_alpha=_has_no_mask(dataset)))
-        except (RasterioError, OSError, ValueError) as error:
-            raise SourceError(f"The ground control points of {path} cannot be used: {reason(error)}.") from error
-        return view, view.crs, view.transform, (f"{path.name} was placed by its {len(points)} ground control points.",)
-    if pixel_size is not None:
-        scaled = Affine(pixel_size, 0, 0, 0, -pixel_size, 0)
-        return dataset, None, scaled, (f"{path.name} has no georeference; {pixel_size:g} m per pixel is assumed.",)
-    only = "has only RPCs" if dataset.rpcs else "has no georeference"
-    advice = "Orthorectify it first." if dataset.rpcs else "Give the size of its pixels in metres with --pixel-size."
-    raise SourceError(f"The image {path} {only}, so its place and scale are not known.", advice)
-
-
-def _has_no_mask(dataset: DatasetReader) -> bool:
-    return dataset.nodata is None and ColorInterp.alpha not in dataset.colorinterp
-
-
-def reason(error: BaseException) -> str:
-    """What went wrong at the bottom of it, in one line without a full stop.
-
-    rasterio's own sentence often only says to look at the exception before, which is GDAL's.
-    """
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0][:300].rstrip(".") if lines else type(error).__name__

@@ -24,6 +24,8 @@ SENSIBLE_SPAN = 64
 _DECIMATED = 1024
 _SAMPLE = 256
 _SAMPLES_PER_SIDE = 6
+#: 8-bit imagery is mostly left as it is, and fewer will tell.
+_SAMPLES_PER_SIDE_OF_BYTES = 4
 #: Pixels that are stretched at a time: intermediate values stay in the processor's cache.
 _SLAB = 1 << 17
 
@@ -62,12 +64,26 @@ def estimate_stretch(source: Source, bands: Bands) -> Stretch | None:
     layers = _sample(source, bands)
     if any(layer.size == 0 for layer in layers):
         return None if source.dtype == "uint8" else Stretch((0.0,) * len(layers), (1.0,) * len(layers))
-    limits = [np.percentile(layer, PERCENTILES) for layer in layers]
+    limits = [_percentiles(layer) for layer in layers]
     if source.dtype == "uint8" and max(high - low for low, high in limits) >= SENSIBLE_SPAN:
         return None
     low = tuple(float(lower) for lower, _ in limits)
     high = tuple(float(max(upper, lower + np.spacing(abs(lower)) * 256 + 1e-30)) for lower, upper in limits)
     return Stretch(low, high)
+
+
+def _percentiles(values: NDArray[Any]) -> tuple[float, float]:
+    """The ``PERCENTILES`` of one-dimensional, not empty ``values``; bytes are counted instead of sorted."""
+    if values.dtype != np.uint8:
+        low, high = np.percentile(values, PERCENTILES)
+        return float(low), float(high)
+    ranks = np.cumsum(np.bincount(values, minlength=256))
+    limits = []
+    for percentile in PERCENTILES:
+        place = (len(values) - 1) * percentile / 100
+        below, above = np.searchsorted(ranks, [int(place), min(int(place) + 1, len(values) - 1)], side="right")
+        limits.append(float(below + (above - below) * (place - int(place))))
+    return limits[0], limits[1]
 
 
 def _sample(source: Source, bands: Bands) -> list[NDArray[Any]]:
@@ -90,14 +106,15 @@ def _decimated(source: Source, bands: Bands) -> list[NDArray[Any]]:
 
 def _sample_windows(source: Source) -> list[Window]:
     """A lattice of small windows, from top to bottom so that formats without random access are read once."""
-    columns = _spread(source.width)
-    return [Window(x, y, w, h) for y, h in _spread(source.height) for x, w in columns]
+    count = _SAMPLES_PER_SIDE_OF_BYTES if source.dtype == "uint8" else _SAMPLES_PER_SIDE
+    columns = _spread(source.width, count)
+    return [Window(x, y, w, h) for y, h in _spread(source.height, count) for x, w in columns]
 
 
-def _spread(length: int) -> list[tuple[int, int]]:
-    """Starts and sizes of a few short pieces spread over ``length``, at multiples of their size."""
+def _spread(length: int, count: int) -> list[tuple[int, int]]:
+    """Starts and sizes of ``count`` short pieces spread over ``length``, at multiples of their size."""
     size = min(_SAMPLE, length)
-    places = np.linspace(0, length - size, _SAMPLES_PER_SIDE) // size * size
+    places = np.linspace(0, length - size, count) // size * size
     return [(int(place), size) for place in np.unique(places)]
 
 

@@ -6,29 +6,43 @@ each is kept; ``verify`` compares after closing, because GDAL can lose the last 
 
 from __future__ import annotations
 
+import html
 import math
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from ..errors import DiskFullError, OutputError
+from ..errors import OutputError
+from ..output.atomic import disk_full, family_size, is_full
 from .grid import Grid
 
 #: Probability 1 as it is written; 0 is 0. The GeoTIFF's scale tag is the inverse.
 PROBABILITY_LEVELS = 250
 NODATA = 255
 BLOCK = 512
+#: Threads that read a raster back: nothing else is left to be done then.
+_READERS = 2
+
+#: GDAL's errors mostly come as rasterio's, but for those of closing and of overviews.
+_ERRORS = (RasterioError, CPLE_BaseError, OSError)
+_LOST = "it does not read back as it was written; its disk may be failing"
 
 Bytes = NDArray[np.uint8]
 
@@ -72,13 +86,16 @@ class RowWriter:
         grid: place and size.
         layout: bands, colours, metadata.
         overviews: whether to build overviews at the end, by averaging, or by the nearest pixel for classes.
+        final: the output as the person knows it, for errors; ``path`` unless given.
 
     Raises:
         OutputError: the file cannot be made or written.
     """
 
-    def __init__(self, path: Path, grid: Grid, layout: Layout, *, overviews: bool = True) -> None:
-        self._path, self._layout, self._overviews = path, layout, overviews
+    def __init__(
+        self, path: Path, grid: Grid, layout: Layout, *, overviews: bool = True, final: Path | None = None
+    ) -> None:
+        self._path, self._layout, self._overviews, self._final = path, layout, overviews, final or path
         self._width, self._height, self._count = grid.width, grid.height, len(layout.bands)
         self._rows: Bytes = np.empty((self._count, min(BLOCK, grid.height), grid.width), np.uint8)
         self._filled = self._next = 0
@@ -86,8 +103,8 @@ class RowWriter:
         try:
             self._dataset: Any = rasterio.open(path, "w", **_profile(grid, layout))
             self._describe()
-        except (RasterioError, OSError) as error:
-            raise _failure(error, path) from error
+        except _ERRORS as error:
+            raise self._failure(error) from error
 
     def __enter__(self) -> RowWriter:
         """Nothing more to do: the file is open."""
@@ -102,8 +119,8 @@ class RowWriter:
                 self._finish()
             else:
                 self._dataset.close()
-        except (RasterioError, OSError) as failure:
-            raise _failure(failure, self._path) from failure
+        except _ERRORS as failure:
+            raise self._failure(failure) from failure
 
     def write(self, rows: Bytes) -> None:
         """Append ``rows`` (bands, rows, width)."""
@@ -118,17 +135,35 @@ class RowWriter:
 
     def verify(self, path: Path) -> None:
         """Raise ``OutputError`` unless ``path`` reads back as it was written."""
+        parts = [range(first, len(self._checksums), _READERS) for first in range(_READERS)]
         try:
-            with rasterio.open(path) as dataset:
-                for index, expected in enumerate(self._checksums):
-                    rows = dataset.read(window=self._window(index * BLOCK, min(BLOCK, self._height - index * BLOCK)))
-                    if _checksum(rows) != expected:
-                        raise OutputError(
-                            f"The raster {path.name} does not read back as it was written.",
-                            "Its disk may be full or failing.",
-                        )
-        except (RasterioError, OSError) as error:
-            raise _failure(error, path) from error
+            with ThreadPoolExecutor(_READERS) as pool:
+                list(pool.map(partial(self._verify_rows, path), parts))
+            if self._overviews:
+                with rasterio.open(path) as dataset:
+                    self._verify_overviews(dataset, path)
+        except _ERRORS as error:
+            raise self._failure(error) from error
+
+    def _verify_rows(self, path: Path, indices: range) -> None:
+        """Raise ``OSError`` where rows of blocks ``indices`` are not what was written."""
+        with rasterio.open(path, sharing=False) as dataset:
+            for index in indices:
+                rows = dataset.read(window=self._window(index * BLOCK, min(BLOCK, self._height - index * BLOCK)))
+                if _checksum(rows) != self._checksums[index]:
+                    raise OSError(_LOST)
+
+    def _verify_overviews(self, dataset: Any, path: Path) -> None:
+        """Raise ``OSError`` where an overview or a block of one is missing; those that are there have checksums."""
+        if len(dataset.overviews(1)) != len(self._factors()):
+            raise OSError(_LOST)
+        for level in range(len(self._factors())):
+            with rasterio.open(path, overview_level=level) as smaller:
+                for (row, column), window in smaller.block_windows(1):
+                    smaller.read(window=window)
+                    place = f"BLOCK_OFFSET_{column}_{row}"
+                    if not all(dataset.get_tag_item(place, "TIFF", band, level) for band in dataset.indexes):
+                        raise OSError(_LOST)
 
     def _describe(self) -> None:
         dataset, layout = self._dataset, self._layout
@@ -150,10 +185,21 @@ class RowWriter:
         self._checksums.append(_checksum(rows))
         try:
             self._dataset.write(rows, window=self._window(self._next, self._filled))
-        except (RasterioError, OSError) as error:
-            raise _failure(error, self._path) from error
+        except _ERRORS as error:
+            raise self._failure(error) from error
         self._next += self._filled
         self._filled = 0
+
+    def _failure(self, error: Exception) -> OutputError:
+        """The sentence for ``error``; where the disk is full with how much a file takes that is as dense all over."""
+        text = str(error).strip().splitlines()
+        told = any("No space left" in line or "Disk quota" in line for line in text)
+        if told or is_full(self._path.parent):
+            share = self._next / self._height if self._next else 1.0
+            return disk_full(self._final, int(family_size(self._path) / share))
+        return OutputError(
+            f"The raster {self._final} cannot be written: {(text[0] if text else type(error).__name__).rstrip('.')}."
+        )
 
     def _window(self, top: int, rows: int) -> Window:
         return Window(0, top, self._width, rows)
@@ -163,16 +209,20 @@ class RowWriter:
             self._flush()
         self._dataset.close()
         if self._next != self._height:
-            raise OutputError(f"Only {self._next} of {self._height} rows of {self._path.name} were written.")
+            raise OutputError(f"Only {self._next} of {self._height} rows of {self._final} were written.")
         if self._layout.names:
             write_categories(self._path, self._layout.names)
         if self._overviews:
             self._build_overviews()
 
-    def _build_overviews(self) -> None:
+    def _factors(self) -> list[int]:
+        """By how much the overviews are smaller."""
         longest = max(self._width, self._height)
         # From 4 to 4: less than half the time that steps of 2 take, and no screen needs more pixels than it can show.
-        factors = [4**n for n in range(1, 8) if longest / 4**n >= BLOCK / 4]
+        return [4**n for n in range(1, 8) if longest / 4**n >= BLOCK / 4]
+
+    def _build_overviews(self) -> None:
+        factors = self._factors()
         if not factors:
             return
         method = Resampling.average if self._layout.colours is None else Resampling.nearest
@@ -183,12 +233,26 @@ class RowWriter:
             dataset.build_overviews(factors, method)
 
 
+def stored_place(grid: Grid) -> tuple[Affine, CRS | None]:
+    """Transform and coordinate system of ``grid`` as a raster that is written with them gives them back."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with MemoryFile() as memory:
+            small = {"driver": "GTiff", "width": 1, "height": 1, "count": 1, "dtype": "uint8"}
+            with memory.open(**small, crs=grid.crs, transform=grid.transform):
+                pass
+            with memory.open() as dataset:
+                return dataset.transform, dataset.crs
+
+
 def write_categories(raster: Path, names: Mapping[int, str]) -> None:
     """Write class names as GDAL's category names, in the side file where GDAL looks for them.
 
     rasterio has no call for it, and a GeoTIFF no place.
     """
-    entries = "".join(f"      <Category>{escape(names.get(i, ''))}</Category>\n" for i in range(max(names) + 1))
+    entries = "".join(
+        f"      <Category>{html.escape(names.get(i, ''), quote=False)}</Category>\n" for i in range(max(names) + 1)
+    )
     text = (
         f'<PAMDataset>\n  <PAMRasterBand band="1">\n    <CategoryNames>\n{entries}'
         "    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
@@ -200,13 +264,13 @@ def quantise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
     """Write round(probability x 250) to ``out``, 255 where a pixel is not valid.
 
     Args:
-        probability: (classes, rows, columns), 0 to 1; used up as working space.
+        probability: (classes, rows, columns), 0 to 1.
         valid: (rows, columns), or None where all are.
         out: (classes, rows, columns).
     """
-    probability *= np.float32(PROBABILITY_LEVELS)
-    np.rint(probability, out=probability)
-    np.copyto(out, probability, casting="unsafe")
+    levels = probability * np.float32(PROBABILITY_LEVELS)
+    np.rint(levels, out=levels)
+    np.copyto(out, levels, casting="unsafe")
     if valid is not None:
         out[:, ~valid] = NODATA
 
@@ -218,11 +282,16 @@ def classify(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
         probability: (classes, rows, columns), 0 to 1.
         valid: (rows, columns), or None where all are.
         ids: (classes,) the id of each layer.
-        out: (2, rows, columns): class id, and round(its probability x 250); both 255 where a pixel is not valid.
+        out: (1 or 2, rows, columns): class id, and round(its probability x 250); 255 where a pixel is not valid.
     """
-    best = probability.argmax(axis=0)
-    out[0] = ids[best]
-    quantise(probability.max(axis=0)[None], None, out[1:])
+    # Layer by layer, of equals the first: much quicker than argmax along the axis that varies slowest.
+    highest = probability[0].copy()
+    out[0] = ids[0]
+    for layer, value in zip(probability[1:], ids[1:], strict=True):
+        np.copyto(out[0], value, where=layer > highest)
+        np.maximum(highest, layer, out=highest)
+    if len(out) > 1:
+        quantise(highest[None], None, out[1:])
     if valid is not None:
         out[:, ~valid] = NODATA
 
@@ -236,10 +305,11 @@ def binarise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
         probability: (1, rows, columns), 0 to 1.
         valid: (rows, columns), or None where all are.
         threshold: 0 to 1.
-        out: (2, rows, columns): 1 or 0, and round(probability x 250); both 255 where a pixel is not valid.
+        out: (1 or 2, rows, columns): 1 or 0, and round(probability x 250); 255 where a pixel is not valid.
     """
-    quantise(probability.copy(), None, out[1:])
-    out[0] = out[1] >= max(1, math.ceil(threshold * PROBABILITY_LEVELS - 1e-9))
+    levels = out[-1:]
+    quantise(probability, None, levels)
+    np.greater_equal(levels[0], max(1, math.ceil(threshold * PROBABILITY_LEVELS - 1e-9)), out=out[0], casting="unsafe")
     if valid is not None:
         out[:, ~valid] = NODATA
 
@@ -269,10 +339,3 @@ def _profile(grid: Grid, layout: Layout) -> dict[str, Any]:
 
 def _checksum(rows: Bytes) -> int:
     return zlib.crc32(np.ascontiguousarray(rows).data)
-
-
-def _failure(error: Exception, path: Path) -> OutputError:
-    text = str(error).strip().splitlines()
-    if any("No space left" in line or "Disk quota" in line for line in text):
-        return DiskFullError(f"The disk is full: {path.name} could not be written completely.", "Free some space.")
-    return OutputError(f"The raster {path.name} cannot be written: {text[0] if text else type(error).__name__}.")

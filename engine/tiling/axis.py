@@ -52,17 +52,28 @@ class TileAxis:
         end = self.length if index == self.count - 1 else self.borders[index] + half
         return first, end
 
+    def settled(self, index: int) -> tuple[int, int]:
+        """First pixel and end of what is final once tile ``index`` is added, and was not before."""
+        first, end = self.support(index)
+        return first, end if index == self.count - 1 else end - self.ramp
+
     def weights(self, index: int) -> NDArray[np.float32]:
         """Weight of tile ``index`` at each pixel of its support, multiples of 1/64 in 0..1, float32."""
         first, end = self.support(index)
-        weights = np.full(end - first, UNITS, np.int64)
+        weights = np.ones(end - first, np.float32)
         if self.ramp:
-            rising = _ramp(self.ramp)
+            rising, falling = self.ramps
             if index > 0:
                 weights[: self.ramp] = rising
             if index < self.count - 1:
-                weights[len(weights) - self.ramp :] = UNITS - rising
-        return (weights / UNITS).astype(np.float32)
+                weights[len(weights) - self.ramp :] = falling
+        return weights
+
+    @cached_property
+    def ramps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Weights over the first pixels of a tile that has one before it, and over the last of one that has a next."""
+        rising = _ramp(self.ramp)
+        return (rising / UNITS).astype(np.float32), ((UNITS - rising) / UNITS).astype(np.float32)
 
     def touching(self, first: int, end: int) -> range:
         """Indices of the tiles that count somewhere in pixels ``first`` to ``end``."""

@@ -43,15 +43,16 @@ def weighted(probability: Floats, plan: TilePlan, row: int, column: int) -> Floa
 
 def _fade(part: Floats, axis_plan: TileAxis, index: int, axis: int) -> None:
     """Multiply the ramps of ``part`` by their weights; between them the weight is 1."""
-    weights = axis_plan.weights(index)
-    ends = [slice(0, axis_plan.ramp)] if index > 0 else []
+    ramp = axis_plan.ramp
+    rising, falling = axis_plan.ramps
+    ends = [(slice(0, ramp), rising)] if index > 0 else []
     if index < axis_plan.count - 1:
-        ends.append(slice(len(weights) - axis_plan.ramp, None))
-    for end in ends:
+        ends.append((slice(part.shape[axis] - ramp, None), falling))
+    for end, weights in ends:
         if axis == 1:
-            part[:, end] *= weights[end, None]
+            part[:, end] *= weights[:, None]
         else:
-            part[:, :, end] *= weights[end]
+            part[:, :, end] *= weights
 
 
 class RowBlender:

@@ -47,6 +47,14 @@ HIDDEN = (
     "&#x2f;vsicurl&#x2f;http://{}/a.tif",
     "/vsizip//vsicurl?url=http://{}/a.zip/a.tif",
     "WCS:http://{}/w",
+    "NETCDF:&quot;http://{}/a.nc&quot;:v",
+    "NETCDF:http://{}/a.nc#mode=bytes:v",
+    "DODS:http://{}/a",
+    "vrt://http://{}/a.tif?bands=1",
+    "MVT:http://{}/1/2/3.pbf",
+    "ZARR:&quot;/vsizip/vsicurl/http://{}/a.zarr&quot;",
+    "STACIT:http://{}/a.json",
+    "{{&quot;type&quot;: &quot;MRF_META&quot;, &quot;href&quot;: &quot;http://{}/x&quot;}}",
 )
 
 

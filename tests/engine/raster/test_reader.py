@@ -140,6 +140,16 @@ def test_numbers_that_are_none(make_raster):
     assert np.isfinite(raw).all()
 
 
+@pytest.mark.parametrize("count", [1, 2, 49, 50, 51, 101, 1003])
+def test_percentiles_of_bytes_are_numpys(make_raster, count):
+    values = np.random.default_rng(count).integers(100, 130, (1, 1, count), np.uint8)
+    with open_source(make_raster(values)) as source:
+        stretch = estimate_stretch(source, choose_bands(source, None, 1))
+    low, high = np.percentile(values, (2, 98))
+    assert stretch.low == pytest.approx((low,))
+    assert stretch.high == pytest.approx((max(high, low),), abs=1e-6)
+
+
 def test_image_without_a_valid_pixel_is_stretched_to_nothing(make_raster):
     pixels = np.full((1, 30, 30), -9999, np.int16)
     seen, valid = look(make_raster(pixels, nodata=-9999), needed=1)

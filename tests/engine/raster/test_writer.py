@@ -105,7 +105,7 @@ def test_unwritable_place_is_a_sentence(tmp_path):
 def test_probability_is_written_to_the_nearest_level(values):
     probability = np.array(values, np.float32).reshape(1, 1, -1)
     out = np.empty(probability.shape, np.uint8)
-    quantise(probability.copy(), None, out)
+    quantise(probability, None, out)
     assert np.abs(out / 250 - probability).max() <= 0.5 / 250 + 1e-6
     assert out.max() <= 250
 
@@ -118,6 +118,20 @@ def test_most_probable_class_and_its_probability():
     assert out[1].tolist() == [[125, 175, 255]]
 
 
+def test_classes_without_their_probability_are_those_with_it():
+    probability = np.random.default_rng(2).integers(0, 4, (5, 40, 30)).astype(np.float32) / 4
+    ids, valid = np.array([4, 7, 9, 2, 1], np.uint8), np.arange(1200).reshape(40, 30) % 7 > 0
+    both, alone = np.empty((2, 40, 30), np.uint8), np.empty((1, 40, 30), np.uint8)
+    classify(probability, valid, ids, both)
+    classify(probability, valid, ids, alone)
+    np.testing.assert_array_equal(alone[0], both[0])
+    np.testing.assert_array_equal(alone[0], np.where(valid, ids[probability.argmax(axis=0)], 255))
+    binarise(probability[:1], valid, 0.5, both)
+    binarise(probability[:1], valid, 0.5, alone)
+    np.testing.assert_array_equal(alone[0], both[0])
+    np.testing.assert_array_equal(alone[0], np.where(valid, probability[0] >= 0.5, 255))
+
+
 @given(st.floats(0, 1), st.integers(0, 250))
 def test_threshold_on_one_class_is_that_of_the_written_level(threshold, level):
     out = np.empty((2, 1, 1), np.uint8)
@@ -127,3 +141,21 @@ def test_threshold_on_one_class_is_that_of_the_written_level(threshold, level):
         assert bool(out[0]) == (level / 250 >= threshold - 1e-9)
     else:
         assert not out[0]
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_a_raster_that_lost_a_block_of_an_overview_does_not_verify(tmp_path, level):
+    """The place of the block is removed from the file, as where the disk did not take it: it reads as nodata then."""
+    path = tmp_path / "a.tif"
+    pixels = np.random.default_rng(0).integers(0, 250, (1, 2100, 2100), dtype=np.uint8)
+    pixels[:, :1100] = 255
+    writer = write(path, pixels, probability_layout(["a"], {}), 2100)
+    writer.verify(path)
+    with rasterio.open(path) as dataset:
+        assert dataset.overviews(1) == [4, 16]
+        place = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", 1, level))
+    data = path.read_bytes()
+    assert data.count(place.to_bytes(4, "little")) == 1
+    path.write_bytes(data.replace(place.to_bytes(4, "little"), bytes(4)))
+    with pytest.raises(OutputError, match=r"a\.tif cannot be written"):
+        writer.verify(path)

@@ -1,0 +1,147 @@
+"""How the corpus writes its files: small rasters of every kind, and files that only look like one."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.rpc import RPC
+from rasterio.windows import Window
+from terraspore.engine.raster.grid import make_grid
+from terraspore.engine.raster.pixels import choose_bands
+from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.source import open_source
+from terraspore.engine.raster.stretch import estimate_stretch
+
+ROWS, COLUMNS = 24, 32
+UTM = "EPSG:32618"
+NORTH_UP = Affine(1, 0, 500_000, 0, -1, 4_649_776)
+
+
+@dataclass(frozen=True)
+class Right:
+    """A file that gives a right result, and which.
+
+    Attributes:
+        path: the file.
+        pixels: what a network must see, (layers, rows, columns).
+        valid: where that counts, (rows, columns); None for everywhere.
+        transform: pixel to world; None where another check is better.
+        needed: bands of the model.
+        tolerance: for lossy formats.
+        options: of ``open_source``.
+    """
+
+    path: Path
+    pixels: np.ndarray
+    valid: np.ndarray | None = None
+    transform: Affine | None = NORTH_UP
+    needed: int = 3
+    tolerance: float = 0.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def picture(bands=3, dtype="uint8", low=1, high=200, rows=ROWS, columns=COLUMNS):
+    """Random pixels (bands, rows, columns)."""
+    return np.random.default_rng(bands).integers(low, high, (bands, rows, columns)).astype(dtype)
+
+
+def write(path, pixels, **profile):
+    """Write ``pixels`` with rasterio; beside a profile's keys: mask, colormap, colorinterp, gcps, rpcs, tags."""
+    pixels = np.asarray(pixels)
+    after = {name: profile.pop(name, None) for name in ("mask", "colormap", "colorinterp", "rpcs")}
+    settings = {
+        "driver": "GTiff",
+        "count": pixels.shape[0],
+        "height": pixels.shape[1],
+        "width": pixels.shape[2],
+        "dtype": pixels.dtype.name,
+        "crs": UTM,
+        "transform": NORTH_UP,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **{**settings, **profile}) as dataset:
+            if after["colorinterp"]:
+                dataset.colorinterp = after["colorinterp"]
+            if after["rpcs"]:
+                dataset.rpcs = after["rpcs"]
+            dataset.write(pixels, window=Window(0, 0, pixels.shape[2], pixels.shape[1]))
+            if after["colormap"]:
+                dataset.write_colormap(1, after["colormap"])
+            if after["mask"] is not None:
+                dataset.write_mask(after["mask"])
+    return path
+
+
+def copy_as(source, path, driver, **options):
+    """Another format for ``source``."""
+    rasterio.shutil.copy(source, path, driver=driver, **options)
+    return path
+
+
+def rpcs(height_off=500.0, **changes):
+    """RPCs with which columns run along the longitude and rows against the latitude, shifted by the height.
+
+    At ``height_off`` a pixel's centre (column, row) lies at 8 + (column - 16) * 1e-5 degrees of longitude and
+    45 - (row - 12) * 1e-5 degrees of latitude.
+    """
+    one = [1.0] + [0.0] * 19
+    values = {
+        "height_off": height_off,
+        "height_scale": 100.0,
+        "lat_off": 45.0,
+        "lat_scale": 12e-5,
+        "long_off": 8.0,
+        "long_scale": 16e-5,
+        "line_off": 12.0,
+        "line_scale": 12.0,
+        "samp_off": 16.0,
+        "samp_scale": 16.0,
+        "line_num_coeff": [0.0, 0.0, -1.0] + [0.0] * 17,
+        "line_den_coeff": one,
+        "samp_num_coeff": [0.0, 1.0, 0.0, 5.0] + [0.0] * 16,
+        "samp_den_coeff": one,
+    }
+    return RPC(**{**values, **changes}, err_bias=None, err_rand=None)
+
+
+def vrt(path, body, *, columns=COLUMNS, rows=ROWS, extra="<GeoTransform>500000,1,0,4649776,0,-1</GeoTransform>"):
+    """A VRT with ``body`` as its bands."""
+    path.write_text(f'<VRTDataset rasterXSize="{columns}" rasterYSize="{rows}">{extra}{body}</VRTDataset>', "utf-8")
+    return path
+
+
+def vrt_band(source, *, band=1, kind="Byte", of=1):
+    """One band of a VRT that shows band ``of`` of the file ``source``."""
+    return (
+        f'<VRTRasterBand dataType="{kind}" band="{band}"><SimpleSource><SourceFilename>{source}</SourceFilename>'
+        f"<SourceBand>{of}</SourceBand></SimpleSource></VRTRasterBand>"
+    )
+
+
+def raw_band(source):
+    """A band of a VRT that takes the bytes of any file for pixels."""
+    return (
+        '<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
+        f"<SourceFilename>{source}</SourceFilename></VRTRasterBand>"
+    )
+
+
+def read_all(path):
+    """Everything that a run does with an image before a network sees it."""
+    with open_source(path) as source:
+        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
+        bands = choose_bands(source, None, 3)
+        stretch = estimate_stretch(source, bands)
+        view = View(source, grid, bands, stretch, "uint8" if stretch else "float32")
+        rows = min(grid.height, 4096)
+        out = np.empty((bands.layers, rows, min(grid.width, 4096)), view.dtype)
+        view.read(0, 0, out.shape[2], rows, out)

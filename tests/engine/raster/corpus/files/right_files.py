@@ -1,0 +1,334 @@
+"""Odd rasters that have a right result: what each must give is written down here, independently of the reader."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import rasterio
+from affine import Affine
+from odd_files import COLUMNS, NORTH_UP, ROWS, Right, copy_as, picture, rpcs, vrt, vrt_band, write
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+
+RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
+TABLE = {0: (10, 20, 30, 255), 1: (200, 0, 7, 255), 2: (1, 2, 3, 255), 3: (90, 180, 45, 255)}
+LEFT = np.arange(COLUMNS)[None] < 9
+LEFT = np.repeat(LEFT, ROWS, axis=0)
+
+
+def colours(indices):
+    return np.moveaxis(np.array([TABLE[i][:3] for i in range(4)], np.uint8)[indices], -1, 0)
+
+
+def palette(folder):
+    indices = picture(1, low=0, high=4)
+    return Right(write(folder / "palette.tif", indices, colormap=TABLE), colours(indices[0]))
+
+
+def palette_for_a_model_of_one_band(folder):
+    indices = picture(1, low=0, high=4)
+    grey = np.rint(colours(indices[0]).astype(float).T @ (0.299, 0.587, 0.114)).T[None]
+    return Right(write(folder / "grey_palette.tif", indices, colormap=TABLE), grey, needed=1)
+
+
+def palette_of_one_bit(folder):
+    bits = picture(1, low=0, high=2)
+    path = write(folder / "bits.tif", bits, colormap={0: TABLE[1], 1: TABLE[2]}, nbits=1)
+    return Right(path, colours(bits[0] + 1))
+
+
+def palette_of_sixteen_bits(folder):
+    indices = picture(1, "uint16", low=0, high=4)
+    return Right(write(folder / "palette16.tif", indices, colormap=TABLE), colours(indices[0]))
+
+
+def palette_with_indices_beyond_it_and_a_transparent_one(folder):
+    indices = picture(1, low=0, high=6)
+    path = write(folder / "short.png", indices, driver="PNG", colormap={**TABLE, 2: (1, 2, 3, 0), 255: (0, 0, 0, 0)})
+    valid = (indices[0] < 4) & (indices[0] != 2)
+    return Right(path, np.where(valid, colours(np.minimum(indices[0], 3)), 0), valid)
+
+
+def palette_with_nodata(folder):
+    indices = picture(1, low=0, high=4)
+    valid = indices[0] != 1
+    path = write(folder / "palette_nodata.tif", indices, colormap=TABLE, nodata=1)
+    return Right(path, np.where(valid, colours(indices[0]), 0), valid)
+
+
+def one_bit(folder):
+    bits = picture(1, low=0, high=2)
+    return Right(write(folder / "one_bit.tif", bits, nbits=1), bits * 255, needed=1)  # black and white
+
+
+def twelve_bits(folder):
+    pixels = picture(3, "uint16", low=0, high=4096)
+    return Right(write(folder / "twelve.tif", pixels, nbits=12), pixels)
+
+
+def types(dtype):
+    def make(folder):
+        pixels = picture(3, dtype, low=1 if dtype.startswith("u") else -120, high=120)
+        return Right(write(folder / f"{dtype}.tif", pixels), pixels)
+
+    return make
+
+
+def half_floats(folder):
+    pixels = picture(3, "float32") / 2
+    return Right(write(folder / "half.tif", pixels, nbits=16), pixels)
+
+
+def not_finite(folder):
+    pixels = picture(2, "float32")
+    pixels[:, :4] = np.nan
+    pixels[0, 10, 10], pixels[1, 11, 11], pixels[:, 12, 12] = np.nan, np.inf, -np.inf
+    valid = np.isfinite(pixels).any(axis=0)
+    return Right(write(folder / "nan.tif", pixels), np.where(np.isfinite(pixels), pixels, 0), valid, needed=2)
+
+
+def alpha(folder):
+    pixels = np.concatenate([picture(), np.where(LEFT, 0, 255).astype(np.uint8)[None]])
+    path = write(folder / "alpha.tif", pixels, colorinterp=RGBA)
+    return Right(path, np.where(LEFT, 0, pixels[:3]), ~LEFT)
+
+
+def alpha_of_sixteen_bits(folder):
+    pixels = np.concatenate([picture(3, "uint16"), np.where(LEFT, 20_000, 40_000).astype(np.uint16)[None]])
+    path = write(folder / "alpha16.tif", pixels, colorinterp=RGBA)
+    return Right(path, np.where(LEFT, 0, pixels[:3]), ~LEFT)
+
+
+def mask_within(folder):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="YES"):
+        path = write(folder / "mask.tif", picture(), mask=np.where(LEFT, 0, 255).astype(np.uint8))
+    return Right(path, np.where(LEFT, 0, picture()), ~LEFT)
+
+
+def mask_beside(folder):
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK="NO"):
+        path = write(folder / "beside.tif", picture(), mask=np.where(LEFT, 0, 255).astype(np.uint8))
+    assert path.with_name("beside.tif.msk").is_file()
+    return Right(path, np.where(LEFT, 0, picture()), ~LEFT)
+
+
+def nodata(folder):
+    pixels = np.where(LEFT, 0, picture())
+    pixels[0, 5, 20] = 0  # black in one band is a colour
+    return Right(write(folder / "nodata.tif", pixels.astype(np.uint8), nodata=0), pixels, ~LEFT)
+
+
+def nodata_that_is_no_number(folder):
+    pixels = np.where(LEFT, np.nan, picture(3, "float32")).astype(np.float32)
+    return Right(write(folder / "nan_nodata.tif", pixels, nodata=np.nan), np.nan_to_num(pixels), ~LEFT)
+
+
+def nodata_that_no_pixel_can_have(folder):
+    path = write(folder / "plain.tif", picture())
+    bands = "".join(
+        vrt_band(path, band=b, of=b).replace("<Simple", "<NoDataValue>-9999</NoDataValue><Simple", 1) for b in (1, 2, 3)
+    )
+    return Right(vrt(folder / "impossible.vrt", bands), picture())
+
+
+def nodata_for_each_band(folder):
+    pixels = picture()
+    pixels[0][LEFT], pixels[1][LEFT], pixels[2][LEFT] = 7, 8, 9
+    path = write(folder / "plain.tif", pixels)
+    bands = "".join(
+        vrt_band(path, band=b, of=b).replace("<Simple", f"<NoDataValue>{6 + b}</NoDataValue><Simple", 1)
+        for b in (1, 2, 3)
+    )
+    return Right(vrt(folder / "each.vrt", bands), np.where(LEFT, 0, pixels), ~LEFT)
+
+
+def placed(name, transform, **profile):
+    def make(folder):
+        return Right(
+            write(folder / f"{name}.tif", picture(), transform=transform, **profile), picture(), None, transform
+        )
+
+    return make
+
+
+def control_points_only(folder):
+    corners = [(0, 0), (0, COLUMNS), (ROWS, 0), (ROWS, COLUMNS)]
+    points = [GroundControlPoint(row=r, col=c, x=400_000 + 2 * c, y=4_000_000 - 2 * r) for r, c in corners]
+    path = write(folder / "gcps.tif", picture(), crs=CRS.from_epsg(32618), transform=None, gcps=points)
+    return Right(path, picture(), None, Affine(2, 0, 400_000, 0, -2, 4_000_000))
+
+
+def rpcs_only(folder):
+    path = write(folder / "rpcs.tif", picture(), crs=None, transform=None, rpcs=rpcs())
+    step = 1e-5
+    return Right(path, picture(), None, Affine(step, 0, 8 - 16.5 * step, 0, -step, 45 + 12.5 * step))
+
+
+def no_georeference(folder):
+    path = write(folder / "photo.jpg", picture(), driver="JPEG", quality=100, crs=None, transform=None)
+    with rasterio.open(path) as dataset:
+        pixels = dataset.read()
+    return Right(path, pixels, None, Affine(0.5, 0, 0, 0, -0.5, 0), options={"pixel_size": 0.5})
+
+
+def inks(folder):
+    values = np.zeros((4, ROWS, COLUMNS), np.uint8)
+    values[:, 0, 0], values[:, 0, 1], values[:, 1] = (255, 0, 0, 0), (0, 0, 0, 255), [[0], [100], [200], [55]]
+    share = 1 - values.astype(float) / 255
+    return Right(write(folder / "inks.tif", values, photometric="CMYK"), 255 * share[:3] * share[3], tolerance=1.0)
+
+
+def luminance_and_chrominance(folder):
+    smooth = np.stack([np.add.outer(np.arange(ROWS), k * np.arange(COLUMNS)) for k in (1, 2, 3)]).astype(np.uint8)
+    path = write(folder / "ycbcr.tif", smooth, compress="jpeg", photometric="YCBCR", jpeg_quality=95, tiled=False)
+    return Right(path, smooth, tolerance=12.0)
+
+
+def stored(name, **profile):
+    def make(folder):
+        return Right(write(folder / f"{name}.tif", picture(), **profile), picture())
+
+    return make
+
+
+def formatted(driver, suffix, **options):
+    def make(folder):
+        path = folder / f"copy.{suffix}"
+        copy_as(write(folder / "plain.tif", picture()), path, driver, **options)
+        return Right(path, picture())
+
+    return make
+
+
+def variable_of_netcdf(form, wanted):
+    def make(folder):
+        path = folder / f"{form}.nc"
+        copy_as(write(folder / "plain.tif", picture(2)), path, "netCDF", FORMAT=form)
+        return Right(path, picture(2)[1:], needed=1, options={"part": wanted})
+
+    return make
+
+
+def netcdf_of_one_variable(folder):
+    path = copy_as(write(folder / "plain.tif", picture(1)), folder / "one.nc", "netCDF")
+    return Right(path, picture(1), needed=1)
+
+
+def pages(wanted):
+    def make(folder):
+        path = write(folder / "pages.tif", picture())
+        write(path, 255 - picture(), APPEND_SUBDATASET="YES")
+        return Right(path, picture() if wanted is None else 255 - picture(), options={"part": wanted})
+
+    return make
+
+
+def hundreds_of_bands(folder):
+    pixels = picture(400)
+    return Right(write(folder / "many.tif", pixels, interleave="pixel"), pixels[:3])
+
+
+def terabytes_that_are_not_stored(folder):
+    """2^20 x 2^20 x 3 pixels in a file of some MB: only what is looked at is read."""
+    path = folder / "sparse.tif"
+    size = 1 << 20
+    write(path, picture(3, rows=16, columns=16), width=size, height=size, sparse_ok=True, tiled=True,
+          blockxsize=2048, blockysize=2048, bigtiff="YES")  # fmt: skip
+    expected = np.zeros((3, ROWS, COLUMNS), np.uint8)
+    expected[:, :16, :16] = picture(3, rows=16, columns=16)
+    return Right(path, expected)
+
+
+def virtual(folder):
+    write(folder / "inner.tif", picture())
+    bands = "".join(vrt_band("inner.tif", band=b, of=b) for b in (1, 2, 3))
+    return Right(
+        vrt(folder / "outer.vrt", bands.replace("<SourceFilename>", '<SourceFilename relativeToVRT="1">')), picture()
+    )
+
+
+def virtual_in_virtual(folder):
+    inner = write(folder / "inner.tif", picture())
+    middle = vrt(folder / "middle.xyz", "".join(vrt_band(inner, band=b, of=b) for b in (1, 2, 3)))
+    return Right(vrt(folder / "image.tif", "".join(vrt_band(middle, band=b, of=b) for b in (1, 2, 3))), picture())
+
+
+def named(name):
+    def make(folder):
+        plain = write(folder / "plain.tif", picture())
+        return Right(plain.rename(folder / name), picture())
+
+    return make
+
+
+def link(folder):
+    plain = write(folder / "plain.tif", picture())
+    path = folder / "link.tif"
+    path.symlink_to(plain)
+    return Right(path, picture())
+
+
+def one_pixel(folder):
+    return Right(write(folder / "pixel.tif", picture(rows=1, columns=1)), picture(rows=1, columns=1))
+
+
+def wrong_suffix(folder):
+    path = write(folder / "image.png", picture(), driver="PNG")
+    aux = folder / "image.png.aux.xml"
+    shutil.move(aux, folder / "text.txt.aux.xml")
+    return Right(path.rename(folder / "text.txt"), picture())
+
+
+TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64")
+MAKERS = {
+    maker.__name__: maker
+    for maker in (
+        palette, palette_for_a_model_of_one_band, palette_of_one_bit, palette_of_sixteen_bits,
+        palette_with_indices_beyond_it_and_a_transparent_one, palette_with_nodata, one_bit, twelve_bits, half_floats,
+        not_finite, alpha, alpha_of_sixteen_bits, mask_within, mask_beside, nodata, nodata_that_is_no_number,
+        nodata_that_no_pixel_can_have, nodata_for_each_band, control_points_only, rpcs_only, no_georeference, inks,
+        luminance_and_chrominance, netcdf_of_one_variable, hundreds_of_bands, terabytes_that_are_not_stored, virtual,
+        virtual_in_virtual, link, one_pixel, wrong_suffix,
+    )
+} | {f"type {name}": types(name) for name in TYPES} | {
+    "rotated": placed("rotated", Affine(0.8, -0.6, 500_000, -0.6, -0.8, 4_000_000)),
+    "south up": placed("south_up", Affine(1, 0, 500_000, 0, 1, 4_000_000)),
+    "mirrored": placed("mirrored", Affine(-1, 0, 500_000, 0, -1, 4_000_000)),
+    "sheared": placed("sheared", Affine(1, 0.3, 500_000, 0, -1, 4_000_000)),
+    "degrees": placed("degrees", Affine(1e-5, 0, 8, 0, -1e-5, 45), crs="EPSG:4326"),
+    "degrees beyond 180": placed("beyond", Affine(1e-5, 0, 190, 0, -1e-5, 45), crs="EPSG:4326"),
+    "pixels that are not square": placed("oblong", Affine(2, 0, 500_000, 0, -0.5, 4_000_000)),
+    "feet": placed("feet", Affine(3.28, 0, 2_000_000, 0, -3.28, 500_000), crs="EPSG:2263"),
+    "no coordinate system": placed("no_crs", NORTH_UP, crs=None),
+    "a coordinate system of its own": placed("own", NORTH_UP, crs='ENGCRS["site",EDATUM["here"],CS[Cartesian,2],'
+                                             'AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'),
+    "planar-separate": stored("planar", interleave="band"),
+    "by pixel": stored("chunky", interleave="pixel"),
+    "big-endian": stored("big_endian", ENDIANNESS="BIG"),
+    "BigTIFF": stored("big", bigtiff="YES"),
+    "small tiles": stored("tiles", tiled=True, blockxsize=16, blockysize=16),
+    "strips of a row": stored("strips", blockysize=1, compress="lzw", predictor=2),
+    "zstd": stored("zstd", compress="zstd"),
+    "lerc": stored("lerc", compress="lerc"),
+    "cloud-optimised": formatted("COG", "tif"),
+    "PNG": formatted("PNG", "png"),
+    "JPEG 2000": formatted("JP2OpenJPEG", "jp2", QUALITY="100", REVERSIBLE="YES"),
+    "WebP": formatted("WEBP", "webp", LOSSLESS="YES"),
+    "Erdas": formatted("HFA", "img"),
+    "ENVI": formatted("ENVI", "dat", INTERLEAVE="BIL"),
+    "netCDF by number": variable_of_netcdf("NC", "2"),
+    "netCDF by name": variable_of_netcdf("NC", "Band2"),
+    "HDF5 by name": variable_of_netcdf("NC4", "Band2"),
+    "first of several pages": pages(None),
+    "second of several pages": pages("2"),
+    "unicode": named("ü 日本 ☂.tif"),
+    "colon": named("a:b.tif"),
+    "address": named("zip+http:x.tif"),
+    "per cent": named("100%.tif"),
+    "quotes": named("\"'`$(x);.tif"),
+    "leading dash": named("--help"),
+    "new line": named("a\nb.tif"),
+    "as long as names may be": named("x" * 251 + ".tif"),
+}  # fmt: skip

@@ -1,0 +1,130 @@
+"""The whole corpus through the real commands, in one process of the engine with a limit on its memory."""
+
+from __future__ import annotations
+
+import json
+import queue
+import resource
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import refused_files
+import right_files
+
+ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
+#: Bytes of address space that the engine may take: libraries and threads take some 3 GB of it without using them.
+LIMIT = 8 << 30
+SECONDS = 60
+#: Kinds of bytes with square pixels that go through a model as well: the chain behind the reader is the same for all.
+RUN = (
+    "palette", "palette_for_a_model_of_one_band", "one_bit", "alpha", "mask_within", "nodata", "control_points_only",
+    "inks", "hundreds_of_bands", "virtual_in_virtual", "rotated", "no coordinate system", "netCDF by name",
+    "second of several pages", "leading dash", "new line", "terabytes_that_are_not_stored",
+)  # fmt: skip
+
+
+class Engine:
+    """``terraspore serve`` with a limit on its memory."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "terraspore", "serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT)),  # noqa: PLW1509
+        )
+        self.lines: queue.Queue[bytes] = queue.Queue()
+        self.said: list[bytes] = []
+        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True).start()
+        self.number = 0
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.put(line)
+
+    def run(self, *words):
+        """The last event of a command."""
+        self.number += 1
+        message = {"type": "run", "id": self.number, "arguments": list(map(str, words))}
+        self.process.stdin.write(json.dumps(message).encode() + b"\n")
+        self.process.stdin.flush()
+        while True:
+            event = json.loads(self.lines.get(timeout=SECONDS))
+            assert event["id"] == self.number, event
+            if event["type"] in ("result", "error"):
+                return event
+
+    def resident(self):
+        """The most memory that the process has had, in bytes."""
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) << 10
+
+
+@pytest.fixture(scope="module")
+def engine():
+    engine = Engine()
+    yield engine
+    engine.process.stdin.close()
+    assert engine.process.wait(timeout=20) == 0
+    assert b"Traceback" not in b"".join(engine.said)
+
+
+def words_of(case):
+    words = []
+    if "part" in case.options and case.options["part"] is not None:
+        words.append(f"--subdataset={case.options['part']}")
+    if "pixel_size" in case.options:
+        words.append(f"--pixel-size={case.options['pixel_size']}")
+    return [*words, "--", case.path]
+
+
+@pytest.mark.parametrize("name", right_files.MAKERS)
+def test_info_of_what_is_right(engine, tmp_path, name):
+    case = right_files.MAKERS[name](tmp_path)
+    event = engine.run("info", *words_of(case))
+    assert event["type"] == "result", event
+    rows, columns = case.pixels.shape[1:]
+    if name != "terabytes_that_are_not_stored":
+        assert (event["summary"]["width"], event["summary"]["height"]) == (columns, rows)
+    assert engine.resident() < 700 << 20
+
+
+@pytest.mark.parametrize("name", refused_files.MAKERS)
+def test_info_of_what_is_refused(engine, tmp_path, name):
+    path = refused_files.MAKERS[name][0](tmp_path)
+    event = engine.run("info", "--", path)
+    if name in ("2^31 columns",):  # its size can be said, though not be worked on
+        assert event["type"] == "result" or event["exit_code"] == 2
+        return
+    assert event["type"] == "error", event
+    assert event["exit_code"] == 2, event
+    assert event["code"] not in ("InternalError", "ProtocolError"), event
+    assert "\n" not in event["text"]
+    assert engine.resident() < 700 << 20
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_a_model_that_passes_a_band_through_gives_it_back(engine, make_model, tmp_path, name):
+    case = right_files.MAKERS[name](tmp_path)
+    model = make_model(np.eye(case.needed)[:1], task="segmentation")
+    pixel = engine.run("info", *words_of(case))["summary"]["pixel_width_m"]
+    words = [f"--output={tmp_path / 'classes.tif'}", f"--probability={tmp_path / 'p.tif'}", f"--resolution={pixel!r}"]
+    if name == "terabytes_that_are_not_stored":
+        words.append(f"--extent=500000,{4_649_776 - 24},500032,4649776")
+    event = engine.run("segment", *words, f"--model={model}", *ONNX, *words_of(case))
+    assert event["type"] == "result", event
+    expected = np.minimum(case.pixels[0].astype(float), 250)
+    if case.valid is not None:
+        expected[~case.valid] = 255
+    with rasterio.open(tmp_path / "p.tif") as result:
+        np.testing.assert_allclose(result.read(1), expected, rtol=0, atol=case.tolerance)
+        assert result.transform.almost_equals(case.transform)
+        assert len(result.tags()["MODEL_SHA256"]) == 64
+    assert engine.resident() < 700 << 20

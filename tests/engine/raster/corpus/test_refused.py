@@ -1,0 +1,36 @@
+"""Files that cannot be used are refused with one sentence, in little time and memory."""
+
+from __future__ import annotations
+
+import re
+import resource
+import signal
+
+import pytest
+import refused_files
+from odd_files import read_all
+from terraspore.engine.errors import UserError, shown
+
+
+@pytest.fixture(autouse=True)
+def a_hang_is_a_failure():
+    """A read that waits in native code hears no exception, so the alarm ends the process."""
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+
+
+@pytest.mark.parametrize("name", refused_files.MAKERS)
+def test_one_sentence(tmp_path, name):
+    maker, words = refused_files.MAKERS[name]
+    path = maker(tmp_path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError) as caught:
+        read_all(path)
+    text = str(caught.value)
+    assert re.search(words, text), text
+    assert "\n" not in text
+    assert text.endswith(".")
+    assert caught.value.exit_code == 2
+    assert shown(path.name)[:60] in text or name == "2^31 columns"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10  # kB

@@ -1,0 +1,44 @@
+"""Odd rasters that have a right result give it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import right_files
+from terraspore.engine.raster.grid import cut, make_grid
+from terraspore.engine.raster.pixels import choose_bands
+from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.source import open_source
+
+
+@pytest.mark.parametrize("name", right_files.MAKERS)
+def test_right_result(tmp_path, name):
+    case = right_files.MAKERS[name](tmp_path)
+    rows, columns = case.pixels.shape[1:]
+    with open_source(case.path, **case.options) as source:
+        bands = choose_bands(source, None, case.needed)
+        whole = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
+        grid = cut(whole, 0, 0, columns, rows)
+        dtype = "uint8" if source.dtype == "uint8" else "float32"
+        seen = np.full((bands.layers, rows, columns), 77, dtype)
+        valid = View(source, grid, bands, None, dtype).read(0, 0, columns, rows, seen)
+        if case.transform is not None:
+            assert source.transform.almost_equals(case.transform, 1e-7)
+        if name != "terabytes_that_are_not_stored":
+            assert (source.width, source.height) == (columns, rows)
+    assert seen.shape == case.pixels.shape
+    np.testing.assert_allclose(seen, case.pixels.astype(dtype), rtol=0, atol=case.tolerance)
+    expected = np.ones((rows, columns), bool) if case.valid is None else case.valid
+    np.testing.assert_array_equal(np.ones_like(expected) if valid is None else valid, expected)
+
+
+def test_the_first_of_several_pages_is_said_to_be_one(tmp_path):
+    case = right_files.MAKERS["first of several pages"](tmp_path)
+    with open_source(case.path) as source:
+        assert "holds 2 images" in source.remarks[0]
+        assert "--subdataset" in source.remarks[0]
+
+
+def test_rpcs_are_said_to_take_the_ground_for_flat(tmp_path):
+    with open_source(right_files.rpcs_only(tmp_path).path) as source:
+        assert "flat ground at 500 m" in source.remarks[0]

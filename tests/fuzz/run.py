@@ -1,0 +1,48 @@
+"""One target under the coverage-guided fuzzer: ``python tests/fuzz/run.py TARGET FOLDER SECONDS [SEED]``.
+
+FOLDER keeps what was found to be interesting from one run to the next, and below ``crashes`` what broke a target.
+Exit code 0 where nothing did. Without SEED every run goes another way.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import atheris
+
+sys.path.insert(0, str(Path(__file__).parent))
+from targets import TARGETS
+
+#: What libFuzzer takes for too long an input, too much memory (MB) and too long a time (s).
+LONGEST, MEMORY, TIME = 16_384, 2048, 20
+
+
+def main(name: str, folder: Path, seconds: int, seed: int = 0) -> None:
+    """Fuzz the target ``name``."""
+    target = TARGETS[name]
+    with atheris.instrument_imports(include=["terraspore"]):
+        importlib.import_module(f"terraspore.{target.module}")
+    corpus, crashes = folder / name, folder / "crashes"
+    corpus.mkdir(parents=True, exist_ok=True)
+    crashes.mkdir(exist_ok=True)
+    for number, data in enumerate(target.seeds()):
+        (corpus / f"seed-{number}").write_bytes(data)
+    options = [
+        f"-max_total_time={seconds}",
+        f"-seed={seed}",  # 0: by the clock
+        f"-max_len={LONGEST}",
+        f"-rss_limit_mb={MEMORY}",
+        f"-timeout={TIME}",
+        f"-artifact_prefix={crashes}/{name}-",
+        "-print_final_stats=1",
+        "-verbosity=1",
+        str(corpus),
+    ]
+    atheris.Setup([sys.argv[0], *options], target.check)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), *(int(number) for number in sys.argv[3:5]))

@@ -1,0 +1,274 @@
+"""What is fuzzed: for each reader of files or messages of others its seeds, and what must hold for any bytes.
+
+A target raises where something is wrong: another exception than the reader's own errors, a result that breaks its
+promise, or (seen by the fuzzer) too much memory or time.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target: ``seeds`` gives inputs to begin with, ``check`` takes any bytes, ``module`` is watched."""
+
+    seeds: Callable[[], list[bytes]]
+    check: Callable[[bytes], None]
+    module: str
+
+
+def as_file(data: bytes, suffix: str) -> Path:
+    """A file of this process with the content ``data``; the same one each time."""
+    folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    path = folder / f"terraspore-fuzz-{os.getpid()}{suffix}"
+    path.write_bytes(data)
+    return path
+
+
+def expect_sentence(error: Exception) -> None:
+    """One line that ends with a full stop."""
+    text = str(error)
+    assert text.strip(), "an empty sentence"
+    assert "\n" not in text.partition(":")[0], text
+
+
+def checkpoint_seeds() -> list[bytes]:
+    import numpy as np
+    from terraspore.engine.models.checkpoint import write_checkpoint
+
+    path = as_file(b"", ".ckpt")
+    seeds = []
+    for kind in ("float32", "float16", "int32", "bool"):
+        write_checkpoint(path, {"a": np.ones((2, 3), kind), "step": np.array(1, np.int32)})
+        seeds += [path.read_bytes(), path.read_bytes()[:-17]]
+    return seeds
+
+
+def check_checkpoint(data: bytes) -> None:
+    import numpy as np
+    from terraspore.engine.errors import CheckpointError
+    from terraspore.engine.models.checkpoint import read_checkpoint
+
+    try:
+        tensors = read_checkpoint(as_file(data, ".ckpt"))
+    except CheckpointError as error:
+        expect_sentence(error)
+        return
+    assert sum(tensor.nbytes for tensor in tensors.values()) <= 2 * len(data), "more than the file holds"
+    assert all(np.isfinite(tensor).all() for tensor in tensors.values() if tensor.dtype.kind == "f")
+
+
+def card_seeds() -> list[bytes]:
+    return [path.read_bytes() for path in (ROOT / "resources" / "models").glob("*/card.json")] or [b'{"format": 1}']
+
+
+def check_card(data: bytes) -> None:
+    from terraspore.engine.errors import CardError
+    from terraspore.engine.models.card import card_text, parse_card, read_card
+
+    try:
+        card = read_card(as_file(data, ".json"))
+    except CardError as error:
+        expect_sentence(error)
+        return
+    assert parse_card(card_text(card), "again") == card
+
+
+def mindir_seeds() -> list[bytes]:
+    return [(ROOT / "tests" / "engine" / "mindir" / "data" / "small.mindir").read_bytes()]
+
+
+def check_mindir(data: bytes) -> None:
+    from terraspore.engine.errors import GraphError
+    from terraspore.engine.mindir import convert, read_mindir
+
+    try:
+        network = read_mindir(data)
+        assert all(entry.data is not None and entry.data.shape == entry.shape for entry in network.parameters)
+        assert sum(entry.data.nbytes for entry in network.parameters) <= len(data)
+        convert(network)
+    except GraphError as error:
+        expect_sentence(error)
+
+
+def onnx_seeds() -> list[bytes]:
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["image", "w"], ["y"], pads=[0, 0, 0, 0]), helper.make_node("Sigmoid", ["y"], ["z"])],
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 1, "h", "w"])],
+        [numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32), "w")],
+    )
+    return [helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()]
+
+
+def check_onnx(data: bytes) -> None:
+    import numpy as np
+    from onnx import numpy_helper
+    from terraspore.engine.errors import GraphError
+    from terraspore.engine.models.onnx_model import parse_onnx
+
+    try:
+        model = parse_onnx(data, "x.onnx")
+    except GraphError as error:
+        expect_sentence(error)
+        return
+    assert not any(
+        node.op_type in ("Loop", "If", "Scan") or node.domain not in ("", "ai.onnx") for node in model.graph.node
+    )
+    for tensor in model.graph.initializer:
+        assert not tensor.external_data
+        values = numpy_helper.to_array(tensor)
+        assert values.dtype.kind != "f" or np.isfinite(values).all()
+
+
+_VRT = b"""<VRTDataset rasterXSize="4" rasterYSize="3"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>
+<SourceFilename relativeToVRT="1">%s</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"""
+
+
+def vrt_seeds() -> list[bytes]:
+    names = (
+        b"a.tif", b"/dev/null", b"/vsicurl/http://x/a.tif", b"&lt;VRTDataset>", b"<![CDATA[/dev/zero]]>",
+        b"MEM:::D", b"NETCDF:&quot;/dev/null&quot;:a", b"<!-- a -->x",
+    )  # fmt: skip
+    return [_VRT % name for name in names] + [
+        b'<VRTDataset subClass="VRTRawRasterBand"/>',
+        b"<PixelFunctionLanguage>Python",
+    ]
+
+
+def check_vrt(data: bytes) -> None:
+    """Whatever stands in the text as it is must be found, and nothing but the reader's own error be raised."""
+    from terraspore.engine.errors import SourceError
+    from terraspore.engine.raster.references import check_references
+
+    try:
+        check_references(as_file(data, ".vrt"))
+    except SourceError as error:
+        expect_sentence(error)
+        return
+    if b"<VRTDataset" in data[:1024]:
+        assert not re.search(rb"VRTRawRasterBand|PixelFunctionCode|/vsicurl|/vsis3|MEM:::", data), data
+        assert not re.search(rb"<SourceFilename>/dev/(null|zero|tty)</SourceFilename>", data), data
+
+
+def command_seeds() -> list[bytes]:
+    return [
+        b'{"type": "run", "id": 1, "arguments": ["extract", "roads", "a.tif", "--output=b.gpkg"]}\n',
+        b'{"type": "cancel", "id": 1}\n{"type": "ping"}\n{"type": "ping", "id": 5}\n',
+        b'{"type": "run", "id": 2, "arguments": ["\\ud800\\u0000"]}\n[[[[\n{"type": "x"}',
+    ]
+
+
+def check_command(data: bytes) -> None:
+    """A server that only queues: each line is a run, an answer or nothing, and what it says is the protocol."""
+    from terraspore.engine.cli.messages import RunMessage, parse_message
+    from terraspore.engine.cli.serve import Channel, Server
+    from terraspore.engine.cli.services import Services
+
+    said = io.StringIO()
+    server = Server(Channel(said), Services())
+    for line in data.split(b"\n"):
+        try:
+            message = parse_message(line)
+        except ValueError as error:
+            assert len(str(error)) < 300  # noqa: PT017 (either outcome is right)
+            continue
+        if isinstance(message, RunMessage):
+            assert all("\0" not in word for word in message.arguments)
+            [word.encode("utf-8", "surrogateescape") for word in message.arguments]
+    for line in data.split(b"\n")[:20]:
+        server.take(line)
+    server.end()
+    for text in said.getvalue().splitlines():
+        assert json.loads(text)["type"] in ("pong", "error")
+
+
+def event_seeds() -> list[bytes]:
+    return [
+        b'{"type": "plan", "tiles": 4, "width": 100, "height": 80, "resolution": 1.0, "tile": 64, "overlap": 16, '
+        b'"model": "m", "runtime": "r", "device": "cpu", "reason": "x", "memory_bytes": 1000, "seconds": 2, "id": 1}\n',
+        b'{"type": "progress", "stage": "infer", "done": 1, "total": 4, "rate": 1e3, "eta": null, "id": 1}\n',
+        b'{"type": "message", "text": "a", "level": "warning"}\n{"type": "pong"}\n{"type": "later"}\n',
+        b'{"type": "result", "outputs": {"vectors": "/a.gpkg"}, "summary": {"a": 1, "b": null}, "seconds": 1, '
+        b'"text": ""}\n',
+        b'{"type": "error", "code": "SourceError", "text": "x", "hint": null, "exit_code": 2, "id": 3}\nwords\n',
+    ]
+
+
+def check_event(data: bytes) -> None:
+    import math
+
+    from terraspore.plugin.engine_process.errors import ProtocolError
+    from terraspore.plugin.engine_process.protocol import LineSplitter, Progress, Result, parse_line
+
+    splitter = LineSplitter(limit=1000)
+    cut = data[0] if data else 0
+    try:
+        lines = splitter.feed(data[1 : 1 + cut]) + splitter.feed(data[1 + cut :])
+        for line in lines:
+            found = parse_line(line)
+            if found is None:
+                continue
+            assert found.run is None or 0 <= found.run < 1 << 53
+            if isinstance(found.event, Progress):
+                assert 0 <= found.event.done <= found.event.total
+                assert all(value is None or math.isfinite(value) for value in (found.event.rate, found.event.eta))
+            if isinstance(found.event, Result):
+                assert all(isinstance(path, str) and path and "\0" not in path for path in found.event.outputs.values())
+                assert all(
+                    value is None or isinstance(value, (str, int, float)) for value in found.event.summary.values()
+                )
+    except ProtocolError as error:
+        expect_sentence(error)
+
+
+def torch_seeds() -> list[bytes]:
+    import zipfile
+    from pickle import dumps
+
+    seeds = [dumps({"a": 1}, protocol=2)]
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w") as archive:
+        archive.writestr("archive/data.pkl", dumps({"a": [1, (2, 3)]}, protocol=2))
+        archive.writestr("archive/data/0", bytes(16))
+    return [*seeds, memory.getvalue()]
+
+
+def check_torch(data: bytes) -> None:
+    """The instructions of a pickle are read and never carried out: nothing but tensors comes of any bytes."""
+    import numpy as np
+    from terraspore.engine.errors import CheckpointError
+    from terraspore.training.weights.torch_file import read_torch
+
+    try:
+        tensors = read_torch(as_file(data, ".pth"))
+    except CheckpointError as error:
+        expect_sentence(error)
+        return
+    assert all(isinstance(tensor, np.ndarray) for tensor in tensors.values())
+
+
+TARGETS = {
+    "checkpoint": Target(checkpoint_seeds, check_checkpoint, "engine.models.checkpoint"),
+    "card": Target(card_seeds, check_card, "engine.models.card"),
+    "mindir": Target(mindir_seeds, check_mindir, "engine.mindir"),
+    "onnx": Target(onnx_seeds, check_onnx, "engine.models.onnx_model"),
+    "vrt": Target(vrt_seeds, check_vrt, "engine.raster.references"),
+    "command": Target(command_seeds, check_command, "engine.cli.serve"),
+    "event": Target(event_seeds, check_event, "plugin.engine_process.protocol"),
+    "torch": Target(torch_seeds, check_torch, "training.weights.torch_file"),
+}

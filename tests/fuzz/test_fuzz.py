@@ -1,0 +1,106 @@
+"""A short run of every fuzz target; ``make fuzz`` is the long one. Crashes that were found stand in ``FOUND``."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parent))
+from targets import TARGETS
+
+#: Seconds for each target, beside some two for its start.
+SECONDS = int(os.environ.get("FUZZ_SECONDS", "2"))
+GUIDED = importlib.util.find_spec("atheris") is not None
+
+#: Inputs that broke a target once: lines of brackets ended the thread that reads the server's stdin.
+FOUND = [
+    ("command", b"[" * 50_000),
+    ("command", b'{"type": "ping", "id":' * 20_000),
+    ("event", b"\xff" + b"[" * 200 + b"\n" + b'{"type":' * 50),
+    ("event", b'\xff{"type": "result", "outputs": {}, "summary": {"a": {"b": []}}, "seconds": 1, "text": ""}\n'),
+    # The name of an operator with a line end in it made two lines of the sentence about it.
+    (
+        "onnx",
+        base64.b64decode(
+            "CAg6nQEKJjoFaW1hZ2UKAXcSAXkiBENvbgrV7usEcGFkc0AAQABAAEAAoAEHCg8KAXkSAXoiB1NpZ21vaWQSKGcqGwgBCAMIAQgB"
+            "EAFCAAAAAAAAAAAAAIA/AACAP1oiCgVpbWFnbRIZChcIARITCgMSAW4KAggDCgMSAWgKAxIBd2IeCgF6EhkKFwgBEhMKAxIBbgoC"
+            "CCEKAxIBaAoDEgF3QgQKABAR"
+        ),
+    ),
+    ("vrt", b'<VRTDataset a="<!--"><SourceFilename>/dev/null</SourceFilename><b c="-->"/></VRTDataset>'),
+    ("vrt", b"<VRTDataset><SimpleSource SourceFilename='/dev/null'/></VRTDataset>"),
+    ("vrt", b"<VRTDataset>" + b"<!-- " * 3000),
+]
+
+
+@pytest.mark.parametrize(("name", "data"), FOUND)
+def test_what_was_found(name, data):
+    TARGETS[name].check(data)
+
+
+#: Bytes that protobuf reads in Python, and does not read in C++, where ONNX's checker lives.
+READ_IN_PYTHON_ONLY = (
+    "CAg6nQEKJgoFaW1hZ2UKAXcSAXkiBENvbnYqEQoEcGFkc0AAQABAAEAAoAEHCg8KAXkSAXoiB1NpZ21vaWQSAWcqGwgBCAMIAQgB"
+    "EAFCAXdKDCoAqARwYWRzQABAAEAAQACgAQcKDwoBeRIBeiIHCgMSAW4KAggDCgMSAWgKAxIBd2IeCgF6EhkKF/j+7ez1/O4GbgoC"
+    "CAEKAxIBaAoDEgF3QgQKABAR"
+)
+
+
+@pytest.mark.parametrize("implementation", ["python", "upb"])
+def test_what_only_one_protobuf_reads(implementation):
+    program = "import base64, sys; from targets import TARGETS; TARGETS['onnx'].check(base64.b64decode(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, READ_IN_PYTHON_ONLY],
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": implementation},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_are_taken(name):
+    for seed in TARGETS[name].seeds():
+        TARGETS[name].check(seed)
+
+
+@pytest.mark.skipif(not GUIDED, reason="atheris has no wheel here; the targets run under hypothesis instead")
+@pytest.mark.parametrize("name", TARGETS)
+def test_coverage_guided(tmp_path, name):
+    seed = "1"  # what a test run finds must not hang on chance; `make fuzz` goes other ways each time
+    run = [sys.executable, str(Path(__file__).with_name("run.py")), name, str(tmp_path), str(SECONDS), seed]
+    done = subprocess.run(run, capture_output=True, text=True, errors="replace", timeout=SECONDS + 100)
+    crashes = [path.read_bytes()[:2000] for path in (tmp_path / "crashes").iterdir()]
+    assert done.returncode == 0, (crashes, done.stdout[-2000:], done.stderr[-2000:])
+    assert not crashes
+    executed = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+    assert executed, done.stderr[-2000:]
+    assert int(executed[1]) > 50
+
+
+@pytest.mark.skipif(GUIDED, reason="atheris runs the targets")
+@pytest.mark.parametrize("name", TARGETS)
+def test_seeds_changed_at_random(name):
+    seeds = TARGETS[name].seeds()
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.randoms(use_true_random=False), st.binary(max_size=200))
+    def examples(chance: random.Random, noise: bytes) -> None:
+        data = bytearray(chance.choice(seeds) or noise)
+        for _ in range(chance.randint(1, 8)):
+            place = chance.randrange(len(data) + 1)
+            data[place : place + chance.randint(0, 4)] = noise[: chance.randint(0, 8)]
+        TARGETS[name].check(bytes(data))
+
+    examples()
