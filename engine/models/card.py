@@ -222,6 +222,7 @@ def check_card(card: ModelCard, origin: str) -> None:
     """
 
     def refuse(text: str) -> CardError:
+        """The error that names the card."""
         return CardError(f"The model card {origin}: {text}.")
 
     if Path(card.weights).name != card.weights or "\\" in card.weights or card.weights in {".", ".."}:

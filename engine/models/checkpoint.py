@@ -103,6 +103,7 @@ class _Entry:
 
     @property
     def content_bytes(self) -> int:
+        """Length of the content."""
         return sum(length for _, length in self.pieces)
 
 

@@ -77,6 +77,9 @@ def check_graph(model: onnx.ModelProto, origin: str) -> None:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise GraphError(f"The model {origin} is not valid ONNX: {_first_line(error)}.") from None
+    except ValueError:
+        # Protobuf in Python, which MindSpore asks for in its process, reads some bytes that the checker's does not.
+        raise GraphError(f"{origin} is no ONNX model, or a damaged one.") from None
 
 
 def _check_node(node: onnx.NodeProto, origin: str) -> None:

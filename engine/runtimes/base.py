@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -18,6 +18,9 @@ Tiles = NDArray[Any]
 Probabilities = NDArray[np.float32]
 #: Makes a MindSpore network by name (``training.networks.create_network``).
 NetworkFactory = Callable[..., Any]
+#: What ``Session.predict_each`` gives; close it to end it early.
+Results = Generator[Probabilities | None, None, None]
+PredictEach = Callable[[Iterable[Tiles | None]], Results]
 
 
 class Session(Protocol):
@@ -49,8 +52,26 @@ class Session(Protocol):
             OutOfMemoryError: there was not enough memory.
         """
 
+    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
+        """Probabilities of one batch after the other, in their order.
+
+        The runtime may take some batches ahead, so that it need not wait while the caller uses a result.
+
+        Args:
+            batches: as ``predict`` takes them; None gives None, and keeps its place.
+
+        Raises:
+            InferenceError: the runtime failed.
+            OutOfMemoryError: there was not enough memory.
+        """
+
     def close(self) -> None:
         """Free the model. The session cannot be used afterwards."""
+
+
+def one_by_one(predict: Callable[[Tiles], Probabilities]) -> PredictEach:
+    """``predict_each`` of what computes a batch in one call."""
+    return lambda batches: (None if tiles is None else predict(tiles) for tiles in batches)
 
 
 @dataclass(frozen=True)
@@ -132,7 +153,7 @@ def failure_of(error: Exception, what: str) -> TerraSporeError:
     text = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
     lowered = str(error).lower()
     if isinstance(error, MemoryError) or any(
-        mark in lowered for mark in ("bad_alloc", "out of memory", "alloc failed")
+        mark in lowered for mark in ("bad_alloc", "out of memory", "alloc failed", "failed to allocate")
     ):
         return OutOfMemoryError(f"There was not enough memory while {what}.", "Choose a smaller tile.")
     return InferenceError(f"The runtime failed while {what}: {text[:300]}")

@@ -13,6 +13,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..errors import ModelError, OutputError
 from ..models.files import open_regular
 from ..output.atomic import atomic_output
@@ -43,19 +46,24 @@ def cache_key(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def load_entry(folder: Path | None, name: str) -> bytes | None:
-    """The entry ``name``, or ``None`` where there is no whole one."""
+def load_entry(folder: Path | None, name: str) -> NDArray[np.uint8] | None:
+    """The bytes of the entry ``name``, or ``None`` where there is no whole one.
+
+    They are pages of the file, read when they are looked at; a change of them would not reach the file.
+    """
     if folder is None:
         return None
     path = folder / name
     try:
         with open_regular(path, _MAX_BYTES, ModelError) as (file, size):
-            digest = file.read(_DIGEST)
-            content = file.read(max(size - _DIGEST, 0))
-        if hashlib.sha256(content).digest() != digest:
+            if size <= _DIGEST:
+                return None
+            entry = np.memmap(file, np.uint8, "c")
+        content = entry[:-_DIGEST]
+        if hashlib.sha256(content.data).digest() != entry[-_DIGEST:].tobytes():
             return None
         os.utime(path)  # marks it as used
-    except (ModelError, OSError):
+    except (ModelError, OSError, ValueError):
         return None
     return content
 
@@ -67,8 +75,8 @@ def store_entry(folder: Path | None, name: str, content: bytes | memoryview) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_output(folder / name) as temporary, temporary.open("wb") as file:
+            file.write(content)  # first, so that whatever is aligned in it is so in memory
             file.write(hashlib.sha256(content).digest())
-            file.write(content)
         _sweep(folder, Path(name).suffix)
     except (OSError, OutputError):
         return
@@ -85,7 +93,7 @@ def load_figures(folder: Path | None, name: str) -> dict[str, float]:
     content = load_entry(folder, name)
     if content is None:
         return {}
-    return {str(key): float(value) for key, value in json.loads(content).items()}
+    return {str(key): float(value) for key, value in json.loads(content.tobytes()).items()}
 
 
 def store_figures(folder: Path | None, name: str, figures: Mapping[str, float]) -> None:

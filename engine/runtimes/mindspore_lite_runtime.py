@@ -90,7 +90,7 @@ def _converted(host: RemoteHost, model: Model, request: Request, kind: str) -> P
     name = cache_key("mindspore-lite", graph_identity(model), *settings) + ".mindir"
     known = load_entry(request.cache, name)
     if known is not None:
-        path.write_bytes(known)
+        path.write_bytes(known.data)
         return path
     source = host.folder / "model.onnx"
     source.write_bytes(for_lite(build_graph(model, tile=request.tile), request.tile).SerializeToString())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..models.checkpoint import read_checkpoint
 from ..models.graph import graph_path, known_architectures, training_only_parts
 from ..models.onnx_model import load_onnx
 from ..models.parameters import is_of_parts, is_training_state, match_parameters
-from .base import DeviceInfo, Probabilities, Request, Tiles, check_tiles, failure_of
+from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of, one_by_one
 from .hardware import cpu_title, find_accelerators
 from .tuning import best_batch
 
@@ -137,6 +138,10 @@ class MindSporeSession:
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
             raise failure_of(error, "it computed a tile in MindSpore") from error
         return activate(scores, self._card.activation)
+
+    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
+        """Probabilities of ``batches``, one call for each; see ``Session.predict_each``."""
+        return one_by_one(self.predict)(batches)
 
     def close(self) -> None:
         """Free the network."""

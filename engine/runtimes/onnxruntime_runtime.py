@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ..errors import RuntimeUnavailableError
 from ..models.catalogue import Model
 from ..models.graph import build_graph
-from .base import DeviceInfo, Probabilities, Request, Tiles, check_tiles, failure_of
+from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of, one_by_one
 from .hardware import Accelerator, cpu_title, find_accelerators, usable_threads
 from .tuning import best_batch
 
@@ -41,11 +42,15 @@ class OnnxRuntime:
 
     def devices(self) -> list[DeviceInfo]:
         """The processor, every provider of the build, and accelerators that the build has no provider for."""
+        accelerators = find_accelerators()
+        if not accelerators and sys.platform == "linux":
+            # Nothing but the processor can come out of asking the library, which takes long to import.
+            reason = "" if importlib.util.find_spec("onnxruntime") else "ONNX Runtime is not installed."
+            return [DeviceInfo(self.name, "cpu", cpu_title(), reason)]
         try:
             import onnxruntime
         except ImportError as error:
             return [DeviceInfo(self.name, "cpu", cpu_title(), f"ONNX Runtime cannot be imported: {error}.")]
-        accelerators = find_accelerators()
         found = []
         for device, (provider, package) in PROVIDERS.items():
             present = [entry for entry in accelerators if entry.device == _NEEDS.get(device)]
@@ -178,6 +183,10 @@ class OnnxRuntimeSession:
         except _failures() as error:
             raise failure_of(error, "it computed a tile in ONNX Runtime") from error
         return result
+
+    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
+        """Probabilities of ``batches``, one call for each; see ``Session.predict_each``."""
+        return one_by_one(self.predict)(batches)
 
     def close(self) -> None:
         """Free the model."""

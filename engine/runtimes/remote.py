@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import InferenceError
 from ..models.card import ModelCard
-from .base import Probabilities, Request, Tiles, check_tiles
+from .base import Probabilities, Request, Results, Tiles, check_tiles, one_by_one
 from .hardware import usable_threads
 from .tuning import best_batch
 
@@ -191,6 +191,10 @@ class RemoteSession:
             self._host.ask(do="run", count=len(part))
             result[begin : begin + len(part)] = self._results[: len(part)]
         return result
+
+    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
+        """Probabilities of ``batches``, one call for each; see ``Session.predict_each``."""
+        return one_by_one(self.predict)(batches)
 
     def close(self) -> None:
         """End the process."""

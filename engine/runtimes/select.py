@@ -99,6 +99,7 @@ def open_session(
         RuntimeUnavailableError: what was asked for does not work, or nothing does; with the reason.
         ParameterError: there is no runtime of that name, or the number of threads is not positive.
         ModelError: the model is damaged.
+        OutOfMemoryError: there was not enough memory to try the model.
     """
     runtimes = all_runtimes()
     if runtime != "auto" and runtime not in runtimes:
@@ -108,6 +109,7 @@ def open_session(
     used = [entry for name, entry in runtimes.items() if runtime in {"auto", name}]
     infos = [info for entry in used for info in entry.devices()]
     failures: list[tuple[DeviceInfo, str]] = []
+    shortage: OutOfMemoryError | None = None
     for info in candidates(device, runtime, infos):
         if info.reason:
             failures.append((info, info.reason))
@@ -118,8 +120,11 @@ def open_session(
             seconds = trial(session, model, tile)
         except (RuntimeUnavailableError, InferenceError, OutOfMemoryError) as error:
             failures.append((info, error.text))
+            shortage = error if isinstance(error, OutOfMemoryError) else shortage
             continue
         return session, _reason(session, runtimes, seconds, failures, chosen=device != "auto" or runtime != "auto")
+    if shortage is not None:
+        raise shortage
     raise RuntimeUnavailableError(_nothing_works(device, runtime, infos, failures))
 
 

@@ -17,6 +17,7 @@ def unary(op: str) -> Callable[[Call], Ref]:
     """A primitive of one tensor with a namesake in ONNX."""
 
     def convert(call: Call) -> Ref:
+        """One input, one output."""
         return call.emit(op, [call.tensor(0).name])
 
     return convert
@@ -26,6 +27,7 @@ def binary(op: str) -> Callable[[Call], Ref]:
     """A primitive of two tensors that broadcast; numbers take the tensor's type (float32 unless an integer)."""
 
     def convert(call: Call) -> Ref:
+        """Two inputs, one output."""
         names = [_term(call, index) for index in range(2)]
         return call.emit(op, names)
 
@@ -68,6 +70,7 @@ def reduce(op: str) -> Callable[[Call], Ref]:
     """A reduction over axes given as a constant."""
 
     def convert(call: Call) -> Ref:
+        """The reduction over its axes."""
         axes = call.value(1, "axis", ())
         axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
         keep = int(bool(call.value(2, "keep_dims", False)))

@@ -11,6 +11,7 @@ def resize(mode: str) -> Callable[[Call], Ref]:
     """``ResizeBilinearV2`` or ``ResizeNearestNeighborV2`` -> ``Resize`` to sizes that follow the input."""
 
     def convert(call: Call) -> Ref:
+        """The resize to the target's shape."""
         source, target = call.tensor(0), call.shapes()
         if bool(call.value(2, "align_corners", False)):
             coordinates, rounding = "align_corners", "round_prefer_ceil"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from terraspore.engine.errors import CheckpointError
+from terraspore.engine.models.catalogue import find_model
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.runtimes.base import Request
 from terraspore.engine.runtimes.mindspore_lite_runtime import MindSporeLite, lite_python
@@ -16,6 +17,12 @@ from terraspore.engine.runtimes.select import open_session
 #: What the probabilities of one checkpoint may differ by between runtimes in float32.
 TOLERANCE = 1e-3
 TILE = 128
+#: A large network with random weights, and the small models that come with the program.
+MODELS = {
+    "dlinknet34": lambda random_network: random_network("dlinknet34", tile=TILE),
+    "roads-lednet": lambda _: find_model("roads-lednet"),
+    "landcover-lednet": lambda _: find_model("landcover-lednet"),
+}
 #: Where `make lite` puts MindSpore Lite.
 LITE_ENVIRONMENT = Path(__file__).resolve().parents[3] / ".venv-lite" / "bin" / "python"
 
@@ -49,9 +56,9 @@ def lite():
     return MindSporeLite(python)
 
 
-@pytest.mark.parametrize("architecture", ["dlinknet34", "lednet"])
-def test_mindspore_lite_gives_what_onnx_runtime_gives(random_network, lite, architecture, tmp_path):
-    model = random_network(architecture, tile=TILE)
+@pytest.mark.parametrize("name", MODELS)
+def test_mindspore_lite_gives_what_onnx_runtime_gives(random_network, lite, name, tmp_path):
+    model = MODELS[name](random_network)
     reference = predict(model, "onnxruntime", None)
     for _ in range(2):  # the second time from the cache
         session = lite.open(model, Request("cpu", TILE, threads=2, cache=tmp_path))
@@ -62,9 +69,9 @@ def test_mindspore_lite_gives_what_onnx_runtime_gives(random_network, lite, arch
 
 
 @pytest.mark.mindspore
-@pytest.mark.parametrize("architecture", ["dlinknet34", "lednet"])
-def test_a_checkpoint_gives_the_same_in_all_runtimes(random_network, create_network, architecture):
-    model = random_network(architecture, tile=TILE)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_checkpoint_gives_the_same_in_all_runtimes(random_network, create_network, name):
+    model = MODELS[name](random_network)
     reference = predict(model, "mindspore", create_network)
     assert reference.std() > 0.05, "the probabilities must differ for their agreement to mean anything"
     for runtime in ("onnxruntime", "openvino"):

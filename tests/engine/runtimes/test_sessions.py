@@ -50,6 +50,39 @@ def test_a_result_is_the_callers_own(opened):
     np.testing.assert_array_equal(given, before)
 
 
+def test_batches_come_back_in_order_and_none_keeps_its_place(opened):
+    given = [None, tiles(2), tiles(1), None, None, tiles(5), *(tiles(3) for _ in range(6)), None]
+    results = list(opened.predict_each(iter(given)))
+    assert [result is None for result in results] == [batch is None for batch in given]
+    for batch, result in zip(given, results, strict=True):
+        if batch is not None:
+            np.testing.assert_allclose(result, batch / 250, atol=1e-6)
+
+
+def test_batches_may_end_early(opened):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(tiles(2))
+            yield taken[-1]
+
+    results = opened.predict_each(endless())
+    np.testing.assert_allclose(next(results), taken[0] / 250, atol=1e-6)
+    results.close()
+    assert len(taken) <= 3  # few are taken ahead
+    np.testing.assert_allclose(opened.predict(tiles(3)), tiles(3) / 250, atol=1e-6)
+
+
+def test_an_error_of_whoever_gives_the_batches_comes_through(opened):
+    def broken():
+        yield tiles(2)
+        raise KeyError("broken")
+
+    with pytest.raises(KeyError):
+        list(opened.predict_each(broken()))
+
+
 def test_a_session_says_what_it_is(opened, runtime):
     assert (opened.runtime, opened.device, opened.precision) == (runtime.name, "cpu", "float32")
     assert opened.batch >= 1

@@ -1,0 +1,135 @@
+"""Reading ahead and writing behind: two threads with short queues around the one that computes.
+
+An error in either thread is raised in the computing thread, and leaving the ``with`` block for whatever reason ends
+both threads.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+_POLL = 0.1  # seconds between looks at the flag that ends a thread which waits for a full or empty queue
+
+
+class _End:
+    """Marks the end of a queue and carries the error that caused it."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+class ReadAhead(Generic[T]):
+    """Iterates over ``source`` in a thread, ``depth`` items ahead.
+
+    Args:
+        source: any iterable; it is only ever touched by the thread.
+        depth: how many items may wait.
+    """
+
+    def __init__(self, source: Iterable[T], depth: int = 1) -> None:
+        self._queue: queue.Queue[T | _End] = queue.Queue(depth)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(source,), name="read-ahead", daemon=True)
+
+    def __enter__(self) -> Iterator[T]:
+        """Start the thread and give the items."""
+        self._thread.start()
+        return self._items()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def _items(self) -> Iterator[T]:
+        while True:
+            item = self._queue.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+
+    def _run(self, source: Iterable[T]) -> None:
+        end = _End()
+        try:
+            for item in source:
+                if not _offer(self._queue, item, self._stop):
+                    return
+        except BaseException as error:  # noqa: BLE001 (carried to the other thread, which raises it)
+            end = _End(error)
+        finally:
+            if isinstance(source, Generator):
+                source.close()  # what it has opened belongs to this thread
+        _offer(self._queue, end, self._stop)
+
+
+class WriteBehind(Generic[T]):
+    """Calls ``sink`` in a thread for each item put, at most ``depth`` items behind.
+
+    Args:
+        sink: takes one item; only ever called by the thread, in the order of the items.
+        depth: how many items may wait.
+    """
+
+    def __init__(self, sink: Callable[[T], Any], depth: int = 2) -> None:
+        self._sink = sink
+        self._queue: queue.Queue[T | _End] = queue.Queue(depth)
+        self._stop = threading.Event()
+        self._failed = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="write-behind", daemon=True)
+
+    def __enter__(self) -> Callable[[T], None]:
+        """Start the thread and give the function that takes items."""
+        self._thread.start()
+        return self._put
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the thread finish what waits, or, after an error, end it as it is."""
+        if kind is not None:
+            self._stop.set()
+        _offer(self._queue, _End(), self._failed if kind is None else self._stop)
+        self._thread.join()
+        if kind is None and self._error is not None:
+            raise self._error
+
+    def _put(self, item: T) -> None:
+        if not _offer(self._queue, item, self._failed) and self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                item = self._queue.get(timeout=_POLL)
+            except queue.Empty:
+                continue
+            if isinstance(item, _End):
+                return
+            try:
+                self._sink(item)
+            except BaseException as error:  # noqa: BLE001 (carried to the other thread, which raises it)
+                self._error = error
+                self._failed.set()
+                return
+
+
+def _offer(target: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
+    """Put ``item`` as soon as there is room; False where ``stop`` was set instead."""
+    while not stop.is_set():
+        try:
+            target.put(item, timeout=_POLL)
+        except queue.Full:
+            continue
+        return True
+    return False
