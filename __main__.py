@@ -6,8 +6,11 @@ MindSpore runs everything but training.
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from .engine.cli import run
 from .engine.cli.services import Services
@@ -35,9 +38,22 @@ def create_network(name: str, **options: Any) -> Any:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    # A start makes hundreds of thousands of objects that stay: looking for garbage among them takes a twentieth of it.
+    gc.set_threshold(50_000, 20, 100)
     services = Services(network_factory=create_network, owns_process=True)
     package = __package__ or "terraspore"
-    sys.exit(run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, services=services))
+    code = run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, services=services)
+    if "mindspore" not in sys.modules:  # it has something to do at the end of a process
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process as it is: files are closed, and to take apart what was loaded takes a sixth of a small run."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody listens any more
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

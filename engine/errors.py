@@ -8,6 +8,13 @@ shown, so a sentence has to stand alone.
 from __future__ import annotations
 
 
+def shown(text: str) -> str:
+    """``text`` with what is not printable (line ends, a terminal's control characters) as Python writes it."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 class TerraSporeError(Exception):
     """Base of all errors with a sentence for the person.
 
@@ -19,9 +26,10 @@ class TerraSporeError(Exception):
     exit_code = 1
 
     def __init__(self, text: str, hint: str | None = None) -> None:
-        super().__init__(text)
-        self.text = text
+        # Names come from files of others: a line end or a terminal's control character in one is shown, not sent.
+        self.text = shown(text)
         self.hint = hint
+        super().__init__(self.text)
 
     @property
     def code(self) -> str:
@@ -57,6 +65,14 @@ class OutputError(UserError):
 
 class DiskFullError(OutputError):
     """There is not enough free space for the output."""
+
+
+class OutputBusyError(OutputError):
+    """Another run is writing the output."""
+
+
+class ResumeError(UserError):
+    """A run cannot be resumed, because something is not as it was when it began."""
 
 
 class ModelError(UserError):

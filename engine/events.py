@@ -145,10 +145,21 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._abandoned = False
 
     def cancel(self) -> None:
-        """Ask the run to stop."""
+        """Ask the run to stop; nothing of it is wanted any more."""
         self._event.set()
+
+    def abandon(self) -> None:
+        """Ask the run to stop, because who waited for it is gone; what can be resumed is kept."""
+        self._abandoned = not self._event.is_set()
+        self._event.set()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the run is to stop without that anybody cancelled it."""
+        return self._abandoned
 
     @property
     def requested(self) -> bool:

@@ -37,6 +37,7 @@ def compare(result: Path, truth: Path, as_json: bool, **words: Any) -> None:
     from ..vector.metrics.files import is_raster
 
     def work() -> tuple[Figures, str]:
+        """The figures, and a sentence with them."""
         for path in (result, truth):
             if not path.is_file():
                 raise ParameterError(f"{path} is not there or is not a plain file.")
@@ -47,6 +48,7 @@ def compare(result: Path, truth: Path, as_json: bool, **words: Any) -> None:
         return _lines(result, truth, (words["layer"], words["truth_layer"]), words["buffer"])
 
     def run() -> Result:
+        """Compare, as a command's result."""
         begin = time.perf_counter()
         figures, text = work()
         return Result(outputs={}, summary=figures, seconds=time.perf_counter() - begin, text=text)

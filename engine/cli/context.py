@@ -31,7 +31,7 @@ json_option = click.option(
 
 #: Seconds from a cancel until a process whose run does not come to an end (a model is being loaded, a driver hangs)
 #: is ended as it is.
-STOP_GRACE = 1.5
+STOP_GRACE = 1.0
 _POLL = 0.05
 
 
@@ -102,6 +102,7 @@ def _signals(cancellation: Cancellation) -> Iterator[None]:
         return
 
     def handle(number: int, _frame: FrameType | None) -> None:
+        """Cancel, and act as usual the next time."""
         cancellation.cancel()
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
@@ -122,6 +123,7 @@ def _signal_watch(cancellation: Cancellation) -> Iterator[None]:
     before = signal.set_wakeup_fd(given.fileno(), warn_on_full_buffer=False)
 
     def watch() -> None:
+        """Cancel at the first signal."""
         if taken.recv(1) not in (b"", b"\0"):  # the number of the signal; 0 is the end of the block
             cancellation.cancel()
 
@@ -152,6 +154,7 @@ def stop_watch(
     finished = threading.Event()
 
     def watch() -> None:
+        """End the process where it does not end in time."""
         while not cancellation.requested:
             if finished.wait(_POLL):
                 return
@@ -170,7 +173,7 @@ def stop_watch(
 
 @contextmanager
 def stdin_watch(cancellation: Cancellation) -> Iterator[None]:
-    """Cancel when stdin ends, which says that the parent has closed it or is gone.
+    """Stop when stdin ends, which says that the parent has closed it or is gone; what can be resumed is kept.
 
     Only a pipe or a socket is watched: ``/dev/null`` and files end at once and mean nothing.
     """
@@ -180,10 +183,11 @@ def stdin_watch(cancellation: Cancellation) -> Iterator[None]:
     finished = threading.Event()
 
     def watch() -> None:
+        """Cancel at the end of stdin."""
         while os.read(0, 4096):
             pass
         if not finished.is_set():
-            cancellation.cancel()
+            cancellation.abandon()
 
     threading.Thread(target=watch, name="stdin-watch", daemon=True).start()
     try:

@@ -21,6 +21,7 @@ def devices(threads: int | None, as_json: bool) -> None:
     """Try every device of every runtime with a small network, and say which one auto takes and why."""
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """List the devices."""
         begin = time.perf_counter()
         runtimes = all_runtimes()
         outcomes = try_devices(runtimes, threads)

@@ -10,7 +10,7 @@ import click
 from ..pipeline.extract import extract_classes, extract_roads
 from ..pipeline.request import ClassRequest, RoadRequest
 from .context import json_option, run_reported
-from .options import PATH, image_options, image_request
+from .options import PATH, image_options, image_request, resume_option
 from .services import current_services
 from .sessions import session_opener
 
@@ -27,15 +27,16 @@ def extract() -> None:
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), metavar="T", help="From which probability on; else the model's."
 )
+@click.option("--areas/--no-areas", default=None, help="Make the layer road_areas. [yes]")
+@resume_option
 @json_option
-def roads(
-    image: Path, output: Path, probability: Path | None, threshold: float | None, as_json: bool, **words: Any
-) -> None:
+def roads(image: Path, output: Path, areas: bool | None, as_json: bool, **words: Any) -> None:
     """Extract the road network of IMAGE: lines, nodes and areas.
 
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
-    request = RoadRequest(image_request(image, words), output, probability, threshold)
+    options = {} if areas is None else {"areas": areas}
+    request = RoadRequest(image_request(image, words), output, **words, options=options)
     opener = session_opener(current_services())
     run_reported(as_json, lambda reporter, cancellation: extract_roads(request, opener, reporter, cancellation))
 
@@ -47,6 +48,7 @@ def roads(
 @click.option("--confidence", type=PATH, help="Keep the probability of the class of each pixel in this GeoTIFF.")
 @click.option("--probability", type=PATH, help="Keep the probabilities of all classes in this GeoTIFF.")
 @click.option("--minimum-area", type=click.FloatRange(0), metavar="M2", help="Smallest polygon in square metres.")
+@resume_option
 @json_option
 def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bool, **words: Any) -> None:
     """Extract the land cover of IMAGE as polygons without gaps and overlaps."""

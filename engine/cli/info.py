@@ -11,20 +11,24 @@ from ..events import Cancellation, Reporter, Result
 from ..raster.describe import describe_source
 from ..raster.source import open_source
 from .context import json_option, run_reported
-from .options import PATH
+from .options import PATH, subdataset_option
 
 
 @click.command()
 @click.argument("image", type=PATH)
 @click.option("--resolution", type=float, metavar="M", help="Say what the grid would be at so many metres per pixel.")
 @click.option("--pixel-size", type=float, metavar="M", help="Metres per pixel of an image without georeference.")
+@subdataset_option
 @json_option
-def info(image: Path, resolution: float | None, pixel_size: float | None, as_json: bool) -> None:
+def info(
+    image: Path, resolution: float | None, pixel_size: float | None, subdataset: str | None, as_json: bool
+) -> None:
     """Say what IMAGE is: size, bands, true ground resolution, nodata, and how its values would be stretched."""
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Describe the image."""
         start = time.perf_counter()
-        with open_source(image, pixel_size) as source:
+        with open_source(image, pixel_size, subdataset) as source:
             facts = describe_source(source, resolution)
         text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in facts.items() if value is not None)
         return Result(outputs={}, summary=facts, seconds=time.perf_counter() - start, text=text)

@@ -76,6 +76,7 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     opener = session_opener(current_services())
 
     def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Install the model."""
         begin = time.perf_counter()
         options = RuntimeOptions(device=device, runtime=runtime)
         model = install_model(source, target, bare, lambda made: _attempt(made, opener, options, reporter))

@@ -20,6 +20,7 @@ CommandTable = Mapping[str, tuple[str, str, str]]
 ENGINE_COMMANDS: CommandTable = {
     "extract": (".engine.cli.extract", "extract", "Extract roads or land cover from an image as vector layers."),
     "segment": (".engine.cli.segment", "segment", "Run any segmentation model over an image."),
+    "plan": (".engine.cli.plan", "plan", "Say how many tiles, how much memory and how long a run would take."),
     "vectorize": (".engine.cli.vectorize", "vectorize", "Make vectors of a raster of probabilities or classes."),
     "compare": (".engine.cli.compare", "compare", "Measure a result against the truth."),
     "info": (".engine.cli.info", "info", "Say what an image is and how it would be read."),
@@ -94,8 +95,13 @@ def run_group(group: click.Group, arguments: Sequence[str], services: Services) 
         failure = as_failure(error)
     else:
         return 0
-    _tell(failure, services, as_json="--json" in arguments)
+    _tell(failure, services, as_json="--json" in _options(arguments))
     return failure.exit_code
+
+
+def _options(arguments: Sequence[str]) -> Sequence[str]:
+    """The words before ``--``, behind which all are paths."""
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def as_failure(error: BaseException) -> Failure:
@@ -106,7 +112,7 @@ def as_failure(error: BaseException) -> Failure:
         return Failure.of(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return Failure.of(Cancelled("Cancelled; nothing was written."))
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
         return Failure.of(OutOfMemoryError("There was not enough memory.", "Try a smaller tile (--tile)."))
     if os.environ.get("TERRASPORE_TRACEBACK"):
         traceback.print_exception(error)

@@ -21,6 +21,7 @@ def models(as_json: bool) -> None:
     """List the models: bundled ones, and those in the folders of the variable TERRASPORE_MODELS."""
 
     def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """List the models."""
         begin = time.perf_counter()
         catalogue = scan_models(model_folders())
         for fault in catalogue.faults.values():

@@ -14,7 +14,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
 RUNTIME_NAMES = ("device", "runtime", "precision", "threads")
-IMAGE_NAMES = ("model", "bands", "extent", "area", "resolution", "pixel_size", "tile", "overlap", "tta")
+IMAGE_NAMES = (
+    "model",
+    "bands",
+    "extent",
+    "area",
+    "resolution",
+    "pixel_size",
+    "subdataset",
+    "tile",
+    "overlap",
+    "memory",
+    "tta",
+)
 
 
 def _numbers(kind: type[int] | type[float], count: int | None, form: str) -> Callable[..., Any]:
@@ -27,6 +39,7 @@ def _numbers(kind: type[int] | type[float], count: int | None, form: str) -> Cal
     """
 
     def convert(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+        """The numbers in the option's text; None where it is not given."""
         if value is None:
             return None
         try:
@@ -40,6 +53,12 @@ def _numbers(kind: type[int] | type[float], count: int | None, form: str) -> Cal
     return convert
 
 
+subdataset_option = click.option(
+    "--subdataset", metavar="NUMBER", help="Which image of a file that holds several: its number or its name."
+)
+resume_option = click.option(
+    "--resume", is_flag=True, help="Go on with the unfinished run of this output, where there is one."
+)
 _EXTENT = "xmin,ymin,xmax,ymax"
 _IMAGE_OPTIONS = (
     click.option("--model", help="Name, folder or weights file of the model; unless given the task's default."),
@@ -58,8 +77,10 @@ _IMAGE_OPTIONS = (
     click.option("--area", type=PATH, help="Vector file whose polygons restrict the work."),
     click.option("--resolution", type=float, metavar="M", help="Metres per pixel for the network; else the model's."),
     click.option("--pixel-size", type=float, metavar="M", help="Metres per pixel of an image without georeference."),
+    subdataset_option,
     click.option("--tile", type=int, metavar="N", help="Pixels along a tile's side; else the model's."),
     click.option("--overlap", type=int, metavar="N", help="Pixels that neighbouring tiles share; else the model's."),
+    click.option("--memory", type=click.IntRange(1), metavar="MB", help="Most memory to take; else the machine's."),
     click.option("--tta", is_flag=True, help="Average over eight flips and rotations: better, eight times slower."),
 )
 _RUNTIME_OPTIONS = (

@@ -8,6 +8,7 @@ from typing import IO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from ..errors import shown
 from ..events import Event, Failure, Message, Plan, Result
 from ..events import Progress as ProgressEvent
 
@@ -54,10 +55,10 @@ class PersonReporter:
         elif isinstance(event, Plan):
             self._err.print(describe_plan(event))
         elif isinstance(event, Message):
-            self._err.print(f"Warning: {event.text}" if event.level == "warning" else event.text)
+            self._err.print(shown(f"Warning: {event.text}" if event.level == "warning" else event.text))
         elif isinstance(event, Result):
             self._stop()
-            self._out.print(event.text)
+            self._out.print("\n".join(map(shown, event.text.split("\n"))))
         elif isinstance(event, Failure):
             self._stop()
             self._err.print(f"Error: {event.text} {event.hint or ''}".rstrip())
@@ -80,8 +81,9 @@ class PersonReporter:
 def describe_plan(plan: Plan) -> str:
     """One line for a person about what is going to be done."""
     time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
+    tiles = "1 tile" if plan.tiles == 1 else f"{plan.tiles} tiles"
     return (
-        f"{plan.width} x {plan.height} pixels at {plan.resolution:.3g} m: {plan.tiles} tiles of {plan.tile} "
+        f"{plan.width} x {plan.height} pixels at {plan.resolution:.3g} m: {tiles} of {plan.tile} "
         f"with {plan.model}{time}, up to {plan.memory_bytes / 1e6:.0f} MB. {plan.reason}"
     )
 

@@ -10,7 +10,7 @@ import click
 from ..pipeline.extract import extract_classes
 from ..pipeline.request import ClassRequest
 from .context import json_option, run_reported
-from .options import PATH, image_options, image_request
+from .options import PATH, image_options, image_request, resume_option
 from .services import current_services
 from .sessions import session_opener
 
@@ -26,13 +26,14 @@ ANY_TASK = ("segmentation", "landcover", "roads")
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), metavar="T", help="For models of one class; else the model's."
 )
+@resume_option
 @json_option
 def segment(image: Path, output: Path, vectors: Path | None, as_json: bool, **words: Any) -> None:
     """Run any segmentation model over IMAGE and write the class of each pixel.
 
     Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
     """
-    request = ClassRequest(image_request(image, words), vectors, classes=output, layer="classes", **words)
+    request = ClassRequest(image_request(image, words), vectors, classes=output, layer="classes", main=output, **words)
     opener = session_opener(current_services())
     run_reported(
         as_json, lambda reporter, cancellation: extract_classes(request, ANY_TASK, opener, reporter, cancellation)

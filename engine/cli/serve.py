@@ -6,7 +6,7 @@
 
 Runs go one after the other; each ends with one ``result`` or ``error`` that carries its ``id``. Models stay loaded
 between them. Pings and cancels are answered at once; a run that is not over soon after its cancel ends the process.
-The end of stdin cancels everything and ends the process.
+The end of stdin stops everything and ends the process; unfinished runs can be resumed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ import click
 
 from ..events import Cancellation, Event, Failure, to_json
 from .context import STOP_GRACE, private_stdout
+from .messages import MAX_LINE, CancelMessage, PingMessage, RunMessage, UnknownMessage, parse_message
 from .services import Services, current_services
 from .sessions import close_sessions
 
-#: A longer line is no command; whoever sends it is not the plugin.
-MAX_LINE = 1 << 20
+#: Runs that may wait at a time.
+MAX_WAITING = 1000
 
 
 @dataclass(frozen=True)
@@ -88,26 +89,26 @@ class Server:
     def take(self, line: bytes) -> None:
         """Act on one line of input, or answer with an error."""
         try:
-            message = _parse(line)
+            message = parse_message(line)
+            if isinstance(message, RunMessage):
+                self._start(message)
         except ValueError as error:
             self._channel.emit_for(None, Failure("ProtocolError", f"A line was not understood: {error}.", exit_code=2))
             return
-        if message["type"] == "ping":
-            self._channel.send({"type": "pong", "id": message.get("id")})
-        elif message["type"] == "cancel":
-            self._cancel(message["id"])
-        else:
-            run = Run(message["id"], tuple(message["arguments"]))
-            with self._lock:
-                self._open[run.id] = run
-            self._waiting.put(run)
+        if isinstance(message, PingMessage):
+            self._channel.send({"type": "pong", "id": message.id})
+        elif isinstance(message, CancelMessage):
+            self._cancel(message.id)
+        elif isinstance(message, UnknownMessage):
+            sys.stderr.write(f"A message of the unknown type {message.type} was passed over.\n")
+            sys.stderr.flush()
 
     def end(self) -> None:
-        """Cancel everything and let ``work`` return."""
+        """Stop everything, because nobody listens any more, and let ``work`` return."""
         self.ended.set()
         with self._lock:
             for run in self._open.values():
-                run.cancellation.cancel()
+                run.cancellation.abandon()
         self._waiting.put(None)
 
     def work(self, group: click.Group) -> None:
@@ -127,6 +128,17 @@ class Server:
             run_group(group, run.arguments, services)
             with self._lock:
                 self._open.pop(run.id, None)
+
+    def _start(self, message: RunMessage) -> None:
+        """Put a run behind those that wait; ValueError where that cannot be."""
+        run = Run(message.id, message.arguments)
+        with self._lock:
+            if run.id in self._open:
+                raise ValueError("there is a run with its id already")
+            if len(self._open) >= MAX_WAITING:
+                raise ValueError(f"more than {MAX_WAITING} runs would wait")
+            self._open[run.id] = run
+        self._waiting.put(run)
 
     def _cancel(self, number: int) -> None:
         with self._lock:
@@ -171,20 +183,3 @@ def _lines(descriptor: int) -> Iterator[bytes]:
         rest = rest[: MAX_LINE + 1]
     if rest.strip():
         yield rest
-
-
-def _parse(line: bytes) -> dict[str, Any]:
-    """The message in ``line``; ValueError where it is none."""
-    if len(line) > MAX_LINE:
-        raise ValueError("it is too long")
-    message = json.loads(line.decode("utf-8"))
-    if not isinstance(message, dict) or message.get("type") not in ("run", "cancel", "ping"):
-        raise ValueError("its type is none of run, cancel, ping")
-    if message["type"] == "ping":
-        return message
-    if type(message.get("id")) is not int:
-        raise ValueError("its id is not a whole number")
-    words = message.get("arguments")
-    if message["type"] == "run" and not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
-        raise ValueError("its arguments are not a list of texts")
-    return message

@@ -25,6 +25,7 @@ def session_opener(services: Services) -> OpenSession:
 
     @contextmanager
     def open_model(model: Model, options: RuntimeOptions, tile: int) -> Iterator[tuple[Session, str]]:
+        """A session of the model, kept for later runs where there is a server."""
         if services.sessions is not None:
             yield _kept(services.sessions, model, options, tile, services)
             return

@@ -12,6 +12,7 @@ import click
 
 from ..errors import ParameterError
 from ..events import Cancellation, Reporter, Result
+from ..output.claim import claim_outputs
 from .context import json_option, run_reported
 
 PATH = click.Path(path_type=Path)
@@ -79,7 +80,7 @@ def road_option(name: str, text: str, metavar: str = "M") -> Callable[[Callable[
 def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **words: Any) -> None:
     """Find out what the raster shows."""
     job = Job(raster, output, band, checked_crs(crs))
-    run_reported(as_json, lambda reporter, cancellation: _auto(job, words, reporter, cancellation))
+    _run(as_json, _auto, job, words)
 
 
 @vectorize.command()
@@ -111,7 +112,7 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
     Lengths are in metres on the ground. The defaults stand in brackets.
     """
     job = Job(raster, output, band, checked_crs(crs))
-    run_reported(as_json, lambda reporter, cancellation: _roads(job, words, reporter, cancellation))
+    _run(as_json, _roads, job, words)
 
 
 @vectorize.command()
@@ -129,7 +130,18 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
 def landcover(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **words: Any) -> None:
     """Make a coverage of a raster of classes: polygons without gaps and overlaps."""
     job = Job(raster, output, band, checked_crs(crs))
-    run_reported(as_json, lambda reporter, cancellation: _landcover(job, words, reporter, cancellation))
+    _run(as_json, _landcover, job, words)
+
+
+def _run(as_json: bool, work: Callable[..., Result], job: Job, words: dict[str, Any]) -> None:
+    """Run ``work`` with its output for itself."""
+
+    def alone(reporter: Reporter, cancellation: Cancellation) -> Result:
+        """Vectorize while no other run writes the output."""
+        with claim_outputs(job.raster, [job.output]):
+            return work(job, words, reporter, cancellation)
+
+    run_reported(as_json, alone)
 
 
 def _auto(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
@@ -141,9 +153,19 @@ def _auto(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Can
     return work(job, words, reporter, cancellation)
 
 
+def _origin(raster: Path) -> dict[str, str]:
+    """What is written into vectors of where they are from: the raster, and the model where the raster names it."""
+    from ..vector.source import open_raster
+
+    with open_raster(raster) as dataset:
+        tags: dict[str, str] = dataset.tags()
+    return {"source": raster.name, **{name: tags[name][:1000] for name in ("MODEL", "MODEL_SHA256") if name in tags}}
+
+
 def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
     from ..vector.conflation import read_existing
-    from ..vector.roads import RoadOptions, vectorize_roads
+    from ..vector.roads.network import vectorize_roads
+    from ..vector.roads.options import RoadOptions
 
     given = {name: value for name, value in words.items() if value is not None}
     existing, distance = given.pop("update", None), given.pop("update_distance", 10.0)
@@ -152,7 +174,7 @@ def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Ca
         job.raster,
         job.output,
         RoadOptions(**given),
-        metadata={"source": job.raster.name},
+        metadata=_origin(job.raster),
         reporter=reporter,
         cancellation=cancellation,
         band=job.band,
@@ -191,7 +213,7 @@ def _landcover(job: Job, words: dict[str, Any], reporter: Reporter, cancellation
         options,
         confidence=words.get("confidence"),
         class_names={int_key(key): value for key, value in _pairs(words.get("name", ()))},
-        metadata={"source": job.raster.name},
+        metadata=_origin(job.raster),
         reporter=reporter,
         cancellation=cancellation,
         band=job.band,

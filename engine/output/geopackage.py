@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ..errors import OutputError
+from .atomic import disk_full, family_size, is_full
 
 GEOMETRY_COLUMN = "geom"
 
@@ -29,13 +30,14 @@ VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '')
 """
 
 
-def add_styles(path: Path, styles: Mapping[str, str]) -> None:
+def add_styles(path: Path, final: Path, styles: Mapping[str, str]) -> None:
     """Store default styles in a GeoPackage, in the table that QGIS reads.
 
     QGIS applies a stored style by itself where ``styleQML`` is filled and ``useAsDefault`` is 1.
 
     Args:
         path: the GeoPackage.
+        final: the output as the person knows it.
         styles: QML documents by layer.
 
     Raises:
@@ -49,14 +51,15 @@ def add_styles(path: Path, styles: Mapping[str, str]) -> None:
                 row = (layer, GEOMETRY_COLUMN, layer, qml, f"Default style of {layer} (TerraSpore)")
                 database.execute(_ADD_STYLE, row)
     except sqlite3.Error as error:
-        raise OutputError(f"The styles cannot be written to the GeoPackage: {error}.") from error
+        raise _failure(error, path, final) from error
 
 
-def verify_geopackage(path: Path, counts: Mapping[str, int]) -> None:
+def verify_geopackage(path: Path, final: Path, counts: Mapping[str, int]) -> None:
     """Check that a GeoPackage is sound and holds what was written.
 
     Args:
         path: the closed file.
+        final: the output as the person knows it.
         counts: number of features by layer.
 
     Raises:
@@ -67,8 +70,12 @@ def verify_geopackage(path: Path, counts: Mapping[str, int]) -> None:
             (state,) = database.execute("PRAGMA integrity_check").fetchone()
             found = {layer: database.execute(f'SELECT count(*) FROM "{layer}"').fetchone()[0] for layer in counts}
     except sqlite3.Error as error:
-        raise OutputError(f"The GeoPackage that was written cannot be read again: {error}.") from error
+        raise _failure(error, path, final) from error
     if state != "ok" or found != dict(counts):
-        raise OutputError(
-            "The GeoPackage that was written is not complete.", "The disk may be full or failing; try another folder."
-        )
+        raise _failure(sqlite3.DatabaseError("it is not complete; its disk may be failing"), path, final)
+
+
+def _failure(error: sqlite3.Error, path: Path, final: Path) -> OutputError:
+    if is_full(path.parent) or "disk is full" in str(error):
+        return disk_full(final, family_size(path))
+    return OutputError(f"The GeoPackage {final} cannot be written: {error}.")

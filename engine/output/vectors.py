@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from ..errors import OutputError, ParameterError
-from .atomic import atomic_output, check_target
+from .addresses import vector_address
+from .atomic import atomic_output, check_target, disk_full, family_size, is_full
 from .geopackage import GEOMETRY_COLUMN, add_styles, verify_geopackage
+from .names import hidden_stem
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -68,8 +70,10 @@ def check_vectors(path: Path) -> None:
     Raises:
         ParameterError: the suffix is of no format, or GDAL here cannot write it.
         OutputError: the place cannot be written to.
+        VectorError: the folder has a name that cannot be written to.
     """
     driver_for(path)
+    vector_address(path.with_name(hidden_stem(path)))
     check_target(path)
 
 
@@ -130,7 +134,7 @@ class VectorWriter:
 
     def _append(self, layer: str, kind: str, geometry: NDArray[np.object_], columns: Columns) -> None:
         if not self._temporary:
-            verify = partial(_verify_counts, counts=self.counts)
+            verify = partial(verify_geopackage, final=self.main, counts=self.counts)
             self._temporary[""] = self.stack.enter_context(atomic_output(self.main, verify))
         known = layer in self.paths
         self.paths[layer] = self.main
@@ -156,7 +160,7 @@ class VectorWriter:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # a raster without a CRS has been reported before
                 pyogrio.raw.write(
-                    str(path),
+                    vector_address(path),
                     geometry=np.asarray(shapely.to_wkb(geometry), np.object_),
                     field_data=[_plain(values) for values in columns.values()],
                     fields=np.array(list(columns)),
@@ -171,6 +175,8 @@ class VectorWriter:
                     **options,
                 )
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
+            if is_full(self.main.parent) or "No space" in str(error) or "disk is full" in str(error):
+                raise disk_full(self.main, family_size(path)) from error
             raise OutputError(f"The layer {layer} of {self.main} cannot be written: {error}") from error
 
 
@@ -206,11 +212,7 @@ def open_vectors(
         writer.finish()
         if writer.driver == "GPKG" and writer.counts:
             used = {layer: qml for layer, qml in (styles or {}).items() if layer in writer.counts}
-            add_styles(writer._temporary[""], used)
-
-
-def _verify_counts(path: Path, counts: Mapping[str, int]) -> None:
-    verify_geopackage(path, counts)
+            add_styles(writer._temporary[""], final, used)
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:

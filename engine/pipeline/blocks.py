@@ -65,6 +65,7 @@ def _tiles(
     plan, (x0, y0) = work.plan, block.reads[:2]
 
     def read(row: int, column: int) -> NDArray[Any] | None:
+        """The pixels of a tile, or None where it has no data."""
         (top, bottom), (left, right) = plan.rows.support(row), plan.columns.support(column)
         if valid is not None and not valid[top - y0 : bottom - y0, left - x0 : right - x0].any():
             return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ParameterError
 from ..raster.writer import BLOCK
-from .tta import Predict
+from ..runtimes.base import PredictEach
 from .work import Work
 
 #: A run of fewer tiles is over before an estimate would have been of use; trying costs one or two calls.
@@ -36,31 +37,47 @@ def estimate_memory(work: Work) -> int:
     return resident_bytes() + _STRIPS * strip + blending + writing + network
 
 
-def estimate_seconds(work: Work, predict: Predict, tiles: int) -> float | None:
-    """Seconds for ``tiles`` tiles by trying one; None where there are too few to be worth it."""
+def estimate_seconds(work: Work, predict_each: PredictEach, tiles: int) -> float | None:
+    """Seconds for ``tiles`` tiles by trying one batch; None where there are too few to be worth it."""
     if tiles < _TILES_WORTH_TRYING:
         return None
     batch = np.zeros((work.batch, work.bands, work.plan.tile, work.plan.tile), work.view.dtype)
-    if work.batch > 1:  # a session was tried with one tile; the first call with more also compiles and allocates
-        predict(batch)
     start = time.perf_counter()
-    predict(batch)
+    next(predict_each([batch]))
     return (time.perf_counter() - start) * tiles / work.batch
 
 
-def check_memory(work: Work) -> None:
-    """Raise ``ParameterError`` where a run would need more memory than the machine has.
+def fit_memory(work: Work, limit: int | None) -> Work:
+    """``work`` with so few tiles at once that a run keeps to a limit.
 
-    Strips are as wide as the grid, so this is an image of very many columns, or one that only says that it has them.
+    Strips are as wide as the grid; so an image of very many columns, or one that only says that it has them, may need
+    more with a single tile.
+
+    Args:
+        work: what is to be computed.
+        limit: most bytes that the process may take; None for all memory of the machine.
+
+    Raises:
+        ParameterError: it needs more even with one tile at a time.
     """
-    needed, there = estimate_memory(work), _machine_bytes()
-    if there is not None and needed > there:
-        columns = work.plan.columns.length
+    most = _machine_bytes() if limit is None else limit
+    if most is None:
+        return work
+    while work.batch > 1 and estimate_memory(work) > most:
+        work = replace(work, batch=work.batch // 2)
+    needed, columns = estimate_memory(work), work.plan.columns.length
+    if needed > most:
+        what = "this machine has" if limit is None else "the limit is"
         raise ParameterError(
-            f"An image of {columns} columns needs about {needed / 1e9:.0f} GB of memory; this machine has "
-            f"{there / 1e9:.0f} GB.",
-            "Use a smaller --tile, or work on parts of it with --extent.",
+            f"An image of {columns} columns needs about {_said(needed)} of memory; {what} {_said(most)}.",
+            f"Use a smaller --tile{'' if limit is None else ' or a higher --memory'}, or work on parts of it with "
+            "--extent.",
         )
+    return work
+
+
+def _said(number: int) -> str:
+    return f"{number / 1e9:.0f} GB" if number >= 10e9 else f"{number / 1e6:.0f} MB"
 
 
 def _machine_bytes() -> int | None:

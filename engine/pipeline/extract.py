@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,24 @@ from ..errors import Cancelled, ParameterError
 from ..events import Cancellation, Reporter, Result
 from ..models.card import ModelCard
 from ..output.atomic import atomic_output, check_target, removed_when_abandoned, temporary_file
+from ..output.claim import claim_outputs
 from ..raster.grid import Grid
-from ..raster.writer import Layout, RowWriter, class_layout, probability_layout
+from ..raster.row_store import RowStore
+from ..raster.writer import Bytes, Layout, RowWriter, class_layout, probability_layout
+from ..vector.roads.options import RoadOptions
+from .fingerprint import make_fingerprint
+from .live import live_roads
 from .prepare import Prepared, prepare
 from .products import Product, Write, class_product, probability_product
 from .request import ClassRequest, OpenSession, RoadRequest
+from .resume import RowLog, kept_for_resume
 from .stream import Counts, run_stream
 
+Words = dict[str, Any]
 Summary = dict[str, float | int | str | None]
+
+#: A raster never takes less than a fiftieth of its pixels.
+_COMPRESSION = 50
 
 
 def extract_roads(
@@ -27,7 +38,8 @@ def extract_roads(
 ) -> Result:
     """Roads of an image as lines, nodes and areas.
 
-    The probability raster is always made, because the vectors come from it; it is kept where the request says so.
+    The vectors are made of the probabilities as they would be written, while the network still computes the rows
+    below; a raster of them is written where the request says so.
 
     Args:
         request: image, model and outputs.
@@ -42,26 +54,23 @@ def extract_roads(
         TerraSporeError: anything that keeps an output from being made. Rasters that were complete stay, but for a
             cancelled run.
     """
-    from ..vector.roads.network import vectorize_roads
-    from ..vector.roads.options import RoadOptions
-
     start = time.perf_counter()
-    _check_outputs(request.image.image, [request.output, request.probability])
     with ExitStack() as stack:
-        raster = request.probability or _temporary(request.output, "probability", stack)
+        stack.enter_context(claim_outputs(request.image.image, [request.output, request.probability]))
+        rows = stack.enter_context(temporary_file(request.output, ".rows"))
         with prepare(request.image, ("roads",), open_session, reporter) as run:
             threshold = run.model.card.threshold if request.threshold is None else request.threshold
             options = RoadOptions(**{**request.options, "threshold": threshold})
-            counts = _write_probability(run, raster, reporter, cancellation, overviews=request.probability is not None)
+            _check_space(run.grid, {request.probability or rows: len(run.model.card.classes)}, request.output)
+            fingerprint = make_fingerprint(run, request.image, {"rasters": "probability"})
+            words: Words = {"resume": request.resume, "reporter": reporter, "cancellation": cancellation}
+            log = stack.enter_context(kept_for_resume(run, fingerprint, request.output, **words))
+            store = stack.enter_context(RowStore(rows, (run.grid.height, run.grid.width), request.output))
+            words = {"store": store, "reporter": reporter, "cancellation": cancellation}
+            live = stack.enter_context(live_roads(run, request, options, **words))
+            counts = _write_probability(run, request.probability, live.write, reporter, cancellation, log=log)
         stack.enter_context(_removed_on_cancel([request.probability]))
-        roads = vectorize_roads(
-            raster,
-            request.output,
-            options,
-            metadata={**run.tags, "THRESHOLD": f"{threshold:g}"},
-            reporter=reporter,
-            cancellation=cancellation,
-        )
+        roads = live.result()
     seconds = time.perf_counter() - start
     text = f"{roads.length / 1000:.2f} km of road in {_counted(roads.edges, 'line')}"
     figures: Summary = {"length_m": roads.length, "roads": roads.edges, "threshold": threshold}
@@ -98,26 +107,28 @@ def extract_classes(
     """
     start = time.perf_counter()
     wanted = [request.output, request.classes, request.confidence, request.probability]
-    if not any(wanted):
+    main = request.main or next(filter(None, wanted), None)
+    if main is None:
         raise ParameterError("No output is named.")
-    _check_outputs(request.image.image, wanted)
     with ExitStack() as stack:
+        stack.enter_context(claim_outputs(request.image.image, wanted))
         classes, confidence = request.classes, request.confidence
         if request.output is not None:
             classes = classes or _temporary(request.output, "classes", stack)
             confidence = confidence or _temporary(request.output, "confidence", stack)
         with prepare(request.image, tasks, open_session, reporter) as run:
-            counts = _write_classes(run, request, (classes, confidence), reporter, cancellation)
+            layers = {classes: 1, confidence: 1, request.probability: len(run.model.card.classes)}
+            _check_space(run.grid, {path: bands for path, bands in layers.items() if path is not None}, main)
+            fingerprint = make_fingerprint(run, request.image, _rules(request, run))
+            words: Words = {"resume": request.resume, "reporter": reporter, "cancellation": cancellation}
+            log = stack.enter_context(kept_for_resume(run, fingerprint, main, **words))
+            counts = _write_classes(run, request, (classes, confidence), reporter, cancellation, log=log)
         stack.enter_context(_removed_on_cancel([request.classes, request.confidence, request.probability]))
         figures = _vectorize(request, run, (classes, confidence), reporter, cancellation)
     seconds = time.perf_counter() - start
     outputs = {"vectors": request.output, "classes": request.classes}
     outputs |= {"confidence": request.confidence, "probability": request.probability}
-    what = (
-        _counted(figures["polygons"], "polygon")
-        if "polygons" in figures
-        else f"{run.grid.width} x {run.grid.height} pixels"
-    )
+    what = _said_of_polygons(figures, run.model.card) or f"{run.grid.width} x {run.grid.height} pixels"
     return Result(
         outputs=_outputs(outputs),
         summary={**_figures(run, counts), **figures},
@@ -127,12 +138,22 @@ def extract_classes(
 
 
 def _write_probability(
-    run: Prepared, path: Path, reporter: Reporter, cancellation: Cancellation, *, overviews: bool
+    run: Prepared, path: Path | None, also: Write, reporter: Reporter, cancellation: Cancellation, *, log: RowLog | None
 ) -> Counts:
+    """Compute all probabilities and write them to ``path``, where that is given, and to ``also``."""
     names = [entry.name for entry in run.model.card.classes]
-    with _raster(path, run.grid, probability_layout(names, run.tags), overviews) as write:
-        products = [probability_product(len(names), write)]
-        return run_stream(run.work, run.predict, products, reporter, cancellation)
+    with ExitStack() as stack:
+        writes = [also]
+        if path is not None:
+            writes.append(stack.enter_context(_raster(path, path, run.grid, probability_layout(names, run.tags))))
+
+        def write(rows: Bytes) -> None:
+            for each in writes:
+                each(rows)
+
+        return run_stream(
+            run.work, run.predict_each, [probability_product(len(names), write)], reporter, cancellation, log=log
+        )
 
 
 def _write_classes(
@@ -141,6 +162,8 @@ def _write_classes(
     paths: tuple[Path | None, Path | None],
     reporter: Reporter,
     cancellation: Cancellation,
+    *,
+    log: RowLog | None,
 ) -> Counts:
     card = run.model.card
     threshold = card.threshold if request.threshold is None else request.threshold
@@ -148,7 +171,9 @@ def _write_classes(
     with ExitStack() as stack:
 
         def writer(path: Path | None, layout: Layout, kept: Path | None) -> Write | None:
-            return stack.enter_context(_raster(path, run.grid, layout, kept is not None)) if path else None
+            if path is None:
+                return None
+            return stack.enter_context(_raster(path, kept or request.output or path, run.grid, layout))
 
         write_classes = writer(paths[0], class_layout(names, colours, run.tags), request.classes)
         write_confidence = writer(paths[1], probability_layout(["confidence"], run.tags), request.confidence)
@@ -160,7 +185,17 @@ def _write_classes(
             products.append(class_product(ids, threshold, write_classes, write_confidence))
         if write_all:
             products.append(probability_product(len(layers), write_all))
-        return run_stream(run.work, run.predict, products, reporter, cancellation)
+        return run_stream(run.work, run.predict_each, products, reporter, cancellation, log=log)
+
+
+def _rules(request: ClassRequest, run: Prepared) -> dict[str, str]:
+    """What of a request decides the rasters' values."""
+    card = run.model.card
+    rasters = ["classes"] if request.output or request.classes or request.confidence else []
+    rules = {"rasters": " and ".join([*rasters, *(["probability"] if request.probability else [])])}
+    if rasters and len(card.classes) == 1:
+        rules["threshold"] = f"{card.threshold if request.threshold is None else request.threshold:g}"
+    return rules
 
 
 def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:
@@ -202,14 +237,36 @@ def _vectorize(
 
 
 @contextmanager
-def _raster(path: Path, grid: Grid, layout: Layout, overviews: bool) -> Iterator[Write]:
-    """A raster that gets its name when it is complete and reads back as it was written."""
-    # A compressed raster takes hardly less than this; with less space the run would fail hours later.
-    check_target(path, needed_bytes=grid.width * grid.height * len(layout.bands) // 50)
-    with atomic_output(path) as partial:
-        with RowWriter(partial, grid, layout, overviews=overviews) as writer:
+def _raster(path: Path, final: Path, grid: Grid, layout: Layout) -> Iterator[Write]:
+    """A raster that reads back as it was written.
+
+    Args:
+        path: the file.
+        final: the output that it is made for. Where that is the file itself, it is kept: it gets its name only when
+            it is complete, and has overviews.
+        grid: place and size.
+        layout: bands and metadata.
+    """
+    kept = path == final
+    with atomic_output(path) if kept else nullcontext(path) as partial:
+        with RowWriter(partial, grid, layout, overviews=kept, final=final) as writer:
             yield writer.write
         writer.verify(partial)
+
+
+def _check_space(grid: Grid, bands: Mapping[Path, int], main: Path) -> None:
+    """Raise where there is not even the space for well compressed rasters: the run would fail hours later.
+
+    Args:
+        grid: size of the rasters.
+        bands: of each raster.
+        main: the output that the journal stands beside, which is as large as all rasters.
+    """
+    needed = Counter({main: sum(bands.values())})
+    for path, count in bands.items():
+        needed[next((one for one in needed if one.parent == path.parent), path)] += count
+    for path, count in needed.items():
+        check_target(path, needed_bytes=grid.width * grid.height * count // _COMPRESSION)
 
 
 @contextmanager
@@ -234,18 +291,7 @@ def _removed_on_cancel(rasters: Sequence[Path | None]) -> Iterator[None]:
 
 def _temporary(output: Path, role: str, stack: ExitStack) -> Path:
     """A name for a raster beside ``output`` that is removed at the end."""
-    return stack.enter_context(temporary_file(output.with_name(f"{role}.tif")))
-
-
-def _check_outputs(image: Path, outputs: Sequence[Path | None]) -> None:
-    """Raise before any work where an output cannot be written, is the image itself, or is named twice."""
-    named = [path.resolve() for path in outputs if path is not None]
-    for path in named:
-        if path == image.resolve():
-            raise ParameterError(f"The output {path} is the image itself.")
-        if named.count(path) > 1:
-            raise ParameterError(f"The output {path} is named twice.")
-        check_target(path)
+    return stack.enter_context(temporary_file(output, f".{role}.tif"))
 
 
 def _outputs(paths: Mapping[str, Path | None]) -> dict[str, str]:
@@ -266,6 +312,17 @@ def _figures(run: Prepared, counts: Counts) -> Summary:
         "height": run.grid.height,
         "resolution": run.grid.resolution,
     }
+
+
+def _said_of_polygons(figures: Summary, card: ModelCard) -> str:
+    """How many polygons, and the area of each class, largest first; empty where there are none."""
+    if "polygons" not in figures:
+        return ""
+    names = class_table(card)[0]
+    areas = {name: float(figures.get(f"area_of_class_{key}") or 0.0) for key, name in names.items()}
+    largest = sorted(filter(areas.get, areas), key=areas.__getitem__, reverse=True)
+    each = ", ".join(f"{name} {areas[name]:,.0f} m²" for name in largest)
+    return _counted(figures["polygons"], "polygon") + (f" ({each})" if each else "")
 
 
 def _counted(count: float | int | str | None, what: str) -> str:

@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...__about__ import __version__
 from ..errors import ModelError, ParameterError
 from ..events import Message, Plan, Reporter
+from ..models.card import ModelCard
 from ..models.catalogue import Model, find_model, list_models
-from ..raster.area import Area, read_area
 from ..raster.grid import Grid, make_grid, restrict
 from ..raster.pixels import choose_bands
 from ..raster.reader import View
 from ..raster.source import Source, open_source
 from ..raster.stretch import Stretch, estimate_stretch
-from ..runtimes.base import Session
+from ..runtimes.base import PredictEach, Probabilities, Session, one_by_one
 from ..tiling.plan import TilePlan, make_plan
-from .estimate import check_memory, estimate_memory, estimate_seconds
+from .estimate import estimate_memory, estimate_seconds, fit_memory
 from .request import ImageRequest, OpenSession
 from .tta import Predict, dihedral
 from .work import Work
+
+if TYPE_CHECKING:
+    from ..raster.area import Area
 
 #: An image this many times coarser than the model's resolution is said to be so.
 _COARSE = 2.0
@@ -38,7 +42,7 @@ class Prepared:
         session: it, loaded.
         reason: why in this runtime and on this device.
         work: pixels, tiles and the network's shape.
-        predict: the network, with test-time augmentation where that is wanted.
+        predict_each: the network, with test-time augmentation where that is wanted.
         tags: metadata for every output.
     """
 
@@ -46,7 +50,7 @@ class Prepared:
     session: Session
     reason: str
     work: Work
-    predict: Predict
+    predict_each: PredictEach
     tags: dict[str, str]
 
     @property
@@ -76,20 +80,19 @@ def prepare(
     model = choose_model(request.model, tasks)
     card = model.card
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(request.image, request.pixel_size))
+        source = stack.enter_context(open_source(request.image, request.pixel_size, request.subdataset))
         view, plan = _look(request, model, source)
         for remark in (*source.remarks, *_remarks(source, model, request)):
             reporter.emit(Message(remark))
         session, reason = stack.enter_context(open_session(model, request.runtime, plan.tile))
         work = Work(view, plan, card.bands, len(card.classes), max(1, session.batch))
-        check_memory(work)
-        predict = _bounded(session.predict) if card.activation == "none" else session.predict
+        work = fit_memory(work, None if request.memory is None else request.memory * 1_000_000)
         prepared = Prepared(
             model=model,
             session=session,
             reason=reason,
             work=work,
-            predict=dihedral(predict) if request.tta else predict,
+            predict_each=_network(session, card, request.tta),
             tags=_tags(model, session, work, request),
         )
         reporter.emit(_plan_event(prepared))
@@ -137,6 +140,8 @@ def _look(request: ImageRequest, model: Model, source: Source) -> tuple[View, Ti
 
 def _look_at_area(request: ImageRequest, grid: Grid, margin: int) -> tuple[Grid, Area]:
     """The part of the grid around the polygons, with a margin for the network to see, and the polygons in it."""
+    from ..raster.area import read_area  # brings libraries for vectors, which few runs need
+
     assert request.area is not None
     area = read_area(request.area, grid)
     smaller = area.around(grid, margin)
@@ -174,9 +179,19 @@ def _remarks(source: Source, model: Model, request: ImageRequest) -> list[str]:
     return []
 
 
-def _bounded(predict: Predict) -> Predict:
-    """``predict`` with values cut to 0..1, for graphs that say nothing about their range."""
-    return lambda tiles: np.clip(predict(tiles), 0.0, 1.0)
+def _network(session: Session, card: ModelCard, tta: bool) -> PredictEach:
+    """The session's network with what is done to its results before they are blended."""
+    bounded = card.activation != "none"  # a graph that ends with something of its own may leave 0..1
+    if tta:
+        predict: Predict = session.predict if bounded else lambda tiles: _clip(session.predict(tiles))
+        return one_by_one(dihedral(predict))
+    if bounded:
+        return session.predict_each
+    return lambda batches: (result if result is None else _clip(result) for result in session.predict_each(batches))
+
+
+def _clip(probability: Probabilities) -> Probabilities:
+    return np.clip(probability, 0.0, 1.0, out=probability)
 
 
 def _tags(model: Model, session: Session, work: Work, request: ImageRequest) -> dict[str, str]:
@@ -221,5 +236,5 @@ def _plan_event(prepared: Prepared) -> Plan:
         device=session.device,
         reason=prepared.reason,
         memory_bytes=estimate_memory(work),
-        seconds=estimate_seconds(work, prepared.predict, tiles),
+        seconds=estimate_seconds(work, prepared.predict_each, tiles),
     )

@@ -15,6 +15,8 @@ from ..tiling.plan import TilePlan
 
 Encode = Callable[[Floats, Mask | None, Bytes], None]
 Write = Callable[[Bytes], None]
+#: Hears of each finished row of tiles: its number, the complete rows of each product, and how many tiles were empty.
+Finished = Callable[[int, Sequence[Bytes], int], None]
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,7 @@ class Product:
 
 def probability_product(classes: int, write: Write) -> Product:
     """All probabilities, one band for each class."""
-
-    def encode(probability: Floats, valid: Mask | None, out: Bytes) -> None:
-        quantise(probability.copy(), valid, out)
-
-    return Product(classes, encode, write)
+    return Product(classes, quantise, write)
 
 
 def class_product(
@@ -67,7 +65,7 @@ def class_product(
         if write_confidence is not None:
             write_confidence(rows[1:])
 
-    return Product(2, encode, write)
+    return Product(1 if write_confidence is None else 2, encode, write)
 
 
 class RowAssembler:
@@ -77,12 +75,23 @@ class RowAssembler:
         plan: the tiles.
         classes: layers of a tile.
         products: what is made of them.
+        first: the row of tiles whose pixels are the first to be written; tiles may begin with the row before, for
+            what it adds to this one.
+        finished: is told of each row of tiles after its rows were written.
     """
 
-    def __init__(self, plan: TilePlan, classes: int, products: Sequence[Product]) -> None:
-        self._plan, self._products = plan, products
+    def __init__(
+        self,
+        plan: TilePlan,
+        classes: int,
+        products: Sequence[Product],
+        first: int = 0,
+        finished: Finished | None = None,
+    ) -> None:
+        self._plan, self._products, self._first, self._finished = plan, products, first, finished
         self._blender = RowBlender(plan, classes)
         self._rows: list[NDArray[np.uint8]] = []
+        self._empty = 0
 
     def add(self, row: int, column: int, probability: Floats | None, valid: Mask | None) -> None:
         """Add the next tile.
@@ -94,9 +103,13 @@ class RowAssembler:
             valid: validity of the strip of its row, (tile, width); None where all pixels are valid.
         """
         (x0, y0, x1, y1), piece = self._blender.add(row, column, probability)
+        if row < self._first:
+            return
         if column == 0:
             width = self._plan.columns.length
             self._rows = [np.empty((product.bands, y1 - y0, width), np.uint8) for product in self._products]
+            self._empty = 0
+        self._empty += probability is None
         top = self._plan.rows.starts[row]
         seen = None if valid is None else valid[y0 - top : y1 - top, x0:x1]
         for product, rows in zip(self._products, self._rows, strict=True):
@@ -104,3 +117,5 @@ class RowAssembler:
         if column == self._plan.columns.count - 1:
             for product, rows in zip(self._products, self._rows, strict=True):
                 product.write(rows)
+            if self._finished is not None:
+                self._finished(row, self._rows, self._empty)

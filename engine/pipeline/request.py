@@ -39,9 +39,11 @@ class ImageRequest:
         area: a vector file whose polygons restrict the work; None for everything.
         resolution: metres per pixel for the network; None takes the model's.
         pixel_size: metres per pixel of an image without georeference.
+        subdataset: which image of a file that holds several, by number or name; None takes the first.
         tile: pixels along a tile's side; None takes the model's.
         overlap: pixels that tiles share; None takes the model's.
         tta: average over the eight symmetries of the square.
+        memory: most memory that the process may take, in MB; None for what the machine has.
         runtime: where the network runs.
     """
 
@@ -52,9 +54,11 @@ class ImageRequest:
     area: Path | None = None
     resolution: float | None = None
     pixel_size: float | None = None
+    subdataset: str | None = None
     tile: int | None = None
     overlap: int | None = None
     tta: bool = False
+    memory: int | None = None
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
 
 
@@ -68,6 +72,7 @@ class RoadRequest:
         probability: where to keep the probability raster; None does not keep it.
         threshold: probability from which a pixel is road; None takes the model's.
         options: further options of the vectors (``vector.roads.options.RoadOptions``), by name.
+        resume: go on with the unfinished run of the output, where there is one.
     """
 
     image: ImageRequest
@@ -75,6 +80,7 @@ class RoadRequest:
     probability: Path | None = None
     threshold: float | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,8 @@ class ClassRequest:
         threshold: for models of one class, the probability from which a pixel is of it; None takes the model's.
         layer: name of the layer in the vector file.
         options: further options of the vectors (``vector.coverage.CoverageOptions``), by name.
+        resume: go on with the unfinished run of the output, where there is one.
+        main: the output that the journal of an unfinished run stands beside; the first one named unless given.
     """
 
     image: ImageRequest
@@ -100,3 +108,5 @@ class ClassRequest:
     threshold: float | None = None
     layer: str = "landcover"
     options: dict[str, Any] = field(default_factory=dict)
+    resume: bool = False
+    main: Path | None = None

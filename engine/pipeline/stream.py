@@ -1,28 +1,24 @@
 """The stream of a run: strips are read ahead, tiles go through the network, results are written behind.
 
-Three threads work at the same time. The computing one (the caller's) only cuts tiles out and calls the network, so
-that the network never waits for a file, for blending or for compression. Cancellation is asked for between calls.
+Three threads work at the same time. The computing one (the caller's) only cuts tiles out and feeds the network, so
+that the network never waits for a file, for blending or for compression. Cancellation is asked for between batches.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import InferenceError
 from ..events import Cancellation, Progress, Reporter
-from ..raster.pixels import Mask
 from ..raster.reader import Strip, read_strips
-from ..tiling.plan import TilePlan
+from ..runtimes.base import PredictEach, Results, Tiles
+from ..threads import ReadAhead, WriteBehind
+from .compute import Computed, compute_tiles
 from .products import Product, RowAssembler
-from .threads import ReadAhead, WriteBehind
-from .tta import Predict
+from .resume import RowLog
 from .work import Work
 
 #: Seconds between two progress events.
@@ -46,153 +42,112 @@ class Counts:
     inference: float
 
 
-@dataclass(frozen=True)
-class _Computed:
-    """Some tiles of one row, next to each other: ``probability`` has one entry for each that is not empty."""
-
-    strip: Strip
-    columns: Sequence[int]
-    empty: Sequence[bool]
-    probability: NDArray[np.float32] | None
-
-
 def run_stream(
     work: Work,
-    predict: Predict,
+    predict_each: PredictEach,
     products: Sequence[Product],
     reporter: Reporter,
     cancellation: Cancellation,
+    *,
+    log: RowLog | None = None,
 ) -> Counts:
     """Compute all tiles and write all products.
 
     Args:
         work: pixels, tiles and the shape of the network.
-        predict: the network, (N, bands, tile, tile) to (N, classes, tile, tile); arrays it returns are not reused.
+        predict_each: the network, see ``Session.predict_each``; arrays it gives are not reused.
         products: what is written; their writers are left open.
         reporter: hears the progress.
-        cancellation: ends the run between two calls of the network.
+        cancellation: ends the run between two batches.
+        log: where finished rows are kept; what it has already is written from there.
 
     Raises:
         Cancelled: the run was cancelled.
         InferenceError: the network gave something of another shape, or no numbers.
         TerraSporeError: whatever reading and writing raise.
     """
-    assembler = RowAssembler(work.plan, work.classes, products)
-    meter = _Meter(work.plan.count, reporter)
+    plan, first, empty = work.plan, 0, 0
+    if log is not None:
+        work = replace(work, batch=log.batch)
+        first, empty = log.replay(plan, products, cancellation)
+    assembler = RowAssembler(plan, work.classes, products, first, None if log is None else log.append)
+    meter = _Meter(plan.count, first * plan.columns.count, empty, reporter)
     with (
-        ReadAhead(read_strips(work.view, work.plan)) as strips,
+        ReadAhead(_strips(work, first)) as strips,
         WriteBehind(partial(_assemble, assembler), depth=4) as put,
+        closing(compute_tiles(work, strips, meter.timed(predict_each), cancellation)) as results,
     ):
-        for strip in strips:
-            for computed in _compute_row(work, strip, predict, meter, cancellation):
-                put(computed)
+        for computed in results:
+            put(computed)
+            if computed.strip.row >= first:
                 meter.advance(len(computed.columns), sum(computed.empty))
     cancellation.check()
+    if log is not None:
+        log.commit()
     return meter.counts()
 
 
-def cut_tile(pixels: NDArray[Any], plan: TilePlan, column: int, out: NDArray[Any]) -> None:
-    """Copy a tile of a strip (layers, tile, width) to ``out`` (bands, tile, tile); one layer fills all bands."""
-    left = plan.columns.starts[column]
-    out[...] = pixels[:, :, left : left + plan.tile]
+def _strips(work: Work, first: int) -> Iterator[Strip]:
+    """The strips of the rows of tiles from ``first`` on, and of the one before, which adds to the first pixels."""
+    if first < work.plan.rows.count:
+        yield from read_strips(work.view, work.plan, max(0, first - 1))
 
 
-def is_empty(valid: Mask | None, plan: TilePlan, row: int, column: int) -> bool:
-    """Whether no pixel is valid at which this tile counts.
-
-    Args:
-        valid: validity of the strip of the tile's row, (tile, width); None where all pixels are valid.
-        plan: the tiles.
-        row: the tile's row.
-        column: its column.
-    """
-    if valid is None:
-        return False
-    (y0, y1), (x0, x1) = plan.rows.support(row), plan.columns.support(column)
-    top = plan.rows.starts[row]
-    return not valid[y0 - top : y1 - top, x0:x1].any()
-
-
-def _compute_row(
-    work: Work, strip: Strip, predict: Predict, meter: _Meter, cancellation: Cancellation
-) -> Iterator[_Computed]:
-    """The tiles of one strip in batches, from left to right."""
-    plan = work.plan
-    empty = [is_empty(strip.valid, plan, strip.row, column) for column in range(plan.columns.count)]
-    for columns in _batches(empty, work.batch):
-        cancellation.check()
-        full = [column for column in columns if not empty[column]]
-        probability = None
-        if full:
-            tiles = np.empty((len(full), work.bands, plan.tile, plan.tile), work.view.dtype)
-            for place, column in enumerate(full):
-                cut_tile(strip.pixels, plan, column, tiles[place])
-            probability = checked(meter.timed(partial(predict, tiles)), len(full), work)
-        yield _Computed(strip, columns, [empty[column] for column in columns], probability)
-
-
-def _batches(empty: Sequence[bool], size: int) -> Iterator[list[int]]:
-    """Runs of neighbouring columns with at most ``size`` that are not empty."""
-    columns: list[int] = []
-    full = 0
-    for column, nothing in enumerate(empty):
-        if full == size and not nothing:
-            yield columns
-            columns, full = [], 0
-        columns.append(column)
-        full += not nothing
-    if columns:
-        yield columns
-
-
-def checked(probability: NDArray[np.float32], count: int, work: Work) -> NDArray[np.float32]:
-    """``probability`` as it is, if it has the right shape and holds numbers.
-
-    Raises:
-        InferenceError: it has not, or does not.
-    """
-    expected = (count, work.classes, work.plan.tile, work.plan.tile)
-    if probability.shape != expected:
-        raise InferenceError(f"The model gave an array of shape {probability.shape} where {expected} was expected.")
-    # One sum finds a NaN or an infinity anywhere, at a tenth of the cost of looking at each value.
-    if not np.isfinite(np.sum(probability)):
-        raise InferenceError(
-            "The model gave values that are not numbers.", "Try --precision float32 or another --runtime."
-        )
-    return probability
-
-
-def _assemble(assembler: RowAssembler, computed: _Computed) -> None:
+def _assemble(assembler: RowAssembler, computed: Computed) -> None:
     results = iter(computed.probability if computed.probability is not None else ())
     for column, nothing in zip(computed.columns, computed.empty, strict=True):
         assembler.add(computed.strip.row, column, None if nothing else next(results), computed.strip.valid)
 
 
 class _Meter:
-    """Counts tiles and seconds and reports them now and then."""
+    """Counts tiles and seconds and reports them now and then.
 
-    def __init__(self, total: int, reporter: Reporter) -> None:
-        self._total, self._reporter = total, reporter
+    Args:
+        total: tiles of the plan.
+        done: how many of them an earlier sitting has finished.
+        empty: how many of these were empty.
+        reporter: hears of the progress.
+    """
+
+    def __init__(self, total: int, done: int, empty: int, reporter: Reporter) -> None:
+        self._total, self._done, self._empty, self._reporter = total, done, empty, reporter
+        self._free = done  # tiles that cost this sitting nothing
         self._start = time.perf_counter()
         self._last = 0.0
-        self._done = self._empty = 0
         self._inference = 0.0
+        if done:
+            reporter.emit(Progress("infer", done, total))
 
-    def timed(self, call: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Call, and count the time as the network's."""
+    def timed(self, predict_each: PredictEach) -> PredictEach:
+        """``predict_each``, of which the time is counted as the network's, but for that in which it is fed."""
+
+        def each(batches: Iterable[Tiles | None]) -> Results:
+            """The probabilities of the batches, one by one."""
+            with closing(predict_each(self._fed(batches))) as results:
+                start = time.perf_counter()
+                for result in results:
+                    self._inference += time.perf_counter() - start
+                    yield result
+                    start = time.perf_counter()
+
+        return each
+
+    def _fed(self, batches: Iterable[Tiles | None]) -> Iterator[Tiles | None]:
         start = time.perf_counter()
-        result = call()
-        self._inference += time.perf_counter() - start
-        return result
+        for tiles in batches:
+            self._inference -= time.perf_counter() - start
+            yield tiles
+            start = time.perf_counter()
 
     def advance(self, tiles: int, empty: int) -> None:
         """Count ``tiles``, of which ``empty`` cost nothing."""
         self._done += tiles
         self._empty += empty
+        self._free += empty
         now = time.perf_counter()
         if now - self._last >= _PROGRESS_EVERY or self._done == self._total:
             self._last = now
-            rate = (self._done - self._empty) / max(now - self._start, 1e-9)
+            rate = (self._done - self._free) / max(now - self._start, 1e-9)
             eta = (self._total - self._done) / rate if rate else None
             self._reporter.emit(Progress("infer", self._done, self._total, rate=rate, eta=eta))
 

@@ -23,6 +23,7 @@ def dihedral(predict: Predict) -> Predict:
     """
 
     def averaged(tiles: NDArray[Any]) -> NDArray[np.float32]:
+        """Mean probabilities over the turns and flips of the tiles."""
         total: NDArray[np.float32] | None = None
         for turns in range(4):
             for mirrored in (False, True):

@@ -191,7 +191,9 @@ def test_stopping_takes_less_than_two_seconds_and_leaves_nothing(make_model, tmp
     assert time.perf_counter() - begin < 2
     assert rest[-1]["type"] == "error"
     assert rest[-1]["code"] == "Cancelled"
-    assert list(out.iterdir()) == []
+    # Who closes stdin is gone and did not cancel: what is finished can be resumed.
+    left = [path.suffix for path in out.iterdir()]
+    assert left in ([[], [".unfinished"]] if how == "end of stdin" else [[]])
 
 
 def slow_model(folder):

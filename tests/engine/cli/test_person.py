@@ -48,3 +48,13 @@ def test_unknown_times_are_left_out():
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal():
+    """A name can hold what colours, moves or renames a terminal."""
+    out, err = io.StringIO(), io.StringIO()
+    with PersonReporter(out, err) as reporter:
+        reporter.emit(Message("image \x1b[31mred\r.tif"))
+        reporter.emit(Result({}, {}, 1.0, "two\nlines \x1b]0;title\x07"))
+    assert err.getvalue() == "image \\x1b[31mred\\r.tif\n"
+    assert out.getvalue() == "two\nlines \\x1b]0;title\\x07\n"

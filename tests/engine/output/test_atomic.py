@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
-from terraspore.engine.output.atomic import atomic_output, check_target, remove_abandoned, temporary_file
+from terraspore.engine.output.atomic import (
+    atomic_output,
+    check_target,
+    remove_abandoned,
+    sweep_partials,
+    temporary_file,
+)
 
 
 def names(folder):
@@ -91,6 +99,36 @@ def test_a_process_that_ends_inside_removes_what_is_unfinished(tmp_path):
     assert (tmp_path / "roads.gpkg").read_text() == "content"
     remove_abandoned()
     assert names(tmp_path) == ["roads.gpkg"]
+
+
+def test_what_the_dead_left_is_swept_and_what_the_living_write_stays(tmp_path):
+    target = tmp_path / "roads.gpkg"
+    code = f"""
+import os, sys
+from pathlib import Path
+from terraspore.engine.output.atomic import temporary_file
+with temporary_file(Path({str(target)!r})) as path:
+    path.write_text("half")
+    path.with_name(path.name + "-journal").write_text("half")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdout.readline()
+        half = names(tmp_path)
+        assert len(half) == 2
+        (tmp_path / ".roads.partial-notes").write_text("of a person")
+        with temporary_file(tmp_path / "roads.tif") as other, temporary_file(target) as mine:
+            mine.write_text("mine")
+            other.write_text("other")
+            sweep_partials(target)
+            assert names(tmp_path) == sorted([*half, mine.name, other.name, ".roads.partial-notes"])
+        living.kill()
+    sweep_partials(tmp_path / "roads.tif")
+    assert names(tmp_path) == sorted([*half, ".roads.partial-notes"])
+    with atomic_output(target) as partial:
+        partial.write_text("content")
+    assert names(tmp_path) == [".roads.partial-notes", "roads.gpkg"]
 
 
 def test_very_long_names_fit(tmp_path):

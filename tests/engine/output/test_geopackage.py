@@ -115,11 +115,11 @@ def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path) -> None:
 def test_an_incomplete_or_damaged_file_is_found(tmp_path: Path) -> None:
     path = tmp_path / "out.gpkg"
     write(path)
-    verify_geopackage(path, {"roads": 4})
+    verify_geopackage(path, path, {"roads": 4})
     with pytest.raises(OutputError):
-        verify_geopackage(path, {"roads": 5})
+        verify_geopackage(path, path, {"roads": 5})
     data = bytearray(path.read_bytes())
     data[8192:] = b"\x07" * (len(data) - 8192)
     path.write_bytes(data)
     with pytest.raises(OutputError):
-        verify_geopackage(path, {"roads": 4})
+        verify_geopackage(path, path, {"roads": 4})

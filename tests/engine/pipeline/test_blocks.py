@@ -14,6 +14,7 @@ from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View
 from terraspore.engine.raster.source import open_source
 from terraspore.engine.raster.writer import quantise
+from terraspore.engine.runtimes.base import one_by_one
 from terraspore.engine.tiling.block import merge_blocks, split_plan
 from terraspore.engine.tiling.plan import make_plan
 
@@ -27,7 +28,7 @@ def predict(tiles):
 def streamed(work):
     rows = []
     product = probability_product(work.classes, lambda piece: rows.append(piece.copy()))
-    run_stream(work, predict, [product], SilentReporter(), Cancellation())
+    run_stream(work, one_by_one(predict), [product], SilentReporter(), Cancellation())
     return np.concatenate(rows, axis=1)
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+from xml.etree import ElementTree
+
 import numpy as np
+import onnx
 import pyogrio
 import pytest
 import rasterio
 import shapely
 from affine import Affine
+from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.cli.services import Services
 from terraspore.engine.cli.sessions import session_opener
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, ParameterError, SourceError
 from terraspore.engine.events import Cancellation, Message, Plan, RecordingReporter
+from terraspore.engine.models.card import read_card
 from terraspore.engine.pipeline.extract import extract_classes, extract_roads
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RoadRequest, RuntimeOptions
 
@@ -133,6 +140,10 @@ def test_coarse_image_is_remarked_on(make_raster, make_model, opener, tmp_path):
     assert any("expect a poor result" in event.text for event in reporter.events if isinstance(event, Message))
 
 
+def raster_names(model):
+    return [entry.name for entry in read_card(model / "card.json").classes]
+
+
 def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
     pixels = np.zeros((3, 90, 90), np.uint8)
     pixels[0, :, :30] = 200
@@ -145,6 +156,9 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
     )
     result = extract_classes(request, ("landcover",), opener, RecordingReporter(), Cancellation())
     assert result.summary["polygons"] == 3
+    for index in range(3):  # 30 x 90 m; the ellipsoid's metres are not quite those of the projection
+        assert result.summary[f"area_of_class_{index}"] == pytest.approx(2700, rel=6e-3)
+        assert re.search(rf"{raster_names(model)[index]} 2,[67]\d\d m²", result.text)
     _, _, geometry, _ = pyogrio.raw.read(output, layer="landcover")
     bounds = shapely.bounds(shapely.from_wkb(geometry))
     assert sorted(bounds[:, 0]) == [500_000, 500_030, 500_060]
@@ -152,8 +166,45 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
     with rasterio.open(classes) as raster:
         np.testing.assert_array_equal(raster.read(1), np.repeat([[0, 1, 2]], 30, axis=1).repeat(90, axis=0))
         assert raster.colormap(1)[2] == (80, 80, 90, 255)
+    categories = ElementTree.parse(tmp_path / "classes.tif.aux.xml").iter("Category")
+    assert [entry.text for entry in categories] == raster_names(model)
     with rasterio.open(confidence) as raster:
         assert raster.read(1)[0, [0, 40, 80]].tolist() == [200, 180, 160]
+
+
+def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp_path):
+    """Three classes of which the brightest band decides, at 50 cm, from values with a mean and a deviation."""
+    weights = numpy_helper.from_array((np.eye(3) * 40)[:, :, None, None].astype(np.float32), "weights")
+    sides = ["batch", 3, 64, 64]
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "weights"], ["y"])],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, sides)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, sides)],
+        [weights],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    said = {"model_type": "Segmentor", "class_names": {"0": "field", "1": "wood", "2": "water"}, "resolution": 50}
+    said |= {"tiles_overlap": 25, "standardization_mean": [0.5, 0.5, 0.5], "standardization_std": [0.25, 0.25, 0.25]}
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in said.items()})
+    onnx.save(model, tmp_path / "net.onnx")
+    truth = np.random.default_rng(4).integers(0, 3, (9, 9)).repeat(10, axis=0).repeat(10, axis=1)
+    pixels = np.stack([np.where(truth == i, 200, 60) for i in range(3)]).astype(np.uint8)
+    image = make_raster(pixels, transform=TRANSFORM * Affine.scale(0.5))
+    request = ClassRequest(
+        ImageRequest(image, str(tmp_path / "net.onnx"), runtime=ONNX),
+        tmp_path / "v.gpkg",
+        classes=tmp_path / "c.tif",
+        confidence=tmp_path / "p.tif",
+    )
+    result = extract_classes(request, ("segmentation",), opener, RecordingReporter(), Cancellation())
+    assert result.summary["tiles"] == 4
+    with rasterio.open(tmp_path / "c.tif") as raster:
+        np.testing.assert_array_equal(raster.read(1), truth)
+    with rasterio.open(tmp_path / "p.tif") as raster:  # the softmax of 40 / 0.25 x (200 - 60) / 255 is 1
+        assert raster.read(1).min() == 250
+    names = pyogrio.raw.read(tmp_path / "v.gpkg", layer=request.layer)[3][2]
+    assert set(names) == {"field", "wood", "water"}
 
 
 def test_model_of_one_class_gives_a_mask(make_raster, make_model, opener, tmp_path):
@@ -181,7 +232,7 @@ def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp
     refused(ModelError, "not for roads", RoadRequest(ask(image, landcover), out), opener)
     refused(ParameterError, "extent", RoadRequest(ask(image, model, extent=(0, 0, 1, 1)), out), opener)
     refused(ParameterError, "overlap", RoadRequest(ask(image, model, overlap=60), out), opener)
-    refused(ParameterError, "image itself", RoadRequest(ask(image, model), image), opener)
+    refused(ParameterError, "input itself", RoadRequest(ask(image, model), image), opener)
     refused(ParameterError, "named twice", RoadRequest(ask(image, model), out, out), opener)
     refused(OutputError, "folder", RoadRequest(ask(image, model), tmp_path / "no" / "r.gpkg"), opener)
     assert not out.exists()

@@ -20,6 +20,7 @@ from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View
 from terraspore.engine.raster.source import open_source
+from terraspore.engine.runtimes.base import one_by_one
 from terraspore.engine.tiling.plan import make_plan
 
 
@@ -39,7 +40,9 @@ def run(work, predict=first_band, cancellation=None, reporter=None, write=None):
     """The probability raster, and the counts."""
     rows = []
     products = [probability_product(work.classes, write or (lambda piece: rows.append(piece.copy())))]
-    counts = run_stream(work, predict, products, reporter or RecordingReporter(), cancellation or Cancellation())
+    counts = run_stream(
+        work, one_by_one(predict), products, reporter or RecordingReporter(), cancellation or Cancellation()
+    )
     return np.concatenate(rows, axis=1) if rows else None, counts
 
 
@@ -133,7 +136,7 @@ def test_classes_are_chosen_after_blending(make_raster):
 
     with work_on(make_raster(pixels), classes=3) as work:
         product = class_product([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
-        run_stream(work, predict, [product], RecordingReporter(), Cancellation())
+        run_stream(work, one_by_one(predict), [product], RecordingReporter(), Cancellation())
     share = pixels[0] / 250
     expected = np.array([3, 5, 8])[np.argmax([share / 2, (1 - share) / 2, np.full_like(share, 0.2)], axis=0)]
     result = np.concatenate(rows, axis=1)[0]
@@ -219,8 +222,8 @@ def test_estimates(make_raster):
             time.sleep(0.01)
             return first_band(tiles)
 
-        seconds = estimate_seconds(work, predict, work.plan.count)
+        seconds = estimate_seconds(work, one_by_one(predict), work.plan.count)
         assert 0.01 * work.plan.count <= seconds < 0.03 * work.plan.count
-        assert estimate_seconds(work, predict, 5) is None
+        assert estimate_seconds(work, one_by_one(predict), 5) is None
     with work_on(make_raster(picture(3000, 300))) as tall:
         assert estimate_memory(tall) == pytest.approx(estimate_memory(work), rel=0.2)

@@ -1,0 +1,26 @@
+"""``terraspore plan``: what a run would be, before it is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from ..models.card import Task
+from ..pipeline.planning import plan_run
+from .context import json_option, run_reported
+from .options import image_options, image_request
+from .services import current_services
+from .sessions import session_opener
+
+
+@click.command()
+@image_options
+@click.option("--task", type=click.Choice(get_args(Task)), help="What the model is to be for; any unless given.")
+@json_option
+def plan(image: Path, task: str | None, as_json: bool, **words: Any) -> None:
+    """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
+    tasks = get_args(Task) if task is None else (task,)
+    request, opener = image_request(image, words), session_opener(current_services())
+    run_reported(as_json, lambda reporter, _cancellation: plan_run(request, tasks, opener, reporter))

@@ -1,0 +1,159 @@
+"""Vectors of rows that are still being computed: lines and areas are looked for while the network goes on.
+
+Nothing of it has to be loaded before the first tile: the libraries for vectors are imported in a thread, too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext, suppress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..events import Cancellation, Event, Progress, Reporter
+from ..raster.row_store import Bytes, RowStore
+from ..raster.writer import PROBABILITY_LEVELS, stored_place
+from ..vector.roads.beside import beside
+from ..vector.roads.options import RoadOptions
+from .prepare import Prepared
+from .request import RoadRequest
+
+if TYPE_CHECKING:
+    from ..vector.roads.network import RoadSummary
+
+
+#: Seconds between looks at whether the run is cancelled.
+_POLL = 0.05
+
+
+class HeldReporter:
+    """Passes events on once it may: until then progress is dropped and everything else is kept back.
+
+    Args:
+        reporter: hears of them; whoever releases does not call it any more.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self._lock = threading.Lock()
+        self._kept: list[Event] | None = []
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+        with self._lock:
+            if self._kept is None:
+                self._reporter.emit(event)
+            elif not isinstance(event, Progress):
+                self._kept.append(event)
+
+    def release(self) -> None:
+        """Pass on what was kept back, and everything that comes."""
+        with self._lock:
+            for event in self._kept or ():
+                self._reporter.emit(event)
+            self._kept = None
+
+
+class LiveRoads:
+    """Roads that are being made of a store's rows.
+
+    Args:
+        store: where rows go.
+        work: what makes the roads of them.
+        held: what ``work`` reports to.
+    """
+
+    def __init__(self, store: RowStore, work: Future[RoadSummary], held: HeldReporter) -> None:
+        self._store, self._work, self._held = store, work, held
+
+    def write(self, rows: Bytes) -> None:
+        """Take the next rows (bands, rows, width), of which the first band counts.
+
+        Raises:
+            TerraSporeError: the rows cannot be stored, or the roads have failed: nobody waits hours to hear of it.
+        """
+        if self._work.done():
+            self._work.result()
+        levels = rows[0]
+        if levels.max(initial=0) > PROBABILITY_LEVELS:  # no data is no road
+            levels = np.where(levels > PROBABILITY_LEVELS, np.uint8(0), levels)
+        self._store.append(levels)
+
+    def result(self) -> RoadSummary:
+        """Wait for the roads; from now on they report. Raises what making them raised."""
+        self._held.release()
+        return self._work.result()
+
+
+@contextmanager
+def live_roads(
+    run: Prepared,
+    request: RoadRequest,
+    options: RoadOptions,
+    *,
+    store: RowStore,
+    reporter: Reporter,
+    cancellation: Cancellation,
+) -> Iterator[LiveRoads]:
+    """Make roads of a store's rows, in threads beside the block; leaving it ends them, whether they are done or not.
+
+    Args:
+        run: what decides the rows.
+        request: where the roads go.
+        options: of the roads.
+        store: where the rows will be.
+        reporter: hears of them once they are waited for.
+        cancellation: of the run.
+    """
+    held = HeldReporter(reporter)
+    place = stored_place(run.grid)
+    metadata = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
+
+    loaded = _load_libraries()
+
+    def make(stop: Cancellation) -> RoadSummary:
+        while not loaded.wait(_POLL):
+            stop.check()
+        from ..output.vectors import check_vectors
+        from ..vector.roads.network import vectorize_levels
+        from ..vector.source import StoredLevels
+
+        check_vectors(request.output)
+        return vectorize_levels(
+            lambda: nullcontext(StoredLevels(store, *place)),
+            request.output,
+            options,
+            name=run.work.view.source.path.name,
+            metadata=metadata,
+            reporter=held,
+            cancellation=stop,
+        )
+
+    with beside(make, cancellation) as work:
+        try:
+            yield LiveRoads(store, work, held)
+        finally:
+            store.give_up()
+
+
+def _load_libraries() -> threading.Event:
+    """Import what vectors need, in a thread that nobody has to wait for: it takes seconds on a busy machine.
+
+    Returns:
+        What is set when they are there, or cannot be imported.
+    """
+    loaded = threading.Event()
+
+    def load() -> None:
+        try:
+            with suppress(ImportError):  # whoever needs them imports them again, and raises
+                importlib.import_module("..vector.roads.network", __package__)
+        finally:
+            loaded.set()
+
+    threading.Thread(target=load, name="load-libraries", daemon=True).start()
+    return loaded

@@ -1,0 +1,201 @@
+"""Long runs that can go on where they were broken off: the journal as the pipeline sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import Cancelled, ResumeError, SourceChangedError, UserError
+from ..events import Cancellation, Message, Reporter
+from ..output.atomic import as_output_error, removed_when_abandoned
+from ..output.journal import Journal, JournalWriter, begin_journal, read_journal, read_piece, remove_journal
+from ..output.journal_lines import Fingerprint, Header
+from ..output.packing import pack, unpack
+from ..raster.writer import Bytes
+from ..tiling.plan import TilePlan
+from .prepare import Prepared
+from .products import Product
+
+#: A run of fewer tiles, or of one row of them, is over before a journal would be of use.
+TILES_WORTH_A_JOURNAL = 40
+
+
+class RowLog:
+    """Finished rows of tiles of one run: what an earlier sitting left, and what this one adds.
+
+    Args:
+        output: the output that the journal stands beside.
+        journal: what is there already.
+    """
+
+    def __init__(self, output: Path, journal: Journal) -> None:
+        self._output, self._journal = output, journal
+        self._writer: JournalWriter | None = None
+        self.batch = journal.header.batch
+
+    @property
+    def fraction(self) -> float:
+        """Share of the run that would survive a crash now, 0 to 1."""
+        count = len(self._journal.records) if self._writer is None else self._writer.count
+        return count / self._journal.header.rows
+
+    def replay(self, plan: TilePlan, products: Sequence[Product], cancellation: Cancellation) -> tuple[int, int]:
+        """Write the rows that are there to ``products``, up to the first that is damaged.
+
+        Returns:
+            The row of tiles to go on with, and how many tiles before it were empty.
+        """
+        rows = empty = 0
+        with _disk_errors(self._output):
+            for record in self._journal.records:
+                cancellation.check()
+                pieces = self._pieces(rows, plan, products)
+                if pieces is None:
+                    break
+                for product, piece in zip(products, pieces, strict=True):
+                    product.write(piece)
+                rows, empty = rows + 1, empty + record.empty
+            self._writer = JournalWriter(self._journal, rows)
+        return rows, empty
+
+    def append(self, row: int, rows: Sequence[Bytes], empty: int) -> None:
+        """Keep the rows of all products of row of tiles ``row``."""
+        assert self._writer is not None, "rows that are there are replayed first"
+        share = (row + 1) / self._journal.header.rows
+        with _disk_errors(self._output, int(self._writer.size / share)):
+            self._writer.append(row, pack([np.ascontiguousarray(part).data for part in rows]), empty)
+
+    def commit(self) -> None:
+        """Make everything that was appended survive a crash."""
+        if self._writer is not None:
+            with _disk_errors(self._output):
+                self._writer.commit()
+
+    def close(self) -> None:
+        """Close the files; what is in them stays."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _pieces(self, row: int, plan: TilePlan, products: Sequence[Product]) -> list[Bytes] | None:
+        """The rows of each product of a finished row of tiles; None where they are damaged."""
+        first, end = plan.rows.settled(row)
+        shapes = [(product.bands, end - first, plan.columns.length) for product in products]
+        sizes = [bands * rows * columns for bands, rows, columns in shapes]
+        data = read_piece(self._journal, self._journal.records[row])
+        parts = None if data is None else unpack(data, sizes)
+        if parts is None:
+            return None
+        return [np.frombuffer(part, np.uint8).reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+@contextmanager
+def kept_for_resume(
+    run: Prepared,
+    fingerprint: Fingerprint,
+    output: Path,
+    *,
+    resume: bool,
+    reporter: Reporter,
+    cancellation: Cancellation,
+) -> Iterator[RowLog | None]:
+    """Keep the finished rows of a long run until its outputs are there.
+
+    The journal goes when the block ends well or is cancelled. It stays where the block fails, and where the run is
+    stopped only because nobody waits for it any more.
+
+    Args:
+        run: what is to be computed.
+        fingerprint: of the run.
+        output: the output that the journal stands beside.
+        resume: go on from a journal that is there; else it is removed.
+        reporter: hears what is done with journals.
+        cancellation: of the run.
+
+    Yields:
+        The log for ``run_stream``; None where the run is too short for one.
+
+    Raises:
+        ResumeError: the journal is of another image, model, parameters or version.
+        OutputError: the journal cannot be written.
+    """
+    plan = run.work.plan
+    journal = _found(output, fingerprint, resume, reporter)
+    with _disk_errors(output):
+        if journal is None:
+            remove_journal(output)
+            if plan.count >= TILES_WORTH_A_JOURNAL and plan.rows.count > 1:
+                journal = begin_journal(output, Header(output.name, fingerprint, plan.rows.count, run.work.batch))
+    if journal is None:
+        yield None
+        return
+    log = RowLog(output, journal)
+    run.session.batch = log.batch  # runtimes that cut calls into batches of their own keep to the journal's, too
+    with _removed_at_the_end(log, output, reporter, cancellation):
+        yield log
+
+
+@contextmanager
+def _removed_at_the_end(log: RowLog, output: Path, reporter: Reporter, cancellation: Cancellation) -> Iterator[None]:
+    def remove() -> None:
+        """Remove the journal."""
+        log.close()
+        remove_journal(output)
+
+    def end() -> None:  # the process is about to end; a row more or less does not matter
+        """Remove the journal, unless the run is to be continued."""
+        if not cancellation.abandoned:
+            remove()
+
+    with removed_when_abandoned(end):
+        try:
+            yield
+        except BaseException as error:
+            with suppress(OSError, UserError):
+                log.commit()
+            unwanted = isinstance(error, Cancelled | KeyboardInterrupt) and not cancellation.abandoned
+            if unwanted or isinstance(error, SourceChangedError) or not log.fraction:
+                with suppress(OSError):
+                    remove()
+            else:
+                log.close()
+                if not cancellation.abandoned:
+                    part = f"{log.fraction:.0%} of the run is finished and kept"
+                    reporter.emit(Message(f"{part}; the same command with --resume goes on from there."))
+            raise
+        with _disk_errors(output):
+            remove()
+
+
+def _found(output: Path, now: Fingerprint, resume: bool, reporter: Reporter) -> Journal | None:
+    """The journal to go on from, if there is one and it is wanted."""
+    journal = read_journal(output)
+    if journal is None or not journal.records:
+        if resume:
+            reporter.emit(Message(f"There is nothing to resume for {output.name}; the run starts at the beginning."))
+        return None
+    date = journal.header.started.replace("T", " ")[:16]
+    part = f"{journal.fraction():.0%}"
+    if not resume:
+        text = f"An unfinished run of {output.name} ({part} of it, begun on {date} UTC) is removed;"
+        reporter.emit(Message(f"{text} with --resume it would have gone on."))
+        return None
+    change = journal.header.fingerprint.change_to(now)
+    if change is not None:
+        raise ResumeError(
+            f"The run of {output} that was begun on {date} UTC cannot be resumed: {change}.",
+            "Put that back, or leave out --resume to start anew.",
+        )
+    reporter.emit(Message(f"The run of {output.name} that was begun on {date} UTC goes on at {part}."))
+    return journal
+
+
+@contextmanager
+def _disk_errors(output: Path, needed_bytes: int = 0) -> Iterator[None]:
+    """Errors of the system while the journal of ``output`` is read or written, as sentences."""
+    try:
+        yield
+    except OSError as error:
+        raise as_output_error(error, output, needed_bytes) from error

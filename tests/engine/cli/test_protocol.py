@@ -1,0 +1,173 @@
+"""What comes in through ``terraspore serve`` is checked, and no name of a file or layer becomes an option."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from terraspore.engine.cli.messages import (
+    MAX_LINE,
+    CancelMessage,
+    PingMessage,
+    RunMessage,
+    UnknownMessage,
+    parse_message,
+)
+from terraspore.plugin.processing.arguments import Options, extract_words, segment_words
+
+ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (b'{"type": "run", "id": 3, "arguments": ["info", "a b"]}', RunMessage(3, ("info", "a b"))),
+        (b'{"type": "run", "id": 0, "arguments": []}', RunMessage(0, ())),
+        (b'{"type": "run", "id": 0, "arguments": ["\\udce9"]}', RunMessage(0, ("\udce9",))),
+        (b'{"type": "cancel", "id": 3}', CancelMessage(3)),
+        (b'{"type": "ping"}', PingMessage(None)),
+        (b'{"type": "ping", "id": 9}', PingMessage(9)),
+        (b'{"type": "dance\\n", "with": [[[]]]}', UnknownMessage("dance?")),
+    ],
+)
+def test_messages(line, message):
+    assert parse_message(line) == message
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b" " * (MAX_LINE + 1), "too long"),
+        (b"", "no JSON"),
+        (b"\xff", "no JSON"),
+        (b"[" * 100_000, "nested too deeply|no JSON"),
+        (b'{"type":' * 100_000, "nested too deeply|no JSON"),
+        (b"NaN", "no JSON"),
+        (b"[]", "no object"),
+        (b'{"type": 5}', "no object with a type"),
+        (b'{"type": "run", "id": 1, "arguments": "info"}', "list of texts"),
+        (b'{"type": "run", "id": 1, "arguments": [1]}', "list of texts"),
+        (b'{"type": "run", "id": 1}', "list of texts"),
+        (b'{"type": "run", "id": true, "arguments": []}', "whole number"),
+        (b'{"type": "run", "id": -1, "arguments": []}', "whole number"),
+        (b'{"type": "run", "id": 1.5, "arguments": []}', "whole number"),
+        (b'{"type": "run", "id": 99999999999999999999, "arguments": []}', "whole number"),
+        (b'{"type": "run", "id": 1, "arguments": [], "shell": true}', "other fields"),
+        (b'{"type": "run", "id": 1, "arguments": ["a\\u0000b"]}', "no command line"),
+        (b'{"type": "run", "id": 1, "arguments": ["\\ud800"]}', "no command line"),
+        (b'{"type": "run", "id": 1, "arguments": [' + b'"",' * 1000 + b'""]}', "too many"),
+        (b'{"type": "run", "id": 1, "arguments": ["' + b"x" * 40_000 + b'"]}', "too long"),
+        (b'{"type": "cancel"}', "whole number"),
+        (b'{"type": "ping", "id": []}', "whole number"),
+    ],
+)
+def test_what_is_no_message(line, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        parse_message(line)
+    assert len(str(caught.value)) < 200
+
+
+def serve(lines):
+    """All that a server says to ``lines``, and its stderr."""
+    done = subprocess.run(
+        [sys.executable, "-m", "terraspore", "serve"], input=b"\n".join(lines) + b"\n", capture_output=True, timeout=60
+    )
+    assert done.returncode == 0
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def test_rubbish_does_not_end_the_server_and_is_answered_shortly():
+    rubbish = [b"[" * 200_000, b"x" * (2 * MAX_LINE), b"\xff\xfe", b'{"type": "run", "id": 1, "arguments": [{}]}']
+    said, _ = serve([*rubbish, b'{"type": "ping", "id": 7}'])
+    assert [event["type"] for event in said] == ["error"] * 4 + ["pong"]
+    assert all(event["code"] == "ProtocolError" and len(event["text"]) < 300 for event in said[:4])
+
+
+def test_a_message_of_an_unknown_type_is_passed_over_with_a_line_in_the_log():
+    said, log = serve([b'{"type": "later", "id": 1}', b'{"type": "ping"}'])
+    assert [event["type"] for event in said] == ["pong"]
+    assert b"unknown type later" in log
+
+
+NAMES = (
+    "--help", "-o x", "; rm -rf x", "$(touch x)", "`touch x`", "@file", "a\nb", "\"'", "--json", "-", "..", "a=b",
+    "--output=elsewhere", "zip+http:x", "GTIFF_DIR:1:x", "/vsistdin", "%s%n", "\u202egpj.tif", "x&y|z", "~", "*", "{}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["--help", "-o", "--version", "--json", "-x", "--output=elsewhere"])
+def test_a_word_that_is_an_option_is_a_path_behind_two_dashes(tmp_path, word):
+    done = subprocess.run(
+        [sys.executable, "-m", "terraspore", "info", "--", word], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert f"The image {word} does not exist" in done.stderr
+
+
+def test_names_of_files_layers_and_models_are_never_options_or_commands(make_raster, make_model, tmp_path):
+    """The plugin's own words for the engine, by a real process: each name is an image, an output and a model."""
+    pixels = np.full((3, 40, 40), 20, np.uint8)
+    pixels[:, 18:22] = 245
+    plain, model = make_raster(pixels), make_model()
+    lines, expected = [], {}
+    for number, name in enumerate(NAMES[:12]):
+        place = tmp_path / f"{number}"
+        place.mkdir()
+        name = name.replace("..", ".._")
+        image, output, own = place / name, place / f"{name}.gpkg", place / f"{name}-model"
+        image.write_bytes(plain.read_bytes())
+        own.symlink_to(model)
+        words = extract_words("roads", image, output, Options(model=str(own), device="cpu", runtime="onnxruntime"), {})
+        assert words[2] == str(image)
+        lines.append(json.dumps({"type": "run", "id": number, "arguments": words}).encode())
+        expected[number] = (place, {image.name, output.name, own.name})
+    ends = {event["id"]: event for event in _ends(lines)}
+    for number, (place, files) in expected.items():
+        assert ends[number]["type"] == "result", (NAMES[number], ends[number])
+        assert {path.name for path in place.iterdir()} == files
+        assert all(path.startswith(str(place)) for path in ends[number]["outputs"].values())
+    assert not [path for path in tmp_path.iterdir() if path.name == "x"]
+
+
+def _ends(lines):
+    """The last event of each of ``lines``, from a server that is kept until it has said them all."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "terraspore", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        server.stdin.write(b"\n".join(lines) + b"\n")
+        server.stdin.flush()
+        found = []
+        while len(found) < len(lines):
+            event = json.loads(server.stdout.readline())
+            if event["type"] in ("result", "error"):
+                found.append(event)
+        server.stdin.close()
+        assert server.wait(timeout=20) == 0
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_models_and_areas_are_one_word_with_their_option(tmp_path, name):
+    words = segment_words(tmp_path / "i.tif", tmp_path / "o.tif", Options(model=name, area=tmp_path / name), None)
+    assert f"--model={name}" in words
+    assert [word for word in words if word.startswith("--")] == words[2:]
+
+
+def test_temporary_files_are_private():
+    """The folder that an engine shares with a runtime in another process is the user's alone, whatever the umask."""
+    program = (
+        "import os, sys, tempfile\n"
+        "from pathlib import Path\n"
+        "from terraspore.engine.runtimes.remote import RemoteHost\n"
+        "os.umask(0)\n"
+        "with RemoteHost(Path(sys.executable), 'onnxruntime') as host:\n"
+        "    host.mapped('tiles', (4,), __import__('numpy').dtype('uint8'))\n"
+        "    print(oct(host.folder.stat().st_mode & 0o777), *(path.name for path in host.folder.iterdir()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[0] == "0o700"
+    assert len(done.stdout.split()) >= 3  # the log and the mapped file, which nobody else can reach

@@ -1,0 +1,108 @@
+"""Roads that are made while the network goes on."""
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.sessions import session_opener
+from terraspore.engine.errors import Cancelled, VectorError
+from terraspore.engine.events import Cancellation, Message, Progress, RecordingReporter, SilentReporter
+from terraspore.engine.pipeline.extract import extract_roads
+from terraspore.engine.pipeline.live import HeldReporter
+from terraspore.engine.pipeline.request import ImageRequest, RoadRequest, RuntimeOptions
+from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.vector.roads.options import RoadOptions
+
+ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime")
+
+
+@pytest.fixture
+def opener():
+    return session_opener(Services())
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def scene():
+    """A picture (3, 700, 500) with roads with gaps, noise and a corner without data."""
+    random = np.random.default_rng(4)
+    pixels = random.integers(1, 100, (3, 700, 500), dtype=np.uint8)
+    for place in (80, 230, 420, 610):
+        pixels[:, place : place + 9] = random.integers(150, 250, (3, 9, 500))
+    for place in (60, 300, 410):
+        pixels[:, :, place : place + 7] = random.integers(150, 250, (3, 700, 7))
+    pixels[:, 300:330] = 30
+    pixels[:, :90, :70] = 0
+    return pixels
+
+
+def features(path, layer):
+    _, _, geometry, columns = pyogrio.raw.read(path, layer=layer)
+    return shapely.to_wkt(shapely.from_wkb(geometry)).tolist(), [column.tolist() for column in columns]
+
+
+def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, opener, tmp_path):
+    image = ImageRequest(make_raster(scene(), nodata=0), str(make_model()), runtime=ONNX)
+    live, kept, later = tmp_path / "live.gpkg", tmp_path / "kept.tif", tmp_path / "later.gpkg"
+    extract_roads(RoadRequest(image, live, kept), opener, SilentReporter(), Cancellation())
+    words = {"metadata": {}, "reporter": SilentReporter(), "cancellation": Cancellation()}
+    summary = vectorize_roads(kept, later, RoadOptions(threshold=0.5), **words)
+    assert summary.edges > 10
+    assert summary.areas > 0
+    for layer in ("roads", "road_nodes", "road_areas"):
+        assert features(live, layer) == features(later, layer)
+
+
+def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, opener, tmp_path):
+    reporter = RecordingReporter()
+    raster = make_raster(scene(), crs=None)
+    image = ImageRequest(raster, str(make_model()), pixel_size=1.0, runtime=ONNX)
+    extract_roads(RoadRequest(image, tmp_path / "roads.gpkg"), opener, reporter, Cancellation())
+    stages = [event.stage for event in reporter.events if isinstance(event, Progress)]
+    last = len(stages) - 1 - stages[::-1].index("infer")
+    assert set(stages[: last + 1]) <= {"read", "infer"}
+    assert "write" in stages[last:]
+    remarks = [event.text for event in reporter.events if isinstance(event, Message)]
+    assert sum("has no CRS" in text and raster.name in text for text in remarks) == 1
+
+
+def test_held_events_come_in_order_and_progress_is_dropped():
+    heard = RecordingReporter()
+    held = HeldReporter(heard)
+    held.emit(Message("first"))
+    held.emit(Progress("vectorize", 1, 2))
+    assert heard.events == []
+    held.release()
+    held.emit(Progress("vectorize", 2, 2))
+    assert heard.events == [Message("first"), Progress("vectorize", 2, 2)]
+
+
+def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, opener, out, monkeypatch):
+    def fail(*_arguments, **_words):
+        raise VectorError("No roads today.")
+
+    monkeypatch.setattr("terraspore.engine.vector.roads.network.vectorize_levels", fail)
+    image = ImageRequest(make_raster(np.tile(scene(), (1, 4, 1))), str(make_model()), runtime=ONNX)
+    with pytest.raises(VectorError, match="No roads today"):
+        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, SilentReporter(), Cancellation())
+    assert [path.name for path in out.iterdir() if not path.name.endswith(".unfinished")] == []
+
+
+def test_a_cancel_while_roads_wait_for_rows_leaves_nothing(make_raster, make_model, opener, out):
+    cancellation = Cancellation()
+
+    class CancelInTheMiddle(RecordingReporter):
+        def emit(self, event):
+            if isinstance(event, Progress) and event.done > event.total // 2:
+                cancellation.cancel()
+
+    image = ImageRequest(make_raster(scene()), str(make_model()), runtime=ONNX)
+    with pytest.raises(Cancelled):
+        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, CancelInTheMiddle(), cancellation)
+    assert list(out.iterdir()) == []

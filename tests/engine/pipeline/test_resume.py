@@ -1,0 +1,164 @@
+"""A stream that was broken off at any tile and gone on with writes what an unbroken one does, bit for bit."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from terraspore.engine.errors import Cancelled, InferenceError
+from terraspore.engine.events import Cancellation, Progress, RecordingReporter
+from terraspore.engine.output.journal import JournalWriter, begin_journal, read_journal
+from terraspore.engine.output.journal_lines import FileIdentity, Fingerprint, Header
+from terraspore.engine.pipeline.products import class_product, probability_product
+from terraspore.engine.pipeline.resume import RowLog
+from terraspore.engine.pipeline.stream import run_stream
+from terraspore.engine.pipeline.work import Work
+from terraspore.engine.raster.grid import make_grid
+from terraspore.engine.raster.pixels import choose_bands
+from terraspore.engine.raster.reader import View, read_strips
+from terraspore.engine.raster.source import open_source
+from terraspore.engine.runtimes.base import one_by_one
+from terraspore.engine.tiling.plan import make_plan
+
+
+@contextmanager
+def work_on(path, resolution, *, tile=32, overlap=12, batch=3):
+    with open_source(path) as source:
+        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, resolution)
+        view = View(source, grid, choose_bands(source, None, 3), None, "uint8")
+        yield Work(view, make_plan(grid.width, grid.height, tile, overlap), 3, 2, batch)
+
+
+def picture(rows, columns):
+    pixels = np.random.default_rng(rows).integers(1, 250, (3, rows, columns), dtype=np.uint8)
+    pixels[:, rows // 3 : rows // 2, columns // 4 :] = 0
+    pixels[:, :, :5] = 0
+    return pixels
+
+
+def network(tiles):
+    """Two classes that are not the same at any two pixels, and depend on the neighbours and on nothing else."""
+    values = tiles.astype(np.float32)
+    mixed = values + np.roll(values, 3, axis=2) * np.float32(0.37) + np.roll(values, -2, axis=3) * np.float32(0.11)
+    return np.stack([mixed[:, 0] + mixed[:, 1], mixed[:, 2] * np.float32(1.9)], axis=1) / np.float32(1000)
+
+
+class Broken:
+    """A network that fails after so many calls."""
+
+    def __init__(self, calls):
+        self.left = calls
+
+    def __call__(self, tiles):
+        if self.left == 0:
+            raise InferenceError("broken off")
+        self.left -= 1
+        return network(tiles)
+
+
+def run(work, predict, log=None, reporter=None):
+    """What three rasters get, and the counts."""
+    probability, classes, confidence = [], [], []
+    products = [
+        class_product(
+            [3, 7], 0.5, lambda rows: classes.append(rows.copy()), lambda rows: confidence.append(rows.copy())
+        ),
+        probability_product(2, lambda rows: probability.append(rows.copy())),
+    ]
+    counts = run_stream(work, one_by_one(predict), products, reporter or RecordingReporter(), Cancellation(), log=log)
+    return [np.concatenate(part, axis=1) for part in (probability, classes, confidence)], counts
+
+
+def begin(output, work, path):
+    fingerprint = Fingerprint("1", (FileIdentity.of(path),), {})
+    return begin_journal(output, Header(output.name, fingerprint, work.plan.rows.count, work.batch))
+
+
+def broken_off(output, path, resolution, calls):
+    """Run until the network fails; every finished row counts."""
+    with work_on(path, resolution) as work:
+        log = RowLog(output, begin(output, work, path))
+        with pytest.raises(InferenceError, match="broken off"):
+            run(work, Broken(calls), log)
+        log.commit()
+        log.close()
+
+
+@pytest.mark.parametrize("resolution", [None, 1.7, 0.6])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 0.999), again=st.floats(0, 0.999))
+def test_broken_off_anywhere_the_result_is_the_same(make_raster, tmp_path, resolution, share, again):
+    path = make_raster(picture(170, 120), nodata=0)
+    output = tmp_path / "p.tif"
+    calls = []
+    with work_on(path, resolution) as work:
+        expected, counts = run(work, lambda tiles: calls.append(1) or network(tiles))
+        rows = work.plan.rows.count
+        assert rows > 2
+    broken_off(output, path, resolution, int(share * len(calls)))
+    for predict in (Broken(int(again * len(calls))), network):
+        journal = read_journal(output)
+        finished = len(journal.records)
+        # Another batch would be taken by a session of its own accord.
+        with work_on(path, resolution, batch=5) as work:
+            log, reporter = RowLog(output, journal), RecordingReporter()
+            try:
+                result, resumed = run(work, predict, log, reporter)
+            except InferenceError:
+                log.commit()
+                log.close()
+                continue
+            log.close()
+            columns = work.plan.columns.count
+        for mine, theirs in zip(result, expected, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        assert (resumed.tiles, resumed.empty) == (counts.tiles, counts.empty)
+        done = [event.done for event in reporter.events if isinstance(event, Progress)]
+        assert done[0] >= finished * columns
+        assert done[-1] == counts.tiles
+        break
+    assert len(read_journal(output).records) == rows
+
+
+def test_a_finished_stream_is_written_from_the_journal_alone(make_raster, tmp_path):
+    path = make_raster(picture(170, 120), nodata=0)
+    output = tmp_path / "p.tif"
+    with work_on(path, None) as work:
+        log = RowLog(output, begin(output, work, path))
+        expected, _ = run(work, network, log)
+        log.close()
+        again, _ = run(work, Broken(0), RowLog(output, read_journal(output)))
+    for mine, theirs in zip(again, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_replay_can_be_cancelled(make_raster, tmp_path):
+    path = make_raster(picture(170, 120), nodata=0)
+    output = tmp_path / "p.tif"
+    cancellation = Cancellation()
+    with work_on(path, None) as work:
+        JournalWriter(begin(output, work, path), 0).close()
+        log = RowLog(output, begin(output, work, path))
+        run(work, network, log)
+        log.close()
+        cancellation.cancel()
+        with pytest.raises(Cancelled):
+            RowLog(output, read_journal(output)).replay(work.plan, [], cancellation)
+
+
+@pytest.mark.parametrize("resolution", [None, 1.7, 0.6])
+def test_strips_from_any_row_are_those_of_the_whole(make_raster, resolution):
+    with work_on(make_raster(picture(170, 120), nodata=0), resolution, overlap=16) as work:
+        whole = list(read_strips(work.view, work.plan))
+        for first in range(work.plan.rows.count):
+            part = list(read_strips(work.view, work.plan, first))
+            assert [strip.row for strip in part] == list(range(first, work.plan.rows.count))
+            for mine, theirs in zip(part, whole[first:], strict=True):
+                np.testing.assert_array_equal(mine.pixels, theirs.pixels)
+                for strip in (mine, theirs):
+                    assert strip.valid is None or strip.valid.shape == (32, max(32, work.view.grid.width))
+                valid = [np.ones((32, 1), bool) if strip.valid is None else strip.valid for strip in (mine, theirs)]
+                assert np.array_equal(*np.broadcast_arrays(*valid))
