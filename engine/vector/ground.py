@@ -12,7 +12,7 @@ from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
 from ..errors import SourceError
-from .measure_kernels import measure_rings
+from .measure_kernels import measure_lines
 
 Floats = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _GRID_METRES = 20_000.0
 
 @dataclass(frozen=True)
 class MetricGrid:
-    """What ``measure_rings`` needs.
+    """What ``measure_lines`` needs.
 
     Attributes:
         values: float64 (rows, columns, 5).
@@ -33,9 +33,15 @@ class MetricGrid:
     values: Floats
     step: tuple[float, float]
 
-    def rings(self, points: Floats, start: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Signed areas (square metres) and lengths (metres) of rings of points in pixels (column, row)."""
-        return measure_rings(points, start, self.values, *self.step)
+    def lines(self, points: NDArray[np.int32], start: NDArray[np.int64], scale: float) -> tuple[Floats, Floats]:
+        """What lines contribute to the area (square metres) of the rings they are part of, and their lengths (metres).
+
+        Args:
+            points: int32 (points, 2), column and row.
+            start: where each line's points begin (and, last, end).
+            scale: pixels in a unit of ``points``.
+        """
+        return measure_lines(points, start, scale, self.values, *self.step)
 
 
 class Ground:

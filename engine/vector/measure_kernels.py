@@ -1,4 +1,4 @@
-"""Compiled loops that measure rings on the ground (see ``accelerate``)."""
+"""Compiled loops that measure lines on the ground (see ``accelerate``)."""
 
 from __future__ import annotations
 
@@ -14,63 +14,71 @@ Ints = NDArray[np.int64]
 
 
 @kernel
-def look_up(grid: Floats, x: float, y: float, step_y: float, step_x: float, here: Floats) -> None:
-    """Interpolate the grid of ``measure_rings`` at a point, into ``here``.
-
-    The area of a pixel is linear between points of the grid, so its integral along the row is quadratic.
-    """
-    col, row = min(int(x / step_x), grid.shape[1] - 2), min(int(y / step_y), grid.shape[0] - 2)
-    u, v = x / step_x - col, y / step_y - row
-    for n in range(5):
-        if n == 0:
-            top = grid[row, col, 0] + step_x * u * (
-                grid[row, col, 1] * (1.0 - 0.5 * u) + grid[row, col + 1, 1] * 0.5 * u
-            )
-            low = grid[row + 1, col, 0] + step_x * u * (
-                grid[row + 1, col, 1] * (1.0 - 0.5 * u) + grid[row + 1, col + 1, 1] * 0.5 * u
-            )
-        else:
-            top = grid[row, col, n] * (1.0 - u) + grid[row, col + 1, n] * u
-            low = grid[row + 1, col, n] * (1.0 - u) + grid[row + 1, col + 1, n] * u
-        here[n] = top * (1.0 - v) + low * v
+def blend(grid: Floats, layer: int, row: int, col: int, v: float, u: float) -> float:
+    """Interpolate a layer of a grid: ``v`` of the way from ``row`` and ``u`` of the way from ``col`` to the next."""
+    top = grid[row, col, layer] * (1.0 - u) + grid[row, col + 1, layer] * u
+    low = grid[row + 1, col, layer] * (1.0 - u) + grid[row + 1, col + 1, layer] * u
+    return float(top * (1.0 - v) + low * v)
 
 
 @kernel
-def measure_rings(points: Floats, start: Ints, grid: Floats, step_y: float, step_x: float) -> tuple[Floats, Floats]:
-    """Area and length of closed rings, by a grid of what is known about the ground.
+def area_west(grid: Floats, x: float, y: float, step_y: float, step_x: float) -> float:
+    """The integral along the row, from its beginning to a point, of the area of a pixel.
 
-    The area is the integral around the ring of P dy (Green), where P is the integral along the row of a pixel's area;
-    Simpson's rule gives that of a side.
+    That area is linear between points of the grid, so its integral is quadratic.
+    """
+    col, row = min(int(x / step_x), grid.shape[1] - 2), min(int(y / step_y), grid.shape[0] - 2)
+    u, v = x / step_x - col, y / step_y - row
+    here, there = 1.0 - 0.5 * u, 0.5 * u
+    top = grid[row, col, 0] + step_x * u * (grid[row, col, 1] * here + grid[row, col + 1, 1] * there)
+    low = grid[row + 1, col, 0] + step_x * u * (grid[row + 1, col, 1] * here + grid[row + 1, col + 1, 1] * there)
+    return float(top * (1.0 - v) + low * v)
+
+
+@kernel
+def step_length(grid: Floats, x: float, y: float, dx: float, dy: float, step_y: float, step_x: float) -> float:
+    """The length of a short side around a point, by the metric there."""
+    col, row = min(int(x / step_x), grid.shape[1] - 2), min(int(y / step_y), grid.shape[0] - 2)
+    u, v = x / step_x - col, y / step_y - row
+    square = blend(grid, 2, row, col, v, u) * dx * dx + blend(grid, 3, row, col, v, u) * dy * dy
+    return math.sqrt(max(0.0, square + 2.0 * blend(grid, 4, row, col, v, u) * dx * dy))
+
+
+@kernel
+def measure_lines(
+    points: NDArray[np.int32], start: Ints, scale: float, grid: Floats, step_y: float, step_x: float
+) -> tuple[Floats, Floats]:
+    """What lines contribute to the area of the rings that they are part of, and their lengths.
+
+    The area of a ring is the integral around it of P dy (Green), where P is the integral along the row of a pixel's
+    area; Simpson's rule gives that of a side.
 
     Args:
-        points: (points, 2), column and row in pixels.
-        start: where each ring's points begin.
+        points: int32 (points, 2), column and row.
+        start: where each line's points begin.
+        scale: pixels in a unit of ``points``.
         grid: (rows, columns, 5): P, the area of a pixel (square metres), and the metric (square metres for a step along
             a row, for one along a column, and their scalar product).
         step_y: pixels between the rows of the grid.
         step_x: pixels between its columns.
 
     Returns:
-        Signed areas in square metres and lengths in metres.
+        Square metres, whose sum over the lines of a ring is its signed area, and lengths in metres.
     """
-    rings = start.size - 1
-    area = np.zeros(rings)
-    length = np.zeros(rings)
-    here = np.empty(5)
-    for ring in range(rings):
-        base, before = 0.0, 0.0
-        for k in range(start[ring], start[ring + 1]):
-            x, y = points[k, 0], points[k, 1]
-            if k == start[ring]:
-                look_up(grid, x, y, step_y, step_x, here)
-                base = here[0]
-                continue
-            dx, dy = x - points[k - 1, 0], y - points[k - 1, 1]
-            look_up(grid, x - 0.5 * dx, y - 0.5 * dy, step_y, step_x, here)
-            middle = here[0] - base
-            length[ring] += math.sqrt(here[2] * dx * dx + here[3] * dy * dy + 2.0 * here[4] * dx * dy)
-            look_up(grid, x, y, step_y, step_x, here)
-            now = here[0] - base
-            area[ring] += dy * (before + 4.0 * middle + now) / 6.0
-            before = now
+    lines = start.size - 1
+    area = np.zeros(lines)
+    length = np.zeros(lines)
+    for line in range(lines):
+        k = start[line]
+        x0, y0 = points[k, 0] * scale, points[k, 1] * scale
+        before = area_west(grid, x0, y0, step_y, step_x)
+        for k in range(start[line] + 1, start[line + 1]):
+            x, y = points[k, 0] * scale, points[k, 1] * scale
+            dx, dy = x - x0, y - y0
+            length[line] += step_length(grid, x - 0.5 * dx, y - 0.5 * dy, dx, dy, step_y, step_x)
+            now = area_west(grid, x, y, step_y, step_x)
+            if dy != 0.0:
+                middle = area_west(grid, x - 0.5 * dx, y - 0.5 * dy, step_y, step_x)
+                area[line] += dy * (before + 4.0 * middle + now) / 6.0
+            x0, y0, before = x, y, now
     return area, length

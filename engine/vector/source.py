@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ from rasterio.windows import Window
 
 from ..errors import ParameterError, SourceError
 from ..raster.environment import SAFE_SETTINGS
-from ..raster.vrt import check_vrt
+from ..raster.references import check_references
+from ..raster.row_store import RowStore
 
 #: Levels of a probability raster: value = round(probability * LEVELS).
 LEVELS = 250
@@ -52,34 +54,26 @@ class Encoding:
         return abs(self.scale * LEVELS - 1.0) < 1e-6 and self.offset == 0.0
 
 
-class LevelSource:
-    """An opened raster band that is read as levels."""
+class LevelSource(ABC):
+    """A raster of probabilities that is read as levels.
 
-    def __init__(self, dataset: Any, band: int, encoding: Encoding) -> None:
-        self._dataset = dataset
-        self._band = band
-        self.encoding = encoding
-        self.shape = (int(dataset.height), int(dataset.width))
-        self.transform: Affine = dataset.transform
-        self.crs = dataset.crs
-        self._nodata = dataset.nodatavals[band - 1]
-        self._masked = any(flag.value > 1 and flag.value != 8 for flag in dataset.mask_flag_enums[band - 1])
+    Attributes:
+        shape: rows and columns.
+        transform: from pixel coordinates to those of the CRS.
+        crs: the CRS, or None.
+        encoding: what the stored values mean.
+    """
 
+    def __init__(self, shape: tuple[int, int], transform: Affine, crs: Any, encoding: Encoding) -> None:
+        self.shape, self.transform, self.crs, self.encoding = shape, transform, crs, encoding
+
+    @abstractmethod
     def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read a window that lies within the raster, as levels (uint8, height x width).
 
         Raises:
             SourceError: the window cannot be read.
         """
-        window = Window(col, row, width, height)
-        try:
-            values = self._dataset.read(self._band, window=window)
-            known = self._dataset.read_masks(self._band, window=window) > 0 if self._masked else None
-        except RasterioError as error:
-            raise SourceError(
-                f"{self._dataset.name} cannot be read at rows {row} to {row + height}: the file is damaged."
-            ) from error
-        return to_levels(values, self.encoding, self._nodata, known)
 
     def read_padded(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read a window that may reach over the raster's edges; what is outside mirrors what is inside.
@@ -94,11 +88,49 @@ class LevelSource:
         return np.pad(levels, pad, mode="reflect") if any(pad[0] + pad[1]) else levels
 
 
+class RasterLevels(LevelSource):
+    """A band of an opened raster file."""
+
+    def __init__(self, dataset: Any, band: int, encoding: Encoding) -> None:
+        super().__init__((int(dataset.height), int(dataset.width)), dataset.transform, dataset.crs, encoding)
+        self._dataset = dataset
+        self._band = band
+        self._nodata = dataset.nodatavals[band - 1]
+        self._masked = any(flag.value > 1 and flag.value != 8 for flag in dataset.mask_flag_enums[band - 1])
+
+    def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a window; see ``LevelSource.read``."""
+        window = Window(col, row, width, height)
+        try:
+            values = self._dataset.read(self._band, window=window)
+            known = self._dataset.read_masks(self._band, window=window) > 0 if self._masked else None
+        except RasterioError as error:
+            raise SourceError(
+                f"{self._dataset.name} cannot be read at rows {row} to {row + height}: the file is damaged."
+            ) from error
+        return to_levels(values, self.encoding, self._nodata, known)
+
+
+class StoredLevels(LevelSource):
+    """Rows of levels that may still be computed: reading waits for them."""
+
+    def __init__(self, store: RowStore, transform: Affine, crs: Any) -> None:
+        super().__init__(store.shape, transform, crs, Encoding("levels", SCALE))
+        self._store = store
+
+    def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a window once its rows are there; ``Cancelled`` where they will not come."""
+        return self._store.read(row, col, height, width)
+
+
 def to_levels(
     values: NDArray[Any], encoding: Encoding, nodata: float | None, known: NDArray[np.bool_] | None
 ) -> NDArray[np.uint8]:
     """Convert stored values to levels; 0 where a value is nodata, NaN or masked."""
-    if values.dtype == np.uint8:
+    if values.dtype == np.uint8 and encoding.is_levels and nodata in (None, 0, 255):
+        # What is no level becomes 0; many times as fast as the table.
+        levels = np.asarray(cv2.threshold(values, LEVELS, 0, cv2.THRESH_TOZERO_INV)[1], np.uint8)
+    elif values.dtype == np.uint8:
         table = _to_levels(np.arange(256, dtype=np.uint8), encoding, nodata)
         levels = np.asarray(cv2.LUT(values, table), np.uint8)
     else:
@@ -135,7 +167,7 @@ def open_levels(path: Path, band: int = 1, encoding: Encoding | None = None) -> 
     with open_raster(path) as dataset:
         if not 1 <= band <= dataset.count:
             raise ParameterError(f"{path} has {dataset.count} bands, so there is no band {band}.")
-        yield LevelSource(dataset, band, encoding or recognise(dataset, band))
+        yield RasterLevels(dataset, band, encoding or recognise(dataset, band))
 
 
 @contextmanager
@@ -147,7 +179,7 @@ def open_raster(path: Path) -> Iterator[Any]:
     """
     if not path.is_file():
         raise SourceError(f"{path} is not there or is not a plain file.")
-    check_vrt(path)
+    check_references(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**SAFE_SETTINGS, GDAL_CACHEMAX=_CACHE_BYTES))
         stack.enter_context(warnings.catch_warnings())

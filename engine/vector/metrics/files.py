@@ -18,6 +18,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ...errors import SourceError, VectorError
+from ...output.addresses import vector_address
 
 #: Rows of rasters that are compared at a time.
 _ROWS = 512
@@ -59,11 +60,11 @@ def read_layer(path: Path, layer: str | None = None, preferred: tuple[str, ...] 
         VectorError: the file or the layer cannot be read.
     """
     try:
-        names = [str(name) for name in pyogrio.list_layers(path)[:, 0]]
+        names = [str(name) for name in pyogrio.list_layers(vector_address(path))[:, 0]]
         chosen = layer or next((name for name in preferred if name in names), names[0] if names else None)
         if chosen not in names:
             raise VectorError(f"{path} has no layer {chosen}.", f"It has {', '.join(names) or 'none'}.")
-        meta, _, geometry, columns = pyogrio.raw.read(path, layer=chosen)
+        meta, _, geometry, columns = pyogrio.raw.read(vector_address(path), layer=chosen)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise VectorError(f"{path} is not a vector file that can be read.") from error
     if geometry is None:

@@ -6,50 +6,24 @@ dead end reaches along the network within 1.6 gaps are no candidates: a bridge t
 
 from __future__ import annotations
 
-import heapq
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ...events import Cancellation
+from ..source import LevelSource
+from .bridge_kernels import Rules, lay_bridges, nominate
 from .graph import Flags, Floats, Graph, Ints
-from .path_kernels import least_cost_path
+from .index_kernels import Lookup, order_points
+from .mask import Levels, blur
 
-#: Reads the blurred levels of a window: first row, first column, rows, columns.
-ReadLevels = Callable[[int, int, int, int], NDArray[np.uint8]]
-
-#: Within this many gaps along the network a point is no candidate.
-DETOUR = 1.6
-#: A bridge is at most this many times as long as the gap is wide, and 5 pixels.
-WINDING = 1.6
-#: How much a bend of 90 degrees adds to the length of a bridge when targets are compared.
-BEND = 2.0
-#: At this share of the gap's width (and 3 pixels) beside the straight line the cost of a pixel is doubled, so that the
-#: bridge over an occluded crossing does not turn into a side road.
-STRAY = 0.15
-#: Probability that is added to every pixel's, so that occluded pixels can be crossed.
-FLOOR = 0.08
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How far and in which direction a bridge may go.
-
-    Attributes:
-        gap: longest gap in pixels.
-        cosine: smallest cosine between the road's direction at its end and the bridge's.
-        tail: length of road in pixels from which its direction is taken.
-        levels: level of probability 1.
-    """
-
-    gap: float
-    cosine: float
-    tail: float
-    levels: int
+#: Rows and columns of raster that are read at a time.
+_BLOCK = (512, 1024)
 
 
 @dataclass(frozen=True)
@@ -68,50 +42,82 @@ class Bridge:
     node: int
     target: int
     path: NDArray[np.int32]
-    level: NDArray[np.uint8]
+    level: Levels
 
 
 @dataclass(frozen=True)
-class _Index:
-    """What is looked up for every dead end."""
+class Blurred:
+    """Where blurred levels come from.
 
-    key: Ints  # row * columns + column of all points, ascending
-    point: Ints  # index of the point of each key
-    edge: NDArray[np.int32]  # edge of each point
-    length: Floats  # length of each edge
-    node_first: Ints
-    node_halves: Ints
-    dead_points: Ints  # points that are dead ends
+    Attributes:
+        source: the levels.
+        sigma: standard deviation of the Gaussian in pixels.
+        reach: how far it looks, in pixels.
+    """
+
+    source: LevelSource
+    sigma: float
+    reach: int
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Ways that are to be found: from which dead ends, to which points, through which windows.
+
+    Attributes:
+        halves: (n,), halves that leave the dead ends.
+        targets: (n,), points.
+        scores: (n,).
+        windows: (n, 4), first row, first column, rows and columns.
+    """
+
+    halves: Ints
+    targets: Ints
+    scores: Floats
+    windows: Ints
 
 
 def find_bridges(
-    graph: Graph, limits: Limits, read: ReadLevels, cancellation: Cancellation, last: Sequence[Bridge] | None = None
+    graph: Graph,
+    rules: Rules,
+    raster: Blurred,
+    cancellation: Cancellation,
+    *,
+    threads: int,
+    last: Sequence[Bridge] | None = None,
 ) -> list[Bridge]:
     """The bridges of one round, the best first; no two of them meet, and each end has at most one.
 
     Args:
         graph: the network.
-        limits: how far and in which direction.
-        read: reads blurred levels.
+        rules: how far and in which direction.
+        raster: the probabilities.
         cancellation: asked from time to time.
+        threads: how many work at a time.
         last: the bridges of the round before, after which only ends in their reach can find anything new; None in the
             first round.
     """
     degree = graph.degree()
     dead = (degree == 1) & ~graph.node_border
     if last is not None:
-        dead &= _in_reach(graph, last, limits.gap)
+        dead &= _in_reach(graph, last, rules.gap)
     halves = np.flatnonzero(dead[graph.ends.ravel()])
-    if halves.size == 0 or limits.gap <= 0.0:
+    if halves.size == 0 or rules.gap <= 0.0:
         return []
-    index = _build_index(graph, degree, halves)
-    found = []
-    for number, half in enumerate(halves.tolist()):
-        if number % 256 == 0:
+    net = _look_up(graph, degree, halves)
+    found: list[Bridge] = []
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(partial(nominate, net, rules), np.array_split(halves, threads)))
+        targets, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
+        plan = _plan(graph, halves, targets, scores)
+        waiting: list[Future[list[Bridge]]] = []
+        for part in _blocks(plan):
             cancellation.check()
-        bridge = _bridge_of(graph, index, half, limits, read)
-        if bridge is not None:
-            found.append(bridge)
+            waiting.append(pool.submit(_lay, net, rules, part, _read(raster, part.windows), raster))
+            if len(waiting) > threads:
+                found += waiting.pop(0).result()
+        for future in waiting:
+            found += future.result()
     return _choose(graph, sorted(found, key=lambda bridge: (bridge.score, bridge.node)), dead)
 
 
@@ -124,178 +130,125 @@ def _in_reach(graph: Graph, bridges: Sequence[Bridge], gap: float) -> Flags:
     return np.asarray(np.isfinite(far), np.bool_)
 
 
-def _build_index(graph: Graph, degree: Ints, dead_halves: Ints) -> _Index:
-    key = graph.row.astype(np.int64) * graph.shape[1] + graph.col
-    point = np.argsort(key, kind="stable")
-    edge = np.repeat(np.arange(graph.edges, dtype=np.int32), np.diff(graph.start))
-    node_halves = np.argsort(graph.ends.ravel(), kind="stable")
-    node_first = np.concatenate(([0], np.cumsum(degree))).astype(np.int64)
-    ends = np.column_stack((graph.start[:-1], graph.start[1:] - 1)).ravel()
-    return _Index(key[point], point, edge, graph.lengths(), node_first, node_halves, ends[dead_halves])
-
-
-def _bridge_of(graph: Graph, index: _Index, half: int, limits: Limits, read: ReadLevels) -> Bridge | None:
-    """The best bridge from the dead end that ``half`` leaves (edge half // 2, from its first or last node)."""
-    edge, last = divmod(half, 2)
-    run = slice(int(graph.start[edge]), int(graph.start[edge + 1]))
-    at = run.stop - 1 if last else run.start
-    here = (int(graph.row[at]), int(graph.col[at]))
-    points = _points_near(graph, index, here, math.ceil(limits.gap))
-    heading = _heading(graph, run, last, limits.tail)
-    away = np.column_stack((graph.row[points] - here[0], graph.col[points] - here[1])).astype(np.float64)
-    length = np.hypot(away[:, 0], away[:, 1])
-    cosine = (away @ heading) / np.maximum(length, 1e-9)
-    near = length <= 1.5 * float(graph.width[at])
-    allowed = (length <= limits.gap) & ((cosine >= limits.cosine) | (near & (cosine > 0.0)))
-    if not allowed.any():
-        return None
-    own = _same_place(graph, index, int(graph.ends[edge, last]), points, DETOUR * limits.gap)
-    allowed &= ~own
-    if not allowed.any():
-        return None
-    score = length * (1.0 + BEND * (1.0 - cosine)) * _bend_at_target(graph, index, points, away, limits.tail)
-    score = np.where(allowed, score, np.inf)
-    best = int(np.argmin(score))
-    there = (int(graph.row[points[best]]), int(graph.col[points[best]]))
-    path, level = _walk(here, there, read, limits.levels, graph.shape)
-    if path.shape[0] < 2 or _length(path) > WINDING * length[best] + 5.0:
-        return None
-    return _cut_at_contact(
-        graph, index, points[~own], Bridge(float(score[best]), int(graph.ends[edge, last]), -1, path, level)
+def _look_up(graph: Graph, degree: Ints, dead_halves: Ints) -> Lookup:
+    row_first, point = order_points(graph.row, graph.col, *graph.shape)
+    dead_points = _end_points(graph, dead_halves)
+    order = np.argsort(dead_points)
+    return Lookup(
+        ends=np.ascontiguousarray(graph.ends),
+        start=graph.start,
+        row=graph.row,
+        col=graph.col,
+        width=graph.width,
+        length=graph.lengths(),
+        node_first=np.concatenate(([0], np.cumsum(degree))).astype(np.int64),
+        node_halves=np.argsort(graph.ends.ravel(), kind="stable").astype(np.int32),
+        row_first=row_first,
+        point=point,
+        point_col=graph.col[point],
+        dead_point=dead_points[order],
+        dead_half=dead_halves[order],
     )
 
 
-def _bend_at_target(graph: Graph, index: _Index, points: Ints, away: Floats, tail: float) -> Floats:
-    """By how much more a bridge to each point counts for how it meets the road there.
-
-    At another dead end by the bend; in the middle of a road as if the bend were that of a right angle halved.
-    """
-    factor = np.full(len(points), 1.0 + 0.5 * BEND)
-    for k in np.flatnonzero(np.isin(points, index.dead_points)).tolist():
-        edge = int(index.edge[points[k]])
-        run = slice(int(graph.start[edge]), int(graph.start[edge + 1]))
-        heading = _heading(graph, run, int(points[k] != run.start), tail)
-        factor[k] = 1.0 + BEND * (1.0 + float(away[k] @ heading) / max(math.hypot(*away[k]), 1e-9))
-    return factor
+def _end_points(graph: Graph, halves: Ints) -> Ints:
+    """The point at which each half begins."""
+    edge, last = np.divmod(halves, 2)
+    return np.where(last == 1, graph.start[edge + 1] - 1, graph.start[edge])
 
 
-def _points_near(graph: Graph, index: _Index, here: tuple[int, int], reach: int) -> Ints:
-    """Indices of the points within ``reach`` rows and columns, in order of position."""
-    rows, cols = graph.shape
-    lines = np.arange(max(here[0] - reach, 0), min(here[0] + reach + 1, rows), dtype=np.int64) * cols
-    first = np.searchsorted(index.key, lines + max(here[1] - reach, 0))
-    last = np.searchsorted(index.key, lines + min(here[1] + reach, cols - 1), side="right")
-    found = [index.point[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True) if b > a]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+def _plan(graph: Graph, halves: Ints, targets: Ints, scores: Floats) -> _Plan:
+    """From the dead ends that have a target: where the way may lead."""
+    some = targets >= 0
+    halves, targets = halves[some], targets[some]
+    here = _end_points(graph, halves)
+    rows, cols = (np.column_stack((a[here], a[targets])).astype(np.int64) for a in (graph.row, graph.col))
+    far = np.hypot(rows[:, 1] - rows[:, 0], cols[:, 1] - cols[:, 0])
+    margin = 6 + np.ceil(0.35 * far).astype(np.int64)
+    top, left = np.maximum(rows.min(axis=1) - margin, 0), np.maximum(cols.min(axis=1) - margin, 0)
+    bottom = np.minimum(rows.max(axis=1) + margin + 1, graph.shape[0])
+    right = np.minimum(cols.max(axis=1) + margin + 1, graph.shape[1])
+    windows = np.column_stack((top, left, bottom - top, right - left))
+    return _Plan(halves, targets, scores[some], windows)
 
 
-def _same_place(graph: Graph, index: _Index, node: int, points: Ints, reach: float) -> Flags:
-    """Which points lie within ``reach`` pixels of ``node`` along the network."""
-    distance: dict[int, float] = {node: 0.0}
-    heap = [(0.0, node)]
-    while heap:
-        far, at = heapq.heappop(heap)
-        if far > distance[at]:
-            continue
-        for half in index.node_halves[index.node_first[at] : index.node_first[at + 1]].tolist():
-            edge, last = divmod(half, 2)
-            other = int(graph.ends[edge, 1 - last])
-            then = far + float(index.length[edge])
-            if then < min(distance.get(other, math.inf), reach):
-                distance[other] = then
-                heapq.heappush(heap, (then, other))
-    edges = index.edge[points]
-    unique, inverse = np.unique(edges, return_inverse=True)
-    from_first = np.array([distance.get(int(n), math.inf) for n in graph.ends[unique, 0]])
-    from_last = np.array([distance.get(int(n), math.inf) for n in graph.ends[unique, 1]])
-    size = np.diff(graph.start)[unique]
-    share = ((points - graph.start[edges]) / np.maximum(size - 1, 1)[inverse]) * index.length[edges]
-    along = np.minimum(from_first[inverse] + share, from_last[inverse] + index.length[edges] - share)
-    near: Flags = along <= reach
-    return near
+def _blocks(plan: _Plan) -> Iterator[_Plan]:
+    """Parts of a plan whose windows begin within one block of the raster."""
+    block = np.column_stack((plan.windows[:, 0] // _BLOCK[0], plan.windows[:, 1] // _BLOCK[1]))
+    order = np.lexsort((block[:, 1], block[:, 0]))
+    cuts = np.flatnonzero((np.diff(block[order], axis=0) != 0).any(axis=1)) + 1
+    for index in np.split(order, cuts) if order.size else ():
+        yield _Plan(plan.halves[index], plan.targets[index], plan.scores[index], plan.windows[index])
 
 
-def _heading(graph: Graph, run: slice, last: int, tail: float) -> Floats:
-    """Unit vector (row, column) in which an edge leaves the network at its end."""
-    count = min(run.stop - run.start, max(2, math.ceil(tail)))
-    part = slice(run.stop - count, run.stop) if last else slice(run.start, run.start + count)
-    rows, cols = graph.row[part].astype(np.float64), graph.col[part].astype(np.float64)
-    end = -1 if last else 0
-    vector = np.array([rows[end] - rows.mean(), cols[end] - cols.mean()])
-    return np.asarray(vector / max(float(np.hypot(*vector)), 1e-9), np.float64)
+def _read(raster: Blurred, windows: Ints) -> Levels:
+    """The levels of a part of the raster that covers windows, with what the Gaussian looks at around them."""
+    top, left = windows[:, :2].min(axis=0).tolist()
+    bottom, right = (windows[:, :2] + windows[:, 2:]).max(axis=0).tolist()
+    reach = raster.reach
+    return raster.source.read_padded(top - reach, left - reach, bottom - top + 2 * reach, right - left + 2 * reach)
 
 
-def _walk(
-    here: tuple[int, int], there: tuple[int, int], read: ReadLevels, levels: int, shape: tuple[int, int]
-) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """The least-cost path between two pixels, and the levels along it."""
-    margin = 6 + math.ceil(0.35 * math.dist(here, there))
-    top, left = max(min(here[0], there[0]) - margin, 0), max(min(here[1], there[1]) - margin, 0)
-    bottom = min(max(here[0], there[0]) + margin + 1, shape[0])
-    right = min(max(here[1], there[1]) + margin + 1, shape[1])
-    window = read(top, left, bottom - top, right - left)
-    off = _distance_from_line(window.shape, (here[0] - top, here[1] - left), (there[0] - top, there[1] - left))
-    stray = 1.0 + (off / (3.0 + STRAY * math.dist(here, there))) ** 2
-    cost = (stray / (window.astype(np.float32) / levels + FLOOR)).astype(np.float32)
-    path = least_cost_path(cost, here[0] - top, here[1] - left, there[0] - top, there[1] - left)
-    level = window[path[:, 0], path[:, 1]]
-    return (path + np.array([top, left], np.int32)).astype(np.int32), level
-
-
-def _distance_from_line(shape: tuple[int, ...], one: tuple[int, int], other: tuple[int, int]) -> NDArray[np.float32]:
-    """The distance of every pixel of a window from the straight line through two of them."""
-    row, col = np.ogrid[: shape[0], : shape[1]]
-    down, right = other[0] - one[0], other[1] - one[1]
-    cross = (row - one[0]) * right - (col - one[1]) * down
-    return np.asarray(np.abs(cross) / max(math.hypot(down, right), 1e-9), np.float32)
-
-
-def _length(path: NDArray[np.int32]) -> float:
-    return float(np.hypot(*np.diff(path, axis=0).T).sum())
-
-
-def _cut_at_contact(graph: Graph, index: _Index, candidates: Ints, bridge: Bridge) -> Bridge | None:
-    """End the bridge where it first meets a candidate; None where it runs into its own surroundings before."""
-    cols = graph.shape[1]
-    path = bridge.path.astype(np.int64)
-    wanted = set(candidates.tolist())
-    for number in range(1, len(path)):
-        row, col = path[number]
-        before_row, before_col = path[number - 1]
-        cells = [(row, col)]
-        if row != before_row and col != before_col:
-            cells += [(row, before_col), (before_row, col)]
-        for cell_row, cell_col in cells:
-            hit = _points_at(index, int(cell_row) * cols + int(cell_col))
-            meets = [point for point in hit if point in wanted]
-            if meets:
-                cut = bridge.path[: number + 1].copy()
-                cut[number] = (cell_row, cell_col)
-                return Bridge(bridge.score, bridge.node, min(meets), cut, bridge.level[: number + 1])
-            if hit and number > 2 and (cell_row, cell_col) == (row, col):
-                return None
-    return None
-
-
-def _points_at(index: _Index, key: int) -> list[int]:
-    first, last = np.searchsorted(index.key, [key, key + 1]).tolist()
-    return [int(point) for point in index.point[first:last]]
+def _lay(net: Lookup, rules: Rules, plan: _Plan, levels: Levels, raster: Blurred) -> list[Bridge]:
+    """The bridges of a part of a plan; ``levels`` as ``_read`` gives them."""
+    inner = slice(raster.reach, -raster.reach or None)
+    smooth = np.ascontiguousarray(blur(levels, raster.sigma, raster.reach)[inner, inner])
+    top, left = plan.windows[:, :2].min(axis=0).tolist()
+    # What winds more than is allowed is not kept, and no window is wider than its gap and twice the margin.
+    room = int(((rules.winding * plan.windows[:, 2:].sum(axis=1)) + 8.0).sum())
+    first, path, level, met = lay_bridges(net, plan.halves, plan.targets, plan.windows, smooth, top, left, rules, room)
+    nodes = net.ends[plan.halves >> 1, plan.halves & 1]
+    bridges = []
+    for i in np.flatnonzero(met >= 0).tolist():
+        run = slice(int(first[i]), int(first[i + 1]))
+        bridges.append(Bridge(float(plan.scores[i]), int(nodes[i]), int(met[i]), path[run], level[run]))
+    return bridges
 
 
 def _choose(graph: Graph, bridges: list[Bridge], dead: Flags) -> list[Bridge]:
-    """Take bridges in order of score, without those that meet one taken before or use an end twice."""
-    node_of_point = dict(zip(graph.start[:-1].tolist(), graph.ends[:, 0].tolist(), strict=True))
-    node_of_point |= dict(zip((graph.start[1:] - 1).tolist(), graph.ends[:, 1].tolist(), strict=True))
-    used_nodes: set[int] = set()
-    used_cells: set[tuple[int, int]] = set()
-    taken = []
-    for bridge in bridges:
-        target_node = node_of_point.get(bridge.target, -1)
-        ends = {bridge.node} | ({target_node} if target_node >= 0 and dead[target_node] else set())
-        cells = {(r + dr, c + dc) for r, c in bridge.path.tolist() for dr in (-1, 0, 1) for dc in (-1, 0, 1)}
-        if ends & used_nodes or cells & used_cells:
+    """Take bridges in order of score, without those that meet one taken before, use an end twice or lead back."""
+    if not bridges:
+        return []
+    target = np.array([bridge.target for bridge in bridges])
+    edge = np.searchsorted(graph.start, target, side="right") - 1
+    target_node = np.where(target == graph.start[edge], graph.ends[edge, 0], -1)
+    target_node = np.where(target == graph.start[edge + 1] - 1, graph.ends[edge, 1], target_node)
+    target_node = np.where(dead[target_node], target_node, -1)
+    meeting = _meetings(bridges)
+    edge_at = np.zeros(graph.nodes, np.int64)
+    edge_at[graph.ends.ravel()] = np.repeat(np.arange(graph.edges), 2)
+    ways = list(zip(edge_at[[bridge.node for bridge in bridges]].tolist(), edge.tolist(), strict=True))
+    taken_ways: dict[tuple[int, int], list[Bridge]] = {}
+    used: set[int] = set()
+    taken: set[int] = set()
+    for number, (bridge, other, way) in enumerate(zip(bridges, target_node.tolist(), ways, strict=True)):
+        if bridge.node in used or other in used or taken.intersection(meeting.get(number, ())):
             continue
-        used_nodes |= ends
-        used_cells |= {(r, c) for r, c in bridge.path.tolist()}
-        taken.append(bridge)
-    return taken
+        if any(_leads_back(bridge, before) for before in taken_ways.get(way[::-1], ())):
+            continue
+        used |= {bridge.node, other} - {-1}
+        taken.add(number)
+        taken_ways.setdefault(way, []).append(bridge)
+    return [bridges[number] for number in sorted(taken)]
+
+
+def _leads_back(bridge: Bridge, before: Bridge) -> bool:
+    """Whether two bridges between the same two edges close a loop that has less road in it than bridge.
+
+    That is what two ends make that each meet the other's road beside its end.
+    """
+    there, back = before.path.astype(np.float64), bridge.path.astype(np.float64)
+    road = np.hypot(*(there[0] - back[-1])) + np.hypot(*(back[0] - there[-1]))
+    return bool(road < len(there) + len(back))
+
+
+def _meetings(bridges: list[Bridge]) -> dict[int, list[int]]:
+    """The bridges before each in the list that have a pixel next to one of its own, or in common with it."""
+    owner = np.repeat(np.arange(len(bridges)), [len(bridge.path) for bridge in bridges])
+    pairs = cKDTree(np.concatenate([bridge.path for bridge in bridges])).query_pairs(1.5, output_type="ndarray")
+    both = np.sort(owner[pairs], axis=1)
+    both = np.unique(both[both[:, 0] != both[:, 1]], axis=0)
+    meeting: dict[int, list[int]] = {}
+    for one, other in both.tolist():
+        meeting.setdefault(other, []).append(one)
+    return meeting

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+import os
 
 from ...events import Cancellation, Reporter
 from ..source import LEVELS, LevelSource
-from .bridge import Bridge, Limits, ReadLevels, find_bridges
+from .bridge import Blurred, Bridge, find_bridges
+from .bridge_kernels import Rules
 from .centre import find_centre_lines
-from .graph import Graph, drop_weak, trace
+from .graph import Graph, dissolve, drop_weak, trace
 from .junctions import merge_junctions
-from .mask import blur
-from .options import PixelOptions, RoadOptions, pixel_options
+from .options import RoadOptions, pixel_options
 from .prune import prune
 from .splice import add_bridges
 
@@ -24,12 +22,24 @@ BRIDGE_ROUNDS = 4
 NOISE_SHARE = 0.25
 #: A road's direction at its end is taken from this many metres.
 TAIL = 20.0
+#: Within this many gaps along the network a point is no candidate.
+DETOUR = 1.6
+#: A bridge is at most this many times as long as the gap is wide, and 5 pixels.
+WINDING = 1.6
+#: How much a bend of 90 degrees adds to the length of a bridge when targets are compared.
+BEND = 2.0
+#: At this share of the gap's width (and 3 pixels) beside the straight line the cost of a pixel is doubled.
+STRAY = 0.15
+#: Probability that is added to every pixel's, so that occluded pixels can be crossed.
+FLOOR = 0.08
 
 
 def build_graph(
     source: LevelSource, options: RoadOptions, resolution: float, reporter: Reporter, cancellation: Cancellation
 ) -> Graph:
     """Make the road network of a raster of levels, in pixels.
+
+    Steps are nested, so that no name is kept for what a step changes: each graph on the way is as large as the last.
 
     Args:
         source: the raster.
@@ -39,45 +49,48 @@ def build_graph(
         cancellation: asked between tiles and steps.
     """
     pixel = pixel_options(options, resolution, LEVELS)
-    # No name is kept for the pixels: they are as large as the graph.
-    graph = trace(
-        find_centre_lines(
-            source, pixel, tile=options.tile, threads=options.threads, reporter=reporter, cancellation=cancellation
+    threads = options.threads or os.cpu_count() or 1
+    spur, length, strong = options.spur / resolution, options.min_length / resolution, pixel.strong_level
+
+    def find_lines() -> Graph:
+        return trace(
+            find_centre_lines(
+                source, pixel, tile=options.tile, threads=threads, reporter=reporter, cancellation=cancellation
+            )
         )
+
+    def clean() -> Graph:
+        return prune(merge_junctions(prune(drop_weak(find_lines(), strong, NOISE_SHARE * length), spur)), spur)
+
+    rules, raster = bridge_rules(options, resolution), Blurred(source, pixel.sigma, pixel.blur_reach)
+    return drop_weak(
+        merge_junctions(prune(bridge_gaps(clean(), rules, raster, cancellation, threads), spur)), strong, length
     )
-    cancellation.check()
-    graph = clean(graph, options, pixel, resolution)
-    limits = Limits(
-        gap=options.gap / resolution,
-        cosine=math.cos(math.radians(options.gap_angle)),
-        tail=TAIL / resolution,
-        levels=LEVELS,
-    )
-    read = blurred_reader(source, pixel)
+
+
+def bridge_gaps(graph: Graph, rules: Rules, raster: Blurred, cancellation: Cancellation, threads: int) -> Graph:
+    """The graph with all bridges, round by round; the arguments are those of ``find_bridges``."""
     bridges: list[Bridge] | None = None
     for _ in range(BRIDGE_ROUNDS):
-        bridges = find_bridges(graph, limits, read, cancellation, bridges)
+        cancellation.check()
+        bridges = find_bridges(graph, rules, raster, cancellation, threads=threads, last=bridges)
         if not bridges:
             break
         graph = add_bridges(graph, bridges)
-    graph = merge_junctions(prune(graph, options.spur / resolution))
-    return drop_weak(graph, pixel.strong_level, options.min_length / resolution)
+        graph = dissolve(graph)
+    return graph
 
 
-def clean(graph: Graph, options: RoadOptions, pixel: PixelOptions, resolution: float) -> Graph:
-    """Drop noise and spurs and merge junctions."""
-    graph = drop_weak(graph, pixel.strong_level, NOISE_SHARE * options.min_length / resolution)
-    graph = prune(graph, options.spur / resolution)
-    graph = merge_junctions(graph)
-    return prune(graph, options.spur / resolution)
-
-
-def blurred_reader(source: LevelSource, options: PixelOptions) -> ReadLevels:
-    """A reader of windows of blurred levels."""
-    reach = options.blur_reach
-
-    def read(row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
-        levels = source.read_padded(row - reach, col - reach, height + 2 * reach, width + 2 * reach)
-        return blur(levels, options.sigma, reach)[reach : reach + height, reach : reach + width]
-
-    return read
+def bridge_rules(options: RoadOptions, resolution: float) -> Rules:
+    """What makes a bridge, in pixels of ``resolution`` metres."""
+    return Rules(
+        gap=options.gap / resolution,
+        cosine=math.cos(math.radians(options.gap_angle)),
+        tail=math.ceil(TAIL / resolution),
+        detour=DETOUR,
+        winding=WINDING,
+        bend=BEND,
+        stray=STRAY,
+        floor=FLOOR,
+        levels=LEVELS,
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -11,42 +10,50 @@ from numpy.typing import NDArray
 
 from ...events import Cancellation, Progress, Reporter
 from ..source import LevelSource
+from .edges import Inside
 from .mask import centre_line, merge_parallel, road_surface
 from .options import PixelOptions
 from .pixels import Pixels, gather, stack
 
 
 def tile_pixels(
-    levels: NDArray[np.uint8], core: tuple[int, int, int, int], options: PixelOptions, shape: tuple[int, int]
+    levels: NDArray[np.uint8], core: tuple[int, int, int, int], options: PixelOptions, shape: tuple[int, int], halo: int
 ) -> Pixels | None:
     """The centre-line pixels within the core of a window.
 
     Args:
-        levels: uint8, the window: the core with ``options.halo`` pixels around.
+        levels: uint8, the window: the core with ``halo`` pixels around.
         core: first row, first column, rows and columns of the core in the raster.
         options: in pixels.
         shape: rows and columns of the raster.
+        halo: as ``halo_of`` gives it.
 
     Returns:
         The pixels in coordinates of the raster; None where there are none.
     """
     row, col, height, width = core
-    halo = options.halo
     if int(levels.max()) < options.level:
         return None
     levels = merge_parallel(levels, options)
-    line = centre_line(road_surface(levels, options), options.radius)
-    inside = (line.row >= halo) & (line.row < halo + height) & (line.col >= halo) & (line.col < halo + width)
-    if not inside.any():
+    inside = None
+    if halo > options.halo:
+        bottom, right = halo - row + shape[0], halo - col + shape[1]
+        inside = Inside(
+            max(halo - row, 0), max(halo - col, 0), min(bottom, levels.shape[0]), min(right, levels.shape[1])
+        )
+    line = centre_line(road_surface(levels, options, inside), options.radius, (halo, halo, height, width))
+    if line.row.size == 0:
         return None
-    at_row, at_col = line.row[inside], line.col[inside]
-    return Pixels(
-        (at_row + (row - halo)).astype(np.int32),
-        (at_col + (col - halo)).astype(np.int32),
-        line.width[inside],
-        levels[at_row, at_col],
-        shape,
-    )
+    level = levels[line.row, line.col]
+    return Pixels(line.row + np.int32(row - halo), line.col + np.int32(col - halo), line.width, level, shape)
+
+
+def halo_of(core: tuple[int, int, int, int], options: PixelOptions, shape: tuple[int, int]) -> int:
+    """The pixels around a core that are needed: more where some of them lie outside of the raster."""
+    row, col, height, width = core
+    halo = options.halo
+    is_inner = min(row, col, shape[0] - row - height, shape[1] - col - width) >= halo
+    return halo if is_inner else options.edge_halo
 
 
 def find_centre_lines(
@@ -54,16 +61,14 @@ def find_centre_lines(
     options: PixelOptions,
     *,
     tile: int,
-    threads: int | None,
+    threads: int,
     reporter: Reporter,
     cancellation: Cancellation,
 ) -> Pixels:
     """The centre-line pixels of the whole raster; the same for every size of ``tile``.
 
-    Tiles are read in turn and worked on by ``threads`` threads (one for each core where None): OpenCV and the thinning
-    release the interpreter's lock.
+    Tiles are read in turn and worked on by ``threads`` threads: OpenCV and the kernels release the interpreter's lock.
     """
-    workers = threads or os.cpu_count() or 1
     cores = list(_cores(source.shape, tile))
     parts: dict[int, list[Pixels]] = {}
     bands: list[Pixels] = []
@@ -79,15 +84,15 @@ def find_centre_lines(
             bands.append(gather(parts.pop(above), source.shape))
         reporter.emit(Progress("vectorize", done, len(cores)))
 
-    halo = options.halo
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         for number, core in enumerate(cores):
             cancellation.check()
             row, col, height, width = core
+            halo = halo_of(core, options, source.shape)
             levels = source.read_padded(row - halo, col - halo, height + 2 * halo, width + 2 * halo)
-            waiting.append((row, pool.submit(tile_pixels, levels, core, options, source.shape)))
-            if len(waiting) > workers:
-                collect(number - workers + 1)
+            waiting.append((row, pool.submit(tile_pixels, levels, core, options, source.shape, halo)))
+            if len(waiting) > threads:
+                collect(number - threads + 1)
         while waiting:
             collect(len(cores) - len(waiting) + 1)
     return stack(bands, source.shape)

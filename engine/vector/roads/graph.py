@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .kernels import count_links, follow_chains, join_points, trace_edges
+from .line_kernels import edge_lengths
 from .pixels import Pixels, link
 
 Ints = NDArray[np.int64]
@@ -67,7 +68,7 @@ class Graph:
 
     def lengths(self) -> Floats:
         """The length of each edge in pixels, along its points."""
-        return run_sums(self.point_steps(), self.start)
+        return edge_lengths(self.start, self.row, self.col)
 
     def point_steps(self) -> Floats:
         """The distance of each point from the one before on its edge; 0 for the first point of an edge."""
@@ -90,8 +91,7 @@ def run_sums(values: NDArray[np.float64], start: Ints) -> Floats:
 
 def trace(pixels: Pixels) -> Graph:
     """Trace centre-line pixels into a graph: nodes are ends and crossings, and one pixel of each ring."""
-    links = link(pixels)
-    path, start = trace_edges(links.above, links.below, links.near, links.linked, count_links(links.linked))
+    path, start = _trace_pixels(pixels)
     firsts, lasts = path[start[:-1]], path[start[1:] - 1]
     node_pixels, ends = np.unique(np.concatenate((firsts, lasts)), return_inverse=True)
     row, col = pixels.row[node_pixels], pixels.col[node_pixels]
@@ -110,6 +110,12 @@ def trace(pixels: Pixels) -> Graph:
         shape=pixels.shape,
     )
     return keep_edges(graph, np.diff(start) > 1)  # lone pixels are no roads
+
+
+def _trace_pixels(pixels: Pixels) -> tuple[NDArray[np.int32], Ints]:
+    """The pixels of all edges and where each starts, as ``trace_edges`` gives them; the links are gone afterwards."""
+    links = link(pixels)
+    return trace_edges(links.above, links.below, links.near, links.linked, count_links(links.linked))
 
 
 def keep_edges(graph: Graph, keep: Flags) -> Graph:

@@ -23,15 +23,25 @@ def merge_junctions(graph: Graph) -> Graph:
         return graph
     degree = graph.degree()
     lengths = graph.lengths()
-    width = graph.end_widths().max(axis=1).astype(np.float64)
+    width = node_widths(graph)[graph.ends].max(axis=1)
     short = (lengths <= width) & (degree[graph.ends] > 2).all(axis=1) & (graph.ends[:, 0] != graph.ends[:, 1])
     short &= ~graph.node_border[graph.ends].any(axis=1)
-    if not short.any():
-        return dissolve(keep_edges(graph, ~_small_loops(graph, lengths, width)))
-    merged = _contract(graph, short, width)
-    kept = ~short
-    kept &= ~_small_loops(merged, lengths, width)
-    return dissolve(keep_edges(merged, kept))
+    if short.any():
+        graph = _contract(graph, short, width)
+    # One name alone is kept: graphs of large rasters fill the memory.
+    graph = keep_edges(graph, ~short & ~_small_loops(graph, lengths, width))
+    return dissolve(graph)
+
+
+def node_widths(graph: Graph) -> Floats:
+    """The width of the widest road that meets at each node; that of a bridge is where it leaves the road."""
+    seen = np.flatnonzero(graph.width)
+    start, stop = np.searchsorted(seen, graph.start[:-1]), np.searchsorted(seen, graph.start[1:])
+    road = np.flatnonzero(stop > start)  # edges that are more than a bridge
+    width = np.zeros(graph.nodes)
+    np.maximum.at(width, graph.ends[road, 0], graph.width[seen[start[road]]])
+    np.maximum.at(width, graph.ends[road, 1], graph.width[seen[stop[road] - 1]])
+    return width
 
 
 def _contract(graph: Graph, short: Flags, width: Floats) -> Graph:

@@ -198,7 +198,7 @@ def follow_chains(
 @kernel
 def join_points(
     order: NDArray[np.int32], chain_start: Ints, edge_start: Ints, row: NDArray[np.int32], col: NDArray[np.int32]
-) -> tuple[Ints, Ints]:
+) -> tuple[Index, Ints]:
     """The points of chains of edges: indices into the edges' points, and where each chain starts (and, last, ends).
 
     The point that two edges share at their common node is taken once.
@@ -207,7 +207,7 @@ def join_points(
     for k in range(order.size):
         edge = order[k] >> 1
         total += edge_start[edge + 1] - edge_start[edge]
-    take = np.empty(total, np.int64)
+    take = np.empty(total, np.int32)
     start = np.empty(chain_start.size, np.int64)
     start[0] = 0
     used = 0
@@ -223,4 +223,4 @@ def join_points(
                 take[used] = i
                 used += 1
         start[chain + 1] = used
-    return take[:used].copy(), start
+    return take[:used], start

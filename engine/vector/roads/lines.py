@@ -10,7 +10,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ..ground import Ground
-from .graph import Flags, Floats, Graph, Ints, run_sums
+from .graph import Floats, Graph, run_sums
+from .line_kernels import shape_edges
 
 #: Points that are worked on at a time.
 _BATCH_POINTS = 1_000_000
@@ -62,8 +63,6 @@ def road_lines(graph: Graph, ground: Ground, *, smooth: float, simplify: float, 
         levels: level of probability 1.
     """
     if graph.edges == 0:  # an empty batch, so that the layer is there in any case
-        yield _batch(graph, ground, smooth, simplify, levels)
-    if graph.edges == 0:
         yield NO_LINES
     edge = 0
     while edge < graph.edges:
@@ -95,8 +94,15 @@ def _part(graph: Graph, first: int, last: int) -> Graph:
 
 
 def _batch(graph: Graph, ground: Ground, smooth: float, simplify: float, levels: int) -> RoadLines:
-    points, start = _trimmed_points(graph)
-    points = smooth_runs(points, start, smooth)
+    points, start = shape_edges(
+        graph.start,
+        graph.row,
+        graph.col,
+        np.ascontiguousarray(graph.ends),
+        _node_pixels(graph),
+        graph.node_radius,
+        round(2.0 * smooth**2),
+    )
     pixel_lines = shapely.linestrings(points, indices=np.repeat(np.arange(graph.edges), np.diff(start)))
     if simplify > 0.0:
         pixel_lines = shapely.simplify(pixel_lines, simplify, preserve_topology=False)
@@ -123,39 +129,6 @@ def _batch(graph: Graph, ground: Ground, smooth: float, simplify: float, levels:
         confidence=run_sums(graph.level.astype(np.float64), graph.start) / np.diff(graph.start) / levels,
         bridged=run_sums(np.where(graph.width == 0.0, steps, 0.0), graph.start) / path_length * length,
     )
-
-
-def _trimmed_points(graph: Graph) -> tuple[Floats, Ints]:
-    """The points of all edges (column, row) from node to node, straight within the radius of merged junctions."""
-    points = np.column_stack((graph.col + 0.5, graph.row + 0.5))
-    sizes = np.diff(graph.start)
-    nodes = _node_pixels(graph)
-    keep: Flags = np.ones(len(points), np.bool_)
-    for side in (0, 1):
-        node = np.repeat(graph.ends[:, side], sizes)
-        away = points - nodes[node]
-        keep &= np.hypot(away[:, 0], away[:, 1]) >= graph.node_radius[node]
-    first, last = graph.start[:-1], graph.start[1:] - 1
-    keep[first] = keep[last] = True
-    points[first], points[last] = nodes[graph.ends[:, 0]], nodes[graph.ends[:, 1]]
-    start = np.concatenate(([0], np.cumsum(np.add.reduceat(keep, graph.start[:-1], dtype=np.int64))))
-    return points[keep], start.astype(np.int64)
-
-
-def smooth_runs(points: Floats, start: Ints, sigma: float) -> Floats:
-    """Smooth runs of points with a Gaussian along them; the ends of runs stay where they are.
-
-    The kernel (1, 2, 1) / 4 has variance 1/2, so 2 sigma^2 rounds of it approach the Gaussian.
-    """
-    if len(points) < 3:
-        return points
-    fixed = np.concatenate((start[:-1], start[1:] - 1))
-    held = points[fixed]
-    for _ in range(round(2.0 * sigma**2)):
-        middle = 0.25 * (points[:-2] + points[2:]) + 0.5 * points[1:-1]
-        points = np.concatenate((points[:1], middle, points[-1:]))
-        points[fixed] = held
-    return points
 
 
 def _width(graph: Graph) -> tuple[Floats, Floats]:

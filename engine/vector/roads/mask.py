@@ -11,12 +11,44 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from skimage.morphology import skeletonize
 
+from .edges import Inside, end_at_edges
 from .options import PixelOptions
+from .surface_kernels import UNIT, fill_holes, line_pixels, measure_depth
+from .thin_kernels import thin
 
 Levels = NDArray[np.uint8]
-Mask = NDArray[np.uint8]
+
+#: Pixels in a word of bits.
+_WORD = 64
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The road surface of a window.
+
+    Attributes:
+        mask: uint8 (rows, stride), 0 or 1; rows are filled up with at least two zeros to a multiple of 64.
+        edges: int64, positions in the flattened mask at which runs of ones begin and end, in turn.
+    """
+
+    mask: NDArray[np.uint8]
+    edges: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CentreLine:
+    """Centre-line pixels of one window, by row and column.
+
+    Attributes:
+        row: int32, rows in the window.
+        col: int32, columns in the window.
+        width: float32, width of the road in pixels.
+    """
+
+    row: NDArray[np.int32]
+    col: NDArray[np.int32]
+    width: NDArray[np.float32]
 
 
 def blur(levels: Levels, sigma: float, reach: int) -> Levels:
@@ -35,71 +67,68 @@ def merge_parallel(levels: Levels, options: PixelOptions) -> Levels:
     return np.asarray(cv2.morphologyEx(levels, cv2.MORPH_CLOSE, element), np.uint8)
 
 
-def road_surface(levels: Levels, options: PixelOptions) -> Mask:
-    """The road surface (uint8, 0 or 1) of a window of levels (uint8, probability in units of 1/250)."""
-    smooth = blur(levels, options.sigma, options.blur_reach)
-    mask = np.asarray(cv2.threshold(smooth, options.level - 1, 1, cv2.THRESH_BINARY)[1], np.uint8)
-    return close_holes(mask, options.hole_area, options.hole_extent)
+def road_surface(levels: Levels, options: PixelOptions, inside: Inside | None = None) -> Surface:
+    """The road surface of a window of levels (uint8, probability in units of 1/250), its small holes closed.
+
+    ``inside`` is the part of the window that lies in the raster, where that is not all of it.
+    """
+    surface = find_surface(blur(levels, options.sigma, options.blur_reach), options.level)
+    if inside is not None:
+        end_at_edges(surface.mask, inside, options.edge_run, options.edge_gap)
+        surface = Surface(surface.mask, _edges(surface.mask))
+    return close_holes(surface, options.hole_area, options.hole_extent)
 
 
-def close_holes(mask: Mask, area: int, extent: int) -> Mask:
+def find_surface(levels: Levels, least: int) -> Surface:
+    """The pixels (rows, columns) whose level is ``least`` or more."""
+    rows, cols = levels.shape
+    mask = np.zeros((rows, -(-(cols + 2) // _WORD) * _WORD), np.uint8)
+    np.greater_equal(levels, least, out=mask[:, :cols].view(np.bool_))
+    return Surface(mask, _edges(mask))
+
+
+def close_holes(surface: Surface, area: int, extent: int) -> Surface:
     """Close holes (4-connected) of at most ``area`` pixels that are at most ``extent`` pixels high and wide.
 
-    The limit to the extent makes the decision local. A hole that the window cuts stays.
+    The limit to the extent makes the decision local. A hole that the window cuts stays. The mask is changed in place.
     """
-    if area == 0 or not mask.any():
-        return mask
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
-    left, top, wide, high, size = stats.T
-    small = (size <= area) & (wide <= extent) & (high <= extent)
-    small &= (left > 0) & (top > 0) & (left + wide < mask.shape[1]) & (top + high < mask.shape[0])
-    small[0] = False  # the road surface itself
-    if not small.any():
-        return mask
-    return np.asarray(mask | small[labels], np.uint8)
+    if area == 0:
+        return surface
+    return Surface(surface.mask, fill_holes(surface.mask, surface.edges, area, extent))
 
 
-@dataclass(frozen=True)
-class CentreLine:
-    """Centre-line pixels of one window, in row order.
-
-    Attributes:
-        row: int32, rows in the window.
-        col: int32, columns in the window.
-        width: float32, width of the road in pixels.
-    """
-
-    row: NDArray[np.int32]
-    col: NDArray[np.int32]
-    width: NDArray[np.float32]
-
-
-def centre_line(surface: Mask, radius: int) -> CentreLine:
-    """Thin the road surface to its centre line (Zhang and Suen, 1984) and measure its width.
+def centre_line(surface: Surface, radius: int, core: tuple[int, int, int, int] | None = None) -> CentreLine:
+    """Thin the road surface to its centre line and measure its width.
 
     Where the surface is wider than twice ``radius``, its core is taken out first: lines lead around a place.
 
     Args:
-        surface: uint8 (rows, columns), 0 or 1.
+        surface: the surface.
         radius: largest half width of a road in pixels.
+        core: first row, first column, rows and columns of the part whose centre line is returned; None for all.
     """
-    distance = cv2.distanceTransform(surface, cv2.DIST_L2, cv2.DIST_MASK_5)
-    core = distance > radius
-    if core.any():
-        surface = np.where(core, 0, surface).astype(np.uint8)
-        distance = cv2.distanceTransform(surface, cv2.DIST_L2, cv2.DIST_MASK_5)
-    row, col = np.nonzero(skeletonize(surface.view(np.bool_)))
-    width = _width(np.asarray(distance, np.float32), row, col)
-    return CentreLine(row.astype(np.int32), col.astype(np.int32), width)
+    rows, stride = surface.mask.shape
+    deepest, depth = _depth(surface)
+    if deepest > radius * UNIT:
+        inside = depth[2 * stride + 2 : -2 * stride - 2].reshape(rows, stride) > radius * UNIT
+        mask = np.where(inside, np.uint8(0), surface.mask)
+        surface = Surface(mask, _edges(mask))
+        _, depth = _depth(surface)
+    words = np.zeros((stride // _WORD + 2, rows + 2), np.uint64)
+    words[1:-1, 1:-1] = np.packbits(surface.mask, bitorder="little").view("<u8").reshape(rows, -1).T
+    thin(words)
+    return CentreLine(*line_pixels(words, depth, stride, *(core or (0, 0, rows, stride))))
 
 
-def _width(distance: NDArray[np.float32], row: NDArray[np.int64], col: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Width across the line from the distances at a pixel and beside it.
+def _edges(mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Where runs of ones begin and end in a mask whose rows end with zeros."""
+    flat = mask.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return np.concatenate((np.zeros(1, np.int64), edges)) if flat[0] else edges
 
-    For a stripe of w pixels the distances across it are 1, 2, ..., 2, 1; the sum of the two largest is w whether w is
-    odd or even. Beside the line is the axis along which the larger neighbour is the smaller one.
-    """
-    last_row, last_col = distance.shape[0] - 1, distance.shape[1] - 1
-    down = np.maximum(distance[np.maximum(row - 1, 0), col], distance[np.minimum(row + 1, last_row), col])
-    across = np.maximum(distance[row, np.maximum(col - 1, 0)], distance[row, np.minimum(col + 1, last_col)])
-    return np.asarray(np.maximum(distance[row, col] + np.minimum(down, across), 1.0), np.float32)
+
+def _depth(surface: Surface) -> tuple[int, NDArray[np.uint16]]:
+    """The greatest depth, and the depth of each pixel as ``measure_depth`` gives it."""
+    rows, stride = surface.mask.shape
+    depth = np.zeros((rows + 4) * stride + 4, np.uint16)
+    return measure_depth(surface.edges, stride, depth), depth

@@ -105,6 +105,21 @@ class PixelOptions:
         return math.ceil(3.0 * self.sigma) if self.sigma >= 0.4 else 0
 
     @property
+    def edge_run(self) -> int:
+        """From so many pixels of road along the raster's edge the road does not leave the raster there."""
+        return 3 * self.radius
+
+    @property
+    def edge_gap(self) -> int:
+        """So many pixels between two such runs do not part them."""
+        return self.radius // 2
+
+    @property
+    def edge_halo(self) -> int:
+        """The halo at the raster's edge, pixels: whether a run is long enough has to be seen, too."""
+        return self.halo + self.edge_run + self.edge_gap
+
+    @property
     def halo(self) -> int:
         """How far a centre-line pixel depends on the raster around it, pixels.
 

@@ -20,7 +20,8 @@ def prune(graph: Graph, spur: float) -> Graph:
         doomed = _spurs(graph, spur)
         if not doomed.any():
             return graph
-        graph = dissolve(keep_edges(graph, ~doomed))
+        graph = keep_edges(graph, ~doomed)
+        graph = dissolve(graph)
 
 
 def _spurs(graph: Graph, spur: float) -> Flags:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...events import Cancellation, Progress, Reporter
-from ..coverage.build import CoveragePart, build_coverage
+from ..coverage.build import CoveragePart, build_coverage, in_batches
 from ..coverage.options import CODES
 from ..ground import Ground
 from ..source import LEVELS, LevelSource
@@ -17,8 +19,8 @@ from .options import PixelOptions, RoadOptions, pixel_options
 
 #: Codes of pixels that are not road and that are.
 NO_ROAD, ROAD = 1, 2
-#: Rows worked on at a time.
-_STRIP = 1024
+#: Pixels worked on at a time: so many rows that memory does not grow with the width of the raster.
+_PIXELS = 10_000_000
 
 
 class SurfaceReader:
@@ -28,26 +30,49 @@ class SurfaceReader:
         self.shape = source.shape
         self._source = source
         self._options = options
+        self._table = np.where(np.arange(256) >= options.level, ROAD, NO_ROAD).astype(np.uint8)
+        # The rows whose codes were asked for last: their confidence is asked for next.
+        self._read: tuple[int, int, NDArray[np.uint8]] = (0, 0, np.zeros((0, 0), np.uint8))
 
-    def codes(self, row: int, height: int) -> NDArray[np.uint16]:
+    def codes(self, row: int, height: int) -> NDArray[np.uint8]:
         """Codes of some rows."""
-        reach = self._options.blur_reach
-        width = self.shape[1]
+        reach, width = self._options.blur_reach, self.shape[1]
         levels = self._source.read_padded(row - reach, -reach, height + 2 * reach, width + 2 * reach)
+        self._read = row, height, levels[reach : reach + height, reach : reach + width]
+        if int(levels.max()) < self._options.level:  # and a blurred level is not above the highest
+            return np.full((height, width), NO_ROAD, np.uint8)
         smooth = blur(levels, self._options.sigma, reach)[reach : reach + height, reach : reach + width]
-        return (smooth >= self._options.level).astype(np.uint16) + np.uint16(NO_ROAD)
+        return np.asarray(cv2.LUT(smooth, self._table), np.uint8)
 
     def confidence(self, row: int, height: int) -> NDArray[np.uint8]:
         """The levels themselves."""
+        if self._read[:2] == (row, height):
+            return self._read[2]
         return self._source.read(row, 0, height, self.shape[1])
 
 
 def road_areas(
-    source: LevelSource, ground: Ground, options: RoadOptions, reporter: Reporter, cancellation: Cancellation
+    source: LevelSource,
+    ground: Ground,
+    options: RoadOptions,
+    reporter: Reporter,
+    cancellation: Cancellation,
+    *,
+    scratch: Path | None = None,
 ) -> Iterator[CoveragePart]:
-    """Polygons of the road surface.
+    """Polygons of the road surface, in batches to be written at once; one at least.
 
     Pieces below ``minimum_area`` go and holes below ``hole_area`` are closed, by their true size in the whole raster.
+    It may run in a thread beside other work, with a ``source`` of its own: what takes long releases the interpreter's
+    lock.
+
+    Args:
+        source: the raster.
+        ground: where its pixels lie.
+        options: thresholds and tolerances.
+        reporter: hears how far it is.
+        cancellation: asked between strips.
+        scratch: folder for what does not fit in memory; None for the system's folder for temporary files.
     """
     resolution = ground.resolution(source.shape)
     minimum = np.zeros(CODES)
@@ -56,16 +81,19 @@ def road_areas(
     reader = SurfaceReader(source, pixel_options(options, resolution, LEVELS))
 
     def check(done: int, total: int) -> None:
+        """Report how far the work is, and stop where that was asked for."""
         cancellation.check()
         reporter.emit(Progress("vectorize", done, total))
 
-    yield from build_coverage(
+    parts = build_coverage(
         reader,
         ground,
         minimum=minimum,
         wanted=np.arange(CODES) == ROAD,
         smooth=options.area_simplify > 0.0,
         simplify=options.area_simplify / resolution,
-        strip=_STRIP,
+        strip=max(64, _PIXELS // source.shape[1]),
+        scratch=scratch,
         check=check,
     )
+    yield from in_batches(parts)

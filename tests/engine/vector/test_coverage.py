@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio.features
 import shapely
 from affine import Affine
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
-from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify
+from terraspore.engine.errors import DiskFullError, OutputError
+from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify, spill, store
 from terraspore.engine.vector.coverage.build import CoveragePart, build_coverage
 from terraspore.engine.vector.coverage.options import CODES
 from terraspore.engine.vector.ground import Ground
@@ -41,7 +44,7 @@ class ArrayReader:
 @pytest.fixture(autouse=True)
 def short_arcs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Anchors every 7 rows instead of 2048, so that small rasters have some."""
-    for module in (arcs, polygons, simplify):
+    for module in (arcs, polygons, simplify, store):
         monkeypatch.setattr(module, "ANCHOR", 7)
 
 
@@ -160,12 +163,20 @@ def test_a_touching_diagonal_makes_a_hole_and_not_a_broken_ring() -> None:
     assert len(outer.interiors) == 2
 
 
+@settings(max_examples=100, deadline=None)
+@given(codes, st.integers(1, 9), st.floats(0.5, 3.0))
+def test_simplified_areas_sum_up_to_the_raster(values: np.ndarray, strip: int, tolerance: float) -> None:
+    geometry, _ = shapes_of(cover(values + np.uint16(1), strip, 3.0, smooth=True, simplify=tolerance))
+    assert shapely.area(geometry).sum() == values.size
+    assert shapely.union_all(geometry).equals(shapely.box(0, 0, *values.shape[::-1]))
+
+
 def test_staircases_become_straight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arcs, "ANCHOR", 1000)
     values = (np.add.outer(np.arange(20), np.arange(20)) < 20).astype(np.uint16) + 1
     geometry, code = shapes_of(cover(values, 6, smooth=True, simplify=0.1))
-    # From node to node: a straight line with a half pixel at either end, and around the raster's edge.
-    assert shapely.get_num_coordinates(geometry[code == 1][0]) <= 7
+    # From node to node: a straight line with a half pixel at either end, and around three corners of the raster.
+    assert shapely.get_num_coordinates(geometry[code == 1][0]) <= 8
 
 
 def test_area_and_perimeter_are_true_metres_in_degrees() -> None:
@@ -199,9 +210,80 @@ def test_confidence_is_the_mean_of_the_pixels_of_a_region() -> None:
     assert np.concatenate([part.confidence for part in parts]).tolist() == [10.0, 20.0]
 
 
-def test_labels_that_are_not_kept_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("runs", [0, 150])
+def test_runs_that_are_not_kept_give_the_same(monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
     values = np.random.default_rng(5).integers(0, 3, (30, 17)).astype(np.uint16)
     kept = shapes_of(cover(values, 4, 3.0))
-    monkeypatch.setattr(regions, "KEEP_PIXELS", 0)
+    monkeypatch.setattr(regions, "KEEP_RUNS", runs)
     again = shapes_of(cover(values, 4, 3.0))
     assert shapely.to_wkb(kept[0]).tolist() == shapely.to_wkb(again[0]).tolist()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(codes, st.integers(1, 9), st.sampled_from([0.0, 1.0]))
+def test_what_waits_in_a_file_comes_back_the_same(
+    monkeypatch: pytest.MonkeyPatch, values: np.ndarray, strip: int, tolerance: float
+) -> None:
+    options = {"smooth": tolerance > 0.0, "simplify": tolerance}
+    held = cover(values, strip, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "SPILL_BYTES", -1)
+        spilled = cover(values, strip, **options)
+    assert shapely.to_wkb(shapes_of(held)[0]).tolist() == shapely.to_wkb(shapes_of(spilled)[0]).tolist()
+    for name in ("region", "area", "perimeter", "confidence"):
+        assert [getattr(p, name).tolist() for p in held] == [getattr(p, name).tolist() for p in spilled]
+
+
+def test_arcs_of_regions_that_end_far_below_wait_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "SPILL_BYTES", 500)
+    written: list[int] = []
+    put = spill.Spill.put
+
+    def watched(self: spill.Spill, arrays: list[np.ndarray]) -> list[spill.Parked]:
+        written.append(sum(array.nbytes for array in arrays))
+        return put(self, arrays)
+
+    monkeypatch.setattr(spill.Spill, "put", watched)
+    values = np.ones((80, 40), np.uint16)
+    values[::2, 1::2] = 2
+    values[:, 0] = 3
+    geometry, code = shapes_of(cover(values, 6))
+    assert sum(written) > 5000
+    assert shapely.coverage_is_valid(geometry)
+    drawn = rasterio.features.rasterize(zip(geometry, code.tolist(), strict=True), values.shape, fill=0)
+    assert np.array_equal(drawn, values)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int) -> None:
+    class Full:
+        """A file that takes nothing."""
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return
+
+        def seek(self, _offset: int) -> None:
+            return
+
+        def write(self, _data: object) -> int:
+            raise OSError(number, "no")
+
+    monkeypatch.setattr(spill.tempfile, "TemporaryFile", lambda dir: Full())  # noqa: A006
+    with (
+        spill.Spill(tmp_path) as scratch,
+        pytest.raises(DiskFullError if number == errno.ENOSPC else OutputError, match=tmp_path.name),
+    ):
+        scratch.put([np.arange(3)])
+
+
+def test_polygons_come_in_parts_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(3).integers(1, 4, (60, 40)).astype(np.uint16)
+    whole = cover(values, 9)
+    monkeypatch.setattr(polygons, "MOST_POINTS", 40)
+    parts = cover(values, 9)
+    assert len(parts) > 3 * len(whole)
+    assert all(part.points <= 40 or len(part.geometry) == 1 for part in parts)
+    assert shapely.to_wkb(shapes_of(whole)[0]).tolist() == shapely.to_wkb(shapes_of(parts)[0]).tolist()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +20,9 @@ from hypothesis import strategies as st
 from terraspore.engine.errors import Cancelled, ParameterError
 from terraspore.engine.events import Cancellation, RecordingReporter, SilentReporter
 from terraspore.engine.vector.conflation import read_existing
-from terraspore.engine.vector.roads import RoadOptions, RoadSummary, vectorize_roads
-from terraspore.engine.vector.roads.mask import centre_line, close_holes
+from terraspore.engine.vector.roads.mask import centre_line, close_holes, find_surface
+from terraspore.engine.vector.roads.network import RoadSummary, vectorize_roads
+from terraspore.engine.vector.roads.options import RoadOptions
 
 Writer = Callable[..., Path]
 
@@ -105,7 +108,7 @@ def test_width_is_right_for_odd_even_and_slanting_roads(width: int, angle: int) 
     row, col = np.mgrid[:160, :160]
     a = math.radians(angle)
     across = (row - 80.25) * math.cos(a) - (col - 80.25) * math.sin(a)
-    line = centre_line((np.abs(across) <= width / 2).astype(np.uint8), 40)
+    line = centre_line(find_surface((np.abs(across) <= width / 2).astype(np.uint8), 1), 40)
     inner = (line.row > 40) & (line.row < 120) & (line.col > 40) & (line.col < 120)
     assert line.width[inner].mean() == pytest.approx(width, abs=0.75)
 
@@ -160,6 +163,34 @@ def test_tiles_do_not_change_the_result(tmp_path: Path, write_raster: Writer, se
             rows.append([(g.wkb, *map(repr, row)) for g, *row in zip(geometry, *values, strict=True)])
         keys.append(rows)
     assert keys[0] == keys[1]
+
+
+WITHOUT_NUMBA = """
+import sys, warnings
+sys.modules["numba"] = None
+warnings.simplefilter("error", RuntimeWarning)  # NumPy's, where whole numbers are too large for their type
+from pathlib import Path
+from terraspore.engine.events import Cancellation, RecordingReporter
+from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.vector.roads.options import RoadOptions
+reporter = RecordingReporter()
+vectorize_roads(Path(sys.argv[1]), Path(sys.argv[2]), RoadOptions(), metadata={}, reporter=reporter,
+                cancellation=Cancellation())
+assert any("numba" in event.text for event in reporter.events if event.type == "message")
+"""
+
+
+def test_without_numba_the_result_is_the_same(tmp_path: Path, write_raster: Writer) -> None:
+    mask = drawing([[(-10, 60), (70, 70)], [(90, 72), (170, 80)], [(110, 100), (110, 170)]], 160)
+    mask[20:23, 20:40] = mask[100:104, 30:32] = 200  # noise that goes
+    raster = write_raster(mask)
+    summary = run(raster, tmp_path / "with.gpkg")
+    assert summary.bridged > 0
+    subprocess.run([sys.executable, "-c", WITHOUT_NUMBA, str(raster), str(tmp_path / "without.gpkg")], check=True)
+    for layer in ("roads", "road_nodes", "road_areas"):
+        (one, columns), (other, others) = (read(tmp_path / f"{name}.gpkg", layer) for name in ("with", "without"))
+        assert [g.wkb for g in one] == [g.wkb for g in other]
+        assert [c.tolist() for c in columns.values()] == [c.tolist() for c in others.values()]
 
 
 def test_gaps_are_bridged_end_to_end_and_end_to_middle(tmp_path: Path, write_raster: Writer) -> None:
@@ -234,7 +265,7 @@ def test_lines_lead_around_a_place(tmp_path: Path, write_raster: Writer) -> None
 def test_holes_are_closed_by_area() -> None:
     mask = np.ones((40, 40), np.uint8)
     mask[5:8, 5:8] = mask[20:30, 20:30] = 0
-    closed = close_holes(mask, 20, 10)
+    closed = close_holes(find_surface(mask, 1), 20, 10).mask
     assert closed[5:8, 5:8].all()
     assert not closed[20:30, 20:30].any()
 
