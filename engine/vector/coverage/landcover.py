@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.errors import RasterioError
@@ -17,16 +18,17 @@ from rasterio.windows import Window
 from ...errors import ParameterError, SourceError
 from ...events import Cancellation, Message, Progress, Reporter
 from ...output.vectors import VectorWriter, check_vectors, open_vectors
+from ...threads import ReadAhead
 from ..accelerate import say_if_slow
 from ..ground import Ground
 from ..source import LEVELS, LevelSource, open_levels, open_raster
 from ..styles import Colour, class_style
-from .build import NO_PART, CoveragePart, build_coverage
+from .build import CoveragePart, build_coverage, in_batches
 from .options import CODES, CoverageOptions
 
 LAYER = "landcover"
-#: Polygons that are written at a time.
-_BATCH = 50_000
+#: Pixels worked on at a time at most: strips of very wide rasters are lower than what is asked for.
+MOST_PIXELS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ class ClassReader:
                 f"have {self.shape[1]} x {self.shape[0]}."
             )
         self._dataset, self._band, self._confidence = dataset, band, confidence
-        self._nodata = nodata
-        self._masked = any(flag.value not in (1,) for flag in dataset.mask_flag_enums[band - 1])
+        self._none = {value for value in (nodata, dataset.nodatavals[band - 1]) if value is not None}
+        # A nodata value is looked up like any other; masks of other kinds are read.
+        self._masked = any(flag.value not in (1, 8) for flag in dataset.mask_flag_enums[band - 1])
+        self._table = self._to_codes(np.arange(256, dtype=np.uint8))
 
     def codes(self, row: int, height: int) -> NDArray[np.uint16]:
         """Codes of some rows."""
@@ -82,13 +86,19 @@ class ClassReader:
             raise SourceError(
                 f"{self._dataset.name} cannot be read at rows {row} to {row + height}: the file is damaged."
             ) from error
-        if values.dtype != np.uint8:
-            self._check_range(values if known is None else values[known])
-        codes = values.astype(np.uint16) + np.uint16(1)
+        if values.dtype == np.uint8:
+            codes = np.asarray(cv2.LUT(values, self._table), np.uint16)
+        else:
+            codes = self._to_codes(values)
+            self._check_range(values[codes > 0] if known is None else values[known & (codes > 0)])
         if known is not None:
             codes[~known] = 0
-        if self._nodata is not None:
-            codes[values == self._nodata] = 0
+        return codes
+
+    def _to_codes(self, values: NDArray[Any]) -> NDArray[np.uint16]:
+        codes = values.astype(np.uint16) + np.uint16(1)
+        for value in self._none:
+            codes[values == value] = 0
         return np.asarray(codes, np.uint16)
 
     def confidence(self, row: int, height: int) -> NDArray[np.uint8]:
@@ -155,7 +165,7 @@ def vectorize_landcover(
         writer = stack.enter_context(
             open_vectors(output, source_crs=dataset.crs, crs=crs, metadata=described, styles=styles)
         )
-        parts = _parts(reader, ground, options, reporter, cancellation)
+        parts = coverage_parts(reader, ground, options, reporter, cancellation, scratch=output.absolute().parent)
         summary = _write(writer, layer, parts, class_names, with_confidence=sure is not None)
         names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
         styles[layer] = class_style(names, {**_palette(dataset, band), **(class_colours or {})})
@@ -170,9 +180,25 @@ def _palette(dataset: Any, band: int) -> dict[int, Colour]:
         return {}
 
 
-def _parts(
-    reader: ClassReader, ground: Ground, options: CoverageOptions, reporter: Reporter, cancellation: Cancellation
+def coverage_parts(
+    reader: ClassReader,
+    ground: Ground,
+    options: CoverageOptions,
+    reporter: Reporter,
+    cancellation: Cancellation,
+    *,
+    scratch: Path,
 ) -> Iterator[CoveragePart]:
+    """The coverage of a class raster, part by part.
+
+    Args:
+        reader: gives the rows.
+        ground: where pixels lie.
+        options: minimum mapping units, simplification, smoothing.
+        reporter: hears progress.
+        cancellation: asked between strips.
+        scratch: folder for what does not fit in memory.
+    """
     resolution = ground.resolution(reader.shape)
     simplify = 1.0 if options.simplify is None else options.simplify / resolution
     wanted = np.ones(CODES, np.bool_)
@@ -190,7 +216,8 @@ def _parts(
         wanted=wanted,
         smooth=options.smooth,
         simplify=simplify,
-        strip=options.strip,
+        strip=min(options.strip, max(64, MOST_PIXELS // reader.shape[1])),
+        scratch=scratch,
         check=check,
     )
 
@@ -203,49 +230,26 @@ def _write(
     *,
     with_confidence: bool,
 ) -> CoverageSummary:
-    """Write the polygons in batches and sum up their areas."""
+    """Write the polygons in batches, while others are being made, and sum up their areas."""
     by_class: dict[int, float] = {}
     count = 0
-    for part in _batches(parts):
-        ids = part.code.astype(np.int32) - 1
-        unique, inverse = np.unique(ids, return_inverse=True)
-        names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
-        sure = part.confidence / LEVELS if with_confidence else np.full(len(ids), math.nan)
-        columns = {
-            "area_id": part.region.astype(np.int64),
-            "class_id": ids,
-            "class_name": names[inverse] if len(ids) else np.zeros(0, object),
-            "area": np.round(part.area, 2),
-            "perimeter": np.round(part.perimeter, 2),
-            "confidence": np.round(sure, 3),
-        }
-        writer.write(layer, "Polygon", part.geometry, columns)
-        count += len(ids)
-        sums = np.bincount(inverse, weights=part.area, minlength=len(unique))
-        for key, value in zip(unique.tolist(), sums.tolist(), strict=True):
-            by_class[key] = by_class.get(key, 0.0) + value
+    with ReadAhead(in_batches(parts)) as batches:
+        for part in batches:
+            ids = part.code.astype(np.int32) - 1
+            unique, inverse = np.unique(ids, return_inverse=True)
+            names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
+            sure = part.confidence / LEVELS if with_confidence else np.full(len(ids), math.nan)
+            columns = {
+                "area_id": part.region.astype(np.int64),
+                "class_id": ids,
+                "class_name": names[inverse] if len(ids) else np.zeros(0, object),
+                "area": np.round(part.area, 2),
+                "perimeter": np.round(part.perimeter, 2),
+                "confidence": np.round(sure, 3),
+            }
+            writer.write(layer, "Polygon", part.geometry, columns)
+            count += len(ids)
+            sums = np.bincount(inverse, weights=part.area, minlength=len(unique))
+            for key, value in zip(unique.tolist(), sums.tolist(), strict=True):
+                by_class[key] = by_class.get(key, 0.0) + value
     return CoverageSummary(count, sum(by_class.values()), by_class, writer.paths)
-
-
-def _batches(parts: Iterator[CoveragePart]) -> Iterator[CoveragePart]:
-    """Parts of a coverage put together to batches; one at least, so that the layer is there in any case."""
-    waiting: list[CoveragePart] = []
-    yielded = False
-    for part in parts:
-        waiting.append(part)
-        if sum(len(one.geometry) for one in waiting) >= _BATCH:
-            yield _concatenate(waiting)
-            waiting, yielded = [], True
-    if waiting or not yielded:
-        yield _concatenate(waiting or [NO_PART])
-
-
-def _concatenate(parts: list[CoveragePart]) -> CoveragePart:
-    return CoveragePart(
-        np.concatenate([part.geometry for part in parts]),
-        np.concatenate([part.region for part in parts]),
-        np.concatenate([part.code for part in parts]),
-        np.concatenate([part.area for part in parts]),
-        np.concatenate([part.perimeter for part in parts]),
-        np.concatenate([part.confidence for part in parts]),
-    )

@@ -8,32 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .label_kernels import border_pairs, label_strip, look_up, measure_strip, unite_seam
-from .unit_kernels import merge_small
+from .arcs import Cracks
+from .crack_kernels import find_cracks
+from .run_kernels import border_pairs, find_runs, label_runs, measure_runs, unite_seam
+from .unit_kernels import largest_by, list_neighbours, merge_small, sums_by
 
 Labels = NDArray[np.int32]
 Codes = NDArray[np.uint16]
 Ints = NDArray[np.int64]
 
-#: Labels of rasters with at most this many pixels are kept for the second pass instead of being made again.
-KEEP_PIXELS = 70_000_000
+#: So many runs of pixels (8 bytes each) are kept for the second pass; what goes beyond is read and labelled again.
+KEEP_RUNS = 12_000_000
 
 
 class CodeReader(Protocol):
-    """Rows of class codes (uint16, 0 outside of the coverage) and, where there is one, of confidence (uint8)."""
+    """Rows of class codes (0 outside of the coverage) and, where there is one, of confidence (uint8)."""
 
     shape: tuple[int, int]
 
-    def codes(self, row: int, height: int) -> Codes:
-        """Codes of some rows."""
+    def codes(self, row: int, height: int) -> NDArray[np.unsignedinteger[Any]]:
+        """Codes of some rows, uint8 or uint16."""
 
     def confidence(self, row: int, height: int) -> NDArray[np.uint8]:
-        """Confidence of some rows; of no rows where there is none."""
+        """Confidence of some rows; of no rows where there is none. Asked after the codes of the same rows."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,21 @@ class Regions:
 
 
 @dataclass(frozen=True)
+class Pieces:
+    """The runs of a strip and the connected pieces that they belong to.
+
+    Attributes:
+        start: int64 (rows + 1,), where the runs of each row begin (and, last, end).
+        col: int32, first column of each run.
+        piece: int32, piece of each run, from 1; 0 outside of the coverage.
+    """
+
+    start: Ints
+    col: Labels
+    piece: Labels
+
+
+@dataclass(frozen=True)
 class Labelling:
     """How the labels of strips map to regions.
 
@@ -63,31 +80,45 @@ class Labelling:
         strip: rows in a strip.
         base: number of labels in all strips before each strip, and in all.
         region: int32, region of each label of the whole raster (base of its strip plus its number there).
-        kept: labels of each strip, where they were kept; empty otherwise.
+        kept: the pieces of the first strips; those of the others are made again.
     """
 
     strip: int
     base: list[int]
     region: Labels
-    kept: list[Labels]
+    kept: list[Pieces]
 
-    def strip_regions(self, reader: CodeReader, number: int) -> Labels:
-        """The regions of the pixels of one strip; int32 (rows, columns)."""
-        row = number * self.strip
+    def cracks(self, reader: CodeReader, number: int) -> Cracks:
+        """Where the regions of one strip meet."""
+        if number < len(self.kept):
+            pieces = self.kept[number]
+        else:
+            row = number * self.strip
+            start, col, code = find_runs(reader.codes(row, min(self.strip, reader.shape[0] - row)))
+            pieces = Pieces(start, col, label_runs(start, col, code, reader.shape[1])[0])
         table = self.region[self.base[number] : self.base[number + 1] + 1].copy()
         table[0] = 0
-        if self.kept:
-            return look_up(self.kept[number], table)
-        labels, piece, _ = label_strip(reader.codes(row, min(self.strip, reader.shape[0] - row)))
-        return look_up(labels, table[piece])
+        return Cracks(*find_cracks(pieces.start, pieces.col, pieces.piece, table, reader.shape[1]))
 
 
 @dataclass(frozen=True)
 class Borders:
-    """Pairs of regions that share sides of pixels."""
+    """Pairs of labels or regions that share sides of pixels: int32 (n, 2), the lower first, and int64 (n,) sides."""
 
-    pairs: Ints
+    pairs: Labels
     sides: Ints
+
+
+NO_BORDERS = Borders(np.zeros((0, 2), np.int32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True)
+class Seam:
+    """The runs of the last row of a strip: first columns, codes, and labels of the whole raster."""
+
+    col: Labels
+    code: Codes
+    label: Labels
 
 
 def find_regions(
@@ -103,33 +134,46 @@ def find_regions(
         check: called with the number of rows done after each strip.
     """
     rows, cols = reader.shape
-    parts: list[tuple[Ints, Codes, Ints, Labels, Labels]] = []
+    figures: list[tuple[Ints, Codes, Ints, Labels, Labels]] = []
     borders: list[Borders] = []
-    kept: list[Labels] = []
-    base = [0]
-    parent = np.zeros(1, np.int32)
-    above_codes, above = np.zeros(cols, np.uint16), np.zeros(cols, np.int32)
+    kept: list[Pieces] = []
+    base, runs = [0], 0
+    parent = np.zeros(1024, np.int32)
+    above = Seam(np.zeros(0, np.int32), np.zeros(0, np.uint16), np.zeros(0, np.int32))
     for row in range(0, rows, strip):
         codes = reader.codes(row, min(strip, rows - row))
-        labels, piece, count = label_strip(codes)
         sure = reader.confidence(row, len(codes))
-        area, code, total, first, last = measure_strip(labels, piece, count, codes, sure)
+        start, col, code = find_runs(codes)
+        piece, count = label_runs(start, col, code, cols)
+        area, code_of, total, first, last = measure_runs(start, col, code, piece, count, cols, sure)
         first[:, 0] += row
-        parts.append((area[1:], code[1:], total[1:], first[1:], last[1:] + row))
-        parent = np.concatenate((parent, np.arange(base[-1] + 1, base[-1] + count + 1, dtype=np.int32)))
-        top = np.where(labels[0] > 0, labels[0] + base[-1], 0).astype(np.int32)
-        unite_seam(above_codes, above, codes[0], top, parent)
+        figures.append((area[1:], code_of[1:], total[1:], first[1:], last[1:] + row))
+        label = np.where(piece > 0, piece + base[-1], 0).astype(np.int32)
+        parent = _grown(parent, base[-1], count)
+        top, bottom = slice(0, start[1]), slice(start[-2], start[-1])
+        unite_seam(above.col, above.code, above.label, col[top], code[top], label[top], parent)
         if largest_minimum > 0:
-            borders.append(_unique_borders(*border_pairs(labels, above, base[-1], area >= largest_minimum)))
-        above_codes = codes[-1].copy()
-        above = np.where(labels[-1] > 0, labels[-1] + base[-1], 0).astype(np.int32)
+            large = (area >= largest_minimum)[piece]
+            borders.append(_unique(*border_pairs(start, col, label, large, above.col, above.label, cols)))
+        above = Seam(col[bottom].copy(), code[bottom].copy(), label[bottom].copy())
         base.append(base[-1] + count)
-        if rows * cols <= KEEP_PIXELS:
-            kept.append(labels)
+        runs += len(col)
+        if runs <= KEEP_RUNS:
+            kept.append(Pieces(start, col, piece))
         check(row + len(codes))
-    region = _number_roots(parent)
-    regions = _sum_up(parts, region)
-    return regions, Labelling(strip, base, region, kept), _merge_borders(borders, region)
+    region = _number_roots(parent[: base[-1] + 1])
+    return _sum_up(figures, region), Labelling(strip, base, region, kept), _merge_borders(borders, region)
+
+
+def _grown(parent: Labels, labels: int, more: int) -> Labels:
+    """A forest of ``labels`` with ``more`` trees of one label each; at least doubled where it has to be copied."""
+    end = labels + 1 + more
+    if end > len(parent):
+        larger = np.zeros(max(end, 2 * len(parent)), np.int32)
+        larger[: labels + 1] = parent[: labels + 1]
+        parent = larger
+    parent[labels + 1 : end] = np.arange(labels + 1, end, dtype=np.int32)
+    return parent
 
 
 def merge_units(
@@ -149,30 +193,19 @@ def merge_units(
     """
     if not len(borders.pairs):
         return regions, labelling
-    both = np.concatenate((borders.pairs, borders.pairs[:, ::-1]))
-    order = np.argsort(both[:, 0], kind="stable")
-    first = np.searchsorted(both[order, 0], np.arange(len(regions.area) + 1)).astype(np.int64)
-    target = merge_small(
-        regions.area,
-        minimum[regions.code],
-        regions.code,
-        minimum,
-        first,
-        both[order, 1].astype(np.int32),
-        np.concatenate((borders.sides, borders.sides))[order],
-    )
+    first, neighbour, sides = list_neighbours(borders.pairs, borders.sides, len(regions.area))
+    target = merge_small(regions.area, minimum[regions.code], regions.code, minimum, first, neighbour, sides)
+    del first, neighbour, sides
     kept = np.flatnonzero(target == np.arange(len(target)))
     number = np.zeros(len(target), np.int32)
     number[kept] = np.arange(len(kept))
     into = number[target]
-    last = np.zeros(len(kept), np.int32)
-    np.maximum.at(last, into, regions.last)
     merged = Regions(
-        area=_sums(into, regions.area, len(kept)),
+        area=sums_by(into, regions.area, len(kept)),
         code=regions.code[kept],
-        confidence=_sums(into, regions.confidence, len(kept)),
+        confidence=sums_by(into, regions.confidence, len(kept)),
         first=regions.first[kept],
-        last=last,
+        last=largest_by(into, regions.last, len(kept)),
     )
     return merged, replace(labelling, region=into[labelling.region])
 
@@ -183,26 +216,26 @@ def leave_out(regions: Regions, labelling: Labelling, wanted: NDArray[np.bool_])
     return replace(labelling, region=table[labelling.region])
 
 
-def _unique_borders(pairs: Ints, sides: Ints) -> Borders:
+def _unique(pairs: Labels, sides: Ints) -> Borders:
     """Sum up the sides of equal pairs."""
     if not len(pairs):
-        return Borders(np.zeros((0, 2), np.int64), np.zeros(0, np.int64))
-    key = (pairs[:, 0] << 32) | pairs[:, 1]
+        return NO_BORDERS
+    key = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
     order = np.argsort(key, kind="stable")
     key = key[order]
     first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-    unique = key[first]
-    return Borders(np.column_stack((unique >> 32, unique & 0xFFFFFFFF)), np.add.reduceat(sides[order], first))
+    return Borders(pairs[order[first]], np.add.reduceat(sides[order], first))
 
 
 def _merge_borders(parts: list[Borders], region: Labels) -> Borders:
     """Borders between regions from borders between labels."""
     if not parts:
-        return Borders(np.zeros((0, 2), np.int64), np.zeros(0, np.int64))
-    pairs = np.sort(region[np.concatenate([part.pairs for part in parts])].astype(np.int64), axis=1)
+        return NO_BORDERS
+    pairs = region[np.concatenate([part.pairs for part in parts])]
+    pairs.sort(axis=1)
     sides = np.concatenate([part.sides for part in parts])
     differ = pairs[:, 0] != pairs[:, 1]
-    return _unique_borders(pairs[differ], sides[differ])
+    return _unique(pairs[differ], sides[differ])
 
 
 def _number_roots(parent: Labels) -> Labels:
@@ -212,27 +245,27 @@ def _number_roots(parent: Labels) -> Labels:
         if np.array_equal(up, parent):
             break
         parent = up
-    number = np.cumsum(parent == np.arange(len(parent))) - 1
+    number = np.cumsum(parent == np.arange(len(parent)), dtype=np.int32) - np.int32(1)
     return np.asarray(number[parent], np.int32)
 
 
-def _sum_up(parts: list[tuple[Ints, Codes, Ints, Labels, Labels]], region: Labels) -> Regions:
-    """Figures of regions from those of labels."""
-    area, code, total, first, last = (np.concatenate(values) for values in zip(*parts, strict=True))
+def _sum_up(figures: list[tuple[Ints, Codes, Ints, Labels, Labels]], region: Labels) -> Regions:
+    """Figures of regions from those of labels; column by column, and ``figures`` is emptied, to save memory."""
+    areas, codes, totals, firsts, lasts = (list(column) for column in zip(*figures, strict=True))
+    figures.clear()
     of_label = region[1:]
     count = int(region.max()) + 1 if len(region) else 1
-    one = np.zeros(count, np.int64)
-    firsts = np.zeros((count, 2), np.int32)
-    codes = np.zeros(count, np.uint16)
-    one[of_label[::-1]] = np.arange(len(of_label))[::-1]  # the lowest label wins
-    firsts[1:], codes[1:] = first[one[1:]], code[one[1:]]
-    lasts = np.zeros(count, np.int32)
-    np.maximum.at(lasts, of_label, last)
-    return Regions(_sums(of_label, area, count), codes, _sums(of_label, total, count), firsts, lasts)
+    area, confidence = sums_by(of_label, _joined(areas), count), sums_by(of_label, _joined(totals), count)
+    last = largest_by(of_label, _joined(lasts), count)
+    lowest = np.zeros(count, np.int64)
+    lowest[of_label[::-1]] = np.arange(len(of_label))[::-1]  # the lowest label wins
+    code, first = np.zeros(count, np.uint16), np.zeros((count, 2), np.int32)
+    code[1:], first[1:] = _joined(codes)[lowest[1:]], _joined(firsts)[lowest[1:]]
+    return Regions(area, code, confidence, first, last)
 
 
-def _sums(index: Labels, values: Ints, count: int) -> Ints:
-    """Sums of whole numbers by index, exact."""
-    sums = np.zeros(count, np.int64)
-    np.add.at(sums, index, values)
-    return sums
+def _joined(column: list[NDArray[Any]]) -> NDArray[Any]:
+    """The parts of a column in one; ``column`` is emptied."""
+    whole: NDArray[Any] = np.concatenate(column)
+    column.clear()
+    return whole

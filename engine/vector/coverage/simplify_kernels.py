@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,9 +9,14 @@ from ..accelerate import kernel
 
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]
+Words = NDArray[np.uint32]
 
+#: Bits in a word of guards.
+WORD = 32
+#: Larger triangles than this come in the order of their points.
+LARGEST = (1 << 30) - 1
 #: More than any triangle's area.
-LATE = 1 << 40
+LATE = 1 << 30
 
 
 @kernel
@@ -74,28 +77,44 @@ def in_triangle(x: int, y: int, ax: int, ay: int, bx: int, by: int, cx: int, cy:
 
 
 @kernel
-def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, row_start: Ints, cols: Labels, top: int) -> bool:
+def set_bits(bits: Words, guards: Ints) -> None:
+    """Set the bits of vertices.
+
+    Args:
+        bits: uint32 (rows, words), a window: a row of half pixels lies at its number modulo ``rows``.
+        guards: (n, 2), rows and columns of the vertices.
+    """
+    for n in range(guards.shape[0]):
+        row, col = guards[n, 0] % bits.shape[0], guards[n, 1]
+        bits[row, col // WORD] |= np.uint32(1 << (col % WORD))
+
+
+@kernel
+def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, bits: Words) -> bool:
     """Whether anything but the arc's own points between ``p`` and ``q`` lies in the triangle of p, i and q."""
     ax, ay, bx, by, cx, cy = points[p, 0], points[p, 1], points[i, 0], points[i, 1], points[q, 0], points[q, 1]
     low_x, high_x = min(ax, bx, cx), max(ax, bx, cx)
     low_y, high_y = min(ay, by, cy), max(ay, by, cy)
     inside = 0
+    row = low_y % bits.shape[0]
     for y in range(low_y, high_y + 1):
-        first, last = row_start[y - top], row_start[y - top + 1]
-        end = last
-        while first < end:
-            middle = (first + end) >> 1
-            if cols[middle] < low_x:
-                first = middle + 1
-            else:
-                end = middle
-        while first < last and cols[first] <= high_x:
-            x = int(cols[first])
-            first += 1
-            if (x == ax and y == ay) or (x == bx and y == by) or (x == cx and y == cy):
-                continue
-            if in_triangle(x, y, ax, ay, bx, by, cx, cy):
-                inside += 1
+        x = low_x
+        while x <= high_x:
+            # The bits from x on to the end of its word or of the row, without the triangle's own corners.
+            count = min(high_x - x + 1, WORD - x % WORD)
+            word = np.int64(bits[row, x // WORD]) >> (x % WORD) & ((1 << count) - 1)
+            if word != 0:
+                for corner_x, corner_y in ((ax, ay), (bx, by), (cx, cy)):
+                    if corner_y == y and x <= corner_x < x + count:
+                        word &= ~(1 << (corner_x - x))
+            at = x
+            while word != 0:
+                if word & 1 and in_triangle(at, y, ax, ay, bx, by, cx, cy):
+                    inside += 1
+                word >>= 1
+                at += 1
+            x += count
+        row = row + 1 if row + 1 < bits.shape[0] else 0
     if inside == 0:
         return False
     for k in range(p + 1, q):
@@ -108,35 +127,70 @@ def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, row_start: Int
 
 
 @kernel
-def is_within(points: NDArray[np.int64], p: int, q: int, square: float) -> bool:
-    """Whether all points between ``p`` and ``q`` are at most sqrt(``square``) away from the straight line between."""
-    x0, y0 = points[p, 0], points[p, 1]
-    dx, dy = points[q, 0] - x0, points[q, 1] - y0
-    long = float(dx * dx + dy * dy)
-    for k in range(p + 1, q):
-        ex, ey = points[k, 0] - x0, points[k, 1] - y0
-        along = float(ex * dx + ey * dy)
-        if along <= 0.0 or long == 0.0:
-            away = float(ex * ex + ey * ey)
-        elif along >= long:
-            fx, fy = points[k, 0] - points[q, 0], points[k, 1] - points[q, 1]
-            away = float(fx * fx + fy * fy)
-        else:
-            cross = float(ex * dy - ey * dx)
-            away = cross * cross / long
-        if away > square:
-            return False
-    return True
+def square_away(points: NDArray[np.int64], p: int, q: int, k: int) -> float:
+    """The square of the distance of point ``k`` from the straight line between the points ``p`` and ``q``."""
+    dx, dy = points[q, 0] - points[p, 0], points[q, 1] - points[p, 1]
+    ex, ey = points[k, 0] - points[p, 0], points[k, 1] - points[p, 1]
+    long, along = dx * dx + dy * dy, ex * dx + ey * dy
+    if along <= 0 or long == 0:
+        return float(ex * ex + ey * ey)
+    if along >= long:
+        fx, fy = ex - dx, ey - dy
+        return float(fx * fx + fy * fy)
+    cross = float(ex * dy - ey * dx)
+    return cross * cross / float(long)
+
+
+@kernel
+def is_within(points: NDArray[np.int64], p: int, i: int, q: int, square: float) -> bool:
+    """Whether all points between ``p`` and ``q`` are at most sqrt(``square``) away from the straight line between.
+
+    ``i`` is the one that is likely to be the furthest.
+    """
+    furthest = square_away(points, p, q, i)
+    k = p + 1
+    while furthest <= square and k < q:
+        furthest = max(furthest, square_away(points, p, q, k))
+        k += 1
+    return furthest <= square
 
 
 @kernel
 def triangle_area(points: NDArray[np.int64], p: int, i: int, q: int) -> int:
-    """Twice the area of the triangle of three points."""
+    """Twice the area of the triangle of three points, at most ``LARGEST``."""
     cross: int = abs(
         (points[i, 0] - points[p, 0]) * (points[q, 1] - points[p, 1])
         - (points[q, 0] - points[p, 0]) * (points[i, 1] - points[p, 1])
     )
-    return cross
+    return min(cross, LARGEST)
+
+
+@kernel
+def push(heap: Ints, size: int, key: int) -> int:
+    """Add a key to a binary heap of ``size`` keys, the smallest first; returns its new size."""
+    at = size
+    while at > 0 and heap[(at - 1) >> 1] > key:
+        heap[at] = heap[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    heap[at] = key
+    return size + 1
+
+
+@kernel
+def pop(heap: Ints, size: int) -> int:
+    """Take the smallest key, ``heap[0]``, from a binary heap of ``size`` keys; returns its new size."""
+    size -= 1
+    key = heap[size]
+    at, below = 0, 1
+    while below < size:
+        if below + 1 < size and heap[below + 1] < heap[below]:
+            below += 1
+        if heap[below] >= key:
+            break
+        heap[at] = heap[below]
+        at, below = below, 2 * below + 1
+    heap[at] = key
+    return size
 
 
 @kernel
@@ -145,9 +199,7 @@ def thin_arcs(
     start: Ints,
     middle: NDArray[np.bool_],
     tolerance: float,
-    row_start: Ints,
-    cols: Labels,
-    top: int,
+    bits: Words,
 ) -> NDArray[np.bool_]:
     """Which points of arcs to keep: Visvalingam and Whyatt (1993) with a bounded error and a guard.
 
@@ -161,44 +213,38 @@ def thin_arcs(
         start: where each arc's points begin.
         middle: points that go last, so that a staircase becomes the line through its middle and areas stay.
         tolerance: in half pixels.
-        row_start: (rows + 1,), where each row of guards begins in ``cols``.
-        cols: columns of the guards: the vertices of all arcs, and one point inside of every region.
-        top: row of the first row of guards.
+        bits: the guards as ``set_bits`` sets them: the vertices of all arcs, and one point inside of every region.
     """
     keep = np.ones(points.shape[0], np.bool_)
-    most = 0
-    for arc in range(start.size - 1):
-        most = max(most, start[arc + 1] - start[arc])
-    before = np.empty(most, np.int64)
-    after = np.empty(most, np.int64)
-    size = np.empty(most, np.int64)
+    most = max(0, (start[1:] - start[:-1]).max())
+    before, after, size = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    # Keys are areas and numbers of points. Every point that is dropped adds two to those of the beginning.
+    heap = np.empty(3 * most, np.int64)
     square = tolerance * tolerance
     for arc in range(start.size - 1):
         first = start[arc]
         count = start[arc + 1] - first
-        if count < 3:
-            continue
         own = points[first : first + count]
-        heap = [(np.int64(0), np.int64(0))]
-        heap.pop()
+        waiting = 0
         for n in range(count):
             before[n], after[n] = n - 1, n + 1
             if 0 < n < count - 1:
                 size[n] = triangle_area(own, n - 1, n, n + 1) + (LATE if middle[first + n] else 0)
-                heap.append((size[n], np.int64(n)))
-        heapq.heapify(heap)
-        while len(heap) > 0:
-            area, point = heapq.heappop(heap)
-            i = int(point)
+                waiting = push(heap, waiting, size[n] << 32 | n)
+        while waiting > 0:
+            area, i = heap[0] >> 32, heap[0] & 0xFFFFFFFF
+            waiting = pop(heap, waiting)
             if not keep[first + i] or size[i] != area:
                 continue
             p, q = before[i], after[i]
-            if not is_within(own, p, q, square) or is_blocked(own, p, i, q, row_start, cols, top):
+            # Where the three lie on a straight line, the line stays what it is.
+            is_bend = area != 0 and area != LATE
+            if is_bend and (not is_within(own, p, i, q, square) or is_blocked(own, p, i, q, bits)):
                 continue
             keep[first + i] = False
             after[p], before[q] = q, p
             for n in (p, q):
                 if 0 < n < count - 1:
                     size[n] = triangle_area(own, before[n], n, after[n]) + (LATE if middle[first + n] else 0)
-                    heapq.heappush(heap, (size[n], n))
+                    waiting = push(heap, waiting, size[n] << 32 | n)
     return keep
