@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import mindspore as ms
 
 from ..engine.errors import RuntimeUnavailableError
 from .config import TrainConfig
+from .mpi import cluster_variables, start_scheduler
+
+#: how many seconds processes on CPUs wait for each other. MindSpore's 30 end a training while the first process still
+#: saves a large state, or while another has more images to judge.
+_PATIENCE = ("MS_CPU_COMM_OP_TIMEOUT", "3600")
 
 
 @dataclass(frozen=True)
@@ -47,22 +53,35 @@ def set_up(config: TrainConfig, seed: int) -> Ranks:
         ) from error
     if config.threads > 0:
         ms.set_context(runtime_num_threads=config.threads)
-    ranks = join() if config.distributed else Ranks()
+    ranks = join(config.device) if config.distributed else Ranks()
     ms.set_seed(seed)
     return ranks
 
 
-def join() -> Ranks:
-    """Join the processes that ``msrun``, ``mpirun`` or a rank table started."""
+def join(device: str) -> Ranks:
+    """Join the processes that ``msrun``, ``mpirun`` or a rank table started.
+
+    Args:
+        device: MindSpore's device target.
+
+    Raises:
+        RuntimeUnavailableError: they cannot be joined.
+    """
     from mindspore import communication
 
+    if device == "CPU":
+        os.environ.setdefault(*_PATIENCE)
+        variables = cluster_variables(os.environ)
+        os.environ.update(variables)
+        if variables.get("MS_NODE_ID") == "0":
+            start_scheduler(os.environ)
     try:
         communication.init()
         return Ranks(communication.get_rank(), communication.get_group_size())
     except (RuntimeError, ValueError, TypeError) as error:
         raise RuntimeUnavailableError(
             f"The processes cannot be joined: {_first_line(error)}",
-            "Start them with `msrun`, or set train.distributed=false.",
+            "Start them with `msrun` or `mpirun`, or set train.distributed=false.",
         ) from error
 
 

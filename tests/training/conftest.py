@@ -11,6 +11,12 @@ import numpy as np
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-network", action="store_true", help="what takes long for every network, not only for small ones"
+    )
+
+
 def write_roads(folder: Path, count: int, seed: int = 0, size: int = 40) -> None:
     """Images with one bright line on dark ground, in the DeepGlobe layout."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -38,6 +38,7 @@ def write_cover(root: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
     write_cover(in_tmp / "data")
     words = [
@@ -58,7 +59,7 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
     config, best = in_tmp / "run" / "config.yaml", in_tmp / "run" / "best.ckpt"
     options = ["--checkpoint", best, "--out", in_tmp / "eval", "--save-predictions"]
     code, result = command(capsys, "evaluate", config, "evaluation.flip=true", *options)
-    assert code == 0, result
+    assert code == 0, result["text"]
     report = json.loads((in_tmp / "eval" / "figures.json").read_text())
     assert report["figures"]["mean_iou"] == result["summary"]["mean_iou"]
     assert [row["class"] for row in report["classes"]] == ["dark", "bright"]
@@ -94,7 +95,7 @@ def test_lists_and_records(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixt
     code, result = command(
         capsys, "lists", "folder", base / "JPEGImages", base / "SegmentationClass", "--out", in_tmp / "all.txt"
     )
-    assert code == 0, result
+    assert code == 0, result["text"]
     lines = (in_tmp / "all.txt").read_text().splitlines()
     assert lines[0] == "data/VOC2007/JPEGImages/0.jpg\tdata/VOC2007/SegmentationClass/0.png"
     assert len(lines) == 6

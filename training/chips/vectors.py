@@ -17,6 +17,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from ...engine.errors import ParameterError, VectorError
+from ...engine.output.addresses import vector_address
 from ...engine.raster.grid import Grid
 
 _LINES, _POLYGONS = (1, 5), (3, 6)
@@ -108,7 +109,7 @@ def _read(path: Path, layer: str | None, wanted: list[str]) -> tuple[dict[str, A
     if not path.is_file():
         raise VectorError(f"The labels {path} do not exist or are not a regular file.")
     try:
-        info, _, encoded, fields = pyogrio.raw.read(path, layer=layer, columns=wanted)
+        info, _, encoded, fields = pyogrio.raw.read(vector_address(path), layer=layer, columns=wanted)
         geometry = shapely.from_wkb(encoded)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
         raise VectorError(
@@ -117,7 +118,7 @@ def _read(path: Path, layer: str | None, wanted: list[str]) -> tuple[dict[str, A
     columns = dict(zip(info["fields"], fields, strict=True))
     for name in wanted:
         if name not in columns:
-            known = ", ".join(pyogrio.read_info(path, layer=layer)["fields"])
+            known = ", ".join(pyogrio.read_info(vector_address(path), layer=layer)["fields"])
             raise ParameterError(f"{path} has no attribute {name!r}.", f"It has: {known or 'none'}.")
     return info, geometry, columns
 
@@ -163,6 +164,7 @@ def _to_pixels(geometry: NDArray[Any], crs: str | None, grid: Grid, path: Path) 
             raise VectorError(f"The coordinate system of {path} cannot be understood.") from error
 
     def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points (n, 2) of the layer in pixels of the grid."""
         x, y = (points[:, 0], points[:, 1]) if step is None else step.transform(points[:, 0], points[:, 1])
         return np.column_stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
 

@@ -51,6 +51,7 @@ def chips(
     """
 
     def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+        """Cut the chips."""
         from ..chips import ChipsRequest, cut_chips
 
         request = ChipsRequest(

@@ -30,6 +30,7 @@ def convert(source: Path, target: Path, arch: str, part: Any, as_json: bool) -> 
     """
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Convert the weights."""
         import time
 
         from ..weights.convert import convert_weights

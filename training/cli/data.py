@@ -25,6 +25,7 @@ def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
     """
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Convert the labels."""
         from ..data.labels import convert_labels
 
         started = time.perf_counter()
@@ -46,6 +47,7 @@ def cityscapes(root: Path, *, as_json: bool) -> None:
     """Lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT, written into ROOT."""
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Write the lists of Cityscapes."""
         from ..data.lists import cityscapes_lists
 
         return _write(cityscapes_lists(root), root)
@@ -64,6 +66,7 @@ def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: 
     """Lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Write the lists of VOC with SBD."""
         from ..data.lists import voc_sbd_lists
 
         return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels), out)
@@ -80,6 +83,7 @@ def folder(images: Path, labels_folder: Path, *, out: Path, as_json: bool) -> No
     """A list of the images of a folder with the labels of the same name of another."""
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Write the list of the folder."""
         from ..data.lists import folder_list
 
         return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent)
@@ -114,6 +118,7 @@ def records(
     loaded = load_config(config, overrides)
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Write the records."""
         from ..data import open_split
         from ..data.records import write_records
 

@@ -40,6 +40,7 @@ def evaluate(
     loaded = load_config(config, overrides)
 
     def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+        """Judge the weights."""
         from ..evaluation.run import evaluate_checkpoint
 
         report = evaluate_checkpoint(

@@ -63,6 +63,7 @@ def export(  # noqa: PLR0917 (one argument per option)
     """
 
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+        """Export the model."""
         import time
 
         from ..export.card import CardDetails

@@ -31,6 +31,7 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
     folder = out or Path("runs") / loaded.name
 
     def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+        """Run the training."""
         from ..trainer import run_training
 
         outcome = run_training(loaded, folder, resume=resume, cancellation=cancellation, arguments=sys.argv[1:])

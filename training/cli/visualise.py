@@ -39,6 +39,7 @@ def visualise(
     loaded = load_config(config, overrides)
 
     def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+        """Draw the predictions."""
         from ..evaluation.visualise import show_predictions
 
         started = time.perf_counter()

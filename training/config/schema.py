@@ -111,6 +111,8 @@ class AugmentConfig:
         brightness: shift, share of full scale, plus or minus.
         gamma_chance: chance of a gamma curve.
         gamma: range of its exponent.
+        band_gamma_chance: chance of a gamma curve of its own for each band: another light, season or camera.
+        band_gamma: range of their exponents, drawn log-uniformly.
         blur_chance: chance of a Gaussian blur.
         blur: range of its sigma, pixels.
         noise_chance: chance of Gaussian noise.
@@ -141,6 +143,8 @@ class AugmentConfig:
     brightness: float = 0.12
     gamma_chance: float = 0.0
     gamma: tuple[float, float] = (0.7, 1.4)
+    band_gamma_chance: float = 0.0
+    band_gamma: tuple[float, float] = (0.6, 1.7)
     blur_chance: float = 0.0
     blur: tuple[float, float] = (0.5, 1.2)
     noise_chance: float = 0.0
@@ -252,6 +256,8 @@ class TrainConfig:
         batch: samples per batch and process.
         evaluate_every: steps between checks on the monitor split; 0 for once per epoch.
         save_every: steps between saved states, beside those at each check.
+        keep_best: figures of the checks, beside ``monitor``, whose best weights are kept too: ``best_<figure>.ckpt``.
+        archive: how many checks' weights are kept in the folder ``archive``, the latest ones; 0 for none, -1 for all.
         log_every: steps between lines of the log.
         monitor: the figure that decides which weights are best; names as in the log of the checks, or ``loss``.
         amp: mixed precision as in ``mindspore.amp``.
@@ -261,7 +267,9 @@ class TrainConfig:
         scale_window: steps without overflow after which a dynamic loss scale grows.
         device: MindSpore's device target.
         device_id: number of the device on this machine.
-        mode: PyNative with compiled steps, or graph mode.
+        mode: PyNative or graph mode of MindSpore; steps and predictions are compiled in both.
+        compile: whether they are; without, a step is slower but the first one begins at once, and faults in a network
+            show where they are. PyNative only.
         threads: CPU threads of MindSpore; 0 for its own choice.
         distributed: whether this process is one of several (started by ``msrun`` or ``mpirun``, or with a rank table).
     """
@@ -271,6 +279,8 @@ class TrainConfig:
     batch: int = 4
     evaluate_every: int = 0
     save_every: int = 200
+    keep_best: tuple[str, ...] = ()
+    archive: int = 0
     log_every: int = 10
     monitor: str = "foreground_iou"
     amp: Literal["O0", "O1", "O2", "O3"] = "O0"
@@ -281,6 +291,7 @@ class TrainConfig:
     device: Literal["CPU", "Ascend", "GPU"] = "CPU"
     device_id: int = 0
     mode: Literal["pynative", "graph"] = "pynative"
+    compile: bool = True
     threads: int = 0
     distributed: bool = False
 

@@ -52,6 +52,8 @@ def _counts(config: Config) -> Iterator[tuple[str, object, bool, str]]:
     for key, value in counts.items():
         yield key, value, value >= 1, "1 or more"
     train = config.train
+    yield "train.archive", train.archive, train.archive >= -1, "0, a number of checks, or -1 for all"
+    yield "train.compile", train.compile, train.compile or train.mode == "pynative", "true in graph mode"
     enough = train.steps > 0 or (train.steps == 0 and train.epochs > 0)
     yield "train.steps", train.steps, enough, "above 0, or 0 with train.epochs above 0"
 
@@ -63,6 +65,7 @@ def _ranges(config: Config) -> Iterator[tuple[str, object, bool, str]]:
         "saturation": (augment.saturation, False),
         "contrast": (augment.contrast, False),
         "gamma": (augment.gamma, True),
+        "band_gamma": (augment.band_gamma, True),
         "blur": (augment.blur, True),
         "noise": (augment.noise, False),
     }

@@ -147,11 +147,18 @@ def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator)
         x = x + np.float32(rng.uniform(-config.brightness, config.brightness))
     if rng.random() < config.gamma_chance:
         x = np.clip(x, 0, 1) ** np.float32(rng.uniform(*config.gamma))
+    if config.band_gamma_chance > 0 and rng.random() < config.band_gamma_chance:
+        x = np.clip(x, 0, 1) ** _log_uniform(config.band_gamma, x.shape[2], rng)
     if rng.random() < config.blur_chance:
         x = np.asarray(cv2.GaussianBlur(x, (0, 0), float(rng.uniform(*config.blur))), np.float32).reshape(x.shape)
     if rng.random() < config.noise_chance:
         x = x + rng.normal(0, rng.uniform(*config.noise), x.shape).astype(np.float32)
     return np.asarray(np.rint(np.clip(x, 0, 1) * 255), np.uint8)
+
+
+def _log_uniform(limits: tuple[float, float], count: int, rng: np.random.Generator) -> Floats:
+    """``count`` numbers between the limits; halving is as likely as doubling."""
+    return np.asarray(np.exp(rng.uniform(np.log(limits[0]), np.log(limits[1]), count)), np.float32)
 
 
 def shift_hsv(crop: Image, limits: tuple[float, float, float], rng: np.random.Generator) -> Image:

@@ -67,6 +67,7 @@ def indexed(config: DataConfig, default: Mapping[int, int]) -> Callable[[NDArray
     table = map_values({int(key): value for key, value in given} or dict(default), IGNORE)
 
     def decode(values: NDArray[np.generic]) -> Label:
+        """Class numbers of a label image of index values."""
         if values.ndim != 2:
             raise SourceError(
                 "A label image has colours where class numbers are expected.",

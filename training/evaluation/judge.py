@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...engine.errors import ParameterError
+from ..config import Config
 from ..data.items import Label
 from ..metrics import Confusion, RelaxedCounts, confusion_matrix, relaxed_counts
 
@@ -73,3 +77,21 @@ def figures_of(matrix: NDArray[np.int64]) -> dict[str, float]:
             **{k: v for k, v in confusion.summary().items() if k in ("mean_acc", "mean_iou", "freqw_acc")},
         }
     return confusion.summary()
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """A name for each row of the confusion matrix; a mask has two rows: background and the one class."""
+    count = config.network.num_classes
+    given = config.data.classes
+    if count == 1:
+        return ("background", given[0] if given else "foreground")
+    if given and len(given) != count:
+        raise ParameterError(f"data.classes has {len(given)} names, but network.num_classes is {count}.")
+    return given or tuple(f"class {number}" for number in range(count))
+
+
+def write_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
+    """Write a confusion matrix as a table: a row per true class, a column per predicted one, pixels."""
+    lines = [",".join(["true \\ predicted", *names])]
+    lines += [",".join([name, *map(str, row)]) for name, row in zip(names, matrix.tolist(), strict=True)]
+    path.write_text("\n".join(lines) + "\n", "utf-8")

@@ -25,7 +25,7 @@ from ..metrics import InstanceCounts
 from ..trainer.check import main_output, summed
 from ..trainer.run import create_configured_network
 from ..trainer.state import load_weights
-from .judge import Judgement
+from .judge import Judgement, class_names, write_confusion
 from .pictures import colour_table, draw_confusion, save_classes
 from .predict import Predictor
 
@@ -60,17 +60,6 @@ class Report:
         return f"{self.images} images in {self.seconds:.1f} s: {listed}"
 
 
-def class_names(config: Config) -> tuple[str, ...]:
-    """A name for each row of the confusion matrix; a mask has two rows: background and the one class."""
-    count = config.network.num_classes
-    given = config.data.classes
-    if count == 1:
-        return ("background", given[0] if given else "foreground")
-    if given and len(given) != count:
-        raise ParameterError(f"data.classes has {len(given)} names, but network.num_classes is {count}.")
-    return given or tuple(f"class {number}" for number in range(count))
-
-
 def weights_path(config: Config, checkpoint: Path | None) -> Path:
     """The weights to use: those given, or the configuration's.
 
@@ -82,16 +71,18 @@ def weights_path(config: Config, checkpoint: Path | None) -> Path:
     return checkpoint or Path(config.init.checkpoint)
 
 
-def compiled(network: nn.Cell) -> Callable[[Floats], Floats]:
-    """The network as a function of arrays, compiled; its weights must not change afterwards."""
+def as_function(network: nn.Cell, compiled: bool) -> Callable[[Floats], Floats]:
+    """The network as a function of arrays; where it is ``compiled``, its weights must not change afterwards."""
     network.set_train(False)
 
     def forward(images: Tensor) -> Tensor:
+        """The main logits, as a function that can be compiled."""
         return main_output(network(images))
 
-    run = ms.jit(forward)
+    run = ms.jit(forward) if compiled else forward
 
     def infer(x: Floats) -> Floats:
+        """Logits (N, classes, H, W) of normalised images (N, bands, H, W)."""
         return np.asarray(run(Tensor(x)).asnumpy(), np.float32)
 
     return infer
@@ -126,7 +117,7 @@ def evaluate_checkpoint(
     network = make_network(config)
     load_weights(network, path)
     images = Cache(open_split(config.data, split or config.data.test), 0)
-    predictor = Predictor(compiled(network), config.evaluation, config.normalisation)
+    predictor = Predictor(as_function(network, config.train.compile), config.evaluation, config.normalisation)
     names = class_names(config)
     judgement = Judgement(len(names), config.data.ignore, config.evaluation.relaxed)
     folder = None if out is None else Path(out)
@@ -168,6 +159,7 @@ _INSTANCE_CLASSES = {label: number for label, number in CITYSCAPES_TRAIN_IDS.ite
 
 def _instance_counter(counts: InstanceCounts) -> Observer:
     def count(item: Item, label: Label, predicted: NDArray[np.uint8]) -> None:
+        """Count the instances of an image."""
         if item.instances is not None:
             counts.add(label, predicted, read_label(item.instances))
 
@@ -206,6 +198,7 @@ def _saver(config: Config, folder: Path) -> Observer:
     colours = colour_table(config)
 
     def save(item: Item, _label: Label, predicted: NDArray[np.uint8]) -> None:
+        """Write the prediction of an image in the classes' colours."""
         save_classes(predicted, colours, target / f"{item.id}.png")
 
     return save
@@ -220,7 +213,5 @@ def write_report(report: Report, names: tuple[str, ...], folder: Path) -> None:
         for row in report.classes
     ]
     (folder / "figures.json").write_text(json.dumps({**facts, "classes": rows}, indent=2) + "\n", "utf-8")
-    lines = [",".join(["true \\ predicted", *names])]
-    lines += [",".join([name, *map(str, row)]) for name, row in zip(names, report.matrix.tolist(), strict=True)]
-    (folder / "confusion.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    write_confusion(report.matrix, names, folder / "confusion.csv")
     draw_confusion(report.matrix, names, folder / "confusion.png")

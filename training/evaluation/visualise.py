@@ -17,7 +17,7 @@ from ..trainer.run import create_configured_network
 from ..trainer.state import load_weights
 from .pictures import colour_table, overlay, save_classes
 from .predict import Predictor
-from .run import compiled, weights_path
+from .run import as_function, weights_path
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
@@ -54,7 +54,7 @@ def show_predictions(
     set_up(config.train, config.seed)
     network = make_network(config)
     load_weights(network, path)
-    predictor = Predictor(compiled(network), config.evaluation, config.normalisation)
+    predictor = Predictor(as_function(network, config.train.compile), config.evaluation, config.normalisation)
     colours = colour_table(config)
     watch = cancellation or Cancellation()
     out.mkdir(parents=True, exist_ok=True)

@@ -40,14 +40,16 @@ def graph_names() -> list[str]:
 
 def weightless_graph(architecture: str) -> onnx.ModelProto:
     """The graph of an architecture, with what is known of it in its metadata."""
-    any_size = network_entry(architecture).multiple < 32
+    entry = network_entry(architecture)
+    any_size = entry.multiple < 32
     shapes = [
         (counts[0], counts[1], size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
         for counts, size, odd in zip(_COUNTS, _SIZES, _ODD, strict=True)
     ]
-    classes = [counts[2] for counts in _COUNTS]
+    classes = [min(counts[2], entry.classes[1]) for counts in _COUNTS]
 
     def make(num_classes: int, bands: int) -> nn.Cell:
+        """The network with so many classes and bands."""
         return create_network(architecture, num_classes=num_classes, in_channels=bands)
 
     model = export_onnx(make, make(classes[0], _COUNTS[0][1]), shapes, num_classes=classes, weights=False)

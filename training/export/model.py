@@ -189,9 +189,11 @@ def largest_difference(
 
 def _activation(card: ModelCard) -> Callable[[Floats], Floats]:
     def sigmoid(logits: Floats) -> Floats:
+        """Probabilities of single classes."""
         return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
     def softmax(logits: Floats) -> Floats:
+        """Probabilities over axis 1."""
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 

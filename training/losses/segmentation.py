@@ -138,6 +138,7 @@ def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: 
         raise ParameterError(f"There are {weights.shape[0]} class weights for {num_classes} classes.")
 
     def main(logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of the first output."""
         if config.name == "bce_dice":
             return bce_dice(logits, labels, ignore, config.dice_smooth)
         if config.name == "ohem":
@@ -151,11 +152,13 @@ def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: 
         return cross_entropy(logits, labels, ignore, weights)
 
     def auxiliary(logits: Tensor, labels: Tensor) -> Tensor:
+        """The loss of a further output: without mining or focus."""
         if num_classes == 1:
             return bce_dice(logits, labels, ignore, config.dice_smooth)
         return cross_entropy(logits, labels, ignore, weights)
 
     def loss(output: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
+        """The weighted sum over all outputs."""
         if not isinstance(output, tuple):
             return main(output, labels)
         total = main(output[0], labels)

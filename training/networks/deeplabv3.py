@@ -8,6 +8,8 @@ Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", ht
 
 from __future__ import annotations
 
+from typing import Any
+
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
@@ -87,32 +89,47 @@ class AtrousPyramid(nn.Cell):
         return self.drop(self.relu(self.bn1(self.conv1(ops.cat(parts, 1)))))
 
 
-class DeepLabV3(nn.Cell):
-    """A dilated ResNet, the atrous pyramid and a 1x1 classifier.
+class PyramidNetwork(nn.Cell):
+    """What DeepLabV3 and V3+ begin with: a dilated ResNet and the atrous pyramid.
 
     Args:
         depth: of the ResNet: 50 or 101.
-        num_classes: channels of the output.
         in_channels: bands of the image.
         stem_pool: "same" for MindCV's weights, "symmetric" for torchvision's.
         output_stride: 16 or 8; the weights fit both.
+
+    Attributes:
+        fine_channels: channels of the first stage's features.
     """
 
     def __init__(
         self,
         depth: int = 101,
         *,
-        num_classes: int,
         in_channels: int = 3,
         stem_pool: StemPool = "same",
         output_stride: int = 16,
     ) -> None:
         super().__init__()
         encoder = ResNetEncoder(depth, in_channels=in_channels, stem_pool=stem_pool, output_stride=output_stride)
+        self.fine_channels = encoder.out_channels[1]
         self.backbone = Backbone(encoder)
         self.aspp = AtrousPyramid(encoder.out_channels[-1])
-        self.conv = conv(256, num_classes, 1, bias=True)
         xavier(self.aspp)
+
+
+class DeepLabV3(PyramidNetwork):
+    """A dilated ResNet, the atrous pyramid and a 1x1 classifier.
+
+    Args:
+        depth: of the ResNet: 50 or 101.
+        num_classes: channels of the output.
+        **options: further arguments of ``PyramidNetwork``.
+    """
+
+    def __init__(self, depth: int = 101, *, num_classes: int, **options: Any) -> None:
+        super().__init__(depth, **options)
+        self.conv = conv(256, num_classes, 1, bias=True)
         xavier(self.conv)
 
     def construct(self, image: Tensor) -> Tensor:
@@ -121,23 +138,12 @@ class DeepLabV3(nn.Cell):
         return resize(self.conv(self.aspp(last)), image.shape[2:])
 
 
-class DeepLabV3Plus(nn.Cell):
+class DeepLabV3Plus(PyramidNetwork):
     """DeepLabV3 with a decoder that takes the first stage's features in; arguments as of ``DeepLabV3``."""
 
-    def __init__(
-        self,
-        depth: int = 101,
-        *,
-        num_classes: int,
-        in_channels: int = 3,
-        stem_pool: StemPool = "same",
-        output_stride: int = 16,
-    ) -> None:
-        super().__init__()
-        encoder = ResNetEncoder(depth, in_channels=in_channels, stem_pool=stem_pool, output_stride=output_stride)
-        self.backbone = Backbone(encoder)
-        self.aspp = AtrousPyramid(encoder.out_channels[-1])
-        self.conv1 = conv(encoder.out_channels[1], 48, 1)
+    def __init__(self, depth: int = 101, *, num_classes: int, **options: Any) -> None:
+        super().__init__(depth, **options)
+        self.conv1 = conv(self.fine_channels, 48, 1)
         self.bn1 = norm(48)
         self.relu = relu()
         self.last_conv = sequence(
@@ -149,8 +155,8 @@ class DeepLabV3Plus(nn.Cell):
             relu(),
             conv(256, num_classes, 1),
         )
-        for cell in (self.aspp, self.conv1, self.last_conv):
-            xavier(cell)
+        xavier(self.conv1)
+        xavier(self.last_conv)
 
     def construct(self, image: Tensor) -> Tensor:
         """Logits (N, num_classes, H, W) of images (N, in_channels, H, W) of any H and W."""

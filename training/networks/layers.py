@@ -13,6 +13,8 @@ from typing import Literal
 
 from mindspore import Tensor, nn, ops
 
+from .dropout import SeededDropout
+
 StemPool = Literal["symmetric", "same"]
 
 
@@ -138,12 +140,12 @@ def halving_max_pool() -> nn.Cell:
 
 def dropout(probability: float) -> nn.Cell:
     """Drops single elements with this probability while training."""
-    return nn.Dropout(p=probability)
+    return SeededDropout(probability, channels=False)
 
 
 def channel_dropout(probability: float) -> nn.Cell:
     """Drops whole channels with this probability while training."""
-    return nn.Dropout2d(p=probability)
+    return SeededDropout(probability, channels=True)
 
 
 def sequence(*cells: nn.Cell) -> nn.Cell:

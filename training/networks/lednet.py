@@ -59,9 +59,8 @@ class SplitShuffleBlock(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) to the same shape."""
-        left = self.dropout(self.left(x[:, : self.half]))
-        right = self.dropout(self.right(x[:, self.half :]))
-        return shuffle(self.relu(ops.cat((left, right), 1) + x))
+        both = ops.cat((self.left(x[:, : self.half]), self.right(x[:, self.half :])), 1)
+        return shuffle(self.relu(self.dropout(both) + x))
 
 
 def _branch(channels: int, kernels: tuple[tuple[int, int], tuple[int, int]], dilation: int) -> nn.Cell:
@@ -169,10 +168,11 @@ class LEDNetEncoder(nn.Cell):
 class LEDNet(nn.Cell):
     """LEDNet: the encoder (output stride 8) and the attention pyramid.
 
-    The scores are sums and products of ReLU outputs, so none is ever negative: the network as it was published.
+    The scores are sums and products of ReLU outputs, so none is ever negative: the network as it was published. That
+    makes it one for a softmax; ``LEDNetBinary`` is for a sigmoid.
 
     Args:
-        num_classes: channels of the output.
+        num_classes: channels of the output, 2 or more.
         in_channels: bands of the image, fewer than 32.
     """
 
@@ -186,6 +186,32 @@ class LEDNet(nn.Cell):
         """Logits (N, num_classes, H, W) of images (N, in_channels, H, W) of any H and W."""
         x = self.apn(self.layers(self.initial_block(image)))
         return resize(x, image.shape[2:])
+
+
+class LEDNetBinary(nn.Cell):
+    """LEDNet for one class against the background, e.g. roads.
+
+    LEDNet's scores are never negative, so a sigmoid of a single one is never below 0.5 and nothing would be background.
+    Here LEDNet has two scores, background and class, and the logit is their difference: its sigmoid is the class's
+    share of the softmax of the two. Apart from ``apn`` the parameters are those of ``LEDNet``.
+
+    Args:
+        num_classes: 1.
+        in_channels: bands of the image, fewer than 32.
+    """
+
+    def __init__(self, *, num_classes: int = 1, in_channels: int = 3) -> None:
+        super().__init__()
+        if num_classes != 1:
+            raise ValueError(f"one class, not {num_classes}")
+        self.initial_block = Downsampler(in_channels, 32)
+        self.layers = _layers()
+        self.apn = AttentionPyramid(128, 2)
+
+    def construct(self, image: Tensor) -> Tensor:
+        """Logits (N, 1, H, W) of images (N, in_channels, H, W) of any H and W."""
+        scores = self.apn(self.layers(self.initial_block(image)))
+        return resize(scores[:, 1:2] - scores[:, 0:1], image.shape[2:])
 
 
 def _layers() -> nn.Cell:

@@ -28,6 +28,7 @@ class NetworkEntry:
         defaults: the options that this network has beyond the numbers of classes and bands, with their defaults.
         auxiliary: whether it returns a pair (logits, auxiliary logits) while training.
         training_only: prefixes of the names of parameters that are used in training only.
+        classes: the fewest and the most classes that it can have.
     """
 
     module: str
@@ -38,6 +39,7 @@ class NetworkEntry:
     defaults: dict[str, Any] = field(default_factory=dict)
     auxiliary: bool = False
     training_only: tuple[str, ...] = ()
+    classes: tuple[int, int] = (1, 65535)
 
 
 #: how a value of an option that is not the default stands in an architecture's name
@@ -85,7 +87,8 @@ NETWORKS: dict[str, NetworkEntry] = {
     "linknet": _linknet("port", "LinkNet with ResNet18"),
     "linknet_residual": _linknet("residual", "LinkNet with residual decoders"),
     "linknet_nobypass": _linknet("nobypass", "LinkNet without skips"),
-    "lednet": NetworkEntry(".lednet", "LEDNet", "LEDNet", multiple=1),
+    "lednet": NetworkEntry(".lednet", "LEDNet", "LEDNet", multiple=1, classes=(2, 65535)),
+    "lednet_binary": NetworkEntry(".lednet", "LEDNetBinary", "LEDNet for one class", multiple=1, classes=(1, 1)),
     "lednet_encoder": NetworkEntry(".lednet", "LEDNetEncoder", "LEDNet's encoder, for its first phase", multiple=1),
     "dgcnet50": _dgcnet(50),
     "dgcnet101": _dgcnet(101),
@@ -145,7 +148,7 @@ def create_network(
 
     Args:
         name: one of ``network_names()``, or such a name with options from ``architecture_name``.
-        num_classes: channels of the output, 1 or more.
+        num_classes: channels of the output, 1 or more; "lednet" wants 2 or more, "lednet_binary" is for 1.
         in_channels: bands of the image, 1 or more.
         stem_pool: how the pooling behind a ResNet's stem pads: "symmetric" as torchvision, "same" as MindCV; None is
             the network's own default.
@@ -161,6 +164,11 @@ def create_network(
     entry = network_entry(name)
     if num_classes < 1 or in_channels < 1:
         raise ParameterError(f"A network has at least one class and one band, not {num_classes} and {in_channels}.")
+    fewest, most = entry.classes
+    if not fewest <= num_classes <= most:
+        bound = f"at least {fewest} classes" if num_classes < fewest else f"at most {most} class" + "es" * (most > 1)
+        hint = "lednet_binary is for one class, lednet for more." if name.startswith("lednet") else ""
+        raise ParameterError(f"The network {name} has {bound}, not {num_classes}.", hint)
     chosen = _options(name, {"stem_pool": stem_pool, "output_stride": output_stride})
     cell: Callable[..., nn.Cell] = getattr(importlib.import_module(entry.module, __package__), entry.cell)
     return cell(num_classes=num_classes, in_channels=in_channels, **entry.fixed, **chosen)

@@ -19,11 +19,6 @@ from .step import Stepper
 Floats = NDArray[np.float32]
 
 
-def is_better_high(name: str) -> bool:
-    """Whether a higher value of the figure ``name`` is better."""
-    return not name.endswith("loss")
-
-
 def main_output(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     """The main logits of a network that may have auxiliary ones."""
     return output[0] if isinstance(output, tuple) else output
@@ -45,8 +40,8 @@ def judged_weights(stepper: Stepper) -> Iterator[None]:
             assign(parameter, value)
 
 
-def check(parts: Parts) -> dict[str, float]:
-    """Figures of the network on the monitor split: pooled over all images, shared out among the ranks and summed.
+def check(parts: Parts) -> Judgement:
+    """The network judged on the monitor split, whose images are shared out among the ranks.
 
     Without the flips, turns and several scales that the final evaluation may average.
     """
@@ -54,6 +49,7 @@ def check(parts: Parts) -> dict[str, float]:
     judgement = Judgement(max(2, config.network.num_classes), config.data.ignore)
 
     def logits(x: Floats) -> Floats:
+        """Logits (N, classes, H, W) of normalised images (N, bands, H, W)."""
         # Not compiled: a compiled forward pass may keep the weights it saw first.
         return np.asarray(main_output(network(Tensor(x))).asnumpy(), np.float32)
 
@@ -77,7 +73,7 @@ def check(parts: Parts) -> dict[str, float]:
     if ranks.count > 1:
         # Figures per image need every image in one place; over several processes only pooled figures are exact.
         judgement.images = []
-    return judgement.figures()
+    return judgement
 
 
 def share_statistics(network: nn.Cell, ranks: Ranks) -> None:

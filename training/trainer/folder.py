@@ -7,6 +7,7 @@ import json
 import platform
 import subprocess
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ class RunFolder:
         self.config = path / "config.yaml"
         self.steps = path / "steps.csv"
         self.checks = path / "checks.csv"
+        self.log = path / "train.log"
+        self.archive = path / "archive"
 
     def write_config(self, config: Config) -> None:
         """Write the full configuration: every key, also those left at their defaults."""
@@ -62,6 +65,15 @@ class RunFolder:
         }
         (self.path / "environment.json").write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
 
+    def note(self, text: str) -> None:
+        """Add a line with the time to ``train.log``."""
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    def best_of(self, figure: str) -> Path:
+        """The weights with the best value of a figure other than the one that steers."""
+        return self.path / f"best_{figure}.ckpt"
+
     def write_json(self, name: str, values: Any) -> None:
         """Write plain values as a JSON file of the folder."""
         (self.path / name).write_text(json.dumps(values, indent=2) + "\n", "utf-8")
@@ -71,6 +83,7 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
     """Commit and whether files differ from it; None where the package is not in a git checkout."""
 
     def git(*words: str) -> str | None:
+        """What a git command says, or None where it fails."""
         try:
             done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
         except (OSError, subprocess.SubprocessError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,18 @@ from .folder import RunFolder, Table
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter
 
-STEP_COLUMNS = ["step", "loss", "lr", "grad_norm", "loss_scale", "overflows", "seconds", "images_per_second"]
+#: ``seconds`` is the time of the whole step, ``data_seconds`` how long it waited for its samples before
+STEP_COLUMNS = [
+    "step",
+    "loss",
+    "lr",
+    "grad_norm",
+    "loss_scale",
+    "overflows",
+    "seconds",
+    "images_per_second",
+    "data_seconds",
+]
 
 
 @dataclass
@@ -84,14 +96,15 @@ class Logs:
             self._board.close()
 
     def step(self, row: dict[str, float | int | str], loss: float) -> float:
-        """Log a step; returns the running mean of the loss."""
-        self.smooth = loss if self.smooth is None else 0.98 * self.smooth + 0.02 * loss
+        """Log a step; returns the running mean of the loss, without steps that overflowed."""
+        if math.isfinite(loss):
+            self.smooth = loss if self.smooth is None else 0.98 * self.smooth + 0.02 * loss
         if self._active:
             self._steps.add(row)
         if self._board is not None:
             for key in ("loss", "lr", "grad_norm", "images_per_second"):
                 self._board.add_scalar(f"train/{key}", float(row[key]), int(row["step"]))
-        return self.smooth
+        return loss if self.smooth is None else self.smooth
 
     def check(self, step: int, figures: dict[str, float], seconds: float, best: bool) -> None:
         """Log a check."""
@@ -103,4 +116,5 @@ class Logs:
         self._checks.add({"step": step, **figures, "seconds": f"{seconds:.2f}", "best": int(best)})
         if self._board is not None:
             for key, value in figures.items():
-                self._board.add_scalar(f"monitor/{key}", value, step)
+                if math.isfinite(value):
+                    self._board.add_scalar(f"monitor/{key}", value, step)

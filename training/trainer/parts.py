@@ -33,6 +33,7 @@ class Progress:
         figures: of the last check.
         loss_sum: sum of the training losses since the last check.
         loss_count: how many they are.
+        bests: the best values of the figures in ``train.keep_best``.
     """
 
     step: int = 0
@@ -42,6 +43,7 @@ class Progress:
     figures: dict[str, float] = field(default_factory=dict)
     loss_sum: float = 0.0
     loss_count: int = 0
+    bests: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -123,7 +125,9 @@ def make_parts(config: Config, folder: RunFolder, ranks: Ranks, splits: tuple[Sp
         network=network,
         sampler=sampler,
         monitor=Cache(monitor, budget),
-        stepper=Stepper(network, loss, optimizer, config=config.optimizer, train=config.train, ranks=ranks),
+        stepper=Stepper(
+            network, loss, optimizer, config=config.optimizer, train=config.train, seed=config.seed, ranks=ranks
+        ),
         plateau=Plateau(patience, config.schedule.stop, config.schedule.factor),
         total=config.train.steps or config.train.epochs * epoch,
         check_every=config.train.evaluate_every or epoch,
@@ -184,8 +188,6 @@ def resume(parts: Parts) -> None:
     for key, value in meta["scale"].items():
         setattr(parts.stepper.scale, key, value)
     now = json.loads(json.dumps(to_mapping(parts.config)))
-    if any(isinstance(cell, nn.Dropout | nn.Dropout2d) for _, cell in parts.network.cells_and_names()):
-        parts.notes.append("Dropout goes on with other masks than an unbroken run: MindSpore cannot restore its state.")
     changed = [key for key, value in now.items() if meta["config"].get(key) != value]
     if changed:
         parts.notes.append(f"The configuration differs from the one the run began with, in: {', '.join(changed)}.")

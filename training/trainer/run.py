@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from mindspore import nn
 
 from ...engine.errors import ParameterError
 from ...engine.events import Cancellation
+from ...engine.output.lock import lock_folder
 from ..backend import set_up
 from ..config import Config
 from ..data import split_train_monitor
@@ -40,8 +42,7 @@ def run_training(
 ) -> Outcome:
     """Train as ``config`` says; everything is written into the folder ``out``.
 
-    A resumed run repeats the losses of an unbroken one, figure by figure. The exception are networks with dropout,
-    whose masks MindSpore keeps in its kernels and cannot restore.
+    A resumed run repeats the losses of an unbroken one, figure by figure.
 
     Args:
         config: the run.
@@ -53,18 +54,21 @@ def run_training(
         make_network: makes the network.
 
     Raises:
+        OutputBusyError: another run is writing into the folder.
         ParameterError: the folder already has a run and ``resume`` is not set, or the configuration does not fit.
         Cancelled: the person stopped the run; it can be resumed.
     """
     ranks = set_up(config.train, config.seed)
     folder = RunFolder(out)
-    if folder.state.exists() and not resume:
-        raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
-    parts = make_parts(config, folder, ranks, split_train_monitor(config.data), make_network(config))
-    if resume and folder.state.exists():
-        go_on(parts)
-    if ranks.first:
-        folder.write_config(config)
-        folder.write_environment(arguments or [])
-    with display or Display(parts.total) as shown:
-        return Runner(parts, shown).run(cancellation or Cancellation())
+    # Processes that train together share the folder; one lock stands for all of them.
+    with lock_folder(out) if ranks.first else nullcontext():
+        if folder.state.exists() and not resume:
+            raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
+        parts = make_parts(config, folder, ranks, split_train_monitor(config.data), make_network(config))
+        if resume and folder.state.exists():
+            go_on(parts)
+        if ranks.first:
+            folder.write_config(config)
+            folder.write_environment(arguments or [])
+        with display or Display(parts.total) as shown:
+            return Runner(parts, shown).run(cancellation or Cancellation())

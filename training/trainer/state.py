@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...engine.errors import CheckpointError, OutputError
 from ...engine.models.checkpoint import read_checkpoint
+from ...engine.output.atomic import atomic_output
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -61,14 +62,8 @@ def save_state(path: Path, groups: Mapping[str, Arrays], meta: Mapping[str, Any]
     """
     flat: Arrays = {f"{group}/{name}": value for group, arrays in groups.items() for name, value in arrays.items()}
     flat[META] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, **flat)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"The training state {path} cannot be written: {error.strerror}.") from error
+    with atomic_output(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **flat)
 
 
 def load_state(path: Path) -> tuple[dict[str, Arrays], dict[str, Any]]:
@@ -98,14 +93,15 @@ def save_weights(path: Path, values: Mapping[str, NDArray[np.generic]]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    temporary = path.with_name(f"{path.stem}.part{path.suffix}")
-    try:
-        ms.save_checkpoint([{"name": name, "data": Tensor(value)} for name, value in values.items()], str(temporary))
-        # MindSpore writes its checkpoints read-only for the owner alone.
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise OutputError(f"The weights {path} cannot be written: {error}.") from error
+    with atomic_output(path) as temporary:
+        try:
+            ms.save_checkpoint(
+                [{"name": name, "data": Tensor(value)} for name, value in values.items()], str(temporary)
+            )
+            # MindSpore writes its checkpoints read-only for the owner alone.
+            temporary.chmod(0o644)
+        except RuntimeError as error:
+            raise OutputError(f"The weights {path} cannot be written: {error}.") from error
 
 
 def load_weights(network: nn.Cell, path: Path, *, partial: bool = False) -> tuple[int, list[str]]:

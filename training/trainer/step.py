@@ -14,6 +14,7 @@ from ..backend import Ranks
 from ..config import OptimizerConfig, TrainConfig
 from ..data import Batch
 from ..losses.segmentation import Loss
+from ..networks.dropout import batch_key, bind_dropout
 from ..optim import Optimizer
 
 
@@ -67,14 +68,18 @@ class StepResult:
 
 
 class Stepper:
-    """Runs optimizer steps on a network. The whole step is compiled: forward, backward, clipping, update, running mean.
+    """Runs optimizer steps on a network: forward, backward, clipping, update, running mean, as one compiled function.
+
+    Masks of dropout follow from the seed, the number of the batch and the process, so that a resumed run has those of
+    an unbroken one.
 
     Args:
         network: what is trained.
         loss: of outputs and labels.
         optimizer: has the trained parameters.
         config: clipping, accumulation, running mean.
-        train: loss scale.
+        train: loss scale, and whether steps are compiled.
+        seed: of the run.
         ranks: processes that train together; their gradients are averaged.
     """
 
@@ -86,6 +91,7 @@ class Stepper:
         *,
         config: OptimizerConfig,
         train: TrainConfig,
+        seed: int,
         ranks: Ranks,
     ) -> None:
         self.optimizer = optimizer
@@ -100,7 +106,11 @@ class Stepper:
         )
         self._config = config
         self._share = 1.0 / (config.accumulate * ranks.count)
-        self._apply, self._collect = _compile(self, network, loss, config, ranks)
+        self._seed, self._rank = seed, ranks.rank
+        self._dropout = bind_dropout(network)
+        self._apply, self._collect = _step_functions(self, network, loss, config, ranks)
+        if train.compile:
+            self._apply, self._collect = ms.jit(self._apply), ms.jit(self._collect)
 
     def step(self, batches: Sequence[Batch], rate: float, number: int) -> StepResult:
         """Run step ``number`` (from 0) with learning rate ``rate`` on ``batches``, whose gradients are averaged.
@@ -111,12 +121,15 @@ class Stepper:
         scale = _scalar(self.scale.value)
         self.optimizer.set_rate(rate)
         losses = []
-        for batch in batches[:-1]:
+        first = number * len(batches)
+        for place, batch in enumerate(batches[:-1]):
+            self._draw_masks(first + place)
             losses.append(self._collect(Tensor(batch.images), Tensor(batch.labels), scale))
         # At first the running mean follows closely: what the weights were before training should not linger.
         decay = min(self._config.ema, (1 + number) / (10 + number))
         share = _scalar(self._share / self.scale.value)
         last = batches[-1]
+        self._draw_masks(first + len(batches) - 1)
         loss, norm = self._apply(Tensor(last.images), Tensor(last.labels), scale, share, _scalar(decay))
         losses.append(loss)
         value = sum(float(loss.asnumpy()) for loss in losses) / len(losses)
@@ -130,15 +143,20 @@ class Stepper:
         self.scale.update(finite)
         return StepResult(value, length, finite)
 
+    def _draw_masks(self, batch: int) -> None:
+        """Set the key that the masks of dropout follow from, for the batch number ``batch`` of the run."""
+        if self._dropout is not None:
+            ops.assign(self._dropout, Tensor(batch_key(self._seed, batch, self._rank), ms.int64))
+
 
 def _scalar(value: float) -> Tensor:
     return Tensor(value, ms.float32)
 
 
-def _compile(
+def _step_functions(
     stepper: Stepper, network: nn.Cell, loss: Loss, config: OptimizerConfig, ranks: Ranks
 ) -> tuple[Callable[..., tuple[Tensor, Tensor]], Callable[..., Tensor]]:
-    """The compiled step (applies gradients), and the one that only collects them."""
+    """The step (applies gradients), and the one that only collects them; both can be compiled."""
     optimizer, parameters, means = stepper.optimizer, stepper.parameters, stepper.means
     weights, clip, scaled, averaging = optimizer.weights, config.clip, stepper.scaled, bool(means)
     sums = weights.clone("sum", init="zeros") if config.accumulate > 1 else None
@@ -146,22 +164,26 @@ def _compile(
     each = ops.HyperMap()
 
     def forward(images: Tensor, labels: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """The scaled loss, which is differentiated, and the loss itself."""
         value = loss(network(images), labels)
         return value * scale, value
 
     gradients_of = ms.value_and_grad(forward, None, weights, has_aux=True)
 
     def update(gradients: tuple[Tensor, ...], factor: Tensor, decay: Tensor) -> None:
+        """Take the optimizer's step and move the running means."""
         optimizer(each(ops.partial(_times, factor), gradients))
         if averaging:
             each(ops.partial(_blend, decay), parameters, means)
 
     def collect(images: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
+        """Add the gradients of a batch to the sums; its loss."""
         (_, value), gradients = gradients_of(images, labels, scale)
         each(_add_to, sums, gradients)
         return value
 
     def apply(images: Tensor, labels: Tensor, scale: Tensor, share: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
+        """Take the step with the gradients of the last batch; its loss, and the gradient's norm before clipping."""
         (_, value), gradients = gradients_of(images, labels, scale)
         if sums is not None:
             gradients = each(_take_sum, sums, gradients)
@@ -178,7 +200,7 @@ def _compile(
             update(gradients, factor, decay)
         return value, norm
 
-    return ms.jit(apply), ms.jit(collect)
+    return apply, collect
 
 
 def _squares(gradient: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ from ..networks import network_entry, other_options
 from .mapping import Array, Part, Report, map_weights
 from .torch_file import read_torch
 
+#: how Torch 7 begins: the number, 32 bits, of the kind of what follows (a table or an object)
+_TORCH7 = (b"\x03\0\0\0", b"\x04\0\0\0")
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -68,5 +71,10 @@ def _read(source: Path) -> tuple[dict[str, Array], bool]:
         raise CheckpointError(f"{source} cannot be read: {error.strerror or error}.") from error
     if head[:2] == b"PK" or head[:1] == b"\x80":
         return read_torch(source), True
+    if head in _TORCH7:
+        raise CheckpointError(
+            f"{source} looks like a file of Torch 7, which holds a program of Lua objects and is not read.",
+            "Use weights of LinkNet's PyTorch port, or torchvision's ResNet18 for the encoder.",
+        )
     found: dict[str, Any] = read_checkpoint(source)
     return found, False

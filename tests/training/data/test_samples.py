@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.training.config import AugmentConfig, DataConfig, NormalisationConfig
 from terraspore.training.data import Cache, Sampler, batches, normalise, open_split
-from terraspore.training.data.augment import draw_sample, placement, shift_hsv
+from terraspore.training.data.augment import change_colours, draw_sample, placement, shift_hsv
 
 WILD = AugmentConfig(
     crop=32,
@@ -21,6 +21,7 @@ WILD = AugmentConfig(
     colour=0.8,
     contrast_chance=0.8,
     gamma_chance=0.5,
+    band_gamma_chance=0.5,
     blur_chance=0.5,
     noise_chance=0.5,
     hsv_chance=0.5,
@@ -119,3 +120,28 @@ def test_hue_turns_around_at_a_full_circle() -> None:
     assert all(pixel[0] >= 198 for pixel in shifted)
     assert any(pixel[1] > 50 for pixel in shifted)
     assert any(pixel[2] > 50 for pixel in shifted)
+
+
+def test_each_band_gets_a_gamma_curve_of_its_own() -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    config = AugmentConfig(hflip=0, band_gamma_chance=1, band_gamma=(0.5, 2.0))
+    exponents = []
+    for seed in range(40):
+        got = change_colours(ramp, config, np.random.default_rng(seed))[0]
+        assert (got[[0, 255]] == [[0, 0, 0], [255, 255, 255]]).all()
+        drawn = np.log(got[128] / 255) / np.log(128 / 255)
+        want = np.rint((np.arange(256)[:, None] / 255) ** drawn * 255)
+        assert np.abs(got - want).max() <= 2, "no curve of this form"
+        exponents.append(drawn)
+    spread = np.array(exponents)
+    assert spread.min() >= 0.49
+    assert spread.max() <= 2.02
+    assert spread.min() < 0.6
+    assert spread.max() > 1.7
+    assert np.abs(spread[:, 0] - spread[:, 1]).max() > 0.5, "the bands are drawn together"
+    assert abs(np.log(spread).mean()) < 0.15, "brighter and darker are not as likely"
+
+
+def test_without_a_chance_bands_keep_their_curve() -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    assert np.array_equal(change_colours(ramp, AugmentConfig(), np.random.default_rng(0)), ramp)

@@ -10,7 +10,7 @@ from terraspore.training.networks import NETWORKS
 pytestmark = pytest.mark.mindspore
 
 
-@pytest.mark.parametrize("name", ["lednet", "dlinknet34"])
+@pytest.mark.parametrize("name", ["lednet", "lednet_binary", "dlinknet34"])
 def test_graphs_in_the_repository_are_those_that_the_networks_give(name, tmp_path):
     (path,) = write_graphs([name], tmp_path)
     assert path.read_bytes() == (FOLDER / f"{name}.onnx").read_bytes()
@@ -29,7 +29,9 @@ def test_graphs_have_no_weights_and_say_what_they_are(path):
     sizes = [size.dim_param for size in image.type.tensor_type.shape.dim]
     assert (image.name, sizes) == ("image", ["batch", "bands", "height", "width"])
     (logits,) = model.graph.output
-    assert (logits.name, logits.type.tensor_type.shape.dim[1].dim_param) == ("logits", "classes")
+    channels = logits.type.tensor_type.shape.dim[1]
+    assert logits.name == "logits"
+    assert (channels.dim_param, channels.dim_value) == (("", 1) if path.stem == "lednet_binary" else ("classes", 0))
     assert len(weights) > 60
     assert not {weight.name for weight in weights} & {tensor.name for tensor in model.graph.initializer}
     metadata = {entry.key: entry.value for entry in model.metadata_props}

@@ -63,6 +63,45 @@ def test_focal_by_hand() -> None:
     assert value(focal(ms.Tensor(logits), ms.Tensor(labels))) == pytest.approx(want, rel=1e-5)
 
 
+def test_weights_and_factors_of_focal_and_ohem() -> None:
+    weights = np.array([0.5, 2.0, 1.0], np.float32)
+    losses = nll(LOGITS, LABELS)
+    counted = weights[LABELS[LABELS != 255]]
+    p = np.exp(-losses)
+    # The focal loss is a mean over pixels, as RetinaNet's alpha leaves it; cross-entropies divide by their weights.
+    want = (0.25 * (1 - p) ** 3 * losses * counted).mean()
+    got = focal(*tensors(), gamma=3.0, alpha=0.25, weights=ms.Tensor(weights))
+    assert value(got) == pytest.approx(want, rel=1e-4)
+    kept = p <= max(0.3, np.sort(p)[9]) + 1e-7
+    want = (losses * counted)[kept].sum() / counted[kept].sum()
+    got = ohem_cross_entropy(*tensors(), keep=10, threshold=0.3, weights=ms.Tensor(weights))
+    assert value(got) == pytest.approx(want, rel=1e-4)
+
+
+def test_gradients_of_cross_entropy_and_dice() -> None:
+    # Of cross-entropy: (softmax - one hot) / pixels, zero where ignored.
+    gradient = ms.grad(lambda x: cross_entropy(x, ms.Tensor(LABELS)))(ms.Tensor(LOGITS)).asnumpy()
+    p = np.exp(LOGITS.astype(np.float64))
+    p /= p.sum(1, keepdims=True)
+    hot = (np.arange(3)[None, :, None, None] == LABELS[:, None]).astype(float)
+    valid = LABELS != 255
+    assert gradient == pytest.approx((p - hot) * valid[:, None] / valid.sum(), abs=1e-6)
+    # Of BCE and Dice: by differences of the loss in double precision.
+    logits, labels = LOGITS[:1, :1, :2, :2], (LABELS[:1, 2:4, :2] == 1).astype(np.int32)
+
+    def loss(x: np.ndarray) -> float:
+        q, t = 1 / (1 + np.exp(-x[:, 0])), labels
+        entropy = -(t * np.log(q) + (1 - t) * np.log(1 - q)).mean()
+        return float(entropy + 1 - (2 * (q * t).sum() + 1) / (q.sum() + t.sum() + 1))
+
+    gradient = ms.grad(lambda x: bce_dice(x, ms.Tensor(labels)))(ms.Tensor(logits)).asnumpy()
+    for place in np.ndindex(logits.shape):
+        step = np.zeros(logits.shape)
+        step[place] = 1e-5
+        slope = (loss(logits + step) - loss(logits - step)) / 2e-5
+        assert gradient[place] == pytest.approx(slope, abs=1e-5)
+
+
 def test_ohem_keeps_the_pixels_below_the_larger_of_threshold_and_kth_smallest() -> None:
     losses = np.sort(nll(LOGITS, LABELS))[::-1]
     p = np.exp(-losses)

@@ -88,6 +88,8 @@ class NetworkTests:
 
         def loss(image):
             outputs = network(image)
+            if self.classes == 1:
+                return outputs.abs().mean()
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             return sum(ops.cross_entropy(output, target) for output in outputs)
 
@@ -187,6 +189,14 @@ class TestLinkNetNoBypass(NetworkTests):
     graphs = ("linknet_nobypass",)
 
 
+def with_lively_scores(network: nn.Cell) -> nn.Cell:
+    """A LEDNet whose scores are not all 0."""
+    for parameter in network.get_parameters():
+        if parameter.name.startswith("apn.") and parameter.name.endswith("beta"):
+            parameter.set_data(ms.ops.ones_like(parameter))
+    return network
+
+
 class TestLEDNet(NetworkTests):
     name = "lednet"
     counts: ClassVar[dict[int, int]] = {6: 913_981, 19: 917_387}
@@ -195,11 +205,7 @@ class TestLEDNet(NetworkTests):
     @pytest.fixture(scope="class")
     @classmethod
     def network(cls):
-        network = made(cls.name, num_classes=cls.classes)
-        for parameter in network.get_parameters():
-            if parameter.name.startswith("apn.") and parameter.name.endswith("beta"):
-                parameter.set_data(ms.ops.ones_like(parameter))  # otherwise every score may be 0
-        return network
+        return with_lively_scores(made(cls.name, num_classes=cls.classes))
 
     def may_be_dead(self, name):
         return name.endswith("bias") or name.startswith("apn.")  # a one-channel ReLU may be off everywhere
@@ -213,6 +219,29 @@ class TestLEDNet(NetworkTests):
         own = {p.name for p in encoder.get_parameters()} - shared
         assert own == {"output_conv.weight", "output_conv.bias"}
         assert {p.name for p in network.get_parameters() if not p.name.startswith("apn.")} == shared
+
+
+class TestLEDNetBinary(NetworkTests):
+    name = "lednet_binary"
+    classes = 1
+    counts: ClassVar[dict[int, int]] = {1: 912_933}
+    graphs = ("lednet_binary",)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def network(cls):
+        return with_lively_scores(made(cls.name, num_classes=1))
+
+    def may_be_dead(self, name):
+        return name.endswith("bias") or name.startswith("apn.")  # a one-channel ReLU may be off everywhere
+
+    def test_its_logit_is_the_difference_of_two_scores(self, network):
+        plain = made("lednet", num_classes=2)
+        ms.load_param_into_net(plain, {p.name: p for p in network.get_parameters()}, strict_load=True)
+        image = ms.Tensor(picture(1, 3, 45, 67))
+        scores, logits = plain(image).asnumpy(), network(image).asnumpy()
+        np.testing.assert_allclose(logits[:, 0], scores[:, 1] - scores[:, 0], atol=1e-4)
+        assert np.abs(logits).max() > 0.01, "nothing to compare"
 
 
 class TestDGCNet50(NetworkTests):

@@ -34,6 +34,16 @@ def test_poly_and_step() -> None:
     )
 
 
+def test_courses_begin_after_the_warmup() -> None:
+    assert rate(60, name="poly", warmup=20, power=2.0) == pytest.approx(0.1 * 0.25)
+    assert rate(60, name="poly", warmup=20, power=2.0, floor=0.2) == pytest.approx(0.1 * (0.2 + 0.8 * 0.25))
+    assert [rate(s, name="step", warmup=5, every=10, factor=0.5) for s in (14, 15)] == pytest.approx([0.1, 0.05])
+    # DGCNet's last step of 62,475: 0.01 (1 / 62475)^0.9.
+    last = learning_rate(ScheduleConfig(name="poly", power=0.9), 0.01, 62474, 62475)
+    assert last == pytest.approx(0.01 * (1 / 62475) ** 0.9)
+    assert last == pytest.approx(4.82908e-7, rel=1e-4)
+
+
 def test_plateau_uses_its_factor_down_to_the_floor() -> None:
     assert rate(5, name="plateau", dropped=0.2) == pytest.approx(0.02)
     assert rate(5, name="plateau", floor=0.05, dropped=0.2) == pytest.approx(0.05)

@@ -1,9 +1,11 @@
 """Two processes on the CPU train together and do what one process does."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("tiny_run.py")
 MSRUN = Path(sys.executable).with_name("msrun")
+MPIRUN = shutil.which("mpirun")
 
 pytestmark = [
     pytest.mark.mindspore,
@@ -46,13 +49,32 @@ def run(command: list[str], folder: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:] + logs
 
 
-def test_two_processes_agree_with_one(roads: Path, tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    run([sys.executable, str(SCRIPT), str(one), str(roads), "0", *WORDS, "train.batch=4"], tmp_path)
+@pytest.fixture(scope="module")
+def one(roads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a single process."""
+    folder = tmp_path_factory.mktemp("single") / "one"
+    run([sys.executable, str(SCRIPT), str(folder), str(roads), "0", *WORDS, "train.batch=4"], folder.parent)
+    return folder
+
+
+def by_msrun(folder: Path) -> list[str]:
     launch = [str(MSRUN), "--worker_num=2", "--local_worker_num=2", f"--master_port={free_port()}"]
-    launch += [f"--log_dir={tmp_path / 'logs'}", "--join=True", "--cluster_time_out=120"]
+    return [*launch, f"--log_dir={folder / 'logs'}", "--join=True", "--cluster_time_out=120"]
+
+
+def by_mpirun(folder: Path) -> list[str]:
+    if MPIRUN is None:
+        pytest.skip("Open MPI is not installed")
+    return [MPIRUN, "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", "2", sys.executable]
+
+
+@pytest.mark.parametrize("launch", [by_msrun, by_mpirun])
+def test_two_processes_agree_with_one(
+    roads: Path, one: Path, tmp_path: Path, launch: Callable[[Path], list[str]]
+) -> None:
+    two = tmp_path / "two"
     words = [*WORDS, "train.batch=2", "train.distributed=true"]
-    run([*launch, str(SCRIPT), str(two), str(roads), "0", *words], tmp_path)
+    run([*launch(tmp_path), str(SCRIPT), str(two), str(roads), "0", *words], tmp_path)
     first, second = (np.load(two / f"weights_of_rank_{rank}.npz") for rank in (0, 1))
     alone = np.load(one / "weights_of_rank_0.npz")
     # Each process judged its share of the three test images, and both know the sum.

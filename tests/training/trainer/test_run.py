@@ -13,8 +13,9 @@ from terraspore.engine.models.checkpoint import read_checkpoint
 pytest.importorskip("mindspore")
 sys.path.insert(0, str(Path(__file__).parent))
 from mindspore import nn
+from terraspore.training.evaluation import Judgement
 from terraspore.training.trainer import run_training, runner
-from terraspore.training.trainer.state import load_state
+from terraspore.training.trainer.state import load_state, save_state
 from tiny_run import Tiny, tiny_config
 
 pytestmark = pytest.mark.mindspore
@@ -60,6 +61,51 @@ def test_a_check_changes_nothing_in_the_training(roads: Path, in_tmp: Path) -> N
     assert column(in_tmp / "often" / "steps.csv", "loss") == column(in_tmp / "once" / "steps.csv", "loss")
 
 
+def test_bests_of_further_figures_and_an_archive_are_kept(
+    roads: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The best by recall is that of the second check, although the third one steers; the log tells of all of them.
+    scores = iter([(0.2, 0.5), (0.3, 0.9), (0.6, 0.4), (0.5, 0.8)])
+
+    class Scored(Judgement):
+        def figures(self) -> dict[str, float]:
+            return dict(zip(("foreground_iou", "recall"), next(scores), strict=True))
+
+    monkeypatch.setattr(runner, "check", lambda parts: Scored(2))
+    words = ("train={steps: 8, evaluate_every: 2, keep_best: [recall], archive: 3}", "optimizer.ema=0")
+    out = in_tmp / "run"
+    outcome = run(tiny_config(roads, *words), out)
+    assert outcome.progress.best_step == 6
+    assert outcome.progress.bests == {"recall": 0.9}
+    assert sorted(path.name for path in (out / "archive").iterdir()) == ["step_4.ckpt", "step_6.ckpt", "step_8.ckpt"]
+    weights = {name: read_checkpoint(out / name)["first.weight"] for name in ("best.ckpt", "best_recall.ckpt")}
+    assert np.array_equal(weights["best_recall.ckpt"], read_checkpoint(out / "archive" / "step_4.ckpt")["first.weight"])
+    assert np.array_equal(weights["best.ckpt"], read_checkpoint(out / "archive" / "step_6.ckpt")["first.weight"])
+    assert (out / "confusion_best_recall.csv").read_text().startswith("true \\ predicted,background,road")
+    lines = (out / "train.log").read_text().splitlines()
+    assert sum("check at step" in line for line in lines) == 4
+    assert column(out / "steps.csv", "data_seconds")
+
+
+def test_a_state_of_before_further_bests_can_be_resumed(roads: Path, in_tmp: Path) -> None:
+    # A training that began with an earlier version goes on: what its state does not know of begins afresh.
+    out = in_tmp / "run"
+    run(tiny_config(roads, "train.steps=2"), out)
+    groups, meta = load_state(out / "state.npz")
+    del meta["progress"]["bests"]
+    save_state(out / "state.npz", groups, meta)
+    config = tiny_config(roads, "train={steps: 4, evaluate_every: 2, keep_best: [recall]}")
+    assert run(config, out, resume=True).progress.bests.keys() == {"recall"}
+
+
+def test_a_run_that_is_not_compiled_has_the_same_losses(roads: Path, in_tmp: Path) -> None:
+    words = ("train.steps=4", "optimizer.accumulate=2", "train.loss_scale=dynamic", "train.init_scale=16")
+    run(tiny_config(roads, *words), in_tmp / "compiled")
+    run(tiny_config(roads, *words, "train.compile=false"), in_tmp / "plain")
+    losses = [column(in_tmp / name / "steps.csv", "loss") for name in ("compiled", "plain")]
+    assert np.allclose(losses[0], losses[1], rtol=1e-4)
+
+
 def test_a_folder_with_a_run_is_not_overwritten(roads: Path, in_tmp: Path) -> None:
     run(tiny_config(roads, "train.steps=2"), in_tmp / "run")
     with pytest.raises(ParameterError, match="--resume"):
@@ -81,7 +127,12 @@ def test_plateau_puts_the_best_weights_back_into_the_trained_network(
     # The first check is the best one; the second drops the rate to next to nothing. What the compiled steps train from
     # then on must be the weights of the first check: they hardly move any more, and are what is saved at the end.
     scores = iter([0.5, 0.4, 0.3, 0.2])
-    monkeypatch.setattr(runner, "check", lambda parts: {"foreground_iou": next(scores)})
+
+    class Scored(Judgement):
+        def figures(self) -> dict[str, float]:
+            return {"foreground_iou": next(scores)}
+
+    monkeypatch.setattr(runner, "check", lambda parts: Scored(2))
     config = tiny_config(
         roads,
         "optimizer={name: sgd, lr: 0.05, momentum: 0.0, ema: 0, weight_decay: 0.0}",
@@ -101,7 +152,14 @@ def test_plateau_puts_the_best_weights_back_into_the_trained_network(
 
 def test_accumulated_gradients_equal_one_large_batch(roads: Path, in_tmp: Path) -> None:
     # No batch norm and no random changes, and a loss that is a mean over pixels: then it makes no difference.
-    common = ("network.num_classes=2", "loss.name=ce", "train.monitor=mean_iou", "train.steps=4", "optimizer.ema=0")
+    common = (
+        "network.num_classes=2",
+        "data.classes=[]",
+        "loss.name=ce",
+        "train.monitor=mean_iou",
+        "train.steps=4",
+        "optimizer.ema=0",
+    )
     plain = (*common, "augment={crop: 40, hflip: 0.0, rot90: false, scale: [1, 1], noise_chance: 0}")
     losses = []
     for number, words in enumerate((("train.batch=4",), ("train.batch=2", "optimizer.accumulate=2"))):

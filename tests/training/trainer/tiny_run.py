@@ -12,22 +12,24 @@ from mindspore import Tensor, nn
 from terraspore.training.config import Config, from_mapping
 from terraspore.training.config.load import merge_overrides
 from terraspore.training.evaluation.run import evaluate_checkpoint
+from terraspore.training.networks.dropout import SeededDropout
 from terraspore.training.trainer import run_training
 from terraspore.training.trainer.show import Display
 
 
 class Tiny(nn.Cell):
-    """Two convolutions with a batch norm between: 300 parameters."""
+    """Two convolutions with a batch norm and both kinds of dropout between: 300 parameters."""
 
     def __init__(self, classes: int = 1) -> None:
         super().__init__()
         self.first = nn.Conv2d(3, 8, 3, pad_mode="same")
         self.norm = nn.BatchNorm2d(8)
         self.relu = nn.ReLU()
+        self.drop = nn.SequentialCell(SeededDropout(0.05, channels=True), SeededDropout(0.05, channels=False))
         self.last = nn.Conv2d(8, classes, 3, pad_mode="same", has_bias=True)
 
     def construct(self, images: Tensor) -> Tensor:
-        return self.last(self.relu(self.norm(self.first(images))))
+        return self.last(self.drop(self.relu(self.norm(self.first(images)))))
 
 
 class SlowDisplay(Display):

@@ -66,6 +66,17 @@ def test_any_surprise_is_an_error_and_writes_nothing(name, part, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_files_of_torch_7_are_named_as_such(tmp_path):
+    # A table or an object of Torch 7: kind, index, version "V 1", name of the class.
+    name = b"nn.Sequential"
+    lengths = [length.to_bytes(4, "little") for length in (4, 1, 3, len(name))]
+    (tmp_path / "model.net").write_bytes(b"".join([*lengths[:3], b"V 1", lengths[3], name]))
+    code, event = convert(tmp_path / "model.net", tmp_path / "out.ckpt", "--arch", "linknet")
+    assert code == 2
+    assert "Torch 7" in event["text"]
+    assert not (tmp_path / "out.ckpt").exists()
+
+
 def test_unknown_networks_are_refused(tmp_path):
     code, event = convert(DATA / "resnet34.pth", tmp_path / "out.ckpt", "--arch", "unet")
     assert (code, event["code"]) == (2, "ParameterError")

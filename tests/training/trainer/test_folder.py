@@ -1,0 +1,47 @@
+"""The run folder: one run at a time, and files that are whole or not there."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from terraspore.engine.errors import OutputBusyError, OutputError
+from terraspore.engine.models.checkpoint import read_checkpoint
+from terraspore.engine.output.lock import lock_folder
+
+pytest.importorskip("mindspore")
+resource = pytest.importorskip("resource", reason="file-size limits are of Unix")
+sys.path.insert(0, str(Path(__file__).parent))
+from terraspore.training.trainer import run_training
+from terraspore.training.trainer.state import load_state, save_state, save_weights
+from tiny_run import Tiny, tiny_config
+
+pytestmark = pytest.mark.mindspore
+
+
+def test_two_trainings_in_one_folder_are_refused(roads: Path, in_tmp: Path) -> None:
+    out = in_tmp / "run"
+    out.mkdir()
+    with lock_folder(out), pytest.raises(OutputBusyError, match="another run"):
+        run_training(tiny_config(roads), out, make_network=lambda chosen: Tiny(chosen.network.num_classes))
+    assert list(out.iterdir()) == []
+
+
+def test_state_and_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A file-size limit stands for the full disk: the former files stay, and nothing beside them."""
+    state, weights = tmp_path / "state.npz", tmp_path / "last.ckpt"
+    small, large = {"w": np.zeros(10, np.float32)}, {"w": np.zeros(1 << 20, np.float32)}
+    save_state(state, {"net": small}, {"step": 1})
+    save_weights(weights, small)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))
+    try:
+        with pytest.raises(OutputError):
+            save_state(state, {"net": large}, {"step": 2})
+        with pytest.raises(OutputError):
+            save_weights(weights, large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "state.npz"]
+    assert load_state(state)[1] == {"step": 1}
+    assert read_checkpoint(weights)["w"].shape == (10,)

@@ -1,0 +1,38 @@
+"""``terraspore train`` and ``evaluate`` in one of several processes: OUT CONFIG [key=value ...]."""
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+from mindspore import Tensor, communication, ops
+from terraspore.__main__ import TRAINING_COMMANDS
+from terraspore.engine.cli import run
+from terraspore.engine.cli.services import Services
+
+
+def command(*words: object) -> dict:
+    """The result of a command that has to succeed."""
+    out = io.StringIO()
+    code = run(
+        [str(word) for word in words] + ["--json"],
+        extra_commands=TRAINING_COMMANDS,
+        services=Services(stdout=out, stderr=sys.stderr),
+    )
+    if code != 0:
+        sys.exit(out.getvalue())
+    return json.loads(out.getvalue().strip().splitlines()[-1])["summary"]
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    run_folder = folder / "run"
+    summaries = {"train": command("train", *sys.argv[2:], "--out", run_folder)}
+    # The first process writes the weights: the other waits until they are there.
+    ops.AllReduce()(Tensor([1.0])).asnumpy()
+    words = ("--checkpoint", run_folder / "best.ckpt", "--out", folder / "figures")
+    summaries["evaluate"] = command("evaluate", run_folder / "config.yaml", *words)
+    (folder / f"rank_{communication.get_rank()}.json").write_text(json.dumps(summaries), "utf-8")
