@@ -4,6 +4,10 @@
 <context>
     <name>TerraSpore</name>
     <message>
+        <source>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</source>
+        <translation>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</translation>
+    </message>
+    <message>
         <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
         <translation>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</translation>
     </message>
@@ -16,16 +20,20 @@
         <translation>A raster could not be read or written: {why}</translation>
     </message>
     <message>
-        <source>About {size} MB are downloaded from PyPI into {folder}. QGIS's own Python is not changed.</source>
-        <translation>About {size} MB are downloaded from PyPI into {folder}. QGIS's own Python is not changed.</translation>
+        <source>A run that was to write {name} came to {percent} % and ended on {date}.</source>
+        <translation>A run that was to write {name} came to {percent} % and ended on {date}.</translation>
+    </message>
+    <message>
+        <source>About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed.</source>
+        <translation>About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed.</translation>
     </message>
     <message>
         <source>Add a model</source>
         <translation>Add a model</translation>
     </message>
     <message>
-        <source>Add a model (.ckpt, .onnx, .mindir, .zip, folder)…</source>
-        <translation>Add a model (.ckpt, .onnx, .mindir, .zip, folder)…</translation>
+        <source>Add a model…</source>
+        <translation>Add a model…</translation>
     </message>
     <message>
         <source>Also make</source>
@@ -96,10 +104,6 @@
         <translation>Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, with class and confidence, into a GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped.</translation>
     </message>
     <message>
-        <source>Clear</source>
-        <translation>Clear</translation>
-    </message>
-    <message>
         <source>Computation</source>
         <translation>Computation</translation>
     </message>
@@ -112,8 +116,16 @@
         <translation>Confidence</translation>
     </message>
     <message>
-        <source>Create (from PyPI)</source>
-        <translation>Create (from PyPI)</translation>
+        <source>Continue from {percent} %</source>
+        <translation>Continue from {percent} %</translation>
+    </message>
+    <message>
+        <source>Continue the unfinished run of this output</source>
+        <translation>Continue the unfinished run of this output</translation>
+    </message>
+    <message>
+        <source>Create (download)</source>
+        <translation>Create (download)</translation>
     </message>
     <message>
         <source>Create from a folder of wheels…</source>
@@ -146,6 +158,10 @@
     <message>
         <source>Edge of a chip in pixels</source>
         <translation>Edge of a chip in pixels</translation>
+    </message>
+    <message>
+        <source>Empty the cache</source>
+        <translation>Empty the cache</translation>
     </message>
     <message>
         <source>End an engine without answer after seconds</source>
@@ -260,6 +276,18 @@
         <translation>Length of roads in m</translation>
     </message>
     <message>
+        <source>Limit of that folder in MB</source>
+        <translation>Limit of that folder in MB</translation>
+    </message>
+    <message>
+        <source>Load the model, and say how long the run takes and how much memory it needs</source>
+        <translation>Load the model, and say how long the run takes and how much memory it needs</translation>
+    </message>
+    <message>
+        <source>Loading the model…</source>
+        <translation>Loading the model…</translation>
+    </message>
+    <message>
         <source>Log</source>
         <translation>Log</translation>
     </message>
@@ -276,6 +304,10 @@
         <translation>Make Vectors from a Probability Raster</translation>
     </message>
     <message>
+        <source>Make the areas of roads, too</source>
+        <translation>Make the areas of roads, too</translation>
+    </message>
+    <message>
         <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</source>
         <translation>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</translation>
     </message>
@@ -286,6 +318,10 @@
     <message>
         <source>Mean of each band (of values divided by 255)</source>
         <translation>Mean of each band (of values divided by 255)</translation>
+    </message>
+    <message>
+        <source>Memory limit in MB</source>
+        <translation>Memory limit in MB</translation>
     </message>
     <message>
         <source>MindSpore (Ascend, processor)</source>
@@ -360,6 +396,18 @@
         <translation>Overlap of tiles in pixels</translation>
     </message>
     <message>
+        <source>Package index</source>
+        <translation>Package index</translation>
+    </message>
+    <message>
+        <source>Plan</source>
+        <translation>Plan</translation>
+    </message>
+    <message>
+        <source>Planning</source>
+        <translation>Planning</translation>
+    </message>
+    <message>
         <source>Polygons</source>
         <translation>Polygons</translation>
     </message>
@@ -424,8 +472,8 @@
         <translation>Removing the engine's environment</translation>
     </message>
     <message>
-        <source>Repair (from PyPI)</source>
-        <translation>Repair (from PyPI)</translation>
+        <source>Repair (download)</source>
+        <translation>Repair (download)</translation>
     </message>
     <message>
         <source>Restore defaults</source>
@@ -504,8 +552,8 @@
         <translation>Smallest polygon in m² (empty: the engine's)</translation>
     </message>
     <message>
-        <source>Starting</source>
-        <translation>Starting</translation>
+        <source>Start anew</source>
+        <translation>Start anew</translation>
     </message>
     <message>
         <source>State</source>
@@ -546,6 +594,10 @@
     <message>
         <source>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>The model {lost} that the settings name is not there; {model} is used.</source>
+        <translation>The model {lost} that the settings name is not there; {model} is used.</translation>
     </message>
     <message>
         <source>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</source>
@@ -620,6 +672,10 @@
         <translation>Width of lines in m (empty: the engine's)</translation>
     </message>
     <message>
+        <source>With the same settings it can go on from there.</source>
+        <translation>With the same settings it can go on from there.</translation>
+    </message>
+    <message>
         <source>Writing</source>
         <translation>Writing</translation>
     </message>
@@ -638,6 +694,10 @@
     <message>
         <source>all processors</source>
         <translation>all processors</translation>
+    </message>
+    <message>
+        <source>automatic: {model}</source>
+        <translation>automatic: {model}</translation>
     </message>
     <message>
         <source>default</source>
@@ -660,6 +720,14 @@
         <translation>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</translation>
     </message>
     <message>
+        <source>no limit</source>
+        <translation>no limit</translation>
+    </message>
+    <message>
+        <source>none yet</source>
+        <translation>none yet</translation>
+    </message>
+    <message>
         <source>not drawn yet</source>
         <translation>not drawn yet</translation>
     </message>
@@ -674,10 +742,6 @@
     <message>
         <source>temporary layer</source>
         <translation>temporary layer</translation>
-    </message>
-    <message>
-        <source>the first that fits</source>
-        <translation>the first that fits</translation>
     </message>
     <message>
         <source>the model's</source>
@@ -700,6 +764,10 @@
         <translation>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</translation>
     </message>
     <message>
+        <source>what the machine has</source>
+        <translation>what the machine has</translation>
+    </message>
+    <message>
         <source>{layer} is no raster file; save it as one first.</source>
         <translation>{layer} is no raster file; save it as one first.</translation>
     </message>
@@ -714,6 +782,10 @@
     <message>
         <source>{n} tiles were fetched.</source>
         <translation>{n} tiles were fetched.</translation>
+    </message>
+    <message>
+        <source>{percent} % are finished and kept; start it again to continue from there.</source>
+        <translation>{percent} % are finished and kept; start it again to continue from there.</translation>
     </message>
     <message>
         <source>{size} MB in use</source>

@@ -4,6 +4,10 @@
 <context>
     <name>TerraSpore</name>
     <message>
+        <source>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</source>
+        <translation>模型文件夹、其 zip 包，或 .ckpt、.onnx、.mindir 文件</translation>
+    </message>
+    <message>
         <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
         <translation>名称由字母、数字、点、连字符和下划线组成，并以字母或数字开头。</translation>
     </message>
@@ -16,16 +20,20 @@
         <translation>无法读取或写入栅格：{why}</translation>
     </message>
     <message>
-        <source>About {size} MB are downloaded from PyPI into {folder}. QGIS's own Python is not changed.</source>
-        <translation>将从 PyPI 下载约 {size} MB 到 {folder}。不会改动 QGIS 自带的 Python。</translation>
+        <source>A run that was to write {name} came to {percent} % and ended on {date}.</source>
+        <translation>写入 {name} 的运行进行到 {percent} % 后于 {date} 中断。</translation>
+    </message>
+    <message>
+        <source>About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed.</source>
+        <translation>将从 {index} 下载约 {size} MB 到 {folder}。QGIS 自身的 Python 不会改变。</translation>
     </message>
     <message>
         <source>Add a model</source>
         <translation>添加模型</translation>
     </message>
     <message>
-        <source>Add a model (.ckpt, .onnx, .mindir, .zip, folder)…</source>
-        <translation>添加模型（.ckpt、.onnx、.mindir、.zip、文件夹）…</translation>
+        <source>Add a model…</source>
+        <translation>添加模型…</translation>
     </message>
     <message>
         <source>Also make</source>
@@ -96,10 +104,6 @@
         <translation>对航空或卫星影像进行分类，将土地覆盖写成无缝隙、无重叠的多边形（含类别和置信度），保存到 GeoPackage。影像可以是文件或在线图层（XYZ、WMS、WMTS、WCS、ArcGIS）。可用矩形或多边形限定范围；范围外的瓦片会被跳过。</translation>
     </message>
     <message>
-        <source>Clear</source>
-        <translation>清空</translation>
-    </message>
-    <message>
         <source>Computation</source>
         <translation>计算</translation>
     </message>
@@ -112,8 +116,16 @@
         <translation>置信度</translation>
     </message>
     <message>
-        <source>Create (from PyPI)</source>
-        <translation>创建（从 PyPI）</translation>
+        <source>Continue from {percent} %</source>
+        <translation>从 {percent} % 继续</translation>
+    </message>
+    <message>
+        <source>Continue the unfinished run of this output</source>
+        <translation>继续该输出未完成的运行</translation>
+    </message>
+    <message>
+        <source>Create (download)</source>
+        <translation>创建（下载）</translation>
     </message>
     <message>
         <source>Create from a folder of wheels…</source>
@@ -146,6 +158,10 @@
     <message>
         <source>Edge of a chip in pixels</source>
         <translation>样本边长（像素）</translation>
+    </message>
+    <message>
+        <source>Empty the cache</source>
+        <translation>清空缓存</translation>
     </message>
     <message>
         <source>End an engine without answer after seconds</source>
@@ -260,6 +276,18 @@
         <translation>道路长度（米）</translation>
     </message>
     <message>
+        <source>Limit of that folder in MB</source>
+        <translation>该文件夹的上限（MB）</translation>
+    </message>
+    <message>
+        <source>Load the model, and say how long the run takes and how much memory it needs</source>
+        <translation>加载模型，并说明运行所需的时间和内存</translation>
+    </message>
+    <message>
+        <source>Loading the model…</source>
+        <translation>正在加载模型…</translation>
+    </message>
+    <message>
         <source>Log</source>
         <translation>日志</translation>
     </message>
@@ -276,6 +304,10 @@
         <translation>由概率栅格生成矢量</translation>
     </message>
     <message>
+        <source>Make the areas of roads, too</source>
+        <translation>同时生成道路面</translation>
+    </message>
+    <message>
         <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</source>
         <translation>由道路概率栅格生成道路线，或由类别栅格生成土地覆盖多边形，可使用其他阈值或简化程度，无需重新运行网络。其他程序的栅格也可使用：0 到 1 或 0 到 255 的概率，以及掩膜。</translation>
     </message>
@@ -286,6 +318,10 @@
     <message>
         <source>Mean of each band (of values divided by 255)</source>
         <translation>各波段均值（像元值除以 255）</translation>
+    </message>
+    <message>
+        <source>Memory limit in MB</source>
+        <translation>内存上限（MB）</translation>
     </message>
     <message>
         <source>MindSpore (Ascend, processor)</source>
@@ -360,6 +396,18 @@
         <translation>瓦片重叠（像素）</translation>
     </message>
     <message>
+        <source>Package index</source>
+        <translation>软件包索引</translation>
+    </message>
+    <message>
+        <source>Plan</source>
+        <translation>计划</translation>
+    </message>
+    <message>
+        <source>Planning</source>
+        <translation>正在制定计划</translation>
+    </message>
+    <message>
         <source>Polygons</source>
         <translation>多边形</translation>
     </message>
@@ -424,8 +472,8 @@
         <translation>正在移除引擎环境</translation>
     </message>
     <message>
-        <source>Repair (from PyPI)</source>
-        <translation>修复（从 PyPI）</translation>
+        <source>Repair (download)</source>
+        <translation>修复（下载）</translation>
     </message>
     <message>
         <source>Restore defaults</source>
@@ -504,8 +552,8 @@
         <translation>最小多边形面积（平方米；留空：引擎默认）</translation>
     </message>
     <message>
-        <source>Starting</source>
-        <translation>正在启动</translation>
+        <source>Start anew</source>
+        <translation>重新开始</translation>
     </message>
     <message>
         <source>State</source>
@@ -546,6 +594,10 @@
     <message>
         <source>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>推理引擎尚未安装。请在“设置 &gt; 选项 &gt; TerraSpore”中创建其环境。</translation>
+    </message>
+    <message>
+        <source>The model {lost} that the settings name is not there; {model} is used.</source>
+        <translation>设置中指定的模型 {lost} 不存在；将使用 {model}。</translation>
     </message>
     <message>
         <source>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</source>
@@ -620,6 +672,10 @@
         <translation>线宽（米；留空：引擎默认）</translation>
     </message>
     <message>
+        <source>With the same settings it can go on from there.</source>
+        <translation>使用相同的设置可以从中断处继续。</translation>
+    </message>
+    <message>
         <source>Writing</source>
         <translation>正在写入</translation>
     </message>
@@ -638,6 +694,10 @@
     <message>
         <source>all processors</source>
         <translation>全部处理器</translation>
+    </message>
+    <message>
+        <source>automatic: {model}</source>
+        <translation>自动：{model}</translation>
     </message>
     <message>
         <source>default</source>
@@ -660,6 +720,14 @@
         <translation>土地覆盖,土地利用,分类,覆盖,深度学习,分割,卫星,航空</translation>
     </message>
     <message>
+        <source>no limit</source>
+        <translation>不限制</translation>
+    </message>
+    <message>
+        <source>none yet</source>
+        <translation>尚无</translation>
+    </message>
+    <message>
         <source>not drawn yet</source>
         <translation>尚未绘制</translation>
     </message>
@@ -674,10 +742,6 @@
     <message>
         <source>temporary layer</source>
         <translation>临时图层</translation>
-    </message>
-    <message>
-        <source>the first that fits</source>
-        <translation>第一个合适的</translation>
     </message>
     <message>
         <source>the model's</source>
@@ -700,6 +764,10 @@
         <translation>矢量化,面化,阈值,简化,概率,掩膜,道路,土地覆盖</translation>
     </message>
     <message>
+        <source>what the machine has</source>
+        <translation>本机全部内存</translation>
+    </message>
+    <message>
         <source>{layer} is no raster file; save it as one first.</source>
         <translation>{layer} 不是栅格文件；请先另存为文件。</translation>
     </message>
@@ -714,6 +782,10 @@
     <message>
         <source>{n} tiles were fetched.</source>
         <translation>已获取 {n} 个瓦片。</translation>
+    </message>
+    <message>
+        <source>{percent} % are finished and kept; start it again to continue from there.</source>
+        <translation>已完成并保留 {percent} %；再次启动即可从中断处继续。</translation>
     </message>
     <message>
         <source>{size} MB in use</source>
