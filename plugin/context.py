@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
+from .cache import trim
 from .engine_process.host import EngineHost
 from .engine_process.process import Listener
 from .engine_process.protocol import Result
-from .engine_setup import make_launch, models_folder
-from .models import ModelInfo, find_model, list_models
+from .engine_setup import cache_folder, make_launch, models_folder
+from .models import ModelInfo, default_model, find_model, list_models
 from .paths import BUNDLED_MODELS
 from .settings import Settings, load_settings
 
@@ -34,20 +35,37 @@ class PluginContext:
             EngineError: as ``EngineHost.run``.
         """
         settings = self.load()
-        return self.host.run(
+        result = self.host.run(
             make_launch(settings), words, listener, cancelled, keep_seconds=60.0 * settings.keep_minutes
         )
+        trim(cache_folder(settings), settings.cache_megabytes * 1_000_000)
+        return result
 
     def models(self) -> list[ModelInfo]:
         """All models that can be chosen."""
         return list_models(BUNDLED_MODELS, [models_folder(self.load())])
 
     def model_for(self, task: str, reference: str) -> ModelInfo | None:
-        """The model that a run for ``task`` uses: ``reference``, or what the settings say, or the first."""
+        """The model that a run for ``task`` uses: ``reference``, else the settings' choice, else the default.
+
+        Returns:
+            None where ``reference`` means none that the plugin knows of, or there is no model for the task.
+        """
+        models = self.models()
+        if reference:
+            return find_model(models, reference)
+        return find_model(models, self.chosen(task)) or default_model(models, task)
+
+    def chosen(self, task: str) -> str:
+        """The settings' choice for ``task``; empty where there is none."""
         settings = self.load()
-        default = {
+        return {
             "roads": settings.road_model,
             "landcover": settings.landcover_model,
             "segmentation": settings.segmentation_model,
         }[task]
-        return find_model(self.models(), reference or default, task)
+
+    def lost_choice(self, task: str) -> str:
+        """The settings' choice for ``task`` where it is not there any more; else empty."""
+        chosen = self.chosen(task)
+        return chosen if chosen and find_model(self.models(), chosen) is None else ""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgis.core import QgsApplication, QgsMapLayerType, QgsRasterLayer
+from qgis.core import QgsApplication, QgsMapLayer, QgsRasterLayer
 from qgis.PyQt.QtCore import QObject
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QAction
+
+try:
+    from qgis.PyQt.QtGui import QAction  # Qt 6
+except ImportError:
+    from qgis.PyQt.QtWidgets import QAction
 
 from .context import PluginContext
 from .dialogs.forms import IMAGE_FORMS, Form
@@ -44,7 +48,7 @@ class Interface(QObject):
         for action in self.actions:
             self._toolbar.addAction(action)
             iface.addPluginToRasterMenu(MENU, action)
-            iface.addCustomActionForLayerType(action, None, QgsMapLayerType.RasterLayer, True)
+            iface.addCustomActionForLayerType(action, None, QgsMapLayer.LayerType.RasterLayer, True)
         self._settings_action = self._action(tr("Settings"), "terraspore", window, self.show_options)
         iface.addPluginToRasterMenu(MENU, self._settings_action)
         self._factory = OptionsFactory(plugin)

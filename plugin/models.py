@@ -15,6 +15,9 @@ from typing import Any
 from .paths import GRAPHS
 
 CARD = "card.json"
+#: The project's own models in the order in which they are their task's default: the accurate one, which is too large
+#: for the plugin's zip and may be installed beside it, before the small one that comes with the plugin.
+PREFERRED = ("roads-dlinknet34", "roads-lednet", "landcover-lednet")
 _DETAILS = ("data", "licence", "split", "notes", "sha256")
 _MAX_CARD_BYTES = 1 << 20
 
@@ -34,6 +37,7 @@ class ModelInfo:
         bands: number of bands; 0 where the card does not say.
         threshold: default threshold, 0..1.
         bundled: whether it came with the plugin.
+        weights: its weights file, which may not be there.
         details: data, licence and hash, for people.
     """
 
@@ -47,6 +51,7 @@ class ModelInfo:
     bands: int
     threshold: float
     bundled: bool
+    weights: Path
     details: str = ""
 
     @property
@@ -68,14 +73,27 @@ def for_task(models: Iterable[ModelInfo], task: str) -> list[ModelInfo]:
     return [model for model in models if task in (model.task, "segmentation")]
 
 
-def find_model(models: Iterable[ModelInfo], reference: str, task: str) -> ModelInfo | None:
-    """The model that ``reference`` means: a name, a title, or a folder; the first of ``task`` where it is empty."""
-    every = list(models)
-    if not reference:
-        return next(iter(for_task(every, task)), None)
-    for model in every:
+def default_model(models: Iterable[ModelInfo], task: str) -> ModelInfo | None:
+    """The model for ``task`` where the person chose none; None where there is none.
+
+    Those made for the task come before others, then the project's own in the order of ``PREFERRED``, then the order
+    of ``models``: what came with the plugin, and the person's, each by name.
+    """
+
+    def rank(model: ModelInfo) -> tuple[bool, int]:
+        place = PREFERRED.index(model.name) if model.name in PREFERRED else len(PREFERRED)
+        return model.task != task, place
+
+    return min(for_task(models, task), key=rank, default=None)
+
+
+def find_model(models: Iterable[ModelInfo], reference: str) -> ModelInfo | None:
+    """The model that ``reference`` means: a name, a title, a folder or a file in one; None where there is none."""
+    for model in models:
         if reference in (model.name, model.title, str(model.folder)):
             return model
+    if not reference:
+        return None
     path = Path(reference)
     return read_info(path if path.is_dir() else path.parent, bundled=False)
 
@@ -103,6 +121,7 @@ def read_info(folder: Path, *, bundled: bool) -> ModelInfo | None:
         bands=int(_number(value, "bands")),
         threshold=_number(value, "threshold") or 0.5,
         bundled=bundled,
+        weights=folder / str(value.get("weights") or "weights"),
         details="\n".join(f"{key}: {str(value[key])[:500]}" for key in _DETAILS if value.get(key)),
     )
 
@@ -113,10 +132,11 @@ def known_architectures() -> list[str]:
 
 
 def _models_in(folder: Path, *, bundled: bool) -> list[ModelInfo]:
+    """The models in ``folder`` by name; a card without its weights is none."""
     if not folder.is_dir():
         return []
     cards = (read_info(card.parent, bundled=bundled) for card in sorted(folder.glob(f"*/{CARD}")))
-    return [card for card in cards if card is not None]
+    return [card for card in cards if card is not None and card.weights.is_file()]
 
 
 def _number(value: dict[str, Any], name: str) -> float:

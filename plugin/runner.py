@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable
@@ -26,12 +27,16 @@ from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 from .i18n import tr
 from .log import log_info, log_warning
 from .results import Dresser, dress_layer, group_layer
+from .unfinished import percent, unfinished_run
 
 _LATER_MS = 400
 
 
 class RunFeedback(QgsProcessingFeedback):
-    """Keeps the last error and the last information of a run, and writes everything to the log panel."""
+    """Keeps the last error and the last information of a run, and writes everything to the log panel.
+
+    What it tells the message bar is short, for there is no room for more.
+    """
 
     told = pyqtSignal(str)
 
@@ -43,7 +48,6 @@ class RunFeedback(QgsProcessingFeedback):
     def pushInfo(self, info: str) -> None:  # noqa: N802, D102
         self.last = info
         log_info(info)
-        self.told.emit(info)
 
     def pushWarning(self, warning: str) -> None:  # noqa: N802, D102
         log_warning(warning)
@@ -85,6 +89,7 @@ class Run(QObject):
         self._context.setFeedback(self._feedback)
         self._parameters = _with_destinations(self._algorithm, parameters)
         self._item: Any = None
+        self._progress: QProgressBar | None = None
         self.task: QgsProcessingAlgRunnerTask | None = None
 
     def start(self) -> None:
@@ -109,22 +114,33 @@ class Run(QObject):
 
     def _show_progress(self, task: QgsProcessingAlgRunnerTask) -> None:
         bar = self._iface.messageBar()
-        self._item = bar.createMessage(self._algorithm.displayName(), tr("Starting"))
+        self._item = bar.createMessage(self._algorithm.displayName(), tr("Loading the model…"))
         progress = QProgressBar(self._item)
-        progress.setMaximumWidth(260)
-        progress.setRange(0, 100)
+        progress.setMaximumWidth(220)
+        progress.setRange(0, 0)  # busy, until the engine has loaded the model
         cancel = QPushButton(tr("Cancel"), self._item)
         cancel.setObjectName("terraspore-cancel")
         cancel.clicked.connect(self.cancel)
         self._item.layout().addWidget(progress)
         self._item.layout().addWidget(cancel)
-        task.progressChanged.connect(lambda percent: progress.setValue(round(percent)))
-        self._feedback.told.connect(self._item.setText, Qt.ConnectionType.QueuedConnection)
+        self._progress = progress
+        task.progressChanged.connect(self._show_share)
+        self._feedback.told.connect(self._show_text, Qt.ConnectionType.QueuedConnection)
         self._item.destroyed.connect(self._forget_item)
         bar.pushWidget(self._item, Qgis.MessageLevel.Info)
 
+    def _show_text(self, text: str) -> None:
+        if self._item is not None:
+            self._item.setText(text)
+
+    def _show_share(self, percent: float) -> None:
+        if self._progress is not None:
+            self._progress.setRange(0, 100)
+            self._progress.setValue(round(percent))
+
     def _forget_item(self) -> None:
-        self._item = None
+        """The person may have closed the message while the run goes on."""
+        self._item = self._progress = None
 
     def _executed(self, successful: bool, results: dict[str, Any]) -> None:
         self._clear_progress()
@@ -133,7 +149,7 @@ class Run(QObject):
             text = tr("Cancelled; nothing was written.")
             self._say_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Info))
         elif not successful:
-            self._fail(self._feedback.error or tr("The run failed; the log says more."))
+            self._fail(f"{self._feedback.error or tr('The run failed; the log says more.')} {self._left()}".strip())
             return
         else:
             self._tell(self._load_results(), results)
@@ -161,7 +177,7 @@ class Run(QObject):
         return loaded
 
     def _tell(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
-        text = self._feedback.last.split(". ")[0].split(" -> ")[0] + "."
+        text = short_text(self._feedback.last)
         output = str(results.get("OUTPUT", "")).split("|")[0]
         item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)
         if output:
@@ -170,9 +186,9 @@ class Run(QObject):
             show.clicked.connect(lambda: QDesktopServices.openUrl(folder))
             item.layout().addWidget(show)
         if layers:
-            layer = layers[-1]
+            layer_id = layers[-1].id()  # the layer may be gone when the button is clicked
             zoom = QPushButton(tr("Zoom to"), item)
-            zoom.clicked.connect(lambda: self._zoom(layer.id()))
+            zoom.clicked.connect(lambda: self._zoom(layer_id))
             item.layout().addWidget(zoom)
         item.setDuration(0)
         self._say_later(lambda: self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success))
@@ -182,6 +198,18 @@ class Run(QObject):
         if layer is not None:
             self._iface.setActiveLayer(layer)
             self._iface.zoomToActiveLayer()
+
+    def _left(self) -> str:
+        """What can be done with what a failed run leaves; empty where it leaves nothing."""
+        output = self._parameters.get("OUTPUT")
+        if isinstance(output, QgsProcessingOutputLayerDefinition):
+            output = output.sink.staticValue()
+        left = unfinished_run(output) if isinstance(output, str) else None
+        if left is None:
+            return ""
+        return tr("{percent} % are finished and kept; start it again to continue from there.").format(
+            percent=percent(left)
+        )
 
     def _fail(self, text: str) -> None:
         self._clear_progress()
@@ -197,13 +225,19 @@ class Run(QObject):
 
     def _clear_progress(self) -> None:
         if self._item is not None:
-            item, self._item = self._item, None
+            item = self._item
+            self._forget_item()
             self._iface.messageBar().popWidget(item)
 
     def _finish(self, successful: bool, results: dict[str, Any]) -> None:
         self.task = None
         self.ended.emit(successful, results)
         self.deleteLater()
+
+
+def short_text(text: str) -> str:
+    """The figures of a result's text, without where it was computed and written: the log has the rest."""
+    return re.split(r"\. | -> | on \S+ with ", text)[0].rstrip(".") + "."
 
 
 def _with_destinations(algorithm: QgsProcessingAlgorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,16 +23,19 @@ class Settings:
         interpreter: Python with the engine's packages, chosen by the person; empty for the plugin's own environment.
         family: which of the plugin's environments is used.
         environments: folder of the plugin's environments; empty for the default.
+        package_index: address of the package index from which environments are made; empty for PyPI.
         base_python: Python from which environments are made; empty to look for one.
         device: ``auto`` or a device of the engine.
         runtime: ``auto`` or a runtime of the engine.
         threads: threads of the engine; 0 leaves it to the engine.
+        memory: most memory that a run may take in MB; 0 for what the machine has.
         tile: edge of a tile in pixels; 0 leaves it to the model. Smaller tiles need less memory.
         road_model: name or path of the default model for roads; empty for the bundled one.
         landcover_model: the same for land cover.
         segmentation_model: the same for other models.
         models_folder: folder in which the person's own models lie; empty for the default.
         cache_folder: folder for compiled models; empty for the default.
+        cache_megabytes: most that compiled models may take; 0 for no limit.
         keep_minutes: how long an idle engine stays loaded; 0 ends it with each run.
         unresponsive_seconds: how long an engine may stay without any answer.
     """
@@ -40,16 +43,19 @@ class Settings:
     interpreter: str = ""
     family: str = "cpu"
     environments: str = ""
+    package_index: str = ""
     base_python: str = ""
     device: str = "auto"
     runtime: str = "auto"
     threads: int = 0
+    memory: int = 0
     tile: int = 0
     road_model: str = ""
     landcover_model: str = ""
     segmentation_model: str = ""
     models_folder: str = ""
     cache_folder: str = ""
+    cache_megabytes: int = 2000
     keep_minutes: int = 10
     unresponsive_seconds: int = 90
 

@@ -12,7 +12,7 @@ class Output:
     Attributes:
         name: the algorithm's parameter.
         title: in English; translated where it is shown.
-        suffix: of its file.
+        suffix: of its file; empty for a layer of the main output, which is made unless it is not wanted.
     """
 
     name: str
@@ -51,6 +51,7 @@ ROADS = Form(
     True,
     ".gpkg",
     (
+        Output("ROAD_AREAS", "Road areas", ""),
         Output("PROBABILITY", "Road probability (for other thresholds later)", ".tif"),
         Output("MASK", "Road mask", ".tif"),
     ),

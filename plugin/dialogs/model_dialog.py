@@ -16,6 +16,7 @@ from qgis.PyQt.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -29,6 +30,7 @@ from ..installing import install_words, objection_to_name, unpack
 from ..models import CARD, known_architectures, read_info
 from ..settings import Settings
 from ..tasks import Work
+from .fitting import Fitting
 
 SUFFIXES = "*.ckpt *.onnx *.mindir *.zip"
 TASKS = ["roads", "landcover", "segmentation"]
@@ -73,14 +75,16 @@ class ModelDialog(QDialog):
         self.architecture.addItems(["", *known_architectures()])
         self.architecture.setEditable(True)
         self.texts = {name: QLineEdit(self) for name in _TEXTS}
-        self.card = QLabel(self)
-        self.card.setWordWrap(True)
-        self.card.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.hint = QLabel(self)
+        self.hint.setWordWrap(True)
+        self.card = QPlainTextEdit(self)
+        self.card.setReadOnly(True)
         self.message = QLabel(self)
         self.message.setWordWrap(True)
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
         self.buttons.button(buttons.Ok).setText(tr("Check and add"))
+        self._fitting = Fitting(self)
         self._lay_out()
         self.file.fileChanged.connect(self._chosen)
         self.folder.clicked.connect(lambda _checked=False: self._choose_folder())
@@ -145,18 +149,17 @@ class ModelDialog(QDialog):
         known = path is not None and path.exists()
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(known)
         has_card = self._has_card()
-        for field in (self.task, self.architecture, *self.texts.values()):
-            field.setVisible(known and not has_card)
-            self._form.labelForField(field).setVisible(known and not has_card)
+        self._facts.setVisible(known and not has_card)
+        self.card.setVisible(known and has_card)
+        self.hint.setVisible(not (known and has_card))
+        self._fitting.soon()
         if path is None or not known:
-            self.card.setText(tr("Choose a weights file or a model's folder."))
+            self.hint.setText(tr("Choose a weights file or a model's folder."))
             return
-        self.name.setText(path.parent.name if path.name == CARD else path.stem)
-        self.architecture.setVisible(not has_card and path.suffix.lower() == ".ckpt")
-        self._form.labelForField(self.architecture).setVisible(not has_card and path.suffix.lower() == ".ckpt")
-        self.card.setText(
-            self._describe(path) if has_card else tr("It has no card. Empty fields are taken from the file.")
-        )
+        self.name.setText(path.parent.name if path.name == CARD else path.name if path.is_dir() else path.stem)
+        self.hint.setText(tr("It has no card. Empty fields are taken from the file."))
+        self.card.setPlainText(self._describe(path) if has_card else "")
+        self.architecture.setEnabled(path.suffix.lower() == ".ckpt")
 
     def _has_card(self) -> bool:
         text = self.file.filePath().strip()
@@ -182,21 +185,24 @@ class ModelDialog(QDialog):
             self.file.setFilePath(folder)
 
     def _lay_out(self) -> None:
-        self._form = QFormLayout()
+        form = QFormLayout()
         row = QHBoxLayout()
         row.addWidget(self.file, 1)
         row.addWidget(self.folder)
-        self._form.addRow(tr("File"), row)
-        self._form.addRow(tr("Name"), self.name)
-        self._form.addRow("", self.card)
-        self._form.addRow(tr("Task"), self.task)
-        self._form.addRow(tr("Architecture"), self.architecture)
+        form.addRow(tr("File"), row)
+        form.addRow(tr("Name"), self.name)
+        self._facts = QWidget(self)
+        facts = QFormLayout(self._facts)
+        facts.setContentsMargins(0, 0, 0, 0)
+        facts.addRow(tr("Task"), self.task)
+        facts.addRow(tr("Architecture"), self.architecture)
         for name, (title, example) in _TEXTS.items():
             self.texts[name].setPlaceholderText(tr("for example {value}").format(value=example))
-            self._form.addRow(tr(title), self.texts[name])
+            facts.addRow(tr(title), self.texts[name])
         column = QVBoxLayout(self)
-        column.addLayout(self._form)
-        column.addWidget(self.message)
+        column.addLayout(form)
+        for widget in (self.hint, self.card, self._facts, self.message):
+            column.addWidget(widget)
         column.addStretch(1)
         column.addWidget(self.buttons)
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(680)

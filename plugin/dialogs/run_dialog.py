@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Callable
 
-from qgis.core import QgsMapLayerProxyModel, QgsProcessing, QgsRasterLayer
+from qgis.core import (
+    QgsMapLayerProxyModel,
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsRasterLayer,
+)
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
-from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -28,11 +36,18 @@ from ..engine_setup import engine_missing
 from ..i18n import tr
 from ..models import ModelInfo, for_task
 from ..paths import icon_path
+from ..processing.base import ImageAlgorithm
+from ..processing.feedback import device_text, plan_text
 from ..processing.parameters import DEVICES, RUNTIMES
+from ..processing.provider import make_algorithm
+from ..processing.sources import local_file
 from ..rendering.ground import units_per_metre
 from ..rendering.lattice import Box
+from ..tasks import Work
+from ..unfinished import ResumeQuestion, unfinished_run
 from .area import AreaWidget
 from .estimate import estimate_work
+from .fitting import Fitting
 from .forms import Form
 
 DEFAULT_TILE = 1024
@@ -73,12 +88,17 @@ class RunDialog(QDialog):
         self.area = AreaWidget(canvas, self)
         self.threshold = _optional_spin(QDoubleSpinBox(self), 1.0, tr("the model's"))
         self.outputs = {output.name: QCheckBox(tr(output.title), self) for output in form.outputs}
+        for output in form.outputs:
+            self.outputs[output.name].setChecked(not output.suffix)
         self.target = QgsFileWidget(self)
         self._make_advanced()
         self._note = QLabel(self)
         self.buttons = QDialogButtonBox(
             QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self
         )
+        self.plan = self.buttons.addButton(tr("Plan"), QDialogButtonBox.ButtonRole.ActionRole)
+        self.plan.setToolTip(tr("Load the model, and say how long the run takes and how much memory it needs"))
+        self._asking: Work | None = None
         self._fill()
         self._lay_out()
         self._connect()
@@ -108,17 +128,58 @@ class RunDialog(QDialog):
         if self.bands.text().strip():
             values["BANDS"] = [int(band) for band in self.bands.text().replace(" ", "").split(",") if band]
         for output in self._form.outputs:
-            if self.outputs[output.name].isChecked():
+            if not output.suffix:
+                values[output.name] = self.outputs[output.name].isChecked()
+            elif self.outputs[output.name].isChecked():
                 values[output.name] = self._output(output.suffix, "_" + output.name.lower())
         return values
 
     def accept(self) -> None:
-        """Start the run and close."""
-        self._start(f"terraspore:{self._form.algorithm}", self.parameters())
+        """Start the run and close; where the output has an unfinished run, ask first."""
+        parameters = self.parameters()
+        image = local_file(self.layer.currentLayer())  # what is fetched for a run is another file each time
+        unfinished = unfinished_run(parameters["OUTPUT"], image) if image is not None else None
+        if unfinished is not None:
+            resume = ResumeQuestion(unfinished, self).answer()
+            if resume is None:
+                return
+            parameters["RESUME"] = resume
+        self._start(f"terraspore:{self._form.algorithm}", parameters)
         super().accept()
 
+    def ask_plan(self) -> None:
+        """Have the engine say what the run would be; the note shows it."""
+        algorithm, parameters = make_algorithm(self._form.algorithm, self._plugin), self.parameters()
+        context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
+        assert isinstance(algorithm, ImageAlgorithm)
+        context.setProject(QgsProject.instance())
+        try:
+            algorithm.prepareAlgorithm(parameters, context, feedback)
+        except QgsProcessingException as error:
+            self._note.setText(str(error))
+            return
+
+        def work(task: Work) -> str:
+            plan = algorithm.ask_plan(parameters, context, feedback, task.isCanceled)
+            return f"{plan_text(plan)}. {device_text(plan)}"
+
+        self.plan.setEnabled(False)
+        self._note.setText(tr("Loading the model…"))
+        self._asking = Work(tr("Planning"), work)
+        self._asking.succeeded.connect(self._planned)
+        self._asking.failed.connect(self._planned)
+        self._asking.start()
+
+    def _planned(self, text: str) -> None:
+        self._asking = None
+        self._refresh()
+        self._note.setText(text)
+        self._fitting.soon()
+
     def done(self, code: int) -> None:
-        """Leave the map as it was."""
+        """Leave the map as it was, and ask for no plan any more."""
+        if self._asking is not None:
+            self._asking.cancel()
         self.area.stop_drawing()
         super().done(code)
 
@@ -145,8 +206,10 @@ class RunDialog(QDialog):
         settings = self._plugin.load()
         default = self._plugin.model_for(self._form.task, "")
         for model in for_task(self._plugin.models(), self._form.task):
-            resolution = f" – {model.resolution:g} m" if model.resolution else ""
-            self.model.addItem(f"{model.title}{resolution}", model.reference)
+            resolution = f"{model.resolution:g} m"
+            known = not model.resolution or resolution in model.title
+            self.model.addItem(model.title if known else f"{model.title} – {resolution}", model.reference)
+            self.model.setItemData(self.model.count() - 1, model.details, Qt.ItemDataRole.ToolTipRole)
         if default is not None:
             self.model.setCurrentIndex(max(0, self.model.findData(default.reference)))
         self.device.setCurrentText(settings.device)
@@ -171,7 +234,7 @@ class RunDialog(QDialog):
         more = QFormLayout(self._advanced)
         more.addRow(tr("Bands"), self.bands)
         more.addRow(tr("Overlap in pixels"), self.overlap)
-        more.addRow("", self.tta)
+        more.addRow(self.tta)
         more.addRow(tr("Device"), self.device)
         more.addRow(tr("Runtime"), self.runtime)
         self._advanced.setCollapsed(True)
@@ -184,12 +247,14 @@ class RunDialog(QDialog):
         column.addStretch(1)
         column.addWidget(self.buttons)
         self.setMinimumWidth(460)
-        self._advanced.collapsedStateChanged.connect(lambda _collapsed: QTimer.singleShot(0, self.adjustSize))
-        QTimer.singleShot(0, self.adjustSize)  # the collapsed part counts until the first event
+        self._fitting = Fitting(self)
+        self._advanced.collapsedStateChanged.connect(self._fitting.soon)
+        self._fitting.soon()
 
     def _connect(self) -> None:
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
+        self.plan.clicked.connect(self.ask_plan)
         self.layer.layerChanged.connect(self._refresh)
         self.model.currentIndexChanged.connect(self._refresh)
         self.area.changed.connect(self._refresh)
@@ -200,6 +265,9 @@ class RunDialog(QDialog):
         """Look again; a method and not a lambda, because Qt lets go of methods when the dialog is gone."""
         objection = self._objection()
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not objection)
+        self.plan.setEnabled(
+            not objection and self._asking is None and local_file(self.layer.currentLayer()) is not None
+        )
         self._note.setText(objection or self._estimate())
 
     def _objection(self) -> str:

@@ -24,6 +24,7 @@ from ..engine_setup import engine_missing
 from ..i18n import tr
 from ..paths import icon_path
 from ..processing.vectorize import KINDS
+from .fitting import Fitting
 
 #: Number fields: parameter -> (English title, largest value, kind of raster).
 _FIELDS = {
@@ -67,6 +68,7 @@ class VectorizeDialog(QDialog):
         self.target.lineEdit().setPlaceholderText(tr("temporary layer"))
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
+        self._fitting = Fitting(self)
         self._lay_out(engine_missing(plugin.load()) or "")
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
@@ -104,8 +106,7 @@ class VectorizeDialog(QDialog):
         self._form = QFormLayout()
         self._form.addRow(tr("Raster"), self.layer)
         self._form.addRow(tr("It shows"), self.kind)
-        for name, field in self.fields.items():
-            self._form.addRow(tr(_FIELDS[name][0]), field)
+        self._labels = {name: QLabel(tr(_FIELDS[name][0]), self) for name in self.fields}
         self._form.addRow(tr("Save to"), self.target)
         note = QLabel(objection, self)
         note.setWordWrap(True)
@@ -119,11 +120,17 @@ class VectorizeDialog(QDialog):
         self.setMinimumWidth(440)
 
     def _refresh(self, *_changed: object) -> None:
+        """Show the fields of the kind above the last row; hidden rows would leave gaps, so they are taken out."""
         kind = self.kind.currentData()
         for name, field in self.fields.items():
+            if self._form.indexOf(field) >= 0:
+                self._form.takeRow(field)
             visible = _FIELDS[name][2] in ("", kind)
-            field.setVisible(visible)
-            self._form.labelForField(field).setVisible(visible)
+            if visible:
+                self._form.insertRow(self._form.rowCount() - 1, self._labels[name], field)
+            for widget in (self._labels[name], field):
+                widget.setVisible(visible)
+        self._fitting.soon()
 
 
 def _spin(parent: QWidget, maximum: float) -> QDoubleSpinBox:
@@ -133,6 +140,7 @@ def _spin(parent: QWidget, maximum: float) -> QDoubleSpinBox:
     spin.setRange(-step, maximum)
     spin.setSingleStep(step)
     spin.setDecimals(2)
+    spin.setMinimumWidth(180)  # a form is as wide as its widest row, and this is beside the longest title
     spin.setSpecialValueText(tr("default"))
     spin.setValue(-step)
     return spin

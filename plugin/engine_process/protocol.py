@@ -18,6 +18,8 @@ MAX_LINE_BYTES = 4 << 20
 #: Longest text that is shown or logged.
 MAX_TEXT = 4000
 MAX_ITEMS = 10_000
+#: Longest path of an output.
+MAX_PATH = 32_768
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,11 @@ def parse_line(line: bytes) -> Envelope | None:
         line: one line of the engine's stdout.
 
     Returns:
-        The event, or None where the line is no JSON object: some library's own words, which go to the log.
+        The event, or None where the line is no JSON object with a type (some library's own words) or of a type that
+        this version does not know: both go to the log.
 
     Raises:
-        ProtocolError: a JSON object that is not an event of the protocol.
+        ProtocolError: an event that is not as the protocol says.
     """
     try:
         value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
@@ -145,11 +148,13 @@ def parse_line(line: bytes) -> Envelope | None:
     if not isinstance(value, dict) or "type" not in value:
         return None
     kind = value["type"]
-    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str):
+        raise _wrong("a message whose type is not text")
+    reader = _READERS.get(kind)
     if reader is None:
-        raise _wrong(f"an unknown kind of message ({str(kind)[:40]!r})")
+        return None
     run = value.get("id")
-    if run is not None and (isinstance(run, bool) or not isinstance(run, int)):
+    if run is not None and (isinstance(run, bool) or not isinstance(run, int) or not 0 <= run < 1 << 53):
         raise _wrong("a run's number that is not a number")
     return Envelope(reader(value), run)
 
@@ -191,9 +196,28 @@ def _result(value: dict[str, Any]) -> Result:
     outputs, summary = value.get("outputs"), value.get("summary")
     if not isinstance(outputs, dict) or not isinstance(summary, dict) or len(outputs) + len(summary) > MAX_ITEMS:
         raise _wrong("a result without outputs and summary")
-    if not all(isinstance(path, str) and path and "\0" not in path for path in outputs.values()):
+    if not all(
+        isinstance(path, str) and path and "\0" not in path and len(path) <= MAX_PATH for path in outputs.values()
+    ):
         raise _wrong("an output that is not a path")
-    return Result(dict(outputs), dict(summary), seconds=_number(value, "seconds"), text=_text(value, "text"))
+    figures = {printable(name): _figure(entry) for name, entry in summary.items()}
+    return Result(
+        {printable(role): path for role, path in outputs.items()},
+        figures,
+        seconds=_number(value, "seconds"),
+        text=_text(value, "text"),
+    )
+
+
+def _figure(value: Any) -> Any:
+    """A value of a summary: text, a number, a truth value or None."""
+    if isinstance(value, str):
+        return printable(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, (int, float)) or not abs(value) < 1e300:
+        raise _wrong("a summary with something other than texts and numbers")
+    return value
 
 
 def _failure(value: dict[str, Any]) -> Failure:

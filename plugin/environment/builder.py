@@ -23,14 +23,15 @@ from .families import Family
 from .interpreters import Interpreter, probe
 
 _LOG_LINES_IN_ERROR = 40
+#: What pip says and what it means; why nothing came stands before that nothing was found.
 _PIP_FAILURES = (
-    ("No matching distribution found", "A package is not there for this Python and system"),
-    ("ResolutionImpossible", "The packages that are there do not fit together"),
-    ("No space left on device", "The disk is full"),
     ("CERTIFICATE_VERIFY_FAILED", "The connection's certificate is not trusted (a proxy that inspects TLS?)"),
     ("ProxyError", "The proxy refused the connection"),
     ("NewConnectionError", "The package index cannot be reached"),
     ("Temporary failure in name resolution", "The package index cannot be reached"),
+    ("No space left on device", "The disk is full"),
+    ("ResolutionImpossible", "The packages that are there do not fit together"),
+    ("No matching distribution found", "A package is not there for this Python and system"),
     ("Permission denied", "A file could not be written"),
 )
 
@@ -43,9 +44,10 @@ class Recipe:
         family: the family of runtimes.
         target: the environment's folder.
         base: the Python to make it from.
-        wheels: folder of wheels for an installation without network; None for PyPI.
+        wheels: folder of wheels for an installation without network; None for a package index.
         launcher: the engine's launcher, to check the result with.
         environment: variables for all commands.
+        index: address of the package index; empty for PyPI.
     """
 
     family: Family
@@ -54,6 +56,7 @@ class Recipe:
     wheels: Path | None
     launcher: Path
     environment: Mapping[str, str]
+    index: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def steps(recipe: Recipe, folder: Path) -> list[Step]:
     pip += ("--only-binary=:all:", "--no-warn-script-location", "--progress-bar=off")
     if recipe.wheels is not None:
         pip += ("--no-index", f"--find-links={recipe.wheels}")
+    elif recipe.index:
+        pip += (f"--index-url={recipe.index}",)
     made = [
         Step("Making an empty environment", (recipe.base.path, "-I", "-m", "venv", "--clear", str(folder))),
         Step("Installing the engine's packages", (*pip, *recipe.family.requirements)),
@@ -134,6 +139,11 @@ def build(recipe: Recipe, watcher: Watcher) -> Path:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return environment_python(recipe.target)
+
+
+def pip_failure(said: str) -> str | None:
+    """What the words of a pip that failed mean, without a full stop; None where that is not known."""
+    return next((sentence for mark, sentence in _PIP_FAILURES if mark in said), None)
 
 
 def remove(target: Path) -> None:
@@ -180,7 +190,7 @@ def _carry_out(step: Step, recipe: Recipe, watcher: Watcher) -> None:
         watcher.log(f"{step.text}: not possible here; everything works without, more slowly.")
         return
     said = "\n".join(lines[-_LOG_LINES_IN_ERROR:])
-    reason = next((sentence for mark, sentence in _PIP_FAILURES if mark in said), None)
+    reason = pip_failure(said)
     last = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else f"exit code {code}")
     raise EngineError(
         f"{step.text} failed: {reason or last}.",

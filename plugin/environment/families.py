@@ -15,14 +15,12 @@ _ENGINE = (
     "shapely>=2.1",
     "pyogrio>=0.10",
     "scipy>=1.10",
-    "scikit-image>=0.22",
     "opencv-python-headless>=4.8,<4.12",
     "onnx>=1.16",
     "onnxruntime>=1.18",
     "openvino>=2024.4",
     "click>=8.1",
     "rich>=13",
-    "networkx>=3.1",
 )
 #: What cutting training chips needs besides, of the extra ``training``.
 _CHIPS = ("pyyaml>=6", "pillow>=10")
@@ -55,7 +53,7 @@ def _with(replaced: str, *requirements: str) -> tuple[str, ...]:
 
 
 FAMILIES = (
-    Family("cpu", "Processor (OpenVINO, ONNX Runtime)", (*_ENGINE, *_CHIPS), _ACCELERATE, 330),
+    Family("cpu", "Processor (OpenVINO, ONNX Runtime)", (*_ENGINE, *_CHIPS), _ACCELERATE, 350),
     Family(
         "cuda",
         "NVIDIA graphics card (ONNX Runtime for CUDA)",

@@ -17,6 +17,7 @@ from qgis.PyQt.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
+    QLineEdit,
     QMessageBox,
     QPlainTextEdit,
     QProgressBar,
@@ -55,6 +56,7 @@ class EngineBox(QGroupBox):
         super().__init__(tr("Inference engine"), parent)
         self._plugin, self._gather = plugin, gather
         self._work: Work | None = None
+        self._succeeded: Callable[[Any], None] = lambda _value: None
         self.state = QLabel(self)
         self.state.setWordWrap(True)
         self.family = QComboBox(self)
@@ -62,7 +64,9 @@ class EngineBox(QGroupBox):
             self.family.addItem(tr(family.title), family.name)
         self.interpreter = _file_widget(self, tr("the plugin's own environment"))
         self.base = _file_widget(self, tr("found automatically"))
-        self.create = self._button(tr("Create (from PyPI)"), lambda: self._build(None))
+        self.index = QLineEdit(self)
+        self.index.setPlaceholderText("PyPI")
+        self.create = self._button(tr("Create (download)"), lambda: self._build(None))
         self.create_offline = self._button(tr("Create from a folder of wheels…"), self._build_offline)
         self.delete = self._button(tr("Remove"), self._remove)
         self.test = self._button(tr("Test engine"), self._test)
@@ -76,8 +80,8 @@ class EngineBox(QGroupBox):
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._lay_out()
-        self.family.currentIndexChanged.connect(lambda _index: self._refresh())
-        self.interpreter.fileChanged.connect(lambda _path: self._refresh())
+        self.family.currentIndexChanged.connect(self._refresh)
+        self.interpreter.fileChanged.connect(self._refresh)
         self._set_busy(False)
 
     def values(self) -> dict[str, Any]:
@@ -86,6 +90,7 @@ class EngineBox(QGroupBox):
             "family": self.family.currentData(),
             "interpreter": self.interpreter.filePath().strip(),
             "base_python": self.base.filePath().strip(),
+            "package_index": self.index.text().strip(),
         }
 
     def show_settings(self, settings: Settings) -> None:
@@ -93,10 +98,11 @@ class EngineBox(QGroupBox):
         self.family.setCurrentIndex(max(0, self.family.findData(settings.family)))
         self.interpreter.setFilePath(settings.interpreter)
         self.base.setFilePath(settings.base_python)
+        self.index.setText(settings.package_index)
         self._refresh()
 
     def build_from(self, wheels: Path | None) -> Work:
-        """Make the environment that is chosen, from PyPI or from the folder ``wheels``."""
+        """Make the environment that is chosen, from the package index or from the folder ``wheels``."""
         settings = self._gather()
         self._plugin.host.end_idle()
 
@@ -107,7 +113,7 @@ class EngineBox(QGroupBox):
                 raise EngineError(why, tr("Install Python 3.10 to 3.12, or choose one under “Python to make it from”."))
             family = find_family(settings.family)
             target = environments_folder(settings) / family.name
-            recipe = Recipe(family, target, base, wheels, LAUNCHER, variables)
+            recipe = Recipe(family, target, base, wheels, LAUNCHER, variables, settings.package_index)
             watcher = Watcher(task.log, lambda share: task.setProgress(100 * share), task.isCanceled)
             python = build(recipe, watcher)
             self._warm_up(replace(settings, interpreter="", family=family.name), task)
@@ -125,9 +131,14 @@ class EngineBox(QGroupBox):
 
     def _build(self, wheels: Path | None) -> None:
         family = find_family(self.family.currentData())
+        settings = self._gather()
         question = tr(
-            "About {size} MB are downloaded from PyPI into {folder}. QGIS's own Python is not changed."
-        ).format(size=family.download_megabytes, folder=environments_folder(self._gather()) / family.name)
+            "About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed."
+        ).format(
+            size=family.download_megabytes,
+            index=settings.package_index or "PyPI",
+            folder=environments_folder(settings) / family.name,
+        )
         if wheels is not None or self._agreed(question):
             self.build_from(wheels)
 
@@ -167,21 +178,22 @@ class EngineBox(QGroupBox):
         self.state.setText(f"{self.state.text()}\n{text.rsplit(chr(10), maxsplit=1)[-1]}")
 
     def _start(self, work: Work, succeeded: Callable[[Any], None]) -> Work:
-        self._work = work
+        self._work, self._succeeded = work, succeeded
         self.log.clear()
         self._set_busy(True)
         self.progress.setRange(0, 0)
-        work.told.connect(self.log.appendPlainText)
+        work.told.connect(self._show_line)
         work.progressChanged.connect(self._show_progress)
+        # Methods and no lambdas: Qt lets go of them when the page is closed before the work has ended.
         work.failed.connect(self._failed)
-        work.succeeded.connect(lambda value: self._done(value, succeeded))
+        work.succeeded.connect(self._done)
         return work.start()
 
-    def _done(self, value: Any, succeeded: Callable[[Any], None]) -> None:
+    def _done(self, value: Any) -> None:
         self._work = None
         self._set_busy(False)
         self._refresh()
-        succeeded(value)
+        self._succeeded(value)
 
     def _failed(self, text: str) -> None:
         self._work = None
@@ -193,6 +205,9 @@ class EngineBox(QGroupBox):
         self.log.appendPlainText(text)
         self.log.setVisible(True)
         self.log.horizontalScrollBar().setValue(0)
+
+    def _show_line(self, line: str) -> None:
+        self.log.appendPlainText(line)
 
     def _show_progress(self, percent: float) -> None:
         self.progress.setRange(0, 100)
@@ -209,13 +224,13 @@ class EngineBox(QGroupBox):
         self.cancel.setVisible(busy)
         self.log.setVisible(busy or bool(self.log.toPlainText()))
 
-    def _refresh(self) -> None:
+    def _refresh(self, *_changed: object) -> None:
         settings = replace(self._plugin.load(), **self.values())
         missing = engine_missing(settings)
         python = engine_python(settings)
         self.state.setText(missing or tr("Installed: {python}").format(python=python))
         own = environment_python(environments_folder(settings) / settings.family).is_file()
-        self.create.setText(tr("Repair (from PyPI)") if own else tr("Create (from PyPI)"))
+        self.create.setText(tr("Repair (download)") if own else tr("Create (download)"))
         self.delete.setEnabled(own and self._work is None)
 
     def _open_log(self) -> None:
@@ -242,6 +257,7 @@ class EngineBox(QGroupBox):
         form.addRow(tr("Environment for"), self.family)
         form.addRow(tr("Existing interpreter instead"), self.interpreter)
         form.addRow(tr("Python to make it from"), self.base)
+        form.addRow(tr("Package index"), self.index)
         first, second = QHBoxLayout(), QHBoxLayout()
         for button in (self.create, self.create_offline, self.delete):
             first.addWidget(button)

@@ -12,7 +12,7 @@ from ..context import PluginContext
 from ..dialogs.model_dialog import ModelDialog
 from ..engine_setup import models_folder
 from ..i18n import tr
-from ..models import for_task, list_models
+from ..models import default_model, for_task, list_models
 from ..paths import BUNDLED_MODELS
 from ..settings import Settings
 
@@ -32,10 +32,14 @@ class ModelsBox(QGroupBox):
         super().__init__(tr("Models"), parent)
         self._plugin, self._gather = plugin, gather
         self.choices = {name: QComboBox(self) for name in _TASKS}
+        for choice in self.choices.values():  # else the longest title makes the page wider than the dialog
+            choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            choice.setMinimumContentsLength(30)
         self.folder = QgsFileWidget(self)
         self.folder.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
         self.folder.lineEdit().setPlaceholderText(str(models_folder(Settings())))
-        self.add = QPushButton(tr("Add a model (.ckpt, .onnx, .mindir, .zip, folder)…"), self)
+        self.add = QPushButton(tr("Add a model…"), self)
+        self.add.setToolTip(tr("A model's folder, its zip, or a .ckpt, .onnx or .mindir file"))
         self.add.clicked.connect(lambda _checked=False: self.open_dialog())
         self._count = QLabel(self)
         form = QFormLayout(self)
@@ -47,7 +51,7 @@ class ModelsBox(QGroupBox):
         row.addWidget(self._count, 1)
         row.addWidget(self.add)
         form.addRow("", row)
-        self.folder.fileChanged.connect(lambda _path: self._fill(self._gather()))
+        self.folder.fileChanged.connect(self._refill)
 
     def values(self) -> dict[str, Any]:
         """The settings of this part."""
@@ -72,11 +76,15 @@ class ModelsBox(QGroupBox):
         settings = self._gather()
         self._fill(settings if getattr(settings, name) else dataclasses.replace(settings, **{name: reference}))
 
+    def _refill(self, _path: str) -> None:
+        self._fill(self._gather())
+
     def _fill(self, settings: Settings) -> None:
         models = list_models(BUNDLED_MODELS, [models_folder(settings)])
         for name, choice in self.choices.items():
             choice.clear()
-            choice.addItem(tr("the first that fits"), "")
+            default = default_model(models, _TASKS[name])
+            choice.addItem(tr("automatic: {model}").format(model=default.title) if default else tr("none yet"), "")
             for model in for_task(models, _TASKS[name]):
                 choice.addItem(model.title, model.reference)
             choice.setCurrentIndex(max(0, choice.findData(getattr(settings, name))))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
+from .. import cache
 from ..engine_setup import cache_folder
 from ..i18n import tr
 from ..processing.parameters import DEVICES, RUNTIMES
 from ..settings import Settings
-
-#: Kinds of files in the cache: compiled models, measurements, compiled kernels and their index.
-_KEPT = frozenset({".blob", ".json", ".nbc", ".nbi"})
 
 
 class PerformanceBox(QGroupBox):
@@ -31,15 +28,17 @@ class PerformanceBox(QGroupBox):
         self.runtime = QComboBox(self)
         self.runtime.addItems(RUNTIMES)
         self.threads = _spin(self, 256, tr("all processors"))
+        self.memory = _spin(self, 1 << 20, tr("what the machine has"), step=500)
         self.tile = _spin(self, 8192, tr("the model's"), step=32)
         self.keep = _spin(self, 24 * 60, tr("end at once"))
         self.patience = _spin(self, 3600, "")
         self.patience.setMinimum(10)
         self.cache = QgsFileWidget(self)
         self.cache.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
+        self.cache_limit = _spin(self, 1 << 20, tr("no limit"), step=500)
         self._cache_size = QLabel(self)
-        self._clear = QPushButton(tr("Clear"), self)
-        self._clear.clicked.connect(self._clear_cache)
+        self.clear = QPushButton(tr("Empty the cache"), self)
+        self.clear.clicked.connect(self._empty_cache)
         self._settings = Settings()
         self._lay_out()
 
@@ -49,10 +48,12 @@ class PerformanceBox(QGroupBox):
             "device": self.device.currentText(),
             "runtime": self.runtime.currentText(),
             "threads": self.threads.value(),
+            "memory": self.memory.value(),
             "tile": self.tile.value(),
             "keep_minutes": self.keep.value(),
             "unresponsive_seconds": self.patience.value(),
             "cache_folder": self.cache.filePath().strip(),
+            "cache_megabytes": self.cache_limit.value(),
         }
 
     def show_settings(self, settings: Settings) -> None:
@@ -61,10 +62,12 @@ class PerformanceBox(QGroupBox):
         self.device.setCurrentText(settings.device)
         self.runtime.setCurrentText(settings.runtime)
         self.threads.setValue(settings.threads)
+        self.memory.setValue(settings.memory)
         self.tile.setValue(settings.tile)
         self.keep.setValue(settings.keep_minutes)
         self.patience.setValue(settings.unresponsive_seconds)
         self.cache.setFilePath(settings.cache_folder)
+        self.cache_limit.setValue(settings.cache_megabytes)
         self.cache.lineEdit().setPlaceholderText(str(cache_folder(Settings())))
         self._show_size()
 
@@ -73,27 +76,23 @@ class PerformanceBox(QGroupBox):
         form.addRow(tr("Device"), self.device)
         form.addRow(tr("Runtime"), self.runtime)
         form.addRow(tr("Processor threads"), self.threads)
+        form.addRow(tr("Memory limit in MB"), self.memory)
         form.addRow(tr("Tile in pixels (smaller needs less memory)"), self.tile)
         form.addRow(tr("Keep the engine loaded for minutes"), self.keep)
         form.addRow(tr("End an engine without answer after seconds"), self.patience)
         form.addRow(tr("Folder for compiled models"), self.cache)
+        form.addRow(tr("Limit of that folder in MB"), self.cache_limit)
         row = QHBoxLayout()
         row.addWidget(self._cache_size, 1)
-        row.addWidget(self._clear)
+        row.addWidget(self.clear)
         form.addRow("", row)
 
-    def _entries(self) -> list[Path]:
-        """What the engine keeps: compiled models and compiled kernels; nothing else is touched."""
-        folder = cache_folder(self._settings)
-        return [path for path in folder.rglob("*") if path.suffix in _KEPT and path.is_file()]
-
     def _show_size(self) -> None:
-        size = sum(path.stat().st_size for path in self._entries())
+        size = cache.size_of(cache_folder(self._settings))
         self._cache_size.setText(tr("{size} MB in use").format(size=round(size / 1e6)))
 
-    def _clear_cache(self) -> None:
-        for path in self._entries():
-            path.unlink(missing_ok=True)
+    def _empty_cache(self) -> None:
+        cache.empty(cache_folder(self._settings))
         self._show_size()
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +21,9 @@ from qgis.core import (
 )
 
 from ..engine_process.errors import EngineError
+
+#: How long areas are kept for runs that may be resumed.
+_KEPT_SECONDS = 30 * 24 * 3600
 
 
 def area_geometry(features: Iterable[QgsFeature], transform: QgsCoordinateTransform) -> QgsGeometry:
@@ -40,6 +46,35 @@ def area_geometry(features: Iterable[QgsFeature], transform: QgsCoordinateTransf
     if union.isNull() or union.isEmpty():
         raise EngineError("There is no polygon to work in.", "Select polygons, or choose another area.")
     return union
+
+
+def keep_area(
+    area: QgsGeometry, crs: QgsCoordinateReferenceSystem, folder: Path, transforms: QgsCoordinateTransformContext
+) -> Path:
+    """Write ``area`` into ``folder`` under a name made of its content, unless it is there already.
+
+    A run can be resumed only while its files stay what they were; so the same polygons are the same file.
+
+    Raises:
+        EngineError: it cannot be written.
+    """
+    digest = hashlib.sha256(bytes(area.asWkb()) + crs.toWkt().encode()).hexdigest()[:32]
+    target = folder / f"{digest}.gpkg"
+    if target.is_file():
+        return target
+    fresh = folder / f".{digest}.{os.getpid()}.gpkg"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("*.gpkg"):
+            if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+                old.unlink()
+        write_area(area, crs, fresh, transforms)
+        fresh.replace(target)
+    except OSError as error:
+        raise EngineError(
+            f"The area could not be written to {target}: {error.strerror}.", code="OutputError"
+        ) from error
+    return target
 
 
 def write_area(

@@ -7,7 +7,7 @@ a layer, a file or a model can become an option.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -26,6 +26,8 @@ class Options:
     device: str = "auto"
     runtime: str = "auto"
     tta: bool = False
+    memory: int = 0
+    resume: bool = False
 
 
 def extract_words(task: str, image: Path, output: Path, options: Options, rasters: dict[str, Path]) -> list[str]:
@@ -47,6 +49,12 @@ def segment_words(image: Path, output: Path, options: Options, vectors: Path | N
     """``segment``: the raster of classes or of probabilities, and its vectors where ``vectors`` is given."""
     words = ["segment", str(image), f"--output={output}", *_shared(options)]
     return words + ([f"--vectors={vectors}"] if vectors is not None else [])
+
+
+def plan_words(task: str, image: Path, options: Options) -> list[str]:
+    """``plan``: what a run over ``image`` would be; a threshold changes nothing about it."""
+    wanted = [] if task == "segmentation" else [f"--task={task}"]
+    return ["plan", str(image), *wanted, *_shared(replace(options, threshold=None, resume=False))]
 
 
 def vectorize_words(kind: str, raster: Path, output: Path, values: dict[str, float | None]) -> list[str]:
@@ -78,11 +86,11 @@ def _shared(options: Options) -> list[str]:
         words.append("--bands=" + ",".join(str(band) for band in options.bands))
     if options.threshold is not None:
         words.append(f"--threshold={number(options.threshold)}")
-    for name, value in (("overlap", options.overlap), ("tile", options.tile), ("threads", options.threads)):
-        if value:
-            words.append(f"--{name}={value}")
+    for name in ("overlap", "tile", "threads", "memory"):
+        if getattr(options, name):
+            words.append(f"--{name}={getattr(options, name)}")
     words += _chosen("device", options.device) + _chosen("runtime", options.runtime)
-    return [*words, "--tta"] if options.tta else words
+    return words + [f"--{name}" for name in ("tta", "resume") if getattr(options, name)]
 
 
 def _chosen(name: str, value: str) -> Sequence[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from qgis.core import (
     QgsCoordinateTransform,
@@ -22,13 +22,13 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..context import PluginContext
 from ..engine_process.errors import EngineCancelledError, EngineError
-from ..engine_process.protocol import Result
-from ..engine_setup import engine_missing
+from ..engine_process.protocol import Plan, Result
+from ..engine_setup import cache_folder, engine_missing
 from ..i18n import tr
 from ..models import ModelInfo
 from ..paths import icon_path
-from .areas import area_geometry, write_area
-from .arguments import Options
+from .areas import area_geometry, keep_area
+from .arguments import Options, plan_words
 from .feedback import FeedbackListener
 from .sources import FetchRequest, LayerSource, fetch, resolve_layer, with_crs
 
@@ -155,6 +155,29 @@ class ImageAlgorithm(EngineAlgorithm):
             raise QgsProcessingException(str(error)) from error
         return True
 
+    def ask_plan(
+        self,
+        parameters: dict[str, Any],
+        context: QgsProcessingContext,
+        feedback: QgsProcessingFeedback,
+        cancelled: Callable[[], bool],
+    ) -> Plan:
+        """What a run with ``parameters`` would be. Blocks; after ``prepareAlgorithm``, in a worker thread.
+
+        Raises:
+            EngineError: as ``EngineHost.run``; or the layer is no file, and would have to be fetched for it.
+        """
+        assert self.source is not None
+        if self.source.path is None:
+            raise EngineError(f"{self.source.name} is no file.", "Its plan is made when it has been fetched.")
+        with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
+            image, options, _ = self.image_and_options(parameters, context, feedback, Path(folder))
+            listener = FeedbackListener(feedback)
+            self.plugin.run(plan_words(self.TASK, image, options), listener.listener(), cancelled)
+        if listener.plan is None:
+            raise EngineError("The engine gave no plan.")
+        return listener.plan
+
     def image_and_options(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> tuple[Path, Options, float]:
@@ -162,8 +185,12 @@ class ImageAlgorithm(EngineAlgorithm):
         assert self.source is not None
         area = self._area(parameters, context)
         extent = self._extent(parameters, context)
-        model = self.plugin.model_for(self.TASK, self.parameterAsString(parameters, "MODEL", context).strip())
-        reference = model.reference if model else self.parameterAsString(parameters, "MODEL", context).strip()
+        wanted = self.parameterAsString(parameters, "MODEL", context).strip()
+        model = self.plugin.model_for(self.TASK, wanted)
+        lost = "" if wanted else self.plugin.lost_choice(self.TASK)
+        if lost and model is not None:
+            text = tr("The model {lost} that the settings name is not there; {model} is used.")
+            feedback.pushWarning(text.format(lost=lost, model=model.title))
         start = 0.0
         if self.source.path is not None:
             image = with_crs(self.source, folder)
@@ -174,11 +201,11 @@ class ImageAlgorithm(EngineAlgorithm):
             start = FETCH_SHARE
         settings = self.plugin.load()
         options = Options(
-            model=reference,
+            model=model.reference if model else wanted,
             extent=None if extent is None else _corners(extent),
             area=None
             if area is None
-            else write_area(area, self.source.crs, folder / "area.gpkg", context.transformContext()),
+            else keep_area(area, self.source.crs, cache_folder(settings) / "areas", context.transformContext()),
             bands=self._bands(parameters, model, context),
             threshold=self.optional_number(parameters, "THRESHOLD", context),
             overlap=self._whole(parameters, "OVERLAP", context),
@@ -187,6 +214,8 @@ class ImageAlgorithm(EngineAlgorithm):
             device=self._choice(parameters, "DEVICE", settings.device, context),
             runtime=self._choice(parameters, "RUNTIME", settings.runtime, context),
             tta=self.parameterAsBool(parameters, "TTA", context),
+            memory=settings.memory,
+            resume=self.parameterAsBool(parameters, "RESUME", context),
         )
         return image, options, start
 

@@ -11,12 +11,14 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputVectorLayer,
+    QgsProcessingParameterBoolean,
 )
 
-from ..engine_process.errors import EngineError
+from ..engine_process.errors import EngineCancelledError, EngineError
 from ..engine_process.protocol import Result
 from ..i18n import tr
 from ..results import Dress, load_beside, load_on_completion
+from ..unfinished import forget_run
 from . import parameters as make
 from .arguments import Options, extract_words
 from .base import ImageAlgorithm
@@ -74,7 +76,11 @@ class ExtractAlgorithm(ImageAlgorithm):
         if mask is not None:
             paths.setdefault("probability", folder / "probability.tif")
         words = extract_words(self.TASK, image, output, options, paths) + self.task_words(parameters, context)
-        result = self.run_engine(words, feedback, start)
+        try:
+            result = self.run_engine(words, feedback, start)
+        except EngineCancelledError:
+            forget_run(output)  # an engine that did not hear of it was ended by force, and has cleared nothing up
+            raise
         if mask is not None:
             write_mask(paths["probability"], mask, self._threshold(options), feedback.isCanceled)
         self._load(context, result, options, target, rasters)
@@ -144,7 +150,11 @@ class ExtractRoads(ExtractAlgorithm):
     NUMBERS = {"LENGTH": ("length_m", "Length of roads in m"), "COUNT": ("roads", "Number of roads")}  # noqa: RUF012
 
     def task_parameters(self) -> list[Any]:  # noqa: D102
-        return [make.threshold()]
+        areas = QgsProcessingParameterBoolean("ROAD_AREAS", tr("Make the areas of roads, too"), True)
+        return [make.threshold(), make.advanced(areas)]
+
+    def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:  # noqa: D102
+        return [] if self.parameterAsBool(parameters, "ROAD_AREAS", context) else ["--no-areas"]
 
 
 class ExtractLandCover(ExtractAlgorithm):

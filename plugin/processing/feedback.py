@@ -21,7 +21,7 @@ def plan_text(plan: Plan) -> str:
     text = tr("{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory").format(
         tiles=plan.tiles,
         tile=plan.tile,
-        resolution=f"{plan.resolution:g}",
+        resolution=f"{plan.resolution:.3g}",
         memory=round(plan.memory_bytes / 1e6),
     )
     return text if plan.seconds is None else f"{text}, {duration(plan.seconds)}"

@@ -50,7 +50,7 @@ def area() -> list[QgsProcessingParameterDefinition]:
 
 
 def inference() -> list[QgsProcessingParameterDefinition]:
-    """Bands, overlap, augmentation, device and runtime: all under "Advanced"."""
+    """Bands, overlap, augmentation, device, runtime, resuming: all under "Advanced"."""
     return [
         advanced(
             QgsProcessingParameterBand(
@@ -61,6 +61,7 @@ def inference() -> list[QgsProcessingParameterDefinition]:
         advanced(QgsProcessingParameterBoolean("TTA", tr("Average over eight flips and rotations (slower)"), False)),
         advanced(static_choice("DEVICE", tr("Device"), DEVICES)),
         advanced(static_choice("RUNTIME", tr("Runtime"), RUNTIMES)),
+        advanced(QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)),
     ]
 
 

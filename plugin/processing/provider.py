@@ -7,12 +7,20 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..context import PluginContext
 from ..paths import icon_path
+from .base import EngineAlgorithm
 from .chips import ChipsAlgorithm
 from .extract import ExtractLandCover, ExtractRoads
 from .segment import SegmentAlgorithm
 from .vectorize import VectorizeAlgorithm
 
 ALGORITHMS = (ExtractRoads, ExtractLandCover, SegmentAlgorithm, VectorizeAlgorithm, ChipsAlgorithm)
+
+
+def make_algorithm(name: str, plugin: PluginContext) -> EngineAlgorithm:
+    """The algorithm ``name``, ready to be asked for its parameters."""
+    made = next(algorithm for algorithm in ALGORITHMS if name == algorithm.ID)(plugin)
+    made.initAlgorithm({})
+    return made
 
 
 class TerraSporeProvider(QgsProcessingProvider):

@@ -3,16 +3,21 @@
 These tests run under QGIS's Python (``make test-qgis``); under another one they are not collected.
 """
 
+import gc
 import os
 import stat
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
+#: Compiled kernels and models, kept between the files of tests: compiling takes twenty seconds each time.
+CACHE = ROOT / ".venv-qgis" / "cache"
 #: A Python with the engine's packages; QGIS's own has none of them.
 ENGINE_PYTHON = Path(os.environ.get("TERRASPORE_TEST_PYTHON", ROOT / ".venv" / "bin" / "python"))
 
@@ -20,6 +25,12 @@ try:
     import qgis.core  # noqa: F401
 except ImportError:
     collect_ignore_glob = ["test_*.py"]
+else:
+    # How long an example takes says more about the machine's other work than about the code.
+    hypothesis.settings.register_profile(
+        "busy", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("busy")
 
 sys.path.insert(0, str(HERE))
 
@@ -55,6 +66,24 @@ def qgis_app(no_user_settings):
     return application  # no exitQgis(): 3.22 crashes in it when Python's objects have not gone first
 
 
+@pytest.fixture(autouse=True)
+def no_errors_in_slots(monkeypatch):
+    """What a slot raises would end the process without a word; here it fails the test.
+
+    Widgets that were closed go at the end of the test and in this thread. Without an event loop Qt would keep them, and
+    Python's collector would take them at any time and in any thread, which ends the process too.
+    """
+    errors = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: errors.append("".join(traceback.format_exception(*error))))
+    yield
+    from qgis.PyQt.QtCore import QCoreApplication, QEvent
+
+    if QCoreApplication.instance() is not None:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
+    assert errors == []
+
+
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory):
     """Folder with ``image.tif``, ``models/`` and ``more/``."""
@@ -72,7 +101,7 @@ def settings(inputs, monkeypatch):
         for name, value in values.items():
             monkeypatch.setenv(f"TERRASPORE_{name.upper()}", str(value))
 
-    use(interpreter=ENGINE_PYTHON, models_folder=inputs / "models", cache_folder=inputs / "cache")
+    use(interpreter=ENGINE_PYTHON, models_folder=inputs / "models", cache_folder=CACHE)
     use(road_model="bright-is-road", landcover_model="two-classes")
     return use
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -26,7 +27,8 @@ def run_desktop(folder, config, seconds):
     """
     out = folder / "out"
     out.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({**config, "out": str(out)}))
+    told = {**config, "out": str(out), "bystander": [sys.executable, str(HERE / "bystander.py")]}
+    (folder / "config.json").write_text(json.dumps(told))
     keep = ("LANG", "LC_ALL", "TMPDIR")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     environment.update(

@@ -69,7 +69,7 @@ def work(run, words):  # noqa: PLR0912 (one line for each way to fail)
             sys.stdout.write("x" * 1_000_000)
         time.sleep(1000)
     elif how == "wrong":
-        print(json.dumps({**json.loads(words[1]), "id": run}), flush=True)
+        print(json.dumps({"id": run, **json.loads(words[1])}), flush=True)
         time.sleep(1000)
 
 

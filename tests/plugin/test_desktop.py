@@ -3,10 +3,10 @@
 Pictures are left in ``build/desktop`` for looking at.
 """
 
-import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -31,12 +31,18 @@ def report(tmp_path_factory, inputs):
         "wheels": str(VENV / "wheels"),
         "image": str(VENV / "demo" / "road_mask_input.tif"),
         "layer": "Las Vegas",
-        "environment": {"TERRASPORE_MODELS_FOLDER": str(models_folder(inputs))},
+        "environment": {} if has_road_model(zips[0]) else {"TERRASPORE_MODELS_FOLDER": str(models_folder(inputs))},
     }
-    found = run_desktop(folder / "run", config, 280)
+    found = run_desktop(folder / "run", {**config, "step_seconds": 400}, 900)  # 100 s on an idle machine
     shutil.rmtree(PICTURES, ignore_errors=True)
     shutil.copytree(folder / "run" / "out", PICTURES)
     return found
+
+
+def has_road_model(path):
+    """Whether the plugin's zip brings a model for roads, so that it needs nothing else."""
+    with zipfile.ZipFile(path) as archive:
+        return any(name.startswith("terraspore/resources/models/roads") for name in archive.namelist())
 
 
 def models_folder(inputs):
@@ -45,7 +51,7 @@ def models_folder(inputs):
     return trained if list(trained.glob("roads*/card.json")) else inputs / "models"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(960)
 def test_every_step_was_done(report):
     assert report["error"] is None
     assert report["steps"] == ["install", "explain", "set_up", "extract", "cancel", "reload"]
@@ -68,11 +74,11 @@ def test_one_click_gives_a_styled_layer(report):
 
 
 def test_main_thread_is_free_during_a_run(report):
-    longest, _when, seconds = report["run_gap_ms"]
-    assert seconds > 1
-    # The engine takes every processor; where others do so too, threads wait for their turn without anybody's fault.
-    busy = os.getloadavg()[0] / os.cpu_count()
-    assert longest <= 100 * max(1.0, busy - 1.0)
+    run = report["run"]
+    assert run["seconds"] > 1
+    assert run["busiest_ms"] <= 100
+    # What is waited for counts, too, but for the wait for a processor: the engine takes every one that there is.
+    assert run["longest_ms"] <= 100 + 2 * run["elsewhere_ms"]
 
 
 def test_cancel_takes_less_than_two_seconds_though_the_layer_is_gone(report):

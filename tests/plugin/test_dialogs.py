@@ -1,5 +1,8 @@
 """What the dialogs hand over, and what they say, without a window on a screen."""
 
+import re
+import time
+
 import pytest
 from qgis.core import (
     QgsApplication,
@@ -13,6 +16,9 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas
+from qgis.PyQt import sip
+from qgis.PyQt.QtCore import QCoreApplication, Qt
+from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QDialogButtonBox
 
 
@@ -57,7 +63,8 @@ def open_dialog(plugin, settings, project, canvas):
 
     yield open_dialog
     for dialog in dialogs:
-        dialog.close()
+        if not sip.isdeleted(dialog):
+            dialog.close()
 
 
 def is_ready(dialog):
@@ -81,6 +88,51 @@ def test_untouched_dialog_gives_what_its_algorithm_takes(open_dialog, name):
 def test_estimate_is_that_of_the_plan(open_dialog):
     dialog, _ = open_dialog()
     assert dialog._note.text() == "600 × 500 pixels at 1 m; tiles: about 9."
+
+
+def ask_plan(dialog, seconds=60):
+    QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
+    end = time.monotonic() + seconds
+    while dialog._asking is not None and time.monotonic() < end:
+        QCoreApplication.processEvents()
+        time.sleep(0.01)
+    return dialog._note.text()
+
+
+def test_plan_before_the_run(open_dialog, project):
+    dialog, started = open_dialog()
+    dialog.area.kind.setCurrentIndex(3)
+    dialog.area.polygons.setLayer(project[1])
+    dialog.overlap.setValue(64)
+    note = ask_plan(dialog)
+    assert re.match(r"\d+ tiles of 256 pixels at 1 m, about \d+ MB of memory\. bright-is-road on cpu with \w+: ", note)
+    assert started == []
+    assert is_ready(dialog)
+    assert dialog.plan.isEnabled()
+
+
+def test_plan_that_cannot_be_made_is_a_sentence(open_dialog, settings):
+    dialog, _ = open_dialog()
+    settings(memory=20)
+    assert "the limit is 20 MB" in ask_plan(dialog)
+
+
+def test_dialog_may_be_closed_while_it_waits_for_the_plan(open_dialog, settings, fake_python, monkeypatch, plugin):
+    monkeypatch.setenv("FAKE_ENGINE", "slow")
+    settings(interpreter=fake_python)
+    dialog, _ = open_dialog()
+    QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
+    task, ended = dialog._asking, []
+    task.failed.connect(ended.append)
+    while not plugin.context.host.processes():
+        QCoreApplication.processEvents()
+    dialog.reject()
+    sip.delete(dialog)
+    end = time.monotonic() + 20
+    while not ended and time.monotonic() < end:
+        QCoreApplication.processEvents()
+        time.sleep(0.01)
+    assert len(ended) == 1
 
 
 def test_visible_part(open_dialog, canvas):
@@ -124,6 +176,7 @@ def test_outputs_lie_beside_the_main_one(open_dialog, tmp_path):
     parameters = dialog.parameters()
     assert parameters["OUTPUT"] == str(tmp_path / "my roads.gpkg")
     assert parameters["PROBABILITY"] == str(tmp_path / "my roads_probability.tif")
+    assert parameters["ROAD_AREAS"] is True
     assert parameters["MASK"] == str(tmp_path / "my roads_mask.tif")
 
 

@@ -1,17 +1,21 @@
 """Making environments from a folder of wheels, with packages made here: no network, no large download."""
 
 import base64
+import dataclasses
 import hashlib
 import os
 import sys
+import threading
 import time
 import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine_process.surroundings import child_environment
-from terraspore.plugin.environment.builder import Recipe, Watcher, build, environment_python, remove
+from terraspore.plugin.environment.builder import Recipe, Watcher, build, environment_python, pip_failure, remove
 from terraspore.plugin.environment.families import FAMILIES, Family
 from terraspore.plugin.environment.interpreters import Interpreter, candidates, find_interpreter, probe
 
@@ -29,7 +33,7 @@ def write_wheel(folder, name="probe", version="1.0"):
     for path, data in files.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
         record += f"{path},sha256={digest},{len(data)}\n"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
         for path, data in files.items():
             archive.writestr(path, data)
@@ -80,6 +84,78 @@ def test_from_wheels_without_network(recipe):
     assert "answer 42" in made.target.with_name("tiny.log").read_text()
     remove(made.target)
     assert list(made.target.parent.iterdir()) == []
+
+
+@pytest.fixture
+def index(tmp_path):
+    """The address of a package index on loopback with one small package, and the paths that were asked for."""
+    seen = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_args):
+            seen.append(self.path)
+
+    write_wheel(tmp_path / "simple" / "probe")
+    handler = partial(Handler, directory=str(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/simple/", seen
+    server.shutdown()
+    server.server_close()
+
+
+def test_from_a_package_index(recipe, index):
+    address, seen = index
+    log = Log()
+    build(dataclasses.replace(recipe(), wheels=None, index=address), log.watcher())
+    assert "answer 42" in log.lines
+    assert "/simple/probe/" in seen
+    assert any(path.endswith(".whl") for path in seen)
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        (
+            "NewConnectionError('<pip._vendor...>: [Errno 111] Connection refused')",
+            "The package index cannot be reached",
+        ),
+        ("ProxyError('Cannot connect to proxy.')", "The proxy refused the connection"),
+        ("SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')", "The connection's certificate is not trusted"),
+        ("", "A package is not there for this Python and system"),
+    ],
+)
+def test_why_nothing_came_is_said_and_not_that_nothing_was_found(cause, sentence):
+    """What pip 23 writes: warnings for each attempt, and at the end the same whatever the cause."""
+    said = f"WARNING: Retrying after connection broken by '{cause}'\nERROR: No matching distribution found for probe>=1"
+    assert pip_failure(said).startswith(sentence)
+
+
+def test_button_makes_the_environment_from_the_index(recipe, index, plugin, settings, tmp_path, monkeypatch):
+    from qgis.PyQt.QtCore import QCoreApplication, Qt
+    from qgis.PyQt.QtTest import QTest
+    from terraspore.plugin.options import engine_box
+    from terraspore.plugin.options.page import OptionsPage
+    from terraspore.plugin.settings import reset_settings
+
+    tiny = recipe()
+    settings(interpreter="", environments=tmp_path / "environments", package_index=index[0])
+    monkeypatch.setattr(engine_box, "find_family", lambda _name: tiny.family)
+    monkeypatch.setattr(engine_box, "LAUNCHER", tiny.launcher)
+    monkeypatch.setattr(engine_box.EngineBox, "_warm_up", lambda *_: None)
+    monkeypatch.setattr(engine_box.EngineBox, "_test", lambda *_: None)
+    questions = []
+    monkeypatch.setattr(engine_box.EngineBox, "_agreed", lambda _box, text: questions.append(text) or True)
+    page = OptionsPage(plugin.context, None)
+    QTest.mouseClick(page.engine.create, Qt.MouseButton.LeftButton)
+    end = time.monotonic() + 60
+    while page.engine._work is not None and time.monotonic() < end:
+        QCoreApplication.processEvents()
+        time.sleep(0.01)
+    reset_settings()
+    assert index[0] in questions[0]
+    assert "answer 42" in page.engine.log.toPlainText()
+    assert environment_python(tiny.target).is_file()
 
 
 def test_failure_leaves_the_old_environment_and_names_the_reason(recipe, tmp_path):

@@ -27,7 +27,17 @@ def make_launch(**environment):
 
 @pytest.fixture
 def engine():
-    process = EngineProcess(make_launch(), Limits(cancel=1.4, unresponsive=1.5, stalled=3.0))
+    process = EngineProcess(make_launch())
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+def impatient():
+    """The same with a client that waits for seconds only; it has said something, so that its start is no part of it."""
+    process = EngineProcess(make_launch(), Limits(unresponsive=30.0, stalled=30.0))
+    process.run(["echo"], Listener(), never)
+    process.limits = Limits(unresponsive=1.5, stalled=3.0)
     yield process
     process.kill()
 
@@ -100,19 +110,19 @@ def test_cancel_that_the_engine_follows_keeps_it_alive(engine):
     assert engine.run(["echo"], Listener(), never).text == '["echo"]'
 
 
-def test_stopped_process_is_ended(engine):
+def test_stopped_process_is_ended(impatient):
     begin = time.monotonic()
     with pytest.raises(EngineError, match="did not answer for 2 seconds") as caught:
-        engine.run(["stop"], Listener(), never)
+        impatient.run(["stop"], Listener(), never)
     assert caught.value.code == "EngineHung"
     assert time.monotonic() - begin < 4
-    assert is_gone(engine.pid)
+    assert is_gone(impatient.pid)
 
 
-def test_run_without_progress_is_ended_though_the_process_answers(engine):
+def test_run_without_progress_is_ended_though_the_process_answers(impatient):
     with pytest.raises(EngineError, match="made no progress for 3 seconds"):
-        engine.run(["stall"], Listener(), never)
-    assert is_gone(engine.pid)
+        impatient.run(["stall"], Listener(), never)
+    assert is_gone(impatient.pid)
 
 
 def test_garbage_ends_the_process(engine):
@@ -135,7 +145,8 @@ def test_endless_line_ends_the_process_without_filling_memory(engine):
         {"type": "progress", "stage": "infer", "done": -1, "total": 2},
         {"type": "progress", "stage": "infer", "done": 1e300, "total": 2},
         {"type": "error", "code": None, "text": "x"},
-        {"type": "run", "arguments": ["x"]},
+        {"type": "result", "outputs": {}, "summary": {"a": {"b": 1}}, "seconds": 1, "text": ""},
+        {"type": "pong", "id": -1},
         {"type": ["a"]},
     ],
 )

@@ -97,6 +97,13 @@ def test_extract_roads(run, image, tmp_path):
     assert feedback.shares[-1] > 95
 
 
+def test_roads_without_their_areas(run, image, tmp_path):
+    results = run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"), ROAD_AREAS=False)
+    assert open_layer(results["OUTPUT"]).featureCount() > 3
+    assert "NODES" in results
+    assert "AREAS" not in results
+
+
 def test_area_of_selected_polygons_and_rectangle(run, image, tmp_path, qgis_app):
     polygons = QgsVectorLayer("Polygon?crs=EPSG:4326", "area", "memory")
     from qgis.core import QgsCoordinateReferenceSystem, QgsCoordinateTransform, QgsProject
@@ -180,6 +187,12 @@ def test_mistakes_are_one_sentence(run, image, tmp_path, parameters, sentence):
     with pytest.raises(QgsProcessingException, match=sentence) as caught:
         run("extractroads", INPUT=image, **{"OUTPUT": str(tmp_path / "a.gpkg"), **parameters})
     assert "Traceback" not in str(caught.value)
+
+
+def test_memory_limit_of_the_settings_reaches_the_engine(run, image, tmp_path, settings):
+    settings(memory=20)
+    with pytest.raises(QgsProcessingException, match="the limit is 20 MB"):
+        run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"))
 
 
 def test_crash_of_the_engine_is_a_sentence(run, image, tmp_path, settings, fake_python, monkeypatch):

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from conftest import CACHE
 from tile_server import CENTRE, TileServer
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ def call(no_user_settings, inputs, tmp_path):
         environment = {**os.environ, "PATH": "/usr/bin:/bin", "QGIS_CUSTOM_CONFIG_PATH": str(tmp_path / "profile")}
         environment.pop("PYTHONPATH", None)
         environment.update(TERRASPORE_MODELS_FOLDER=str(inputs / "models"), TERRASPORE_ROAD_MODEL="bright-is-road")
-        environment.update(TERRASPORE_CACHE_FOLDER=str(inputs / "cache"), **variables)
+        environment.update(TERRASPORE_CACHE_FOLDER=str(CACHE), **variables)
         done = subprocess.run([program(), *words], env=environment, capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout + done.stderr
 

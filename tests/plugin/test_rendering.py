@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from map_services import MapServices
 from osgeo import gdal
 from qgis.core import (
     QgsCoordinateReferenceSystem,
@@ -93,6 +94,31 @@ def test_picture_lies_where_the_service_says(serve, tmp_path, kind):
     assert image.GetRasterBand(2).ReadAsArray()[5, 5] == 120
     assert image.RasterCount == 4
     assert image.GetRasterBand(4).ReadAsArray().min() == 255
+
+
+@pytest.fixture
+def services(qgis_app):
+    server = MapServices()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize(("kind", "bands"), [("wmts", 4), ("arcgis", 4), ("wcs", 3)])
+def test_other_services_lie_where_they_say(services, tmp_path, kind, bands):
+    provider, source = services.source(kind)
+    layer = QgsRasterLayer(source, kind, provider)
+    assert layer.isValid(), layer.error().summary()
+    services.seen.clear()
+    image, came = fetch_layer(layer, tmp_path)
+    assert came.empty == 0
+    assert len(services.seen) > 0
+    left, pixel, _, top, _, down = image.GetGeoTransform()
+    column, row = int((CENTRE[0] - left) / pixel), int((CENTRE[1] - top) / down)
+    red = image.GetRasterBand(1).ReadAsArray()
+    assert abs(int(red[5].argmax()) + (red[5] > 150).sum() // 2 - column) <= 2
+    assert (red[row - 2 : row + 2] > 150).all()
+    assert image.GetRasterBand(2).ReadAsArray()[5, 5] == 120
+    assert image.RasterCount == bands
 
 
 def test_tiles_outside_of_the_area_are_not_asked_for(serve, tmp_path):

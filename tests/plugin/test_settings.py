@@ -1,6 +1,8 @@
 """Settings: what was set is there again, what was damaged is the default, variables come first."""
 
 import dataclasses
+import os
+import time
 
 import pytest
 from qgis.core import QgsSettings
@@ -46,7 +48,8 @@ def test_page_shows_and_keeps_every_setting(module, plugin):
 
     wanted = module.Settings(
         interpreter="/x/python", family="cuda", base_python="/y/python", device="cpu", runtime="openvino", threads=2,
-        tile=512, models_folder="/m", cache_folder="/c", keep_minutes=3, unresponsive_seconds=33,
+        memory=3000, tile=512, models_folder="/m", cache_folder="/c", cache_megabytes=700, keep_minutes=3,
+        unresponsive_seconds=33, package_index="https://mirror.example/simple",
     )  # fmt: skip
     module.save_settings(wanted)
     page = OptionsPage(plugin.context, None)
@@ -69,3 +72,74 @@ def test_proxy_of_qgis_reaches_the_installer(module):
         assert installer_environment()["HTTPS_PROXY"] == "http://me%40work:a%3Ab@proxy.local:8080"
     finally:
         store.remove("proxy")
+
+
+def write_cache(folder, **sizes):
+    """Files of so many bytes, the first one used longest ago."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for age, (name, size) in enumerate(sizes.items()):
+        path = folder / name.replace("_", ".")
+        path.write_bytes(b"x" * size)
+        os.utime(path, (1_000_000 + age, 1_000_000 + age))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_cache_is_trimmed_to_its_limit_the_oldest_first(tmp_path):
+    from terraspore.plugin.cache import trim
+
+    write_cache(tmp_path, a_blob=400, b_blob=300, c_json=50, d_blob=200, mine_txt=9000)
+    trim(tmp_path, 0)
+    assert len(names(tmp_path)) == 5
+    trim(tmp_path, 600)
+    assert names(tmp_path) == ["b.blob", "c.json", "d.blob", "mine.txt"]
+    trim(tmp_path, 40)
+    assert names(tmp_path) == ["c.json", "mine.txt"]
+
+
+def test_page_shows_the_size_of_the_cache_and_empties_it(module, plugin, tmp_path):
+    from terraspore.plugin.options.page import OptionsPage
+
+    write_cache(tmp_path / "cache", a_blob=3_000_000, b_json=1_200_000, mine_txt=9)
+    module.save_settings(module.Settings(cache_folder=str(tmp_path / "cache")))
+    page = OptionsPage(plugin.context, None)
+    assert page.performance._cache_size.text() == "4 MB in use"
+    page.performance.clear.click()
+    assert page.performance._cache_size.text() == "0 MB in use"
+    assert names(tmp_path / "cache") == ["mine.txt"]
+
+
+def test_page_may_be_closed_while_its_work_goes_on(module, plugin, monkeypatch, fake_python):
+    from qgis.PyQt import sip
+    from qgis.PyQt.QtCore import QCoreApplication
+    from terraspore.plugin.options.page import OptionsPage
+
+    monkeypatch.setenv("FAKE_ENGINE", "steps")
+    module.save_settings(module.Settings(interpreter=str(fake_python), keep_minutes=0))
+    page = OptionsPage(plugin.context, None)
+    page.engine.test.click()
+    said, task = [], page.engine._work
+    task.told.connect(said.append)
+    task.succeeded.connect(said.append)
+    sip.delete(page)
+    end = time.monotonic() + 20
+    while "Done." not in said and time.monotonic() < end:
+        QCoreApplication.processEvents()
+        time.sleep(0.01)
+    assert {"words for people", "Done."} <= set(said)
+
+
+def test_run_keeps_the_cache_to_its_limit(module, plugin, tmp_path, monkeypatch, fake_python):
+    from terraspore.plugin.engine_process.process import Listener
+
+    write_cache(tmp_path / "cache", a_blob=800_000, b_blob=700_000)
+    monkeypatch.setenv("FAKE_ENGINE", "echo")
+    module.save_settings(
+        module.Settings(
+            interpreter=str(fake_python), cache_folder=str(tmp_path / "cache"), cache_megabytes=1, keep_minutes=0
+        )
+    )
+    plugin.context.run(["x"], Listener(), lambda: False)
+    assert names(tmp_path / "cache") == ["b.blob"]

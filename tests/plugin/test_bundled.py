@@ -1,0 +1,38 @@
+"""The small models that come with the plugin: each does its task on the image of the demo, chosen by nobody."""
+
+import json
+from pathlib import Path
+
+import pytest
+from qgis.core import QgsProcessingFeedback, QgsVectorLayer
+
+ROOT = Path(__file__).parents[2]
+IMAGE = ROOT / ".venv-qgis" / "demo" / "road_mask_input.tif"
+#: The models that are in the zip: task -> name.
+SMALL = {
+    json.loads(card.read_text())["task"]: card.parent.name
+    for card in sorted((ROOT / "resources" / "models").glob("*/card.json"))
+    if sum(path.stat().st_size for path in card.parent.iterdir()) <= 10_000_000
+}
+
+
+@pytest.mark.parametrize("task", sorted(SMALL))
+def test_small_model_does_its_task_in_a_fresh_profile(plugin, settings, tmp_path, monkeypatch, task):
+    import processing
+    from terraspore.plugin import context
+
+    folder = tmp_path / "bundled"
+    folder.mkdir()
+    for name in SMALL.values():  # what the zip holds, without the large ones of the repository
+        (folder / name).symlink_to(ROOT / "resources" / "models" / name)
+    monkeypatch.setattr(context, "BUNDLED_MODELS", folder)
+    settings(models_folder=tmp_path / "none", road_model="", landcover_model="", segmentation_model="")
+    assert plugin.context.model_for(task, "").name == SMALL[task]
+    algorithm = {"roads": "extractroads", "landcover": "extractlandcover"}[task]
+    parameters = {"INPUT": str(IMAGE), "OUTPUT": str(tmp_path / "result.gpkg")}
+    feedback = QgsProcessingFeedback(False)
+    results = processing.run(f"terraspore:{algorithm}", parameters, feedback=feedback)
+    layer = QgsVectorLayer(results["OUTPUT"], task, "ogr")
+    assert layer.isValid()
+    assert layer.featureCount() == results["COUNT"] > 0
+    assert SMALL[task] in feedback.textLog()

@@ -1,0 +1,120 @@
+"""Which model is a task's default, by what is installed, and which models are in the plugin's zip."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+
+
+def put_model(folder, name, task, *, weights=b"weights"):
+    """A folder with a card and, unless ``weights`` is None, a weights file."""
+    target = folder / name
+    target.mkdir(parents=True)
+    card = {"name": name, "title": name.upper(), "task": task, "weights": "weights.ckpt", "resolution": 1.0}
+    (target / "card.json").write_text(json.dumps(card))
+    if weights is not None:
+        (target / "weights.ckpt").write_bytes(weights)
+    return target
+
+
+@pytest.fixture
+def install(qgis_app, tmp_path, monkeypatch):
+    """Puts models into the plugin or into the person's folder, and says what the default of a task is then."""
+    from terraspore.plugin import context
+    from terraspore.plugin.engine_process.host import EngineHost
+    from terraspore.plugin.settings import Settings
+
+    monkeypatch.setattr(context, "BUNDLED_MODELS", tmp_path / "bundled")
+    settings = Settings(models_folder=str(tmp_path / "own"))
+
+    def install(bundled=(), own=(), task="roads", **chosen):
+        for name in bundled:
+            put_model(tmp_path / "bundled", name, name.split("-")[0])
+        for name in own:
+            put_model(tmp_path / "own", name, name.split("-")[0])
+        plugin = context.PluginContext(EngineHost(), lambda: dataclasses.replace(settings, **chosen))
+        return plugin, plugin.model_for(task, "")
+
+    return install
+
+
+SMALL = ("landcover-lednet", "roads-lednet")
+
+
+@pytest.mark.parametrize(
+    ("task", "bundled", "own", "expected"),
+    [
+        ("roads", SMALL, (), "roads-lednet"),
+        ("landcover", SMALL, (), "landcover-lednet"),
+        ("roads", (*SMALL, "roads-dlinknet34"), (), "roads-dlinknet34"),  # a checkout of the repository
+        ("roads", SMALL, ("roads-dlinknet34",), "roads-dlinknet34"),  # installed from its zip
+        ("roads", SMALL, ("roads-aaa",), "roads-lednet"),
+        ("roads", (), ("roads-bbb", "roads-aaa"), "roads-aaa"),
+        ("landcover", ("roads-lednet",), (), None),
+        ("segmentation", SMALL, ("segmentation-own",), "segmentation-own"),
+        ("segmentation", SMALL, (), "roads-lednet"),
+    ],
+)
+def test_default_by_what_is_installed(install, task, bundled, own, expected):
+    _, model = install(bundled, own, task)
+    assert (model.name if model else None) == expected
+
+
+def test_choice_of_the_settings_comes_first(install, tmp_path):
+    _, model = install(SMALL, ("roads-mine",), road_model=str(tmp_path / "own" / "roads-mine"))
+    assert model.name == "roads-mine"
+    _, model = install(road_model="roads-lednet")
+    assert (model.name, model.reference) == ("roads-lednet", "roads-lednet")
+
+
+def test_choice_that_is_gone_is_said_and_the_default_taken(install, tmp_path):
+    plugin, model = install(SMALL, road_model=str(tmp_path / "own" / "gone"))
+    assert model.name == "roads-lednet"
+    assert plugin.lost_choice("roads") == str(tmp_path / "own" / "gone")
+    assert plugin.lost_choice("landcover") == ""
+
+
+def test_card_without_weights_is_no_model(install, tmp_path):
+    put_model(tmp_path / "bundled", "roads-dlinknet34", "roads", weights=None)
+    _, model = install(("roads-lednet",))
+    assert model.name == "roads-lednet"
+
+
+def test_model_that_is_asked_for_and_unknown_is_not_replaced(install):
+    plugin, _ = install(SMALL)
+    assert plugin.model_for("roads", "no-such-model") is None
+
+
+def test_small_models_are_in_the_zip_and_large_ones_beside_it(tmp_path, monkeypatch):
+    import package
+
+    repository = tmp_path / "repository"
+    models = repository / "resources" / "models"
+    put_model(models, "roads-small", "roads", weights=os.urandom(200_000))
+    put_model(models, "roads-large", "roads", weights=b"\0" * 1_100_000)  # packs to nothing; its size counts
+    for number in range(3):
+        put_model(models, f"roads-many{number}", "roads", weights=os.urandom(950_000))
+    (repository / "metadata.txt").write_text("[general]\nversion=1.0\n")
+    for command in (("init", "-q"), ("add", ".")):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    monkeypatch.setattr(package, "ROOT", repository)
+    for name, megabytes in {"LIMIT_BYTES": 25, "MODEL_BYTES": 10, "SPARE_BYTES": 1}.items():
+        assert getattr(package, name) == megabytes * 1_000_000
+        monkeypatch.setattr(package, name, megabytes * 100_000)  # a tenth of everything takes a tenth of the time
+    target = package.package(tmp_path / "dist")
+    with zipfile.ZipFile(target) as archive:
+        found = {Path(name).parent.name for name in archive.namelist() if "resources/models" in name}
+    assert found == {"roads-small", "roads-many0", "roads-many1"}
+    assert target.stat().st_size < 2_500_000
+    apart = {path.stem for path in (tmp_path / "dist").glob("*-model-*.zip")}
+    assert apart == {"terraspore-model-roads-large", "terraspore-model-roads-many2"}
+    with zipfile.ZipFile(tmp_path / "dist" / "terraspore-model-roads-large.zip") as archive:
+        assert sorted(archive.namelist()) == ["roads-large/card.json", "roads-large/weights.ckpt"]

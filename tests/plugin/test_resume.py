@@ -1,0 +1,278 @@
+"""Runs that were broken off: the question, what is handed over, and that the result is that of a whole run."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from qgis.core import (
+    QgsApplication,
+    QgsGeometry,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProject,
+    QgsRasterLayer,
+    QgsRectangle,
+    QgsVectorLayer,
+)
+from qgis.gui import QgsMapCanvas, QgsMessageBar
+from qgis.PyQt.QtCore import QCoreApplication, QEvent, QObject, QTimer
+from qgis.PyQt.QtWidgets import QApplication, QMessageBox
+from terraspore.__about__ import __version__
+from terraspore.engine.output.journal import JournalWriter, begin_journal, find_unfinished
+from terraspore.engine.output.journal_lines import FileIdentity, Fingerprint, Header
+
+
+def leave_unfinished(output, image, *, rows=3, of=7):
+    """A journal as a run of ``image`` that was killed leaves it."""
+    fingerprint = Fingerprint(__version__, (FileIdentity.of(image),), {})
+    journal = begin_journal(output, Header(output.name, fingerprint, of, 1))
+    writer = JournalWriter(journal, 0)
+    for row in range(rows):
+        writer.append(row, [memoryview(b"some pixels")], 0)
+    writer.commit()
+    writer.close()
+
+
+@pytest.fixture
+def image(qgis_app, inputs):
+    layer = QgsRasterLayer(str(inputs / "image.tif"), "image")
+    QgsProject.instance().addMapLayer(layer)
+    yield layer
+    QgsProject.instance().removeAllMapLayers()
+
+
+@pytest.fixture
+def dialog(plugin, settings, image, tmp_path):
+    """The dialog of Extract Roads with an output, and what it started."""
+    from terraspore.plugin.dialogs.forms import ROADS
+    from terraspore.plugin.dialogs.run_dialog import RunDialog
+
+    started, canvas = [], QgsMapCanvas()
+    dialog = RunDialog(ROADS, plugin.context, canvas, start=lambda *run: started.append(run), show_options=list)
+    dialog.set_layer(image)
+    dialog.target.setFilePath(str(tmp_path / "roads.gpkg"))
+    yield dialog, started
+    dialog.close()
+
+
+def click(button, seen):
+    """Click a button of the question as soon as it is there."""
+
+    def look():
+        box = QApplication.activeModalWidget()
+        if box is None:
+            QTimer.singleShot(20, look)
+            return
+        seen.append((box.text(), [each.text() for each in box.buttons()]))
+        {"go on": box.go_on, "anew": box.anew, "cancel": box.button(QMessageBox.StandardButton.Cancel)}[button].click()
+
+    QTimer.singleShot(20, look)
+
+
+@pytest.mark.parametrize(("button", "resume"), [("go on", True), ("anew", False)])
+def test_unfinished_run_is_asked_about(dialog, inputs, tmp_path, button, resume):
+    leave_unfinished(tmp_path / "roads.gpkg", inputs / "image.tif")
+    seen = []
+    click(button, seen)
+    dialog[0].accept()
+    ((text, buttons),) = seen
+    assert "roads.gpkg came to 42 %" in text
+    assert set(buttons) == {"Continue from 42 %", "Start anew", "Cancel"}
+    ((algorithm, parameters),) = dialog[1]
+    assert parameters["RESUME"] is resume
+    found = QgsApplication.processingRegistry().createAlgorithmById(algorithm)
+    assert {"RESUME"} <= {definition.name() for definition in found.parameterDefinitions()}
+
+
+def test_cancelling_the_question_starts_nothing(dialog, inputs, tmp_path):
+    leave_unfinished(tmp_path / "roads.gpkg", inputs / "image.tif")
+    click("cancel", [])
+    dialog[0].show()
+    dialog[0].accept()
+    assert dialog[1] == []
+    assert dialog[0].isVisible()
+
+
+@pytest.mark.parametrize("why", ["nothing", "other image", "changed image", "no row", "temporary", "no file"])
+def test_nothing_is_asked_where_nothing_can_go_on(dialog, inputs, tmp_path, why):
+    output, other = tmp_path / "roads.gpkg", tmp_path / "other.tif"
+    other.write_bytes((inputs / "image.tif").read_bytes())
+    if why != "nothing":
+        leave_unfinished(output, other if "image" in why else inputs / "image.tif", rows=0 if why == "no row" else 3)
+    if why == "changed image":
+        dialog[0].set_layer(QgsProject.instance().addMapLayer(QgsRasterLayer(str(other), "other")))
+        os.utime(other, (1, 1))
+    if why == "no file":
+        with zipfile.ZipFile(tmp_path / "image.zip", "w") as archive:
+            archive.write(inputs / "image.tif", "image.tif")
+        source = f"/vsizip/{tmp_path / 'image.zip'}/image.tif"
+        dialog[0].set_layer(QgsProject.instance().addMapLayer(QgsRasterLayer(source, "part")))
+    if why == "temporary":
+        dialog[0].target.setFilePath("")
+    dialog[0].accept()
+    ((_, parameters),) = dialog[1]
+    assert "RESUME" not in parameters
+
+
+class Iface:
+    def __init__(self):
+        self.bar = QgsMessageBar()
+
+    def messageBar(self):  # noqa: N802
+        return self.bar
+
+
+@pytest.fixture
+def start(plugin, settings, image, tmp_path, fake_python, monkeypatch):
+    """Start Extract Roads as the dialog does, with an engine that does ``how``; gives run, message bar and ends."""
+    from terraspore.plugin import runner
+
+    settings(interpreter=fake_python)
+    monkeypatch.setattr(runner, "_LATER_MS", 0)
+    iface, parent, ended = Iface(), QObject(), []
+
+    def start(how):
+        monkeypatch.setenv("FAKE_ENGINE", how)
+        algorithm = QgsApplication.processingRegistry().algorithmById("terraspore:extractroads")
+        parameters = {"INPUT": image.id(), "OUTPUT": str(tmp_path / "roads.gpkg")}
+        run = runner.Run(iface, algorithm, parameters, parent)
+        run.ended.connect(lambda good, _results: ended.append(good))
+        run.start()
+        return run, iface.bar, ended
+
+    yield start
+    iface.bar.deleteLater()
+    parent.deleteLater()
+
+
+def wait(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        QCoreApplication.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        time.sleep(0.005)
+    assert condition()
+
+
+def test_message_may_be_closed_while_the_run_goes_on(start):
+    run, bar, ended = start("slow")
+    shares = []
+    run.task.progressChanged.connect(shares.append)
+    wait(lambda: run._progress is not None)
+    bar.popWidget()
+    wait(lambda: run._progress is None)
+    wait(lambda: shares)
+    run.cancel()
+    wait(lambda: ended and bar.currentItem() is not None)
+    assert bar.currentItem().text() == "Cancelled; nothing was written."
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("0.74 km of road in 8 lines, 1 tile in 7.7 s on cpu with openvino. OpenVINO: why. -> /a b/r.gpkg",
+         "0.74 km of road in 8 lines, 1 tile in 7.7 s."),
+        ("3 polygons, 2 tiles in 1.0 s on cuda:0 with onnxruntime. Reason", "3 polygons, 2 tiles in 1.0 s."),
+        ("1.2 km of road in 3 lines -> /tmp/x.gpkg", "1.2 km of road in 3 lines."),
+        ("Done.", "Done."),
+    ],
+)  # fmt: skip
+def test_message_of_a_result_fits_into_the_bar(qgis_app, text, short):
+    from terraspore.plugin.runner import short_text
+
+    assert short_text(text) == short
+
+
+def test_failure_says_what_is_kept(start, inputs, tmp_path):
+    leave_unfinished(tmp_path / "roads.gpkg", inputs / "image.tif")
+    _, bar, ended = start("killed")
+    wait(lambda: ended and bar.currentItem() is not None and "memory" in bar.currentItem().text())
+    assert ended == [False]
+    text = bar.currentItem().text()
+    assert text.endswith("42 % are finished and kept; start it again to continue from there.")
+
+
+def test_cancelling_an_engine_that_does_not_hear_leaves_nothing(start, inputs, tmp_path):
+    leave_unfinished(tmp_path / "roads.gpkg", inputs / "image.tif")
+    run, bar, ended = start("stop")
+    wait(lambda: run._progress is not None)
+    run.cancel()
+    wait(lambda: ended and bar.currentItem() is not None)
+    assert bar.currentItem().text() == "Cancelled; nothing was written."
+    assert list(tmp_path.glob(".*")) == []
+
+
+class Killer(QgsProcessingFeedback):
+    """Kills the engine as soon as a part of the run is on the disk."""
+
+    def __init__(self, host, output):
+        super().__init__(False)
+        self.host, self.output, self.lines = host, output, []
+        self.progressChanged.connect(self.look)
+
+    def look(self, _share):
+        found = find_unfinished(self.output)
+        # While the run lives its journal is locked, so that nothing is found; the file is looked at instead.
+        journals = list(self.output.parent.glob(".*.unfinished/journal"))
+        if self.host is not None and found is None and journals and journals[0].read_bytes().count(b"\n") > 2:
+            for pid in self.host.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def pushInfo(self, info):  # noqa: N802
+        self.lines.append(info)
+
+    def pushConsoleInfo(self, info):  # noqa: N802
+        pass
+
+
+@pytest.fixture
+def large(inputs, tmp_path):
+    """The image enlarged to so many tiles that a run takes a moment, and polygons over most of it."""
+    from conftest import ENGINE_PYTHON
+
+    code = """
+import sys
+import numpy as np, rasterio
+with rasterio.open(sys.argv[1]) as source:
+    pixels, profile = source.read(), source.profile
+profile.update(width=1200, height=1000, tiled=True, blockxsize=256, blockysize=256)
+with rasterio.open(sys.argv[2], "w", **profile) as target:
+    target.write(np.tile(pixels, (1, 2, 2)))
+"""
+    path = tmp_path / "large.tif"
+    subprocess.run([str(ENGINE_PYTHON), "-c", code, str(inputs / "image.tif"), str(path)], check=True)
+    layer = QgsVectorLayer("Polygon?crs=EPSG:32632", "area", "memory")
+    from qgis.core import QgsFeature
+
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromRect(QgsRectangle(500005, 4999505, 501195, 5000495)))
+    layer.dataProvider().addFeature(feature)
+    return path, layer
+
+
+def test_killed_run_goes_on_and_ends_as_a_whole_one(plugin, settings, large, tmp_path):
+    import processing
+
+    image, area = large
+    settings(tile=64, threads=1)
+    output = tmp_path / "roads.gpkg"
+    common = {"INPUT": str(image), "AREA": area, "OVERLAP": 16, "TTA": True}
+    killer = Killer(plugin.context.host, output)
+    with pytest.raises(QgsProcessingException, match="memory ran out"):
+        processing.run("terraspore:extractroads", {**common, "OUTPUT": str(output)}, feedback=killer)
+    left = find_unfinished(output)
+    assert left.changed is None
+    assert 0 < left.fraction < 1
+    again = Killer(None, output)
+    first = processing.run("terraspore:extractroads", {**common, "OUTPUT": str(output), "RESUME": True}, feedback=again)
+    assert any("goes on at" in line for line in again.lines)
+    whole = processing.run("terraspore:extractroads", {**common, "OUTPUT": str(tmp_path / "whole.gpkg")})
+    assert (first["LENGTH"], first["COUNT"]) == (whole["LENGTH"], whole["COUNT"])
+    assert find_unfinished(output) is None
+    assert [path.name for path in Path(tmp_path).glob(".*")] == []
