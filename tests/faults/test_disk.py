@@ -1,0 +1,174 @@
+"""Disks that are full or broken: one sentence, nothing under a final name, and a resume once the disk is well again."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import COMMAND, HERE, content, contents, names, read_events, unlocked
+
+#: What a run with its journal takes at its largest, as a share of the sizes below; the first leaves next to nothing.
+SHARES = (0.15, 0.5, 0.9)
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("kind", ["roads", "classes"])
+def test_full_disk_is_said_with_what_is_needed_and_room_lets_it_go_on(world, reference, small_disk, kind):
+    expected, _ = reference(kind)
+    disk = small_disk("16m")
+    code, last = world.run(world.words(kind, disk))
+    assert code == 0, last
+    needed = size_of(disk)
+    for path in disk.iterdir():
+        path.unlink()
+    failed = 0
+    for share in SHARES:
+        subprocess.run(["mount", "-o", f"remount,size={int(share * needed) // 4096 * 4096}", disk], check=True)
+        code, last = world.run(world.words(kind, disk))
+        assert contents(disk).items() <= expected.items()
+        assert unlocked(disk)
+        if code == 0:
+            assert contents(disk) == expected
+        else:
+            failed += 1
+            print(last)
+            assert (code, last["code"]) == (2, "DiskFullError"), last
+            assert "disk is full" in last["text"] or "MB free" in last["text"]
+            assert " MB" in last["text"]
+            assert set(contents(disk)) < set(expected)
+            assert not [name for name in names(disk) if "partial" in name or "lock" in name]
+        subprocess.run(["mount", "-o", "remount,size=32m", disk], check=True)
+        code, last = world.run([*world.words(kind, disk), "--resume"])
+        assert code == 0, last
+        assert contents(disk) == expected
+        assert names(disk) == sorted(expected)
+        for path in disk.iterdir():
+            path.unlink()
+    assert failed >= 2
+
+
+@pytest.fixture(scope="session")
+def shim(scratch):
+    """A library that makes writes or reads of chosen files fail, to be loaded before all others."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("making system calls fail needs a C compiler and Linux")
+    library = scratch / "fail.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, HERE / "fail.c", "-ldl"], check=True)
+    return library
+
+
+def run_shimmed(world, shim, words, **settings):
+    """A real process in which some calls fail; exit code, last event, and how many calls there were."""
+    count = shim.with_name("calls")
+    count.unlink(missing_ok=True)
+    said = shim.with_name("shimmed.events")
+    environment = {"LD_PRELOAD": str(shim), "FAIL_COUNT": str(count), **{k: str(v) for k, v in settings.items()}}
+    command = ["env", *(f"{key}={value}" for key, value in environment.items()), *COMMAND, *words]
+    with said.open("w") as stream:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert "Traceback" not in done.stderr, done.stderr
+    calls = count.read_bytes().count(b".") if count.exists() else 0
+    return done.returncode, read_events(said)[-1], calls
+
+
+@pytest.mark.parametrize(("kind", "pattern"), [("classes", "partial-"), ("roads", ".gpkg")])
+def test_no_space_in_the_last_writes(world, reference, shim, out, kind, pattern):
+    words = world.words(kind, out)
+    code, _, calls = run_shimmed(world, shim, words, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=10**6)
+    assert code == 0
+    assert contents(out) == reference(kind)[0]
+    for path in out.iterdir():
+        path.unlink()
+    code, last, _ = run_shimmed(
+        world, shim, words, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=int(0.95 * calls), FAIL_ERRNO=28
+    )
+    print(last)
+    assert code == 2, last
+    assert last["code"] in ("DiskFullError", "OutputError")
+    assert "full" in last["text"] or "cannot be written" in last["text"]
+    standing = contents(out)
+    assert set(standing) < set(reference(kind)[0])
+    assert all(standing[name] == reference(kind)[0][name] for name in standing)
+    assert not [name for name in names(out) if "partial" in name or "lock" in name]
+    code, last = world.run([*words, "--resume"])
+    assert code == 0, last
+    assert contents(out) == reference(kind)[0]
+
+
+def test_read_error_in_the_middle_names_the_place(world, reference, shim, out):
+    words = world.words("classes", out)
+    code, _, calls = run_shimmed(world, shim, words, FAIL_PATH="image.tif", FAIL_CALL="read", FAIL_AFTER=10**6)
+    assert code == 0
+    for path in out.iterdir():
+        path.unlink()
+    code, last, _ = run_shimmed(
+        world, shim, words, FAIL_PATH="image.tif", FAIL_CALL="read", FAIL_AFTER=calls // 2, FAIL_ERRNO=5
+    )
+    assert (code, last["code"]) == (2, "SourceError"), last
+    assert "Rows" in last["text"]
+    assert str(world.image) in last["text"]
+    assert contents(out) == {}
+    code, last = world.run([*words, "--resume"])
+    assert code == 0, last
+    assert contents(out) == reference("classes")[0]
+
+
+@pytest.mark.parametrize("damage", ["a damaged block", "cut short"])
+def test_damaged_image_names_the_place(world, out, damage):
+    image = out.parent / "damaged.tif"
+    data = bytearray(world.image.read_bytes())
+    with rasterio.open(world.image) as dataset:
+        assert dataset.profile["compress"] == "deflate"
+    if damage == "cut short":
+        del data[len(data) * 2 // 3 :]
+    else:
+        half = len(data) // 2
+        data[half : half + 4000] = np.random.default_rng(1).bytes(4000)
+    image.write_bytes(data)
+    code, last = world.run(world.words("roads", out, image=image))
+    image.unlink()
+    assert (code, last["code"]) == (2, "SourceError"), last
+    assert str(image) in last["text"]
+    assert contents(out) == {}
+    assert not [name for name in names(out) if "partial" in name or "lock" in name]
+
+
+def test_target_that_is_read_only_fails_before_inference(world, small_disk):
+    disk = small_disk("1m")
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    for kind in ("roads", "classes"):
+        started = world.start(world.words(kind, disk))
+        code, last = started.end()
+        assert (code, last["code"]) == (2, "OutputError"), last
+        assert "Read-only" in last["text"]
+        assert [event["type"] for event in started.events()] == ["error"]
+
+
+def test_image_that_changes_while_it_is_read_is_noticed(world, out):
+    image = out / "copy.tif"
+    shutil.copy(world.image, image)
+    started = world.start(world.words("classes", out, "--tta", image=image))
+    started.wait_for(lambda event: event.get("stage") == "infer")
+    with image.open("r+b") as file:
+        file.seek(-100, 2)
+        file.write(bytes(100))
+    code, last = started.end()
+    assert (code, last["code"]) == (2, "SourceChangedError"), last
+    assert names(out) == ["copy.tif"]
+    assert content(image)

@@ -1,0 +1,255 @@
+"""The engine as QGIS runs it: stopped, hanging, cancelled at any moment, and left alone by a dead parent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import COMMAND, ONNX, contents, names, slowness, unlocked
+from onnx import TensorProto, helper, numpy_helper
+from terraspore.engine.cli.context import STOP_GRACE
+from terraspore.engine.output.journal import find_unfinished
+from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError
+from terraspore.plugin.engine_process.process import EngineProcess, Launch, Limits, Listener
+from terraspore.plugin.engine_process.protocol import Progress
+
+CANCELS = int(os.environ.get("TERRASPORE_CANCELS", "50"))
+LAUNCH = Launch(COMMAND, dict(os.environ))
+#: On an idle machine.
+CANCEL_SECONDS = 2.0
+
+
+def words_of(world, kind, out, *more):
+    return [word for word in world.words(kind, out, *more) if word != "--json"]
+
+
+def is_alive(pid):
+    """Whether a process runs; one that nobody waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def engine(world):
+    """A function that starts an engine with limits that hold once it is warm; all are ended afterwards."""
+    started = []
+
+    def start(**limits):
+        process = EngineProcess(LAUNCH, Limits())
+        started.append(process)
+        process.run(["info", str(world.image)], Listener(), lambda: False)
+        process.limits = Limits(**limits)
+        return process
+
+    yield start
+    for process in started:
+        process.close()
+        assert not process.alive
+
+
+def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, reference, out, engine):
+    process = engine(unresponsive=3.0)
+    words = words_of(world, "classes", out, "--tta")
+    seen = []
+
+    def stop(event):
+        if isinstance(event, Progress) and event.done > event.total / 2 and not seen:
+            seen.append(event)
+            os.kill(process.pid, signal.SIGSTOP)
+
+    def run_until_stopped():
+        """Where the rest of the run was quicker than the news of its half, it is made again."""
+        for _ in range(10):
+            process.run(words, Listener(event=stop), lambda: False)
+            for path in out.iterdir():
+                path.unlink()
+            os.kill(process.pid, signal.SIGCONT)
+            seen.clear()
+
+    with pytest.raises(EngineError, match="did not answer for 3 seconds") as caught:
+        run_until_stopped()
+    assert caught.value.code == "EngineHung"
+    assert seen
+    assert not process.alive
+    assert contents(out) == {}
+    assert unlocked(out)
+    assert find_unfinished(out / "c.tif") is not None
+    assert world.run(world.words("classes", out, "--tta", "--resume"))[0] == 0
+    assert contents(out) == reference("classes", "--tta")[0]
+
+
+@pytest.fixture(scope="session")
+def hanging_model(world, scratch):
+    """A model one tile of which takes minutes: thirty convolutions of 64 channels at 1024 x 1024."""
+    weights = [numpy_helper.from_array(np.full((64, n, 3, 3), 0.01, np.float32), f"w{n}") for n in (3, 64)]
+    weights.append(numpy_helper.from_array(np.full((1, 64, 1, 1), 0.01, np.float32), "last"))
+    places = ["image", *(f"x{i}" for i in range(31))]
+    nodes = [
+        helper.make_node("Conv", [a, "w3" if a == "image" else "w64"], [b], pads=[1, 1, 1, 1])
+        for a, b in pairwise(places)
+    ]
+    nodes.append(helper.make_node("Conv", [places[-1], "last"], ["scores"]))
+    ends = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", c, "h", "w"])
+        for n, c in (("image", 3), ("scores", 1))
+    ]
+    graph = helper.make_graph(nodes, "slow", ends[:1], ends[1:], weights)
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    folder = Path(shutil.copytree(world.roads, scratch / "hanging"))
+    (folder / "net.onnx").write_bytes(data)
+    card = json.loads((folder / "card.json").read_text())
+    card |= {"sha256": hashlib.sha256(data).hexdigest(), "tile": 1024, "name": "hanging"}
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_hanging_model_is_ended_by_the_watchdog(world, hanging_model, out, engine):
+    process = engine(stalled=4.0)
+    words = ["extract", "roads", str(world.image), "-o", str(out / "r.gpkg"), "--model", str(hanging_model)]
+    with pytest.raises(EngineError, match="made no progress for 4 seconds"):
+        process.run([*words, *ONNX[:-1]], Listener(), lambda: False)
+    assert not process.alive
+    assert contents(out) == {}
+    assert unlocked(out)
+
+
+def test_hanging_model_is_cancelled_in_time(world, hanging_model, out, engine):
+    process = engine(cancel=CANCEL_SECONDS * slowness())
+    words = ["extract", "roads", str(world.image), "-o", str(out / "r.gpkg"), "--model", str(hanging_model)]
+    cancelled = threading.Event()
+    # By the plan the model is loaded; the wait before it is for the first tile, which is tried.
+    timer = threading.Timer(5.0, cancelled.set)
+    timer.start()
+    with pytest.raises(EngineCancelledError):
+        process.run([*words, *ONNX[:-1]], Listener(), cancelled.is_set)
+    assert names(out) == []
+
+
+class Trigger:
+    """Says when to cancel.
+
+    Args:
+        moment: below 0 so many seconds after the start; up to 1 at this share of the tiles; above so many seconds
+            after the last tile.
+        slower: by how much the seconds are to be stretched.
+    """
+
+    def __init__(self, moment, slower):
+        self._share = min(max(moment, 0.0), 1.0)
+        self._wait = slower * (max(0.0, moment - 1) if moment > 0 else 0.5 + moment)
+        self._at = time.monotonic() + self._wait if moment < 0 else None
+        self.pulled = None
+
+    def hear(self, event):
+        """Take an event of the run."""
+        if self._at is None and getattr(event, "stage", None) == "infer" and event.done >= self._share * event.total:
+            self._at = time.monotonic() + self._wait
+
+    def is_pulled(self):
+        """Whether it is time."""
+        if self.pulled is None and self._at is not None and time.monotonic() >= self._at:
+            self.pulled = time.monotonic()
+        return self.pulled is not None
+
+
+@pytest.mark.timeout(60 + 10 * CANCELS)
+def test_cancels_at_random_moments_leave_nothing(world, reference, scratch):
+    """While a process starts, a model is loaded, tiles are computed, vectors are made, and files are closed."""
+    chance = random.Random(50)
+    process, seconds = EngineProcess(LAUNCH, Limits(cancel=60.0)), []
+    for number in range(CANCELS):
+        out = Path(tempfile.mkdtemp(dir=scratch))
+        kind = ("classes", "roads", "classes")[number % 3]
+        if not process.alive or number % 17 == 16:
+            process.close()
+            process = EngineProcess(LAUNCH, Limits(cancel=60.0))
+        trigger = Trigger(chance.uniform(-0.5, 1.1), slowness())
+        try:
+            process.run(words_of(world, kind, out, "--tta"), Listener(event=trigger.hear), trigger.is_pulled)
+        except EngineCancelledError:
+            took = time.monotonic() - trigger.pulled
+            seconds.append((took / slowness(), took))
+            assert names(out) == []
+            if took > STOP_GRACE:  # native code had to be ended with its process, which goes right behind its last word
+                process.close()
+        else:
+            assert contents(out) == reference(kind, "--tta")[0]
+            assert names(out) == sorted(contents(out))
+        shutil.rmtree(out)
+    process.close()
+    assert not process.alive
+    slowest, measured = max(seconds)
+    print(f"{len(seconds)} of {CANCELS} were cancelled; the slowest took {measured:.2f} s, {slowest:.2f} s when idle")
+    assert len(seconds) > CANCELS / 3, "most of the runs were over before they were cancelled"
+    assert slowest < CANCEL_SECONDS
+
+
+PARENT = """
+import json, subprocess, sys, time
+command = json.loads(sys.argv[1])
+engine = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+engine.stdin.write(json.dumps({"type": "run", "id": 1, "arguments": json.loads(sys.argv[2])}).encode() + b"\\n")
+engine.stdin.flush()
+print(engine.pid, flush=True)
+for line in engine.stdout:
+    print(line.decode(), end="", flush=True)
+"""
+
+
+def test_dead_parent_ends_the_engine_and_its_run_goes_on(world, reference, out):
+    words = words_of(world, "classes", out, "--tta")
+    arguments = [sys.executable, "-c", PARENT, json.dumps([*COMMAND, "serve"]), json.dumps(words)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        for line in parent.stdout:
+            event = json.loads(line)
+            if event["type"] == "progress" and event["done"] > event["total"] / 2:
+                break
+        parent.kill()
+    begin = time.monotonic()
+    while is_alive(pid) and time.monotonic() - begin < 20:
+        time.sleep(0.02)
+    assert time.monotonic() - begin < 5 * slowness()
+    assert unlocked(out)
+    standing = contents(out)
+    if not standing:
+        assert find_unfinished(out / "c.tif") is not None
+        assert [name for name in names(out) if "unfinished" not in name] == []
+    assert world.run(world.words("classes", out, "--tta", "--resume"))[0] == 0
+    assert contents(out) == reference("classes", "--tta")[0]
+
+
+def test_two_runs_on_one_output(world, reference, out):
+    first = world.start(world.words("roads", out, "--tta"))
+    first.wait_for(lambda event: event["type"] == "plan")
+    for words in (
+        world.words("roads", out),
+        world.words("roads", out, output=out / "other.gpkg"),
+        ["vectorize", str(world.image), "-o", str(out / "r.gpkg"), "--json"],
+    ):
+        second = world.start(words)
+        code, last = second.end()
+        assert (code, last["code"]) == (2, "OutputBusyError"), last
+        assert f"process {first.pid}" in last["text"]
+        assert str(out / "p.tif") in last["text"] or str(out / "r.gpkg") in last["text"]
+        assert last["hint"].startswith("Wait for its end")
+        assert [event["type"] for event in second.events()] == ["error"]
+    code, last = first.end()
+    assert code == 0, last
+    assert contents(out) == reference("roads", "--tta")[0]
+    assert names(out) == ["p.tif", "r.gpkg"]
