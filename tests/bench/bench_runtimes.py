@@ -12,13 +12,18 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from rows import Row, write_rows
 from terraspore.engine.cli.table import table
 from terraspore.engine.errors import RuntimeUnavailableError
 from terraspore.engine.models import Model, find_model, list_models
-from terraspore.engine.runtimes.base import Session, Tiles
+from terraspore.engine.runtimes.base import Probabilities, Session, Tiles
 from terraspore.engine.runtimes.cache import default_cache
 from terraspore.engine.runtimes.precision import artificial_tiles, probability_change
 from terraspore.engine.runtimes.select import open_session
@@ -81,6 +86,30 @@ def measure(sessions: dict[str, Session], tiles: Tiles, rounds: int) -> dict[str
     return least
 
 
+def compare(model: Model, tiles: Tiles, rounds: int) -> tuple[dict[str, float], dict[str, Probabilities]]:
+    """The shortest time for a tile in each runtime and precision, and what each of them gives."""
+    sessions = open_all(model, tiles.shape[-1])
+    results = {name: session.predict(tiles) for name, session in sessions.items()}
+    least = measure(sessions, tiles, rounds)
+    for session in sessions.values():
+        session.close()
+    return least, results
+
+
+def rows_of(model: Model, least: Mapping[str, float], results: Mapping[str, Probabilities]) -> list[Row]:
+    """The rows of the report."""
+    rows = []
+    reference = next(iter(least))
+    for name, seconds in least.items():
+        note = f"{seconds / least[reference]:.2f} times {reference}"
+        if name != reference:
+            change = np.abs(results[name] - results[reference])
+            most, nearly = change.max(), probability_change(results[reference], results[name])
+            note += f"; largest change of a probability {most:.2g}, 99.9 % below {nearly:.2g}"
+        rows.append(Row(f"{model.card.name}, a tile in {name}", "ms", seconds * 1000, note=note))
+    return rows
+
+
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description="Measure the runtimes against each other.")
@@ -91,31 +120,29 @@ def main() -> None:
     parser.add_argument("--tile", type=int, default=512)
     parser.add_argument("--tiles", type=int, default=4, help="tiles from each picture")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", help="also keep the results as this part of the report")
     arguments = parser.parse_args()
     model = find_model(arguments.model) if arguments.model else list_models()[0]
     if arguments.image:
         tiles = np.concatenate([image_tiles(path, arguments.tile, arguments.tiles) for path in arguments.image])
     else:
         tiles = artificial_tiles(model.card, arguments.tile)
-    sessions = open_all(model, arguments.tile)
-    results = {name: session.predict(tiles) for name, session in sessions.items()}
-    least = measure(sessions, tiles, arguments.rounds)
-    reference = next(iter(sessions))
+    least, results = compare(model, tiles, arguments.rounds)
+    if arguments.rows:
+        write_rows(arguments.rows, rows_of(model, least, results))
+    reference = next(iter(least))
     rows = [
         (
             name,
-            str(session.batch),
             f"{least[name] * 1000:.0f}",
             f"{least[name] / least[reference]:.2f}",
             f"{np.abs(results[name] - results[reference]).max():.2g}",
             f"{probability_change(results[reference], results[name]):.2g}",
         )
-        for name, session in sessions.items()
+        for name in least
     ]
     print(f"{model.card.name}, tiles of {arguments.tile} x {arguments.tile}, {len(tiles)} of them")
-    print(table(("runtime", "batch", "ms per tile", "of the first", "largest change", "99.9 % below"), rows))
-    for session in sessions.values():
-        session.close()
+    print(table(("runtime", "ms per tile", "of the first", "largest change", "99.9 % below"), rows))
 
 
 if __name__ == "__main__":

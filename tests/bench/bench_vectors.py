@@ -1,86 +1,98 @@
 """How good and how fast vectors are, beside a plain skeleton graph and beside polygonizers.
 
-    python tests/bench/bench_vectors.py            # everything, about ten minutes on two idle cores
-    python tests/bench/bench_vectors.py --quick    # smaller rasters, fewer networks
-    python tests/bench/bench_vectors.py --large    # also 50,000 x 50,000
+    python tests/bench/bench_vectors.py                  # everything, about ten minutes on two idle cores
+    python tests/bench/bench_vectors.py --quick          # smaller rasters, fewer networks
+    python tests/bench/bench_vectors.py --only coverage  # one part, up to three minutes
+    python tests/bench/bench_vectors.py --large          # also 50,000 x 50,000, which takes longer
+    python tests/bench/bench_vectors.py --only roads memory --mask MASK.tif    # repeats a mask of your own
 
-Times depend on the machine: compare the ratios. Rasters are made from seeded generators, nothing is downloaded.
+Times depend on the machine: compare the ratios. Without a mask of your own rasters are made from seeded generators;
+nothing is downloaded. Every part keeps its rows in out/bench, and all of them stand in out/bench/vectors.json.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
+import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.features
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
-from shapely.geometry import shape
 from skimage.morphology import skeletonize
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from measure import run as measured
+from bench_coverage import coverage_speed, landcover, memory, strips
 from networks import KINDS, degrade, draw, make_roads
-from terraspore.engine.events import Cancellation, SilentReporter
+from rasters import METRE, QUIET, gdal_polygonize, repeated, road_block, timed, write
+from rows import Row, read_rows, show, write_rows
 from terraspore.engine.vector.coverage import CoverageOptions, vectorize_landcover
-from terraspore.engine.vector.metrics.coverage import check_coverage
 from terraspore.engine.vector.metrics.files import read_layer
 from terraspore.engine.vector.metrics.network import Network, build_network
 from terraspore.engine.vector.metrics.roads import score_roads
-from terraspore.engine.vector.roads import RoadOptions, vectorize_roads
 from terraspore.engine.vector.roads.graph import trace
+from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.vector.roads.options import RoadOptions
 from terraspore.engine.vector.roads.pixels import Pixels
 
-METRE = Affine(1.0, 0.0, 500_000.0, 0.0, -1.0, 4_600_000.0)
-CRS = "EPSG:32618"
-#: With more polygons than this gaps and overlaps are not measured: their union takes minutes.
-MOST_UNITED = 50_000
-QUIET: dict[str, Any] = {"metadata": {}, "reporter": SilentReporter(), "cancellation": Cancellation()}
+#: Seconds of gdal_polygonize where the aims for road masks were set.
+POLYGONIZE = 1.08
+PARTS = ("quality", "coverage", "roads", "landcover", "memory")
 
 
 def main() -> None:
-    """Run the benchmark and print it as Markdown."""
+    """Run the parts that are asked for, print their rows and keep them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller rasters, fewer networks")
     parser.add_argument("--large", action="store_true", help="also 50,000 x 50,000 pixels")
-    parser.add_argument("--only", choices=("quality", "coverage", "roads", "memory"), help="one part alone")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts alone")
+    parser.add_argument("--mask", type=Path, help="a road mask to repeat, instead of a drawn one")
+    parser.add_argument("--classes", type=Path, help="a class raster to repeat, instead of a made-up one")
+    options = parser.parse_args()
+    quick = options.quick
+    mask = road_block() if options.mask is None else _band(options.mask)
+    blocks = {"roads": mask, "landcover": None if options.classes is None else _band(options.classes)}
+    with tempfile.TemporaryDirectory(prefix="terraspore-bench-") as name:
         folder = Path(name)
-        parts: dict[str, Callable[[], None]] = {
-            "quality": lambda: road_quality(folder, 1 if arguments.quick else 3),
-            "coverage": lambda: coverage_speed(folder, 2048 if arguments.quick else 4096),
-            "roads": lambda: road_speed(folder, 4000 if arguments.quick else 8000),
-            "memory": lambda: memory(folder, _sizes(arguments)),
+        parts: dict[str, Callable[[], list[Row]]] = {
+            "quality": lambda: road_quality(folder, 1 if quick else 3),
+            "coverage": lambda: coverage_speed(folder, 2048 if quick else 4096),
+            "roads": lambda: road_speed(folder, mask, 4000 if quick else 8000),
+            "landcover": lambda: landcover(folder, 5000 if quick else 20000),
+            "memory": lambda: [
+                *memory(folder, blocks, _sizes(quick=quick, large=options.large)),
+                *strips(folder, mask, 2048 if quick else 4096),
+            ],
         }
-        for part, work in parts.items():
-            if arguments.only in (None, part):
-                work()
+        for part in options.only:
+            print(f"\n{part} (load {os.getloadavg()[0]:.1f}):", flush=True)
+            write_rows(f"vectors-{part}", parts[part]())
+            write_rows("vectors", [row for one in PARTS for row in read_rows(f"vectors-{one}")])
 
 
-def _sizes(arguments: argparse.Namespace) -> list[int]:
-    if arguments.quick:
-        return [5000]
-    return [5000, 20000, 50000] if arguments.large else [5000, 20000]
+def _sizes(*, quick: bool, large: bool) -> list[int]:
+    if quick:
+        return [2500, 5000]
+    return [10000, 20000, 50000] if large else [10000, 20000]
+
+
+def _band(path: Path) -> NDArray[np.uint8]:
+    with rasterio.open(path) as source:
+        values: NDArray[np.uint8] = source.read(1)
+    return values
 
 
 # Quality of road networks ---------------------------------------------------------------------------------------
 
 
-def road_quality(folder: Path, seeds: int) -> None:
+def road_quality(folder: Path, seeds: int) -> list[Row]:
     """Clean and degraded drawings of networks of all kinds: ours and a plain skeleton graph."""
+    means: dict[tuple[str, str], NDArray[np.float64]] = {}
     print(f"\n### Road networks from drawn masks ({seeds} networks of each kind, 1,200 x 1,200 m)\n")
     print("| mask | network | kind | APLS | TOPO F1 | quality | junction F1 | pieces (truth) | dead ends (truth) |")
     print("|---|---|---|---|---|---|---|---|---|")
@@ -91,7 +103,22 @@ def road_quality(folder: Path, seeds: int) -> None:
                 found = [_score(folder, kind, seed, state, maker) for seed in range(seeds)]
                 rows += found
                 _print_scores(state, name, kind, np.mean(found, axis=0))
-            _print_scores(state, name, "**all**", np.mean(rows, axis=0))
+            means[state, name] = np.mean(rows, axis=0)
+            _print_scores(state, name, "**all**", means[state, name])
+    print()
+    return [
+        show(_score_row(means, "degraded", "APLS", 0, 0.86, "CRESI 0.776")),
+        show(_score_row(means, "degraded", "TOPO F1", 1, 0.86, "CRESI 0.737")),
+        show(_score_row(means, "clean", "APLS", 0, 0.92, "CRESI 0.912")),
+    ]
+
+
+def _score_row(
+    means: dict[tuple[str, str], NDArray[np.float64]], state: str, name: str, column: int, goal: float, peer: str
+) -> Row:
+    ours, plain = float(means[state, "ours"][column]), float(means[state, "skeleton graph"][column])
+    note = f"a plain skeleton graph {plain:.3f}; on other masks of the kind, {peer}"
+    return Row(f"{name} of networks from {state} masks", "", ours, goal, note=note, at_least=True)
 
 
 def _score(
@@ -129,203 +156,46 @@ def _plain(_folder: Path, probability: NDArray[np.float32]) -> Network:
     return build_network(np.asarray(shapely.simplify(lines, 1.0), object))
 
 
-# Speed and validity of coverages ---------------------------------------------------------------------------------
-
-
-def coverage_speed(folder: Path, size: int) -> None:
-    """Class rasters to polygons: ours, rasterio.shapes and gdal_polygonize; exact and simplified."""
-    print(f"\n### Class rasters of {size} x {size} pixels to polygons\n")
-    print("| raster | how | seconds | polygons | invalid | coverage | gaps m² | overlaps m² |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name, sigma in (("smooth", 12.0), ("noisy", 3.0)):
-        values = classes(size, sigma)
-        raster = write(folder / f"{name}.tif", values)
-        exact = CoverageOptions(minimum_area=0.0, smooth=False, simplify=0.0)
-        _ours_coverage(folder, raster, name, exact, "ours, exact")
-        _ours_coverage(folder, raster, name, CoverageOptions(minimum_area=0.0), "ours, smooth, simplified by 1 px")
-        begin = time.perf_counter()
-        found = [shape(g) for g, _ in rasterio.features.shapes(values, transform=METRE)]
-        polygons = np.array(found, object)
-        _print_coverage(name, "rasterio.shapes (without writing)", time.perf_counter() - begin, polygons)
-        simplified = shapely.simplify(polygons, 1.0, preserve_topology=True)
-        _print_coverage(name, "rasterio.shapes, each simplified by 1 px", None, simplified)
-        _polygonize(folder, raster, name)
-        whole = _features(folder, raster, CoverageOptions(strip=size))
-        same = all(_features(folder, raster, CoverageOptions(strip=rows)) == whole for rows in (64, 1000))
-        print(f"\n{name}: strips of 64 and 1000 rows give {'the same features' if same else 'OTHER FEATURES'}.\n")
-
-
-def classes(size: int, sigma: float) -> NDArray[np.uint8]:
-    """Five classes: the largest of five fields of smoothed noise."""
-    rng = np.random.default_rng(7)
-    fields = [gaussian_filter(rng.standard_normal((size, size), np.float32), sigma) for _ in range(5)]
-    return np.asarray(np.argmax(fields, axis=0) + 1, np.uint8)
-
-
-def _ours_coverage(folder: Path, raster: Path, name: str, options: CoverageOptions, text: str) -> None:
-    output = folder / "coverage.gpkg"
-    vectorize_landcover(raster, output, options, confidence=None, class_names={}, **QUIET)  # compiles kernels
-    begin = time.perf_counter()
-    vectorize_landcover(raster, output, options, confidence=None, class_names={}, **QUIET)
-    _print_coverage(name, text + " (written to a GeoPackage)", time.perf_counter() - begin, read_layer(output).geometry)
-
-
-def _features(folder: Path, raster: Path, options: CoverageOptions) -> list[bytes]:
-    output = folder / "strips.gpkg"
-    vectorize_landcover(raster, output, options, confidence=None, class_names={}, **QUIET)
-    layer = read_layer(output)
-    columns = [repr(values.tolist()).encode() for values in layer.columns.values()]
-    return [*shapely.to_wkb(layer.geometry).tolist(), *columns]
-
-
-def _polygonize(folder: Path, raster: Path, name: str) -> None:
-    seconds = gdal_polygonize(raster, folder / "gdal.gpkg")
-    if seconds is not None:
-        polygons = read_layer(folder / "gdal.gpkg").geometry
-        _print_coverage(name, "gdal_polygonize (written to a GeoPackage)", seconds, polygons)
-
-
-def _print_coverage(name: str, text: str, seconds: float | None, polygons: NDArray[np.object_]) -> None:
-    took = "" if seconds is None else f"{seconds:.2f}"
-    row = f"| {name} | {text} | {took} | {len(polygons)}"
-    if len(polygons) > MOST_UNITED:
-        correct = shapely.is_valid(polygons)
-        valid = "valid" if correct.all() and shapely.coverage_is_valid(polygons) else "not valid"
-        print(f"{row} | {int((~correct).sum())} | {valid} | | |")
-    else:
-        s = check_coverage(polygons)
-        valid = "valid" if s.is_coverage else "not valid"
-        print(f"{row} | {s.invalid} | {valid} | {s.gap_area:.1f} | {s.overlap_area:.1f} |")
-    sys.stdout.flush()
-
-
-def gdal_polygonize(raster: Path, output: Path) -> float | None:
-    """Seconds that gdal_polygonize takes; None where it is not installed."""
-    command = shutil.which("gdal_polygonize.py") or shutil.which("gdal_polygonize")
-    if command is None:
-        return None
-    output.unlink(missing_ok=True)
-    begin = time.perf_counter()
-    subprocess.run([command, "-q", str(raster), str(output)], check=True, capture_output=True)
-    return time.perf_counter() - begin
-
-
 # Speed of road networks ------------------------------------------------------------------------------------------
 
 
-def road_speed(folder: Path, size: int) -> None:
+def road_speed(folder: Path, block: NDArray[np.uint8], size: int) -> list[Row]:
     """A large road mask to a cleaned network and to areas, beside a bare thinning and polygonizing."""
-    print(f"\n### A road mask of {size} x {size} pixels\n")
-    mask = repeated(road_block(), size)
+    mask = repeated(block, size)
     raster = write(folder / "mask.tif", mask)
-    reference = gdal_polygonize(raster, folder / "gdal.gpkg")
-    rows: list[tuple[str, float]] = []
-    for text, options in (
-        ("centre lines: pruned, bridged, simplified, written", RoadOptions(areas=False)),
-        ("lines, nodes and areas", RoadOptions()),
-    ):
-        vectorize_roads(raster, folder / "roads.gpkg", options, **QUIET)
-        begin = time.perf_counter()
-        vectorize_roads(raster, folder / "roads.gpkg", options, **QUIET)
-        rows.append((text, time.perf_counter() - begin))
-    exact = CoverageOptions(minimum_area=0.0, smooth=False, simplify=0.0, classes=frozenset({255}))
-    begin = time.perf_counter()
-    summary = vectorize_landcover(raster, folder / "areas.gpkg", exact, confidence=None, class_names={}, **QUIET)
-    rows.append(("areas alone, exact, written", time.perf_counter() - begin))
-    begin = time.perf_counter()
-    skeletonize(mask > 0)
-    rows.append(("skimage.skeletonize alone, in memory, no lines", time.perf_counter() - begin))
-    print("| what | seconds | times gdal_polygonize |")
-    print("|---|---|---|")
-    for text, seconds in rows:
-        print(f"| {text} | {seconds:.2f} | {'' if reference is None else f'{seconds / reference:.2f}'} |")
-    if reference is not None:
-        print(f"| gdal_polygonize, written | {reference:.2f} | 1.00 |")
-    area = shapely.area(read_layer(folder / "areas.gpkg").geometry).sum()
-    print(f"\nArea of the exact polygons {area:.0f} m², of the pixels {int((mask > 0).sum())} m²")
-    print(f"(on the ellipsoid {summary.area:.0f} m²).")
+    references = [gdal_polygonize(raster, folder / "gdal.gpkg") for _ in range(2)]
+    reference = min((one.cpu for one in references if one is not None), default=None)
+    aims = {"lines": 2.3, "areas": 0.6} if size == 8000 else {}
+    rows: list[Row] = []
 
+    def add(text: str, work: Callable[[], object], aim: float | None = None) -> None:
+        work()  # compiles kernels
+        took, _ = timed(work, 3)
+        title = f"Road mask of {size} x {size} {text}"
+        rows.append(show(Row(title, "s", took.seconds, aim, note=f"{took.cpu:.2f} s of processor time")))
+        if reference is not None:
+            # Aims are from a machine on which gdal_polygonize took 1.08 s; the ratio holds on others and under load.
+            ratio, note = took.cpu / reference, f"processor time; gdal_polygonize {reference:.2f} s"
+            limit = None if aim is None else aim / POLYGONIZE
+            rows.append(show(Row(f"{title}, against gdal_polygonize", "times", ratio, limit, ratio, note)))
 
-def road_block() -> NDArray[np.uint8]:
-    """A mask of 2,000 x 2,000 pixels of all kinds of networks, to be repeated."""
-    kinds = [draw(make_roads(kind, 40 + number, 1000)) for number, kind in enumerate(KINDS)]
-    return np.vstack((np.hstack(kinds[:2]), np.hstack(kinds[2:])))
+    def vectorize(options: RoadOptions) -> Callable[[], object]:
+        return lambda: vectorize_roads(raster, folder / "roads.gpkg", options, **QUIET)
 
-
-def repeated(block: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A block repeated over a square."""
-    times = -(-size // len(block))
-    return np.tile(block, (times, times))[:size, :size]
-
-
-# Memory ----------------------------------------------------------------------------------------------------------
-
-
-def memory(folder: Path, sizes: list[int]) -> None:
-    """Time and peak memory of whole commands."""
-    print("\n### Whole commands: seconds and peak memory\n")
-    print("| raster | command | seconds | seconds for a gigapixel | peak memory |")
-    print("|---|---|---|---|---|")
-    blocks = {"roads": road_block(), "landcover": classes(2048, 8.0)}
-    for size in sizes:
-        for kind, block in blocks.items():
-            raster = write_repeated(folder / f"{kind}.tif", block, size)
-            output = folder / "out.gpkg"
-            took = measured(
-                [sys.executable, "-m", "terraspore", "vectorize", kind, str(raster), "-o", str(output), "--json"]
-            )
-            print(
-                f"| {size} x {size} | vectorize {kind} | {took.seconds:.0f} | {took.seconds * 1e9 / size**2:.0f} "
-                f"| {took.peak_bytes / 1e9:.2f} GB |"
-            )
-            sys.stdout.flush()
-            if kind == "landcover" and size <= 20000:
-                print(f"\n{_validity(output)}\n")
-            raster.unlink()
-            output.unlink()
-
-
-def _validity(path: Path) -> str:
-    geometry = read_layer(path).geometry
-    valid = bool(shapely.is_valid(geometry).all()) and bool(shapely.coverage_is_valid(geometry))
-    return f"{len(geometry)} polygons, {'a' if valid else 'NO'} valid coverage."
-
-
-def write(path: Path, values: NDArray[Any], scale: float | None = None) -> Path:
-    """Write a band as a tiled GeoTIFF with pixels of one metre."""
-    with rasterio.open(path, "w", **_profile(values.shape, values.dtype)) as dataset:
-        dataset.write(values, 1)
-        if scale is not None:
-            dataset.scales = (scale,)
-    return path
-
-
-def write_repeated(path: Path, block: NDArray[np.uint8], size: int) -> Path:
-    """Write a square of a block repeated, some rows at a time."""
-    times = -(-size // block.shape[1])
-    with rasterio.open(path, "w", **_profile((size, size), block.dtype)) as dataset:
-        for row in range(0, size, 512):
-            rows = np.arange(row, min(row + 512, size)) % len(block)
-            window = rasterio.windows.Window(0, row, size, len(rows))
-            dataset.write(np.tile(block[rows], (1, times))[:, :size], 1, window=window)
-    return path
-
-
-def _profile(shape_: tuple[int, ...], dtype: Any) -> dict[str, Any]:
-    return {
-        "driver": "GTiff",
-        "height": shape_[0],
-        "width": shape_[1],
-        "count": 1,
-        "dtype": dtype,
-        "crs": CRS,
-        "transform": METRE,
-        "tiled": True,
-        "blockxsize": 512,
-        "blockysize": 512,
-        "compress": "deflate",
-        "bigtiff": "if_safer",
-    }
+    value = int(mask.max())
+    exact = CoverageOptions(minimum_area=0.0, smooth=False, simplify=0.0, classes=frozenset({value}))
+    output = folder / "areas.gpkg"
+    add("to centre lines: pruned, bridged, simplified, written", vectorize(RoadOptions(areas=False)), aims.get("lines"))
+    add(
+        "to exact areas in a GeoPackage",
+        lambda: vectorize_landcover(raster, output, exact, confidence=None, class_names={}, **QUIET),
+        aims.get("areas"),
+    )
+    add("to lines, nodes and simplified areas", vectorize(RoadOptions()))
+    add("to a skeleton alone, by skimage, in memory", lambda: skeletonize(mask > 0))
+    difference = abs(float(shapely.area(read_layer(output).geometry).sum()) - float((mask == value).sum()))
+    rows.append(show(Row("Area of the exact areas less that of the pixels", "m²", difference, 0.0)))
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,55 +1,84 @@
-"""Run a command and measure what it took: wall time and the peak memory of its whole process tree."""
+"""Run a command and measure what it took: wall time, processor time and the peak memory of its whole process tree."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one command took."""
+    """What one command took.
+
+    Attributes:
+        seconds: from its start to its end.
+        cpu: seconds of all processors together.
+        peak_bytes: the largest sum of resident pages over the process and its children.
+        stdout: what it printed.
+        stamps: seconds from the start to each line of ``stdout``.
+    """
 
     seconds: float
+    cpu: float
     peak_bytes: int
     stdout: str
+    stamps: list[float] = field(default_factory=list)
+
+    def events(self) -> list[tuple[float, dict[str, Any]]]:
+        """The events of a command with ``--json``, with the seconds from the start to each."""
+        return list(zip(self.stamps, map(json.loads, self.stdout.splitlines()), strict=True))
+
+
+def terraspore(*arguments: str | Path) -> Measured:
+    """Run the real command line with the machine protocol."""
+    return run([sys.executable, "-m", "terraspore", *map(str, arguments), "--json"])
 
 
 def run(command: Sequence[str]) -> Measured:
     """Run ``command`` to its end.
 
-    The peak is the largest sum of resident pages over the process and its children, polled 20 times a
-    second from ``/proc`` (Linux): shared pages are counted once for each process, so it errs upwards.
+    Memory is polled 20 times a second from ``/proc`` (Linux): shared pages are counted once for each process, so it
+    errs upwards.
 
     Raises:
         SystemExit: the command failed; its standard error is shown.
     """
-    begin = time.perf_counter()
-    process = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    peak = [0]
-    done = threading.Event()
+    with tempfile.TemporaryFile("w+") as complaints:
+        before, begin = os.times(), time.perf_counter()
+        process = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=complaints, text=True)
+        peak, done = [0], threading.Event()
 
-    def watch() -> None:
-        while not done.wait(POLL_SECONDS):
-            peak[0] = max(peak[0], _tree_bytes(process.pid))
+        def watch() -> None:
+            while not done.wait(POLL_SECONDS):
+                peak[0] = max(peak[0], _tree_bytes(process.pid))
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    stdout, stderr = process.communicate()
-    seconds = time.perf_counter() - begin
-    done.set()
-    watcher.join()
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{stderr[-2000:]}")
-    return Measured(seconds, peak[0], stdout)
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        assert process.stdout is not None
+        lines, stamps = [], []
+        for line in process.stdout:
+            stamps.append(time.perf_counter() - begin)
+            lines.append(line)
+        process.wait()
+        seconds, after = time.perf_counter() - begin, os.times()
+        done.set()
+        watcher.join()
+        if process.returncode:
+            complaints.seek(0)
+            sys.exit(f"{' '.join(command)} failed:\n{''.join(lines)[-2000:]}{complaints.read()[-2000:]}")
+    cpu = after.children_user - before.children_user + after.children_system - before.children_system
+    return Measured(seconds, cpu, peak[0], "".join(lines), stamps)
 
 
 def _tree_bytes(pid: int) -> int:

@@ -1,0 +1,132 @@
+"""``make bench``: everything that is measured, part by part, and the report of it.
+
+    python tests/bench/bench.py                          # everything, about a quarter of an hour on two idle cores
+    python tests/bench/bench.py --quick                  # small rasters; docs/performance.md stays as it is
+    python tests/bench/bench.py --only startup memory    # some parts; the others stay as they were measured before
+    python tests/bench/bench.py --only vectors --large   # vectors of 50,000 x 50,000 pixels, too
+
+Nothing is downloaded. Times depend on the machine: compare the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from bench_whole import Picture, memory, models_of, mosaic, startup, whole_commands
+from mosaic import synthetic_scene
+from report import report
+from rows import FOLDER, Row, read_rows, write_rows
+from terraspore.engine.runtimes.cache import FOLDER_VARIABLE
+from terraspore.engine.runtimes.hardware import cpu_title, usable_threads
+from terraspore.engine.runtimes.mindspore_lite_runtime import PYTHON_VARIABLE
+
+HERE = Path(__file__).resolve().parent
+#: Where `make lite` puts the interpreter of MindSpore Lite.
+LITE = HERE.parents[1] / ".venv-lite" / "bin" / "python"
+
+
+def main() -> None:
+    """Run the parts that are asked for and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small rasters, fewer runs")
+    parser.add_argument("--large", action="store_true", help="vectors of 50,000 x 50,000 pixels, too")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="some parts alone")
+    parser.add_argument("--image", type=Path, help="repeat this image (three bands of bytes) instead of a made-up one")
+    options = parser.parse_args()
+    picture = _picture(options.image)
+    if LITE.exists():
+        os.environ.setdefault(PYTHON_VARIABLE, str(LITE))
+    with tempfile.TemporaryDirectory(prefix="terraspore-bench-") as name:
+        # Streams and batches that were chosen while something else went on must not count; every part warms up first.
+        os.environ[FOLDER_VARIABLE] = str(Path(name) / "cache")
+        for part in options.only:
+            print(f"\n{part}:", flush=True)
+            begin = time.perf_counter()
+            rows = PARTS[part](Path(name), picture, options)
+            if rows is not None:
+                write_rows(part, rows)
+            print(f"  ({part} took {time.perf_counter() - begin:.0f} s)", flush=True)
+    _write_machine(options.image)
+    print("\n" + report(update_docs=not options.quick))
+
+
+def _picture(image: Path | None) -> Picture:
+    if image is None:
+        return synthetic_scene(1024, seed=1)
+    import rasterio
+
+    with rasterio.open(image) as source:
+        pixels: Picture = source.read((1, 2, 3))
+    return pixels
+
+
+def _whole(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return whole_commands(folder, picture, (2048,) if options.quick else (2048, 8192, 20000))
+
+
+def _memory(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return memory(folder, picture, (8192, 12000) if options.quick else (8192, 20000, 50000))
+
+
+def _startup(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return startup(folder, picture, 2 if options.quick else 5)
+
+
+def _runtimes(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    """Each model in a process of its own: MindSpore changes what oneDNN takes in all of a process."""
+    rows = []
+    with mosaic(folder, (1024, 1024), picture) as image:
+        for architecture, (model, _) in models_of(folder).items():
+            if architecture != "trivial":
+                rounds = "1" if options.quick else "3"
+                words = ("--tiles", "2", "--rounds", rounds, "--rows", f"runtimes-{architecture}")
+                command = [sys.executable, str(HERE / "bench_runtimes.py"), "--model", str(model.weights.parent)]
+                subprocess.run([*command, "--image", str(image), *words], check=True)
+                rows += read_rows(f"runtimes-{architecture}")
+    return rows
+
+
+def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> None:
+    """A program of its own, which writes its rows itself."""
+    size = ["--quick"] if options.quick else ["--large"] if options.large else []
+    subprocess.run([sys.executable, str(HERE / "bench_vectors.py"), *size], check=True)
+
+
+def _write_machine(image: Path | None) -> None:
+    libraries = {name: version(name) for name in ("openvino", "onnxruntime", "numpy", "rasterio")}
+    gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    machine = {
+        "processor": cpu_title(),
+        "cores": usable_threads(),
+        "memory": f"{gibibytes:.0f} GiB",
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "libraries": ", ".join(f"{name} {number}" for name, number in libraries.items()),
+        "image": image.name if image else "a made-up scene of fields and roads",
+        "load": f"{os.getloadavg()[2]:.1f}",
+    }
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "machine.json").write_text(json.dumps(machine, indent=1) + "\n", encoding="utf-8")
+
+
+PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]] = {
+    "startup": _startup,
+    "whole": _whole,
+    "memory": _memory,
+    "runtimes": _runtimes,
+    "vectors": _vectors,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""How fast, valid and lean coverages are: class rasters to polygons, whole commands on large rasters."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import rasterio.features
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import shape
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from measure import Measured, terraspore
+from rasters import METRE, QUIET, classes, gdal_polygonize, timed, write, write_repeated
+from rows import Row, show
+from terraspore.engine.events import Event, Progress
+from terraspore.engine.vector.coverage import CoverageOptions, vectorize_landcover
+from terraspore.engine.vector.coverage.build import CoveragePart
+from terraspore.engine.vector.coverage.landcover import ClassReader, coverage_parts
+from terraspore.engine.vector.ground import Ground
+from terraspore.engine.vector.metrics.coverage import check_coverage
+from terraspore.engine.vector.metrics.files import read_layer
+from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.vector.roads.options import RoadOptions
+from terraspore.engine.vector.source import open_raster
+
+#: With more polygons than this gaps and overlaps are not measured: their union takes minutes.
+MOST_UNITED = 50_000
+#: Memory that no command may exceed, MB, and by how much more a pixel of the largest raster may cost.
+MOST_MEMORY, MOST_GROWTH = 1500.0, 1.25
+EXACT = CoverageOptions(minimum_area=0.0, smooth=False, simplify=0.0)
+
+
+def faults(polygons: NDArray[np.object_]) -> int:
+    """Polygons that are not valid by themselves or do not fit their neighbours exactly."""
+    bad = ~shapely.is_valid(polygons)
+    if not bad.any():
+        bad = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons))
+    return int(bad.sum())
+
+
+def coverage_speed(folder: Path, size: int) -> list[Row]:
+    """Class rasters to polygons: ours and rasterio.shapes, exact; ours simplified; strips against the whole."""
+    rows = []
+    for name, sigma, goal in (("smooth", 12.0, 1 / 2), ("noisy", 3.0, 1 / 5)):
+        values = classes(size, sigma)
+        raster = write(folder / f"{name}.tif", values)
+        title = f"{name} classes, {size} x {size}:"
+        polygons_of(raster, EXACT, folder)  # compiles kernels
+        ours, polygons = timed(lambda raster=raster: polygons_of(raster, EXACT, folder), 3)
+        theirs, others = timed(lambda values=values: rasterio_polygons(values))
+        polygonize = gdal_polygonize(raster, folder / "gdal.gpkg")
+        note = f"{ours.cpu:.2f} against {theirs.cpu:.2f} s of processor time for {len(polygons)} polygons"
+        if polygonize is not None:
+            note += f"; gdal_polygonize to a GeoPackage takes {polygonize.cpu:.2f} s"
+        speed = ours.cpu / theirs.cpu
+        rows.append(show(Row(f"{title} time of rasterio.shapes and Shapely", "times", speed, goal, speed, note)))
+        note = f"rasterio.shapes: {faults(others)}"
+        rows.append(show(Row(f"{title} polygons that are not valid or do not fit", "", faults(polygons), 0, note=note)))
+        rows += [_written(raster, folder, title), *_simplified(raster, folder, title), _strips(raster, folder, title)]
+    return rows
+
+
+def polygons_of(raster: Path, options: CoverageOptions, folder: Path) -> NDArray[np.object_]:
+    """The polygons of a class raster, in memory."""
+    return np.concatenate([part.geometry for part in parts_of(raster, options, folder)])
+
+
+def parts_of(raster: Path, options: CoverageOptions, folder: Path) -> list[CoveragePart]:
+    """The coverage of a class raster, in memory."""
+    with open_raster(raster) as dataset:
+        reader = ClassReader(dataset, 1, None, None)
+        ground = Ground(dataset.crs, dataset.transform)
+        quiet = (QUIET["reporter"], QUIET["cancellation"])
+        return list(coverage_parts(reader, ground, options, *quiet, scratch=folder))
+
+
+def rasterio_polygons(values: NDArray[np.uint8]) -> NDArray[np.object_]:
+    """What rasterio gives, as Shapely polygons."""
+    return np.array([shape(geometry) for geometry, _ in rasterio.features.shapes(values, transform=METRE)], object)
+
+
+def _written(raster: Path, folder: Path, title: str) -> Row:
+    def work() -> object:
+        return vectorize_landcover(raster, folder / "coverage.gpkg", EXACT, confidence=None, class_names={}, **QUIET)
+
+    took, _ = timed(work)
+    return show(Row(f"{title} with a GeoPackage", "s", took.seconds, note=f"{took.cpu:.2f} s of processor time"))
+
+
+def _simplified(raster: Path, folder: Path, title: str) -> list[Row]:
+    """Smoothed, simplified by a pixel: faults, and gaps and overlaps where there are not too many polygons."""
+    polygons = polygons_of(raster, CoverageOptions(minimum_area=0.0), folder)
+    note = f"{len(polygons)} polygons, smoothed and simplified by a pixel"
+    rows = [Row(f"{title} simplified polygons that are not valid or do not fit", "", faults(polygons), 0, note=note)]
+    with rasterio.open(raster) as source:
+        rows.append(_area_row(title, polygons, source.width * source.height))
+    if len(polygons) <= MOST_UNITED:
+        scores = check_coverage(polygons)
+        rows.append(Row(f"{title} gaps and overlaps", "m²", round(scores.gap_area + scores.overlap_area, 3), 0))
+    return [show(row) for row in rows]
+
+
+def _area_row(title: str, polygons: NDArray[np.object_], pixels: int) -> Row:
+    """How far the sum of areas is from the area of the pixels, of one square metre each."""
+    difference = abs(float(shapely.area(polygons).sum()) - pixels)
+    return Row(f"{title} sum of simplified areas less that of the pixels", "m²", round(difference, 3), 0)
+
+
+def _strips(raster: Path, folder: Path, title: str) -> Row:
+    """Features that are others when the raster is worked on in strips."""
+    with rasterio.open(raster) as source:
+        whole = _features(parts_of(raster, CoverageOptions(strip=source.height), folder))
+    differ = 0
+    for strip in (64, 1000):
+        found = _features(parts_of(raster, CoverageOptions(strip=strip), folder))
+        differ += sum(one != other for one, other in zip(whole, found, strict=True))
+    return show(Row(f"{title} features that are others in strips of 64 and 1000 rows", "", differ, 0))
+
+
+def _features(parts: list[CoveragePart]) -> list[tuple[object, ...]]:
+    columns = ("region", "code", "area", "perimeter", "confidence")
+    values = [np.concatenate([getattr(part, name) for part in parts]).tolist() for name in columns]
+    shapes = shapely.to_wkb(np.concatenate([part.geometry for part in parts])).tolist()
+    return list(zip(shapes, *values, strict=True))
+
+
+# Whole commands on large rasters ---------------------------------------------------------------------------------
+
+
+def landcover(folder: Path, size: int) -> list[Row]:
+    """A large class raster to a valid, simplified coverage in a GeoPackage."""
+    raster = write_repeated(folder / "landcover.tif", classes(2048, 8.0), size)
+    took = terraspore("vectorize", "landcover", raster, "-o", folder / "landcover.gpkg")
+    title = f"Land cover of {size} x {size}:"
+    note = f"{took.cpu:.0f} s of processor time"
+    rows = [
+        show(Row(f"{title} to a GeoPackage", "s", took.seconds, 180.0 if size == 20000 else None, note=note)),
+        show(Row(f"{title} peak memory", "MB", took.peak_bytes / 1e6, MOST_MEMORY)),
+    ]
+    polygons = read_layer(folder / "landcover.gpkg").geometry
+    bad, note = faults(polygons), f"{len(polygons)} polygons"
+    rows.append(show(Row(f"{title} polygons that are not valid or do not fit", "", bad, 0, note=note)))
+    return [*rows, show(_area_row(title, polygons, size * size))]
+
+
+def memory(folder: Path, blocks: Mapping[str, NDArray[np.uint8] | None], sizes: list[int]) -> list[Row]:
+    """Peak memory of whole commands, and whether their time is linear in the pixels."""
+    rows = []
+    for kind, block in blocks.items():
+        repeated = classes(2048, 8.0) if block is None else block
+        start = _whole(folder, kind, repeated, 256).cpu  # next to nothing is worked on
+        took = {size: _whole(folder, kind, repeated, size) for size in sizes}
+        for size, one in took.items():
+            note = f"{one.seconds:.0f} s, {one.cpu:.0f} s of processor time"
+            series = f"memory: {kind}"
+            title = f"vectorize {kind}, {size} x {size}: peak memory"
+            rows.append(show(Row(title, "MB", one.peak_bytes / 1e6, MOST_MEMORY, note=note, series=series, x=size)))
+        first, last = sizes[0], sizes[-1]
+        growth = ((took[last].cpu - start) / last**2) / ((took[first].cpu - start) / first**2)
+        note = f"processor time without the {start:.1f} s of the start"
+        title = f"vectorize {kind}: time of a pixel of {last} x {last}, in that of {first} x {first}"
+        rows.append(show(Row(title, "times", growth, MOST_GROWTH, growth, note)))
+    return rows
+
+
+def _whole(folder: Path, kind: str, block: NDArray[np.uint8], size: int) -> Measured:
+    raster = write_repeated(folder / f"{kind}.tif", block, size)
+    took = terraspore("vectorize", kind, raster, "-o", folder / "out.gpkg")
+    raster.unlink()
+    return took
+
+
+class Clock:
+    """A reporter that notes the processor time at which every share of the work was done."""
+
+    def __init__(self) -> None:
+        self.marks = [(0.0, time.process_time())]
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, Progress) and event.stage == "vectorize":
+            self.marks.append((event.done / event.total, time.process_time()))
+
+    def between(self, begin: float, end: float) -> float:
+        """Seconds of processor time between two shares."""
+        shares, times = zip(*self.marks, strict=True)
+        first, last = np.interp([begin, end], shares, times)
+        return float(last - first)
+
+
+def strips(folder: Path, block: NDArray[np.uint8], width: int) -> list[Row]:
+    """Whether the last rows cost more than those before: of a raster eight times as high as wide, repeated."""
+    height = 8 * width
+    cover = write_repeated(folder / "classes.tif", classes(2048, 8.0), width, height)
+    roads = write_repeated(folder / "roads.tif", block, width, height)
+
+    def quarters(title: str, clock: Clock, begin: float, end: float) -> Row:
+        # In the first quarter kernels are loaded, and no polygons are complete yet.
+        quarter = (end - begin) / 4
+        second, last = clock.between(begin + quarter, begin + 2 * quarter), clock.between(end - quarter, end)
+        name = f"{title}, {width} x {height}: the last quarter of the rows, in the second"
+        note = f"{last:.2f} against {second:.2f} s of processor time"
+        return show(Row(name, "times", last / second, MOST_GROWTH, last / second, note))
+
+    words = {**QUIET, "reporter": (lines := Clock())}
+    vectorize_roads(roads, folder / "strips.gpkg", RoadOptions(areas=False), **words)
+    words = {"confidence": None, "class_names": {}, **QUIET, "reporter": (cover_clock := Clock())}
+    vectorize_landcover(cover, folder / "strips.gpkg", CoverageOptions(), **words)
+    # Regions are found in the first pass over the raster, borders in the second.
+    passes = [quarters(f"land cover, pass {n + 1}", cover_clock, n / 2, (n + 1) / 2) for n in (0, 1)]
+    return [quarters("roads to centre lines", lines, 0.0, 1.0), *passes]

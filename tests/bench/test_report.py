@@ -1,0 +1,51 @@
+"""The report says of every aim whether it is met, and replaces its own part of the page only."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import report
+import rows
+from rows import Row, judged, write_rows
+
+
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "FOLDER", tmp_path)
+    monkeypatch.setattr(report, "FOLDER", tmp_path)
+    monkeypatch.setattr(report, "DOCS", tmp_path)
+    monkeypatch.setattr(report, "PLOT", tmp_path / "images" / "performance.png")
+    machine = dict.fromkeys(("processor", "cores", "memory", "system", "libraries", "image"), "something")
+    (tmp_path / "machine.json").write_text(json.dumps(machine))
+    return tmp_path
+
+
+def test_aims_stand_beside_what_was_measured(measured):
+    found = [Row("quick", "times", 1.02, 1.05, 1.02, "1 s", "a network", 2048), Row("slow", "times", 1.2, 1.05)]
+    write_rows("whole", [judged(row) for row in [*found, Row("big", "MB", 1234.5)]])
+    text = report.report(update_docs=False)
+    assert "| quick | 1.05 times | 1.02 times | yes | 1 s |" in text
+    assert "| slow | 1.05 times | 1.2 times | **no** |  |" in text
+    assert "| big |  | 1,234 MB |  |  |" in text
+    assert "Aims met: 1 of 2." in text
+
+
+def test_rows_of_other_programs_are_taken_as_they_are(measured):
+    row = {"name": "lines", "unit": "s", "goal": 3, "measured": 2.5, "ratio": None, "met": True, "note": "", "more": 1}
+    (measured / "vectors.json").write_text(json.dumps([row]))
+    assert "| lines | 3 s | 2.5 s | yes |  |" in report.report(update_docs=False)
+
+
+def test_only_the_part_between_the_markers_is_rewritten(measured):
+    page = measured / "performance.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    write_rows("memory", [Row("peak", "MB", 500, series="memory: 8192 columns", x=8192)])
+    report.report(update_docs=True)
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert "| peak |  | 500 MB |  |  |" in text
+    assert (measured / "images" / "performance.png").stat().st_size > 1000
