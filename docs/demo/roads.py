@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+from command import terraspore
 from fetch import fetch_wheel
-from picture import draw
+from picture import draw_image, draw_lines, draw_roads, new_figure, read_layer, read_view, save_figure
 
 WHEEL = "solaris==0.4.0"
 TILE = "solaris/data/road_mask_input.tif"
@@ -35,32 +34,42 @@ def main() -> None:
     else:
         image, truth, attribution = options.image, None, f"Image: {options.image.name}"
     roads, picture = options.out / "roads.gpkg", options.out / "roads.png"
-    _terraspore("extract", "roads", str(image), "-o", str(roads), "--probability", str(options.out / "probability.tif"))
+    terraspore("extract", "roads", str(image), "-o", str(roads), "--probability", str(options.out / "probability.tif"))
     if truth is not None:
         _print_comparison(roads, truth)
     draw(image, roads, picture, truth, attribution)
     print(f"\nLayers:  {roads}   (open it in QGIS)\nPicture: {picture}")
 
 
+def draw(image: Path, roads: Path, out: Path, truth: Path | None, attribution: str) -> None:
+    """Write a picture: the image, the roads found and, if there is one, the truth.
+
+    Args:
+        image: the raster that was searched.
+        roads: a GeoPackage with the layers ``roads`` and ``road_areas``.
+        out: the picture.
+        truth: a vector file of road centre lines, or None.
+        attribution: a line under the picture.
+    """
+    view = read_view(image)
+    figure, axes = new_figure(view, 2 if truth is None else 3)
+    draw_image(axes[0], view, "Image")
+    draw_image(axes[1], view, "TerraSpore: road areas and lines")
+    draw_roads(axes[1], roads, view)
+    if truth is not None:
+        draw_image(axes[2], view, "Surveyed centre lines")
+        draw_lines(axes[2], read_layer(truth, None, view)[0], "#ffd400", 2.2)
+    save_figure(figure, out, attribution)
+
+
 def _print_comparison(roads: Path, truth: Path) -> None:
     """Print how the roads found agree with the surveyed centre lines."""
     arguments = ("compare", str(roads), str(truth), "--buffer", str(BUFFER_METRES), "--json")
-    lines = _terraspore(*arguments, capture=True).splitlines()
+    lines = terraspore(*arguments, capture=True).splitlines()
     summary = next(event["summary"] for event in map(json.loads, lines) if event["type"] == "result")
     print(f"\nAgainst the surveyed centre lines (buffer {BUFFER_METRES:g} m):")
     for name in ("completeness", "correctness", "quality"):
         print(f"  {name:<13} {summary[name]:.3f}")
-
-
-def _terraspore(*arguments: str, capture: bool = False) -> str:
-    """Run the real command line, as a person would, and stop with its exit code if it fails."""
-    if not capture:
-        print("$ terraspore " + " ".join(arguments), flush=True)
-    command = [sys.executable, "-m", "terraspore", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE if capture else None, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
-    return done.stdout or ""
 
 
 if __name__ == "__main__":
