@@ -4,11 +4,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo bench docs test lite lint format typecheck clean
+.PHONY: help setup demo demo-landcover demo-pictures bench docs test lite lint format typecheck clean
 
 help:
 	@echo "make demo      set up, extract roads from a real image, make a picture   (IMAGE=path for your own)"
+	@echo "make demo-landcover   the same for land cover"
 	@echo "make test      set up, lint, type-check, run every test"
+	@echo "make fuzz      fuzz the readers of models, images and messages  (FUZZ_SECONDS=600 for each)"
+	@echo "make explore   run the property tests with new examples each time  (ROUNDS=10)"
+	@echo "make faults    kill the engine 100 times and cancel it 200 times, with all other faults"
 	@echo "make bench     measure speed and memory, as ratios within one run"
 	@echo "make docs      the documentation as a site in out/docs"
 	@echo "make lint      ruff and mypy"
@@ -32,11 +36,17 @@ setup: $(VENV)/.ready
 demo: $(VENV)/.engine
 	$(BIN)/python docs/demo/roads.py $(if $(IMAGE),--image "$(IMAGE)")
 
-# BENCH=quick for a short look; IMAGE=path to repeat an image of your own.
+demo-landcover: $(VENV)/.engine
+	$(BIN)/python docs/demo/landcover.py $(if $(IMAGE),--image "$(IMAGE)")
+
+# The README's pictures, of what the two demos found in their own images.
+demo-pictures: demo demo-landcover
+	$(BIN)/python docs/demo/pictures.py
+
+# BENCH=quick for a short look, BENCH=large for vectors of 50,000 x 50,000 pixels, too; ONLY="startup memory" for some
+# parts; IMAGE=path to repeat an image of your own.
 bench: setup
-	$(BIN)/python tests/bench/bench_extract.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick,$(BENCH)),--size 2048,--size 2048 8192 20000)
-	$(BIN)/python tests/bench/bench_vectors.py $(if $(filter quick,$(BENCH)),--quick)
-	$(BIN)/python tests/bench/bench_runtimes.py $(if $(IMAGE),--image "$(IMAGE)")
+	$(BIN)/python tests/bench/bench.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick large,$(BENCH)),--$(BENCH)) $(if $(ONLY),--only $(ONLY))
 
 docs: setup
 	$(BIN)/pip install --quiet --editable '.[docs]'
@@ -65,6 +75,25 @@ test: lint lite
 	$(BIN)/python -m pytest tests/training/test_commands.py
 	$(BIN)/python -m pytest tests/training $(GRAPHS:%=--ignore=%) --ignore=tests/training/test_commands.py
 	$(MAKE) test-qgis
+
+# Each target for FUZZ_SECONDS; what is found goes on from one run to the next in out/fuzz.
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS := checkpoint card mindir onnx vrt command event torch
+fuzz: setup
+	for target in $(FUZZ_TARGETS); do \
+		OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/run.py $$target out/fuzz $(FUZZ_SECONDS) || exit 1; done
+
+# Property tests with examples that differ from run to run; `make test` takes the same ones each time.
+.PHONY: explore
+ROUNDS ?= 10
+explore: setup
+	for round in $$(seq $(ROUNDS)); do \
+		TERRASPORE_EXAMPLES=explore $(BIN)/python -m pytest -q -m hypothesis tests/engine tests/training || exit 1; done
+
+# The short form is part of `make test`.
+.PHONY: faults
+faults: setup
+	TERRASPORE_KILLS=50 TERRASPORE_CANCELS=200 $(BIN)/python -m pytest tests/faults
 
 # ---- The QGIS plugin. QGIS has a Python of its own, so it has a virtual environment of its own. ----
 QGIS := .venv-qgis
