@@ -12,9 +12,43 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from .errors import OutOfMemoryError
+
 T = TypeVar("T")
 
 _POLL = 0.1  # seconds between looks at the flag that ends a thread which waits for a full or empty queue
+_START_SECONDS = 20.0  # in which a thread begins even on a busy machine
+
+
+class _BoundedEvent(threading.Event):
+    """An event that is waited for some time at most."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it; see ``threading.Event.wait``."""
+        return super().wait(_START_SECONDS if timeout is None else timeout)
+
+
+def start_thread(thread: threading.Thread) -> threading.Thread:
+    """Start ``thread`` and give it back.
+
+    Where memory has run out a new thread can end before it has said that it began, for which ``Thread.start`` waits
+    for ever. It has no limit of its own, so it is given an event that has one.
+
+    Raises:
+        OutOfMemoryError: the thread does not begin.
+    """
+    thread._started = _BoundedEvent()  # type: ignore[attr-defined]
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise _no_memory() from error
+    if thread.ident is None:
+        raise _no_memory()
+    return thread
+
+
+def _no_memory() -> OutOfMemoryError:
+    return OutOfMemoryError("There was not enough memory for another thread.", "Try a smaller tile (--tile).")
 
 
 class _End:
@@ -39,7 +73,7 @@ class ReadAhead(Generic[T]):
 
     def __enter__(self) -> Iterator[T]:
         """Start the thread and give the items."""
-        self._thread.start()
+        start_thread(self._thread)
         return self._items()
 
     def __exit__(
@@ -51,7 +85,12 @@ class ReadAhead(Generic[T]):
 
     def _items(self) -> Iterator[T]:
         while True:
-            item = self._queue.get()
+            try:
+                item = self._queue.get(timeout=_POLL)
+            except queue.Empty:
+                if not self._thread.is_alive() and self._queue.empty():
+                    raise _no_memory() from None  # every other end puts something into the queue
+                continue
             if isinstance(item, _End):
                 if item.error is not None:
                     raise item.error
@@ -90,7 +129,7 @@ class WriteBehind(Generic[T]):
 
     def __enter__(self) -> Callable[[T], None]:
         """Start the thread and give the function that takes items."""
-        self._thread.start()
+        start_thread(self._thread)
         return self._put
 
     def __exit__(
@@ -99,14 +138,14 @@ class WriteBehind(Generic[T]):
         """Let the thread finish what waits, or, after an error, end it as it is."""
         if kind is not None:
             self._stop.set()
-        _offer(self._queue, _End(), self._failed if kind is None else self._stop)
+        taken = _offer(self._queue, _End(), self._failed if kind is None else self._stop, self._thread)
         self._thread.join()
-        if kind is None and self._error is not None:
-            raise self._error
+        if kind is None and (self._error is not None or not taken):
+            raise self._error or _no_memory()
 
     def _put(self, item: T) -> None:
-        if not _offer(self._queue, item, self._failed) and self._error is not None:
-            raise self._error
+        if not _offer(self._queue, item, self._failed, self._thread):
+            raise self._error or _no_memory()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -124,9 +163,9 @@ class WriteBehind(Generic[T]):
                 return
 
 
-def _offer(target: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
-    """Put ``item`` as soon as there is room; False where ``stop`` was set instead."""
-    while not stop.is_set():
+def _offer(target: queue.Queue[Any], item: Any, stop: threading.Event, taker: threading.Thread | None = None) -> bool:
+    """Put ``item`` as soon as there is room; False where ``stop`` was set instead, or ``taker`` is no more."""
+    while not stop.is_set() and (taker is None or taker.is_alive()):
         try:
             target.put(item, timeout=_POLL)
         except queue.Full:

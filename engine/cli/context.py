@@ -23,6 +23,7 @@ import click
 from ..errors import Cancelled
 from ..events import Cancellation, Failure, JsonReporter, Reporter, Result
 from ..output.atomic import remove_abandoned
+from ..threads import start_thread
 from .services import Services, current_services
 
 json_option = click.option(
@@ -127,8 +128,7 @@ def _signal_watch(cancellation: Cancellation) -> Iterator[None]:
         if taken.recv(1) not in (b"", b"\0"):  # the number of the signal; 0 is the end of the block
             cancellation.cancel()
 
-    thread = threading.Thread(target=watch, name="signal-watch", daemon=True)
-    thread.start()
+    thread = start_thread(threading.Thread(target=watch, name="signal-watch", daemon=True))
     try:
         yield
     finally:
@@ -164,7 +164,7 @@ def stop_watch(
             reporter.emit(failure)
             os._exit(failure.exit_code)
 
-    threading.Thread(target=watch, name="stop-watch", daemon=True).start()
+    start_thread(threading.Thread(target=watch, name="stop-watch", daemon=True))
     try:
         yield
     finally:
@@ -189,7 +189,7 @@ def stdin_watch(cancellation: Cancellation) -> Iterator[None]:
         if not finished.is_set():
             cancellation.abandon()
 
-    threading.Thread(target=watch, name="stdin-watch", daemon=True).start()
+    start_thread(threading.Thread(target=watch, name="stdin-watch", daemon=True))
     try:
         yield
     finally:

@@ -23,6 +23,7 @@ from typing import IO, Any
 import click
 
 from ..events import Cancellation, Event, Failure, to_json
+from ..threads import start_thread
 from .context import STOP_GRACE, private_stdout
 from .messages import MAX_LINE, CancelMessage, PingMessage, RunMessage, UnknownMessage, parse_message
 from .services import Services, current_services
@@ -157,7 +158,7 @@ def serve() -> None:
     with private_stdout(services.stdout) as stream:
         server = Server(Channel(stream), services)
         done = threading.Event()
-        threading.Thread(target=_read, args=(server, done), name="serve-stdin", daemon=True).start()
+        start_thread(threading.Thread(target=_read, args=(server, done), name="serve-stdin", daemon=True))
         try:
             server.work(group)
         finally:

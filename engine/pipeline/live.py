@@ -17,6 +17,7 @@ import numpy as np
 from ..events import Cancellation, Event, Progress, Reporter
 from ..raster.row_store import Bytes, RowStore
 from ..raster.writer import PROBABILITY_LEVELS, stored_place
+from ..threads import start_thread
 from ..vector.roads.beside import beside
 from ..vector.roads.options import RoadOptions
 from .prepare import Prepared
@@ -155,5 +156,5 @@ def _load_libraries() -> threading.Event:
         finally:
             loaded.set()
 
-    threading.Thread(target=load, name="load-libraries", daemon=True).start()
+    start_thread(threading.Thread(target=load, name="load-libraries", daemon=True))
     return loaded

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import RuntimeUnavailableError
+from ..errors import OutOfMemoryError, RuntimeUnavailableError
 from ..models.catalogue import Model
 from ..models.graph import build_graph
 from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of, one_by_one
@@ -139,6 +139,9 @@ def _open(model: Model, request: Request, provider: str, options: dict[str, Any]
         return onnxruntime.InferenceSession(content, settings, providers=providers)
     except _failures() as error:
         text = (str(error).strip().splitlines() or ["no reason given"])[-1]
+        shortage = failure_of(error, "ONNX Runtime loaded the model")
+        if isinstance(shortage, OutOfMemoryError):
+            raise shortage from error
         raise RuntimeUnavailableError(f"ONNX Runtime cannot load {model.weights}: {text[:300]}") from error
 
 

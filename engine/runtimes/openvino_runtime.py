@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RuntimeUnavailableError, TerraSporeError
+from ..errors import OutOfMemoryError, RuntimeUnavailableError, TerraSporeError
 from ..models.catalogue import Model
 from ..models.graph import build_graph, graph_identity
 from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of
@@ -161,6 +161,9 @@ class _Compiler:
             return self.core.compile_model(sized, self.device, properties)
         except RuntimeError as error:
             text = (str(error).strip().splitlines() or ["no reason given"])[-1]
+            shortage = failure_of(error, "OpenVINO loaded the model")
+            if isinstance(shortage, OutOfMemoryError):
+                raise shortage from error
             raise RuntimeUnavailableError(f"OpenVINO cannot load {self.model.weights}: {text[:300]}") from error
 
     def test_tile(self) -> int:

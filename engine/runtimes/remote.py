@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InferenceError
+from ..errors import InferenceError, OutOfMemoryError
 from ..models.card import ModelCard
+from ..threads import start_thread
 from .base import Probabilities, Request, Results, Tiles, check_tiles, one_by_one
 from .hardware import usable_threads
 from .tuning import best_batch
@@ -61,10 +62,10 @@ class RemoteHost:
         except OSError as error:
             self._remove()
             raise InferenceError(f"The interpreter {python} cannot be started: {error.strerror or error}.") from error
-        threading.Thread(target=self._listen, name="remote-host", daemon=True).start()
         try:
+            start_thread(threading.Thread(target=self._listen, name="remote-host", daemon=True))
             self.hello = self._answer("starting")
-        except InferenceError:
+        except (InferenceError, OutOfMemoryError):
             self.close()
             raise
 

@@ -16,6 +16,9 @@ _WINDOWS = {
     0xC0000135: ("A library that the engine needs is missing on this computer.", _REPAIR, "EngineCrashed"),
     0xC0000409: ("A library of the engine crashed (buffer overrun); QGIS is not affected.", _REPAIR, "EngineCrashed"),
 }
+_NO_MEMORY = ("The engine ended because memory ran out.", _TOO_MUCH, "OutOfMemoryError")
+#: What libraries and Python say before they give up for lack of memory.
+_MEMORY_WORDS = ("cannot allocate memory", "bad_alloc", "memoryerror", "out of memory")
 _SIGNALS = {
     4: ("A library of the engine needs a newer processor (illegal instruction).", _REPAIR, "EngineCrashed"),
     6: ("A library of the engine gave up (abort); QGIS is not affected.", _REPAIR, "EngineCrashed"),
@@ -38,6 +41,9 @@ def exit_error(code: int, details: str) -> EngineError:
 
 
 def _describe(code: int, details: str) -> tuple[str, str | None, str]:
+    farewell = "\n".join(details.splitlines()[-3:]).lower()
+    if any(word in farewell for word in _MEMORY_WORDS):
+        return _NO_MEMORY
     if code < 0 and -code in _SIGNALS:
         return _SIGNALS[-code]
     if code > 128 and code - 128 in _SIGNALS:  # as a shell reports it

@@ -114,14 +114,19 @@ class Started:
         """Wait for its end."""
         end = time.monotonic() + seconds
         while self.alive():
-            assert time.monotonic() < end, "the engine did not end"
+            if time.monotonic() > end:
+                os.kill(self.pid, signal.SIGKILL)
+                raise AssertionError(f"the engine did not end; it said {self.events()[-2:]} and {self.errors()}")
             time.sleep(0.005)
+
+    def errors(self):
+        """What it wrote to stderr."""
+        return Path(f"{self.said}.err").read_text("utf-8", "replace")
 
     def end(self):
         """Wait for its end; the exit code and the last event."""
         self.wait()
-        errors = Path(f"{self.said}.err").read_text("utf-8", "replace")
-        assert "Traceback" not in errors, errors
+        assert "Traceback" not in self.errors(), self.errors()
         said = self.events()
         return self.code, said[-1] if said else None
 
