@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from patience import until
 from terraspore.engine import threads as module
 from terraspore.engine.errors import OutOfMemoryError
 from terraspore.engine.threads import ReadAhead, WriteBehind, start_thread
@@ -11,12 +12,6 @@ from terraspore.engine.threads import ReadAhead, WriteBehind, start_thread
 
 def threads():
     return {thread.name for thread in threading.enumerate()} & {"read-ahead", "write-behind"}
-
-
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.01)
 
 
 def test_items_arrive_in_order():

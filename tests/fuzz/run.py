@@ -1,7 +1,7 @@
-"""One target under the coverage-guided fuzzer: ``python tests/fuzz/run.py TARGET FOLDER SECONDS [SEED]``.
+"""One target under the coverage-guided fuzzer: ``python tests/fuzz/run.py TARGET FOLDER SECONDS [SEED [INPUTS]]``.
 
 FOLDER keeps what was found to be interesting from one run to the next, and below ``crashes`` what broke a target.
-Exit code 0 where nothing did. Without SEED every run goes another way.
+Exit code 0 where nothing did. Without SEED every run goes another way; with INPUTS it ends after so many.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from targets import TARGETS
 LONGEST, MEMORY, TIME = 16_384, 2048, 20
 
 
-def main(name: str, folder: Path, seconds: int, seed: int = 0) -> None:
+def main(name: str, folder: Path, seconds: int, seed: int = 0, inputs: int = -1) -> None:
     """Fuzz the target ``name``."""
     target = TARGETS[name]
     with atheris.instrument_imports(include=["terraspore"]):
@@ -32,6 +32,7 @@ def main(name: str, folder: Path, seconds: int, seed: int = 0) -> None:
     options = [
         f"-max_total_time={seconds}",
         f"-seed={seed}",  # 0: by the clock
+        f"-runs={inputs}",
         f"-max_len={LONGEST}",
         f"-rss_limit_mb={MEMORY}",
         f"-timeout={TIME}",
@@ -45,4 +46,4 @@ def main(name: str, folder: Path, seconds: int, seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), *(int(number) for number in sys.argv[3:5]))
+    main(sys.argv[1], Path(sys.argv[2]), *(int(number) for number in sys.argv[3:6]))

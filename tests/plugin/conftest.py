@@ -11,7 +11,6 @@ import sys
 import traceback
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -25,12 +24,6 @@ try:
     import qgis.core  # noqa: F401
 except ImportError:
     collect_ignore_glob = ["test_*.py"]
-else:
-    # How long an example takes says more about the machine's other work than about the code.
-    hypothesis.settings.register_profile(
-        "busy", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-    )
-    hypothesis.settings.load_profile("busy")
 
 sys.path.insert(0, str(HERE))
 

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from map_services import MapServices
 from osgeo import gdal
@@ -201,7 +201,7 @@ def test_no_scale_is_said(qgis_app, extent, why):
 coordinates = st.floats(-1e7, 1e7)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(max_examples=60)
 @given(coordinates, coordinates, st.floats(0.1, 5000), st.floats(0.1, 5000), st.floats(0.05, 30), st.integers(1, 700))
 def test_lattice_covers_its_box_once(left, bottom, width, height, pixel, edge):
     lattice = make_lattice(Box(left, bottom, left + width, bottom + height), pixel, pixel)

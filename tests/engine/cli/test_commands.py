@@ -18,6 +18,8 @@ import pytest
 import rasterio
 import terraspore
 from onnx import TensorProto, helper, numpy_helper
+from patience import until, within
+from terraspore.engine.output.lock import is_locked
 
 ROOT = Path(terraspore.__file__).parent
 COMMAND = (sys.executable, "-m", "terraspore")
@@ -118,13 +120,15 @@ def test_info_says_what_an_image_is(make_raster):
     assert facts["grid_width"] == 100
 
 
-def test_help_is_quick_and_names_every_command():
-    start = time.perf_counter()
-    done = call("--help")
-    assert time.perf_counter() - start < 10  # importing a framework would take longer on a loaded machine
+def test_help_imports_nothing_heavy_and_names_every_command():
+    done = call("--help", command=(sys.executable, "-X", "importtime", "-m", "terraspore"))
     assert done.returncode == 0
     for name in ("extract", "segment", "info", "serve"):
         assert name in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    heavy = {"numpy", "rasterio", "shapely", "onnx", "onnxruntime", "openvino", "mindspore", "numba", "scipy", "cv2"}
+    assert "click" in imported
+    assert not heavy & imported
 
 
 def test_the_environments_settings_of_gdal_are_ignored(make_raster):
@@ -181,14 +185,13 @@ def start_slow(folder, model, **options):
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "end of stdin"])
 def test_stopping_takes_less_than_two_seconds_and_leaves_nothing(make_model, tmp_path, how):
     process, out = start_slow(tmp_path, make_model(), stdin=subprocess.PIPE)
-    begin = time.perf_counter()
-    if how == "end of stdin":
-        process.stdin.close()
-    else:
-        process.send_signal(getattr(signal, how))
-    rest = [json.loads(line) for line in process.stdout]
-    assert process.wait(timeout=20) == 3
-    assert time.perf_counter() - begin < 2
+    with within(2):
+        if how == "end of stdin":
+            process.stdin.close()
+        else:
+            process.send_signal(getattr(signal, how))
+        rest = [json.loads(line) for line in process.stdout]
+        assert process.wait(timeout=100) == 3
     assert rest[-1]["type"] == "error"
     assert rest[-1]["code"] == "Cancelled"
     # Who closes stdin is gone and did not cancel: what is finished can be resumed.
@@ -227,13 +230,13 @@ def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, make
         make_raster(crossing()), slow_model(make_model()), out, f"--probability={out}/p.tif", "--json"
     )
     process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True)
-    time.sleep(6)  # by now the first tile is tried
+    until(lambda: is_locked(out / "roads.gpkg"))  # from here on the run hears of signals
+    time.sleep(4)  # in which the first tile is tried, where the machine is not too busy for that
     assert process.poll() is None
-    begin = time.perf_counter()
-    process.terminate()
-    rest = [json.loads(line) for line in process.stdout]
-    assert process.wait(timeout=20) == 3
-    assert time.perf_counter() - begin < 2.5
+    with within(2.5):
+        process.terminate()
+        rest = [json.loads(line) for line in process.stdout]
+        assert process.wait(timeout=100) == 3
     assert rest[-1]["code"] == "Cancelled"
     assert list(out.iterdir()) == []
 

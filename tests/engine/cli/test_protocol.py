@@ -145,7 +145,7 @@ def _ends(lines):
             if event["type"] in ("result", "error"):
                 found.append(event)
         server.stdin.close()
-        assert server.wait(timeout=20) == 0
+        assert server.wait(timeout=100) == 0
     return found
 
 

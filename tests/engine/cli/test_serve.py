@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from patience import within
 
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 
@@ -45,7 +45,7 @@ def client():
     client = Client()
     yield client
     client.process.stdin.close()
-    assert client.process.wait(timeout=10) == 0
+    assert client.process.wait(timeout=100) == 0
     client.process.stdout.close()
 
 
@@ -99,15 +99,14 @@ def test_one_run_is_cancelled_and_the_next_one_done(client, make_raster, make_mo
         pass
     client.send(type="run", id=2, arguments=["info", str(big)])
     client.send(type="ping")
-    begin = time.perf_counter()
-    client.send(type="cancel", id=1)
     kinds = []
-    while not kinds or kinds[-1] != "error":
-        event = client.next()
-        kinds.append(event["type"])
+    with within(2):
+        client.send(type="cancel", id=1)
+        while not kinds or kinds[-1] != "error":
+            event = client.next()
+            kinds.append(event["type"])
     assert "pong" in kinds
     assert event["code"] == "Cancelled"
-    assert time.perf_counter() - begin < 2
     assert not out.exists()
     assert client.until_end(2)[-1]["summary"]["width"] == 3000
 
@@ -119,9 +118,8 @@ def test_end_of_stdin_ends_a_run_and_the_server(make_raster, make_model, tmp_pat
     client.send(type="run", id=1, arguments=words)
     while client.next()["type"] != "progress":
         pass
-    begin = time.perf_counter()
-    client.process.stdin.close()
-    client.process.wait(timeout=10)
-    assert time.perf_counter() - begin < 5
+    with within(5):
+        client.process.stdin.close()
+        client.process.wait(timeout=100)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["image.tif"]
     client.process.stdout.close()

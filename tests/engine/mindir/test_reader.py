@@ -69,14 +69,14 @@ _LAST = len(field(13, 3))
 
 
 @given(st.integers(0, len(SMALL) - 1 - _LAST))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_file_that_is_cut_off_is_refused(length):
     with pytest.raises(GraphError):
         convert(SMALL[:length])
 
 
 @given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), min_size=1, max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_damaged_bytes_give_a_sentence_or_a_network(changes):
     data = bytearray(SMALL)
     for place, value in changes:

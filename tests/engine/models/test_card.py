@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.errors import CardError
 from terraspore.engine.models.card import MAX_CARD_BYTES, card_text, parse_card, read_card, write_card
@@ -102,7 +102,7 @@ def test_missing_large_and_binary_files_are_refused(tmp_path):
         read_card(path)
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(data=st.data())
 def test_any_damage_is_an_error_with_a_sentence(card, data):
     text = card_text(card)

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from terraspore.engine.errors import CheckpointError
@@ -179,7 +179,7 @@ def test_unwanted_tensors_are_checked_and_left_out(tmp_path):
         read_checkpoint(path, wanted=lambda name: name == "w")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_what_is_written_is_read_back(tmp_path, data):
     names = data.draw(
@@ -251,7 +251,7 @@ def test_every_cut_is_refused_or_a_whole_beginning(whole, tmp_path):
     assert survives(tmp_path / "x.ckpt", sealed[:-1]) is None
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=400)
 @given(at=st.floats(0, 0.999), byte=st.integers(0, 255), how=st.sampled_from(["changed", "cut", "doubled", "added"]))
 def test_any_single_damage_is_survived(whole, tmp_path, at, byte, how):
     bare, sealed = whole
@@ -269,7 +269,7 @@ def test_any_single_damage_is_survived(whole, tmp_path, at, byte, how):
             assert found is None, "the CRC must notice every damage before it"
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=200))
 def test_any_bytes_are_survived(tmp_path, content):
     survives(tmp_path / "x.ckpt", content)

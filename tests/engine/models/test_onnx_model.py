@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.errors import GraphError
@@ -99,7 +99,7 @@ def test_an_invalid_graph_is_refused():
     refused(model, "not valid ONNX")
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=400)
 @given(at=st.floats(0, 0.999), byte=st.integers(0, 255), how=st.sampled_from(["changed", "cut", "doubled"]))
 def test_any_single_damage_is_survived(at, byte, how):
     content = network().SerializeToString()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import terraspore
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.output.atomic import partial_path
 from terraspore.engine.output.journal import (
@@ -89,7 +89,7 @@ def test_what_was_not_flushed_does_not_count(tmp_path, header):
 
 
 @pytest.mark.parametrize("name", [JOURNAL, ROWS])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(place=st.floats(0, 1, exclude_max=True), how=st.sampled_from(["flip", "cut", "zero"]))
 def test_damage_costs_rows_and_never_gives_false_ones(tmp_path, header, name, place, how):
     output = tmp_path / "roads.gpkg"

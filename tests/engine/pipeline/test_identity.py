@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.cli.services import Services
 from terraspore.engine.cli.sessions import close_sessions, session_opener
@@ -45,7 +45,7 @@ def picture(rows, columns, seed=0):
     return np.random.default_rng(seed).integers(0, 250, (3, rows, columns), dtype=np.uint8)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     rows=st.integers(1, 150),
     columns=st.integers(1, 150),

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.errors import Cancelled, InferenceError
 from terraspore.engine.events import Cancellation, Progress, RecordingReporter
@@ -88,7 +88,7 @@ def broken_off(output, path, resolution, calls):
 
 
 @pytest.mark.parametrize("resolution", [None, 1.7, 0.6])
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(share=st.floats(0, 0.999), again=st.floats(0, 0.999))
 def test_broken_off_anywhere_the_result_is_the_same(make_raster, tmp_path, resolution, share, again):
     path = make_raster(picture(170, 120), nodata=0)

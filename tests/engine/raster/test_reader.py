@@ -7,7 +7,7 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 from terraspore.engine.errors import ParameterError, SourceError
@@ -202,7 +202,7 @@ def test_coarser_images_are_interpolated(make_raster):
     assert np.abs(np.diff(seen[0, 5, 2:-2].astype(int))).max() <= 6
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     rows=st.integers(1, 130),
     columns=st.integers(1, 130),

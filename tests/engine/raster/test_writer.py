@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.crs import CRS
 from terraspore.engine.errors import OutputError
@@ -33,7 +33,7 @@ def write(path, pixels, layout, step, **options):
     return writer
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(st.integers(1, 1300), st.integers(1, 700), st.integers(1, 900), st.integers(1, 2))
 def test_rows_of_any_number_come_back(tmp_path, height, width, step, bands):
     pixels = np.random.default_rng(height).integers(0, 256, (bands, height, width), dtype=np.uint8)

@@ -1,15 +1,15 @@
 """The cache, the measure of precision, the measured batch, and what is found in a machine."""
 
 import os
-import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from terraspore.engine.errors import InferenceError, OutOfMemoryError
 from terraspore.engine.models.card import Normalisation
 from terraspore.engine.runtimes import cache as cache_module
-from terraspore.engine.runtimes import hardware
+from terraspore.engine.runtimes import hardware, tuning
 from terraspore.engine.runtimes.base import failure_of
 from terraspore.engine.runtimes.cache import (
     cache_key,
@@ -95,9 +95,12 @@ def test_artificial_tiles_use_the_whole_range_at_all_scales(random_network, dtyp
     ("per_call", "per_tile", "expected"),
     [(0.004, 0.0005, 8), (0.0, 0.002, 1), (0.03, LONG_TILE, 1)],
 )
-def test_the_batch_with_the_shortest_time_wins(per_call, per_tile, expected):
+def test_the_batch_with_the_shortest_time_wins(monkeypatch, per_call, per_tile, expected):
+    now = [0.0]
+    monkeypatch.setattr(tuning, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
     def predict(tiles):
-        time.sleep(per_call + per_tile * len(tiles))
+        now[0] += per_call + per_tile * len(tiles)
         return np.zeros(tiles.shape, np.float32)
 
     assert best_batch(predict, (1, 4, 4), np.dtype(np.uint8), (1, 2, 4, 8)) == expected

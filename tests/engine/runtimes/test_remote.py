@@ -4,16 +4,16 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import until, within
 from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
 from terraspore.engine.runtimes.base import Request
 from terraspore.engine.runtimes.isolated_runtime import IsolatedOnnxRuntime, onnxruntime_python
 from terraspore.engine.runtimes.mindspore_lite_runtime import MindSporeLite, lite_python
-from terraspore.engine.runtimes.remote import HOST, RemoteHost
+from terraspore.engine.runtimes.remote import FAREWELL, HOST, RemoteHost
 
 PYTHON = Path(sys.executable)
 HELLO = 'import json, sys, os, time\nprint(json.dumps({"ok": True, "version": "1"}), flush=True)\n'
@@ -24,10 +24,10 @@ def start(tmp_path):
     """A function that starts a host with a program of the test's own, and ends it afterwards."""
     hosts = []
 
-    def begin(program, patience=20.0):
+    def begin(program):
         path = tmp_path / "program.py"
         path.write_text(HELLO + textwrap.dedent(program), encoding="utf-8")
-        hosts.append(RemoteHost(PYTHON, "any", path, patience))
+        hosts.append(RemoteHost(PYTHON, "any", path, patience=100.0))
         return hosts[-1]
 
     yield begin
@@ -70,9 +70,8 @@ def test_tiles_and_results_pass_through_mapped_files(start):
 def test_closing_ends_the_process_and_leaves_nothing(start):
     host = start(ECHO)
     pid, folder = host._process.pid, host.folder
-    begin = time.monotonic()
-    host.close()
-    assert time.monotonic() - begin < 2
+    with within(FAREWELL):  # after which it would be killed
+        host.close()
     assert not alive(pid)
     assert not folder.exists()
     host.close()
@@ -94,19 +93,18 @@ def test_failures_and_crashes_are_one_sentence(start, program, said):
 
 def test_a_dead_process_answers_no_further_command(start):
     host = start("sys.exit(3)")
-    host._process.wait(10)
+    host._process.wait(60)
     for _ in range(2):
         with pytest.raises(InferenceError, match="code 3"):
             host.ask(do="run")
 
 
 def test_a_process_that_hangs_is_ended(start):
-    host = start("time.sleep(600)", patience=1.0)
-    begin = time.monotonic()
-    with pytest.raises(InferenceError, match="no answer within 1 s"):
+    host = start("time.sleep(600)")
+    host._patience = 1.0
+    with within(3), pytest.raises(InferenceError, match="no answer within 1 s"):
         host.ask(do="run")
-    assert time.monotonic() - begin < 3
-    host._process.wait(5)
+    host._process.wait(60)
 
 
 def test_an_interpreter_that_is_none_is_refused(tmp_path):
@@ -145,7 +143,7 @@ def test_onnx_runtime_in_a_process_of_its_own_computes_and_its_crash_is_a_senten
     tiles = np.random.default_rng(0).integers(0, 251, (7, 3, 64, 64), np.uint8)
     np.testing.assert_allclose(session.predict(tiles), tiles / 250, atol=1e-6)
     session._host._process.kill()
-    session._host._process.wait(10)
+    session._host._process.wait(60)
     with pytest.raises(InferenceError, match="signal 9"):
         session.predict(tiles)
     session.close()
@@ -188,9 +186,6 @@ def test_when_the_engine_is_killed_nothing_is_left():
     pid, folder = process.stdout.readline().split()
     assert alive(int(pid))
     process.kill()
-    process.wait(10)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and (alive(int(pid)) or Path(folder).exists()):
-        time.sleep(0.05)
-    assert not alive(int(pid))
-    assert not Path(folder).exists()
+    process.wait(60)
+    until(lambda: not alive(int(pid)))
+    until(lambda: not Path(folder).exists())

@@ -45,7 +45,7 @@ plans = st.builds(
 ).filter(lambda plan: plan.count <= 400)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(plans, st.integers(1, 5), st.integers(1, 5), st.randoms(use_true_random=False))
 def test_merged_blocks_equal_the_whole_run_exactly(plan, rows, columns, random):
     blocks = list(split_plan(plan, rows, columns))
@@ -54,7 +54,7 @@ def test_merged_blocks_equal_the_whole_run_exactly(plan, rows, columns, random):
     np.testing.assert_array_equal(merge_blocks(plan, parts, CLASSES), whole_run(plan))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(plans, st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
 def test_skipped_tiles_count_as_nothing_in_both(plan, empty):
     parts = [
@@ -64,7 +64,6 @@ def test_skipped_tiles_count_as_nothing_in_both(plan, empty):
     np.testing.assert_array_equal(merge_blocks(plan, parts, CLASSES), whole_run(plan, empty))
 
 
-@settings(deadline=None)
 @given(plans)
 def test_blending_equals_the_weighted_mean_of_the_tiles(plan):
     """Against the definition, in float64, with weights that are divided by their sum."""

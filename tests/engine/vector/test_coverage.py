@@ -11,7 +11,7 @@ import pytest
 import rasterio.features
 import shapely
 from affine import Affine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
@@ -79,7 +79,7 @@ def pieces(values: np.ndarray) -> Iterator[tuple[int, int]]:
         yield from ((code, int((found == n).sum())) for n in range(1, count + 1))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(codes, st.integers(1, 9))
 def test_the_coverage_is_valid_and_equals_the_raster(values: np.ndarray, strip: int) -> None:
     geometry, code = shapes_of(cover(values, strip))
@@ -92,7 +92,7 @@ def test_the_coverage_is_valid_and_equals_the_raster(values: np.ndarray, strip: 
     assert np.array_equal(drawn, values)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     codes,
     st.integers(1, 9),
@@ -115,7 +115,7 @@ def test_strips_equal_the_whole_and_stay_valid(
         assert shapely.coverage_is_valid(one[0])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(codes, st.floats(0.5, 2.0), st.booleans())
 def test_simplified_borders_stay_within_the_tolerance(values: np.ndarray, tolerance: float, smooth: bool) -> None:
     exact, _ = shapes_of(cover(values, 512))
@@ -127,7 +127,7 @@ def test_simplified_borders_stay_within_the_tolerance(values: np.ndarray, tolera
         assert shapely.distance(vertices, other.boundary).max() <= limit
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(codes, st.integers(2, 12), st.integers(1, 9))
 def test_no_region_with_a_neighbour_is_below_the_minimum(values: np.ndarray, minimum: int, strip: int) -> None:
     geometry, _ = shapes_of(cover(values, strip, float(minimum)))
@@ -163,7 +163,7 @@ def test_a_touching_diagonal_makes_a_hole_and_not_a_broken_ring() -> None:
     assert len(outer.interiors) == 2
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(codes, st.integers(1, 9), st.floats(0.5, 3.0))
 def test_simplified_areas_sum_up_to_the_raster(values: np.ndarray, strip: int, tolerance: float) -> None:
     geometry, _ = shapes_of(cover(values + np.uint16(1), strip, 3.0, smooth=True, simplify=tolerance))
@@ -219,7 +219,7 @@ def test_runs_that_are_not_kept_give_the_same(monkeypatch: pytest.MonkeyPatch, r
     assert shapely.to_wkb(kept[0]).tolist() == shapely.to_wkb(again[0]).tolist()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(codes, st.integers(1, 9), st.sampled_from([0.0, 1.0]))
 def test_what_waits_in_a_file_comes_back_the_same(
     monkeypatch: pytest.MonkeyPatch, values: np.ndarray, strip: int, tolerance: float

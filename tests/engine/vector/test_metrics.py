@@ -74,7 +74,7 @@ def test_apls_drops_where_the_result_is_off_by_more_than_the_buffer() -> None:
     assert apls(build_network(shapely.transform(SQUARE.lines, lambda xy: xy + 1.0)), SQUARE) > 0.9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=9, unique=True))
 def test_paths_equal_those_of_networkx(corners: list[tuple[int, int]]) -> None:
     lines = [[(10.0 * a[0], 10.0 * a[1]), (10.0 * b[0], 10.0 * b[1])] for a, b in itertools.pairwise(corners)]
@@ -155,7 +155,7 @@ def test_agreement_and_drift_by_hand() -> None:
     assert area_drift(polygons, ids, classes, 1.0) == {1: -0.5, 2: 1.0}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_raster_measures_equal_those_of_counting(seed: int) -> None:
     rng = np.random.default_rng(seed)

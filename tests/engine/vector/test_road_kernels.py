@@ -56,7 +56,7 @@ def thinned_by_definition(mask: np.ndarray) -> np.ndarray:
             return now[1:-1, 1:-1]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_thinning_by_words_is_thinning_by_pixels(seed: int) -> None:
     mask = blobs(seed)
@@ -64,7 +64,7 @@ def test_thinning_by_words_is_thinning_by_pixels(seed: int) -> None:
     np.testing.assert_array_equal(thinned(mask), thinned_by_definition(mask))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_thinned_lines_lie_in_the_mask_and_connect_what_it_connects(seed: int) -> None:
     mask = blobs(seed)
@@ -85,7 +85,7 @@ def length_by_width(piece: np.ndarray) -> float:
     return float(np.hypot(np.ptp(rows) + 1, np.ptp(cols) + 1) / (2 * ndimage.distance_transform_edt(piece).max()))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_depth_is_the_distance_to_what_is_no_road(seed: int) -> None:
     mask = blobs(seed)
@@ -99,7 +99,7 @@ def test_depth_is_the_distance_to_what_is_no_road(seed: int) -> None:
     assert deepest == depth.max()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 12))
 def test_holes_are_closed_as_labels_of_the_background_say(seed: int, area: int, extent: int) -> None:
     mask = blobs(seed, 60, 90)
@@ -115,7 +115,7 @@ def test_holes_are_closed_as_labels_of_the_background_say(seed: int, area: int, 
     np.testing.assert_array_equal(closed.edges, find_surface(closed.mask[:, : mask.shape[1]], 1).edges)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_paths_cost_no_more_than_those_of_scikit_image(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -15,7 +15,7 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.errors import Cancelled, ParameterError
 from terraspore.engine.events import Cancellation, RecordingReporter, SilentReporter
@@ -144,7 +144,7 @@ def test_rotated_rasters_keep_their_place(tmp_path: Path, write_raster: Writer) 
     assert shapely.distance(shapely.points(shapely.get_coordinates(lines)), truth).max() < 1.5
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8)
 @given(st.integers(0, 1000), st.sampled_from([64, 97, 150]))
 def test_tiles_do_not_change_the_result(tmp_path: Path, write_raster: Writer, seed: int, tile: int) -> None:
     rng = np.random.default_rng(seed)

@@ -51,14 +51,14 @@ def steps_of(graph: Graph) -> list[frozenset[tuple[int, int]]]:
     return steps
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(masks)
 def test_every_link_between_pixels_is_in_exactly_one_edge(mask: np.ndarray) -> None:
     expected = sorted(map(sorted, adjacency(mask).edges))
     assert sorted(map(sorted, steps_of(trace(pixels_of(mask))))) == expected
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(masks)
 def test_edges_of_a_skeleton_lie_in_the_mask_and_join_what_it_joins(mask: np.ndarray) -> None:
     skeleton = skeletonize(mask)
@@ -70,7 +70,7 @@ def test_edges_of_a_skeleton_lie_in_the_mask_and_join_what_it_joins(mask: np.nda
     assert nx.number_connected_components(ours) == len(pieces) if graph.edges else not pieces
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(masks)
 def test_nodes_are_where_the_number_of_links_is_not_two(mask: np.ndarray) -> None:
     reference = adjacency(mask)
@@ -84,7 +84,7 @@ def test_nodes_are_where_the_number_of_links_is_not_two(mask: np.ndarray) -> Non
         assert degree == reference.degree[int(row), int(col)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(masks, st.randoms(use_true_random=False))
 def test_dissolving_keeps_steps_and_leaves_no_node_of_degree_two(mask: np.ndarray, random: object) -> None:
     graph = trace(pixels_of(mask))

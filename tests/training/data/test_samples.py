@@ -68,7 +68,7 @@ def test_normalise() -> None:
     assert got[:, 0, 0] == pytest.approx([-1.6, 1.6, 0.2 * 3.2 - 1.6], abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), bands=st.sampled_from([1, 3, 5]))
 def test_label_moves_with_its_image(seed: int, bands: int) -> None:
     # The image is its own label: bright where the label is 1. Geometry alone must keep them together.
@@ -85,7 +85,7 @@ def test_label_moves_with_its_image(seed: int, bands: int) -> None:
     assert wrong <= 0.02 * crop.size
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), height=st.integers(40, 90), width=st.integers(40, 90))
 def test_crops_stay_inside_images_that_are_large_enough(seed: int, height: int, width: int) -> None:
     matrix = placement((height, width), AugmentConfig(crop=20, scale=(0.5, 2.0)), np.random.default_rng(seed))

@@ -108,7 +108,7 @@ def test_views_beyond_their_storage_are_refused(tmp_path):
 
 
 @given(st.sampled_from(["numbers.pth", "numbers_old.pth", "ancient.th"]), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_damaged_files_give_a_sentence_or_arrays(name, data):
     content = bytearray((DATA / name).read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):

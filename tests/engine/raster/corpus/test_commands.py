@@ -19,7 +19,7 @@ import right_files
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 #: Bytes of address space that the engine may take: libraries and threads take some 3 GB of it without using them.
 LIMIT = 8 << 30
-SECONDS = 60
+SECONDS = 200
 #: Kinds of bytes with square pixels that go through a model as well: the chain behind the reader is the same for all.
 RUN = (
     "palette", "palette_for_a_model_of_one_band", "one_bit", "alpha", "mask_within", "nodata", "control_points_only",
@@ -72,7 +72,7 @@ def engine():
     engine = Engine()
     yield engine
     engine.process.stdin.close()
-    assert engine.process.wait(timeout=20) == 0
+    assert engine.process.wait(timeout=100) == 0
     assert b"Traceback" not in b"".join(engine.said)
 
 
