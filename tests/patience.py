@@ -20,7 +20,6 @@ class Stopwatch:
     """Measures from its making on, in seconds of an idle machine."""
 
     def __init__(self):
-        self._slowness = slowness()
         self._waited = _waited_seconds()
         self._begin = time.monotonic()
 
@@ -31,7 +30,7 @@ class Stopwatch:
     def idle_seconds(self):
         """Seconds since the beginning that an idle machine would have needed, too; never more than have gone by."""
         seconds, waited = self.wall_seconds(), _waited_seconds() - self._waited
-        return max(seconds - waited, 0.0) / max(self._slowness, slowness())
+        return max(seconds - waited, 0.0) / slowness()
 
 
 @contextmanager

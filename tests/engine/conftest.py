@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,51 @@ def make_raster(tmp_path):
     return make
 
 
+def write_model(folder: Path, graph: onnx.GraphProto, bands: int, classes: int, **fields) -> Path:
+    """A folder with ``graph`` and its card; ``fields`` of the card may be given."""
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    data = onnx.ModelProto.SerializeToString(model)
+    (folder / "net.onnx").write_bytes(data)
+    card = {
+        "format": 1,
+        "name": folder.name,
+        "title": "A graph of the tests",
+        "task": "roads",
+        "architecture": None,
+        "classes": [{"id": i, "name": f"class {i}", "colour": [i * 40, 80, 90]} for i in range(classes)],
+        "resolution": 1.0,
+        "bands": bands,
+        "normalisation": {"scale": 1 / 250, "mean": [0.0] * bands, "std": [1.0] * bands},
+        "dtype": "uint8",
+        "stretch": False,
+        "activation": "none",
+        "tile": 64,
+        "overlap": 16,
+        "multiple": 1,
+        "threshold": 0.5,
+        "weights": "net.onnx",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "data": "none",
+        "licence": "GPL-3.0-or-later",
+        "split": "none",
+        "figures": {},
+        "notes": "",
+        "options": {},
+        **fields,
+    }
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+def graph_of(nodes, bands: int, weights) -> onnx.GraphProto:
+    """A graph from ``image`` to ``scores``; ``weights`` are its initialisers, the last one that of the last layer."""
+    ends = (("image", bands), ("scores", weights[-1].dims[0]))
+    image, scores = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", count, "h", "w"]) for name, count in ends
+    )
+    return helper.make_graph(nodes, "graph", [image], [scores], weights)
+
+
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory):
     """A function that writes the folder of a model that is one 1x1 convolution.
@@ -58,48 +104,26 @@ def make_model(tmp_path_factory):
     ``weights`` is (classes, bands); the network gives ``weights @ (value / scale)`` at each pixel.
     """
 
-    def make(weights=((1.0, 0.0, 0.0),), *, scale=250.0, task="roads", stretch=False, **fields) -> Path:
+    def make(weights=((1.0, 0.0, 0.0),), *, scale=250.0, **fields) -> Path:
         weights = np.asarray(weights, np.float32)
         classes, bands = weights.shape
-        folder = tmp_path_factory.mktemp("model")
-        graph = helper.make_graph(
-            [helper.make_node("Conv", ["image", "weights"], ["scores"])],
-            "one_by_one",
-            [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", bands, "h", "w"])],
-            [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes, "h", "w"])],
-            [numpy_helper.from_array(weights[:, :, None, None], "weights")],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        data = onnx.ModelProto.SerializeToString(model)
-        (folder / "net.onnx").write_bytes(data)
-        card = {
-            "format": 1,
-            "name": folder.name,
-            "title": "One 1x1 convolution",
-            "task": task,
-            "architecture": None,
-            "classes": [{"id": i, "name": f"class {i}", "colour": [i * 40, 80, 90]} for i in range(classes)],
-            "resolution": 1.0,
-            "bands": bands,
-            "normalisation": {"scale": 1 / scale, "mean": [0.0] * bands, "std": [1.0] * bands},
-            "dtype": "uint8",
-            "stretch": stretch,
-            "activation": "none",
-            "tile": 64,
-            "overlap": 16,
-            "multiple": 1,
-            "threshold": 0.5,
-            "weights": "net.onnx",
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "data": "none",
-            "licence": "GPL-3.0-or-later",
-            "split": "none",
-            "figures": {},
-            "notes": "",
-            "options": {},
-            **fields,
-        }
-        (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
-        return folder
+        nodes = [helper.make_node("Conv", ["image", "weights"], ["scores"])]
+        graph = graph_of(nodes, bands, [numpy_helper.from_array(weights[:, :, None, None], "weights")])
+        fields.setdefault("normalisation", {"scale": 1 / scale, "mean": [0.0] * bands, "std": [1.0] * bands})
+        return write_model(tmp_path_factory.mktemp("model"), graph, bands, classes, **fields)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def hanging_model(tmp_path_factory):
+    """A model one tile of which takes minutes: thirty convolutions of 64 channels at 1024 x 1024."""
+    weights = [numpy_helper.from_array(np.full((64, n, 3, 3), 0.01, np.float32), f"w{n}") for n in (3, 64)]
+    weights.append(numpy_helper.from_array(np.full((1, 64, 1, 1), 0.01, np.float32), "last"))
+    names = ["image", *(f"x{i}" for i in range(31))]
+    nodes = [
+        helper.make_node("Conv", [a, "w3" if a == "image" else "w64"], [b], pads=[1, 1, 1, 1])
+        for a, b in pairwise(names)
+    ]
+    nodes.append(helper.make_node("Conv", [names[-1], "last"], ["scores"]))
+    return write_model(tmp_path_factory.mktemp("hanging"), graph_of(nodes, 3, weights), 3, 1, tile=1024)

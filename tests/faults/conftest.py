@@ -28,7 +28,7 @@ sys.path.insert(0, str(HERE))
 _spec = importlib.util.spec_from_file_location("engine_fixtures", HERE.parents[0] / "engine" / "conftest.py")
 _fixtures = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_fixtures)
-make_model = _fixtures.make_model
+make_model, hanging_model = _fixtures.make_model, _fixtures.hanging_model
 
 COMMAND = (sys.executable, "-m", "terraspore")
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1", "--json")
@@ -66,14 +66,6 @@ class Zygote:
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
-
-
-def slowness():
-    """How much longer things take than on an idle machine, 1 or more: limits in seconds are meant for an idle one."""
-    wall, used = time.perf_counter(), time.thread_time()
-    while time.thread_time() - used < 0.05:
-        pass
-    return max(1.0, (time.perf_counter() - wall) / (time.thread_time() - used))
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -162,12 +163,20 @@ def test_target_that_is_read_only_fails_before_inference(world, small_disk):
 
 def test_image_that_changes_while_it_is_read_is_noticed(world, out):
     image = out / "copy.tif"
-    shutil.copy(world.image, image)
-    started = world.start(world.words("classes", out, "--tta", image=image))
-    started.wait_for(lambda event: event.get("stage") == "infer")
+    for _ in range(10):  # on a busy machine the run can be over before this process has its turn
+        shutil.copy(world.image, image)
+        started = world.start(world.words("classes", out, "--tta", image=image))
+        started.wait_for(lambda event: event.get("stage") == "infer")
+        started.signal(signal.SIGSTOP)
+        if started.alive() and started.events()[-1]["type"] == "progress":
+            break
+        started.kill()
+        for path in out.iterdir():
+            path.unlink()
     with image.open("r+b") as file:
         file.seek(-100, 2)
         file.write(bytes(100))
+    started.signal(signal.SIGCONT)
     code, last = started.end()
     assert (code, last["code"]) == (2, "SourceChangedError"), last
     assert names(out) == ["copy.tif"]

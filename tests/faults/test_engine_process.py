@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -11,15 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-from conftest import COMMAND, ONNX, contents, names, slowness, unlocked
-from onnx import TensorProto, helper, numpy_helper
+from conftest import COMMAND, ONNX, contents, names, unlocked
+from patience import Stopwatch, slowness, until, within
 from terraspore.engine.cli.context import STOP_GRACE
 from terraspore.engine.output.journal import find_unfinished
 from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError
@@ -27,9 +23,13 @@ from terraspore.plugin.engine_process.process import EngineProcess, Launch, Limi
 from terraspore.plugin.engine_process.protocol import Progress
 
 CANCELS = int(os.environ.get("TERRASPORE_CANCELS", "50"))
-LAUNCH = Launch(COMMAND, dict(os.environ))
 #: On an idle machine.
 CANCEL_SECONDS = 2.0
+
+
+def launch():
+    """The engine with the variables of now: the tests' own cache is among them."""
+    return Launch(COMMAND, dict(os.environ))
 
 
 def words_of(world, kind, out, *more):
@@ -44,13 +44,45 @@ def is_alive(pid):
         return False
 
 
+class Trigger:
+    """Says when to cancel.
+
+    Args:
+        share: of the tiles, after which it is time; None for the start.
+        seconds: to be waited beyond that.
+    """
+
+    def __init__(self, share, seconds):
+        self._share, self._wait = share, seconds
+        self._at = time.monotonic() + seconds if share is None else None
+        self.watch = None
+
+    @classmethod
+    def of_moment(cls, moment, slower):
+        """A moment from -0.5 to 0 is half a second to none after the start, one above 1 comes behind the last tile."""
+        if moment < 0:
+            return cls(None, slower * (0.5 + moment))
+        return cls(min(moment, 1.0), slower * max(0.0, moment - 1))
+
+    def hear(self, event):
+        """Take an event of the run."""
+        if self._at is None and getattr(event, "stage", None) == "infer" and event.done >= self._share * event.total:
+            self._at = time.monotonic() + self._wait
+
+    def is_pulled(self):
+        """Whether it is time; ``watch`` runs from then on."""
+        if self.watch is None and self._at is not None and time.monotonic() >= self._at:
+            self.watch = Stopwatch()
+        return self.watch is not None
+
+
 @pytest.fixture
 def engine(world):
     """A function that starts an engine with limits that hold once it is warm; all are ended afterwards."""
     started = []
 
     def start(**limits):
-        process = EngineProcess(LAUNCH, Limits())
+        process = EngineProcess(launch(), Limits())
         started.append(process)
         process.run(["info", str(world.image)], Listener(), lambda: False)
         process.limits = Limits(**limits)
@@ -63,7 +95,8 @@ def engine(world):
 
 
 def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, reference, out, engine):
-    process = engine(unresponsive=3.0)
+    seconds = round(3 * slowness())
+    process = engine(unresponsive=float(seconds))
     words = words_of(world, "classes", out, "--tta")
     seen = []
 
@@ -81,7 +114,7 @@ def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, refe
             os.kill(process.pid, signal.SIGCONT)
             seen.clear()
 
-    with pytest.raises(EngineError, match="did not answer for 3 seconds") as caught:
+    with pytest.raises(EngineError, match=f"did not answer for {seconds} seconds") as caught:
         run_until_stopped()
     assert caught.value.code == "EngineHung"
     assert seen
@@ -91,31 +124,6 @@ def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, refe
     assert find_unfinished(out / "c.tif") is not None
     assert world.run(world.words("classes", out, "--tta", "--resume"))[0] == 0
     assert contents(out) == reference("classes", "--tta")[0]
-
-
-@pytest.fixture(scope="session")
-def hanging_model(world, scratch):
-    """A model one tile of which takes minutes: thirty convolutions of 64 channels at 1024 x 1024."""
-    weights = [numpy_helper.from_array(np.full((64, n, 3, 3), 0.01, np.float32), f"w{n}") for n in (3, 64)]
-    weights.append(numpy_helper.from_array(np.full((1, 64, 1, 1), 0.01, np.float32), "last"))
-    places = ["image", *(f"x{i}" for i in range(31))]
-    nodes = [
-        helper.make_node("Conv", [a, "w3" if a == "image" else "w64"], [b], pads=[1, 1, 1, 1])
-        for a, b in pairwise(places)
-    ]
-    nodes.append(helper.make_node("Conv", [places[-1], "last"], ["scores"]))
-    ends = [
-        helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", c, "h", "w"])
-        for n, c in (("image", 3), ("scores", 1))
-    ]
-    graph = helper.make_graph(nodes, "slow", ends[:1], ends[1:], weights)
-    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
-    folder = Path(shutil.copytree(world.roads, scratch / "hanging"))
-    (folder / "net.onnx").write_bytes(data)
-    card = json.loads((folder / "card.json").read_text())
-    card |= {"sha256": hashlib.sha256(data).hexdigest(), "tile": 1024, "name": "hanging"}
-    (folder / "card.json").write_text(json.dumps(card))
-    return folder
 
 
 def test_hanging_model_is_ended_by_the_watchdog(world, hanging_model, out, engine):
@@ -129,61 +137,34 @@ def test_hanging_model_is_ended_by_the_watchdog(world, hanging_model, out, engin
 
 
 def test_hanging_model_is_cancelled_in_time(world, hanging_model, out, engine):
-    process = engine(cancel=CANCEL_SECONDS * slowness())
+    process = engine(cancel=60.0)
     words = ["extract", "roads", str(world.image), "-o", str(out / "r.gpkg"), "--model", str(hanging_model)]
-    cancelled = threading.Event()
     # By the plan the model is loaded; the wait before it is for the first tile, which is tried.
-    timer = threading.Timer(5.0, cancelled.set)
-    timer.start()
+    trigger = Trigger(None, 5.0)
     with pytest.raises(EngineCancelledError):
-        process.run([*words, *ONNX[:-1]], Listener(), cancelled.is_set)
+        process.run([*words, *ONNX[:-1]], Listener(), trigger.is_pulled)
+    assert trigger.watch.idle_seconds() < CANCEL_SECONDS
     assert names(out) == []
-
-
-class Trigger:
-    """Says when to cancel.
-
-    Args:
-        moment: below 0 so many seconds after the start; up to 1 at this share of the tiles; above so many seconds
-            after the last tile.
-        slower: by how much the seconds are to be stretched.
-    """
-
-    def __init__(self, moment, slower):
-        self._share = min(max(moment, 0.0), 1.0)
-        self._wait = slower * (max(0.0, moment - 1) if moment > 0 else 0.5 + moment)
-        self._at = time.monotonic() + self._wait if moment < 0 else None
-        self.pulled = None
-
-    def hear(self, event):
-        """Take an event of the run."""
-        if self._at is None and getattr(event, "stage", None) == "infer" and event.done >= self._share * event.total:
-            self._at = time.monotonic() + self._wait
-
-    def is_pulled(self):
-        """Whether it is time."""
-        if self.pulled is None and self._at is not None and time.monotonic() >= self._at:
-            self.pulled = time.monotonic()
-        return self.pulled is not None
 
 
 @pytest.mark.timeout(60 + 10 * CANCELS)
 def test_cancels_at_random_moments_leave_nothing(world, reference, scratch):
     """While a process starts, a model is loaded, tiles are computed, vectors are made, and files are closed."""
     chance = random.Random(50)
-    process, seconds = EngineProcess(LAUNCH, Limits(cancel=60.0)), []
-    for number in range(CANCELS):
+    process, seconds, number = EngineProcess(launch(), Limits(cancel=60.0)), [], 0
+    # On a busy machine a run can be over before this process has its turn; then there are more of them.
+    while number < CANCELS or (len(seconds) < CANCELS / 3 and number < 5 * CANCELS):
         out = Path(tempfile.mkdtemp(dir=scratch))
         kind = ("classes", "roads", "classes")[number % 3]
         if not process.alive or number % 17 == 16:
             process.close()
-            process = EngineProcess(LAUNCH, Limits(cancel=60.0))
-        trigger = Trigger(chance.uniform(-0.5, 1.1), slowness())
+            process = EngineProcess(launch(), Limits(cancel=60.0))
+        trigger = Trigger.of_moment(chance.uniform(-0.5, 1.1), slowness())
         try:
             process.run(words_of(world, kind, out, "--tta"), Listener(event=trigger.hear), trigger.is_pulled)
         except EngineCancelledError:
-            took = time.monotonic() - trigger.pulled
-            seconds.append((took / slowness(), took))
+            took = trigger.watch.wall_seconds()
+            seconds.append((trigger.watch.idle_seconds(), took))
             assert names(out) == []
             if took > STOP_GRACE:  # native code had to be ended with its process, which goes right behind its last word
                 process.close()
@@ -191,11 +172,12 @@ def test_cancels_at_random_moments_leave_nothing(world, reference, scratch):
             assert contents(out) == reference(kind, "--tta")[0]
             assert names(out) == sorted(contents(out))
         shutil.rmtree(out)
+        number += 1
     process.close()
     assert not process.alive
     slowest, measured = max(seconds)
-    print(f"{len(seconds)} of {CANCELS} were cancelled; the slowest took {measured:.2f} s, {slowest:.2f} s when idle")
-    assert len(seconds) > CANCELS / 3, "most of the runs were over before they were cancelled"
+    print(f"{len(seconds)} of {number} were cancelled; the slowest took {measured:.2f} s, {slowest:.2f} s when idle")
+    assert len(seconds) >= CANCELS / 3, "most of the runs were over before they were cancelled"
     assert slowest < CANCEL_SECONDS
 
 
@@ -221,10 +203,8 @@ def test_dead_parent_ends_the_engine_and_its_run_goes_on(world, reference, out):
             if event["type"] == "progress" and event["done"] > event["total"] / 2:
                 break
         parent.kill()
-    begin = time.monotonic()
-    while is_alive(pid) and time.monotonic() - begin < 20:
-        time.sleep(0.02)
-    assert time.monotonic() - begin < 5 * slowness()
+    with within(5):
+        until(lambda: not is_alive(pid), 100)
     assert unlocked(out)
     standing = contents(out)
     if not standing:
@@ -237,6 +217,7 @@ def test_dead_parent_ends_the_engine_and_its_run_goes_on(world, reference, out):
 def test_two_runs_on_one_output(world, reference, out):
     first = world.start(world.words("roads", out, "--tta"))
     first.wait_for(lambda event: event["type"] == "plan")
+    first.signal(signal.SIGSTOP)  # or it could be over before the others have asked
     for words in (
         world.words("roads", out),
         world.words("roads", out, output=out / "other.gpkg"),
@@ -249,6 +230,7 @@ def test_two_runs_on_one_output(world, reference, out):
         assert str(out / "p.tif") in last["text"] or str(out / "r.gpkg") in last["text"]
         assert last["hint"].startswith("Wait for its end")
         assert [event["type"] for event in second.events()] == ["error"]
+    first.signal(signal.SIGCONT)
     code, last = first.end()
     assert code == 0, last
     assert contents(out) == reference("roads", "--tta")[0]

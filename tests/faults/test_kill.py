@@ -42,8 +42,10 @@ def kill_in_the_middle(world, out, **image):
 def test_killed_at_random_moments_every_resume_gives_the_identical_result(world, reference, out, kind):
     expected, seconds = reference(kind, SLOW)
     chance = random.Random(kind)
-    resumed = 0
-    for _ in range(KILLS):
+    resumed = kills = 0
+    # On a busy machine a run can be over before this process has its turn; such a kill says nothing.
+    while kills < KILLS or (resumed < KILLS / 4 and kills < 10 * KILLS):
+        kills += 1
         words = world.words(kind, out, SLOW)
         kill_at(world.start(words), chance.uniform(0.1, 1.3), seconds)
         while True:
@@ -63,7 +65,7 @@ def test_killed_at_random_moments_every_resume_gives_the_identical_result(world,
         shutil.rmtree(out)
         out.mkdir()
     assert resumed >= KILLS / 4, "most of the kills came too early for a resume to be tried"
-    print(f"{KILLS} kills of {kind}, {resumed} resumes from a journal")
+    print(f"{kills} kills of {kind}, {resumed} resumes from a journal")
 
 
 def test_a_real_process_killed_at_a_tile_goes_on_where_it_was(world, reference, out):

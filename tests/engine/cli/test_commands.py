@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -10,14 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 import terraspore
-from onnx import TensorProto, helper, numpy_helper
 from patience import until, within
 from terraspore.engine.output.lock import is_locked
 
@@ -199,36 +196,10 @@ def test_stopping_takes_less_than_two_seconds_and_leaves_nothing(make_model, tmp
     assert left in ([[], [".unfinished"]] if how == "end of stdin" else [[]])
 
 
-def slow_model(folder):
-    """A model one tile of which takes minutes: thirty convolutions of 64 channels at 1024 x 1024."""
-    weights = [numpy_helper.from_array(np.full((64, n, 3, 3), 0.01, np.float32), f"w{n}") for n in (3, 64)]
-    weights.append(numpy_helper.from_array(np.full((1, 64, 1, 1), 0.01, np.float32), "last"))
-    names = ["image", *(f"x{i}" for i in range(31))]
-    nodes = [
-        helper.make_node("Conv", [a, "w3" if a == "image" else "w64"], [b], pads=[1, 1, 1, 1])
-        for a, b in pairwise(names)
-    ]
-    nodes.append(helper.make_node("Conv", [names[-1], "last"], ["scores"]))
-    ends = [
-        helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", c, "h", "w"])
-        for n, c in (("image", 3), ("scores", 1))
-    ]
-    graph = helper.make_graph(nodes, "slow", ends[:1], ends[1:], weights)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    data = model.SerializeToString()
-    (folder / "net.onnx").write_bytes(data)
-    card = json.loads((folder / "card.json").read_text())
-    card |= {"sha256": hashlib.sha256(data).hexdigest(), "tile": 1024}
-    (folder / "card.json").write_text(json.dumps(card))
-    return folder
-
-
-def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, make_model, tmp_path):
+def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, hanging_model, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    words = extract_words(
-        make_raster(crossing()), slow_model(make_model()), out, f"--probability={out}/p.tif", "--json"
-    )
+    words = extract_words(make_raster(crossing()), hanging_model, out, f"--probability={out}/p.tif", "--json")
     process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True)
     until(lambda: is_locked(out / "roads.gpkg"))  # from here on the run hears of signals
     time.sleep(4)  # in which the first tile is tried, where the machine is not too busy for that
