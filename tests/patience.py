@@ -20,7 +20,7 @@ class Stopwatch:
     """Measures from its making on, in seconds of an idle machine."""
 
     def __init__(self):
-        self._waited = _waited_seconds()
+        self._waited = waited_seconds()
         self._begin = time.monotonic()
 
     def wall_seconds(self):
@@ -29,7 +29,7 @@ class Stopwatch:
 
     def idle_seconds(self):
         """Seconds since the beginning that an idle machine would have needed, too; never more than have gone by."""
-        seconds, waited = self.wall_seconds(), _waited_seconds() - self._waited
+        seconds, waited = self.wall_seconds(), waited_seconds() - self._waited
         return max(seconds - waited, 0.0) / slowness()
 
 
@@ -59,7 +59,8 @@ def slowness():
     return max(1.0, (time.perf_counter() - wall) / (time.thread_time() - used))
 
 
-def _waited_seconds():
+def waited_seconds():
+    """For how long processes have had to wait for a processor or a disk since the machine was started."""
     total = 0
     for path in _PRESSURE:
         with suppress(OSError):  # other systems, and kernels that do not measure it

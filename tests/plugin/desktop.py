@@ -27,7 +27,8 @@ def run_desktop(folder, config, seconds):
     """
     out = folder / "out"
     out.mkdir(parents=True)
-    told = {**config, "out": str(out), "bystander": [sys.executable, str(HERE / "bystander.py")]}
+    told = {**config, "out": str(out), "tests": str(HERE.parent)}
+    told["bystander"] = [sys.executable, str(HERE / "bystander.py")]
     (folder / "config.json").write_text(json.dumps(told))
     keep = ("LANG", "LC_ALL", "TMPDIR")
     environment = {name: os.environ[name] for name in keep if name in os.environ}

@@ -10,6 +10,7 @@ are QGIS's or the plugin's.
 import json
 import os
 import subprocess
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -21,6 +22,9 @@ from qgis.PyQt.QtWidgets import QApplication, QDialogButtonBox, QPushButton, QTo
 from qgis.utils import iface, plugins
 
 CONFIG = json.loads(Path(os.environ["DESKTOP_CONFIG"]).read_text())
+sys.path.append(CONFIG["tests"])
+from patience import Stopwatch
+
 OUT = Path(CONFIG["out"])
 REPORT = {"steps": [], "shots": []}
 BEAT_MS = 10
@@ -219,12 +223,13 @@ def cancel():
     yield pause(0.3)
     QgsProject.instance().removeMapLayer(layer.id())
     yield pause(0.3)
+    yield lambda: ended or iface.mainWindow().findChild(QPushButton, "terraspore-cancel") is not None
     button = iface.mainWindow().findChild(QPushButton, "terraspore-cancel")
     assert button is not None and not ended
-    begin = time.monotonic()
+    watch = Stopwatch()
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     yield lambda: bool(ended)
-    REPORT["cancel_seconds"] = round(time.monotonic() - begin, 2)
+    REPORT["cancel_seconds"] = round(watch.idle_seconds(), 2)
     yield pause(1.2)
     bar = iface.messageBar().currentItem()
     REPORT["cancel_message"] = bar.text() if bar else ""

@@ -1,9 +1,9 @@
 """What the dialogs hand over, and what they say, without a window on a screen."""
 
 import re
-import time
 
 import pytest
+from event_loop import spin
 from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
@@ -90,12 +90,9 @@ def test_estimate_is_that_of_the_plan(open_dialog):
     assert dialog._note.text() == "600 × 500 pixels at 1 m; tiles: about 9."
 
 
-def ask_plan(dialog, seconds=60):
+def ask_plan(dialog):
     QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
-    end = time.monotonic() + seconds
-    while dialog._asking is not None and time.monotonic() < end:
-        QCoreApplication.processEvents()
-        time.sleep(0.01)
+    spin(lambda: dialog._asking is None, 200)
     return dialog._note.text()
 
 
@@ -128,10 +125,7 @@ def test_dialog_may_be_closed_while_it_waits_for_the_plan(open_dialog, settings,
         QCoreApplication.processEvents()
     dialog.reject()
     sip.delete(dialog)
-    end = time.monotonic() + 20
-    while not ended and time.monotonic() < end:
-        QCoreApplication.processEvents()
-        time.sleep(0.01)
+    spin(lambda: ended)
     assert len(ended) == 1
 
 

@@ -4,12 +4,11 @@ import json
 import os
 import shutil
 import subprocess
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
-from qgis.PyQt.QtCore import QCoreApplication
+from event_loop import spin
 
 HERE = Path(__file__).parent
 ENGINE_PYTHON = os.environ.get("TERRASPORE_TEST_PYTHON", HERE.parents[1] / ".venv" / "bin" / "python")
@@ -42,11 +41,7 @@ def add(plugin, settings, tmp_path, qgis_app):
         for field, text in facts.items():
             dialog.texts[field].setText(text)
         dialog.accept()
-        end = time.monotonic() + 60
-        while dialog._work is not None and time.monotonic() < end:
-            QCoreApplication.processEvents()
-            time.sleep(0.01)
-        assert dialog._work is None
+        spin(lambda: dialog._work is None, 200)
         return added[0] if added else dialog.message.text()
 
     return add

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from patience import until, within
 from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError, EngineMissingError, ProtocolError
 from terraspore.plugin.engine_process.host import EngineHost
 from terraspore.plugin.engine_process.process import EngineProcess, Launch, Limits, Listener
@@ -34,10 +35,9 @@ def engine():
 
 @pytest.fixture
 def impatient():
-    """The same with a client that waits for seconds only; it has said something, so that its start is no part of it."""
-    process = EngineProcess(make_launch(), Limits(unresponsive=30.0, stalled=30.0))
+    """The same, having said something: a test may let it wait for seconds only, of which its start is no part."""
+    process = EngineProcess(make_launch(), Limits(unresponsive=100.0, stalled=100.0))
     process.run(["echo"], Listener(), never)
-    process.limits = Limits(unresponsive=1.5, stalled=3.0)
     yield process
     process.kill()
 
@@ -95,14 +95,14 @@ def test_cancel_ends_every_run_within_two_seconds(how):
     engine = EngineProcess(make_launch())
     engine.run(["echo"], Listener(), never)
     begin = time.monotonic()
-    with pytest.raises(EngineCancelledError):
+    with within(2.3), pytest.raises(EngineCancelledError):
         engine.run([how], Listener(), lambda: time.monotonic() - begin > 0.3)
-    assert time.monotonic() - begin < 2.3
     engine.close()
     assert is_gone(engine.pid)
 
 
 def test_cancel_that_the_engine_follows_keeps_it_alive(engine):
+    engine.limits = Limits(cancel=60.0)
     begin = time.monotonic()
     with pytest.raises(EngineCancelledError):
         engine.run(["slow"], Listener(), lambda: time.monotonic() - begin > 0.3)
@@ -111,15 +111,15 @@ def test_cancel_that_the_engine_follows_keeps_it_alive(engine):
 
 
 def test_stopped_process_is_ended(impatient):
-    begin = time.monotonic()
-    with pytest.raises(EngineError, match="did not answer for 2 seconds") as caught:
+    impatient.limits = Limits(unresponsive=1.5, stalled=100.0)
+    with within(4), pytest.raises(EngineError, match="did not answer for 2 seconds") as caught:
         impatient.run(["stop"], Listener(), never)
     assert caught.value.code == "EngineHung"
-    assert time.monotonic() - begin < 4
     assert is_gone(impatient.pid)
 
 
 def test_run_without_progress_is_ended_though_the_process_answers(impatient):
+    impatient.limits = Limits(unresponsive=100.0, stalled=3.0)
     with pytest.raises(EngineError, match="made no progress for 3 seconds"):
         impatient.run(["stall"], Listener(), never)
     assert is_gone(impatient.pid)
@@ -183,19 +183,14 @@ def test_host_keeps_the_process_and_closes_it():
 def test_host_ends_an_idle_process_in_time():
     host = EngineHost()
     pid = host.run(make_launch(), ["echo"], Listener(), never, keep_seconds=0.3).summary["pid"]
-    deadline = time.monotonic() + 4
-    while not is_gone(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert is_gone(pid)
+    until(lambda: is_gone(pid))
 
 
 def test_closing_the_host_cancels_what_runs():
     host = EngineHost()
     threading.Timer(0.5, host.close).start()
-    begin = time.monotonic()
-    with pytest.raises(EngineCancelledError):
+    with within(3), pytest.raises(EngineCancelledError):
         host.run(make_launch(), ["slow"], Listener(), never)
-    assert time.monotonic() - begin < 3
     assert host.processes() == []
 
 
@@ -221,9 +216,6 @@ def test_engine_ends_when_qgis_is_killed(inputs, tmp_path):
         pid = int(parent.stdout.readline())
         assert parent.stdout.readline().strip() == "Plan"
         parent.kill()
-    begin = time.monotonic()
-    while not is_gone(pid) and time.monotonic() - begin < 8:
-        time.sleep(0.05)
-    assert is_gone(pid)
-    assert time.monotonic() - begin < 5
+    with within(5):
+        until(lambda: is_gone(pid))
     assert list(tmp_path.iterdir()) == []

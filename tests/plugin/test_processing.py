@@ -1,9 +1,9 @@
 """Every algorithm through ``processing.run``, with the real engine and with one that fails."""
 
-import time
 from pathlib import Path
 
 import pytest
+from patience import within
 from qgis.core import (
     QgsApplication,
     QgsFeature,
@@ -208,11 +208,10 @@ def test_cancel_leaves_nothing(plugin, image, tmp_path, settings, fake_python, m
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("terraspore:extractroads")
     feedback = Feedback()
     feedback.progressChanged.connect(lambda _share: feedback.cancel())
-    begin = time.monotonic()
-    results, _good = algorithm.run(
-        {"INPUT": image, "OUTPUT": str(tmp_path / "a.gpkg")}, QgsProcessingContext(), feedback
-    )
-    assert time.monotonic() - begin < 3
+    with within(3):
+        results, _good = algorithm.run(
+            {"INPUT": image, "OUTPUT": str(tmp_path / "a.gpkg")}, QgsProcessingContext(), feedback
+        )
     assert results == {}
     assert list(tmp_path.glob("*.gpkg")) == []
 

@@ -36,7 +36,7 @@ def call(no_user_settings, inputs, tmp_path):
         environment.pop("PYTHONPATH", None)
         environment.update(TERRASPORE_MODELS_FOLDER=str(inputs / "models"), TERRASPORE_ROAD_MODEL="bright-is-road")
         environment.update(TERRASPORE_CACHE_FOLDER=str(CACHE), **variables)
-        done = subprocess.run([program(), *words], env=environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([program(), *words], env=environment, capture_output=True, text=True, timeout=280)
         return done.returncode, done.stdout + done.stderr
 
     return call

@@ -4,11 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 import zipfile
 from pathlib import Path
 
 import pytest
+from event_loop import spin
 from qgis.core import (
     QgsApplication,
     QgsGeometry,
@@ -20,7 +20,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.gui import QgsMapCanvas, QgsMessageBar
-from qgis.PyQt.QtCore import QCoreApplication, QEvent, QObject, QTimer
+from qgis.PyQt.QtCore import QObject, QTimer
 from qgis.PyQt.QtWidgets import QApplication, QMessageBox
 from terraspore.__about__ import __version__
 from terraspore.engine.output.journal import JournalWriter, begin_journal, find_unfinished
@@ -150,25 +150,16 @@ def start(plugin, settings, image, tmp_path, fake_python, monkeypatch):
     parent.deleteLater()
 
 
-def wait(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        QCoreApplication.processEvents()
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        time.sleep(0.005)
-    assert condition()
-
-
 def test_message_may_be_closed_while_the_run_goes_on(start):
     run, bar, ended = start("slow")
     shares = []
     run.task.progressChanged.connect(shares.append)
-    wait(lambda: run._progress is not None)
+    spin(lambda: run._progress is not None)
     bar.popWidget()
-    wait(lambda: run._progress is None)
-    wait(lambda: shares)
+    spin(lambda: run._progress is None)
+    spin(lambda: shares)
     run.cancel()
-    wait(lambda: ended and bar.currentItem() is not None)
+    spin(lambda: ended and bar.currentItem() is not None)
     assert bar.currentItem().text() == "Cancelled; nothing was written."
 
 
@@ -191,7 +182,7 @@ def test_message_of_a_result_fits_into_the_bar(qgis_app, text, short):
 def test_failure_says_what_is_kept(start, inputs, tmp_path):
     leave_unfinished(tmp_path / "roads.gpkg", inputs / "image.tif")
     _, bar, ended = start("killed")
-    wait(lambda: ended and bar.currentItem() is not None and "memory" in bar.currentItem().text())
+    spin(lambda: ended and bar.currentItem() is not None and "memory" in bar.currentItem().text())
     assert ended == [False]
     text = bar.currentItem().text()
     assert text.endswith("42 % are finished and kept; start it again to continue from there.")
@@ -200,9 +191,9 @@ def test_failure_says_what_is_kept(start, inputs, tmp_path):
 def test_cancelling_an_engine_that_does_not_hear_leaves_nothing(start, inputs, tmp_path):
     leave_unfinished(tmp_path / "roads.gpkg", inputs / "image.tif")
     run, bar, ended = start("stop")
-    wait(lambda: run._progress is not None)
+    spin(lambda: run._progress is not None)
     run.cancel()
-    wait(lambda: ended and bar.currentItem() is not None)
+    spin(lambda: ended and bar.currentItem() is not None)
     assert bar.currentItem().text() == "Cancelled; nothing was written."
     assert list(tmp_path.glob(".*")) == []
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 import os
-import time
 
 import pytest
+from event_loop import spin
 from qgis.core import QgsSettings
 
 
@@ -113,7 +113,6 @@ def test_page_shows_the_size_of_the_cache_and_empties_it(module, plugin, tmp_pat
 
 def test_page_may_be_closed_while_its_work_goes_on(module, plugin, monkeypatch, fake_python):
     from qgis.PyQt import sip
-    from qgis.PyQt.QtCore import QCoreApplication
     from terraspore.plugin.options.page import OptionsPage
 
     monkeypatch.setenv("FAKE_ENGINE", "steps")
@@ -124,10 +123,7 @@ def test_page_may_be_closed_while_its_work_goes_on(module, plugin, monkeypatch, 
     said, task = [], page.engine._work
     task.succeeded.connect(said.append)
     sip.delete(page)
-    end = time.monotonic() + 20
-    while not said and time.monotonic() < end:
-        QCoreApplication.processEvents()
-        time.sleep(0.01)
+    spin(lambda: said)
     assert said == ["Done."]
 
 

@@ -1,0 +1,17 @@
+"""Waiting as QGIS does it: while Qt's events go on."""
+
+import time
+
+from patience import until
+from qgis.PyQt.QtCore import QCoreApplication, QEvent
+
+
+def spin(condition, seconds=100.0):
+    """Serve events, deletions among them, until ``condition()`` holds; fail after ``seconds``."""
+    return until(condition, seconds, _serve)
+
+
+def _serve():
+    QCoreApplication.processEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    time.sleep(0.005)
