@@ -89,7 +89,7 @@ def make_grid(
     scale = (size[0] / counts[0], size[1] / counts[1])
     return Grid(
         crs=crs,
-        transform=transform * Affine.scale(*scale),
+        transform=transform @ Affine.scale(*scale),
         width=counts[0],
         height=counts[1],
         resolution=math.sqrt(pixel[0] * scale[0] * pixel[1] * scale[1]),
@@ -117,7 +117,7 @@ def restrict(grid: Grid, extent: Extent) -> Grid:
             f"The extent {_say(extent)} is empty: it is xmin,ymin,xmax,ymax with xmin < xmax and ymin < ymax."
         )
     back = ~grid.transform
-    corners = [back * point for point in ((xmin, ymin), (xmin, ymax), (xmax, ymin), (xmax, ymax))]
+    corners = [back @ point for point in ((xmin, ymin), (xmin, ymax), (xmax, ymin), (xmax, ymax))]
     # A billionth of a pixel is rounding, not a wish for another column.
     x0, y0 = (max(0, math.floor(min(values) + 1e-6)) for values in zip(*corners, strict=True))
     x1 = min(grid.width, math.ceil(max(x for x, _ in corners) - 1e-6))
@@ -133,7 +133,7 @@ def cut(grid: Grid, x0: int, y0: int, x1: int, y1: int) -> Grid:
     """Columns ``x0:x1`` and rows ``y0:y1`` of ``grid`` as a grid of their own on the same lattice."""
     return Grid(
         crs=grid.crs,
-        transform=grid.transform * Affine.translation(x0, y0),
+        transform=grid.transform @ Affine.translation(x0, y0),
         width=x1 - x0,
         height=y1 - y0,
         resolution=grid.resolution,

@@ -48,8 +48,8 @@ def _steps(transform: Affine, width: int, height: int) -> list[tuple[tuple[float
     """Start and end, in world coordinates, of the central column step and the central row step."""
     x, y = width / 2, height / 2
     return [
-        (transform * (x - 0.5, y), transform * (x + 0.5, y)),
-        (transform * (x, y - 0.5), transform * (x, y + 0.5)),
+        (transform @ (x - 0.5, y), transform @ (x + 0.5, y)),
+        (transform @ (x, y - 0.5), transform @ (x, y + 0.5)),
     ]
 
 

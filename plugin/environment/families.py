@@ -10,6 +10,7 @@ from dataclasses import dataclass
 #: The engine's own requirements: the same as ``dependencies`` in pyproject.toml (a test compares them).
 _ENGINE = (
     "numpy>=1.24",
+    "affine>=3",
     "rasterio>=1.3.9",
     "pyproj>=3.5",
     "shapely>=2.1",

@@ -211,7 +211,7 @@ def _write_chip(
         "width": image.shape[2],
         "dtype": "uint8",
         "crs": grid.crs,
-        "transform": grid.transform * rasterio.Affine.translation(*corner),
+        "transform": grid.transform @ rasterio.Affine.translation(*corner),
         "compress": "deflate",
         "photometric": "rgb" if len(image) == 3 else "minisblack",
     }

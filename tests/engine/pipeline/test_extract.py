@@ -122,7 +122,7 @@ def test_polygons_elsewhere_are_refused(make_raster, make_model, opener, tmp_pat
 
 def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_model, opener, tmp_path):
     fine = np.repeat(np.repeat(crossing()[:, :100, :100], 3, axis=1), 3, axis=2)
-    image = make_raster(fine, transform=TRANSFORM * Affine.scale(1 / 3))
+    image = make_raster(fine, transform=TRANSFORM @ Affine.scale(1 / 3))
     target = tmp_path / "probability.tif"
     request = ClassRequest(ImageRequest(image, str(make_model(task="segmentation")), runtime=ONNX), probability=target)
     extract_classes(request, ("segmentation",), opener, RecordingReporter(), Cancellation())
@@ -133,7 +133,7 @@ def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_mo
 
 
 def test_coarse_image_is_remarked_on(make_raster, make_model, opener, tmp_path):
-    image = make_raster(crossing()[:, :20, :20], transform=TRANSFORM * Affine.scale(10))
+    image = make_raster(crossing()[:, :20, :20], transform=TRANSFORM @ Affine.scale(10))
     model, reporter = str(make_model(task="segmentation")), RecordingReporter()
     request = ClassRequest(ImageRequest(image, model, runtime=ONNX), probability=tmp_path / "p.tif")
     extract_classes(request, ("segmentation",), opener, reporter, Cancellation())
@@ -190,7 +190,7 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp
     onnx.save(model, tmp_path / "net.onnx")
     truth = np.random.default_rng(4).integers(0, 3, (9, 9)).repeat(10, axis=0).repeat(10, axis=1)
     pixels = np.stack([np.where(truth == i, 200, 60) for i in range(3)]).astype(np.uint8)
-    image = make_raster(pixels, transform=TRANSFORM * Affine.scale(0.5))
+    image = make_raster(pixels, transform=TRANSFORM @ Affine.scale(0.5))
     request = ClassRequest(
         ImageRequest(image, str(tmp_path / "net.onnx"), runtime=ONNX),
         tmp_path / "v.gpkg",

@@ -11,7 +11,7 @@ from terraspore.engine.raster.grid import make_grid, restrict
 
 turned = st.builds(
     lambda turn, sx, sy, flip: (
-        Affine.translation(3e5, 5e6) * Affine.rotation(turn) * Affine.scale(sx, -sy if flip else sy)
+        Affine.translation(3e5, 5e6) @ Affine.rotation(turn) @ Affine.scale(sx, -sy if flip else sy)
     ),
     st.floats(0, 360),
     st.floats(0.1, 10),
@@ -25,8 +25,8 @@ def test_grid_has_the_footprint_of_the_source(transform, width, height, resoluti
     pixel = (math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e))
     grid = make_grid(None, transform, (width, height), pixel, resolution)
     for x, y in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        expected = transform * (x * width, y * height)
-        assert grid.transform * (x * grid.width, y * grid.height) == pytest.approx(expected, abs=1e-3)
+        expected = transform @ (x * width, y * height)
+        assert grid.transform @ (x * grid.width, y * grid.height) == pytest.approx(expected, abs=1e-3)
 
 
 @given(st.integers(200, 5000), st.floats(0.1, 5), st.floats(0.2, 5))
@@ -52,17 +52,17 @@ def test_none_keeps_the_pixels():
 def test_extent_is_covered_by_whole_pixels_of_the_same_lattice(transform, resolution, data):
     pixel = (math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e))
     whole = make_grid(None, transform, (1000, 800), pixel, resolution)
-    x, y = transform * (data.draw(st.floats(100, 900)), data.draw(st.floats(100, 700)))
+    x, y = transform @ (data.draw(st.floats(100, 900)), data.draw(st.floats(100, 700)))
     size = data.draw(st.floats(1, 30))
     part = restrict(whole, (x, y, x + size, y + size))
-    shift = ~whole.transform * part.transform
+    shift = ~whole.transform @ part.transform
     assert shift.a == pytest.approx(1)
     assert shift.c == pytest.approx(round(shift.c), abs=1e-4)
     assert shift.f == pytest.approx(round(shift.f), abs=1e-4)
     assert part.offset == (round(shift.c), round(shift.f))
     for corner in ((x, y), (x + size, y), (x, y + size), (x + size, y + size)):
-        column, row = ~part.transform * corner
-        outside = ~whole.transform * corner
+        column, row = ~part.transform @ corner
+        outside = ~whole.transform @ corner
         if 0 <= outside[0] <= whole.width and 0 <= outside[1] <= whole.height:
             assert -1e-4 <= column <= part.width + 1e-4
             assert -1e-4 <= row <= part.height + 1e-4

@@ -74,7 +74,7 @@ def test_only_control_points_are_warped_to_their_place(make_raster):
     path = make_raster(PIXELS, crs=CRS.from_epsg(32618), transform=None, gcps=points)
     with open_source(path) as source:
         assert source.pixel == pytest.approx((10 / 0.9996, 10 / 0.9996), rel=1e-3)
-        assert source.transform * (0, 0) == pytest.approx((400_000, 4_000_000))
+        assert source.transform @ (0, 0) == pytest.approx((400_000, 4_000_000))
         assert source.picture_bands == (1,)
         assert "control points" in source.remarks[0]
 

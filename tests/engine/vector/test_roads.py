@@ -136,10 +136,10 @@ def test_lengths_widths_and_areas_are_true_metres_in_any_crs(tmp_path: Path, wri
 
 
 def test_rotated_rasters_keep_their_place(tmp_path: Path, write_raster: Writer) -> None:
-    transform = Affine.translation(200_000, 900_000) * Affine.rotation(30) * Affine.scale(1, -1)
+    transform = Affine.translation(200_000, 900_000) @ Affine.rotation(30) @ Affine.scale(1, -1)
     run(write_raster(drawing(CROSS), transform=transform), tmp_path / "roads.gpkg")
     lines, _ = read(tmp_path / "roads.gpkg", "roads")
-    truth = shapely.MultiLineString([[transform * (x + 0.5, y + 0.5) for x, y in line] for line in CROSS])
+    truth = shapely.MultiLineString([[transform @ (x + 0.5, y + 0.5) for x, y in line] for line in CROSS])
     assert shapely.hausdorff_distance(shapely.union_all(lines), truth) < 12  # the drawing goes 10 m over the edge
     assert shapely.distance(shapely.points(shapely.get_coordinates(lines)), truth).max() < 1.5
 

@@ -36,7 +36,7 @@ def vectors(path: Path, geometry: list, geometry_type: str, crs: str = "EPSG:326
 
 
 def world(column: float, row: float) -> tuple[float, float]:
-    return TRANSFORM * (column, row)
+    return TRANSFORM @ (column, row)
 
 
 def test_roads_get_their_width_on_the_ground(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_roads_get_their_width_on_the_ground(tmp_path: Path) -> None:
     with rasterio.open(image) as source:
         assert np.array_equal(chip, source.read()[:, 50:100, 50:100].transpose(1, 2, 0))
     with rasterio.open(out / "train" / "images" / "x000050_y000050.tif") as stored:
-        assert stored.transform * (0, 0) == world(50, 50)
+        assert stored.transform @ (0, 0) == world(50, 50)
         assert stored.crs.to_epsg() == 32633
 
 
