@@ -102,8 +102,10 @@ class RowStore:
         for top in range(row // BLOCK * BLOCK, row + height, BLOCK):
             self._read_blocks((top // BLOCK * self._across + first) * BLOCK**2, blocks)
             begin, end = max(row, top), min(row + height, top + BLOCK)
-            band = blocks[:, begin - top : end - top].transpose(1, 0, 2).reshape(end - begin, -1)
-            out[begin - row : end - row] = band[:, left : left + width]
+            for place, block in enumerate(blocks):
+                west = place * BLOCK - left  # the block's first column in the window, maybe before it
+                part = block[begin - top : end - top, max(-west, 0) : width - west]
+                out[begin - row : end - row, max(west, 0) : west + BLOCK] = part
         return out
 
     def _flush(self) -> None:

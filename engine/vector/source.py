@@ -84,8 +84,10 @@ class LevelSource(ABC):
         top, left = max(row, 0), max(col, 0)
         bottom, right = min(row + height, self.shape[0]), min(col + width, self.shape[1])
         levels = self.read(top, left, bottom - top, right - left)
-        pad = ((top - row, row + height - bottom), (left - col, col + width - right))
-        return np.pad(levels, pad, mode="reflect") if any(pad[0] + pad[1]) else levels
+        margins = (top - row, row + height - bottom, left - col, col + width - right)
+        if not any(margins):
+            return levels
+        return np.asarray(cv2.copyMakeBorder(levels, *margins, cv2.BORDER_REFLECT_101), np.uint8)
 
 
 class RasterLevels(LevelSource):

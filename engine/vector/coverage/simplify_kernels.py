@@ -17,6 +17,8 @@ WORD = 32
 LARGEST = (1 << 30) - 1
 #: More than any triangle's area.
 LATE = 1 << 30
+#: The size of a triangle that may not be taken off; more than any other.
+NEVER = 1 << 31
 
 
 @kernel
@@ -156,13 +158,19 @@ def is_within(points: NDArray[np.int64], p: int, i: int, q: int, square: float) 
 
 
 @kernel
-def triangle_area(points: NDArray[np.int64], p: int, i: int, q: int) -> int:
-    """Twice the area of the triangle of three points, at most ``LARGEST``."""
+def triangle_size(points: NDArray[np.int64], p: int, i: int, q: int, is_middle: bool, square: float) -> int:
+    """When the triangle of three points is taken off: the smaller, the sooner.
+
+    Twice its area, at most ``LARGEST``, and ``LATE`` more for a middle; ``NEVER`` where ``i`` is more than
+    sqrt(``square``) away from the line between ``p`` and ``q``.
+    """
+    if square_away(points, p, q, i) > square:
+        return NEVER
     cross: int = abs(
         (points[i, 0] - points[p, 0]) * (points[q, 1] - points[p, 1])
         - (points[q, 0] - points[p, 0]) * (points[i, 1] - points[p, 1])
     )
-    return min(cross, LARGEST)
+    return min(cross, LARGEST) + (LATE if is_middle else 0)
 
 
 @kernel
@@ -180,7 +188,13 @@ def push(heap: Ints, size: int, key: int) -> int:
 def pop(heap: Ints, size: int) -> int:
     """Take the smallest key, ``heap[0]``, from a binary heap of ``size`` keys; returns its new size."""
     size -= 1
-    key = heap[size]
+    replace_first(heap, size, heap[size])
+    return size
+
+
+@kernel
+def replace_first(heap: Ints, size: int, key: int) -> None:
+    """Put a key in the place of the smallest one, ``heap[0]``, of a binary heap of ``size`` keys."""
     at, below = 0, 1
     while below < size:
         if below + 1 < size and heap[below + 1] < heap[below]:
@@ -190,7 +204,6 @@ def pop(heap: Ints, size: int) -> int:
         heap[at] = heap[below]
         at, below = below, 2 * below + 1
     heap[at] = key
-    return size
 
 
 @kernel
@@ -218,23 +231,33 @@ def thin_arcs(
     keep = np.ones(points.shape[0], np.bool_)
     most = max(0, (start[1:] - start[:-1]).max())
     before, after, size = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
-    # Keys are areas and numbers of points. Every point that is dropped adds two to those of the beginning.
-    heap = np.empty(3 * most, np.int64)
+    # Keys are sizes and numbers of points. A triangle that has grown keeps its key, ``queued``, until that comes up,
+    # since most grow more than once until then. Every point that is dropped adds at most two to the keys there are.
+    queued, heap = np.empty(most, np.int64), np.empty(3 * most, np.int64)
     square = tolerance * tolerance
     for arc in range(start.size - 1):
         first = start[arc]
         count = start[arc + 1] - first
-        own = points[first : first + count]
+        own, late = points[first : first + count], middle[first : first + count]
         waiting = 0
         for n in range(count):
-            before[n], after[n] = n - 1, n + 1
+            before[n], after[n], queued[n] = n - 1, n + 1, NEVER
             if 0 < n < count - 1:
-                size[n] = triangle_area(own, n - 1, n, n + 1) + (LATE if middle[first + n] else 0)
-                waiting = push(heap, waiting, size[n] << 32 | n)
+                size[n] = triangle_size(own, n - 1, n, n + 1, late[n], square)
+                if size[n] < NEVER:
+                    queued[n] = size[n]
+                    waiting = push(heap, waiting, size[n] << 32 | n)
         while waiting > 0:
             area, i = heap[0] >> 32, heap[0] & 0xFFFFFFFF
+            if queued[i] == area != size[i] < NEVER:
+                queued[i] = size[i]
+                replace_first(heap, waiting, size[i] << 32 | i)
+                continue
             waiting = pop(heap, waiting)
-            if not keep[first + i] or size[i] != area:
+            if queued[i] != area:
+                continue  # it had a key that came sooner
+            queued[i] = NEVER
+            if size[i] == NEVER:
                 continue
             p, q = before[i], after[i]
             # Where the three lie on a straight line, the line stays what it is.
@@ -245,6 +268,8 @@ def thin_arcs(
             after[p], before[q] = q, p
             for n in (p, q):
                 if 0 < n < count - 1:
-                    size[n] = triangle_area(own, before[n], n, after[n]) + (LATE if middle[first + n] else 0)
-                    waiting = push(heap, waiting, size[n] << 32 | n)
+                    size[n] = triangle_size(own, before[n], n, after[n], late[n], square)
+                    if size[n] < queued[n]:
+                        queued[n] = size[n]
+                        waiting = push(heap, waiting, size[n] << 32 | n)
     return keep

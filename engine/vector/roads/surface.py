@@ -37,12 +37,13 @@ class SurfaceReader:
     def codes(self, row: int, height: int) -> NDArray[np.uint8]:
         """Codes of some rows."""
         reach, width = self._options.blur_reach, self.shape[1]
-        levels = self._source.read_padded(row - reach, -reach, height + 2 * reach, width + 2 * reach)
-        self._read = row, height, levels[reach : reach + height, reach : reach + width]
+        # At the sides the Gaussian itself mirrors what is inside.
+        levels = self._source.read_padded(row - reach, 0, height + 2 * reach, width)
+        inner = slice(reach, reach + height)
+        self._read = row, height, levels[inner]
         if int(levels.max()) < self._options.level:  # and a blurred level is not above the highest
             return np.full((height, width), NO_ROAD, np.uint8)
-        smooth = blur(levels, self._options.sigma, reach)[reach : reach + height, reach : reach + width]
-        return np.asarray(cv2.LUT(smooth, self._table), np.uint8)
+        return np.asarray(cv2.LUT(blur(levels, self._options.sigma, reach)[inner], self._table), np.uint8)
 
     def confidence(self, row: int, height: int) -> NDArray[np.uint8]:
         """The levels themselves."""

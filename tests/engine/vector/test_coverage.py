@@ -19,6 +19,7 @@ from terraspore.engine.errors import DiskFullError, OutputError
 from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify, spill, store
 from terraspore.engine.vector.coverage.build import CoveragePart, build_coverage
 from terraspore.engine.vector.coverage.options import CODES
+from terraspore.engine.vector.coverage.simplify_kernels import thin_arcs
 from terraspore.engine.vector.ground import Ground
 
 codes = st.integers(1, 4).flatmap(
@@ -287,3 +288,36 @@ def test_polygons_come_in_parts_of_limited_size(monkeypatch: pytest.MonkeyPatch)
     assert len(parts) > 3 * len(whole)
     assert all(part.points <= 40 or len(part.geometry) == 1 for part in parts)
     assert shapely.to_wkb(shapes_of(whole)[0]).tolist() == shapely.to_wkb(shapes_of(parts)[0]).tolist()
+
+
+def plainly_thinned(line: np.ndarray, late: np.ndarray, tolerance: float) -> list[int]:
+    """What ``thin_arcs`` does without guards, by looking at all triangles again for each point that goes."""
+    points, kept = line.astype(float), list(range(len(line)))
+    refused: set[tuple[int, int, int]] = set()
+    while True:
+        found = []
+        for p, i, q in zip(kept, kept[1:], kept[2:], strict=False):
+            one, two = points[i] - points[p], points[q] - points[p]
+            area = abs(one[0] * two[1] - one[1] * two[0])
+            if (p, i, q) not in refused:
+                found.append(((late[i], area, i), (p, i, q)))
+        if not found:
+            return kept
+        (_, area, _), (p, i, q) = min(found)
+        chord = shapely.LineString([points[p], points[q]])
+        if area and max(chord.distance(shapely.Point(points[k])) for k in range(p + 1, q)) > tolerance + 1e-9:
+            refused.add((p, i, q))
+        else:
+            kept.remove(i)
+
+
+@given(
+    steps=arrays(np.int64, st.tuples(st.integers(2, 30), st.just(2)), elements=st.integers(0, 3)),
+    late=arrays(np.bool_, 31),
+    tolerance=st.sampled_from([0.9, 1.7, 3.1]),
+)
+def test_the_smallest_triangle_goes_first(steps: np.ndarray, late: np.ndarray, tolerance: float) -> None:
+    line = np.concatenate((np.zeros((1, 2), np.int64), np.cumsum(steps, axis=0)))
+    start, guards = np.array([0, len(line)], np.int64), np.zeros((128, 4), np.uint32)
+    keep = thin_arcs(line, start, late[: len(line)], tolerance, guards)
+    assert np.flatnonzero(keep).tolist() == plainly_thinned(line, late, tolerance)
