@@ -19,6 +19,7 @@ from ..raster.row_store import RowStore
 from ..raster.writer import Bytes, Layout, RowWriter, class_layout, probability_layout
 from ..vector.roads.options import RoadOptions
 from .fingerprint import make_fingerprint
+from .libraries import RoadLibraries
 from .live import live_roads
 from .prepare import Prepared, prepare
 from .products import Product, Write, class_product, probability_product
@@ -58,15 +59,17 @@ def extract_roads(
     with ExitStack() as stack:
         stack.enter_context(claim_outputs(request.image.image, [request.output, request.probability]))
         rows = stack.enter_context(temporary_file(request.output, ".rows"))
-        with prepare(request.image, ("roads",), open_session, reporter) as run:
+        libraries = RoadLibraries()
+        with prepare(request.image, ("roads",), libraries.beside(open_session), reporter) as run:
             threshold = run.model.card.threshold if request.threshold is None else request.threshold
             options = RoadOptions(**{**request.options, "threshold": threshold})
-            _check_space(run.grid, {request.probability or rows: len(run.model.card.classes)}, request.output)
+            kept = {} if request.probability is None else {request.probability: len(run.model.card.classes)}
+            _check_space(run.grid, kept, request.output, plain=1)
             fingerprint = make_fingerprint(run, request.image, {"rasters": "probability"})
             words: Words = {"resume": request.resume, "reporter": reporter, "cancellation": cancellation}
             log = stack.enter_context(kept_for_resume(run, fingerprint, request.output, **words))
             store = stack.enter_context(RowStore(rows, (run.grid.height, run.grid.width), request.output))
-            words = {"store": store, "reporter": reporter, "cancellation": cancellation}
+            words = {"libraries": libraries, "store": store, "reporter": reporter, "cancellation": cancellation}
             live = stack.enter_context(live_roads(run, request, options, **words))
             counts = _write_probability(run, request.probability, live.write, reporter, cancellation, log=log)
         stack.enter_context(_removed_on_cancel([request.probability]))
@@ -232,6 +235,7 @@ def _vectorize(
         reporter=reporter,
         cancellation=cancellation,
         layer=request.layer,
+        name=request.image.image.name,
     )
     return summary.figures()
 
@@ -254,19 +258,21 @@ def _raster(path: Path, final: Path, grid: Grid, layout: Layout) -> Iterator[Wri
         writer.verify(partial)
 
 
-def _check_space(grid: Grid, bands: Mapping[Path, int], main: Path) -> None:
+def _check_space(grid: Grid, bands: Mapping[Path, int], main: Path, plain: int = 0) -> None:
     """Raise where there is not even the space for well compressed rasters: the run would fail hours later.
 
     Args:
         grid: size of the rasters.
         bands: of each raster.
         main: the output that the journal stands beside, which is as large as all rasters.
+        plain: bytes of each pixel that are kept as they are beside ``main`` while the run lasts.
     """
-    needed = Counter({main: sum(bands.values())})
+    pixels = grid.width * grid.height
+    needed = Counter({main: (sum(bands.values()) or plain) * pixels // _COMPRESSION + plain * pixels})
     for path, count in bands.items():
-        needed[next((one for one in needed if one.parent == path.parent), path)] += count
-    for path, count in needed.items():
-        check_target(path, needed_bytes=grid.width * grid.height * count // _COMPRESSION)
+        needed[next((one for one in needed if one.parent == path.parent), path)] += count * pixels // _COMPRESSION
+    for path, size in needed.items():
+        check_target(path, needed_bytes=size)
 
 
 @contextmanager

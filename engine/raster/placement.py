@@ -48,7 +48,7 @@ def place(dataset: DatasetReader, path: Path, pixel_size: float | None, stack: E
     only = "has ground control points without a coordinate system" if points else "has no georeference"
     raise SourceError(
         f"The image {path} {only}, so its place and scale are not known.",
-        "Give the size of its pixels in metres with --pixel-size.",
+        "Give the size of its pixels in metres with --pixel-size, or georeference it first for a result in its place.",
     )
 
 

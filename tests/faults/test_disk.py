@@ -150,6 +150,18 @@ def test_damaged_image_names_the_place(world, out, damage):
     assert not [name for name in names(out) if "partial" in name or "lock" in name]
 
 
+def test_space_for_the_levels_of_roads_is_asked_for_before_inference(world, small_disk):
+    """They lie on the disk as they are while the run lasts: a byte for each of the 630,000 pixels."""
+    disk = small_disk("512k")
+    started = world.start(world.words("roads", disk))
+    code, last = started.end()
+    assert (code, last["code"]) == (2, "DiskFullError"), last
+    assert "needs 0.7 MB or more, but its disk has 0.5 MB free" in last["text"]
+    assert "progress" not in [event["type"] for event in started.events()]
+    subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+    assert world.run(world.words("roads", disk))[0] == 0
+
+
 def test_target_that_is_read_only_fails_before_inference(world, small_disk):
     disk = small_disk("1m")
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)

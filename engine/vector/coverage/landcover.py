@@ -129,6 +129,7 @@ def vectorize_landcover(
     crs: object | None = None,
     layer: str = LAYER,
     class_colours: Mapping[int, Colour] | None = None,
+    name: str | None = None,
 ) -> CoverageSummary:
     """Make a coverage of a class raster: polygons without gaps and overlaps, in the layer ``landcover``.
 
@@ -145,6 +146,7 @@ def vectorize_landcover(
         crs: CRS of the output; that of the raster where None.
         layer: name of the layer.
         class_colours: colours by class id for the layer's style; else those of the raster's palette.
+        name: what the person knows the raster as; else the name of its file.
 
     Raises:
         SourceError: a raster cannot be used.
@@ -159,7 +161,7 @@ def vectorize_landcover(
         reader = ClassReader(dataset, band, options.nodata, sure)
         ground = Ground(dataset.crs, dataset.transform)
         if not ground.is_metric:
-            reporter.emit(Message(f"{classes.name} has no CRS: its units are taken as metres.", "warning"))
+            reporter.emit(Message(f"{name or classes.name} has no CRS: its units are taken as metres.", "warning"))
         described = {**metadata, **{f"coverage.{name}": str(value) for name, value in asdict(options).items()}}
         styles: dict[str, str] = {}  # filled when it is known which classes occur, and stored when the file is closed
         writer = stack.enter_context(
