@@ -10,7 +10,7 @@ import click
 from ..pipeline.extract import extract_classes, extract_roads
 from ..pipeline.request import ClassRequest, RoadRequest
 from .context import json_option, run_reported
-from .options import PATH, image_options, image_request, resume_option
+from .options import GEOTIFF, PATH, image_options, image_request, resume_option
 from .services import current_services
 from .sessions import session_opener
 
@@ -23,7 +23,7 @@ def extract() -> None:
 @extract.command()
 @image_options
 @click.option("-o", "--output", type=PATH, required=True, help="Vector file to write, .gpkg for all layers in one.")
-@click.option("--probability", type=PATH, help="Keep the probability raster in this GeoTIFF.")
+@click.option("--probability", type=GEOTIFF, help="Keep the probability raster in this GeoTIFF.")
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), metavar="T", help="From which probability on; else the model's."
 )
@@ -41,13 +41,13 @@ def roads(image: Path, output: Path, areas: bool | None, as_json: bool, **words:
     run_reported(as_json, lambda reporter, cancellation: extract_roads(request, opener, reporter, cancellation))
 
 
-@extract.command()
+@extract.command(short_help="Extract the land cover of IMAGE as polygons.")
 @image_options
 @click.option("-o", "--output", type=PATH, required=True, help="Vector file to write.")
-@click.option("--classes", type=PATH, help="Keep the class raster in this GeoTIFF.")
-@click.option("--confidence", type=PATH, help="Keep the probability of the class of each pixel in this GeoTIFF.")
-@click.option("--probability", type=PATH, help="Keep the probabilities of all classes in this GeoTIFF.")
-@click.option("--minimum-area", type=click.FloatRange(0), metavar="M2", help="Smallest polygon in square metres.")
+@click.option("--classes", type=GEOTIFF, help="Keep the class raster in this GeoTIFF.")
+@click.option("--confidence", type=GEOTIFF, help="Keep the probability of the class of each pixel in this GeoTIFF.")
+@click.option("--probability", type=GEOTIFF, help="Keep the probabilities of all classes in this GeoTIFF.")
+@click.option("--minimum-area", type=click.FloatRange(0), metavar="M2", help="Smallest polygon. [16 pixels]")
 @resume_option
 @json_option
 def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bool, **words: Any) -> None:

@@ -30,7 +30,8 @@ def info(
         start = time.perf_counter()
         with open_source(image, pixel_size, subdataset) as source:
             facts = describe_source(source, resolution)
-        text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in facts.items() if value is not None)
+        shown = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in facts.items()}
+        text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in shown.items() if value is not None)
         return Result(outputs={}, summary=facts, seconds=time.perf_counter() - start, text=text)
 
     run_reported(as_json, work)

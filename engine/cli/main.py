@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from ...__about__ import __version__
 from ..errors import Cancelled, OutOfMemoryError, TerraSporeError
 from ..events import Failure, to_json
 from ..raster.environment import configure_environment
@@ -41,6 +42,7 @@ class LazyGroup(click.Group):
 
     def __init__(self, package: str, table: CommandTable) -> None:
         super().__init__(name="terraspore", help="Roads and land cover from imagery, as vector layers.")
+        click.version_option(__version__, prog_name="terraspore", message="%(prog)s %(version)s")(self)
         self._package = package
         self._table = dict(table)
 
@@ -107,7 +109,7 @@ def _options(arguments: Sequence[str]) -> Sequence[str]:
 def as_failure(error: BaseException) -> Failure:
     """The event for whatever ended a command."""
     if isinstance(error, click.ClickException):
-        return Failure(code="UsageError", text=error.format_message(), exit_code=2)
+        return Failure(code="UsageError", text=error.format_message(), hint=_where_to_look(error), exit_code=2)
     if isinstance(error, TerraSporeError):
         return Failure.of(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -122,6 +124,16 @@ def as_failure(error: BaseException) -> Failure:
         text=f"A fault of the program: {type(error).__name__} in {place.name}, line {place.lineno}: {error}.",
         hint="Please report it; with TERRASPORE_TRACEBACK=1 in the environment the details are shown.",
     )
+
+
+def _where_to_look(error: click.ClickException) -> str | None:
+    """The words that there are, where a sub-command is missing or unknown; else which help has them."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return None
+    if isinstance(context.command, click.Group):
+        return f"Behind '{context.command_path}' comes one of: {', '.join(context.command.list_commands(context))}."
+    return f"'{context.command_path} --help' says what there is."
 
 
 def _tell(failure: Failure, services: Services, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 
 import click
@@ -13,6 +14,7 @@ from .context import json_option, run_reported
 from .table import table
 
 _MEGABYTE = 1e6
+_WIDTH = 100  # of the lines of a paragraph
 
 
 @click.command()
@@ -62,9 +64,10 @@ def model_facts(model: Model) -> dict[str, float | int | str | None]:
 
 
 def _listing(found: tuple[Model, ...]) -> str:
+    """A table of what is short, and below it a paragraph a model of what is not."""
     if not found:
         return "There are no models."
-    headings = ("name", "task", "network", "m/pixel", "tile", "MB", "figures", "licence")
+    headings = ("name", "task", "network", "m/pixel", "tile", "MB")
     rows = [
         (
             model.card.name,
@@ -73,13 +76,21 @@ def _listing(found: tuple[Model, ...]) -> str:
             f"{model.card.resolution:g}",
             str(model.card.tile),
             f"{model.weights.stat().st_size / _MEGABYTE:.1f}",
-            _figures(model.card),
-            model.card.licence,
         )
         for model in found
     ]
-    return table(headings, rows)
+    return "\n\n".join([table(headings, rows), *(_paragraph(model.card) for model in found)])
 
 
-def _figures(card: ModelCard) -> str:
-    return ", ".join(f"{name} {value:.3g}" for name, value in card.figures.items()) or "none"
+def _paragraph(card: ModelCard) -> str:
+    figures = ", ".join(f"{name} {value:.3g}" for name, value in card.figures.items()) or "none measured"
+    parts = (
+        f"classes: {', '.join(entry.name for entry in card.classes)}",
+        f"figures: {figures}",
+        f"licence: {card.licence}",
+    )
+    return "\n".join([f"{card.name}: {card.title}", *(_wrapped(part) for part in parts)])
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)

@@ -10,7 +10,7 @@ import click
 from ..pipeline.extract import extract_classes
 from ..pipeline.request import ClassRequest
 from .context import json_option, run_reported
-from .options import PATH, image_options, image_request, resume_option
+from .options import GEOTIFF, PATH, image_options, image_request, resume_option
 from .services import current_services
 from .sessions import session_opener
 
@@ -19,10 +19,10 @@ ANY_TASK = ("segmentation", "landcover", "roads")
 
 @click.command()
 @image_options
-@click.option("-o", "--output", type=PATH, required=True, help="GeoTIFF of classes to write.")
+@click.option("-o", "--output", type=GEOTIFF, required=True, help="GeoTIFF of classes to write.")
 @click.option("--vectors", type=PATH, help="Vector file of the classes' polygons to write.")
-@click.option("--confidence", type=PATH, help="GeoTIFF of the probability of each pixel's class.")
-@click.option("--probability", type=PATH, help="GeoTIFF of the probabilities of all classes.")
+@click.option("--confidence", type=GEOTIFF, help="GeoTIFF of the probability of each pixel's class.")
+@click.option("--probability", type=GEOTIFF, help="GeoTIFF of the probabilities of all classes.")
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), metavar="T", help="For models of one class; else the model's."
 )

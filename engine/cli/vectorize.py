@@ -83,7 +83,7 @@ def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, 
     _run(as_json, _auto, job, words)
 
 
-@vectorize.command()
+@vectorize.command(short_help="Make a road network of road probabilities or a mask.")
 @shared_options
 @road_option("threshold", "Probability from which a pixel is road. [0.5]", "P")
 @road_option("strong", "Probability that a connected piece must reach. [threshold + (1 - threshold) / 4]", "P")
@@ -115,7 +115,7 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
     _run(as_json, _roads, job, words)
 
 
-@vectorize.command()
+@vectorize.command(short_help="Make polygons of a raster of classes.")
 @shared_options
 @click.option("--confidence", type=PATH, help="Raster of the same size with the probability of each pixel's class.")
 @click.option("--minimum-area", type=METRES, metavar="M2", help="Minimum mapping unit; 0 keeps all. [16 pixels]")

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import rasterio
 import terraspore
+from affine import Affine
 from patience import until, within
+from terraspore.__about__ import __version__
 from terraspore.engine.output.lock import is_locked
 
 ROOT = Path(terraspore.__file__).parent
@@ -92,7 +94,10 @@ def test_a_mistake_is_one_sentence(tmp_path, as_json):
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["nonsense"], "nonsense"),
+        (["nonsense"], "'nonsense'. Behind 'terraspore' comes one of: extract, segment, "),
+        (["extract", "a.tif"], "Behind 'terraspore extract' comes one of: landcover, roads."),
+        (["segment", "a.tif", "-o", "b.png"], "must end in .tif or .tiff"),
+        (["segment", "a.tif"], "'terraspore segment --help' says what there is."),
         (["extract", "roads"], "IMAGE"),
         (["extract", "roads", "a.tif", "-o", "b.gpkg", "--extent=1,2,3"], "xmin,ymin,xmax,ymax"),
         (["extract", "roads", "a.tif", "-o", "b.gpkg", "--bands=a"], "1,2,3"),
@@ -117,6 +122,22 @@ def test_info_says_what_an_image_is(make_raster):
     assert facts["grid_width"] == 100
 
 
+def test_an_image_without_georeference_needs_the_size_of_its_pixels(make_raster, make_model, tmp_path):
+    image = make_raster(crossing(), crs=None, transform=Affine.identity())
+    model = make_model(np.eye(3), task="landcover")
+    words = ["extract", "landcover", image, "-o", tmp_path / "c.gpkg", "--model", model]
+    done = call(*words, *ONNX, "--json")
+    assert done.returncode == 2
+    assert "--pixel-size" in events(done.stdout)[-1]["hint"]
+    done = call(*words, *ONNX, "--pixel-size=0.1", "--json")
+    assert done.returncode == 0, done.stderr
+    said = [event["text"] for event in events(done.stdout) if event["type"] == "message"]
+    assert said == [
+        "image.tif has no georeference; 0.1 m per pixel is assumed.",
+        "image.tif has no CRS: its units are taken as metres.",
+    ]
+
+
 def test_help_imports_nothing_heavy_and_names_every_command():
     done = call("--help", command=(sys.executable, "-X", "importtime", "-m", "terraspore"))
     assert done.returncode == 0
@@ -126,6 +147,10 @@ def test_help_imports_nothing_heavy_and_names_every_command():
     heavy = {"numpy", "rasterio", "shapely", "onnx", "onnxruntime", "openvino", "mindspore", "numba", "scipy", "cv2"}
     assert "click" in imported
     assert not heavy & imported
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert call("--version").stdout == f"terraspore {__version__}\n"
 
 
 def test_the_environments_settings_of_gdal_are_ignored(make_raster):

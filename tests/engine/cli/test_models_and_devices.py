@@ -47,8 +47,10 @@ def test_models_are_listed_with_figures_and_licence(command, folder):
     code, text, _ = command("models")
     assert code == 0
     (line,) = [line for line in text.splitlines() if line.startswith("good ")]
-    assert "iou 0.512" in line
-    assert "CC0-1.0" in line
+    assert line.split()[1:] == ["roads", "onnx", "1", "64", "0.0"]
+    (paragraph,) = [part for part in text.split("\n\n") if part.startswith("good: ")]
+    assert paragraph.splitlines()[1:] == ["  classes: class 0", "  figures: iou 0.512", "  licence: CC0-1.0"]
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_models_as_facts_and_faults_as_warnings(command, folder):
