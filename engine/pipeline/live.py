@@ -1,15 +1,14 @@
 """Vectors of rows that are still being computed: lines and areas are looked for while the network goes on.
 
-Nothing of it has to be loaded before the first tile: the libraries for vectors are imported in a thread, too.
+Nothing of it has to be loaded before the first tile (see ``libraries``).
 """
 
 from __future__ import annotations
 
-import importlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,18 +16,14 @@ import numpy as np
 from ..events import Cancellation, Event, Progress, Reporter
 from ..raster.row_store import Bytes, RowStore
 from ..raster.writer import PROBABILITY_LEVELS, stored_place
-from ..threads import start_thread
 from ..vector.roads.beside import beside
 from ..vector.roads.options import RoadOptions
+from .libraries import RoadLibraries
 from .prepare import Prepared
 from .request import RoadRequest
 
 if TYPE_CHECKING:
     from ..vector.roads.network import RoadSummary
-
-
-#: Seconds between looks at whether the run is cancelled.
-_POLL = 0.05
 
 
 class HeldReporter:
@@ -96,6 +91,7 @@ def live_roads(
     request: RoadRequest,
     options: RoadOptions,
     *,
+    libraries: RoadLibraries,
     store: RowStore,
     reporter: Reporter,
     cancellation: Cancellation,
@@ -106,6 +102,7 @@ def live_roads(
         run: what decides the rows.
         request: where the roads go.
         options: of the roads.
+        libraries: being loaded.
         store: where the rows will be.
         reporter: hears of them once they are waited for.
         cancellation: of the run.
@@ -114,11 +111,8 @@ def live_roads(
     place = stored_place(run.grid)
     metadata = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
 
-    loaded = _load_libraries()
-
     def make(stop: Cancellation) -> RoadSummary:
-        while not loaded.wait(_POLL):
-            stop.check()
+        libraries.wait(stop)
         from ..output.vectors import check_vectors
         from ..vector.roads.network import vectorize_levels
         from ..vector.source import StoredLevels
@@ -139,22 +133,3 @@ def live_roads(
             yield LiveRoads(store, work, held)
         finally:
             store.give_up()
-
-
-def _load_libraries() -> threading.Event:
-    """Import what vectors need, in a thread that nobody has to wait for: it takes seconds on a busy machine.
-
-    Returns:
-        What is set when they are there, or cannot be imported.
-    """
-    loaded = threading.Event()
-
-    def load() -> None:
-        try:
-            with suppress(ImportError):  # whoever needs them imports them again, and raises
-                importlib.import_module("..vector.roads.network", __package__)
-        finally:
-            loaded.set()
-
-    start_thread(threading.Thread(target=load, name="load-libraries", daemon=True))
-    return loaded

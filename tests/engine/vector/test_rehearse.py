@@ -1,0 +1,58 @@
+"""What is loaded before the first row of a raster is there."""
+
+import subprocess
+import sys
+
+import pytest
+from terraspore.engine.vector.accelerate import ACCELERATED
+
+PROGRAM = """
+import sys
+import numpy as np
+from affine import Affine
+from terraspore.engine.events import Cancellation, SilentReporter
+from terraspore.engine.vector.ground import Ground
+from terraspore.engine.vector.roads.build import build_graph
+from terraspore.engine.vector.roads.lines import road_lines
+from terraspore.engine.vector.roads.options import RoadOptions
+from terraspore.engine.vector.roads.rehearse import rehearse
+from terraspore.engine.vector.roads.surface import road_areas
+from terraspore.engine.vector.source import Encoding, LevelSource
+
+
+class Levels(LevelSource):
+    def __init__(self):
+        super().__init__((900, 700), Affine.identity(), None, Encoding("levels", 0.004))
+        self.levels = np.random.default_rng(1).integers(0, 90, self.shape, dtype=np.uint8)
+        for place in range(100, 700, 150):
+            self.levels[:, place : place + 9] = self.levels[place : place + 9] = 230
+        self.levels[300:330] = 0
+
+    def read(self, row, col, height, width):
+        return self.levels[row : row + height, col : col + width].copy()
+
+
+def loaded():
+    kernels = [value for name, module in sys.modules.items() if name.startswith("terraspore.")
+               for value in vars(module).values() if hasattr(value, "signatures")]
+    return {(kernel.__name__, signature) for kernel in kernels for signature in kernel.signatures}
+
+
+rehearse()
+before = loaded()
+source, options, nobody = Levels(), RoadOptions(), (SilentReporter(), Cancellation())
+graph = build_graph(source, options, 1.0, *nobody)
+assert graph.edges > 10
+list(road_lines(graph, Ground(None, Affine.identity()), smooth=3.0, simplify=1.0, levels=250))
+list(road_areas(source, Ground(None, Affine.identity()), options, *nobody))
+print(len(before), *sorted(name for name, _ in loaded() - before))
+"""
+
+
+@pytest.mark.skipif(not ACCELERATED, reason="numba is not installed")
+def test_a_rehearsal_loads_every_kernel_that_roads_need() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    count, *late = done.stdout.split()
+    assert int(count) > 30
+    assert not late
