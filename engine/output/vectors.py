@@ -42,6 +42,8 @@ DRIVERS = {
 }
 #: The older version of the format opens without a warning in QGIS 3.22 with GDAL 3.6, too.
 _DATASET_OPTIONS = {"GPKG": {"VERSION": "1.2"}}
+#: Formats that keep entries of metadata with a layer.
+_WITH_METADATA = ("GPKG", "FlatGeobuf")
 #: The largest .shp or .dbf file, bytes.
 _SHAPEFILE_LIMIT = 2**31 - 1
 
@@ -155,7 +157,7 @@ class VectorWriter:
     ) -> None:
         crs = self.crs or self.source_crs
         options = {"geometry_name": GEOMETRY_COLUMN} if self.driver == "GPKG" else {}
-        metadata = dict(self.metadata) if self.driver == "GPKG" and not append else None
+        metadata = None if append else dict(self.metadata)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # a raster without a CRS has been reported before
@@ -169,8 +171,9 @@ class VectorWriter:
                     geometry_type=kind,
                     crs=crs.to_wkt() if crs is not None else None,
                     append=append,
-                    dataset_metadata=metadata if not append and len(self.paths) == 1 else None,
-                    layer_metadata=metadata,
+                    dataset_metadata=metadata if self.driver == "GPKG" and len(self.paths) == 1 else None,
+                    layer_metadata=metadata if self.driver in _WITH_METADATA else None,
+                    layer_options=_described(metadata) if self.driver == "GeoJSON" and metadata else None,
                     dataset_options=_DATASET_OPTIONS.get(self.driver) if not append else None,
                     **options,
                 )
@@ -195,7 +198,8 @@ def open_vectors(
         final: the file; its suffix says the format.
         source_crs: CRS of the geometries that will come, or None.
         crs: CRS of the file; that of the geometries where None.
-        metadata: what made the layers: model, hash, parameters. Stored with the layers of a GeoPackage.
+        metadata: what made the layers: model, hash, parameters. Stored with the layers of a GeoPackage or FlatGeobuf,
+            and as the description of a GeoJSON; other formats have no place for it.
         styles: QML documents by layer, stored in a GeoPackage.
 
     Raises:
@@ -213,6 +217,11 @@ def open_vectors(
         if writer.driver == "GPKG" and writer.counts:
             used = {layer: qml for layer, qml in (styles or {}).items() if layer in writer.counts}
             add_styles(writer._temporary[""], final, used)
+
+
+def _described(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The option with which GeoJSON takes its one text about a layer: a line for each entry."""
+    return {"DESCRIPTION": "\n".join(f"{name}={value}" for name, value in metadata.items())}
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:

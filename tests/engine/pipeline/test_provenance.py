@@ -56,3 +56,19 @@ def test_classes(image, make_model, tmp_path):
     words = [image, f"--model={model}", f"--output={tmp_path / 's.tif'}", f"--vectors={tmp_path / 's.gpkg'}", *ONNX]
     assert run(["segment", *words]) == 0
     assert of_raster(tmp_path / "s.tif") == of_vectors(tmp_path / "s.gpkg") == digest
+
+
+@pytest.mark.parametrize("suffix", ["fgb", "geojson"])
+def test_formats_of_one_layer_a_file(image, make_model, tmp_path, suffix):
+    model = make_model()
+    digest = hashlib.sha256((model / "net.onnx").read_bytes()).hexdigest()
+    words = [image, f"--model={model}", f"--output={tmp_path / f'r.{suffix}'}", *ONNX]
+    assert run(["extract", "roads", *words, "--threshold=0.375"]) == 0
+    files = sorted(tmp_path.glob(f"r*.{suffix}"))
+    assert len(files) == 3
+    for path in files:
+        metadata = pyogrio.read_info(path)["layer_metadata"]
+        if suffix == "geojson":
+            metadata = dict(line.split("=", 1) for line in metadata["DESCRIPTION"].splitlines())
+        assert metadata["MODEL_SHA256"] == digest
+        assert metadata["THRESHOLD"] == "0.375"
