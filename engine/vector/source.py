@@ -15,7 +15,7 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
@@ -90,27 +90,51 @@ class LevelSource(ABC):
         return np.asarray(cv2.copyMakeBorder(levels, *margins, cv2.BORDER_REFLECT_101), np.uint8)
 
 
-class RasterLevels(LevelSource):
-    """A band of an opened raster file."""
+class MaskedBand:
+    """A band of an opened raster file, with its mask.
 
-    def __init__(self, dataset: Any, band: int, encoding: Encoding) -> None:
-        super().__init__((int(dataset.height), int(dataset.width)), dataset.transform, dataset.crs, encoding)
-        self._dataset = dataset
-        self._band = band
-        self._nodata = dataset.nodatavals[band - 1]
-        self._masked = any(flag.value > 1 and flag.value != 8 for flag in dataset.mask_flag_enums[band - 1])
+    Args:
+        dataset: the file.
+        band: from 1.
+    """
 
-    def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
-        """Read a window; see ``LevelSource.read``."""
+    def __init__(self, dataset: Any, band: int) -> None:
+        self.name = str(dataset.name)
+        self.nodata: float | None = dataset.nodatavals[band - 1]
+        self._dataset, self._band = dataset, band
+        # A nodata value is looked up like any other value; masks of other kinds are read.
+        self._masked = any(
+            flag not in (MaskFlags.all_valid, MaskFlags.nodata) for flag in dataset.mask_flag_enums[band - 1]
+        )
+
+    def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """The values of a window, and which of them are known; None where all are but for the nodata value.
+
+        Raises:
+            SourceError: the file is damaged.
+        """
         window = Window(col, row, width, height)
         try:
             values = self._dataset.read(self._band, window=window)
             known = self._dataset.read_masks(self._band, window=window) > 0 if self._masked else None
         except RasterioError as error:
             raise SourceError(
-                f"{self._dataset.name} cannot be read at rows {row} to {row + height}: the file is damaged."
+                f"{self.name} cannot be read at rows {row} to {row + height}: the file is damaged."
             ) from error
-        return to_levels(values, self.encoding, self._nodata, known)
+        return values, known
+
+
+class RasterLevels(LevelSource):
+    """A band of an opened raster file."""
+
+    def __init__(self, dataset: Any, band: int, encoding: Encoding) -> None:
+        super().__init__((int(dataset.height), int(dataset.width)), dataset.transform, dataset.crs, encoding)
+        self._source = MaskedBand(dataset, band)
+
+    def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a window; see ``LevelSource.read``."""
+        values, known = self._source.read(row, col, height, width)
+        return to_levels(values, self.encoding, self._source.nodata, known)
 
 
 class StoredLevels(LevelSource):

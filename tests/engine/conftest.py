@@ -10,11 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-import rasterio
-from affine import Affine
 from onnx import TensorProto, helper, numpy_helper
-
-UTM = "EPSG:32618"
+from writing import write_raster
 
 
 @pytest.fixture
@@ -22,32 +19,7 @@ def make_raster(tmp_path):
     """A function that writes (bands, rows, columns) to a GeoTIFF in UTM with pixels of 1 m, unless told otherwise."""
 
     def make(pixels, name="image.tif", **profile):
-        pixels = np.asarray(pixels)
-        path = tmp_path / name
-        settings = {
-            "driver": "GTiff",
-            "count": pixels.shape[0],
-            "height": pixels.shape[1],
-            "width": pixels.shape[2],
-            "dtype": pixels.dtype.name,
-            "crs": UTM,
-            "transform": Affine(1, 0, 500_000, 0, -1, 4_649_776),
-        }
-        mask = profile.pop("mask", None)
-        colours = profile.pop("colormap", None)
-        interpretation = profile.pop("colorinterp", None)
-        overviews = profile.pop("overviews", None)
-        with rasterio.open(path, "w", **{**settings, **profile}) as dataset:
-            if interpretation:
-                dataset.colorinterp = interpretation
-            dataset.write(pixels)
-            if colours:
-                dataset.write_colormap(1, colours)
-            if mask is not None:
-                dataset.write_mask(mask)
-            if overviews:
-                dataset.build_overviews(overviews)
-        return path
+        return write_raster(tmp_path / name, pixels, **profile)
 
     return make
 

@@ -3,13 +3,11 @@
 import json
 import re
 import tempfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 from osgeo import gdal, osr
-from tile_server import CENTRE, HALF_WIDTH, WORLD, draw_tile, reply
+from tile_server import CENTRE, HALF_WIDTH, WORLD, LoopbackServer, draw_tile, reply
 
 #: Zoom levels of the tiled services, and metres of one pixel at level 0.
 LEVELS = range(14, 20)
@@ -115,24 +113,12 @@ def draw_coverage(box, width, height):
         return path.read_bytes()
 
 
-class MapServices:
+class MapServices(LoopbackServer):
     """The three services; ``seen`` holds the paths of requests for pixels."""
 
     def __init__(self):
+        super().__init__()
         self.seen = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.answer(self)
-
-            def log_message(self, *_args):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        self.root = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def source(self, kind):
         """The provider and the layer's source of ``wmts``, ``arcgis`` or ``wcs``, as QGIS's own dialogs make them."""
@@ -174,7 +160,3 @@ class MapServices:
             return _COVERAGE.format(**coverage_texts()).encode(), "text/xml"
         box = tuple(float(value) for value in query["bbox"].split(","))
         return draw_coverage(box, int(query["width"]), int(query["height"])), "image/tiff"
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()

@@ -64,12 +64,10 @@ def reply(request, body, kind):
     request.wfile.write(body)
 
 
-class TileServer:
-    """Serves ``/z/x/y.png``; ``failures`` of the first requests for each tile fail, ``empty`` ones are not there."""
+class LoopbackServer:
+    """A server on loopback until it is closed; what it answers is ``answer(request)`` of who inherits."""
 
-    def __init__(self, failures=0, empty=False, delay=0.0):
-        self.failures, self.empty, self.delay = failures, empty, delay
-        self.seen = {}
+    def __init__(self):
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -82,24 +80,36 @@ class TileServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.port = self._server.server_address[1]
+        self.root = f"http://127.0.0.1:{self.port}"
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class TileServer(LoopbackServer):
+    """Serves ``/z/x/y.png``; ``failures`` of the first requests for each tile fail, ``empty`` ones are not there."""
+
+    def __init__(self, failures=0, empty=False, delay=0.0):
+        super().__init__()
+        self.failures, self.empty, self.delay = failures, empty, delay
+        self.seen = {}
 
     @property
     def uri(self):
         """The layer's source, as the WMS provider takes it."""
-        port = self._server.server_address[1]
-        return f"type=xyz&url=http://127.0.0.1:{port}/{{z}}/{{x}}/{{y}}.png&zmin=0&zmax=19"
+        return f"type=xyz&url={self.root}/{{z}}/{{x}}/{{y}}.png&zmin=0&zmax=19"
 
     @property
     def wms(self):
         """The source of the same picture as a WMS, where the client chooses box and size."""
-        port = self._server.server_address[1]
-        return f"crs=EPSG:3857&format=image/png&layers=roads&styles=&url=http://127.0.0.1:{port}/wms?"
+        return f"crs=EPSG:3857&format=image/png&layers=roads&styles=&url={self.root}/wms?"
 
     def answer_wms(self, request):
         query = {name.lower(): values[0] for name, values in parse_qs(urlsplit(request.path).query).items()}
         if query.get("request", "").lower() == "getcapabilities":
-            port = self._server.server_address[1]
-            reply(request, CAPABILITIES.format(port=port, world=WORLD).encode(), "text/xml")
+            reply(request, CAPABILITIES.format(port=self.port, world=WORLD).encode(), "text/xml")
             return
         self.seen[request.path] = self.seen.get(request.path, 0) + 1
         box = tuple(float(value) for value in query["bbox"].split(","))
@@ -116,7 +126,3 @@ class TileServer:
             request.send_error(404 if self.empty else 503)
             return
         reply(request, draw_tile(zoom, column, row), "image/png")
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()

@@ -12,8 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
-from rasterio.windows import Window
 
 from ...errors import ParameterError, SourceError
 from ...events import Cancellation, Message, Progress, Reporter
@@ -21,7 +19,7 @@ from ...output.vectors import VectorWriter, check_vectors, open_vectors
 from ...threads import ReadAhead
 from ..accelerate import say_if_slow
 from ..ground import Ground
-from ..source import LEVELS, LevelSource, open_levels, open_raster
+from ..source import LEVELS, LevelSource, MaskedBand, open_levels, open_raster
 from ..styles import Colour, class_style
 from .build import CoveragePart, build_coverage, in_batches
 from .options import CODES, CoverageOptions
@@ -70,22 +68,13 @@ class ClassReader:
                 f"The confidence raster has {confidence.shape[1]} x {confidence.shape[0]} pixels, but the classes "
                 f"have {self.shape[1]} x {self.shape[0]}."
             )
-        self._dataset, self._band, self._confidence = dataset, band, confidence
-        self._none = {value for value in (nodata, dataset.nodatavals[band - 1]) if value is not None}
-        # A nodata value is looked up like any other; masks of other kinds are read.
-        self._masked = any(flag.value not in (1, 8) for flag in dataset.mask_flag_enums[band - 1])
+        self._source, self._confidence = MaskedBand(dataset, band), confidence
+        self._none = {value for value in (nodata, self._source.nodata) if value is not None}
         self._table = self._to_codes(np.arange(256, dtype=np.uint8))
 
     def codes(self, row: int, height: int) -> NDArray[np.uint16]:
         """Codes of some rows."""
-        window = Window(0, row, self.shape[1], height)
-        try:
-            values = self._dataset.read(self._band, window=window)
-            known = self._dataset.read_masks(self._band, window=window) > 0 if self._masked else None
-        except RasterioError as error:
-            raise SourceError(
-                f"{self._dataset.name} cannot be read at rows {row} to {row + height}: the file is damaged."
-            ) from error
+        values, known = self._source.read(row, 0, height, self.shape[1])
         if values.dtype == np.uint8:
             codes = np.asarray(cv2.LUT(values, self._table), np.uint16)
         else:
@@ -110,7 +99,7 @@ class ClassReader:
     def _check_range(self, values: NDArray[Any]) -> None:
         if values.size and (int(values.min()) < 0 or int(values.max()) > CODES - 2):
             raise SourceError(
-                f"{self._dataset.name} has values from {values.min()} to {values.max()}, but classes are numbered "
+                f"{self._source.name} has values from {values.min()} to {values.max()}, but classes are numbered "
                 f"from 0 to {CODES - 2}."
             )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,15 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from affine import Affine
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.rpc import RPC
-from rasterio.windows import Window
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View
 from terraspore.engine.raster.source import open_source
 from terraspore.engine.raster.stretch import estimate_stretch
+from writing import NORTH_UP
 
 ROWS, COLUMNS = 24, 32
-UTM = "EPSG:32618"
-NORTH_UP = Affine(1, 0, 500_000, 0, -1, 4_649_776)
 
 
 @dataclass(frozen=True)
@@ -51,34 +47,6 @@ class Right:
 def picture(bands=3, dtype="uint8", low=1, high=200, rows=ROWS, columns=COLUMNS):
     """Random pixels (bands, rows, columns)."""
     return np.random.default_rng(bands).integers(low, high, (bands, rows, columns)).astype(dtype)
-
-
-def write(path, pixels, **profile):
-    """Write ``pixels`` with rasterio; beside a profile's keys: mask, colormap, colorinterp, gcps, rpcs, tags."""
-    pixels = np.asarray(pixels)
-    after = {name: profile.pop(name, None) for name in ("mask", "colormap", "colorinterp", "rpcs")}
-    settings = {
-        "driver": "GTiff",
-        "count": pixels.shape[0],
-        "height": pixels.shape[1],
-        "width": pixels.shape[2],
-        "dtype": pixels.dtype.name,
-        "crs": UTM,
-        "transform": NORTH_UP,
-    }
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(path, "w", **{**settings, **profile}) as dataset:
-            if after["colorinterp"]:
-                dataset.colorinterp = after["colorinterp"]
-            if after["rpcs"]:
-                dataset.rpcs = after["rpcs"]
-            dataset.write(pixels, window=Window(0, 0, pixels.shape[2], pixels.shape[1]))
-            if after["colormap"]:
-                dataset.write_colormap(1, after["colormap"])
-            if after["mask"] is not None:
-                dataset.write_mask(after["mask"])
-    return path
 
 
 def copy_as(source, path, driver, **options):

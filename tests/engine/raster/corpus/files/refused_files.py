@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from affine import Affine
-from odd_files import COLUMNS, ROWS, copy_as, picture, raw_band, rpcs, vrt, vrt_band, write
+from odd_files import COLUMNS, ROWS, copy_as, picture, raw_band, rpcs, vrt, vrt_band
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
+from writing import write_raster as write
 
 
 def content(name, data):
