@@ -54,7 +54,7 @@ def _no_memory() -> OutOfMemoryError:
 class _End:
     """Marks the end of a queue and carries the error that caused it."""
 
-    def __init__(self, error: BaseException | None = None) -> None:
+    def __init__(self, error: Exception | None = None) -> None:
         self.error = error
 
 
@@ -103,7 +103,7 @@ class ReadAhead(Generic[T]):
             for item in source:
                 if not _offer(self._queue, item, self._stop):
                     return
-        except BaseException as error:  # noqa: BLE001 (carried to the other thread, which raises it)
+        except Exception as error:  # noqa: BLE001 (carried to the other thread, which raises it)
             end = _End(error)
         finally:
             if isinstance(source, Generator):
@@ -124,7 +124,7 @@ class WriteBehind(Generic[T]):
         self._queue: queue.Queue[T | _End] = queue.Queue(depth)
         self._stop = threading.Event()
         self._failed = threading.Event()
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="write-behind", daemon=True)
 
     def __enter__(self) -> Callable[[T], None]:
@@ -157,7 +157,7 @@ class WriteBehind(Generic[T]):
                 return
             try:
                 self._sink(item)
-            except BaseException as error:  # noqa: BLE001 (carried to the other thread, which raises it)
+            except Exception as error:  # noqa: BLE001 (carried to the other thread, which raises it)
                 self._error = error
                 self._failed.set()
                 return

@@ -45,17 +45,21 @@ class RunFeedback(QgsProcessingFeedback):
         self.error = ""
         self.last = ""
 
-    def pushInfo(self, info: str) -> None:  # noqa: N802, D102
+    def pushInfo(self, info: str) -> None:  # noqa: N802
+        """Keep the sentence, which is the last one where all goes well, and log it."""
         self.last = info
         log_info(info)
 
-    def pushWarning(self, warning: str) -> None:  # noqa: N802, D102
+    def pushWarning(self, warning: str) -> None:  # noqa: N802
+        """Log a warning."""
         log_warning(warning)
 
-    def pushConsoleInfo(self, info: str) -> None:  # noqa: N802, D102
+    def pushConsoleInfo(self, info: str) -> None:  # noqa: N802
+        """Log what a library said."""
         log_info(info)
 
-    def setProgressText(self, text: str) -> None:  # noqa: N802, D102
+    def setProgressText(self, text: str) -> None:  # noqa: N802
+        """Pass on what is being done, to the message bar."""
         self.told.emit(text)
 
     def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N802

@@ -27,7 +27,8 @@ class OptionsFactory(QgsOptionsWidgetFactory):
         self.setTitle("TerraSpore")
         self.setIcon(self.icon())
 
-    def icon(self) -> QIcon:  # noqa: D102
+    def icon(self) -> QIcon:
+        """The page's picture in the list of options."""
         return QIcon(icon_path("terraspore"))
 
     def createWidget(self, parent: QWidget | None) -> QgsOptionsPageWidget:  # noqa: N802

@@ -51,7 +51,8 @@ class OptionsPage(QgsOptionsPageWidget):
         save_settings(self.gather())
         self._plugin.host.end_idle()
 
-    def helpKey(self) -> str:  # noqa: N802, D102
+    def helpKey(self) -> str:  # noqa: N802
+        """The page of QGIS's manual that the Help button opens."""
         return "plugin_manager/plugin_manager"
 
     def gather(self) -> Settings:

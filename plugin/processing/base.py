@@ -53,31 +53,40 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         super().__init__()
         self.plugin = plugin
 
-    def createInstance(self) -> EngineAlgorithm:  # noqa: N802, D102
+    def createInstance(self) -> EngineAlgorithm:  # noqa: N802
+        """A new algorithm of the same kind: QGIS makes one for each run."""
         return type(self)(self.plugin)
 
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
+        """What scripts call the algorithm, behind ``terraspore:``."""
         return self.ID
 
-    def displayName(self) -> str:  # noqa: N802, D102
+    def displayName(self) -> str:  # noqa: N802
+        """The name in the person's language."""
         return tr(self.TITLE)
 
-    def shortHelpString(self) -> str:  # noqa: N802, D102
+    def shortHelpString(self) -> str:  # noqa: N802
+        """The text beside the parameters."""
         return tr(self.HELP)
 
-    def shortDescription(self) -> str:  # noqa: N802, D102
+    def shortDescription(self) -> str:  # noqa: N802
+        """The first sentence of it, for the toolbox's tool tip."""
         return tr(self.HELP).split(". ")[0]
 
-    def tags(self) -> list[str]:  # noqa: D102
+    def tags(self) -> list[str]:
+        """Words by which it is found, in English and in the person's language."""
         return [*self.TAGS.split(","), *tr(self.TAGS).split(",")]
 
-    def icon(self) -> QIcon:  # noqa: D102
+    def icon(self) -> QIcon:
+        """The algorithm's picture."""
         return QIcon(icon_path(self.ICON))
 
-    def svgIconPath(self) -> str:  # noqa: N802, D102
+    def svgIconPath(self) -> str:  # noqa: N802
+        """The same as a path."""
         return icon_path(self.ICON)
 
-    def helpUrl(self) -> str:  # noqa: N802, D102
+    def helpUrl(self) -> str:  # noqa: N802
+        """The address behind the Help button."""
         return "https://github.com/terraspore/terraspore/blob/main/docs/plugin.md"
 
     def canExecute(self) -> tuple[bool, str]:  # noqa: N802
@@ -121,6 +130,20 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """
         raise EngineError(f"{type(self).__name__} has no computation.")
 
+    def source_of_input(self, parameters: dict[str, Any], context: QgsProcessingContext) -> LayerSource:
+        """What is needed of the layer INPUT; to be called in the layer's own thread.
+
+        Raises:
+            QgsProcessingException: there is no such layer, or it cannot be used.
+        """
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        if layer is None:
+            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
+        try:
+            return resolve_layer(layer)
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+
     def run_engine(self, words: list[str], feedback: QgsProcessingFeedback, start: float = 0.0) -> Result:
         """Run the engine's command ``words`` and pass on what it says.
 
@@ -146,13 +169,7 @@ class ImageAlgorithm(EngineAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> bool:
         """Take what is needed of the layer, in the layer's own thread."""
-        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
-        if layer is None:
-            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
-        try:
-            self.source = resolve_layer(layer)
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
+        self.source = self.source_of_input(parameters, context)
         return True
 
     def ask_plan(

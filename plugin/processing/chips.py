@@ -24,7 +24,7 @@ from ..i18n import tr
 from . import parameters as make
 from .arguments import chips_words
 from .base import EngineAlgorithm
-from .sources import LayerSource, resolve_layer, with_crs
+from .sources import LayerSource, with_crs
 
 
 class ChipsAlgorithm(EngineAlgorithm):
@@ -63,22 +63,16 @@ class ChipsAlgorithm(EngineAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> bool:
         """Take the file from the layer, in the layer's own thread."""
-        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
-        if layer is None:
-            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
-        try:
-            self._source = resolve_layer(layer)
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
+        self._source = self.source_of_input(parameters, context)
         if self._source.path is None:
-            raise QgsProcessingException(
-                tr("{layer} is no raster file; save it as one first.").format(layer=layer.name())
-            )
+            name = self.parameterAsRasterLayer(parameters, "INPUT", context).name()
+            raise QgsProcessingException(tr("{layer} is no raster file; save it as one first.").format(layer=name))
         return True
 
-    def compute(  # noqa: D102
+    def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
+        """Write the vectors to a file of their own, and have the engine cut image and masks."""
         assert self._source is not None
         vectors = self._write_vectors(parameters, context, folder)
         output = Path(self.parameterAsString(parameters, "OUTPUT", context)).absolute()

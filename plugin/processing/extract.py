@@ -60,9 +60,10 @@ class ExtractAlgorithm(ImageAlgorithm):
         """Words for the engine from the parameters of this task alone."""
         return []
 
-    def compute(  # noqa: D102
+    def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
+        """Have the engine extract, and load what it wrote."""
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         output = geopackage(target)
         rasters = {
@@ -149,11 +150,13 @@ class ExtractRoads(ExtractAlgorithm):
     }
     NUMBERS = {"LENGTH": ("length_m", "Length of roads in m"), "COUNT": ("roads", "Number of roads")}  # noqa: RUF012
 
-    def task_parameters(self) -> list[Any]:  # noqa: D102
+    def task_parameters(self) -> list[Any]:
+        """Whether the areas of roads are made, too, and the threshold."""
         areas = QgsProcessingParameterBoolean("ROAD_AREAS", tr("Make the areas of roads, too"), True)
         return [make.threshold(), make.advanced(areas)]
 
-    def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:  # noqa: D102
+    def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
+        """The options for them."""
         return [] if self.parameterAsBool(parameters, "ROAD_AREAS", context) else ["--no-areas"]
 
 
@@ -179,11 +182,13 @@ class ExtractLandCover(ExtractAlgorithm):
     }
     NUMBERS = {"COUNT": ("polygons", "Number of polygons")}  # noqa: RUF012
 
-    def task_parameters(self) -> list[Any]:  # noqa: D102
+    def task_parameters(self) -> list[Any]:
+        """The smallest polygon."""
         area = make.number("MINIMUM_AREA", tr("Smallest polygon in m² (empty: the engine's)"))
         return [make.advanced(area)]
 
-    def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:  # noqa: D102
+    def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
+        """The option for it."""
         area = self.optional_number(parameters, "MINIMUM_AREA", context)
         return [] if area is None else [f"--minimum-area={area!r}"]
 

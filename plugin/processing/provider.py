@@ -39,16 +39,20 @@ class TerraSporeProvider(QgsProcessingProvider):
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm(self._plugin))
 
-    def id(self) -> str:  # noqa: D102
+    def id(self) -> str:
+        """The word before the colon of every algorithm's name."""
         return "terraspore"
 
-    def name(self) -> str:  # noqa: D102
+    def name(self) -> str:
+        """What the toolbox calls the group."""
         return "TerraSpore"
 
-    def icon(self) -> QIcon:  # noqa: D102
+    def icon(self) -> QIcon:
+        """The group's picture."""
         return QIcon(icon_path("terraspore"))
 
-    def svgIconPath(self) -> str:  # noqa: N802, D102
+    def svgIconPath(self) -> str:  # noqa: N802
+        """The same as a path."""
         return icon_path("terraspore")
 
     def supportedOutputVectorLayerExtensions(self) -> list[str]:  # noqa: N802

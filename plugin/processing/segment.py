@@ -49,12 +49,14 @@ class SegmentAlgorithm(ImageAlgorithm):
         self.addParameter(vectors)
         self.addParameter(make.raster("PROBABILITY", tr("Probabilities")))
 
-    def fetch_resolution(self, parameters: dict[str, Any], context: QgsProcessingContext) -> float:  # noqa: D102
+    def fetch_resolution(self, parameters: dict[str, Any], context: QgsProcessingContext) -> float:
+        """Of a service: what the person asked for; 0 where the model's is to be taken."""
         return self.optional_number(parameters, "RESOLUTION", context) or 0.0
 
-    def compute(  # noqa: D102
+    def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
+        """Have the engine compute the classes of the image."""
         assert self.source is not None
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         optional = {

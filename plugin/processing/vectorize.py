@@ -80,9 +80,10 @@ class VectorizeAlgorithm(EngineAlgorithm):
         self._raster, self._name = path, layer.name()
         return True
 
-    def compute(  # noqa: D102
+    def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
+        """Have the engine make vectors of the raster."""
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         output = geopackage(target)
