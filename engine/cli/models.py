@@ -7,8 +7,8 @@ import time
 
 import click
 
+from ..errors import shown
 from ..events import Cancellation, Message, Reporter, Result
-from ..models.card import ModelCard
 from ..models.catalogue import Model, model_folders, scan_models
 from .context import json_option, run_reported
 from .table import table
@@ -79,17 +79,19 @@ def _listing(found: tuple[Model, ...]) -> str:
         )
         for model in found
     ]
-    return "\n\n".join([table(headings, rows), *(_paragraph(model.card) for model in found)])
+    return "\n\n".join([table(headings, rows), *(_paragraph(model) for model in found)])
 
 
-def _paragraph(card: ModelCard) -> str:
+def _paragraph(model: Model) -> str:
+    card = model.card
     figures = ", ".join(f"{name} {value:.3g}" for name, value in card.figures.items()) or "none measured"
     parts = (
         f"classes: {', '.join(entry.name for entry in card.classes)}",
         f"figures: {figures}",
         f"licence: {card.licence}",
     )
-    return "\n".join([f"{card.name}: {card.title}", *(_wrapped(part) for part in parts)])
+    folder = f"  folder: {shown(str(model.weights.parent))}"  # whole, to be copied
+    return "\n".join([f"{card.name}: {card.title}", *(_wrapped(part) for part in parts), folder])
 
 
 def _wrapped(text: str) -> str:

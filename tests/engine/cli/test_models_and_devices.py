@@ -49,8 +49,10 @@ def test_models_are_listed_with_figures_and_licence(command, folder):
     (line,) = [line for line in text.splitlines() if line.startswith("good ")]
     assert line.split()[1:] == ["roads", "onnx", "1", "64", "0.0"]
     (paragraph,) = [part for part in text.split("\n\n") if part.startswith("good: ")]
-    assert paragraph.splitlines()[1:] == ["  classes: class 0", "  figures: iou 0.512", "  licence: CC0-1.0"]
-    assert max(map(len, text.splitlines())) <= 100
+    *facts, place = paragraph.splitlines()[1:]
+    assert facts == ["  classes: class 0", "  figures: iou 0.512", "  licence: CC0-1.0"]
+    assert place == f"  folder: {folder / 'good'}"
+    assert max(len(line) for line in text.splitlines() if "folder: " not in line) <= 100
 
 
 def test_models_as_facts_and_faults_as_warnings(command, folder):

@@ -1,0 +1,58 @@
+"""What the documentation tells people to type is understood, and what it links to is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from terraspore.__main__ import TRAINING_COMMANDS
+from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`(terraspore [^`]+)`")
+PACKAGED = {path.stem for path in (ROOT / "training" / "configs").glob("*.yaml")}
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def commands():
+    """The words of command lines in blocks and in sentences, each with its page."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
+        for line in [*lines, *(" ".join(found.split()) for found in INLINE.findall(text))]:
+            found = re.match(r"(?:\S+=\S+ )?terraspore ([a-z].*?)(?:\s{2,}.*)?$", line)
+            if found:
+                yield pytest.param(shlex.split(found[1], comments=True), id=f"{page.stem}: {found[1][:60]}")
+
+
+@pytest.mark.parametrize("words", list(commands()))
+def test_command_is_understood(words):
+    """Every sub-command, option and key of a configuration is there."""
+    command, path = LazyGroup("terraspore", {**ENGINE_COMMANDS, **TRAINING_COMMANDS}), "terraspore"
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        context = click.Context(command)
+        word, *words = words
+        if command.name == "vectorize" and command.get_command(context, word) is None:
+            return  # the raster itself: what it shows is found out
+        command, path = command.get_command(context, word), f"{path} {word}"
+        assert command is not None, f"there is no {path}"
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    assert options <= {*known, "--help"}, path
+    if path == "terraspore train" and words:
+        from terraspore.training.config import load_config
+
+        packaged = words[0] if words[0] in PACKAGED else "linknet_camvid"
+        pairs = [word.replace("...", "there") for word in words[1:] if re.match(r"\w+\.\w+=", word)]
+        load_config(packaged, pairs)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    links = [link for link in LINK.findall(page.read_text("utf-8")) if not link.startswith("http")]
+    assert [link for link in links if not (page.parent / link).exists()] == []
