@@ -81,7 +81,7 @@ def run_shimmed(world, shim, words, **settings):
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
     assert "Traceback" not in done.stderr, done.stderr
     calls = count.read_bytes().count(b".") if count.exists() else 0

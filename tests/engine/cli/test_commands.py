@@ -33,7 +33,7 @@ def crossing(size=200):
 
 
 def call(*words, command=COMMAND, **options):
-    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, timeout=300, **options)
 
 
 def events(text):

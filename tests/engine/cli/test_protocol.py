@@ -167,7 +167,7 @@ def test_temporary_files_are_private():
         "    host.mapped('tiles', (4,), __import__('numpy').dtype('uint8'))\n"
         "    print(oct(host.folder.stat().st_mode & 0o777), *(path.name for path in host.folder.iterdir()))\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] == "0o700"
     assert len(done.stdout.split()) >= 3  # the log and the mapped file, which nobody else can reach

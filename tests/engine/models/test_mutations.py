@@ -159,7 +159,7 @@ def outcomes(folder, mutants, suffix, said, runtime="onnxruntime"):
         [sys.executable, "-c", CHILD, str(folder), json.dumps(said), runtime],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
     )
     assert done.returncode == 0, (done.returncode, done.stdout.splitlines()[-1:], done.stderr[-2000:])
     lines = done.stdout.splitlines()

@@ -49,7 +49,7 @@ def test_readers_wait_for_rows(tmp_path):
         time.sleep(0.1)
         assert found == []
         store.append(whole[BLOCK - 1 :])
-        readers[0].join(10)
+        readers[0].join(100)
     np.testing.assert_array_equal(np.concatenate(found), whole)
 
 
@@ -67,7 +67,7 @@ def test_who_waits_for_rows_that_do_not_come_is_told(tmp_path):
         reader = threading.Thread(target=read)
         reader.start()
         store.give_up()
-        reader.join(10)
+        reader.join(100)
         assert len(errors) == 1
         np.testing.assert_array_equal(store.read(0, 0, BLOCK, 40), whole[:BLOCK])
 

@@ -151,7 +151,7 @@ def test_work_beside_ends_with_the_block_and_with_the_run() -> None:
     assert future.exception(timeout=0) is not None
     with beside(forever, run) as future:
         run.cancel()
-        assert future.exception(timeout=10) is not None
+        assert future.exception(timeout=100) is not None
     with beside(lambda _: 7, Cancellation()) as future:
         assert future.result() == 7
 

@@ -44,7 +44,7 @@ def run(command: list[str], folder: Path) -> None:
     # msrun starts what is called python on the path.
     path = os.pathsep.join([str(MSRUN.parent), os.environ.get("PATH", "")])
     env = {**os.environ, "GLOG_v": "3", "OMP_NUM_THREADS": "1", "PATH": path}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=500)
     logs = "".join(path.read_text(errors="replace")[-2000:] for path in folder.glob("logs/worker_*.log"))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:] + logs
 
@@ -59,7 +59,7 @@ def one(roads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def by_msrun(folder: Path) -> list[str]:
     launch = [str(MSRUN), "--worker_num=2", "--local_worker_num=2", f"--master_port={free_port()}"]
-    return [*launch, f"--log_dir={folder / 'logs'}", "--join=True", "--cluster_time_out=120"]
+    return [*launch, f"--log_dir={folder / 'logs'}", "--join=True", "--cluster_time_out=400"]
 
 
 def by_mpirun(folder: Path) -> list[str]:
@@ -88,4 +88,4 @@ def test_two_processes_agree_with_one(
     rows = [(folder / "checks.csv").read_text().splitlines() for folder in (one, two)]
     tables = [dict(zip(lines[0].split(","), lines[-1].split(","), strict=True)) for lines in rows]
     assert float(tables[0]["train_loss"]) == pytest.approx(float(tables[1]["train_loss"]), rel=1e-3)
-    assert float(tables[0]["overall_acc"]) == pytest.approx(float(tables[1]["overall_acc"]), abs=0.002)
+    assert float(tables[0]["overall_acc"]) == pytest.approx(float(tables[1]["overall_acc"]), abs=20 / (3 * 40 * 40))

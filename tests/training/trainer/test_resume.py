@@ -22,7 +22,7 @@ def start(out: Path, roads: Path, pause: float, *words: str) -> subprocess.Popen
 
 
 def finish(process: subprocess.Popen) -> None:
-    _, errors = process.communicate(timeout=240)
+    _, errors = process.communicate(timeout=500)
     assert process.returncode == 0, errors.decode()
 
 
@@ -49,7 +49,7 @@ def checks(out: Path) -> list[dict]:
 def test_killed_and_resumed_run_has_the_losses_of_an_unbroken_one(roads: Path, tmp_path: Path) -> None:
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     finish(start(unbroken, roads, 0))
-    killed = start(broken, roads, 0.1)
+    killed = start(broken, roads, 0.4)
     # Between a saved state (5, 8, 10, ...) and the next one: rows that the state does not cover must be written anew.
     wait_for_steps(killed, broken / "steps.csv", 13)
     killed.send_signal(signal.SIGKILL)

@@ -15,7 +15,7 @@ from terraspore.engine.errors import UserError, shown
 @pytest.fixture(autouse=True)
 def a_hang_is_a_failure():
     """A read that waits in native code hears no exception, so the alarm ends the process."""
-    signal.alarm(60)
+    signal.alarm(200)
     yield
     signal.alarm(0)
 
