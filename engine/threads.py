@@ -40,10 +40,9 @@ def start_thread(thread: threading.Thread) -> threading.Thread:
     thread._started = _BoundedEvent()  # type: ignore[attr-defined]
     try:
         thread.start()
+        thread.join(0)  # refused for a thread that has not begun
     except RuntimeError as error:
         raise _no_memory() from error
-    if thread.ident is None:
-        raise _no_memory()
     return thread
 
 

@@ -114,16 +114,18 @@ def test_a_generator_is_closed_by_the_thread_that_ran_it():
 
 
 class Stillborn(threading.Thread):
-    """Ends before it has begun, as where memory runs out."""
+    """Ends before it has said that it begins, as where memory runs out."""
 
     def _bootstrap(self):
-        pass
+        if self.name == "with a number":
+            self._set_ident()
 
 
-def test_a_thread_that_does_not_begin_is_not_waited_for_for_ever(monkeypatch):
+@pytest.mark.parametrize("name", ["without a number", "with a number"])
+def test_a_thread_that_does_not_begin_is_not_waited_for_for_ever(monkeypatch, name):
     monkeypatch.setattr(module, "_START_SECONDS", 0.1)
     with pytest.raises(OutOfMemoryError, match="another thread"):
-        start_thread(Stillborn())
+        start_thread(Stillborn(name=name))
     begun = start_thread(threading.Thread(target=lambda: None))
     begun.join(60)
     assert not begun.is_alive()
