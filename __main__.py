@@ -39,7 +39,7 @@ def create_network(name: str, **options: Any) -> Any:
 def main() -> None:
     """Run the command line and exit with its code."""
     # A start makes hundreds of thousands of objects that stay: looking for garbage among them takes a twentieth of it.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(250_000, 20, 100)
     services = Services(network_factory=create_network, owns_process=True)
     package = __package__ or "terraspore"
     code = run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, services=services)

@@ -226,8 +226,9 @@ class RowWriter:
         if not factors:
             return
         method = Resampling.average if self._layout.colours is None else Resampling.nearest
+        # A second thread takes a quarter more processor time and ends no sooner.
         with (
-            rasterio.Env(GDAL_NUM_THREADS="2", GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK), BIGTIFF_OVERVIEW="IF_SAFER"),
+            rasterio.Env(GDAL_NUM_THREADS="1", GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK), BIGTIFF_OVERVIEW="IF_SAFER"),
             rasterio.open(self._path, "r+") as dataset,
         ):
             dataset.build_overviews(factors, method)
