@@ -36,40 +36,24 @@ def measure_depth(edges: Edges, stride: int, depth: Depth) -> int:
     begin = 2 * stride + 2
     deepest = 0
     for k in range(0, edges.size, 2):
-        first, last = begin + edges[k], begin + edges[k + 1]
-        depth[first:last] = DEEPEST
-        up, far = first - stride, first - 2 * stride
-        size = last - first
-        measure_from_rows(depth[first:last], depth[up - 2 : up + size + 2], depth[far - 2 : far + size + 2])
-        for p in range(first, last):
-            depth[p] = min(int(depth[p]), int(depth[p - 1]) + SIDE)
+        for p in range(begin + edges[k], begin + edges[k + 1]):
+            n = p - stride
+            m = n - stride
+            side = int(min(depth[p - 1], depth[n])) + SIDE
+            corner = int(min(depth[n - 1], depth[n + 1])) + CORNER
+            knight = int(min(depth[n - 2], depth[n + 2], depth[m - 1], depth[m + 1])) + KNIGHT
+            depth[p] = min(side, corner, knight, DEEPEST)
     for k in range(edges.size - 2, -1, -2):
-        first, last = begin + edges[k], begin + edges[k + 1]
-        down, far = first + stride, first + 2 * stride
-        size = last - first
-        measure_from_rows(depth[first:last], depth[down - 2 : down + size + 2], depth[far - 2 : far + size + 2])
-        for p in range(last - 1, first - 1, -1):
-            least = min(int(depth[p]), int(depth[p + 1]) + SIDE)
+        for p in range(begin + edges[k + 1] - 1, begin + edges[k] - 1, -1):
+            n = p + stride
+            m = n + stride
+            side = int(min(depth[p + 1], depth[n])) + SIDE
+            corner = int(min(depth[n - 1], depth[n + 1])) + CORNER
+            knight = int(min(depth[n - 2], depth[n + 2], depth[m - 1], depth[m + 1])) + KNIGHT
+            least = min(side, corner, knight, int(depth[p]))
             depth[p] = least
             deepest = max(deepest, least)
     return deepest
-
-
-@kernel
-def measure_from_rows(own: Depth, beside: Depth, beyond: Depth) -> None:
-    """Lower the depths of a run to what the two rows on one side of it allow.
-
-    No pixel of the run waits for another here, so that the loop becomes vector instructions.
-
-    Args:
-        own: of the run; changed.
-        beside: of the row next to it, from two pixels before the run to two after it.
-        beyond: of the row after that.
-    """
-    for i in range(own.size):
-        corner = min(int(beside[i + 1]), int(beside[i + 3])) + CORNER
-        knight = min(int(beside[i]), int(beside[i + 4]), int(beyond[i + 1]), int(beyond[i + 3])) + KNIGHT
-        own[i] = min(int(own[i]), int(beside[i + 2]) + SIDE, corner, knight)
 
 
 @kernel
