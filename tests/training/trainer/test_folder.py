@@ -27,6 +27,7 @@ def test_two_trainings_in_one_folder_are_refused(roads: Path, in_tmp: Path) -> N
     assert list(out.iterdir()) == []
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # zipfile closes what it could not write
 def test_state_and_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     """A file-size limit stands for the full disk: the former files stay, and nothing beside them."""
     state, weights = tmp_path / "state.npz", tmp_path / "last.ckpt"
