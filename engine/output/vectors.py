@@ -44,6 +44,8 @@ DRIVERS = {
 _DATASET_OPTIONS = {"GPKG": {"VERSION": "1.2"}}
 #: Formats that keep entries of metadata with a layer.
 _WITH_METADATA = ("GPKG", "FlatGeobuf")
+#: SQLite would wait for the disk at every step. Nobody sees the file before it is complete, and it is flushed then.
+_SETTINGS = {"OGR_SQLITE_SYNCHRONOUS": "OFF"}
 #: The largest .shp or .dbf file, bytes.
 _SHAPEFILE_LIMIT = 2**31 - 1
 
@@ -210,6 +212,7 @@ def open_vectors(
     target = source if crs is None else CRS.from_user_input(crs)
     if target is not None and source is None:
         raise ParameterError("The raster has no CRS, so its vectors cannot be transformed to another.")
+    pyogrio.set_gdal_config_options(_SETTINGS)
     with ExitStack() as stack:
         writer = VectorWriter(final, driver_for(final), source, target, dict(metadata or {}), stack)
         yield writer

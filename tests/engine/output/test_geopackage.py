@@ -11,6 +11,7 @@ import pyogrio
 import pytest
 import shapely
 from terraspore.engine.errors import OutputError, ParameterError
+from terraspore.engine.output import atomic
 from terraspore.engine.output.geopackage import verify_geopackage
 from terraspore.engine.output.vectors import driver_for, open_vectors
 from terraspore.engine.vector.styles import load_styles
@@ -52,6 +53,14 @@ def test_there_is_a_spatial_index_of_all_batches(tmp_path: Path) -> None:
     write(tmp_path / "out.gpkg")
     with closing(sqlite3.connect(tmp_path / "out.gpkg")) as database:
         assert database.execute("SELECT count(*) FROM rtree_roads_geom").fetchone() == (4,)
+
+
+def test_the_disk_confirms_a_geopackage_once_and_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(atomic, "_flush", flushed.append)
+    write(tmp_path / "out.gpkg")
+    assert len(flushed) == 1
+    assert pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS") is False  # pyogrio's word for OFF
 
 
 def test_styles_stand_where_qgis_looks_for_them(tmp_path: Path) -> None:
