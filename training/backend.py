@@ -15,8 +15,8 @@ from .mpi import cluster_variables, start_scheduler
 #: saves a large state, or while another has more images to judge.
 _PATIENCE = ("MS_CPU_COMM_OP_TIMEOUT", "3600")
 
-#: on a processor the main thread of MindSpore 2.10 spins while its workers compute, and takes a core from them. Where it
-#: launches operators itself it does not: on two cores a step of LEDNet took 0.6 to 1 s instead of 1.4 to 3.6 s.
+#: On a processor the main thread of MindSpore 2.10 spins while its workers compute, and takes a core from them. Where
+#: it launches operators itself it does not: on two cores a step of LEDNet took 0.6 to 1 s instead of 1.4 to 3.6 s.
 _NO_SPINNING = ("MS_DEV_HOST_BLOCKING_RUN", "1")
 
 
