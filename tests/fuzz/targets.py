@@ -28,9 +28,12 @@ class Target:
 
 
 def as_file(data: bytes, suffix: str) -> Path:
-    """A file of this process with the content ``data``; the same one each time."""
-    folder = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
-    path = folder / f"terraspore-fuzz-{os.getpid()}{suffix}"
+    """A file of this process with the content ``data``; the same one each time.
+
+    It lies in the folder FUZZ_FILES, or in memory: libFuzzer ends a process without letting it clear up.
+    """
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
+    path = Path(os.environ.get("FUZZ_FILES", memory)) / f"terraspore-fuzz-{os.getpid()}{suffix}"
     path.write_bytes(data)
     return path
 

@@ -43,6 +43,12 @@ FOUND = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def own_files(tmp_path, monkeypatch):
+    """What a target writes goes with the test."""
+    monkeypatch.setenv("FUZZ_FILES", str(tmp_path))
+
+
 @pytest.mark.parametrize(("name", "data"), FOUND)
 def test_what_was_found(name, data):
     TARGETS[name].check(data)
