@@ -15,8 +15,8 @@ from typing import Any
 from .paths import GRAPHS
 
 CARD = "card.json"
-#: The project's own models in the order in which they are their task's default: the accurate one, which is too large
-#: for the plugin's zip and may be installed beside it, before the small one that comes with the plugin.
+#: The project's own models in the order in which they are their task's default: the large one, which does not fit
+#: the plugin's zip and may be installed beside it, before the small one that comes with the plugin.
 PREFERRED = ("roads-dlinknet34", "roads-lednet", "landcover-lednet")
 _DETAILS = ("data", "licence", "split", "notes", "sha256")
 _MAX_CARD_BYTES = 1 << 20
