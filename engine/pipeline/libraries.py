@@ -33,13 +33,13 @@ class RoadLibraries:
         return open_model
 
     def wait(self, stop: Cancellation) -> None:
-        """Wait until they are there, or cannot be imported: who needs them imports them again, and raises."""
+        """Wait until they are there, or cannot be loaded: who needs them loads them again, and raises."""
         while not self._loaded.wait(_POLL):
             stop.check()
 
     def _load(self) -> None:
         try:
-            with suppress(ImportError):
+            with suppress(ImportError, MemoryError):
                 importlib.import_module("..vector.roads.network", __package__)
                 from ..vector.roads.rehearse import rehearse
 
