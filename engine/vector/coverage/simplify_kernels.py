@@ -207,6 +207,35 @@ def replace_first(heap: Ints, size: int, key: int) -> None:
 
 
 @kernel
+def queue_triangles(
+    own: NDArray[np.int64], late: NDArray[np.bool_], square: float, size: Ints, queued: Ints, heap: Ints
+) -> int:
+    """Measure the triangles of an arc's inner points, and queue those that may go.
+
+    Args:
+        own: int64 (points, 2), the points of the arc.
+        late: which of them go last.
+        square: the tolerance, squared.
+        size: of each point's triangle; set.
+        queued: the size that each point is queued with, NEVER for those that are not; set.
+        heap: the queue; set.
+
+    Returns:
+        How many are queued.
+    """
+    waiting = 0
+    last = own.shape[0] - 1
+    for n in range(last + 1):
+        queued[n] = NEVER
+        if 0 < n < last:
+            size[n] = triangle_size(own, n - 1, n, n + 1, late[n], square)
+            if size[n] < NEVER:
+                queued[n] = size[n]
+                waiting = push(heap, waiting, size[n] << 32 | n)
+    return waiting
+
+
+@kernel
 def thin_arcs(
     points: NDArray[np.int64],
     start: Ints,
@@ -239,14 +268,9 @@ def thin_arcs(
         first = start[arc]
         count = start[arc + 1] - first
         own, late = points[first : first + count], middle[first : first + count]
-        waiting = 0
         for n in range(count):
-            before[n], after[n], queued[n] = n - 1, n + 1, NEVER
-            if 0 < n < count - 1:
-                size[n] = triangle_size(own, n - 1, n, n + 1, late[n], square)
-                if size[n] < NEVER:
-                    queued[n] = size[n]
-                    waiting = push(heap, waiting, size[n] << 32 | n)
+            before[n], after[n] = n - 1, n + 1
+        waiting = queue_triangles(own, late, square, size, queued, heap)
         while waiting > 0:
             area, i = heap[0] >> 32, heap[0] & 0xFFFFFFFF
             if queued[i] == area != size[i] < NEVER:
