@@ -99,7 +99,7 @@ faults: setup
 QGIS := .venv-qgis
 .PHONY: qgis-setup test-qgis translations package link
 
-$(QGIS)/.ready: $(VENV)/.engine plugin/environment/families.py resources/setup/make-qgis.sh
+$(QGIS)/.ready: $(VENV)/.engine plugin/engine/env_profiles.py resources/setup/make-qgis.sh
 	@sh resources/setup/make-qgis.sh $(QGIS) $(BIN)/python || test $$? = 3
 
 qgis-setup: $(QGIS)/.ready

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from .engine.cli import run
-from .engine.cli.services import Services
+from .engine.cli.cli_context import Services
 
 #: name -> (module relative to this package, attribute, one line of help)
 TRAINING_COMMANDS = {

@@ -8,8 +8,8 @@ from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QCoreApplication, QTranslator
 
 from .context import PluginContext
-from .engine_process.host import EngineHost
-from .engine_setup import make_limits
+from .engine.environment import make_limits
+from .engine.pool import EngineHost
 from .i18n import install_translator
 from .processing.provider import TerraSporeProvider
 from .settings import load_settings
@@ -37,7 +37,7 @@ class TerraSporePlugin:
     def initGui(self) -> None:  # noqa: N802
         """Register the algorithms and everything that is seen."""
         self.initProcessing()
-        from .interface import Interface
+        from .gui import Interface
 
         self.interface = Interface(self._iface, self.context)
 

@@ -25,8 +25,8 @@ from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 
 from .i18n import tr
+from .layers.results import Dresser, dress_layer, group_layer
 from .log import log_info, log_warning
-from .results import Dresser, dress_layer, group_layer
 from .unfinished import percent, unfinished_run
 
 _LATER_MS = 400

@@ -7,7 +7,7 @@ from typing import Any, Callable
 from qgis.core import QgsApplication, QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
 
-from .engine_process.errors import EngineError
+from .engine.errors import EngineError
 from .log import log_info, log_warning
 
 

@@ -13,7 +13,7 @@ from qgis.PyQt.QtCore import QDateTime, QLocale
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 
 from ..__about__ import __version__
-from ..engine.output.journal import Unfinished, find_unfinished, remove_leftovers
+from ..engine.fs.journal import Unfinished, find_unfinished, remove_leftovers
 from .i18n import tr
 
 

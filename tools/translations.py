@@ -32,7 +32,7 @@ CONSTANTS = {
     "dialogs/forms.py": {"ROADS", "LANDCOVER", "SEGMENT"},
     "dialogs/vectorize_dialog.py": {"_FIELDS"},
     "dialogs/model_dialog.py": {"_TEXTS"},
-    "environment/families.py": {"FAMILIES"},
+    "engine/env_profiles.py": {"FAMILIES"},
 }
 
 

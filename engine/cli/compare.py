@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from ..errors import ParameterError
-from ..events import Result
-from .context import json_option, run_reported
+from ..protocol.messages import Result
+from .cli_context import json_option, run_reported
 
 PATH = click.Path(path_type=Path)
 Figures = dict[str, float | int | str | None]
@@ -34,7 +34,7 @@ def compare(result: Path, truth: Path, as_json: bool, **words: Any) -> None:
     Lines against lines: APLS, TOPO, completeness, correctness, quality, junctions. Rasters against rasters: accuracy,
     IoU, precision, recall, F1, kappa. Polygons against a class raster: gaps, overlaps, validity, agreement.
     """
-    from ..vector.metrics.files import is_raster
+    from ..vector.metrics.inputs import is_raster
 
     def work() -> tuple[Figures, str]:
         """The figures, and a sentence with them."""
@@ -61,7 +61,7 @@ def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buf
     import shapely
 
     from ..errors import VectorError
-    from ..vector.metrics.files import metric_crs, read_layer, to_crs
+    from ..vector.metrics.inputs import metric_crs, read_layer, to_crs
     from ..vector.metrics.network import build_network
     from ..vector.metrics.roads import score_roads
 
@@ -82,7 +82,7 @@ def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buf
 
 
 def _rasters(result: Path, truth: Path, threshold: float | None) -> tuple[Figures, str]:
-    from ..vector.metrics.files import raster_pairs
+    from ..vector.metrics.inputs import raster_pairs
     from ..vector.metrics.raster import confusion
 
     pairs, classes = raster_pairs(result, truth, threshold)
@@ -100,7 +100,7 @@ def _coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple
 
     from ..errors import VectorError
     from ..vector.metrics.coverage import check_coverage, raster_agreement
-    from ..vector.metrics.files import read_layer, to_crs
+    from ..vector.metrics.inputs import read_layer, to_crs
 
     polygons = read_layer(result, layer, ("landcover", "road_areas"))
     if field not in polygons.columns:

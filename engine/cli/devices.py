@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 import click
 
-from ..events import Cancellation, Reporter, Result
+from ..context import Cancellation, Reporter
+from ..protocol.messages import Result
 from ..runtimes.probe import TILE, Outcome, preferred, try_devices
-from ..runtimes.select import all_runtimes
-from .context import json_option, run_reported
-from .table import table
+from ..runtimes.registry import all_runtimes
+from .cli_context import json_option, run_reported
+from .console import table
 
 
 @click.command()

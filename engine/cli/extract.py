@@ -9,9 +9,8 @@ import click
 
 from ..pipeline.extract import extract_classes, extract_roads
 from ..pipeline.request import ClassRequest, RoadRequest
-from .context import json_option, run_reported
+from .cli_context import current_services, json_option, run_reported
 from .options import GEOTIFF, PATH, image_options, image_request, resume_option
-from .services import current_services
 from .sessions import session_opener
 
 

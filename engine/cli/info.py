@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from ..events import Cancellation, Reporter, Result
+from ..context import Cancellation, Reporter
+from ..protocol.messages import Result
+from ..raster.dataset import open_source
 from ..raster.describe import describe_source
-from ..raster.source import open_source
-from .context import json_option, run_reported
+from .cli_context import json_option, run_reported
 from .options import PATH, subdataset_option
 
 

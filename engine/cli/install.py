@@ -9,17 +9,17 @@ from typing import Any, get_args
 import click
 import numpy as np
 
+from ..context import Cancellation, Reporter
 from ..errors import ModelError
-from ..events import Cancellation, Message, Reporter, Result
-from ..models.bare import BareModel
 from ..models.card import Activation, PixelType, Task
-from ..models.catalogue import Model
+from ..models.infer_card import BareModel
 from ..models.install import install_model
+from ..models.registry import Model
 from ..pipeline.request import OpenSession, RuntimeOptions
-from .context import json_option, run_reported
+from ..protocol.messages import Message, Result
+from .cli_context import current_services, json_option, run_reported
 from .models import model_facts
 from .options import PATH
-from .services import current_services
 from .sessions import session_opener
 
 

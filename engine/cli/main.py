@@ -11,9 +11,9 @@ import click
 
 from ...__about__ import __version__
 from ..errors import Cancelled, OutOfMemoryError, TerraSporeError
-from ..events import Failure, to_json
-from ..raster.environment import configure_environment
-from .services import Services
+from ..protocol.messages import Failure, to_json
+from ..raster.gdal_environment import configure_environment
+from .cli_context import Services
 
 CommandTable = Mapping[str, tuple[str, str, str]]
 

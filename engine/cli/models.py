@@ -7,11 +7,12 @@ import time
 
 import click
 
+from ..context import Cancellation, Reporter
 from ..errors import shown
-from ..events import Cancellation, Message, Reporter, Result
-from ..models.catalogue import Model, model_folders, scan_models
-from .context import json_option, run_reported
-from .table import table
+from ..models.registry import Model, model_folders, scan_models
+from ..protocol.messages import Message, Result
+from .cli_context import json_option, run_reported
+from .console import table
 
 _MEGABYTE = 1e6
 _WIDTH = 100  # of the lines of a paragraph

@@ -8,10 +8,9 @@ from typing import Any, get_args
 import click
 
 from ..models.card import Task
-from ..pipeline.planning import plan_run
-from .context import json_option, run_reported
+from ..pipeline.plan import plan_run
+from .cli_context import current_services, json_option, run_reported
 from .options import image_options, image_request
-from .services import current_services
 from .sessions import session_opener
 
 

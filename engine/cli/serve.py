@@ -22,11 +22,11 @@ from typing import IO, Any
 
 import click
 
-from ..events import Cancellation, Event, Failure, to_json
-from ..threads import start_thread
-from .context import STOP_GRACE, private_stdout
-from .messages import MAX_LINE, CancelMessage, PingMessage, RunMessage, UnknownMessage, parse_message
-from .services import Services, current_services
+from ..concurrency import start_thread
+from ..context import Cancellation
+from ..protocol.commands import MAX_LINE, CancelMessage, PingMessage, RunMessage, UnknownMessage, parse_message
+from ..protocol.messages import Event, Failure, to_json
+from .cli_context import STOP_GRACE, Services, current_services, private_stdout
 from .sessions import close_sessions
 
 #: Runs that may wait at a time.

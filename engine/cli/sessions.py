@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..models.catalogue import Model
+from ..models.registry import Model
 from ..pipeline.request import OpenSession, RuntimeOptions
 from ..runtimes.base import Session
 from ..runtimes.cache import default_cache
-from .services import Services
+from .cli_context import Services
 
 #: Models that a server keeps loaded; the one not used for longest goes first.
 KEPT = 2
@@ -57,7 +57,7 @@ def close_sessions(kept: dict[Any, tuple[Session, str]], count: int) -> None:
 
 
 def _open(model: Model, options: RuntimeOptions, tile: int, services: Services) -> tuple[Session, str]:
-    from ..runtimes.select import open_session
+    from ..runtimes.registry import open_session
 
     return open_session(
         model,

@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from ..context import Cancellation, Reporter
 from ..errors import ParameterError
-from ..events import Cancellation, Reporter, Result
-from ..output.claim import claim_outputs
-from .context import json_option, run_reported
+from ..fs.lock import claim_outputs
+from ..protocol.messages import Result
+from .cli_context import json_option, run_reported
 
 PATH = click.Path(path_type=Path)
 METRES = click.FloatRange(0)
@@ -145,7 +146,7 @@ def _run(as_json: bool, work: Callable[..., Result], job: Job, words: dict[str, 
 
 
 def _auto(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
-    from ..vector.source import open_raster, shows_classes
+    from ..raster.probability import open_raster, shows_classes
 
     with open_raster(job.raster) as dataset:
         classes = shows_classes(dataset, job.band)
@@ -155,7 +156,7 @@ def _auto(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Can
 
 def _origin(raster: Path) -> dict[str, str]:
     """What is written into vectors of where they are from: the raster, and the model where the raster names it."""
-    from ..vector.source import open_raster
+    from ..raster.probability import open_raster
 
     with open_raster(raster) as dataset:
         tags: dict[str, str] = dataset.tags()
@@ -164,7 +165,7 @@ def _origin(raster: Path) -> dict[str, str]:
 
 def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
     from ..vector.conflation import read_existing
-    from ..vector.roads.network import vectorize_roads
+    from ..vector.roads.extract import vectorize_roads
     from ..vector.roads.options import RoadOptions
 
     given = {name: value for name, value in words.items() if value is not None}

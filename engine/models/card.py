@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import CardError
-from .fields import Fields
-from .files import read_regular
+from ..fs.regular_file import read_regular
+from .strict_reader import Fields
 
 CARD_NAME = "card.json"
 #: Version of the format; another number is refused.

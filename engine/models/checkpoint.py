@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
-from ..output.atomic import atomic_output
-from .files import open_regular
+from ..fs.atomic import atomic_output
+from ..fs.regular_file import open_regular
 
 Array = NDArray[Any]
 

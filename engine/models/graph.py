@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from ...__about__ import __version__
 from ..errors import GraphError
 from .card import ModelCard, OptionValue, card_text
-from .catalogue import Model
 from .checkpoint import Array, read_checkpoint
-from .onnx_model import load_onnx
+from .onnx_file import load_onnx
 from .parameters import Shape, is_of_parts, is_training_state, match_parameters
-from .wrap import wrap_network
+from .preprocessing_graph import wrap_network
+from .registry import Model
 
 if TYPE_CHECKING:
     import onnx

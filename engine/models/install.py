@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import ModelError, OutputError
-from .bare import BareModel
+from ..fs.regular_file import sha256_of
 from .card import CARD_NAME, write_card
-from .catalogue import Model, find_model, read_model
-from .files import sha256_of
+from .infer_card import BareModel
+from .registry import Model, find_model, read_model
 
 #: Larger weights are not copied.
 MAX_MODEL_BYTES = 8 << 30

@@ -17,8 +17,8 @@ from ..raster.pixels import Mask
 from ..raster.reader import reflect
 from ..tiling.blend import Floats
 from ..tiling.block import Block, compute_block
+from .job import Work
 from .tta import Predict
-from .work import Work
 
 
 @dataclass(frozen=True)

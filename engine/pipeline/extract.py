@@ -9,23 +9,24 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from ..context import Cancellation, Reporter
 from ..errors import Cancelled, ParameterError
-from ..events import Cancellation, Reporter, Result
+from ..fs.atomic import atomic_output, check_target, removed_when_abandoned, temporary_file
+from ..fs.lock import claim_outputs
+from ..fs.spool import RowStore
 from ..models.card import ModelCard
-from ..output.atomic import atomic_output, check_target, removed_when_abandoned, temporary_file
-from ..output.claim import claim_outputs
+from ..protocol.messages import Result
 from ..raster.grid import Grid
-from ..raster.row_store import RowStore
-from ..raster.writer import Bytes, Layout, RowWriter, class_layout, probability_layout
+from ..raster.probability import Bytes
+from ..raster.writer import Layout, RowWriter, class_layout, probability_layout
 from ..vector.roads.options import RoadOptions
-from .fingerprint import make_fingerprint
-from .libraries import RoadLibraries
-from .live import live_roads
-from .prepare import Prepared, prepare
-from .products import Product, Write, class_product, probability_product
+from .plan import Prepared, prepare
+from .preload import RoadLibraries
 from .request import ClassRequest, OpenSession, RoadRequest
-from .resume import RowLog, kept_for_resume
-from .stream import Counts, run_stream
+from .resume import RowLog, kept_for_resume, make_fingerprint
+from .runner import Counts, run_stream
+from .sinks import Product, Write, class_product, probability_product
+from .streaming_vectorizer import live_roads
 
 Words = dict[str, Any]
 Summary = dict[str, float | int | str | None]
@@ -220,7 +221,7 @@ def _vectorize(
     classes, confidence = paths
     if request.output is None or classes is None:
         return {}
-    from ..vector.coverage.landcover import vectorize_landcover
+    from ..vector.coverage.extract import vectorize_landcover
     from ..vector.coverage.options import CoverageOptions
 
     names = class_table(run.model.card)[0]

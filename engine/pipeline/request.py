@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..models.catalogue import Model
+from ..models.registry import Model
 from ..raster.grid import Extent
 from ..runtimes.base import Precision, Session
 

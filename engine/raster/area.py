@@ -17,8 +17,8 @@ from pyproj.exceptions import CRSError, ProjError
 from rasterio.features import rasterize
 
 from ..errors import ParameterError, VectorError
-from ..output.addresses import vector_address
-from ..tiling.plan import TilePlan
+from ..fs.pyogrio_path import pyogrio_path
+from ..tiling.layout import TilePlan
 from .grid import Grid, cut
 
 
@@ -82,7 +82,7 @@ def read_area(path: Path, grid: Grid, layer: str | None = None) -> Area:
     if not path.is_file():
         raise VectorError(f"The area {path} does not exist or is not a regular file.")
     try:
-        frame = pyogrio.raw.read(vector_address(path), layer=layer, columns=[])
+        frame = pyogrio.raw.read(pyogrio_path(path), layer=layer, columns=[])
         info, geometry = frame[0], shapely.from_wkb(frame[2])
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
         raise VectorError(f"The area {path} cannot be read as a vector layer: {str(error).splitlines()[0]}.") from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rasterio.enums import ColorInterp, MaskFlags
 
+from .dataset import Source
 from .grid import make_grid
 from .pixels import choose_bands
-from .source import Source
 from .stretch import estimate_stretch
 
 Facts = dict[str, float | int | str | None]

@@ -12,8 +12,8 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.windows import Window
 
 from ..errors import OutOfMemoryError, ParameterError, SourceError
-from .reasons import FAILURES, reason
-from .source import Source
+from .dataset import Source
+from .gdal_errors import FAILURES, reason
 
 Mask = NDArray[np.bool_]
 #: Shares of red, green and blue in grey (ITU-R BT.601).

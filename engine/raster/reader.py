@@ -15,11 +15,11 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from ..tiling.plan import TilePlan
-from .environment import SAFE_SETTINGS
+from ..tiling.layout import TilePlan
+from .dataset import Source
+from .gdal_environment import SAFE_SETTINGS
 from .grid import Grid
 from .pixels import Bands, Mask, read_pixels
-from .source import Source
 from .stretch import Stretch
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from .dataset import Source
 from .pixels import Bands, Mask, read_pixels
-from .source import Source
 
 PERCENTILES = (2.0, 98.0)
 #: 8-bit imagery whose widest band spans at least this many levels is left as it is.

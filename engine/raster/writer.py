@@ -7,7 +7,6 @@ each is kept; ``verify`` compares after closing, because GDAL can lose the last 
 from __future__ import annotations
 
 import html
-import math
 import warnings
 import zlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,6 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
-from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
@@ -30,21 +28,16 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from ..errors import OutputError
-from ..output.atomic import disk_full, family_size, is_full
+from ..fs.atomic import disk_full, family_size, is_full
 from .grid import Grid
+from .probability import NODATA, PROBABILITY_LEVELS, Bytes
 
-#: Probability 1 as it is written; 0 is 0. The GeoTIFF's scale tag is the inverse.
-PROBABILITY_LEVELS = 250
-NODATA = 255
 BLOCK = 512
 #: Threads that read a raster back: nothing else is left to be done then.
 _READERS = 2
-
 #: GDAL's errors mostly come as rasterio's, but for those of closing and of overviews.
 _ERRORS = (RasterioError, CPLE_BaseError, OSError)
 _LOST = "it does not read back as it was written; its disk may be failing"
-
-Bytes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -259,60 +252,6 @@ def write_categories(raster: Path, names: Mapping[int, str]) -> None:
         "    </CategoryNames>\n  </PAMRasterBand>\n</PAMDataset>\n"
     )
     raster.with_name(raster.name + ".aux.xml").write_text(text, encoding="utf-8")
-
-
-def quantise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, out: Bytes) -> None:
-    """Write round(probability x 250) to ``out``, 255 where a pixel is not valid.
-
-    Args:
-        probability: (classes, rows, columns), 0 to 1.
-        valid: (rows, columns), or None where all are.
-        out: (classes, rows, columns).
-    """
-    levels = probability * np.float32(PROBABILITY_LEVELS)
-    np.rint(levels, out=levels)
-    np.copyto(out, levels, casting="unsafe")
-    if valid is not None:
-        out[:, ~valid] = NODATA
-
-
-def classify(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, ids: Bytes, out: Bytes) -> None:
-    """Write the most probable class and its probability to ``out``.
-
-    Args:
-        probability: (classes, rows, columns), 0 to 1.
-        valid: (rows, columns), or None where all are.
-        ids: (classes,) the id of each layer.
-        out: (1 or 2, rows, columns): class id, and round(its probability x 250); 255 where a pixel is not valid.
-    """
-    # Layer by layer, of equals the first: much quicker than argmax along the axis that varies slowest.
-    highest = probability[0].copy()
-    out[0] = ids[0]
-    for layer, value in zip(probability[1:], ids[1:], strict=True):
-        np.copyto(out[0], value, where=layer > highest)
-        np.maximum(highest, layer, out=highest)
-    if len(out) > 1:
-        quantise(highest[None], None, out[1:])
-    if valid is not None:
-        out[:, ~valid] = NODATA
-
-
-def binarise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, threshold: float, out: Bytes) -> None:
-    """Write whether the probability of the only class reaches a threshold, and the probability, to ``out``.
-
-    The written level is compared, so that a threshold on a kept probability raster gives the same.
-
-    Args:
-        probability: (1, rows, columns), 0 to 1.
-        valid: (rows, columns), or None where all are.
-        threshold: 0 to 1.
-        out: (1 or 2, rows, columns): 1 or 0, and round(probability x 250); 255 where a pixel is not valid.
-    """
-    levels = out[-1:]
-    quantise(probability, None, levels)
-    np.greater_equal(levels[0], max(1, math.ceil(threshold * PROBABILITY_LEVELS - 1e-9)), out=out[0], casting="unsafe")
-    if valid is not None:
-        out[:, ~valid] = NODATA
 
 
 def _profile(grid: Grid, layout: Layout) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InferenceError, OutOfMemoryError, TerraSporeError
-from ..models.catalogue import Model
+from ..models.registry import Model
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Tiles = NDArray[Any]

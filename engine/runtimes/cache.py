@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError, OutputError
-from ..models.files import open_regular
-from ..output.atomic import atomic_output
+from ..fs.atomic import atomic_output
+from ..fs.regular_file import open_regular
 
 FOLDER_VARIABLE = "TERRASPORE_CACHE"
 #: Compiled models kept; the one not used for longest goes first.

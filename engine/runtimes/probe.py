@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from ..errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
 from ..models.card import ClassInfo, ModelCard, Normalisation
-from ..models.catalogue import Model
 from ..models.checkpoint import write_checkpoint
+from ..models.registry import Model
 from .base import DeviceInfo, Probabilities, Request, Runtime
-from .select import candidates
-from .tuning import seconds_per_tile
+from .measure import seconds_per_tile
+from .registry import candidates
 
 #: Side of the tiles that the small network is run on, in pixels.
 TILE = 256

@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .axis import TileAxis
-from .plan import TilePlan
+from .layout import TileAxis, TilePlan
 
 #: Probabilities are blended in multiples of 1/4096, see ``axis.UNITS``: far finer than they are written.
 LEVELS = 4096

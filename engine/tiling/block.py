@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blend import Floats, weighted
-from .plan import TilePlan
+from .layout import TilePlan
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from .metrics.files import Layer, metric_crs, read_layer, to_crs
+from .metrics.inputs import Layer, metric_crs, read_layer, to_crs
 
 Lines = NDArray[np.object_]
 Floats = NDArray[np.float64]

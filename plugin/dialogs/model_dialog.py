@@ -23,11 +23,11 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine_process.process import Listener
-from ..engine_setup import make_launch, models_folder
+from ..engine.environment import make_launch, models_folder
+from ..engine.install_model import install_words, objection_to_name, unpack
+from ..engine.models import CARD, known_architectures, read_info
+from ..engine.process import Listener
 from ..i18n import tr
-from ..installing import install_words, objection_to_name, unpack
-from ..models import CARD, known_architectures, read_info
 from ..settings import Settings
 from ..tasks import Work
 from .fitting import Fitting

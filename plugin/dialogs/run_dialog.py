@@ -32,17 +32,17 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine_setup import engine_missing
+from ..engine.environment import engine_missing
+from ..engine.models import ModelInfo, for_task
 from ..i18n import tr
-from ..models import ModelInfo, for_task
+from ..layers.sources import local_file
+from ..layers.tile_grid import Box
+from ..layers.units import units_per_metre
 from ..paths import icon_path
 from ..processing.base import ImageAlgorithm
 from ..processing.feedback import device_text, plan_text
 from ..processing.parameters import DEVICES, RUNTIMES
 from ..processing.provider import make_algorithm
-from ..processing.sources import local_file
-from ..rendering.ground import units_per_metre
-from ..rendering.lattice import Box
 from ..tasks import Work
 from ..unfinished import ResumeQuestion, unfinished_run
 from .area import AreaWidget

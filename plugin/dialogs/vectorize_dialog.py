@@ -20,7 +20,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine_setup import engine_missing
+from ..engine.environment import engine_missing
 from ..i18n import tr
 from ..paths import icon_path
 from ..processing.vectorize import KINDS

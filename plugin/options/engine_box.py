@@ -27,16 +27,16 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine_process.errors import EngineError
-from ..engine_process.process import Listener
-from ..engine_setup import engine_missing, engine_python, environments_folder, installer_environment, make_launch
-from ..environment.builder import Recipe, Watcher, build, environment_python, remove
-from ..environment.families import FAMILIES, find_family
-from ..environment.interpreters import find_interpreter
+from ..engine.env_profiles import FAMILIES, find_family
+from ..engine.environment import engine_missing, engine_python, environments_folder, installer_environment, make_launch
+from ..engine.errors import EngineError
+from ..engine.install import Recipe, Watcher, build, environment_python, remove
+from ..engine.interpreters import find_interpreter
+from ..engine.process import Listener
 from ..i18n import tr
+from ..layers.sample import write_sample
 from ..paths import LAUNCHER
 from ..processing.arguments import vectorize_words
-from ..rendering.sample import write_sample
 from ..settings import Settings, save_settings
 from ..tasks import Work
 

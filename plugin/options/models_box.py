@@ -10,9 +10,9 @@ from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, 
 
 from ..context import PluginContext
 from ..dialogs.model_dialog import ModelDialog
-from ..engine_setup import models_folder
+from ..engine.environment import models_folder
+from ..engine.models import default_model, for_task, list_models
 from ..i18n import tr
-from ..models import default_model, for_task, list_models
 from ..paths import BUNDLED_MODELS
 from ..settings import Settings
 

@@ -7,8 +7,8 @@ from typing import Any
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
-from .. import cache
-from ..engine_setup import cache_folder
+from ..engine import cache
+from ..engine.environment import cache_folder
 from ..i18n import tr
 from ..processing.parameters import DEVICES, RUNTIMES
 from ..settings import Settings

@@ -20,7 +20,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
-from ..engine_process.errors import EngineError
+from ..engine.errors import EngineError
 
 #: How long areas are kept for runs that may be resumed.
 _KEPT_SECONDS = 30 * 24 * 3600

@@ -21,16 +21,16 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from ..context import PluginContext
-from ..engine_process.errors import EngineCancelledError, EngineError
-from ..engine_process.protocol import Plan, Result
-from ..engine_setup import cache_folder, engine_missing
+from ..engine.environment import cache_folder, engine_missing
+from ..engine.errors import EngineCancelledError, EngineError
+from ..engine.models import ModelInfo
+from ..engine.protocol import Plan, Result
 from ..i18n import tr
-from ..models import ModelInfo
+from ..layers.sources import FetchRequest, LayerSource, fetch, resolve_layer, with_crs
 from ..paths import icon_path
 from .areas import area_geometry, keep_area
 from .arguments import Options, plan_words
 from .feedback import FeedbackListener
-from .sources import FetchRequest, LayerSource, fetch, resolve_layer, with_crs
 
 #: Share of the progress bar for fetching a layer that is no file.
 FETCH_SHARE = 0.4

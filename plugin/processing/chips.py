@@ -19,12 +19,12 @@ from qgis.core import (
     QgsVectorFileWriter,
 )
 
-from ..engine_process.errors import EngineError
+from ..engine.errors import EngineError
 from ..i18n import tr
+from ..layers.sources import LayerSource, with_crs
 from . import parameters as make
 from .arguments import chips_words
 from .base import EngineAlgorithm
-from .sources import LayerSource, with_crs
 
 
 class ChipsAlgorithm(EngineAlgorithm):

@@ -14,10 +14,10 @@ from qgis.core import (
     QgsProcessingParameterBoolean,
 )
 
-from ..engine_process.errors import EngineCancelledError, EngineError
-from ..engine_process.protocol import Result
+from ..engine.errors import EngineCancelledError, EngineError
+from ..engine.protocol import Result
 from ..i18n import tr
-from ..results import Dress, load_beside, load_on_completion
+from ..layers.results import Dress, load_beside, load_on_completion
 from ..unfinished import forget_run
 from . import parameters as make
 from .arguments import Options, extract_words

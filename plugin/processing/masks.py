@@ -8,7 +8,7 @@ from typing import Callable
 
 from osgeo import gdal
 
-from ..engine_process.errors import EngineCancelledError, EngineError
+from ..engine.errors import EngineCancelledError, EngineError
 
 #: The engine writes round(probability x 250), and 255 where there is nothing.
 LEVELS = 250

@@ -14,7 +14,7 @@ from qgis.core import (
 )
 
 from ..i18n import tr
-from ..results import Dress, load_on_completion
+from ..layers.results import Dress, load_on_completion
 from . import parameters as make
 from .arguments import segment_words
 from .base import ImageAlgorithm

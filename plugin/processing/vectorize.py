@@ -13,14 +13,14 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
 )
 
-from ..engine_process.errors import EngineError
+from ..engine.errors import EngineError
 from ..i18n import tr
-from ..results import Dress, load_beside, load_on_completion
+from ..layers.results import Dress, load_beside, load_on_completion
+from ..layers.sources import local_file
 from . import parameters as make
 from .arguments import vectorize_words
 from .base import EngineAlgorithm
 from .extract import geopackage, layer_names, layer_source
-from .sources import local_file
 
 KINDS = ["roads", "landcover"]
 #: Layers of the result: kind -> (layer, English name), the main one first.

@@ -29,8 +29,8 @@ ln -sfn "$(pwd)" "$folder/plugins/terraspore"
 # For the Python that QGIS runs on: environments are made from that.
 "$folder/bin/python" -c "
 import sys
-sys.path.insert(0, 'plugin/environment')
-from families import FAMILIES
+sys.path.insert(0, 'plugin/engine')
+from env_profiles import FAMILIES
 print('\n'.join(FAMILIES[0].requirements + FAMILIES[0].optional))" > "$folder/requirements.txt"
 "$folder/bin/pip" download --quiet --only-binary=:all: --dest "$folder/wheels" --requirement "$folder/requirements.txt"
 "$engine" -c "

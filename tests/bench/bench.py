@@ -30,7 +30,7 @@ from report import report
 from rows import FOLDER, Row, read_rows, write_rows
 from terraspore.engine.runtimes.cache import FOLDER_VARIABLE
 from terraspore.engine.runtimes.hardware import cpu_title, usable_threads
-from terraspore.engine.runtimes.mindspore_lite_runtime import PYTHON_VARIABLE
+from terraspore.engine.runtimes.mindspore_lite import PYTHON_VARIABLE
 
 HERE = Path(__file__).resolve().parent
 #: Where `make lite` puts the interpreter of MindSpore Lite.

@@ -20,13 +20,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from rows import Row, write_rows
-from terraspore.engine.cli.table import table
+from terraspore.engine.cli.console import table
 from terraspore.engine.errors import RuntimeUnavailableError
 from terraspore.engine.models import Model, find_model, list_models
 from terraspore.engine.runtimes.base import Probabilities, Session, Tiles
 from terraspore.engine.runtimes.cache import default_cache
-from terraspore.engine.runtimes.precision import artificial_tiles, probability_change
-from terraspore.engine.runtimes.select import open_session
+from terraspore.engine.runtimes.measure import artificial_tiles, probability_change
+from terraspore.engine.runtimes.registry import open_session
 
 #: Runtime and precision; the first one is the reference. MindSpore stands last: the limit on instructions that it
 #: needs holds for the whole process.

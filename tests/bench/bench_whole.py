@@ -21,7 +21,7 @@ from models import bundled_model, trivial_model, untrained_model
 from mosaic import write_mosaic
 from numpy.typing import NDArray
 from rows import Row, show
-from terraspore.engine.models.catalogue import Model
+from terraspore.engine.models.registry import Model
 
 Picture = NDArray[np.uint8]
 #: Aims for the whole command against the bare loop, by architecture.
@@ -35,9 +35,9 @@ PEER_SIZE = 8192
 BARE_LOOP = """
 import sys, time, json
 import numpy as np
-from terraspore.engine.models.catalogue import find_model
+from terraspore.engine.models.registry import find_model
 from terraspore.engine.runtimes.cache import default_cache
-from terraspore.engine.runtimes.select import open_session
+from terraspore.engine.runtimes.registry import open_session
 name, tiles, tile, runtime, device = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 model = find_model(name)
 session, _ = open_session(model, device=device, runtime=runtime, tile=tile, cache=default_cache())

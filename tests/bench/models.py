@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from terraspore.engine.models.card import ClassInfo, ModelCard, Normalisation, Task, write_card
-from terraspore.engine.models.catalogue import Model, list_models, read_model
 from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import graph_path, parameter_shapes
-from terraspore.engine.models.onnx_model import load_onnx
+from terraspore.engine.models.onnx_file import load_onnx
+from terraspore.engine.models.registry import Model, list_models, read_model
 
 TILE, OVERLAP = 512, 64
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 from patience import until
-from terraspore.engine import threads as module
+from terraspore.engine import concurrency as module
+from terraspore.engine.concurrency import ReadAhead, WriteBehind, start_thread
 from terraspore.engine.errors import OutOfMemoryError
-from terraspore.engine.threads import ReadAhead, WriteBehind, start_thread
 
 
 def threads():

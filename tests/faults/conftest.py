@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from terraspore.engine.output.lock import is_locked
+from terraspore.engine.fs.lock import is_locked
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

@@ -19,11 +19,11 @@ import numba
 PRELOAD = (
     "terraspore.engine.cli.extract",
     "terraspore.engine.cli.segment",
-    "terraspore.engine.runtimes.select",
-    "terraspore.engine.runtimes.onnxruntime_runtime",
-    "terraspore.engine.runtimes.openvino_runtime",
-    "terraspore.engine.vector.roads.network",
-    "terraspore.engine.vector.coverage.landcover",
+    "terraspore.engine.runtimes.registry",
+    "terraspore.engine.runtimes.onnxruntime",
+    "terraspore.engine.runtimes.openvino",
+    "terraspore.engine.vector.roads.extract",
+    "terraspore.engine.vector.coverage.extract",
     "terraspore.engine.models.graph",
     "onnxruntime",
     "onnx",
@@ -43,7 +43,7 @@ def run_engine(arguments: list[str], said: str, environment: dict[str, str]) -> 
         The exit code.
     """
     from terraspore.engine.cli import run
-    from terraspore.engine.cli.services import Services
+    from terraspore.engine.cli.cli_context import Services
 
     for descriptor, path in ((0, os.devnull), (1, said), (2, f"{said}.err")):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from conftest import COMMAND, contents, names, unlocked
-from terraspore.engine.output.journal import JOURNAL, ROWS, find_unfinished, journal_folder, read_journal
+from terraspore.engine.fs.journal import JOURNAL, ROWS, find_unfinished, journal_folder, read_journal
 from terraspore.engine.pipeline.resume import TILES_WORTH_A_JOURNAL
 
 KILLS = int(os.environ.get("TERRASPORE_KILLS", "3"))

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from conftest import contents, names
-from terraspore.plugin.engine_process.exits import exit_error
+from terraspore.plugin.engine.exit_codes import exit_error
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a limit of the address space")
 

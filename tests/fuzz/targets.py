@@ -122,7 +122,7 @@ def check_onnx(data: bytes) -> None:
     import numpy as np
     from onnx import numpy_helper
     from terraspore.engine.errors import GraphError
-    from terraspore.engine.models.onnx_model import parse_onnx
+    from terraspore.engine.models.onnx_file import parse_onnx
 
     try:
         model = parse_onnx(data, "x.onnx")
@@ -156,7 +156,7 @@ def vrt_seeds() -> list[bytes]:
 def check_vrt(data: bytes) -> None:
     """Whatever stands in the text as it is must be found, and nothing but the reader's own error be raised."""
     from terraspore.engine.errors import SourceError
-    from terraspore.engine.raster.references import check_references
+    from terraspore.engine.raster.vrt_security import check_references
 
     try:
         check_references(as_file(data, ".vrt"))
@@ -178,9 +178,9 @@ def command_seeds() -> list[bytes]:
 
 def check_command(data: bytes) -> None:
     """A server that only queues: each line is a run, an answer or nothing, and what it says is the protocol."""
-    from terraspore.engine.cli.messages import RunMessage, parse_message
+    from terraspore.engine.cli.cli_context import Services
     from terraspore.engine.cli.serve import Channel, Server
-    from terraspore.engine.cli.services import Services
+    from terraspore.engine.protocol.commands import RunMessage, parse_message
 
     said = io.StringIO()
     server = Server(Channel(said), Services())
@@ -215,8 +215,8 @@ def event_seeds() -> list[bytes]:
 def check_event(data: bytes) -> None:
     import math
 
-    from terraspore.plugin.engine_process.errors import ProtocolError
-    from terraspore.plugin.engine_process.protocol import LineSplitter, Progress, Result, parse_line
+    from terraspore.plugin.engine.errors import ProtocolError
+    from terraspore.plugin.engine.protocol import LineSplitter, Progress, Result, parse_line
 
     splitter = LineSplitter(limit=1000)
     cut = data[0] if data else 0
@@ -269,9 +269,9 @@ TARGETS = {
     "checkpoint": Target(checkpoint_seeds, check_checkpoint, "engine.models.checkpoint"),
     "card": Target(card_seeds, check_card, "engine.models.card"),
     "mindir": Target(mindir_seeds, check_mindir, "engine.mindir"),
-    "onnx": Target(onnx_seeds, check_onnx, "engine.models.onnx_model"),
-    "vrt": Target(vrt_seeds, check_vrt, "engine.raster.references"),
+    "onnx": Target(onnx_seeds, check_onnx, "engine.models.onnx_file"),
+    "vrt": Target(vrt_seeds, check_vrt, "engine.raster.vrt_security"),
     "command": Target(command_seeds, check_command, "engine.cli.serve"),
-    "event": Target(event_seeds, check_event, "plugin.engine_process.protocol"),
+    "event": Target(event_seeds, check_event, "plugin.engine.protocol"),
     "torch": Target(torch_seeds, check_torch, "training.weights.torch_file"),
 }

@@ -29,7 +29,7 @@ def put_model(folder, name, task, *, weights=b"weights"):
 def install(qgis_app, tmp_path, monkeypatch):
     """Puts models into the plugin or into the person's folder, and says what the default of a task is then."""
     from terraspore.plugin import context
-    from terraspore.plugin.engine_process.host import EngineHost
+    from terraspore.plugin.engine.pool import EngineHost
     from terraspore.plugin.settings import Settings
 
     monkeypatch.setattr(context, "BUNDLED_MODELS", tmp_path / "bundled")

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from event_loop import spin
 from patience import within
-from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError
-from terraspore.plugin.engine_process.surroundings import child_environment
-from terraspore.plugin.environment.builder import Recipe, Watcher, build, environment_python, pip_failure, remove
-from terraspore.plugin.environment.families import FAMILIES, Family
-from terraspore.plugin.environment.interpreters import Interpreter, candidates, find_interpreter, probe
+from terraspore.plugin.engine.child_env import child_environment
+from terraspore.plugin.engine.env_profiles import FAMILIES, Family
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
+from terraspore.plugin.engine.install import Recipe, Watcher, build, environment_python, pip_failure, remove
+from terraspore.plugin.engine.interpreters import Interpreter, candidates, find_interpreter, probe
 
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 

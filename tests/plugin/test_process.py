@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from patience import until, within
-from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError, EngineMissingError, ProtocolError
-from terraspore.plugin.engine_process.host import EngineHost
-from terraspore.plugin.engine_process.process import EngineProcess, Launch, Limits, Listener
-from terraspore.plugin.engine_process.protocol import Message, Plan, Progress
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError, EngineMissingError, ProtocolError
+from terraspore.plugin.engine.pool import EngineHost
+from terraspore.plugin.engine.process import EngineProcess, Launch, Limits, Listener
+from terraspore.plugin.engine.protocol import Message, Plan, Progress
 
 FAKE = Path(__file__).parent / "fake_engine.py"
 
@@ -196,7 +196,7 @@ def test_closing_the_host_cancels_what_runs():
 
 PARENT = """
 import os, sys
-from terraspore.plugin.engine_process.process import EngineProcess, Launch, Listener
+from terraspore.plugin.engine.process import EngineProcess, Launch, Listener
 engine = EngineProcess(Launch((sys.argv[1], "-I", sys.argv[2]), dict(os.environ)))
 print(engine.pid, flush=True)
 engine.run(["extract", "roads", sys.argv[3], f"--output={sys.argv[4]}", f"--model={sys.argv[5]}", "--tta"],

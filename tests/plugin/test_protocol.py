@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from terraspore.plugin.engine_process.errors import ProtocolError
-from terraspore.plugin.engine_process.exits import exit_error
-from terraspore.plugin.engine_process.protocol import LineSplitter, Progress, Result, parse_line, printable
+from terraspore.plugin.engine.errors import ProtocolError
+from terraspore.plugin.engine.exit_codes import exit_error
+from terraspore.plugin.engine.protocol import LineSplitter, Progress, Result, parse_line, printable
 from terraspore.plugin.processing.arguments import Options, extract_words, number
 
 KINDS = st.sampled_from(["plan", "progress", "message", "result", "error", "pong", "run", ""])

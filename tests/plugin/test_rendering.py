@@ -21,11 +21,11 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QCoreApplication, QThread
-from terraspore.plugin.engine_process.errors import EngineCancelledError, EngineError
-from terraspore.plugin.processing.sources import FetchRequest, fetch, local_file, resolve_layer
-from terraspore.plugin.rendering import fetch as fetching
-from terraspore.plugin.rendering.ground import units_per_metre
-from terraspore.plugin.rendering.lattice import Box, make_lattice
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
+from terraspore.plugin.layers import fetch as fetching
+from terraspore.plugin.layers.sources import FetchRequest, fetch, local_file, resolve_layer
+from terraspore.plugin.layers.tile_grid import Box, make_lattice
+from terraspore.plugin.layers.units import units_per_metre
 from tile_server import CENTRE, TileServer
 
 #: About 300 m on the ground around the crossing.

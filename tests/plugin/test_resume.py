@@ -23,8 +23,8 @@ from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtCore import QObject, QTimer
 from qgis.PyQt.QtWidgets import QApplication, QMessageBox
 from terraspore.__about__ import __version__
-from terraspore.engine.output.journal import JournalWriter, begin_journal, find_unfinished
-from terraspore.engine.output.journal_lines import FileIdentity, Fingerprint, Header
+from terraspore.engine.fs.journal import JournalWriter, begin_journal, find_unfinished
+from terraspore.engine.fs.journal_format import FileIdentity, Fingerprint, Header
 
 
 def leave_unfinished(output, image, *, rows=3, of=7):

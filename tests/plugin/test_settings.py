@@ -61,7 +61,7 @@ def test_page_shows_and_keeps_every_setting(module, plugin):
 
 
 def test_proxy_of_qgis_reaches_the_installer(module):
-    from terraspore.plugin.engine_setup import installer_environment, proxy_variables
+    from terraspore.plugin.engine.environment import installer_environment, proxy_variables
 
     assert proxy_variables() == {}
     store = QgsSettings()
@@ -88,7 +88,7 @@ def names(folder):
 
 
 def test_cache_is_trimmed_to_its_limit_the_oldest_first(tmp_path):
-    from terraspore.plugin.cache import trim
+    from terraspore.plugin.engine.cache import trim
 
     write_cache(tmp_path, a_blob=400, b_blob=300, c_json=50, d_blob=200, mine_txt=9000)
     trim(tmp_path, 0)
@@ -128,7 +128,7 @@ def test_page_may_be_closed_while_its_work_goes_on(module, plugin, monkeypatch, 
 
 
 def test_run_keeps_the_cache_to_its_limit(module, plugin, tmp_path, monkeypatch, fake_python):
-    from terraspore.plugin.engine_process.process import Listener
+    from terraspore.plugin.engine.process import Listener
 
     write_cache(tmp_path / "cache", a_blob=800_000, b_blob=700_000)
     monkeypatch.setenv("FAKE_ENGINE", "echo")

@@ -21,10 +21,10 @@ from affine import Affine
 from PIL import Image
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
-from terraspore.engine.cli.services import Services
-from terraspore.engine.models.catalogue import read_model
+from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.models.checkpoint import read_checkpoint
-from terraspore.engine.runtimes.select import open_session
+from terraspore.engine.models.registry import read_model
+from terraspore.engine.runtimes.registry import open_session
 
 pytest.importorskip("mindspore")
 

@@ -12,9 +12,9 @@ import sys, time
 from pathlib import Path
 import click
 from terraspore.engine.cli import run
-from terraspore.engine.cli.context import run_reported
-from terraspore.engine.cli.services import Services
-from terraspore.engine.events import Result
+from terraspore.engine.cli.cli_context import run_reported
+from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.protocol.messages import Result
 
 @click.command()
 def slow():

@@ -11,7 +11,7 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 from mindspore import Tensor, communication, ops
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
-from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.cli_context import Services
 
 
 def command(*words: object) -> dict:

@@ -13,13 +13,13 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 
+from ...engine.context import Cancellation
 from ...engine.errors import OutputError, ParameterError
-from ...engine.events import Cancellation
-from ...engine.raster.environment import SAFE_SETTINGS
+from ...engine.raster.dataset import open_source
+from ...engine.raster.gdal_environment import SAFE_SETTINGS
 from ...engine.raster.grid import Grid, make_grid
 from ...engine.raster.pixels import choose_bands
 from ...engine.raster.reader import View
-from ...engine.raster.source import open_source
 from ...engine.raster.stretch import estimate_stretch
 from ..data.labels import voc_palette
 from .vectors import VectorLabels, read_labels

@@ -17,7 +17,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from ...engine.errors import ParameterError, VectorError
-from ...engine.output.addresses import vector_address
+from ...engine.fs.pyogrio_path import pyogrio_path
 from ...engine.raster.grid import Grid
 
 _LINES, _POLYGONS = (1, 5), (3, 6)
@@ -109,7 +109,7 @@ def _read(path: Path, layer: str | None, wanted: list[str]) -> tuple[dict[str, A
     if not path.is_file():
         raise VectorError(f"The labels {path} do not exist or are not a regular file.")
     try:
-        info, _, encoded, fields = pyogrio.raw.read(vector_address(path), layer=layer, columns=wanted)
+        info, _, encoded, fields = pyogrio.raw.read(pyogrio_path(path), layer=layer, columns=wanted)
         geometry = shapely.from_wkb(encoded)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
         raise VectorError(
@@ -118,7 +118,7 @@ def _read(path: Path, layer: str | None, wanted: list[str]) -> tuple[dict[str, A
     columns = dict(zip(info["fields"], fields, strict=True))
     for name in wanted:
         if name not in columns:
-            known = ", ".join(pyogrio.read_info(vector_address(path), layer=layer)["fields"])
+            known = ", ".join(pyogrio.read_info(pyogrio_path(path), layer=layer)["fields"])
             raise ParameterError(f"{path} has no attribute {name!r}.", f"It has: {known or 'none'}.")
     return info, geometry, columns
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.context import Cancellation, Reporter
 from ...engine.errors import ParameterError
-from ...engine.events import Cancellation, Reporter, Result
+from ...engine.protocol.messages import Result
 
 
 @click.command()

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from ...engine.cli.context import json_option, run_reported
-from ...engine.events import Cancellation, Reporter, Result
+from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.context import Cancellation, Reporter
+from ...engine.protocol.messages import Result
 
 
 @click.command()

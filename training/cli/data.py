@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.context import json_option, run_reported
-from ...engine.events import Cancellation, Reporter, Result
+from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.context import Cancellation, Reporter
+from ...engine.protocol.messages import Result
 
 _PATH = click.Path(path_type=Path)
 
@@ -120,7 +121,7 @@ def records(
     def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
         """Write the records."""
         from ..data import open_split
-        from ..data.records import write_records
+        from ..data.mindrecord import write_records
 
         started = time.perf_counter()
         counts: dict[str, float | int | str | None] = {}

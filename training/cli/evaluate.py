@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.context import json_option, run_reported
-from ...engine.events import Cancellation, Reporter, Result
+from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.context import Cancellation, Reporter
+from ...engine.protocol.messages import Result
 
 
 @click.command()
@@ -41,7 +42,7 @@ def evaluate(
 
     def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
         """Judge the weights."""
-        from ..evaluation.run import evaluate_checkpoint
+        from ..evaluation.evaluate import evaluate_checkpoint
 
         report = evaluate_checkpoint(
             loaded, checkpoint, split=split, out=out, save_predictions=save_predictions, cancellation=cancellation

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...engine.cli.context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.context import Cancellation, Reporter
 from ...engine.errors import ParameterError
-from ...engine.events import Cancellation, Reporter, Result
+from ...engine.protocol.messages import Result
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.context import json_option, run_reported
-from ...engine.events import Cancellation, Reporter, Result
+from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.context import Cancellation, Reporter
+from ...engine.protocol.messages import Result
 
 #: Seconds for the step that is under way and for saving the state, when the person stops a run.
 _GRACE = 600.0

@@ -1,8 +1,8 @@
 """Data sets: layouts, samples, batches, chips, labels, lists and MindRecord files."""
 
 from .batches import Batch, Sampler, batches, normalise
-from .items import Cache, Item, Split, read_image, read_label
 from .layouts import open_split, split_train_monitor
+from .samples import Cache, Item, Split, read_image, read_label
 
 __all__ = [
     "Batch",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import AugmentConfig
-from .items import Image, Label
+from .samples import Image, Label
 
 Floats = NDArray[np.float32]
 _TRIES = 8

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...engine.errors import ParameterError, SourceError
 from ..config import AugmentConfig, NormalisationConfig
 from .augment import draw_sample
-from .items import Cache, Image
+from .samples import Cache, Image
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..config import Config
 from ..losses.segmentation import enet_weights
-from .items import Split, read_label
+from .samples import Split, read_label
 
 
 def class_histogram(split: Split, classes: int, ignore: int = 255) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 
 from ...engine.errors import SourceError
-from .items import Label, read_label
+from .samples import Label, read_label
 
 Colour = tuple[int, int, int]
 

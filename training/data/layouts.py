@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ...engine.errors import SourceError
 from ..config import DataConfig
-from .items import Item, Label, Split, map_values
 from .labels import CITYSCAPES_TRAIN_IDS
+from .samples import Item, Label, Split, map_values
 
 IGNORE = 255
 
@@ -196,7 +196,7 @@ def _chips(config: DataConfig, root: Path, name: str) -> Split:
 
 def _mindrecord(_config: DataConfig, root: Path, name: str) -> Split:
     """``<root>/<split>0``, ``1``, ... as ``terraspore records`` writes them; their labels are mapped already."""
-    from .records import open_records
+    from .mindrecord import open_records
 
     return open_records(root, name, indexed(DataConfig(), {value: value for value in range(IGNORE)}))
 

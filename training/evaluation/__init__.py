@@ -1,6 +1,6 @@
 """Whole images through a network, and how good the result is."""
 
-from .judge import Judgement
-from .predict import Predictor
+from .evaluator import Judgement
+from .predictor import Predictor
 
 __all__ = ["Judgement", "Predictor"]

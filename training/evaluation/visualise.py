@@ -8,16 +8,16 @@ from pathlib import Path
 from mindspore import nn
 from PIL import Image as Pictures
 
+from ...engine.context import Cancellation
 from ...engine.errors import SourceError
-from ...engine.events import Cancellation
 from ..backend import set_up
 from ..config import Config
 from ..data import open_split, read_image
-from ..trainer.run import create_configured_network
-from ..trainer.state import load_weights
-from .pictures import colour_table, overlay, save_classes
-from .predict import Predictor
-from .run import as_function, weights_path
+from ..trainer.state_files import load_weights
+from ..trainer.train import create_configured_network
+from .evaluate import as_function, weights_path
+from .plots import colour_table, overlay, save_classes
+from .predictor import Predictor
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 

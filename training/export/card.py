@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.errors import CheckpointError, ParameterError
+from ...engine.fs.regular_file import sha256_of
 from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation, Task, write_card
 from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
-from ...engine.models.files import sha256_of
 from ..config import Config
-from ..evaluation.pictures import colour_table
+from ..evaluation.plots import colour_table
 from ..networks import network_entry, other_options
 
 #: colour of the roads where the configuration gives none

@@ -18,11 +18,11 @@ from onnx import helper
 
 from ...engine.errors import CheckpointError, GraphError, OutputError
 from ...engine.mindir import convert
-from ...engine.models.bare import CARD_KEY
 from ...engine.models.card import CARD_NAME, ModelCard, card_text, write_card
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
 from ...engine.models.graph import GRAPHS, fill_graph, graph_path
-from ...engine.models.onnx_model import load_onnx
+from ...engine.models.infer_card import CARD_KEY
+from ...engine.models.onnx_file import load_onnx
 from ...engine.models.parameters import is_training_state, match_parameters
 from ..config import Config
 from ..networks import create_network

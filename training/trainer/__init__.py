@@ -1,5 +1,5 @@
 """The training run: steps, states, folder, log, and the loop that holds them together."""
 
-from .run import run_training
+from .train import run_training
 
 __all__ = ["run_training"]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .folder import RunFolder, Table
+from .run_folder import RunFolder, Table
 
 if TYPE_CHECKING:
     from tensorboardX import SummaryWriter

@@ -9,7 +9,7 @@ from typing import Any
 from ...engine.errors import CheckpointError
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
 from ...engine.models.graph import GRAPHS, graph_path, parameter_shapes
-from ...engine.models.onnx_model import load_onnx
+from ...engine.models.onnx_file import load_onnx
 from ..networks import network_entry, other_options
 from .mapping import Array, Part, Report, map_weights
 from .torch_file import read_torch

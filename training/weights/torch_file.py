@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.errors import CheckpointError
-from ...engine.models.files import open_regular
+from ...engine.fs.regular_file import open_regular
 from .pickles import PickleReader, Storage, TensorView
 
 Array = NDArray[Any]

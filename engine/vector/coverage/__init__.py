@@ -1,6 +1,6 @@
 """From class rasters to coverages: polygons without gaps and overlaps."""
 
-from .landcover import CoverageSummary, vectorize_landcover
+from .extract import CoverageSummary, vectorize_landcover
 from .options import CoverageOptions
 
 __all__ = ["CoverageOptions", "CoverageSummary", "vectorize_landcover"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .arc_kernels import gather_points, join_arcs, normalise_arcs
-from .crack_kernels import NODE, SEAM, find_corners, guard_points, link_corners, trace_arcs
+from .kernels.arcs import gather_points, join_arcs, normalise_arcs
+from .kernels.boundaries import NODE, SEAM, find_corners, guard_points, link_corners, trace_arcs
 
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]

@@ -10,10 +10,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..ground import Ground
+from ..geodesy import Ground
+from .kernels.rings import place_points
 from .polygons import Polygons, stream_polygons
 from .regions import CodeReader, Regions, find_regions, leave_out, merge_units
-from .ring_kernels import place_points
 
 Floats = NDArray[np.float64]
 

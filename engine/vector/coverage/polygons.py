@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground import MetricGrid
+from ...fs.spool import Spill
+from ..geodesy import MetricGrid
+from .arc_buffer import ArcStore
 from .arcs import ANCHOR, NO_ARCS, Arcs, normalise, trace_strip
+from .kernels.rings import cross_sums, group_halves, link_rings, ring_points, shells_first
 from .regions import CodeReader, Labelling, Regions
-from .ring_kernels import cross_sums, group_halves, link_rings, ring_points, shells_first
 from .simplify import Guards, finish_arcs
-from .spill import Spill
-from .store import ArcStore
 
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]

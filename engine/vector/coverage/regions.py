@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arcs import Cracks
-from .crack_kernels import find_cracks
-from .run_kernels import border_pairs, find_runs, label_runs, measure_runs, unite_seam
-from .unit_kernels import largest_by, list_neighbours, merge_small, sums_by
+from .kernels.boundaries import find_cracks
+from .kernels.mmu import largest_by, list_neighbours, merge_small, sums_by
+from .kernels.runs import border_pairs, find_runs, label_runs, measure_runs, unite_seam
 
 Labels = NDArray[np.int32]
 Codes = NDArray[np.uint16]

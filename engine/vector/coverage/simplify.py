@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arcs import ANCHOR, Arcs
-from .crack_kernels import NODE
-from .simplify_kernels import WORD, cut_corners, set_bits, thin_arcs
+from .kernels.boundaries import NODE
+from .kernels.simplify import WORD, cut_corners, set_bits, thin_arcs
 
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 import os
 
-from ...events import Cancellation, Reporter
-from ..source import LEVELS, LevelSource
-from .bridge import Blurred, Bridge, find_bridges
-from .bridge_kernels import Rules
-from .centre import find_centre_lines
+from ...context import Cancellation, Reporter
+from ...raster.probability import LEVELS, LevelSource
+from .centerlines import find_centre_lines
+from .gaps import Blurred, Bridge, add_bridges, find_bridges
 from .graph import Graph, dissolve, drop_weak, trace
-from .junctions import merge_junctions
+from .junctions import merge_junctions, prune
+from .kernels.gaps import Rules
 from .options import RoadOptions, pixel_options
-from .prune import prune
-from .splice import add_bridges
 
 #: A bridge is something new to bridge to: over an occluded crossing the third one may come in the third round.
 BRIDGE_ROUNDS = 4

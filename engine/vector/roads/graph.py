@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernels import count_links, follow_chains, join_points, trace_edges
-from .line_kernels import edge_lengths
-from .pixels import Pixels, link
+from .centerlines import Pixels, link
+from .kernels.lines import edge_lengths
+from .kernels.tracing import count_links, follow_chains, join_points, trace_edges
 
 Ints = NDArray[np.int64]
 Nodes = NDArray[np.int32]

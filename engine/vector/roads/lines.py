@@ -9,9 +9,9 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..ground import Ground
+from ..geodesy import Ground
 from .graph import Floats, Graph, run_sums
-from .line_kernels import shape_edges
+from .kernels.lines import shape_edges
 
 #: Points that are worked on at a time.
 _BATCH_POINTS = 1_000_000

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .edges import Inside, end_at_edges
+from .kernels.surface import UNIT, fill_holes, line_pixels, measure_depth
+from .kernels.thinning import thin
 from .options import PixelOptions
-from .surface_kernels import UNIT, fill_holes, line_pixels, measure_depth
-from .thin_kernels import thin
 
 Levels = NDArray[np.uint8]
 

@@ -18,7 +18,7 @@ import terraspore
 from affine import Affine
 from patience import until, within
 from terraspore.__about__ import __version__
-from terraspore.engine.output.lock import is_locked
+from terraspore.engine.fs.lock import is_locked
 
 ROOT = Path(terraspore.__file__).parent
 COMMAND = (sys.executable, "-m", "terraspore")

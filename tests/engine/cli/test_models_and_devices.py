@@ -7,11 +7,11 @@ import shutil
 import numpy as np
 import pytest
 from terraspore.engine.cli import run
+from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.console import table
 from terraspore.engine.cli.devices import choice
-from terraspore.engine.cli.services import Services
-from terraspore.engine.cli.table import table
 from terraspore.engine.models.card import read_card, write_card
-from terraspore.engine.runtimes import select
+from terraspore.engine.runtimes import registry as select
 from terraspore.engine.runtimes.base import DeviceInfo
 from terraspore.engine.runtimes.probe import Outcome
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import io
 
 import pytest
-from terraspore.engine.cli.person import PersonReporter, describe_plan, describe_rate, duration
-from terraspore.engine.events import Message, Plan, Progress, Result
+from terraspore.engine.cli.console import PersonReporter, describe_plan, describe_rate, duration
+from terraspore.engine.protocol.messages import Message, Plan, Progress, Result
 
 PLAN = Plan(
     tiles=361,

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from terraspore.engine.cli.messages import (
+from terraspore.engine.protocol.commands import (
     MAX_LINE,
     CancelMessage,
     PingMessage,
@@ -161,7 +161,7 @@ def test_temporary_files_are_private():
     program = (
         "import os, sys, tempfile\n"
         "from pathlib import Path\n"
-        "from terraspore.engine.runtimes.remote import RemoteHost\n"
+        "from terraspore.engine.runtimes.worker.client import RemoteHost\n"
         "os.umask(0)\n"
         "with RemoteHost(Path(sys.executable), 'onnxruntime') as host:\n"
         "    host.mapped('tiles', (4,), __import__('numpy').dtype('uint8'))\n"

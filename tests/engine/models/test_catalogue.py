@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from terraspore.engine.errors import CardError, ModelError
-from terraspore.engine.models.bare import CARD_KEY, BareModel
 from terraspore.engine.models.card import card_text, read_card, write_card
-from terraspore.engine.models.catalogue import BUNDLED, find_model, list_models, model_folders, scan_models
 from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import build_graph
+from terraspore.engine.models.infer_card import CARD_KEY, BareModel
+from terraspore.engine.models.registry import BUNDLED, find_model, list_models, model_folders, scan_models
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from terraspore.engine.errors import CardError, CheckpointError, GraphError
 from terraspore.engine.models.card import ClassInfo, Normalisation
-from terraspore.engine.models.catalogue import Model
 from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import build_graph, graph_identity, graph_path, known_architectures
-from terraspore.engine.models.wrap import wrap_network
+from terraspore.engine.models.preprocessing_graph import wrap_network
+from terraspore.engine.models.registry import Model
 
 
 @pytest.fixture

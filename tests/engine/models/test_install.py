@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 from terraspore.engine.errors import ModelError, OutputError
-from terraspore.engine.models.bare import BareModel
-from terraspore.engine.models.catalogue import find_model
+from terraspore.engine.models.infer_card import BareModel
 from terraspore.engine.models.install import install_model
+from terraspore.engine.models.registry import find_model
 
 
 def accept(_model):

@@ -19,10 +19,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.errors import CardError, CheckpointError, ModelError
 from terraspore.engine.models.card import Normalisation, write_card
-from terraspore.engine.models.catalogue import Model, read_model
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import build_graph
-from terraspore.engine.models.onnx_model import load_onnx
+from terraspore.engine.models.onnx_file import load_onnx
+from terraspore.engine.models.registry import Model, read_model
 
 WEIGHTS = {
     "head.weight": np.array([[0.5, -1.25], [2.0, 0.125]], np.float32).reshape(2, 2, 1, 1),
@@ -131,9 +131,9 @@ resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 import numpy as np
 from terraspore.engine.errors import TerraSporeError
 from terraspore.engine.models import graph
-from terraspore.engine.models.bare import BareModel
-from terraspore.engine.models.catalogue import find_model
-from terraspore.engine.runtimes.select import open_session
+from terraspore.engine.models.infer_card import BareModel
+from terraspore.engine.models.registry import find_model
+from terraspore.engine.runtimes.registry import open_session
 folder = Path(sys.argv[1])
 graph.build_graph.__kwdefaults__["graphs"] = folder / "graphs"
 said = BareModel(**json.loads(sys.argv[2]))

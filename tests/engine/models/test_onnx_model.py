@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.errors import GraphError
-from terraspore.engine.models.onnx_model import load_onnx, parse_onnx
+from terraspore.engine.models.onnx_file import load_onnx, parse_onnx
 
 
 def network(weights=(1.0, 2.0), nodes=(), opsets=(("", 17),), operator="Mul"):

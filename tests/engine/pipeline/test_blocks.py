@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from terraspore.engine.events import Cancellation, SilentReporter
+from terraspore.engine.context import Cancellation, SilentReporter
 from terraspore.engine.pipeline.blocks import compute_image_block
-from terraspore.engine.pipeline.products import probability_product
-from terraspore.engine.pipeline.stream import run_stream
-from terraspore.engine.pipeline.work import Work
+from terraspore.engine.pipeline.job import Work
+from terraspore.engine.pipeline.runner import run_stream
+from terraspore.engine.pipeline.sinks import probability_product
+from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
+from terraspore.engine.raster.probability import quantise
 from terraspore.engine.raster.reader import View
-from terraspore.engine.raster.source import open_source
-from terraspore.engine.raster.writer import quantise
 from terraspore.engine.runtimes.base import one_by_one
 from terraspore.engine.tiling.block import merge_blocks, split_plan
-from terraspore.engine.tiling.plan import make_plan
+from terraspore.engine.tiling.layout import make_plan
 
 
 def predict(tiles):

@@ -14,13 +14,14 @@ import rasterio
 import shapely
 from affine import Affine
 from onnx import TensorProto, helper, numpy_helper
-from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import session_opener
+from terraspore.engine.context import Cancellation, RecordingReporter
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, ParameterError, SourceError
-from terraspore.engine.events import Cancellation, Message, Plan, RecordingReporter
 from terraspore.engine.models.card import read_card
 from terraspore.engine.pipeline.extract import extract_classes, extract_roads
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RoadRequest, RuntimeOptions
+from terraspore.engine.protocol.messages import Message, Plan
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)
 TRANSFORM = Affine(1, 0, 500_000, 0, -1, 4_649_776)

@@ -8,13 +8,13 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import close_sessions, session_opener
-from terraspore.engine.events import Cancellation, RecordingReporter
-from terraspore.engine.models.catalogue import find_model
+from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.models.registry import find_model
 from terraspore.engine.pipeline.extract import extract_classes
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RuntimeOptions
-from terraspore.engine.raster.writer import NODATA
+from terraspore.engine.raster.probability import NODATA
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)
 

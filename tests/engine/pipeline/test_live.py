@@ -4,14 +4,15 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import session_opener
+from terraspore.engine.context import Cancellation, RecordingReporter, SilentReporter
 from terraspore.engine.errors import Cancelled, VectorError
-from terraspore.engine.events import Cancellation, Message, Progress, RecordingReporter, SilentReporter
 from terraspore.engine.pipeline.extract import extract_roads
-from terraspore.engine.pipeline.live import HeldReporter
 from terraspore.engine.pipeline.request import ImageRequest, RoadRequest, RuntimeOptions
-from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.pipeline.streaming_vectorizer import HeldReporter
+from terraspore.engine.protocol.messages import Message, Progress
+from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime")
@@ -87,7 +88,7 @@ def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, opener, 
     def fail(*_arguments, **_words):
         raise VectorError("No roads today.")
 
-    monkeypatch.setattr("terraspore.engine.vector.roads.network.vectorize_levels", fail)
+    monkeypatch.setattr("terraspore.engine.vector.roads.extract.vectorize_levels", fail)
     image = ImageRequest(make_raster(np.tile(scene(), (1, 4, 1))), str(make_model()), runtime=ONNX)
     with pytest.raises(VectorError, match="No roads today"):
         extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, SilentReporter(), Cancellation())

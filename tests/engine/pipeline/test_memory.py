@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.engine.pipeline.estimate import estimate_memory, fit_memory
-from terraspore.engine.pipeline.work import Work
+from terraspore.engine.pipeline.job import Work
+from terraspore.engine.pipeline.plan import estimate_memory, fit_memory
+from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View
-from terraspore.engine.raster.source import open_source
-from terraspore.engine.tiling.plan import make_plan
+from terraspore.engine.tiling.layout import make_plan
 
 
 @pytest.fixture

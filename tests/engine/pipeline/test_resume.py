@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from terraspore.engine.context import Cancellation, RecordingReporter
 from terraspore.engine.errors import Cancelled, InferenceError
-from terraspore.engine.events import Cancellation, Progress, RecordingReporter
-from terraspore.engine.output.journal import JournalWriter, begin_journal, read_journal
-from terraspore.engine.output.journal_lines import FileIdentity, Fingerprint, Header
-from terraspore.engine.pipeline.products import class_product, probability_product
+from terraspore.engine.fs.journal import JournalWriter, begin_journal, read_journal
+from terraspore.engine.fs.journal_format import FileIdentity, Fingerprint, Header
+from terraspore.engine.pipeline.job import Work
 from terraspore.engine.pipeline.resume import RowLog
-from terraspore.engine.pipeline.stream import run_stream
-from terraspore.engine.pipeline.work import Work
+from terraspore.engine.pipeline.runner import run_stream
+from terraspore.engine.pipeline.sinks import class_product, probability_product
+from terraspore.engine.protocol.messages import Progress
+from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View, read_strips
-from terraspore.engine.raster.source import open_source
 from terraspore.engine.runtimes.base import one_by_one
-from terraspore.engine.tiling.plan import make_plan
+from terraspore.engine.tiling.layout import make_plan
 
 
 @contextmanager

@@ -10,20 +10,21 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from terraspore.engine.context import Cancellation, RecordingReporter
 from terraspore.engine.errors import Cancelled, InferenceError, OutputError, SourceError
-from terraspore.engine.events import Cancellation, Progress, RecordingReporter
-from terraspore.engine.pipeline import estimate
-from terraspore.engine.pipeline.estimate import estimate_memory, estimate_seconds
-from terraspore.engine.pipeline.products import class_product, probability_product
-from terraspore.engine.pipeline.stream import run_stream
+from terraspore.engine.pipeline import plan as estimate
+from terraspore.engine.pipeline.job import Work
+from terraspore.engine.pipeline.plan import estimate_memory, estimate_seconds
+from terraspore.engine.pipeline.runner import run_stream
+from terraspore.engine.pipeline.sinks import class_product, probability_product
 from terraspore.engine.pipeline.tta import dihedral
-from terraspore.engine.pipeline.work import Work
+from terraspore.engine.protocol.messages import Progress
+from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View
-from terraspore.engine.raster.source import open_source
 from terraspore.engine.runtimes.base import one_by_one
-from terraspore.engine.tiling.plan import make_plan
+from terraspore.engine.tiling.layout import make_plan
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from terraspore.engine.raster.environment import configure_environment
+from terraspore.engine.raster.gdal_environment import configure_environment
 
 
 def test_foreign_settings_go_and_ours_stay():

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.engine.raster.area import Area
+from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View, read_strips
-from terraspore.engine.raster.source import open_source
 from terraspore.engine.raster.stretch import Stretch, estimate_stretch
-from terraspore.engine.tiling.plan import make_plan
+from terraspore.engine.tiling.layout import make_plan
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 

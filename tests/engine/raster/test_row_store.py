@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.errors import Cancelled, OutputError
-from terraspore.engine.raster.row_store import BLOCK, RowStore
+from terraspore.engine.fs.spool import BLOCK, RowStore
 
 
 def picture(height, width, seed=0):

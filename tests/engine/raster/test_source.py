@@ -11,7 +11,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from terraspore.engine.errors import SourceChangedError, SourceError
-from terraspore.engine.raster.source import open_source
+from terraspore.engine.raster.dataset import open_source
 
 PIXELS = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
 

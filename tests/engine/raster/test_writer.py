@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 from terraspore.engine.errors import OutputError
 from terraspore.engine.raster.grid import Grid
-from terraspore.engine.raster.writer import (
-    NODATA,
-    RowWriter,
-    binarise,
-    class_layout,
-    classify,
-    probability_layout,
-    quantise,
-)
+from terraspore.engine.raster.probability import NODATA, binarise, classify, quantise
+from terraspore.engine.raster.writer import RowWriter, class_layout, probability_layout
 
 
 def grid(width, height):

@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 from terraspore.engine.models.card import ClassInfo, ModelCard, Normalisation
-from terraspore.engine.models.catalogue import Model, find_model
 from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import GRAPHS, graph_path, parameter_shapes
-from terraspore.engine.models.onnx_model import load_onnx
+from terraspore.engine.models.onnx_file import load_onnx
+from terraspore.engine.models.registry import Model, find_model
 from terraspore.engine.runtimes.probe import write_probe
 
 

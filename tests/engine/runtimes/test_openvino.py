@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import openvino
 import pytest
-from terraspore.engine.runtimes import openvino_runtime as module
+from terraspore.engine.runtimes import openvino as module
 from terraspore.engine.runtimes.base import Request
-from terraspore.engine.runtimes.openvino_runtime import OpenVino
-from terraspore.engine.runtimes.precision import artificial_tiles, probability_change
+from terraspore.engine.runtimes.measure import artificial_tiles, probability_change
+from terraspore.engine.runtimes.openvino import OpenVino
 
 CAPABILITIES = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 NEEDS_BFLOAT16 = pytest.mark.skipif("BF16" not in CAPABILITIES, reason="this processor has no bfloat16")

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from terraspore.engine.errors import CheckpointError
-from terraspore.engine.models.catalogue import find_model
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
+from terraspore.engine.models.registry import find_model
 from terraspore.engine.runtimes.base import Request
-from terraspore.engine.runtimes.mindspore_lite_runtime import MindSporeLite, lite_python
-from terraspore.engine.runtimes.precision import artificial_tiles
-from terraspore.engine.runtimes.select import open_session
+from terraspore.engine.runtimes.measure import artificial_tiles
+from terraspore.engine.runtimes.mindspore_lite import MindSporeLite, lite_python
+from terraspore.engine.runtimes.registry import open_session
 
 #: What the probabilities of one checkpoint may differ by between runtimes in float32.
 TOLERANCE = 1e-3

@@ -9,7 +9,8 @@ import pytest
 from terraspore.engine.errors import InferenceError, OutOfMemoryError
 from terraspore.engine.models.card import Normalisation
 from terraspore.engine.runtimes import cache as cache_module
-from terraspore.engine.runtimes import hardware, tuning
+from terraspore.engine.runtimes import hardware
+from terraspore.engine.runtimes import measure as tuning
 from terraspore.engine.runtimes.base import failure_of
 from terraspore.engine.runtimes.cache import (
     cache_key,
@@ -19,12 +20,11 @@ from terraspore.engine.runtimes.cache import (
     store_entry,
     store_figures,
 )
-from terraspore.engine.runtimes.mindspore_runtime import activate
-from terraspore.engine.runtimes.onnxruntime_runtime import OnnxRuntime
-from terraspore.engine.runtimes.precision import artificial_tiles, probability_change
+from terraspore.engine.runtimes.measure import LONG_TILE, artificial_tiles, best_batch, probability_change
+from terraspore.engine.runtimes.mindspore import activate
+from terraspore.engine.runtimes.onnxruntime import OnnxRuntime
 from terraspore.engine.runtimes.probe import preferred, try_devices
-from terraspore.engine.runtimes.select import all_runtimes
-from terraspore.engine.runtimes.tuning import LONG_TILE, best_batch
+from terraspore.engine.runtimes.registry import all_runtimes
 
 
 def test_entries_come_back_whole_or_not_at_all(tmp_path):
@@ -143,7 +143,7 @@ def test_the_names_of_gpus_are_read(tmp_path, monkeypatch):
 
 
 def test_a_gpu_that_the_build_cannot_use_is_reported_with_the_reason(monkeypatch):
-    from terraspore.engine.runtimes import onnxruntime_runtime as module
+    from terraspore.engine.runtimes import onnxruntime as module
 
     monkeypatch.setattr(module, "find_accelerators", lambda: [hardware.Accelerator("cuda", "A GPU")])
     infos = {info.device: info for info in OnnxRuntime().devices()}

@@ -11,9 +11,9 @@ import pytest
 from patience import until, within
 from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
 from terraspore.engine.runtimes.base import Request
-from terraspore.engine.runtimes.isolated_runtime import IsolatedOnnxRuntime, onnxruntime_python
-from terraspore.engine.runtimes.mindspore_lite_runtime import MindSporeLite, lite_python
-from terraspore.engine.runtimes.remote import FAREWELL, HOST, RemoteHost
+from terraspore.engine.runtimes.mindspore_lite import MindSporeLite, lite_python
+from terraspore.engine.runtimes.worker.client import FAREWELL, HOST, RemoteHost
+from terraspore.engine.runtimes.worker.isolated_onnxruntime import IsolatedOnnxRuntime, onnxruntime_python
 
 PYTHON = Path(sys.executable)
 HELLO = 'import json, sys, os, time\nprint(json.dumps({"ok": True, "version": "1"}), flush=True)\n'
@@ -177,7 +177,7 @@ def test_when_the_engine_is_killed_nothing_is_left():
     engine = """
         import sys, time
         from pathlib import Path
-        from terraspore.engine.runtimes.remote import RemoteHost
+        from terraspore.engine.runtimes.worker.client import RemoteHost
         host = RemoteHost(Path(sys.executable), "onnxruntime")
         print(host._process.pid, host.folder, flush=True)
         time.sleep(600)

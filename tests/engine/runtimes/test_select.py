@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from terraspore.engine.errors import GraphError, InferenceError, ParameterError, RuntimeUnavailableError
-from terraspore.engine.runtimes import select
+from terraspore.engine.runtimes import registry as select
 from terraspore.engine.runtimes.base import DeviceInfo
-from terraspore.engine.runtimes.select import candidates, open_session
+from terraspore.engine.runtimes.registry import candidates, open_session
 
 CPU = ["openvino cpu", "onnxruntime cpu", "mindspore cpu"]
 GPU = ["onnxruntime cuda", "onnxruntime cuda:1"]

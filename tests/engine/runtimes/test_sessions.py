@@ -7,10 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
-from terraspore.engine.models.catalogue import find_model
+from terraspore.engine.models.registry import find_model
 from terraspore.engine.runtimes.base import Request
-from terraspore.engine.runtimes.onnxruntime_runtime import OnnxRuntime
-from terraspore.engine.runtimes.openvino_runtime import OpenVino
+from terraspore.engine.runtimes.onnxruntime import OnnxRuntime
+from terraspore.engine.runtimes.openvino import OpenVino
 
 RUNTIMES = [OpenVino(), OnnxRuntime()]
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.errors import ParameterError
-from terraspore.engine.tiling.axis import make_axis
-from terraspore.engine.tiling.plan import make_plan
+from terraspore.engine.tiling.layout import make_axis, make_plan
 
 
 @st.composite

@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from terraspore.engine.events import Cancellation, SilentReporter
-from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyogrio
 import pytest
 from terraspore.engine.cli import run
-from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.cli_context import Services
 
 Writer = Callable[..., Path]
 

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 from terraspore.engine.errors import DiskFullError, OutputError
-from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify, spill, store
+from terraspore.engine.fs import spool as spill
+from terraspore.engine.vector.coverage import arc_buffer as store
+from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify
 from terraspore.engine.vector.coverage.build import CoveragePart, build_coverage
+from terraspore.engine.vector.coverage.kernels.simplify import thin_arcs
 from terraspore.engine.vector.coverage.options import CODES
-from terraspore.engine.vector.coverage.simplify_kernels import thin_arcs
-from terraspore.engine.vector.ground import Ground
+from terraspore.engine.vector.geodesy import Ground
 
 codes = st.integers(1, 4).flatmap(
     lambda top: arrays(

@@ -10,9 +10,9 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from terraspore.engine.events import Cancellation, SilentReporter
+from terraspore.engine.context import Cancellation, SilentReporter
 from terraspore.engine.vector.roads.edges import Inside, end_at_edges
-from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
 
 Writer = Callable[..., Path]

@@ -11,8 +11,8 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from terraspore.engine.context import Cancellation, SilentReporter
 from terraspore.engine.errors import SourceError
-from terraspore.engine.events import Cancellation, SilentReporter
 from terraspore.engine.vector.coverage import CoverageOptions, CoverageSummary, vectorize_landcover
 
 Writer = Callable[..., Path]

@@ -191,7 +191,7 @@ def test_conflation_splits_lines_where_the_change_is() -> None:
 
 def test_files_in_degrees_are_measured_in_metres(tmp_path: Path) -> None:
     import pyogrio
-    from terraspore.engine.vector.metrics.files import metric_crs, read_layer, to_crs
+    from terraspore.engine.vector.metrics.inputs import metric_crs, read_layer, to_crs
 
     path = tmp_path / "line.geojson"
     line = shapely.LineString([(10.0, 60.0), (10.0, 60.01)])

@@ -4,20 +4,20 @@ import subprocess
 import sys
 
 import pytest
-from terraspore.engine.vector.accelerate import ACCELERATED
+from terraspore.engine.vector.jit import ACCELERATED
 
 PROGRAM = """
 import sys
 import numpy as np
 from affine import Affine
-from terraspore.engine.events import Cancellation, SilentReporter
-from terraspore.engine.vector.ground import Ground
+from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.vector.geodesy import Ground
 from terraspore.engine.vector.roads.build import build_graph
 from terraspore.engine.vector.roads.lines import road_lines
 from terraspore.engine.vector.roads.options import RoadOptions
-from terraspore.engine.vector.roads.rehearse import rehearse
-from terraspore.engine.vector.roads.surface import road_areas
-from terraspore.engine.vector.source import Encoding, LevelSource
+from terraspore.engine.vector.roads.warmup import rehearse
+from terraspore.engine.vector.roads.areas import road_areas
+from terraspore.engine.raster.probability import Encoding, LevelSource
 
 
 class Levels(LevelSource):

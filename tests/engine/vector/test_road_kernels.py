@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
-from terraspore.engine.events import Cancellation, Progress, RecordingReporter
-from terraspore.engine.vector.roads.beside import SharedProgress, beside
-from terraspore.engine.vector.roads.index_kernels import order_points
+from terraspore.engine.concurrency import SharedProgress, beside
+from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.protocol.messages import Progress
+from terraspore.engine.vector.roads.kernels.graph_index import order_points
+from terraspore.engine.vector.roads.kernels.least_cost import least_cost_path
+from terraspore.engine.vector.roads.kernels.surface import UNIT, measure_depth
+from terraspore.engine.vector.roads.kernels.thinning import BAND, thin
 from terraspore.engine.vector.roads.mask import close_holes, find_surface
-from terraspore.engine.vector.roads.path_kernels import least_cost_path
-from terraspore.engine.vector.roads.surface_kernels import UNIT, measure_depth
-from terraspore.engine.vector.roads.thin_kernels import BAND, thin
 
 
 def blobs(seed: int, rows: int = 140, cols: int = 200) -> np.ndarray:

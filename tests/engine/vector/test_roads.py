@@ -17,11 +17,11 @@ import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from terraspore.engine.context import Cancellation, RecordingReporter, SilentReporter
 from terraspore.engine.errors import Cancelled, ParameterError
-from terraspore.engine.events import Cancellation, RecordingReporter, SilentReporter
 from terraspore.engine.vector.conflation import read_existing
+from terraspore.engine.vector.roads.extract import RoadSummary, vectorize_roads
 from terraspore.engine.vector.roads.mask import centre_line, close_holes, find_surface
-from terraspore.engine.vector.roads.network import RoadSummary, vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
 
 Writer = Callable[..., Path]
@@ -170,8 +170,8 @@ import sys, warnings
 sys.modules["numba"] = None
 warnings.simplefilter("error", RuntimeWarning)  # NumPy's, where whole numbers are too large for their type
 from pathlib import Path
-from terraspore.engine.events import Cancellation, RecordingReporter
-from terraspore.engine.vector.roads.network import vectorize_roads
+from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
 reporter = RecordingReporter()
 vectorize_roads(Path(sys.argv[1]), Path(sys.argv[2]), RoadOptions(), metadata={}, reporter=reporter,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError, SourceError
-from terraspore.engine.vector.source import open_levels, open_raster, shows_classes
+from terraspore.engine.raster.probability import open_levels, open_raster, shows_classes
 
 Writer = Callable[..., Path]
 

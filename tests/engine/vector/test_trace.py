@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.morphology import skeletonize
+from terraspore.engine.vector.roads.centerlines import Pixels
 from terraspore.engine.vector.roads.graph import Graph, dissolve, keep_edges, trace
-from terraspore.engine.vector.roads.pixels import Pixels
 
 masks = arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.booleans())
 

@@ -105,7 +105,7 @@ def test_a_colour_label_is_refused_with_advice(tmp_path: Path) -> None:
 @pytest.mark.mindspore
 def test_mindrecord_gives_back_what_was_written(roads: Path, tmp_path: Path) -> None:
     pytest.importorskip("mindspore")
-    from terraspore.training.data.records import write_records
+    from terraspore.training.data.mindrecord import write_records
 
     split = open_split(DataConfig(root=str(roads)), "valid")
     files = write_records(split, tmp_path / "valid", shards=2)

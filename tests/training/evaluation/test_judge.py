@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.training.config import Config, DataConfig, NetworkConfig
-from terraspore.training.evaluation.judge import Judgement, class_names, write_confusion
+from terraspore.training.evaluation.evaluator import Judgement, class_names, write_confusion
 
 
 def mask(text: str) -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from terraspore.training.config import EvaluationConfig, NormalisationConfig
-from terraspore.training.evaluation.judge import Judgement
-from terraspore.training.evaluation.predict import Predictor, activate, starts
+from terraspore.training.evaluation.evaluator import Judgement
+from terraspore.training.evaluation.predictor import Predictor, activate, starts
 
 PLAIN = NormalisationConfig(scale=1 / 255, mean=(0.0,), std=(1.0,))
 

@@ -62,7 +62,7 @@ def test_what_is_lacking_is_said(config, part):
 
 
 def test_run_folder_becomes_a_model(tmp_path):
-    from terraspore.engine.models.catalogue import read_model
+    from terraspore.engine.models.registry import read_model
 
     (tmp_path / "best.ckpt").write_bytes(b"weights")
     config = Config(name="my run/1", resolution=1.0)

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from onnx import numpy_helper
 from terraspore.engine.cli import run
-from terraspore.engine.cli.services import Services
-from terraspore.engine.models.catalogue import find_model, read_model
+from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import build_graph
+from terraspore.engine.models.registry import find_model, read_model
 from terraspore.training.export.model import largest_difference
 from terraspore.training.networks import create_network
 

@@ -9,14 +9,7 @@ ms = pytest.importorskip("mindspore")
 
 from terraspore.engine.errors import ParameterError
 from terraspore.training.config import LossConfig
-from terraspore.training.losses import (
-    bce_dice,
-    cross_entropy,
-    enet_weights,
-    focal,
-    make_loss,
-    ohem_cross_entropy,
-)
+from terraspore.training.losses import bce_dice, cross_entropy, enet_weights, focal, make_loss, ohem_cross_entropy
 
 pytestmark = pytest.mark.mindspore
 

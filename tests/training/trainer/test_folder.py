@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from terraspore.engine.errors import OutputBusyError, OutputError
+from terraspore.engine.fs.lock import lock_folder
 from terraspore.engine.models.checkpoint import read_checkpoint
-from terraspore.engine.output.lock import lock_folder
 
 pytest.importorskip("mindspore")
 resource = pytest.importorskip("resource", reason="file-size limits are of Unix")
 sys.path.insert(0, str(Path(__file__).parent))
 from terraspore.training.trainer import run_training
-from terraspore.training.trainer.state import load_state, save_state, save_weights
+from terraspore.training.trainer.state_files import load_state, save_state, save_weights
 from tiny_run import Tiny, tiny_config
 
 pytestmark = pytest.mark.mindspore

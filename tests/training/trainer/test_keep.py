@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.training.trainer.keep import archived, new_bests, prune, score
+from terraspore.training.trainer.checkpoint_policy import archived, new_bests, prune, score
 
 
 def test_higher_is_better_except_for_losses() -> None:

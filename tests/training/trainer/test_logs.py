@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from terraspore.training.trainer.folder import RunFolder, Table
 from terraspore.training.trainer.logs import STEP_COLUMNS, Clock, Logs
+from terraspore.training.trainer.run_folder import RunFolder, Table
 
 
 def row(step: int) -> dict[str, float | int | str]:

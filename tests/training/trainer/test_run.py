@@ -14,8 +14,9 @@ pytest.importorskip("mindspore")
 sys.path.insert(0, str(Path(__file__).parent))
 from mindspore import nn
 from terraspore.training.evaluation import Judgement
-from terraspore.training.trainer import run_training, runner
-from terraspore.training.trainer.state import load_state, save_state
+from terraspore.training.trainer import run_training
+from terraspore.training.trainer import trainer as runner
+from terraspore.training.trainer.state_files import load_state, save_state
 from tiny_run import Tiny, tiny_config
 
 pytestmark = pytest.mark.mindspore

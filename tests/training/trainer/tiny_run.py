@@ -11,10 +11,10 @@ import numpy as np
 from mindspore import Tensor, nn
 from terraspore.training.config import Config, from_mapping
 from terraspore.training.config.load import merge_overrides
-from terraspore.training.evaluation.run import evaluate_checkpoint
+from terraspore.training.evaluation.evaluate import evaluate_checkpoint
 from terraspore.training.networks.dropout import SeededDropout
 from terraspore.training.trainer import run_training
-from terraspore.training.trainer.show import Display
+from terraspore.training.trainer.progress import Display
 
 
 class Tiny(nn.Cell):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.cli import run
-from terraspore.engine.cli.services import Services
+from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.models.checkpoint import read_checkpoint
 
 DATA = Path(__file__).parent / "data"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from terraspore.engine.errors import CheckpointError
 from terraspore.engine.models.graph import GRAPHS, parameter_shapes
-from terraspore.engine.models.onnx_model import load_onnx
+from terraspore.engine.models.onnx_file import load_onnx
 from terraspore.training.weights import map_weights, read_torch
 
 DATA = Path(__file__).parent / "data"

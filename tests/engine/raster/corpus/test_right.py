@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import right_files
+from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import cut, make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View
-from terraspore.engine.raster.source import open_source
 
 
 @pytest.mark.parametrize("name", right_files.MAKERS)

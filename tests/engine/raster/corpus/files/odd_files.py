@@ -11,10 +11,10 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from rasterio.rpc import RPC
+from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.pixels import choose_bands
 from terraspore.engine.raster.reader import View
-from terraspore.engine.raster.source import open_source
 from terraspore.engine.raster.stretch import estimate_stretch
 from writing import NORTH_UP
 

@@ -1,0 +1,117 @@
+"""Events for a person: a progress bar on stderr, the last sentence on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import IO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from ..errors import shown
+from ..protocol.messages import Event, Failure, Message, Plan, Result
+from ..protocol.messages import Progress as ProgressEvent
+
+_STAGES = {"read": "Reading", "infer": "Inference", "vectorize": "Vectors", "write": "Writing"}
+
+
+class PersonReporter:
+    """Shows events on a terminal; to be used as a context manager.
+
+    Args:
+        stdout: where the last sentence goes.
+        stderr: where the bar and remarks go.
+    """
+
+    def __init__(self, stdout: IO[str], stderr: IO[str]) -> None:
+        self._out = Console(file=stdout, highlight=False, soft_wrap=True, markup=False)
+        self._err = Console(file=stderr, highlight=False, soft_wrap=True, markup=False)
+        self._bars = Progress(
+            TextColumn("{task.description:<10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self._err,
+            transient=True,
+            disable=not self._err.is_terminal,  # in a file a bar is only noise
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._started = False
+
+    def __enter__(self) -> PersonReporter:
+        """Nothing is shown before the first progress."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar from the screen."""
+        self._stop()
+
+    def emit(self, event: Event) -> None:
+        """Show ``event``."""
+        if isinstance(event, ProgressEvent):
+            self._progress(event)
+        elif isinstance(event, Plan):
+            self._err.print(describe_plan(event))
+        elif isinstance(event, Message):
+            self._err.print(shown(f"Warning: {event.text}" if event.level == "warning" else event.text))
+        elif isinstance(event, Result):
+            self._stop()
+            self._out.print("\n".join(map(shown, event.text.split("\n"))))
+        elif isinstance(event, Failure):
+            self._stop()
+            self._err.print(f"Error: {event.text} {event.hint or ''}".rstrip())
+
+    def _progress(self, event: ProgressEvent) -> None:
+        if not self._started:
+            self._bars.start()
+            self._started = True
+        if event.stage not in self._tasks:
+            self._tasks[event.stage] = self._bars.add_task(_STAGES[event.stage], total=event.total, note="")
+        task = self._tasks[event.stage]
+        self._bars.update(task, completed=event.done, total=event.total, note=describe_rate(event))
+
+    def _stop(self) -> None:
+        if self._started:
+            self._bars.stop()
+            self._started = False
+
+
+def describe_plan(plan: Plan) -> str:
+    """One line for a person about what is going to be done."""
+    time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
+    tiles = "1 tile" if plan.tiles == 1 else f"{plan.tiles} tiles"
+    return (
+        f"{plan.width} x {plan.height} pixels at {plan.resolution:.3g} m: {tiles} of {plan.tile} "
+        f"with {plan.model}{time}, up to {plan.memory_bytes / 1e6:.0f} MB. {plan.reason}"
+    )
+
+
+def describe_rate(progress: ProgressEvent) -> str:
+    """Speed and time left, as far as they are known."""
+    unit = "tiles/s" if progress.stage == "infer" else "/s"
+    parts = []
+    if progress.rate is not None:
+        parts.append(f"{progress.rate:.1f} {unit}")
+    if progress.eta is not None:
+        parts.append(f"{duration(progress.eta)} left")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: ``8 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns under headings, as wide as their widest cell, two blanks apart; no blanks at the ends of lines."""
+    widths = [max(len(row[index]) for row in (headings, *rows)) for index in range(len(headings))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (headings, *rows))
+    return "\n".join(line.rstrip() for line in lines)

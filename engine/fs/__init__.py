@@ -1,0 +1,1 @@
+"""File-system safety: whole files or none, locks, journals and temporary arrays."""

@@ -1,1 +1,0 @@
-"""Writing what a run produces: whole files under their final names, or none."""

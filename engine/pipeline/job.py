@@ -1,0 +1,27 @@
+"""What is to be computed, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..raster.reader import View
+from ..tiling.layout import TilePlan
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be computed.
+
+    Attributes:
+        view: the pixels.
+        plan: the tiles.
+        bands: what the network takes; a single layer of the view serves for all of them.
+        classes: what it gives.
+        batch: tiles per call of the network.
+    """
+
+    view: View
+    plan: TilePlan
+    bands: int
+    classes: int
+    batch: int

@@ -1,0 +1,160 @@
+"""MindSpore: runs a checkpoint in the framework that it was trained in, where that is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..errors import RuntimeUnavailableError
+from ..models.card import ModelCard
+from ..models.checkpoint import read_checkpoint
+from ..models.graph import graph_path, known_architectures, training_only_parts
+from ..models.onnx_file import load_onnx
+from ..models.parameters import is_of_parts, is_training_state, match_parameters
+from ..models.registry import Model
+from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of, one_by_one
+from .hardware import cpu_title, find_accelerators
+from .measure import best_batch
+
+_TARGETS = {"cpu": "CPU", "cuda": "GPU", "ascend": "Ascend"}
+_BATCHES = (1, 2, 4)
+
+
+class MindSpore:
+    """The adapter of MindSpore."""
+
+    name = "mindspore"
+    title = "MindSpore"
+
+    def devices(self) -> list[DeviceInfo]:
+        """The processor and accelerators of this machine, with the reason where they cannot be tried."""
+        reason = "" if importlib.util.find_spec("mindspore") else "MindSpore is not installed."
+        found = [DeviceInfo(self.name, "cpu", cpu_title(), reason)]
+        for entry in find_accelerators():
+            found.append(DeviceInfo(self.name, entry.device, entry.title, reason))
+        return found
+
+    def open(self, model: Model, request: Request) -> MindSporeSession:
+        """Load ``model``; errors as of ``Runtime.open``."""
+        if request.device not in _TARGETS:
+            raise RuntimeUnavailableError(f"MindSpore knows no device '{request.device}'.")
+        if request.precision not in {"auto", "float32"}:
+            raise RuntimeUnavailableError(f"MindSpore does not compute in {request.precision} here, only in float32.")
+        if model.weights.suffix.lower() != ".ckpt" or model.card.architecture is None:
+            raise RuntimeUnavailableError(f"MindSpore runs checkpoints of known architectures, not {model.weights}.")
+        if request.network_factory is None:
+            raise RuntimeUnavailableError("MindSpore needs the training package, which has the networks; it is absent.")
+        _start(request)
+        network = _network(model, request)
+        return MindSporeSession(network, model.card, request)
+
+
+def _start(request: Request) -> None:
+    """Import MindSpore and set it up for the device."""
+    # Without this, MindSpore on a CPU with AVX-512 takes oneDNN's reference convolution, which is 60 times slower.
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+    os.environ.setdefault("GLOG_v", "3")  # errors only, on stderr
+    try:
+        import mindspore
+
+        mindspore.set_device(_TARGETS[request.device])
+        mindspore.set_context(mode=mindspore.GRAPH_MODE)
+        if request.threads is not None:
+            mindspore.set_context(runtime_num_threads=request.threads)
+    except (ImportError, RuntimeError, ValueError, TypeError) as error:
+        text = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise RuntimeUnavailableError(f"MindSpore cannot use {request.device}: {text[:300]}") from error
+
+
+def _network(model: Model, request: Request) -> Any:
+    """The network with the weights of the checkpoint, ready for inference."""
+    import mindspore
+
+    card = model.card
+    assert request.network_factory is not None
+    network = request.network_factory(
+        card.architecture, num_classes=len(card.classes), in_channels=card.bands, **card.options
+    )
+    unused = _training_only(card)
+    parameters = {
+        parameter.name: parameter for parameter in network.get_parameters() if not is_of_parts(parameter.name, unused)
+    }
+    tensors = read_checkpoint(
+        model.weights, wanted=lambda name: not is_training_state(name) and not is_of_parts(name, unused)
+    )
+    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    for name, values in match_parameters(tensors, shapes, str(model.weights)).items():
+        parameters[name].set_data(mindspore.Tensor(values))
+    network.set_train(False)
+    return network
+
+
+def _training_only(card: ModelCard) -> list[str]:
+    """Parts of the network that a checkpoint need not have, as the engine's own graph of it says."""
+    if card.architecture not in known_architectures():
+        return []
+    return training_only_parts(load_onnx(graph_path(card.architecture, card.options)))
+
+
+class MindSporeSession:
+    """A checkpoint in MindSpore; normalisation and activation are done in NumPy around it."""
+
+    runtime = MindSpore.name
+    precision = "float32"
+
+    def __init__(self, network: Any, card: ModelCard, request: Request) -> None:
+        self.device = request.device
+        self._network = network
+        self._card = card
+        self._shape = (card.bands, request.tile, request.tile)
+        self._dtype = np.dtype(card.dtype)
+        self._mean = np.asarray(card.normalisation.mean, np.float32).reshape(1, -1, 1, 1)
+        self._std = np.asarray(card.normalisation.std, np.float32).reshape(1, -1, 1, 1)
+        # Every batch size is compiled for itself: a call of another size is cut into calls of this one.
+        self.batch = 1
+        self.batch = best_batch(self._run, self._shape, self._dtype, _BATCHES)
+
+    def predict(self, tiles: Tiles) -> Probabilities:
+        """Probabilities of ``tiles``; see ``Session.predict``."""
+        tiles = check_tiles(tiles, self._shape, self._dtype)
+        count = len(tiles)
+        if count % self.batch:
+            padding = np.zeros((self.batch - count % self.batch, *self._shape), self._dtype)
+            tiles = np.concatenate([tiles, padding])
+        parts = [self._run(tiles[begin : begin + self.batch]) for begin in range(0, len(tiles), self.batch)]
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts))[:count]
+
+    def _run(self, tiles: Tiles) -> Probabilities:
+        import mindspore
+
+        scale = np.float32(self._card.normalisation.scale)
+        images = (tiles.astype(np.float32) * scale - self._mean) / self._std
+        try:
+            scores = self._network(mindspore.Tensor(images)).asnumpy()
+        except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+            raise failure_of(error, "it computed a tile in MindSpore") from error
+        return activate(scores, self._card.activation)
+
+    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
+        """Probabilities of ``batches``, one call for each; see ``Session.predict_each``."""
+        return one_by_one(self.predict)(batches)
+
+    def close(self) -> None:
+        """Free the network."""
+        self._network = None
+
+
+def activate(scores: Probabilities, activation: str) -> Probabilities:
+    """Probabilities of class scores (N, classes, H, W), float32."""
+    if activation == "sigmoid":
+        # Of the absolute value, so that exp never overflows.
+        small = np.exp(-np.abs(scores))
+        return np.asarray(np.where(scores >= 0, 1, small) / (1 + small), np.float32)
+    if activation == "softmax":
+        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
+    return np.asarray(scores, np.float32)

@@ -1,0 +1,1 @@
+"""Models in another interpreter or process."""

@@ -1,0 +1,180 @@
+"""Runs a model in another Python process: ``python -I host.py mindspore-lite|onnxruntime FOLDER``.
+
+This file stands alone. It needs NumPy and a runtime, and any CPython from 3.7 on, because MindSpore Lite's wheels on
+PyPI exist for 3.7 only. The engine starts it, talks to it in JSON lines (a command on stdin, an answer on stdout),
+and shares tiles and results with it through memory-mapped files in FOLDER, so that no pixel passes the pipe. The end
+of stdin ends it; it then removes FOLDER, because the engine may have been killed and FOLDER may be in memory.
+
+Commands, by the key ``do``:
+
+- ``convert`` (MindSpore Lite): ``source`` (ONNX file), ``target`` (MINDIR file to write), ``device``.
+- ``open``: ``model`` (MINDIR or ONNX file), ``threads``; ``tiles`` and ``results`` (files), ``tiles_shape``,
+  ``tiles_dtype``, ``results_shape``; for MindSpore Lite ``device``, ``index``, ``half``; for ONNX Runtime
+  ``provider``, ``options``, ``sizes`` (of the graph's open dimensions).
+- ``run``: ``count``, the number of tiles in the file to compute.
+
+Answers: ``{"ok": true, ...}``, or ``{"ok": false, "error": text}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import Any, Dict, List  # noqa: UP035 (Python 3.7 has no dict[...] at run time)
+
+import numpy as np
+
+Command = Dict[str, Any]  # noqa: UP006
+
+
+class Host:
+    """One model; tiles and results are mapped files."""
+
+    def __init__(self) -> None:
+        self.version = "unknown"
+        self.facts: Command = {}
+        self.failures: Any = (RuntimeError, ValueError, TypeError, OSError, MemoryError)
+        self.tiles: Any = None
+        self.results: Any = None
+
+    def map(self, command: Command) -> None:
+        """Map the files of tiles and results."""
+        self.tiles = np.memmap(command["tiles"], command["tiles_dtype"], "r", shape=tuple(command["tiles_shape"]))
+        self.results = np.memmap(command["results"], "float32", "r+", shape=tuple(command["results_shape"]))
+
+    def convert(self, command: Command) -> Command:
+        """Make the file that the runtime reads."""
+        raise ValueError("there is nothing to convert")
+
+    def open(self, command: Command) -> Command:
+        """Load a model."""
+        raise ValueError("there is nothing to open")
+
+    def infer(self, tiles: Any) -> Any:
+        """Probabilities of ``tiles``."""
+        raise ValueError("there is no model")
+
+    def run(self, command: Command) -> Command:
+        """Compute the first ``count`` tiles, one by one."""
+        for index in range(command["count"]):
+            self.results[index : index + 1] = self.infer(np.ascontiguousarray(self.tiles[index : index + 1]))
+        return {}
+
+
+class LiteHost(Host):
+    """One model in MindSpore Lite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import mindspore_lite
+
+        self.lite = mindspore_lite
+        self.version = getattr(mindspore_lite, "__version__", "unknown")
+        self.model: Any = None
+        self.inputs: List[Any] = []  # noqa: UP006
+
+    def convert(self, command: Command) -> Command:
+        """Convert an ONNX file to the MINDIR that this version reads."""
+        converter = self.lite.Converter()
+        converter.save_type = self.lite.ModelType.MINDIR
+        if command["device"] == "ascend":
+            converter.optimize = "ascend_oriented"
+        target = command["target"]
+        stem = target[: -len(".mindir")] if target.endswith(".mindir") else target
+        converter.convert(self.lite.FmkType.ONNX, command["source"], stem)
+        return {}
+
+    def open(self, command: Command) -> Command:
+        """Load a MINDIR of its own making."""
+        device = "gpu" if command["device"] == "cuda" else command["device"]
+        context = self.lite.Context()
+        context.target = [device]
+        settings = {"cpu": context.cpu, "gpu": context.gpu, "ascend": context.ascend}[device]
+        settings.precision_mode = "preferred_fp16" if command["half"] else "enforce_fp32"
+        if device == "cpu":
+            settings.thread_num = command["threads"]
+        else:
+            settings.device_id = command["index"]
+        self.model = self.lite.Model()
+        self.model.build_from_file(command["model"], self.lite.ModelType.MINDIR, context)
+        self.inputs = self.model.get_inputs()
+        self.map(command)
+        return {}
+
+    def infer(self, tiles: Any) -> Any:
+        """Probabilities of one tile."""
+        self.inputs[0].set_data_from_numpy(tiles)
+        return self.model.predict(self.inputs)[0].get_data_to_numpy()
+
+
+class OnnxHost(Host):
+    """One model in ONNX Runtime."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import onnxruntime
+
+        self.library = onnxruntime
+        self.version = onnxruntime.__version__
+        self.facts = {"providers": onnxruntime.get_available_providers()}
+        # Its own errors derive from Exception alone.
+        state = vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
+        self.failures += tuple(entry for entry in state if isinstance(entry, type) and issubclass(entry, Exception))
+        self.session: Any = None
+
+    def open(self, command: Command) -> Command:
+        """Load an ONNX file; the first provider that is really used is in the answer."""
+        settings = self.library.SessionOptions()
+        settings.intra_op_num_threads = command["threads"]
+        settings.log_severity_level = 4
+        for name, size in command["sizes"].items():
+            settings.add_free_dimension_override_by_name(name, size)
+        providers: List[Any] = [(command["provider"], command["options"])]  # noqa: UP006
+        if command["provider"] != "CPUExecutionProvider":
+            providers.append("CPUExecutionProvider")
+        if command["provider"] in ("CUDAExecutionProvider", "TensorrtExecutionProvider"):
+            # CUDA's libraries as packages of pip are on no search path; older versions have no such function.
+            getattr(self.library, "preload_dlls", int)()
+        self.session = self.library.InferenceSession(command["model"], settings, providers=providers)
+        self.map(command)
+        return {"provider": self.session.get_providers()[0]}
+
+    def infer(self, tiles: Any) -> Any:
+        """Probabilities of one tile."""
+        return self.session.run(None, {self.session.get_inputs()[0].name: tiles})[0]
+
+
+def serve(host: Host, lines: Any, answers: Any) -> None:
+    """Answer the commands in ``lines`` until they end."""
+    actions = {"convert": host.convert, "open": host.open, "run": host.run}
+    for line in lines:
+        command = json.loads(line)
+        try:
+            answer = dict(actions[command["do"]](command), ok=True)
+        except host.failures as error:
+            answer = {"ok": False, "error": "{}: {}".format(type(error).__name__, error)}  # noqa: UP032
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    """Start, say what is there, and serve."""
+    # Native libraries print on descriptor 1; the answers get a descriptor of their own.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    try:
+        host = {"mindspore-lite": LiteHost, "onnxruntime": OnnxHost}[sys.argv[1]]()
+        hello = dict(host.facts, ok=True, version=host.version, python=sys.version.split()[0])
+    except (ImportError, OSError) as error:
+        hello = {"ok": False, "error": "{}: {}".format(type(error).__name__, error)}  # noqa: UP032
+    answers.write(json.dumps(hello) + "\n")
+    answers.flush()
+    if hello["ok"]:
+        serve(host, sys.stdin, answers)
+        shutil.rmtree(sys.argv[2], ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""Compiled loops that join arcs over seams and give them their one direction (see ``jit``)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...jit import kernel
+from .boundaries import NODE
+
+Labels = NDArray[np.int32]
+Ints = NDArray[np.int64]
+Small = NDArray[np.int8]
+
+
+@kernel
+def gather_points(points: Labels, start: Ints, index: Ints) -> tuple[Labels, Ints]:
+    """The points of some arcs, and where each one's begin.
+
+    Args:
+        points: points of all arcs.
+        start: where each arc's points begin.
+        index: the arcs to take.
+    """
+    begin = np.zeros(index.size + 1, np.int64)
+    for n in range(index.size):
+        begin[n + 1] = begin[n] + start[index[n] + 1] - start[index[n]]
+    out = np.empty((begin[index.size], 2), np.int32)
+    for n in range(index.size):
+        first = start[index[n]]
+        for k in range(begin[n + 1] - begin[n]):
+            out[begin[n] + k, 0], out[begin[n] + k, 1] = points[first + k, 0], points[first + k, 1]
+    return out, begin
+
+
+@kernel
+def is_straight(points: Labels, one: int, two: int, three: int) -> bool:
+    """Whether three points lie in one row or one column."""
+    same_col = points[one, 0] == points[two, 0] and points[two, 0] == points[three, 0]
+    same_row = points[one, 1] == points[two, 1] and points[two, 1] == points[three, 1]
+    return bool(same_col or same_row)
+
+
+@kernel
+def append_arc(points: Labels, start: Ints, end: int, out: Labels, first: int, filled: int) -> int:
+    """Append an arc to a longer one; the point that they share comes once, and not at all on a straight run.
+
+    Args:
+        points: points of all arcs.
+        start: where each arc's points begin.
+        end: the end to begin with: 2 * arc for its first, 2 * arc + 1 for its last.
+        out: gets the points.
+        first: where the longer arc begins in ``out``.
+        filled: where it ends.
+
+    Returns:
+        Where it ends now.
+    """
+    arc = end >> 1
+    size = start[arc + 1] - start[arc]
+    begin = filled
+    for n in range(size):
+        if n == 0 and begin > first:
+            continue
+        k = start[arc] + n if end & 1 == 0 else start[arc + 1] - 1 - n
+        out[filled, 0], out[filled, 1] = points[k, 0], points[k, 1]
+        filled += 1
+        if n == 1 and filled - first > 2 and is_straight(out, filled - 3, filled - 2, filled - 1):
+            out[filled - 2, 0], out[filled - 2, 1] = out[filled - 1, 0], out[filled - 1, 1]
+            filled -= 1
+    return filled
+
+
+@kernel
+def join_arcs(
+    points: Labels, start: Ints, sides: Labels, corners: Ints, ways: Small, mates: Ints
+) -> tuple[Labels, Ints, Labels, Ints, Small]:
+    """String arcs together that meet at seams.
+
+    Args:
+        points: vertices of the arcs, as ``trace_arcs`` returns them.
+        start: where each arc's vertices begin.
+        sides: regions left and right.
+        corners: first and last corner.
+        ways: directions and kinds.
+        mates: for end 2 * arc (first) and 2 * arc + 1 (last) the end that it meets; -1 where it meets none.
+
+    Returns:
+        The same for the joined arcs. Straight runs have no vertex at a seam.
+    """
+    arcs = sides.shape[0]
+    used = np.zeros(arcs, np.bool_)
+    out = np.empty((points.shape[0] + 1, 2), np.int32)
+    out_start = np.zeros(arcs + 1, np.int64)
+    out_sides = np.empty((arcs, 2), np.int32)
+    out_corners = np.empty((arcs, 2), np.int64)
+    out_ways = np.empty((arcs, 4), np.int8)
+    count, filled = 0, 0
+    for ring in range(2):
+        for begin in range(2 * arcs):
+            if used[begin >> 1] or (mates[begin] >= 0) != (ring == 1) or (ring == 1 and begin & 1):
+                continue
+            a, side = begin >> 1, begin & 1
+            out_sides[count, 0], out_sides[count, 1] = sides[a, side], sides[a, 1 - side]
+            out_corners[count, 0] = corners[a, side]
+            out_ways[count, 0], out_ways[count, 2] = ways[a, side], ways[a, 2 + side]
+            first, end = filled, begin
+            while True:
+                used[end >> 1] = True
+                filled = append_arc(points, start, end, out, first, filled)
+                end ^= 1
+                if mates[end] < 0 or mates[end] == begin:
+                    break
+                end = mates[end]
+            if ring == 1 and is_straight(out, filled - 2, first, first + 1):
+                out[first, 0], out[first, 1] = out[filled - 2, 0], out[filled - 2, 1]
+                filled -= 1
+            a, side = end >> 1, end & 1
+            out_corners[count, 1] = corners[a, side]
+            out_ways[count, 1], out_ways[count, 3] = ways[a, side], ways[a, 2 + side]
+            count += 1
+            out_start[count] = filled
+    return (
+        out[:filled].copy(),
+        out_start[: count + 1].copy(),
+        out_sides[:count].copy(),
+        out_corners[:count].copy(),
+        out_ways[:count].copy(),
+    )
+
+
+@kernel
+def lowest_corner(points: Labels, first: int, size: int) -> int:
+    """Which of ``size`` points from ``first`` comes first in row order."""
+    lowest = 0
+    for n in range(1, size):
+        lower = points[first + n, 1] < points[first + lowest, 1]
+        level = points[first + n, 1] == points[first + lowest, 1]
+        if lower or (level and points[first + n, 0] < points[first + lowest, 0]):
+            lowest = n
+    return lowest
+
+
+@kernel
+def normalise_arcs(
+    points: Labels, start: Ints, sides: Labels, corners: Ints, ways: Small, width: int
+) -> tuple[Labels, Labels, Ints, Small]:
+    """Give every arc the one direction, and every ring the one first point, that do not depend on the strips.
+
+    An arc runs from its lower corner (in row order) to the other; one from a node to itself leaves it in the lower
+    direction. A ring begins at its lowest corner, going east.
+
+    Args:
+        points: vertices of the arcs, as ``trace_arcs`` returns them.
+        start: where each arc's vertices begin.
+        sides: regions left and right.
+        corners: first and last corner.
+        ways: directions and kinds.
+        width: corners in a row.
+
+    Returns:
+        New vertices, sides, corners and ways.
+    """
+    out = np.empty(points.shape, np.int32)
+    out_sides, out_corners, out_ways = sides.copy(), corners.copy(), ways.copy()
+    for arc in range(sides.shape[0]):
+        first = start[arc]
+        size = start[arc + 1] - first
+        is_ring = corners[arc, 0] == corners[arc, 1] and ways[arc, 2] != NODE
+        lowest = 0
+        if is_ring:
+            size -= 1
+            lowest = lowest_corner(points, first, size)
+            backward = points[first + (lowest + 1) % size, 1] != points[first + lowest, 1]
+        else:
+            backward = corners[arc, 0] > corners[arc, 1]
+            if corners[arc, 0] == corners[arc, 1]:
+                backward = ways[arc, 0] > ways[arc, 1]
+            lowest = size - 1 if backward else 0
+        k = first + lowest
+        for n in range(size):
+            out[first + n, 0], out[first + n, 1] = points[k, 0], points[k, 1]
+            k += -1 if backward else 1
+            if k < first:
+                k += size
+            elif k == first + size:
+                k = first
+        if is_ring:
+            out[first + size, 0], out[first + size, 1] = out[first, 0], out[first, 1]
+            out_corners[arc, :] = np.int64(out[first, 1]) * width + out[first, 0]
+            out_ways[arc, 0], out_ways[arc, 1] = 0, 1
+        elif backward:
+            out_corners[arc, 0], out_corners[arc, 1] = corners[arc, 1], corners[arc, 0]
+            out_ways[arc, 0], out_ways[arc, 1] = ways[arc, 1], ways[arc, 0]
+        if backward:
+            out_sides[arc, 0], out_sides[arc, 1] = sides[arc, 1], sides[arc, 0]
+    return out, out_sides, out_corners, out_ways

@@ -1,0 +1,213 @@
+"""Compiled loops that link arcs into rings (see ``jit``).
+
+A half is an arc seen from one of its sides: half 2 * arc has its region on the left of the arc and follows it, half
+2 * arc + 1 has its region on the right and goes back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...jit import kernel
+
+Ints = NDArray[np.int64]
+Labels = NDArray[np.int32]
+
+#: Groups up to this size are sorted by insertion.
+FEW = 32
+
+
+@kernel
+def sort_group(order: Ints, key: Ints, first: int, last: int) -> None:
+    """Sort the entries of ``order`` from ``first`` to before ``last`` by ``key``, in place."""
+    if last - first > FEW:
+        part = order[first:last].copy()
+        order[first:last] = part[np.argsort(key[part])]
+        return
+    for n in range(first + 1, last):
+        entry = order[n]
+        k = n
+        while k > first and key[order[k - 1]] > key[entry]:
+            order[k] = order[k - 1]
+            k -= 1
+        order[k] = entry
+
+
+@kernel
+def group_halves(region: Labels, key: Ints) -> tuple[Ints, Ints]:
+    """Put halves in the order of their regions and, within a region, of ``key``.
+
+    Args:
+        region: region of each half; one half at least.
+        key: int64, different for all halves of a region.
+
+    Returns:
+        The order, and where each region's halves begin in it (and, last, end).
+    """
+    low = region.min()
+    next_free = np.zeros(region.max() - low + 2, np.int64)
+    for n in range(region.size):
+        next_free[region[n] - low + 1] += 1
+    groups = 0
+    for k in range(1, next_free.size):
+        groups += next_free[k] > 0
+        next_free[k] += next_free[k - 1]
+    order = np.empty(region.size, np.int64)
+    for n in range(region.size):
+        place = region[n] - low
+        order[next_free[place]] = n
+        next_free[place] += 1
+    first = np.zeros(groups + 1, np.int64)
+    group = 0
+    for n in range(1, region.size + 1):
+        if n == region.size or region[order[n]] != region[order[n - 1]]:
+            sort_group(order, key, first[group], n)
+            group += 1
+            first[group] = n
+    return order, first
+
+
+@kernel
+def find_next(key: Ints, low: int, high: int, corner: int, way: int) -> int:
+    """The half that goes on from a corner among those from ``low`` to before ``high``.
+
+    Where a region touches itself at the corner, two halves leave it: the one that turns right goes on along the same
+    neighbour, so that no ring touches itself.
+
+    Args:
+        key: 4 * the corner where a half begins + the direction in which it leaves, ascending.
+        low: first half of the region.
+        high: where its halves end.
+        corner: the corner.
+        way: direction of arrival.
+    """
+    first, last = low, high
+    while first < last:
+        middle = (first + last) >> 1
+        if key[middle] >> 2 < corner:
+            first = middle + 1
+        else:
+            last = middle
+    twin = first + 1
+    if twin < high and key[twin] >> 2 == corner and key[twin] & 3 == (way + 1) & 3:
+        return twin
+    return first
+
+
+@kernel
+def link_rings(group: Ints, key: Ints, end: Ints, arrive: NDArray[np.int8]) -> tuple[Ints, Ints, Ints]:
+    """Link halves, in the order of ``group_halves``, into rings.
+
+    Args:
+        group: where each region's halves begin.
+        key: 4 * the corner where each half begins + the direction in which it leaves.
+        end: corner at which each half ends.
+        arrive: direction in which it arrives there.
+
+    Returns:
+        The halves in the order of rings; where each ring starts (and, last, ends); where each region's rings begin.
+    """
+    used = np.zeros(key.size, np.bool_)
+    order = np.empty(key.size, np.int64)
+    start = np.zeros(key.size + 1, np.int64)
+    first_ring = np.zeros(group.size, np.int64)
+    rings, filled = 0, 0
+    for number in range(group.size - 1):
+        low, high = group[number], group[number + 1]
+        for half in range(low, high):
+            if used[half]:
+                continue
+            now = half
+            while not used[now]:
+                used[now] = True
+                order[filled] = now
+                filled += 1
+                now = find_next(key, low, high, end[now], arrive[now])
+            rings += 1
+            start[rings] = filled
+        first_ring[number + 1] = rings
+    return order, start[: rings + 1].copy(), first_ring
+
+
+@kernel
+def cross_sums(points: Labels, start: Ints) -> Ints:
+    """Of each arc, the sum of the cross products of points that follow each other: twice the area it contributes."""
+    sums = np.zeros(start.size - 1, np.int64)
+    for arc in range(start.size - 1):
+        for n in range(start[arc], start[arc + 1] - 1):
+            sums[arc] += np.int64(points[n, 0]) * points[n + 1, 1] - np.int64(points[n + 1, 0]) * points[n, 1]
+    return sums
+
+
+@kernel
+def shells_first(half: Ints, start: Ints, first_ring: Ints, cross: Ints) -> Ints:
+    """The rings in an order in which the shell of each region comes before its holes.
+
+    Args:
+        half: the halves in the order of rings.
+        start: where each ring starts.
+        first_ring: where each region's rings begin.
+        cross: the arcs' cross sums; those of a shell sum up to less than zero (rows count downwards).
+    """
+    order = np.arange(start.size - 1)
+    for number in range(first_ring.size - 1):
+        for ring in range(first_ring[number], first_ring[number + 1]):
+            total = np.int64(0)
+            for k in range(start[ring], start[ring + 1]):
+                total += cross[half[k] >> 1] if half[k] & 1 == 0 else -cross[half[k] >> 1]
+            if total < 0:
+                for n in range(ring, first_ring[number], -1):
+                    order[n] = order[n - 1]
+                order[first_ring[number]] = ring
+                break
+    return order
+
+
+@kernel
+def ring_points(half: Ints, ring_start: Ints, order: Ints, points: Labels, start: Ints) -> tuple[Labels, Ints]:
+    """The closed runs of points of rings.
+
+    Args:
+        half: the halves in the order of rings.
+        ring_start: where each ring starts in ``half``.
+        order: the rings in the order of the result.
+        points: int32 (points, 2) of the arcs.
+        start: where each arc's points begin.
+
+    Returns:
+        Points; where each ring's begin (and, last, end).
+    """
+    total = order.size
+    for k in range(half.size):
+        total += start[(half[k] >> 1) + 1] - start[half[k] >> 1] - 1
+    out = np.empty((total, 2), np.int32)
+    out_start = np.zeros(order.size + 1, np.int64)
+    used = 0
+    for n in range(order.size):
+        begin = used
+        for k in range(ring_start[order[n]], ring_start[order[n] + 1]):
+            first, last = start[half[k] >> 1], start[(half[k] >> 1) + 1] - 1
+            step = 1
+            if half[k] & 1:
+                first, last, step = last, first, -1
+            for point in range(first, last, step):
+                out[used, 0], out[used, 1] = points[point, 0], points[point, 1]
+                used += 1
+        out[used, 0], out[used, 1] = out[begin, 0], out[begin, 1]
+        used += 1
+        out_start[n + 1] = used
+    return out, out_start
+
+
+@kernel
+def place_points(
+    points: Labels, scale: float, a: float, b: float, c: float, d: float, e: float, f: float
+) -> NDArray[np.float64]:
+    """Points times ``scale``, under the affine transform (a, b, c; d, e, f)."""
+    out = np.empty(points.shape, np.float64)
+    for n in range(points.shape[0]):
+        x, y = points[n, 0] * scale, points[n, 1] * scale
+        out[n, 0] = a * x + b * y + c
+        out[n, 1] = d * x + e * y + f
+    return out

@@ -1,0 +1,1 @@
+"""Vector layers in files: drivers, GeoPackage details and default styles."""

@@ -1,0 +1,81 @@
+"""What makes a GeoPackage more than a table of shapes: default styles that QGIS loads, and a check of the whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from ...errors import OutputError
+from ...fs.atomic import disk_full, family_size, is_full
+
+GEOMETRY_COLUMN = "geom"
+
+_CREATE_STYLES = """
+CREATE TABLE IF NOT EXISTS layer_styles (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256),
+    styleName TEXT(30), styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30),
+    ui TEXT(30), update_time DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))
+"""
+_REGISTER_STYLES = """
+INSERT OR IGNORE INTO gpkg_contents (table_name, data_type, identifier, description)
+VALUES ('layer_styles', 'attributes', 'layer_styles', '')
+"""
+_ADD_STYLE = """
+INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML,
+                          styleSLD, useAsDefault, description, owner)
+VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '')
+"""
+
+
+def add_styles(path: Path, final: Path, styles: Mapping[str, str]) -> None:
+    """Store default styles in a GeoPackage, in the table that QGIS reads.
+
+    QGIS applies a stored style by itself where ``styleQML`` is filled and ``useAsDefault`` is 1.
+
+    Args:
+        path: the GeoPackage.
+        final: the output as the person knows it.
+        styles: QML documents by layer.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute(_CREATE_STYLES)
+            database.execute(_REGISTER_STYLES)
+            for layer, qml in styles.items():
+                row = (layer, GEOMETRY_COLUMN, layer, qml, f"Default style of {layer} (TerraSpore)")
+                database.execute(_ADD_STYLE, row)
+    except sqlite3.Error as error:
+        raise _failure(error, path, final) from error
+
+
+def verify_geopackage(path: Path, final: Path, counts: Mapping[str, int]) -> None:
+    """Check that a GeoPackage is sound and holds what was written.
+
+    Args:
+        path: the closed file.
+        final: the output as the person knows it.
+        counts: number of features by layer.
+
+    Raises:
+        OutputError: the database is damaged, or a layer has another number of features.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            (state,) = database.execute("PRAGMA integrity_check").fetchone()
+            found = {layer: database.execute(f'SELECT count(*) FROM "{layer}"').fetchone()[0] for layer in counts}
+    except sqlite3.Error as error:
+        raise _failure(error, path, final) from error
+    if state != "ok" or found != dict(counts):
+        raise _failure(sqlite3.DatabaseError("it is not complete; its disk may be failing"), path, final)
+
+
+def _failure(error: sqlite3.Error, path: Path, final: Path) -> OutputError:
+    if is_full(path.parent) or "disk is full" in str(error):
+        return disk_full(final, family_size(path))
+    return OutputError(f"The GeoPackage {final} cannot be written: {error}.")

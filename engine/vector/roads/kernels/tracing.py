@@ -1,0 +1,226 @@
+"""Compiled loops over centre-line pixels and edges (see ``jit``)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...jit import kernel
+
+Ints = NDArray[np.int64]
+Bits = NDArray[np.uint8]
+#: Indices of centre-line pixels: there are fewer than 2^31, however large the raster.
+Index = NDArray[np.int32]
+
+
+@kernel
+def link_pixels(row_start: Ints, col: NDArray[np.int32]) -> tuple[Index, Index, Bits, Bits]:
+    """Neighbours of pixels that are ordered by row and column; see ``pixels.Links`` for what is returned."""
+    count = col.size
+    rows = row_start.size - 1
+    above = np.zeros(count, np.int32)
+    below = np.zeros(count, np.int32)
+    near = np.zeros(count, np.uint8)
+    linked = np.zeros(count, np.uint8)
+    for row in range(rows):
+        first, last = row_start[row], row_start[row + 1]
+        up, up_end = (row_start[row - 1], first) if row > 0 else (np.int64(0), np.int64(0))
+        down, down_end = (last, row_start[row + 2]) if row + 1 < rows else (np.int64(0), np.int64(0))
+        for i in range(first, last):
+            c = col[i]
+            bits = 0
+            if i + 1 < last and col[i + 1] == c + 1:
+                bits |= 1
+            if i > first and col[i - 1] == c - 1:
+                bits |= 16
+            while up < up_end and col[up] < c - 1:
+                up += 1
+            for j in range(up, min(up + 3, up_end)):
+                if col[j] <= c + 1:
+                    bits |= 32 << (col[j] - c + 1)
+            while down < down_end and col[down] < c - 1:
+                down += 1
+            for j in range(down, min(down + 3, down_end)):
+                if col[j] <= c + 1:
+                    bits |= 8 >> (col[j] - c + 1)
+            above[i], below[i], near[i] = up, down, bits
+            if bits & 5:
+                bits &= ~2
+            if bits & 20:
+                bits &= ~8
+            if bits & 80:
+                bits &= ~32
+            if bits & 65:
+                bits &= ~128
+            linked[i] = bits
+    return above, below, near, linked
+
+
+@kernel
+def neighbour(i: int, direction: int, above: Index, below: Index, near: Bits) -> int:
+    """The index of the neighbour of pixel ``i`` in ``direction`` (0 east, clockwise), which must be there."""
+    bits = near[i]
+    if direction == 0:
+        return i + 1
+    if direction == 4:
+        return i - 1
+    if direction > 4:
+        j: int = above[i]
+        if direction > 5 and bits & 32:
+            j += 1
+        if direction > 6 and bits & 64:
+            j += 1
+        return j
+    k: int = below[i]
+    if direction < 3 and bits & 8:
+        k += 1
+    if direction < 2 and bits & 4:
+        k += 1
+    return k
+
+
+@kernel
+def count_links(linked: Bits) -> Bits:
+    """The number of links of each pixel."""
+    degree = np.zeros(linked.size, np.uint8)
+    for i in range(linked.size):
+        bits = linked[i]
+        number = 0
+        while bits:
+            bits &= bits - 1
+            number += 1
+        degree[i] = number
+    return degree
+
+
+@kernel
+def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bits) -> tuple[Index, Ints]:
+    """Walk from node to node (pixels with any number of links but two), then along the rings that are left.
+
+    Returns:
+        The pixels of all edges, ends included, one edge after the other, and where each edge starts (and, last, ends).
+        A pixel without links is an edge of one pixel. A ring starts and ends with the same pixel.
+    """
+    count = linked.size
+    ends, twos = 0, 0
+    for i in range(count):
+        if degree[i] == 2:
+            twos += 1
+        else:
+            ends += max(int(degree[i]), 1)  # without Numba, NumPy adds in uint8
+    # An edge uses two link ends; a ring has at least four pixels; edges repeat their two end pixels.
+    path = np.empty(twos + ends + twos // 4 + 1, np.int32)
+    start = np.empty(ends + twos // 4 + 2, np.int64)
+    open_links = linked.copy()
+    used, edges = 0, 0
+    start[0] = 0
+    for ring in range(2):
+        for first in range(count):
+            is_node = degree[first] != 2
+            if is_node == (ring == 1):
+                continue
+            if not is_node and open_links[first] == 0:
+                continue
+            if degree[first] == 0:
+                path[used] = first
+                used += 1
+                edges += 1
+                start[edges] = used
+                continue
+            for direction in range(8):
+                if not open_links[first] >> direction & 1:
+                    continue
+                i, step = first, direction
+                path[used] = i
+                used += 1
+                while True:
+                    open_links[i] &= 255 ^ (1 << step)
+                    i = neighbour(i, step, above, below, near)
+                    back = (step + 4) & 7
+                    open_links[i] &= 255 ^ (1 << back)
+                    path[used] = i
+                    used += 1
+                    if degree[i] != 2 or i == first:
+                        break
+                    rest = linked[i] & (255 ^ (1 << back))
+                    step = 0
+                    while not rest >> step & 1:
+                        step += 1
+                edges += 1
+                start[edges] = used
+    return path[:used].copy(), start[: edges + 1].copy()
+
+
+@kernel
+def follow_chains(
+    node_first: Ints, node_halves: NDArray[np.int32], tail: NDArray[np.int32], keep: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], Ints]:
+    """String edges together over nodes that are not kept.
+
+    Args:
+        node_first: (nodes + 1,), where each node's halves begin in ``node_halves``.
+        node_halves: halves that leave a node; half 2e leaves edge e's first node, half 2e + 1 its last.
+        tail: (2 * edges,), the node that a half leaves.
+        keep: (nodes,), nodes at which chains end; the others have exactly two halves.
+
+    Returns:
+        The halves of all chains in walking order and where each chain starts (and, last, ends). A ring without a
+        kept node starts at the lowest of its nodes.
+    """
+    halves = tail.size
+    used = np.zeros(halves // 2, np.bool_)
+    order = np.empty(halves // 2, np.int32)
+    start = np.empty(halves // 2 + 1, np.int64)
+    start[0] = 0
+    count, chains = 0, 0
+    for ring in range(2):
+        for node in range(keep.size):
+            if keep[node] == (ring == 1):
+                continue
+            for k in range(node_first[node], node_first[node + 1]):
+                half = node_halves[k]
+                if used[half >> 1]:
+                    continue
+                while True:
+                    used[half >> 1] = True
+                    order[count] = half
+                    count += 1
+                    end = tail[half ^ 1]
+                    if keep[end] or end == node:
+                        break
+                    first = node_halves[node_first[end]]
+                    half = node_halves[node_first[end] + 1] if first == half ^ 1 else first
+                chains += 1
+                start[chains] = count
+    return order[:count].copy(), start[: chains + 1].copy()
+
+
+@kernel
+def join_points(
+    order: NDArray[np.int32], chain_start: Ints, edge_start: Ints, row: NDArray[np.int32], col: NDArray[np.int32]
+) -> tuple[Index, Ints]:
+    """The points of chains of edges: indices into the edges' points, and where each chain starts (and, last, ends).
+
+    The point that two edges share at their common node is taken once.
+    """
+    total = 0
+    for k in range(order.size):
+        edge = order[k] >> 1
+        total += edge_start[edge + 1] - edge_start[edge]
+    take = np.empty(total, np.int32)
+    start = np.empty(chain_start.size, np.int64)
+    start[0] = 0
+    used = 0
+    for chain in range(chain_start.size - 1):
+        begin = used
+        for k in range(chain_start[chain], chain_start[chain + 1]):
+            edge = order[k] >> 1
+            first, last = edge_start[edge], edge_start[edge + 1]
+            for n in range(last - first):
+                i = first + n if order[k] & 1 == 0 else last - 1 - n
+                if n == 0 and used > begin and row[i] == row[take[used - 1]] and col[i] == col[take[used - 1]]:
+                    continue
+                take[used] = i
+                used += 1
+        start[chain + 1] = used
+    return take[:used], start

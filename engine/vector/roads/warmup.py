@@ -1,0 +1,56 @@
+"""Roads of a small picture, for nothing but what comes with making them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+
+from ...context import Cancellation
+from ...protocol.messages import Event
+from ...raster.probability import LEVELS, SCALE, Encoding, LevelSource
+from ..geodesy import Ground
+from ..jit import ACCELERATED
+from .areas import road_areas
+from .build import build_graph
+from .lines import road_lines
+from .options import RoadOptions
+
+_SIDE = 192
+
+
+def rehearse() -> None:
+    """Load the compiled kernels, which otherwise happens when each is first called, most of them at a run's end."""
+    if not ACCELERATED:
+        return
+    picture, options = _Picture(), RoadOptions(min_length=20.0, threads=1)
+    nobody, never, ground = _Nobody(), Cancellation(), Ground(None, Affine.identity())
+    graph = build_graph(picture, options, 1.0, nobody, never)
+    for _ in road_lines(graph, ground, smooth=options.smooth, simplify=options.simplify, levels=LEVELS):
+        pass
+    for _ in road_areas(picture, ground, options, nobody, never):
+        pass
+
+
+class _Picture(LevelSource):
+    """Roads that cross, one of them with a gap and a spur, and a spot that is too small for a road."""
+
+    def __init__(self) -> None:
+        super().__init__((_SIDE, _SIDE), Affine.identity(), None, Encoding("levels", SCALE))
+        self._levels = np.zeros(self.shape, np.uint8)
+        for ends in (((0, 60), (191, 70)), ((60, 0), (70, 191)), ((140, 0), (130, 80)), ((130, 104), (140, 191))):
+            cv2.line(self._levels, *ends, (LEVELS,), 7)
+        cv2.line(self._levels, (100, 64), (104, 80), (LEVELS,), 5)
+        cv2.circle(self._levels, (160, 160), 4, (LEVELS,), cv2.FILLED)
+
+    def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
+        """Read a window; see ``LevelSource.read``."""
+        return self._levels[row : row + height, col : col + width].copy()
+
+
+class _Nobody:
+    """Hears of progress."""
+
+    def emit(self, event: Event) -> None:
+        """Take one event."""

@@ -1,1 +1,0 @@
-"""The engine as a process of its own: how it is started, spoken to, watched and ended. No QGIS in here."""

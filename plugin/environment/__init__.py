@@ -1,1 +1,0 @@
-"""Python environments for the engine: made, checked, repaired and removed on the person's click."""

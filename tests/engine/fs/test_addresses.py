@@ -1,0 +1,62 @@
+"""Vector files are written and read under whatever name they have, or refused: never another file in their place."""
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from terraspore.engine.errors import VectorError
+from terraspore.engine.fs.pyogrio_path import pyogrio_path
+from terraspore.engine.vector.io.writer import check_vectors
+
+GOOD = (
+    "a b.gpkg",
+    "a?b#c.gpkg",
+    "$(x) %41.gpkg",
+    "file:a.gpkg",
+    "zip+s3:a.gpkg",
+    "--help.gpkg",
+    "ü☂.gpkg",
+)
+
+
+def write(path):
+    pyogrio.raw.write(
+        pyogrio_path(path),
+        geometry=np.array([shapely.to_wkb(shapely.Point(1, 2))], object),
+        field_data=[],
+        fields=np.array([]),
+        driver="GPKG",
+        layer="a",
+        crs="EPSG:4326",
+        geometry_type="Point",
+    )
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("folder", ["plain", "a;b c"])
+def test_a_file_is_written_and_read_where_it_is(tmp_path, monkeypatch, name, folder):
+    (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / folder / name
+    write(path)
+    assert [entry.name for entry in (tmp_path / folder).iterdir()] == [name]
+    assert [entry.name for entry in tmp_path.iterdir()] == [folder]
+    assert len(pyogrio.raw.read(pyogrio_path(path))[2]) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["a!b.gpkg", "with!mark/b.gpkg", "a;b.gpkg", "x.zip!y.gpkg", "a\nb.gpkg", "a;b?c/d.gpkg"]
+)
+def test_what_would_be_another_file_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "b.gpkg")  # what pyogrio would read in the place of a!b.gpkg
+    with pytest.raises(VectorError, match="a ';' or"):
+        pyogrio_path(tmp_path / name)
+
+
+def test_outputs_are_refused_before_any_work_or_can_be_written(tmp_path):
+    (tmp_path / "with!mark").mkdir()
+    with pytest.raises(VectorError):
+        check_vectors(tmp_path / "with!mark" / "a.gpkg")
+    for name in ("a!b.gpkg", "; rm -rf x.gpkg", "a\nb.gpkg"):  # written under another name first
+        check_vectors(tmp_path / name)

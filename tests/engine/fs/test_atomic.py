@@ -1,0 +1,151 @@
+"""Outputs are complete under their final name, or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
+from terraspore.engine.fs.atomic import atomic_output, check_target, remove_abandoned, sweep_partials, temporary_file
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_only_at_the_end(tmp_path):
+    final = tmp_path / "roads.gpkg"
+    with atomic_output(final) as partial:
+        partial.write_text("content")
+        assert partial.parent == tmp_path
+        assert partial.suffix == ".gpkg"
+        assert not final.exists()
+    assert final.read_text() == "content"
+    assert names(tmp_path) == ["roads.gpkg"]
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), Cancelled("x"), KeyboardInterrupt()])
+def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error):
+    final = tmp_path / "roads.gpkg"
+    final.write_text("former")
+
+    def write_half():
+        with atomic_output(final) as partial:
+            partial.write_text("half")
+            partial.with_name(partial.name + "-journal").write_text("journal")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+    assert final.read_text() == "former"
+    assert names(tmp_path) == ["roads.gpkg"]
+
+
+def test_what_does_not_verify_gets_no_name(tmp_path):
+    def verify(path):
+        assert path.read_text() == "content"
+        raise OutputError("It is not what was written.")
+
+    with pytest.raises(OutputError, match="not what"), atomic_output(tmp_path / "a.tif", verify) as partial:
+        partial.write_text("content")
+    assert names(tmp_path) == []
+
+
+def test_side_files_come_along_and_stale_ones_go(tmp_path):
+    final = tmp_path / "classes.tif"
+    final.with_name("classes.tif.ovr").write_text("of the former file")
+    with atomic_output(final) as partial:
+        partial.write_text("content")
+        partial.with_name(partial.name + ".aux.xml").write_text("names")
+    assert names(tmp_path) == ["classes.tif", "classes.tif.aux.xml"]
+    with atomic_output(tmp_path / "roads.shp") as partial:
+        for suffix in (".shp", ".dbf", ".shx"):
+            partial.with_suffix(suffix).write_text(suffix)
+    assert names(tmp_path)[2:] == ["roads.dbf", "roads.shp", "roads.shx"]
+
+
+def test_nothing_written_is_an_error(tmp_path):
+    with pytest.raises(OutputError, match="not written"), atomic_output(tmp_path / "a.tif"):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "word"), [(errno.ENOSPC, DiskFullError, "disk is full"), (errno.EIO, OutputError, "error")]
+)
+def test_errors_of_the_system_become_sentences(tmp_path, number, kind, word):
+    with pytest.raises(kind, match=word), atomic_output(tmp_path / "a.tif"):
+        raise OSError(number, os.strerror(number))
+
+
+def test_a_process_that_ends_inside_removes_what_is_unfinished(tmp_path):
+    (tmp_path / "roads.gpkg").write_text("former")
+    with atomic_output(tmp_path / "roads.gpkg") as partial, temporary_file(tmp_path / "p.tif") as temporary:
+        partial.write_text("half")
+        temporary.write_text("half")
+        temporary.with_name(temporary.name + ".aux.xml").write_text("half")
+        remove_abandoned()
+        assert names(tmp_path) == ["roads.gpkg"]
+        partial.write_text("content")
+    assert (tmp_path / "roads.gpkg").read_text() == "content"
+    remove_abandoned()
+    assert names(tmp_path) == ["roads.gpkg"]
+
+
+def test_what_the_dead_left_is_swept_and_what_the_living_write_stays(tmp_path):
+    target = tmp_path / "roads.gpkg"
+    code = f"""
+import os, sys
+from pathlib import Path
+from terraspore.engine.fs.atomic import temporary_file
+with temporary_file(Path({str(target)!r})) as path:
+    path.write_text("half")
+    path.with_name(path.name + "-journal").write_text("half")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+        assert living.stdout.readline()
+        half = names(tmp_path)
+        assert len(half) == 2
+        (tmp_path / ".roads.partial-notes").write_text("of a person")
+        with temporary_file(tmp_path / "roads.tif") as other, temporary_file(target) as mine:
+            mine.write_text("mine")
+            other.write_text("other")
+            sweep_partials(target)
+            assert names(tmp_path) == sorted([*half, mine.name, other.name, ".roads.partial-notes"])
+        living.kill()
+    sweep_partials(tmp_path / "roads.tif")
+    assert names(tmp_path) == sorted([*half, ".roads.partial-notes"])
+    with atomic_output(target) as partial:
+        partial.write_text("content")
+    assert names(tmp_path) == [".roads.partial-notes", "roads.gpkg"]
+
+
+def test_very_long_names_fit(tmp_path):
+    final = tmp_path / ("日" * 80 + ".gpkg")
+    with atomic_output(final) as partial:
+        partial.write_text("content")
+    assert final.read_text() == "content"
+
+
+def test_targets_that_cannot_be_written_are_found_before_the_work(tmp_path):
+    with pytest.raises(OutputError, match="folder does not exist"):
+        check_target(tmp_path / "none" / "a.tif")
+    with pytest.raises(OutputError, match="not a plain file"):
+        check_target(tmp_path)
+    with pytest.raises(DiskFullError, match="MB free"):
+        check_target(tmp_path / "a.tif", needed_bytes=1 << 60)
+    (tmp_path / "a.tif").touch()
+    with pytest.raises(OutputError, match="exists already"):
+        check_target(tmp_path / "a.tif", overwrite=False)
+    assert names(tmp_path) == ["a.tif"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write")
+def test_read_only_folder_is_found_before_the_work():
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_target(Path("/proc/self/roads.gpkg"))

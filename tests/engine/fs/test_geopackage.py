@@ -1,0 +1,134 @@
+"""Vector files: what QGIS finds in a GeoPackage, the other formats, whole files or none."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from terraspore.engine.errors import OutputError, ParameterError
+from terraspore.engine.fs import atomic
+from terraspore.engine.vector.io.geopackage import verify_geopackage
+from terraspore.engine.vector.io.styles import load_styles
+from terraspore.engine.vector.io.writer import driver_for, open_vectors
+
+LINES = np.array([shapely.LineString([(0, 0), (1, 1)]), shapely.LineString([(1, 1), (2, 0)])], object)
+POINTS = np.array([shapely.Point(0, 0)], object)
+COLUMNS = {
+    "id": np.array([1, 2], np.int64),
+    "small": np.array([3, 4], np.uint8),
+    "share": np.array([0.5, np.nan]),
+    "flag": np.array([True, False]),
+    "name": np.array(["Straße", None], object),
+}
+
+
+def write(path: Path, **options: object) -> dict[str, Path]:
+    with open_vectors(path, source_crs="EPSG:25832", **options) as writer:
+        writer.write("roads", "LineString", LINES, COLUMNS)
+        writer.write("roads", "LineString", LINES, COLUMNS)
+        writer.write("road_nodes", "Point", POINTS, {"id": np.array([7])})
+    return writer.paths
+
+
+def test_all_layers_with_crs_types_and_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "out.gpkg"
+    assert write(path, metadata={"model": "m", "sha256": "ab"}) == {"roads": path, "road_nodes": path}
+    assert list(tmp_path.iterdir()) == [path]
+    assert pyogrio.list_layers(path)[:2].tolist() == [["roads", "LineString"], ["road_nodes", "Point"]]
+    info = pyogrio.read_info(path, layer="roads")
+    assert (info["crs"], info["features"], info["geometry_name"]) == ("EPSG:25832", 4, "geom")
+    assert info["dtypes"].tolist() == ["int64", "int32", "float64", "bool", "object"]
+    assert info["layer_metadata"] == info["dataset_metadata"] == {"model": "m", "sha256": "ab"}
+    _, _, geometry, fields = pyogrio.raw.read(path, layer="roads")
+    assert [shapely.from_wkb(g) for g in geometry] == [*LINES, *LINES]
+    assert fields[4].tolist() == ["Straße", None] * 2
+
+
+def test_there_is_a_spatial_index_of_all_batches(tmp_path: Path) -> None:
+    write(tmp_path / "out.gpkg")
+    with closing(sqlite3.connect(tmp_path / "out.gpkg")) as database:
+        assert database.execute("SELECT count(*) FROM rtree_roads_geom").fetchone() == (4,)
+
+
+def test_the_disk_confirms_a_geopackage_once_and_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(atomic, "_flush", flushed.append)
+    write(tmp_path / "out.gpkg")
+    assert len(flushed) == 1
+    assert pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS") is False  # pyogrio's word for OFF
+
+
+def test_styles_stand_where_qgis_looks_for_them(tmp_path: Path) -> None:
+    styles = load_styles(("roads", "road_nodes", "road_areas", "landcover", "road_changes"))
+    assert set(styles) == {"roads", "road_nodes", "road_areas", "landcover", "road_changes"}
+    write(tmp_path / "out.gpkg", styles=styles)
+    with closing(sqlite3.connect(tmp_path / "out.gpkg")) as database:
+        rows = database.execute(
+            "SELECT f_table_name, f_geometry_column, useAsDefault, styleQML FROM layer_styles ORDER BY id"
+        ).fetchall()
+        kinds = dict(database.execute("SELECT table_name, data_type FROM gpkg_contents"))
+    assert [row[:3] for row in rows] == [("roads", "geom", 1), ("road_nodes", "geom", 1)]
+    assert all(row[3].startswith("<!DOCTYPE qgis") for row in rows)
+    assert kinds["layer_styles"] == "attributes"
+
+
+def test_another_crs_moves_equal_coordinates_to_equal_ones(tmp_path: Path) -> None:
+    write(tmp_path / "out.gpkg", crs="EPSG:4326")
+    _, _, geometry, _ = pyogrio.raw.read(tmp_path / "out.gpkg", layer="roads")
+    first, second = shapely.from_wkb(geometry[:2])
+    assert first.coords[1] == second.coords[0]
+    assert pyogrio.read_info(tmp_path / "out.gpkg", layer="roads")["crs"] == "EPSG:4326"
+    _, _, points, _ = pyogrio.raw.read(tmp_path / "out.gpkg", layer="road_nodes")
+    assert shapely.from_wkb(points[0]).coords[0] == first.coords[0]
+
+
+@pytest.mark.parametrize("suffix", [".fgb", ".geojson", ".shp"])
+def test_formats_of_one_layer_get_a_file_for_each(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    paths = write(path)
+    assert paths == {"roads": path, "road_nodes": tmp_path / f"out_road_nodes{suffix}"}
+    for layer, count in (("roads", 4), ("road_nodes", 1)):
+        assert pyogrio.read_info(paths[layer], force_feature_count=True)["features"] == count
+    assert not [entry for entry in tmp_path.iterdir() if "partial" in entry.name]
+
+
+def test_parquet_is_written_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    if "w" in pyogrio.list_drivers().get("Parquet", ""):
+        assert write(tmp_path / "out.parquet")["roads"].is_file()
+    else:
+        with pytest.raises(ParameterError, match="cannot write Parquet"):
+            write(tmp_path / "out.parquet")
+
+
+def test_unknown_formats_are_refused() -> None:
+    with pytest.raises(ParameterError, match="no suffix of a vector format"):
+        driver_for(Path("roads.tif"))
+
+
+def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "out.gpkg").write_bytes(b"older")
+    wrong = {**COLUMNS, "id": np.array([1], np.int64)}
+    with pytest.raises(ValueError, match="array"), open_vectors(tmp_path / "out.gpkg", source_crs=None) as writer:
+        writer.write("road_nodes", "Point", POINTS, {"id": np.array([7])}) or writer.write(
+            "roads", "LineString", LINES, wrong
+        )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.gpkg"]
+    assert (tmp_path / "out.gpkg").read_bytes() == b"older"
+
+
+def test_an_incomplete_or_damaged_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "out.gpkg"
+    write(path)
+    verify_geopackage(path, path, {"roads": 4})
+    with pytest.raises(OutputError):
+        verify_geopackage(path, path, {"roads": 5})
+    data = bytearray(path.read_bytes())
+    data[8192:] = b"\x07" * (len(data) - 8192)
+    path.write_bytes(data)
+    with pytest.raises(OutputError):
+        verify_geopackage(path, path, {"roads": 4})

@@ -1,0 +1,103 @@
+"""One run at a time for an output."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from terraspore.engine.errors import OutputBusyError, OutputError
+from terraspore.engine.fs.atomic import remove_abandoned
+from terraspore.engine.fs.lock import is_locked, lock_folder, lock_outputs, lock_path
+
+HOLD = """
+import sys
+from pathlib import Path
+from terraspore.engine.fs.lock import lock_outputs
+with lock_outputs([Path(sys.argv[1])]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of roads.gpkg."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "roads.gpkg")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_run_is_refused_in_one_sentence(tmp_path, holder):
+    output = tmp_path / "roads.gpkg"
+    assert is_locked(output)
+    with pytest.raises(OutputBusyError) as caught, lock_outputs([tmp_path / "other.gpkg", output]):
+        pass
+    assert str(output) in caught.value.text
+    assert f"process {holder.pid}" in caught.value.text
+    assert "choose another output" in caught.value.hint
+    assert not lock_path(tmp_path / "other.gpkg").exists()
+    holder.communicate("")
+    with lock_outputs([output]):
+        assert is_locked(output)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path, holder):
+    output = tmp_path / "roads.gpkg"
+    holder.kill()
+    holder.wait()
+    assert lock_path(output).exists()
+    assert not is_locked(output)
+    with lock_outputs([output]):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_within_a_process_too(tmp_path):
+    with lock_outputs([tmp_path / "a.tif"]), pytest.raises(OutputBusyError), lock_outputs([tmp_path / "a.tif"]):
+        pass
+    with lock_folder(tmp_path):
+        with pytest.raises(OutputBusyError, match="run folder"), lock_folder(tmp_path):
+            pass
+        remove_abandoned()
+        assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_at_once_never_hold_it_together(tmp_path):
+    inside, most, taken = [], [], []
+
+    def work():
+        held = 0
+        while held < 20:  # each gets its turns, however the machine shares them out
+            try:
+                with lock_outputs([tmp_path / "a.tif"]):
+                    inside.append(1)
+                    most.append(len(inside))
+                    inside.pop()
+                    held += 1
+            except OutputBusyError:
+                time.sleep(0.001)
+        taken.append(held)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(most) == 1
+    assert taken == [20] * 8
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a folder in which nobody can write")
+def test_a_folder_that_cannot_be_written():
+    with pytest.raises(OutputError, match="cannot be written"), lock_outputs([Path("/proc/self/roads.gpkg")]):
+        pass
