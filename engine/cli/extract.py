@@ -60,5 +60,5 @@ def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bo
     opener = session_opener(current_services())
     run_reported(
         as_json,
-        lambda reporter, cancellation: extract_classes(request, ("landcover",), opener, reporter, cancellation),
+        lambda reporter, cancellation: extract_classes(request, "landcover", opener, reporter, cancellation),
     )

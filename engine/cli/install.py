@@ -12,9 +12,8 @@ import numpy as np
 from ..context import Cancellation, Reporter
 from ..errors import ModelError
 from ..models.card import Activation, PixelType, Task
-from ..models.infer_card import BareModel
-from ..models.install import install_model
-from ..models.registry import Model
+from ..models.infer_card import ModelHints
+from ..models.registry import Model, install_model
 from ..pipeline.request import OpenSession, RuntimeOptions
 from ..protocol.messages import Message, Result
 from .cli_context import current_services, json_option, run_reported
@@ -72,14 +71,14 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     """
     names = facts.pop("classes")
     classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
-    bare = BareModel(classes=classes, **facts)
+    hints = ModelHints(classes=classes, **facts)
     opener = session_opener(current_services())
 
     def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
         """Install the model."""
         begin = time.perf_counter()
         options = RuntimeOptions(device=device, runtime=runtime)
-        model = install_model(source, target, bare, lambda made: _attempt(made, opener, options, reporter))
+        model = install_model(source, target, hints, lambda made: _attempt(made, opener, options, reporter))
         text = f"The model {model.card.name} works and is in {target}."
         return Result({"model": str(target)}, model_facts(model), time.perf_counter() - begin, text)
 

@@ -26,17 +26,17 @@ def models(as_json: bool) -> None:
     def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
         """List the models."""
         begin = time.perf_counter()
-        catalogue = scan_models(model_folders())
-        for fault in catalogue.faults.values():
+        found = scan_models(model_folders())
+        for fault in found.faults.values():
             reporter.emit(Message(fault, "warning"))
-        summary: dict[str, float | int | str | None] = {"models": len(catalogue.models)}
-        for model in catalogue.models:
+        summary: dict[str, float | int | str | None] = {"models": len(found.models)}
+        for model in found.models:
             summary.update({f"{model.card.name}.{key}": value for key, value in model_facts(model).items()})
         return Result(
-            outputs={model.card.name: str(model.weights.parent) for model in catalogue.models},
+            outputs={model.card.name: str(model.weights.parent) for model in found.models},
             summary=summary,
             seconds=time.perf_counter() - begin,
-            text=_listing(catalogue.models),
+            text=_listing(found.models),
         )
 
     run_reported(as_json, work)

@@ -18,8 +18,7 @@ from .sessions import session_opener
 @image_options
 @click.option("--task", type=click.Choice(get_args(Task)), help="What the model is to be for; any unless given.")
 @json_option
-def plan(image: Path, task: str | None, as_json: bool, **words: Any) -> None:
+def plan(image: Path, task: Task | None, as_json: bool, **words: Any) -> None:
     """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
-    tasks = get_args(Task) if task is None else (task,)
     request, opener = image_request(image, words), session_opener(current_services())
-    run_reported(as_json, lambda reporter, _cancellation: plan_run(request, tasks, opener, reporter))
+    run_reported(as_json, lambda reporter, _cancellation: plan_run(request, task or "segmentation", opener, reporter))

@@ -13,8 +13,6 @@ from .cli_context import current_services, json_option, run_reported
 from .options import GEOTIFF, PATH, image_options, image_request, resume_option
 from .sessions import session_opener
 
-ANY_TASK = ("segmentation", "landcover", "roads")
-
 
 @click.command()
 @image_options
@@ -35,5 +33,5 @@ def segment(image: Path, output: Path, vectors: Path | None, as_json: bool, **wo
     request = ClassRequest(image_request(image, words), vectors, classes=output, layer="classes", main=output, **words)
     opener = session_opener(current_services())
     run_reported(
-        as_json, lambda reporter, cancellation: extract_classes(request, ANY_TASK, opener, reporter, cancellation)
+        as_json, lambda reporter, cancellation: extract_classes(request, "segmentation", opener, reporter, cancellation)
     )

@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from ..errors import CardError
 from ..fs.regular_file import read_regular
-from .strict_reader import Fields
+from .strict_reader import StrictReader
 
 CARD_NAME = "card.json"
 #: Version of the format; another number is refused.
@@ -150,7 +150,7 @@ def parse_card(text: str, origin: str) -> ModelCard:
         )
     except (ValueError, RecursionError) as error:
         raise CardError(f"The model card {origin} is not valid JSON: {error}.") from None
-    card = _card_of(Fields(document, f"The model card {origin}"))
+    card = _card_of(StrictReader(document, f"The model card {origin}"))
     check_card(card, origin)
     return card
 
@@ -168,7 +168,7 @@ def _unique(pairs: list[tuple[str, object]], origin: str) -> dict[str, object]:
     return result
 
 
-def _card_of(fields: Fields) -> ModelCard:
+def _card_of(fields: StrictReader) -> ModelCard:
     if (version := fields.integer("format", 0, 1 << 30)) != CARD_FORMAT:
         raise fields.error("format", f"is {version}; this version reads {CARD_FORMAT}")
     bands = fields.integer("bands", 1, MAX_BANDS)
@@ -207,7 +207,7 @@ def _card_of(fields: Fields) -> ModelCard:
     return card
 
 
-def _class_of(fields: Fields) -> ClassInfo:
+def _class_of(fields: StrictReader) -> ClassInfo:
     red, green, blue = fields.integers("colour", 3, 0, 255)
     entry = ClassInfo(id=fields.integer("id", 0, 254), name=fields.text("name"), colour=(red, green, blue))
     fields.finish()

@@ -34,7 +34,7 @@ def build_graph(model: Model, *, tile: int | None = None, graphs: Path = GRAPHS)
     """The whole ONNX graph of ``model``: pixels in, probabilities out.
 
     Args:
-        model: from the catalogue.
+        model: a checked model of the registry.
         tile: side of the tiles that it shall be run on, in pixels; the card's unless given.
         graphs: folder of the weightless graphs.
 

@@ -29,7 +29,7 @@ _UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
-class BareModel:
+class ModelHints:
     """What a user can say of a bare weights file; ``None`` leaves it to the file or to the default.
 
     Args:
@@ -64,7 +64,7 @@ class BareModel:
     threshold: float | None = None
 
 
-def bare_card(path: Path, sha256: str, said: BareModel) -> ModelCard:
+def infer_card(path: Path, sha256: str, said: ModelHints) -> ModelCard:
     """A card for the weights file ``path``: what the user ``said`` first, then the file's metadata, then defaults.
 
     Raises:
@@ -121,13 +121,13 @@ def bare_card(path: Path, sha256: str, said: BareModel) -> ModelCard:
     return card
 
 
-def _completed(said: BareModel, found: Mapping[str, Any]) -> BareModel:
+def _completed(said: ModelHints, found: Mapping[str, Any]) -> ModelHints:
     missing = {key: value for key, value in found.items() if getattr(said, key) is None}
     return dataclasses.replace(said, **missing)
 
 
 def _from_onnx(graph: onnx.ModelProto, path: Path) -> dict[str, Any]:
-    """What the graph itself and Deepness's metadata say, as arguments of ``BareModel``."""
+    """What the graph itself and Deepness's metadata say, as arguments of ``ModelHints``."""
     weights = {tensor.name for tensor in graph.graph.initializer}
     image = next((value for value in graph.graph.input if value.name not in weights), None)
     if image is None or len(image.type.tensor_type.shape.dim) != 4 or not graph.graph.output:

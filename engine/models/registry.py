@@ -1,36 +1,43 @@
-"""Finding models: bundled ones, those in folders of the user, and bare weights files.
+"""Find models, choose the default one, and install new ones.
 
-A model is a folder with ``card.json`` and the weights file that the card names. The weights' SHA-256 is compared
-with the card's before a model is handed out.
+A model is a folder with ``card.json`` and the weights file that the card names. The default model is chosen by its card
+alone; the SHA-256 of the weights is compared with the card's before a model is returned, so that only the weights of
+the model that is used are read.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import CardError, ModelError
+from ..errors import CardError, ModelError, OutputError
 from ..fs.regular_file import sha256_of
-from .card import CARD_NAME, ModelCard, read_card
+from ..protocol.model_policy import ANY_TASK, is_for_task, sort_by_preference
+from .card import CARD_NAME, ModelCard, Task, read_card, write_card
 from .checkpoint import MAX_CHECKPOINT_BYTES
-from .infer_card import BareModel, bare_card
+from .infer_card import ModelHints, infer_card
 
 BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "models"
 #: Folders of models, separated as in PATH.
 FOLDERS_VARIABLE = "TERRASPORE_MODELS"
 WEIGHTS_SUFFIXES = (".ckpt", ".onnx", ".mindir")
+#: Larger weights are not installed.
+MAX_MODEL_BYTES = 8 << 30
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model on the disk whose weights were found to be those of its card.
+    """A model on the disk whose weights were compared with its card.
 
-    Args:
-        card: what it is.
+    Attributes:
+        card: its facts.
         weights: its weights file.
-        sha256: of the weights file, as found.
+        sha256: of the weights file, as computed.
     """
 
     card: ModelCard
@@ -39,12 +46,12 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class ModelScan:
     """The models of some folders, and why others there cannot be used.
 
-    Args:
-        models: by name, the first folder before the second.
-        faults: one sentence for each folder that has a card and is no model.
+    Attributes:
+        models: the first folder's before the second's, each by name.
+        faults: one sentence for each folder that has a card and is no usable model.
     """
 
     models: tuple[Model, ...] = ()
@@ -52,13 +59,13 @@ class Catalogue:
 
 
 def model_folders(environment: Mapping[str, str] | None = None) -> list[Path]:
-    """The folders to look in: the bundled models, then those that the variable ``TERRASPORE_MODELS`` names."""
+    """The folders that are searched: the bundled models, then those that ``TERRASPORE_MODELS`` names."""
     named = (os.environ if environment is None else environment).get(FOLDERS_VARIABLE, "")
     return [BUNDLED, *(Path(part) for part in named.split(os.pathsep) if part)]
 
 
 def read_model(folder: Path) -> Model:
-    """The model in ``folder``.
+    """Read the model in ``folder`` and compare its weights with its card.
 
     Raises:
         ModelError: the card is not valid, or the weights are missing or not those of the card.
@@ -73,33 +80,28 @@ def read_model(folder: Path) -> Model:
     return Model(card, weights, found)
 
 
-def scan_models(folders: Sequence[Path]) -> Catalogue:
-    """All models in ``folders``; a name that was there already is passed over."""
+def scan_models(folders: Sequence[Path]) -> ModelScan:
+    """Read and check all models in ``folders``; of several with one name the first is taken."""
     models: dict[str, Model] = {}
     faults: dict[Path, str] = {}
-    for card in (card for folder in folders for card in sorted(folder.glob(f"*/{CARD_NAME}"))):
+    for folder in _folders_with_cards(folders):
         try:
-            model = read_model(card.parent)
+            model = read_model(folder)
         except ModelError as error:
-            faults[card.parent] = str(error)
+            faults[folder] = str(error)
         else:
             models.setdefault(model.card.name, model)
-    return Catalogue(tuple(models.values()), faults)
+    return ModelScan(tuple(models.values()), faults)
 
 
-def list_models(folders: Sequence[Path] | None = None) -> list[Model]:
-    """The usable models of ``folders`` (unless given: of ``model_folders()``)."""
-    return list(scan_models(model_folders() if folders is None else folders).models)
-
-
-def find_model(name_or_path: str, folders: Sequence[Path] | None = None, bare: BareModel | None = None) -> Model:
-    """The model of a name, of a folder or of a bare weights file.
+def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: ModelHints | None = None) -> Model:
+    """Find a model by its name, its folder or its weights file.
 
     Args:
         name_or_path: the name of a model in ``folders``; or the path of a model's folder, of its card, or of
             a weights file. A weights file beside the card that names it is that model.
         folders: where names are looked up; ``model_folders()`` unless given.
-        bare: what is known of a bare weights file, which has no card.
+        hints: what is known of a weights file without a card.
 
     Raises:
         ModelError: there is no such model, or it is not valid.
@@ -111,7 +113,7 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, bare: B
             if (folder / name_or_path / CARD_NAME).is_file():
                 return read_model(folder / name_or_path)
         if not path.suffix and not path.exists():
-            known = ", ".join(sorted(card.parent.name for folder in folders for card in folder.glob(f"*/{CARD_NAME}")))
+            known = ", ".join(sorted(folder.name for folder in _folders_with_cards(folders)))
             raise ModelError(f"There is no model '{name_or_path}'; known are: {known or 'none'}.")
     if path.is_dir():
         return read_model(path)
@@ -127,4 +129,80 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, bare: B
     if (path.parent / CARD_NAME).is_file() and read_card(path.parent / CARD_NAME).weights == path.name:
         return read_model(path.parent)
     sha256 = sha256_of(path, MAX_CHECKPOINT_BYTES, ModelError)
-    return Model(bare_card(path, sha256, bare or BareModel()), path, sha256)
+    return Model(infer_card(path, sha256, hints or ModelHints()), path, sha256)
+
+
+def choose_model(name: str | None, task: Task, folders: Sequence[Path] | None = None) -> Model:
+    """The model that a run uses: the named one, or the default of its task (see ``protocol.model_policy``).
+
+    Args:
+        name: name or path of a model as in ``find_model``; None for the default.
+        task: what the model has to be for; ``segmentation`` takes any model.
+        folders: where models are looked up; ``model_folders()`` unless given.
+
+    Raises:
+        ModelError: there is none, or it is for something else.
+    """
+    folders = model_folders() if folders is None else folders
+    if name is not None:
+        model = find_model(name, folders)
+        if not is_for_task(model.card.task, task):
+            raise ModelError(
+                f"The model {model.card.name} is for {model.card.task}, not for {task}.",
+                "Use `terraspore segment` for models of any kind.",
+            )
+        return model
+    cards: list[tuple[Path, ModelCard]] = []
+    for folder in _folders_with_cards(folders):
+        with contextlib.suppress(ModelError):  # `terraspore models` lists what is wrong with it
+            cards.append((folder, read_card(folder / CARD_NAME)))
+    for folder, _ in sort_by_preference(cards, task, lambda entry: (entry[1].name, entry[1].task)):
+        with contextlib.suppress(ModelError):
+            return read_model(folder)
+    kind = "model" if task == ANY_TASK else f"model for {task}"
+    raise ModelError(f"There is no {kind} installed.", "Give one with --model.")
+
+
+def install_model(source: Path, target: Path, hints: ModelHints, attempt: Callable[[Model], None]) -> Model:
+    """Copy the model at ``source`` to the folder ``target`` after trying it.
+
+    Args:
+        source: a weights file, a card, or a model's folder.
+        target: the new folder; its name becomes the model's.
+        hints: what is known of a weights file without a card.
+        attempt: uses the copied model, and raises where it does not work.
+
+    Returns:
+        The model in ``target``.
+
+    Raises:
+        ModelError: it is not a model that can be used; nothing is left.
+        OutputError: ``target`` is there already or cannot be written.
+    """
+    if target.exists():
+        raise OutputError(f"There is something at {target} already.", "Choose another name.")
+    model = find_model(str(source.absolute()), hints=hints)
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        shutil.copyfile(model.weights, partial / model.weights.name)
+        if sha256_of(partial / model.weights.name, MAX_MODEL_BYTES, ModelError) != model.sha256:
+            raise ModelError(f"The weights {model.weights} were changed while they were copied.", "Try again.")
+        write_card(partial / CARD_NAME, dataclasses.replace(model.card, name=target.name, weights=model.weights.name))
+        attempt(read_model(partial))
+        partial.rename(target)
+    except ModelError as error:  # name the file that the person gave, not its copy
+        copy = str(partial / model.weights.name)
+        raise type(error)(error.text.replace(copy, str(model.weights)), error.hint) from error
+    except OSError as error:
+        raise OutputError(f"The model could not be copied to {target}: {error.strerror or error}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return read_model(target)
+
+
+def _folders_with_cards(folders: Sequence[Path]) -> Iterator[Path]:
+    """Folders below ``folders`` that hold a card, each by name."""
+    for folder in folders:
+        yield from (card.parent for card in sorted(folder.glob(f"*/{CARD_NAME}")))

@@ -13,7 +13,7 @@ Choice = TypeVar("Choice", bound=str)
 MAX_TEXT = 20_000
 
 
-class Fields:
+class StrictReader:
     """The keys of one JSON object, taken one by one.
 
     Args:
@@ -97,14 +97,16 @@ class Fields:
         """A list of ``count`` finite numbers, each from ``low`` to ``high``."""
         return tuple(self._number(key, value, low, high) for value in self._list(key, count, count))
 
-    def nested(self, key: str) -> Fields:
+    def nested(self, key: str) -> StrictReader:
         """A JSON object, whose keys are then taken from what is returned."""
-        return Fields(self.take(key), self._origin, f"{self._prefix}{key}.")
+        return StrictReader(self.take(key), self._origin, f"{self._prefix}{key}.")
 
-    def objects(self, key: str, fewest: int, most: int) -> list[Fields]:
+    def objects(self, key: str, fewest: int, most: int) -> list[StrictReader]:
         """A list of ``fewest`` to ``most`` JSON objects."""
         values = self._list(key, fewest, most)
-        return [Fields(value, self._origin, f"{self._prefix}{key}[{index}].") for index, value in enumerate(values)]
+        return [
+            StrictReader(value, self._origin, f"{self._prefix}{key}[{index}].") for index, value in enumerate(values)
+        ]
 
     def figures(self, key: str) -> dict[str, float]:
         """A JSON object of finite numbers by name."""

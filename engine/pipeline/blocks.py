@@ -48,7 +48,7 @@ def compute_image_block(work: Work, block: Block, predict: Predict) -> BlockResu
         SourceError: the image is damaged there.
         InferenceError: the network failed.
     """
-    x0, y0, x1, y1 = block.reads
+    x0, y0, x1, y1 = block.input_window
     height, width, tile = y1 - y0, x1 - x0, work.plan.tile
     pixels = np.empty((work.view.bands.layers, max(height, tile), max(width, tile)), work.view.dtype)
     valid = work.view.read(x0, y0, x1, y1, pixels[:, :height, :width])
@@ -62,11 +62,11 @@ def _tiles(
     work: Work, block: Block, pixels: NDArray[Any], valid: Mask | None
 ) -> Callable[[int, int], NDArray[Any] | None]:
     """The function that gives the pixels of a tile of ``block``, or None for an empty tile."""
-    plan, (x0, y0) = work.plan, block.reads[:2]
+    plan, (x0, y0) = work.plan, block.input_window[:2]
 
     def read(row: int, column: int) -> NDArray[Any] | None:
         """The pixels of a tile, or None where it has no data."""
-        (top, bottom), (left, right) = plan.rows.support(row), plan.columns.support(column)
+        (top, bottom), (left, right) = plan.rows.active_range(row), plan.columns.active_range(column)
         if valid is not None and not valid[top - y0 : bottom - y0, left - x0 : right - x0].any():
             return None
         y, x = plan.rows.starts[row] - y0, plan.columns.starts[column] - x0

@@ -14,7 +14,7 @@ from ..errors import Cancelled, ParameterError
 from ..fs.atomic import atomic_output, check_target, removed_when_abandoned, temporary_file
 from ..fs.lock import claim_outputs
 from ..fs.spool import RowStore
-from ..models.card import ModelCard
+from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
 from ..raster.grid import Grid
 from ..raster.probability import Bytes
@@ -61,7 +61,7 @@ def extract_roads(
         stack.enter_context(claim_outputs(request.image.image, [request.output, request.probability]))
         rows = stack.enter_context(temporary_file(request.output, ".rows"))
         libraries = RoadLibraries()
-        with prepare(request.image, ("roads",), libraries.beside(open_session), reporter) as run:
+        with prepare(request.image, "roads", libraries.beside(open_session), reporter) as run:
             threshold = run.model.card.threshold if request.threshold is None else request.threshold
             options = RoadOptions(**{**request.options, "threshold": threshold})
             kept = {} if request.probability is None else {request.probability: len(run.model.card.classes)}
@@ -88,7 +88,7 @@ def extract_roads(
 
 def extract_classes(
     request: ClassRequest,
-    tasks: tuple[str, ...],
+    task: Task,
     open_session: OpenSession,
     reporter: Reporter,
     cancellation: Cancellation,
@@ -97,7 +97,7 @@ def extract_classes(
 
     Args:
         request: image, model and outputs; at least one output.
-        tasks: tasks of models that will do.
+        task: what the model has to be for; ``segmentation`` takes any model.
         open_session: opens the model.
         reporter: hears plan, progress and remarks.
         cancellation: ends the run.
@@ -120,7 +120,7 @@ def extract_classes(
         if request.output is not None:
             classes = classes or _temporary(request.output, "classes", stack)
             confidence = confidence or _temporary(request.output, "confidence", stack)
-        with prepare(request.image, tasks, open_session, reporter) as run:
+        with prepare(request.image, task, open_session, reporter) as run:
             layers = {classes: 1, confidence: 1, request.probability: len(run.model.card.classes)}
             _check_space(run.grid, {path: bands for path, bands in layers.items() if path is not None}, main)
             fingerprint = make_fingerprint(run, request.image, _rules(request, run))

@@ -15,8 +15,8 @@ import numpy as np
 from ...__about__ import __version__
 from ..context import Reporter
 from ..errors import ModelError, ParameterError
-from ..models.card import ModelCard
-from ..models.registry import Model, find_model, list_models
+from ..models.card import ModelCard, Task
+from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..raster.dataset import Source, open_source
 from ..raster.grid import Grid, make_grid, restrict
@@ -147,14 +147,12 @@ class Prepared:
 
 
 @contextmanager
-def prepare(
-    request: ImageRequest, tasks: tuple[str, ...], open_session: OpenSession, reporter: Reporter
-) -> Iterator[Prepared]:
+def prepare(request: ImageRequest, task: Task, open_session: OpenSession, reporter: Reporter) -> Iterator[Prepared]:
     """Open image and model, lay the tiles, and tell the plan.
 
     Args:
         request: what is wanted.
-        tasks: tasks of models that will do.
+        task: what the model has to be for; ``segmentation`` takes any model.
         open_session: opens the model.
         reporter: hears remarks and the plan.
 
@@ -164,7 +162,7 @@ def prepare(
     Raises:
         UserError: image, model or parameters cannot be used, or do not fit.
     """
-    model = choose_model(request.model, tasks)
+    model = choose_model(request.model, task)
     card = model.card
     with ExitStack() as stack:
         source = stack.enter_context(open_source(request.image, request.pixel_size, request.subdataset))
@@ -184,26 +182,6 @@ def prepare(
         )
         reporter.emit(_plan_event(prepared))
         yield prepared
-
-
-def choose_model(name: str | None, tasks: tuple[str, ...]) -> Model:
-    """The model of a name or path, or the first one known that does one of ``tasks``.
-
-    Raises:
-        ModelError: there is none, or it does something else.
-    """
-    if name is None:
-        known = next((model for model in list_models() if model.card.task in tasks), None)
-        if known is None:
-            raise ModelError(f"There is no model for {' or '.join(tasks)} installed.", "Give one with --model.")
-        return known
-    model = find_model(name)
-    if model.card.task not in tasks:
-        raise ModelError(
-            f"The model {model.card.name} is for {model.card.task}, not for {' or '.join(tasks)}.",
-            "Use `terraspore segment` for models of any kind.",
-        )
-    return model
 
 
 def _look(request: ImageRequest, model: Model, source: Source) -> tuple[View, TilePlan]:
@@ -327,12 +305,12 @@ def _plan_event(prepared: Prepared) -> Plan:
     )
 
 
-def plan_run(request: ImageRequest, tasks: tuple[str, ...], open_session: OpenSession, reporter: Reporter) -> Result:
+def plan_run(request: ImageRequest, task: Task, open_session: OpenSession, reporter: Reporter) -> Result:
     """Tell the plan of a run over an image: the model is opened and tried, and nothing is written.
 
     Args:
         request: image and model.
-        tasks: tasks of models that will do.
+        task: what the model has to be for; ``segmentation`` takes any model.
         open_session: opens the model.
         reporter: hears the plan.
 
@@ -340,7 +318,7 @@ def plan_run(request: ImageRequest, tasks: tuple[str, ...], open_session: OpenSe
         UserError: image, model or parameters cannot be used, or do not fit.
     """
     start = time.perf_counter()
-    with prepare(request, tasks, open_session, reporter) as run:
+    with prepare(request, task, open_session, reporter) as run:
         grid, model = run.grid, run.model.card.name
     return Result(
         outputs={},

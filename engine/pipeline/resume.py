@@ -153,7 +153,7 @@ class RowLog:
 
     def _pieces(self, row: int, plan: TilePlan, products: Sequence[Product]) -> list[Bytes] | None:
         """The rows of each product of a finished row of tiles; None where they are damaged."""
-        first, end = plan.rows.settled(row)
+        first, end = plan.rows.finalized_range(row)
         shapes = [(product.bands, end - first, plan.columns.length) for product in products]
         sizes = [bands * rows * columns for bands, rows, columns in shapes]
         data = read_piece(self._journal, self._journal.records[row])

@@ -104,7 +104,7 @@ def _is_empty(valid: Mask | None, plan: TilePlan, row: int, column: int) -> bool
     """
     if valid is None:
         return False
-    (y0, y1), (x0, x1) = plan.rows.support(row), plan.columns.support(column)
+    (y0, y1), (x0, x1) = plan.rows.active_range(row), plan.columns.active_range(column)
     top = plan.rows.starts[row]
     return not valid[y0 - top : y1 - top, x0:x1].any()
 

@@ -61,8 +61,8 @@ class Area:
     def tiles(self, plan: TilePlan) -> int:
         """How many tiles of ``plan`` count somewhere in the polygons."""
         tree = shapely.STRtree(self.polygons)
-        rows = [plan.rows.support(i) for i in range(plan.rows.count)]
-        columns = [plan.columns.support(i) for i in range(plan.columns.count)]
+        rows = [plan.rows.active_range(i) for i in range(plan.rows.count)]
+        columns = [plan.columns.active_range(i) for i in range(plan.columns.count)]
         boxes = [shapely.box(x0, y0, x1, y1) for y0, y1 in rows for x0, x1 in columns]
         return len(np.unique(tree.query(boxes, predicate="intersects")[0]))
 

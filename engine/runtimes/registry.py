@@ -83,7 +83,7 @@ def open_session(
     Every candidate has to pass a trial run before it is taken.
 
     Args:
-        model: from the catalogue.
+        model: a model of the registry.
         device: ``auto``, or a name of ``terraspore devices``.
         runtime: ``auto``, or a name of ``terraspore devices``.
         precision: ``auto``, ``float32`` (exact), ``bfloat16`` or ``float16``.

@@ -1,1 +1,1 @@
-"""Tiles over a grid, weights that blend them without a seam, and blocks as units of work."""
+"""Tiling: the layout of overlapping tiles, blending without seams, and blocks that a cluster can compute apart."""

@@ -1,8 +1,7 @@
-"""Blending tiles of probabilities into rows that are final.
+"""Blend overlapping tiles of probabilities into a seamless grid, piece by piece.
 
-The sum over tiles of weight times probability is built tile by tile, from left to right and from top to bottom.
-Only what later tiles still add to is kept: the ramp to the right neighbour and the ramps to the row below. So memory
-is ramp x width, not tile x width.
+The weighted sum of the tiles is built from left to right and from top to bottom. Only the ramps that later tiles add to
+are kept in memory: the one to the right neighbour and those to the row below, ramp x width instead of tile x width.
 """
 
 from __future__ import annotations
@@ -10,56 +9,50 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .layout import TileAxis, TilePlan
+from .layout import TilePlan
 
-#: Probabilities are blended in multiples of 1/4096, see ``axis.UNITS``: far finer than they are written.
-LEVELS = 4096
+#: Probabilities are rounded to multiples of 1/4096, so that sums are exact (see ``layout.WEIGHT_STEPS``).
+PROBABILITY_STEPS = 4096
 
 Floats = NDArray[np.float32]
 
 
-def weighted(probability: Floats, plan: TilePlan, row: int, column: int) -> Floats:
-    """The part of a tile that counts, times its weights.
+def weight_tile(probability: Floats, plan: TilePlan, row: int, column: int) -> Floats:
+    """Multiply a tile by its weights.
 
     Args:
         probability: (classes, tile, tile), values 0 to 1.
-        plan: the lattice.
-        row: the tile's row in the lattice.
+        plan: the layout of the tiles.
+        row: the tile's row in the layout.
         column: its column.
 
     Returns:
-        (classes, rows, columns) over the tile's support, a new array; multiples of 2**-24.
+        (classes, rows, columns) over the tile's active range, a new array; multiples of 2**-24.
     """
-    (y0, y1), (x0, x1) = plan.rows.support(row), plan.columns.support(column)
+    (y0, y1), (x0, x1) = plan.rows.active_range(row), plan.columns.active_range(column)
     top, left = plan.rows.starts[row], plan.columns.starts[column]
-    part = probability[:, y0 - top : y1 - top, x0 - left : x1 - left] * np.float32(LEVELS)
+    part = probability[:, y0 - top : y1 - top, x0 - left : x1 - left] * np.float32(PROBABILITY_STEPS)
     np.rint(part, out=part)
-    part *= np.float32(1 / LEVELS)
-    _fade(part, plan.rows, row, axis=1)
-    _fade(part, plan.columns, column, axis=2)
+    part *= np.float32(1 / PROBABILITY_STEPS)
+    ramp, (rising, falling) = plan.rows.ramp, plan.rows.ramps
+    if row > 0:
+        part[:, :ramp] *= rising[:, None]
+    if row < plan.rows.count - 1:
+        part[:, y1 - y0 - ramp :] *= falling[:, None]
+    ramp, (rising, falling) = plan.columns.ramp, plan.columns.ramps
+    if column > 0:
+        part[:, :, :ramp] *= rising
+    if column < plan.columns.count - 1:
+        part[:, :, x1 - x0 - ramp :] *= falling
     return part
 
 
-def _fade(part: Floats, axis_plan: TileAxis, index: int, axis: int) -> None:
-    """Multiply the ramps of ``part`` by their weights; between them the weight is 1."""
-    ramp = axis_plan.ramp
-    rising, falling = axis_plan.ramps
-    ends = [(slice(0, ramp), rising)] if index > 0 else []
-    if index < axis_plan.count - 1:
-        ends.append((slice(part.shape[axis] - ramp, None), falling))
-    for end, weights in ends:
-        if axis == 1:
-            part[:, end] *= weights[:, None]
-        else:
-            part[:, :, end] *= weights
-
-
 class RowBlender:
-    """Takes the tiles of a plan in order and gives pieces of the grid that no later tile changes.
+    """Blend the tiles of a plan in order and return pieces of the grid that no later tile changes.
 
     Args:
-        plan: the lattice.
-        classes: layers of a tile.
+        plan: the layout of the tiles.
+        classes: number of classes.
     """
 
     def __init__(self, plan: TilePlan, classes: int) -> None:
@@ -73,18 +66,18 @@ class RowBlender:
         Args:
             row: the tile's row.
             column: its column.
-            probability: (classes, tile, tile); None for a tile that was skipped, which counts as 0.
+            probability: (classes, tile, tile); None for a tile that was skipped, whose probabilities are 0.
 
         Returns:
-            The piece of the grid that is final now, as (x0, y0, x1, y1), and its values (classes, rows, columns).
-            The pieces of all tiles partition the grid.
+            The window (x0, y0, x1, y1) that is final now, and its values (classes, rows, columns) float32.
+            The windows of all tiles partition the grid.
         """
         plan, ramp = self._plan, self._plan.rows.ramp
-        (y0, y1), (x0, x1) = plan.rows.support(row), plan.columns.support(column)
+        (y0, y1), (x0, x1) = plan.rows.active_range(row), plan.columns.active_range(column)
         if probability is None:
             part = np.zeros((len(self._below), y1 - y0, x1 - x0), np.float32)
         else:
-            part = weighted(probability, plan, row, column)
+            part = weight_tile(probability, plan, row, column)
         if column > 0 and self._right is not None:
             part[:, :, : plan.columns.ramp] += self._right
         if column < plan.columns.count - 1:

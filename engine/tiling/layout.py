@@ -1,9 +1,9 @@
-"""Tiles along one axis: where they start, and how much each counts at each pixel.
+"""Layout of overlapping tiles over a grid, and the weight of each tile at each pixel.
 
-Tiles are spread evenly from the first pixel to the last, so that every one sees real pixels up to its edge, and
-neighbours overlap by at least what was asked for. In the middle of each overlap the weight passes from one tile to
-the next over a ramp; elsewhere exactly one tile counts. Weights are whole numbers of ``UNITS``-ths and the ramps of
-neighbours complement each other, so the weights at a pixel sum to exactly 1.
+Tiles are spread evenly from the first pixel to the last, so that every tile is filled with real pixels, and neighbours
+overlap by at least the requested number of pixels. In the middle of each overlap the weight passes from one tile to the
+next over a ramp; elsewhere exactly one tile has the weight 1. Weights are multiples of 1/``WEIGHT_STEPS`` and the ramps
+of neighbours complement each other, so the weights at a pixel sum to exactly 1.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 
 from ..errors import ParameterError
 
-#: Weights are multiples of 1/64. With probabilities in multiples of 1/4096 every weighted sum over rows and columns
-#: is a multiple of 2**-24 of at most 1: exact in float32, so the order of additions cannot matter.
-UNITS = 64
+#: Weights are multiples of 1/64. With probabilities in multiples of 1/4096 (``blend.PROBABILITY_STEPS``) every weighted
+#: sum over rows and columns is a multiple of 2**-24 of at most 1: exact in float32 in any order of additions.
+WEIGHT_STEPS = 64
 
 
 @dataclass(frozen=True)
-class TileAxis:
-    """Tiles along one axis.
+class AxisTiling:
+    """Tiles along one axis of a grid.
 
     Attributes:
         length: pixels of the axis.
-        tile: pixels of a tile; may be above ``length``, then there is one tile that reaches beyond the end.
+        tile: pixels of a tile; where it is above ``length`` there is one tile that reaches beyond the end.
         starts: first pixel of each tile, ascending, from 0; the last tile ends at ``length``.
         ramp: pixels over which the weight passes from one tile to the next, even; 0 is a hard cut.
     """
@@ -39,52 +39,49 @@ class TileAxis:
 
     @property
     def count(self) -> int:
-        """How many tiles there are."""
+        """Number of tiles."""
         return len(self.starts)
 
     @cached_property
     def borders(self) -> tuple[int, ...]:
-        """The pixels between neighbours where both count half: the middles of their overlaps."""
+        """Middles of the overlaps of neighbours, where both weights are one half."""
         return tuple((b + a + self.tile) // 2 for a, b in zip(self.starts, self.starts[1:], strict=False))
 
-    def support(self, index: int) -> tuple[int, int]:
-        """First pixel and end of where tile ``index`` counts at all."""
+    def active_range(self, index: int) -> tuple[int, int]:
+        """First pixel and end of the range in which tile ``index`` has a weight above 0."""
         half = self.ramp // 2
         first = 0 if index == 0 else self.borders[index - 1] - half
         end = self.length if index == self.count - 1 else self.borders[index] + half
         return first, end
 
-    def settled(self, index: int) -> tuple[int, int]:
-        """First pixel and end of what is final once tile ``index`` is added, and was not before."""
-        first, end = self.support(index)
+    def finalized_range(self, index: int) -> tuple[int, int]:
+        """First pixel and end of the range that becomes final when tile ``index`` is added."""
+        first, end = self.active_range(index)
         return first, end if index == self.count - 1 else end - self.ramp
 
     def weights(self, index: int) -> NDArray[np.float32]:
-        """Weight of tile ``index`` at each pixel of its support, multiples of 1/64 in 0..1, float32."""
-        first, end = self.support(index)
+        """Weight of tile ``index`` at each pixel of its active range, multiples of 1/64 in 0..1, float32."""
+        first, end = self.active_range(index)
         weights = np.ones(end - first, np.float32)
-        if self.ramp:
-            rising, falling = self.ramps
-            if index > 0:
-                weights[: self.ramp] = rising
-            if index < self.count - 1:
-                weights[len(weights) - self.ramp :] = falling
+        rising, falling = self.ramps
+        if index > 0:
+            weights[: self.ramp] = rising
+        if index < self.count - 1:
+            weights[len(weights) - self.ramp :] = falling
         return weights
 
     @cached_property
     def ramps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Weights over the first pixels of a tile that has one before it, and over the last of one that has a next."""
-        rising = _ramp(self.ramp)
-        return (rising / UNITS).astype(np.float32), ((UNITS - rising) / UNITS).astype(np.float32)
+        """Weights of the ramp in which a tile begins, rising, and of the ramp in which it ends, falling.
 
-    def touching(self, first: int, end: int) -> range:
-        """Indices of the tiles that count somewhere in pixels ``first`` to ``end``."""
-        hits = [i for i in range(self.count) if self.support(i)[0] < end and self.support(i)[1] > first]
-        return range(hits[0], hits[-1] + 1) if hits else range(0)
+        Both (ramp,) float32, multiples of 1/64 in 0..1, symmetric in themselves.
+        """
+        rising = np.rint((np.arange(self.ramp) + 0.5) / self.ramp * WEIGHT_STEPS) if self.ramp else np.zeros(0)
+        return (rising / WEIGHT_STEPS).astype(np.float32), ((WEIGHT_STEPS - rising) / WEIGHT_STEPS).astype(np.float32)
 
 
-def make_axis(length: int, tile: int, overlap: int) -> TileAxis:
-    """The fewest tiles over ``length`` pixels that overlap by at least ``overlap``, spread evenly.
+def make_axis(length: int, tile: int, overlap: int) -> AxisTiling:
+    """Lay out the fewest tiles over ``length`` pixels that overlap by at least ``overlap``, spread evenly.
 
     Args:
         length: pixels, at least 1.
@@ -92,20 +89,13 @@ def make_axis(length: int, tile: int, overlap: int) -> TileAxis:
         overlap: pixels, 0 to tile - 1.
     """
     if length <= tile:
-        return TileAxis(length, tile, (0,), 0)
+        return AxisTiling(length, tile, (0,), 0)
     count = -(-(length - overlap) // (tile - overlap))
     starts = tuple(round(i * (length - tile) / (count - 1)) for i in range(count))
-    axis = TileAxis(length, tile, starts, 0)
-    # Ramps must not touch: at no pixel may three tiles count.
+    axis = AxisTiling(length, tile, starts, 0)
+    # Ramps must not touch, so that no pixel has more than two tiles.
     room = min([b - a for a, b in zip(axis.borders, axis.borders[1:], strict=False)], default=overlap)
-    return TileAxis(length, tile, starts, min(overlap, room) // 2 * 2)
-
-
-def _ramp(length: int) -> NDArray[np.int64]:
-    """Rising weights of 0 to 64 sixty-fourths over ``length`` pixels, symmetric in themselves."""
-    places = (np.arange(length) + 0.5) / length
-    weights: NDArray[np.int64] = np.rint(places * UNITS).astype(np.int64)
-    return weights
+    return AxisTiling(length, tile, starts, min(overlap, room) // 2 * 2)
 
 
 @dataclass(frozen=True)
@@ -113,20 +103,20 @@ class TilePlan:
     """Square tiles over a grid, in rows and columns.
 
     Attributes:
-        rows: the tiles' places down the grid.
-        columns: the tiles' places across it.
+        rows: tiling of the vertical axis.
+        columns: tiling of the horizontal axis.
         tile: pixels along a tile's side.
-        overlap: pixels that neighbours share at least.
+        overlap: pixels that neighbours share, at least.
     """
 
-    rows: TileAxis
-    columns: TileAxis
+    rows: AxisTiling
+    columns: AxisTiling
     tile: int
     overlap: int
 
     @property
     def count(self) -> int:
-        """How many tiles there are."""
+        """Number of tiles."""
         return self.rows.count * self.columns.count
 
 

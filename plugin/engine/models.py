@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...engine.protocol.model_policy import is_for_task, sort_by_preference
 from ..paths import GRAPHS
 
 CARD = "card.json"
-#: The project's own models in the order in which they are their task's default: the large one, which does not fit
-#: the plugin's zip and may be installed beside it, before the small one that comes with the plugin.
-PREFERRED = ("roads-dlinknet34", "roads-lednet", "landcover-lednet")
 _DETAILS = ("data", "licence", "split", "notes", "sha256")
 _MAX_CARD_BYTES = 1 << 20
 
@@ -69,22 +67,13 @@ def list_models(bundled: Path, folders: Iterable[Path]) -> list[ModelInfo]:
 
 
 def for_task(models: Iterable[ModelInfo], task: str) -> list[ModelInfo]:
-    """The models for ``task``; those for ``segmentation`` are all, for any model can be segmented with."""
-    return [model for model in models if task in (model.task, "segmentation")]
+    """The models that can be used for ``task``; ``segmentation`` takes any model."""
+    return [model for model in models if is_for_task(model.task, task)]
 
 
 def default_model(models: Iterable[ModelInfo], task: str) -> ModelInfo | None:
-    """The model for ``task`` where the person chose none; None where there is none.
-
-    Those made for the task come before others, then the project's own in the order of ``PREFERRED``, then the order
-    of ``models``: what came with the plugin, and the person's, each by name.
-    """
-
-    def rank(model: ModelInfo) -> tuple[bool, int]:
-        place = PREFERRED.index(model.name) if model.name in PREFERRED else len(PREFERRED)
-        return model.task != task, place
-
-    return min(for_task(models, task), key=rank, default=None)
+    """The model for ``task`` where the person chose none; None where there is none."""
+    return next(iter(sort_by_preference(models, task, lambda model: (model.name, model.task))), None)
 
 
 def find_model(models: Iterable[ModelInfo], reference: str) -> ModelInfo | None:

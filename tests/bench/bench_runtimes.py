@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from rows import Row, write_rows
 from terraspore.engine.cli.console import table
 from terraspore.engine.errors import RuntimeUnavailableError
-from terraspore.engine.models import Model, find_model, list_models
+from terraspore.engine.models import Model, choose_model
 from terraspore.engine.runtimes.base import Probabilities, Session, Tiles
 from terraspore.engine.runtimes.cache import default_cache
 from terraspore.engine.runtimes.measure import artificial_tiles, probability_change
@@ -113,7 +113,7 @@ def rows_of(model: Model, least: Mapping[str, float], results: Mapping[str, Prob
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description="Measure the runtimes against each other.")
-    parser.add_argument("--model", help="name or path; the first model there is, unless given")
+    parser.add_argument("--model", help="name or path; the default model unless given")
     parser.add_argument(
         "--image", type=Path, nargs="+", help="uint8 pictures with three bands; artificial tiles unless given"
     )
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", help="also keep the results as this part of the report")
     arguments = parser.parse_args()
-    model = find_model(arguments.model) if arguments.model else list_models()[0]
+    model = choose_model(arguments.model, "segmentation")
     if arguments.image:
         tiles = np.concatenate([image_tiles(path, arguments.tile, arguments.tiles) for path in arguments.image])
     else:

@@ -13,7 +13,7 @@ from terraspore.engine.models.card import ClassInfo, ModelCard, Normalisation, T
 from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import graph_path, parameter_shapes
 from terraspore.engine.models.onnx_file import load_onnx
-from terraspore.engine.models.registry import Model, list_models, read_model
+from terraspore.engine.models.registry import Model, model_folders, read_model, scan_models
 
 TILE, OVERLAP = 512, 64
 
@@ -56,7 +56,8 @@ def untrained_model(folder: Path, architecture: str, names: Sequence[str] = ("ro
 
 def bundled_model(architecture: str, task: Task) -> Model | None:
     """The model that is delivered with the program, or None where there is none of this kind."""
-    fits = (model for model in list_models() if model.card.architecture == architecture and model.card.task == task)
+    models = scan_models(model_folders()).models
+    fits = (model for model in models if (model.card.architecture, model.card.task) == (architecture, task))
     return next(fits, None)
 
 

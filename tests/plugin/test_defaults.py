@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from default_models import DEFAULT_MODELS, SMALL
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -46,23 +47,7 @@ def install(qgis_app, tmp_path, monkeypatch):
     return install
 
 
-SMALL = ("landcover-lednet", "roads-lednet")
-
-
-@pytest.mark.parametrize(
-    ("task", "bundled", "own", "expected"),
-    [
-        ("roads", SMALL, (), "roads-lednet"),
-        ("landcover", SMALL, (), "landcover-lednet"),
-        ("roads", (*SMALL, "roads-dlinknet34"), (), "roads-dlinknet34"),  # a checkout of the repository
-        ("roads", SMALL, ("roads-dlinknet34",), "roads-dlinknet34"),  # installed from its zip
-        ("roads", SMALL, ("roads-aaa",), "roads-lednet"),
-        ("roads", (), ("roads-bbb", "roads-aaa"), "roads-aaa"),
-        ("landcover", ("roads-lednet",), (), None),
-        ("segmentation", SMALL, ("segmentation-own",), "segmentation-own"),
-        ("segmentation", SMALL, (), "roads-lednet"),
-    ],
-)
+@pytest.mark.parametrize(("task", "bundled", "own", "expected"), DEFAULT_MODELS)
 def test_default_by_what_is_installed(install, task, bundled, own, expected):
     _, model = install(bundled, own, task)
     assert (model.name if model else None) == expected

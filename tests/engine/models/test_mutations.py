@@ -131,15 +131,15 @@ resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 import numpy as np
 from terraspore.engine.errors import TerraSporeError
 from terraspore.engine.models import graph
-from terraspore.engine.models.infer_card import BareModel
+from terraspore.engine.models.infer_card import ModelHints
 from terraspore.engine.models.registry import find_model
 from terraspore.engine.runtimes.registry import open_session
 folder = Path(sys.argv[1])
 graph.build_graph.__kwdefaults__["graphs"] = folder / "graphs"
-said = BareModel(**json.loads(sys.argv[2]))
+said = ModelHints(**json.loads(sys.argv[2]))
 for path in sorted(folder.glob("m*")):
     try:
-        model = find_model(str(path), bare=said)
+        model = find_model(str(path), hints=said)
         session, _ = open_session(model, device="cpu", runtime=sys.argv[3], threads=1, tile=said.tile, cache=None)
         tiles = np.full((1, model.card.bands, said.tile, said.tile), 200, model.card.dtype)
         result = session.predict(tiles)

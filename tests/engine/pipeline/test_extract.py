@@ -104,7 +104,7 @@ def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path):
     pyogrio.raw.write(area, shapely.to_wkb([polygon]), [], [], geometry_type="Polygon", crs="EPSG:32618")
     image = ImageRequest(make_raster(crossing()), str(make_model(task="segmentation")), area=area, runtime=ONNX)
     target, reporter = tmp_path / "probability.tif", RecordingReporter()
-    extract_classes(ClassRequest(image, probability=target), ("segmentation",), opener, reporter, Cancellation())
+    extract_classes(ClassRequest(image, probability=target), "segmentation", opener, reporter, Cancellation())
     plan = next(event for event in reporter.events if isinstance(event, Plan))
     assert plan.tiles <= 4
     with rasterio.open(target) as raster:
@@ -126,7 +126,7 @@ def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_mo
     image = make_raster(fine, transform=TRANSFORM @ Affine.scale(1 / 3))
     target = tmp_path / "probability.tif"
     request = ClassRequest(ImageRequest(image, str(make_model(task="segmentation")), runtime=ONNX), probability=target)
-    extract_classes(request, ("segmentation",), opener, RecordingReporter(), Cancellation())
+    extract_classes(request, "segmentation", opener, RecordingReporter(), Cancellation())
     with rasterio.open(target) as raster:
         assert (raster.width, raster.height) == (100, 100)
         assert raster.transform.almost_equals(TRANSFORM)
@@ -137,7 +137,7 @@ def test_coarse_image_is_remarked_on(make_raster, make_model, opener, tmp_path):
     image = make_raster(crossing()[:, :20, :20], transform=TRANSFORM @ Affine.scale(10))
     model, reporter = str(make_model(task="segmentation")), RecordingReporter()
     request = ClassRequest(ImageRequest(image, model, runtime=ONNX), probability=tmp_path / "p.tif")
-    extract_classes(request, ("segmentation",), opener, reporter, Cancellation())
+    extract_classes(request, "segmentation", opener, reporter, Cancellation())
     assert any("expect a poor result" in event.text for event in reporter.events if isinstance(event, Message))
 
 
@@ -155,7 +155,7 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
     request = ClassRequest(
         ImageRequest(make_raster(pixels), str(model), runtime=ONNX), output, classes=classes, confidence=confidence
     )
-    result = extract_classes(request, ("landcover",), opener, RecordingReporter(), Cancellation())
+    result = extract_classes(request, "landcover", opener, RecordingReporter(), Cancellation())
     assert result.summary["polygons"] == 3
     for index in range(3):  # 30 x 90 m; the ellipsoid's metres are not quite those of the projection
         assert result.summary[f"area_of_class_{index}"] == pytest.approx(2700, rel=6e-3)
@@ -198,7 +198,7 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp
         classes=tmp_path / "c.tif",
         confidence=tmp_path / "p.tif",
     )
-    result = extract_classes(request, ("segmentation",), opener, RecordingReporter(), Cancellation())
+    result = extract_classes(request, "segmentation", opener, RecordingReporter(), Cancellation())
     assert result.summary["tiles"] == 4
     with rasterio.open(tmp_path / "c.tif") as raster:
         np.testing.assert_array_equal(raster.read(1), truth)
@@ -213,7 +213,7 @@ def test_model_of_one_class_gives_a_mask(make_raster, make_model, opener, tmp_pa
     request = ClassRequest(
         ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX), classes=target, threshold=0.9
     )
-    extract_classes(request, ("roads",), opener, RecordingReporter(), Cancellation())
+    extract_classes(request, "roads", opener, RecordingReporter(), Cancellation())
     with rasterio.open(target) as raster:
         np.testing.assert_array_equal(raster.read(1), crossing()[0] == 245)
 

@@ -38,7 +38,7 @@ def identity(make_model):
 def run(image, target, model, opener, **options):
     """The probability raster of ``image``."""
     request = ClassRequest(ImageRequest(image, model, runtime=ONNX, **options), probability=target)
-    return extract_classes(request, ("segmentation",), opener, RecordingReporter(), Cancellation())
+    return extract_classes(request, "segmentation", opener, RecordingReporter(), Cancellation())
 
 
 def picture(rows, columns, seed=0):

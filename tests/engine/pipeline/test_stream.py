@@ -84,7 +84,7 @@ def test_empty_tiles_are_not_computed(make_raster):
 
     with work_on(make_raster(pixels, nodata=250), batch=4) as work:
         result, counts = run(work, predict)
-        rows = sum(work.plan.rows.support(i)[0] < 40 for i in range(work.plan.rows.count))
+        rows = sum(work.plan.rows.active_range(i)[0] < 40 for i in range(work.plan.rows.count))
         assert sum(seen) == rows * work.plan.columns.count
         assert counts.empty == counts.tiles - sum(seen) > 0
     np.testing.assert_array_equal(result[0], np.where(pixels[0] == 250, 255, pixels[0]))

@@ -52,7 +52,7 @@ def test_tiles_are_counted_that_have_a_pixel_inside(squares):
     exact = 0
     for row in range(plan.rows.count):
         for column in range(plan.columns.count):
-            (y0, y1), (x0, x1) = plan.rows.support(row), plan.columns.support(column)
+            (y0, y1), (x0, x1) = plan.rows.active_range(row), plan.columns.active_range(column)
             exact += mask[y0:y1, x0:x1].any()
     assert exact <= area.tiles(plan) <= plan.count
 

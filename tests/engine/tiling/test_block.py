@@ -71,7 +71,7 @@ def test_blending_equals_the_weighted_mean_of_the_tiles(plan):
     weight = np.zeros((plan.rows.length, plan.columns.length))
     for row in range(plan.rows.count):
         for column in range(plan.columns.count):
-            (y0, y1), (x0, x1) = plan.rows.support(row), plan.columns.support(column)
+            (y0, y1), (x0, x1) = plan.rows.active_range(row), plan.columns.active_range(column)
             top, left = plan.rows.starts[row], plan.columns.starts[column]
             share = np.outer(plan.rows.weights(row), plan.columns.weights(column)).astype(float)
             tile = predict(tile_pixels(plan, row, column)).astype(float)[:, y0 - top : y1 - top, x0 - left : x1 - left]
@@ -83,12 +83,12 @@ def test_blending_equals_the_weighted_mean_of_the_tiles(plan):
 def test_a_block_knows_what_it_reads_and_writes():
     plan = make_plan(1000, 500, 200, 40)
     block = make_block(plan, range(1, 3), range(2, 4))
-    assert block.reads == (
+    assert block.input_window == (
         plan.columns.starts[2],
         plan.rows.starts[1],
         plan.columns.starts[3] + 200,
         plan.rows.starts[2] + 200,
     )
     x0, y0, x1, y1 = block.window
-    assert block.reads[0] <= x0 < x1 <= block.reads[2]
-    assert block.reads[1] <= y0 < y1 <= block.reads[3]
+    assert block.input_window[0] <= x0 < x1 <= block.input_window[2]
+    assert block.input_window[1] <= y0 < y1 <= block.input_window[3]

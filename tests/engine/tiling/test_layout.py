@@ -23,7 +23,7 @@ def test_weights_sum_to_one_at_every_pixel_and_at_most_two_tiles_count(case):
     total = np.zeros(axis.length, np.float32)
     counting = np.zeros(axis.length, int)
     for index in range(axis.count):
-        first, end = axis.support(index)
+        first, end = axis.active_range(index)
         weights = axis.weights(index)
         assert len(weights) == end - first
         total[first:end] += weights
@@ -43,7 +43,7 @@ def test_tiles_lie_inside_overlap_enough_and_see_what_they_count_for(case):
     else:
         assert starts == (0,)
     for index, start in enumerate(starts):
-        first, end = axis.support(index)
+        first, end = axis.active_range(index)
         assert start <= first < end <= start + axis.tile
 
 
