@@ -1,8 +1,10 @@
-"""Context of a run: reporter and cancellation."""
+"""Context of a run: where its events go, whether it was cancelled, and its clock."""
 
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
@@ -80,3 +82,26 @@ class Cancellation:
         """Raise ``Cancelled`` if somebody asked the run to stop."""
         if self._event.is_set():
             raise Cancelled("Cancelled; nothing was written.")
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What every long operation needs besides its input: one value that is passed down.
+
+    Attributes:
+        reporter: receives plan, progress and messages.
+        cancellation: checked between units of work.
+        clock: seconds from an arbitrary start, for rates and durations; tests pass their own.
+    """
+
+    reporter: Reporter = field(default_factory=SilentReporter)
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    clock: Callable[[], float] = time.perf_counter
+
+    def report(self, event: Event) -> None:
+        """Send one event to the reporter."""
+        self.reporter.emit(event)
+
+    def check_cancelled(self) -> None:
+        """Raise ``Cancelled`` where the run was cancelled."""
+        self.cancellation.check()

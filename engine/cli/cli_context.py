@@ -17,7 +17,7 @@ from typing import IO, Any
 import click
 
 from ..concurrency import start_thread
-from ..context import Cancellation, JsonReporter, Reporter
+from ..context import Cancellation, JsonReporter, Reporter, RunContext
 from ..errors import Cancelled
 from ..fs.atomic import remove_abandoned
 from ..protocol.messages import Failure, Result
@@ -63,22 +63,22 @@ STOP_GRACE = 1.0
 _POLL = 0.05
 
 
-def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result], grace: float = STOP_GRACE) -> None:
-    """Run ``work`` with a reporter and a cancellation, and report its result.
+def run_reported(as_json: bool, command: Callable[[RunContext], Result], grace: float = STOP_GRACE) -> None:
+    """Run ``command`` with the context of a run, and report its result.
 
     Args:
         as_json: machine protocol on stdout instead of a progress bar.
-        work: the command; takes the reporter and the cancellation and returns the last event.
+        command: takes the context and returns the last event.
         grace: seconds that the command may take to end once it is cancelled; training has a state to save.
 
     Raises:
-        TerraSporeError: whatever ``work`` raises; ``engine.cli.main.run`` turns it into the error event.
+        TerraSporeError: whatever ``command`` raises; ``engine.cli.main.run`` turns it into the error event.
     """
     services = current_services()
     cancellation = services.cancellation or Cancellation()
     if services.reporter is not None:
         with stop_watch(cancellation, services.reporter, services, grace):
-            services.reporter.emit(work(services.reporter, cancellation))
+            services.reporter.emit(command(RunContext(services.reporter, cancellation)))
         return
     with ExitStack() as stack:
         stack.enter_context(_signals(cancellation))
@@ -86,7 +86,7 @@ def run_reported(as_json: bool, work: Callable[[Reporter, Cancellation], Result]
         if as_json:
             stack.enter_context(stdin_watch(cancellation))
         stack.enter_context(stop_watch(cancellation, reporter, services, grace))
-        reporter.emit(work(reporter, cancellation))
+        reporter.emit(command(RunContext(reporter, cancellation)))
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def compare(result: Path, truth: Path, as_json: bool, **words: Any) -> None:
         figures, text = work()
         return Result(outputs={}, summary=figures, seconds=time.perf_counter() - begin, text=text)
 
-    run_reported(as_json, lambda _reporter, _cancellation: run())
+    run_reported(as_json, lambda _context: run())
 
 
 def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buffer: float) -> tuple[Figures, str]:

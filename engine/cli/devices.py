@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from ..context import Cancellation, Reporter
+from ..context import RunContext
 from ..protocol.messages import Result
 from ..runtimes.probe import TILE, Outcome, preferred, try_devices
 from ..runtimes.registry import all_runtimes
@@ -21,7 +21,7 @@ from .console import table
 def devices(threads: int | None, as_json: bool) -> None:
     """Try every device of every runtime with a small network, and say which one auto takes and why."""
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """List the devices."""
         begin = time.perf_counter()
         runtimes = all_runtimes()

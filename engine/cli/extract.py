@@ -37,7 +37,7 @@ def roads(image: Path, output: Path, areas: bool | None, as_json: bool, **words:
     options = {} if areas is None else {"areas": areas}
     request = RoadRequest(image_request(image, words), output, **words, options=options)
     opener = session_opener(current_services())
-    run_reported(as_json, lambda reporter, cancellation: extract_roads(request, opener, reporter, cancellation))
+    run_reported(as_json, lambda context: extract_roads(request, opener, context))
 
 
 @extract.command(short_help="Extract the land cover of IMAGE as polygons.")
@@ -60,5 +60,5 @@ def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bo
     opener = session_opener(current_services())
     run_reported(
         as_json,
-        lambda reporter, cancellation: extract_classes(request, "landcover", opener, reporter, cancellation),
+        lambda context: extract_classes(request, "landcover", opener, context),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..context import Cancellation, Reporter
+from ..context import RunContext
 from ..protocol.messages import Result
 from ..raster.dataset import open_source
 from ..raster.describe import describe_source
@@ -26,7 +26,7 @@ def info(
 ) -> None:
     """Say what IMAGE is: size, bands, true ground resolution, nodata, and how its values would be stretched."""
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Describe the image."""
         start = time.perf_counter()
         with open_source(image, pixel_size, subdataset) as source:

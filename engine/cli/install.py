@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 import numpy as np
 
-from ..context import Cancellation, Reporter
+from ..context import RunContext
 from ..errors import ModelError
 from ..models.card import Activation, PixelType, Task
 from ..models.infer_card import ModelHints
@@ -74,24 +74,24 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     hints = ModelHints(classes=classes, **facts)
     opener = session_opener(current_services())
 
-    def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(context: RunContext) -> Result:
         """Install the model."""
         begin = time.perf_counter()
         options = RuntimeOptions(device=device, runtime=runtime)
-        model = install_model(source, target, hints, lambda made: _attempt(made, opener, options, reporter))
+        model = install_model(source, target, hints, lambda made: _attempt(made, opener, options, context))
         text = f"The model {model.card.name} works and is in {target}."
         return Result({"model": str(target)}, model_facts(model), time.perf_counter() - begin, text)
 
     run_reported(as_json, work)
 
 
-def _attempt(model: Model, opener: OpenSession, options: RuntimeOptions, reporter: Reporter) -> None:
+def _attempt(model: Model, opener: OpenSession, options: RuntimeOptions, context: RunContext) -> None:
     """Run one tile through ``model`` and look at what comes out."""
     card = model.card
     generator = np.random.default_rng(0)
     tile = generator.integers(0, 255, (1, card.bands, card.tile, card.tile)).astype(card.dtype)
     with opener(model, options, card.tile) as (session, why):
-        reporter.emit(Message(why))
+        context.report(Message(why))
         found = session.predict(tile)
     expected = (1, len(card.classes), card.tile, card.tile)
     if found.shape != expected:

@@ -7,7 +7,7 @@ import time
 
 import click
 
-from ..context import Cancellation, Reporter
+from ..context import RunContext
 from ..errors import shown
 from ..models.registry import Model, model_folders, scan_models
 from ..protocol.messages import Message, Result
@@ -23,12 +23,12 @@ _WIDTH = 100  # of the lines of a paragraph
 def models(as_json: bool) -> None:
     """List the models: bundled ones, and those in the folders of the variable TERRASPORE_MODELS."""
 
-    def work(reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(context: RunContext) -> Result:
         """List the models."""
         begin = time.perf_counter()
         found = scan_models(model_folders())
         for fault in found.faults.values():
-            reporter.emit(Message(fault, "warning"))
+            context.report(Message(fault, "warning"))
         summary: dict[str, float | int | str | None] = {"models": len(found.models)}
         for model in found.models:
             summary.update({f"{model.card.name}.{key}": value for key, value in model_facts(model).items()})

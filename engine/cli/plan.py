@@ -21,4 +21,4 @@ from .sessions import session_opener
 def plan(image: Path, task: Task | None, as_json: bool, **words: Any) -> None:
     """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
     request, opener = image_request(image, words), session_opener(current_services())
-    run_reported(as_json, lambda reporter, _cancellation: plan_run(request, task or "segmentation", opener, reporter))
+    run_reported(as_json, lambda context: plan_run(request, task or "segmentation", opener, context))

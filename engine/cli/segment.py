@@ -32,6 +32,4 @@ def segment(image: Path, output: Path, vectors: Path | None, as_json: bool, **wo
     """
     request = ClassRequest(image_request(image, words), vectors, classes=output, layer="classes", main=output, **words)
     opener = session_opener(current_services())
-    run_reported(
-        as_json, lambda reporter, cancellation: extract_classes(request, "segmentation", opener, reporter, cancellation)
-    )
+    run_reported(as_json, lambda context: extract_classes(request, "segmentation", opener, context))

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..context import Cancellation, Reporter
+from ..context import RunContext
 from ..errors import ParameterError
 from ..fs.lock import claim_outputs
 from ..protocol.messages import Result
@@ -137,21 +137,21 @@ def landcover(raster: Path, output: Path, band: int, crs: str | None, as_json: b
 def _run(as_json: bool, work: Callable[..., Result], job: Job, words: dict[str, Any]) -> None:
     """Run ``work`` with its output for itself."""
 
-    def alone(reporter: Reporter, cancellation: Cancellation) -> Result:
+    def alone(context: RunContext) -> Result:
         """Vectorize while no other run writes the output."""
         with claim_outputs(job.raster, [job.output]):
-            return work(job, words, reporter, cancellation)
+            return work(job, words, context)
 
     run_reported(as_json, alone)
 
 
-def _auto(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
+def _auto(job: Job, words: dict[str, Any], context: RunContext) -> Result:
     from ..raster.probability import open_raster, shows_classes
 
     with open_raster(job.raster) as dataset:
         classes = shows_classes(dataset, job.band)
     work = _landcover if classes else _roads
-    return work(job, words, reporter, cancellation)
+    return work(job, words, context)
 
 
 def _origin(raster: Path) -> dict[str, str]:
@@ -163,7 +163,7 @@ def _origin(raster: Path) -> dict[str, str]:
     return {"source": raster.name, **{name: tags[name][:1000] for name in ("MODEL", "MODEL_SHA256") if name in tags}}
 
 
-def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
+def _roads(job: Job, words: dict[str, Any], context: RunContext) -> Result:
     from ..vector.conflation import read_existing
     from ..vector.roads.extract import vectorize_roads
     from ..vector.roads.options import RoadOptions
@@ -176,8 +176,7 @@ def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Ca
         job.output,
         RoadOptions(**given),
         metadata=_origin(job.raster),
-        reporter=reporter,
-        cancellation=cancellation,
+        context=context,
         band=job.band,
         crs=job.crs,
         existing=None if existing is None else read_existing(existing, distance),
@@ -195,7 +194,7 @@ def _roads(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Ca
     )
 
 
-def _landcover(job: Job, words: dict[str, Any], reporter: Reporter, cancellation: Cancellation) -> Result:
+def _landcover(job: Job, words: dict[str, Any], context: RunContext) -> Result:
     from ..vector.coverage import CoverageOptions, vectorize_landcover
 
     given = {name: words[name] for name in ("minimum_area", "nodata", "simplify", "smooth", "strip")
@@ -215,8 +214,7 @@ def _landcover(job: Job, words: dict[str, Any], reporter: Reporter, cancellation
         confidence=words.get("confidence"),
         class_names={int_key(key): value for key, value in _pairs(words.get("name", ()))},
         metadata=_origin(job.raster),
-        reporter=reporter,
-        cancellation=cancellation,
+        context=context,
         band=job.band,
         crs=job.crs,
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..context import Cancellation, Reporter
+from ..context import RunContext
 from ..errors import Cancelled, ParameterError
 from ..fs.atomic import atomic_output, check_target, removed_when_abandoned, temporary_file
 from ..fs.lock import claim_outputs
@@ -28,16 +27,13 @@ from .runner import Counts, run_stream
 from .sinks import Product, Write, class_product, probability_product
 from .streaming_vectorizer import live_roads
 
-Words = dict[str, Any]
 Summary = dict[str, float | int | str | None]
 
 #: A raster never takes less than a fiftieth of its pixels.
 _COMPRESSION = 50
 
 
-def extract_roads(
-    request: RoadRequest, open_session: OpenSession, reporter: Reporter, cancellation: Cancellation
-) -> Result:
+def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunContext) -> Result:
     """Roads of an image as lines, nodes and areas.
 
     The vectors are made of the probabilities as they would be written, while the network still computes the rows
@@ -46,8 +42,7 @@ def extract_roads(
     Args:
         request: image, model and outputs.
         open_session: opens the model.
-        reporter: hears plan, progress and remarks.
-        cancellation: ends the run.
+        context: receives progress and messages; checked for cancellation.
 
     Returns:
         The result: outputs by role and figures.
@@ -56,26 +51,28 @@ def extract_roads(
         TerraSporeError: anything that keeps an output from being made. Rasters that were complete stay, but for a
             cancelled run.
     """
-    start = time.perf_counter()
+    start = context.clock()
     with ExitStack() as stack:
         stack.enter_context(claim_outputs(request.image.image, [request.output, request.probability]))
         rows = stack.enter_context(temporary_file(request.output, ".rows"))
         libraries = RoadLibraries()
-        with prepare(request.image, "roads", libraries.beside(open_session), reporter) as run:
+        with prepare(request.image, "roads", libraries.beside(open_session), context) as run:
             threshold = run.model.card.threshold if request.threshold is None else request.threshold
             options = RoadOptions(**{**request.options, "threshold": threshold})
             kept = {} if request.probability is None else {request.probability: len(run.model.card.classes)}
             _check_space(run.grid, kept, request.output, plain=1)
             fingerprint = make_fingerprint(run, request.image, {"rasters": "probability"})
-            words: Words = {"resume": request.resume, "reporter": reporter, "cancellation": cancellation}
-            log = stack.enter_context(kept_for_resume(run, fingerprint, request.output, **words))
+            log = stack.enter_context(
+                kept_for_resume(run, fingerprint, request.output, resume=request.resume, context=context)
+            )
             store = stack.enter_context(RowStore(rows, (run.grid.height, run.grid.width), request.output))
-            words = {"libraries": libraries, "store": store, "reporter": reporter, "cancellation": cancellation}
-            live = stack.enter_context(live_roads(run, request, options, **words))
-            counts = _write_probability(run, request.probability, live.write, reporter, cancellation, log=log)
+            live = stack.enter_context(
+                live_roads(run, request, options, libraries=libraries, store=store, context=context)
+            )
+            counts = _write_probability(run, request.probability, live.write, context, log=log)
         stack.enter_context(_removed_on_cancel([request.probability]))
         roads = live.result()
-    seconds = time.perf_counter() - start
+    seconds = context.clock() - start
     text = f"{roads.length / 1000:.2f} km of road in {_counted(roads.edges, 'line')}"
     figures: Summary = {"length_m": roads.length, "roads": roads.edges, "threshold": threshold}
     return Result(
@@ -90,8 +87,7 @@ def extract_classes(
     request: ClassRequest,
     task: Task,
     open_session: OpenSession,
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
 ) -> Result:
     """Classes of an image, as rasters and as polygons.
 
@@ -99,8 +95,7 @@ def extract_classes(
         request: image, model and outputs; at least one output.
         task: what the model has to be for; ``segmentation`` takes any model.
         open_session: opens the model.
-        reporter: hears plan, progress and remarks.
-        cancellation: ends the run.
+        context: receives progress and messages; checked for cancellation.
 
     Returns:
         The result: outputs by role and figures.
@@ -109,7 +104,7 @@ def extract_classes(
         TerraSporeError: anything that keeps an output from being made. Rasters that were complete stay, but for a
             cancelled run.
     """
-    start = time.perf_counter()
+    start = context.clock()
     wanted = [request.output, request.classes, request.confidence, request.probability]
     main = request.main or next(filter(None, wanted), None)
     if main is None:
@@ -120,16 +115,15 @@ def extract_classes(
         if request.output is not None:
             classes = classes or _temporary(request.output, "classes", stack)
             confidence = confidence or _temporary(request.output, "confidence", stack)
-        with prepare(request.image, task, open_session, reporter) as run:
+        with prepare(request.image, task, open_session, context) as run:
             layers = {classes: 1, confidence: 1, request.probability: len(run.model.card.classes)}
             _check_space(run.grid, {path: bands for path, bands in layers.items() if path is not None}, main)
             fingerprint = make_fingerprint(run, request.image, _rules(request, run))
-            words: Words = {"resume": request.resume, "reporter": reporter, "cancellation": cancellation}
-            log = stack.enter_context(kept_for_resume(run, fingerprint, main, **words))
-            counts = _write_classes(run, request, (classes, confidence), reporter, cancellation, log=log)
+            log = stack.enter_context(kept_for_resume(run, fingerprint, main, resume=request.resume, context=context))
+            counts = _write_classes(run, request, (classes, confidence), context, log=log)
         stack.enter_context(_removed_on_cancel([request.classes, request.confidence, request.probability]))
-        figures = _vectorize(request, run, (classes, confidence), reporter, cancellation)
-    seconds = time.perf_counter() - start
+        figures = _vectorize(request, run, (classes, confidence), context)
+    seconds = context.clock() - start
     outputs = {"vectors": request.output, "classes": request.classes}
     outputs |= {"confidence": request.confidence, "probability": request.probability}
     what = _said_of_polygons(figures, run.model.card) or f"{run.grid.width} x {run.grid.height} pixels"
@@ -142,7 +136,7 @@ def extract_classes(
 
 
 def _write_probability(
-    run: Prepared, path: Path | None, also: Write, reporter: Reporter, cancellation: Cancellation, *, log: RowLog | None
+    run: Prepared, path: Path | None, also: Write, context: RunContext, *, log: RowLog | None
 ) -> Counts:
     """Compute all probabilities and write them to ``path``, where that is given, and to ``also``."""
     names = [entry.name for entry in run.model.card.classes]
@@ -155,17 +149,14 @@ def _write_probability(
             for each in writes:
                 each(rows)
 
-        return run_stream(
-            run.work, run.predict_each, [probability_product(len(names), write)], reporter, cancellation, log=log
-        )
+        return run_stream(run.work, run.predict_each, [probability_product(len(names), write)], context, log=log)
 
 
 def _write_classes(
     run: Prepared,
     request: ClassRequest,
     paths: tuple[Path | None, Path | None],
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
     *,
     log: RowLog | None,
 ) -> Counts:
@@ -189,7 +180,7 @@ def _write_classes(
             products.append(class_product(ids, threshold, write_classes, write_confidence))
         if write_all:
             products.append(probability_product(len(layers), write_all))
-        return run_stream(run.work, run.predict_each, products, reporter, cancellation, log=log)
+        return run_stream(run.work, run.predict_each, products, context, log=log)
 
 
 def _rules(request: ClassRequest, run: Prepared) -> dict[str, str]:
@@ -214,8 +205,7 @@ def _vectorize(
     request: ClassRequest,
     run: Prepared,
     paths: tuple[Path | None, Path | None],
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
 ) -> Summary:
     """Polygons of the class raster, where they are wanted; their figures."""
     classes, confidence = paths
@@ -233,8 +223,7 @@ def _vectorize(
         confidence=confidence,
         class_names=names,
         metadata=run.tags,
-        reporter=reporter,
-        cancellation=cancellation,
+        context=context,
         layer=request.layer,
         name=request.image.image.name,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...__about__ import __version__
-from ..context import Reporter
+from ..context import RunContext
 from ..errors import ModelError, ParameterError
 from ..models.card import ModelCard, Task
 from ..models.registry import Model, choose_model
@@ -147,14 +147,14 @@ class Prepared:
 
 
 @contextmanager
-def prepare(request: ImageRequest, task: Task, open_session: OpenSession, reporter: Reporter) -> Iterator[Prepared]:
+def prepare(request: ImageRequest, task: Task, open_session: OpenSession, context: RunContext) -> Iterator[Prepared]:
     """Open image and model, lay the tiles, and tell the plan.
 
     Args:
         request: what is wanted.
         task: what the model has to be for; ``segmentation`` takes any model.
         open_session: opens the model.
-        reporter: hears remarks and the plan.
+        context: receives the plan and messages.
 
     Yields:
         The run; image and model are closed at the end of the block.
@@ -168,7 +168,7 @@ def prepare(request: ImageRequest, task: Task, open_session: OpenSession, report
         source = stack.enter_context(open_source(request.image, request.pixel_size, request.subdataset))
         view, plan = _look(request, model, source)
         for remark in (*source.remarks, *_remarks(source, model, request)):
-            reporter.emit(Message(remark))
+            context.report(Message(remark))
         session, reason = stack.enter_context(open_session(model, request.runtime, plan.tile))
         work = Work(view, plan, card.bands, len(card.classes), max(1, session.batch))
         work = fit_memory(work, None if request.memory is None else request.memory * 1_000_000)
@@ -180,7 +180,7 @@ def prepare(request: ImageRequest, task: Task, open_session: OpenSession, report
             predict_each=_network(session, card, request.tta),
             tags=_tags(model, session, work, request),
         )
-        reporter.emit(_plan_event(prepared))
+        context.report(_plan_event(prepared))
         yield prepared
 
 
@@ -305,20 +305,20 @@ def _plan_event(prepared: Prepared) -> Plan:
     )
 
 
-def plan_run(request: ImageRequest, task: Task, open_session: OpenSession, reporter: Reporter) -> Result:
+def plan_run(request: ImageRequest, task: Task, open_session: OpenSession, context: RunContext) -> Result:
     """Tell the plan of a run over an image: the model is opened and tried, and nothing is written.
 
     Args:
         request: image and model.
         task: what the model has to be for; ``segmentation`` takes any model.
         open_session: opens the model.
-        reporter: hears the plan.
+        context: receives the plan and messages.
 
     Raises:
         UserError: image, model or parameters cannot be used, or do not fit.
     """
     start = time.perf_counter()
-    with prepare(request, task, open_session, reporter) as run:
+    with prepare(request, task, open_session, context) as run:
         grid, model = run.grid, run.model.card.name
     return Result(
         outputs={},

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ...__about__ import __version__
-from ..context import Cancellation, Reporter
+from ..context import Cancellation, Reporter, RunContext
 from ..errors import Cancelled, ResumeError, SourceChangedError, UserError
 from ..fs.atomic import as_output_error, removed_when_abandoned
 from ..fs.journal import Journal, JournalWriter, begin_journal, read_journal, read_piece, remove_journal
@@ -170,8 +170,7 @@ def kept_for_resume(
     output: Path,
     *,
     resume: bool,
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
 ) -> Iterator[RowLog | None]:
     """Keep the finished rows of a long run until its outputs are there.
 
@@ -183,8 +182,7 @@ def kept_for_resume(
         fingerprint: of the run.
         output: the output that the journal stands beside.
         resume: go on from a journal that is there; else it is removed.
-        reporter: hears what is done with journals.
-        cancellation: of the run.
+        context: receives progress and messages; checked for cancellation.
 
     Yields:
         The log for ``run_stream``; None where the run is too short for one.
@@ -194,7 +192,7 @@ def kept_for_resume(
         OutputError: the journal cannot be written.
     """
     plan = run.work.plan
-    journal = _found(output, fingerprint, resume, reporter)
+    journal = _found(output, fingerprint, resume, context.reporter)
     with _disk_errors(output):
         if journal is None:
             remove_journal(output)
@@ -205,12 +203,12 @@ def kept_for_resume(
         return
     log = RowLog(output, journal)
     run.session.batch = log.batch  # runtimes that cut calls into batches of their own keep to the journal's, too
-    with _removed_at_the_end(log, output, reporter, cancellation):
+    with _removed_at_the_end(log, output, context):
         yield log
 
 
 @contextmanager
-def _removed_at_the_end(log: RowLog, output: Path, reporter: Reporter, cancellation: Cancellation) -> Iterator[None]:
+def _removed_at_the_end(log: RowLog, output: Path, context: RunContext) -> Iterator[None]:
     def remove() -> None:
         """Remove the journal."""
         log.close()
@@ -218,7 +216,7 @@ def _removed_at_the_end(log: RowLog, output: Path, reporter: Reporter, cancellat
 
     def end() -> None:  # the process is about to end; a row more or less does not matter
         """Remove the journal, unless the run is to be continued."""
-        if not cancellation.abandoned:
+        if not context.cancellation.abandoned:
             remove()
 
     with removed_when_abandoned(end):
@@ -227,15 +225,15 @@ def _removed_at_the_end(log: RowLog, output: Path, reporter: Reporter, cancellat
         except BaseException as error:
             with suppress(OSError, UserError):
                 log.commit()
-            unwanted = isinstance(error, Cancelled | KeyboardInterrupt) and not cancellation.abandoned
+            unwanted = isinstance(error, Cancelled | KeyboardInterrupt) and not context.cancellation.abandoned
             if unwanted or isinstance(error, SourceChangedError) or not log.fraction:
                 with suppress(OSError):
                     remove()
             else:
                 log.close()
-                if not cancellation.abandoned:
+                if not context.cancellation.abandoned:
                     part = f"{log.fraction:.0%} of the run is finished and kept"
-                    reporter.emit(Message(f"{part}; the same command with --resume goes on from there."))
+                    context.report(Message(f"{part}; the same command with --resume goes on from there."))
             raise
         with _disk_errors(output):
             remove()

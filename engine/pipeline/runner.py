@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..concurrency import ReadAhead, WriteBehind
-from ..context import Cancellation, Reporter
+from ..context import Cancellation, RunContext
 from ..errors import InferenceError
 from ..protocol.messages import Progress
 from ..raster.pixels import Mask
@@ -179,8 +178,7 @@ def run_stream(
     work: Work,
     predict_each: PredictEach,
     products: Sequence[Product],
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
     *,
     log: RowLog | None = None,
 ) -> Counts:
@@ -190,8 +188,7 @@ def run_stream(
         work: pixels, tiles and the shape of the network.
         predict_each: the network, see ``Session.predict_each``; arrays it gives are not reused.
         products: what is written; their writers are left open.
-        reporter: hears the progress.
-        cancellation: ends the run between two batches.
+        context: receives progress and messages; checked for cancellation.
         log: where finished rows are kept; what it has already is written from there.
 
     Raises:
@@ -202,19 +199,19 @@ def run_stream(
     plan, first, empty = work.plan, 0, 0
     if log is not None:
         work = replace(work, batch=log.batch)
-        first, empty = log.replay(plan, products, cancellation)
+        first, empty = log.replay(plan, products, context.cancellation)
     assembler = RowAssembler(plan, work.classes, products, first, None if log is None else log.append)
-    meter = _Meter(plan.count, first * plan.columns.count, empty, reporter)
+    meter = _Meter(plan.count, first * plan.columns.count, empty, context)
     with (
         ReadAhead(_strips(work, first)) as strips,
         WriteBehind(partial(_assemble, assembler), depth=4) as put,
-        closing(compute_tiles(work, strips, meter.timed(predict_each), cancellation)) as results,
+        closing(compute_tiles(work, strips, meter.timed(predict_each), context.cancellation)) as results,
     ):
         for computed in results:
             put(computed)
             if computed.strip.row >= first:
                 meter.advance(len(computed.columns), sum(computed.empty))
-    cancellation.check()
+    context.check_cancelled()
     if log is not None:
         log.commit()
     return meter.counts()
@@ -242,14 +239,14 @@ class _Meter:
         reporter: hears of the progress.
     """
 
-    def __init__(self, total: int, done: int, empty: int, reporter: Reporter) -> None:
-        self._total, self._done, self._empty, self._reporter = total, done, empty, reporter
+    def __init__(self, total: int, done: int, empty: int, context: RunContext) -> None:
+        self._total, self._done, self._empty, self._context = total, done, empty, context
         self._free = done  # tiles that cost this sitting nothing
-        self._start = time.perf_counter()
+        self._start = self._context.clock()
         self._last = 0.0
         self._inference = 0.0
         if done:
-            reporter.emit(Progress("infer", done, total))
+            context.report(Progress("infer", done, total))
 
     def timed(self, predict_each: PredictEach) -> PredictEach:
         """``predict_each``, of which the time is counted as the network's, but for that in which it is fed."""
@@ -257,33 +254,33 @@ class _Meter:
         def each(batches: Iterable[Tiles | None]) -> Results:
             """The probabilities of the batches, one by one."""
             with closing(predict_each(self._fed(batches))) as results:
-                start = time.perf_counter()
+                start = self._context.clock()
                 for result in results:
-                    self._inference += time.perf_counter() - start
+                    self._inference += self._context.clock() - start
                     yield result
-                    start = time.perf_counter()
+                    start = self._context.clock()
 
         return each
 
     def _fed(self, batches: Iterable[Tiles | None]) -> Iterator[Tiles | None]:
-        start = time.perf_counter()
+        start = self._context.clock()
         for tiles in batches:
-            self._inference -= time.perf_counter() - start
+            self._inference -= self._context.clock() - start
             yield tiles
-            start = time.perf_counter()
+            start = self._context.clock()
 
     def advance(self, tiles: int, empty: int) -> None:
         """Count ``tiles``, of which ``empty`` cost nothing."""
         self._done += tiles
         self._empty += empty
         self._free += empty
-        now = time.perf_counter()
+        now = self._context.clock()
         if now - self._last >= _PROGRESS_EVERY or self._done == self._total:
             self._last = now
             rate = (self._done - self._free) / max(now - self._start, 1e-9)
             eta = (self._total - self._done) / rate if rate else None
-            self._reporter.emit(Progress("infer", self._done, self._total, rate=rate, eta=eta))
+            self._context.report(Progress("infer", self._done, self._total, rate=rate, eta=eta))
 
     def counts(self) -> Counts:
         """The figures of the whole run."""
-        return Counts(self._total, self._empty, time.perf_counter() - self._start, self._inference)
+        return Counts(self._total, self._empty, self._context.clock() - self._start, self._inference)

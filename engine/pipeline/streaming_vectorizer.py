@@ -9,12 +9,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..concurrency import beside
-from ..context import Cancellation, Reporter
+from ..context import Cancellation, Reporter, RunContext
 from ..fs.spool import Bytes, RowStore
 from ..protocol.messages import Event, Progress
 from ..raster.probability import PROBABILITY_LEVELS
@@ -95,8 +96,7 @@ def live_roads(
     *,
     libraries: RoadLibraries,
     store: RowStore,
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
 ) -> Iterator[LiveRoads]:
     """Make roads of a store's rows, in threads beside the block; leaving it ends them, whether they are done or not.
 
@@ -106,10 +106,9 @@ def live_roads(
         options: of the roads.
         libraries: being loaded.
         store: where the rows will be.
-        reporter: hears of them once they are waited for.
-        cancellation: of the run.
+        context: receives progress and messages; checked for cancellation.
     """
-    held = HeldReporter(reporter)
+    held = HeldReporter(context.reporter)
     place = stored_place(run.grid)
     metadata = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
 
@@ -126,11 +125,10 @@ def live_roads(
             options,
             name=run.work.view.source.path.name,
             metadata=metadata,
-            reporter=held,
-            cancellation=stop,
+            context=replace(context, reporter=held, cancellation=stop),
         )
 
-    with beside(make, cancellation) as work:
+    with beside(make, context.cancellation) as work:
         try:
             yield LiveRoads(store, work, held)
         finally:

@@ -17,11 +17,11 @@ from affine import Affine
 from networks import KINDS, draw, make_roads
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.context import RunContext
 
 METRE = Affine(1.0, 0.0, 500_000.0, 0.0, -1.0, 4_600_000.0)
 CRS = "EPSG:32618"
-QUIET: dict[str, Any] = {"metadata": {}, "reporter": SilentReporter(), "cancellation": Cancellation()}
+QUIET: dict[str, Any] = {"metadata": {}, "context": RunContext()}
 Result = TypeVar("Result")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import terraspore
-from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.context import RunContext
 from terraspore.engine.raster.grid import Grid
 from terraspore.engine.raster.writer import RowWriter, class_layout
 from terraspore.engine.vector.coverage import CoverageOptions, vectorize_landcover
@@ -38,8 +38,7 @@ def found(tmp_path):
         confidence=None,
         class_names=NAMES,
         metadata={},
-        reporter=SilentReporter(),
-        cancellation=Cancellation(),
+        context=RunContext(),
     )
     return image, polygons, classes
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_reported
-from ...engine.context import Cancellation, Reporter
+from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result
 
@@ -51,7 +51,7 @@ def chips(
     chips lie in different parts of the image. OUT/train.yaml is ready for `terraspore train`.
     """
 
-    def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+    def work(context: RunContext) -> Result:
         """Cut the chips."""
         from ..chips import ChipsRequest, cut_chips
 
@@ -71,7 +71,7 @@ def chips(
             validation=validation,
         )
         started = time.perf_counter()
-        summary = cut_chips(request, cancellation)
+        summary = cut_chips(request, context.cancellation)
         shares = {f"pixels_{name}": count for name, count in zip(summary.names, summary.pixels, strict=True)}
         return Result(
             outputs={"folder": str(out), "config": str(summary.config)},

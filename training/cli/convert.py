@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ...engine.cli.cli_context import json_option, run_reported
-from ...engine.context import Cancellation, Reporter
+from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
 
@@ -30,7 +30,7 @@ def convert(source: Path, target: Path, arch: str, part: Any, as_json: bool) -> 
     needed, and nothing in the file is executed. Any missing or unexpected name is an error.
     """
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Convert the weights."""
         import time
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_reported
-from ...engine.context import Cancellation, Reporter
+from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
 _PATH = click.Path(path_type=Path)
@@ -25,7 +25,7 @@ def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
     camvid and voc: colour PNGs; cityscapes: *_labelIds.png; sbd: .mat files.
     """
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Convert the labels."""
         from ..data.labels import convert_labels
 
@@ -47,7 +47,7 @@ def lists() -> None:
 def cityscapes(root: Path, *, as_json: bool) -> None:
     """Lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT, written into ROOT."""
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Write the lists of Cityscapes."""
         from ..data.lists import cityscapes_lists
 
@@ -66,7 +66,7 @@ def cityscapes(root: Path, *, as_json: bool) -> None:
 def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: Path, as_json: bool) -> None:
     """Lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Write the lists of VOC with SBD."""
         from ..data.lists import voc_sbd_lists
 
@@ -83,7 +83,7 @@ def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: 
 def folder(images: Path, labels_folder: Path, *, out: Path, as_json: bool) -> None:
     """A list of the images of a folder with the labels of the same name of another."""
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Write the list of the folder."""
         from ..data.lists import folder_list
 
@@ -118,7 +118,7 @@ def records(
 
     loaded = load_config(config, overrides)
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Write the records."""
         from ..data import open_split
         from ..data.mindrecord import write_records

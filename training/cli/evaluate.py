@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_reported
-from ...engine.context import Cancellation, Reporter
+from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
 
@@ -40,12 +40,17 @@ def evaluate(
 
     loaded = load_config(config, overrides)
 
-    def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+    def work(context: RunContext) -> Result:
         """Judge the weights."""
         from ..evaluation.evaluate import evaluate_checkpoint
 
         report = evaluate_checkpoint(
-            loaded, checkpoint, split=split, out=out, save_predictions=save_predictions, cancellation=cancellation
+            loaded,
+            checkpoint,
+            split=split,
+            out=out,
+            save_predictions=save_predictions,
+            cancellation=context.cancellation,
         )
         summary: dict[str, float | int | str | None] = {**report.plain_figures(), "images": report.images}
         outputs = {} if out is None else {"folder": str(out)}

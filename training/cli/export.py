@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...engine.cli.cli_context import json_option, run_reported
-from ...engine.context import Cancellation, Reporter
+from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result
 
@@ -63,7 +63,7 @@ def export(  # noqa: PLR0917 (one argument per option)
     the configuration.
     """
 
-    def work(_reporter: Reporter, _cancellation: Cancellation) -> Result:
+    def work(_context: RunContext) -> Result:
         """Export the model."""
         import time
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_reported
-from ...engine.context import Cancellation, Reporter
+from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
 #: Seconds for the step that is under way and for saving the state, when the person stops a run.
@@ -31,11 +31,11 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
     loaded = load_config(config, overrides)
     folder = out or Path("runs") / loaded.name
 
-    def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+    def work(context: RunContext) -> Result:
         """Run the training."""
         from ..trainer import run_training
 
-        outcome = run_training(loaded, folder, resume=resume, cancellation=cancellation, arguments=sys.argv[1:])
+        outcome = run_training(loaded, folder, resume=resume, cancellation=context.cancellation, arguments=sys.argv[1:])
         progress = outcome.progress
         summary: dict[str, float | int | str | None] = {
             "steps": progress.step,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_reported
-from ...engine.context import Cancellation, Reporter
+from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
 
@@ -39,7 +39,7 @@ def visualise(
 
     loaded = load_config(config, overrides)
 
-    def work(_reporter: Reporter, cancellation: Cancellation) -> Result:
+    def work(context: RunContext) -> Result:
         """Draw the predictions."""
         from ..evaluation.visualise import show_predictions
 
@@ -51,7 +51,7 @@ def visualise(
             split=split,
             images=images,
             alpha=alpha if mix else None,
-            cancellation=cancellation,
+            cancellation=context.cancellation,
         )
         return Result(
             outputs={"folder": str(out)},

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
-from ...context import Cancellation, Reporter
+from ...context import RunContext
 from ...errors import ParameterError, SourceError
 from ...protocol.messages import Message, Progress
 from ...raster.probability import LEVELS, LevelSource, MaskedBand, open_levels, open_raster
@@ -113,8 +113,7 @@ def vectorize_landcover(
     confidence: Path | None,
     class_names: Mapping[int, str],
     metadata: Mapping[str, str],
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
     band: int = 1,
     crs: object | None = None,
     layer: str = LAYER,
@@ -130,8 +129,7 @@ def vectorize_landcover(
         confidence: raster of the same size with the probability of each pixel's class, or None.
         class_names: names by class id; a class without one is called by its number.
         metadata: what made the classes, to be stored with the layer.
-        reporter: hears progress and remarks.
-        cancellation: asked between strips.
+        context: receives progress and messages; checked for cancellation.
         band: the band with the classes, from 1.
         crs: CRS of the output; that of the raster where None.
         layer: name of the layer.
@@ -144,20 +142,20 @@ def vectorize_landcover(
         Cancelled: the person cancelled; nothing was written.
     """
     check_vectors(output)
-    say_if_slow(reporter)
+    say_if_slow(context.reporter)
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
         sure = None if confidence is None else stack.enter_context(open_levels(confidence))
         reader = ClassReader(dataset, band, options.nodata, sure)
         ground = Ground(dataset.crs, dataset.transform)
         if not ground.is_metric:
-            reporter.emit(Message(f"{name or classes.name} has no CRS: its units are taken as metres.", "warning"))
+            context.report(Message(f"{name or classes.name} has no CRS: its units are taken as metres.", "warning"))
         described = {**metadata, **{f"coverage.{name}": str(value) for name, value in asdict(options).items()}}
         styles: dict[str, str] = {}  # filled when it is known which classes occur, and stored when the file is closed
         writer = stack.enter_context(
             open_vectors(output, source_crs=dataset.crs, crs=crs, metadata=described, styles=styles)
         )
-        parts = coverage_parts(reader, ground, options, reporter, cancellation, scratch=output.absolute().parent)
+        parts = coverage_parts(reader, ground, options, context, scratch=output.absolute().parent)
         summary = _write(writer, layer, parts, class_names, with_confidence=sure is not None)
         names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
         styles[layer] = class_style(names, {**_palette(dataset, band), **(class_colours or {})})
@@ -176,8 +174,7 @@ def coverage_parts(
     reader: ClassReader,
     ground: Ground,
     options: CoverageOptions,
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
     *,
     scratch: Path,
 ) -> Iterator[CoveragePart]:
@@ -187,8 +184,7 @@ def coverage_parts(
         reader: gives the rows.
         ground: where pixels lie.
         options: minimum mapping units, simplification, smoothing.
-        reporter: hears progress.
-        cancellation: asked between strips.
+        context: receives progress and messages; checked for cancellation.
         scratch: folder for what does not fit in memory.
     """
     resolution = ground.resolution(reader.shape)
@@ -198,8 +194,8 @@ def coverage_parts(
         wanted = np.isin(np.arange(CODES) - 1, sorted(options.classes))
 
     def check(done: int, total: int) -> None:
-        cancellation.check()
-        reporter.emit(Progress("vectorize", done, total))
+        context.check_cancelled()
+        context.report(Progress("vectorize", done, total))
 
     return build_coverage(
         reader,

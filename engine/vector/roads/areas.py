@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...context import Cancellation, Reporter
+from ...context import RunContext
 from ...protocol.messages import Progress
 from ...raster.probability import LEVELS, LevelSource
 from ..coverage.build import CoveragePart, build_coverage, in_batches
@@ -57,8 +57,7 @@ def road_areas(
     source: LevelSource,
     ground: Ground,
     options: RoadOptions,
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
     *,
     scratch: Path | None = None,
 ) -> Iterator[CoveragePart]:
@@ -72,8 +71,7 @@ def road_areas(
         source: the raster.
         ground: where its pixels lie.
         options: thresholds and tolerances.
-        reporter: hears how far it is.
-        cancellation: asked between strips.
+        context: receives progress and messages; checked for cancellation.
         scratch: folder for what does not fit in memory; None for the system's folder for temporary files.
     """
     resolution = ground.resolution(source.shape)
@@ -84,8 +82,8 @@ def road_areas(
 
     def check(done: int, total: int) -> None:
         """Report how far the work is, and stop where that was asked for."""
-        cancellation.check()
-        reporter.emit(Progress("vectorize", done, total))
+        context.check_cancelled()
+        context.report(Progress("vectorize", done, total))
 
     parts = build_coverage(
         reader,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 
-from ...context import Cancellation, Reporter
+from ...context import Cancellation, RunContext
 from ...raster.probability import LEVELS, LevelSource
 from .centerlines import find_centre_lines
 from .gaps import Blurred, Bridge, add_bridges, find_bridges
@@ -32,9 +32,7 @@ STRAY = 0.15
 FLOOR = 0.08
 
 
-def build_graph(
-    source: LevelSource, options: RoadOptions, resolution: float, reporter: Reporter, cancellation: Cancellation
-) -> Graph:
+def build_graph(source: LevelSource, options: RoadOptions, resolution: float, context: RunContext) -> Graph:
     """Make the road network of a raster of levels, in pixels.
 
     Steps are nested, so that no name is kept for what a step changes: each graph on the way is as large as the last.
@@ -43,8 +41,7 @@ def build_graph(
         source: the raster.
         options: in metres.
         resolution: metres of a pixel.
-        reporter: hears how far the tiles are.
-        cancellation: asked between tiles and steps.
+        context: receives progress and messages; checked for cancellation.
     """
     pixel = pixel_options(options, resolution, LEVELS)
     threads = options.threads or os.cpu_count() or 1
@@ -53,7 +50,11 @@ def build_graph(
     def find_lines() -> Graph:
         return trace(
             find_centre_lines(
-                source, pixel, tile=options.tile, threads=threads, reporter=reporter, cancellation=cancellation
+                source,
+                pixel,
+                tile=options.tile,
+                threads=threads,
+                context=context,
             )
         )
 
@@ -62,7 +63,7 @@ def build_graph(
 
     rules, raster = bridge_rules(options, resolution), Blurred(source, pixel.sigma, pixel.blur_reach)
     return drop_weak(
-        merge_junctions(prune(bridge_gaps(clean(), rules, raster, cancellation, threads), spur)), strong, length
+        merge_junctions(prune(bridge_gaps(clean(), rules, raster, context.cancellation, threads), spur)), strong, length
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...context import Cancellation, Reporter
+from ...context import RunContext
 from ...protocol.messages import Progress
 from ...raster.probability import LevelSource
 from .edges import Inside
@@ -145,8 +145,7 @@ def find_centre_lines(
     *,
     tile: int,
     threads: int,
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
 ) -> Pixels:
     """The centre-line pixels of the whole raster; the same for every size of ``tile``.
 
@@ -165,11 +164,11 @@ def find_centre_lines(
         # Tiles come in rows: when the next row begins, the one before is complete.
         for above in [above for above in parts if not waiting or above < waiting[0][0]]:
             bands.append(gather(parts.pop(above), source.shape))
-        reporter.emit(Progress("vectorize", done, len(cores)))
+        context.report(Progress("vectorize", done, len(cores)))
 
     with ThreadPoolExecutor(threads) as pool:
         for number, core in enumerate(cores):
-            cancellation.check()
+            context.check_cancelled()
             row, col, height, width = core
             halo = halo_of(core, options, source.shape)
             levels = source.read_padded(row - halo, col - halo, height + 2 * halo, width + 2 * halo)

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead, SharedProgress, beside
-from ...context import Cancellation, Reporter
+from ...context import Cancellation, RunContext
 from ...protocol.messages import Message, Progress
 from ...raster.probability import LEVELS, Encoding, LevelSource, open_levels
 from ..conflation import NEW, ExistingRoads
@@ -78,8 +78,7 @@ def vectorize_roads(
     options: RoadOptions,
     *,
     metadata: Mapping[str, str],
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
     band: int = 1,
     encoding: Encoding | None = None,
     crs: object | None = None,
@@ -95,8 +94,7 @@ def vectorize_roads(
         output: the file to write; its suffix says the format.
         options: thresholds and tolerances.
         metadata: what made the probabilities, to be stored with the layers.
-        reporter: hears progress and remarks.
-        cancellation: asked between steps.
+        context: receives progress and messages; checked for cancellation.
         band: the band with the probabilities, from 1.
         encoding: what its values mean; recognised where None.
         crs: CRS of the output; that of the raster where None.
@@ -116,8 +114,7 @@ def vectorize_roads(
         options,
         name=probability.name,
         metadata=metadata,
-        reporter=reporter,
-        cancellation=cancellation,
+        context=context,
         crs=crs,
         existing=existing,
     )
@@ -130,8 +127,7 @@ def vectorize_levels(
     *,
     name: str,
     metadata: Mapping[str, str],
-    reporter: Reporter,
-    cancellation: Cancellation,
+    context: RunContext,
     crs: object | None = None,
     existing: ExistingRoads | None = None,
 ) -> RoadSummary:
@@ -146,17 +142,16 @@ def vectorize_levels(
         options: thresholds and tolerances.
         name: of the raster, for remarks.
         metadata: to be stored with the layers.
-        reporter: hears progress and remarks.
-        cancellation: asked between steps.
+        context: receives progress and messages; checked for cancellation.
         crs: CRS of the output; that of the raster where None.
         existing: lines to conflate the new network with.
     """
-    say_if_slow(reporter)
+    say_if_slow(context.reporter)
     described = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
     styles = load_styles((ROADS, NODES, AREAS, CHANGES))
     with open_source() as source:
-        progress = SharedProgress(reporter, 2 if options.areas else 1)
-        run = _Run(source, _ground(source, name, reporter), options, progress, cancellation)
+        progress = SharedProgress(context.reporter, 2 if options.areas else 1)
+        run = _Run(source, _ground(source, name, context), options, progress, context)
         with (
             _areas(run, open_source, output) as areas,
             open_vectors(output, source_crs=source.crs, crs=crs, metadata=described, styles=styles) as writer,
@@ -164,7 +159,7 @@ def vectorize_levels(
             # The graph is gone when areas are written: where they are made only then, it would take their room.
             summary = _write_network(run, writer, existing)
             count, area = _write_areas(writer, areas())
-            cancellation.check()
+            context.check_cancelled()
             return replace(summary, areas=count, area=area)
 
 
@@ -176,7 +171,7 @@ class _Run:
     ground: Ground
     options: RoadOptions
     progress: SharedProgress
-    cancellation: Cancellation
+    context: RunContext
 
     @property
     def resolution(self) -> float:
@@ -189,26 +184,27 @@ def _areas(run: _Run, open_source: OpenLevels, output: Path) -> Iterator[Callabl
     """Give what gives the areas: they are made beside the lines, or, where memory could not hold both, when asked."""
 
     def surface(cancellation: Cancellation) -> Iterator[CoveragePart]:
-        reporter, folder = run.progress.piece(1), output.absolute().parent
+        context = replace(run.context, reporter=run.progress.piece(1), cancellation=cancellation)
         with open_source() as source:
-            yield from road_areas(source, run.ground, run.options, reporter, cancellation, scratch=folder)
+            yield from road_areas(source, run.ground, run.options, context, scratch=output.absolute().parent)
 
     if not run.options.areas:
         yield lambda: ()
     elif run.source.shape[0] * run.source.shape[1] > _MOST_BESIDE:
-        yield lambda: surface(run.cancellation)
+        yield lambda: surface(run.context.cancellation)
     else:
-        with beside(lambda cancellation: list(surface(cancellation)), run.cancellation) as parts:
+        with beside(lambda cancellation: list(surface(cancellation)), run.context.cancellation) as parts:
             yield parts.result
 
 
 def _write_network(run: _Run, writer: VectorWriter, existing: ExistingRoads | None) -> RoadSummary:
     """Make the graph and write its layers; the areas are not in the summary yet."""
-    graph = build_graph(run.source, run.options, run.resolution, run.progress.piece(0), run.cancellation)
-    run.cancellation.check()
+    context = replace(run.context, reporter=run.progress.piece(0))
+    graph = build_graph(run.source, run.options, run.resolution, context)
+    run.context.check_cancelled()
     length, bridged, lines = _write_edges(writer, graph, run, keep=existing is not None)
     changes = {} if existing is None else _write_changes(writer, existing, np.concatenate(lines), run.ground)
-    run.cancellation.check()
+    run.context.check_cancelled()
     return RoadSummary(
         length=length,
         edges=graph.edges,
@@ -223,13 +219,13 @@ def _write_network(run: _Run, writer: VectorWriter, existing: ExistingRoads | No
     )
 
 
-def _ground(source: LevelSource, name: str, reporter: Reporter) -> Ground:
+def _ground(source: LevelSource, name: str, context: RunContext) -> Ground:
     """Where the raster lies; what is not as usual about it is said."""
     if not source.encoding.is_levels:
-        reporter.emit(Message(f"{name} is read as {source.encoding.name}."))
+        context.report(Message(f"{name} is read as {source.encoding.name}."))
     ground = Ground(source.crs, source.transform)
     if not ground.is_metric:
-        reporter.emit(Message(f"{name} has no CRS: its units are taken as metres.", "warning"))
+        context.report(Message(f"{name} has no CRS: its units are taken as metres.", "warning"))
     return ground
 
 

@@ -7,8 +7,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
-from ...context import Cancellation
-from ...protocol.messages import Event
+from ...context import RunContext
 from ...raster.probability import LEVELS, SCALE, Encoding, LevelSource
 from ..geodesy import Ground
 from ..jit import ACCELERATED
@@ -25,11 +24,11 @@ def rehearse() -> None:
     if not ACCELERATED:
         return
     picture, options = _Picture(), RoadOptions(min_length=20.0, threads=1)
-    nobody, never, ground = _Nobody(), Cancellation(), Ground(None, Affine.identity())
-    graph = build_graph(picture, options, 1.0, nobody, never)
+    context, ground = RunContext(), Ground(None, Affine.identity())
+    graph = build_graph(picture, options, 1.0, context)
     for _ in road_lines(graph, ground, smooth=options.smooth, simplify=options.simplify, levels=LEVELS):
         pass
-    for _ in road_areas(picture, ground, options, nobody, never):
+    for _ in road_areas(picture, ground, options, context):
         pass
 
 
@@ -47,10 +46,3 @@ class _Picture(LevelSource):
     def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read a window; see ``LevelSource.read``."""
         return self._levels[row : row + height, col : col + width].copy()
-
-
-class _Nobody:
-    """Hears of progress."""
-
-    def emit(self, event: Event) -> None:
-        """Take one event."""

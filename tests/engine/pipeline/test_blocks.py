@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.context import RunContext
 from terraspore.engine.pipeline.blocks import compute_image_block
 from terraspore.engine.pipeline.job import Work
 from terraspore.engine.pipeline.runner import run_stream
@@ -28,7 +28,7 @@ def predict(tiles):
 def streamed(work):
     rows = []
     product = probability_product(work.classes, lambda piece: rows.append(piece.copy()))
-    run_stream(work, one_by_one(predict), [product], SilentReporter(), Cancellation())
+    run_stream(work, one_by_one(predict), [product], RunContext())
     return np.concatenate(rows, axis=1)
 
 

@@ -16,7 +16,7 @@ from affine import Affine
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import session_opener
-from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, ParameterError, SourceError
 from terraspore.engine.models.card import read_card
 from terraspore.engine.pipeline.extract import extract_classes, extract_roads
@@ -44,7 +44,7 @@ def test_roads_of_a_crossing(make_raster, make_model, opener, tmp_path):
     output, probability = tmp_path / "roads.gpkg", tmp_path / "probability.tif"
     image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
     reporter = RecordingReporter()
-    result = extract_roads(RoadRequest(image, output, probability), opener, reporter, Cancellation())
+    result = extract_roads(RoadRequest(image, output, probability), opener, RunContext(reporter))
     plan = next(event for event in reporter.events if isinstance(event, Plan))
     assert (plan.width, plan.height, plan.tile, plan.overlap) == (300, 300, 64, 16)
     info, _, geometry, _ = pyogrio.raw.read(output, layer="roads")
@@ -72,7 +72,7 @@ def test_only_what_was_asked_for_is_left(make_raster, make_model, opener, tmp_pa
     folder = tmp_path / "out"
     folder.mkdir()
     image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
-    extract_roads(RoadRequest(image, folder / "roads.gpkg"), opener, RecordingReporter(), Cancellation())
+    extract_roads(RoadRequest(image, folder / "roads.gpkg"), opener, RunContext())
     assert [path.name for path in folder.iterdir()] == ["roads.gpkg"]
 
 
@@ -94,7 +94,7 @@ def test_cancelled_run_leaves_nothing(make_raster, make_model, opener, tmp_path)
     image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
     request = RoadRequest(image, folder / "roads.gpkg", folder / "probability.tif")
     with pytest.raises(Cancelled):
-        extract_roads(request, opener, CancelAtFirstProgress(cancellation), cancellation)
+        extract_roads(request, opener, RunContext(CancelAtFirstProgress(cancellation), cancellation))
     assert list(folder.iterdir()) == []
 
 
@@ -104,7 +104,7 @@ def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path):
     pyogrio.raw.write(area, shapely.to_wkb([polygon]), [], [], geometry_type="Polygon", crs="EPSG:32618")
     image = ImageRequest(make_raster(crossing()), str(make_model(task="segmentation")), area=area, runtime=ONNX)
     target, reporter = tmp_path / "probability.tif", RecordingReporter()
-    extract_classes(ClassRequest(image, probability=target), "segmentation", opener, reporter, Cancellation())
+    extract_classes(ClassRequest(image, probability=target), "segmentation", opener, RunContext(reporter))
     plan = next(event for event in reporter.events if isinstance(event, Plan))
     assert plan.tiles <= 4
     with rasterio.open(target) as raster:
@@ -118,7 +118,7 @@ def test_polygons_elsewhere_are_refused(make_raster, make_model, opener, tmp_pat
     pyogrio.raw.write(area, shapely.to_wkb([shapely.box(0, 0, 1, 1)]), [], [], geometry_type="Polygon", crs="EPSG:4326")
     image = ImageRequest(make_raster(crossing()), str(make_model()), area=area, runtime=ONNX)
     with pytest.raises(ParameterError, match="do not touch"):
-        extract_roads(RoadRequest(image, tmp_path / "r.gpkg"), opener, RecordingReporter(), Cancellation())
+        extract_roads(RoadRequest(image, tmp_path / "r.gpkg"), opener, RunContext())
 
 
 def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_model, opener, tmp_path):
@@ -126,7 +126,7 @@ def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_mo
     image = make_raster(fine, transform=TRANSFORM @ Affine.scale(1 / 3))
     target = tmp_path / "probability.tif"
     request = ClassRequest(ImageRequest(image, str(make_model(task="segmentation")), runtime=ONNX), probability=target)
-    extract_classes(request, "segmentation", opener, RecordingReporter(), Cancellation())
+    extract_classes(request, "segmentation", opener, RunContext())
     with rasterio.open(target) as raster:
         assert (raster.width, raster.height) == (100, 100)
         assert raster.transform.almost_equals(TRANSFORM)
@@ -137,7 +137,7 @@ def test_coarse_image_is_remarked_on(make_raster, make_model, opener, tmp_path):
     image = make_raster(crossing()[:, :20, :20], transform=TRANSFORM @ Affine.scale(10))
     model, reporter = str(make_model(task="segmentation")), RecordingReporter()
     request = ClassRequest(ImageRequest(image, model, runtime=ONNX), probability=tmp_path / "p.tif")
-    extract_classes(request, "segmentation", opener, reporter, Cancellation())
+    extract_classes(request, "segmentation", opener, RunContext(reporter))
     assert any("expect a poor result" in event.text for event in reporter.events if isinstance(event, Message))
 
 
@@ -155,7 +155,7 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
     request = ClassRequest(
         ImageRequest(make_raster(pixels), str(model), runtime=ONNX), output, classes=classes, confidence=confidence
     )
-    result = extract_classes(request, "landcover", opener, RecordingReporter(), Cancellation())
+    result = extract_classes(request, "landcover", opener, RunContext())
     assert result.summary["polygons"] == 3
     for index in range(3):  # 30 x 90 m; the ellipsoid's metres are not quite those of the projection
         assert result.summary[f"area_of_class_{index}"] == pytest.approx(2700, rel=6e-3)
@@ -198,7 +198,7 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp
         classes=tmp_path / "c.tif",
         confidence=tmp_path / "p.tif",
     )
-    result = extract_classes(request, "segmentation", opener, RecordingReporter(), Cancellation())
+    result = extract_classes(request, "segmentation", opener, RunContext())
     assert result.summary["tiles"] == 4
     with rasterio.open(tmp_path / "c.tif") as raster:
         np.testing.assert_array_equal(raster.read(1), truth)
@@ -213,14 +213,14 @@ def test_model_of_one_class_gives_a_mask(make_raster, make_model, opener, tmp_pa
     request = ClassRequest(
         ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX), classes=target, threshold=0.9
     )
-    extract_classes(request, "roads", opener, RecordingReporter(), Cancellation())
+    extract_classes(request, "roads", opener, RunContext())
     with rasterio.open(target) as raster:
         np.testing.assert_array_equal(raster.read(1), crossing()[0] == 245)
 
 
 def refused(kind, match, request, opener):
     with pytest.raises(kind, match=match):
-        extract_roads(request, opener, RecordingReporter(), Cancellation())
+        extract_roads(request, opener, RunContext())
 
 
 def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp_path):
@@ -255,5 +255,5 @@ def test_raw_values_that_do_not_fit_the_model_are_refused(make_raster, make_mode
     request = RoadRequest(ImageRequest(image, str(make_model())), tmp_path / "r.gpkg")
     refused(ParameterError, "takes uint8 values as they are", request, opener)
     stretched = ImageRequest(image, str(make_model(stretch=True)), runtime=ONNX)
-    result = extract_roads(RoadRequest(stretched, tmp_path / "r.gpkg"), opener, RecordingReporter(), Cancellation())
+    result = extract_roads(RoadRequest(stretched, tmp_path / "r.gpkg"), opener, RunContext())
     assert result.summary["roads"] == 4

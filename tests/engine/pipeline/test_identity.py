@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import close_sessions, session_opener
-from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.context import RunContext
 from terraspore.engine.models.registry import find_model
 from terraspore.engine.pipeline.extract import extract_classes
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RuntimeOptions
@@ -38,7 +38,7 @@ def identity(make_model):
 def run(image, target, model, opener, **options):
     """The probability raster of ``image``."""
     request = ClassRequest(ImageRequest(image, model, runtime=ONNX, **options), probability=target)
-    return extract_classes(request, "segmentation", opener, RecordingReporter(), Cancellation())
+    return extract_classes(request, "segmentation", opener, RunContext())
 
 
 def picture(rows, columns, seed=0):

@@ -6,7 +6,7 @@ import pytest
 import shapely
 from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import session_opener
-from terraspore.engine.context import Cancellation, RecordingReporter, SilentReporter
+from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, VectorError
 from terraspore.engine.pipeline.extract import extract_roads
 from terraspore.engine.pipeline.request import ImageRequest, RoadRequest, RuntimeOptions
@@ -51,8 +51,8 @@ def features(path, layer):
 def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, opener, tmp_path):
     image = ImageRequest(make_raster(scene(), nodata=0), str(make_model()), runtime=ONNX)
     live, kept, later = tmp_path / "live.gpkg", tmp_path / "kept.tif", tmp_path / "later.gpkg"
-    extract_roads(RoadRequest(image, live, kept), opener, SilentReporter(), Cancellation())
-    words = {"metadata": {}, "reporter": SilentReporter(), "cancellation": Cancellation()}
+    extract_roads(RoadRequest(image, live, kept), opener, RunContext())
+    words = {"metadata": {}, "context": RunContext()}
     summary = vectorize_roads(kept, later, RoadOptions(threshold=0.5), **words)
     assert summary.edges > 10
     assert summary.areas > 0
@@ -64,7 +64,7 @@ def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, op
     reporter = RecordingReporter()
     raster = make_raster(scene(), crs=None)
     image = ImageRequest(raster, str(make_model()), pixel_size=1.0, runtime=ONNX)
-    extract_roads(RoadRequest(image, tmp_path / "roads.gpkg"), opener, reporter, Cancellation())
+    extract_roads(RoadRequest(image, tmp_path / "roads.gpkg"), opener, RunContext(reporter))
     stages = [event.stage for event in reporter.events if isinstance(event, Progress)]
     last = len(stages) - 1 - stages[::-1].index("infer")
     assert set(stages[: last + 1]) <= {"read", "infer"}
@@ -91,7 +91,7 @@ def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, opener, 
     monkeypatch.setattr("terraspore.engine.vector.roads.extract.vectorize_levels", fail)
     image = ImageRequest(make_raster(np.tile(scene(), (1, 4, 1))), str(make_model()), runtime=ONNX)
     with pytest.raises(VectorError, match="No roads today"):
-        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, SilentReporter(), Cancellation())
+        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, RunContext())
     assert [path.name for path in out.iterdir() if not path.name.endswith(".unfinished")] == []
 
 
@@ -105,5 +105,5 @@ def test_a_cancel_while_roads_wait_for_rows_leaves_nothing(make_raster, make_mod
 
     image = ImageRequest(make_raster(scene()), str(make_model()), runtime=ONNX)
     with pytest.raises(Cancelled):
-        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, CancelInTheMiddle(), cancellation)
+        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, RunContext(CancelInTheMiddle(), cancellation))
     assert list(out.iterdir()) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, InferenceError
 from terraspore.engine.fs.journal import JournalWriter, begin_journal, read_journal
 from terraspore.engine.fs.journal_format import FileIdentity, Fingerprint, Header
@@ -69,7 +69,7 @@ def run(work, predict, log=None, reporter=None):
         ),
         probability_product(2, lambda rows: probability.append(rows.copy())),
     ]
-    counts = run_stream(work, one_by_one(predict), products, reporter or RecordingReporter(), Cancellation(), log=log)
+    counts = run_stream(work, one_by_one(predict), products, reporter or RunContext(), log=log)
     return [np.concatenate(part, axis=1) for part in (probability, classes, confidence)], counts
 
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, InferenceError, OutputError, SourceError
 from terraspore.engine.pipeline import plan as estimate
 from terraspore.engine.pipeline.job import Work
@@ -44,7 +44,7 @@ def run(work, predict=first_band, cancellation=None, reporter=None, write=None):
     rows = []
     products = [probability_product(work.classes, write or (lambda piece: rows.append(piece.copy())))]
     counts = run_stream(
-        work, one_by_one(predict), products, reporter or RecordingReporter(), cancellation or Cancellation()
+        work, one_by_one(predict), products, RunContext(reporter or RecordingReporter(), cancellation or Cancellation())
     )
     return np.concatenate(rows, axis=1) if rows else None, counts
 
@@ -139,7 +139,7 @@ def test_classes_are_chosen_after_blending(make_raster):
 
     with work_on(make_raster(pixels), classes=3) as work:
         product = class_product([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
-        run_stream(work, one_by_one(predict), [product], RecordingReporter(), Cancellation())
+        run_stream(work, one_by_one(predict), [product], RunContext())
     share = pixels[0] / 250
     expected = np.array([3, 5, 8])[np.argmax([share / 2, (1 - share) / 2, np.full_like(share, 0.2)], axis=0)]
     result = np.concatenate(rows, axis=1)[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.context import RunContext
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
 
@@ -26,8 +26,7 @@ def test_two_ends_that_pass_each_other_are_bridged_once(
         tmp_path / "roads.gpkg",
         RoadOptions(areas=False),
         metadata={},
-        reporter=SilentReporter(),
-        cancellation=Cancellation(),
+        context=RunContext(),
     )
     assert (summary.edges, summary.nodes, summary.pieces) == (1, 2, 1)
     assert summary.bridged > 0

@@ -10,7 +10,7 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.context import RunContext
 from terraspore.engine.vector.roads.edges import Inside, end_at_edges
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
@@ -25,8 +25,7 @@ def lines_of(raster: Path, output: Path, **options: object) -> np.ndarray:
         output,
         RoadOptions(areas=False, blur=0.0, **options),
         metadata={},
-        reporter=SilentReporter(),
-        cancellation=Cancellation(),
+        context=RunContext(),
     )
     return shapely.from_wkb(pyogrio.raw.read(output, layer="roads")[2])
 

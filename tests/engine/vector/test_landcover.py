@@ -11,7 +11,7 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.context import RunContext
 from terraspore.engine.errors import SourceError
 from terraspore.engine.vector.coverage import CoverageOptions, CoverageSummary, vectorize_landcover
 
@@ -27,8 +27,7 @@ def run(raster: Path, output: Path, confidence: Path | None = None, **options: o
         confidence=confidence,
         class_names=NAMES,
         metadata={},
-        reporter=SilentReporter(),
-        cancellation=Cancellation(),
+        context=RunContext(),
     )
 
 

@@ -10,7 +10,7 @@ PROGRAM = """
 import sys
 import numpy as np
 from affine import Affine
-from terraspore.engine.context import Cancellation, SilentReporter
+from terraspore.engine.context import RunContext, Cancellation, SilentReporter
 from terraspore.engine.vector.geodesy import Ground
 from terraspore.engine.vector.roads.build import build_graph
 from terraspore.engine.vector.roads.lines import road_lines
@@ -40,11 +40,11 @@ def loaded():
 
 rehearse()
 before = loaded()
-source, options, nobody = Levels(), RoadOptions(), (SilentReporter(), Cancellation())
-graph = build_graph(source, options, 1.0, *nobody)
+source, options, nobody = Levels(), RoadOptions(), RunContext()
+graph = build_graph(source, options, 1.0, nobody)
 assert graph.edges > 10
 list(road_lines(graph, Ground(None, Affine.identity()), smooth=3.0, simplify=1.0, levels=250))
-list(road_areas(source, Ground(None, Affine.identity()), options, *nobody))
+list(road_areas(source, Ground(None, Affine.identity()), options, nobody))
 print(len(before), *sorted(name for name, _ in loaded() - before))
 """
 

@@ -17,7 +17,7 @@ import shapely
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraspore.engine.context import Cancellation, RecordingReporter, SilentReporter
+from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ParameterError
 from terraspore.engine.vector.conflation import read_existing
 from terraspore.engine.vector.roads.extract import RoadSummary, vectorize_roads
@@ -44,8 +44,7 @@ def run(raster: Path, output: Path, options: RoadOptions | None = None, **more: 
         output,
         options or RoadOptions(),
         metadata={"model": "test"},
-        reporter=more.pop("reporter", SilentReporter()),
-        cancellation=more.pop("cancellation", Cancellation()),
+        context=more.pop("context", RunContext()),
         **more,
     )
 
@@ -170,12 +169,11 @@ import sys, warnings
 sys.modules["numba"] = None
 warnings.simplefilter("error", RuntimeWarning)  # NumPy's, where whole numbers are too large for their type
 from pathlib import Path
-from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
 reporter = RecordingReporter()
-vectorize_roads(Path(sys.argv[1]), Path(sys.argv[2]), RoadOptions(), metadata={}, reporter=reporter,
-                cancellation=Cancellation())
+vectorize_roads(Path(sys.argv[1]), Path(sys.argv[2]), RoadOptions(), metadata={}, context=RunContext(reporter))
 assert any("numba" in event.text for event in reporter.events if event.type == "message")
 """
 
@@ -284,7 +282,7 @@ def test_a_cancelled_run_leaves_nothing(tmp_path: Path, write_raster: Writer) ->
     cancellation = Cancellation()
     cancellation.cancel()
     with pytest.raises(Cancelled):
-        run(raster, tmp_path / "roads.gpkg", cancellation=cancellation)
+        run(raster, tmp_path / "roads.gpkg", context=RunContext(cancellation=cancellation))
     assert list(tmp_path.iterdir()) == [raster]
 
 
@@ -306,7 +304,7 @@ def test_an_update_tells_what_changed(tmp_path: Path, write_raster: Writer) -> N
 
 def test_foreign_values_are_announced(tmp_path: Path, write_raster: Writer) -> None:
     reporter = RecordingReporter()
-    run(write_raster(drawing(CROSS), crs=None), tmp_path / "roads.gpkg", reporter=reporter)
+    run(write_raster(drawing(CROSS), crs=None), tmp_path / "roads.gpkg", context=RunContext(reporter))
     texts = [event.text for event in reporter.events if event.type == "message"]
     assert any("values from 0 to 255" in text for text in texts)
     assert any("no CRS" in text for text in texts)
