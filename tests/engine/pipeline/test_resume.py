@@ -69,7 +69,7 @@ def run(work, predict, log=None, reporter=None):
         ),
         probability_product(2, lambda rows: probability.append(rows.copy())),
     ]
-    counts = run_stream(work, one_by_one(predict), products, reporter or RunContext(), log=log)
+    counts = run_stream(work, one_by_one(predict), products, RunContext(reporter or RecordingReporter()), log=log)
     return [np.concatenate(part, axis=1) for part in (probability, classes, confidence)], counts
 
 
