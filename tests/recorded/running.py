@@ -1,0 +1,222 @@
+"""Run the recorded commands: some as processes of their own, most in one server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recorded.commands import HELP, LINES, LONG, MISTAKES, PROCESSES, RIVAL, SERVED, Command
+from recorded.inputs import make_inputs
+from recorded.reduce import plain_sentence, reduce_events, reduce_path
+
+PROGRAM = (sys.executable, "-m", "terraspore")
+LONGEST = 300
+#: Tiles of the long run that are done before it is interrupted: some rows of them, and far from all.
+TILES_BEFORE_INTERRUPTION = 36
+_OPTION = re.compile(r"^  (-\w, )?(--[\w-]+)(?: / (--[\w-]+))?")
+
+
+@dataclass
+class Recording:
+    """What the commands gave, by name, and the sentences apart from that."""
+
+    results: dict[str, Any] = field(default_factory=dict)
+    sentences: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, command: Command, folder: Path, code: int, events: list[dict[str, Any]]) -> None:
+        """Add a command that spoke the machine protocol."""
+        reduced, sentences = reduce_events(events, folder, command.summary)
+        self.results[command.name] = {
+            "exit_code": code,
+            "network": command.network,
+            "events": reduced,
+            "files": _reduce_files(command, folder),
+        }
+        self.sentences[command.name] = sentences
+        for event in events:
+            if event["type"] == "progress":
+                self.results["fields of progress"] = sorted(set(event) - {"id"})
+
+
+def _reduce_files(command: Command, folder: Path) -> dict[str, Any]:
+    return {name: reduce_path(folder / name, folder, thinned=command.network) for name in command.files}
+
+
+def record(folder: Path) -> Recording:
+    """Run everything in ``folder``, which has to be empty.
+
+    Returns:
+        The recording, equal for equal programs on one machine.
+    """
+    make_inputs(folder)
+    recording = Recording()
+    _record_help(recording)
+    _record_processes(recording, folder)
+    _record_served(recording, folder)
+    _record_interruption(recording, folder)
+    return recording
+
+
+def _environment() -> dict[str, str]:
+    """The environment without the variables that name further models and interpreters."""
+    own = {name for name in os.environ if name.startswith("TERRASPORE_") and name != "TERRASPORE_CACHE"}
+    return {name: value for name, value in os.environ.items() if name not in own}
+
+
+def _call(words: Iterable[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *words],
+        cwd=folder,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
+
+
+def _record_help(recording: Recording) -> None:
+    """Record the names of the options and commands that each command's help lists."""
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda command: _call([*command.split(), "--help"]), HELP))
+    for command, process in zip(HELP, done, strict=True):
+        lines = process.stdout.splitlines()
+        options = sorted(name for line in lines if (match := _OPTION.match(line)) for name in match.groups() if name)
+        commands = [line.split()[0] for line in lines[_line_of(lines, "Commands:") :] if re.match(r"  \w", line)]
+        name = f"help of {command or 'terraspore'}"
+        recording.results[name] = {"exit_code": process.returncode, "options": options, "commands": sorted(commands)}
+
+
+def _line_of(lines: list[str], text: str) -> int:
+    return lines.index(text) if text in lines else len(lines)
+
+
+def _record_processes(recording: Recording, folder: Path) -> None:
+    for command in PROCESSES:
+        done = _call(command.words, folder)
+        if "--json" in command.words:
+            recording.add(command, folder, done.returncode, [json.loads(line) for line in done.stdout.splitlines()])
+            continue
+        output = done.stdout.splitlines()
+        errors = done.stderr.splitlines() if done.returncode else []  # else it is the progress
+        recording.results[command.name] = {
+            "exit_code": done.returncode,
+            "lines": len(output),
+            "lines_of_error": len(errors),
+            "files": _reduce_files(command, folder),
+        }
+        recording.sentences[command.name] = [plain_sentence(line, folder) for line in output + errors]
+
+
+def _record_served(recording: Recording, folder: Path) -> None:
+    """Run the commands of one server, and send it lines that are no runs."""
+    with subprocess.Popen(
+        [*PROGRAM, "serve"],
+        cwd=folder,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        _send(server, LINES)
+        answers = [json.loads(server.stdout.readline()) for _ in range(len(LINES) - 2)]
+        kept = ("type", "id", "code", "exit_code")
+        recording.results["lines to the server"] = [
+            {name: answer.get(name) for name in kept if name in answer} for answer in answers
+        ]
+        recording.sentences["lines to the server"] = [answer["text"] for answer in answers if "text" in answer]
+        _record_runs(recording, folder, server, SERVED)
+        before = set(folder.iterdir())
+        _record_runs(recording, folder, server, MISTAKES)
+        left = sorted(path.name for path in set(folder.iterdir()) - before)
+        server.stdin.close()
+        recording.results["server"] = {"exit_code": server.wait(LONGEST), "left_by_mistakes": left}
+
+
+def _send(server: subprocess.Popen[str], lines: Iterable[str]) -> None:
+    server.stdin.write("".join(f"{line}\n" for line in lines))
+    server.stdin.flush()
+
+
+def _record_runs(
+    recording: Recording, folder: Path, server: subprocess.Popen[str], commands: tuple[Command, ...]
+) -> None:
+    """Run one command after the other; the files of each are read before the next one begins."""
+    for number, command in enumerate(commands):
+        _send(server, [json.dumps({"type": "run", "id": number, "arguments": command.words})])
+        events = _events_of(server, number)
+        recording.add(command, folder, events[-1].get("exit_code", 0), events)
+
+
+def _events_of(server: subprocess.Popen[str], number: int) -> list[dict[str, Any]]:
+    """Read the events of run ``number`` up to its end."""
+    events = []
+    while not events or events[-1]["type"] not in ("result", "error"):
+        events.append(json.loads(server.stdout.readline()))
+        assert events[-1]["id"] == number, events[-1]
+    return events
+
+
+def _record_interruption(recording: Recording, folder: Path) -> None:
+    """Interrupt a run by closing its stdin, try another run with the same output meanwhile, and resume it.
+
+    The process is stopped while the other one is tried, so that it cannot end too early.
+    """
+    for _ in range(5):  # on a busy machine the run can be over before this process has its turn
+        code, events = _interrupt(recording, folder)
+        if code != 0:
+            break
+    # How far it came depends on the machine: only how it ended is recorded.
+    recording.results["interrupted"] = {
+        "exit_code": code,
+        "code": events[-1].get("code"),
+        "outputs": sorted(name for name in LONG.files if (folder / name).exists()),
+    }
+    done = _call([*LONG.words, "--resume"], folder)
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    resumed = Command("resumed", LONG.line, LONG.files, network=True)
+    recording.add(resumed, folder, done.returncode, events)
+    left = sorted(path.name for path in folder.glob(".*"))
+    recording.results["resumed"]["left"] = left
+    # How much of the run was finished depends on the moment at which it was interrupted.
+    recording.sentences["resumed"] = [re.sub(r"\d[\d.:-]*", "#", text) for text in recording.sentences["resumed"]]
+
+
+def _interrupt(recording: Recording, folder: Path) -> tuple[int, list[dict[str, Any]]]:
+    """Start the long run, stop it, run its rival, close its stdin; returns its exit code and its events."""
+    for name in LONG.files:
+        (folder / name).unlink(missing_ok=True)
+    with subprocess.Popen(
+        [*PROGRAM, *LONG.words],
+        cwd=folder,
+        env=_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        events = []
+        for line in process.stdout:
+            events.append(json.loads(line))
+            if events[-1].get("stage") == "infer" and events[-1]["done"] >= TILES_BEFORE_INTERRUPTION:
+                break
+        process.send_signal(signal.SIGSTOP)
+        try:
+            rival = _call(RIVAL.words, folder)
+        finally:
+            process.stdin.close()
+            process.send_signal(signal.SIGCONT)
+        events += [json.loads(line) for line in process.stdout]
+        recording.add(RIVAL, folder, rival.returncode, [json.loads(line) for line in rival.stdout.splitlines()])
+        return process.wait(LONGEST), events
