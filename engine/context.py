@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import IO, Protocol
 
 from .errors import Cancelled
-from .protocol.messages import Event, to_json
+from .protocol.codec import encode_event
+from .protocol.messages import Event
 
 
 class Reporter(Protocol):
@@ -46,7 +47,7 @@ class JsonReporter:
 
     def emit(self, event: Event) -> None:
         """Write ``event`` as one line."""
-        line = to_json(event) + "\n"
+        line = encode_event(event) + "\n"
         with self._lock:
             self._stream.write(line)
             self._stream.flush()

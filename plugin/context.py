@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable
 
+from ..engine.protocol.messages import Result
 from .engine.cache import trim
 from .engine.environment import cache_folder, make_launch, models_folder
 from .engine.models import ModelInfo, default_model, find_model, list_models
 from .engine.pool import EngineHost
 from .engine.process import Listener
-from .engine.protocol import Result
 from .paths import BUNDLED_MODELS
 from .settings import Settings, load_settings
 

@@ -187,7 +187,7 @@ def stop_watch(
                 return
         if not finished.wait(grace):
             remove_abandoned()
-            failure = Failure.of(Cancelled("Cancelled; nothing was written."))
+            failure = Failure.from_error(Cancelled("Cancelled; nothing was written."))
             reporter.emit(failure)
             os._exit(failure.exit_code)
 

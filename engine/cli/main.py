@@ -11,7 +11,8 @@ import click
 
 from ...__about__ import __version__
 from ..errors import Cancelled, OutOfMemoryError, TerraSporeError
-from ..protocol.messages import Failure, to_json
+from ..protocol.codec import encode_event
+from ..protocol.messages import Failure
 from ..raster.gdal_environment import configure_environment
 from .cli_context import Services
 
@@ -111,11 +112,11 @@ def as_failure(error: BaseException) -> Failure:
     if isinstance(error, click.ClickException):
         return Failure(code="UsageError", text=error.format_message(), hint=_where_to_look(error), exit_code=2)
     if isinstance(error, TerraSporeError):
-        return Failure.of(error)
+        return Failure.from_error(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Failure.of(Cancelled("Cancelled; nothing was written."))
+        return Failure.from_error(Cancelled("Cancelled; nothing was written."))
     if isinstance(error, MemoryError) or "can't start new thread" in str(error):
-        return Failure.of(OutOfMemoryError("There was not enough memory.", "Try a smaller tile (--tile)."))
+        return Failure.from_error(OutOfMemoryError("There was not enough memory.", "Try a smaller tile (--tile)."))
     if os.environ.get("TERRASPORE_TRACEBACK"):
         traceback.print_exception(error)
     place = traceback.extract_tb(error.__traceback__)[-1]
@@ -141,6 +142,6 @@ def _tell(failure: Failure, services: Services, *, as_json: bool) -> None:
     if services.reporter is not None:
         services.reporter.emit(failure)
     elif as_json:
-        print(to_json(failure), file=services.stdout, flush=True)
+        print(encode_event(failure), file=services.stdout, flush=True)
     else:
         print(f"Error: {failure.text} {failure.hint or ''}".rstrip(), file=services.stderr, flush=True)

@@ -11,21 +11,19 @@ The end of stdin stops everything and ends the process; unfinished runs can be r
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import sys
 import threading
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
 import click
 
 from ..concurrency import start_thread
 from ..context import Cancellation
-from ..protocol.commands import MAX_LINE, CancelMessage, PingMessage, RunMessage, UnknownMessage, parse_message
-from ..protocol.messages import Event, Failure, to_json
+from ..protocol.codec import MAX_COMMAND_BYTES, LineSplitter, ProtocolError, decode_command, encode_envelope
+from ..protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, RunCommand, UnknownCommand
 from .cli_context import STOP_GRACE, Services, current_services, private_stdout
 from .sessions import close_sessions
 
@@ -49,15 +47,12 @@ class Channel:
         self._stream = stream
         self._lock = threading.Lock()
 
-    def send(self, values: Mapping[str, Any]) -> None:
-        """Write one object as one line."""
+    def send(self, event: Event, number: int | None) -> None:
+        """Write ``event`` with the id of its run or ping as one line."""
+        line = encode_envelope(Envelope(event, number)) + "\n"
         with self._lock:
-            self._stream.write(json.dumps(values, ensure_ascii=True, allow_nan=False) + "\n")
+            self._stream.write(line)
             self._stream.flush()
-
-    def emit_for(self, run: int | None, event: Event) -> None:
-        """Write ``event`` of run number ``run``."""
-        self.send({**json.loads(to_json(event)), "id": run})
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class RunReporter:
 
     def emit(self, event: Event) -> None:
         """Send ``event``."""
-        self.channel.emit_for(self.run, event)
+        self.channel.send(event, self.run)
 
 
 class Server:
@@ -90,18 +85,18 @@ class Server:
     def take(self, line: bytes) -> None:
         """Act on one line of input, or answer with an error."""
         try:
-            message = parse_message(line)
-            if isinstance(message, RunMessage):
-                self._start(message)
-        except ValueError as error:
-            self._channel.emit_for(None, Failure("ProtocolError", f"A line was not understood: {error}.", exit_code=2))
+            command = decode_command(line)
+            if isinstance(command, RunCommand):
+                self._start(command)
+        except ProtocolError as error:
+            self._channel.send(Failure("ProtocolError", f"A line was not understood: {error}.", exit_code=2), None)
             return
-        if isinstance(message, PingMessage):
-            self._channel.send({"type": "pong", "id": message.id})
-        elif isinstance(message, CancelMessage):
-            self._cancel(message.id)
-        elif isinstance(message, UnknownMessage):
-            sys.stderr.write(f"A message of the unknown type {message.type} was passed over.\n")
+        if isinstance(command, Ping):
+            self._channel.send(Pong(), command.id)
+        elif isinstance(command, CancelCommand):
+            self._cancel(command.id)
+        elif isinstance(command, UnknownCommand):
+            sys.stderr.write(f"A message of the unknown type {command.type} was ignored.\n")
             sys.stderr.flush()
 
     def end(self) -> None:
@@ -130,14 +125,14 @@ class Server:
             with self._lock:
                 self._open.pop(run.id, None)
 
-    def _start(self, message: RunMessage) -> None:
-        """Put a run behind those that wait; ValueError where that cannot be."""
-        run = Run(message.id, message.arguments)
+    def _start(self, command: RunCommand) -> None:
+        """Put a run behind those that wait; ProtocolError where that cannot be."""
+        run = Run(command.id, command.arguments)
         with self._lock:
             if run.id in self._open:
-                raise ValueError("there is a run with its id already")
+                raise ProtocolError("there is a run with its id already")
             if len(self._open) >= MAX_WAITING:
-                raise ValueError(f"more than {MAX_WAITING} runs would wait")
+                raise ProtocolError(f"more than {MAX_WAITING} runs would wait")
             self._open[run.id] = run
         self._waiting.put(run)
 
@@ -168,19 +163,12 @@ def serve() -> None:
 
 def _read(server: Server, done: threading.Event) -> None:
     """Feed ``server`` with stdin until that ends, then see to it that the process ends as well."""
-    for line in _lines(sys.stdin.fileno()):
+    splitter = LineSplitter(MAX_COMMAND_BYTES)
+    while chunk := os.read(sys.stdin.fileno(), 65536):
+        for line in splitter.feed(chunk):
+            server.take(line)
+    for line in splitter.flush():
         server.take(line)
     server.end()
     if not done.wait(2 * STOP_GRACE):
         os._exit(3)  # something hangs in native code, and nobody is left to wait for it
-
-
-def _lines(descriptor: int) -> Iterator[bytes]:
-    """Lines of a descriptor without their ends; one that is too long is cut, and so not understood."""
-    rest = b""
-    while chunk := os.read(descriptor, 65536):
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line for line in lines if line.strip())
-        rest = rest[: MAX_LINE + 1]
-    if rest.strip():
-        yield rest

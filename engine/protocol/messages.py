@@ -1,25 +1,76 @@
-"""What a run says while it goes on: events, reporters and cancellation.
-
-The events are the machine protocol (see docs/architecture.md): one JSON object a line. A ``Reporter`` takes
-events; pipelines know no other way to speak. A ``Cancellation`` is asked between units of work.
-"""
+"""The messages of the machine protocol: commands to the engine, and events from it (see docs/architecture.md)."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Union
 
-from ..errors import TerraSporeError
+if TYPE_CHECKING:
+    from ..errors import TerraSporeError
 
 Stage = Literal["read", "infer", "vectorize", "write"]
+Level = Literal["info", "warning"]
+SummaryValue = Union[float, int, str, None]
+
+
+@dataclass(frozen=True)
+class RunCommand:
+    """Run a command line.
+
+    Attributes:
+        id: number of the run; its events carry the same.
+        arguments: the arguments after ``terraspore``.
+    """
+
+    type: ClassVar[str] = "run"
+    id: int
+    arguments: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CancelCommand:
+    """Cancel a run that waits or is running."""
+
+    type: ClassVar[str] = "cancel"
+    id: int
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Ask for a ``Pong``, which shows that the process responds."""
+
+    type: ClassVar[str] = "ping"
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class UnknownCommand:
+    """A command of a type that this version does not know; it is ignored."""
+
+    type: str
+
+
+Command = Union[RunCommand, CancelCommand, Ping, UnknownCommand]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do, said before it begins."""
+    """What a run is going to do, sent before the first tile.
+
+    Attributes:
+        tiles: number of tiles.
+        width: columns of the grid that is computed.
+        height: rows of the grid that is computed.
+        resolution: ground resolution of the grid in m per pixel.
+        tile: edge of a tile in pixels.
+        overlap: overlap of neighbouring tiles in pixels.
+        model: name of the model.
+        runtime: name of the runtime.
+        device: name of the device.
+        reason: why this runtime and device were chosen.
+        memory_bytes: estimated peak memory.
+        seconds: estimated duration; None where it is not known.
+    """
 
     type: ClassVar[str] = "plan"
     tiles: int
@@ -38,7 +89,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a stage is; ``rate`` in units per second, ``eta`` in seconds."""
+    """Progress of a stage.
+
+    Attributes:
+        stage: what is being done.
+        done: finished units, at most ``total``.
+        total: all units.
+        rate: units per second.
+        eta: estimated seconds to the end of the stage.
+    """
 
     type: ClassVar[str] = "progress"
     stage: Stage
@@ -50,27 +109,41 @@ class Progress:
 
 @dataclass(frozen=True)
 class Message:
-    """A remark for the person."""
+    """A remark for the user."""
 
     type: ClassVar[str] = "message"
     text: str
-    level: Literal["info", "warning"] = "info"
+    level: Level = "info"
 
 
 @dataclass(frozen=True)
 class Result:
-    """The end of a run that succeeded: files by role, and figures."""
+    """The end of a run that succeeded.
+
+    Attributes:
+        outputs: paths of the written files by role (``vectors``, ``probability``, ...).
+        summary: values by name, for programs.
+        seconds: duration of the run.
+        text: the same for people, in one sentence.
+    """
 
     type: ClassVar[str] = "result"
     outputs: dict[str, str]
-    summary: dict[str, float | int | str | None]
+    summary: dict[str, SummaryValue]
     seconds: float
     text: str
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The end of a run that did not succeed."""
+    """The end of a run that failed or was cancelled.
+
+    Attributes:
+        code: stable name of the error: an exception of ``engine.errors``, ``UsageError`` or ``InternalError``.
+        text: one sentence for people: what is wrong, with which file or value.
+        hint: what to do about it.
+        exit_code: exit code of the command line for this error.
+    """
 
     type: ClassVar[str] = "error"
     code: str
@@ -79,21 +152,24 @@ class Failure:
     exit_code: int = 1
 
     @classmethod
-    def of(cls, error: TerraSporeError) -> Failure:
-        """The event that tells of ``error``."""
+    def from_error(cls, error: TerraSporeError) -> Failure:
+        """Make the event for ``error``."""
         return cls(code=error.code, text=error.text, hint=error.hint, exit_code=error.exit_code)
 
 
-Event = Plan | Progress | Message | Result | Failure
+@dataclass(frozen=True)
+class Pong:
+    """The answer to a ``Ping``; its envelope carries the ping's id."""
+
+    type: ClassVar[str] = "pong"
 
 
-def to_json(event: Event) -> str:
-    """One line of the machine protocol for ``event`` (without the newline)."""
-    values = {"type": event.type, **dataclasses.asdict(event)}
-    return json.dumps(values, ensure_ascii=True, allow_nan=False, default=_plain)
+Event = Union[Plan, Progress, Message, Result, Failure, Pong]
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not part of the machine protocol")
+@dataclass(frozen=True)
+class Envelope:
+    """An event and the id of its run (or ping); None for an event that belongs to none."""
+
+    event: Event
+    id: int | None

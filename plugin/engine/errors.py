@@ -33,5 +33,5 @@ class EngineCancelledError(EngineError):
     """The person cancelled the run."""
 
 
-class ProtocolError(EngineError):
-    """The engine said something that is not the machine protocol."""
+class EngineProtocolError(EngineError):
+    """The engine sent something that is not a valid message of the machine protocol."""

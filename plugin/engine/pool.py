@@ -7,8 +7,8 @@ import threading
 from collections.abc import Sequence
 from typing import Callable
 
+from ...engine.protocol.messages import Result
 from .process import EngineProcess, Launch, Limits, Listener
-from .protocol import Result
 
 
 class EngineHost:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import queue
 import signal
@@ -22,9 +21,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Callable
 
-from .errors import EngineCancelledError, EngineError, EngineMissingError, ProtocolError
+from ...engine.protocol.codec import (
+    MAX_EVENT_BYTES,
+    LineSplitter,
+    ProtocolError,
+    decode_event,
+    encode_command,
+    make_printable,
+)
+from ...engine.protocol.messages import (
+    CancelCommand,
+    Envelope,
+    Event,
+    Failure,
+    Ping,
+    Pong,
+    Result,
+    RunCommand,
+)
+from .errors import EngineCancelledError, EngineError, EngineMissingError, EngineProtocolError
 from .exit_codes import exit_error
-from .protocol import Envelope, Event, Failure, LineSplitter, Pong, Result, parse_line, printable
 
 #: Longest request: what fits into a pipe's buffer, so that writing never waits for a process that hangs.
 MAX_REQUEST_BYTES = 60_000
@@ -97,7 +113,7 @@ class EngineProcess:
 
     def __post_init__(self) -> None:
         self._popen = _start(self.launch)
-        self._items: queue.Queue[bytes | ProtocolError | None] = queue.Queue()
+        self._items: queue.Queue[bytes | None] = queue.Queue()
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._unlogged: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
@@ -132,11 +148,11 @@ class EngineProcess:
 
         Raises:
             EngineCancelledError: ``cancelled`` said so; the run has ended within ``limits.cancel``.
-            ProtocolError: the process does not speak the protocol; it was ended.
+            EngineProtocolError: the process does not speak the protocol; it was ended.
             EngineError: the engine failed, crashed, or was lost; the sentence says which.
         """
         number = next(self._numbers)
-        self._send({"type": "run", "id": number, "arguments": list(arguments)})
+        self._send(RunCommand(number, tuple(arguments)))
         now = time.monotonic()
         watch = _Watch(answer=now, progress=now, ping=now)
         try:
@@ -148,14 +164,14 @@ class EngineProcess:
                     self._check_life(watch)
                     continue
                 watch.answer = time.monotonic()
-                if isinstance(envelope.event, Pong) or envelope.run not in (None, number):
+                if isinstance(envelope.event, Pong) or envelope.id not in (None, number):
                     continue
                 watch.progress = watch.answer
                 ending = _ending(envelope.event, cancelled=watch.cancel is not None)
                 if ending is not None:
                     return ending
                 listener.event(envelope.event)
-        except ProtocolError:
+        except EngineProtocolError:
             self.kill()
             raise
         finally:
@@ -191,8 +207,8 @@ class EngineProcess:
                 with contextlib.suppress(OSError):
                     stream.close()
 
-    def _send(self, message: dict[str, Any]) -> None:
-        data = json.dumps(message, ensure_ascii=True).encode("ascii") + b"\n"
+    def _send(self, command: RunCommand | CancelCommand | Ping) -> None:
+        data = encode_command(command)
         if len(data) > MAX_REQUEST_BYTES:
             raise EngineError("The request to the engine is too long.", "Use shorter paths and fewer parameters.")
         stdin = self._popen.stdin
@@ -221,24 +237,29 @@ class EngineProcess:
             return None
         if item is None:
             raise self._ended()
-        if isinstance(item, ProtocolError):
-            raise item
-        envelope = parse_line(item)
+        try:
+            envelope = decode_event(item)
+        except ProtocolError as error:
+            raise EngineProtocolError(
+                f"The engine sent a message that is not valid and was stopped: {error}.",
+                "Repair the engine in Settings > Options > TerraSpore.",
+                code="ProtocolError",
+            ) from error
         if envelope is None:
             self._foreign += 1
             if self._foreign > _MAX_FOREIGN_LINES:
-                raise ProtocolError(
+                raise EngineProtocolError(
                     "The engine does not speak the machine protocol; it was stopped.",
                     "Repair the engine in Settings > Options > TerraSpore.",
                     code="ProtocolError",
                 )
-            listener.log(printable(item.decode("utf-8", "replace")))
+            listener.log(make_printable(item.decode("utf-8", "replace")))
         return envelope
 
     def _check_cancel(self, number: int, watch: _Watch, cancelled: Callable[[], bool]) -> None:
         if watch.cancel is None and cancelled():
             watch.cancel = time.monotonic()
-            self._send({"type": "cancel", "id": number})
+            self._send(CancelCommand(number))
         if watch.cancel is not None and time.monotonic() - watch.cancel > self.limits.cancel:
             self.kill()
             raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
@@ -262,7 +283,7 @@ class EngineProcess:
         # One ping at a time, so that a process that does not read cannot fill the pipe.
         if watch.ping <= watch.answer and now - watch.answer > min(2.0, self.limits.unresponsive / 3):
             watch.ping = now
-            self._send({"type": "ping"})
+            self._send(Ping())
 
     def _pass_log(self, listener: Listener) -> None:
         with contextlib.suppress(queue.Empty):
@@ -270,14 +291,10 @@ class EngineProcess:
                 listener.log(self._unlogged.get_nowait())
 
     def _read_stdout(self) -> None:
-        splitter = LineSplitter()
-        try:
-            for chunk in _chunks(self._popen.stdout):
-                for line in splitter.feed(chunk):
-                    self._items.put(line)
-        except ProtocolError as error:
-            self._items.put(error)
-            return
+        splitter = LineSplitter(MAX_EVENT_BYTES)
+        for chunk in _chunks(self._popen.stdout):
+            for line in splitter.feed(chunk):
+                self._items.put(line)
         self._items.put(None)
 
     def _read_stderr(self) -> None:
@@ -290,7 +307,7 @@ class EngineProcess:
         self._take_stderr(rest)
 
     def _take_stderr(self, line: bytes) -> None:
-        text = printable(line.decode("utf-8", "replace")).strip()
+        text = make_printable(line.decode("utf-8", "replace")).strip()
         if text:
             self._stderr.append(text)
             if self._unlogged.qsize() < _MAX_FOREIGN_LINES:

@@ -20,11 +20,11 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
+from ...engine.protocol.messages import Plan, Result
 from ..context import PluginContext
 from ..engine.environment import cache_folder, engine_missing
 from ..engine.errors import EngineCancelledError, EngineError
 from ..engine.models import ModelInfo
-from ..engine.protocol import Plan, Result
 from ..i18n import tr
 from ..layers.sources import FetchRequest, LayerSource, fetch, resolve_layer, with_crs
 from ..paths import icon_path

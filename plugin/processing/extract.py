@@ -14,8 +14,8 @@ from qgis.core import (
     QgsProcessingParameterBoolean,
 )
 
+from ...engine.protocol.messages import Result
 from ..engine.errors import EngineCancelledError, EngineError
-from ..engine.protocol import Result
 from ..i18n import tr
 from ..layers.results import Dress, load_beside, load_on_completion
 from ..unfinished import forget_run

@@ -6,8 +6,8 @@ import time
 
 from qgis.core import QgsProcessingFeedback
 
+from ...engine.protocol.messages import Event, Message, Plan, Progress
 from ..engine.process import Listener
-from ..engine.protocol import Event, Message, Plan, Progress
 from ..i18n import tr
 
 #: Share of the whole that each stage takes, in the order in which they come.

@@ -18,9 +18,9 @@ from conftest import COMMAND, ONNX, contents, names, unlocked
 from patience import Stopwatch, slowness, until, within
 from terraspore.engine.cli.cli_context import STOP_GRACE
 from terraspore.engine.fs.journal import find_unfinished
+from terraspore.engine.protocol.messages import Progress
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.process import EngineProcess, Launch, Limits, Listener
-from terraspore.plugin.engine.protocol import Progress
 
 CANCELS = int(os.environ.get("TERRASPORE_CANCELS", "50"))
 #: On an idle machine.

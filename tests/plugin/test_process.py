@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from patience import until, within
-from terraspore.plugin.engine.errors import EngineCancelledError, EngineError, EngineMissingError, ProtocolError
+from terraspore.engine.protocol.messages import Message, Plan, Progress
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError, EngineMissingError, EngineProtocolError
 from terraspore.plugin.engine.pool import EngineHost
 from terraspore.plugin.engine.process import EngineProcess, Launch, Limits, Listener
-from terraspore.plugin.engine.protocol import Message, Plan, Progress
 
 FAKE = Path(__file__).parent / "fake_engine.py"
 
@@ -126,13 +126,13 @@ def test_run_without_progress_is_ended_though_the_process_answers(impatient):
 
 
 def test_garbage_ends_the_process(engine):
-    with pytest.raises(ProtocolError, match="does not speak the machine protocol"):
+    with pytest.raises(EngineProtocolError, match="does not speak the machine protocol"):
         engine.run(["garbage"], Listener(), never)
     assert is_gone(engine.pid)
 
 
 def test_endless_line_ends_the_process_without_filling_memory(engine):
-    with pytest.raises(ProtocolError, match="more than 4194304 bytes"):
+    with pytest.raises(EngineProtocolError, match="more than 4194304 bytes"):
         engine.run(["huge"], Listener(), never)
     assert is_gone(engine.pid)
 
@@ -152,7 +152,7 @@ def test_endless_line_ends_the_process_without_filling_memory(engine):
 )
 def test_malformed_event_ends_the_process(engine, event):
     text = json.dumps(event)
-    with pytest.raises(ProtocolError):
+    with pytest.raises(EngineProtocolError):
         engine.run(["wrong", text], Listener(), never)
     assert is_gone(engine.pid)
 

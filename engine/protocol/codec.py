@@ -1,0 +1,316 @@
+"""Lines of bytes to checked messages, and back.
+
+Neither side trusts the other: the engine's process loads files from anywhere, and anything may be written to its stdin.
+Every line is limited in length, and every field is checked for type and range before it is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, Callable, cast
+
+from .messages import (
+    CancelCommand,
+    Command,
+    Envelope,
+    Event,
+    Failure,
+    Message,
+    Ping,
+    Plan,
+    Pong,
+    Progress,
+    Result,
+    RunCommand,
+    Stage,
+    SummaryValue,
+    UnknownCommand,
+)
+
+#: Longest command that the engine accepts, in bytes.
+MAX_COMMAND_BYTES = 1 << 20
+MAX_ARGUMENTS = 1000
+#: Longest argument in characters.
+MAX_ARGUMENT_LENGTH = 32_768
+#: Ids are whole numbers from 0 to this: what JSON numbers hold exactly in every language.
+MAX_ID = (1 << 53) - 1
+#: Longest event that is accepted, in bytes; the longest that the engine sends is a list of models (some 100 kB).
+MAX_EVENT_BYTES = 4 << 20
+#: Longest text that is shown or logged, in characters.
+MAX_TEXT_LENGTH = 4000
+#: Most outputs and summary values of a result.
+MAX_RESULT_ITEMS = 10_000
+#: Longest path of an output in characters.
+MAX_PATH_LENGTH = 32_768
+
+_COMMAND_FIELDS = {"run": {"type", "id", "arguments"}, "cancel": {"type", "id"}, "ping": {"type", "id"}}
+
+
+class ProtocolError(ValueError):
+    """A line is not a valid message. The text continues a sentence about the line, and quotes nothing of it."""
+
+
+class LineSplitter:
+    """Splits a stream of bytes into lines, with bounded memory.
+
+    A line that is longer than ``limit`` is returned as soon as that is known, cut to ``limit + 1`` bytes, so that the
+    decoder refuses it; the rest of it is dropped.
+
+    Args:
+        limit: longest line in bytes, without its end.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._pieces: list[bytes] = []
+        self._length = 0
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Take the next bytes and return the lines that they complete, without line ends and blank lines."""
+        lines: list[bytes] = []
+        *complete, rest = chunk.split(b"\n")
+        for piece in complete:
+            lines += self._append(piece)
+            if self._length <= self.limit:
+                lines.append(b"".join(self._pieces).rstrip(b"\r"))
+            self._pieces, self._length = [], 0
+        lines += self._append(rest)
+        return [line for line in lines if line.strip()]
+
+    def flush(self) -> list[bytes]:
+        """Return what the stream ended with, where it lacks a line end."""
+        return self.feed(b"\n")
+
+    def _append(self, piece: bytes) -> list[bytes]:
+        """Add to the current line; return it where it has just become too long."""
+        if self._length > self.limit or not piece:
+            return []
+        self._pieces.append(piece[: self.limit + 1 - self._length])
+        self._length += len(self._pieces[-1])
+        return [b"".join(self._pieces)] if self._length > self.limit else []
+
+
+def encode_command(command: RunCommand | CancelCommand | Ping) -> bytes:
+    """Encode a command as one line, with its line end."""
+    values = {name: value for name, value in dataclasses.asdict(command).items() if value is not None}
+    return json.dumps({"type": command.type, **values}, ensure_ascii=True).encode("ascii") + b"\n"
+
+
+def decode_command(line: bytes) -> Command:
+    """Decode one line of the engine's stdin.
+
+    Raises:
+        ProtocolError: the line is too long, not a JSON object with a type, or has a missing, unknown or wrong field.
+    """
+    _check_length(line, MAX_COMMAND_BYTES)
+    value = _parse_object(line)
+    kind = value["type"]
+    if not isinstance(kind, str):
+        raise ProtocolError("it is not an object with a type")
+    if kind not in _COMMAND_FIELDS:
+        return UnknownCommand("".join(letter if letter.isprintable() else "?" for letter in kind[:40]))
+    if not set(value) <= _COMMAND_FIELDS[kind]:
+        raise ProtocolError(f"it has other fields than {', '.join(sorted(_COMMAND_FIELDS[kind]))}")
+    if kind == "ping":
+        return Ping(_optional(_id, value, "id"))
+    if kind == "cancel":
+        return CancelCommand(_id(value, "id"))
+    return RunCommand(_id(value, "id"), _arguments(value.get("arguments")))
+
+
+def encode_event(event: Event) -> str:
+    """Encode an event as one line, without its line end."""
+    return _dump({"type": event.type, **dataclasses.asdict(event)})
+
+
+def encode_envelope(envelope: Envelope) -> str:
+    """Encode an event with its id as one line, without its line end."""
+    return _dump({"type": envelope.event.type, **dataclasses.asdict(envelope.event), "id": envelope.id})
+
+
+def decode_event(line: bytes) -> Envelope | None:
+    """Decode one line of the engine's stdout.
+
+    Returns:
+        The event, or None for a line that is not a JSON object with a type (a library printed it), and for an event of
+        a type that this version does not know.
+
+    Raises:
+        ProtocolError: the line is too long, or a field of the event is missing or wrong.
+    """
+    _check_length(line, MAX_EVENT_BYTES)
+    try:
+        value = _parse_object(line)
+    except ProtocolError:
+        return None
+    kind = value["type"]
+    if not isinstance(kind, str):
+        raise ProtocolError("its type is not a text")
+    decoder = _EVENT_DECODERS.get(kind)
+    if decoder is None:
+        return None
+    return Envelope(decoder(value), _optional(_id, value, "id"))
+
+
+def make_printable(text: str) -> str:
+    """Cut ``text`` to ``MAX_TEXT_LENGTH`` and replace control characters, except line ends, by spaces."""
+    printable = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text[:MAX_TEXT_LENGTH])
+    return printable + "…" if len(text) > MAX_TEXT_LENGTH else printable
+
+
+def _dump(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=True, allow_nan=False, default=_encode_path)
+
+
+def _encode_path(value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not part of the machine protocol")
+
+
+def _check_length(line: bytes, limit: int) -> None:
+    if len(line) > limit:
+        raise ProtocolError(f"it has more than {limit} bytes")
+
+
+def _parse_object(line: bytes) -> dict[str, Any]:
+    """Parse a JSON object that has a type."""
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ProtocolError("its values are nested too deeply") from None
+    except ValueError as error:
+        raise ProtocolError(f"it is not JSON ({type(error).__name__})") from None
+    if not isinstance(value, dict) or "type" not in value:
+        raise ProtocolError("it is not an object with a type")
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    """Refuse NaN and Infinity, which Python's parser takes and JSON does not know."""
+    raise ValueError(f"{name} is not JSON")
+
+
+def _arguments(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(argument, str) for argument in value):
+        raise ProtocolError("its arguments are not a list of texts")
+    if len(value) > MAX_ARGUMENTS or any(len(argument) > MAX_ARGUMENT_LENGTH for argument in value):
+        raise ProtocolError("its arguments are too many or too long")
+    for argument in value:
+        try:  # file names of any bytes are right (surrogateescape); lone surrogates and NUL are not
+            encoded = argument.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            encoded = b"\0"
+        if b"\0" in encoded:
+            raise ProtocolError("one of its arguments holds characters that no command line can hold")
+    return tuple(value)
+
+
+def _decode_plan(value: dict[str, Any]) -> Plan:
+    return Plan(
+        tiles=_count(value, "tiles"),
+        width=_count(value, "width"),
+        height=_count(value, "height"),
+        resolution=_number(value, "resolution"),
+        tile=_count(value, "tile"),
+        overlap=_count(value, "overlap"),
+        model=_text(value, "model"),
+        runtime=_text(value, "runtime"),
+        device=_text(value, "device"),
+        reason=_text(value, "reason"),
+        memory_bytes=_count(value, "memory_bytes"),
+        seconds=_optional(_number, value, "seconds"),
+    )
+
+
+def _decode_progress(value: dict[str, Any]) -> Progress:
+    done, total = _count(value, "done"), _count(value, "total")
+    return Progress(
+        stage=cast(Stage, _text(value, "stage")),  # a stage of a later version is shown by its name
+        done=min(done, total),
+        total=total,
+        rate=_optional(_number, value, "rate"),
+        eta=_optional(_number, value, "eta"),
+    )
+
+
+def _decode_message(value: dict[str, Any]) -> Message:
+    return Message(text=_text(value, "text"), level="warning" if value.get("level") == "warning" else "info")
+
+
+def _decode_result(value: dict[str, Any]) -> Result:
+    outputs, summary = value.get("outputs"), value.get("summary")
+    if not isinstance(outputs, dict) or not isinstance(summary, dict):
+        raise ProtocolError("its outputs or its summary are missing")
+    if len(outputs) + len(summary) > MAX_RESULT_ITEMS:
+        raise ProtocolError("its outputs and summary are too many")
+    for path in outputs.values():
+        if not isinstance(path, str) or not path or "\0" in path or len(path) > MAX_PATH_LENGTH:
+            raise ProtocolError("one of its outputs is not a path")
+    return Result(
+        outputs={make_printable(role): path for role, path in outputs.items()},
+        summary={make_printable(name): _summary_value(entry) for name, entry in summary.items()},
+        seconds=_number(value, "seconds"),
+        text=_text(value, "text"),
+    )
+
+
+def _summary_value(value: object) -> SummaryValue:
+    if isinstance(value, str):
+        return make_printable(value)
+    if value is None or isinstance(value, bool):
+        return value
+    if not isinstance(value, (int, float)) or not abs(value) < 1e300:
+        raise ProtocolError("its summary holds a value that is neither a text nor a number")
+    return value
+
+
+def _decode_failure(value: dict[str, Any]) -> Failure:
+    exit_code = value.get("exit_code", 1)
+    if isinstance(exit_code, bool) or not isinstance(exit_code, int):
+        raise ProtocolError("its exit_code is not a whole number")
+    return Failure(_text(value, "code"), _text(value, "text"), _optional(_text, value, "hint"), exit_code)
+
+
+_EVENT_DECODERS: dict[str, Callable[[dict[str, Any]], Event]] = {
+    Plan.type: _decode_plan,
+    Progress.type: _decode_progress,
+    Message.type: _decode_message,
+    Result.type: _decode_result,
+    Failure.type: _decode_failure,
+    Pong.type: lambda _value: Pong(),
+}
+
+
+def _id(value: dict[str, Any], name: str) -> int:
+    number = value.get(name)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= MAX_ID:
+        raise ProtocolError(f"its {name} is not a whole number from 0 to {MAX_ID}")
+    return number
+
+
+def _text(value: dict[str, Any], name: str) -> str:
+    text = value.get(name)
+    if not isinstance(text, str):
+        raise ProtocolError(f"its {name} is not a text")
+    return make_printable(text)
+
+
+def _number(value: dict[str, Any], name: str) -> float:
+    number = value.get(name)
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < 1e15:
+        raise ProtocolError(f"its {name} is not a number from 0 to 1e15")
+    return float(number)
+
+
+def _count(value: dict[str, Any], name: str) -> int:
+    number = _number(value, name)
+    if not number.is_integer():
+        raise ProtocolError(f"its {name} is not a whole number")
+    return int(number)
+
+
+def _optional(read: Callable[[dict[str, Any], str], Any], value: dict[str, Any], name: str) -> Any:
+    return None if value.get(name) is None else read(value, name)
