@@ -13,11 +13,11 @@ from qgis.PyQt.QtCore import QDateTime, QLocale
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 
 from ..__about__ import __version__
-from ..engine.fs.journal import Unfinished, find_unfinished, remove_leftovers
+from ..engine.fs.journal import UnfinishedRun, find_unfinished_run, remove_unfinished_run
 from .i18n import tr
 
 
-def unfinished_run(output: str, image: Path | None = None) -> Unfinished | None:
+def unfinished_run(output: str, image: Path | None = None) -> UnfinishedRun | None:
     """The run of ``output`` that can go on; None where there is none.
 
     Args:
@@ -26,7 +26,7 @@ def unfinished_run(output: str, image: Path | None = None) -> Unfinished | None:
     """
     if not output or output == QgsProcessing.TEMPORARY_OUTPUT:
         return None
-    found = find_unfinished(Path(output).absolute(), __version__)
+    found = find_unfinished_run(Path(output).absolute(), __version__)
     if found is None or found.changed is not None or (image is not None and found.image != image):
         return None
     return found
@@ -34,10 +34,10 @@ def unfinished_run(output: str, image: Path | None = None) -> Unfinished | None:
 
 def forget_run(output: Path) -> None:
     """Remove what a run of ``output`` left that the person cancelled and that had to be ended by force."""
-    remove_leftovers(output)
+    remove_unfinished_run(output)
 
 
-def percent(run: Unfinished) -> int:
+def percent(run: UnfinishedRun) -> int:
     """How much of ``run`` is finished, rounded down, so that 100 is never said."""
     return int(100 * run.fraction)
 
@@ -50,7 +50,7 @@ class ResumeQuestion(QMessageBox):
         parent: the dialog.
     """
 
-    def __init__(self, run: Unfinished, parent: QWidget | None = None) -> None:
+    def __init__(self, run: UnfinishedRun, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("terraspore-resume")
         self.setWindowTitle("TerraSpore")

@@ -19,7 +19,7 @@ import click
 from ..concurrency import start_thread
 from ..context import Cancellation, JsonReporter, Reporter, RunContext
 from ..errors import Cancelled
-from ..fs.atomic import remove_abandoned
+from ..fs.atomic import run_abort_cleanups
 from ..protocol.messages import Failure, Result
 
 
@@ -186,7 +186,7 @@ def stop_watch(
             if finished.wait(_POLL):
                 return
         if not finished.wait(grace):
-            remove_abandoned()
+            run_abort_cleanups()
             failure = Failure.from_error(Cancelled("Cancelled; nothing was written."))
             reporter.emit(failure)
             os._exit(failure.exit_code)

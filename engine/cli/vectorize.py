@@ -12,7 +12,7 @@ import click
 
 from ..context import RunContext
 from ..errors import ParameterError
-from ..fs.lock import claim_outputs
+from ..fs.lock import lock_outputs
 from ..protocol.messages import Result
 from .cli_context import json_option, run_reported
 
@@ -139,17 +139,17 @@ def _run(as_json: bool, work: Callable[..., Result], job: Job, words: dict[str, 
 
     def alone(context: RunContext) -> Result:
         """Vectorize while no other run writes the output."""
-        with claim_outputs(job.raster, [job.output]):
+        with lock_outputs([job.output], [job.raster]):
             return work(job, words, context)
 
     run_reported(as_json, alone)
 
 
 def _auto(job: Job, words: dict[str, Any], context: RunContext) -> Result:
-    from ..raster.probability import open_raster, shows_classes
+    from ..raster.probability import has_class_values, open_raster
 
     with open_raster(job.raster) as dataset:
-        classes = shows_classes(dataset, job.band)
+        classes = has_class_values(dataset, job.band)
     work = _landcover if classes else _roads
     return work(job, words, context)
 

@@ -51,19 +51,19 @@ def atomic_output(final: Path, verify: Callable[[Path], None] | None = None) -> 
         OutputError: the output cannot be written.
         DiskFullError: there is no space left for it.
     """
-    check_target(final)
-    with temporary_file(final) as partial:
+    check_output_path(final)
+    with temp_output(final) as partial:
         try:
             yield partial
             if verify is not None:
                 verify(partial)
             _publish(partial, final)
         except OSError as error:
-            raise as_output_error(error, final, family_size(partial)) from error
+            raise translate_os_error(error, final, measure_with_sidecars(partial)) from error
 
 
 @contextmanager
-def temporary_file(target: Path, suffix: str | None = None) -> Iterator[Path]:
+def temp_output(target: Path, suffix: str | None = None) -> Iterator[Path]:
     """A path beside ``target`` for something that is made on the way to it.
 
     It and its side files are gone at the end of the block. What processes that died have left of ``target`` goes, too.
@@ -72,14 +72,14 @@ def temporary_file(target: Path, suffix: str | None = None) -> Iterator[Path]:
         target: the output.
         suffix: of the path; that of ``target`` unless given.
     """
-    sweep_partials(target)
-    path = partial_path(target, suffix)
+    remove_stale_temp_files(target)
+    path = temp_path(target, suffix)
 
     def remove() -> None:
         _remove_family(path)
 
     _active.add(path)
-    with removed_when_abandoned(remove):
+    with cleanup_on_abort(remove):
         try:
             yield path
         finally:
@@ -87,7 +87,7 @@ def temporary_file(target: Path, suffix: str | None = None) -> Iterator[Path]:
             _active.discard(path)
 
 
-def sweep_partials(target: Path) -> None:
+def remove_stale_temp_files(target: Path) -> None:
     """Remove the temporary files of ``target`` whose writers are dead; those of the living stay."""
     begin = f"{hidden_stem(target)}.{_MARK}-"
     with suppress(OSError):  # what cannot be removed hinders nobody
@@ -98,7 +98,7 @@ def sweep_partials(target: Path) -> None:
 
 
 @contextmanager
-def removed_when_abandoned(remove: Callable[[], None]) -> Iterator[None]:
+def cleanup_on_abort(remove: Callable[[], None]) -> Iterator[None]:
     """Have ``remove`` called where the process has to end inside of the block, without leaving it."""
     _removals.append(remove)
     try:
@@ -107,14 +107,14 @@ def removed_when_abandoned(remove: Callable[[], None]) -> Iterator[None]:
         _removals.remove(remove)
 
 
-def remove_abandoned() -> None:
+def run_abort_cleanups() -> None:
     """Remove everything that is unfinished. For a process that ends in the next moment, whatever its threads do."""
     for remove in tuple(_removals):
         with suppress(OSError):
             remove()
 
 
-def check_target(path: Path, *, overwrite: bool = True, needed_bytes: int = 0) -> None:
+def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int = 0) -> None:
     """Raise, before any work, where ``path`` could not be written at the end.
 
     Args:
@@ -130,7 +130,7 @@ def check_target(path: Path, *, overwrite: bool = True, needed_bytes: int = 0) -
         _check_place(path, overwrite)
         free = shutil.disk_usage(path.parent).free
     except OSError as error:
-        raise as_output_error(error, path) from error
+        raise translate_os_error(error, path) from error
     if free < needed_bytes:
         raise DiskFullError(
             f"The output {path} needs {_size(needed_bytes)} or more, but its disk has {free / 1e6:.1f} MB free.",
@@ -138,7 +138,7 @@ def check_target(path: Path, *, overwrite: bool = True, needed_bytes: int = 0) -
         )
 
 
-def partial_path(target: Path, suffix: str | None = None) -> Path:
+def temp_path(target: Path, suffix: str | None = None) -> Path:
     """A new temporary name beside ``target``, hidden, with the same suffix and never longer than 140 bytes.
 
     It names the process, so that others can tell whether its writer is alive.
@@ -147,7 +147,7 @@ def partial_path(target: Path, suffix: str | None = None) -> Path:
     return target.with_name(f"{hidden_stem(target)}.{_MARK}-{os.getpid()}-{secrets.token_hex(4)}{ending[:16]}")
 
 
-def as_output_error(error: OSError, path: Path, needed_bytes: int = 0) -> OutputError:
+def translate_os_error(error: OSError, path: Path, needed_bytes: int = 0) -> OutputError:
     """The sentence for ``error``, which happened while ``path`` was written.
 
     Args:
@@ -156,13 +156,13 @@ def as_output_error(error: OSError, path: Path, needed_bytes: int = 0) -> Output
         needed_bytes: how much space it takes, at least; 0 where that is not known.
     """
     if error.errno in _NO_SPACE:
-        return disk_full(path, needed_bytes)
+        return make_disk_full_error(path, needed_bytes)
     reason = error.strerror or str(error)
     return OutputError(f"The output {path} cannot be written: {reason}.")
 
 
-def disk_full(path: Path, needed_bytes: int) -> DiskFullError:
-    """The error for an output that did not fit; ``needed_bytes`` as for ``as_output_error``."""
+def make_disk_full_error(path: Path, needed_bytes: int) -> DiskFullError:
+    """The error for an output that did not fit; ``needed_bytes`` as for ``translate_os_error``."""
     needs = f"; it needs {_size(needed_bytes)} or more" if needed_bytes else ""
     return DiskFullError(
         f"The disk is full: {path} could not be written completely{needs}.",
@@ -174,7 +174,7 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{max(count, 1e5) / 1e6:.1f} MB"
 
 
-def is_full(folder: Path) -> bool:
+def is_disk_full(folder: Path) -> bool:
     """Whether the disk of ``folder`` has no room worth mentioning: what failed there, failed for that."""
     try:
         return shutil.disk_usage(folder).free < _LITTLE
@@ -198,7 +198,7 @@ def _check_place(path: Path, overwrite: bool) -> None:
     for ending in _STALE_ENDINGS:  # a name may be short enough for the file, and too long for what lies beside it
         path.with_name(path.name + ending).exists()
     # Permissions alone do not tell (network shares, read-only mounts): only writing does.
-    probe = partial_path(path)
+    probe = temp_path(path)
     try:
         probe.touch(exist_ok=False)
     finally:
@@ -226,7 +226,7 @@ def _family(partial: Path) -> list[Path]:
     return sorted(entry for entry in partial.parent.iterdir() if entry.name.startswith(partial.stem))
 
 
-def family_size(partial: Path) -> int:
+def measure_with_sidecars(partial: Path) -> int:
     """Bytes of ``partial`` and its side files, as far as they are there."""
     sizes = []
     with suppress(OSError):

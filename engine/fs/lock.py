@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputBusyError, ParameterError
-from .atomic import as_output_error, check_target, removed_when_abandoned, sweep_partials
+from .atomic import check_output_path, cleanup_on_abort, remove_stale_temp_files, translate_os_error
 from .paths import hidden_path
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -39,7 +39,7 @@ else:
 
 
 @contextmanager
-def lock_outputs(targets: Sequence[Path]) -> Iterator[None]:
+def lock_paths(targets: Sequence[Path]) -> Iterator[None]:
     """Keep other runs from writing ``targets`` during the block.
 
     Raises:
@@ -48,7 +48,9 @@ def lock_outputs(targets: Sequence[Path]) -> Iterator[None]:
     """
     with ExitStack() as stack:
         for target in targets:
-            stack.enter_context(_locked(lock_path(target), target, f"The output {target}", "choose another output"))
+            stack.enter_context(
+                _locked(lock_file_path(target), target, f"The output {target}", "choose another output")
+            )
         yield
 
 
@@ -64,7 +66,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         yield
 
 
-def lock_path(target: Path) -> Path:
+def lock_file_path(target: Path) -> Path:
     """The lock file of an output; it is there while a run writes the output, or after a crash."""
     return hidden_path(target, "lock")
 
@@ -72,7 +74,7 @@ def lock_path(target: Path) -> Path:
 def is_locked(target: Path) -> bool:
     """Whether a living run is writing ``target``."""
     try:
-        handle = os.open(lock_path(target), os.O_RDWR)
+        handle = os.open(lock_file_path(target), os.O_RDWR)
     except OSError:
         return False
     try:
@@ -89,13 +91,13 @@ def _locked(path: Path, target: Path, what: str, advice: str) -> Iterator[None]:
     try:
         handle = _acquire(path)
     except OSError as error:
-        raise as_output_error(error, target) from error
+        raise translate_os_error(error, target) from error
     if handle is None:
         raise OutputBusyError(
             f"{what} is being written by another run{_owner(path)}.", f"Wait for its end, cancel it, or {advice}."
         )
     release = _releasing(path, handle)
-    with removed_when_abandoned(release):
+    with cleanup_on_abort(release):
         try:
             yield
         finally:
@@ -160,26 +162,27 @@ def _owner(path: Path) -> str:
 
 
 @contextmanager
-def claim_outputs(source: Path, outputs: Sequence[Path | None]) -> Iterator[None]:
-    """Have ``outputs`` for this run alone during the block.
+def lock_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path]) -> Iterator[None]:
+    """Acquire exclusive access to the output files and remove stale temporary files.
 
     Args:
-        source: the file that they are made from, which none of them may be.
-        outputs: the files that will be written; None stands for one that is not wanted.
+        outputs: the files that will be written; None stands for an optional output that is not written.
+        inputs: the files that the outputs are made from.
 
     Raises:
-        ParameterError: one is the source itself, or is named twice.
-        OutputError: one cannot be written, or is being written by another run.
+        ParameterError: an output is one of the inputs, or is given twice.
+        OutputError: an output cannot be written, or is being written by another run.
     """
     paths = [path for path in outputs if path is not None]
     resolved = [path.resolve() for path in paths]
-    for path, place in zip(paths, resolved, strict=True):
-        if place == source.resolve():
+    sources = {path.resolve() for path in inputs}
+    for path, real in zip(paths, resolved, strict=True):
+        if real in sources:
             raise ParameterError(f"The output {path} is the input itself.")
-        if resolved.count(place) > 1:
+        if resolved.count(real) > 1:
             raise ParameterError(f"The output {path} is named twice.")
-        check_target(path)
-    with lock_outputs(paths):
+        check_output_path(path)
+    with lock_paths(paths):
         for path in paths:
-            sweep_partials(path)
+            remove_stale_temp_files(path)
         yield

@@ -7,12 +7,43 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ModelError
 
 _CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """What tells that a file is still the one that it was.
+
+    Attributes:
+        path: absolute path.
+        size: bytes.
+        modified: time of the last change, nanoseconds.
+        inode: its number in the file system.
+    """
+
+    path: str
+    size: int
+    modified: int
+    inode: int
+
+    @classmethod
+    def from_path(cls, path: Path) -> FileIdentity:
+        """The present identity of ``path``; ``OSError`` where it is not there."""
+        status = path.stat()
+        return cls(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)  # noqa: PTH100 (no links)
+
+    def is_current(self) -> bool:
+        """Whether the file is there and unchanged."""
+        try:
+            return FileIdentity.from_path(Path(self.path)) == self
+        except (OSError, ValueError):
+            return False
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Cancelled, DiskFullError, OutputError
-from .atomic import as_output_error
+from .atomic import translate_os_error
 
 _HEADER = struct.Struct("<cQ")  # the kind of a part, and its bytes as packed
 _ZLIB, _WORDS = b"z", b"w"
@@ -33,7 +33,7 @@ _CHUNK = 1 << 20
 _WORD = 8
 
 
-def pack(parts: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
+def compress_buffers(parts: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
     """The packed ``parts``, one after the other, in pieces that are to be written in turn."""
     for part in parts:
         plain = part.cast("B")
@@ -42,8 +42,8 @@ def pack(parts: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
         yield from pieces
 
 
-def unpack(data: bytes, sizes: Sequence[int]) -> list[bytes] | None:
-    """The parts, of ``sizes`` bytes, that ``data`` holds as ``pack`` gives them; None where it holds anything else."""
+def decompress_buffers(data: bytes, sizes: Sequence[int]) -> list[bytes] | None:
+    """Restore buffers of ``sizes`` bytes from the output of ``compress_buffers``; None if ``data`` is anything else."""
     parts, place = [], 0
     for size in sizes:
         if len(data) < place + _HEADER.size:
@@ -102,10 +102,10 @@ def _filled(body: memoryview, size: int) -> bytes | None:
 
 #: Side of a block.
 BLOCK = 256
-Bytes = NDArray[np.uint8]
+UInt8Array = NDArray[np.uint8]
 
 
-class RowStore:
+class RowSpool:
     """One band of bytes, appended from top to bottom by one thread and read by others; a context manager.
 
     Args:
@@ -120,7 +120,7 @@ class RowStore:
     def __init__(self, path: Path, shape: tuple[int, int], final: Path) -> None:
         self.shape = shape
         self._final, self._across = final, -(-shape[1] // BLOCK)
-        self._band: Bytes = np.zeros((BLOCK, self._across * BLOCK), np.uint8)
+        self._band: UInt8Array = np.zeros((BLOCK, self._across * BLOCK), np.uint8)
         self._filled = self._rows = 0
         self._broken = False
         self._change = threading.Condition()
@@ -131,9 +131,9 @@ class RowStore:
             self._reader: BinaryIO = path.open("rb", buffering=0)
             self._writer.truncate(size)
         except OSError as error:
-            raise as_output_error(error, final, size) from error
+            raise translate_os_error(error, final, size) from error
 
-    def __enter__(self) -> RowStore:
+    def __enter__(self) -> RowSpool:
         """Nothing more to do: the file is open."""
         return self
 
@@ -141,12 +141,12 @@ class RowStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file; who still waits for rows gets ``Cancelled``."""
-        self.give_up()
+        self.abort()
         with self._reading:
             self._reader.close()
         self._writer.close()
 
-    def append(self, rows: Bytes) -> None:
+    def append(self, rows: UInt8Array) -> None:
         """Add ``rows`` (rows, columns).
 
         Raises:
@@ -160,13 +160,13 @@ class RowStore:
             if self._filled == BLOCK or self._rows + self._filled == height:
                 self._flush()
 
-    def give_up(self) -> None:
+    def abort(self) -> None:
         """Tell who waits for rows that no more will come; after the last row it changes nothing."""
         with self._change:
             self._broken = self._rows < self.shape[0]
             self._change.notify_all()
 
-    def read(self, row: int, col: int, height: int, width: int) -> Bytes:
+    def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """A window (height, width) that lies within the raster, once its rows are there.
 
         Raises:
@@ -200,7 +200,7 @@ class RowStore:
                 self._writer.seek((self._rows // BLOCK * self._across + begin) * BLOCK**2)
                 self._write(blocks[begin:end].data.cast("B"))
         except OSError as error:
-            raise as_output_error(error, self._final, self.shape[0] * self.shape[1]) from error
+            raise translate_os_error(error, self._final, self.shape[0] * self.shape[1]) from error
         with self._change:
             self._rows += self._filled
             self._change.notify_all()
@@ -210,7 +210,7 @@ class RowStore:
         while data:
             data = data[self._writer.write(data) or 0 :]
 
-    def _read_blocks(self, place: int, blocks: Bytes) -> None:
+    def _read_blocks(self, place: int, blocks: UInt8Array) -> None:
         data = blocks.data.cast("B")
         try:
             with self._reading:
@@ -225,7 +225,7 @@ class RowStore:
 
 
 @dataclass(frozen=True)
-class Parked:
+class SpooledArray:
     """Where an array lies in the file."""
 
     offset: int
@@ -233,7 +233,7 @@ class Parked:
     shape: tuple[int, ...]
 
 
-class Spill:
+class ArraySpool:
     """A temporary file without a name, made when it is first needed.
 
     Args:
@@ -246,13 +246,13 @@ class Spill:
         self._file: IO[bytes] | None = None
         self.written = 0
 
-    def __enter__(self) -> Spill:
+    def __enter__(self) -> ArraySpool:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._stack.close()
 
-    def put(self, arrays: Sequence[NDArray[Any]]) -> list[Parked]:
+    def append(self, arrays: Sequence[NDArray[Any]]) -> list[SpooledArray]:
         """Write arrays.
 
         Raises:
@@ -265,7 +265,7 @@ class Spill:
             parked = []
             self._file.seek(self.written)
             for array in arrays:
-                parked.append(Parked(self.written, array.dtype, array.shape))
+                parked.append(SpooledArray(self.written, array.dtype, array.shape))
                 self.written += self._file.write(np.ascontiguousarray(array).data)
             self._file.flush()
         except OSError as error:
@@ -275,7 +275,7 @@ class Spill:
             raise OutputError(f"Temporary data cannot be written in {where}: {error.strerror}.") from error
         return parked
 
-    def get(self, parked: Sequence[Parked]) -> list[NDArray[Any]]:
+    def read(self, parked: Sequence[SpooledArray]) -> list[NDArray[Any]]:
         """Read arrays again."""
         assert self._file is not None
         found = []

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster.pixels import Mask
+from ..raster.bands import Mask
 from ..raster.reader import reflect
 from ..tiling.blend import Floats
 from ..tiling.block import Block, compute_block

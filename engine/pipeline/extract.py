@@ -10,14 +10,14 @@ from typing import Any
 
 from ..context import RunContext
 from ..errors import Cancelled, ParameterError
-from ..fs.atomic import atomic_output, check_target, removed_when_abandoned, temporary_file
-from ..fs.lock import claim_outputs
-from ..fs.spool import RowStore
+from ..fs.atomic import atomic_output, check_output_path, cleanup_on_abort, temp_output
+from ..fs.lock import lock_outputs
+from ..fs.spool import RowSpool
 from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
 from ..raster.grid import Grid
-from ..raster.probability import Bytes
-from ..raster.writer import Layout, RowWriter, class_layout, probability_layout
+from ..raster.probability import UInt8Array
+from ..raster.writer import RasterLayout, RowWriter, make_class_layout, make_probability_layout
 from ..vector.roads.options import RoadOptions
 from .plan import Prepared, prepare
 from .preload import RoadLibraries
@@ -53,8 +53,8 @@ def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunC
     """
     start = context.clock()
     with ExitStack() as stack:
-        stack.enter_context(claim_outputs(request.image.image, [request.output, request.probability]))
-        rows = stack.enter_context(temporary_file(request.output, ".rows"))
+        stack.enter_context(lock_outputs([request.output, request.probability], [request.image.image]))
+        rows = stack.enter_context(temp_output(request.output, ".rows"))
         libraries = RoadLibraries()
         with prepare(request.image, "roads", libraries.beside(open_session), context) as run:
             threshold = run.model.card.threshold if request.threshold is None else request.threshold
@@ -65,7 +65,7 @@ def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunC
             log = stack.enter_context(
                 kept_for_resume(run, fingerprint, request.output, resume=request.resume, context=context)
             )
-            store = stack.enter_context(RowStore(rows, (run.grid.height, run.grid.width), request.output))
+            store = stack.enter_context(RowSpool(rows, (run.grid.height, run.grid.width), request.output))
             live = stack.enter_context(
                 live_roads(run, request, options, libraries=libraries, store=store, context=context)
             )
@@ -110,7 +110,7 @@ def extract_classes(
     if main is None:
         raise ParameterError("No output is named.")
     with ExitStack() as stack:
-        stack.enter_context(claim_outputs(request.image.image, wanted))
+        stack.enter_context(lock_outputs(wanted, [request.image.image]))
         classes, confidence = request.classes, request.confidence
         if request.output is not None:
             classes = classes or _temporary(request.output, "classes", stack)
@@ -143,9 +143,9 @@ def _write_probability(
     with ExitStack() as stack:
         writes = [also]
         if path is not None:
-            writes.append(stack.enter_context(_raster(path, path, run.grid, probability_layout(names, run.tags))))
+            writes.append(stack.enter_context(_raster(path, path, run.grid, make_probability_layout(names, run.tags))))
 
-        def write(rows: Bytes) -> None:
+        def write(rows: UInt8Array) -> None:
             for each in writes:
                 each(rows)
 
@@ -165,15 +165,15 @@ def _write_classes(
     names, colours = class_table(card)
     with ExitStack() as stack:
 
-        def writer(path: Path | None, layout: Layout, kept: Path | None) -> Write | None:
+        def writer(path: Path | None, layout: RasterLayout, kept: Path | None) -> Write | None:
             if path is None:
                 return None
             return stack.enter_context(_raster(path, kept or request.output or path, run.grid, layout))
 
-        write_classes = writer(paths[0], class_layout(names, colours, run.tags), request.classes)
-        write_confidence = writer(paths[1], probability_layout(["confidence"], run.tags), request.confidence)
+        write_classes = writer(paths[0], make_class_layout(names, colours, run.tags), request.classes)
+        write_confidence = writer(paths[1], make_probability_layout(["confidence"], run.tags), request.confidence)
         layers = [entry.name for entry in card.classes]
-        write_all = writer(request.probability, probability_layout(layers, run.tags), request.probability)
+        write_all = writer(request.probability, make_probability_layout(layers, run.tags), request.probability)
         products: list[Product] = []
         if write_classes or write_confidence:
             ids = [entry.id for entry in card.classes]
@@ -231,7 +231,7 @@ def _vectorize(
 
 
 @contextmanager
-def _raster(path: Path, final: Path, grid: Grid, layout: Layout) -> Iterator[Write]:
+def _raster(path: Path, final: Path, grid: Grid, layout: RasterLayout) -> Iterator[Write]:
     """A raster that reads back as it was written.
 
     Args:
@@ -262,7 +262,7 @@ def _check_space(grid: Grid, bands: Mapping[Path, int], main: Path, plain: int =
     for path, count in bands.items():
         needed[next((one for one in needed if one.parent == path.parent), path)] += count * pixels // _COMPRESSION
     for path, size in needed.items():
-        check_target(path, needed_bytes=size)
+        check_output_path(path, needed_bytes=size)
 
 
 @contextmanager
@@ -277,7 +277,7 @@ def _removed_on_cancel(rasters: Sequence[Path | None]) -> Iterator[None]:
             path.unlink(missing_ok=True)
             path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
 
-    with removed_when_abandoned(remove):
+    with cleanup_on_abort(remove):
         try:
             yield
         except Cancelled:
@@ -287,7 +287,7 @@ def _removed_on_cancel(rasters: Sequence[Path | None]) -> Iterator[None]:
 
 def _temporary(output: Path, role: str, stack: ExitStack) -> Path:
     """A name for a raster beside ``output`` that is removed at the end."""
-    return stack.enter_context(temporary_file(output, f".{role}.tif"))
+    return stack.enter_context(temp_output(output, f".{role}.tif"))
 
 
 def _outputs(paths: Mapping[str, Path | None]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..raster.reader import View
+from ..raster.reader import ImageView
 from ..tiling.layout import TilePlan
 
 
@@ -20,7 +20,7 @@ class Work:
         batch: tiles per call of the network.
     """
 
-    view: View
+    view: ImageView
     plan: TilePlan
     bands: int
     classes: int

@@ -18,10 +18,10 @@ from ..errors import ModelError, ParameterError
 from ..models.card import ModelCard, Task
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
+from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
-from ..raster.grid import Grid, make_grid, restrict
-from ..raster.pixels import choose_bands
-from ..raster.reader import View
+from ..raster.grid import Grid, crop_to_extent, make_grid
+from ..raster.reader import ImageView
 from ..raster.stretch import Stretch, estimate_stretch
 from ..raster.writer import BLOCK
 from ..runtimes.base import PredictEach, Probabilities, Session, one_by_one
@@ -184,14 +184,18 @@ def prepare(request: ImageRequest, task: Task, open_session: OpenSession, contex
         yield prepared
 
 
-def _look(request: ImageRequest, model: Model, source: Source) -> tuple[View, TilePlan]:
+def _look(request: ImageRequest, model: Model, source: Source) -> tuple[ImageView, TilePlan]:
     """How the image is seen, and the tiles over it."""
     card = model.card
     grid = make_grid(
-        source.crs, source.transform, (source.width, source.height), source.pixel, request.resolution or card.resolution
+        source.crs,
+        source.transform,
+        (source.width, source.height),
+        source.pixel_size,
+        request.resolution or card.resolution,
     )
     if request.extent is not None:
-        grid = restrict(grid, request.extent)
+        grid = crop_to_extent(grid, request.extent)
     tile = request.tile if request.tile is not None else card.tile
     overlap = request.overlap if request.overlap is not None else min(card.overlap, tile // 2)
     area = None
@@ -200,7 +204,7 @@ def _look(request: ImageRequest, model: Model, source: Source) -> tuple[View, Ti
     plan = make_plan(grid.width, grid.height, tile, overlap, card.multiple)
     bands = choose_bands(source, request.bands, card.bands)
     stretch = _stretch(model, source) and estimate_stretch(source, bands)
-    return View(source, grid, bands, stretch or None, card.dtype, area), plan
+    return ImageView(source, grid, bands, stretch or None, card.dtype, area), plan
 
 
 def _look_at_area(request: ImageRequest, grid: Grid, margin: int) -> tuple[Grid, Area]:
@@ -209,8 +213,8 @@ def _look_at_area(request: ImageRequest, grid: Grid, margin: int) -> tuple[Grid,
 
     assert request.area is not None
     area = read_area(request.area, grid)
-    smaller = area.around(grid, margin)
-    return smaller, area.moved(grid, smaller)
+    smaller = area.crop_grid(grid, margin)
+    return smaller, area.shift_to(grid, smaller)
 
 
 def _stretch(model: Model, source: Source) -> bool:
@@ -236,7 +240,7 @@ def _stretch(model: Model, source: Source) -> bool:
 
 def _remarks(source: Source, model: Model, request: ImageRequest) -> list[str]:
     wanted = request.resolution or model.card.resolution
-    coarsest = max(source.pixel)
+    coarsest = max(source.pixel_size)
     if coarsest > _COARSE * wanted:
         return [
             f"The image has pixels of {coarsest:.3g} m, the model was made for {wanted:.3g} m: expect a poor result."
@@ -288,7 +292,7 @@ def _say_stretch(stretch: Stretch | None) -> str:
 def _plan_event(prepared: Prepared) -> Plan:
     work, session = prepared.work, prepared.session
     area = work.view.area
-    tiles = work.plan.count if area is None else area.tiles(work.plan)
+    tiles = work.plan.count if area is None else area.count_tiles(work.plan)
     return Plan(
         tiles=tiles,
         width=prepared.grid.width,

@@ -14,13 +14,22 @@ import numpy as np
 from ...__about__ import __version__
 from ..context import Cancellation, Reporter, RunContext
 from ..errors import Cancelled, ResumeError, SourceChangedError, UserError
-from ..fs.atomic import as_output_error, removed_when_abandoned
-from ..fs.journal import Journal, JournalWriter, begin_journal, read_journal, read_piece, remove_journal
-from ..fs.journal_format import FileIdentity, Fingerprint, Header
-from ..fs.spool import pack, unpack
+from ..fs.atomic import cleanup_on_abort, translate_os_error
+from ..fs.journal import (
+    Fingerprint,
+    Journal,
+    JournalHeader,
+    JournalWriter,
+    create_journal,
+    read_journal,
+    read_row,
+    remove_journal,
+)
+from ..fs.regular_file import FileIdentity
+from ..fs.spool import compress_buffers, decompress_buffers
 from ..protocol.messages import Message
 from ..raster.dataset import Source
-from ..raster.probability import Bytes
+from ..raster.probability import UInt8Array
 from ..tiling.layout import TilePlan
 from .plan import Prepared
 from .request import ImageRequest
@@ -40,7 +49,6 @@ def make_fingerprint(run: Prepared, request: ImageRequest, rasters: Mapping[str,
     """
     source, view = run.work.view.source, run.work.view
     others = [*_parts(source), *([request.area] if request.area is not None else [])]
-    image = FileIdentity(_absolute(source.path), source.state.size, source.state.modified, source.state.inode)
     settings = {
         "model": run.model.sha256,
         "model's card": _digest(repr(run.model.card)),
@@ -61,7 +69,7 @@ def make_fingerprint(run: Prepared, request: ImageRequest, rasters: Mapping[str,
         "augmentation": "eight symmetries" if request.tta else "none",
         **rasters,
     }
-    return Fingerprint(__version__, (image, *_identities(others)), settings)
+    return Fingerprint(__version__, (source.identity, *_identities(others)), settings)
 
 
 def _parts(source: Source) -> list[Path]:
@@ -72,7 +80,7 @@ def _parts(source: Source) -> list[Path]:
 
 
 def _identities(files: Iterable[Path]) -> list[FileIdentity]:
-    return [FileIdentity.of(file) for file in files if file.is_file()]
+    return [FileIdentity.from_path(file) for file in files if file.is_file()]
 
 
 def _absolute(path: Path) -> str:
@@ -133,12 +141,12 @@ class RowLog:
             self._writer = JournalWriter(self._journal, rows)
         return rows, empty
 
-    def append(self, row: int, rows: Sequence[Bytes], empty: int) -> None:
+    def append(self, row: int, rows: Sequence[UInt8Array], empty: int) -> None:
         """Keep the rows of all products of row of tiles ``row``."""
         assert self._writer is not None, "rows that are there are replayed first"
         share = (row + 1) / self._journal.header.rows
         with _disk_errors(self._output, int(self._writer.size / share)):
-            self._writer.append(row, pack([np.ascontiguousarray(part).data for part in rows]), empty)
+            self._writer.append(row, compress_buffers([np.ascontiguousarray(part).data for part in rows]), empty)
 
     def commit(self) -> None:
         """Make everything that was appended survive a crash."""
@@ -151,13 +159,13 @@ class RowLog:
         if self._writer is not None:
             self._writer.close()
 
-    def _pieces(self, row: int, plan: TilePlan, products: Sequence[Product]) -> list[Bytes] | None:
+    def _pieces(self, row: int, plan: TilePlan, products: Sequence[Product]) -> list[UInt8Array] | None:
         """The rows of each product of a finished row of tiles; None where they are damaged."""
         first, end = plan.rows.finalized_range(row)
         shapes = [(product.bands, end - first, plan.columns.length) for product in products]
         sizes = [bands * rows * columns for bands, rows, columns in shapes]
-        data = read_piece(self._journal, self._journal.records[row])
-        parts = None if data is None else unpack(data, sizes)
+        data = read_row(self._journal, self._journal.records[row])
+        parts = None if data is None else decompress_buffers(data, sizes)
         if parts is None:
             return None
         return [np.frombuffer(part, np.uint8).reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -197,7 +205,9 @@ def kept_for_resume(
         if journal is None:
             remove_journal(output)
             if plan.count >= TILES_WORTH_A_JOURNAL and plan.rows.count > 1:
-                journal = begin_journal(output, Header(output.name, fingerprint, plan.rows.count, run.work.batch))
+                journal = create_journal(
+                    output, JournalHeader(output.name, fingerprint, plan.rows.count, run.work.batch)
+                )
     if journal is None:
         yield None
         return
@@ -219,7 +229,7 @@ def _removed_at_the_end(log: RowLog, output: Path, context: RunContext) -> Itera
         if not context.cancellation.abandoned:
             remove()
 
-    with removed_when_abandoned(end):
+    with cleanup_on_abort(end):
         try:
             yield
         except BaseException as error:
@@ -252,7 +262,7 @@ def _found(output: Path, now: Fingerprint, resume: bool, reporter: Reporter) -> 
         text = f"An unfinished run of {output.name} ({part} of it, begun on {date} UTC) is removed;"
         reporter.emit(Message(f"{text} with --resume it would have gone on."))
         return None
-    change = journal.header.fingerprint.change_to(now)
+    change = journal.header.fingerprint.describe_change(now)
     if change is not None:
         raise ResumeError(
             f"The run of {output} that was begun on {date} UTC cannot be resumed: {change}.",
@@ -268,4 +278,4 @@ def _disk_errors(output: Path, needed_bytes: int = 0) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise as_output_error(error, output, needed_bytes) from error
+        raise translate_os_error(error, output, needed_bytes) from error

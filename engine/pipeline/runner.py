@@ -16,7 +16,7 @@ from ..concurrency import ReadAhead, WriteBehind
 from ..context import Cancellation, RunContext
 from ..errors import InferenceError
 from ..protocol.messages import Progress
-from ..raster.pixels import Mask
+from ..raster.bands import Mask
 from ..raster.reader import Strip, read_strips
 from ..runtimes.base import PredictEach, Results, Tiles
 from ..tiling.layout import TilePlan

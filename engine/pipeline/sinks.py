@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..raster.pixels import Mask
-from ..raster.probability import Bytes, binarise, classify, quantise
+from ..raster.bands import Mask
+from ..raster.probability import UInt8Array, binarize, classify, quantize
 from ..tiling.blend import Floats, RowBlender
 from ..tiling.layout import TilePlan
 
-Encode = Callable[[Floats, Mask | None, Bytes], None]
-Write = Callable[[Bytes], None]
+Encode = Callable[[Floats, Mask | None, UInt8Array], None]
+Write = Callable[[UInt8Array], None]
 #: Hears of each finished row of tiles: its number, the complete rows of each product, and how many tiles were empty.
-Finished = Callable[[int, Sequence[Bytes], int], None]
+Finished = Callable[[int, Sequence[UInt8Array], int], None]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Product:
 
 def probability_product(classes: int, write: Write) -> Product:
     """All probabilities, one band for each class."""
-    return Product(classes, quantise, write)
+    return Product(classes, quantize, write)
 
 
 def class_product(
@@ -53,13 +53,13 @@ def class_product(
     """
     table = np.array(ids, np.uint8)
 
-    def encode(probability: Floats, valid: Mask | None, out: Bytes) -> None:
+    def encode(probability: Floats, valid: Mask | None, out: UInt8Array) -> None:
         if len(table) == 1:
-            binarise(probability, valid, threshold, out)
+            binarize(probability, valid, threshold, out)
         else:
             classify(probability, valid, table, out)
 
-    def write(rows: Bytes) -> None:
+    def write(rows: UInt8Array) -> None:
         if write_classes is not None:
             write_classes(rows[:1])
         if write_confidence is not None:

@@ -16,10 +16,10 @@ import numpy as np
 
 from ..concurrency import beside
 from ..context import Cancellation, Reporter, RunContext
-from ..fs.spool import Bytes, RowStore
+from ..fs.spool import RowSpool, UInt8Array
 from ..protocol.messages import Event, Progress
-from ..raster.probability import PROBABILITY_LEVELS
-from ..raster.writer import stored_place
+from ..raster.probability import PROBABILITY_SCALE
+from ..raster.writer import read_back_georeferencing
 from ..vector.roads.options import RoadOptions
 from .plan import Prepared
 from .preload import RoadLibraries
@@ -66,10 +66,10 @@ class LiveRoads:
         held: what ``work`` reports to.
     """
 
-    def __init__(self, store: RowStore, work: Future[RoadSummary], held: HeldReporter) -> None:
+    def __init__(self, store: RowSpool, work: Future[RoadSummary], held: HeldReporter) -> None:
         self._store, self._work, self._held = store, work, held
 
-    def write(self, rows: Bytes) -> None:
+    def write(self, rows: UInt8Array) -> None:
         """Take the next rows (bands, rows, width), of which the first band counts.
 
         Raises:
@@ -78,8 +78,8 @@ class LiveRoads:
         if self._work.done():
             self._work.result()
         levels = rows[0]
-        if levels.max(initial=0) > PROBABILITY_LEVELS:  # no data is no road
-            levels = np.where(levels > PROBABILITY_LEVELS, np.uint8(0), levels)
+        if levels.max(initial=0) > PROBABILITY_SCALE:  # no data is no road
+            levels = np.where(levels > PROBABILITY_SCALE, np.uint8(0), levels)
         self._store.append(levels)
 
     def result(self) -> RoadSummary:
@@ -95,7 +95,7 @@ def live_roads(
     options: RoadOptions,
     *,
     libraries: RoadLibraries,
-    store: RowStore,
+    store: RowSpool,
     context: RunContext,
 ) -> Iterator[LiveRoads]:
     """Make roads of a store's rows, in threads beside the block; leaving it ends them, whether they are done or not.
@@ -109,18 +109,18 @@ def live_roads(
         context: receives progress and messages; checked for cancellation.
     """
     held = HeldReporter(context.reporter)
-    place = stored_place(run.grid)
+    place = read_back_georeferencing(run.grid)
     metadata = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
 
     def make(stop: Cancellation) -> RoadSummary:
         libraries.wait(stop)
-        from ..raster.probability import StoredLevels
-        from ..vector.io.writer import check_vectors
+        from ..raster.probability import StreamingProbabilityRaster
+        from ..vector.io.writer import check_vector_output
         from ..vector.roads.extract import vectorize_levels
 
-        check_vectors(request.output)
+        check_vector_output(request.output)
         return vectorize_levels(
-            lambda: nullcontext(StoredLevels(store, *place)),
+            lambda: nullcontext(StreamingProbabilityRaster(store, *place)),
             request.output,
             options,
             name=run.work.view.source.path.name,
@@ -132,4 +132,4 @@ def live_roads(
         try:
             yield LiveRoads(store, work, held)
         finally:
-            store.give_up()
+            store.abort()

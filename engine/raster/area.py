@@ -19,7 +19,7 @@ from rasterio.features import rasterize
 from ..errors import ParameterError, VectorError
 from ..fs.pyogrio_path import pyogrio_path
 from ..tiling.layout import TilePlan
-from .grid import Grid, cut
+from .grid import Grid, crop
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Area:
     polygons: NDArray[Any]
     width: int
 
-    def rows(self, start: int, stop: int) -> NDArray[np.bool_]:
+    def rasterize_rows(self, start: int, stop: int) -> NDArray[np.bool_]:
         """Which pixels of rows ``start`` to ``stop`` have their centre in a polygon, (rows, width)."""
         bounds = shapely.bounds(self.polygons)
         near = self.polygons[(bounds[:, 1] < stop) & (bounds[:, 3] > start)]
@@ -46,19 +46,19 @@ class Area:
         )
         return burnt.view(np.bool_)
 
-    def around(self, grid: Grid, margin: int) -> Grid:
+    def crop_grid(self, grid: Grid, margin: int) -> Grid:
         """The part of ``grid`` under the polygons and ``margin`` pixels around it."""
         left, top, right, bottom = shapely.total_bounds(self.polygons)
         x0, y0 = max(0, math.floor(left) - margin), max(0, math.floor(top) - margin)
         x1, y1 = min(grid.width, math.ceil(right) + margin), min(grid.height, math.ceil(bottom) + margin)
-        return cut(grid, x0, y0, x1, y1)
+        return crop(grid, x0, y0, x1, y1)
 
-    def moved(self, before: Grid, after: Grid) -> Area:
+    def shift_to(self, before: Grid, after: Grid) -> Area:
         """The same polygons in pixels of ``after``, a part of the grid ``before``."""
         step = np.array(before.offset, float) - np.array(after.offset, float)
         return Area(shapely.transform(self.polygons, lambda points: points + step), after.width)
 
-    def tiles(self, plan: TilePlan) -> int:
+    def count_tiles(self, plan: TilePlan) -> int:
         """How many tiles of ``plan`` count somewhere in the polygons."""
         tree = shapely.STRtree(self.polygons)
         rows = [plan.rows.active_range(i) for i in range(plan.rows.count)]

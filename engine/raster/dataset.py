@@ -23,10 +23,12 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from ..errors import ParameterError, SourceChangedError, SourceError
+from ..fs.regular_file import FileIdentity
 from .gdal_environment import SAFE_SETTINGS
-from .gdal_errors import FAILURES, reason
-from .georeferencing import place
-from .ground_resolution import ground_resolution
+from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .georeferencing import read_georeferencing
+from .grid import Grid, make_grid
+from .ground_resolution import measure_ground_resolution
 from .vrt_security import check_references
 
 #: More are not listed in a sentence.
@@ -34,7 +36,7 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True)
-class Part:
+class Subdataset:
     """One image within a file.
 
     Attributes:
@@ -50,7 +52,7 @@ class Part:
     description: str
 
 
-def parts_of(dataset: DatasetReader, path: Path) -> list[Part]:
+def list_subdatasets(dataset: DatasetReader, path: Path) -> list[Subdataset]:
     """The images within an opened file, in its order; none where it is a single image.
 
     A file could name others as its parts, so only those are listed whose address holds ``path`` itself.
@@ -63,11 +65,11 @@ def parts_of(dataset: DatasetReader, path: Path) -> list[Part]:
         before, there, behind = address.partition(str(path))
         if there and "/" not in before and "\\" not in before:
             name = behind.strip('":/') or before.strip('":').split(":")[-1]
-            found.append(Part(number, address, name, tags.get(f"SUBDATASET_{number}_DESC", "")))
+            found.append(Subdataset(number, address, name, tags.get(f"SUBDATASET_{number}_DESC", "")))
     return found
 
 
-def choose_part(parts: list[Part], wanted: str, path: Path) -> Part:
+def select_subdataset(parts: list[Subdataset], wanted: str, path: Path) -> Subdataset:
     """The part that ``wanted`` names.
 
     Raises:
@@ -78,10 +80,10 @@ def choose_part(parts: list[Part], wanted: str, path: Path) -> Part:
             return part
     if not parts:
         raise ParameterError(f"{path} is a single image: it has no sub-dataset '{wanted[:100]}'.")
-    raise ParameterError(f"{path} has no sub-dataset '{wanted[:100]}'; it has {list_parts(parts)}.")
+    raise ParameterError(f"{path} has no sub-dataset '{wanted[:100]}'; it has {format_subdatasets(parts)}.")
 
 
-def list_parts(parts: list[Part]) -> str:
+def format_subdatasets(parts: list[Subdataset]) -> str:
     """The first parts as they can be named, for a sentence."""
     listed = [f"{part.number} ({part.name})" if part.name != str(part.number) else part.name for part in parts]
     more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
@@ -93,28 +95,20 @@ _LARGEST_BLOCK = 1 << 30
 _CACHE_LEAST, _CACHE_MOST = 64 << 20, 400 << 20
 
 
-@dataclass(frozen=True)
-class FileState:
-    """What tells that a file is still the one that was opened."""
-
-    size: int
-    modified: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> FileState:
-        """The present state of ``path``; SourceError where it is missing or no regular file."""
-        try:
-            status = path.stat()
-        except FileNotFoundError as error:
-            raise SourceError(f"The image {path} does not exist.") from error
-        except (OSError, ValueError) as error:
-            raise SourceError(f"The image {path!s:.300} cannot be opened: {reason(error)}.") from error
-        if stat.S_ISDIR(status.st_mode):
-            raise SourceError(f"{path} is a folder, not an image.")
-        if not stat.S_ISREG(status.st_mode):
-            raise SourceError(f"{path} is not a regular file.", "Pipes and devices cannot be read as images.")
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+def identify_image(path: Path) -> FileIdentity:
+    """Return the identity of an image file; ``SourceError`` if it is missing or not a regular file."""
+    try:
+        status = path.stat()
+        identity = FileIdentity.from_path(path)
+    except FileNotFoundError as error:
+        raise SourceError(f"The image {path} does not exist.") from error
+    except (OSError, ValueError) as error:
+        raise SourceError(f"The image {path!s:.300} cannot be opened: {format_gdal_error(error)}.") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceError(f"{path} is a folder, not an image.")
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{path} is not a regular file.", "Pipes and devices cannot be read as images.")
+    return identity
 
 
 @dataclass(frozen=True)
@@ -123,33 +117,37 @@ class Source:
 
     Attributes:
         path: the file.
-        state: the file as it was when it was opened.
+        identity: size, time and inode of the file when it was opened.
         dataset: rasterio's dataset; a warped view of it where the file has only ground control points or RPCs.
         crs: coordinate system, or None where the file has none.
         transform: pixel to world.
         width: columns.
         height: rows.
-        pixel: true metres per column and per row at the image's centre.
+        pixel_size: true metres per column and per row at the image's centre.
         remarks: what a person should know about how the image is understood.
     """
 
     path: Path
-    state: FileState
+    identity: FileIdentity
     dataset: Any
     crs: CRS | None
     transform: Affine
     width: int
     height: int
-    pixel: tuple[float, float]
+    pixel_size: tuple[float, float]
     remarks: tuple[str, ...] = ()
+
+    def make_grid(self, resolution: float | None) -> Grid:
+        """Return the grid over the whole image at ``resolution`` metres per pixel; see ``grid.make_grid``."""
+        return make_grid(self.crs, self.transform, (self.width, self.height), self.pixel_size, resolution)
 
     @property
     def count(self) -> int:
         """Bands that carry a picture; an alpha band is not one."""
-        return len(self.picture_bands)
+        return len(self.data_bands)
 
     @property
-    def picture_bands(self) -> tuple[int, ...]:
+    def data_bands(self) -> tuple[int, ...]:
         """The 1-based indices of all bands but alpha."""
         kinds = self.dataset.colorinterp
         return tuple(i + 1 for i, kind in enumerate(kinds) if kind != ColorInterp.alpha)
@@ -161,55 +159,56 @@ class Source:
 
     def check_unchanged(self) -> None:
         """Raise ``SourceChangedError`` where the file is no longer the one that was opened."""
-        if FileState.of(self.path) != self.state:
+        if identify_image(self.path) != self.identity:
             raise SourceChangedError(f"The image {self.path} was changed while it was being read.", "Run again.")
 
 
 @contextmanager
-def open_source(path: Path, pixel_size: float | None = None, part: str | None = None) -> Iterator[Source]:
+def open_source(path: Path, pixel_size: float | None = None, subdataset: str | None = None) -> Iterator[Source]:
     """Open an image for reading.
 
     Args:
         path: a regular file that GDAL can read.
         pixel_size: metres per pixel for an image without georeference (a photograph, a plain PNG).
-        part: which image of a file that holds several (``parts.Part``): its number or name.
+        subdataset: number or name of one image of a file that holds several (see ``Subdataset``).
 
     Yields:
         The source, closed at the end of the block.
 
     Raises:
         SourceError: the file is missing, no raster, or one that cannot be used as an image.
-        ParameterError: there is no such part in the file.
+        ParameterError: the file has no such subdataset.
     """
-    state = FileState.of(path)
+    identity = identify_image(path)
     check_references(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**SAFE_SETTINGS))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        dataset, said = _open_part(path, part, stack)
+        dataset, said = _open_image(path, subdataset, stack)
         _check_bands(dataset, path)
         _check_blocks(dataset, path)
-        view, crs, transform, remarks = place(dataset, path, pixel_size, stack)
+        view, crs, transform, remarks = read_georeferencing(dataset, path, pixel_size, stack)
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=_cache_size(dataset)))
         wkt = crs.to_wkt() if crs else None
-        pixel = ground_resolution(wkt, transform, view.width, view.height, str(path))
-        yield Source(path, state, view, crs, transform, view.width, view.height, pixel, (*said, *remarks))
+        pixel = measure_ground_resolution(wkt, transform, view.width, view.height, str(path))
+        yield Source(path, identity, view, crs, transform, view.width, view.height, pixel, (*said, *remarks))
 
 
-def _open_part(path: Path, part: str | None, stack: ExitStack) -> tuple[DatasetReader, tuple[str, ...]]:
+def _open_image(path: Path, wanted: str | None, stack: ExitStack) -> tuple[DatasetReader, tuple[str, ...]]:
     """The file's image, or one of several in it, and what a person should know about the choice."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 (links must stay)
     whole = stack.enter_context(_open(absolute, path))
-    parts = parts_of(whole, absolute)
-    if part is not None:
-        chosen = choose_part(parts, part, path)
+    parts = list_subdatasets(whole, absolute)
+    if wanted is not None:
+        chosen = select_subdataset(parts, wanted, path)
         return stack.enter_context(_open(chosen.address, path)), (f"Sub-dataset {chosen.name} of {path.name} is read.",)
     if whole.count == 0 and len(parts) == 1:
         return stack.enter_context(_open(parts[0].address, path)), ()
     if whole.count == 0 and parts:
         raise SourceError(
-            f"The image {path} holds several images: {list_parts(parts)}.", "Choose one with --subdataset=NUMBER."
+            f"The image {path} holds several images: {format_subdatasets(parts)}.",
+            "Choose one with --subdataset=NUMBER.",
         )
     if len(parts) > 1:
         more = f"{path.name} holds {len(parts)} images; the first is read. Another is chosen with --subdataset=NUMBER."
@@ -225,9 +224,9 @@ def _open(address: Path | str, path: Path) -> DatasetReader:
         raise SourceError(f"The name of the image {path} is not valid UTF-8.", "Rename the file first.") from None
     try:
         return rasterio.open(address, sharing=False)
-    except FAILURES as error:
+    except GDAL_ERRORS as error:
         raise SourceError(
-            f"The image {path} cannot be read as a raster: {reason(error)}.",
+            f"The image {path} cannot be read as a raster: {format_gdal_error(error)}.",
             "It may be damaged or of an unknown format.",
         ) from error
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from rasterio.enums import ColorInterp, MaskFlags
 
+from .bands import choose_bands
 from .dataset import Source
-from .grid import make_grid
-from .pixels import choose_bands
 from .stretch import estimate_stretch
 
 Facts = dict[str, float | int | str | None]
@@ -24,7 +23,7 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
         ParameterError: the resolution cannot be used.
     """
     dataset = source.dataset
-    grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, resolution)
+    grid = source.make_grid(resolution)
     bands = choose_bands(source, None, 3 if source.count >= 3 else 1)
     stretch = estimate_stretch(source, bands)
     return {
@@ -36,8 +35,8 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
         "bands_read": ",".join(map(str, bands.indices)),
         "type": source.dtype,
         "crs": source.crs.to_string()[:200] if source.crs else None,
-        "pixel_width_m": source.pixel[0],
-        "pixel_height_m": source.pixel[1],
+        "pixel_width_m": source.pixel_size[0],
+        "pixel_height_m": source.pixel_size[1],
         "block": "x".join(map(str, reversed(dataset.block_shapes[0]))),
         "overviews": len(dataset.overviews(1)),
         "transparency": _transparency(source),

@@ -7,10 +7,10 @@ from rasterio.errors import RasterioError
 
 #: What rasterio raises for odd files: its own errors, GDAL's that it forgot to wrap, and those of Python where it
 #: took for granted that metadata are as they should be.
-FAILURES = (RasterioError, CPLE_BaseError, OSError, ValueError, TypeError, KeyError, AttributeError)
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, TypeError, KeyError, AttributeError)
 
 
-def reason(error: BaseException) -> str:
+def format_gdal_error(error: BaseException) -> str:
     """What went wrong at the bottom of it, in one line without a full stop.
 
     rasterio's own sentence often only says to look at the exception before, which is GDAL's.

@@ -15,13 +15,13 @@ from rasterio.rpc import RPC
 from rasterio.vrt import WarpedVRT
 
 from ..errors import SourceError
-from .gdal_errors import FAILURES, reason
+from .gdal_errors import GDAL_ERRORS, format_gdal_error
 
 #: The view to read from, its coordinate system and transform, and remarks for the person.
 Placed = tuple[Any, CRS | None, Affine, tuple[str, ...]]
 
 
-def place(dataset: DatasetReader, path: Path, pixel_size: float | None, stack: ExitStack) -> Placed:
+def read_georeferencing(dataset: DatasetReader, path: Path, pixel_size: float | None, stack: ExitStack) -> Placed:
     """Find out where ``dataset`` lies.
 
     Args:
@@ -66,8 +66,8 @@ def _by_transform(dataset: DatasetReader, path: Path) -> Placed:
 def _rpcs(dataset: DatasetReader, path: Path) -> RPC | None:
     try:
         return dataset.rpcs
-    except FAILURES as error:
-        raise SourceError(f"The RPCs of {path} cannot be understood: {reason(error)}.") from error
+    except GDAL_ERRORS as error:
+        raise SourceError(f"The RPCs of {path} cannot be understood: {format_gdal_error(error)}.") from error
 
 
 def _by_rpcs(dataset: DatasetReader, path: Path, rpcs: RPC, stack: ExitStack) -> Placed:
@@ -94,8 +94,8 @@ def _warped(dataset: DatasetReader, what: str, options: dict[str, Any], remark: 
     masked = dataset.nodata is not None or ColorInterp.alpha in dataset.colorinterp
     try:
         view = stack.enter_context(WarpedVRT(dataset, add_alpha=not masked, **options))
-    except FAILURES as error:
-        raise SourceError(f"The {what} cannot be used: {reason(error)}.") from error
+    except GDAL_ERRORS as error:
+        raise SourceError(f"The {what} cannot be used: {format_gdal_error(error)}.") from error
     if view.crs is None or not all(map(math.isfinite, view.transform)) or view.transform.is_degenerate:
         raise SourceError(f"The {what} cannot be used: they give the image no place.")
     return view, view.crs, view.transform, (remark,)

@@ -44,7 +44,7 @@ class Grid:
     offset: tuple[int, int] = (0, 0)
 
     @property
-    def native(self) -> bool:
+    def is_native(self) -> bool:
         """Whether the grid's pixels are the source's."""
         return self.scale == (1.0, 1.0)
 
@@ -97,7 +97,7 @@ def make_grid(
     )
 
 
-def restrict(grid: Grid, extent: Extent) -> Grid:
+def crop_to_extent(grid: Grid, extent: Extent) -> Grid:
     """The part of ``grid`` that covers ``extent``, on the same lattice.
 
     Args:
@@ -126,10 +126,10 @@ def restrict(grid: Grid, extent: Extent) -> Grid:
         raise ParameterError(
             f"The extent {_say(extent)} does not touch the image.", "It must be in the image's coordinates."
         )
-    return cut(grid, x0, y0, x1, y1)
+    return crop(grid, x0, y0, x1, y1)
 
 
-def cut(grid: Grid, x0: int, y0: int, x1: int, y1: int) -> Grid:
+def crop(grid: Grid, x0: int, y0: int, x1: int, y1: int) -> Grid:
     """Columns ``x0:x1`` and rows ``y0:y1`` of ``grid`` as a grid of their own on the same lattice."""
     return Grid(
         crs=grid.crs,

@@ -16,7 +16,7 @@ from pyproj.exceptions import CRSError, ProjError
 from ..errors import SourceError
 
 
-def ground_resolution(
+def measure_ground_resolution(
     crs_wkt: str | None, transform: Affine, width: int, height: int, name: str
 ) -> tuple[float, float]:
     """Length in metres of one column step and of one row step at the image's centre.

@@ -20,18 +20,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from ..errors import ParameterError, SourceError
-from ..fs.spool import RowStore
+from ..fs.spool import RowSpool
 from .gdal_environment import SAFE_SETTINGS
 from .vrt_security import check_references
 
 #: Probability 1 as it is written; 0 is 0. The GeoTIFF's scale tag is the inverse.
-PROBABILITY_LEVELS = 250
+PROBABILITY_SCALE = 250
 NODATA = 255
-Bytes = NDArray[np.uint8]
-#: Levels of a probability raster: value = round(probability * LEVELS).
-LEVELS = 250
-#: The scale tag of such a raster.
-SCALE = 0.004
+UInt8Array = NDArray[np.uint8]
 #: Blocks that GDAL keeps: its own default, a share of the machine's memory, would fill up with what is read only once.
 _CACHE_BYTES = 100_000_000
 #: Largest side of the reduced copy from which the values of a foreign raster are recognised.
@@ -53,12 +49,12 @@ class Encoding:
     offset: float = 0.0
 
     @property
-    def is_levels(self) -> bool:
+    def is_quantized(self) -> bool:
         """Whether stored values are levels already."""
-        return abs(self.scale * LEVELS - 1.0) < 1e-6 and self.offset == 0.0
+        return abs(self.scale * PROBABILITY_SCALE - 1.0) < 1e-6 and self.offset == 0.0
 
 
-class LevelSource(ABC):
+class ProbabilityRaster(ABC):
     """A raster of probabilities that is read as levels.
 
     Attributes:
@@ -130,7 +126,7 @@ class MaskedBand:
         return values, known
 
 
-class RasterLevels(LevelSource):
+class BandProbabilityRaster(ProbabilityRaster):
     """A band of an opened raster file."""
 
     def __init__(self, dataset: Any, band: int, encoding: Encoding) -> None:
@@ -138,16 +134,16 @@ class RasterLevels(LevelSource):
         self._source = MaskedBand(dataset, band)
 
     def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
-        """Read a window; see ``LevelSource.read``."""
+        """Read a window; see ``ProbabilityRaster.read``."""
         values, known = self._source.read(row, col, height, width)
         return to_levels(values, self.encoding, self._source.nodata, known)
 
 
-class StoredLevels(LevelSource):
+class StreamingProbabilityRaster(ProbabilityRaster):
     """Rows of levels that may still be computed: reading waits for them."""
 
-    def __init__(self, store: RowStore, transform: Affine, crs: Any) -> None:
-        super().__init__(store.shape, transform, crs, Encoding("levels", SCALE))
+    def __init__(self, store: RowSpool, transform: Affine, crs: Any) -> None:
+        super().__init__(store.shape, transform, crs, Encoding("quantized probabilities", 1 / PROBABILITY_SCALE))
         self._store = store
 
     def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
@@ -161,9 +157,9 @@ def to_levels(
     """Convert stored values to levels; 0 where a value is nodata, NaN or masked."""
     import cv2
 
-    if values.dtype == np.uint8 and encoding.is_levels and nodata in (None, 0, 255):
+    if values.dtype == np.uint8 and encoding.is_quantized and nodata in (None, 0, 255):
         # What is no level becomes 0; many times as fast as the table.
-        levels = np.asarray(cv2.threshold(values, LEVELS, 0, cv2.THRESH_TOZERO_INV)[1], np.uint8)
+        levels = np.asarray(cv2.threshold(values, PROBABILITY_SCALE, 0, cv2.THRESH_TOZERO_INV)[1], np.uint8)
     elif values.dtype == np.uint8:
         table = _to_levels(np.arange(256, dtype=np.uint8), encoding, nodata)
         levels = np.asarray(cv2.LUT(values, table), np.uint8)
@@ -179,14 +175,14 @@ def _to_levels(values: NDArray[Any], encoding: Encoding, nodata: float | None) -
     unknown = ~np.isfinite(probability)
     if nodata is not None and nodata != 0:
         unknown |= values == nodata
-    if encoding.is_levels:
-        unknown |= values > LEVELS  # 255 is nodata also where no tag says so
+    if encoding.is_quantized:
+        unknown |= values > PROBABILITY_SCALE  # 255 is nodata also where no tag says so
     probability[unknown] = 0.0
-    return np.asarray(np.rint(np.clip(probability, 0.0, 1.0) * LEVELS), np.uint8)
+    return np.asarray(np.rint(np.clip(probability, 0.0, 1.0) * PROBABILITY_SCALE), np.uint8)
 
 
 @contextmanager
-def open_levels(path: Path, band: int = 1, encoding: Encoding | None = None) -> Iterator[LevelSource]:
+def open_probability_raster(path: Path, band: int = 1, encoding: Encoding | None = None) -> Iterator[ProbabilityRaster]:
     """Open a probability raster or mask, whoever made it.
 
     Args:
@@ -201,7 +197,7 @@ def open_levels(path: Path, band: int = 1, encoding: Encoding | None = None) -> 
     with open_raster(path) as dataset:
         if not 1 <= band <= dataset.count:
             raise ParameterError(f"{path} has {dataset.count} bands, so there is no band {band}.")
-        yield RasterLevels(dataset, band, encoding or recognise(dataset, band))
+        yield BandProbabilityRaster(dataset, band, encoding or detect_encoding(dataset, band))
 
 
 @contextmanager
@@ -241,7 +237,7 @@ def sample_values(dataset: Any, band: int) -> NDArray[Any]:
     return np.asarray(values[np.isfinite(values)] if values.dtype.kind == "f" else values)
 
 
-def recognise(dataset: Any, band: int) -> Encoding:
+def detect_encoding(dataset: Any, band: int) -> Encoding:
     """Find out what the values of a band mean from its scale tag, its type and a sample of its values.
 
     Raises:
@@ -268,7 +264,7 @@ def recognise(dataset: Any, band: int) -> Encoding:
     raise SourceError(f"The values of {dataset.name} go up to {high:g}, so they are no probabilities.")
 
 
-def shows_classes(dataset: Any, band: int) -> bool:
+def has_class_values(dataset: Any, band: int) -> bool:
     """Whether a band looks like classes rather than probabilities or a mask.
 
     A palette says so; so do whole numbers without a scale tag of which at least three different ones occur, all below
@@ -282,7 +278,7 @@ def shows_classes(dataset: Any, band: int) -> bool:
     return bool(values.size >= 3 and values.min() >= 0 and 1 < values.max() < 64)
 
 
-def quantise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, out: Bytes) -> None:
+def quantize(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, out: UInt8Array) -> None:
     """Write round(probability x 250) to ``out``, 255 where a pixel is not valid.
 
     Args:
@@ -290,14 +286,16 @@ def quantise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
         valid: (rows, columns), or None where all are.
         out: (classes, rows, columns).
     """
-    levels = probability * np.float32(PROBABILITY_LEVELS)
+    levels = probability * np.float32(PROBABILITY_SCALE)
     np.rint(levels, out=levels)
     np.copyto(out, levels, casting="unsafe")
     if valid is not None:
         out[:, ~valid] = NODATA
 
 
-def classify(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, ids: Bytes, out: Bytes) -> None:
+def classify(
+    probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, ids: UInt8Array, out: UInt8Array
+) -> None:
     """Write the most probable class and its probability to ``out``.
 
     Args:
@@ -313,12 +311,14 @@ def classify(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
         np.copyto(out[0], value, where=layer > highest)
         np.maximum(highest, layer, out=highest)
     if len(out) > 1:
-        quantise(highest[None], None, out[1:])
+        quantize(highest[None], None, out[1:])
     if valid is not None:
         out[:, ~valid] = NODATA
 
 
-def binarise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, threshold: float, out: Bytes) -> None:
+def binarize(
+    probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, threshold: float, out: UInt8Array
+) -> None:
     """Write whether the probability of the only class reaches a threshold, and the probability, to ``out``.
 
     The written level is compared, so that a threshold on a kept probability raster gives the same.
@@ -330,7 +330,7 @@ def binarise(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, 
         out: (1 or 2, rows, columns): 1 or 0, and round(probability x 250); 255 where a pixel is not valid.
     """
     levels = out[-1:]
-    quantise(probability, None, levels)
-    np.greater_equal(levels[0], max(1, math.ceil(threshold * PROBABILITY_LEVELS - 1e-9)), out=out[0], casting="unsafe")
+    quantize(probability, None, levels)
+    np.greater_equal(levels[0], max(1, math.ceil(threshold * PROBABILITY_SCALE - 1e-9)), out=out[0], casting="unsafe")
     if valid is not None:
         out[:, ~valid] = NODATA

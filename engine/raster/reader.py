@@ -16,10 +16,10 @@ import rasterio
 from numpy.typing import NDArray
 
 from ..tiling.layout import TilePlan
+from .bands import Bands, Mask, read_bands
 from .dataset import Source
 from .gdal_environment import SAFE_SETTINGS
 from .grid import Grid
-from .pixels import Bands, Mask, read_pixels
 from .stretch import Stretch
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _PIECE = 32 << 20
 
 
 @dataclass(frozen=True)
-class View:
+class ImageView:
     """How a source is seen: everything that decides the pixels that a network gets.
 
     Attributes:
@@ -72,12 +72,12 @@ class View:
 
     def _read_piece(self, window: tuple[int, int, int, int], out: NDArray[Any]) -> Mask | None:
         x0, y0, x1, y1 = window
-        inside = None if self.area is None else self.area.rows(y0, y1)[:, x0:x1]
+        inside = None if self.area is None else self.area.rasterize_rows(y0, y1)[:, x0:x1]
         if inside is not None and not inside.any():
             out[...] = 0
             return inside
         direct = out if self.stretch is None and self.dtype == "uint8" else None
-        pixels, valid = read_pixels(
+        pixels, valid = read_bands(
             self.source, self.bands, self.grid.source_window(*window), (y1 - y0, x1 - x0), direct
         )
         if self.stretch is not None:
@@ -96,8 +96,8 @@ class View:
         stored = np.dtype(self.source.dtype).itemsize * len(self.bands.indices)
         rows = max(1, _PIECE // max(1, columns * stored))
         block = int(self.source.dataset.block_shapes[0][0])
-        shift = self.grid.offset[1] if self.grid.native else 0
-        if self.grid.native and block <= rows:
+        shift = self.grid.offset[1] if self.grid.is_native else 0
+        if self.grid.is_native and block <= rows:
             rows = rows // block * block
         first = y0 + rows - (y0 + shift) % rows
         cuts = [y0, *range(min(first, y1), y1, rows), y1]
@@ -119,7 +119,7 @@ class Strip:
     valid: Mask | None
 
 
-def read_strips(view: View, plan: TilePlan, first: int = 0) -> Iterator[Strip]:
+def read_strips(view: ImageView, plan: TilePlan, first: int = 0) -> Iterator[Strip]:
     """The strips of the rows of tiles from ``first`` on, from top to bottom.
 
     The file is read in the same windows wherever it begins: where GDAL resamples, another window has other pixels.
@@ -144,7 +144,7 @@ def _first_read(plan: TilePlan, first: int) -> int:
     return max(row for row in range(first + 1) if row == 0 or starts[row - 1] + plan.tile <= starts[first])
 
 
-def _next_strip(view: View, plan: TilePlan, row: int, top: int, before: Strip | None) -> Strip:
+def _next_strip(view: ImageView, plan: TilePlan, row: int, top: int, before: Strip | None) -> Strip:
     height, width = min(plan.tile, view.grid.height), view.grid.width
     padded = (plan.tile, max(plan.tile, width))
     pixels = np.empty((view.bands.layers, *padded), view.dtype)

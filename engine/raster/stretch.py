@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from .bands import Bands, Mask, read_bands
 from .dataset import Source
-from .pixels import Bands, Mask, read_pixels
 
 PERCENTILES = (2.0, 98.0)
 #: 8-bit imagery whose widest band spans at least this many levels is left as it is.
@@ -91,7 +91,7 @@ def _sample(source: Source, bands: Bands) -> list[NDArray[Any]]:
     small = source.width * source.height <= (2 * _DECIMATED) ** 2
     if small or source.dataset.overviews(bands.indices[0]):
         return _decimated(source, bands)
-    pieces = [_pick(*read_pixels(source, bands, window, _shape(window))) for window in _sample_windows(source)]
+    pieces = [_pick(*read_bands(source, bands, window, _shape(window))) for window in _sample_windows(source)]
     layers = [np.concatenate(layer) for layer in zip(*pieces, strict=True)]
     # Little that is valid in the lattice (a narrow strip in a wide frame): look at everything, coarsely.
     return layers if layers[0].size >= 4096 else _decimated(source, bands)
@@ -101,7 +101,7 @@ def _decimated(source: Source, bands: Bands) -> list[NDArray[Any]]:
     factor = max(1.0, max(source.width, source.height) / _DECIMATED)
     shape = (max(1, round(source.height / factor)), max(1, round(source.width / factor)))
     window = Window(0, 0, source.width, source.height)
-    return _pick(*read_pixels(source, bands, window, shape))
+    return _pick(*read_bands(source, bands, window, shape))
 
 
 def _sample_windows(source: Source) -> list[Window]:

@@ -28,9 +28,9 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from ..errors import OutputError
-from ..fs.atomic import disk_full, family_size, is_full
+from ..fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
 from .grid import Grid
-from .probability import NODATA, PROBABILITY_LEVELS, Bytes
+from .probability import NODATA, PROBABILITY_SCALE, UInt8Array
 
 BLOCK = 512
 #: Threads that read a raster back: nothing else is left to be done then.
@@ -41,7 +41,7 @@ _LOST = "it does not read back as it was written; its disk may be failing"
 
 
 @dataclass(frozen=True)
-class Layout:
+class RasterLayout:
     """What a raster is beside its pixels.
 
     Attributes:
@@ -59,16 +59,16 @@ class Layout:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def probability_layout(names: Sequence[str], tags: Mapping[str, str]) -> Layout:
+def make_probability_layout(names: Sequence[str], tags: Mapping[str, str]) -> RasterLayout:
     """The layout of probabilities, one band per class name, value = round(probability x 250)."""
-    return Layout(bands=names, scale=1 / PROBABILITY_LEVELS, tags=tags)
+    return RasterLayout(bands=names, scale=1 / PROBABILITY_SCALE, tags=tags)
 
 
-def class_layout(
+def make_class_layout(
     names: Mapping[int, str], colours: Mapping[int, tuple[int, int, int]], tags: Mapping[str, str]
-) -> Layout:
+) -> RasterLayout:
     """The layout of class ids with a colour table and category names."""
-    return Layout(bands=("class",), colours=colours, names=names, tags=tags)
+    return RasterLayout(bands=("class",), colours=colours, names=names, tags=tags)
 
 
 class RowWriter:
@@ -86,11 +86,11 @@ class RowWriter:
     """
 
     def __init__(
-        self, path: Path, grid: Grid, layout: Layout, *, overviews: bool = True, final: Path | None = None
+        self, path: Path, grid: Grid, layout: RasterLayout, *, overviews: bool = True, final: Path | None = None
     ) -> None:
         self._path, self._layout, self._overviews, self._final = path, layout, overviews, final or path
         self._width, self._height, self._count = grid.width, grid.height, len(layout.bands)
-        self._rows: Bytes = np.empty((self._count, min(BLOCK, grid.height), grid.width), np.uint8)
+        self._rows: UInt8Array = np.empty((self._count, min(BLOCK, grid.height), grid.width), np.uint8)
         self._filled = self._next = 0
         self._checksums: list[int] = []
         try:
@@ -115,7 +115,7 @@ class RowWriter:
         except _ERRORS as failure:
             raise self._failure(failure) from failure
 
-    def write(self, rows: Bytes) -> None:
+    def write(self, rows: UInt8Array) -> None:
         """Append ``rows`` (bands, rows, width)."""
         taken = 0
         while taken < rows.shape[1]:
@@ -187,9 +187,9 @@ class RowWriter:
         """The sentence for ``error``; where the disk is full with how much a file takes that is as dense all over."""
         text = str(error).strip().splitlines()
         told = any("No space left" in line or "Disk quota" in line for line in text)
-        if told or is_full(self._path.parent):
+        if told or is_disk_full(self._path.parent):
             share = self._next / self._height if self._next else 1.0
-            return disk_full(self._final, int(family_size(self._path) / share))
+            return make_disk_full_error(self._final, int(measure_with_sidecars(self._path) / share))
         return OutputError(
             f"The raster {self._final} cannot be written: {(text[0] if text else type(error).__name__).rstrip('.')}."
         )
@@ -204,7 +204,7 @@ class RowWriter:
         if self._next != self._height:
             raise OutputError(f"Only {self._next} of {self._height} rows of {self._final} were written.")
         if self._layout.names:
-            write_categories(self._path, self._layout.names)
+            write_category_names(self._path, self._layout.names)
         if self._overviews:
             self._build_overviews()
 
@@ -227,7 +227,7 @@ class RowWriter:
             dataset.build_overviews(factors, method)
 
 
-def stored_place(grid: Grid) -> tuple[Affine, CRS | None]:
+def read_back_georeferencing(grid: Grid) -> tuple[Affine, CRS | None]:
     """Transform and coordinate system of ``grid`` as a raster that is written with them gives them back."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -239,7 +239,7 @@ def stored_place(grid: Grid) -> tuple[Affine, CRS | None]:
                 return dataset.transform, dataset.crs
 
 
-def write_categories(raster: Path, names: Mapping[int, str]) -> None:
+def write_category_names(raster: Path, names: Mapping[int, str]) -> None:
     """Write class names as GDAL's category names, in the side file where GDAL looks for them.
 
     rasterio has no call for it, and a GeoTIFF no place.
@@ -254,7 +254,7 @@ def write_categories(raster: Path, names: Mapping[int, str]) -> None:
     raster.with_name(raster.name + ".aux.xml").write_text(text, encoding="utf-8")
 
 
-def _profile(grid: Grid, layout: Layout) -> dict[str, Any]:
+def _profile(grid: Grid, layout: RasterLayout) -> dict[str, Any]:
     # With blocks of 512 a small raster would be mostly padding: GeoTIFF tiles are multiples of 16.
     side = min(BLOCK, -(-max(grid.width, grid.height) // 16) * 16)
     return {
@@ -277,5 +277,5 @@ def _profile(grid: Grid, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _checksum(rows: Bytes) -> int:
+def _checksum(rows: UInt8Array) -> int:
     return zlib.crc32(np.ascontiguousarray(rows).data)

@@ -68,10 +68,10 @@ def coverage_speed(folder: Path, size: int) -> list[Row]:
 
 def polygons_of(raster: Path, options: CoverageOptions, folder: Path) -> NDArray[np.object_]:
     """The polygons of a class raster, in memory."""
-    return np.concatenate([part.geometry for part in parts_of(raster, options, folder)])
+    return np.concatenate([part.geometry for part in list_subdatasets(raster, options, folder)])
 
 
-def parts_of(raster: Path, options: CoverageOptions, folder: Path) -> list[CoveragePart]:
+def list_subdatasets(raster: Path, options: CoverageOptions, folder: Path) -> list[CoveragePart]:
     """The coverage of a class raster, in memory."""
     with open_raster(raster) as dataset:
         reader = ClassReader(dataset, 1, None, None)
@@ -115,10 +115,10 @@ def _area_row(title: str, polygons: NDArray[np.object_], pixels: int) -> Row:
 def _strips(raster: Path, folder: Path, title: str) -> Row:
     """Features that are others when the raster is worked on in strips."""
     with rasterio.open(raster) as source:
-        whole = _features(parts_of(raster, CoverageOptions(strip=source.height), folder))
+        whole = _features(list_subdatasets(raster, CoverageOptions(strip=source.height), folder))
     differ = 0
     for strip in (64, 1000):
-        found = _features(parts_of(raster, CoverageOptions(strip=strip), folder))
+        found = _features(list_subdatasets(raster, CoverageOptions(strip=strip), folder))
         differ += sum(one != other for one, other in zip(whole, found, strict=True))
     return show(Row(f"{title} features that are others in strips of 64 and 1000 rows", "", differ, 0))
 

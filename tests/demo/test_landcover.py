@@ -9,7 +9,7 @@ import rasterio
 import terraspore
 from terraspore.engine.context import RunContext
 from terraspore.engine.raster.grid import Grid
-from terraspore.engine.raster.writer import RowWriter, class_layout
+from terraspore.engine.raster.writer import RowWriter, make_class_layout
 from terraspore.engine.vector.coverage import CoverageOptions, vectorize_landcover
 
 sys.path.insert(0, str(Path(terraspore.__file__).parent / "docs" / "demo"))
@@ -29,7 +29,7 @@ def found(tmp_path):
     with rasterio.open(image, "w", driver="PNG", width=100, height=60, count=3, dtype="uint8") as target:
         target.write(np.random.default_rng(1).integers(0, 255, (3, 60, 100), np.uint8))
     grid = Grid(None, rasterio.Affine(0.1, 0, 0, 0, -0.1, 0), 100, 60, 0.1)
-    with RowWriter(classes, grid, class_layout(NAMES, COLOURS, {})) as writer:
+    with RowWriter(classes, grid, make_class_layout(NAMES, COLOURS, {})) as writer:
         writer.write(values)
     vectorize_landcover(
         classes,

@@ -17,7 +17,7 @@ import pytest
 from conftest import COMMAND, ONNX, contents, names, unlocked
 from patience import Stopwatch, slowness, until, within
 from terraspore.engine.cli.cli_context import STOP_GRACE
-from terraspore.engine.fs.journal import find_unfinished
+from terraspore.engine.fs.journal import find_unfinished_run
 from terraspore.engine.protocol.messages import Progress
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.process import EngineProcess, Launch, Limits, Listener
@@ -121,7 +121,7 @@ def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, refe
     assert not process.alive
     assert contents(out) == {}
     assert unlocked(out)
-    assert find_unfinished(out / "c.tif") is not None
+    assert find_unfinished_run(out / "c.tif") is not None
     assert world.run(world.words("classes", out, "--tta", "--resume"))[0] == 0
     assert contents(out) == reference("classes", "--tta")[0]
 
@@ -208,7 +208,7 @@ def test_dead_parent_ends_the_engine_and_its_run_goes_on(world, reference, out):
     assert unlocked(out)
     standing = contents(out)
     if not standing:
-        assert find_unfinished(out / "c.tif") is not None
+        assert find_unfinished_run(out / "c.tif") is not None
         assert [name for name in names(out) if "unfinished" not in name] == []
     assert world.run(world.words("classes", out, "--tta", "--resume"))[0] == 0
     assert contents(out) == reference("classes", "--tta")[0]

@@ -13,7 +13,7 @@ import time
 
 import pytest
 from conftest import COMMAND, contents, names, unlocked
-from terraspore.engine.fs.journal import JOURNAL, ROWS, find_unfinished, journal_folder, read_journal
+from terraspore.engine.fs.journal import JOURNAL, ROWS, find_unfinished_run, journal_folder, read_journal
 from terraspore.engine.pipeline.resume import TILES_WORTH_A_JOURNAL
 
 KILLS = int(os.environ.get("TERRASPORE_KILLS", "3"))
@@ -32,7 +32,7 @@ def kill_in_the_middle(world, out, **image):
     """Kill a run of roads so that it can be resumed."""
     for _ in range(5):  # on a busy machine the run can be over before this process has its turn
         kill_at(world.start(world.words("roads", out, SLOW, **image)), 0.3, 0)
-        if find_unfinished(out / "r.gpkg") is not None:
+        if find_unfinished_run(out / "r.gpkg") is not None:
             return
     raise AssertionError("every run was over before it could be killed")
 
@@ -52,7 +52,7 @@ def test_killed_at_random_moments_every_resume_gives_the_identical_result(world,
             standing = contents(out)
             assert all(standing[name] == expected[name] for name in standing)
             assert unlocked(out)
-            unfinished = find_unfinished(out / ("r.gpkg" if kind == "roads" else "c.tif"))
+            unfinished = find_unfinished_run(out / ("r.gpkg" if kind == "roads" else "c.tif"))
             resumed += unfinished is not None
             started = world.start([*words, "--resume"])
             if chance.random() > 0.25:
@@ -77,7 +77,7 @@ def test_a_real_process_killed_at_a_tile_goes_on_where_it_was(world, reference, 
             while process.poll() is None and ((found := read_journal(output)) is None or not found.records):
                 time.sleep(0.001)
             process.kill()
-        unfinished = find_unfinished(output)
+        unfinished = find_unfinished_run(output)
         if unfinished is not None:
             break
     assert 0 < unfinished.fraction <= 1
@@ -130,7 +130,7 @@ def test_a_changed_image_is_not_resumed(world, out):
     shutil.copy(world.image, image)
     kill_in_the_middle(world, out, image=image)
     os.utime(image, (1, 1))
-    assert find_unfinished(out / "r.gpkg").changed == f"{image} was changed"
+    assert find_unfinished_run(out / "r.gpkg").changed == f"{image} was changed"
     code, last = world.run(world.words("roads", out, SLOW, "--resume", image=image))
     assert (code, last["code"]) == (2, "ResumeError")
     assert f"{image} was changed" in last["text"]

@@ -23,14 +23,14 @@ from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtCore import QObject, QTimer
 from qgis.PyQt.QtWidgets import QApplication, QMessageBox
 from terraspore.__about__ import __version__
-from terraspore.engine.fs.journal import JournalWriter, begin_journal, find_unfinished
-from terraspore.engine.fs.journal_format import FileIdentity, Fingerprint, Header
+from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWriter, create_journal, find_unfinished_run
+from terraspore.engine.fs.regular_file import FileIdentity
 
 
 def leave_unfinished(output, image, *, rows=3, of=7):
     """A journal as a run of ``image`` that was killed leaves it."""
-    fingerprint = Fingerprint(__version__, (FileIdentity.of(image),), {})
-    journal = begin_journal(output, Header(output.name, fingerprint, of, 1))
+    fingerprint = Fingerprint(__version__, (FileIdentity.from_path(image),), {})
+    journal = create_journal(output, JournalHeader(output.name, fingerprint, of, 1))
     writer = JournalWriter(journal, 0)
     for row in range(rows):
         writer.append(row, [memoryview(b"some pixels")], 0)
@@ -207,7 +207,7 @@ class Killer(QgsProcessingFeedback):
         self.progressChanged.connect(self.look)
 
     def look(self, _share):
-        found = find_unfinished(self.output)
+        found = find_unfinished_run(self.output)
         # While the run lives its journal is locked, so that nothing is found; the file is looked at instead.
         journals = list(self.output.parent.glob(".*.unfinished/journal"))
         if self.host is not None and found is None and journals and journals[0].read_bytes().count(b"\n") > 2:
@@ -257,7 +257,7 @@ def test_killed_run_goes_on_and_ends_as_a_whole_one(plugin, settings, large, tmp
     killer = Killer(plugin.context.host, output)
     with pytest.raises(QgsProcessingException, match="memory ran out"):
         processing.run("terraspore:extractroads", {**common, "OUTPUT": str(output)}, feedback=killer)
-    left = find_unfinished(output)
+    left = find_unfinished_run(output)
     assert left.changed is None
     assert 0 < left.fraction < 1
     again = Killer(None, output)
@@ -265,5 +265,5 @@ def test_killed_run_goes_on_and_ends_as_a_whole_one(plugin, settings, large, tmp
     assert any("goes on at" in line for line in again.lines)
     whole = processing.run("terraspore:extractroads", {**common, "OUTPUT": str(tmp_path / "whole.gpkg")})
     assert (first["LENGTH"], first["COUNT"]) == (whole["LENGTH"], whole["COUNT"])
-    assert find_unfinished(output) is None
+    assert find_unfinished_run(output) is None
     assert [path.name for path in Path(tmp_path).glob(".*")] == []

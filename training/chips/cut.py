@@ -15,11 +15,11 @@ from PIL import Image as Pictures
 
 from ...engine.context import Cancellation
 from ...engine.errors import OutputError, ParameterError
+from ...engine.raster.bands import choose_bands
 from ...engine.raster.dataset import open_source
 from ...engine.raster.gdal_environment import SAFE_SETTINGS
-from ...engine.raster.grid import Grid, make_grid
-from ...engine.raster.pixels import choose_bands
-from ...engine.raster.reader import View
+from ...engine.raster.grid import Grid
+from ...engine.raster.reader import ImageView
 from ...engine.raster.stretch import estimate_stretch
 from ..data.labels import voc_palette
 from .vectors import VectorLabels, read_labels
@@ -128,8 +128,8 @@ def cut_chips(request: ChipsRequest, cancellation: Cancellation | None = None) -
     watch = cancellation or Cancellation()
     with rasterio.Env(**SAFE_SETTINGS), open_source(request.image) as source:
         bands = choose_bands(source, request.bands or None, len(request.bands) or 3)
-        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, request.resolution)
-        view = View(source, grid, bands, estimate_stretch(source, bands), "uint8")
+        grid = source.make_grid(request.resolution)
+        view = ImageView(source, grid, bands, estimate_stretch(source, bands), "uint8")
         labels = read_labels(
             request.labels,
             grid,
@@ -165,7 +165,7 @@ def _check(request: ChipsRequest) -> None:
 
 def _cut_all(
     request: ChipsRequest,
-    view: View,
+    view: ImageView,
     labels: VectorLabels,
     windows: dict[str, list[tuple[int, int]]],
     watch: Cancellation,
@@ -185,7 +185,7 @@ def _cut_all(
 
 
 def _chips(
-    size: int, view: View, labels: VectorLabels, tree: shapely.STRtree, corners: list[tuple[int, int]]
+    size: int, view: ImageView, labels: VectorLabels, tree: shapely.STRtree, corners: list[tuple[int, int]]
 ) -> Iterator[tuple[tuple[int, int], NDArray[np.uint8], NDArray[np.uint8]]]:
     for x, y in corners:
         label = labels.raster(x, y, size, size, tree)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ...fs.spool import Parked, Spill
+from ...fs.spool import ArraySpool, SpooledArray
 from .arcs import ANCHOR, Arcs, concatenate
 
 Flags = NDArray[np.bool_]
@@ -21,7 +21,7 @@ class Bucket:
     """Arcs of regions that end in one block of rows, each with the sides (left, right) that do."""
 
     held: list[tuple[Arcs, Flags]] = field(default_factory=list)
-    parked: list[list[Parked]] = field(default_factory=list)
+    parked: list[list[SpooledArray]] = field(default_factory=list)
 
 
 class ArcStore:
@@ -36,7 +36,7 @@ class ArcStore:
         spill: where arcs go for which there is no room.
     """
 
-    def __init__(self, rows: int, region_last: NDArray[np.int32], spill: Spill) -> None:
+    def __init__(self, rows: int, region_last: NDArray[np.int32], spill: ArraySpool) -> None:
         self.last_block = rows // ANCHOR
         self._block = np.minimum((region_last + 1) // ANCHOR, self.last_block).astype(np.int32)
         self._block[0] = -1
@@ -68,7 +68,7 @@ class ArcStore:
             return None
         parts = []
         for parked in bucket.parked:
-            *arrays, flags = self._spill.get(parked)
+            *arrays, flags = self._spill.read(parked)
             parts.append((Arcs(*arrays), flags))
         parts += bucket.held
         return concatenate([arcs for arcs, _ in parts]), np.concatenate([flags for _, flags in parts])
@@ -77,6 +77,6 @@ class ArcStore:
         """Write what waits for a later block to the file."""
         for value, bucket in self._buckets.items():
             if value > now:
-                bucket.parked += [self._spill.put((*arcs.arrays, flags)) for arcs, flags in bucket.held]
+                bucket.parked += [self._spill.append((*arcs.arrays, flags)) for arcs, flags in bucket.held]
                 bucket.held.clear()
         self._bytes = 0

@@ -17,10 +17,10 @@ from ...concurrency import ReadAhead
 from ...context import RunContext
 from ...errors import ParameterError, SourceError
 from ...protocol.messages import Message, Progress
-from ...raster.probability import LEVELS, LevelSource, MaskedBand, open_levels, open_raster
+from ...raster.probability import PROBABILITY_SCALE, MaskedBand, ProbabilityRaster, open_probability_raster, open_raster
 from ..geodesy import Ground
-from ..io.styles import Colour, class_style
-from ..io.writer import VectorWriter, check_vectors, open_vectors
+from ..io.styles import Color, make_class_style
+from ..io.writer import VectorWriter, check_vector_output, open_vector_writer
 from ..jit import say_if_slow
 from .build import CoveragePart, build_coverage, in_batches
 from .options import CODES, CoverageOptions
@@ -55,7 +55,7 @@ class CoverageSummary:
 class ClassReader:
     """Rows of a class raster as codes (class id plus one; 0 for nodata) and of its confidence as levels."""
 
-    def __init__(self, dataset: Any, band: int, nodata: int | None, confidence: LevelSource | None) -> None:
+    def __init__(self, dataset: Any, band: int, nodata: int | None, confidence: ProbabilityRaster | None) -> None:
         if not 1 <= band <= dataset.count:
             raise ParameterError(f"{dataset.name} has {dataset.count} bands, so there is no band {band}.")
         kind = np.dtype(dataset.dtypes[band - 1])
@@ -117,7 +117,7 @@ def vectorize_landcover(
     band: int = 1,
     crs: object | None = None,
     layer: str = LAYER,
-    class_colours: Mapping[int, Colour] | None = None,
+    class_colours: Mapping[int, Color] | None = None,
     name: str | None = None,
 ) -> CoverageSummary:
     """Make a coverage of a class raster: polygons without gaps and overlaps, in the layer ``landcover``.
@@ -141,11 +141,11 @@ def vectorize_landcover(
         OutputError: the output cannot be written.
         Cancelled: the person cancelled; nothing was written.
     """
-    check_vectors(output)
+    check_vector_output(output)
     say_if_slow(context.reporter)
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
-        sure = None if confidence is None else stack.enter_context(open_levels(confidence))
+        sure = None if confidence is None else stack.enter_context(open_probability_raster(confidence))
         reader = ClassReader(dataset, band, options.nodata, sure)
         ground = Ground(dataset.crs, dataset.transform)
         if not ground.is_metric:
@@ -153,16 +153,16 @@ def vectorize_landcover(
         described = {**metadata, **{f"coverage.{name}": str(value) for name, value in asdict(options).items()}}
         styles: dict[str, str] = {}  # filled when it is known which classes occur, and stored when the file is closed
         writer = stack.enter_context(
-            open_vectors(output, source_crs=dataset.crs, crs=crs, metadata=described, styles=styles)
+            open_vector_writer(output, source_crs=dataset.crs, crs=crs, metadata=described, styles=styles)
         )
         parts = coverage_parts(reader, ground, options, context, scratch=output.absolute().parent)
         summary = _write(writer, layer, parts, class_names, with_confidence=sure is not None)
         names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
-        styles[layer] = class_style(names, {**_palette(dataset, band), **(class_colours or {})})
+        styles[layer] = make_class_style(names, {**_palette(dataset, band), **(class_colours or {})})
         return summary
 
 
-def _palette(dataset: Any, band: int) -> dict[int, Colour]:
+def _palette(dataset: Any, band: int) -> dict[int, Color]:
     """The colours of a raster's palette, by value; none where it has no palette."""
     try:
         return {int(key): colour[:3] for key, colour in dataset.colormap(band).items()}
@@ -226,7 +226,7 @@ def _write(
             ids = part.code.astype(np.int32) - 1
             unique, inverse = np.unique(ids, return_inverse=True)
             names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
-            sure = part.confidence / LEVELS if with_confidence else np.full(len(ids), math.nan)
+            sure = part.confidence / PROBABILITY_SCALE if with_confidence else np.full(len(ids), math.nan)
             columns = {
                 "area_id": part.region.astype(np.int64),
                 "class_id": ids,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...fs.spool import Spill
+from ...fs.spool import ArraySpool
 from ..geodesy import MetricGrid
 from .arc_buffer import ArcStore
 from .arcs import ANCHOR, NO_ARCS, Arcs, normalise, trace_strip
@@ -129,7 +129,7 @@ def stream_polygons(
     guards = Guards(cols, labelling.strip)
     none = np.zeros(0, np.int32)
     pending, above, block = NO_ARCS, (none, none), 0
-    with Spill(scratch) as spill:
+    with ArraySpool(scratch) as spill:
         store = ArcStore(rows, regions.last, spill)
         for number in range(len(labelling.base) - 1):
             cracks = labelling.cracks(reader, number)

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from ...errors import OutputError
-from ...fs.atomic import disk_full, family_size, is_full
+from ...fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
 
 GEOMETRY_COLUMN = "geom"
 
@@ -76,6 +76,6 @@ def verify_geopackage(path: Path, final: Path, counts: Mapping[str, int]) -> Non
 
 
 def _failure(error: sqlite3.Error, path: Path, final: Path) -> OutputError:
-    if is_full(path.parent) or "disk is full" in str(error):
-        return disk_full(final, family_size(path))
+    if is_disk_full(path.parent) or "disk is full" in str(error):
+        return make_disk_full_error(final, measure_with_sidecars(path))
     return OutputError(f"The GeoPackage {final} cannot be written: {error}.")

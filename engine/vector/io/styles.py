@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 #: The folder with one QML document for each layer.
 STYLE_FOLDER = Path(__file__).resolve().parents[3] / "resources" / "styles"
 #: Colours of classes that have none, by id: ColorBrewer's Set3, which tells twelve areas apart.
-_PALETTE: tuple[Colour, ...] = (
+_PALETTE: tuple[Color, ...] = (
     (141, 211, 199),
     (255, 255, 179),
     (190, 186, 218),
@@ -35,7 +35,7 @@ def load_styles(layers: Iterable[str]) -> dict[str, str]:
     return {layer: path.read_text(encoding="utf-8") for layer, path in paths.items() if path.is_file()}
 
 
-def class_style(names: Mapping[int, str], colours: Mapping[int, Colour]) -> str:
+def make_class_style(names: Mapping[int, str], colours: Mapping[int, Color]) -> str:
     """A style of areas by class, made from that of land cover.
 
     Args:

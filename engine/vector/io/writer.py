@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from ...errors import OutputError, ParameterError
-from ...fs.atomic import atomic_output, check_target, disk_full, family_size, is_full
+from ...fs.atomic import atomic_output, check_output_path, is_disk_full, make_disk_full_error, measure_with_sidecars
 from ...fs.paths import hidden_stem
 from ...fs.pyogrio_path import pyogrio_path
 from .geopackage import GEOMETRY_COLUMN, add_styles, verify_geopackage
@@ -50,7 +50,7 @@ _SETTINGS = {"OGR_SQLITE_SYNCHRONOUS": "OFF"}
 _SHAPEFILE_LIMIT = 2**31 - 1
 
 
-def driver_for(path: Path) -> str:
+def choose_driver(path: Path) -> str:
     """The GDAL driver for the suffix of ``path``.
 
     Raises:
@@ -68,7 +68,7 @@ def driver_for(path: Path) -> str:
     return driver
 
 
-def check_vectors(path: Path) -> None:
+def check_vector_output(path: Path) -> None:
     """Raise, before any work, where vectors could not be written to ``path`` at the end.
 
     Raises:
@@ -76,9 +76,9 @@ def check_vectors(path: Path) -> None:
         OutputError: the place cannot be written to.
         VectorError: the folder has a name that cannot be written to.
     """
-    driver_for(path)
+    choose_driver(path)
     pyogrio_path(path.with_name(hidden_stem(path)))
-    check_target(path)
+    check_output_path(path)
 
 
 @dataclass
@@ -180,13 +180,13 @@ class VectorWriter:
                     **options,
                 )
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
-            if is_full(self.main.parent) or "No space" in str(error) or "disk is full" in str(error):
-                raise disk_full(self.main, family_size(path)) from error
+            if is_disk_full(self.main.parent) or "No space" in str(error) or "disk is full" in str(error):
+                raise make_disk_full_error(self.main, measure_with_sidecars(path)) from error
             raise OutputError(f"The layer {layer} of {self.main} cannot be written: {error}") from error
 
 
 @contextmanager
-def open_vectors(
+def open_vector_writer(
     final: Path,
     *,
     source_crs: object | None,
@@ -214,7 +214,7 @@ def open_vectors(
         raise ParameterError("The raster has no CRS, so its vectors cannot be transformed to another.")
     pyogrio.set_gdal_config_options(_SETTINGS)
     with ExitStack() as stack:
-        writer = VectorWriter(final, driver_for(final), source, target, dict(metadata or {}), stack)
+        writer = VectorWriter(final, choose_driver(final), source, target, dict(metadata or {}), stack)
         yield writer
         writer.finish()
         if writer.driver == "GPKG" and writer.counts:

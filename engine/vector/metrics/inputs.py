@@ -157,12 +157,12 @@ def _known(dataset: Any, window: Window) -> NDArray[np.int64]:
 
 
 def _masks(result: Path, truth: Path, threshold: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    from ...raster.probability import LEVELS, open_levels
+    from ...raster.probability import PROBABILITY_SCALE, open_probability_raster
 
-    with open_levels(result) as one, open_levels(truth) as other:
+    with open_probability_raster(result) as one, open_probability_raster(truth) as other:
         rows, cols = one.shape
         for row in range(0, rows, _ROWS):
             height = min(_ROWS, rows - row)
-            found = one.read(row, 0, height, cols) >= threshold * LEVELS
-            wanted = other.read(row, 0, height, cols) >= 0.5 * LEVELS
+            found = one.read(row, 0, height, cols) >= threshold * PROBABILITY_SCALE
+            wanted = other.read(row, 0, height, cols) >= 0.5 * PROBABILITY_SCALE
             yield found.astype(np.int64), wanted.astype(np.int64)

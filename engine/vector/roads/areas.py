@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...context import RunContext
 from ...protocol.messages import Progress
-from ...raster.probability import LEVELS, LevelSource
+from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..coverage.build import CoveragePart, build_coverage, in_batches
 from ..coverage.options import CODES
 from ..geodesy import Ground
@@ -27,7 +27,7 @@ _PIXELS = 10_000_000
 class SurfaceReader:
     """Rows of a road mask as codes: ``ROAD`` where the blurred probability reaches the threshold."""
 
-    def __init__(self, source: LevelSource, options: PixelOptions) -> None:
+    def __init__(self, source: ProbabilityRaster, options: PixelOptions) -> None:
         self.shape = source.shape
         self._source = source
         self._options = options
@@ -54,7 +54,7 @@ class SurfaceReader:
 
 
 def road_areas(
-    source: LevelSource,
+    source: ProbabilityRaster,
     ground: Ground,
     options: RoadOptions,
     context: RunContext,
@@ -78,7 +78,7 @@ def road_areas(
     minimum = np.zeros(CODES)
     minimum[ROAD] = options.minimum_area / resolution**2
     minimum[NO_ROAD] = options.hole_area / resolution**2
-    reader = SurfaceReader(source, pixel_options(options, resolution, LEVELS))
+    reader = SurfaceReader(source, pixel_options(options, resolution, PROBABILITY_SCALE))
 
     def check(done: int, total: int) -> None:
         """Report how far the work is, and stop where that was asked for."""

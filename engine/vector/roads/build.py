@@ -6,7 +6,7 @@ import math
 import os
 
 from ...context import Cancellation, RunContext
-from ...raster.probability import LEVELS, LevelSource
+from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from .centerlines import find_centre_lines
 from .gaps import Blurred, Bridge, add_bridges, find_bridges
 from .graph import Graph, dissolve, drop_weak, trace
@@ -32,7 +32,7 @@ STRAY = 0.15
 FLOOR = 0.08
 
 
-def build_graph(source: LevelSource, options: RoadOptions, resolution: float, context: RunContext) -> Graph:
+def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: float, context: RunContext) -> Graph:
     """Make the road network of a raster of levels, in pixels.
 
     Steps are nested, so that no name is kept for what a step changes: each graph on the way is as large as the last.
@@ -43,7 +43,7 @@ def build_graph(source: LevelSource, options: RoadOptions, resolution: float, co
         resolution: metres of a pixel.
         context: receives progress and messages; checked for cancellation.
     """
-    pixel = pixel_options(options, resolution, LEVELS)
+    pixel = pixel_options(options, resolution, PROBABILITY_SCALE)
     threads = options.threads or os.cpu_count() or 1
     spur, length, strong = options.spur / resolution, options.min_length / resolution, pixel.strong_level
 
@@ -91,5 +91,5 @@ def bridge_rules(options: RoadOptions, resolution: float) -> Rules:
         bend=BEND,
         stray=STRAY,
         floor=FLOOR,
-        levels=LEVELS,
+        levels=PROBABILITY_SCALE,
     )

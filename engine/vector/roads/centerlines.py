@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...context import RunContext
 from ...protocol.messages import Progress
-from ...raster.probability import LevelSource
+from ...raster.probability import ProbabilityRaster
 from .edges import Inside
 from .kernels.tracing import link_pixels
 from .mask import centre_line, merge_parallel, road_surface
@@ -140,7 +140,7 @@ def halo_of(core: tuple[int, int, int, int], options: PixelOptions, shape: tuple
 
 
 def find_centre_lines(
-    source: LevelSource,
+    source: ProbabilityRaster,
     options: PixelOptions,
     *,
     tile: int,

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from ...concurrency import ReadAhead, SharedProgress, beside
 from ...context import Cancellation, RunContext
 from ...protocol.messages import Message, Progress
-from ...raster.probability import LEVELS, Encoding, LevelSource, open_levels
+from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster, open_probability_raster
 from ..conflation import NEW, ExistingRoads
 from ..coverage.build import CoveragePart
 from ..geodesy import Ground
 from ..io.styles import load_styles
-from ..io.writer import VectorWriter, check_vectors, open_vectors
+from ..io.writer import VectorWriter, check_vector_output, open_vector_writer
 from ..jit import say_if_slow
 from .areas import road_areas
 from .build import build_graph
@@ -29,7 +29,7 @@ from .lines import node_positions, road_lines
 from .options import RoadOptions
 
 #: Gives levels to read, for a ``with`` block.
-OpenLevels = Callable[[], AbstractContextManager[LevelSource]]
+OpenLevels = Callable[[], AbstractContextManager[ProbabilityRaster]]
 
 ROADS, NODES, AREAS, CHANGES = "roads", "road_nodes", "road_areas", "road_changes"
 
@@ -105,11 +105,11 @@ def vectorize_roads(
         OutputError: the output cannot be written.
         Cancelled: the person cancelled; nothing was written.
     """
-    check_vectors(output)
-    with open_levels(probability, band, encoding) as source:
+    check_vector_output(output)
+    with open_probability_raster(probability, band, encoding) as source:
         known = source.encoding
     return vectorize_levels(
-        partial(open_levels, probability, band, known),
+        partial(open_probability_raster, probability, band, known),
         output,
         options,
         name=probability.name,
@@ -154,7 +154,7 @@ def vectorize_levels(
         run = _Run(source, _ground(source, name, context), options, progress, context)
         with (
             _areas(run, open_source, output) as areas,
-            open_vectors(output, source_crs=source.crs, crs=crs, metadata=described, styles=styles) as writer,
+            open_vector_writer(output, source_crs=source.crs, crs=crs, metadata=described, styles=styles) as writer,
         ):
             # The graph is gone when areas are written: where they are made only then, it would take their room.
             summary = _write_network(run, writer, existing)
@@ -167,7 +167,7 @@ def vectorize_levels(
 class _Run:
     """What all steps of one run need."""
 
-    source: LevelSource
+    source: ProbabilityRaster
     ground: Ground
     options: RoadOptions
     progress: SharedProgress
@@ -219,9 +219,9 @@ def _write_network(run: _Run, writer: VectorWriter, existing: ExistingRoads | No
     )
 
 
-def _ground(source: LevelSource, name: str, context: RunContext) -> Ground:
+def _ground(source: ProbabilityRaster, name: str, context: RunContext) -> Ground:
     """Where the raster lies; what is not as usual about it is said."""
-    if not source.encoding.is_levels:
+    if not source.encoding.is_quantized:
         context.report(Message(f"{name} is read as {source.encoding.name}."))
     ground = Ground(source.crs, source.transform)
     if not ground.is_metric:
@@ -237,7 +237,7 @@ def _write_edges(
     done = 0
     written: list[NDArray[np.object_]] = []
     smooth, simplify = run.options.smooth / run.resolution, run.options.simplify / run.resolution
-    made = road_lines(graph, run.ground, smooth=smooth, simplify=simplify, levels=LEVELS)
+    made = road_lines(graph, run.ground, smooth=smooth, simplify=simplify, levels=PROBABILITY_SCALE)
     with ReadAhead(made) as ahead:
         for lines in ahead:
             count = len(lines.geometry)
@@ -310,7 +310,7 @@ def _write_areas(writer: VectorWriter, parts: Iterable[CoveragePart]) -> tuple[i
                     "area_id": np.arange(count + 1, count + number + 1, dtype=np.int64),
                     "area": np.round(part.area, 2),
                     "perimeter": np.round(part.perimeter, 2),
-                    "confidence": np.round(part.confidence / LEVELS, 3),
+                    "confidence": np.round(part.confidence / PROBABILITY_SCALE, 3),
                 },
             )
             count, area = count + number, area + float(part.area.sum())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ...context import Cancellation
-from ...raster.probability import LevelSource
+from ...raster.probability import ProbabilityRaster
 from .graph import Flags, Floats, Graph, Ints, Nodes
 from .kernels.gaps import Rules, lay_bridges, nominate
 from .kernels.graph_index import Lookup, order_points
@@ -55,7 +55,7 @@ class Blurred:
         reach: how far it looks, in pixels.
     """
 
-    source: LevelSource
+    source: ProbabilityRaster
     sigma: float
     reach: int
 

@@ -8,7 +8,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from ...context import RunContext
-from ...raster.probability import LEVELS, SCALE, Encoding, LevelSource
+from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster
 from ..geodesy import Ground
 from ..jit import ACCELERATED
 from .areas import road_areas
@@ -26,23 +26,25 @@ def rehearse() -> None:
     picture, options = _Picture(), RoadOptions(min_length=20.0, threads=1)
     context, ground = RunContext(), Ground(None, Affine.identity())
     graph = build_graph(picture, options, 1.0, context)
-    for _ in road_lines(graph, ground, smooth=options.smooth, simplify=options.simplify, levels=LEVELS):
+    for _ in road_lines(graph, ground, smooth=options.smooth, simplify=options.simplify, levels=PROBABILITY_SCALE):
         pass
     for _ in road_areas(picture, ground, options, context):
         pass
 
 
-class _Picture(LevelSource):
+class _Picture(ProbabilityRaster):
     """Roads that cross, one of them with a gap and a spur, and a spot that is too small for a road."""
 
     def __init__(self) -> None:
-        super().__init__((_SIDE, _SIDE), Affine.identity(), None, Encoding("levels", SCALE))
+        super().__init__(
+            (_SIDE, _SIDE), Affine.identity(), None, Encoding("quantized probabilities", 1 / PROBABILITY_SCALE)
+        )
         self._levels = np.zeros(self.shape, np.uint8)
         for ends in (((0, 60), (191, 70)), ((60, 0), (70, 191)), ((140, 0), (130, 80)), ((130, 104), (140, 191))):
-            cv2.line(self._levels, *ends, (LEVELS,), 7)
-        cv2.line(self._levels, (100, 64), (104, 80), (LEVELS,), 5)
-        cv2.circle(self._levels, (160, 160), 4, (LEVELS,), cv2.FILLED)
+            cv2.line(self._levels, *ends, (PROBABILITY_SCALE,), 7)
+        cv2.line(self._levels, (100, 64), (104, 80), (PROBABILITY_SCALE,), 5)
+        cv2.circle(self._levels, (160, 160), 4, (PROBABILITY_SCALE,), cv2.FILLED)
 
     def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
-        """Read a window; see ``LevelSource.read``."""
+        """Read a window; see ``ProbabilityRaster.read``."""
         return self._levels[row : row + height, col : col + width].copy()

@@ -6,7 +6,7 @@ import pytest
 import shapely
 from terraspore.engine.errors import VectorError
 from terraspore.engine.fs.pyogrio_path import pyogrio_path
-from terraspore.engine.vector.io.writer import check_vectors
+from terraspore.engine.vector.io.writer import check_vector_output
 
 GOOD = (
     "a b.gpkg",
@@ -57,6 +57,6 @@ def test_what_would_be_another_file_is_refused(tmp_path, monkeypatch, name):
 def test_outputs_are_refused_before_any_work_or_can_be_written(tmp_path):
     (tmp_path / "with!mark").mkdir()
     with pytest.raises(VectorError):
-        check_vectors(tmp_path / "with!mark" / "a.gpkg")
+        check_vector_output(tmp_path / "with!mark" / "a.gpkg")
     for name in ("a!b.gpkg", "; rm -rf x.gpkg", "a\nb.gpkg"):  # written under another name first
-        check_vectors(tmp_path / name)
+        check_vector_output(tmp_path / name)

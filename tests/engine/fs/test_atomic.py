@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
-from terraspore.engine.fs.atomic import atomic_output, check_target, remove_abandoned, sweep_partials, temporary_file
+from terraspore.engine.fs.atomic import (
+    atomic_output,
+    check_output_path,
+    remove_stale_temp_files,
+    run_abort_cleanups,
+    temp_output,
+)
 
 
 def names(folder):
@@ -83,15 +89,15 @@ def test_errors_of_the_system_become_sentences(tmp_path, number, kind, word):
 
 def test_a_process_that_ends_inside_removes_what_is_unfinished(tmp_path):
     (tmp_path / "roads.gpkg").write_text("former")
-    with atomic_output(tmp_path / "roads.gpkg") as partial, temporary_file(tmp_path / "p.tif") as temporary:
+    with atomic_output(tmp_path / "roads.gpkg") as partial, temp_output(tmp_path / "p.tif") as temporary:
         partial.write_text("half")
         temporary.write_text("half")
         temporary.with_name(temporary.name + ".aux.xml").write_text("half")
-        remove_abandoned()
+        run_abort_cleanups()
         assert names(tmp_path) == ["roads.gpkg"]
         partial.write_text("content")
     assert (tmp_path / "roads.gpkg").read_text() == "content"
-    remove_abandoned()
+    run_abort_cleanups()
     assert names(tmp_path) == ["roads.gpkg"]
 
 
@@ -100,8 +106,8 @@ def test_what_the_dead_left_is_swept_and_what_the_living_write_stays(tmp_path):
     code = f"""
 import os, sys
 from pathlib import Path
-from terraspore.engine.fs.atomic import temporary_file
-with temporary_file(Path({str(target)!r})) as path:
+from terraspore.engine.fs.atomic import temp_output
+with temp_output(Path({str(target)!r})) as path:
     path.write_text("half")
     path.with_name(path.name + "-journal").write_text("half")
     print("written", flush=True)
@@ -112,13 +118,13 @@ with temporary_file(Path({str(target)!r})) as path:
         half = names(tmp_path)
         assert len(half) == 2
         (tmp_path / ".roads.partial-notes").write_text("of a person")
-        with temporary_file(tmp_path / "roads.tif") as other, temporary_file(target) as mine:
+        with temp_output(tmp_path / "roads.tif") as other, temp_output(target) as mine:
             mine.write_text("mine")
             other.write_text("other")
-            sweep_partials(target)
+            remove_stale_temp_files(target)
             assert names(tmp_path) == sorted([*half, mine.name, other.name, ".roads.partial-notes"])
         living.kill()
-    sweep_partials(tmp_path / "roads.tif")
+    remove_stale_temp_files(tmp_path / "roads.tif")
     assert names(tmp_path) == sorted([*half, ".roads.partial-notes"])
     with atomic_output(target) as partial:
         partial.write_text("content")
@@ -134,18 +140,18 @@ def test_very_long_names_fit(tmp_path):
 
 def test_targets_that_cannot_be_written_are_found_before_the_work(tmp_path):
     with pytest.raises(OutputError, match="folder does not exist"):
-        check_target(tmp_path / "none" / "a.tif")
+        check_output_path(tmp_path / "none" / "a.tif")
     with pytest.raises(OutputError, match="not a plain file"):
-        check_target(tmp_path)
+        check_output_path(tmp_path)
     with pytest.raises(DiskFullError, match="MB free"):
-        check_target(tmp_path / "a.tif", needed_bytes=1 << 60)
+        check_output_path(tmp_path / "a.tif", needed_bytes=1 << 60)
     (tmp_path / "a.tif").touch()
     with pytest.raises(OutputError, match="exists already"):
-        check_target(tmp_path / "a.tif", overwrite=False)
+        check_output_path(tmp_path / "a.tif", overwrite=False)
     assert names(tmp_path) == ["a.tif"]
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write")
 def test_read_only_folder_is_found_before_the_work():
     with pytest.raises(OutputError, match="cannot be written"):
-        check_target(Path("/proc/self/roads.gpkg"))
+        check_output_path(Path("/proc/self/roads.gpkg"))

@@ -14,7 +14,7 @@ from terraspore.engine.errors import OutputError, ParameterError
 from terraspore.engine.fs import atomic
 from terraspore.engine.vector.io.geopackage import verify_geopackage
 from terraspore.engine.vector.io.styles import load_styles
-from terraspore.engine.vector.io.writer import driver_for, open_vectors
+from terraspore.engine.vector.io.writer import choose_driver, open_vector_writer
 
 LINES = np.array([shapely.LineString([(0, 0), (1, 1)]), shapely.LineString([(1, 1), (2, 0)])], object)
 POINTS = np.array([shapely.Point(0, 0)], object)
@@ -28,7 +28,7 @@ COLUMNS = {
 
 
 def write(path: Path, **options: object) -> dict[str, Path]:
-    with open_vectors(path, source_crs="EPSG:25832", **options) as writer:
+    with open_vector_writer(path, source_crs="EPSG:25832", **options) as writer:
         writer.write("roads", "LineString", LINES, COLUMNS)
         writer.write("roads", "LineString", LINES, COLUMNS)
         writer.write("road_nodes", "Point", POINTS, {"id": np.array([7])})
@@ -107,13 +107,13 @@ def test_parquet_is_written_or_refused_in_a_sentence(tmp_path: Path) -> None:
 
 def test_unknown_formats_are_refused() -> None:
     with pytest.raises(ParameterError, match="no suffix of a vector format"):
-        driver_for(Path("roads.tif"))
+        choose_driver(Path("roads.tif"))
 
 
 def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path) -> None:
     (tmp_path / "out.gpkg").write_bytes(b"older")
     wrong = {**COLUMNS, "id": np.array([1], np.int64)}
-    with pytest.raises(ValueError, match="array"), open_vectors(tmp_path / "out.gpkg", source_crs=None) as writer:
+    with pytest.raises(ValueError, match="array"), open_vector_writer(tmp_path / "out.gpkg", source_crs=None) as writer:
         writer.write("road_nodes", "Point", POINTS, {"id": np.array([7])}) or writer.write(
             "roads", "LineString", LINES, wrong
         )

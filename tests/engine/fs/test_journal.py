@@ -12,21 +12,23 @@ import pytest
 import terraspore
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraspore.engine.fs.atomic import partial_path
+from terraspore.engine.fs.atomic import temp_path
 from terraspore.engine.fs.journal import (
     JOURNAL,
     ROWS,
+    Fingerprint,
+    JournalHeader,
     JournalWriter,
-    begin_journal,
-    find_unfinished,
+    create_journal,
+    find_unfinished_run,
     journal_folder,
     read_journal,
-    read_piece,
+    read_row,
     remove_journal,
-    remove_leftovers,
+    remove_unfinished_run,
 )
-from terraspore.engine.fs.journal_format import FileIdentity, Fingerprint, Header
-from terraspore.engine.fs.lock import lock_outputs, lock_path
+from terraspore.engine.fs.lock import lock_file_path, lock_paths
+from terraspore.engine.fs.regular_file import FileIdentity
 
 PIECES = [bytes([row]) * 1000 + os.urandom(50) for row in range(4)]
 
@@ -36,11 +38,11 @@ def header(tmp_path):
     image = tmp_path / "image.tif"
     image.write_bytes(b"pixels")
     settings = {"tile": "64", "model": "aa"}
-    return Header("roads.gpkg", Fingerprint("1.0", (FileIdentity.of(image),), settings), rows=8, batch=2)
+    return JournalHeader("roads.gpkg", Fingerprint("1.0", (FileIdentity.from_path(image),), settings), rows=8, batch=2)
 
 
 def write(output, header, pieces=PIECES):
-    writer = JournalWriter(begin_journal(output, header), 0)
+    writer = JournalWriter(create_journal(output, header), 0)
     for row, piece in enumerate(pieces):
         writer.append(row, [memoryview(piece[:300]), memoryview(piece[300:])], empty=row)
     writer.commit()
@@ -50,7 +52,7 @@ def write(output, header, pieces=PIECES):
 def read_back(output):
     """The rows that count and are as they were written."""
     journal = read_journal(output)
-    pieces = [] if journal is None else [read_piece(journal, record) for record in journal.records]
+    pieces = [] if journal is None else [read_row(journal, record) for record in journal.records]
     return pieces[: pieces.index(None)] if None in pieces else pieces
 
 
@@ -79,7 +81,7 @@ def test_going_on_keeps_what_is_good_and_drops_the_rest(tmp_path, header):
 
 def test_what_was_not_flushed_does_not_count(tmp_path, header):
     output = tmp_path / "roads.gpkg"
-    writer = JournalWriter(begin_journal(output, header), 0)
+    writer = JournalWriter(create_journal(output, header), 0)
     writer.append(0, [memoryview(PIECES[0])], empty=0)
     writer.commit()
     writer._cost = 1000.0  # a very slow disk
@@ -107,64 +109,64 @@ def test_damage_costs_rows_and_never_gives_false_ones(tmp_path, header, name, pl
     good = read_back(output)
     assert good == PIECES[: len(good)]
     assert len(good) < len(PIECES)
-    find_unfinished(output)
+    find_unfinished_run(output)
 
 
 def test_the_unfinished_run_is_found(tmp_path, header):
     output = tmp_path / "roads.gpkg"
-    assert find_unfinished(output) is None
+    assert find_unfinished_run(output) is None
     write(output, header)
-    found = find_unfinished(output, "1.0")
+    found = find_unfinished_run(output, "1.0")
     assert found.fraction == 0.5
     assert found.image == tmp_path / "image.tif"
     assert found.changed is None
     assert abs(found.date.timestamp() - journal_folder(output).stat().st_mtime) < 5
-    assert find_unfinished(output, "1.1").changed == "TerraSpore is 1.1, not 1.0"
-    with lock_outputs([output]):
-        assert find_unfinished(output) is None
+    assert find_unfinished_run(output, "1.1").changed == "TerraSpore is 1.1, not 1.0"
+    with lock_paths([output]):
+        assert find_unfinished_run(output) is None
     found.image.write_bytes(b"other")
-    assert find_unfinished(output).changed == f"{found.image} was changed"
+    assert find_unfinished_run(output).changed == f"{found.image} was changed"
     found.image.unlink()
-    assert find_unfinished(output).changed == f"{found.image} was changed"
+    assert find_unfinished_run(output).changed == f"{found.image} was changed"
     remove_journal(output)
-    assert find_unfinished(output) is None
+    assert find_unfinished_run(output) is None
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_run_left_that_was_ended_by_force_can_be_removed(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     write(output, header)
-    lock_path(output).write_text("1\n")
-    partial_path(output).with_name(partial_path(output).name.replace(f"-{os.getpid()}-", "-999999999-")).touch()
+    lock_file_path(output).write_text("1\n")
+    temp_path(output).with_name(temp_path(output).name.replace(f"-{os.getpid()}-", "-999999999-")).touch()
     before = sorted(tmp_path.iterdir())
     assert len(before) == 4
-    with lock_outputs([output]):
-        remove_leftovers(output)
+    with lock_paths([output]):
+        remove_unfinished_run(output)
         assert sorted(tmp_path.iterdir()) == before
-    lock_path(output).touch()
-    remove_leftovers(output)
+    lock_file_path(output).touch()
+    remove_unfinished_run(output)
     assert [path.name for path in tmp_path.iterdir()] == ["image.tif"]
-    remove_leftovers(tmp_path / "none" / "roads.gpkg")
+    remove_unfinished_run(tmp_path / "none" / "roads.gpkg")
 
 
 def test_a_journal_without_finished_rows_is_no_unfinished_run(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     write(output, header, [])
-    assert find_unfinished(output) is None
+    assert find_unfinished_run(output) is None
     assert read_journal(output).records == ()
 
 
 def test_what_changed_is_said_in_words(tmp_path, header):
     then = header.fingerprint
-    assert then.change_to(then) is None
-    assert then.change_to(replace(then, settings={"tile": "128", "model": "aa"})) == "the tile is 128, not 64"
-    assert then.change_to(replace(then, settings={"tile": "64"})) == "the model is none, not aa"
-    assert then.change_to(replace(then, version="2")) == "TerraSpore is 2, not 1.0"
+    assert then.describe_change(then) is None
+    assert then.describe_change(replace(then, settings={"tile": "128", "model": "aa"})) == "the tile is 128, not 64"
+    assert then.describe_change(replace(then, settings={"tile": "64"})) == "the model is none, not aa"
+    assert then.describe_change(replace(then, version="2")) == "TerraSpore is 2, not 1.0"
     other = replace(then.files[0], size=1)
-    assert then.change_to(replace(then, files=(other,))) == f"{other.path} was changed"
+    assert then.describe_change(replace(then, files=(other,))) == f"{other.path} was changed"
     moved = replace(other, path="/b.tif")
-    assert then.change_to(replace(then, files=(moved,))) == f"the file is /b.tif, not {other.path}"
-    assert "other files" in then.change_to(replace(then, files=(then.files[0], other)))
+    assert then.describe_change(replace(then, files=(moved,))) == f"the file is /b.tif, not {other.path}"
+    assert "other files" in then.describe_change(replace(then, files=(then.files[0], other)))
 
 
 def test_a_plugin_can_import_it_with_the_standard_library_alone():
@@ -172,7 +174,7 @@ def test_a_plugin_can_import_it_with_the_standard_library_alone():
     root = Path(terraspore.__file__).parent / "engine"
     for path in (
         root / "errors.py",
-        *(root / "fs" / f"{name}.py" for name in ("atomic", "journal", "journal_format", "lock", "paths")),
+        *(root / "fs" / f"{name}.py" for name in ("atomic", "journal", "lock", "paths", "regular_file")),
     ):
         tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
         for node in ast.walk(tree):
@@ -181,4 +183,4 @@ def test_a_plugin_can_import_it_with_the_standard_library_alone():
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 assert node.module.split(".")[0] in sys.stdlib_module_names, path
             elif isinstance(node, ast.ImportFrom):
-                assert node.module in {"errors", "atomic", "journal_format", "lock", "paths"}, path
+                assert node.module in {"errors", "atomic", "lock", "paths", "regular_file"}, path

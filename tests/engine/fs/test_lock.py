@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.errors import OutputBusyError, OutputError
-from terraspore.engine.fs.atomic import remove_abandoned
-from terraspore.engine.fs.lock import is_locked, lock_folder, lock_outputs, lock_path
+from terraspore.engine.fs.atomic import run_abort_cleanups
+from terraspore.engine.fs.lock import is_locked, lock_file_path, lock_folder, lock_paths
 
 HOLD = """
 import sys
 from pathlib import Path
-from terraspore.engine.fs.lock import lock_outputs
-with lock_outputs([Path(sys.argv[1])]):
+from terraspore.engine.fs.lock import lock_paths
+with lock_paths([Path(sys.argv[1])]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -37,14 +37,14 @@ def holder(tmp_path):
 def test_a_second_run_is_refused_in_one_sentence(tmp_path, holder):
     output = tmp_path / "roads.gpkg"
     assert is_locked(output)
-    with pytest.raises(OutputBusyError) as caught, lock_outputs([tmp_path / "other.gpkg", output]):
+    with pytest.raises(OutputBusyError) as caught, lock_paths([tmp_path / "other.gpkg", output]):
         pass
     assert str(output) in caught.value.text
     assert f"process {holder.pid}" in caught.value.text
     assert "choose another output" in caught.value.hint
-    assert not lock_path(tmp_path / "other.gpkg").exists()
+    assert not lock_file_path(tmp_path / "other.gpkg").exists()
     holder.communicate("")
-    with lock_outputs([output]):
+    with lock_paths([output]):
         assert is_locked(output)
     assert list(tmp_path.iterdir()) == []
 
@@ -53,20 +53,20 @@ def test_a_killed_run_leaves_no_lock(tmp_path, holder):
     output = tmp_path / "roads.gpkg"
     holder.kill()
     holder.wait()
-    assert lock_path(output).exists()
+    assert lock_file_path(output).exists()
     assert not is_locked(output)
-    with lock_outputs([output]):
+    with lock_paths([output]):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_within_a_process_too(tmp_path):
-    with lock_outputs([tmp_path / "a.tif"]), pytest.raises(OutputBusyError), lock_outputs([tmp_path / "a.tif"]):
+    with lock_paths([tmp_path / "a.tif"]), pytest.raises(OutputBusyError), lock_paths([tmp_path / "a.tif"]):
         pass
     with lock_folder(tmp_path):
         with pytest.raises(OutputBusyError, match="run folder"), lock_folder(tmp_path):
             pass
-        remove_abandoned()
+        run_abort_cleanups()
         assert list(tmp_path.iterdir()) == []
     assert list(tmp_path.iterdir()) == []
 
@@ -78,7 +78,7 @@ def test_many_at_once_never_hold_it_together(tmp_path):
         held = 0
         while held < 20:  # each gets its turns, however the machine shares them out
             try:
-                with lock_outputs([tmp_path / "a.tif"]):
+                with lock_paths([tmp_path / "a.tif"]):
                     inside.append(1)
                     most.append(len(inside))
                     inside.pop()
@@ -99,5 +99,5 @@ def test_many_at_once_never_hold_it_together(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a folder in which nobody can write")
 def test_a_folder_that_cannot_be_written():
-    with pytest.raises(OutputError, match="cannot be written"), lock_outputs([Path("/proc/self/roads.gpkg")]):
+    with pytest.raises(OutputError, match="cannot be written"), lock_paths([Path("/proc/self/roads.gpkg")]):
         pass

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from terraspore.engine.fs.spool import pack, unpack
+from terraspore.engine.fs.spool import compress_buffers, decompress_buffers
 
 PARTS = st.lists(st.one_of(st.binary(max_size=100), st.integers(0, 5000).map(bytes)), max_size=4)
 
 
 def packed(parts):
-    return b"".join(bytes(piece) for piece in pack([memoryview(part) for part in parts]))
+    return b"".join(bytes(piece) for piece in compress_buffers([memoryview(part) for part in parts]))
 
 
 @given(PARTS)
 def test_parts_come_back(parts):
-    assert unpack(packed(parts), [len(part) for part in parts]) == parts
+    assert decompress_buffers(packed(parts), [len(part) for part in parts]) == parts
 
 
 @given(PARTS, st.data())
@@ -25,11 +25,11 @@ def test_other_sizes_or_bytes_give_no_false_parts(parts, data):
     sizes = [len(part) for part in parts]
     whole = packed(parts)
     wrong = data.draw(st.lists(st.integers(0, 6000), max_size=4).filter(lambda other: other != sizes))
-    assert unpack(whole, wrong) is None or sum(sizes) == sum(wrong) == 0
+    assert decompress_buffers(whole, wrong) is None or sum(sizes) == sum(wrong) == 0
     if whole:
         cut = data.draw(st.integers(0, len(whole) - 1))
-        assert unpack(whole[:cut], sizes) is None
-        assert unpack(b"?" + whole[1:], sizes) is None
+        assert decompress_buffers(whole[:cut], sizes) is None
+        assert decompress_buffers(b"?" + whole[1:], sizes) is None
 
 
 @pytest.mark.parametrize(

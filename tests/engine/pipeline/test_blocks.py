@@ -9,11 +9,10 @@ from terraspore.engine.pipeline.blocks import compute_image_block
 from terraspore.engine.pipeline.job import Work
 from terraspore.engine.pipeline.runner import run_stream
 from terraspore.engine.pipeline.sinks import probability_product
+from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.grid import make_grid
-from terraspore.engine.raster.pixels import choose_bands
-from terraspore.engine.raster.probability import quantise
-from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.probability import quantize
+from terraspore.engine.raster.reader import ImageView
 from terraspore.engine.runtimes.base import one_by_one
 from terraspore.engine.tiling.block import merge_blocks, split_plan
 from terraspore.engine.tiling.layout import make_plan
@@ -38,8 +37,8 @@ def test_blocks_of_any_size_merge_to_the_streamed_raster(make_raster, rows, colu
     pixels = np.random.default_rng(3).integers(0, 250, (1, *size), dtype=np.uint8)
     pixels[:, 5:90, 60:] = 255  # large enough that tiles are empty
     with open_source(make_raster(pixels, nodata=255)) as source:
-        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
-        view = View(source, grid, choose_bands(source, None, 3), None, "uint8")
+        grid = source.make_grid(None)
+        view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
         work = Work(view, make_plan(grid.width, grid.height, 32, 8), bands=3, classes=2, batch=2)
         expected = streamed(work)
         results = [compute_image_block(work, block, predict) for block in split_plan(work.plan, rows, columns)]
@@ -50,6 +49,6 @@ def test_blocks_of_any_size_merge_to_the_streamed_raster(make_raster, rows, colu
             x0, y0, x1, y1 = result.block.window
             valid[y0:y1, x0:x1] &= result.valid
     written = np.empty(whole.shape, np.uint8)
-    quantise(whole, valid, written)
+    quantize(whole, valid, written)
     np.testing.assert_array_equal(written, expected)
     np.testing.assert_array_equal(valid, pixels[0] != 255)

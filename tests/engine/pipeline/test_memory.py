@@ -10,10 +10,9 @@ import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.pipeline.job import Work
 from terraspore.engine.pipeline.plan import estimate_memory, fit_memory
+from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.grid import make_grid
-from terraspore.engine.raster.pixels import choose_bands
-from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.reader import ImageView
 from terraspore.engine.tiling.layout import make_plan
 
 
@@ -21,8 +20,8 @@ from terraspore.engine.tiling.layout import make_plan
 def work(make_raster):
     """Sixteen tiles of 512 pixels at once: over a gigabyte for the network alone."""
     with open_source(make_raster(np.zeros((3, 600, 600), np.uint8))) as source:
-        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
-        view = View(source, grid, choose_bands(source, None, 3), None, "uint8")
+        grid = source.make_grid(None)
+        view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
         yield Work(view, make_plan(600, 600, 512, 64, 32), 3, 1, 16)
 
 

@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, InferenceError
-from terraspore.engine.fs.journal import JournalWriter, begin_journal, read_journal
-from terraspore.engine.fs.journal_format import FileIdentity, Fingerprint, Header
+from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWriter, create_journal, read_journal
+from terraspore.engine.fs.regular_file import FileIdentity
 from terraspore.engine.pipeline.job import Work
 from terraspore.engine.pipeline.resume import RowLog
 from terraspore.engine.pipeline.runner import run_stream
 from terraspore.engine.pipeline.sinks import class_product, probability_product
 from terraspore.engine.protocol.messages import Progress
+from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.grid import make_grid
-from terraspore.engine.raster.pixels import choose_bands
-from terraspore.engine.raster.reader import View, read_strips
+from terraspore.engine.raster.reader import ImageView, read_strips
 from terraspore.engine.runtimes.base import one_by_one
 from terraspore.engine.tiling.layout import make_plan
 
@@ -28,8 +27,8 @@ from terraspore.engine.tiling.layout import make_plan
 @contextmanager
 def work_on(path, resolution, *, tile=32, overlap=12, batch=3):
     with open_source(path) as source:
-        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, resolution)
-        view = View(source, grid, choose_bands(source, None, 3), None, "uint8")
+        grid = source.make_grid(resolution)
+        view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
         yield Work(view, make_plan(grid.width, grid.height, tile, overlap), 3, 2, batch)
 
 
@@ -74,8 +73,8 @@ def run(work, predict, log=None, reporter=None):
 
 
 def begin(output, work, path):
-    fingerprint = Fingerprint("1", (FileIdentity.of(path),), {})
-    return begin_journal(output, Header(output.name, fingerprint, work.plan.rows.count, work.batch))
+    fingerprint = Fingerprint("1", (FileIdentity.from_path(path),), {})
+    return create_journal(output, JournalHeader(output.name, fingerprint, work.plan.rows.count, work.batch))
 
 
 def broken_off(output, path, resolution, calls):

@@ -19,10 +19,9 @@ from terraspore.engine.pipeline.runner import run_stream
 from terraspore.engine.pipeline.sinks import class_product, probability_product
 from terraspore.engine.pipeline.tta import dihedral
 from terraspore.engine.protocol.messages import Progress
+from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.grid import make_grid
-from terraspore.engine.raster.pixels import choose_bands
-from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.reader import ImageView
 from terraspore.engine.runtimes.base import one_by_one
 from terraspore.engine.tiling.layout import make_plan
 
@@ -30,8 +29,8 @@ from terraspore.engine.tiling.layout import make_plan
 @contextmanager
 def work_on(path, *, tile=32, overlap=8, bands=3, classes=1, batch=1):
     with open_source(path) as source:
-        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
-        view = View(source, grid, choose_bands(source, None, bands), None, "uint8")
+        grid = source.make_grid(None)
+        view = ImageView(source, grid, choose_bands(source, None, bands), None, "uint8")
         yield Work(view, make_plan(grid.width, grid.height, tile, overlap), bands, classes, batch)
 
 

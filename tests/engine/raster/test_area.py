@@ -32,29 +32,29 @@ def test_polygons_of_any_system_lie_where_they_should(tmp_path, crs, suffix):
     area = read_area(write(tmp_path / f"area.{suffix}", [moved], crs), GRID)
     expected = np.zeros((200, 300), bool)
     expected[50:100, 50:150] = True
-    assert (area.rows(0, 200) != expected).sum() <= 4  # GeoJSON keeps seven decimals
-    np.testing.assert_array_equal(area.rows(60, 70), area.rows(0, 200)[60:70])
+    assert (area.rasterize_rows(0, 200) != expected).sum() <= 4  # GeoJSON keeps seven decimals
+    np.testing.assert_array_equal(area.rasterize_rows(60, 70), area.rasterize_rows(0, 200)[60:70])
 
 
 def test_grid_shrinks_to_the_polygons_and_a_margin(tmp_path):
     area = read_area(write(tmp_path / "a.gpkg", [shapely.box(500_100, 3_999_800, 500_300, 3_999_900)]), GRID)
-    part = area.around(GRID, 10)
+    part = area.crop_grid(GRID, 10)
     assert (part.width, part.height, part.offset) == (120, 70, (40, 40))
-    moved = area.moved(GRID, part)
-    np.testing.assert_array_equal(moved.rows(0, 70), area.rows(40, 110)[:, 40:160])
+    moved = area.shift_to(GRID, part)
+    np.testing.assert_array_equal(moved.rasterize_rows(0, 70), area.rasterize_rows(40, 110)[:, 40:160])
 
 
 @given(st.lists(st.tuples(st.floats(0, 270), st.floats(0, 170), st.floats(1, 30)), min_size=1, max_size=6))
 def test_tiles_are_counted_that_have_a_pixel_inside(squares):
     area = Area(np.array([shapely.box(x, y, x + size, y + size) for x, y, size in squares]), 300)
     plan = make_plan(300, 200, 64, 16)
-    mask = area.rows(0, 200)
+    mask = area.rasterize_rows(0, 200)
     exact = 0
     for row in range(plan.rows.count):
         for column in range(plan.columns.count):
             (y0, y1), (x0, x1) = plan.rows.active_range(row), plan.columns.active_range(column)
             exact += mask[y0:y1, x0:x1].any()
-    assert exact <= area.tiles(plan) <= plan.count
+    assert exact <= area.count_tiles(plan) <= plan.count
 
 
 def test_files_without_polygons_are_refused(tmp_path):

@@ -7,7 +7,7 @@ from affine import Affine
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.errors import ParameterError
-from terraspore.engine.raster.grid import make_grid, restrict
+from terraspore.engine.raster.grid import crop_to_extent, make_grid
 
 turned = st.builds(
     lambda turn, sx, sy, flip: (
@@ -33,7 +33,7 @@ def test_grid_has_the_footprint_of_the_source(transform, width, height, resoluti
 def test_pixels_have_the_resolution_wanted(size, pixel, resolution):
     grid = make_grid(None, Affine(pixel, 0, 0, 0, -pixel, 0), (size, size), (pixel, pixel), resolution)
     if abs(pixel / resolution - 1) <= 0.05:
-        assert grid.native
+        assert grid.is_native
     elif grid.width >= 50:
         assert grid.resolution == pytest.approx(resolution, rel=0.5 / grid.width * 1.01)
 
@@ -45,7 +45,7 @@ def test_axes_snap_on_their_own():
 
 
 def test_none_keeps_the_pixels():
-    assert make_grid(None, Affine.scale(7), (10, 20), (7, 7), None).native
+    assert make_grid(None, Affine.scale(7), (10, 20), (7, 7), None).is_native
 
 
 @given(turned, st.floats(0.5, 3), st.data())
@@ -54,7 +54,7 @@ def test_extent_is_covered_by_whole_pixels_of_the_same_lattice(transform, resolu
     whole = make_grid(None, transform, (1000, 800), pixel, resolution)
     x, y = transform @ (data.draw(st.floats(100, 900)), data.draw(st.floats(100, 700)))
     size = data.draw(st.floats(1, 30))
-    part = restrict(whole, (x, y, x + size, y + size))
+    part = crop_to_extent(whole, (x, y, x + size, y + size))
     shift = ~whole.transform @ part.transform
     assert shift.a == pytest.approx(1)
     assert shift.c == pytest.approx(round(shift.c), abs=1e-4)
@@ -70,7 +70,7 @@ def test_extent_is_covered_by_whole_pixels_of_the_same_lattice(transform, resolu
 
 def test_source_window_of_a_part_is_where_its_pixels_are():
     whole = make_grid(None, Affine(0.5, 0, 0, 0, -0.5, 0), (1000, 1000), (0.5, 0.5), 1.0)
-    part = restrict(whole, (100, -200, 150, -100))
+    part = crop_to_extent(whole, (100, -200, 150, -100))
     window = part.source_window(0, 0, part.width, part.height)
     assert (window.col_off, window.row_off, window.width, window.height) == (200, 200, 100, 200)
 
@@ -79,7 +79,7 @@ def test_source_window_of_a_part_is_where_its_pixels_are():
 def test_extents_without_pixels_are_refused(extent):
     whole = make_grid(None, Affine(1, 0, 0, 0, -1, 100), (100, 100), (1, 1), 1.0)
     with pytest.raises(ParameterError, match="extent"):
-        restrict(whole, extent)
+        crop_to_extent(whole, extent)
 
 
 @pytest.mark.parametrize("resolution", [0, -1, math.nan, 1e-9])

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.engine.raster.area import Area
+from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
-from terraspore.engine.raster.pixels import choose_bands
-from terraspore.engine.raster.reader import View, read_strips
+from terraspore.engine.raster.reader import ImageView, read_strips
 from terraspore.engine.raster.stretch import Stretch, estimate_stretch
 from terraspore.engine.tiling.layout import make_plan
 
@@ -25,9 +25,9 @@ RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 def look(path, *, needed=3, bands=None, stretch=True, resolution=None, dtype="uint8", area=None):
     """All pixels that a network would see, and their validity (None: all)."""
     with open_source(path) as source:
-        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, resolution)
+        grid = source.make_grid(resolution)
         chosen = choose_bands(source, bands, needed)
-        view = View(source, grid, chosen, estimate_stretch(source, chosen) if stretch else None, dtype, area)
+        view = ImageView(source, grid, chosen, estimate_stretch(source, chosen) if stretch else None, dtype, area)
         out = np.empty((chosen.layers, grid.height, grid.width), dtype)
         valid = view.read(0, 0, grid.width, grid.height, out)
     return out, valid
@@ -219,8 +219,8 @@ def test_strips_show_the_same_as_one_look(make_raster, *, rows, columns, tile, r
     whole, mask = look(path, needed=2, stretch=False, resolution=resolution)
     mask = np.ones(whole.shape[1:], bool) if mask is None else mask
     with open_source(path) as source:
-        grid = make_grid(source.crs, source.transform, (columns, rows), source.pixel, resolution)
-        view = View(source, grid, choose_bands(source, None, 2), None, "uint8")
+        grid = make_grid(source.crs, source.transform, (columns, rows), source.pixel_size, resolution)
+        view = ImageView(source, grid, choose_bands(source, None, 2), None, "uint8")
         plan = make_plan(grid.width, grid.height, tile, tile // 3)
         for strip in read_strips(view, plan):
             top = plan.rows.starts[strip.row]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.errors import Cancelled, OutputError
-from terraspore.engine.fs.spool import BLOCK, RowStore
+from terraspore.engine.fs.spool import BLOCK, RowSpool
 
 
 def picture(height, width, seed=0):
@@ -22,7 +22,7 @@ def picture(height, width, seed=0):
 @given(st.integers(1, 700), st.integers(1, 700), st.data())
 def test_any_window_is_what_was_appended(tmp_path_factory, height, width, data):
     whole = picture(height, width)
-    with RowStore(tmp_path_factory.mktemp("store") / "rows", whole.shape, tmp_path_factory.getbasetemp()) as store:
+    with RowSpool(tmp_path_factory.mktemp("store") / "rows", whole.shape, tmp_path_factory.getbasetemp()) as store:
         row = 0
         while row < height:
             count = data.draw(st.integers(1, height - row))
@@ -36,7 +36,7 @@ def test_any_window_is_what_was_appended(tmp_path_factory, height, width, data):
 
 def test_readers_wait_for_rows(tmp_path):
     whole, found = picture(3 * BLOCK + 10, 300), []
-    with RowStore(tmp_path / "rows", whole.shape, tmp_path / "out") as store:
+    with RowSpool(tmp_path / "rows", whole.shape, tmp_path / "out") as store:
 
         def read():
             for row in range(0, len(whole), 50):
@@ -55,7 +55,7 @@ def test_readers_wait_for_rows(tmp_path):
 
 def test_who_waits_for_rows_that_do_not_come_is_told(tmp_path):
     whole, errors = picture(2 * BLOCK, 40), []
-    with RowStore(tmp_path / "rows", whole.shape, tmp_path / "out") as store:
+    with RowSpool(tmp_path / "rows", whole.shape, tmp_path / "out") as store:
         store.append(whole[:BLOCK])
 
         def read():
@@ -66,7 +66,7 @@ def test_who_waits_for_rows_that_do_not_come_is_told(tmp_path):
 
         reader = threading.Thread(target=read)
         reader.start()
-        store.give_up()
+        store.abort()
         reader.join(100)
         assert len(errors) == 1
         np.testing.assert_array_equal(store.read(0, 0, BLOCK, 40), whole[:BLOCK])
@@ -74,15 +74,15 @@ def test_who_waits_for_rows_that_do_not_come_is_told(tmp_path):
 
 def test_a_complete_store_stays_readable_when_it_is_given_up(tmp_path):
     whole = picture(100, 100)
-    with RowStore(tmp_path / "rows", whole.shape, tmp_path / "out") as store:
+    with RowSpool(tmp_path / "rows", whole.shape, tmp_path / "out") as store:
         store.append(whole)
-        store.give_up()
+        store.abort()
         np.testing.assert_array_equal(store.read(0, 0, 100, 100), whole)
 
 
 def test_a_file_that_was_cut_is_one_sentence(tmp_path):
     whole = np.full((600, 600), 7, np.uint8)
-    with RowStore(tmp_path / "rows", whole.shape, tmp_path / "out.gpkg") as store:
+    with RowSpool(tmp_path / "rows", whole.shape, tmp_path / "out.gpkg") as store:
         store.append(whole)
         (tmp_path / "rows").write_bytes(b"")
         with pytest.raises(OutputError, match=r"out\.gpkg cannot be made"):

@@ -58,7 +58,7 @@ def test_no_georeference_asks_for_the_size_of_pixels(make_raster):
     path = make_raster(PIXELS, crs=None, transform=None)
     assert "--pixel-size" in refusal(path)
     with open_source(path, pixel_size=0.25) as source:
-        assert source.pixel == pytest.approx((0.25, 0.25))
+        assert source.pixel_size == pytest.approx((0.25, 0.25))
         assert "0.25 m" in source.remarks[0]
 
 
@@ -73,9 +73,9 @@ def test_only_control_points_are_warped_to_their_place(make_raster):
     points = [GroundControlPoint(row=r, col=c, x=x, y=y) for r, c, x, y in corners]
     path = make_raster(PIXELS, crs=CRS.from_epsg(32618), transform=None, gcps=points)
     with open_source(path) as source:
-        assert source.pixel == pytest.approx((10 / 0.9996, 10 / 0.9996), rel=1e-3)
+        assert source.pixel_size == pytest.approx((10 / 0.9996, 10 / 0.9996), rel=1e-3)
         assert source.transform @ (0, 0) == pytest.approx((400_000, 4_000_000))
-        assert source.picture_bands == (1,)
+        assert source.data_bands == (1,)
         assert "control points" in source.remarks[0]
 
 
@@ -127,7 +127,7 @@ def test_names_with_odd_characters(make_raster):
 def test_alpha_is_no_picture(make_raster):
     kinds = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
     with open_source(make_raster(np.zeros((4, 3, 4), np.uint8), colorinterp=kinds)) as source:
-        assert source.picture_bands == (1, 2, 3)
+        assert source.data_bands == (1, 2, 3)
 
 
 def test_degenerate_georeference(make_raster):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 from terraspore.engine.errors import OutputError
 from terraspore.engine.raster.grid import Grid
-from terraspore.engine.raster.probability import NODATA, binarise, classify, quantise
-from terraspore.engine.raster.writer import RowWriter, class_layout, probability_layout
+from terraspore.engine.raster.probability import NODATA, binarize, classify, quantize
+from terraspore.engine.raster.writer import RowWriter, make_class_layout, make_probability_layout
 
 
 def grid(width, height):
@@ -31,7 +31,7 @@ def write(path, pixels, layout, step, **options):
 def test_rows_of_any_number_come_back(tmp_path, height, width, step, bands):
     pixels = np.random.default_rng(height).integers(0, 256, (bands, height, width), dtype=np.uint8)
     path = tmp_path / "p.tif"
-    writer = write(path, pixels, probability_layout(["a", "b"][:bands], {"MODEL": "m"}), step)
+    writer = write(path, pixels, make_probability_layout(["a", "b"][:bands], {"MODEL": "m"}), step)
     writer.verify(path)
     with rasterio.open(path) as result:
         np.testing.assert_array_equal(result.read(), pixels)
@@ -46,13 +46,13 @@ def test_rows_of_any_number_come_back(tmp_path, height, width, step, bands):
 def test_large_rasters_have_overviews_that_average(tmp_path):
     pixels = np.tile(np.array([[0, 100], [100, 200]], np.uint8), (500, 600))[None]
     path = tmp_path / "p.tif"
-    write(path, pixels, probability_layout(["a"], {}), 300).verify(path)
+    write(path, pixels, make_probability_layout(["a"], {}), 300).verify(path)
     with rasterio.open(path) as result:
         assert result.overviews(1) == [4]
         assert result.block_shapes == [(512, 512)]
     with rasterio.open(path, overview_level=0) as small:
         assert (small.read(1) == 100).all()
-    write(path, pixels, probability_layout(["a"], {}), 300, overviews=False)
+    write(path, pixels, make_probability_layout(["a"], {}), 300, overviews=False)
     with rasterio.open(path) as result:
         assert result.overviews(1) == []
 
@@ -60,7 +60,7 @@ def test_large_rasters_have_overviews_that_average(tmp_path):
 def test_classes_carry_colours_and_names(tmp_path):
     pixels = np.random.default_rng(0).choice([1, 2, 255], (1, 600, 600)).astype(np.uint8)
     path = tmp_path / "c.tif"
-    layout = class_layout({1: "tree & bush", 2: "<road>"}, {1: (0, 200, 0), 2: (90, 90, 90)}, {})
+    layout = make_class_layout({1: "tree & bush", 2: "<road>"}, {1: (0, 200, 0), 2: (90, 90, 90)}, {})
     write(path, pixels, layout, 64).verify(path)
     with rasterio.open(path) as result:
         assert result.colormap(1)[1] == (0, 200, 0, 255)
@@ -75,7 +75,7 @@ def test_classes_carry_colours_and_names(tmp_path):
 def test_a_raster_that_lost_a_block_does_not_verify(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (1, 1100, 1100), dtype=np.uint8)
     path = tmp_path / "p.tif"
-    writer = write(path, pixels, probability_layout(["a"], {}), 200, overviews=False)
+    writer = write(path, pixels, make_probability_layout(["a"], {}), 200, overviews=False)
     writer.verify(path)
     with rasterio.open(path, "r+") as dataset:
         dataset.write(np.zeros((1, 512, 512), np.uint8), window=((512, 1024), (0, 512)))
@@ -84,21 +84,21 @@ def test_a_raster_that_lost_a_block_does_not_verify(tmp_path):
 
 
 def test_missing_rows_are_an_error(tmp_path):
-    writer = RowWriter(tmp_path / "p.tif", grid(20, 20), probability_layout(["a"], {}))
+    writer = RowWriter(tmp_path / "p.tif", grid(20, 20), make_probability_layout(["a"], {}))
     with pytest.raises(OutputError, match="Only 10 of 20 rows"), writer:
         writer.write(np.zeros((1, 10, 20), np.uint8))
 
 
 def test_unwritable_place_is_a_sentence(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
-        RowWriter(tmp_path / "none" / "p.tif", grid(20, 20), probability_layout(["a"], {}))
+        RowWriter(tmp_path / "none" / "p.tif", grid(20, 20), make_probability_layout(["a"], {}))
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=50))
 def test_probability_is_written_to_the_nearest_level(values):
     probability = np.array(values, np.float32).reshape(1, 1, -1)
     out = np.empty(probability.shape, np.uint8)
-    quantise(probability, None, out)
+    quantize(probability, None, out)
     assert np.abs(out / 250 - probability).max() <= 0.5 / 250 + 1e-6
     assert out.max() <= 250
 
@@ -119,8 +119,8 @@ def test_classes_without_their_probability_are_those_with_it():
     classify(probability, valid, ids, alone)
     np.testing.assert_array_equal(alone[0], both[0])
     np.testing.assert_array_equal(alone[0], np.where(valid, ids[probability.argmax(axis=0)], 255))
-    binarise(probability[:1], valid, 0.5, both)
-    binarise(probability[:1], valid, 0.5, alone)
+    binarize(probability[:1], valid, 0.5, both)
+    binarize(probability[:1], valid, 0.5, alone)
     np.testing.assert_array_equal(alone[0], both[0])
     np.testing.assert_array_equal(alone[0], np.where(valid, probability[0] >= 0.5, 255))
 
@@ -128,7 +128,7 @@ def test_classes_without_their_probability_are_those_with_it():
 @given(st.floats(0, 1), st.integers(0, 250))
 def test_threshold_on_one_class_is_that_of_the_written_level(threshold, level):
     out = np.empty((2, 1, 1), np.uint8)
-    binarise(np.full((1, 1, 1), level / 250, np.float32), None, threshold, out)
+    binarize(np.full((1, 1, 1), level / 250, np.float32), None, threshold, out)
     assert out[1] == level
     if level:
         assert bool(out[0]) == (level / 250 >= threshold - 1e-9)
@@ -142,7 +142,7 @@ def test_a_raster_that_lost_a_block_of_an_overview_does_not_verify(tmp_path, lev
     path = tmp_path / "a.tif"
     pixels = np.random.default_rng(0).integers(0, 250, (1, 2100, 2100), dtype=np.uint8)
     pixels[:, :1100] = 255
-    writer = write(path, pixels, probability_layout(["a"], {}), 2100)
+    writer = write(path, pixels, make_probability_layout(["a"], {}), 2100)
     writer.verify(path)
     with rasterio.open(path) as dataset:
         assert dataset.overviews(1) == [4, 16]

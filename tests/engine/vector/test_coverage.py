@@ -240,13 +240,13 @@ def test_what_waits_in_a_file_comes_back_the_same(
 def test_arcs_of_regions_that_end_far_below_wait_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "SPILL_BYTES", 500)
     written: list[int] = []
-    put = spill.Spill.put
+    put = spill.ArraySpool.append
 
-    def watched(self: spill.Spill, arrays: list[np.ndarray]) -> list[spill.Parked]:
+    def watched(self: spill.ArraySpool, arrays: list[np.ndarray]) -> list[spill.SpooledArray]:
         written.append(sum(array.nbytes for array in arrays))
         return put(self, arrays)
 
-    monkeypatch.setattr(spill.Spill, "put", watched)
+    monkeypatch.setattr(spill.ArraySpool, "append", watched)
     values = np.ones((80, 40), np.uint16)
     values[::2, 1::2] = 2
     values[:, 0] = 3
@@ -276,10 +276,10 @@ def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nu
 
     monkeypatch.setattr(spill.tempfile, "TemporaryFile", lambda dir: Full())  # noqa: A006
     with (
-        spill.Spill(tmp_path) as scratch,
+        spill.ArraySpool(tmp_path) as scratch,
         pytest.raises(DiskFullError if number == errno.ENOSPC else OutputError, match=tmp_path.name),
     ):
-        scratch.put([np.arange(3)])
+        scratch.append([np.arange(3)])
 
 
 def test_polygons_come_in_parts_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,10 @@ from terraspore.engine.vector.roads.lines import road_lines
 from terraspore.engine.vector.roads.options import RoadOptions
 from terraspore.engine.vector.roads.warmup import rehearse
 from terraspore.engine.vector.roads.areas import road_areas
-from terraspore.engine.raster.probability import Encoding, LevelSource
+from terraspore.engine.raster.probability import Encoding, ProbabilityRaster
 
 
-class Levels(LevelSource):
+class Levels(ProbabilityRaster):
     def __init__(self):
         super().__init__((900, 700), Affine.identity(), None, Encoding("levels", 0.004))
         self.levels = np.random.default_rng(1).integers(0, 90, self.shape, dtype=np.uint8)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError, SourceError
-from terraspore.engine.raster.probability import open_levels, open_raster, shows_classes
+from terraspore.engine.raster.probability import has_class_values, open_probability_raster, open_raster
 
 Writer = Callable[..., Path]
 
 
 def levels(path: Path, **options: object) -> list[list[int]]:
-    with open_levels(path, **options) as source:
+    with open_probability_raster(path, **options) as source:
         return source.read(0, 0, *source.shape).tolist()
 
 
@@ -63,7 +63,7 @@ def test_a_damaged_raster_is_named(write_raster: Writer) -> None:
 
 
 def test_the_outside_mirrors_the_inside(write_raster: Writer) -> None:
-    with open_levels(write_raster(np.arange(12, dtype=np.uint8).reshape(3, 4), scale=0.004)) as source:
+    with open_probability_raster(write_raster(np.arange(12, dtype=np.uint8).reshape(3, 4), scale=0.004)) as source:
         assert source.read_padded(-1, -1, 3, 3).tolist() == [[5, 4, 5], [1, 0, 1], [5, 4, 5]]
         assert source.read_padded(1, 2, 3, 3).tolist() == [[6, 7, 6], [10, 11, 10], [6, 7, 6]]
 
@@ -74,4 +74,4 @@ def test_the_outside_mirrors_the_inside(write_raster: Writer) -> None:
 )
 def test_classes_are_told_from_probabilities(write_raster: Writer, values: list[list[int]], expected: bool) -> None:
     with open_raster(write_raster(np.array(values, np.uint8))) as dataset:
-        assert shows_classes(dataset, 1) is expected
+        assert has_class_values(dataset, 1) is expected

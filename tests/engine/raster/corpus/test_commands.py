@@ -78,8 +78,8 @@ def engine():
 
 def words_of(case):
     words = []
-    if "part" in case.options and case.options["part"] is not None:
-        words.append(f"--subdataset={case.options['part']}")
+    if "subdataset" in case.options and case.options["subdataset"] is not None:
+        words.append(f"--subdataset={case.options['subdataset']}")
     if "pixel_size" in case.options:
         words.append(f"--pixel-size={case.options['pixel_size']}")
     return [*words, "--", case.path]

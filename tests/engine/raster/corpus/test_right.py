@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import right_files
+from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.grid import cut, make_grid
-from terraspore.engine.raster.pixels import choose_bands
-from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.grid import crop
+from terraspore.engine.raster.reader import ImageView
 
 
 @pytest.mark.parametrize("name", right_files.MAKERS)
@@ -17,11 +17,11 @@ def test_right_result(tmp_path, name):
     rows, columns = case.pixels.shape[1:]
     with open_source(case.path, **case.options) as source:
         bands = choose_bands(source, None, case.needed)
-        whole = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
-        grid = cut(whole, 0, 0, columns, rows)
+        whole = source.make_grid(None)
+        grid = crop(whole, 0, 0, columns, rows)
         dtype = "uint8" if source.dtype == "uint8" else "float32"
         seen = np.full((bands.layers, rows, columns), 77, dtype)
-        valid = View(source, grid, bands, None, dtype).read(0, 0, columns, rows, seen)
+        valid = ImageView(source, grid, bands, None, dtype).read(0, 0, columns, rows, seen)
         if case.transform is not None:
             assert source.transform.almost_equals(case.transform, 1e-7)
         if name != "terabytes_that_are_not_stored":

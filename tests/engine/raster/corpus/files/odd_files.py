@@ -11,10 +11,9 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from rasterio.rpc import RPC
+from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.grid import make_grid
-from terraspore.engine.raster.pixels import choose_bands
-from terraspore.engine.raster.reader import View
+from terraspore.engine.raster.reader import ImageView
 from terraspore.engine.raster.stretch import estimate_stretch
 from writing import NORTH_UP
 
@@ -106,10 +105,10 @@ def raw_band(source):
 def read_all(path):
     """Everything that a run does with an image before a network sees it."""
     with open_source(path) as source:
-        grid = make_grid(source.crs, source.transform, (source.width, source.height), source.pixel, None)
+        grid = source.make_grid(None)
         bands = choose_bands(source, None, 3)
         stretch = estimate_stretch(source, bands)
-        view = View(source, grid, bands, stretch, "uint8" if stretch else "float32")
+        view = ImageView(source, grid, bands, stretch, "uint8" if stretch else "float32")
         rows = min(grid.height, 4096)
         out = np.empty((bands.layers, rows, min(grid.width, 4096)), view.dtype)
         view.read(0, 0, out.shape[2], rows, out)

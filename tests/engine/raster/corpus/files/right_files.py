@@ -208,7 +208,7 @@ def variable_of_netcdf(form, wanted):
     def make(folder):
         path = folder / f"{form}.nc"
         copy_as(write(folder / "plain.tif", picture(2)), path, "netCDF", FORMAT=form)
-        return Right(path, picture(2)[1:], needed=1, options={"part": wanted})
+        return Right(path, picture(2)[1:], needed=1, options={"subdataset": wanted})
 
     return make
 
@@ -222,7 +222,7 @@ def pages(wanted):
     def make(folder):
         path = write(folder / "pages.tif", picture())
         write(path, 255 - picture(), APPEND_SUBDATASET="YES")
-        return Right(path, picture() if wanted is None else 255 - picture(), options={"part": wanted})
+        return Right(path, picture() if wanted is None else 255 - picture(), options={"subdataset": wanted})
 
     return make
 

@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from ..errors import OutOfMemoryError, ParameterError, SourceError
 from .dataset import Source
-from .gdal_errors import FAILURES, reason
+from .gdal_errors import GDAL_ERRORS, format_gdal_error
 
 Mask = NDArray[np.bool_]
 #: Shares of red, green and blue in grey (ITU-R BT.601).
@@ -36,7 +36,7 @@ class Bands:
 
     @property
     def layers(self) -> int:
-        """How many layers come out of ``read_pixels``."""
+        """How many layers come out of ``read_bands``."""
         return self.palette.shape[1] - 1 if self.palette is not None else len(self.indices)
 
 
@@ -52,7 +52,7 @@ def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> B
     """
     if wanted:
         return _wanted_bands(source, tuple(wanted), needed)
-    picture, kinds = source.picture_bands, source.dataset.colorinterp
+    picture, kinds = source.data_bands, source.dataset.colorinterp
     if not picture:
         raise SourceError(f"The image {source.path} has only an alpha band.")
     if needed == 3 and all(kind in kinds for kind in _RGB):
@@ -65,7 +65,7 @@ def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> B
     raise SourceError(f"The model takes {needed} bands, but {source.path} has {len(picture)}.")
 
 
-def read_pixels(
+def read_bands(
     source: Source, bands: Bands, window: Window, shape: tuple[int, int], out: NDArray[np.uint8] | None = None
 ) -> tuple[NDArray[Any], Mask | None]:
     """Read a window at a size.
@@ -94,10 +94,11 @@ def read_pixels(
         raise OutOfMemoryError(
             "There was not enough memory to read the image.", "Try a smaller tile (--tile)."
         ) from error
-    except FAILURES as error:
+    except GDAL_ERRORS as error:
         first = int(window.row_off)
         raise SourceError(
-            f"Rows {first} to {first + int(window.height)} of {source.path} cannot be read: {reason(error)}.",
+            f"Rows {first} to {first + int(window.height)} of {source.path} cannot be read: "
+            f"{format_gdal_error(error)}.",
             "The file may be damaged or incomplete.",
         ) from error
     if bands.palette is not None:
