@@ -60,8 +60,8 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
     options = ["--checkpoint", best, "--out", in_tmp / "eval", "--save-predictions"]
     code, result = command(capsys, "evaluate", config, "evaluation.flip=true", *options)
     assert code == 0, result["text"]
-    report = json.loads((in_tmp / "eval" / "figures.json").read_text())
-    assert report["figures"]["mean_iou"] == result["summary"]["mean_iou"]
+    report = json.loads((in_tmp / "eval" / "metrics.json").read_text())
+    assert report["metrics"]["mean_iou"] == result["summary"]["mean_iou"]
     assert [row["class"] for row in report["classes"]] == ["dark", "bright"]
     matrix = (in_tmp / "eval" / "confusion.csv").read_text().splitlines()
     counted = sum(int(number) for line in matrix[1:] for number in line.split(",")[1:])

@@ -31,7 +31,7 @@ pytest.importorskip("mindspore")
 pytestmark = pytest.mark.mindspore
 
 MSRUN = Path(sys.executable).with_name("msrun")
-TWO_COMMANDS = Path(__file__).with_name("two_commands.py")
+COMMANDS = Path(__file__).with_name("distributed_commands.py")
 CHIP = 64
 EAST, NORTH = 500000, 5500000
 #: network -> recipe that it is trained by; D-LinkNet finds roads, the others tell three classes apart
@@ -139,13 +139,13 @@ def test_every_command(network: str, chips: dict[str, Path], in_tmp: Path, reque
     assert result["summary"]["steps"] == 2
     config, best = out / "config.yaml", out / "best.ckpt"
 
-    result = command("evaluate", config, "--checkpoint", best, "--out", in_tmp / "figures", "--save-predictions")
-    figures = json.loads((in_tmp / "figures" / "figures.json").read_text())
-    assert (figures["images"], result["summary"]["images"]) == (2, 2)
-    confusion = np.loadtxt(in_tmp / "figures" / "confusion.csv", delimiter=",", skiprows=1, usecols=(1, 2))
+    result = command("evaluate", config, "--checkpoint", best, "--out", in_tmp / "scores", "--save-predictions")
+    report = json.loads((in_tmp / "scores" / "metrics.json").read_text())
+    assert (report["images"], result["summary"]["images"]) == (2, 2)
+    confusion = np.loadtxt(in_tmp / "scores" / "confusion.csv", delimiter=",", skiprows=1, usecols=(1, 2))
     assert confusion.shape[0] == (2 if network == "dlinknet34" else 3)
-    assert sum(row["pixels"] for row in figures["classes"]) == 2 * CHIP * CHIP
-    predicted = sorted((in_tmp / "figures" / "predictions").iterdir())
+    assert sum(row["pixels"] for row in report["classes"]) == 2 * CHIP * CHIP
+    predicted = sorted((in_tmp / "scores" / "predictions").iterdir())
 
     assert command("visualise", config, "--checkpoint", best, "--out", in_tmp / "seen")["summary"]["images"] == 2
     assert Image.open(in_tmp / "seen" / predicted[0].name).size == (CHIP, CHIP)
@@ -189,8 +189,8 @@ def test_two_processes_train_and_evaluate(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     launch = [MSRUN, "--worker_num=2", "--local_worker_num=2", f"--master_port={port}", "--join=True"]
-    launch += [f"--log_dir={tmp_path / 'logs'}", "--cluster_time_out=600", TWO_COMMANDS, tmp_path]
-    # The split that is judged has two chips: one for each process.
+    launch += [f"--log_dir={tmp_path / 'logs'}", "--cluster_time_out=600", COMMANDS, tmp_path]
+    # The split that is evaluated has two chips: one for each process.
     words = [*overrides(network, chips), "train.distributed=true"]
     path = os.pathsep.join([str(MSRUN.parent), os.environ.get("PATH", "")])
     env = {**os.environ, "GLOG_v": "3", "OMP_NUM_THREADS": "1", "PATH": path}
@@ -204,5 +204,5 @@ def test_two_processes_train_and_evaluate(
     assert first["train"]["best"] == second["train"]["best"] is not None
     assert first["evaluate"] == second["evaluate"]
     # Both chips were counted, in one confusion matrix.
-    lines = (tmp_path / "figures" / "confusion.csv").read_text().splitlines()[1:]
+    lines = (tmp_path / "scores" / "confusion.csv").read_text().splitlines()[1:]
     assert sum(int(number) for line in lines for number in line.split(",")[1:]) == 2 * CHIP * CHIP

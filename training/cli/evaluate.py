@@ -15,10 +15,10 @@ from ...engine.protocol.messages import Result
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
-    "--checkpoint", type=click.Path(path_type=Path), help="Weights to judge; init.checkpoint of CONFIG unless given."
+    "--checkpoint", type=click.Path(path_type=Path), help="Weights to evaluate; init.checkpoint of CONFIG unless given."
 )
-@click.option("--split", help="Split to judge on; data.test of CONFIG unless given.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for figures, confusion matrix and predictions.")
+@click.option("--split", help="Split to evaluate on; data.test of CONFIG unless given.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for metrics, confusion matrix and predictions.")
 @click.option("--save-predictions", is_flag=True, help="Write the predictions as pictures in the classes' colours.")
 @json_option
 def evaluate(
@@ -41,8 +41,8 @@ def evaluate(
     loaded = load_config(config, overrides)
 
     def work(context: RunContext) -> Result:
-        """Judge the weights."""
-        from ..evaluation.evaluate import evaluate_checkpoint
+        """Evaluate the checkpoint."""
+        from ..evaluation import evaluate_checkpoint
 
         report = evaluate_checkpoint(
             loaded,
@@ -52,7 +52,7 @@ def evaluate(
             save_predictions=save_predictions,
             cancellation=context.cancellation,
         )
-        summary: dict[str, float | int | str | None] = {**report.plain_figures(), "images": report.images}
+        summary: dict[str, float | int | str | None] = {**report.json_metrics(), "images": report.images}
         outputs = {} if out is None else {"folder": str(out)}
         return Result(outputs=outputs, summary=summary, seconds=report.seconds, text=report.text())
 

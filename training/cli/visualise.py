@@ -41,10 +41,10 @@ def visualise(
 
     def work(context: RunContext) -> Result:
         """Draw the predictions."""
-        from ..evaluation.visualise import show_predictions
+        from ..evaluation.plots import plot_predictions
 
         started = time.perf_counter()
-        count = show_predictions(
+        count = plot_predictions(
             loaded,
             checkpoint,
             out,

@@ -1,6 +1,16 @@
-"""Whole images through a network, and how good the result is."""
+"""Prediction of whole images, scores against labels, reports and pictures."""
 
-from .evaluator import Judgement
-from .predictor import Predictor
+from .evaluator import EvaluationReport, evaluate_checkpoint, evaluate_split
+from .predictor import Predictor, network_function
+from .scores import SegmentationScores, class_names, write_confusion
 
-__all__ = ["Judgement", "Predictor"]
+__all__ = [
+    "EvaluationReport",
+    "Predictor",
+    "SegmentationScores",
+    "class_names",
+    "evaluate_checkpoint",
+    "evaluate_split",
+    "network_function",
+    "write_confusion",
+]

@@ -1,97 +1,191 @@
-"""Predictions against labels over a split: pooled figures and the mean of the figures per image."""
+"""Evaluation of a network on a split, in training and of a checkpoint, with its report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mindspore import nn
 from numpy.typing import NDArray
 
-from ...engine.errors import ParameterError
+from ...engine.context import Cancellation
+from ..backend import configure_mindspore
 from ..config import Config
+from ..data import Cache, Item, open_split, read_label
+from ..data.labels import CITYSCAPES_TRAIN_IDS
 from ..data.samples import Label
-from ..metrics import Confusion, RelaxedCounts, confusion_matrix, relaxed_counts
+from ..distributed import ProcessGroup
+from ..metrics import Confusion, InstanceCounts
+from ..networks.registry import create_configured_network
+from .plots import class_colours, plot_confusion, save_classes
+from .predictor import Predictor, checkpoint_path, load_predictor
+from .scores import SegmentationScores, class_names, write_confusion
+
+#: Called with each image's sample, its label and the predicted class ids, both (H, W).
+ImageCallback = Callable[[Item, Label, NDArray[np.uint8]], None]
+
+#: Cityscapes' classes that have instances, from person to bicycle.
+_INSTANCE_CLASSES = {label: number for label, number in CITYSCAPES_TRAIN_IDS.items() if number >= 11}
 
 
-@dataclass
-class Judgement:
-    """What was counted.
+def evaluate_split(
+    images: Cache,
+    predictor: Predictor,
+    scores: SegmentationScores,
+    group: ProcessGroup,
+    *,
+    limit: int = 0,
+    callbacks: Sequence[ImageCallback] = (),
+    cancellation: Cancellation | None = None,
+) -> int:
+    """Predict the images of a split, shared out among the processes, and add them to ``scores``.
+
+    Args:
+        images: the split.
+        predictor: of class ids.
+        scores: what is counted; over all processes when the function returns.
+        group: this process among those that evaluate together.
+        limit: at most so many images; 0 for all.
+        callbacks: called with the result of each image.
+        cancellation: checked before each image.
+
+    Returns:
+        Number of images over all processes.
+
+    Raises:
+        Cancelled: the evaluation was stopped.
+    """
+    count = len(images.split.items)
+    count = min(count, limit) if limit else count
+    for index in range(group.rank, count, group.size):
+        if cancellation is not None:
+            cancellation.check()
+        image, label = images.read(index)
+        predicted = predictor.predict_classes(image)
+        scores.add(label, predicted)
+        for callback in callbacks:
+            callback(images.split.items[index], label, predicted)
+    scores.pool(group)
+    return count
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Result of an evaluation.
 
     Attributes:
-        classes: number of classes; 2 for a mask (background and foreground).
-        ignore: label value that counts nowhere.
-        buffer: of the relaxed figures, pixels; 0 for none.
-        matrix: pixels by (true class, predicted class).
-        relaxed: counts of the relaxed figures.
-        images: confusion matrix of each image.
+        metrics: by name; NaN where a metric is undefined.
+        per_class: one row of metrics per class.
+        images: number of images.
+        seconds: duration.
+        matrix: confusion matrix, pixels by (true class, predicted class).
     """
 
-    classes: int
-    ignore: int = 255
-    buffer: int = 0
-    matrix: NDArray[np.int64] = field(init=False)
-    relaxed: RelaxedCounts = field(default_factory=RelaxedCounts)
-    images: list[NDArray[np.int64]] = field(default_factory=list)
+    metrics: dict[str, float]
+    per_class: list[dict[str, float | str]]
+    images: int
+    seconds: float
+    matrix: NDArray[np.int64]
 
-    def __post_init__(self) -> None:
-        self.matrix = np.zeros((self.classes, self.classes), np.int64)
+    def json_metrics(self) -> dict[str, float | None]:
+        """The metrics with None for NaN, which JSON does not have."""
+        return {key: None if math.isnan(value) else value for key, value in self.metrics.items()}
 
-    def add(self, truth: Label, predicted: NDArray[np.uint8]) -> None:
-        """Count one image."""
-        matrix = confusion_matrix(truth, predicted, self.classes, self.ignore)
-        self.matrix += matrix
-        self.images.append(matrix)
-        if self.buffer and self.classes == 2:
-            counted = truth != self.ignore
-            self.relaxed = self.relaxed + relaxed_counts(
-                (truth == 1) & counted, (predicted == 1) & counted, self.buffer
-            )
+    def text(self) -> str:
+        """One line for a person."""
+        listed = ", ".join(f"{key} {value:.4f}" for key, value in self.metrics.items())
+        return f"{self.images} images in {self.seconds:.1f} s: {listed}"
 
-    @property
-    def confusion(self) -> Confusion:
-        """The pooled confusion matrix."""
-        return Confusion(self.matrix)
+    def write(self, names: Sequence[str], folder: Path) -> None:
+        """Write ``metrics.json`` and the confusion matrix as table and picture into ``folder``.
 
-    def figures(self) -> dict[str, float]:
-        """Pooled figures; means over the images where a figure is defined have the suffix ``_per_image``."""
-        result = figures_of(self.matrix)
-        if self.buffer and self.classes == 2:
-            result.update(self.relaxed.summary())
-        each = [figures_of(matrix) for matrix in self.images]
-        for key in ("foreground_iou", "f1") if self.classes == 2 else ("mean_iou", "overall_acc"):
-            values = np.array([figures[key] for figures in each if key in figures])
-            present = values[~np.isnan(values)]
-            if present.size:
-                result[f"{key}_per_image"] = float(present.mean())
-        return result
-
-
-def figures_of(matrix: NDArray[np.int64]) -> dict[str, float]:
-    """The figures of a mask for two classes (a single output channel), of many classes otherwise."""
-    confusion = Confusion(matrix)
-    if len(matrix) == 2:
-        return {
-            **confusion.foreground(),
-            **{k: v for k, v in confusion.summary().items() if k in ("mean_acc", "mean_iou", "freqw_acc")},
+        Args:
+            names: of the rows of the confusion matrix.
+            folder: created if it does not exist.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        classes = [
+            {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+            for row in self.per_class
+        ]
+        values = {
+            "metrics": self.json_metrics(),
+            "images": self.images,
+            "seconds": self.seconds,
+            "classes": classes,
         }
-    return confusion.summary()
+        (folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+        write_confusion(self.matrix, names, folder / "confusion.csv")
+        plot_confusion(self.matrix, names, folder / "confusion.png")
 
 
-def class_names(config: Config) -> tuple[str, ...]:
-    """A name for each row of the confusion matrix; a mask has two rows: background and the one class."""
-    count = config.network.num_classes
-    given = config.data.classes
-    if count == 1:
-        return ("background", given[0] if given else "foreground")
-    if given and len(given) != count:
-        raise ParameterError(f"data.classes has {len(given)} names, but network.num_classes is {count}.")
-    return given or tuple(f"class {number}" for number in range(count))
+def evaluate_checkpoint(
+    config: Config,
+    checkpoint: Path | None,
+    *,
+    split: str | None = None,
+    out: Path | None = None,
+    save_predictions: bool = False,
+    cancellation: Cancellation | None = None,
+    make_network: Callable[[Config], nn.Cell] = create_configured_network,
+) -> EvaluationReport:
+    """Evaluate a checkpoint on a split.
 
+    Args:
+        config: data, network, and how images are predicted.
+        checkpoint: the weights; ``init.checkpoint`` unless given.
+        split: name of the split; ``data.test`` unless given.
+        out: folder for ``metrics.json``, ``confusion.csv``, ``confusion.png`` and ``predictions/``.
+        save_predictions: whether to write the predictions.
+        cancellation: checked before each image.
+        make_network: creates the network.
 
-def write_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
-    """Write a confusion matrix as a table: a row per true class, a column per predicted one, pixels."""
-    lines = [",".join(["true \\ predicted", *names])]
-    lines += [",".join([name, *map(str, row)]) for name, row in zip(names, matrix.tolist(), strict=True)]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+    Raises:
+        ParameterError: there is no checkpoint to evaluate.
+        CheckpointError: the checkpoint is damaged or of another network.
+        SourceError: the data are missing.
+        Cancelled: the evaluation was stopped.
+    """
+    path = checkpoint_path(config, checkpoint)
+    group = configure_mindspore(config.train, config.seed)
+    predictor = load_predictor(config, path, make_network)
+    images = Cache(open_split(config.data, split or config.data.test), 0)
+    names = class_names(config)
+    scores = SegmentationScores(len(names), config.data.ignore, config.evaluation.relaxed)
+    instances = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore)
+    callbacks: list[ImageCallback] = []
+    if save_predictions and out is not None:
+        target, colours = out / "predictions", class_colours(config)
+        target.mkdir(parents=True, exist_ok=True)
+        callbacks.append(lambda item, _, predicted: save_classes(predicted, colours, target / f"{item.id}.png"))
+
+    def count_instances(item: Item, label: Label, predicted: NDArray[np.uint8]) -> None:
+        """Count the instances of an image."""
+        if item.instances is not None:
+            instances.add(label, predicted, read_label(item.instances))
+
+    if config.data.layout == "cityscapes" and group.size == 1:
+        callbacks.append(count_instances)
+    started = time.perf_counter()
+    count = evaluate_split(
+        images,
+        predictor,
+        scores,
+        group,
+        limit=config.evaluation.limit,
+        callbacks=callbacks,
+        cancellation=cancellation,
+    )
+    metrics = scores.metrics()
+    if instances.instances:
+        metrics.update(instances.summary(names))
+    seconds = time.perf_counter() - started
+    report = EvaluationReport(metrics, Confusion(scores.matrix).per_class(names), count, seconds, scores.matrix)
+    if out is not None and group.is_main:
+        report.write(names, out)
+    return report

@@ -1,58 +1,118 @@
-"""Predictions as pictures: colours, overlays, the confusion matrix."""
+"""Predictions as pictures: class colours, overlays, palette images, and the plot of a confusion matrix."""
 
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from mindspore import nn
 from numpy.typing import NDArray
-from PIL import Image as Pictures
+from PIL import Image as PillowImage
 
-from ...engine.errors import ParameterError
+from ...engine.context import Cancellation
+from ...engine.errors import ParameterError, SourceError
+from ..backend import configure_mindspore
 from ..config import Config
+from ..data import open_split, read_image
 from ..data.samples import Image
+from ..networks.registry import create_configured_network
+from .predictor import checkpoint_path, load_predictor
 
 Colours = NDArray[np.uint8]
 
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
-def colour_table(config: Config) -> Colours:
-    """RGB per class id, uint8 (256, 3): as configured, or well-separated hues; background of a mask and void are black.
+
+def plot_predictions(
+    config: Config,
+    checkpoint: Path | None,
+    out: Path,
+    *,
+    split: str | None = None,
+    images: Path | None = None,
+    alpha: float | None = 0.5,
+    cancellation: Cancellation | None = None,
+    make_network: Callable[[Config], nn.Cell] = create_configured_network,
+) -> int:
+    """Write the predicted classes of each image as a PNG; return the number of images.
+
+    Args:
+        config: network, data, colours.
+        checkpoint: the weights; ``init.checkpoint`` unless given.
+        out: folder for the pictures, named like the images.
+        split: which images; ``data.test`` unless given.
+        images: a folder of images instead of a split.
+        alpha: opacity of the colours over the image, 0 to 1; None writes class ids with a palette instead.
+        cancellation: checked before each image.
+        make_network: creates the network.
+
+    Raises:
+        ParameterError: there are no weights, or alpha is out of range.
+        SourceError: there are no images.
+        Cancelled: the command was stopped.
+    """
+    path = checkpoint_path(config, checkpoint)
+    if images is None:
+        files = [(item.id, item.image) for item in open_split(config.data, split or config.data.test).items]
+    elif not images.is_dir():
+        raise SourceError(f"There is no folder {images}.")
+    else:
+        files = [(file.stem, file) for file in sorted(images.iterdir()) if file.suffix.lower() in _SUFFIXES]
+        if not files:
+            raise SourceError(f"{images} holds no pictures.")
+    configure_mindspore(config.train, config.seed)
+    predictor = load_predictor(config, path, make_network)
+    colours = class_colours(config)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, file in files:
+        if cancellation is not None:
+            cancellation.check()
+        image = read_image(file)
+        classes = predictor.predict_classes(image)
+        if alpha is None:
+            save_classes(classes, colours, out / f"{name}.png")
+        else:
+            PillowImage.fromarray(overlay(image, classes, colours, alpha)).save(out / f"{name}.png")
+    return len(files)
+
+
+def class_colours(config: Config) -> Colours:
+    """RGB per class id, uint8 (256, 3): configured or well-separated hues; a mask's background and void are black.
 
     Raises:
         ParameterError: there are not as many colours as classes.
     """
     table = np.zeros((256, 3), np.uint8)
     count = config.network.num_classes
-    given = config.data.colours
-    if given and len(given) != count:
-        raise ParameterError(f"data.colours has {len(given)} entries, but network.num_classes is {count}.")
+    configured = config.data.colours
+    if configured and len(configured) != count:
+        raise ParameterError(f"data.colours has {len(configured)} entries, but network.num_classes is {count}.")
     first = 1 if count == 1 else 0
     for number in range(count):
-        table[first + number] = given[number] if given else _hue(number, count)
+        if configured:
+            table[first + number] = configured[number]
+        else:
+            # The golden angle keeps the hues of neighbouring classes far apart, whatever their number.
+            value = 0.95 if count < 8 or number % 2 else 0.7
+            rgb = colorsys.hsv_to_rgb((number * 0.618034) % 1, 0.75, value)
+            table[first + number] = [round(band * 255) for band in rgb]
     return table
 
 
-def _hue(number: int, count: int) -> tuple[int, int, int]:
-    # The golden angle keeps neighbours far apart, however many there are.
-    red, green, blue = colorsys.hsv_to_rgb((number * 0.618034) % 1, 0.75, 0.95 if count < 8 or number % 2 else 0.7)
-    return round(red * 255), round(green * 255), round(blue * 255)
-
-
 def save_classes(classes: NDArray[np.uint8], colours: Colours, path: Path) -> None:
-    """Write class ids as a palette PNG: the indices are the ids, the palette shows the colours."""
-    picture = Pictures.fromarray(np.asarray(classes, np.uint8), mode="P")
+    """Write class ids (H, W) as a palette PNG: the indices are the ids, the palette holds the colours."""
+    picture = PillowImage.fromarray(np.asarray(classes, np.uint8), mode="P")
     picture.putpalette(colours.tobytes())
     picture.save(path)
 
 
 def overlay(image: Image, classes: NDArray[np.uint8], colours: Colours, alpha: float) -> Image:
-    """The image with the classes laid over it.
+    """Blend the colours of the classes over the image, uint8 (H, W, 3).
 
     ``image (1 - alpha) + colour alpha`` where a class has a colour; black classes (background, void) leave the image
-    as it is.
-    Upstream's LEDNet weighs image and colours both with alpha, which darkens the picture.
+    unchanged. Upstream's LEDNet weighs image and colours both with alpha, which darkens the picture.
 
     Raises:
         ParameterError: ``alpha`` is not within 0 and 1.
@@ -63,13 +123,12 @@ def overlay(image: Image, classes: NDArray[np.uint8], colours: Colours, alpha: f
     if base.shape[2] == 1:
         base = np.repeat(base, 3, 2)
     colour = colours[classes].astype(np.float32)
-    shown = colour.any(2, keepdims=True)
-    mixed = np.where(shown, base * (1 - alpha) + colour * alpha, base)
+    mixed = np.where(colour.any(2, keepdims=True), base * (1 - alpha) + colour * alpha, base)
     return np.asarray(np.rint(mixed), np.uint8)
 
 
-def draw_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
-    """Draw a confusion matrix, each row as shares of its true class."""
+def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
+    """Plot a confusion matrix, each row as shares of its true class."""
     import matplotlib as mpl
 
     mpl.use("Agg")

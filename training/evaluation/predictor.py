@@ -1,139 +1,178 @@
-"""Probabilities of whole images: padded, in windows, at several scales, mirrored."""
+"""Prediction of whole images: padded or in windows, at several scales, flipped and turned."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
 
 import cv2
+import mindspore as ms
 import numpy as np
+from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
-from ..config import EvaluationConfig, NormalisationConfig
+from ...engine.errors import ParameterError
+from ..checkpoint_io import load_checkpoint
+from ..config import Config, EvaluationConfig, NormalisationConfig
 from ..data import normalise
 from ..data.samples import Image
 
 Floats = NDArray[np.float32]
 #: normalised images (N, bands, H, W) -> logits (N, classes, H, W)
-Infer = Callable[[Floats], Floats]
+NetworkFunction = Callable[[Floats], Floats]
+
+
+class Predictor:
+    """Predicts images of any size.
+
+    Args:
+        network: the network as a function of arrays.
+        config: whole or in windows, scales, flips, threshold.
+        normalisation: of the images.
+    """
+
+    def __init__(self, network: NetworkFunction, config: EvaluationConfig, normalisation: NormalisationConfig) -> None:
+        self._network = network
+        self._config = config
+        self._normalisation = normalisation
+
+    def predict(self, image: Image) -> Floats:
+        """Probabilities (classes, H, W) float32 of an image (H, W, bands) uint8; the mean over all scales and flips."""
+        config = self._config
+        height, width = image.shape[:2]
+        turns = (0, 1) if config.tta8 else (0,)
+        vertical = (False, True) if config.tta8 else (False,)
+        horizontal = (False, True) if config.tta8 or config.flip else (False,)
+        views = list(product(turns, vertical, horizontal))
+        total: Floats | np.float32 = np.float32(0)
+        for scale in config.scales:
+            scaled = image
+            if scale != 1:
+                size = (round(width * scale), round(height * scale))
+                resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+                scaled = np.asarray(resized, np.uint8).reshape(size[1], size[0], -1)
+            x = normalise(scaled, self._normalisation)
+            for k, flip_v, flip_h in views:
+                view = np.ascontiguousarray(_orient(x, k, flip_v, flip_h))
+                p = self._predict_view(view)
+                p = np.ascontiguousarray(_restore_orientation(p, k, flip_v, flip_h))
+                if scale != 1:
+                    planes = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in p]
+                    p = np.stack(planes)
+                total = total + p
+        return np.asarray(total / np.float32(len(config.scales) * len(views)), np.float32)
+
+    def predict_classes(self, image: Image) -> NDArray[np.uint8]:
+        """Class ids (H, W) uint8: 1 where the only class reaches the threshold, else the most probable class."""
+        p = self.predict(image)
+        if p.shape[0] == 1:
+            return np.asarray(p[0] >= self._config.threshold, np.uint8)
+        return np.asarray(p.argmax(0), np.uint8)
+
+    def _predict_view(self, x: Floats) -> Floats:
+        """Probabilities of a normalised image (bands, H, W).
+
+        Windows overlap, the last ones are moved back inside, and logits are averaged where they overlap (DGCNet).
+        """
+        if self._config.method == "whole":
+            return activate(self._padded_logits(x))
+        size, overlap = self._config.window, self._config.overlap
+        height, width = x.shape[1:]
+        total: Floats | None = None
+        count = np.zeros((1, height, width), np.float32)
+        for y, left in product(window_starts(height, size, overlap), window_starts(width, size, overlap)):
+            logits = self._padded_logits(x[:, y : y + size, left : left + size])
+            if total is None:
+                total = np.zeros((logits.shape[0], height, width), np.float32)
+            total[:, y : y + size, left : left + size] += logits
+            count[:, y : y + size, left : left + size] += 1
+        assert total is not None
+        return activate(total / count)
+
+    def _padded_logits(self, x: Floats) -> Floats:
+        """Logits of an image padded to multiples by reflection, or by repetition if the image is too small."""
+        height, width = x.shape[1:]
+        down, right = -height % self._config.multiple, -width % self._config.multiple
+        top, left = down // 2, right // 2
+        if down or right:
+            mode = "reflect" if min(height, width) > max(down, right) else "edge"
+            pads = ((0, 0), (top, down - top), (left, right - left))
+            x = np.pad(x, pads, mode=mode)  # type: ignore[call-overload]
+        logits = self._network(np.ascontiguousarray(x[None]))[0]
+        return np.asarray(logits[:, top : top + height, left : left + width])
 
 
 def activate(logits: Floats) -> Floats:
-    """Probabilities (classes, H, W): a sigmoid for one class, a softmax over several."""
+    """Probabilities (classes, H, W): sigmoid for one class, softmax over several."""
     if logits.shape[0] == 1:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
     shifted = np.exp(logits - logits.max(0, keepdims=True))
     return np.asarray(shifted / shifted.sum(0, keepdims=True), np.float32)
 
 
-class Predictor:
-    """Gives probabilities for whole images of any size.
-
-    Args:
-        infer: the network.
-        config: how: as a whole or in windows, scales, flips.
-        normalisation: what the network sees of a value.
-    """
-
-    def __init__(self, infer: Infer, config: EvaluationConfig, normalisation: NormalisationConfig) -> None:
-        self._infer = infer
-        self._config = config
-        self._normalisation = normalisation
-
-    def probabilities(self, image: Image) -> Floats:
-        """(classes, H, W) float32 of an image (H, W, bands) uint8; the mean over all scales and flips."""
-        height, width = image.shape[:2]
-        total: Floats | None = None
-        count = 0
-        for scale in self._config.scales:
-            scaled = image if scale == 1 else _resize(image, round(height * scale), round(width * scale))
-            x = normalise(scaled, self._normalisation)
-            for turned, undo in self._turned(x):
-                p = undo(self._once(np.ascontiguousarray(turned)))
-                back = p if scale == 1 else _resize_planes(p, height, width)
-                total = back if total is None else total + back
-                count += 1
-        assert total is not None
-        return np.asarray(total / np.float32(count), np.float32)
-
-    def classes(self, image: Image) -> NDArray[np.uint8]:
-        """Class ids (H, W): 1 where the only class reaches the threshold, else the most probable class."""
-        return self.decide(self.probabilities(image))
-
-    def decide(self, p: Floats) -> NDArray[np.uint8]:
-        """Class ids of probabilities (classes, H, W)."""
-        if p.shape[0] == 1:
-            return np.asarray(p[0] >= self._config.threshold, np.uint8)
-        return np.asarray(p.argmax(0), np.uint8)
-
-    def _turned(self, x: Floats) -> Iterator[tuple[Floats, Callable[[Floats], Floats]]]:
-        """The image as it is and, as configured, its flips and quarter turns, each with what undoes it."""
-        turns = (0, 1) if self._config.tta8 else (0,)
-        vertical = (False, True) if self._config.tta8 else (False,)
-        horizontal = (False, True) if self._config.tta8 or self._config.flip else (False,)
-        for k in turns:
-            for v in vertical:
-                for h in horizontal:
-                    yield _turn(x, k, v, h), lambda p, k=k, v=v, h=h: _turn_back(p, k, v, h)  # type: ignore[misc]
-
-    def _once(self, x: Floats) -> Floats:
-        """Probabilities of one normalised image (bands, H, W)."""
-        if self._config.method == "whole":
-            return activate(self._padded(x))
-        return self._sliding(x)
-
-    def _padded(self, x: Floats) -> Floats:
-        """Logits of an image whose sides are made multiples by reflection (or repetition, where it is too small)."""
-        height, width = x.shape[1:]
-        down, right = -height % self._config.multiple, -width % self._config.multiple
-        top, left = down // 2, right // 2
-        mode = "reflect" if min(height, width) > max(down, right) else "edge"
-        pads = ((0, 0), (top, down - top), (left, right - left))
-        padded = np.pad(x, pads, mode=mode) if down or right else x  # type: ignore[call-overload]
-        logits = self._infer(np.ascontiguousarray(padded[None]))[0]
-        return np.asarray(logits[:, top : top + height, left : left + width])
-
-    def _sliding(self, x: Floats) -> Floats:
-        """Overlapping windows, the last ones moved back inside; logits are averaged where they overlap (DGCNet)."""
-        size = self._config.window
-        height, width = x.shape[1:]
-        total: Floats | None = None
-        count = np.zeros((1, height, width), np.float32)
-        for y in starts(height, size, self._config.overlap):
-            for left in starts(width, size, self._config.overlap):
-                logits = self._padded(x[:, y : y + size, left : left + size])
-                if total is None:
-                    total = np.zeros((logits.shape[0], height, width), np.float32)
-                total[:, y : y + size, left : left + size] += logits
-                count[:, y : y + size, left : left + size] += 1
-        assert total is not None
-        return activate(total / count)
-
-
-def starts(length: int, size: int, overlap: float) -> list[int]:
-    """Where windows of ``size`` begin so that they cover ``length`` with at least the share ``overlap`` in common."""
+def window_starts(length: int, size: int, overlap: float) -> list[int]:
+    """First pixels of the windows of ``size`` that cover ``length`` and share at least ``overlap`` (0 to 1)."""
     if length <= size:
         return [0]
     stride = max(1, int(np.ceil(size * (1 - overlap))))
-    first = list(range(0, length - size, stride))
-    return [*first, length - size]
+    return [*range(0, length - size, stride), length - size]
 
 
-def _turn(x: Floats, k: int, vertical: bool, horizontal: bool) -> Floats:
-    turned = np.rot90(x, k, axes=(1, 2))
-    turned = turned[:, ::-1] if vertical else turned
-    return turned[:, :, ::-1] if horizontal else turned
+def _orient(x: Floats, k: int, vertical: bool, horizontal: bool) -> Floats:
+    """An image (bands, H, W) after ``k`` quarter turns and flips."""
+    x = np.rot90(x, k, axes=(1, 2))
+    x = x[:, ::-1] if vertical else x
+    return x[:, :, ::-1] if horizontal else x
 
 
-def _turn_back(p: Floats, k: int, vertical: bool, horizontal: bool) -> Floats:
+def _restore_orientation(p: Floats, k: int, vertical: bool, horizontal: bool) -> Floats:
     p = p[:, :, ::-1] if horizontal else p
     p = p[:, ::-1] if vertical else p
-    return np.ascontiguousarray(np.rot90(p, -k, axes=(1, 2)))
+    return np.rot90(p, -k, axes=(1, 2))
 
 
-def _resize(image: Image, height: int, width: int) -> Image:
-    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8).reshape(height, width, -1)
+def network_function(network: nn.Cell, *, compiled: bool) -> NetworkFunction:
+    """The network's main logits in evaluation mode as a function of arrays.
+
+    Args:
+        network: put into evaluation mode.
+        compiled: whether to compile it; its weights must not change afterwards.
+    """
+    network.set_train(False)
+
+    def main_logits(images: Tensor) -> Tensor:
+        """Main logits of a network that may have auxiliary ones."""
+        output = network(images)
+        return output[0] if isinstance(output, tuple) else output
+
+    forward = ms.jit(main_logits) if compiled else main_logits
+
+    def infer(x: Floats) -> Floats:
+        """Logits (N, classes, H, W) of normalised images (N, bands, H, W)."""
+        return np.asarray(forward(Tensor(x)).asnumpy(), np.float32)
+
+    return infer
 
 
-def _resize_planes(p: Floats, height: int, width: int) -> Floats:
-    return np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in p])
+def checkpoint_path(config: Config, checkpoint: Path | None) -> Path:
+    """The checkpoint to use: the given one, or the configuration's.
+
+    Raises:
+        ParameterError: there is none.
+    """
+    if checkpoint is None and not config.init.checkpoint:
+        raise ParameterError("There are no weights to use.", "Give --checkpoint FILE.")
+    return checkpoint or Path(config.init.checkpoint)
+
+
+def load_predictor(config: Config, checkpoint: Path, make_network: Callable[[Config], nn.Cell]) -> Predictor:
+    """Create the configured network, load a checkpoint into it and wrap it as a predictor.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, damaged or of another network.
+    """
+    network = make_network(config)
+    load_checkpoint(network, checkpoint)
+    function = network_function(network, compiled=config.train.compile)
+    return Predictor(function, config.evaluation, config.normalisation)

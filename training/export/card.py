@@ -14,7 +14,7 @@ from ...engine.fs.regular_file import sha256_of
 from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation, Task, write_card
 from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
 from ..config import Config
-from ..evaluation.plots import colour_table
+from ..evaluation.plots import class_colours
 from ..networks import network_entry, other_options
 
 #: colour of the roads where the configuration gives none
@@ -149,7 +149,7 @@ def _classes(config: Config) -> tuple[ClassInfo, ...]:
     count, names = config.network.num_classes, config.data.classes
     if len(names) != count:
         raise ParameterError(f"data.classes has {len(names)} names, but network.num_classes is {count}.")
-    table = colour_table(config)
+    table = class_colours(config)
     if count == 1:
         red, green, blue = config.data.colours[0] if config.data.colours else ROAD
         return (ClassInfo(1, names[0], (int(red), int(green), int(blue))),)

@@ -1,5 +1,5 @@
 """Losses on logits, and the class weights they use."""
 
-from .segmentation import bce_dice, cross_entropy, enet_weights, focal, make_loss, ohem_cross_entropy
+from .segmentation import Loss, bce_dice, cross_entropy, enet_weights, focal, make_loss, ohem_cross_entropy
 
-__all__ = ["bce_dice", "cross_entropy", "enet_weights", "focal", "make_loss", "ohem_cross_entropy"]
+__all__ = ["Loss", "bce_dice", "cross_entropy", "enet_weights", "focal", "make_loss", "ohem_cross_entropy"]

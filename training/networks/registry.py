@@ -12,6 +12,7 @@ from ...engine.errors import ParameterError
 if TYPE_CHECKING:
     from mindspore import nn
 
+    from ..config import Config
     from .layers import StemPool
 
 
@@ -172,6 +173,12 @@ def create_network(
     chosen = _options(name, {"stem_pool": stem_pool, "output_stride": output_stride})
     cell: Callable[..., nn.Cell] = getattr(importlib.import_module(entry.module, __package__), entry.cell)
     return cell(num_classes=num_classes, in_channels=in_channels, **entry.fixed, **chosen)
+
+
+def create_configured_network(config: Config) -> nn.Cell:
+    """Make the network of a training configuration; arguments and errors as in ``create_network``."""
+    options: dict[str, Any] = dict(config.network.options)
+    return create_network(config.network.name, num_classes=config.network.num_classes, **options)
 
 
 def _options(name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""The training run: steps, states, folder, log, and the loop that holds them together."""
+"""Training runs: the loop (``Trainer``), the step (``TrainStep``), the state (``TrainState``), the ``RunFolder``."""
 
 from .train import run_training
+from .trainer import Trainer, TrainResult
 
-__all__ = ["run_training"]
+__all__ = ["TrainResult", "Trainer", "run_training"]

@@ -1,4 +1,4 @@
-"""Which weights of a run are kept beside the best and the last ones: bests of further figures, an archive of checks."""
+"""Which checkpoints of a run are kept besides the best and the last: bests of further metrics, and an archive."""
 
 from __future__ import annotations
 
@@ -10,40 +10,35 @@ from pathlib import Path
 from ...engine.errors import ParameterError
 
 
-def is_better_high(name: str) -> bool:
-    """Whether a higher value of the figure ``name`` is better."""
-    return not name.endswith("loss")
-
-
-def score(name: str, figures: Mapping[str, float]) -> float:
-    """The figure ``name`` as a number of which higher is better; minus infinity where it is undefined.
+def score(name: str, metrics: Mapping[str, float]) -> float:
+    """Value of the metric ``name``, negated for losses so that higher is better; minus infinity where undefined.
 
     Raises:
-        ParameterError: a check has no such figure.
+        ParameterError: a validation has no such metric.
     """
-    if name not in figures:
-        raise ParameterError(f"A check has no figure {name!r}; it has: {', '.join(figures)}.")
-    value = figures[name] if is_better_high(name) else -figures[name]
+    if name not in metrics:
+        raise ParameterError(f"A validation has no metric {name!r}; it has: {', '.join(metrics)}.")
+    value = -metrics[name] if name.endswith("loss") else metrics[name]
     return -math.inf if math.isnan(value) else value
 
 
-def new_bests(names: Sequence[str], figures: Mapping[str, float], bests: Mapping[str, float]) -> dict[str, float]:
-    """Those of the figures ``names`` that are better than in ``bests`` (or the first ones), with their values."""
+def new_bests(names: Sequence[str], metrics: Mapping[str, float], bests: Mapping[str, float]) -> dict[str, float]:
+    """Those of the metrics ``names``, with their values, that are better than in ``bests`` or not yet there."""
     return {
-        name: figures[name]
+        name: metrics[name]
         for name in names
-        if score(name, figures) > -math.inf and (name not in bests or score(name, figures) > score(name, bests))
+        if score(name, metrics) > -math.inf and (name not in bests or score(name, metrics) > score(name, bests))
     }
 
 
-def archived(folder: Path) -> list[Path]:
-    """The weights in an archive, oldest first."""
+def archived_checkpoints(folder: Path) -> list[Path]:
+    """Checkpoints ``step_<number>.ckpt`` of an archive, oldest first."""
     found = {int(match[1]): path for path in folder.glob("*.ckpt") if (match := re.match(r"step_(\d+)$", path.stem))}
     return [found[step] for step in sorted(found)]
 
 
-def prune(folder: Path, count: int) -> None:
-    """Delete all but the latest ``count`` weights of an archive; -1 keeps all."""
+def prune_archive(folder: Path, count: int) -> None:
+    """Delete all but the latest ``count`` checkpoints of an archive; -1 keeps all."""
     if count >= 0:
-        for path in archived(folder)[: -count or None]:
+        for path in archived_checkpoints(folder)[: -count or None]:
             path.unlink()

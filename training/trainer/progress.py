@@ -1,8 +1,9 @@
-"""What a person sees of a running training: a progress bar on a terminal, plain lines elsewhere."""
+"""Speed of the steps, and the display of a running training: a progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TextIO
 
@@ -10,12 +11,50 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class Display:
-    """Shows progress and lines of text on ``stream``.
+@dataclass
+class StepTimer:
+    """Time per step; the first step, which compiles, is counted apart.
+
+    Attributes:
+        images: images per step over all processes.
+        count: number of steps.
+        compile_seconds: time of the first step.
+        last: time of the last step, seconds.
+        total: time of all steps but the first, seconds.
+    """
+
+    images: int
+    count: int = 0
+    compile_seconds: float = 0.0
+    last: float = 0.0
+    total: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Add the time of a step."""
+        self.count += 1
+        self.last = seconds
+        if self.count == 1:
+            self.compile_seconds = seconds
+        else:
+            self.total += seconds
+
+    @property
+    def mean(self) -> float:
+        """Seconds per step."""
+        return self.total / (self.count - 1) if self.count > 1 else self.last
+
+    @property
+    def images_per_second(self) -> float:
+        """Throughput over all processes."""
+        return self.images / self.mean if self.mean > 0 else 0.0
+
+
+class ProgressDisplay:
+    """Shows the progress and lines of text on ``stream``.
 
     Args:
         total: steps of the run.
-        stream: where to; standard error unless given.
+        stream: standard error unless given.
     """
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
@@ -32,8 +71,8 @@ class Display:
             )
             self._task = self._bar.add_task("training", total=total, text="")
 
-    def __enter__(self) -> Display:
-        """Begin to show."""
+    def __enter__(self) -> ProgressDisplay:
+        """Start the progress bar."""
         if self._bar is not None:
             self._bar.start()
         return self
@@ -41,17 +80,17 @@ class Display:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the terminal as it was."""
+        """Stop the progress bar and restore the terminal."""
         if self._bar is not None:
             self._bar.stop()
 
-    def step(self, done: int, text: str, line: bool) -> None:
-        """Show that ``done`` steps are done; as a line of its own where there is no terminal and ``line`` says so."""
+    def update(self, step: int, text: str, as_line: bool) -> None:
+        """Show that ``step`` steps are done; without a terminal as a line of its own, if ``as_line`` is set."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, text=text)
-        elif line:
-            self.say(f"step {done}: {text}")
+            self._bar.update(self._task, completed=step, text=text)
+        elif as_line:
+            self.print(f"step {step}: {text}")
 
-    def say(self, text: str) -> None:
-        """Show a line."""
+    def print(self, text: str) -> None:
+        """Print a line above the progress bar."""
         self._console.print(text, markup=False)

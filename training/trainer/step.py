@@ -1,4 +1,4 @@
-"""One optimizer step: forward, backward, loss scale, accumulation, clipping, update, running mean of the weights."""
+"""One optimizer step: forward, backward, loss scale, accumulation, clipping, update and running mean of the weights."""
 
 from __future__ import annotations
 
@@ -7,59 +7,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from ...engine.errors import TerraSporeError
-from ..backend import Ranks
-from ..config import OptimizerConfig, TrainConfig
+from ..config import OptimizerConfig
 from ..data import Batch
-from ..losses.segmentation import Loss
+from ..distributed import ProcessGroup
+from ..losses import Loss
 from ..networks.dropout import batch_key, bind_dropout
-from ..optim import Optimizer
-
-
-@dataclass
-class LossScale:
-    """The factor on the loss that keeps small gradients from vanishing in half precision.
-
-    Attributes:
-        value: the factor.
-        dynamic: whether it halves on overflow and grows after ``window`` good steps.
-        factor: by how much.
-        window: steps without overflow before it grows.
-        good: steps since the last change.
-        overflows: steps that were left out so far.
-    """
-
-    value: float
-    dynamic: bool
-    factor: float
-    window: int
-    good: int = 0
-    overflows: int = 0
-
-    def update(self, finite: bool) -> None:
-        """Note whether a step's gradients were finite."""
-        if not finite:
-            self.overflows += 1
-        if not self.dynamic:
-            return
-        if not finite:
-            self.value, self.good = max(1.0, self.value / self.factor), 0
-            return
-        self.good += 1
-        if self.good >= self.window:
-            self.value, self.good = self.value * self.factor, 0
+from .state import TrainState
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step tells.
+    """Result of a step.
 
     Attributes:
-        loss: mean over its batches.
+        loss: mean over the batches of the step.
         norm: global norm of the gradient before clipping.
-        applied: False where the gradient overflowed and the step was left out.
+        applied: False if the gradient overflowed and the step was skipped.
     """
 
     loss: float
@@ -67,100 +33,83 @@ class StepResult:
     applied: bool
 
 
-class Stepper:
+class TrainStep:
     """Runs optimizer steps on a network: forward, backward, clipping, update, running mean, as one compiled function.
 
-    Masks of dropout follow from the seed, the number of the batch and the process, so that a resumed run has those of
-    an unbroken one.
+    Dropout masks are derived from the seed, the number of the batch and the process, so that a resumed run has those of
+    an uninterrupted one.
 
     Args:
-        network: what is trained.
+        state: network, optimizer, loss scale and running means; updated by each step.
         loss: of outputs and labels.
-        optimizer: has the trained parameters.
-        config: clipping, accumulation, running mean.
-        train: loss scale, and whether steps are compiled.
+        config: clipping, accumulation and decay of the running mean.
+        compiled: whether the step is compiled by ``ms.jit``.
         seed: of the run.
-        ranks: processes that train together; their gradients are averaged.
+        group: processes that train together; their gradients are averaged.
     """
 
     def __init__(
         self,
-        network: nn.Cell,
+        state: TrainState,
         loss: Loss,
-        optimizer: Optimizer,
-        *,
         config: OptimizerConfig,
-        train: TrainConfig,
+        *,
+        compiled: bool,
         seed: int,
-        ranks: Ranks,
+        group: ProcessGroup,
     ) -> None:
-        self.optimizer = optimizer
-        self.parameters = ms.ParameterTuple(list(network.get_parameters()))
-        self.means = self.parameters.clone("mean") if config.ema > 0 else ()
-        self.scaled = train.loss_scale != "none"
-        self.scale = LossScale(
-            train.init_scale if self.scaled else 1.0,
-            train.loss_scale == "dynamic",
-            train.scale_factor,
-            train.scale_window,
-        )
+        self.state = state
         self._config = config
-        self._share = 1.0 / (config.accumulate * ranks.count)
-        self._seed, self._rank = seed, ranks.rank
-        self._dropout = bind_dropout(network)
-        self._apply, self._collect = _step_functions(self, network, loss, config, ranks)
-        if train.compile:
+        self._share = 1.0 / (config.accumulate * group.size)
+        self._seed, self._rank = seed, group.rank
+        self._dropout = bind_dropout(state.network)
+        self._apply, self._collect = _step_functions(state, loss, config, group)
+        if compiled:
             self._apply, self._collect = ms.jit(self._apply), ms.jit(self._collect)
 
-    def step(self, batches: Sequence[Batch], rate: float, number: int) -> StepResult:
-        """Run step ``number`` (from 0) with learning rate ``rate`` on ``batches``, whose gradients are averaged.
+    def run(self, batches: Sequence[Batch], rate: float, number: int) -> StepResult:
+        """Run step ``number`` (from 0) with learning rate ``rate``; the gradients of ``batches`` are averaged.
 
         Raises:
             TerraSporeError: the gradient is not finite and there is no loss scale that could be lowered.
         """
-        scale = _scalar(self.scale.value)
-        self.optimizer.set_rate(rate)
+        loss_scale = self.state.loss_scale
+        scale = Tensor(loss_scale.value, ms.float32)
+        share = Tensor(self._share / loss_scale.value, ms.float32)
+        # At first the running mean follows the weights closely, so that the initial weights do not linger in it.
+        decay = Tensor(min(self._config.ema, (1 + number) / (10 + number)), ms.float32)
+        self.state.optimizer.set_rate(rate)
         losses = []
-        first = number * len(batches)
-        for place, batch in enumerate(batches[:-1]):
-            self._draw_masks(first + place)
-            losses.append(self._collect(Tensor(batch.images), Tensor(batch.labels), scale))
-        # At first the running mean follows closely: what the weights were before training should not linger.
-        decay = min(self._config.ema, (1 + number) / (10 + number))
-        share = _scalar(self._share / self.scale.value)
-        last = batches[-1]
-        self._draw_masks(first + len(batches) - 1)
-        loss, norm = self._apply(Tensor(last.images), Tensor(last.labels), scale, share, _scalar(decay))
-        losses.append(loss)
-        value = sum(float(loss.asnumpy()) for loss in losses) / len(losses)
-        length = float(norm.asnumpy())
-        finite = math.isfinite(length)
-        if not finite and not self.scaled:
+        for place, batch in enumerate(batches):
+            if self._dropout is not None:
+                key = batch_key(self._seed, number * len(batches) + place, self._rank)
+                ops.assign(self._dropout, Tensor(key, ms.int64))
+            images, labels = Tensor(batch.images), Tensor(batch.labels)
+            if place < len(batches) - 1:
+                losses.append(self._collect(images, labels, scale))
+            else:
+                loss, norm = self._apply(images, labels, scale, share, decay)
+                losses.append(loss)
+        mean_loss = sum(float(loss.asnumpy()) for loss in losses) / len(losses)
+        gradient_norm = float(norm.asnumpy())
+        finite = math.isfinite(gradient_norm)
+        if not finite and not loss_scale.enabled:
             raise TerraSporeError(
-                f"The training diverged: the gradient of step {number + 1} is not finite (loss {value:.4g}).",
+                f"The training diverged: the gradient of step {number + 1} is not finite (loss {mean_loss:.4g}).",
                 "Lower optimizer.lr, or set optimizer.clip.",
             )
-        self.scale.update(finite)
-        return StepResult(value, length, finite)
-
-    def _draw_masks(self, batch: int) -> None:
-        """Set the key that the masks of dropout follow from, for the batch number ``batch`` of the run."""
-        if self._dropout is not None:
-            ops.assign(self._dropout, Tensor(batch_key(self._seed, batch, self._rank), ms.int64))
-
-
-def _scalar(value: float) -> Tensor:
-    return Tensor(value, ms.float32)
+        loss_scale.update(finite)
+        return StepResult(mean_loss, gradient_norm, finite)
 
 
 def _step_functions(
-    stepper: Stepper, network: nn.Cell, loss: Loss, config: OptimizerConfig, ranks: Ranks
+    state: TrainState, loss: Loss, config: OptimizerConfig, group: ProcessGroup
 ) -> tuple[Callable[..., tuple[Tensor, Tensor]], Callable[..., Tensor]]:
-    """The step (applies gradients), and the one that only collects them; both can be compiled."""
-    optimizer, parameters, means = stepper.optimizer, stepper.parameters, stepper.means
-    weights, clip, scaled, averaging = optimizer.weights, config.clip, stepper.scaled, bool(means)
+    """Functions that can be compiled: one applies the gradients, the other only collects those of a batch."""
+    network, optimizer, parameters, averages = state.network, state.optimizer, state.parameters, state.averages
+    weights, clip, scaled, averaged = optimizer.weights, config.clip, state.loss_scale.enabled, bool(averages)
     sums = weights.clone("sum", init="zeros") if config.accumulate > 1 else None
-    reduce = ops.AllReduce() if ranks.count > 1 else None
+    reduce = ops.AllReduce() if group.size > 1 else None
     each = ops.HyperMap()
 
     def forward(images: Tensor, labels: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,25 +120,25 @@ def _step_functions(
     gradients_of = ms.value_and_grad(forward, None, weights, has_aux=True)
 
     def update(gradients: tuple[Tensor, ...], factor: Tensor, decay: Tensor) -> None:
-        """Take the optimizer's step and move the running means."""
-        optimizer(each(ops.partial(_times, factor), gradients))
-        if averaging:
-            each(ops.partial(_blend, decay), parameters, means)
+        """Apply the gradients and update the running means."""
+        optimizer(each(ops.partial(_multiply, factor), gradients))
+        if averaged:
+            each(ops.partial(_update_average, decay), parameters, averages)
 
     def collect(images: Tensor, labels: Tensor, scale: Tensor) -> Tensor:
-        """Add the gradients of a batch to the sums; its loss."""
+        """Add the gradients of a batch to the sums; return its loss."""
         (_, value), gradients = gradients_of(images, labels, scale)
-        each(_add_to, sums, gradients)
+        each(_accumulate, sums, gradients)
         return value
 
     def apply(images: Tensor, labels: Tensor, scale: Tensor, share: Tensor, decay: Tensor) -> tuple[Tensor, Tensor]:
-        """Take the step with the gradients of the last batch; its loss, and the gradient's norm before clipping."""
+        """Step with the gradients of the last batch and the sums; return its loss and the norm before clipping."""
         (_, value), gradients = gradients_of(images, labels, scale)
         if sums is not None:
             gradients = each(_take_sum, sums, gradients)
         if reduce is not None:
             gradients = each(reduce, gradients)
-        norm = ops.sqrt(ops.addn(each(_squares, gradients))) * share
+        norm = ops.sqrt(ops.addn(each(_sum_of_squares, gradients))) * share
         factor = share
         if clip > 0:
             factor = share * clip / ops.maximum(norm, clip)
@@ -203,25 +152,25 @@ def _step_functions(
     return apply, collect
 
 
-def _squares(gradient: Tensor) -> Tensor:
+def _sum_of_squares(gradient: Tensor) -> Tensor:
     return ops.square(ops.cast(gradient, ms.float32)).sum()
 
 
-def _times(factor: Tensor, gradient: Tensor) -> Tensor:
+def _multiply(factor: Tensor, gradient: Tensor) -> Tensor:
     return gradient * factor
 
 
-def _blend(decay: Tensor, parameter: ms.Parameter, mean: ms.Parameter) -> Tensor:
-    # In this form a parameter that stays is met exactly.
+def _update_average(decay: Tensor, parameter: ms.Parameter, mean: ms.Parameter) -> Tensor:
+    # In this form a parameter that does not change is met exactly.
     return ops.assign(mean, mean + (parameter - mean) * (1.0 - decay))
 
 
-def _add_to(total: ms.Parameter, gradient: Tensor) -> Tensor:
+def _accumulate(total: ms.Parameter, gradient: Tensor) -> Tensor:
     return ops.assign_add(total, gradient)
 
 
 def _take_sum(total: ms.Parameter, gradient: Tensor) -> Tensor:
-    """The sum with the last gradient; the store is emptied."""
+    """Sum including the last gradient; the accumulator is reset to zero."""
     value = total + gradient
     ops.assign(total, ops.zeros_like(total))
     return value

@@ -1,4 +1,4 @@
-"""A training run from configuration to best weights; resumed exactly where it was left."""
+"""Entry point of training: assemble a run from its configuration, resume it if asked, and train."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from mindspore import nn
+from mindspore import amp, nn
 
 from ...engine.context import Cancellation
 from ...engine.errors import ParameterError
 from ...engine.fs.lock import lock_folder
-from ..backend import set_up
-from ..config import Config
-from ..data import split_train_monitor
-from .progress import Display
+from ..backend import configure_mindspore
+from ..checkpoint_io import load_checkpoint
+from ..config import Config, InitConfig
+from ..data import Cache, Sampler, split_train_monitor
+from ..data.histogram import class_weights
+from ..distributed import ProcessGroup
+from ..losses import make_loss
+from ..networks.registry import create_configured_network
+from ..optim import Optimizer, Plateau
+from .progress import ProgressDisplay
 from .run_folder import RunFolder
-from .train_state import make_parts
-from .train_state import resume as go_on
-from .trainer import Outcome, Runner
-
-NetworkFactory = Callable[[Config], nn.Cell]
-
-
-def create_configured_network(config: Config) -> nn.Cell:
-    """The network that the configuration names."""
-    from ..networks import create_network
-
-    return create_network(config.network.name, num_classes=config.network.num_classes, **config.network.options)  # type: ignore[arg-type]
+from .state import LossScale, TrainState
+from .step import TrainStep
+from .trainer import Trainer, TrainResult
 
 
 def run_training(
@@ -35,40 +32,116 @@ def run_training(
     out: Path,
     *,
     resume: bool = False,
-    display: Display | None = None,
+    display: ProgressDisplay | None = None,
     cancellation: Cancellation | None = None,
     arguments: list[str] | None = None,
-    make_network: NetworkFactory = create_configured_network,
-) -> Outcome:
-    """Train as ``config`` says; everything is written into the folder ``out``.
+    make_network: Callable[[Config], nn.Cell] = create_configured_network,
+) -> TrainResult:
+    """Train as ``config`` says; all files are written into the folder ``out``.
 
-    A resumed run repeats the losses of an unbroken one, figure by figure.
+    A resumed run has exactly the losses of an uninterrupted one.
 
     Args:
         config: the run.
         out: the run's folder.
-        resume: go on from the folder's state, if it has one.
-        display: shows progress.
-        cancellation: is asked after each step; the state is saved before the run ends.
-        arguments: the command line, for the record.
-        make_network: makes the network.
+        resume: continue from the folder's state, if it has one.
+        display: shows the progress.
+        cancellation: checked after each step; the state is saved before the run ends.
+        arguments: command line, for the record.
+        make_network: creates the network.
 
     Raises:
         OutputBusyError: another run is writing into the folder.
         ParameterError: the folder already has a run and ``resume`` is not set, or the configuration does not fit.
-        Cancelled: the person stopped the run; it can be resumed.
+        Cancelled: the run was stopped; it can be resumed.
     """
-    ranks = set_up(config.train, config.seed)
+    group = configure_mindspore(config.train, config.seed)
     folder = RunFolder(out)
-    # Processes that train together share the folder; one lock stands for all of them.
-    with lock_folder(out) if ranks.first else nullcontext():
+    # Processes that train together share the folder; the main process locks it for all of them.
+    with lock_folder(out) if group.is_main else nullcontext():
         if folder.state.exists() and not resume:
             raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
-        parts = make_parts(config, folder, ranks, split_train_monitor(config.data), make_network(config))
+        trainer, notes = build_trainer(config, folder, group, make_network(config), display)
         if resume and folder.state.exists():
-            go_on(parts)
-        if ranks.first:
+            changed = trainer.state.resume(folder.state, config)
+            if changed:
+                notes.append(f"The configuration differs from the one the run began with, in: {', '.join(changed)}.")
+        if group.is_main:
             folder.write_config(config)
             folder.write_environment(arguments or [])
-        with display or Display(parts.total) as shown:
-            return Runner(parts, shown).run(cancellation or Cancellation())
+        with trainer.display:
+            for note in notes:
+                trainer.report(note)
+            return trainer.run(cancellation or Cancellation())
+
+
+def build_trainer(
+    config: Config, folder: RunFolder, group: ProcessGroup, network: nn.Cell, display: ProgressDisplay | None = None
+) -> tuple[Trainer, list[str]]:
+    """Assemble data, loss, optimizer and step of a run.
+
+    Returns:
+        The trainer, and remarks for the user on the weights it starts from.
+
+    Raises:
+        ParameterError: parts of the configuration do not fit each other.
+        SourceError: the data are missing.
+    """
+    train, validation = split_train_monitor(config.data)
+    cache_bytes = config.data.cache_mb * 1_000_000
+    sampler = Sampler(
+        cache=Cache(train, cache_bytes),
+        augment=config.augment,
+        normalisation=config.normalisation,
+        seed=config.seed,
+        batch=config.train.batch,
+        ignore=config.data.ignore,
+        classes=max(2, config.network.num_classes),
+        rank=group.rank,
+        ranks=group.size,
+    )
+    notes = load_initial_weights(network, config.init)
+    if config.train.amp != "O0":
+        # Parameters stay float32; only the computation is in half precision.
+        network = amp.auto_mixed_precision(network, config.train.amp)
+    weights = class_weights(config, train, folder.path if group.is_main else None)
+    loss = make_loss(config.loss, config.network.num_classes, config.data.ignore, weights)
+    frozen = config.init.freeze
+    trained = [p for p in network.trainable_params() if not (frozen and p.name.startswith(frozen))]
+    if not trained:
+        raise ParameterError("Every parameter is frozen by init.freeze; nothing is left to train.")
+    schedule, optimizer = config.schedule, config.optimizer
+    patience = schedule.patience if schedule.name == "plateau" else 0
+    state = TrainState(
+        network,
+        Optimizer(trained, optimizer),
+        LossScale.from_config(config.train),
+        Plateau(patience, schedule.stop, schedule.factor),
+        averaged=optimizer.ema > 0,
+    )
+    epoch = max(1, sampler.steps_per_epoch // optimizer.accumulate)
+    total = config.train.steps or config.train.epochs * epoch
+    trainer = Trainer(
+        config,
+        folder=folder,
+        group=group,
+        state=state,
+        step=TrainStep(state, loss, optimizer, compiled=config.train.compile, seed=config.seed, group=group),
+        sampler=sampler,
+        validation=Cache(validation, cache_bytes),
+        display=display or ProgressDisplay(total),
+        total=total,
+        validate_every=config.train.evaluate_every or epoch,
+    )
+    return trainer, notes
+
+
+def load_initial_weights(network: nn.Cell, config: InitConfig) -> list[str]:
+    """Load the checkpoints of the encoder and the whole network, if configured; return remarks for the user."""
+    notes = []
+    for path, partial in ((config.encoder, True), (config.checkpoint, config.partial)):
+        if path:
+            count, skipped = load_checkpoint(network, Path(path), partial=partial)
+            left = f", {len(skipped)} left as they were" if skipped else ""
+            notes.append(f"{count} parameters set from {path}{left}")
+    return notes

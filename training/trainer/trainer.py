@@ -1,114 +1,160 @@
-"""The loop of a training run."""
+"""The training loop: steps, validations, and what is saved when."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from ...engine.context import Cancellation
 from ...engine.errors import Cancelled, UserError
-from ..data import Batch, batches
-from ..evaluation.evaluator import Judgement, class_names, write_confusion
+from ..checkpoint_io import save_checkpoint
+from ..config import Config
+from ..data import Batch, Cache, Sampler, batches
+from ..distributed import ProcessGroup
+from ..evaluation import Predictor, SegmentationScores, class_names, evaluate_split, network_function, write_confusion
 from ..export.card import write_run_card
 from ..optim import learning_rate
-from .checkpoint_policy import new_bests, prune, score
-from .logs import Clock, Logs
-from .progress import Display
-from .run_folder import RunFolder, plot_run
-from .state_files import save_weights
-from .step import StepResult
-from .train_state import Parts, Progress, put_back, save_run
-from .validation import check, mean_over_ranks
+from .checkpoint_policy import new_bests, prune_archive, score
+from .progress import ProgressDisplay, StepTimer
+from .run_folder import RunFolder
+from .run_log import RunLog, plot_curves
+from .state import RunProgress, TrainState
+from .step import StepResult, TrainStep
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run ended with.
+class TrainResult:
+    """Result of a run.
 
     Attributes:
-        folder: where everything is.
-        progress: where it ended.
-        images_per_second: over the steps of this sitting, the first one (compilation) left out.
-        compile_seconds: of the first step.
+        folder: with all files of the run.
+        progress: at the end of the run.
+        images_per_second: over the steps since the start or resume, without the first one.
+        compile_seconds: time of the first step, which compiles.
     """
 
     folder: RunFolder
-    progress: Progress
+    progress: RunProgress
     images_per_second: float
     compile_seconds: float
 
 
-class Runner:
-    """Runs the steps, checks and saves of a run.
+class Trainer:
+    """Runs the steps and validations of a run and saves its states and checkpoints.
 
     Args:
-        parts: what the run consists of.
-        display: shows progress.
+        config: the run.
+        folder: for the files of the run; the main process writes them.
+        group: this process among those that train together.
+        state: what changes during training.
+        step: runs one optimizer step on ``state``.
+        sampler: makes the training batches.
+        validation: validation images.
+        display: shows the progress.
+        total: steps of the whole run.
+        validate_every: steps between validations.
     """
 
-    def __init__(self, parts: Parts, display: Display) -> None:
-        self.parts = parts
-        self.progress = parts.progress
+    def __init__(
+        self,
+        config: Config,
+        *,
+        folder: RunFolder,
+        group: ProcessGroup,
+        state: TrainState,
+        step: TrainStep,
+        sampler: Sampler,
+        validation: Cache,
+        display: ProgressDisplay,
+        total: int,
+        validate_every: int,
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.group = group
+        self.state = state
+        self.total = total
+        self._step = step
+        self._sampler = sampler
+        self._validation = validation
         self.display = display
-        config = parts.config
-        self.clock = Clock(config.train.batch * config.optimizer.accumulate * parts.ranks.count)
+        self._validate_every = validate_every
+        self._timer = StepTimer(config.train.batch * config.optimizer.accumulate * group.size)
 
-    def run(self, cancellation: Cancellation) -> Outcome:
-        """Run all steps that are left."""
-        parts, config = self.parts, self.parts.config
-        for note in parts.notes:
-            self._say(note)
-        parts.network.set_train(True)
-        first = self.progress.step * config.optimizer.accumulate
-        source = batches(parts.sampler, first, config.data.threads, config.data.prefetch)
+    def run(self, cancellation: Cancellation) -> TrainResult:
+        """Run all steps that are left.
+
+        Raises:
+            Cancelled: the run was stopped; its state is saved.
+        """
+        config, progress = self.config, self.state.progress
+        self.state.network.set_train(True)
+        first = progress.step * config.optimizer.accumulate
+        source = batches(self._sampler, first, config.data.threads, config.data.prefetch)
         stopped = False
-        with Logs(parts.folder, self.progress.step, parts.ranks.first) as logs:
-            while self.progress.step < parts.total and not stopped:
-                self._step(source, logs)
-                done = self.progress.step
-                if done % parts.check_every == 0 or done == parts.total:
-                    stopped = self._check(logs)
-                elif done % config.train.save_every == 0:
+        with RunLog(self.folder, progress.step, self.group.is_main) as log:
+            while progress.step < self.total and not stopped:
+                self._train_step(source, log)
+                if progress.step % self._validate_every == 0 or progress.step == self.total:
+                    stopped = self._validate_and_save(log)
+                elif progress.step % config.train.save_every == 0:
                     self._save_last()
                 if cancellation.requested:
                     self._save_last()
-                    raise Cancelled(f"Stopped after step {done}; --resume goes on from there.")
+                    raise Cancelled(f"Stopped after step {progress.step}; --resume goes on from there.")
         return self._finish()
 
-    def _say(self, text: str) -> None:
-        """Show a line, and keep it in the run's log."""
-        self.display.say(text)
-        self._note(text)
+    def report(self, text: str) -> None:
+        """Show a line and append it to the run's text log."""
+        self.display.print(text)
+        if self.group.is_main:
+            self.folder.append_log(text)
 
-    def _note(self, text: str) -> None:
-        if self.parts.ranks.first:
-            self.parts.folder.note(text)
+    def validate(self) -> SegmentationScores:
+        """Evaluate the weights on the validation images, which are shared out among the processes.
 
-    def rate(self) -> float:
-        """The learning rate of the next step."""
-        parts, config = self.parts, self.parts.config
-        return learning_rate(config.schedule, config.optimizer.lr, self.progress.step, parts.total, parts.plateau.scale)
+        Images are predicted at their own scale and without flips or turns, whatever the final evaluation averages.
+        """
+        config, network = self.config, self.state.network
+        scores = SegmentationScores(max(2, config.network.num_classes), config.data.ignore)
+        plain = replace(config.evaluation, flip=False, tta8=False)
+        if len(plain.scales) > 1:
+            plain = replace(plain, scales=(1.0,))
+        self.group.average_batch_norm(network)
+        # Not compiled: a compiled forward pass may keep the weights that it saw first.
+        predictor = Predictor(network_function(network, compiled=False), plain, config.normalisation)
+        try:
+            with self.state.averaged_weights():
+                evaluate_split(self._validation, predictor, scores, self.group, limit=plain.limit)
+        finally:
+            network.set_train(True)
+        return scores
 
-    def _step(self, source: Iterator[Batch], logs: Logs) -> None:
-        rate = self.rate()
-        waiting = time.perf_counter()
-        group = list(islice(source, self.parts.config.optimizer.accumulate))
+    def _learning_rate(self) -> float:
+        """Learning rate of the next step."""
+        schedule, state = self.config.schedule, self.state
+        return learning_rate(schedule, self.config.optimizer.lr, state.progress.step, self.total, state.plateau.scale)
+
+    def _train_step(self, source: Iterator[Batch], log: RunLog) -> None:
+        progress, rate = self.state.progress, self._learning_rate()
+        requested = time.perf_counter()
+        group = list(islice(source, self.config.optimizer.accumulate))
         started = time.perf_counter()
-        result = self.parts.stepper.step(group, rate, self.progress.step)
-        self.clock.step(time.perf_counter() - started)
-        self.progress.step += 1
-        self.progress.seconds += self.clock.last
+        result = self._step.run(group, rate, progress.step)
+        self._timer.add(time.perf_counter() - started)
+        progress.step += 1
+        progress.seconds += self._timer.last
         if math.isfinite(result.loss):
-            self.progress.loss_sum += result.loss
-            self.progress.loss_count += 1
-        self._log(result, rate, logs, started - waiting)
+            progress.loss_sum += result.loss
+            progress.loss_count += 1
+        self._log_step(result, rate, log, started - requested)
 
-    def _log(self, result: StepResult, rate: float, logs: Logs, waited: float) -> None:
-        step, scale, clock = self.progress.step, self.parts.stepper.scale, self.clock
+    def _log_step(self, result: StepResult, rate: float, log: RunLog, data_seconds: float) -> None:
+        step, scale, timer = self.state.progress.step, self.state.loss_scale, self._timer
         row: dict[str, float | int | str] = {
             "step": step,
             "loss": repr(result.loss),
@@ -116,105 +162,95 @@ class Runner:
             "grad_norm": f"{result.norm:.5g}",
             "loss_scale": scale.value,
             "overflows": scale.overflows,
-            "seconds": f"{clock.last:.3f}",
-            "images_per_second": f"{clock.rate:.3f}",
-            "data_seconds": f"{waited:.3f}",
+            "seconds": f"{timer.last:.3f}",
+            "images_per_second": f"{timer.images_per_second:.3f}",
+            "data_seconds": f"{data_seconds:.3f}",
         }
-        mean = logs.step(row, result.loss)
+        mean = log.add_step(row, result.loss)
         text = f"loss {result.loss:.3f} (mean {mean:.4f}) · lr {rate:.2e} · "
-        text += f"{clock.mean:.2f} s/step · {clock.rate:.1f} images/s"
+        text += f"{timer.mean:.2f} s/step · {timer.images_per_second:.1f} images/s"
         if not result.applied:
             text += f" · overflow, loss scale now {scale.value:g}"
-        every = self.parts.config.train.log_every
-        shown = step % every == 0 or not result.applied
-        self.display.step(step, text, shown)
-        if shown:
-            self._note(f"step {step}: {text}")
-        if clock.count == 1:
-            self._say(f"compiled and ran the first step in {clock.compile_seconds:.1f} s")
+        as_line = step % self.config.train.log_every == 0 or not result.applied
+        self.display.update(step, text, as_line)
+        if as_line and self.group.is_main:
+            self.folder.append_log(f"step {step}: {text}")
+        if timer.count == 1:
+            self.report(f"compiled and ran the first step in {timer.compile_seconds:.1f} s")
 
-    def _check(self, logs: Logs) -> bool:
-        """Judge the weights on the monitor split; keep the best, drop the rate, say whether to stop."""
-        parts, progress = self.parts, self.progress
+    def _validate_and_save(self, log: RunLog) -> bool:
+        """Validate, save checkpoints and state, lower the rate on a plateau; return whether to stop."""
+        config, state, progress = self.config, self.state, self.state.progress
         started = time.perf_counter()
-        judgement = check(parts)
-        figures = judgement.figures()
-        # All ranks must come to the same decisions, so each needs the loss of all.
-        figures["train_loss"] = mean_over_ranks(progress.loss_sum / max(1, progress.loss_count), parts.ranks)
+        scores = self.validate()
+        metrics = scores.metrics()
+        # All processes must take the same decisions, so each needs the mean loss of all.
+        metrics["train_loss"] = self.group.mean(progress.loss_sum / max(1, progress.loss_count))
         seconds = time.perf_counter() - started
-        best, drop, stop = self._judge(figures)
-        progress.figures, progress.loss_sum, progress.loss_count = figures, 0.0, 0
+        monitor = config.train.monitor
+        best, drop, stop = state.plateau.update(score(monitor, metrics))
+        if best:
+            progress.best, progress.best_step = metrics[monitor], progress.step
+        progress.metrics, progress.loss_sum, progress.loss_count = metrics, 0.0, 0
         progress.seconds += seconds
-        logs.check(progress.step, figures, seconds, best)
-        listed = ", ".join(f"{key} {value:.4f}" for key, value in figures.items())
-        remark = " · best so far" if best else ""
-        self._say(f"check at step {progress.step} ({seconds:.1f} s): {listed}{remark}")
-        further = new_bests(parts.config.train.keep_best, figures, progress.bests)
+        log.add_validation(progress.step, metrics, seconds, best)
+        listed = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
+        self.report(f"validation at step {progress.step} ({seconds:.1f} s): {listed}{' · best so far' if best else ''}")
+        further = new_bests(config.train.keep_best, metrics, progress.bests)
         progress.bests.update(further)
-        if parts.ranks.first:
-            if best:
-                self._keep(parts.folder.best, judgement)
-                self._write_card(figures)
-            for name in further:
-                self._keep(parts.folder.best_of(name), judgement)
-            self._archive()
-        if best and parts.config.schedule.name == "plateau" and parts.config.schedule.restore:
-            save_run(parts, parts.folder.best_state)
+        if self.group.is_main:
+            self._save_checkpoints(
+                scores, metrics, [*([self.folder.best] if best else []), *map(self.folder.best_by, further)]
+            )
+        if config.schedule.name == "plateau" and config.schedule.restore and best:
+            self._save_state(self.folder.best_state)
         if drop:
-            self._drop()
+            self._restore_best()
         self._save_last()
         if stop:
-            self._say(f"no better {parts.config.train.monitor} for {parts.plateau.stale} checks: stopping")
+            self.report(f"no better {monitor} for {state.plateau.stale} validations: stopping")
         return stop
 
-    def _keep(self, path: Path, judgement: Judgement) -> None:
-        """Keep the weights as the best by some figure, with the confusion matrix of the check."""
-        save_weights(path, self.parts.weights())
-        names = class_names(self.parts.config)
-        write_confusion(judgement.matrix, names, path.with_name(f"confusion_{path.stem}.csv"))
+    def _save_checkpoints(self, scores: SegmentationScores, metrics: dict[str, float], bests: list[Path]) -> None:
+        """Save the weights under the names ``bests``, each with its confusion matrix, and in the archive."""
+        folder, config = self.folder, self.config
+        for path in bests:
+            save_checkpoint(path, self.state.weights())
+            write_confusion(scores.matrix, class_names(config), path.with_name(f"confusion_{path.stem}.csv"))
+        if folder.best in bests:
+            try:
+                write_run_card(folder.best, config, metrics)
+            except UserError as error:
+                # A run without a model card is still a run: the card can be written when the model is exported.
+                self.report(f"no model card: {error}")
+        if config.train.archive:
+            folder.archive.mkdir(exist_ok=True)
+            save_checkpoint(folder.archive / f"step_{self.state.progress.step}.ckpt", self.state.weights())
+            prune_archive(folder.archive, config.train.archive)
 
-    def _archive(self) -> None:
-        """Keep the weights of this check in the archive, as many as the configuration says."""
-        folder, count = self.parts.folder.archive, self.parts.config.train.archive
-        if count:
-            folder.mkdir(exist_ok=True)
-            save_weights(folder / f"step_{self.progress.step}.ckpt", self.parts.weights())
-            prune(folder, count)
+    def _restore_best(self) -> None:
+        """On a plateau, return to the best weights, in the network that is trained, and continue with a lower rate."""
+        text = f"plateau: lr now {self._learning_rate():.2e}"
+        if self.config.schedule.restore and self.folder.best_state.exists():
+            self.state.restore_weights(self.folder.best_state)
+            text += f", back to the weights of step {self.state.progress.best_step}"
+        self.report(text)
 
-    def _write_card(self, figures: dict[str, float]) -> None:
-        """Write the card of the best weights; where that cannot be, training goes on without."""
-        try:
-            write_run_card(self.parts.folder.best, self.parts.config, figures)
-        except UserError as error:
-            self._say(f"no model card: {error}")
-
-    def _judge(self, figures: dict[str, float]) -> tuple[bool, bool, bool]:
-        """(best so far, drop the rate, stop) by the figure that the configuration names."""
-        name = self.parts.config.train.monitor
-        best, drop, stop = self.parts.plateau.update(score(name, figures))
-        if best:
-            self.progress.best, self.progress.best_step = figures[name], self.progress.step
-        return best, drop, stop
-
-    def _drop(self) -> None:
-        """A plateau: go back to the best weights, in the very network that is trained, and on with a lower rate."""
-        text = f"plateau: lr now {self.rate():.2e}"
-        if self.parts.config.schedule.restore and self.parts.folder.best_state.exists():
-            put_back(self.parts, self.parts.folder.best_state)
-            text += f", back to the weights of step {self.progress.best_step}"
-        self._say(text)
+    def _save_state(self, path: Path) -> None:
+        if self.group.is_main:
+            self.state.save(path, self.config)
 
     def _save_last(self) -> None:
-        save_run(self.parts, self.parts.folder.state)
-        if self.parts.ranks.first:
-            save_weights(self.parts.folder.last, self.parts.weights())
+        self._save_state(self.folder.state)
+        if self.group.is_main:
+            save_checkpoint(self.folder.last, self.state.weights())
 
-    def _finish(self) -> Outcome:
-        folder, progress, clock = self.parts.folder, self.progress, self.clock
-        if self.parts.ranks.first:
-            speed = {"images_per_second": clock.rate, "compile_seconds": clock.compile_seconds}
-            folder.write_json("summary.json", {**vars(progress), **speed})
-            plot_run(folder)
-        name = self.parts.config.train.monitor
-        self._say(f"done: {progress.step} steps, best {name} {progress.best} at step {progress.best_step}")
-        return Outcome(folder, progress, clock.rate, clock.compile_seconds)
+    def _finish(self) -> TrainResult:
+        progress, timer = self.state.progress, self._timer
+        if self.group.is_main:
+            speed = {"images_per_second": timer.images_per_second, "compile_seconds": timer.compile_seconds}
+            self.folder.write_json("summary.json", {**vars(progress), **speed})
+            plot_curves(self.folder)
+        monitor = self.config.train.monitor
+        self.report(f"done: {progress.step} steps, best {monitor} {progress.best} at step {progress.best_step}")
+        return TrainResult(self.folder, progress, timer.images_per_second, timer.compile_seconds)

@@ -7,11 +7,12 @@ ms = pytest.importorskip("mindspore")
 
 from mindspore import nn
 from terraspore.engine.errors import TerraSporeError
-from terraspore.training.backend import Ranks
 from terraspore.training.config import OptimizerConfig, TrainConfig
 from terraspore.training.data import Batch
-from terraspore.training.optim import Optimizer
-from terraspore.training.trainer.step import LossScale, Stepper
+from terraspore.training.distributed import ProcessGroup
+from terraspore.training.optim import Optimizer, Plateau
+from terraspore.training.trainer.state import LossScale, TrainState
+from terraspore.training.trainer.step import TrainStep
 
 pytestmark = pytest.mark.mindspore
 
@@ -33,71 +34,73 @@ def batch(value: float) -> Batch:
     return Batch(np.full((1, 1, 1, 1), value, np.float32), LABELS)
 
 
-def steps(groups: list[list[float]], train: TrainConfig | None = None, **optimizer: object) -> tuple[Stepper, list]:
+def steps(groups: list[list[float]], train: TrainConfig | None = None, **optimizer: object) -> tuple[TrainState, list]:
     """Steps with a rate of 0.5 on batches that hold one value each; the loss is the weight times that value."""
     config = OptimizerConfig(name="sgd", momentum=0.0, accumulate=len(groups[0]), **optimizer)
     network = Scale()
     chosen = train or TrainConfig(compile=False)
-    stepper = Stepper(
+    state = TrainState(
         network,
-        lambda output, labels: output.mean(),
         Optimizer(network.trainable_params(), config),
-        config=config,
-        train=chosen,
-        seed=1,
-        ranks=Ranks(),
+        LossScale.from_config(chosen),
+        Plateau(patience=0, stop_after=0, factor=0.1),
+        averaged=config.ema > 0,
     )
-    results = [stepper.step([batch(value) for value in group], 0.5, number) for number, group in enumerate(groups)]
-    return stepper, results
+
+    def loss(output: ms.Tensor, _labels: ms.Tensor) -> ms.Tensor:
+        return output.mean()
+
+    step = TrainStep(state, loss, config, compiled=chosen.compile, seed=1, group=ProcessGroup())
+    return state, [step.run([batch(value) for value in group], 0.5, number) for number, group in enumerate(groups)]
 
 
-def weight(stepper: Stepper) -> float:
-    return float(stepper.parameters[0].asnumpy()[0])
+def weight(state: TrainState) -> float:
+    return float(state.parameters[0].asnumpy()[0])
 
 
 def test_plain_steps() -> None:
-    stepper, results = steps([[1.0], [3.0]])
+    state, results = steps([[1.0], [3.0]])
     # The gradient is the value: 2 - 0.5 * 1 = 1.5, then 1.5 - 0.5 * 3 = 0.
-    assert weight(stepper) == pytest.approx(0.0)
+    assert weight(state) == pytest.approx(0.0)
     assert [result.loss for result in results] == pytest.approx([2.0, 4.5])
     assert [result.norm for result in results] == pytest.approx([1.0, 3.0])
 
 
 def test_running_mean_follows_closely_at_first() -> None:
-    stepper, _ = steps([[1.0], [1.0], [1.0]], ema=0.15)
+    state, _ = steps([[1.0], [1.0], [1.0]], ema=0.15)
     # Decays 1/10, 2/11 -> 0.15 at most, 0.15; weights 1.5, 1.0, 0.5.
     mean = 2.0
     for decay, value in ((0.1, 1.5), (0.15, 1.0), (0.15, 0.5)):
         mean = decay * mean + (1 - decay) * value
-    assert float(stepper.means[0].asnumpy()[0]) == pytest.approx(mean, rel=1e-6)
+    assert float(state.averages[0].asnumpy()[0]) == pytest.approx(mean, rel=1e-6)
 
 
 def test_clipping_shortens_long_gradients_only() -> None:
-    stepper, results = steps([[4.0], [1.0]], clip=2.0)
+    state, results = steps([[4.0], [1.0]], clip=2.0)
     # 2 - 0.5 * 2 = 1, then 1 - 0.5 * 1 = 0.5.
-    assert weight(stepper) == pytest.approx(0.5)
+    assert weight(state) == pytest.approx(0.5)
     assert results[0].norm == pytest.approx(4.0)
 
 
 def test_accumulated_gradients_are_averaged() -> None:
-    stepper, results = steps([[1.0, 2.0], [0.0, 3.0]])
+    state, results = steps([[1.0, 2.0], [0.0, 3.0]])
     # 2 - 0.5 * 1.5 = 1.25, then 1.25 - 0.5 * 1.5 = 0.5; the losses are 2 * 1.5 and 1.25 * 1.5.
-    assert weight(stepper) == pytest.approx(0.5)
+    assert weight(state) == pytest.approx(0.5)
     assert [result.loss for result in results] == pytest.approx([3.0, 1.875])
 
 
 def test_decay_is_added_to_the_gradient() -> None:
-    stepper, _ = steps([[1.0]], weight_decay=0.1)
-    assert weight(stepper) == pytest.approx(2 - 0.5 * (1 + 0.1 * 2))
+    state, _ = steps([[1.0]], weight_decay=0.1)
+    assert weight(state) == pytest.approx(2 - 0.5 * (1 + 0.1 * 2))
 
 
-def test_a_step_that_overflows_is_left_out() -> None:
+def test_a_step_that_overflows_is_skipped() -> None:
     train = TrainConfig(compile=False, loss_scale="dynamic", init_scale=8.0, scale_factor=4.0, scale_window=2)
-    stepper, results = steps([[1.0], [np.inf], [1.0], [1.0]], train)
+    state, results = steps([[1.0], [np.inf], [1.0], [1.0]], train)
     assert [result.applied for result in results] == [True, False, True, True]
-    assert weight(stepper) == pytest.approx(2 - 3 * 0.5)
+    assert weight(state) == pytest.approx(2 - 3 * 0.5)
     # 8, a quarter of it after the overflow, four times as much after two good steps.
-    assert (stepper.scale.value, stepper.scale.overflows) == (8.0, 1)
+    assert (state.loss_scale.value, state.loss_scale.overflows) == (8.0, 1)
     with pytest.raises(TerraSporeError, match="diverged"):
         steps([[np.inf]])
 

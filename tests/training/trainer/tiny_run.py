@@ -1,8 +1,12 @@
-"""A tiny training in a process of its own, slow enough to be killed: OUT ROOT PAUSE [--resume] [key=value ...]."""
+"""A tiny training in a process of its own: OUT ROOT [--resume] [--hold STEP] [--plain] [--evaluate] [key=value ...].
 
+``--hold`` stops after that step until the process is killed; ``--plain`` takes a network without batch norm;
+``--evaluate`` evaluates the best weights afterwards.
+"""
+
+import argparse
 import os
-import sys
-import time
+import threading
 from pathlib import Path
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
@@ -11,10 +15,10 @@ import numpy as np
 from mindspore import Tensor, nn
 from terraspore.training.config import Config, from_mapping
 from terraspore.training.config.load import merge_overrides
-from terraspore.training.evaluation.evaluate import evaluate_checkpoint
+from terraspore.training.evaluation import evaluate_checkpoint
 from terraspore.training.networks.dropout import SeededDropout
 from terraspore.training.trainer import run_training
-from terraspore.training.trainer.progress import Display
+from terraspore.training.trainer.progress import ProgressDisplay
 
 
 class Tiny(nn.Cell):
@@ -32,14 +36,15 @@ class Tiny(nn.Cell):
         return self.last(self.drop(self.relu(self.norm(self.first(images)))))
 
 
-class SlowDisplay(Display):
-    """Waits after each step."""
+class HoldingDisplay(ProgressDisplay):
+    """Never returns from the update after step ``hold``."""
 
-    pause = 0.0
+    hold = 0
 
-    def step(self, done: int, text: str, line: bool) -> None:
-        super().step(done, text, line)
-        time.sleep(self.pause)
+    def update(self, step: int, text: str, as_line: bool) -> None:
+        super().update(step, text, as_line)
+        if step == self.hold:
+            threading.Event().wait()
 
 
 def tiny_config(root: Path, *overrides: str) -> Config:
@@ -56,23 +61,30 @@ def tiny_config(root: Path, *overrides: str) -> Config:
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    out, root, SlowDisplay.pause = Path(words[0]), Path(words[1]), float(words[2])
-    config = tiny_config(root, *[word for word in words[3:] if "=" in word])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--hold", type=int, default=0)
+    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--evaluate", action="store_true")
+    parser.add_argument("overrides", nargs="*")
+    arguments = parser.parse_intermixed_args()
+    config = tiny_config(arguments.root, *arguments.overrides)
     made: list[nn.Cell] = []
 
     def make(chosen: Config) -> nn.Cell:
         # Without batch norm, two processes with half a batch each must do exactly what one with a whole batch does.
         classes = chosen.network.num_classes
-        plain = nn.Conv2d(3, classes, 3, has_bias=True)
-        made.append(plain if "--plain" in words else Tiny(classes))
+        made.append(nn.Conv2d(3, classes, 3, has_bias=True) if arguments.plain else Tiny(classes))
         return made[-1]
 
-    display = SlowDisplay(config.train.steps)
-    run_training(config, out, resume="--resume" in words, display=display, make_network=make)
+    display = HoldingDisplay(config.train.steps)
+    display.hold = arguments.hold
+    run_training(config, arguments.out, resume=arguments.resume, display=display, make_network=make)
     rank = os.environ.get("RANK_ID", "0")
     values = {parameter.name: parameter.asnumpy() for parameter in made[0].get_parameters()}
-    if "--evaluate" in words:
-        report = evaluate_checkpoint(config, out / "best.ckpt", split="valid", make_network=make)
+    if arguments.evaluate:
+        report = evaluate_checkpoint(config, arguments.out / "best.ckpt", split="valid", make_network=make)
         values["confusion"] = report.matrix
-    np.savez(out / f"weights_of_rank_{rank}.npz", **values)
+    np.savez(arguments.out / f"weights_of_rank_{rank}.npz", **values)

@@ -12,8 +12,9 @@ from terraspore.engine.models.checkpoint import read_checkpoint
 pytest.importorskip("mindspore")
 resource = pytest.importorskip("resource", reason="file-size limits are of Unix")
 sys.path.insert(0, str(Path(__file__).parent))
+from terraspore.training.checkpoint_io import save_checkpoint
 from terraspore.training.trainer import run_training
-from terraspore.training.trainer.state_files import load_state, save_state, save_weights
+from terraspore.training.trainer.state import read_state, write_state
 from tiny_run import Tiny, tiny_config
 
 pytestmark = pytest.mark.mindspore
@@ -32,17 +33,17 @@ def test_state_and_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
     """A file-size limit stands for the full disk: the former files stay, and nothing beside them."""
     state, weights = tmp_path / "state.npz", tmp_path / "last.ckpt"
     small, large = {"w": np.zeros(10, np.float32)}, {"w": np.zeros(1 << 20, np.float32)}
-    save_state(state, {"net": small}, {"step": 1})
-    save_weights(weights, small)
+    write_state(state, {"net": small}, {"step": 1})
+    save_checkpoint(weights, small)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))
     try:
         with pytest.raises(OutputError):
-            save_state(state, {"net": large}, {"step": 2})
+            write_state(state, {"net": large}, {"step": 2})
         with pytest.raises(OutputError):
-            save_weights(weights, large)
+            save_checkpoint(weights, large)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["last.ckpt", "state.npz"]
-    assert load_state(state)[1] == {"step": 1}
+    assert read_state(state)[1] == {"step": 1}
     assert read_checkpoint(weights)["w"].shape == (10,)

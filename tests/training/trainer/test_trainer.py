@@ -13,10 +13,9 @@ from terraspore.engine.models.checkpoint import read_checkpoint
 pytest.importorskip("mindspore")
 sys.path.insert(0, str(Path(__file__).parent))
 from mindspore import nn
-from terraspore.training.evaluation import Judgement
-from terraspore.training.trainer import run_training
-from terraspore.training.trainer import trainer as runner
-from terraspore.training.trainer.state_files import load_state, save_state
+from terraspore.training.evaluation import SegmentationScores
+from terraspore.training.trainer import Trainer, run_training
+from terraspore.training.trainer.state import read_state, write_state
 from tiny_run import Tiny, tiny_config
 
 pytestmark = pytest.mark.mindspore
@@ -49,30 +48,30 @@ def test_it_learns_and_leaves_a_complete_folder(roads: Path, in_tmp: Path) -> No
         assert (out / name).stat().st_size > 0, name
     assert list((out / "tensorboard").iterdir())
     assert json.loads((out / "environment.json").read_text())["packages"]["mindspore"]
-    # The checkpoint holds the running means, not the last raw weights.
-    groups, _ = load_state(out / "state.npz")
+    # The checkpoint holds the running means, not the trained weights of the last step.
+    groups, _ = read_state(out / "state.npz")
     weights = read_checkpoint(out / "last.ckpt")
     assert np.array_equal(weights["first.weight"], groups["mean"]["first.weight"])
     assert not np.array_equal(weights["first.weight"], groups["net"]["first.weight"])
 
 
-def test_a_check_changes_nothing_in_the_training(roads: Path, in_tmp: Path) -> None:
+def test_validation_does_not_change_the_losses(roads: Path, in_tmp: Path) -> None:
     run(tiny_config(roads, "train.evaluate_every=3"), in_tmp / "often")
     run(tiny_config(roads, "train.evaluate_every=30"), in_tmp / "once")
     assert column(in_tmp / "often" / "steps.csv", "loss") == column(in_tmp / "once" / "steps.csv", "loss")
 
 
-def test_bests_of_further_figures_and_an_archive_are_kept(
+def test_bests_of_further_metrics_and_an_archive_are_kept(
     roads: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The best by recall is that of the second check, although the third one steers; the log tells of all of them.
+    # The best by recall is that of the second validation, the best by the monitored metric that of the third.
     scores = iter([(0.2, 0.5), (0.3, 0.9), (0.6, 0.4), (0.5, 0.8)])
 
-    class Scored(Judgement):
-        def figures(self) -> dict[str, float]:
+    class FixedScores(SegmentationScores):
+        def metrics(self) -> dict[str, float]:
             return dict(zip(("foreground_iou", "recall"), next(scores), strict=True))
 
-    monkeypatch.setattr(runner, "check", lambda parts: Scored(2))
+    monkeypatch.setattr(Trainer, "validate", lambda self: FixedScores(2))
     words = ("train={steps: 8, evaluate_every: 2, keep_best: [recall], archive: 3}", "optimizer.ema=0")
     out = in_tmp / "run"
     outcome = run(tiny_config(roads, *words), out)
@@ -84,17 +83,18 @@ def test_bests_of_further_figures_and_an_archive_are_kept(
     assert np.array_equal(weights["best.ckpt"], read_checkpoint(out / "archive" / "step_6.ckpt")["first.weight"])
     assert (out / "confusion_best_recall.csv").read_text().startswith("true \\ predicted,background,road")
     lines = (out / "train.log").read_text().splitlines()
-    assert sum("check at step" in line for line in lines) == 4
+    assert sum("validation at step" in line for line in lines) == 4
     assert column(out / "steps.csv", "data_seconds")
 
 
-def test_a_state_of_before_further_bests_can_be_resumed(roads: Path, in_tmp: Path) -> None:
-    # A training that began with an earlier version goes on: what its state does not know of begins afresh.
+def test_a_state_of_another_version_can_be_resumed(roads: Path, in_tmp: Path) -> None:
+    # Entries that the state lacks start at their defaults, and entries that are not known are ignored.
     out = in_tmp / "run"
     run(tiny_config(roads, "train.steps=2"), out)
-    groups, meta = load_state(out / "state.npz")
+    groups, meta = read_state(out / "state.npz")
     del meta["progress"]["bests"]
-    save_state(out / "state.npz", groups, meta)
+    meta["progress"]["figures"] = {"f1": 0.5}
+    write_state(out / "state.npz", groups, meta)
     config = tiny_config(roads, "train={steps: 4, evaluate_every: 2, keep_best: [recall]}")
     assert run(config, out, resume=True).progress.bests.keys() == {"recall"}
 
@@ -119,21 +119,21 @@ def test_cancelling_saves_the_state(roads: Path, in_tmp: Path) -> None:
 
     with pytest.raises(Cancelled, match="after step 1"):
         run(tiny_config(roads), in_tmp / "run", cancellation=AtOnce())
-    assert load_state(in_tmp / "run" / "state.npz")[1]["progress"]["step"] == 1
+    assert read_state(in_tmp / "run" / "state.npz")[1]["progress"]["step"] == 1
 
 
-def test_plateau_puts_the_best_weights_back_into_the_trained_network(
+def test_plateau_restores_the_best_weights_in_the_trained_network(
     roads: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The first check is the best one; the second drops the rate to next to nothing. What the compiled steps train from
-    # then on must be the weights of the first check: they hardly move any more, and are what is saved at the end.
+    # The first validation is the best; the second lowers the rate to next to nothing. From then on the compiled steps
+    # must train the weights of the first validation: they hardly change any more, and are saved at the end.
     scores = iter([0.5, 0.4, 0.3, 0.2])
 
-    class Scored(Judgement):
-        def figures(self) -> dict[str, float]:
+    class FixedScores(SegmentationScores):
+        def metrics(self) -> dict[str, float]:
             return {"foreground_iou": next(scores)}
 
-    monkeypatch.setattr(runner, "check", lambda parts: Scored(2))
+    monkeypatch.setattr(Trainer, "validate", lambda self: FixedScores(2))
     config = tiny_config(
         roads,
         "optimizer={name: sgd, lr: 0.05, momentum: 0.0, ema: 0, weight_decay: 0.0}",
@@ -145,8 +145,8 @@ def test_plateau_puts_the_best_weights_back_into_the_trained_network(
     rates = column(in_tmp / "run" / "steps.csv", "lr")
     assert rates[:6] == [0.05] * 6
     assert max(rates[6:]) < 1e-20
-    best = load_state(in_tmp / "run" / "best_state.npz")[0]["net"]
-    last = load_state(in_tmp / "run" / "state.npz")[0]["net"]
+    best = read_state(in_tmp / "run" / "best_state.npz")[0]["net"]
+    last = read_state(in_tmp / "run" / "state.npz")[0]["net"]
     for name in ("first.weight", "last.weight", "norm.gamma"):
         assert np.array_equal(best[name], last[name]), name
 
@@ -171,7 +171,7 @@ def test_accumulated_gradients_equal_one_large_batch(roads: Path, in_tmp: Path) 
     assert losses[0][3] < losses[0][0]
 
 
-def test_dynamic_loss_scale_leaves_overflowing_steps_out(roads: Path, in_tmp: Path) -> None:
+def test_dynamic_loss_scale_skips_overflowing_steps(roads: Path, in_tmp: Path) -> None:
     config = tiny_config(
         roads, "train.loss_scale=dynamic", "train.init_scale=1e38", "train.scale_factor=16", "train.steps=20"
     )
@@ -181,8 +181,8 @@ def test_dynamic_loss_scale_leaves_overflowing_steps_out(roads: Path, in_tmp: Pa
     assert overflows[-1] >= 1
     assert scale[-1] < 1e38
     skipped = int(overflows[-1])
-    # The optimizer did not move on the steps that were left out.
-    groups, _ = load_state(out / "state.npz")
+    # The optimizer did not count the skipped steps.
+    groups, _ = read_state(out / "state.npz")
     assert int(groups["optimizer"]["global_step"][0]) == 20 - skipped
     assert np.isfinite(loss).all()
     assert loss[-1] < loss[0]
@@ -206,13 +206,13 @@ def test_half_precision_is_close_and_keeps_the_parameters(roads: Path, in_tmp: P
     assert {key: value.dtype for key, value in weights[0].items()} == {key: v.dtype for key, v in weights[1].items()}
 
 
-def test_divergence_is_said_in_one_sentence(roads: Path, in_tmp: Path) -> None:
+def test_divergence_is_reported(roads: Path, in_tmp: Path) -> None:
     config = tiny_config(roads, "optimizer={name: sgd, lr: 1e30}", "train.steps=20", "schedule.name=constant")
     with pytest.raises(TerraSporeError, match="diverged"):
         run(config, in_tmp / "run")
 
 
-def test_frozen_parameters_stay_and_an_init_checkpoint_is_taken(roads: Path, in_tmp: Path) -> None:
+def test_frozen_parameters_stay_and_an_init_checkpoint_is_loaded(roads: Path, in_tmp: Path) -> None:
     run(tiny_config(roads, "train.steps=3"), in_tmp / "first")
     before = read_checkpoint(in_tmp / "first" / "last.ckpt")
     config = tiny_config(

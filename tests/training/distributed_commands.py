@@ -33,6 +33,6 @@ if __name__ == "__main__":
     summaries = {"train": command("train", *sys.argv[2:], "--out", run_folder)}
     # The first process writes the weights: the other waits until they are there.
     ops.AllReduce()(Tensor([1.0])).asnumpy()
-    words = ("--checkpoint", run_folder / "best.ckpt", "--out", folder / "figures")
+    words = ("--checkpoint", run_folder / "best.ckpt", "--out", folder / "scores")
     summaries["evaluate"] = command("evaluate", run_folder / "config.yaml", *words)
     (folder / f"rank_{communication.get_rank()}.json").write_text(json.dumps(summaries), "utf-8")

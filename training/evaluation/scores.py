@@ -1,0 +1,105 @@
+"""Scores of predictions against labels over a split: pooled over all pixels, and averaged over the images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...engine.errors import ParameterError
+from ..config import Config
+from ..data.samples import Label
+from ..distributed import ProcessGroup
+from ..metrics import Confusion, RelaxedCounts, confusion_matrix, relaxed_counts
+
+
+@dataclass
+class SegmentationScores:
+    """Counts over the images of a split; add images one by one.
+
+    Attributes:
+        classes: number of classes; 2 for a mask (background and foreground).
+        ignore: label value that is not counted.
+        buffer: of the relaxed metrics, pixels; 0 for none.
+        matrix: pixels by (true class, predicted class).
+        relaxed: counts of the relaxed metrics.
+        images: confusion matrix of each image.
+    """
+
+    classes: int
+    ignore: int = 255
+    buffer: int = 0
+    matrix: NDArray[np.int64] = field(init=False)
+    relaxed: RelaxedCounts = field(default_factory=RelaxedCounts)
+    images: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.matrix = np.zeros((self.classes, self.classes), np.int64)
+
+    def add(self, truth: Label, predicted: NDArray[np.uint8]) -> None:
+        """Count an image: class ids of label and prediction, both (H, W)."""
+        matrix = confusion_matrix(truth, predicted, self.classes, self.ignore)
+        self.matrix += matrix
+        self.images.append(matrix)
+        if self.buffer and self.classes == 2:
+            counted = truth != self.ignore
+            self.relaxed = self.relaxed + relaxed_counts(
+                (truth == 1) & counted, (predicted == 1) & counted, self.buffer
+            )
+
+    def pool(self, group: ProcessGroup) -> None:
+        """Replace the counts of this process by those of all processes.
+
+        Metrics per image and relaxed metrics need every image in one process: with several processes they are dropped.
+        """
+        if group.size > 1:
+            self.matrix = group.sum_counts(self.matrix)
+            self.images = []
+            self.buffer = 0
+
+    def metrics(self) -> dict[str, float]:
+        """Pooled metrics by name; means over the images where a metric is defined have the suffix ``_per_image``."""
+        result = matrix_metrics(self.matrix)
+        if self.buffer and self.classes == 2:
+            result.update(self.relaxed.summary())
+        per_image = [matrix_metrics(matrix) for matrix in self.images]
+        for key in ("foreground_iou", "f1") if self.classes == 2 else ("mean_iou", "overall_acc"):
+            values = np.array([metrics[key] for metrics in per_image if key in metrics])
+            defined = values[~np.isnan(values)]
+            if defined.size:
+                result[f"{key}_per_image"] = float(defined.mean())
+        return result
+
+
+def matrix_metrics(matrix: NDArray[np.int64]) -> dict[str, float]:
+    """Metrics of a confusion matrix: those of a mask if it has two classes, else those of many classes."""
+    confusion = Confusion(matrix)
+    summary = confusion.summary()
+    if len(matrix) != 2:
+        return summary
+    return {**confusion.foreground(), **{key: summary[key] for key in ("mean_acc", "freqw_acc", "mean_iou")}}
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """Name of each row of the confusion matrix; a mask has two rows, background and its only class.
+
+    Raises:
+        ParameterError: the configuration has another number of names than of classes.
+    """
+    count = config.network.num_classes
+    names = config.data.classes
+    if count == 1:
+        return ("background", names[0] if names else "foreground")
+    if names and len(names) != count:
+        raise ParameterError(f"data.classes has {len(names)} names, but network.num_classes is {count}.")
+    return names or tuple(f"class {number}" for number in range(count))
+
+
+def write_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
+    """Write a confusion matrix as CSV: a row per true class, a column per predicted one, in pixels."""
+    lines = [",".join(["true \\ predicted", *names])]
+    lines += [",".join([name, *map(str, row)]) for name, row in zip(names, matrix.tolist(), strict=True)]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
