@@ -55,6 +55,35 @@ def test_the_engine_knows_neither_qgis_nor_the_training_package():
     )
 
 
+#: The rooms of the engine from the top down: a room imports those of the lines below it only.
+LAYERS = (
+    {"cli", "launch"},
+    {"pipeline"},
+    {"runtimes", "vector"},
+    {"models"},
+    {"raster"},
+    {"tiling", "mindir"},
+    {"concurrency"},
+    {"context", "fs"},
+    {"protocol"},
+    {"errors"},
+)
+
+
+def test_rooms_of_the_engine_import_only_what_lies_below():
+    level = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+    upward = []
+    for path in modules("engine"):
+        room = path.relative_to(ROOT / "engine").with_suffix("").parts[0]
+        if room == "__init__":
+            continue
+        for name in imported(path, everywhere=True):
+            other = name.split(".")[2] if name.startswith("terraspore.engine.") else room
+            if other != room and level[other] <= level[room]:
+                upward.append(f"{path.relative_to(ROOT)}: {name}")
+    assert upward == []
+
+
 def test_the_engine_imports_mindspore_only_inside_functions():
     assert offenders("engine", ("mindspore", "mindspore_lite"), everywhere=False) == []
 
