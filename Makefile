@@ -67,14 +67,10 @@ format: setup
 lite:
 	@test -e $(VENV)-lite/.ready || sh resources/setup/make-lite.sh $(VENV)-lite
 
-# MindSpore keeps mode and device for a whole process: what uses it in different ways has a process of its own.
-GRAPHS := tests/engine/mindir tests/training/networks tests/training/export tests/training/weights
-test: lint lite
-	$(BIN)/python -m pytest --ignore=tests/training --ignore=tests/engine/mindir
-	$(BIN)/python -m pytest $(GRAPHS)
-	$(BIN)/python -m pytest tests/training/test_commands.py
-	$(BIN)/python -m pytest tests/training $(GRAPHS:%=--ignore=%) --ignore=tests/training/test_commands.py
-	$(MAKE) test-qgis
+# Groups of tests as processes, JOBS at a time; every failure is told. GROUPS="pipeline plugin-dialogs" for some of them.
+JOBS ?= 2
+test: lint lite qgis-setup translations
+	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(GROUPS)
 
 # Each target for FUZZ_SECONDS; what is found goes on from one run to the next in out/fuzz.
 FUZZ_SECONDS ?= 600
@@ -104,11 +100,9 @@ $(QGIS)/.ready: $(VENV)/.engine plugin/engine/env_profiles.py resources/setup/ma
 
 qgis-setup: $(QGIS)/.ready
 
-# Each file has a process of its own: widgets that one left would hear of the layers of the next.
-# Without QGIS the sentence of make-qgis.sh is all that happens here.
-test-qgis: qgis-setup translations
-	@test ! -e $(QGIS)/.ready || for file in tests/plugin/test_*.py; do \
-		PYTHONPATH=$(QGIS)/plugins $(QGIS)/bin/python -m pytest $$file || exit 1; done
+# The plugin's tests alone.
+test-qgis: setup qgis-setup translations
+	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(notdir $(patsubst tests/plugin/test_%.py,plugin-%,$(wildcard tests/plugin/test_*.py)))
 
 translations: $(VENV)/.engine
 	$(BIN)/python tools/translations.py
