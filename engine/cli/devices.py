@@ -9,8 +9,8 @@ import click
 
 from ..context import RunContext
 from ..protocol.messages import Result
-from ..runtimes.probe import TILE, Outcome, preferred, try_devices
-from ..runtimes.registry import all_runtimes
+from ..runtimes.probe import TILE, ProbeResult, choose_default, probe_devices
+from ..runtimes.registry import create_runtimes
 from .cli_context import json_option, run_reported
 from .console import table
 
@@ -24,9 +24,9 @@ def devices(threads: int | None, as_json: bool) -> None:
     def work(_context: RunContext) -> Result:
         """List the devices."""
         begin = time.perf_counter()
-        runtimes = all_runtimes()
-        outcomes = try_devices(runtimes, threads)
-        best = preferred(outcomes)
+        runtimes = create_runtimes()
+        outcomes = probe_devices(runtimes, threads)
+        best = choose_default(outcomes)
         summary: dict[str, float | int | str | None] = {"auto": _name(best) if best else None}
         for outcome in outcomes:
             summary.update({f"{_name(outcome)}.{key}": value for key, value in _facts(outcome).items()})
@@ -40,11 +40,11 @@ def devices(threads: int | None, as_json: bool) -> None:
     run_reported(as_json, work)
 
 
-def _name(outcome: Outcome) -> str:
+def _name(outcome: ProbeResult) -> str:
     return f"{outcome.info.runtime} on {outcome.info.device}"
 
 
-def _facts(outcome: Outcome) -> dict[str, float | int | str | None]:
+def _facts(outcome: ProbeResult) -> dict[str, float | int | str | None]:
     return {
         "hardware": outcome.info.title,
         "works": int(outcome.works),
@@ -54,7 +54,7 @@ def _facts(outcome: Outcome) -> dict[str, float | int | str | None]:
     }
 
 
-def _listing(outcomes: Sequence[Outcome]) -> str:
+def _listing(outcomes: Sequence[ProbeResult]) -> str:
     headings = ("runtime", "device", "works", "precision", "ms", "hardware", "reason")
     rows = [
         (
@@ -71,7 +71,7 @@ def _listing(outcomes: Sequence[Outcome]) -> str:
     return table(headings, rows) + f"\n(ms: for one tile of {TILE} x {TILE} pixels of a small network)"
 
 
-def choice(outcomes: Sequence[Outcome], best: Outcome | None) -> str:
+def choice(outcomes: Sequence[ProbeResult], best: ProbeResult | None) -> str:
     """One sentence on what ``auto`` takes and why."""
     if best is None:
         return "Nothing works, so auto takes nothing."

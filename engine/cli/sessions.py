@@ -9,7 +9,7 @@ from typing import Any
 from ..models.registry import Model
 from ..pipeline.request import OpenSession, RuntimeOptions
 from ..runtimes.base import Session
-from ..runtimes.cache import default_cache
+from ..runtimes.cache import default_cache_folder
 from .cli_context import Services
 
 #: Models that a server keeps loaded; the one not used for longest goes first.
@@ -66,6 +66,6 @@ def _open(model: Model, options: RuntimeOptions, tile: int, services: Services) 
         precision=options.precision,
         threads=options.threads,
         tile=tile,
-        cache=default_cache(),
+        cache=default_cache_folder(),
         network_factory=services.network_factory,
     )

@@ -149,7 +149,7 @@ def _write_probability(
             for each in writes:
                 each(rows)
 
-        return run_stream(run.work, run.predict_each, [probability_product(len(names), write)], context, log=log)
+        return run_stream(run.work, run.predict_stream, [probability_product(len(names), write)], context, log=log)
 
 
 def _write_classes(
@@ -180,7 +180,7 @@ def _write_classes(
             products.append(class_product(ids, threshold, write_classes, write_confidence))
         if write_all:
             products.append(probability_product(len(layers), write_all))
-        return run_stream(run.work, run.predict_each, products, context, log=log)
+        return run_stream(run.work, run.predict_stream, products, context, log=log)
 
 
 def _rules(request: ClassRequest, run: Prepared) -> dict[str, str]:

@@ -24,7 +24,7 @@ from ..raster.grid import Grid, crop_to_extent, make_grid
 from ..raster.reader import ImageView
 from ..raster.stretch import Stretch, estimate_stretch
 from ..raster.writer import BLOCK
-from ..runtimes.base import PredictEach, Probabilities, Session, one_by_one
+from ..runtimes.base import PredictStream, Probabilities, Session, map_batches
 from ..tiling.layout import TilePlan, make_plan
 from .job import Work
 from .request import ImageRequest, OpenSession
@@ -56,13 +56,13 @@ def estimate_memory(work: Work) -> int:
     return resident_bytes() + _STRIPS * strip + blending + writing + network
 
 
-def estimate_seconds(work: Work, predict_each: PredictEach, tiles: int) -> float | None:
+def estimate_seconds(work: Work, predict_stream: PredictStream, tiles: int) -> float | None:
     """Seconds for ``tiles`` tiles by trying one batch; None where there are too few to be worth it."""
     if tiles < _TILES_WORTH_TRYING:
         return None
     batch = np.zeros((work.batch, work.bands, work.plan.tile, work.plan.tile), work.view.dtype)
     start = time.perf_counter()
-    next(predict_each([batch]))
+    next(predict_stream([batch]))
     return (time.perf_counter() - start) * tiles / work.batch
 
 
@@ -129,7 +129,7 @@ class Prepared:
         session: it, loaded.
         reason: why in this runtime and on this device.
         work: pixels, tiles and the network's shape.
-        predict_each: the network, with test-time augmentation where that is wanted.
+        predict_stream: the network, with test-time augmentation where that is wanted.
         tags: metadata for every output.
     """
 
@@ -137,7 +137,7 @@ class Prepared:
     session: Session
     reason: str
     work: Work
-    predict_each: PredictEach
+    predict_stream: PredictStream
     tags: dict[str, str]
 
     @property
@@ -177,7 +177,7 @@ def prepare(request: ImageRequest, task: Task, open_session: OpenSession, contex
             session=session,
             reason=reason,
             work=work,
-            predict_each=_network(session, card, request.tta),
+            predict_stream=_network(session, card, request.tta),
             tags=_tags(model, session, work, request),
         )
         context.report(_plan_event(prepared))
@@ -248,15 +248,15 @@ def _remarks(source: Source, model: Model, request: ImageRequest) -> list[str]:
     return []
 
 
-def _network(session: Session, card: ModelCard, tta: bool) -> PredictEach:
+def _network(session: Session, card: ModelCard, tta: bool) -> PredictStream:
     """The session's network with what is done to its results before they are blended."""
     bounded = card.activation != "none"  # a graph that ends with something of its own may leave 0..1
     if tta:
         predict: Predict = session.predict if bounded else lambda tiles: _clip(session.predict(tiles))
-        return one_by_one(dihedral(predict))
+        return map_batches(dihedral(predict))
     if bounded:
-        return session.predict_each
-    return lambda batches: (result if result is None else _clip(result) for result in session.predict_each(batches))
+        return session.predict_stream
+    return lambda batches: (result if result is None else _clip(result) for result in session.predict_stream(batches))
 
 
 def _clip(probability: Probabilities) -> Probabilities:
@@ -305,7 +305,7 @@ def _plan_event(prepared: Prepared) -> Plan:
         device=session.device,
         reason=prepared.reason,
         memory_bytes=estimate_memory(work),
-        seconds=estimate_seconds(work, prepared.predict_each, tiles),
+        seconds=estimate_seconds(work, prepared.predict_stream, tiles),
     )
 
 

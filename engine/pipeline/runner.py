@@ -18,7 +18,7 @@ from ..errors import InferenceError
 from ..protocol.messages import Progress
 from ..raster.bands import Mask
 from ..raster.reader import Strip, read_strips
-from ..runtimes.base import PredictEach, Results, Tiles
+from ..runtimes.base import PredictionStream, PredictStream, Tiles
 from ..tiling.layout import TilePlan
 from .job import Work
 from .resume import RowLog
@@ -52,7 +52,7 @@ class Computed(Job):
 
 
 def compute_tiles(
-    work: Work, strips: Iterable[Strip], predict_each: PredictEach, cancellation: Cancellation
+    work: Work, strips: Iterable[Strip], predict_stream: PredictStream, cancellation: Cancellation
 ) -> Generator[Computed, None, None]:
     """Compute the tiles of ``strips``, in their order.
 
@@ -61,7 +61,7 @@ def compute_tiles(
     Args:
         work: image, plan and shape of the network.
         strips: the pixels, one row of tiles after the other.
-        predict_each: the network, see ``Session.predict_each``.
+        predict_stream: the network, see ``Session.predict_stream``.
         cancellation: asked before each batch.
 
     Raises:
@@ -78,7 +78,7 @@ def compute_tiles(
                 waiting.append(job)
                 yield _cut(work, job)
 
-    with closing(predict_each(batches())) as results:
+    with closing(predict_stream(batches())) as results:
         for probability in results:
             job = waiting.popleft()
             if probability is not None:
@@ -176,7 +176,7 @@ class Counts:
 
 def run_stream(
     work: Work,
-    predict_each: PredictEach,
+    predict_stream: PredictStream,
     products: Sequence[Product],
     context: RunContext,
     *,
@@ -186,7 +186,7 @@ def run_stream(
 
     Args:
         work: pixels, tiles and the shape of the network.
-        predict_each: the network, see ``Session.predict_each``; arrays it gives are not reused.
+        predict_stream: the network, see ``Session.predict_stream``; arrays it gives are not reused.
         products: what is written; their writers are left open.
         context: receives progress and messages; checked for cancellation.
         log: where finished rows are kept; what it has already is written from there.
@@ -205,7 +205,7 @@ def run_stream(
     with (
         ReadAhead(_strips(work, first)) as strips,
         WriteBehind(partial(_assemble, assembler), depth=4) as put,
-        closing(compute_tiles(work, strips, meter.timed(predict_each), context.cancellation)) as results,
+        closing(compute_tiles(work, strips, meter.timed(predict_stream), context.cancellation)) as results,
     ):
         for computed in results:
             put(computed)
@@ -248,12 +248,12 @@ class _Meter:
         if done:
             context.report(Progress("infer", done, total))
 
-    def timed(self, predict_each: PredictEach) -> PredictEach:
-        """``predict_each``, of which the time is counted as the network's, but for that in which it is fed."""
+    def timed(self, predict_stream: PredictStream) -> PredictStream:
+        """``predict_stream``, of which the time is counted as the network's, but for that in which it is fed."""
 
-        def each(batches: Iterable[Tiles | None]) -> Results:
+        def each(batches: Iterable[Tiles | None]) -> PredictionStream:
             """The probabilities of the batches, one by one."""
-            with closing(predict_each(self._fed(batches))) as results:
+            with closing(predict_stream(self._fed(batches))) as results:
                 start = self._context.clock()
                 for result in results:
                     self._inference += self._context.clock() - start

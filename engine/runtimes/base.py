@@ -18,9 +18,9 @@ Tiles = NDArray[Any]
 Probabilities = NDArray[np.float32]
 #: Makes a MindSpore network by name (``training.networks.create_network``).
 NetworkFactory = Callable[..., Any]
-#: What ``Session.predict_each`` gives; close it to end it early.
-Results = Generator[Probabilities | None, None, None]
-PredictEach = Callable[[Iterable[Tiles | None]], Results]
+#: What ``Session.predict_stream`` gives; close it to end it early.
+PredictionStream = Generator[Probabilities | None, None, None]
+PredictStream = Callable[[Iterable[Tiles | None]], PredictionStream]
 
 
 class Session(Protocol):
@@ -52,7 +52,7 @@ class Session(Protocol):
             OutOfMemoryError: there was not enough memory.
         """
 
-    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
+    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
         """Probabilities of one batch after the other, in their order.
 
         The runtime may take some batches ahead, so that it need not wait while the caller uses a result.
@@ -69,8 +69,8 @@ class Session(Protocol):
         """Free the model. The session cannot be used afterwards."""
 
 
-def one_by_one(predict: Callable[[Tiles], Probabilities]) -> PredictEach:
-    """``predict_each`` of what computes a batch in one call."""
+def map_batches(predict: Callable[[Tiles], Probabilities]) -> PredictStream:
+    """``predict_stream`` of what computes a batch in one call."""
     return lambda batches: (None if tiles is None else predict(tiles) for tiles in batches)
 
 
@@ -92,7 +92,7 @@ class DeviceInfo:
 
 
 @dataclass(frozen=True)
-class Request:
+class SessionConfig:
     """How a session shall be opened.
 
     Args:
@@ -121,7 +121,7 @@ class Runtime(Protocol):
     def devices(self) -> list[DeviceInfo]:
         """What the runtime could run on here, and what it cannot; never raises."""
 
-    def open(self, model: Model, request: Request) -> Session:
+    def open(self, model: Model, request: SessionConfig) -> Session:
         """Load ``model``.
 
         Raises:
@@ -148,7 +148,7 @@ def check_tiles(tiles: Tiles, shape: tuple[int, int, int], dtype: np.dtype[Any])
     return np.ascontiguousarray(tiles)
 
 
-def failure_of(error: Exception, what: str) -> TerraSporeError:
+def translate_error(error: Exception, what: str) -> TerraSporeError:
     """The error to raise where a runtime failed with ``error`` while it did ``what``."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
     lowered = str(error).lower()

@@ -27,7 +27,7 @@ _DIGEST = 32
 _MAX_BYTES = 4 << 30
 
 
-def default_cache(environment: Mapping[str, str] | None = None) -> Path | None:
+def default_cache_folder(environment: Mapping[str, str] | None = None) -> Path | None:
     """The user's cache folder for TerraSpore; ``None`` where there is no home, or the variable is set and empty."""
     variables = os.environ if environment is None else environment
     if (named := variables.get(FOLDER_VARIABLE)) is not None:
@@ -88,7 +88,7 @@ def _sweep(folder: Path, suffix: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def load_figures(folder: Path | None, name: str) -> dict[str, float]:
+def load_measurements(folder: Path | None, name: str) -> dict[str, float]:
     """The measurements kept under ``name``; empty where there are none."""
     content = load_entry(folder, name)
     if content is None:
@@ -96,6 +96,6 @@ def load_figures(folder: Path | None, name: str) -> dict[str, float]:
     return {str(key): float(value) for key, value in json.loads(content.tobytes()).items()}
 
 
-def store_figures(folder: Path | None, name: str, figures: Mapping[str, float]) -> None:
+def store_measurements(folder: Path | None, name: str, figures: Mapping[str, float]) -> None:
     """Keep measurements under ``name``."""
     store_entry(folder, name, json.dumps(dict(figures)).encode())

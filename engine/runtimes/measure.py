@@ -19,7 +19,7 @@ _SHARE = 0.999
 _TEST_TILES = 2
 
 
-def change_figure(precision: str) -> str:
+def change_metric(precision: str) -> str:
     """The name under which a card holds the change in ``precision``."""
     return f"{precision}_change"
 
@@ -34,7 +34,7 @@ def probability_change(exact: Probabilities, reduced: Probabilities) -> float:
     return float(np.quantile(np.abs(exact - reduced), _SHARE))
 
 
-def artificial_tiles(card: ModelCard, tile: int) -> Tiles:
+def synthetic_tiles(card: ModelCard, tile: int) -> Tiles:
     """Artificial pictures with structure at all scales, as ground has: sums of ever finer random fields.
 
     Args:
@@ -60,14 +60,14 @@ def artificial_tiles(card: ModelCard, tile: int) -> Tiles:
 
 
 #: Calls have an overhead of well under a millisecond; above this, on a CPU, there is nothing to be gained.
-LONG_TILE = 0.02
+SLOW_TILE = 0.02
 #: A larger batch has to be quicker by this share to be worth its memory.
-WORTHWHILE = 0.05
+MIN_GAIN = 0.05
 #: Time spent on each candidate, in seconds.
 _PATIENCE = 0.05
 
 
-def best_batch(
+def choose_batch_size(
     predict: Callable[[Tiles], Probabilities],
     shape: tuple[int, int, int],
     dtype: np.dtype[Any],
@@ -83,18 +83,18 @@ def best_batch(
         dtype: of a tile.
         candidates: ascending numbers, the first one being 1.
     """
-    best, least = candidates[0], seconds_per_tile(predict, shape, dtype, candidates[0])
+    best, least = candidates[0], time_per_tile(predict, shape, dtype, candidates[0])
     for batch in candidates[1:]:
-        if least > LONG_TILE:
+        if least > SLOW_TILE:
             break
-        seconds = seconds_per_tile(predict, shape, dtype, batch)
-        if seconds > least * (1 - WORTHWHILE):
+        seconds = time_per_tile(predict, shape, dtype, batch)
+        if seconds > least * (1 - MIN_GAIN):
             break
         best, least = batch, seconds
     return best
 
 
-def seconds_per_tile(
+def time_per_tile(
     predict: Callable[[Tiles], Probabilities], shape: tuple[int, int, int], dtype: np.dtype[Any], batch: int
 ) -> float:
     """The shortest time for one tile in calls of ``batch`` tiles, after one call that is not counted."""

@@ -16,9 +16,18 @@ from ..models.graph import graph_path, known_architectures, training_only_parts
 from ..models.onnx_file import load_onnx
 from ..models.parameters import is_of_parts, is_training_state, match_parameters
 from ..models.registry import Model
-from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of, one_by_one
-from .hardware import cpu_title, find_accelerators
-from .measure import best_batch
+from .base import (
+    DeviceInfo,
+    PredictionStream,
+    Probabilities,
+    SessionConfig,
+    Tiles,
+    check_tiles,
+    map_batches,
+    translate_error,
+)
+from .hardware import cpu_name, find_accelerators
+from .measure import choose_batch_size
 
 _TARGETS = {"cpu": "CPU", "cuda": "GPU", "ascend": "Ascend"}
 _BATCHES = (1, 2, 4)
@@ -33,12 +42,12 @@ class MindSpore:
     def devices(self) -> list[DeviceInfo]:
         """The processor and accelerators of this machine, with the reason where they cannot be tried."""
         reason = "" if importlib.util.find_spec("mindspore") else "MindSpore is not installed."
-        found = [DeviceInfo(self.name, "cpu", cpu_title(), reason)]
+        found = [DeviceInfo(self.name, "cpu", cpu_name(), reason)]
         for entry in find_accelerators():
             found.append(DeviceInfo(self.name, entry.device, entry.title, reason))
         return found
 
-    def open(self, model: Model, request: Request) -> MindSporeSession:
+    def open(self, model: Model, request: SessionConfig) -> MindSporeSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         if request.device not in _TARGETS:
             raise RuntimeUnavailableError(f"MindSpore knows no device '{request.device}'.")
@@ -53,7 +62,7 @@ class MindSpore:
         return MindSporeSession(network, model.card, request)
 
 
-def _start(request: Request) -> None:
+def _start(request: SessionConfig) -> None:
     """Import MindSpore and set it up for the device."""
     # Without this, MindSpore on a CPU with AVX-512 takes oneDNN's reference convolution, which is 60 times slower.
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
@@ -70,7 +79,7 @@ def _start(request: Request) -> None:
         raise RuntimeUnavailableError(f"MindSpore cannot use {request.device}: {text[:300]}") from error
 
 
-def _network(model: Model, request: Request) -> Any:
+def _network(model: Model, request: SessionConfig) -> Any:
     """The network with the weights of the checkpoint, ready for inference."""
     import mindspore
 
@@ -106,7 +115,7 @@ class MindSporeSession:
     runtime = MindSpore.name
     precision = "float32"
 
-    def __init__(self, network: Any, card: ModelCard, request: Request) -> None:
+    def __init__(self, network: Any, card: ModelCard, request: SessionConfig) -> None:
         self.device = request.device
         self._network = network
         self._card = card
@@ -116,7 +125,7 @@ class MindSporeSession:
         self._std = np.asarray(card.normalisation.std, np.float32).reshape(1, -1, 1, 1)
         # Every batch size is compiled for itself: a call of another size is cut into calls of this one.
         self.batch = 1
-        self.batch = best_batch(self._run, self._shape, self._dtype, _BATCHES)
+        self.batch = choose_batch_size(self._run, self._shape, self._dtype, _BATCHES)
 
     def predict(self, tiles: Tiles) -> Probabilities:
         """Probabilities of ``tiles``; see ``Session.predict``."""
@@ -136,12 +145,12 @@ class MindSporeSession:
         try:
             scores = self._network(mindspore.Tensor(images)).asnumpy()
         except (RuntimeError, ValueError, TypeError, MemoryError) as error:
-            raise failure_of(error, "it computed a tile in MindSpore") from error
+            raise translate_error(error, "it computed a tile in MindSpore") from error
         return activate(scores, self._card.activation)
 
-    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
-        """Probabilities of ``batches``, one call for each; see ``Session.predict_each``."""
-        return one_by_one(self.predict)(batches)
+    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+        """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
+        return map_batches(self.predict)(batches)
 
     def close(self) -> None:
         """Free the network."""

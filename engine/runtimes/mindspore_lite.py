@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from ..errors import InferenceError, RuntimeUnavailableError
 from ..models.graph import build_graph, graph_identity
 from ..models.registry import Model
-from .base import DeviceInfo, Request
+from .base import DeviceInfo, SessionConfig
 from .cache import cache_key, load_entry, store_entry
-from .hardware import cpu_title, find_accelerators
-from .worker.client import RemoteHost, RemoteSession
+from .hardware import cpu_name, find_accelerators
+from .worker.client import WorkerProcess, WorkerSession
 
 if TYPE_CHECKING:
     import onnx
@@ -53,11 +53,11 @@ class MindSporeLite:
             reason = f"MindSpore Lite is not installed, and {PYTHON_VARIABLE} names no interpreter that has it."
         elif not self._python.is_file():
             reason = f"{PYTHON_VARIABLE} names {self._python}, which is not there."
-        found = [DeviceInfo(self.name, "cpu", cpu_title(), reason)]
+        found = [DeviceInfo(self.name, "cpu", cpu_name(), reason)]
         found += [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in find_accelerators()]
         return found
 
-    def open(self, model: Model, request: Request) -> RemoteSession:
+    def open(self, model: Model, request: SessionConfig) -> WorkerSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         kind, _, index = request.device.partition(":")
         if self._python is None:
@@ -68,14 +68,14 @@ class MindSporeLite:
         if request.precision not in {"auto", "float32"} and not half:
             raise RuntimeUnavailableError(f"MindSpore Lite on {kind} does not compute in {request.precision}.")
         try:
-            host = RemoteHost(self._python, self.name)
+            host = WorkerProcess(self._python, self.name)
         except InferenceError as error:
             raise RuntimeUnavailableError(f"MindSpore Lite does not start: {error.text}") from error
         try:
             mindir = _converted(host, model, request, kind)
             settings = {"model": str(mindir), "device": kind, "index": int(index or 0), "half": half}
             precision = "float16" if half else "float32"
-            session = RemoteSession(host, self.name, precision, model.card, request, **settings)
+            session = WorkerSession(host, self.name, precision, model.card, request, **settings)
             mindir.unlink()
             return session
         except InferenceError as error:
@@ -83,7 +83,7 @@ class MindSporeLite:
             raise RuntimeUnavailableError(f"MindSpore Lite cannot load {model.weights}: {error.text}") from error
 
 
-def _converted(host: RemoteHost, model: Model, request: Request, kind: str) -> Path:
+def _converted(host: WorkerProcess, model: Model, request: SessionConfig, kind: str) -> Path:
     """The model as a MINDIR of this version of MindSpore Lite, in the host's folder; from the cache if it is there."""
     path = host.folder / "model.mindir"
     settings = (str(request.tile), kind, str(host.hello["version"]))

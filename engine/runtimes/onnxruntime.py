@@ -13,9 +13,18 @@ import numpy as np
 from ..errors import OutOfMemoryError, RuntimeUnavailableError
 from ..models.graph import build_graph
 from ..models.registry import Model
-from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of, one_by_one
-from .hardware import Accelerator, cpu_title, find_accelerators, usable_threads
-from .measure import best_batch
+from .base import (
+    DeviceInfo,
+    PredictionStream,
+    Probabilities,
+    SessionConfig,
+    Tiles,
+    check_tiles,
+    map_batches,
+    translate_error,
+)
+from .hardware import Accelerator, available_cores, cpu_name, find_accelerators
+from .measure import choose_batch_size
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -46,11 +55,11 @@ class OnnxRuntime:
         if not accelerators and sys.platform == "linux":
             # Nothing but the processor can come out of asking the library, which takes long to import.
             reason = "" if importlib.util.find_spec("onnxruntime") else "ONNX Runtime is not installed."
-            return [DeviceInfo(self.name, "cpu", cpu_title(), reason)]
+            return [DeviceInfo(self.name, "cpu", cpu_name(), reason)]
         try:
             import onnxruntime
         except ImportError as error:
-            return [DeviceInfo(self.name, "cpu", cpu_title(), f"ONNX Runtime cannot be imported: {error}.")]
+            return [DeviceInfo(self.name, "cpu", cpu_name(), f"ONNX Runtime cannot be imported: {error}.")]
         found = []
         for device, (provider, package) in PROVIDERS.items():
             present = [entry for entry in accelerators if entry.device == _NEEDS.get(device)]
@@ -61,14 +70,14 @@ class OnnxRuntime:
 
     def _infos(self, device: str, present: list[Accelerator], reason: str) -> list[DeviceInfo]:
         if device == "cpu":
-            return [DeviceInfo(self.name, device, cpu_title())]
+            return [DeviceInfo(self.name, device, cpu_name())]
         if device in _NEEDS and not present:
             return [DeviceInfo(self.name, device, _NEEDS[device], "No such device was found in this machine.")]
         names = [f"{device}:{index}" if index else device for index in range(max(len(present), 1))]
         titles = [entry.title for entry in present] or [device]
         return [DeviceInfo(self.name, name, title, reason) for name, title in zip(names, titles, strict=True)]
 
-    def open(self, model: Model, request: Request) -> OnnxRuntimeSession:
+    def open(self, model: Model, request: SessionConfig) -> OnnxRuntimeSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         try:
             import onnxruntime
@@ -95,7 +104,7 @@ def not_built(provider: str, package: str) -> str:
     return f"This build of ONNX Runtime has no {provider}; the package {package} has it."
 
 
-def provider_options(kind: str, index: int, request: Request) -> tuple[dict[str, Any], str]:
+def provider_options(kind: str, index: int, request: SessionConfig) -> tuple[dict[str, Any], str]:
     """Options of the provider, and the precision that it then computes in.
 
     Raises:
@@ -117,11 +126,11 @@ def provider_options(kind: str, index: int, request: Request) -> tuple[dict[str,
     raise RuntimeUnavailableError(f"ONNX Runtime on {kind} does not compute in {request.precision}.")
 
 
-def _open(model: Model, request: Request, provider: str, options: dict[str, Any]) -> onnxruntime.InferenceSession:
+def _open(model: Model, request: SessionConfig, provider: str, options: dict[str, Any]) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = request.threads or usable_threads()
+    settings.intra_op_num_threads = request.threads or available_cores()
     settings.log_severity_level = 4
     # With the size known, memory is planned once instead of at every run.
     settings.add_free_dimension_override_by_name("H", request.tile)
@@ -139,7 +148,7 @@ def _open(model: Model, request: Request, provider: str, options: dict[str, Any]
         return onnxruntime.InferenceSession(content, settings, providers=providers)
     except _failures() as error:
         text = (str(error).strip().splitlines() or ["no reason given"])[-1]
-        shortage = failure_of(error, "ONNX Runtime loaded the model")
+        shortage = translate_error(error, "ONNX Runtime loaded the model")
         if isinstance(shortage, OutOfMemoryError):
             raise shortage from error
         raise RuntimeUnavailableError(f"ONNX Runtime cannot load {model.weights}: {text[:300]}") from error
@@ -158,14 +167,16 @@ class OnnxRuntimeSession:
 
     runtime = OnnxRuntime.name
 
-    def __init__(self, session: onnxruntime.InferenceSession, model: Model, request: Request, precision: str) -> None:
+    def __init__(
+        self, session: onnxruntime.InferenceSession, model: Model, request: SessionConfig, precision: str
+    ) -> None:
         self.device, self.precision = request.device, precision
         self._session: onnxruntime.InferenceSession | None = session
         self._shape = (model.card.bands, request.tile, request.tile)
         self._dtype = np.dtype(model.card.dtype)
         fixed = session.get_inputs()[0].shape[0]
         self._fixed = fixed if isinstance(fixed, int) else None
-        self.batch = self._fixed or best_batch(self.predict, self._shape, self._dtype, _BATCHES)
+        self.batch = self._fixed or choose_batch_size(self.predict, self._shape, self._dtype, _BATCHES)
 
     def predict(self, tiles: Tiles) -> Probabilities:
         """Probabilities of ``tiles``; see ``Session.predict``."""
@@ -184,12 +195,12 @@ class OnnxRuntimeSession:
         try:
             result: Probabilities = self._session.run(None, {"image": tiles})[0]
         except _failures() as error:
-            raise failure_of(error, "it computed a tile in ONNX Runtime") from error
+            raise translate_error(error, "it computed a tile in ONNX Runtime") from error
         return result
 
-    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
-        """Probabilities of ``batches``, one call for each; see ``Session.predict_each``."""
-        return one_by_one(self.predict)(batches)
+    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+        """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
+        return map_batches(self.predict)(batches)
 
     def close(self) -> None:
         """Free the model."""

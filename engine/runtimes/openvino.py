@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ..errors import OutOfMemoryError, RuntimeUnavailableError, TerraSporeError
 from ..models.graph import build_graph, graph_identity
 from ..models.registry import Model
-from .base import DeviceInfo, Probabilities, Request, Results, Tiles, check_tiles, failure_of
-from .cache import cache_key, load_entry, load_figures, store_entry, store_figures
-from .hardware import usable_threads
-from .measure import MAX_CHANGE, WORTHWHILE, artificial_tiles, change_figure, probability_change
+from .base import DeviceInfo, PredictionStream, Probabilities, SessionConfig, Tiles, check_tiles, translate_error
+from .cache import cache_key, load_entry, load_measurements, store_entry, store_measurements
+from .hardware import available_cores
+from .measure import MAX_CHANGE, MIN_GAIN, change_metric, probability_change, synthetic_tiles
 
 if TYPE_CHECKING:
     import openvino
@@ -55,7 +55,7 @@ class OpenVino:
         except RuntimeError as error:
             return [DeviceInfo(self.name, "cpu", "CPU", f"OpenVINO does not start: {error}.")]
 
-    def open(self, model: Model, request: Request) -> OpenVinoSession:
+    def open(self, model: Model, request: SessionConfig) -> OpenVinoSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         try:
             import openvino  # noqa: F401
@@ -97,13 +97,13 @@ class _Compiler:
     core: openvino.Core
     device: str
     model: Model
-    request: Request
+    request: SessionConfig
     _graph: openvino.Model | None = None
 
     @property
     def threads(self) -> int:
         """Processor threads of all streams together."""
-        return self.request.threads or usable_threads()
+        return self.request.threads or available_cores()
 
     def identity(self, *parts: str) -> str:
         """A file name for what depends on the model, the device, the version of OpenVINO and ``parts``."""
@@ -160,7 +160,7 @@ class _Compiler:
             return self.core.compile_model(sized, self.device, properties)
         except RuntimeError as error:
             text = (str(error).strip().splitlines() or ["no reason given"])[-1]
-            shortage = failure_of(error, "OpenVINO loaded the model")
+            shortage = translate_error(error, "OpenVINO loaded the model")
             if isinstance(shortage, OutOfMemoryError):
                 raise shortage from error
             raise RuntimeUnavailableError(f"OpenVINO cannot load {self.model.weights}: {text[:300]}") from error
@@ -208,17 +208,17 @@ def _precision(compiler: _Compiler) -> str:
 
 def _change(compiler: _Compiler, precision: str) -> float:
     """How far probabilities move in ``precision``: the card's figure, an earlier measurement, or a new one."""
-    figure = change_figure(precision)
+    figure = change_metric(precision)
     if figure in compiler.model.card.figures:
         return compiler.model.card.figures[figure]
     name, cache = compiler.identity(precision, "change") + ".json", compiler.request.cache
-    known = load_figures(cache, name)
+    known = load_measurements(cache, name)
     if figure not in known:
         tile = compiler.test_tile()
-        tiles = artificial_tiles(compiler.model.card, tile)
+        tiles = synthetic_tiles(compiler.model.card, tile)
         exact, reduced = (compiler.compile(kind, 1, tile).predict(tiles) for kind in ("float32", precision))
         known = {figure: probability_change(exact, reduced)}
-        store_figures(cache, name, known)
+        store_measurements(cache, name, known)
     return known[figure]
 
 
@@ -227,7 +227,7 @@ def _fastest(compiler: _Compiler, precision: str) -> OpenVinoSession:
     if compiler.device != "CPU" or compiler.threads == 1:
         return compiler.session(precision, 1)
     name = compiler.identity(precision, "streams") + ".json"
-    known = load_figures(compiler.request.cache, name)
+    known = load_measurements(compiler.request.cache, name)
     if "streams" in known:
         return compiler.session(precision, int(known["streams"]))
     most = min(compiler.threads, _MAX_STREAMS)
@@ -240,9 +240,9 @@ def _fastest(compiler: _Compiler, precision: str) -> OpenVinoSession:
     # to be clearly quicker.
     best = len(candidates) - 1
     for index in reversed(range(best)):
-        if seconds[index] < seconds[best] * (1 - WORTHWHILE):
+        if seconds[index] < seconds[best] * (1 - MIN_GAIN):
             best = index
-    store_figures(
+    store_measurements(
         compiler.request.cache, name, {"streams": candidates[best].streams, "seconds_per_tile": seconds[best]}
     )
     compiler.keep(candidates[best])
@@ -271,7 +271,7 @@ class _Flight:
             for request in self.requests:
                 request.wait()
         except RuntimeError as error:
-            raise failure_of(error, "it computed a tile in OpenVINO") from error
+            raise translate_error(error, "it computed a tile in OpenVINO") from error
         return self.result[: self.count]
 
 
@@ -284,7 +284,7 @@ class OpenVinoSession:
         self,
         compiled: openvino.CompiledModel,
         model: Model,
-        request: Request,
+        request: SessionConfig,
         precision: str,
         streams: int,
         *,
@@ -304,8 +304,8 @@ class OpenVinoSession:
         """Probabilities of ``tiles``; see ``Session.predict``."""
         return self._launch(tiles).land()
 
-    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
-        """Probabilities of ``batches``; see ``Session.predict_each``."""
+    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+        """Probabilities of ``batches``; see ``Session.predict_stream``."""
         flights: deque[_Flight | None] = deque()
         try:
             for tiles in batches:
@@ -341,7 +341,7 @@ class OpenVinoSession:
                 request.start_async()
                 used.append(request)
         except RuntimeError as error:
-            raise failure_of(error, "it computed a tile in OpenVINO") from error
+            raise translate_error(error, "it computed a tile in OpenVINO") from error
         return _Flight(count, tiles, result, used)
 
     def exported(self) -> bytes | memoryview:

@@ -16,13 +16,13 @@ from ..errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
 from ..models.card import ClassInfo, ModelCard, Normalisation
 from ..models.checkpoint import write_checkpoint
 from ..models.registry import Model
-from .base import DeviceInfo, Probabilities, Request, Runtime
-from .measure import seconds_per_tile
-from .registry import candidates
+from .base import DeviceInfo, Probabilities, Runtime, SessionConfig
+from .measure import time_per_tile
+from .registry import rank_devices
 
 #: Side of the tiles that the small network is run on, in pixels.
 TILE = 256
-#: Results of one device must agree with those of the others as well as this.
+#: PredictionStream of one device must agree with those of the others as well as this.
 AGREEMENT = 0.05
 _CARD = ModelCard(
     name="probe",
@@ -51,7 +51,7 @@ _LAYERS = (("a", 3, 16, 2), ("b", 16, 32, 2), ("c", 32, 32, 1), ("d", 32, 32, 1)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeResult:
     """What came of trying a device.
 
     Args:
@@ -70,17 +70,17 @@ class Outcome:
         return self.seconds is not None
 
 
-def try_devices(runtimes: Mapping[str, Runtime], threads: int | None = None) -> list[Outcome]:
+def probe_devices(runtimes: Mapping[str, Runtime], threads: int | None = None) -> list[ProbeResult]:
     """Run the small network on every device of every runtime.
 
     Args:
         runtimes: by name.
         threads: processor threads; ``None`` for all cores.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[ProbeResult] = []
     reference: Probabilities | None = None
     with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
-        models = write_probe(Path(folder))
+        models = write_probe_models(Path(folder))
         for runtime in runtimes.values():
             model = models[".ckpt" if runtime.name == "mindspore" else ".onnx"]
             for info in runtime.devices():
@@ -90,34 +90,34 @@ def try_devices(runtimes: Mapping[str, Runtime], threads: int | None = None) -> 
     return outcomes
 
 
-def preferred(outcomes: Sequence[Outcome]) -> Outcome | None:
+def choose_default(outcomes: Sequence[ProbeResult]) -> ProbeResult | None:
     """What ``auto`` takes of what works, or ``None`` where nothing does."""
     working = {outcome.info: outcome for outcome in outcomes if outcome.works}
-    ranked = candidates("auto", "auto", list(working))
+    ranked = rank_devices("auto", "auto", list(working))
     return working[ranked[0]] if ranked else None
 
 
 def _try(
     runtime: Runtime, info: DeviceInfo, model: Model, threads: int | None, reference: Probabilities | None
-) -> tuple[Outcome, Probabilities | None]:
+) -> tuple[ProbeResult, Probabilities | None]:
     if info.reason:
-        return Outcome(info), None
+        return ProbeResult(info), None
     tiles = np.random.default_rng(0).integers(0, 256, (2, 3, TILE, TILE), np.uint8)
-    request = Request(info.device, TILE, threads=threads, network_factory=mindspore_probe)
+    request = SessionConfig(info.device, TILE, threads=threads, network_factory=create_probe_network)
     try:
         session = runtime.open(model, request)
         result = session.predict(tiles)
-        seconds = seconds_per_tile(session.predict, (3, TILE, TILE), tiles.dtype, session.batch)
+        seconds = time_per_tile(session.predict, (3, TILE, TILE), tiles.dtype, session.batch)
         precision = session.precision
         session.close()
     except (RuntimeUnavailableError, InferenceError, OutOfMemoryError) as error:
-        return Outcome(dataclasses.replace(info, reason=error.text)), None
+        return ProbeResult(dataclasses.replace(info, reason=error.text)), None
     if not np.isfinite(result).all() or (reference is not None and np.abs(result - reference).max() > AGREEMENT):
-        return Outcome(dataclasses.replace(info, reason="It computes something else than the others.")), None
-    return Outcome(info, precision, seconds), result
+        return ProbeResult(dataclasses.replace(info, reason="It computes something else than the others.")), None
+    return ProbeResult(info, precision, seconds), result
 
 
-def write_probe(folder: Path) -> dict[str, Model]:
+def write_probe_models(folder: Path) -> dict[str, Model]:
     """Write the small network as ``.onnx`` and as ``.ckpt``; the models by suffix."""
     import onnx
 
@@ -162,7 +162,7 @@ def _graph(weights: Mapping[str, NDArray[np.float32]]) -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def mindspore_probe(_name: str, **_options: Any) -> Any:
+def create_probe_network(_name: str, **_options: Any) -> Any:
     """The small network as a MindSpore cell; stands in for ``create_network``."""
     from mindspore import nn
 

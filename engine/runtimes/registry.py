@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import InferenceError, OutOfMemoryError, ParameterError, RuntimeUnavailableError
 from ..models.registry import Model
-from .base import DeviceInfo, NetworkFactory, Precision, Request, Runtime, Session
+from .base import DeviceInfo, NetworkFactory, Precision, Runtime, Session, SessionConfig
 from .mindspore import MindSpore
 from .mindspore_lite import MindSporeLite, lite_python
 from .onnxruntime import OnnxRuntime
@@ -19,7 +19,7 @@ from .worker.isolated_onnxruntime import IsolatedOnnxRuntime, onnxruntime_python
 
 #: What ``auto`` tries, the quickest first; within a kind of device the order is that of docs/models-and-runtimes.md.
 #: Devices whose worth was never measured (TensorRT, CoreML, Intel graphics) are taken when asked for only.
-ORDER: Sequence[tuple[str, str]] = (
+AUTO_ORDER: Sequence[tuple[str, str]] = (
     ("cuda", "onnxruntime"),
     ("cuda", "onnxruntime-isolated"),
     ("ascend", "onnxruntime"),
@@ -35,7 +35,7 @@ ORDER: Sequence[tuple[str, str]] = (
 )
 
 
-def all_runtimes() -> dict[str, Runtime]:
+def create_runtimes() -> dict[str, Runtime]:
     """Every runtime by its name, whether or not it is installed."""
     runtimes: list[Runtime] = [
         OpenVino(),
@@ -47,7 +47,7 @@ def all_runtimes() -> dict[str, Runtime]:
     return {runtime.name: runtime for runtime in runtimes}
 
 
-def candidates(device: str, runtime: str, infos: Sequence[DeviceInfo]) -> list[DeviceInfo]:
+def rank_devices(device: str, runtime: str, infos: Sequence[DeviceInfo]) -> list[DeviceInfo]:
     """The devices to try, in order.
 
     Args:
@@ -60,10 +60,10 @@ def candidates(device: str, runtime: str, infos: Sequence[DeviceInfo]) -> list[D
         for info in infos
         if runtime in {"auto", info.runtime} and (device in {"auto", info.device, info.device.partition(":")[0]})
     ]
-    places = {pair: place for place, pair in enumerate(ORDER)}
-    ranked = [(places.get((info.device.partition(":")[0], info.runtime), len(ORDER)), info) for info in fits]
+    places = {pair: place for place, pair in enumerate(AUTO_ORDER)}
+    ranked = [(places.get((info.device.partition(":")[0], info.runtime), len(AUTO_ORDER)), info) for info in fits]
     if device == "auto":
-        ranked = [(place, info) for place, info in ranked if place < len(ORDER)]
+        ranked = [(place, info) for place, info in ranked if place < len(AUTO_ORDER)]
     return [info for _, info in sorted(ranked, key=lambda pair: pair[0])]
 
 
@@ -89,7 +89,7 @@ def open_session(
         precision: ``auto``, ``float32`` (exact), ``bfloat16`` or ``float16``.
         threads: processor threads; ``None`` for all cores.
         tile: side of the tiles, in pixels.
-        cache: folder for compiled models (see ``cache.default_cache``); ``None`` compiles anew.
+        cache: folder for compiled models (see ``cache.default_cache_folder``); ``None`` compiles anew.
         network_factory: makes MindSpore networks; without it MindSpore cannot be used.
 
     Returns:
@@ -101,7 +101,7 @@ def open_session(
         ModelError: the model is damaged.
         OutOfMemoryError: there was not enough memory to try the model.
     """
-    runtimes = all_runtimes()
+    runtimes = create_runtimes()
     if runtime != "auto" and runtime not in runtimes:
         raise ParameterError(f"There is no runtime '{runtime}'; there are: auto, {', '.join(runtimes)}.")
     if threads is not None and threads < 1:
@@ -110,14 +110,14 @@ def open_session(
     infos = [info for entry in used for info in entry.devices()]
     failures: list[tuple[DeviceInfo, str]] = []
     shortage: OutOfMemoryError | None = None
-    for info in candidates(device, runtime, infos):
+    for info in rank_devices(device, runtime, infos):
         if info.reason:
             failures.append((info, info.reason))
             continue
-        request = Request(info.device, tile, precision, threads, cache, network_factory)
+        request = SessionConfig(info.device, tile, precision, threads, cache, network_factory)
         try:
             session = runtimes[info.runtime].open(model, request)
-            seconds = trial(session, model, tile)
+            seconds = run_trial(session, model, tile)
         except (RuntimeUnavailableError, InferenceError, OutOfMemoryError) as error:
             failures.append((info, error.text))
             shortage = error if isinstance(error, OutOfMemoryError) else shortage
@@ -128,7 +128,7 @@ def open_session(
     raise RuntimeUnavailableError(_nothing_works(device, runtime, infos, failures))
 
 
-def trial(session: Session, model: Model, tile: int) -> float:
+def run_trial(session: Session, model: Model, tile: int) -> float:
     """Run one empty tile and check what comes out.
 
     Returns:

@@ -29,7 +29,7 @@ from mosaic import synthetic_scene
 from report import report
 from rows import FOLDER, Row, read_rows, write_rows
 from terraspore.engine.runtimes.cache import FOLDER_VARIABLE
-from terraspore.engine.runtimes.hardware import cpu_title, usable_threads
+from terraspore.engine.runtimes.hardware import available_cores, cpu_name
 from terraspore.engine.runtimes.mindspore_lite import PYTHON_VARIABLE
 
 HERE = Path(__file__).resolve().parent
@@ -108,8 +108,8 @@ def _write_machine(image: Path | None) -> None:
     libraries = {name: version(name) for name in ("openvino", "onnxruntime", "numpy", "rasterio")}
     gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     machine = {
-        "processor": cpu_title(),
-        "cores": usable_threads(),
+        "processor": cpu_name(),
+        "cores": available_cores(),
         "memory": f"{gibibytes:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "libraries": ", ".join(f"{name} {number}" for name, number in libraries.items()),

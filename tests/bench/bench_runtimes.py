@@ -24,8 +24,8 @@ from terraspore.engine.cli.console import table
 from terraspore.engine.errors import RuntimeUnavailableError
 from terraspore.engine.models import Model, choose_model
 from terraspore.engine.runtimes.base import Probabilities, Session, Tiles
-from terraspore.engine.runtimes.cache import default_cache
-from terraspore.engine.runtimes.measure import artificial_tiles, probability_change
+from terraspore.engine.runtimes.cache import default_cache_folder
+from terraspore.engine.runtimes.measure import probability_change, synthetic_tiles
 from terraspore.engine.runtimes.registry import open_session
 
 #: Runtime and precision; the first one is the reference. MindSpore stands last: the limit on instructions that it
@@ -65,7 +65,7 @@ def open_all(model: Model, tile: int) -> dict[str, Session]:
                 device="cpu",
                 precision=precision,
                 tile=tile,
-                cache=default_cache(),
+                cache=default_cache_folder(),
                 network_factory=create_network,
             )
         except RuntimeUnavailableError as error:
@@ -126,7 +126,7 @@ def main() -> None:
     if arguments.image:
         tiles = np.concatenate([image_tiles(path, arguments.tile, arguments.tiles) for path in arguments.image])
     else:
-        tiles = artificial_tiles(model.card, arguments.tile)
+        tiles = synthetic_tiles(model.card, arguments.tile)
     least, results = compare(model, tiles, arguments.rounds)
     if arguments.rows:
         write_rows(arguments.rows, rows_of(model, least, results))

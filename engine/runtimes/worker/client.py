@@ -21,22 +21,22 @@ from numpy.typing import NDArray
 from ...concurrency import start_thread
 from ...errors import InferenceError, OutOfMemoryError
 from ...models.card import ModelCard
-from ..base import Probabilities, Request, Results, Tiles, check_tiles, one_by_one
-from ..hardware import usable_threads
-from ..measure import best_batch
+from ..base import PredictionStream, Probabilities, SessionConfig, Tiles, check_tiles, map_batches
+from ..hardware import available_cores
+from ..measure import choose_batch_size
 
-HOST = Path(__file__).with_name("host.py")
+HOST_PROGRAM = Path(__file__).with_name("host.py")
 #: Seconds after which a process that gives no answer is taken to hang, and is ended.
-PATIENCE = 120.0
+ANSWER_TIMEOUT = 120.0
 #: Seconds that a process has to end by itself once its input is closed.
-FAREWELL = 2.0
+EXIT_TIMEOUT = 2.0
 _LAST_WORDS = 2000
 #: Tiles that fit into the shared files.
 _CAPACITY = 4
 _BATCHES = (1, 2, 4)
 
 
-class RemoteHost:
+class WorkerProcess:
     """A process that answers commands; a context manager that ends it.
 
     Args:
@@ -49,7 +49,7 @@ class RemoteHost:
         InferenceError: it does not start; the sentence says why.
     """
 
-    def __init__(self, python: Path, kind: str, program: Path = HOST, patience: float = PATIENCE) -> None:
+    def __init__(self, python: Path, kind: str, program: Path = HOST_PROGRAM, patience: float = ANSWER_TIMEOUT) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="terraspore-", dir=_memory_folder()))
         self._patience = patience
         self._log = (self.folder / "log").open("w+b")
@@ -93,13 +93,13 @@ class RemoteHost:
             with contextlib.suppress(OSError):  # it has ended and left something unread
                 self._process.stdin.close()
         try:
-            self._process.wait(FAREWELL)
+            self._process.wait(EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._remove()
 
-    def __enter__(self) -> RemoteHost:
+    def __enter__(self) -> WorkerProcess:
         return self
 
     def __exit__(
@@ -133,7 +133,7 @@ class RemoteHost:
     def _last_words(self) -> str:
         """How the process ended, and the last line that it wrote."""
         try:
-            code = self._process.wait(FAREWELL)
+            code = self._process.wait(EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             return ""
         size = self._log.seek(0, os.SEEK_END)
@@ -147,7 +147,7 @@ class RemoteHost:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class RemoteSession:
+class WorkerSession:
     """A model in another process; see ``base.Session``.
 
     Args:
@@ -160,7 +160,13 @@ class RemoteSession:
     """
 
     def __init__(
-        self, host: RemoteHost, runtime: str, precision: str, card: ModelCard, request: Request, **settings: Any
+        self,
+        host: WorkerProcess,
+        runtime: str,
+        precision: str,
+        card: ModelCard,
+        request: SessionConfig,
+        **settings: Any,
     ) -> None:
         self.runtime, self.device, self.precision = runtime, request.device, precision
         self._host = host
@@ -172,7 +178,7 @@ class RemoteSession:
         #: What the process answered to the opening.
         self.opened = host.ask(
             do="open",
-            threads=request.threads or usable_threads(),
+            threads=request.threads or available_cores(),
             tiles=str(host.folder / "tiles"),
             tiles_shape=self._tiles.shape,
             tiles_dtype=self._dtype.name,
@@ -180,7 +186,7 @@ class RemoteSession:
             results_shape=self._results.shape,
             **settings,
         )
-        self.batch = best_batch(self.predict, self._shape, self._dtype, _BATCHES)
+        self.batch = choose_batch_size(self.predict, self._shape, self._dtype, _BATCHES)
 
     def predict(self, tiles: Tiles) -> Probabilities:
         """Probabilities of ``tiles``; see ``Session.predict``."""
@@ -193,9 +199,9 @@ class RemoteSession:
             result[begin : begin + len(part)] = self._results[: len(part)]
         return result
 
-    def predict_each(self, batches: Iterable[Tiles | None]) -> Results:
-        """Probabilities of ``batches``, one call for each; see ``Session.predict_each``."""
-        return one_by_one(self.predict)(batches)
+    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+        """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
+        return map_batches(self.predict)(batches)
 
     def close(self) -> None:
         """End the process."""

@@ -14,10 +14,10 @@ from pathlib import Path
 from ...errors import InferenceError, RuntimeUnavailableError
 from ...models.graph import build_graph
 from ...models.registry import Model
-from ..base import DeviceInfo, Request
-from ..hardware import cpu_title, find_accelerators
+from ..base import DeviceInfo, SessionConfig
+from ..hardware import cpu_name, find_accelerators
 from ..onnxruntime import PROVIDERS, OnnxRuntime, not_built, provider_options
-from .client import RemoteHost, RemoteSession
+from .client import WorkerProcess, WorkerSession
 
 #: Names a Python interpreter that has another build of ONNX Runtime.
 PYTHON_VARIABLE = "TERRASPORE_ONNXRUNTIME_PYTHON"
@@ -47,18 +47,18 @@ class IsolatedOnnxRuntime:
         if self._python is None:
             return [dataclasses.replace(info, runtime=self.name) for info in OnnxRuntime().devices()]
         try:
-            with RemoteHost(self._python, OnnxRuntime.name) as host:
+            with WorkerProcess(self._python, OnnxRuntime.name) as host:
                 providers = host.hello["providers"]
         except InferenceError as error:
-            return [DeviceInfo(self.name, "cpu", cpu_title(), error.text)]
-        found = [DeviceInfo(self.name, "cpu", cpu_title())]
+            return [DeviceInfo(self.name, "cpu", cpu_name(), error.text)]
+        found = [DeviceInfo(self.name, "cpu", cpu_name())]
         for entry in find_accelerators():
             provider, package = PROVIDERS[entry.device]
             reason = "" if provider in providers else not_built(provider, package)
             found.append(DeviceInfo(self.name, entry.device, entry.title, reason))
         return found
 
-    def open(self, model: Model, request: Request) -> RemoteSession:
+    def open(self, model: Model, request: SessionConfig) -> WorkerSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         kind, _, index = request.device.partition(":")
         if kind not in PROVIDERS or (index and not index.isdigit()):
@@ -67,7 +67,7 @@ class IsolatedOnnxRuntime:
         options, precision = provider_options(kind, int(index or 0), request)
         content = build_graph(model, tile=request.tile).SerializeToString()
         try:
-            host = RemoteHost(self._python or Path(sys.executable), OnnxRuntime.name)
+            host = WorkerProcess(self._python or Path(sys.executable), OnnxRuntime.name)
         except InferenceError as error:
             raise RuntimeUnavailableError(f"ONNX Runtime does not start: {error.text}") from error
         try:
@@ -77,7 +77,7 @@ class IsolatedOnnxRuntime:
             path.write_bytes(content)
             sizes = {"H": request.tile, "W": request.tile}
             settings = {"model": str(path), "provider": provider, "options": options, "sizes": sizes}
-            session = RemoteSession(host, self.name, precision, model.card, request, **settings)
+            session = WorkerSession(host, self.name, precision, model.card, request, **settings)
             path.unlink()
             if session.opened["provider"] != provider:
                 raise InferenceError(f"{provider} does not start; its libraries or the driver are missing.")

@@ -13,7 +13,7 @@ from terraspore.engine.cli.devices import choice
 from terraspore.engine.models.card import read_card, write_card
 from terraspore.engine.runtimes import registry as select
 from terraspore.engine.runtimes.base import DeviceInfo
-from terraspore.engine.runtimes.probe import Outcome
+from terraspore.engine.runtimes.probe import ProbeResult
 
 
 @pytest.fixture
@@ -69,8 +69,10 @@ def test_models_as_facts_and_faults_as_warnings(command, folder):
 
 
 def test_devices_are_tried_and_auto_is_named(command, monkeypatch):
-    runtimes = {name: runtime for name, runtime in select.all_runtimes().items() if name in {"openvino", "onnxruntime"}}
-    monkeypatch.setattr("terraspore.engine.cli.devices.all_runtimes", lambda: runtimes)
+    runtimes = {
+        name: runtime for name, runtime in select.create_runtimes().items() if name in {"openvino", "onnxruntime"}
+    }
+    monkeypatch.setattr("terraspore.engine.cli.devices.create_runtimes", lambda: runtimes)
     code, _, events = command("devices", "--threads", "1", "--json")
     assert code == 0
     summary = events[-1]["summary"]
@@ -81,9 +83,9 @@ def test_devices_are_tried_and_auto_is_named(command, monkeypatch):
 
 
 def test_the_choice_is_explained():
-    slow = Outcome(DeviceInfo("onnxruntime", "cpu", "A CPU"), "float32", 0.002)
-    fast = Outcome(DeviceInfo("openvino", "cpu", "A CPU"), "bfloat16", 0.001)
-    dead = Outcome(DeviceInfo("onnxruntime", "cuda", "A GPU", "No driver."))
+    slow = ProbeResult(DeviceInfo("onnxruntime", "cpu", "A CPU"), "float32", 0.002)
+    fast = ProbeResult(DeviceInfo("openvino", "cpu", "A CPU"), "bfloat16", 0.001)
+    dead = ProbeResult(DeviceInfo("onnxruntime", "cuda", "A GPU", "No driver."))
     text = choice([slow, fast, dead], fast)
     assert text.startswith("auto takes openvino on cpu in bfloat16")
     assert "2.0 ms in onnxruntime on cpu" in text

@@ -110,9 +110,9 @@ def test_temporary_files_are_private():
     program = (
         "import os, sys, tempfile\n"
         "from pathlib import Path\n"
-        "from terraspore.engine.runtimes.worker.client import RemoteHost\n"
+        "from terraspore.engine.runtimes.worker.client import WorkerProcess\n"
         "os.umask(0)\n"
-        "with RemoteHost(Path(sys.executable), 'onnxruntime') as host:\n"
+        "with WorkerProcess(Path(sys.executable), 'onnxruntime') as host:\n"
         "    host.mapped('tiles', (4,), __import__('numpy').dtype('uint8'))\n"
         "    print(oct(host.folder.stat().st_mode & 0o777), *(path.name for path in host.folder.iterdir()))\n"
     )

@@ -13,7 +13,7 @@ from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.probability import quantize
 from terraspore.engine.raster.reader import ImageView
-from terraspore.engine.runtimes.base import one_by_one
+from terraspore.engine.runtimes.base import map_batches
 from terraspore.engine.tiling.block import merge_blocks, split_plan
 from terraspore.engine.tiling.layout import make_plan
 
@@ -27,7 +27,7 @@ def predict(tiles):
 def streamed(work):
     rows = []
     product = probability_product(work.classes, lambda piece: rows.append(piece.copy()))
-    run_stream(work, one_by_one(predict), [product], RunContext())
+    run_stream(work, map_batches(predict), [product], RunContext())
     return np.concatenate(rows, axis=1)
 
 

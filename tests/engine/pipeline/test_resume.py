@@ -20,7 +20,7 @@ from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.reader import ImageView, read_strips
-from terraspore.engine.runtimes.base import one_by_one
+from terraspore.engine.runtimes.base import map_batches
 from terraspore.engine.tiling.layout import make_plan
 
 
@@ -68,7 +68,7 @@ def run(work, predict, log=None, reporter=None):
         ),
         probability_product(2, lambda rows: probability.append(rows.copy())),
     ]
-    counts = run_stream(work, one_by_one(predict), products, RunContext(reporter or RecordingReporter()), log=log)
+    counts = run_stream(work, map_batches(predict), products, RunContext(reporter or RecordingReporter()), log=log)
     return [np.concatenate(part, axis=1) for part in (probability, classes, confidence)], counts
 
 

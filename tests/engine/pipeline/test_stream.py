@@ -22,7 +22,7 @@ from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.reader import ImageView
-from terraspore.engine.runtimes.base import one_by_one
+from terraspore.engine.runtimes.base import map_batches
 from terraspore.engine.tiling.layout import make_plan
 
 
@@ -43,7 +43,10 @@ def run(work, predict=first_band, cancellation=None, reporter=None, write=None):
     rows = []
     products = [probability_product(work.classes, write or (lambda piece: rows.append(piece.copy())))]
     counts = run_stream(
-        work, one_by_one(predict), products, RunContext(reporter or RecordingReporter(), cancellation or Cancellation())
+        work,
+        map_batches(predict),
+        products,
+        RunContext(reporter or RecordingReporter(), cancellation or Cancellation()),
     )
     return np.concatenate(rows, axis=1) if rows else None, counts
 
@@ -138,7 +141,7 @@ def test_classes_are_chosen_after_blending(make_raster):
 
     with work_on(make_raster(pixels), classes=3) as work:
         product = class_product([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
-        run_stream(work, one_by_one(predict), [product], RunContext())
+        run_stream(work, map_batches(predict), [product], RunContext())
     share = pixels[0] / 250
     expected = np.array([3, 5, 8])[np.argmax([share / 2, (1 - share) / 2, np.full_like(share, 0.2)], axis=0)]
     result = np.concatenate(rows, axis=1)[0]
@@ -226,8 +229,8 @@ def test_estimates(make_raster, monkeypatch):
             now[0] += 0.01
             return first_band(tiles)
 
-        seconds = estimate_seconds(work, one_by_one(predict), work.plan.count)
+        seconds = estimate_seconds(work, map_batches(predict), work.plan.count)
         assert seconds == pytest.approx(0.01 * work.plan.count)
-        assert estimate_seconds(work, one_by_one(predict), 5) is None
+        assert estimate_seconds(work, map_batches(predict), 5) is None
     with work_on(make_raster(picture(3000, 300))) as tall:
         assert estimate_memory(tall) == pytest.approx(estimate_memory(work), rel=0.2)

@@ -12,7 +12,7 @@ from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import GRAPHS, graph_path, parameter_shapes
 from terraspore.engine.models.onnx_file import load_onnx
 from terraspore.engine.models.registry import Model, find_model
-from terraspore.engine.runtimes.probe import write_probe
+from terraspore.engine.runtimes.probe import write_probe_models
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def identity(make_model):
 @pytest.fixture(scope="session")
 def probe(tmp_path_factory):
     """The small network of ``terraspore devices``, as ONNX."""
-    return write_probe(tmp_path_factory.mktemp("probe"))[".onnx"]
+    return write_probe_models(tmp_path_factory.mktemp("probe"))[".onnx"]
 
 
 @pytest.fixture(scope="session")

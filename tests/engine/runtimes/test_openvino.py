@@ -6,8 +6,8 @@ import numpy as np
 import openvino
 import pytest
 from terraspore.engine.runtimes import openvino as module
-from terraspore.engine.runtimes.base import Request
-from terraspore.engine.runtimes.measure import artificial_tiles, probability_change
+from terraspore.engine.runtimes.base import SessionConfig
+from terraspore.engine.runtimes.measure import probability_change, synthetic_tiles
 from terraspore.engine.runtimes.openvino import OpenVino
 
 CAPABILITIES = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -15,8 +15,8 @@ NEEDS_BFLOAT16 = pytest.mark.skipif("BF16" not in CAPABILITIES, reason="this pro
 
 
 def run(model, precision, cache=None, threads=2):
-    session = OpenVino().open(model, Request("cpu", 64, precision, threads, cache))
-    result = session.predict(artificial_tiles(model.card, 64))
+    session = OpenVino().open(model, SessionConfig("cpu", 64, precision, threads, cache))
+    result = session.predict(synthetic_tiles(model.card, 64))
     session.close()
     return result, session.precision
 
@@ -55,7 +55,7 @@ def test_a_damaged_cache_is_not_used(probe, tmp_path, damage):
 
 def test_the_cache_tells_models_and_settings_apart(probe, identity, tmp_path):
     def name(model, **changes):
-        request = replace(Request("cpu", 64, "float32", 2, tmp_path), **changes)
+        request = replace(SessionConfig("cpu", 64, "float32", 2, tmp_path), **changes)
         return module._Compiler(openvino.Core(), "CPU", model, request).identity("x")
 
     names = {

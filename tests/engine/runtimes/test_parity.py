@@ -9,8 +9,8 @@ import pytest
 from terraspore.engine.errors import CheckpointError
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.registry import find_model
-from terraspore.engine.runtimes.base import Request
-from terraspore.engine.runtimes.measure import artificial_tiles
+from terraspore.engine.runtimes.base import SessionConfig
+from terraspore.engine.runtimes.measure import synthetic_tiles
 from terraspore.engine.runtimes.mindspore_lite import MindSporeLite, lite_python
 from terraspore.engine.runtimes.registry import open_session
 
@@ -41,7 +41,7 @@ def predict(model, runtime, create_network):
         model, runtime=runtime, device="cpu", precision="float32", tile=TILE, network_factory=create_network, threads=2
     )
     try:
-        return session.predict(artificial_tiles(model.card, TILE))
+        return session.predict(synthetic_tiles(model.card, TILE))
     finally:
         session.close()
 
@@ -61,8 +61,8 @@ def test_mindspore_lite_gives_what_onnx_runtime_gives(random_network, lite, name
     model = MODELS[name](random_network)
     reference = predict(model, "onnxruntime", None)
     for _ in range(2):  # the second time from the cache
-        session = lite.open(model, Request("cpu", TILE, threads=2, cache=tmp_path))
-        result = session.predict(artificial_tiles(model.card, TILE))
+        session = lite.open(model, SessionConfig("cpu", TILE, threads=2, cache=tmp_path))
+        result = session.predict(synthetic_tiles(model.card, TILE))
         session.close()
         assert np.abs(result - reference).max() < TOLERANCE
     assert len(list(tmp_path.glob("*.mindir"))) == 1

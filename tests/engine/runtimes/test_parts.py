@@ -11,20 +11,20 @@ from terraspore.engine.models.card import Normalisation
 from terraspore.engine.runtimes import cache as cache_module
 from terraspore.engine.runtimes import hardware
 from terraspore.engine.runtimes import measure as tuning
-from terraspore.engine.runtimes.base import failure_of
+from terraspore.engine.runtimes.base import translate_error
 from terraspore.engine.runtimes.cache import (
     cache_key,
-    default_cache,
+    default_cache_folder,
     load_entry,
-    load_figures,
+    load_measurements,
     store_entry,
-    store_figures,
+    store_measurements,
 )
-from terraspore.engine.runtimes.measure import LONG_TILE, artificial_tiles, best_batch, probability_change
+from terraspore.engine.runtimes.measure import SLOW_TILE, choose_batch_size, probability_change, synthetic_tiles
 from terraspore.engine.runtimes.mindspore import activate
 from terraspore.engine.runtimes.onnxruntime import OnnxRuntime
-from terraspore.engine.runtimes.probe import preferred, try_devices
-from terraspore.engine.runtimes.registry import all_runtimes
+from terraspore.engine.runtimes.probe import choose_default, probe_devices
+from terraspore.engine.runtimes.registry import create_runtimes
 
 
 def test_entries_come_back_whole_or_not_at_all(tmp_path):
@@ -41,9 +41,9 @@ def test_entries_come_back_whole_or_not_at_all(tmp_path):
 
 
 def test_figures_come_back(tmp_path):
-    store_figures(tmp_path, "a.json", {"x": 1.5})
-    assert load_figures(tmp_path, "a.json") == {"x": 1.5}
-    assert load_figures(tmp_path, "b.json") == {}
+    store_measurements(tmp_path, "a.json", {"x": 1.5})
+    assert load_measurements(tmp_path, "a.json") == {"x": 1.5}
+    assert load_measurements(tmp_path, "b.json") == {}
 
 
 def test_the_least_recently_used_compiled_models_go(tmp_path, monkeypatch):
@@ -61,10 +61,10 @@ def test_keys_differ_where_any_part_does():
 
 
 def test_the_folder_of_the_cache(tmp_path):
-    assert default_cache({"TERRASPORE_CACHE": str(tmp_path)}) == tmp_path
-    assert default_cache({"TERRASPORE_CACHE": "", "HOME": "/home/me"}) is None
-    assert default_cache({}) is None
-    assert default_cache({"HOME": "/home/me", "LOCALAPPDATA": "/home/me"}).name == "terraspore"
+    assert default_cache_folder({"TERRASPORE_CACHE": str(tmp_path)}) == tmp_path
+    assert default_cache_folder({"TERRASPORE_CACHE": "", "HOME": "/home/me"}) is None
+    assert default_cache_folder({}) is None
+    assert default_cache_folder({"HOME": "/home/me", "LOCALAPPDATA": "/home/me"}).name == "terraspore"
 
 
 def test_the_change_of_probability_is_a_quantile():
@@ -82,7 +82,7 @@ def test_artificial_tiles_use_the_whole_range_at_all_scales(random_network, dtyp
     card = replace(
         random_network("dlinknet34").card, dtype=dtype, bands=2, normalisation=Normalisation(1, (0, 0), (1, 1))
     )
-    tiles = artificial_tiles(card, 96)
+    tiles = synthetic_tiles(card, 96)
     assert tiles.shape[1:] == (2, 96, 96)
     assert tiles.dtype == dtype
     assert (tiles.min(), tiles.max()) == (0, most)
@@ -93,7 +93,7 @@ def test_artificial_tiles_use_the_whole_range_at_all_scales(random_network, dtyp
 
 @pytest.mark.parametrize(
     ("per_call", "per_tile", "expected"),
-    [(0.004, 0.0005, 8), (0.0, 0.002, 1), (0.03, LONG_TILE, 1)],
+    [(0.004, 0.0005, 8), (0.0, 0.002, 1), (0.03, SLOW_TILE, 1)],
 )
 def test_the_batch_with_the_shortest_time_wins(monkeypatch, per_call, per_tile, expected):
     now = [0.0]
@@ -103,7 +103,7 @@ def test_the_batch_with_the_shortest_time_wins(monkeypatch, per_call, per_tile, 
         now[0] += per_call + per_tile * len(tiles)
         return np.zeros(tiles.shape, np.float32)
 
-    assert best_batch(predict, (1, 4, 4), np.dtype(np.uint8), (1, 2, 4, 8)) == expected
+    assert choose_batch_size(predict, (1, 4, 4), np.dtype(np.uint8), (1, 2, 4, 8)) == expected
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax", "none"])
@@ -122,10 +122,10 @@ def test_activations_are_exact_and_never_overflow(activation):
 
 
 def test_lack_of_memory_is_told_from_other_failures():
-    assert isinstance(failure_of(RuntimeError("std::bad_alloc"), "it ran"), OutOfMemoryError)
-    assert isinstance(failure_of(MemoryError(), "it ran"), OutOfMemoryError)
-    assert isinstance(failure_of(RuntimeError("CUDA error 2: out of memory"), "it ran"), OutOfMemoryError)
-    assert isinstance(failure_of(RuntimeError("a\nb"), "it ran"), InferenceError)
+    assert isinstance(translate_error(RuntimeError("std::bad_alloc"), "it ran"), OutOfMemoryError)
+    assert isinstance(translate_error(MemoryError(), "it ran"), OutOfMemoryError)
+    assert isinstance(translate_error(RuntimeError("CUDA error 2: out of memory"), "it ran"), OutOfMemoryError)
+    assert isinstance(translate_error(RuntimeError("a\nb"), "it ran"), InferenceError)
 
 
 def test_accelerators_are_found_by_their_device_files(tmp_path, monkeypatch):
@@ -157,10 +157,10 @@ def test_a_gpu_that_the_build_cannot_use_is_reported_with_the_reason(monkeypatch
 
 
 def test_every_device_is_tried_and_the_first_in_order_is_preferred():
-    runtimes = {name: runtime for name, runtime in all_runtimes().items() if name in {"openvino", "onnxruntime"}}
-    outcomes = try_devices(runtimes, threads=1)
+    runtimes = {name: runtime for name, runtime in create_runtimes().items() if name in {"openvino", "onnxruntime"}}
+    outcomes = probe_devices(runtimes, threads=1)
     working = {f"{outcome.info.runtime} {outcome.info.device}" for outcome in outcomes if outcome.works}
     assert {"openvino cpu", "onnxruntime cpu"} <= working
     assert all(outcome.info.reason for outcome in outcomes if not outcome.works)
-    assert preferred(outcomes).works
-    assert preferred([]) is None
+    assert choose_default(outcomes).works
+    assert choose_default([]) is None

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from patience import until, within
 from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
-from terraspore.engine.runtimes.base import Request
+from terraspore.engine.runtimes.base import SessionConfig
 from terraspore.engine.runtimes.mindspore_lite import MindSporeLite, lite_python
-from terraspore.engine.runtimes.worker.client import FAREWELL, HOST, RemoteHost
+from terraspore.engine.runtimes.worker.client import EXIT_TIMEOUT, HOST_PROGRAM, WorkerProcess
 from terraspore.engine.runtimes.worker.isolated_onnxruntime import IsolatedOnnxRuntime, onnxruntime_python
 
 PYTHON = Path(sys.executable)
@@ -27,7 +27,7 @@ def start(tmp_path):
     def begin(program):
         path = tmp_path / "program.py"
         path.write_text(HELLO + textwrap.dedent(program), encoding="utf-8")
-        hosts.append(RemoteHost(PYTHON, "any", path, patience=100.0))
+        hosts.append(WorkerProcess(PYTHON, "any", path, patience=100.0))
         return hosts[-1]
 
     yield begin
@@ -70,7 +70,7 @@ def test_tiles_and_results_pass_through_mapped_files(start):
 def test_closing_ends_the_process_and_leaves_nothing(start):
     host = start(ECHO)
     pid, folder = host._process.pid, host.folder
-    with within(FAREWELL):  # after which it would be killed
+    with within(EXIT_TIMEOUT):  # after which it would be killed
         host.close()
     assert not alive(pid)
     assert not folder.exists()
@@ -109,12 +109,12 @@ def test_a_process_that_hangs_is_ended(start):
 
 def test_an_interpreter_that_is_none_is_refused(tmp_path):
     with pytest.raises(InferenceError, match="cannot be started"):
-        RemoteHost(tmp_path / "python", "onnxruntime")
+        WorkerProcess(tmp_path / "python", "onnxruntime")
 
 
 def test_without_mindspore_lite_the_host_says_so():
     try:
-        RemoteHost(PYTHON, "mindspore-lite").close()
+        WorkerProcess(PYTHON, "mindspore-lite").close()
     except InferenceError as error:
         said = error.text
     else:
@@ -125,7 +125,7 @@ def test_without_mindspore_lite_the_host_says_so():
 def test_the_host_program_is_valid_for_python_3_7():
     import ast
 
-    ast.parse(HOST.read_text(encoding="utf-8"), feature_version=(3, 7))
+    ast.parse(HOST_PROGRAM.read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
 def test_the_interpreter_comes_from_the_variable(tmp_path, identity):
@@ -135,11 +135,11 @@ def test_the_interpreter_comes_from_the_variable(tmp_path, identity):
     (info,) = [info for info in MindSporeLite(None).devices() if info.device == "cpu"]
     assert "TERRASPORE_LITE_PYTHON" in info.reason
     with pytest.raises(RuntimeUnavailableError, match="does not start"):
-        MindSporeLite(tmp_path / "python").open(identity, Request("cpu", 64))
+        MindSporeLite(tmp_path / "python").open(identity, SessionConfig("cpu", 64))
 
 
 def test_onnx_runtime_in_a_process_of_its_own_computes_and_its_crash_is_a_sentence(identity):
-    session = IsolatedOnnxRuntime(None).open(identity, Request("cpu", 64, threads=1))
+    session = IsolatedOnnxRuntime(None).open(identity, SessionConfig("cpu", 64, threads=1))
     tiles = np.random.default_rng(0).integers(0, 251, (7, 3, 64, 64), np.uint8)
     np.testing.assert_allclose(session.predict(tiles), tiles / 250, atol=1e-6)
     session._host._process.kill()
@@ -161,12 +161,12 @@ def test_the_devices_of_another_environment_are_its_own():
 @pytest.mark.parametrize("device", ["cuda", "nowhere"])
 def test_a_device_that_the_other_build_lacks_is_refused_and_leaves_no_process(identity, device):
     with pytest.raises(RuntimeUnavailableError):
-        IsolatedOnnxRuntime(None).open(identity, Request(device, 64))
+        IsolatedOnnxRuntime(None).open(identity, SessionConfig(device, 64))
 
 
 def test_an_error_of_onnx_runtime_itself_is_answered_and_the_process_lives(tmp_path):
     (tmp_path / "no.onnx").write_bytes(b"no model")
-    with RemoteHost(PYTHON, "onnxruntime") as host:
+    with WorkerProcess(PYTHON, "onnxruntime") as host:
         command = {"model": str(tmp_path / "no.onnx"), "provider": "CPUExecutionProvider", "options": {}, "sizes": {}}
         for _ in range(2):
             with pytest.raises(InferenceError, match=r"failed \(open\)"):
@@ -177,8 +177,8 @@ def test_when_the_engine_is_killed_nothing_is_left():
     engine = """
         import sys, time
         from pathlib import Path
-        from terraspore.engine.runtimes.worker.client import RemoteHost
-        host = RemoteHost(Path(sys.executable), "onnxruntime")
+        from terraspore.engine.runtimes.worker.client import WorkerProcess
+        host = WorkerProcess(Path(sys.executable), "onnxruntime")
         print(host._process.pid, host.folder, flush=True)
         time.sleep(600)
     """

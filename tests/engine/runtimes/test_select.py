@@ -5,7 +5,7 @@ import pytest
 from terraspore.engine.errors import GraphError, InferenceError, ParameterError, RuntimeUnavailableError
 from terraspore.engine.runtimes import registry as select
 from terraspore.engine.runtimes.base import DeviceInfo
-from terraspore.engine.runtimes.registry import candidates, open_session
+from terraspore.engine.runtimes.registry import open_session, rank_devices
 
 CPU = ["openvino cpu", "onnxruntime cpu", "mindspore cpu"]
 GPU = ["onnxruntime cuda", "onnxruntime cuda:1"]
@@ -36,7 +36,7 @@ INFOS = [
     ],
 )
 def test_candidates_stand_in_the_known_order(device, runtime, expected):
-    assert [f"{info.runtime} {info.device}" for info in candidates(device, runtime, INFOS)] == expected
+    assert [f"{info.runtime} {info.device}" for info in rank_devices(device, runtime, INFOS)] == expected
 
 
 def test_auto_opens_what_works_and_says_why(identity):
@@ -91,8 +91,8 @@ class Broken:
     ],
 )
 def test_what_does_not_work_is_passed_over_and_named(identity, monkeypatch, fault, said):
-    working = select.all_runtimes()["openvino"]
-    monkeypatch.setattr(select, "all_runtimes", lambda: {"onnxruntime": Broken(fault), "openvino": working})
+    working = select.create_runtimes()["openvino"]
+    monkeypatch.setattr(select, "create_runtimes", lambda: {"onnxruntime": Broken(fault), "openvino": working})
     session, reason = open_session(identity, tile=64, precision="float32")
     assert session.runtime == "openvino"
     assert said in reason

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
 from terraspore.engine.models.registry import find_model
-from terraspore.engine.runtimes.base import Request
+from terraspore.engine.runtimes.base import SessionConfig
 from terraspore.engine.runtimes.onnxruntime import OnnxRuntime
 from terraspore.engine.runtimes.openvino import OpenVino
 
@@ -22,7 +22,7 @@ def runtime(request):
 
 @pytest.fixture
 def opened(runtime, identity):
-    session = runtime.open(identity, Request("cpu", 64, "float32", threads=2))
+    session = runtime.open(identity, SessionConfig("cpu", 64, "float32", threads=2))
     yield session
     session.close()
 
@@ -52,7 +52,7 @@ def test_a_result_is_the_callers_own(opened):
 
 def test_batches_come_back_in_order_and_none_keeps_its_place(opened):
     given = [None, tiles(2), tiles(1), None, None, tiles(5), *(tiles(3) for _ in range(6)), None]
-    results = list(opened.predict_each(iter(given)))
+    results = list(opened.predict_stream(iter(given)))
     assert [result is None for result in results] == [batch is None for batch in given]
     for batch, result in zip(given, results, strict=True):
         if batch is not None:
@@ -67,7 +67,7 @@ def test_batches_may_end_early(opened):
             taken.append(tiles(2))
             yield taken[-1]
 
-    results = opened.predict_each(endless())
+    results = opened.predict_stream(endless())
     np.testing.assert_allclose(next(results), taken[0] / 250, atol=1e-6)
     results.close()
     assert len(taken) <= 3  # few are taken ahead
@@ -80,7 +80,7 @@ def test_an_error_of_whoever_gives_the_batches_comes_through(opened):
         raise KeyError("broken")
 
     with pytest.raises(KeyError):
-        list(opened.predict_each(broken()))
+        list(opened.predict_stream(broken()))
 
 
 def test_a_session_says_what_it_is(opened, runtime):
@@ -121,7 +121,7 @@ def test_a_network_of_a_fixed_batch_takes_any_number(runtime, tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     helper.set_model_props(model, {"resolution": "100"})
     onnx.save(model, tmp_path / "fixed.onnx")
-    session = runtime.open(find_model(str(tmp_path / "fixed.onnx"), []), Request("cpu", 32, "float32"))
+    session = runtime.open(find_model(str(tmp_path / "fixed.onnx"), []), SessionConfig("cpu", 32, "float32"))
     # Each tile on its own is its own maximum: the difference is 0, and the shares of three classes are equal.
     np.testing.assert_allclose(session.predict(tiles(3, 32)), 1 / 3, atol=1e-6)
     session.close()
@@ -139,16 +139,16 @@ def test_a_graph_that_cannot_run_is_one_sentence(runtime, tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "wrong.onnx")
     with pytest.raises((RuntimeUnavailableError, InferenceError)) as caught:
-        runtime.open(find_model(str(tmp_path / "wrong.onnx"), []), Request("cpu", 32, "float32"))
+        runtime.open(find_model(str(tmp_path / "wrong.onnx"), []), SessionConfig("cpu", 32, "float32"))
     assert "\n" not in caught.value.text
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt", "ascend", "gpu", "nowhere", "cpu:x"])
 def test_a_device_that_is_not_there_is_refused(runtime, identity, device):
     with pytest.raises(RuntimeUnavailableError):
-        runtime.open(identity, Request(device, 64))
+        runtime.open(identity, SessionConfig(device, 64))
 
 
 def test_onnx_runtime_refuses_a_precision_that_it_does_not_have(identity):
     with pytest.raises(RuntimeUnavailableError, match="does not compute in bfloat16"):
-        OnnxRuntime().open(identity, Request("cpu", 64, "bfloat16"))
+        OnnxRuntime().open(identity, SessionConfig("cpu", 64, "bfloat16"))
