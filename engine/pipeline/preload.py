@@ -41,8 +41,8 @@ class RoadLibraries:
         try:
             with suppress(ImportError, MemoryError):
                 importlib.import_module("..vector.roads.extract", __package__)
-                from ..vector.roads.warmup import rehearse
+                from ..vector.roads.warmup import warm_up_kernels
 
-                rehearse()
+                warm_up_kernels()
         finally:
             self._loaded.set()

@@ -116,10 +116,10 @@ def live_roads(
         libraries.wait(stop)
         from ..raster.probability import StreamingProbabilityRaster
         from ..vector.io.writer import check_vector_output
-        from ..vector.roads.extract import vectorize_levels
+        from ..vector.roads.extract import vectorize_probability
 
         check_vector_output(request.output)
-        return vectorize_levels(
+        return vectorize_probability(
             lambda: nullcontext(StreamingProbabilityRaster(store, *place)),
             request.output,
             options,

@@ -29,7 +29,7 @@ from .lines import node_positions, road_lines
 from .options import RoadOptions
 
 #: Gives levels to read, for a ``with`` block.
-OpenLevels = Callable[[], AbstractContextManager[ProbabilityRaster]]
+OpenProbability = Callable[[], AbstractContextManager[ProbabilityRaster]]
 
 ROADS, NODES, AREAS, CHANGES = "roads", "road_nodes", "road_areas", "road_changes"
 
@@ -108,7 +108,7 @@ def vectorize_roads(
     check_vector_output(output)
     with open_probability_raster(probability, band, encoding) as source:
         known = source.encoding
-    return vectorize_levels(
+    return vectorize_probability(
         partial(open_probability_raster, probability, band, known),
         output,
         options,
@@ -120,8 +120,8 @@ def vectorize_roads(
     )
 
 
-def vectorize_levels(
-    open_source: OpenLevels,
+def vectorize_probability(
+    open_source: OpenProbability,
     output: Path,
     options: RoadOptions,
     *,
@@ -180,7 +180,7 @@ class _Run:
 
 
 @contextmanager
-def _areas(run: _Run, open_source: OpenLevels, output: Path) -> Iterator[Callable[[], Iterable[CoveragePart]]]:
+def _areas(run: _Run, open_source: OpenProbability, output: Path) -> Iterator[Callable[[], Iterable[CoveragePart]]]:
     """Give what gives the areas: they are made beside the lines, or, where memory could not hold both, when asked."""
 
     def surface(cancellation: Cancellation) -> Iterator[CoveragePart]:

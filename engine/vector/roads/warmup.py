@@ -1,4 +1,4 @@
-"""Roads of a small picture, for nothing but what comes with making them."""
+"""Run the road pipeline once on synthetic data to fill the JIT cache."""
 
 from __future__ import annotations
 
@@ -19,21 +19,24 @@ from .options import RoadOptions
 _SIDE = 192
 
 
-def rehearse() -> None:
-    """Load the compiled kernels, which otherwise happens when each is first called, most of them at a run's end."""
+def warm_up_kernels() -> None:
+    """Compile the kernels or load them from numba's cache.
+
+    Otherwise each is loaded when it is first called, most of them at the end of a run.
+    """
     if not ACCELERATED:
         return
-    picture, options = _Picture(), RoadOptions(min_length=20.0, threads=1)
+    raster, options = _SyntheticRoads(), RoadOptions(min_length=20.0, threads=1)
     context, ground = RunContext(), Ground(None, Affine.identity())
-    graph = build_graph(picture, options, 1.0, context)
+    graph = build_graph(raster, options, 1.0, context)
     for _ in road_lines(graph, ground, smooth=options.smooth, simplify=options.simplify, levels=PROBABILITY_SCALE):
         pass
-    for _ in road_areas(picture, ground, options, context):
+    for _ in road_areas(raster, ground, options, context):
         pass
 
 
-class _Picture(ProbabilityRaster):
-    """Roads that cross, one of them with a gap and a spur, and a spot that is too small for a road."""
+class _SyntheticRoads(ProbabilityRaster):
+    """Crossing roads, one of them with a gap and a spur, and a blob that is too small for a road."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -88,7 +88,7 @@ def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, opener, 
     def fail(*_arguments, **_words):
         raise VectorError("No roads today.")
 
-    monkeypatch.setattr("terraspore.engine.vector.roads.extract.vectorize_levels", fail)
+    monkeypatch.setattr("terraspore.engine.vector.roads.extract.vectorize_probability", fail)
     image = ImageRequest(make_raster(np.tile(scene(), (1, 4, 1))), str(make_model()), runtime=ONNX)
     with pytest.raises(VectorError, match="No roads today"):
         extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, RunContext())

@@ -1,4 +1,4 @@
-"""What is loaded before the first row of a raster is there."""
+"""The warm-up compiles or loads every kernel before the first row of a raster arrives."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from terraspore.engine.vector.geodesy import Ground
 from terraspore.engine.vector.roads.build import build_graph
 from terraspore.engine.vector.roads.lines import road_lines
 from terraspore.engine.vector.roads.options import RoadOptions
-from terraspore.engine.vector.roads.warmup import rehearse
+from terraspore.engine.vector.roads.warmup import warm_up_kernels
 from terraspore.engine.vector.roads.areas import road_areas
 from terraspore.engine.raster.probability import Encoding, ProbabilityRaster
 
@@ -38,7 +38,7 @@ def loaded():
     return {(kernel.__name__, signature) for kernel in kernels for signature in kernel.signatures}
 
 
-rehearse()
+warm_up_kernels()
 before = loaded()
 source, options, nobody = Levels(), RoadOptions(), RunContext()
 graph = build_graph(source, options, 1.0, nobody)
@@ -50,7 +50,7 @@ print(len(before), *sorted(name for name, _ in loaded() - before))
 
 
 @pytest.mark.skipif(not ACCELERATED, reason="numba is not installed")
-def test_a_rehearsal_loads_every_kernel_that_roads_need() -> None:
+def test_warm_up_loads_every_kernel_of_the_road_pipeline() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     count, *late = done.stdout.split()
