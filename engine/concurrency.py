@@ -181,7 +181,7 @@ _PARTS = 1000
 
 
 @contextmanager
-def beside(work: Callable[[Cancellation], T], cancellation: Cancellation) -> Iterator[Future[T]]:
+def run_in_background(work: Callable[[Cancellation], T], cancellation: Cancellation) -> Iterator[Future[T]]:
     """Do ``work`` in a thread during the ``with`` block; leaving it ends the work, whether it is done or not.
 
     Args:

@@ -1,6 +1,6 @@
 """Blocks of an image: the unit of work that another process or machine can do.
 
-A block needs the image, the plan and the network, and nothing of other blocks. ``run_stream`` goes over the same
+A block needs the image, the plan and the network, and nothing of other blocks. ``run_inference`` goes over the same
 tiles in rows; both give the same, bit for bit (where the image is resampled, up to how GDAL rounds a mean).
 """
 
@@ -17,7 +17,7 @@ from ..raster.bands import Mask
 from ..raster.reader import reflect
 from ..tiling.blend import Floats
 from ..tiling.block import Block, compute_block
-from .job import Work
+from .job import InferenceJob
 from .tta import Predict
 
 
@@ -36,7 +36,7 @@ class BlockResult:
     valid: Mask | None
 
 
-def compute_image_block(work: Work, block: Block, predict: Predict) -> BlockResult:
+def compute_image_block(work: InferenceJob, block: Block, predict: Predict) -> BlockResult:
     """Read a block of the image, run its tiles through the network and blend them.
 
     Args:
@@ -59,7 +59,7 @@ def compute_image_block(work: Work, block: Block, predict: Predict) -> BlockResu
 
 
 def _tiles(
-    work: Work, block: Block, pixels: NDArray[Any], valid: Mask | None
+    work: InferenceJob, block: Block, pixels: NDArray[Any], valid: Mask | None
 ) -> Callable[[int, int], NDArray[Any] | None]:
     """The function that gives the pixels of a tile of ``block``, or None for an empty tile."""
     plan, (x0, y0) = work.plan, block.input_window[:2]

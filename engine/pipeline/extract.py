@@ -19,12 +19,12 @@ from ..raster.grid import Grid
 from ..raster.probability import UInt8Array
 from ..raster.writer import RasterLayout, RowWriter, make_class_layout, make_probability_layout
 from ..vector.roads.options import RoadOptions
-from .plan import Prepared, prepare
-from .preload import RoadLibraries
+from .plan import InferenceRun, open_run
+from .preload import Preloader
 from .request import ClassRequest, OpenSession, RoadRequest
-from .resume import RowLog, kept_for_resume, make_fingerprint
-from .runner import Counts, run_stream
-from .sinks import Product, Write, class_product, probability_product
+from .resume import RowJournal, make_fingerprint, open_journal
+from .runner import Counts, run_inference
+from .sinks import OutputSink, Write, class_sink, probability_sink
 from .streaming_vectorizer import live_roads
 
 Summary = dict[str, float | int | str | None]
@@ -55,15 +55,15 @@ def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunC
     with ExitStack() as stack:
         stack.enter_context(lock_outputs([request.output, request.probability], [request.image.image]))
         rows = stack.enter_context(temp_output(request.output, ".rows"))
-        libraries = RoadLibraries()
-        with prepare(request.image, "roads", libraries.beside(open_session), context) as run:
+        libraries = Preloader()
+        with open_run(request.image, "roads", libraries.start_with(open_session), context) as run:
             threshold = run.model.card.threshold if request.threshold is None else request.threshold
             options = RoadOptions(**{**request.options, "threshold": threshold})
             kept = {} if request.probability is None else {request.probability: len(run.model.card.classes)}
             _check_space(run.grid, kept, request.output, plain=1)
             fingerprint = make_fingerprint(run, request.image, {"rasters": "probability"})
             log = stack.enter_context(
-                kept_for_resume(run, fingerprint, request.output, resume=request.resume, context=context)
+                open_journal(run, fingerprint, request.output, resume=request.resume, context=context)
             )
             store = stack.enter_context(RowSpool(rows, (run.grid.height, run.grid.width), request.output))
             live = stack.enter_context(
@@ -115,11 +115,11 @@ def extract_classes(
         if request.output is not None:
             classes = classes or _temporary(request.output, "classes", stack)
             confidence = confidence or _temporary(request.output, "confidence", stack)
-        with prepare(request.image, task, open_session, context) as run:
+        with open_run(request.image, task, open_session, context) as run:
             layers = {classes: 1, confidence: 1, request.probability: len(run.model.card.classes)}
             _check_space(run.grid, {path: bands for path, bands in layers.items() if path is not None}, main)
             fingerprint = make_fingerprint(run, request.image, _rules(request, run))
-            log = stack.enter_context(kept_for_resume(run, fingerprint, main, resume=request.resume, context=context))
+            log = stack.enter_context(open_journal(run, fingerprint, main, resume=request.resume, context=context))
             counts = _write_classes(run, request, (classes, confidence), context, log=log)
         stack.enter_context(_removed_on_cancel([request.classes, request.confidence, request.probability]))
         figures = _vectorize(request, run, (classes, confidence), context)
@@ -136,7 +136,7 @@ def extract_classes(
 
 
 def _write_probability(
-    run: Prepared, path: Path | None, also: Write, context: RunContext, *, log: RowLog | None
+    run: InferenceRun, path: Path | None, also: Write, context: RunContext, *, log: RowJournal | None
 ) -> Counts:
     """Compute all probabilities and write them to ``path``, where that is given, and to ``also``."""
     names = [entry.name for entry in run.model.card.classes]
@@ -149,16 +149,16 @@ def _write_probability(
             for each in writes:
                 each(rows)
 
-        return run_stream(run.work, run.predict_stream, [probability_product(len(names), write)], context, log=log)
+        return run_inference(run.work, run.predict_stream, [probability_sink(len(names), write)], context, log=log)
 
 
 def _write_classes(
-    run: Prepared,
+    run: InferenceRun,
     request: ClassRequest,
     paths: tuple[Path | None, Path | None],
     context: RunContext,
     *,
-    log: RowLog | None,
+    log: RowJournal | None,
 ) -> Counts:
     card = run.model.card
     threshold = card.threshold if request.threshold is None else request.threshold
@@ -174,16 +174,16 @@ def _write_classes(
         write_confidence = writer(paths[1], make_probability_layout(["confidence"], run.tags), request.confidence)
         layers = [entry.name for entry in card.classes]
         write_all = writer(request.probability, make_probability_layout(layers, run.tags), request.probability)
-        products: list[Product] = []
+        products: list[OutputSink] = []
         if write_classes or write_confidence:
             ids = [entry.id for entry in card.classes]
-            products.append(class_product(ids, threshold, write_classes, write_confidence))
+            products.append(class_sink(ids, threshold, write_classes, write_confidence))
         if write_all:
-            products.append(probability_product(len(layers), write_all))
-        return run_stream(run.work, run.predict_stream, products, context, log=log)
+            products.append(probability_sink(len(layers), write_all))
+        return run_inference(run.work, run.predict_stream, products, context, log=log)
 
 
-def _rules(request: ClassRequest, run: Prepared) -> dict[str, str]:
+def _rules(request: ClassRequest, run: InferenceRun) -> dict[str, str]:
     """What of a request decides the rasters' values."""
     card = run.model.card
     rasters = ["classes"] if request.output or request.classes or request.confidence else []
@@ -203,7 +203,7 @@ def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, i
 
 def _vectorize(
     request: ClassRequest,
-    run: Prepared,
+    run: InferenceRun,
     paths: tuple[Path | None, Path | None],
     context: RunContext,
 ) -> Summary:
@@ -294,7 +294,7 @@ def _outputs(paths: Mapping[str, Path | None]) -> dict[str, str]:
     return {role: str(path) for role, path in paths.items() if path is not None}
 
 
-def _figures(run: Prepared, counts: Counts) -> Summary:
+def _figures(run: InferenceRun, counts: Counts) -> Summary:
     return {
         "model": run.model.card.name,
         "runtime": run.session.runtime,
@@ -326,7 +326,7 @@ def _counted(count: float | int | str | None, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
-def _how(run: Prepared, counts: Counts, seconds: float) -> str:
+def _how(run: InferenceRun, counts: Counts, seconds: float) -> str:
     done = counts.tiles - counts.empty
     return (
         f"{_counted(done, 'tile')} in {seconds:.1f} s on {run.session.device} with {run.session.runtime}. {run.reason}"

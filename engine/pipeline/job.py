@@ -9,7 +9,7 @@ from ..tiling.layout import TilePlan
 
 
 @dataclass(frozen=True)
-class Work:
+class InferenceJob:
     """What is to be computed.
 
     Attributes:

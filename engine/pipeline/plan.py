@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 
 from ...__about__ import __version__
 from ..context import RunContext
@@ -26,7 +26,7 @@ from ..raster.stretch import Stretch, estimate_stretch
 from ..raster.writer import BLOCK
 from ..runtimes.base import PredictStream, Probabilities, Session, map_batches
 from ..tiling.layout import TilePlan, make_plan
-from .job import Work
+from .job import InferenceJob
 from .request import ImageRequest, OpenSession
 from .tta import Predict, dihedral
 
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 #: A run of fewer tiles is over before an estimate would have been of use; trying costs one or two calls.
 _TILES_WORTH_TRYING = 40
-#: Where the system does not say how much memory the process has now.
-_PROCESS = 400 << 20
+#: Where Linux keeps the memory limit of the process's control group: version 2 and version 1.
+_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 #: Strips that exist at a time: one being read, one that waits, one being computed, one being written.
 _STRIPS = 4
 
 
-def estimate_memory(work: Work) -> int:
+def estimate_memory(work: InferenceJob) -> int:
     """Bytes that the process will take at most: what it has now, strips, blending, rows to be written, and tiles.
 
     The network's own working memory is known only where it has run already; about twelve full-size feature maps
@@ -53,10 +53,10 @@ def estimate_memory(work: Work) -> int:
     blending = work.classes * 4 * (plan.rows.ramp * width + 4 * tile * tile * work.batch)
     writing = (work.classes + 2) * width * (tile + 2 * BLOCK)
     network = work.batch * tile * tile * 4 * (work.bands + 12 * 8)
-    return resident_bytes() + _STRIPS * strip + blending + writing + network
+    return int(psutil.Process().memory_info().rss) + _STRIPS * strip + blending + writing + network
 
 
-def estimate_seconds(work: Work, predict_stream: PredictStream, tiles: int) -> float | None:
+def estimate_seconds(work: InferenceJob, predict_stream: PredictStream, tiles: int) -> float | None:
     """Seconds for ``tiles`` tiles by trying one batch; None where there are too few to be worth it."""
     if tiles < _TILES_WORTH_TRYING:
         return None
@@ -66,7 +66,7 @@ def estimate_seconds(work: Work, predict_stream: PredictStream, tiles: int) -> f
     return (time.perf_counter() - start) * tiles / work.batch
 
 
-def fit_memory(work: Work, limit: int | None) -> Work:
+def fit_memory(work: InferenceJob, limit: int | None) -> InferenceJob:
     """``work`` with so few tiles at once that a run keeps to a limit.
 
     Strips are as wide as the grid; so an image of very many columns, or one that only says that it has them, may need
@@ -79,9 +79,7 @@ def fit_memory(work: Work, limit: int | None) -> Work:
     Raises:
         ParameterError: it needs more even with one tile at a time.
     """
-    most = _machine_bytes() if limit is None else limit
-    if most is None:
-        return work
+    most = usable_memory() if limit is None else limit
     while work.batch > 1 and estimate_memory(work) > most:
         work = replace(work, batch=work.batch // 2)
     needed, columns = estimate_memory(work), work.plan.columns.length
@@ -99,21 +97,13 @@ def _said(number: int) -> str:
     return f"{number / 1e9:.0f} GB" if number >= 10e9 else f"{number / 1e6:.0f} MB"
 
 
-def _machine_bytes() -> int | None:
-    """All memory of the machine; None where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
-def resident_bytes() -> int:
-    """Memory that the process has now; a usual value where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return _PROCESS
-    return pages * 4096
+def usable_memory() -> int:
+    """Memory of the machine in bytes, or of the control group (container) that the process is limited to."""
+    limits = [int(psutil.virtual_memory().total)]
+    for path in _CGROUP_LIMITS:
+        with suppress(OSError, ValueError):  # no control group, or "max": no limit
+            limits.append(int(path.read_text(encoding="ascii")))
+    return min(limits)
 
 
 #: An image this many times coarser than the model's resolution is said to be so.
@@ -121,7 +111,7 @@ _COARSE = 2.0
 
 
 @dataclass(frozen=True)
-class Prepared:
+class InferenceRun:
     """A run that can start.
 
     Attributes:
@@ -136,7 +126,7 @@ class Prepared:
     model: Model
     session: Session
     reason: str
-    work: Work
+    work: InferenceJob
     predict_stream: PredictStream
     tags: dict[str, str]
 
@@ -147,7 +137,9 @@ class Prepared:
 
 
 @contextmanager
-def prepare(request: ImageRequest, task: Task, open_session: OpenSession, context: RunContext) -> Iterator[Prepared]:
+def open_run(
+    request: ImageRequest, task: Task, open_session: OpenSession, context: RunContext
+) -> Iterator[InferenceRun]:
     """Open image and model, lay the tiles, and tell the plan.
 
     Args:
@@ -170,9 +162,9 @@ def prepare(request: ImageRequest, task: Task, open_session: OpenSession, contex
         for remark in (*source.remarks, *_remarks(source, model, request)):
             context.report(Message(remark))
         session, reason = stack.enter_context(open_session(model, request.runtime, plan.tile))
-        work = Work(view, plan, card.bands, len(card.classes), max(1, session.batch))
+        work = InferenceJob(view, plan, card.bands, len(card.classes), max(1, session.batch))
         work = fit_memory(work, None if request.memory is None else request.memory * 1_000_000)
-        prepared = Prepared(
+        prepared = InferenceRun(
             model=model,
             session=session,
             reason=reason,
@@ -263,7 +255,7 @@ def _clip(probability: Probabilities) -> Probabilities:
     return np.clip(probability, 0.0, 1.0, out=probability)
 
 
-def _tags(model: Model, session: Session, work: Work, request: ImageRequest) -> dict[str, str]:
+def _tags(model: Model, session: Session, work: InferenceJob, request: ImageRequest) -> dict[str, str]:
     """What is written into every output about how it was made."""
     view, plan = work.view, work.plan
     return {
@@ -289,7 +281,7 @@ def _say_stretch(stretch: Stretch | None) -> str:
     return ",".join(f"{low:.6g}..{high:.6g}" for low, high in zip(stretch.low, stretch.high, strict=True))
 
 
-def _plan_event(prepared: Prepared) -> Plan:
+def _plan_event(prepared: InferenceRun) -> Plan:
     work, session = prepared.work, prepared.session
     area = work.view.area
     tiles = work.plan.count if area is None else area.count_tiles(work.plan)
@@ -322,7 +314,7 @@ def plan_run(request: ImageRequest, task: Task, open_session: OpenSession, conte
         UserError: image, model or parameters cannot be used, or do not fit.
     """
     start = time.perf_counter()
-    with prepare(request, task, open_session, context) as run:
+    with open_run(request, task, open_session, context) as run:
         grid, model = run.grid, run.model.card.name
     return Result(
         outputs={},

@@ -16,13 +16,13 @@ from .request import OpenSession, RuntimeOptions
 _POLL = 0.05
 
 
-class RoadLibraries:
+class Preloader:
     """The libraries for roads; they take a second on an idle machine, and several on a busy one."""
 
     def __init__(self) -> None:
         self._loaded = threading.Event()
 
-    def beside(self, open_session: OpenSession) -> OpenSession:
+    def start_with(self, open_session: OpenSession) -> OpenSession:
         """``open_session`` that begins to load when it is called, in a thread that nobody has to wait for."""
 
         def open_model(model: Model, options: RuntimeOptions, tile: int) -> AbstractContextManager[tuple[Session, str]]:

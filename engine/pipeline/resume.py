@@ -31,15 +31,15 @@ from ..protocol.messages import Message
 from ..raster.dataset import Source
 from ..raster.probability import UInt8Array
 from ..tiling.layout import TilePlan
-from .plan import Prepared
+from .plan import InferenceRun
 from .request import ImageRequest
-from .sinks import Product
+from .sinks import OutputSink
 
 #: Side files that viewers write at will; what of them counts (place, nodata, bands) is among the settings.
 _NOT_PIXELS = (".aux.xml",)
 
 
-def make_fingerprint(run: Prepared, request: ImageRequest, rasters: Mapping[str, str]) -> Fingerprint:
+def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[str, str]) -> Fingerprint:
     """The fingerprint of a run that is about to start.
 
     Args:
@@ -103,7 +103,7 @@ def _digest(text: str) -> str:
 TILES_WORTH_A_JOURNAL = 40
 
 
-class RowLog:
+class RowJournal:
     """Finished rows of tiles of one run: what an earlier sitting left, and what this one adds.
 
     Args:
@@ -122,7 +122,7 @@ class RowLog:
         count = len(self._journal.records) if self._writer is None else self._writer.count
         return count / self._journal.header.rows
 
-    def replay(self, plan: TilePlan, products: Sequence[Product], cancellation: Cancellation) -> tuple[int, int]:
+    def replay(self, plan: TilePlan, products: Sequence[OutputSink], cancellation: Cancellation) -> tuple[int, int]:
         """Write the rows that are there to ``products``, up to the first that is damaged.
 
         Returns:
@@ -159,7 +159,7 @@ class RowLog:
         if self._writer is not None:
             self._writer.close()
 
-    def _pieces(self, row: int, plan: TilePlan, products: Sequence[Product]) -> list[UInt8Array] | None:
+    def _pieces(self, row: int, plan: TilePlan, products: Sequence[OutputSink]) -> list[UInt8Array] | None:
         """The rows of each product of a finished row of tiles; None where they are damaged."""
         first, end = plan.rows.finalized_range(row)
         shapes = [(product.bands, end - first, plan.columns.length) for product in products]
@@ -172,14 +172,14 @@ class RowLog:
 
 
 @contextmanager
-def kept_for_resume(
-    run: Prepared,
+def open_journal(
+    run: InferenceRun,
     fingerprint: Fingerprint,
     output: Path,
     *,
     resume: bool,
     context: RunContext,
-) -> Iterator[RowLog | None]:
+) -> Iterator[RowJournal | None]:
     """Keep the finished rows of a long run until its outputs are there.
 
     The journal goes when the block ends well or is cancelled. It stays where the block fails, and where the run is
@@ -193,7 +193,7 @@ def kept_for_resume(
         context: receives progress and messages; checked for cancellation.
 
     Yields:
-        The log for ``run_stream``; None where the run is too short for one.
+        The log for ``run_inference``; None where the run is too short for one.
 
     Raises:
         ResumeError: the journal is of another image, model, parameters or version.
@@ -211,14 +211,14 @@ def kept_for_resume(
     if journal is None:
         yield None
         return
-    log = RowLog(output, journal)
+    log = RowJournal(output, journal)
     run.session.batch = log.batch  # runtimes that cut calls into batches of their own keep to the journal's, too
     with _removed_at_the_end(log, output, context):
         yield log
 
 
 @contextmanager
-def _removed_at_the_end(log: RowLog, output: Path, context: RunContext) -> Iterator[None]:
+def _removed_at_the_end(log: RowJournal, output: Path, context: RunContext) -> Iterator[None]:
     def remove() -> None:
         """Remove the journal."""
         log.close()

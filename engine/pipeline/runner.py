@@ -20,9 +20,9 @@ from ..raster.bands import Mask
 from ..raster.reader import Strip, read_strips
 from ..runtimes.base import PredictionStream, PredictStream, Tiles
 from ..tiling.layout import TilePlan
-from .job import Work
-from .resume import RowLog
-from .sinks import Product, RowAssembler
+from .job import InferenceJob
+from .resume import RowJournal
+from .sinks import OutputSink, RowAssembler
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Computed(Job):
 
 
 def compute_tiles(
-    work: Work, strips: Iterable[Strip], predict_stream: PredictStream, cancellation: Cancellation
+    work: InferenceJob, strips: Iterable[Strip], predict_stream: PredictStream, cancellation: Cancellation
 ) -> Generator[Computed, None, None]:
     """Compute the tiles of ``strips``, in their order.
 
@@ -108,7 +108,7 @@ def _is_empty(valid: Mask | None, plan: TilePlan, row: int, column: int) -> bool
     return not valid[y0 - top : y1 - top, x0:x1].any()
 
 
-def _check(probability: NDArray[np.float32], count: int, work: Work) -> None:
+def _check(probability: NDArray[np.float32], count: int, work: InferenceJob) -> None:
     """Raise ``InferenceError`` where a result is not of the right shape, or holds something that is no number."""
     expected = (count, work.classes, work.plan.tile, work.plan.tile)
     if probability.shape != expected:
@@ -120,7 +120,7 @@ def _check(probability: NDArray[np.float32], count: int, work: Work) -> None:
         )
 
 
-def _jobs(work: Work, strip: Strip) -> Iterator[Job]:
+def _jobs(work: InferenceJob, strip: Strip) -> Iterator[Job]:
     """The tiles of one strip in batches, from left to right."""
     plan = work.plan
     empty = [_is_empty(strip.valid, plan, strip.row, column) for column in range(plan.columns.count)]
@@ -142,7 +142,7 @@ def _batches(empty: Sequence[bool], size: int) -> Iterator[list[int]]:
         yield columns
 
 
-def _cut(work: Work, job: Job) -> Tiles | None:
+def _cut(work: InferenceJob, job: Job) -> Tiles | None:
     """The pixels of the tiles that are not empty, (N, bands, tile, tile); None where all are."""
     full = [column for column, nothing in zip(job.columns, job.empty, strict=True) if not nothing]
     if not full:
@@ -174,13 +174,13 @@ class Counts:
     inference: float
 
 
-def run_stream(
-    work: Work,
+def run_inference(
+    work: InferenceJob,
     predict_stream: PredictStream,
-    products: Sequence[Product],
+    products: Sequence[OutputSink],
     context: RunContext,
     *,
-    log: RowLog | None = None,
+    log: RowJournal | None = None,
 ) -> Counts:
     """Compute all tiles and write all products.
 
@@ -201,7 +201,7 @@ def run_stream(
         work = replace(work, batch=log.batch)
         first, empty = log.replay(plan, products, context.cancellation)
     assembler = RowAssembler(plan, work.classes, products, first, None if log is None else log.append)
-    meter = _Meter(plan.count, first * plan.columns.count, empty, context)
+    meter = ProgressTracker(plan.count, first * plan.columns.count, empty, context)
     with (
         ReadAhead(_strips(work, first)) as strips,
         WriteBehind(partial(_assemble, assembler), depth=4) as put,
@@ -217,7 +217,7 @@ def run_stream(
     return meter.counts()
 
 
-def _strips(work: Work, first: int) -> Iterator[Strip]:
+def _strips(work: InferenceJob, first: int) -> Iterator[Strip]:
     """The strips of the rows of tiles from ``first`` on, and of the one before, which adds to the first pixels."""
     if first < work.plan.rows.count:
         yield from read_strips(work.view, work.plan, max(0, first - 1))
@@ -229,7 +229,7 @@ def _assemble(assembler: RowAssembler, computed: Computed) -> None:
         assembler.add(computed.strip.row, column, None if nothing else next(results), computed.strip.valid)
 
 
-class _Meter:
+class ProgressTracker:
     """Counts tiles and seconds and reports them now and then.
 
     Args:

@@ -20,7 +20,7 @@ Finished = Callable[[int, Sequence[UInt8Array], int], None]
 
 
 @dataclass(frozen=True)
-class Product:
+class OutputSink:
     """One way to write what was computed.
 
     Attributes:
@@ -35,14 +35,14 @@ class Product:
     write: Write
 
 
-def probability_product(classes: int, write: Write) -> Product:
+def probability_sink(classes: int, write: Write) -> OutputSink:
     """All probabilities, one band for each class."""
-    return Product(classes, quantize, write)
+    return OutputSink(classes, quantize, write)
 
 
-def class_product(
+def class_sink(
     ids: Sequence[int], threshold: float, write_classes: Write | None, write_confidence: Write | None
-) -> Product:
+) -> OutputSink:
     """The most probable class and its probability, in two rasters.
 
     Args:
@@ -65,7 +65,7 @@ def class_product(
         if write_confidence is not None:
             write_confidence(rows[1:])
 
-    return Product(1 if write_confidence is None else 2, encode, write)
+    return OutputSink(1 if write_confidence is None else 2, encode, write)
 
 
 class RowAssembler:
@@ -84,7 +84,7 @@ class RowAssembler:
         self,
         plan: TilePlan,
         classes: int,
-        products: Sequence[Product],
+        products: Sequence[OutputSink],
         first: int = 0,
         finished: Finished | None = None,
     ) -> None:

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..concurrency import beside
+from ..concurrency import run_in_background
 from ..context import Cancellation, Reporter, RunContext
 from ..fs.spool import RowSpool, UInt8Array
 from ..protocol.messages import Event, Progress
 from ..raster.probability import PROBABILITY_SCALE
 from ..raster.writer import read_back_georeferencing
 from ..vector.roads.options import RoadOptions
-from .plan import Prepared
-from .preload import RoadLibraries
+from .plan import InferenceRun
+from .preload import Preloader
 from .request import RoadRequest
 
 if TYPE_CHECKING:
     from ..vector.roads.extract import RoadSummary
 
 
-class HeldReporter:
+class DeferredReporter:
     """Passes events on once it may: until then progress is dropped and everything else is kept back.
 
     Args:
@@ -57,7 +57,7 @@ class HeldReporter:
             self._kept = None
 
 
-class LiveRoads:
+class StreamingRoads:
     """Roads that are being made of a store's rows.
 
     Args:
@@ -66,7 +66,7 @@ class LiveRoads:
         held: what ``work`` reports to.
     """
 
-    def __init__(self, store: RowSpool, work: Future[RoadSummary], held: HeldReporter) -> None:
+    def __init__(self, store: RowSpool, work: Future[RoadSummary], held: DeferredReporter) -> None:
         self._store, self._work, self._held = store, work, held
 
     def write(self, rows: UInt8Array) -> None:
@@ -90,14 +90,14 @@ class LiveRoads:
 
 @contextmanager
 def live_roads(
-    run: Prepared,
+    run: InferenceRun,
     request: RoadRequest,
     options: RoadOptions,
     *,
-    libraries: RoadLibraries,
+    libraries: Preloader,
     store: RowSpool,
     context: RunContext,
-) -> Iterator[LiveRoads]:
+) -> Iterator[StreamingRoads]:
     """Make roads of a store's rows, in threads beside the block; leaving it ends them, whether they are done or not.
 
     Args:
@@ -108,7 +108,7 @@ def live_roads(
         store: where the rows will be.
         context: receives progress and messages; checked for cancellation.
     """
-    held = HeldReporter(context.reporter)
+    held = DeferredReporter(context.reporter)
     place = read_back_georeferencing(run.grid)
     metadata = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
 
@@ -128,8 +128,8 @@ def live_roads(
             context=replace(context, reporter=held, cancellation=stop),
         )
 
-    with beside(make, context.cancellation) as work:
+    with run_in_background(make, context.cancellation) as work:
         try:
-            yield LiveRoads(store, work, held)
+            yield StreamingRoads(store, work, held)
         finally:
             store.abort()

@@ -22,6 +22,7 @@ _ENGINE = (
     "openvino>=2024.4",
     "click>=8.1",
     "rich>=13",
+    "psutil>=5.9",
 )
 #: What cutting training chips needs besides, of the extra ``training``.
 _CHIPS = ("pyyaml>=6", "pillow>=10")

@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ...concurrency import ReadAhead, SharedProgress, beside
+from ...concurrency import ReadAhead, SharedProgress, run_in_background
 from ...context import Cancellation, RunContext
 from ...protocol.messages import Message, Progress
 from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster, open_probability_raster
@@ -193,7 +193,7 @@ def _areas(run: _Run, open_source: OpenProbability, output: Path) -> Iterator[Ca
     elif run.source.shape[0] * run.source.shape[1] > _MOST_BESIDE:
         yield lambda: surface(run.context.cancellation)
     else:
-        with beside(lambda cancellation: list(surface(cancellation)), run.context.cancellation) as parts:
+        with run_in_background(lambda cancellation: list(surface(cancellation)), run.context.cancellation) as parts:
             yield parts.result
 
 

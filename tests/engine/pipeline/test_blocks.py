@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from terraspore.engine.context import RunContext
 from terraspore.engine.pipeline.blocks import compute_image_block
-from terraspore.engine.pipeline.job import Work
-from terraspore.engine.pipeline.runner import run_stream
-from terraspore.engine.pipeline.sinks import probability_product
+from terraspore.engine.pipeline.job import InferenceJob
+from terraspore.engine.pipeline.runner import run_inference
+from terraspore.engine.pipeline.sinks import probability_sink
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.probability import quantize
@@ -26,8 +26,8 @@ def predict(tiles):
 
 def streamed(work):
     rows = []
-    product = probability_product(work.classes, lambda piece: rows.append(piece.copy()))
-    run_stream(work, map_batches(predict), [product], RunContext())
+    product = probability_sink(work.classes, lambda piece: rows.append(piece.copy()))
+    run_inference(work, map_batches(predict), [product], RunContext())
     return np.concatenate(rows, axis=1)
 
 
@@ -39,7 +39,7 @@ def test_blocks_of_any_size_merge_to_the_streamed_raster(make_raster, rows, colu
     with open_source(make_raster(pixels, nodata=255)) as source:
         grid = source.make_grid(None)
         view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
-        work = Work(view, make_plan(grid.width, grid.height, 32, 8), bands=3, classes=2, batch=2)
+        work = InferenceJob(view, make_plan(grid.width, grid.height, 32, 8), bands=3, classes=2, batch=2)
         expected = streamed(work)
         results = [compute_image_block(work, block, predict) for block in split_plan(work.plan, rows, columns)]
     whole = merge_blocks(work.plan, [(result.block, result.total) for result in reversed(results)], 2)

@@ -10,7 +10,7 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, VectorError
 from terraspore.engine.pipeline.extract import extract_roads
 from terraspore.engine.pipeline.request import ImageRequest, RoadRequest, RuntimeOptions
-from terraspore.engine.pipeline.streaming_vectorizer import HeldReporter
+from terraspore.engine.pipeline.streaming_vectorizer import DeferredReporter
 from terraspore.engine.protocol.messages import Message, Progress
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.options import RoadOptions
@@ -75,7 +75,7 @@ def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, op
 
 def test_held_events_come_in_order_and_progress_is_dropped():
     heard = RecordingReporter()
-    held = HeldReporter(heard)
+    held = DeferredReporter(heard)
     held.emit(Message("first"))
     held.emit(Progress("vectorize", 1, 2))
     assert heard.events == []

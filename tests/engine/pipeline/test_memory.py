@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.engine.pipeline.job import Work
+from terraspore.engine.pipeline.job import InferenceJob
 from terraspore.engine.pipeline.plan import estimate_memory, fit_memory
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
@@ -22,7 +22,7 @@ def work(make_raster):
     with open_source(make_raster(np.zeros((3, 600, 600), np.uint8))) as source:
         grid = source.make_grid(None)
         view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
-        yield Work(view, make_plan(600, 600, 512, 64, 32), 3, 1, 16)
+        yield InferenceJob(view, make_plan(600, 600, 512, 64, 32), 3, 1, 16)
 
 
 def test_no_more_tiles_at_once_than_the_limit_allows(work):

@@ -12,10 +12,10 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, InferenceError
 from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWriter, create_journal, read_journal
 from terraspore.engine.fs.regular_file import FileIdentity
-from terraspore.engine.pipeline.job import Work
-from terraspore.engine.pipeline.resume import RowLog
-from terraspore.engine.pipeline.runner import run_stream
-from terraspore.engine.pipeline.sinks import class_product, probability_product
+from terraspore.engine.pipeline.job import InferenceJob
+from terraspore.engine.pipeline.resume import RowJournal
+from terraspore.engine.pipeline.runner import run_inference
+from terraspore.engine.pipeline.sinks import class_sink, probability_sink
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
@@ -29,7 +29,7 @@ def work_on(path, resolution, *, tile=32, overlap=12, batch=3):
     with open_source(path) as source:
         grid = source.make_grid(resolution)
         view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
-        yield Work(view, make_plan(grid.width, grid.height, tile, overlap), 3, 2, batch)
+        yield InferenceJob(view, make_plan(grid.width, grid.height, tile, overlap), 3, 2, batch)
 
 
 def picture(rows, columns):
@@ -63,12 +63,10 @@ def run(work, predict, log=None, reporter=None):
     """What three rasters get, and the counts."""
     probability, classes, confidence = [], [], []
     products = [
-        class_product(
-            [3, 7], 0.5, lambda rows: classes.append(rows.copy()), lambda rows: confidence.append(rows.copy())
-        ),
-        probability_product(2, lambda rows: probability.append(rows.copy())),
+        class_sink([3, 7], 0.5, lambda rows: classes.append(rows.copy()), lambda rows: confidence.append(rows.copy())),
+        probability_sink(2, lambda rows: probability.append(rows.copy())),
     ]
-    counts = run_stream(work, map_batches(predict), products, RunContext(reporter or RecordingReporter()), log=log)
+    counts = run_inference(work, map_batches(predict), products, RunContext(reporter or RecordingReporter()), log=log)
     return [np.concatenate(part, axis=1) for part in (probability, classes, confidence)], counts
 
 
@@ -80,7 +78,7 @@ def begin(output, work, path):
 def broken_off(output, path, resolution, calls):
     """Run until the network fails; every finished row counts."""
     with work_on(path, resolution) as work:
-        log = RowLog(output, begin(output, work, path))
+        log = RowJournal(output, begin(output, work, path))
         with pytest.raises(InferenceError, match="broken off"):
             run(work, Broken(calls), log)
         log.commit()
@@ -104,7 +102,7 @@ def test_broken_off_anywhere_the_result_is_the_same(make_raster, tmp_path, resol
         finished = len(journal.records)
         # Another batch would be taken by a session of its own accord.
         with work_on(path, resolution, batch=5) as work:
-            log, reporter = RowLog(output, journal), RecordingReporter()
+            log, reporter = RowJournal(output, journal), RecordingReporter()
             try:
                 result, resumed = run(work, predict, log, reporter)
             except InferenceError:
@@ -127,10 +125,10 @@ def test_a_finished_stream_is_written_from_the_journal_alone(make_raster, tmp_pa
     path = make_raster(picture(170, 120), nodata=0)
     output = tmp_path / "p.tif"
     with work_on(path, None) as work:
-        log = RowLog(output, begin(output, work, path))
+        log = RowJournal(output, begin(output, work, path))
         expected, _ = run(work, network, log)
         log.close()
-        again, _ = run(work, Broken(0), RowLog(output, read_journal(output)))
+        again, _ = run(work, Broken(0), RowJournal(output, read_journal(output)))
     for mine, theirs in zip(again, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -141,12 +139,12 @@ def test_a_replay_can_be_cancelled(make_raster, tmp_path):
     cancellation = Cancellation()
     with work_on(path, None) as work:
         JournalWriter(begin(output, work, path), 0).close()
-        log = RowLog(output, begin(output, work, path))
+        log = RowJournal(output, begin(output, work, path))
         run(work, network, log)
         log.close()
         cancellation.cancel()
         with pytest.raises(Cancelled):
-            RowLog(output, read_journal(output)).replay(work.plan, [], cancellation)
+            RowJournal(output, read_journal(output)).replay(work.plan, [], cancellation)
 
 
 @pytest.mark.parametrize("resolution", [None, 1.7, 0.6])

@@ -13,10 +13,10 @@ import pytest
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, InferenceError, OutputError, SourceError
 from terraspore.engine.pipeline import plan as estimate
-from terraspore.engine.pipeline.job import Work
+from terraspore.engine.pipeline.job import InferenceJob
 from terraspore.engine.pipeline.plan import estimate_memory, estimate_seconds
-from terraspore.engine.pipeline.runner import run_stream
-from terraspore.engine.pipeline.sinks import class_product, probability_product
+from terraspore.engine.pipeline.runner import run_inference
+from terraspore.engine.pipeline.sinks import class_sink, probability_sink
 from terraspore.engine.pipeline.tta import dihedral
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
@@ -31,7 +31,7 @@ def work_on(path, *, tile=32, overlap=8, bands=3, classes=1, batch=1):
     with open_source(path) as source:
         grid = source.make_grid(None)
         view = ImageView(source, grid, choose_bands(source, None, bands), None, "uint8")
-        yield Work(view, make_plan(grid.width, grid.height, tile, overlap), bands, classes, batch)
+        yield InferenceJob(view, make_plan(grid.width, grid.height, tile, overlap), bands, classes, batch)
 
 
 def first_band(tiles):
@@ -41,8 +41,8 @@ def first_band(tiles):
 def run(work, predict=first_band, cancellation=None, reporter=None, write=None):
     """The probability raster, and the counts."""
     rows = []
-    products = [probability_product(work.classes, write or (lambda piece: rows.append(piece.copy())))]
-    counts = run_stream(
+    products = [probability_sink(work.classes, write or (lambda piece: rows.append(piece.copy())))]
+    counts = run_inference(
         work,
         map_batches(predict),
         products,
@@ -140,8 +140,8 @@ def test_classes_are_chosen_after_blending(make_raster):
         return np.concatenate([share * 0.5, (1 - share) * 0.5, np.full_like(share, 0.2)], axis=1)
 
     with work_on(make_raster(pixels), classes=3) as work:
-        product = class_product([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
-        run_stream(work, map_batches(predict), [product], RunContext())
+        product = class_sink([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
+        run_inference(work, map_batches(predict), [product], RunContext())
     share = pixels[0] / 250
     expected = np.array([3, 5, 8])[np.argmax([share / 2, (1 - share) / 2, np.full_like(share, 0.2)], axis=0)]
     result = np.concatenate(rows, axis=1)[0]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
-from terraspore.engine.concurrency import SharedProgress, beside
+from terraspore.engine.concurrency import SharedProgress, run_in_background
 from terraspore.engine.context import Cancellation, RecordingReporter
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.vector.roads.kernels.graph_index import order_points
@@ -147,13 +147,13 @@ def test_work_beside_ends_with_the_block_and_with_the_run() -> None:
             waiting.wait(0.001)
 
     waiting, run = threading.Event(), Cancellation()
-    with pytest.raises(ZeroDivisionError), beside(forever, run) as future:
+    with pytest.raises(ZeroDivisionError), run_in_background(forever, run) as future:
         raise ZeroDivisionError
     assert future.exception(timeout=0) is not None
-    with beside(forever, run) as future:
+    with run_in_background(forever, run) as future:
         run.cancel()
         assert future.exception(timeout=100) is not None
-    with beside(lambda _: 7, Cancellation()) as future:
+    with run_in_background(lambda _: 7, Cancellation()) as future:
         assert future.result() == 7
 
 
