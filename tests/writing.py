@@ -21,10 +21,12 @@ def write_raster(path, pixels, **profile):
     Args:
         path: the file, which is given back.
         pixels: the values.
-        profile: rasterio's own keys, and mask, colormap, colorinterp, rpcs and overviews.
+        profile: rasterio's own keys, and mask, colormap, colorinterp, rpcs, overviews and scales.
     """
     pixels = np.asarray(pixels)
-    after = {name: profile.pop(name, None) for name in ("mask", "colormap", "colorinterp", "rpcs", "overviews")}
+    after = {
+        name: profile.pop(name, None) for name in ("mask", "colormap", "colorinterp", "rpcs", "overviews", "scales")
+    }
     settings = {
         "driver": "GTiff",
         "count": pixels.shape[0],
@@ -39,6 +41,8 @@ def write_raster(path, pixels, **profile):
         with rasterio.open(path, "w", **{**settings, **profile}) as dataset:
             if after["colorinterp"]:
                 dataset.colorinterp = after["colorinterp"]
+            if after["scales"]:
+                dataset.scales = after["scales"]
             if after["rpcs"]:
                 dataset.rpcs = after["rpcs"]
             dataset.write(pixels, window=Window(0, 0, pixels.shape[2], pixels.shape[1]))

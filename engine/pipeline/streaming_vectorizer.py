@@ -115,7 +115,7 @@ def live_roads(
     def make(stop: Cancellation) -> RoadSummary:
         libraries.wait(stop)
         from ..raster.probability import StreamingProbabilityRaster
-        from ..vector.io.writer import check_vector_output
+        from ..vector.io.formats import check_vector_output
         from ..vector.roads.extract import vectorize_probability
 
         check_vector_output(request.output)

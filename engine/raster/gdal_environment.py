@@ -43,6 +43,7 @@ def configure_environment(environment: MutableMapping[str, str] | None = None) -
     for name in [name for name in variables if name.upper().startswith(_FOREIGN_PREFIXES)]:
         del variables[name]
     variables.update(SAFE_SETTINGS)
+    variables["OGR_SQLITE_SYNCHRONOUS"] = "OFF"  # a GeoPackage is flushed once, before it gets its final name
     for name in [name for name in variables if name.lower() in (*_PROXIES, "no_proxy")]:
         del variables[name]
     variables.update({spelling: _NO_PROXY for name in _PROXIES for spelling in (name, name.upper())})

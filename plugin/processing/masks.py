@@ -11,14 +11,14 @@ from osgeo import gdal
 from ..engine.errors import EngineCancelledError, EngineError
 
 #: The engine writes round(probability x 250), and 255 where there is nothing.
-LEVELS = 250
+PROBABILITY_SCALE = 250
 NODATA = 255
 _OPTIONS = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER"]
 
 
 def lookup_table(threshold: float) -> bytes:
     """For each byte of a probability raster the byte of its mask: 0, 1, or 255 where there is nothing."""
-    level = max(1, math.ceil(threshold * LEVELS - 1e-9))
+    level = max(1, math.ceil(threshold * PROBABILITY_SCALE - 1e-9))
     return bytes(NODATA if value == NODATA else int(value >= level) for value in range(256))
 
 

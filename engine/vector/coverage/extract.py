@@ -19,8 +19,9 @@ from ...errors import ParameterError, SourceError
 from ...protocol.messages import Message, Progress
 from ...raster.probability import PROBABILITY_SCALE, MaskedBand, ProbabilityRaster, open_probability_raster, open_raster
 from ..geodesy import Ground
+from ..io.formats import check_vector_output
 from ..io.styles import Color, make_class_style
-from ..io.writer import VectorWriter, check_vector_output, open_vector_writer
+from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import say_if_slow
 from .build import CoveragePart, build_coverage, in_batches
 from .options import CODES, CoverageOptions

@@ -1,17 +1,16 @@
-"""Vector layers to files: GeoPackage first, and FlatGeobuf, GeoJSON, Shapefile and GeoParquet for exchange.
+"""Write vector layers to a file: all layers into one GeoPackage, or one file per layer for the other formats.
 
-Features come in batches of Shapely geometries and columns. A GeoPackage holds all layers in one file; the other
-formats hold one layer each, so the first layer gets the name that was asked for and the others get theirs added.
-Everything is written under temporary names and renamed when it is complete (``atomic``).
+Features come in batches of Shapely geometries and columns. Files are written under temporary names and renamed when
+all of them are complete (``fs.atomic``).
 """
 
 from __future__ import annotations
 
-import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,165 +23,165 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from ...errors import OutputError, ParameterError
-from ...fs.atomic import atomic_output, check_output_path, is_disk_full, make_disk_full_error, measure_with_sidecars
-from ...fs.paths import hidden_stem
+from ...fs.atomic import atomic_output, is_disk_full, make_disk_full_error, measure_with_sidecars
 from ...fs.pyogrio_path import pyogrio_path
+from .formats import VectorFormat, check_file_sizes, choose_format
 from .geopackage import GEOMETRY_COLUMN, add_styles, verify_geopackage
 
+Geometries = NDArray[np.object_]
 Columns = Mapping[str, NDArray[Any]]
 
-#: GDAL driver by file suffix.
-DRIVERS = {
-    ".gpkg": "GPKG",
-    ".fgb": "FlatGeobuf",
-    ".geojson": "GeoJSON",
-    ".json": "GeoJSON",
-    ".shp": "ESRI Shapefile",
-    ".parquet": "Parquet",
-}
-#: The older version of the format opens without a warning in QGIS 3.22 with GDAL 3.6, too.
-_DATASET_OPTIONS = {"GPKG": {"VERSION": "1.2"}}
-#: Formats that keep entries of metadata with a layer.
-_WITH_METADATA = ("GPKG", "FlatGeobuf")
-#: SQLite would wait for the disk at every step. Nobody sees the file before it is complete, and it is flushed then.
-_SETTINGS = {"OGR_SQLITE_SYNCHRONOUS": "OFF"}
-#: The largest .shp or .dbf file, bytes.
-_SHAPEFILE_LIMIT = 2**31 - 1
 
+@dataclass(frozen=True)
+class VectorOutput:
+    """What is to be written; attributes as the arguments of ``open_vector_writer``."""
 
-def choose_driver(path: Path) -> str:
-    """The GDAL driver for the suffix of ``path``.
-
-    Raises:
-        ParameterError: the suffix is of no format, or GDAL here cannot write it.
-    """
-    driver = DRIVERS.get(path.suffix.lower())
-    if driver is None:
-        raise ParameterError(
-            f"{path.name} has no suffix of a vector format.", f"Use one of {', '.join(sorted(DRIVERS))}."
-        )
-    if "w" not in pyogrio.list_drivers().get(driver, ""):
-        raise ParameterError(
-            f"GDAL on this machine cannot write {driver}, so {path.name} cannot be written.", "Use .gpkg instead."
-        )
-    return driver
-
-
-def check_vector_output(path: Path) -> None:
-    """Raise, before any work, where vectors could not be written to ``path`` at the end.
-
-    Raises:
-        ParameterError: the suffix is of no format, or GDAL here cannot write it.
-        OutputError: the place cannot be written to.
-        VectorError: the folder has a name that cannot be written to.
-    """
-    choose_driver(path)
-    pyogrio_path(path.with_name(hidden_stem(path)))
-    check_output_path(path)
-
-
-@dataclass
-class VectorWriter:
-    """Takes batches of features and writes them layer by layer.
-
-    Attributes:
-        main: the path of the first layer (of all layers, in a GeoPackage).
-        counts: features written so far, by layer.
-    """
-
-    main: Path
-    driver: str
+    path: Path
+    file_format: VectorFormat
     source_crs: CRS | None
     crs: CRS | None
-    metadata: Mapping[str, str]
-    stack: ExitStack
-    counts: dict[str, int] = field(default_factory=dict)
-    paths: dict[str, Path] = field(default_factory=dict)
-    _temporary: dict[str, Path] = field(default_factory=dict)
-    _kept: dict[str, list[tuple[NDArray[np.object_], Columns]]] = field(default_factory=dict)
+    metadata: dict[str, str]
+    styles: Mapping[str, str]
 
-    def write(self, layer: str, kind: str, geometry: NDArray[np.object_], columns: Columns) -> None:
-        """Add features to a layer.
+
+class VectorWriter(ABC):
+    """Write batches of features, layer by layer. Created by ``open_vector_writer``.
+
+    Args:
+        output: what is to be written.
+        stack: publishes the temporary files when it closes.
+
+    Attributes:
+        paths: final path of each layer written so far.
+        counts: number of features of each layer written so far.
+    """
+
+    def __init__(self, output: VectorOutput, stack: ExitStack) -> None:
+        self.paths: dict[str, Path] = {}
+        self.counts: dict[str, int] = {}
+        self._output, self._stack = output, stack
+        crs, source_crs = output.crs, output.source_crs
+        self._wkt = crs.to_wkt() if crs is not None else None
+        reproject = crs is not None and source_crs is not None and crs != source_crs
+        self._transformer = Transformer.from_crs(source_crs, crs, always_xy=True) if reproject else None
+
+    def write(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        """Add features to a layer; the first call for a layer creates it, also with no features.
 
         Args:
-            layer: its name; the first call creates it, also with no features.
+            layer: name of the layer.
             kind: "Point", "LineString", "Polygon" or "MultiPolygon".
-            geometry: Shapely geometries in the CRS of the source.
-            columns: attributes by name; bool, integers, floats or str (object).
+            geometry: Shapely geometries in the source CRS.
+            columns: attributes by name: bool, integers, floats or str (object).
+
+        Raises:
+            OutputError: the features cannot be written.
         """
-        geometry = self._project(geometry)
+        if self._transformer is not None:
+            geometry = np.asarray(shapely.transform(geometry, self._reproject), np.object_)
         self.counts[layer] = self.counts.get(layer, 0) + len(geometry)
-        if self.driver == "GPKG":
-            self._append(layer, kind, geometry, columns)
-            return
-        self._kept.setdefault(layer, []).append((geometry, columns))
-        if len(self._kept[layer]) == 1:
-            self.paths[layer] = self._path_of(layer)
-        self._kinds[layer] = kind
+        self._add(layer, kind, geometry, columns)
 
+    @abstractmethod
     def finish(self) -> None:
-        """Write the layers of formats that take a layer only as a whole."""
-        for layer, batches in self._kept.items():
-            geometry = np.concatenate([batch[0] for batch in batches])
-            columns = {name: np.concatenate([batch[1][name] for batch in batches]) for name in batches[0][1]}
-            temporary = self.stack.enter_context(atomic_output(self.paths[layer]))
-            self._store(temporary, layer, self._kinds[layer], geometry, columns, append=False)
-            if self.driver == "ESRI Shapefile":
-                _check_shapefile(temporary)
+        """Complete the temporary files."""
 
-    _kinds: dict[str, str] = field(default_factory=dict)
+    @abstractmethod
+    def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        """Write or collect features in the output's CRS."""
 
-    def _path_of(self, layer: str) -> Path:
-        first = not self.paths
-        return self.main if first else self.main.with_name(f"{self.main.stem}_{layer}{self.main.suffix}")
+    def _reproject(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        assert self._transformer is not None
+        return np.column_stack(self._transformer.transform(points[:, 0], points[:, 1]))
 
-    def _append(self, layer: str, kind: str, geometry: NDArray[np.object_], columns: Columns) -> None:
-        if not self._temporary:
-            verify = partial(verify_geopackage, final=self.main, counts=self.counts)
-            self._temporary[""] = self.stack.enter_context(atomic_output(self.main, verify))
-        known = layer in self.paths
-        self.paths[layer] = self.main
-        self._store(self._temporary[""], layer, kind, geometry, columns, append=known)
-
-    def _project(self, geometry: NDArray[np.object_]) -> NDArray[np.object_]:
-        if self.crs is None or self.source_crs is None or self.crs == self.source_crs:
-            return geometry
-        transformer = Transformer.from_crs(self.source_crs, self.crs, always_xy=True)
-
-        def project(points: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.column_stack(transformer.transform(points[:, 0], points[:, 1]))
-
-        return np.asarray(shapely.transform(geometry, project), np.object_)
-
-    def _store(
-        self, path: Path, layer: str, kind: str, geometry: NDArray[np.object_], columns: Columns, *, append: bool
-    ) -> None:
-        crs = self.crs or self.source_crs
-        options = {"geometry_name": GEOMETRY_COLUMN} if self.driver == "GPKG" else {}
-        metadata = None if append else dict(self.metadata)
+    def _store(self, path: Path, name: str, kind: str, geometry: Geometries, columns: Columns, **options: Any) -> None:
+        """Write features to ``path`` with pyogrio's ``options``."""
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a raster without a CRS has been reported before
+                warnings.simplefilter("ignore", UserWarning)  # a missing CRS is reported when the raster is opened
                 pyogrio.raw.write(
                     pyogrio_path(path),
                     geometry=np.asarray(shapely.to_wkb(geometry), np.object_),
-                    field_data=[_plain(values) for values in columns.values()],
+                    field_data=[_widen_dtype(values) for values in columns.values()],
                     fields=np.array(list(columns)),
-                    layer=layer if self.driver == "GPKG" else None,
-                    driver=self.driver,
+                    driver=self._output.file_format.driver,
                     geometry_type=kind,
-                    crs=crs.to_wkt() if crs is not None else None,
-                    append=append,
-                    dataset_metadata=metadata if self.driver == "GPKG" and len(self.paths) == 1 else None,
-                    layer_metadata=metadata if self.driver in _WITH_METADATA else None,
-                    layer_options=_described(metadata) if self.driver == "GeoJSON" and metadata else None,
-                    dataset_options=_DATASET_OPTIONS.get(self.driver) if not append else None,
+                    crs=self._wkt,
                     **options,
                 )
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
-            if is_disk_full(self.main.parent) or "No space" in str(error) or "disk is full" in str(error):
-                raise make_disk_full_error(self.main, measure_with_sidecars(path)) from error
-            raise OutputError(f"The layer {layer} of {self.main} cannot be written: {error}") from error
+            target = self._output.path
+            if is_disk_full(target.parent) or "No space" in str(error) or "disk is full" in str(error):
+                raise make_disk_full_error(target, measure_with_sidecars(path)) from error
+            raise OutputError(f"The layer {name} of {target} cannot be written: {error}") from error
+
+
+class GeoPackageWriter(VectorWriter):
+    """Append each batch to one GeoPackage. Arguments as ``VectorWriter``."""
+
+    def __init__(self, output: VectorOutput, stack: ExitStack) -> None:
+        super().__init__(output, stack)
+        self._temporary: Path | None = None
+
+    def finish(self) -> None:
+        """Add the styles of the layers that were written."""
+        if self._temporary is not None:
+            used = {layer: qml for layer, qml in self._output.styles.items() if layer in self.counts}
+            add_styles(self._temporary, self._output.path, used)
+
+    def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        output, is_first, append = self._output, self._temporary is None, layer in self.paths
+        if self._temporary is None:
+            verify = partial(verify_geopackage, final=output.path, counts=self.counts)
+            self._temporary = self._stack.enter_context(atomic_output(output.path, verify))
+        self.paths[layer] = output.path
+        self._store(
+            self._temporary,
+            layer,
+            kind,
+            geometry,
+            columns,
+            layer=layer,
+            append=append,
+            geometry_name=GEOMETRY_COLUMN,
+            dataset_metadata=output.metadata if is_first else None,
+            layer_metadata=None if append else output.metadata,
+            dataset_options=None if append else dict(output.file_format.dataset_options),
+        )
+
+
+class LayerFileWriter(VectorWriter):
+    """Collect each layer in memory and write it to a file of its own. Arguments as ``VectorWriter``.
+
+    The first layer gets the path of the output; the others get their name appended to its stem.
+    """
+
+    def __init__(self, output: VectorOutput, stack: ExitStack) -> None:
+        super().__init__(output, stack)
+        self._batches: dict[str, list[tuple[Geometries, Columns]]] = {}
+        self._kinds: dict[str, str] = {}
+
+    def finish(self) -> None:
+        """Write the collected layers."""
+        file_format, metadata = self._output.file_format, self._output.metadata
+        options: dict[str, Any] = {}
+        if file_format.has_metadata:
+            options["layer_metadata"] = metadata
+        if file_format.has_description and metadata:
+            options["layer_options"] = {"DESCRIPTION": "\n".join(f"{key}={value}" for key, value in metadata.items())}
+        for layer, batches in self._batches.items():
+            geometry = np.concatenate([batch[0] for batch in batches])
+            columns = {name: np.concatenate([batch[1][name] for batch in batches]) for name in batches[0][1]}
+            temporary = self._stack.enter_context(atomic_output(self.paths[layer]))
+            self._store(temporary, layer, self._kinds[layer], geometry, columns, **options)
+            check_file_sizes(temporary, file_format)
+
+    def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        if layer not in self.paths:
+            target = self._output.path
+            self.paths[layer] = target.with_name(f"{target.stem}_{layer}{target.suffix}") if self.paths else target
+        self._kinds[layer] = kind
+        self._batches.setdefault(layer, []).append((geometry, columns))
 
 
 @contextmanager
@@ -194,49 +193,39 @@ def open_vector_writer(
     metadata: Mapping[str, str] | None = None,
     styles: Mapping[str, str] | None = None,
 ) -> Iterator[VectorWriter]:
-    """Open a vector file for writing; it appears under its name when the block has ended well, and only then.
+    """Open a vector file for writing; it gets its final name only if the block ends without an exception.
 
     Args:
-        final: the file; its suffix says the format.
-        source_crs: CRS of the geometries that will come, or None.
-        crs: CRS of the file; that of the geometries where None.
-        metadata: what made the layers: model, hash, parameters. Stored with the layers of a GeoPackage or FlatGeobuf,
-            and as the description of a GeoJSON; other formats have no place for it.
-        styles: QML documents by layer, stored in a GeoPackage.
+        final: path of the file; its suffix selects the format.
+        source_crs: CRS of the geometries, or None.
+        crs: CRS of the file; None for that of the geometries.
+        metadata: provenance (model, hash, parameters). Stored with the layers of a GeoPackage or FlatGeobuf and as the
+            description of a GeoJSON; other formats cannot store it.
+        styles: QML documents by layer, stored in a GeoPackage only.
+
+    Yields:
+        The writer.
 
     Raises:
-        ParameterError: the format is not known or cannot be written here.
+        ParameterError: the format is unknown or cannot be written on this machine.
         OutputError: the file cannot be written.
     """
     source = None if not source_crs else CRS.from_user_input(source_crs)
     target = source if crs is None else CRS.from_user_input(crs)
     if target is not None and source is None:
         raise ParameterError("The raster has no CRS, so its vectors cannot be transformed to another.")
-    pyogrio.set_gdal_config_options(_SETTINGS)
+    output = VectorOutput(final, choose_format(final), source, target, dict(metadata or {}), styles or {})
+    writer_class = GeoPackageWriter if output.file_format.is_multi_layer else LayerFileWriter
     with ExitStack() as stack:
-        writer = VectorWriter(final, choose_driver(final), source, target, dict(metadata or {}), stack)
+        writer = writer_class(output, stack)
         yield writer
         writer.finish()
-        if writer.driver == "GPKG" and writer.counts:
-            used = {layer: qml for layer, qml in (styles or {}).items() if layer in writer.counts}
-            add_styles(writer._temporary[""], final, used)
 
 
-def _described(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The option with which GeoJSON takes its one text about a layer: a line for each entry."""
-    return {"DESCRIPTION": "\n".join(f"{name}={value}" for name, value in metadata.items())}
-
-
-def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """Columns in types that every format has."""
+def _widen_dtype(values: NDArray[Any]) -> NDArray[Any]:
+    """Convert a column to a dtype that every format can store."""
     if values.dtype.kind in "US":
         return values.astype(object)
     if values.dtype.kind == "u":
         return values.astype(np.int64 if values.dtype.itemsize > 2 else np.int32)
     return values
-
-
-def _check_shapefile(path: Path) -> None:
-    for member in path.parent.glob(f"{path.stem}.*"):
-        if member.stat().st_size > _SHAPEFILE_LIMIT * (1 - math.ulp(1.0)):
-            raise OutputError("A shapefile cannot be larger than 2 GB.", "Write a GeoPackage (.gpkg) instead.")

@@ -19,8 +19,9 @@ from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster
 from ..conflation import NEW, ExistingRoads
 from ..coverage.build import CoveragePart
 from ..geodesy import Ground
+from ..io.formats import check_vector_output
 from ..io.styles import load_styles
-from ..io.writer import VectorWriter, check_vector_output, open_vector_writer
+from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import say_if_slow
 from .areas import road_areas
 from .build import build_graph

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 from terraspore.engine.errors import OutputError
 from terraspore.engine.raster.grid import Grid
-from terraspore.engine.raster.probability import NODATA, binarize, classify, quantize
+from terraspore.engine.raster.probability import NODATA
 from terraspore.engine.raster.writer import RowWriter, make_class_layout, make_probability_layout
 
 
@@ -92,48 +92,6 @@ def test_missing_rows_are_an_error(tmp_path):
 def test_unwritable_place_is_a_sentence(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         RowWriter(tmp_path / "none" / "p.tif", grid(20, 20), make_probability_layout(["a"], {}))
-
-
-@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=50))
-def test_probability_is_written_to_the_nearest_level(values):
-    probability = np.array(values, np.float32).reshape(1, 1, -1)
-    out = np.empty(probability.shape, np.uint8)
-    quantize(probability, None, out)
-    assert np.abs(out / 250 - probability).max() <= 0.5 / 250 + 1e-6
-    assert out.max() <= 250
-
-
-def test_most_probable_class_and_its_probability():
-    probability = np.array([[[0.5, 0.2, 0.1]], [[0.3, 0.7, 0.1]], [[0.2, 0.1, 0.8]]], np.float32)
-    out = np.empty((2, 1, 3), np.uint8)
-    classify(probability, np.array([[True, True, False]]), np.array([4, 7, 9], np.uint8), out)
-    assert out[0].tolist() == [[4, 7, 255]]
-    assert out[1].tolist() == [[125, 175, 255]]
-
-
-def test_classes_without_their_probability_are_those_with_it():
-    probability = np.random.default_rng(2).integers(0, 4, (5, 40, 30)).astype(np.float32) / 4
-    ids, valid = np.array([4, 7, 9, 2, 1], np.uint8), np.arange(1200).reshape(40, 30) % 7 > 0
-    both, alone = np.empty((2, 40, 30), np.uint8), np.empty((1, 40, 30), np.uint8)
-    classify(probability, valid, ids, both)
-    classify(probability, valid, ids, alone)
-    np.testing.assert_array_equal(alone[0], both[0])
-    np.testing.assert_array_equal(alone[0], np.where(valid, ids[probability.argmax(axis=0)], 255))
-    binarize(probability[:1], valid, 0.5, both)
-    binarize(probability[:1], valid, 0.5, alone)
-    np.testing.assert_array_equal(alone[0], both[0])
-    np.testing.assert_array_equal(alone[0], np.where(valid, probability[0] >= 0.5, 255))
-
-
-@given(st.floats(0, 1), st.integers(0, 250))
-def test_threshold_on_one_class_is_that_of_the_written_level(threshold, level):
-    out = np.empty((2, 1, 1), np.uint8)
-    binarize(np.full((1, 1, 1), level / 250, np.float32), None, threshold, out)
-    assert out[1] == level
-    if level:
-        assert bool(out[0]) == (level / 250 >= threshold - 1e-9)
-    else:
-        assert not out[0]
 
 
 @pytest.mark.parametrize("level", [0, 1])

@@ -19,6 +19,16 @@ def test_foreign_settings_go_and_ours_stay():
     assert variables["GDAL_VRT_ENABLE_PYTHON"] == "NO"
 
 
+def test_geopackages_are_written_without_a_flush_for_each_batch():
+    code = """
+from terraspore.engine.raster.gdal_environment import configure_environment
+configure_environment()
+import pyogrio
+assert pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS") is False  # OFF
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 @pytest.fixture
 def requests():
     """Requests that a server on loopback has got; its address comes first."""

@@ -6,7 +6,7 @@ import pytest
 import shapely
 from terraspore.engine.errors import VectorError
 from terraspore.engine.fs.pyogrio_path import pyogrio_path
-from terraspore.engine.vector.io.writer import check_vector_output
+from terraspore.engine.vector.io.formats import check_vector_output
 
 GOOD = (
     "a b.gpkg",

@@ -12,9 +12,10 @@ import pytest
 import shapely
 from terraspore.engine.errors import OutputError, ParameterError
 from terraspore.engine.fs import atomic
+from terraspore.engine.vector.io.formats import choose_format
 from terraspore.engine.vector.io.geopackage import verify_geopackage
 from terraspore.engine.vector.io.styles import load_styles
-from terraspore.engine.vector.io.writer import choose_driver, open_vector_writer
+from terraspore.engine.vector.io.writer import open_vector_writer
 
 LINES = np.array([shapely.LineString([(0, 0), (1, 1)]), shapely.LineString([(1, 1), (2, 0)])], object)
 POINTS = np.array([shapely.Point(0, 0)], object)
@@ -60,7 +61,6 @@ def test_the_disk_confirms_a_geopackage_once_and_as_a_whole(tmp_path: Path, monk
     monkeypatch.setattr(atomic, "_flush", flushed.append)
     write(tmp_path / "out.gpkg")
     assert len(flushed) == 1
-    assert pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS") is False  # pyogrio's word for OFF
 
 
 def test_styles_stand_where_qgis_looks_for_them(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_parquet_is_written_or_refused_in_a_sentence(tmp_path: Path) -> None:
 
 def test_unknown_formats_are_refused() -> None:
     with pytest.raises(ParameterError, match="no suffix of a vector format"):
-        choose_driver(Path("roads.tif"))
+        choose_format(Path("roads.tif"))
 
 
 def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path) -> None:
