@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from ..pipeline.request import ImageRequest, RuntimeOptions
+from ..protocol.options import Option, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
+D = TypeVar("D")
 
 
 class GeoTiffPath(click.Path):
@@ -65,6 +67,61 @@ def _numbers(kind: type[int] | type[float], count: int | None, form: str) -> Cal
         return numbers
 
     return convert
+
+
+#: Names of values on the command line by unit.
+_METAVARS = {"m": "M", "m²": "M2", "pixels": "N", "rows": "N", "MB": "MB"}
+
+
+def declared_options(declaration: type, *names: str) -> Callable[[F], F]:
+    """Make click options of the fields of a dataclass that declares them with ``protocol.options.option``.
+
+    Every value is None unless it is given, so that ``given_options`` leaves the dataclass its defaults.
+
+    Args:
+        declaration: the dataclass.
+        names: fields to take, in the order of the help; all of them unless given.
+    """
+    declared = options_of(declaration)
+    made = [_click_option(declared[name]) for name in names or declared]
+
+    def add(command: F) -> F:
+        for click_option in reversed(made):
+            command = click_option(command)
+        return command
+
+    return add
+
+
+def _click_option(option: Option) -> Callable[[F], F]:
+    info = option.info
+    text = f"{info.help} [{option.default_text}]" if option.default_text else info.help
+    if option.kind == "bool":
+        return click.option(f"--{option.flag}/--no-{option.flag}", option.name, default=None, help=text)
+    if info.items:
+        value: Any = int if info.items == "ID" else str
+        return click.option(f"--{option.flag}", option.name, multiple=True, type=value, metavar=info.items, help=text)
+    kind: click.ParamType = click.FloatRange(info.minimum, info.maximum, min_open=info.above)
+    if option.kind == "int":
+        kind = click.INT if info.minimum is None else click.IntRange(int(info.minimum))
+    return click.option(
+        f"--{option.flag}", option.name, type=kind, metavar=info.metavar or _METAVARS.get(info.unit, "X"), help=text
+    )
+
+
+def given_options(declaration: type[D], values: Mapping[str, Any], **parsed: Any) -> D:
+    """Make a dataclass of options from the values of a command; what was not given keeps its default.
+
+    Args:
+        declaration: the dataclass.
+        values: the command's values by name; names that the dataclass does not declare are left out.
+        parsed: values that had to be parsed first.
+
+    Raises:
+        ParameterError: a value is out of its range.
+    """
+    given = {name: values.get(name) for name in options_of(declaration)} | parsed
+    return declaration(**{name: value for name, value in given.items() if value is not None and value != ()})
 
 
 subdataset_option = click.option(

@@ -15,10 +15,10 @@ from ..fs.lock import lock_outputs
 from ..fs.spool import RowSpool
 from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
+from ..protocol.options import RoadOptions
 from ..raster.grid import Grid
 from ..raster.probability import UInt8Array
 from ..raster.writer import RasterLayout, RowWriter, make_class_layout, make_probability_layout
-from ..vector.roads.options import RoadOptions
 from .plan import InferenceRun, open_run
 from .preload import Preloader
 from .request import ClassRequest, OpenSession, RoadRequest
@@ -211,8 +211,8 @@ def _vectorize(
     classes, confidence = paths
     if request.output is None or classes is None:
         return {}
+    from ..protocol.options import CoverageOptions
     from ..vector.coverage.extract import vectorize_landcover
-    from ..vector.coverage.options import CoverageOptions
 
     names = class_table(run.model.card)[0]
     only: dict[str, Any] = {"classes": frozenset({1})} if len(run.model.card.classes) == 1 else {}

@@ -18,9 +18,9 @@ from ..concurrency import run_in_background
 from ..context import Cancellation, Reporter, RunContext
 from ..fs.spool import RowSpool, UInt8Array
 from ..protocol.messages import Event, Progress
+from ..protocol.options import RoadOptions
 from ..raster.probability import PROBABILITY_SCALE
 from ..raster.writer import read_back_georeferencing
-from ..vector.roads.options import RoadOptions
 from .plan import InferenceRun
 from .preload import Preloader
 from .request import RoadRequest

@@ -19,15 +19,15 @@ from measure import Measured, terraspore
 from rasters import METRE, QUIET, classes, gdal_polygonize, timed, write, write_repeated
 from rows import Row, show
 from terraspore.engine.protocol.messages import Event, Progress
+from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
 from terraspore.engine.raster.probability import open_raster
-from terraspore.engine.vector.coverage import CoverageOptions, vectorize_landcover
+from terraspore.engine.vector.coverage import vectorize_landcover
 from terraspore.engine.vector.coverage.build import CoveragePart
 from terraspore.engine.vector.coverage.extract import ClassReader, coverage_parts
 from terraspore.engine.vector.geodesy import Ground
 from terraspore.engine.vector.metrics.coverage import check_coverage
 from terraspore.engine.vector.metrics.inputs import read_layer
 from terraspore.engine.vector.roads.extract import vectorize_roads
-from terraspore.engine.vector.roads.options import RoadOptions
 
 #: With more polygons than this gaps and overlaps are not measured: their union takes minutes.
 MOST_UNITED = 50_000

@@ -31,14 +31,14 @@ from bench_coverage import coverage_speed, landcover, memory, strips
 from networks import KINDS, degrade, draw, make_roads
 from rasters import METRE, QUIET, gdal_polygonize, repeated, road_block, timed, write
 from rows import Row, read_rows, show, write_rows
-from terraspore.engine.vector.coverage import CoverageOptions, vectorize_landcover
+from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
+from terraspore.engine.vector.coverage import vectorize_landcover
 from terraspore.engine.vector.metrics.inputs import read_layer
 from terraspore.engine.vector.metrics.network import Network, build_network
 from terraspore.engine.vector.metrics.roads import score_roads
 from terraspore.engine.vector.roads.centerlines import Pixels
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.graph import trace
-from terraspore.engine.vector.roads.options import RoadOptions
 
 #: Seconds of gdal_polygonize where the aims for road masks were set.
 POLYGONIZE = 1.08

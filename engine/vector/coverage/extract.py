@@ -17,6 +17,7 @@ from ...concurrency import ReadAhead
 from ...context import RunContext
 from ...errors import ParameterError, SourceError
 from ...protocol.messages import Message, Progress
+from ...protocol.options import CoverageOptions
 from ...raster.probability import PROBABILITY_SCALE, MaskedBand, ProbabilityRaster, open_probability_raster, open_raster
 from ..geodesy import Ground
 from ..io.formats import check_vector_output
@@ -24,7 +25,7 @@ from ..io.styles import Color, make_class_style
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import say_if_slow
 from .build import CoveragePart, build_coverage, in_batches
-from .options import CODES, CoverageOptions
+from .options import CODES, minimum_pixels
 
 LAYER = "landcover"
 #: Pixels worked on at a time at most: strips of very wide rasters are lower than what is asked for.
@@ -201,7 +202,7 @@ def coverage_parts(
     return build_coverage(
         reader,
         ground,
-        minimum=options.minimum_pixels(resolution**2),
+        minimum=minimum_pixels(options, resolution**2),
         wanted=wanted,
         smooth=options.smooth,
         simplify=simplify,

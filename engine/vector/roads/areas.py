@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ...context import RunContext
 from ...protocol.messages import Progress
+from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..coverage.build import CoveragePart, build_coverage, in_batches
 from ..coverage.options import CODES
 from ..geodesy import Ground
 from .mask import blur
-from .options import PixelOptions, RoadOptions, pixel_options
+from .options import PixelOptions, pixel_options
 
 #: Codes of pixels that are not road and that are.
 NO_ROAD, ROAD = 1, 2

@@ -6,13 +6,14 @@ import math
 import os
 
 from ...context import Cancellation, RunContext
+from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from .centerlines import find_centre_lines
 from .gaps import Blurred, Bridge, add_bridges, find_bridges
 from .graph import Graph, dissolve, drop_weak, trace
 from .junctions import merge_junctions, prune
 from .kernels.gaps import Rules
-from .options import RoadOptions, pixel_options
+from .options import pixel_options
 
 #: A bridge is something new to bridge to: over an occluded crossing the third one may come in the third round.
 BRIDGE_ROUNDS = 4

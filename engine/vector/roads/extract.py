@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...concurrency import ReadAhead, SharedProgress, run_in_background
 from ...context import Cancellation, RunContext
 from ...protocol.messages import Message, Progress
+from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster, open_probability_raster
 from ..conflation import NEW, ExistingRoads
 from ..coverage.build import CoveragePart
@@ -27,7 +28,6 @@ from .areas import road_areas
 from .build import build_graph
 from .graph import Graph, components
 from .lines import node_positions, road_lines
-from .options import RoadOptions
 
 #: Gives levels to read, for a ``with`` block.
 OpenProbability = Callable[[], AbstractContextManager[ProbabilityRaster]]

@@ -1,80 +1,11 @@
-"""What can be set when a road network is made, in metres, and the same in the pixels of one raster."""
+"""Options of the road network in the pixels of one raster."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from ...errors import ParameterError
-
-
-@dataclass(frozen=True)
-class RoadOptions:
-    """How probabilities become a road network. All lengths are in metres on the ground.
-
-    Attributes:
-        threshold: probability from which a pixel is road, above 0 and below 1.
-        strong: probability that a connected piece of road must reach somewhere, at least ``threshold`` (hysteresis);
-            None stands for ``threshold`` plus a quarter of what is left to 1.
-        blur: standard deviation of the Gaussian on the probabilities before the threshold; 0 for none.
-        hole_area: holes in the road surface up to this area (square metres) are closed.
-        max_width: what is wider is a place, not a road; lines lead around its core.
-        merge_parallel: carriageways with less than this between them become one line; 0 keeps them apart.
-        spur: dead ends shorter than this and 1.2 times the road's half width are dropped.
-        gap: gaps up to this length are bridged; 0 bridges none.
-        gap_angle: largest angle between a dead end and its bridge, in degrees.
-        min_length: connected pieces with less length of road in all are dropped.
-        smooth: standard deviation along the line of the Gaussian that smooths it; 0 for none.
-        simplify: largest distance between a line and its simplification; 0 keeps every vertex.
-        areas: whether the layer ``road_areas`` is made.
-        minimum_area: pieces of road surface below this area (square metres) are left out of ``road_areas``.
-        area_simplify: largest distance between the outline of an area and its simplification; 0 keeps pixel edges.
-        tile: side of the tiles in pixels; speed and memory depend on it, the result does not.
-        threads: tiles worked on at a time; None for one for each core.
-    """
-
-    threshold: float = 0.5
-    strong: float | None = None
-    blur: float = 2.0
-    hole_area: float = 200.0
-    max_width: float = 40.0
-    merge_parallel: float = 0.0
-    spur: float = 6.0
-    gap: float = 50.0
-    gap_angle: float = 40.0
-    min_length: float = 80.0
-    smooth: float = 3.0
-    simplify: float = 1.0
-    areas: bool = True
-    minimum_area: float = 100.0
-    area_simplify: float = 0.5
-    tile: int = 2048
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 0.0 < self.threshold < 1.0:
-            raise ParameterError(f"The threshold is {self.threshold}, but must be above 0 and below 1.")
-        if self.strong is not None and not self.threshold <= self.strong <= 1.0:
-            raise ParameterError(
-                f"The strong threshold is {self.strong}, but must be from the threshold ({self.threshold}) to 1."
-            )
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not (math.isfinite(value) and value >= 0.0):
-                raise ParameterError(f"The option {field.name} is {value}, but must be 0 or more.")
-        if self.gap_angle > 180.0:
-            raise ParameterError(f"The option gap_angle is {self.gap_angle}, but must be at most 180 degrees.")
-        if self.max_width <= 0.0:
-            raise ParameterError("The option max_width is 0, but must be above 0.")
-        if self.tile < 64:
-            raise ParameterError(f"The tile is {self.tile} pixels, but must be at least 64.")
-        if self.threads is not None and self.threads < 1:
-            raise ParameterError(f"The number of threads is {self.threads}, but must be at least 1.")
-
-    @property
-    def strong_threshold(self) -> float:
-        """The probability that a connected piece of road must reach somewhere."""
-        return self.threshold + 0.25 * (1.0 - self.threshold) if self.strong is None else self.strong
+from ...protocol.options import RoadOptions
 
 
 @dataclass(frozen=True)

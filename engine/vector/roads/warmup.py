@@ -8,13 +8,13 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from ...context import RunContext
+from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster
 from ..geodesy import Ground
 from ..jit import ACCELERATED
 from .areas import road_areas
 from .build import build_graph
 from .lines import road_lines
-from .options import RoadOptions
 
 _SIDE = 192
 

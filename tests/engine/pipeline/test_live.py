@@ -12,8 +12,8 @@ from terraspore.engine.pipeline.extract import extract_roads
 from terraspore.engine.pipeline.request import ImageRequest, RoadRequest, RuntimeOptions
 from terraspore.engine.pipeline.streaming_vectorizer import DeferredReporter
 from terraspore.engine.protocol.messages import Message, Progress
+from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.roads.extract import vectorize_roads
-from terraspore.engine.vector.roads.options import RoadOptions
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime")
 

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ParameterError
+from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.conflation import read_existing
 from terraspore.engine.vector.roads.extract import RoadSummary, vectorize_roads
 from terraspore.engine.vector.roads.mask import centre_line, close_holes, find_surface
-from terraspore.engine.vector.roads.options import RoadOptions
 
 Writer = Callable[..., Path]
 
@@ -171,7 +171,7 @@ warnings.simplefilter("error", RuntimeWarning)  # NumPy's, where whole numbers a
 from pathlib import Path
 from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.vector.roads.extract import vectorize_roads
-from terraspore.engine.vector.roads.options import RoadOptions
+from terraspore.engine.protocol.options import RoadOptions
 reporter = RecordingReporter()
 vectorize_roads(Path(sys.argv[1]), Path(sys.argv[2]), RoadOptions(), metadata={}, context=RunContext(reporter))
 assert any("numba" in event.text for event in reporter.events if event.type == "message")

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from terraspore.engine.context import RunContext
+from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.roads.extract import vectorize_roads
-from terraspore.engine.vector.roads.options import RoadOptions
 
 
 @pytest.mark.parametrize("across", [16, 24, 32])

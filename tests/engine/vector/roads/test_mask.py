@@ -11,9 +11,9 @@ import pytest
 import shapely
 from affine import Affine
 from terraspore.engine.context import RunContext
+from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.roads.edges import Inside, end_at_edges
 from terraspore.engine.vector.roads.extract import vectorize_roads
-from terraspore.engine.vector.roads.options import RoadOptions
 
 Writer = Callable[..., Path]
 PIXELS = Affine(1.0, 0.0, 0.0, 0.0, -1.0, 0.0)

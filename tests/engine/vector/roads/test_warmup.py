@@ -14,7 +14,7 @@ from terraspore.engine.context import RunContext, Cancellation, SilentReporter
 from terraspore.engine.vector.geodesy import Ground
 from terraspore.engine.vector.roads.build import build_graph
 from terraspore.engine.vector.roads.lines import road_lines
-from terraspore.engine.vector.roads.options import RoadOptions
+from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.roads.warmup import warm_up_kernels
 from terraspore.engine.vector.roads.areas import road_areas
 from terraspore.engine.raster.probability import Encoding, ProbabilityRaster

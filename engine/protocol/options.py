@@ -1,0 +1,285 @@
+"""Options of the engine's tasks, each declared once: default, unit, range, help and title.
+
+The command line, the Processing parameters, the dialogs' fields and the tables of the documentation are made from these
+declarations. Standard library only and Python 3.9, because QGIS's Python imports them too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..errors import ParameterError
+
+_KEY = "option"
+
+
+@dataclass(frozen=True)
+class OptionInfo:
+    """What is known of an option beside its name, type and default.
+
+    Attributes:
+        help: one sentence, without the default.
+        title: short title for forms, in English; translated where it is shown.
+        unit: ``m``, ``m²``, ``°``, ``pixels``, ``rows``, ``MB``; empty for plain numbers.
+        minimum: smallest value; None for any.
+        maximum: largest value; None for any.
+        above: whether the value must be greater than ``minimum``.
+        unset: what None stands for, such as ``one pixel``.
+        metavar: name of the value on the command line; made from the unit where empty.
+        items: form of one item of an option that may be repeated, such as ``ID=M2``; empty for single values.
+        flag: name on the command line where it differs from the field's.
+    """
+
+    help: str
+    title: str = ""
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    above: bool = False
+    unset: str = ""
+    metavar: str = ""
+    items: str = ""
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a dataclass.
+
+    Attributes:
+        name: name of the field.
+        kind: ``float``, ``int``, ``bool``, ``str`` or another name of the field's type, without ``| None``.
+        default: the field's default; None where the engine decides.
+        info: the declaration.
+    """
+
+    name: str
+    kind: str
+    default: Any
+    info: OptionInfo
+
+    @property
+    def flag(self) -> str:
+        """Name on the command line without dashes at its beginning."""
+        return self.info.flag or self.name.replace("_", "-")
+
+    @property
+    def default_text(self) -> str:
+        """The default for people: ``50 m``, ``one pixel``, ``yes``."""
+        if self.default is None or self.info.unset:
+            return self.info.unset
+        if isinstance(self.default, bool):
+            return "yes" if self.default else "no"
+        unit = self.info.unit if self.info.unit == "°" else f" {self.info.unit}".rstrip()
+        return f"{self.default:g}{unit}" if isinstance(self.default, (int, float)) else str(self.default)
+
+
+def option(default: Any, help: str, **facts: Any) -> Any:  # noqa: A002 (the word that argparse and click use)
+    """Make a dataclass field with a declaration.
+
+    Args:
+        default: the field's default, or a function that makes it.
+        help: see ``OptionInfo``.
+        facts: the further attributes of ``OptionInfo``.
+    """
+    metadata = {_KEY: OptionInfo(help, **facts)}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def options_of(declaration: type) -> dict[str, Option]:
+    """The options that a dataclass declares, by name and in order."""
+    return {
+        entry.name: Option(entry.name, str(entry.type).split(" | ")[0], _default(entry), entry.metadata[_KEY])
+        for entry in fields(declaration)
+        if _KEY in entry.metadata
+    }
+
+
+def _default(entry: Any) -> Any:
+    return None if callable(entry.default_factory) else entry.default
+
+
+def check_range(name: str, value: float | None, info: OptionInfo) -> None:
+    """Check that ``value`` is finite and within the declared range.
+
+    Raises:
+        ParameterError: it is not; the sentence names the option and the range.
+    """
+    if value is None:
+        return
+    low, high = info.minimum, info.maximum
+    too_low = low is not None and (value <= low if info.above else value < low)
+    if math.isfinite(value) and not too_low and not (high is not None and value > high):
+        return
+    bound = "" if low is None else f"above {low:g}" if info.above else f"{low:g} or more"
+    if high is not None:
+        bound += f"{' and ' if bound else ''}at most {high:g}"
+    unit = f" {'degrees' if info.unit == '°' else info.unit}" if info.unit else ""
+    raise ParameterError(f"The option {name} is {value}, but must be {bound}{unit}.")
+
+
+def check_ranges(values: Any) -> None:
+    """Check every number of a dataclass of options; see ``check_range``."""
+    for name, entry in options_of(type(values)).items():
+        if entry.kind in ("float", "int"):
+            check_range(name, getattr(values, name), entry.info)
+
+
+@dataclass(frozen=True)
+class RoadOptions:
+    """Options of a road network. Lengths are metres on the ground."""
+
+    threshold: float = option(
+        0.5, "Probability from which a pixel is road.", title="Threshold on probability", minimum=0, metavar="P"
+    )
+    strong: float | None = option(
+        None,
+        "Probability that a connected piece of road must reach somewhere (hysteresis).",
+        title="Probability that a connected piece must reach",
+        minimum=0,
+        maximum=1,
+        unset="threshold + (1 - threshold) / 4",
+        metavar="P",
+    )
+    blur: float = option(
+        2.0, "Standard deviation of the Gaussian before the threshold; 0 for none.", unit="m", minimum=0
+    )
+    hole_area: float = option(200.0, "Holes in the road surface up to this area are closed.", unit="m²", minimum=0)
+    max_width: float = option(
+        40.0,
+        "Wider regions are treated as paved areas (squares, car parks); lines lead around their core.",
+        unit="m",
+        minimum=0,
+        above=True,
+    )
+    merge_parallel: float = option(
+        0.0,
+        "Carriageways with less than this between them become one line; 0 keeps them apart.",
+        title="Carriageways closer than this are one",
+        unit="m",
+        minimum=0,
+    )
+    spur: float = option(
+        6.0,
+        "Dead ends shorter than this and 1.2 times the road's half width are dropped.",
+        title="Longest dead end that is dropped",
+        unit="m",
+        minimum=0,
+    )
+    gap: float = option(
+        50.0,
+        "Gaps up to this length are closed; 0 closes none.",
+        title="Longest gap that is closed",
+        unit="m",
+        minimum=0,
+    )
+    gap_angle: float = option(
+        40.0,
+        "Largest angle between a dead end and the line that closes the gap.",
+        unit="°",
+        minimum=0,
+        maximum=180,
+        metavar="DEGREES",
+    )
+    min_length: float = option(
+        80.0,
+        "Connected pieces with less length of road in all are dropped.",
+        title="Shortest connected piece of road",
+        unit="m",
+        minimum=0,
+    )
+    smooth: float = option(
+        3.0, "Standard deviation of the Gaussian that smooths along the line; 0 for none.", unit="m", minimum=0
+    )
+    simplify: float = option(
+        1.0,
+        "Largest distance between a line and its simplification; 0 keeps every vertex.",
+        title="Simplification",
+        unit="m",
+        minimum=0,
+    )
+    areas: bool = option(True, "Make the layer road_areas.", title="Make the areas of roads, too")
+    minimum_area: float = option(
+        100.0, "Smaller pieces of road surface are left out of road_areas.", unit="m²", minimum=0
+    )
+    area_simplify: float = option(
+        0.5,
+        "Largest distance between the outline of an area and its simplification; 0 keeps pixel edges and exact areas.",
+        unit="m",
+        minimum=0,
+    )
+    tile: int = option(
+        2048, "Side of the tiles; speed and memory depend on it, the result does not.", unit="pixels", minimum=64
+    )
+    threads: int | None = option(
+        None,
+        "Tiles that are processed at the same time; the result does not depend on it.",
+        minimum=1,
+        unset="one for each core",
+        metavar="N",
+    )
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.threshold < 1.0:
+            raise ParameterError(f"The threshold is {self.threshold}, but must be above 0 and below 1.")
+        if self.strong is not None and not self.threshold <= self.strong <= 1.0:
+            raise ParameterError(
+                f"The strong threshold is {self.strong}, but must be from the threshold ({self.threshold}) to 1."
+            )
+        check_ranges(self)
+
+    @property
+    def strong_threshold(self) -> float:
+        """The probability that a connected piece of road must reach somewhere."""
+        return self.threshold + 0.25 * (1.0 - self.threshold) if self.strong is None else self.strong
+
+
+@dataclass(frozen=True)
+class CoverageOptions:
+    """Options of a land-cover coverage."""
+
+    minimum_area: float | None = option(
+        None,
+        "Minimum mapping unit: smaller regions are merged into the neighbour with the longest border, the smallest "
+        "first; 0 merges none.",
+        title="Smallest polygon",
+        unit="m²",
+        minimum=0,
+        unset="16 pixels",
+    )
+    minimum_area_by_class: Mapping[int, float] = option(
+        dict, "The same for one class; may be repeated.", items="ID=M2", flag="class-minimum-area"
+    )
+    protected: frozenset[int] = option(
+        frozenset, "A class that is never merged away; may be repeated.", items="ID", flag="protect"
+    )
+    classes: frozenset[int] | None = option(
+        None, "Make areas of this class alone; may be repeated.", items="ID", flag="only", unset="all classes"
+    )
+    nodata: int | None = option(None, "A value that is no class.", unset="the raster's own", metavar="ID")
+    simplify: float | None = option(
+        None,
+        "Largest distance of a dropped vertex from the simplified border; 0 drops none.",
+        title="Simplification",
+        unit="m",
+        minimum=0,
+        unset="one pixel",
+    )
+    smooth: bool = option(True, "Cut lines at the corners of pixels, so that slanting borders become straight.")
+    strip: int = option(
+        512,
+        "Rows that are processed at a time; speed and memory depend on it, the result does not.",
+        unit="rows",
+        minimum=1,
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        info = options_of(CoverageOptions)["minimum_area"].info
+        for key, value in self.minimum_area_by_class.items():
+            check_range(f"minimum_area of class {key}", value, info)
