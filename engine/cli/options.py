@@ -101,7 +101,9 @@ def _click_option(option: Option) -> Callable[[F], F]:
     if info.items:
         value: Any = int if info.items == "ID" else str
         return click.option(f"--{option.flag}", option.name, multiple=True, type=value, metavar=info.items, help=text)
-    kind: click.FloatRange | click.IntRange | click.types.IntParamType = click.FloatRange(info.minimum, info.maximum, min_open=info.above)
+    kind: click.FloatRange | click.IntRange | click.types.IntParamType = click.FloatRange(
+        info.minimum, info.maximum, min_open=info.above
+    )
     if option.kind == "int":
         kind = click.INT if info.minimum is None else click.IntRange(int(info.minimum))
     return click.option(
