@@ -1,9 +1,12 @@
-"""MINDIR, MindSpore's own format of networks: read without MindSpore, and turned into ONNX."""
+"""MINDIR, MindSpore's own format of networks, read without MindSpore and converted to ONNX.
+
+``reader`` reads a file, ``converter`` makes the ONNX model with the help of ``builder``; ``operators`` has a function
+for each MindSpore primitive.
+"""
 
 from __future__ import annotations
 
 from .converter import convert
-from .model import Mindir
-from .reader import read_mindir
+from .reader import Mindir, read_mindir
 
 __all__ = ["Mindir", "convert", "read_mindir"]

@@ -1,4 +1,4 @@
-"""Collects the nodes of an ONNX graph, with sizes that follow the input.
+"""Build an ONNX graph whose sizes follow the input.
 
 MindSpore writes sizes into a network as plain numbers. Where the same network is given at several input sizes
 (variants), every tensor's shape is known once per variant; a number that changes with the variant is then the size of
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from ..errors import GraphError
-from .model import Node, Shape, Value
+from .reader import Node, Shape, Tensor, Value
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class Const:
 
 
 @dataclass
-class Builder:
-    """An ONNX graph in the making.
+class GraphBuilder:
+    """The nodes and constants of an ONNX graph under construction.
 
     Attributes:
-        variants: number of input sizes at which the network is known.
-        nodes: what has been added.
+        variants: number of input sizes at which the network was exported.
+        nodes: the nodes added so far.
         initializers: constants other than weights, by name.
-        tensors: everything that has a shape, in order.
-        size_bound: whether a size was taken over as a number that might depend on the input's size.
+        tensors: all tensors with known shapes, in order.
+        size_bound: whether a number was copied that might depend on the input's size.
     """
 
     variants: int
@@ -58,7 +58,7 @@ class Builder:
     initializers: dict[str, onnx.TensorProto] = field(default_factory=dict)
     tensors: list[Ref] = field(default_factory=list)
     size_bound: bool = False
-    _made: dict[tuple[str, int], str] = field(default_factory=dict)
+    _size_tensors: dict[tuple[str, int], str] = field(default_factory=dict)
     _constants: dict[tuple[str, Shape, bytes], str] = field(default_factory=dict)
 
     def emit(self, op: str, inputs: Sequence[str], shapes: tuple[Shape, ...], **attributes: Any) -> Ref:
@@ -87,7 +87,7 @@ class Builder:
         return refs
 
     def constant(self, array: NDArray[Any]) -> str:
-        """The name of an initializer with this content; equal ones are made once."""
+        """The name of an initializer with this content; equal contents share one."""
         array = np.ascontiguousarray(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._constants:
@@ -104,7 +104,7 @@ class Builder:
 
         Args:
             per_variant: the sizes in every variant.
-            near: tensors in which to look first.
+            near: tensors that are searched first.
 
         Raises:
             GraphError: a size changes with the input's but is no tensor's size.
@@ -113,22 +113,20 @@ class Builder:
         if self.variants == 1 or all(len(set(column)) == 1 for column in columns):
             self.size_bound |= self.variants == 1
             return self.integers([column[0] for column in columns])
-        parts = [self._size(tuple(column), near) for column in columns]
-        return parts[0] if len(parts) == 1 else self._node("Concat", parts, axis=0)
+        names: list[str] = []
+        for values in columns:
+            if len(set(values)) == 1:
+                names.append(self.integers([values[0]]))
+            elif (found := self.find_axis(values, near)) is not None:
+                names.append(self._axis_size(*found))
+            else:
+                raise GraphError(
+                    f"A size in the network is {', '.join(map(str, values))} at the sizes it was exported with, and no "
+                    "tensor's size explains it; it can only be converted at a fixed size."
+                )
+        return names[0] if len(names) == 1 else self._add_size_node("Concat", names, axis=0)
 
-    def _size(self, values: tuple[int, ...], near: Sequence[Ref]) -> str:
-        """The name of a one-element tensor that holds the size ``values``."""
-        if len(set(values)) == 1:
-            return self.integers([values[0]])
-        place = self.find(values, near)
-        if place is not None:
-            return self._axis_size(*place)
-        raise GraphError(
-            f"A size in the network is {', '.join(map(str, values))} at the sizes it was exported with, and no "
-            "tensor's size explains it; it can only be converted at a fixed size."
-        )
-
-    def find(self, values: tuple[int, ...], near: Sequence[Ref]) -> tuple[str, int] | None:
+    def find_axis(self, values: tuple[int, ...], near: Sequence[Ref]) -> tuple[str, int] | None:
         """A tensor's name and axis whose size is ``values``, one per variant; None if there is none."""
         for ref in (*near, *reversed(self.tensors)):
             for axis in range(ref.rank):
@@ -137,14 +135,17 @@ class Builder:
         return None
 
     def _axis_size(self, name: str, axis: int) -> str:
-        if (name, axis) not in self._made:
-            if (name, -1) not in self._made:
-                self._made[name, -1] = self._node("Shape", [name])
-            self._made[name, axis] = self._node("Gather", [self._made[name, -1], self.integers([axis])], axis=0)
-        return self._made[name, axis]
+        """The name of a tensor of one element that holds the size of an axis of the tensor ``name``."""
+        if (name, axis) not in self._size_tensors:
+            if (name, -1) not in self._size_tensors:
+                self._size_tensors[name, -1] = self._add_size_node("Shape", [name])
+            self._size_tensors[name, axis] = self._add_size_node(
+                "Gather", [self._size_tensors[name, -1], self.integers([axis])], axis=0
+            )
+        return self._size_tensors[name, axis]
 
-    def _node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node on sizes, which are not themselves looked up."""
+    def _add_size_node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add a node whose result is a size; it is not among ``tensors``, whose sizes are searched."""
         name = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name
@@ -152,19 +153,19 @@ class Builder:
 
 @dataclass(frozen=True)
 class Call:
-    """One MINDIR node that is being converted.
+    """One MINDIR node with its inputs, to be converted by a function of ``operators``.
 
     Attributes:
         node: the node in the first variant.
         others: the same node in the other variants.
-        operands: its inputs.
-        builder: where to add to.
+        operands: its inputs: a ``Ref``, a ``Const`` or a tuple of these.
+        builder: the graph to add to.
     """
 
     node: Node
     others: tuple[Node, ...]
     operands: tuple[Any, ...]
-    builder: Builder
+    builder: GraphBuilder
 
     def shapes(self, index: int = 0) -> tuple[Shape, ...]:
         """Shape of the result (or of its entry ``index``) in every variant."""
@@ -179,12 +180,12 @@ class Call:
         if isinstance(operand, Ref):
             return operand
         if isinstance(operand, Const):
-            value = as_array(one_of(operand.values, self.node, f"input {index}"))
+            value = as_array(require_equal(operand.values, self.node, f"input {index}"))
             return Ref(self.builder.constant(value), (value.shape,) * self.builder.variants)
         raise GraphError(f"Input {index} of {self.node.name!r} ({self.node.op}) is not a tensor.")
 
     def values(self, index: int, name: str, default: Value = None) -> tuple[Value, ...]:
-        """A setting in every variant: constant input ``index``, or else the attribute ``name``."""
+        """A setting in every variant: the constant input ``index``, or else the attribute ``name``."""
         operand = self.operands[index] if index < len(self.operands) else None
         if isinstance(operand, Const):
             return operand.values
@@ -196,35 +197,39 @@ class Call:
 
     def value(self, index: int, name: str, default: Value = None) -> Value:
         """A setting that has to be the same in every variant."""
-        return one_of(self.values(index, name, default), self.node, name)
+        return require_equal(self.values(index, name, default), self.node, name)
 
     def attribute(self, name: str, default: Value = None) -> Value:
         """An attribute of the primitive; the same in every variant."""
-        return one_of(tuple(node.attributes.get(name, default) for node in (self.node, *self.others)), self.node, name)
+        return require_equal(
+            tuple(node.attributes.get(name, default) for node in (self.node, *self.others)), self.node, name
+        )
 
     def emit(self, op: str, inputs: Sequence[str], **attributes: Any) -> Ref:
         """Add a node whose output has the shape of this call's result."""
         return self.builder.emit(op, inputs, self.shapes(), **attributes)
 
 
-def one_of(values: tuple[Value, ...], node: Node, name: str) -> Value:
-    """The value that all variants have in common."""
-    first = values[0]
-    if any(not np.array_equal(as_comparable(first), as_comparable(other)) for other in values[1:]):
+def require_equal(values: tuple[Value, ...], node: Node, name: str) -> Value:
+    """The value of a setting that has to be the same in all variants.
+
+    Raises:
+        GraphError: it differs.
+    """
+    comparable: list[Any] = [value.data if isinstance(value, Tensor) else value for value in values]
+    if not all(np.array_equal(comparable[0], other) for other in comparable[1:]):
         raise GraphError(f"The setting {name!r} of {node.name!r} ({node.op}) depends on the input's size.")
-    return first
-
-
-def as_comparable(value: Value) -> Value:
-    """A value that NumPy can compare."""
-    return getattr(value, "data", value) if value is not None else "None"
+    return values[0]
 
 
 def as_array(value: Value) -> NDArray[Any]:
-    """A constant as an array: integers as int64, floats as float32."""
-    data = getattr(value, "data", None)
-    if isinstance(data, np.ndarray):
-        return data
+    """A constant as an array: integers as int64, floats as float32.
+
+    Raises:
+        GraphError: it is no number.
+    """
+    if isinstance(value, Tensor) and value.data is not None:
+        return value.data
     array = np.asarray(value)
     if array.dtype.kind not in "bif":
         raise GraphError(f"A constant of the network ({value!r}) is no number.")

@@ -1,7 +1,8 @@
-"""Turns MINDIR networks into ONNX."""
+"""Convert MINDIR networks into ONNX."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,9 @@ import onnx
 from onnx import helper, numpy_helper
 
 from ..errors import GraphError
-from .builder import Builder, Call, Const, Ref
-from .model import Mindir, Node, Shape, Tensor
+from .builder import Call, Const, GraphBuilder, Ref
 from .operators import OPERATORS
-from .reader import read_mindir
-from .tidy import tidy
+from .reader import Mindir, Node, Shape, Tensor, read_mindir
 
 OPSET = 17
 IR_VERSION = 8
@@ -29,7 +28,7 @@ def convert(
     weights: bool = True,
     output_names: Sequence[str] = (),
 ) -> onnx.ModelProto:
-    """Convert a network.
+    """Convert a MINDIR network into an ONNX model.
 
     Args:
         source: the network; its weights are taken.
@@ -39,7 +38,7 @@ def convert(
         weights: False makes each weight an input of the graph, behind the network's own inputs, with its name, type
             and shape; a size that differs between the variants is open, under the name "classes" or "bands" where
             it is one of these.
-        output_names: for the outputs; "output" or "output_0", "output_1" ... unless given.
+        output_names: names of the outputs; "output" or "output_0", "output_1" ... unless given.
 
     Returns:
         A checked ONNX model of opset 17. Weights keep MindSpore's names. Batch, height and width of inputs are open
@@ -50,16 +49,21 @@ def convert(
     """
     networks = [entry if isinstance(entry, Mindir) else read_mindir(entry) for entry in (source, *variants)]
     _check_same(networks)
-    builder = Builder(len(networks))
+    builder = GraphBuilder(len(networks))
     outputs = _convert_nodes(networks, builder)
     names = list(output_names) or (
         ["output"] if len(outputs) == 1 else [f"output_{index}" for index in range(len(outputs))]
     )
     if len(names) != len(outputs):
         raise GraphError(f"The network has {len(outputs)} outputs, which do not fit the names {', '.join(names)}.")
-    nodes = tidy(builder.nodes, [ref.name for ref in outputs])
-    _rename(nodes, dict(zip([ref.name for ref in outputs], names, strict=True)))
-    return _model(networks, builder, nodes, names, weights)
+    output_refs = [ref.name for ref in outputs]
+    nodes = drop_unused_nodes(fuse_biases(builder.nodes, output_refs), output_refs)
+    new_names = dict(zip(output_refs, names, strict=True))
+    for node in nodes:
+        for values in (node.input, node.output):
+            for index, name in enumerate(values):
+                values[index] = new_names.get(name, name)
+    return _make_model(networks, builder, nodes, names, weights)
 
 
 def _check_same(networks: Sequence[Mindir]) -> None:
@@ -75,14 +79,14 @@ def _check_same(networks: Sequence[Mindir]) -> None:
 
 
 def _operations(network: Mindir) -> list[Node]:
-    """The nodes that are not constants: of these MindSpore joins equal ones, so that their number may vary."""
+    """The nodes other than constants; MindSpore merges equal constants, so that their number may vary."""
     return [node for node in network.nodes if node.op != "Constant"]
 
 
-def _convert_nodes(networks: Sequence[Mindir], builder: Builder) -> list[Ref]:
-    """Convert all nodes; the tensors that are the network's outputs.
+def _convert_nodes(networks: Sequence[Mindir], builder: GraphBuilder) -> list[Ref]:
+    """Convert all nodes, and return the tensors that are the network's outputs.
 
-    Names are the first variant's; ``known`` has, per variant, the operand of every name so far.
+    Names are the first variant's; ``known`` maps, per variant, every name so far to its operand.
     """
     known: list[dict[str, Any]] = [
         {node.output: _Constant(node.attributes.get("value")) for node in network.nodes if node.op == "Constant"}
@@ -91,28 +95,29 @@ def _convert_nodes(networks: Sequence[Mindir], builder: Builder) -> list[Ref]:
     for kind in ("inputs", "parameters"):
         for tensors in zip(*(getattr(network, kind) for network in networks), strict=True):
             ref = Ref(tensors[0].name, tuple(tensor.shape for tensor in tensors))
-            _note(known, [tensor.name for tensor in tensors], ref)
+            for operands, tensor in zip(known, tensors, strict=True):
+                operands[tensor.name] = ref
             if kind == "inputs":
                 builder.tensors.append(ref)
     for nodes in zip(*(_operations(network) for network in networks), strict=True):
-        operands = [_operand(known, names) for names in zip(*(node.inputs for node in nodes), strict=True)]
-        result = _converted(Call(nodes[0], nodes[1:], tuple(operands), builder))
-        _note(known, [node.output for node in nodes], result)
+        inputs = [_find_operand(known, names) for names in zip(*(node.inputs for node in nodes), strict=True)]
+        result = _convert_node(Call(nodes[0], nodes[1:], tuple(inputs), builder))
+        for operands, node in zip(known, nodes, strict=True):
+            operands[node.output] = result
     outputs = [known[0].get(tensor.name) for tensor in networks[0].outputs]
     if not all(isinstance(output, Ref) for output in outputs):
         raise GraphError("An output of the network is not a tensor.")
     return [output for output in outputs if isinstance(output, Ref)]
 
 
-def _converted(call: Call) -> Any:
-    """The result of one node."""
+def _convert_node(call: Call) -> Any:
     node = call.node
     if node.op not in OPERATORS:
         raise GraphError(f"The network uses the operation {node.op!r}, which is not supported.")
     try:
         return OPERATORS[node.op](call)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Settings of the wrong kind: the functions take for granted what every MindSpore writes.
+        # Settings of the wrong type: the functions expect those that MindSpore writes.
         raise GraphError(f"The node {node.name!r} ({node.op}) has settings that make no sense: {error}.") from error
 
 
@@ -123,17 +128,12 @@ class _Constant:
     value: Any
 
 
-def _note(known: list[dict[str, Any]], names: Sequence[str], operand: Any) -> None:
-    for of_variant, name in zip(known, names, strict=True):
-        of_variant[name] = operand
-
-
-def _operand(known: list[dict[str, Any]], names: Sequence[str]) -> Any:
-    """The operand with these names in the variants."""
-    missing = [name for of_variant, name in zip(known, names, strict=True) if name not in of_variant]
+def _find_operand(known: list[dict[str, Any]], names: Sequence[str]) -> Any:
+    """The operand that has these names in the variants."""
+    missing = [name for operands, name in zip(known, names, strict=True) if name not in operands]
     if missing:
-        raise GraphError(f"The network uses {missing[0]!r} before it is made.")
-    found = [of_variant[name] for of_variant, name in zip(known, names, strict=True)]
+        raise GraphError(f"The network uses {missing[0]!r} before it is computed.")
+    found = [operands[name] for operands, name in zip(known, names, strict=True)]
     if all(isinstance(entry, _Constant) for entry in found):
         return Const(tuple(entry.value for entry in found))
     if any(entry is not found[0] for entry in found):
@@ -141,40 +141,35 @@ def _operand(known: list[dict[str, Any]], names: Sequence[str]) -> Any:
     return found[0]
 
 
-def _rename(nodes: Sequence[onnx.NodeProto], names: dict[str, str]) -> None:
-    """Give tensors other names, in place."""
-    for node in nodes:
-        for index, name in enumerate(node.input):
-            node.input[index] = names.get(name, name)
-        for index, name in enumerate(node.output):
-            node.output[index] = names.get(name, name)
-
-
-def _model(
-    networks: Sequence[Mindir], builder: Builder, nodes: list[onnx.NodeProto], names: list[str], weights: bool
+def _make_model(
+    networks: Sequence[Mindir], builder: GraphBuilder, nodes: list[onnx.NodeProto], names: list[str], weights: bool
 ) -> onnx.ModelProto:
-    """Put the parts together and check them."""
+    """Assemble the model and check it."""
     first = networks[0]
-    labels = _labels(networks)
+    labels = _label_open_sizes(networks)
     used = {name for node in nodes for name in node.input}
     parameters = [
         tensors
         for tensors in zip(*(network.parameters for network in networks), strict=True)
         if tensors[0].name in used
     ]
-    inputs = [_value_info(t[0].name, t, labels) for t in zip(*(network.inputs for network in networks), strict=True)]
+    inputs = [
+        _make_value_info(t[0].name, t, labels) for t in zip(*(network.inputs for network in networks), strict=True)
+    ]
     outputs = [
-        _value_info(name, tensors, labels)
+        _make_value_info(name, tensors, labels)
         for name, tensors in zip(names, zip(*(network.outputs for network in networks), strict=True), strict=True)
     ]
     if len(networks) == 1 and not builder.size_bound:
         for info in (*inputs, *outputs):
-            _open_picture(info, first.inputs[0].shape)
+            _open_image_axes(info, first.inputs[0].shape)
     initializers = [tensor for name, tensor in builder.initializers.items() if name in used]
     if weights:
-        initializers += [numpy_helper.from_array(_data(tensors[0]), tensors[0].name) for tensors in parameters]
+        for tensor, *_ in parameters:
+            assert tensor.data is not None, "the reader takes no parameter without data"
+            initializers.append(numpy_helper.from_array(np.ascontiguousarray(tensor.data), tensor.name))
     else:
-        inputs += [_value_info(tensors[0].name, tensors, labels) for tensors in parameters]
+        inputs += [_make_value_info(tensors[0].name, tensors, labels) for tensors in parameters]
     graph = helper.make_graph(nodes, "network", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="TerraSpore")
     model.ir_version = IR_VERSION
@@ -185,12 +180,7 @@ def _model(
     return model
 
 
-def _data(tensor: Tensor) -> Any:
-    assert tensor.data is not None, "the reader takes no parameter without data"
-    return np.ascontiguousarray(tensor.data)
-
-
-def _labels(networks: Sequence[Mindir]) -> dict[Shape, str]:
+def _label_open_sizes(networks: Sequence[Mindir]) -> dict[Shape, str]:
     """Names of sizes that differ between the variants, by their values."""
     labels: dict[Shape, str] = {}
     places = [("outputs", {1: "classes"}), ("inputs", {0: "batch", 1: "bands", 2: "height", 3: "width"})]
@@ -202,26 +192,65 @@ def _labels(networks: Sequence[Mindir]) -> dict[Shape, str]:
     return labels
 
 
-def _value_info(name: str, tensors: tuple[Tensor, ...], labels: dict[Shape, str]) -> onnx.ValueInfoProto:
+def _make_value_info(name: str, tensors: tuple[Tensor, ...], labels: dict[Shape, str]) -> onnx.ValueInfoProto:
     """Type and shape of an input or output; sizes that differ between the variants are open."""
     sizes = list(zip(*(tensor.shape for tensor in tensors), strict=True))
-    shape = [_size_name(values, labels) if len(set(values)) > 1 else values[0] for values in sizes]
+    # An open size without a label is named after its values, so that equal sizes have equal names.
+    shape = [
+        values[0] if len(set(values)) == 1 else labels.get(values) or "size_" + "_".join(map(str, values))
+        for values in sizes
+    ]
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(tensors[0].dtype), shape)
 
 
-def _size_name(values: Shape, labels: dict[Shape, str]) -> str:
-    """The name of an open size: one that has none of its own is named after its values, alike where they are alike."""
-    return labels.get(values) or "size_" + "_".join(map(str, values))
-
-
-def _open_picture(info: onnx.ValueInfoProto, picture: Shape) -> None:
-    """Name batch, height and width of an input or output, in place, where they are those of the picture."""
+def _open_image_axes(info: onnx.ValueInfoProto, image: Shape) -> None:
+    """Name batch, height and width of an input or output, in place, where they are those of the image."""
     sizes = info.type.tensor_type.shape.dim
-    if len(sizes) != 4 or len(picture) != 4:
+    if len(sizes) != 4 or len(image) != 4:
         return
     sizes[0].dim_param = "batch"
     for axis, name in ((2, "height"), (3, "width")):
-        if sizes[axis].dim_value == picture[axis]:
+        if sizes[axis].dim_value == image[axis]:
             sizes[axis].dim_param = name
         else:
             sizes[axis].Clear()
+
+
+def drop_unused_nodes(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+    """The nodes that the outputs depend on, in their order."""
+    needed, kept = set(outputs), []
+    for node in reversed(nodes):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed.update(node.input)
+    return kept[::-1]
+
+
+def fuse_biases(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
+    """Make the ``Add`` of a bias behind a convolution part of the convolution.
+
+    The pattern is ``Conv`` -> ``Add`` with ``Reshape(bias)``, where only ``Add`` and ``Shape`` use the convolution's
+    own result.
+    """
+    users: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+    makers = {name: node for node in nodes for name in node.output}
+    for node in nodes:
+        for name in node.input:
+            users[name].append(node)
+    fused: set[int] = set()
+    for node in nodes:
+        if node.op_type not in {"Conv", "ConvTranspose"} or len(node.input) != 2 or node.output[0] in outputs:
+            continue
+        others = [user for user in users[node.output[0]] if user.op_type != "Shape"]
+        if len(others) != 1 or others[0].op_type != "Add" or others[0].input[0] != node.output[0]:
+            continue
+        bias = makers.get(others[0].input[1])
+        if bias is None or bias.op_type != "Reshape":
+            continue
+        for user in users[node.output[0]]:
+            if user.op_type == "Shape":
+                user.input[0] = others[0].output[0]
+        node.input.append(bias.input[0])
+        node.output[0] = others[0].output[0]
+        fused.add(id(others[0]))
+    return [node for node in nodes if id(node) not in fused]

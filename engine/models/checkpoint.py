@@ -1,4 +1,4 @@
-"""Reading and writing MindSpore checkpoints without MindSpore.
+"""Read and write MindSpore checkpoints without MindSpore.
 
 A ``.ckpt`` is a protobuf message (``checkpoint.proto`` of MindSpore)::
 
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError
 from ..fs.atomic import atomic_output
 from ..fs.regular_file import open_regular
+from ..protobuf import FileView, ProtobufError, as_integers, as_text, as_view, encode_varint, read_fields
 
 Array = NDArray[Any]
 
@@ -58,7 +59,6 @@ _NAMES = {np.dtype(code): name for name, code in _TYPES.items() if name not in {
 _TRAILER = b"crc_num"
 _TRAILER_BYTES = len(_TRAILER) + 10
 _BLOCK = 1 << 20
-_VARINT, _LENGTH = 0, 2
 
 
 def read_checkpoint(path: Path, wanted: Callable[[str], bool] | None = None) -> dict[str, Array]:
@@ -66,7 +66,7 @@ def read_checkpoint(path: Path, wanted: Callable[[str], bool] | None = None) -> 
 
     Args:
         path: the ``.ckpt`` file.
-        wanted: names for which it returns false are checked in form but not loaded.
+        wanted: names for which it returns False are checked in form but not loaded.
 
     Returns:
         The tensors by name, in the file's order: float16, float32, float64, bool and integers as they are,
@@ -78,37 +78,43 @@ def read_checkpoint(path: Path, wanted: Callable[[str], bool] | None = None) -> 
     """
     path = Path(path)
     with open_regular(path, MAX_CHECKPOINT_BYTES, CheckpointError) as (file, size):
-        end = _checked_end(file, size, path)
-        entries: dict[str, _Entry] = {}
-        for entry in _joined(_entries(_Wire(file, end, path)), path):
-            if entry.name in entries:
-                raise CheckpointError(f"The checkpoint {path} holds {entry.name} twice.")
-            entries[entry.name] = entry
-        tensors = [entry for entry in entries.values() if entry.kind != "str"]
+        end = _check_crc(file, size, path)
+        try:
+            entries = _read_entries(FileView(file, 0, end), path)
+        except ProtobufError as error:
+            raise CheckpointError(f"{path} is no MindSpore checkpoint, or a damaged one: {error}.") from None
+        tensors = [entry for entry in entries if entry.kind != "str"]
         if not tensors:
             raise CheckpointError(f"The checkpoint {path} holds no tensors.")
         for entry in tensors:
             _check_entry(entry, path)
-        return {entry.name: _load(file, entry, path) for entry in tensors if wanted is None or wanted(entry.name)}
+        return {entry.name: _load(entry, path) for entry in tensors if wanted is None or wanted(entry.name)}
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One tensor as it lies in the file: where its content is, as (offset, length) pieces."""
+    """One tensor of the file, its content not yet read.
+
+    Attributes:
+        name: of the parameter.
+        kind: name of the type of its values.
+        dims: its shape, ``(0,)`` for a scalar.
+        pieces: the content, in one piece or several.
+    """
 
     name: str
     kind: str
     dims: tuple[int, ...]
-    pieces: tuple[tuple[int, int], ...]
+    pieces: list[FileView]
 
     @property
-    def content_bytes(self) -> int:
-        """Length of the content."""
-        return sum(length for _, length in self.pieces)
+    def shape(self) -> tuple[int, ...]:
+        """The shape as of NumPy."""
+        return () if self.dims == (0,) else self.dims
 
 
-def _checked_end(file: BinaryIO, size: int, path: Path) -> int:
-    """The offset at which the messages end: the file's size, less the CRC trailer, which is checked."""
+def _check_crc(file: BinaryIO, size: int, path: Path) -> int:
+    """Check the CRC trailer, if there is one; the offset at which the messages end."""
     if size < _TRAILER_BYTES:
         return size
     file.seek(size - _TRAILER_BYTES)
@@ -124,139 +130,74 @@ def _checked_end(file: BinaryIO, size: int, path: Path) -> int:
     return end
 
 
-class _Wire:
-    """Reads protobuf's wire format from a file, without ever passing the end it is given."""
-
-    def __init__(self, file: BinaryIO, end: int, path: Path) -> None:
-        self._file, self._path = file, path
-        self.at, self.end = 0, end
-        file.seek(0)
-
-    def damaged(self, text: str) -> CheckpointError:
-        """The error that says ``text`` of this file."""
-        return CheckpointError(f"{self._path} is no MindSpore checkpoint, or a damaged one: {text}.")
-
-    def fields(self, end: int) -> Iterator[tuple[int, int, int]]:
-        """The fields up to the offset ``end``: number, wire type, and the value or the content's length.
-
-        A content must be taken or skipped before the next field is asked for.
-        """
-        while self.at < end:
-            key = self.varint(end)
-            wire_type = key & 7
-            if wire_type not in {_VARINT, _LENGTH}:
-                raise self.damaged(f"wire type {wire_type} at byte {self.at}")
-            value = self.varint(end)
-            if wire_type == _LENGTH and value > end - self.at:
-                raise self.damaged(f"a content of {value} bytes at byte {self.at} passes its end")
-            yield key >> 3, wire_type, value
-
-    def varint(self, end: int) -> int:
-        """One variable-length number of at most 64 bits."""
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self.take(1, end)[0]
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                if value >> 64:
-                    break
-                return value
-        raise self.damaged(f"a number of more than 64 bits at byte {self.at}")
-
-    def take(self, length: int, end: int) -> bytes:
-        """The next ``length`` bytes."""
-        content = self._file.read(length) if length <= end - self.at else b""
-        if len(content) != length:
-            raise self.damaged(f"it is cut off at byte {self.at}")
-        self.at += length
-        return content
-
-    def skip(self, length: int) -> None:
-        """Pass over ``length`` bytes."""
-        self.at += length
-        self._file.seek(self.at)
-
-    def text(self, length: int, what: str) -> str:
-        """The next ``length`` bytes as UTF-8."""
-        if not 0 < length <= MAX_NAME_BYTES:
-            raise self.damaged(f"a {what} of {length} bytes at byte {self.at}")
-        try:
-            text = self.take(length, self.end).decode("utf-8")
-        except UnicodeDecodeError:
-            raise self.damaged(f"a {what} that is not UTF-8 before byte {self.at}") from None
-        if not text.isprintable():
-            raise self.damaged(f"a {what} with unprintable characters before byte {self.at}")
-        return text
-
-
-def _entries(wire: _Wire) -> Iterator[_Entry]:
-    for count, (number, wire_type, length) in enumerate(wire.fields(wire.end)):
-        if (number, wire_type) != (1, _LENGTH):
-            raise wire.damaged(f"an unknown field {number} at byte {wire.at}")
+def _read_entries(data: FileView, path: Path) -> list[_Entry]:
+    """The entries of a ``Checkpoint`` message; consecutive ones of one name are the pieces of a large tensor."""
+    entries: dict[str, _Entry] = {}
+    last: str | None = None
+    for count, (number, value) in enumerate(read_fields(data)):
+        if number != 1:
+            raise ProtobufError(f"it has the unknown field {number}")
         if count >= MAX_ENTRIES:
-            raise wire.damaged(f"more than {MAX_ENTRIES} entries")
-        yield _value(wire, wire.at + length)
+            raise ProtobufError(f"it has more than {MAX_ENTRIES} entries")
+        entry = _read_entry(as_view(value))
+        known = entries.setdefault(entry.name, entry)
+        if known is not entry:
+            if entry.name != last:
+                raise CheckpointError(f"The checkpoint {path} holds {entry.name} twice.")
+            if (entry.kind, entry.dims) != (known.kind, known.dims):
+                raise CheckpointError(f"The checkpoint {path} holds {entry.name} in pieces that do not fit.")
+            known.pieces.extend(entry.pieces)
+        last = entry.name
+    return list(entries.values())
 
 
-def _value(wire: _Wire, end: int) -> _Entry:
-    """One ``Value`` message that ends at ``end``; leaves the wire at ``end``."""
+def _read_entry(message: FileView) -> _Entry:
+    """The entry in a ``Value`` message."""
     name: str | None = None
-    tensor: tuple[str, tuple[int, ...], tuple[int, int]] | None = None
-    for number, wire_type, length in wire.fields(end):
-        if (number, wire_type) == (1, _LENGTH) and name is None:
-            name = wire.text(length, "name")
-        elif (number, wire_type) == (2, _LENGTH) and tensor is None:
-            tensor = _tensor(wire, wire.at + length)
+    tensor: FileView | None = None
+    for number, value in read_fields(message):
+        if number == 1 and name is None:
+            name = _read_text(as_view(value), "name")
+        elif number == 2 and tensor is None:
+            tensor = as_view(value)
         elif number == 3:
-            raise wire.damaged(f"{name or 'an entry'} is a map parameter, which is not supported")
+            raise ProtobufError(f"{name or 'an entry'} is a map parameter, which is not supported")
         else:
-            raise wire.damaged(f"an unexpected field {number} at byte {wire.at}")
+            raise ProtobufError(f"an entry has the unexpected field {number}")
     if name is None or tensor is None:
-        raise wire.damaged(f"an entry without a name or a tensor before byte {wire.at}")
-    kind, dims, piece = tensor
-    return _Entry(name, kind, dims, (piece,))
+        raise ProtobufError("an entry is without a name or a tensor")
+    return _read_tensor(tensor, name)
 
 
-def _tensor(wire: _Wire, end: int) -> tuple[str, tuple[int, ...], tuple[int, int]]:
-    """One ``TensorProto`` message: its type's name, its dims, and offset and length of its content."""
+def _read_tensor(message: FileView, name: str) -> _Entry:
+    """The entry of the ``TensorProto`` that belongs to ``name``."""
     kind: str | None = None
     dims: list[int] = []
-    piece: tuple[int, int] | None = None
-    for number, wire_type, value in wire.fields(end):
-        if (number, wire_type) == (1, _VARINT):
-            dims.append(value)
-        elif (number, wire_type) == (1, _LENGTH):  # dims in packed form
-            packed = wire.at + value
-            while wire.at < packed and len(dims) <= MAX_RANK:
-                dims.append(wire.varint(packed))
-        elif (number, wire_type) == (2, _LENGTH) and kind is None:
-            kind = wire.text(value, "type")
-        elif (number, wire_type) == (3, _LENGTH) and piece is None:
-            piece = (wire.at, value)
-            wire.skip(value)
+    content: FileView | None = None
+    for number, value in read_fields(message):
+        if number == 1:
+            for dim in as_integers(value):
+                dims.append(dim)
+                if len(dims) > MAX_RANK:
+                    raise ProtobufError(f"{name} has more than {MAX_RANK} dimensions")
+        elif number == 2 and kind is None:
+            kind = _read_text(as_view(value), "type")
+        elif number == 3 and content is None:
+            content = as_view(value)
         else:
-            raise wire.damaged(f"an unexpected field {number} at byte {wire.at}")
-        if len(dims) > MAX_RANK:
-            raise wire.damaged(f"a tensor with more than {MAX_RANK} dimensions at byte {wire.at}")
-    if kind is None or piece is None:
-        raise wire.damaged(f"a tensor without a type or a content before byte {wire.at}")
-    return kind, tuple(dims), piece
+            raise ProtobufError(f"{name} has the unexpected field {number}")
+    if kind is None or content is None:
+        raise ProtobufError(f"{name} is without a type or a content")
+    return _Entry(name, kind, tuple(dims), [content])
 
 
-def _joined(entries: Iterator[_Entry], path: Path) -> Iterator[_Entry]:
-    """Join consecutive entries of one name, which are the pieces of a large tensor."""
-    current: _Entry | None = None
-    for entry in entries:
-        if current is None or entry.name != current.name:
-            if current is not None:
-                yield current
-            current = entry
-        elif (entry.kind, entry.dims) == (current.kind, current.dims):
-            current = _Entry(entry.name, entry.kind, entry.dims, current.pieces + entry.pieces)
-        else:
-            raise CheckpointError(f"The checkpoint {path} holds {entry.name} in pieces that do not fit.")
-    if current is not None:
-        yield current
+def _read_text(view: FileView, what: str) -> str:
+    if not 0 < len(view) <= MAX_NAME_BYTES:
+        raise ProtobufError(f"an entry has a {what} of {len(view)} bytes")
+    text = as_text(view)
+    if not text.isprintable():
+        raise ProtobufError(f"an entry has a {what} with unprintable characters")
+    return text
 
 
 def _check_entry(entry: _Entry, path: Path) -> None:
@@ -265,25 +206,19 @@ def _check_entry(entry: _Entry, path: Path) -> None:
         raise CheckpointError(f"{what} is of the unknown type '{entry.kind}'.")
     if entry.dims != (0,) and any(not 1 <= dim < 1 << 40 for dim in entry.dims):
         raise CheckpointError(f"{what} has the dimensions {list(entry.dims)}.")
-    expected = math.prod(_shape(entry)) * np.dtype(_TYPES[entry.kind]).itemsize
-    if expected != entry.content_bytes:
-        raise CheckpointError(
-            f"{what} has {entry.content_bytes} bytes where {entry.kind} {list(entry.dims)} takes {expected}."
-        )
+    expected = math.prod(entry.shape) * np.dtype(_TYPES[entry.kind]).itemsize
+    found = sum(map(len, entry.pieces))
+    if found != expected:
+        raise CheckpointError(f"{what} has {found} bytes where {entry.kind} {list(entry.dims)} takes {expected}.")
 
 
-def _shape(entry: _Entry) -> tuple[int, ...]:
-    return () if entry.dims == (0,) else entry.dims
-
-
-def _load(file: BinaryIO, entry: _Entry, path: Path) -> Array:
-    array = np.empty(_shape(entry), _TYPES[entry.kind])
+def _load(entry: _Entry, path: Path) -> Array:
+    array = np.empty(entry.shape, _TYPES[entry.kind])
     target, done = _bytes_of(array), 0
-    for offset, length in entry.pieces:
-        file.seek(offset)
-        if file.readinto(target[done : done + length]) != length:  # type: ignore[attr-defined]
+    for piece in entry.pieces:
+        if not piece.read_into(target[done : done + len(piece)]):
             raise CheckpointError(f"The checkpoint {path} was changed while it was read.")
-        done += length
+        done += len(piece)
     if entry.kind == "Bool":
         if array.size and int(array.max()) > 1:
             raise CheckpointError(f"The checkpoint {path} is damaged: {entry.name} is Bool and holds other values.")
@@ -344,21 +279,12 @@ def _messages(name: str, array: Array) -> Iterator[bytes | memoryview]:
     """The bytes of ``array`` as one or more ``Value`` messages, in parts that follow each other."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     kind = "Bool" if array.dtype == np.bool_ else _NAMES[little.dtype]
-    dims = b"".join(b"\x08" + _varint(dim) for dim in (array.shape or (0,)))
+    dims = b"".join(b"\x08" + encode_varint(dim) for dim in (array.shape or (0,)))
     label = name.encode("utf-8")
     content = _bytes_of(little)
     for begin in range(0, len(content), CHUNK_BYTES):
         piece = content[begin : begin + CHUNK_BYTES]
-        head = dims + b"\x12" + _varint(len(kind)) + kind.encode() + b"\x1a" + _varint(len(piece))
-        value = b"\x0a" + _varint(len(label)) + label + b"\x12" + _varint(len(head) + len(piece)) + head
-        yield b"\x0a" + _varint(len(value) + len(piece)) + value
+        head = dims + b"\x12" + encode_varint(len(kind)) + kind.encode() + b"\x1a" + encode_varint(len(piece))
+        value = b"\x0a" + encode_varint(len(label)) + label + b"\x12" + encode_varint(len(head) + len(piece)) + head
+        yield b"\x0a" + encode_varint(len(value) + len(piece)) + value
         yield piece
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

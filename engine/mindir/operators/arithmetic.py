@@ -1,4 +1,4 @@
-"""Arithmetic, activations, reductions and products of matrices."""
+"""Arithmetic, activations, reductions, matrix products and casts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from ...errors import GraphError
 from ..builder import Call, Const, Ref
 
-#: mind_ir / MindSpore type numbers of Cast -> ONNX
+#: Type numbers of ``Cast`` in MINDIR to those of ONNX.
 _CASTS = {43: 1, 42: 10, 44: 11, 34: 6, 35: 7, 30: 9, 37: 2, 45: 16}
 
 
 def unary(op: str) -> Callable[[Call], Ref]:
-    """A primitive of one tensor with a namesake in ONNX."""
+    """A primitive of one tensor that ONNX has too."""
 
     def convert(call: Call) -> Ref:
         """One input, one output."""
@@ -24,7 +24,7 @@ def unary(op: str) -> Callable[[Call], Ref]:
 
 
 def binary(op: str) -> Callable[[Call], Ref]:
-    """A primitive of two tensors that broadcast; numbers take the tensor's type (float32 unless an integer)."""
+    """A primitive of two tensors that broadcast; numbers become float32."""
 
     def convert(call: Call) -> Ref:
         """Two inputs, one output."""
@@ -40,7 +40,7 @@ def _term(call: Call, index: int) -> str:
         return call.builder.constant(np.array(call.value(index, "a number"), np.float32))
     ref = call.tensor(index)
     if ref.rank == 4 and ref not in call.builder.tensors and max(ref.shapes[0][2:]) > 1:
-        call.builder.size_bound = True  # weights that cover the picture fit one size only
+        call.builder.size_bound = True  # weights that cover the image fit one size only
     return ref.name
 
 

@@ -17,7 +17,7 @@ def conv2d_transpose(call: Call) -> Ref:
     """``Conv2DTranspose`` (``Conv2DBackpropInput``) -> ``ConvTranspose``.
 
     Both give ``(size - 1) * stride + dilation * (kernel - 1) + 1 - pads`` rows and columns, so the size that MindSpore
-    writes into the network is not needed; it is only checked against this formula.
+    writes into the network is only compared with this formula.
     """
     settings = _convolution(call)
     if "auto_pad" in settings:
@@ -39,9 +39,9 @@ def _convolution(call: Call) -> dict[str, Any]:
     """The attributes that both convolutions have in common, for ONNX."""
     if str(call.attribute("format", "NCHW")).upper() != "NCHW":
         raise GraphError(f"{call.node.name!r} is a convolution in the layout NHWC, which is not supported.")
-    kernel = pair(call.attribute("kernel_size"))
-    dilation = pair(call.attribute("dilation", (1, 1)))
-    stride = pair(call.attribute("stride", (1, 1)))
+    kernel = as_pair(call.attribute("kernel_size"))
+    dilation = as_pair(call.attribute("dilation", (1, 1)))
+    stride = as_pair(call.attribute("stride", (1, 1)))
     settings: dict[str, Any] = {
         "kernel_shape": kernel,
         "strides": stride,
@@ -50,7 +50,7 @@ def _convolution(call: Call) -> dict[str, Any]:
     }
     mode = str(call.attribute("pad_mode", "valid")).lower()
     if mode == "pad":
-        settings["pads"] = onnx_pads(call.attribute("pad"))
+        settings["pads"] = to_onnx_pads(call.attribute("pad"))
     elif mode == "valid":
         settings["pads"] = [0, 0, 0, 0]
     elif mode == "same" and stride == [1, 1]:
@@ -63,15 +63,15 @@ def _convolution(call: Call) -> dict[str, Any]:
     return settings
 
 
-def onnx_pads(pads: int | tuple[int, ...]) -> list[int]:
-    """(top, bottom, left, right) or one number, as (top, left, bottom, right)."""
+def to_onnx_pads(pads: int | tuple[int, ...]) -> list[int]:
+    """Reorder (top, bottom, left, right), or one number for all, to (top, left, bottom, right)."""
     if isinstance(pads, int):
         return [pads] * 4
     top, bottom, left, right = pads
     return [top, left, bottom, right]
 
 
-def pair(value: int | tuple[int, ...] | None) -> list[int]:
+def as_pair(value: int | tuple[int, ...] | None) -> list[int]:
     """Height and width from one number, two, or four in the layout NCHW."""
     if isinstance(value, int):
         return [value, value]
@@ -83,7 +83,7 @@ def pair(value: int | tuple[int, ...] | None) -> list[int]:
 
 
 def bias_add(call: Call) -> Ref:
-    """``BiasAdd`` -> ``Add``, which ``tidy`` makes a part of the convolution before it."""
+    """``BiasAdd`` -> ``Add``, which ``converter.fuse_biases`` makes part of the convolution."""
     features, bias = call.tensor(0), call.tensor(1)
     rank = features.rank
     shape = call.builder.integers([1, -1] + [1] * (rank - 2))
@@ -92,7 +92,7 @@ def bias_add(call: Call) -> Ref:
 
 
 def batch_norm(call: Call) -> tuple[Ref, ...]:
-    """``BatchNorm`` with moving statistics -> ``BatchNormalization``; only the first entry of the result is given."""
+    """``BatchNorm`` with moving statistics -> ``BatchNormalization``; returns only the first entry of the result."""
     if call.value(5, "is_training", False):
         raise GraphError(f"{call.node.name!r} normalises with the statistics of the batch; export in evaluation mode.")
     epsilon = float(call.value(6, "epsilon", 1e-5))

@@ -1,21 +1,21 @@
-"""Operations that move values without changing them."""
+"""Operations that move values without changing them: reshaping, transposing, joining, slicing, padding."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...errors import GraphError
-from ..builder import Call, Const, Ref, as_array, one_of
-from ..model import Shape
+from ..builder import Call, Const, Ref, as_array, require_equal
+from ..reader import Shape
 
 
-def first(call: Call) -> Any:
-    """``Load`` and ``Depend``: their first input, the others only order side effects."""
+def pass_through(call: Call) -> Any:
+    """``Load`` and ``Depend``: their first input; the others only order side effects."""
     return call.operands[0]
 
 
-def nothing(call: Call) -> Const:  # noqa: ARG001 (all functions have this shape)
-    """``UpdateState``: the order of side effects."""
+def ignore(call: Call) -> Const:  # noqa: ARG001 (all functions have this shape)
+    """``UpdateState``: it only orders side effects, and has no value."""
     return Const((None,))
 
 
@@ -39,7 +39,7 @@ def expand_dims(call: Call) -> Ref:
 
 
 def squeeze(call: Call) -> Ref:
-    """``Squeeze`` -> ``Squeeze``; one that undoes the ``Unsqueeze`` before it gives what was there before."""
+    """``Squeeze`` -> ``Squeeze``; one that undoes the ``Unsqueeze`` before it is dropped together with it."""
     source = call.tensor(0)
     axes = call.value(1, "axis", ())
     axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
@@ -67,8 +67,8 @@ def reshape(call: Call) -> Ref:
     if len(changing) <= 1 and builder.variants > 1:
         fixed = [-1 if axis in changing else size for axis, size in enumerate(target[0])]
         return call.emit("Reshape", [source.name, builder.integers(fixed)])
-    # One size at most is left to the runtime (-1): the last of those that are no tensor's size, e.g. a product.
-    unknown = [axis for axis in changing if builder.find(tuple(shape[axis] for shape in target), [source]) is None]
+    # At most one size is left to the runtime (-1): one that is no tensor's size, e.g. a product.
+    unknown = [axis for axis in changing if builder.find_axis(tuple(shape[axis] for shape in target), [source]) is None]
     if len(unknown) > 1:
         raise GraphError(f"{call.node.name!r} reshapes to sizes that do not follow from the input's.")
     open_target = [tuple(-1 if axis in unknown else size for axis, size in enumerate(shape)) for shape in target]
@@ -103,7 +103,7 @@ def split(call: Call) -> tuple[Ref, ...]:
 
 
 def strided_slice(call: Call) -> Ref:
-    """``StridedSlice`` without masks for ellipsis or new axes -> ``Slice`` and ``Squeeze`` of axes taken away."""
+    """``StridedSlice`` without masks for ellipsis or new axes -> ``Slice`` and ``Squeeze`` of the removed axes."""
     for index, mask in ((6, "ellipsis_mask"), (7, "new_axis_mask")):
         if call.value(index, mask, 0):
             raise GraphError(f"{call.node.name!r} cuts with {mask}, which is not supported.")
@@ -116,7 +116,7 @@ def strided_slice(call: Call) -> Ref:
     begins = tuple(tuple(0 if begin_mask >> i & 1 else v for i, v in enumerate(b)) for b in begins)
     ends = tuple(tuple(_FAR if end_mask >> i & 1 else v for i, v in enumerate(e)) for e in ends)
     single = [axis for axis in range(len(steps)) if int(call.value(8, "shrink_axis_mask", 0)) >> axis & 1]
-    # An axis that is taken away is cut at an index, whatever end is said: one element from there.
+    # An axis that is removed is sliced at one index, whatever its end.
     ends = tuple(
         tuple((b + 1 or _FAR) if axis in single else e for axis, (b, e) in enumerate(zip(begin, end, strict=True)))
         for begin, end in zip(begins, ends, strict=True)
@@ -131,26 +131,26 @@ def strided_slice(call: Call) -> Ref:
 
 
 def _with_ones(shape: Shape, axes: list[int]) -> Shape:
-    """``shape`` with a size of 1 put in at ``axes``, which are ascending."""
+    """``shape`` with a size of 1 inserted at ``axes``, which are ascending."""
     sizes = list(shape)
     for axis in axes:
         sizes.insert(axis, 1)
     return tuple(sizes)
 
 
-#: "to the end" in a Slice
+#: The end of an axis in a ``Slice``.
 _FAR = 2**63 - 1
 
 
-def _bounds(call: Call, source: Ref, values: tuple[tuple[int, ...], ...], numbered: set[int]) -> str:
-    """Where a slice begins or ends: axes in ``numbered`` at numbers, others at sizes that may follow the input."""
-    if all(value in {0, _FAR} for bound in values for axis, value in enumerate(bound) if axis not in numbered):
-        return call.builder.integers(one_of(values, call.node, "begin or end"))
+def _bounds(call: Call, source: Ref, values: tuple[tuple[int, ...], ...], fixed: set[int]) -> str:
+    """Begins or ends of a slice: plain numbers on the axes ``fixed``, sizes that may follow the input on others."""
+    if all(value in {0, _FAR} for bound in values for axis, value in enumerate(bound) if axis not in fixed):
+        return call.builder.integers(require_equal(values, call.node, "begin or end"))
     return call.builder.sizes(values, [source])
 
 
 def _open_ends(ends: tuple[tuple[int, ...], ...], source: Ref) -> tuple[tuple[int, ...], ...]:
-    """Ends, those that are the source's own size in every variant as "to the end"."""
+    """``ends`` with those that are the source's own size in every variant replaced by ``_FAR``."""
     whole = [
         all(end[axis] == shape[axis] for end, shape in zip(ends, source.shapes, strict=True))
         for axis in range(len(ends[0]))
@@ -159,7 +159,7 @@ def _open_ends(ends: tuple[tuple[int, ...], ...], source: Ref) -> tuple[tuple[in
 
 
 def pad(call: Call) -> Ref:
-    """``PadV3`` with a constant, by mirroring or by repeating the border -> ``Pad``."""
+    """``PadV3`` with a constant, by reflection or by repeating the edge -> ``Pad``."""
     source = call.tensor(0)
     mode = str(call.attribute("mode", "constant"))
     if mode not in {"constant", "reflect", "edge"} or not call.attribute("paddings_contiguous", True):
@@ -175,9 +175,9 @@ def pad(call: Call) -> Ref:
 
 
 OPERATORS = {
-    "Load": first,
-    "Depend": first,
-    "UpdateState": nothing,
+    "Load": pass_through,
+    "Depend": pass_through,
+    "UpdateState": ignore,
     "MakeTuple": make_tuple,
     "TupleGetItem": tuple_get_item,
     "ExpandDims": expand_dims,

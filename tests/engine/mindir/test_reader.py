@@ -105,7 +105,7 @@ def test_damaged_bytes_give_a_sentence_or_a_network(changes):
         (model(field(2, b"g") + field(3, field(7, b"g:w") + field(2, 1) + field(1, 4))), "not in the file"),
         (model(field(2, b"g") + 2 * field(3, tensor(b"g:w", (1,), bytes(4)))), "one name for two"),
         (model(field(2, b"g") + field(1, field(2, b"g:n") + field(4, b"REF::Conv2D:1"))), "primitives"),
-        (model(field(2, b"g\xff")), "valid text"),
+        (model(field(2, b"g\xff")), "not UTF-8"),
     ],
 )
 def test_what_is_no_network_is_refused(data, part):
@@ -126,7 +126,7 @@ def test_what_is_no_regular_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.mindir")
     with pytest.raises(GraphError, match="not a regular file"):
         read_mindir(tmp_path / "pipe.mindir")
-    with pytest.raises(GraphError, match="cannot be read"):
+    with pytest.raises(GraphError, match="There is no file"):
         read_mindir(tmp_path / "missing.mindir")
 
 
@@ -134,5 +134,5 @@ def test_file_larger_than_the_limit_is_not_read(tmp_path):
     path = tmp_path / "large.mindir"
     with path.open("wb") as stream:
         stream.truncate((4 << 30) + 1)  # sparse: takes no room on the disk
-    with pytest.raises(GraphError, match="4 GiB"):
+    with pytest.raises(GraphError, match="at most 4294967296 are read"):
         read_mindir(path)

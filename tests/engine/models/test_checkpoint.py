@@ -104,7 +104,7 @@ def test_the_pieces_of_a_large_tensor_are_joined(read, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "no tensors"),
         (entry(content=b"\0" * 20), "20 bytes where Float32"),
@@ -131,15 +131,17 @@ def test_the_pieces_of_a_large_tensor_are_joined(read, tmp_path, monkeypatch):
         (message(1, message(1, b"map") + message(3, b"")), "map parameter"),
         (message(1, message(1, b"w")), "without a name or a tensor"),
         (message(1, message(1, b"w") + message(2, b"")), "without a type"),
-        (entry()[:-1], "passes its end"),
+        (entry()[:-1], "passes the end"),
         (entry() + b"\x0a", "cut off"),
         (entry() + b"\x0a" + b"\xff" * 11, "more than 64 bits"),
-        (b"\x0d\0\0\0\0", "wire type 5"),
+        (b"\x0d\0\0\0\0", "a number stands where"),
+        (b"\x0c" + b"\0" * 50, "wire type 4"),
+        (b"\x02\0", "number 0"),
         (b"PK\x03\x04" + b"\0" * 50, "no MindSpore checkpoint"),
     ],
 )
-def test_a_faulty_file_is_refused_with_the_reason(read, content, said):
-    with pytest.raises(CheckpointError, match=said):
+def test_a_faulty_file_is_refused_with_the_reason(read, content, message):
+    with pytest.raises(CheckpointError, match=message):
         read(content)
 
 

@@ -1,12 +1,14 @@
-"""Pooling."""
+"""Pooling, and resizing to the size of another tensor."""
 
 from __future__ import annotations
 
-from ...errors import GraphError
-from ..builder import Builder, Call, Ref
-from .convolution import pair
+from collections.abc import Callable
 
-#: the numbers that primitives of MindSpore 2.3 and later have for pad_mode
+from ...errors import GraphError
+from ..builder import Call, GraphBuilder, Ref
+from .convolution import as_pair
+
+#: Numbers that primitives of MindSpore 2.3 and later use for pad_mode.
 _PAD_MODES = {0: "pad", 1: "same", 2: "valid"}
 
 
@@ -16,7 +18,7 @@ def max_pool(call: Call) -> Ref:
 
 
 def average_pool(call: Call) -> Ref:
-    """``AvgPool`` with pad_mode "valid" or "same" -> ``AveragePool``; what is padded does not count."""
+    """``AvgPool`` with pad_mode "valid" or "same" -> ``AveragePool``; padding is left out of the mean."""
     return _pool(call, "AveragePool")
 
 
@@ -25,8 +27,8 @@ def _pool(call: Call, op: str) -> Ref:
     mode = _PAD_MODES.get(mode, str(mode)) if isinstance(mode, int) else str(mode).lower()
     if mode not in {"valid", "same"}:
         raise GraphError(f"{call.node.name!r} is a pooling with pad_mode {mode!r}, which is not supported.")
-    kernel = pair(call.value(1, "kernel_size"))
-    stride = pair(call.value(2, "strides"))
+    kernel = as_pair(call.value(1, "kernel_size"))
+    stride = as_pair(call.value(2, "strides"))
     padding = {"auto_pad": "SAME_UPPER"} if mode == "same" else {"pads": [0, 0, 0, 0]}
     return call.emit(op, [call.tensor(0).name], kernel_shape=kernel, strides=stride, **padding)
 
@@ -34,8 +36,8 @@ def _pool(call: Call, op: str) -> Ref:
 def max_pool_3d(call: Call) -> tuple[Ref, ...]:
     """``MaxPool3DWithArgmax``, which ``nn.MaxPool2d(pad_mode="pad")`` becomes, -> ``MaxPool`` of five axes.
 
-    Only the first entry of the result is given. Where an ``ExpandDims`` put the axis of depth in, the pooling is done
-    on four axes (``Squeeze`` behind it is left to itself): runtimes have fast kernels for those only.
+    Returns only the first entry of the result. Where an ``ExpandDims`` inserted the depth axis, four axes are pooled (a
+    ``Squeeze`` behind it is converted as usual), because runtimes have fast kernels for four axes only.
     """
     kernel, stride = list(call.attribute("ksize")), list(call.attribute("strides"))
     pads, dilation = list(call.attribute("pads")), list(call.attribute("dilation", (1, 1, 1)))
@@ -52,19 +54,19 @@ def max_pool_3d(call: Call) -> tuple[Ref, ...]:
 
 
 def max_pool_2d(call: Call) -> tuple[Ref, ...]:
-    """``MaxPoolWithArgmaxV2``, which ``ops.max_pool2d`` becomes, -> ``MaxPool``; only the first entry is given."""
+    """``MaxPoolWithArgmaxV2``, which ``ops.max_pool2d`` becomes, -> ``MaxPool``; only the first entry is returned."""
     settings = {
-        "kernel_shape": pair(call.attribute("kernel_size")),
-        "strides": pair(call.attribute("strides")),
-        "pads": pair(call.attribute("pads", (0, 0))) * 2,
-        "dilations": pair(call.attribute("dilation", (1, 1))),
+        "kernel_shape": as_pair(call.attribute("kernel_size")),
+        "strides": as_pair(call.attribute("strides")),
+        "pads": as_pair(call.attribute("pads", (0, 0))) * 2,
+        "dilations": as_pair(call.attribute("dilation", (1, 1))),
     }
     ceil = int(bool(call.attribute("ceil_mode", False)))
     return (call.emit("MaxPool", [call.tensor(0).name], ceil_mode=ceil, **settings),)
 
 
-def _without_depth(builder: Builder, source: Ref) -> str | None:
-    """The tensor of four axes that ``source`` was made from by putting in an axis of depth, if it was."""
+def _without_depth(builder: GraphBuilder, source: Ref) -> str | None:
+    """The tensor of four axes behind the ``Unsqueeze`` that gave ``source`` its depth axis; None without one."""
     last = builder.nodes[-1] if builder.nodes else None
     if last is None or last.op_type != "Unsqueeze" or list(last.output) != [source.name] or source.rank != 5:
         return None
@@ -79,10 +81,36 @@ def adaptive_average_pool(call: Call) -> Ref:
     return call.emit("GlobalAveragePool", [call.tensor(0).name])
 
 
+def resize(mode: str) -> Callable[[Call], Ref]:
+    """``ResizeBilinearV2`` or ``ResizeNearestNeighborV2`` -> ``Resize`` to sizes that follow the input."""
+
+    def convert(call: Call) -> Ref:
+        """Resize to the shape of the result."""
+        source, target = call.tensor(0), call.shapes()
+        if bool(call.value(2, "align_corners", False)):
+            coordinates, rounding = "align_corners", "round_prefer_ceil"
+        elif bool(call.value(3, "half_pixel_centers", False)):
+            coordinates, rounding = "half_pixel", "floor" if mode == "nearest" else "round_prefer_floor"
+        else:
+            coordinates, rounding = "asymmetric", "floor"
+        sizes = call.builder.sizes(target, [source])
+        return call.emit(
+            "Resize",
+            [source.name, "", "", sizes],
+            mode=mode,
+            coordinate_transformation_mode=coordinates,
+            nearest_mode=rounding,
+        )
+
+    return convert
+
+
 OPERATORS = {
     "MaxPool": max_pool,
     "AvgPool": average_pool,
     "MaxPool3DWithArgmax": max_pool_3d,
     "MaxPoolWithArgmaxV2": max_pool_2d,
     "AdaptiveAvgPool2D": adaptive_average_pool,
+    "ResizeBilinearV2": resize("linear"),
+    "ResizeNearestNeighborV2": resize("nearest"),
 }
