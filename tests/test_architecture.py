@@ -66,7 +66,7 @@ LAYERS = (
     {"concurrency"},
     {"context", "fs"},
     {"protocol"},
-    {"errors"},
+    {"errors", "protobuf"},
 )
 
 
