@@ -45,7 +45,7 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
         "lednet",
         f"data.root={in_tmp / 'data'}",
         "data.classes=[dark, bright]",
-        "data.monitor=val",
+        "data.val=val",
         "data.test=val",
         "network.num_classes=2",
         "augment.crop=32",

@@ -116,7 +116,7 @@ def overrides(network: str, chips: dict[str, Path]) -> list[str]:
     return [
         RECIPES[network],
         f"network={{name: {network}, num_classes: {len(classes)}}}",
-        f"data={{layout: chips, root: '{chips[kind]}', train: train, monitor: valid, test: valid, ignore: 255}}",
+        f"data={{layout: chips, root: '{chips[kind]}', train: train, val: valid, test: valid, ignore: 255}}",
         f"data.classes=[{', '.join(classes)}]",
         "data.colours=[]",
         "data.label_map={0: 0, 1: 1, 2: 2}",

@@ -128,7 +128,7 @@ def records(
         for name in splits or (loaded.data.train, loaded.data.test):
             split = open_split(loaded.data, name)
             write_records(split, out / name, shards)
-            counts[name] = len(split.items)
+            counts[name] = len(split.samples)
         text = ", ".join(f"{name} {count}" for name, count in counts.items())
         return Result({"folder": str(out)}, counts, time.perf_counter() - started, f"Written to {out}: {text}.")
 

@@ -91,7 +91,7 @@ def _checkpoint_and_config(
 ) -> tuple[Path, Config]:
     """The weights file and the configuration that goes with it."""
     from ..config import Config, from_mapping, load_config
-    from ..config.load import merge_overrides
+    from ..config.loader import merge_overrides
 
     weights = checkpoint / "best.ckpt" if checkpoint.is_dir() else checkpoint
     beside = weights.with_name("config.yaml")

@@ -1,6 +1,6 @@
-"""Configurations of training runs: dataclasses, read strictly from YAML with inheritance and overrides."""
+"""Training configurations: dataclasses, read strictly from YAML with inheritance and overrides."""
 
-from .load import from_mapping, load_config, to_mapping
+from .loader import from_mapping, load_config, merge_overrides, to_mapping
 from .schema import (
     AugmentConfig,
     Config,
@@ -29,5 +29,6 @@ __all__ = [
     "TrainConfig",
     "from_mapping",
     "load_config",
+    "merge_overrides",
     "to_mapping",
 ]

@@ -1,4 +1,4 @@
-"""What can be configured in a training run, with defaults. One dataclass per part; every value has a place here."""
+"""All keys of a training configuration with their defaults, one dataclass per section."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Which network.
+    """The network.
 
     Attributes:
         name: a name of ``training.networks.create_network``.
         num_classes: output channels; 1 means a foreground mask with a sigmoid (roads).
-        options: further arguments of the network's factory.
+        options: further arguments of ``create_network``.
     """
 
     name: str = "dlinknet34"
@@ -24,11 +24,11 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class InitConfig:
-    """What the weights are before the first step.
+    """Initial weights.
 
     Attributes:
         checkpoint: a ``.ckpt`` of the whole network; entries that are no parameter of the network (optimizer state of a
-            training file) are passed over, missing ones are an error unless ``partial``.
+            training file) are ignored, missing ones are an error unless ``partial``.
         encoder: a ``.ckpt`` of the encoder only, names as in the network.
         partial: whether parameters may be missing from the checkpoint, or have another shape (another number of
             classes).
@@ -43,28 +43,28 @@ class InitConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images, and how they are read.
+    """Images and labels, and how they are read.
 
     Attributes:
-        layout: how the folder is laid out (see ``training.data.layouts``).
+        layout: folder layout (see ``training.data.layouts``).
         root: the folder.
         train: name of the training split.
-        monitor: name of the split that steers (best weights, plateau); empty to hold training images out instead.
-        holdout: with no ``monitor`` split, every n-th training image by sorted name is held out; 0 for none.
-        test: name of the split that only ``terraspore evaluate`` looks at.
+        val: name of the validation split, for best weights and plateaus; empty to hold training images out instead.
+        holdout: without a ``val`` split, every n-th training image by sorted name is held out; 0 for none.
+        test: name of the split that only ``terraspore evaluate`` uses.
         classes: names of the classes, in the order of their ids.
         colours: RGB per class; empty for a default palette.
-        ignore: label value that counts nowhere.
+        ignore: label value that is not counted.
         label_map: label value in the files -> class id; empty for the layout's own.
-        threads: worker threads that read and augment.
-        prefetch: batches that are made in advance.
+        threads: worker threads that read and augment images.
+        prefetch: batches that are made ahead.
         cache_mb: decoded images kept in memory, megabytes.
     """
 
     layout: Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"] = "deepglobe"
     root: str = ""
     train: str = "train"
-    monitor: str = ""
+    val: str = ""
     holdout: int = 12
     test: str = "valid"
     classes: tuple[str, ...] = ("road",)
@@ -87,7 +87,7 @@ class NormalisationConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How training crops are drawn and changed; chances are 0 to 1, ranges are (low, high).
+    """Augmentation of training crops; chances are 0 to 1, ranges are (low, high).
 
     Attributes:
         crop: side of the square crop, pixels.
@@ -98,10 +98,10 @@ class AugmentConfig:
         rot90: whether quarter turns are drawn.
         hflip: chance of a mirror image, left-right.
         vflip: chance of a mirror image, top-bottom.
-        border: what lies outside the image: its mirror image, or grey with ignored labels.
+        border: how the outside of the image is filled: by its reflection, or grey with ignored labels.
         blank: highest share of saturated or black pixels in a crop.
         foreground: share of labelled foreground below which a crop counts as empty.
-        drop_empty: chance that an empty crop is drawn anew.
+        drop_empty: chance that an empty crop is drawn again.
         grey: chance of one grey value in all bands.
         colour: chance of a change of saturation and of the bands' balance.
         saturation: range of the saturation's factor.
@@ -119,7 +119,7 @@ class AugmentConfig:
         noise: range of its sigma, share of full scale.
         hsv_chance: chance of D-LinkNet's shift of hue, saturation and value.
         hsv: the largest shifts (hue of 180, saturation of 255, value of 255).
-        soft_labels: whether labels are interpolated (as upstream's D-LinkNet does) before they are thresholded.
+        soft_labels: whether labels are interpolated before they are thresholded, as upstream's D-LinkNet does.
     """
 
     crop: int = 256
@@ -156,7 +156,7 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is minimised.
+    """The loss.
 
     Attributes:
         name: ``bce_dice`` for one class; the others for many.
@@ -167,7 +167,7 @@ class LossConfig:
         share: what p is: the class's share of all pixels, or of the most frequent class (LinkNet).
         class_weights: the weights where they are ``given``.
         ohem_threshold: true-class probability above which a pixel may be left out.
-        ohem_keep: pixels of a batch that are kept at least.
+        ohem_keep: least number of pixels of a batch that are kept.
         focal_gamma: exponent of the focal loss.
         focal_alpha: factor of the focal loss.
         auxiliary: weight of each further output of the network.
@@ -188,21 +188,21 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """How gradients change the weights.
+    """The optimizer.
 
     Attributes:
         name: the rule.
-        lr: the learning rate at the schedule's full height.
+        lr: the peak learning rate of the schedule.
         momentum: of SGD and RMSprop.
         nesterov: Nesterov's momentum in SGD.
         beta1: decay of Adam's first moment.
         beta2: decay of Adam's second moment, or of RMSprop's mean square.
-        eps: what keeps the denominator from zero.
+        eps: added to the denominator for stability.
         weight_decay: decoupled from the gradient in AdamW; added to the gradient (L2) in all others.
         decay_filter: which parameters decay: all, or all but biases and batch-norm's.
         clip: highest global norm of the gradient; 0 for none.
         accumulate: batches whose gradients are averaged into one step.
-        ema: decay of the running mean of the weights, which is what is evaluated and saved; 0 for none.
+        ema: decay of the running mean of the weights, which is then evaluated and saved; 0 for none.
     """
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
@@ -221,18 +221,18 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """The learning rate's course; the unit is the optimizer's step.
+    """Learning-rate schedule, in optimizer steps.
 
     Attributes:
-        name: the course.
-        warmup: steps over which the rate rises from zero.
+        name: the schedule.
+        warmup: steps of linear increase from zero.
         floor: the lowest rate, as a factor of ``lr`` (cosine, poly) or absolute rate (plateau).
         power: exponent of ``poly``.
-        every: steps between the drops of ``step``.
-        factor: what a drop multiplies the rate by (``step``, ``plateau``).
-        patience: checks without a better score before a plateau drops the rate.
-        stop: checks without a better score before training ends; 0 for never.
-        restore: whether a drop on a plateau goes back to the best weights (and their optimizer state).
+        every: steps between the drops of the schedule ``step``.
+        factor: factor of a drop (``step``, ``plateau``).
+        patience: validations without a better score before a plateau drops the rate.
+        stop: validations without a better score before training ends; 0 for never.
+        restore: whether a drop on a plateau restores the best weights and their optimizer state.
     """
 
     name: Literal["constant", "cosine", "poly", "step", "plateau"] = "constant"
@@ -248,18 +248,18 @@ class ScheduleConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The run itself.
+    """Length, validation, saving, precision and device of a run.
 
     Attributes:
         steps: optimizer steps; 0 to count ``epochs`` instead.
         epochs: passes over the training images.
         batch: samples per batch and process.
-        evaluate_every: steps between checks on the monitor split; 0 for once per epoch.
-        save_every: steps between saved states, beside those at each check.
-        keep_best: figures of the checks, beside ``monitor``, whose best weights are kept too: ``best_<figure>.ckpt``.
-        archive: how many checks' weights are kept in the folder ``archive``, the latest ones; 0 for none, -1 for all.
+        evaluate_every: steps between validations; 0 for once per epoch.
+        save_every: steps between saved states, besides those at each validation.
+        keep_best: further metrics whose best weights are kept: ``best_<metric>.ckpt``.
+        archive: number of validations whose weights are kept in the folder ``archive``; 0 for none, -1 for all.
         log_every: steps between lines of the log.
-        monitor: the figure that decides which weights are best; names as in the log of the checks, or ``loss``.
+        monitor: metric that decides which weights are best, a column of ``checks.csv``.
         amp: mixed precision as in ``mindspore.amp``.
         loss_scale: ``none``, ``fixed`` or ``dynamic``.
         init_scale: first (or fixed) loss scale.
@@ -268,8 +268,8 @@ class TrainConfig:
         device: MindSpore's device target.
         device_id: number of the device on this machine.
         mode: PyNative or graph mode of MindSpore; steps and predictions are compiled in both.
-        compile: whether they are; without, a step is slower but the first one begins at once, and faults in a network
-            show where they are. PyNative only.
+        compile: whether steps and predictions are compiled; without, a step is slower, but the first one starts at
+            once, and errors in a network have a useful stack trace. PyNative only.
         threads: CPU threads of MindSpore; 0 for its own choice.
         distributed: whether this process is one of several (started by ``msrun`` or ``mpirun``, or with a rank table).
     """
@@ -298,7 +298,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How whole images are judged.
+    """Prediction and evaluation of whole images.
 
     Attributes:
         method: the image as a whole (padded to ``multiple``), or in overlapping windows.
@@ -306,9 +306,9 @@ class EvaluationConfig:
         overlap: share of a window that its neighbour covers too.
         multiple: what height and width are padded to a multiple of, by reflection.
         scales: magnifications whose probabilities are averaged.
-        flip: whether the mirror image is averaged in.
+        flip: whether the horizontally flipped image is averaged in.
         tta8: whether the eight flips and quarter turns are averaged (D-LinkNet).
-        threshold: probability from which a pixel is foreground (one class).
+        threshold: probability from which on a pixel is foreground (one class).
         relaxed: buffer of the relaxed precision and recall, pixels (one class).
         limit: at most so many images; 0 for all.
     """
@@ -330,22 +330,22 @@ class Config:
     """One training run.
 
     Attributes:
-        name: what the run is called, in its folder and log.
-        title: a line for people; goes into the model card.
-        seed: of everything that is drawn.
-        resolution: ground resolution of the images, metres per pixel; 0 if it is not known. Goes into the model card.
+        name: of the run, in its folder and log.
+        title: one line for the model card.
+        seed: of all random numbers.
+        resolution: ground resolution of the images, metres per pixel, for the model card; 0 if it is not known.
         licence: licence of the data, for the model card.
-        source: where the data come from, for the model card.
-        network: which network.
-        init: what the weights are at first.
-        data: which images.
-        normalisation: what the network sees of a value.
-        augment: how training samples are changed.
-        loss: what is minimised.
-        optimizer: how.
-        schedule: the learning rate's course.
-        train: the run itself.
-        evaluation: how whole images are judged.
+        source: origin of the data, for the model card.
+        network: the network.
+        init: initial weights.
+        data: images and labels.
+        normalisation: of pixel values.
+        augment: random crops and changes of training images.
+        loss: the loss.
+        optimizer: the optimizer.
+        schedule: of the learning rate.
+        train: length, validation, saving, precision and device.
+        evaluation: prediction and evaluation of whole images.
     """
 
     name: str = "run"

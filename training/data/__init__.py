@@ -1,19 +1,19 @@
-"""Data sets: layouts, samples, batches, chips, labels, lists and MindRecord files."""
+"""Data sets: layouts and samples, augmented batches, labels and lists of published data sets, MindRecord files."""
 
-from .batches import Batch, Sampler, batches, normalise
-from .layouts import open_split, split_train_monitor
-from .samples import Cache, Item, Split, read_image, read_label
+from .batches import Batch, BatchLoader, normalise, prefetch_batches
+from .layouts import open_split, open_train_val
+from .samples import ImageCache, Sample, Split, read_image, read_label
 
 __all__ = [
     "Batch",
-    "Cache",
-    "Item",
-    "Sampler",
+    "BatchLoader",
+    "ImageCache",
+    "Sample",
     "Split",
-    "batches",
     "normalise",
     "open_split",
+    "open_train_val",
+    "prefetch_batches",
     "read_image",
     "read_label",
-    "split_train_monitor",
 ]

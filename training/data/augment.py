@@ -1,7 +1,7 @@
-"""Training samples: random crops and changes, in NumPy and OpenCV.
+"""Augmentation of training samples: random crops, warps and colour changes, in NumPy and OpenCV.
 
-Every function draws from the generator it is given and from nothing else, so that a sample depends only on what
-seeded the generator.
+Every function draws from the generator it is given and from nothing else, so that a sample depends only on the seed of
+that generator.
 """
 
 from __future__ import annotations
@@ -16,83 +16,81 @@ from ..config import AugmentConfig
 from .samples import Image, Label
 
 Floats = NDArray[np.float32]
-_TRIES = 8
+_ATTEMPTS = 8
 
 
-def draw_sample(
+def augment_sample(
     image: Image, label: Label, config: AugmentConfig, ignore: int, rng: np.random.Generator
 ) -> tuple[Image, Label]:
-    """One training sample: uint8 (crop, crop, bands) and its label (crop, crop).
+    """Draw one training sample: uint8 image (crop, crop, bands) and label (crop, crop).
 
-    A crop that is mostly blank, or (by chance ``drop_empty``) has no foreground, is drawn anew, up to a few times.
+    A crop that is mostly blank, or (by chance ``drop_empty``) has no foreground, is drawn again, up to eight times.
     """
-    for _ in range(_TRIES):
-        crop, target = _place(image, label, config, ignore, rng)
-        if config.blank < 1 and _blank(crop) > config.blank:
-            continue
-        if (
-            config.drop_empty > 0
-            and _foreground(target, ignore) < config.foreground
-            and rng.random() < config.drop_empty
-        ):
-            continue
+    for _ in range(_ATTEMPTS):
+        crop, target = _random_crop(image, label, config, ignore, rng)
+        if config.blank < 1:
+            blank = ((crop >= 250).all(2) | (crop == 0).all(2)).mean()
+            if blank > config.blank:
+                continue
+        if config.drop_empty > 0:
+            foreground = ((target > 0) & (target != ignore)).mean()
+            if foreground < config.foreground and rng.random() < config.drop_empty:
+                continue
         break
-    crop, target = _flip(crop, target, config, rng)
-    return change_colours(crop, config, rng), target
+    if config.rot90:
+        turns = int(rng.integers(4))
+        crop, target = np.rot90(crop, turns), np.rot90(target, turns)
+    if rng.random() < config.hflip:
+        crop, target = crop[:, ::-1], target[:, ::-1]
+    if rng.random() < config.vflip:
+        crop, target = crop[::-1], target[::-1]
+    return change_colours(np.ascontiguousarray(crop), config, rng), np.ascontiguousarray(target)
 
 
-def _blank(crop: Image) -> float:
-    """Share of pixels that are saturated, or black, in all bands."""
-    return float(((crop >= 250).all(2) | (crop == 0).all(2)).mean())
+def random_transform(shape: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the 3 x 3 matrix from image to crop pixels: scale, aspect, rotation, position and perspective.
 
-
-def _foreground(target: Label, ignore: int) -> float:
-    return float(((target > 0) & (target != ignore)).mean())
-
-
-def placement(shape: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:
-    """The 3 x 3 matrix from image to crop pixels: magnification, aspect, rotation, place and perspective."""
+    Args:
+        shape: height and width of the image.
+        config: ranges and chances.
+        rng: generator.
+    """
     size = config.crop
     scale = float(np.exp(rng.uniform(np.log(config.scale[0]), np.log(config.scale[1]))))
     stretch = np.sqrt(1 + rng.uniform(-config.aspect, config.aspect))
     angle = rng.uniform(0, 2 * np.pi) if rng.random() < config.rotate else 0.0
     height, width = shape
-    centre = [_centre(width, size / scale, rng), _centre(height, size / scale, rng)]
+    centre = [_random_centre(width, size / scale, rng), _random_centre(height, size / scale, rng)]
     cos, sin = np.cos(angle), np.sin(angle)
     linear = np.array([[cos, -sin], [sin, cos]]) @ np.diag([scale * stretch, scale / stretch])
     matrix = np.eye(3)
     matrix[:2, :2] = linear
-    # Pixel centres lie at whole numbers in OpenCV: the crop's middle is (size - 1) / 2.
+    # Pixel centres have whole coordinates in OpenCV: the crop's centre is (size - 1) / 2.
     matrix[:2, 2] = (size - 1) / 2 - linear @ np.array(centre)
     if config.perspective > 0:
-        matrix = _perspective(size, config.perspective, rng) @ matrix
+        corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
+        moved = corners + rng.uniform(-config.perspective, config.perspective, (4, 2)).astype(np.float32) * size
+        matrix = np.asarray(cv2.getPerspectiveTransform(corners, moved), np.float64) @ matrix
     return matrix
 
 
-def _centre(length: int, needed: float, rng: np.random.Generator) -> float:
-    """Where the crop's middle falls: anywhere such that the crop stays inside, or the image's middle if it cannot."""
+def _random_centre(length: int, needed: float, rng: np.random.Generator) -> float:
+    """Draw the crop's centre along an axis of ``length`` pixels, of which the crop takes ``needed``."""
     half = needed / 2
     if needed >= length:
-        # A crop larger than the image shows all of it, at a random place.
+        # A crop larger than the image contains all of it, at a random position.
         return float(rng.uniform(length - half, half)) - 0.5
     return float(rng.uniform(half, length - half)) - 0.5
 
 
-def _perspective(size: int, amount: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
-    moved = corners + rng.uniform(-amount, amount, (4, 2)).astype(np.float32) * size
-    return np.asarray(cv2.getPerspectiveTransform(corners, moved), np.float64)
-
-
-def _place(
+def _random_crop(
     image: Image, label: Label, config: AugmentConfig, ignore: int, rng: np.random.Generator
 ) -> tuple[Image, Label]:
-    matrix = placement((image.shape[0], image.shape[1]), config, rng)
+    matrix = random_transform((image.shape[0], image.shape[1]), config, rng)
     size = (config.crop, config.crop)
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-    reflect = config.border == "reflect"
-    mode = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
-    # Bilinear sampling alone would skip pixels where the image shrinks: smooth first, as an area filter would.
+    mode = cv2.BORDER_REFLECT_101 if config.border == "reflect" else cv2.BORDER_CONSTANT
+    # Bilinear sampling skips pixels if the image shrinks: smooth it first, as an area filter would.
     source = image if scale >= 0.8 else _as_uint8(cv2.GaussianBlur(image, (0, 0), 0.4 / scale)).reshape(image.shape)
     crop = warp(source, matrix, config.crop, cv2.INTER_LINEAR, mode)
     if config.soft_labels:
@@ -103,9 +101,17 @@ def _place(
 
 
 def warp(image: Image, matrix: NDArray[np.float64], size: int, flags: int, mode: int) -> Image:
-    """A (size, size, bands) view of an image of any number of bands; outside lies middle grey or the mirror image."""
+    """Warp an image of any number of bands to (size, size, bands).
+
+    Args:
+        image: uint8 (H, W, bands).
+        matrix: from image to output pixels.
+        size: side of the output.
+        flags: OpenCV's interpolation.
+        mode: OpenCV's border mode; a constant border is middle grey.
+    """
     parts = []
-    # OpenCV takes four bands at most.
+    # OpenCV takes at most four bands.
     for first in range(0, image.shape[2], 4):
         part = np.ascontiguousarray(image[:, :, first : first + 4])
         warped = cv2.warpPerspective(
@@ -119,19 +125,8 @@ def _as_uint8(values: Any) -> NDArray[np.uint8]:
     return np.asarray(values, np.uint8)
 
 
-def _flip(crop: Image, target: Label, config: AugmentConfig, rng: np.random.Generator) -> tuple[Image, Label]:
-    if config.rot90:
-        turns = int(rng.integers(4))
-        crop, target = np.rot90(crop, turns), np.rot90(target, turns)
-    if rng.random() < config.hflip:
-        crop, target = crop[:, ::-1], target[:, ::-1]
-    if rng.random() < config.vflip:
-        crop, target = crop[::-1], target[::-1]
-    return np.ascontiguousarray(crop), np.ascontiguousarray(target)
-
-
 def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator) -> Image:
-    """The crop with its colours, contrast, sharpness and noise changed as ``config`` says; uint8 as before."""
+    """Change colours, contrast, sharpness and noise of a uint8 image (H, W, bands) at random."""
     if rng.random() < config.hsv_chance and crop.shape[2] == 3:
         crop = shift_hsv(crop, config.hsv, rng)
     x: Floats = crop.astype(np.float32) / 255
@@ -148,7 +143,9 @@ def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator)
     if rng.random() < config.gamma_chance:
         x = np.clip(x, 0, 1) ** np.float32(rng.uniform(*config.gamma))
     if config.band_gamma_chance > 0 and rng.random() < config.band_gamma_chance:
-        x = np.clip(x, 0, 1) ** _log_uniform(config.band_gamma, x.shape[2], rng)
+        # Drawn log-uniformly: halving is as likely as doubling.
+        low, high = np.log(config.band_gamma[0]), np.log(config.band_gamma[1])
+        x = np.clip(x, 0, 1) ** np.exp(rng.uniform(low, high, x.shape[2])).astype(np.float32)
     if rng.random() < config.blur_chance:
         x = np.asarray(cv2.GaussianBlur(x, (0, 0), float(rng.uniform(*config.blur))), np.float32).reshape(x.shape)
     if rng.random() < config.noise_chance:
@@ -156,16 +153,16 @@ def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator)
     return np.asarray(np.rint(np.clip(x, 0, 1) * 255), np.uint8)
 
 
-def _log_uniform(limits: tuple[float, float], count: int, rng: np.random.Generator) -> Floats:
-    """``count`` numbers between the limits; halving is as likely as doubling."""
-    return np.asarray(np.exp(rng.uniform(np.log(limits[0]), np.log(limits[1]), count)), np.float32)
-
-
 def shift_hsv(crop: Image, limits: tuple[float, float, float], rng: np.random.Generator) -> Image:
-    """D-LinkNet's shift of hue, saturation and value.
+    """Shift hue, saturation and value of an RGB image at random, as D-LinkNet does.
 
-    Hue turns around at 180, OpenCV's full circle (upstream let the byte overflow at 256, a hue that does not exist);
-    saturation and value saturate.
+    Hue wraps around at 180, OpenCV's full circle (upstream lets the byte overflow at 256, a hue that does not exist);
+    saturation and value are clipped.
+
+    Args:
+        crop: uint8 (H, W, 3).
+        limits: largest shift of hue (of 180), saturation and value (of 255).
+        rng: generator.
     """
     hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV).astype(np.int16)
     shifts = [round(rng.uniform(-limit, limit)) for limit in limits]

@@ -1,7 +1,7 @@
-"""Batches for training, made ahead by worker threads; sample k of step s depends on (seed, s, k) only.
+"""Training batches, made ahead by worker threads.
 
-There is no hidden state: a run that is resumed at step s asks for step s and gets what an unbroken run would have got,
-whatever the number of threads.
+Sample ``k`` of batch ``number`` depends on (seed, number, k) only. There is no hidden state: a run that is resumed at
+any step gets the batches of an uninterrupted one, whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from ...engine.errors import ParameterError, SourceError
 from ..config import AugmentConfig, NormalisationConfig
-from .augment import draw_sample
-from .samples import Cache, Image
+from .augment import augment_sample
+from .samples import Image, ImageCache
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step sees.
+    """Images and labels of one forward pass.
 
     Attributes:
         images: float32 (N, bands, H, W), normalised.
@@ -36,7 +36,11 @@ class Batch:
 
 
 def normalise(image: Image, config: NormalisationConfig) -> NDArray[np.float32]:
-    """(H, W, bands) uint8 -> (bands, H, W) float32, ``(value * scale - mean) / std``; one mean may serve all bands."""
+    """Normalise an image (H, W, bands) uint8 to (bands, H, W) float32: ``(value * scale - mean) / std``.
+
+    Raises:
+        ParameterError: there is neither one mean for all bands nor one for each.
+    """
     mean, std = np.asarray(config.mean, np.float32), np.asarray(config.std, np.float32)
     if mean.size not in (1, image.shape[2]):
         raise ParameterError(f"The normalisation has {mean.size} values, but the image has {image.shape[2]} bands.")
@@ -45,27 +49,27 @@ def normalise(image: Image, config: NormalisationConfig) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+def _epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     return np.random.default_rng([seed, 7, epoch]).permutation(count)
 
 
 @dataclass(frozen=True)
-class Sampler:
-    """Makes the training samples of one process.
+class BatchLoader:
+    """Makes the training batches of one process, by number.
 
     Attributes:
-        cache: the images.
-        augment: how they are changed.
-        normalisation: what the network sees of a value.
+        images: of the training split.
+        augment: random crops and changes.
+        normalisation: of the augmented images.
         seed: of the run.
         batch: samples per batch and process.
-        ignore: label value that counts nowhere.
-        classes: labels lie below this number.
+        ignore: label value that is not counted.
+        classes: number of classes; labels must be below.
         rank: number of this process.
         ranks: number of processes.
     """
 
-    cache: Cache
+    images: ImageCache
     augment: AugmentConfig
     normalisation: NormalisationConfig
     seed: int
@@ -76,52 +80,54 @@ class Sampler:
     ranks: int = 1
 
     @property
-    def steps_per_epoch(self) -> int:
+    def batches_per_epoch(self) -> int:
         """Batches in which each image is seen once (the last one may reach into the next epoch)."""
-        return max(1, -(-len(self.cache.split.items) // (self.batch * self.ranks)))
+        return max(1, -(-len(self.images.split.samples) // (self.batch * self.ranks)))
 
-    def image_of(self, step: int, k: int) -> int:
-        """Which image sample ``k`` of batch ``step`` is cut from: each epoch passes through all in a random order."""
-        count = len(self.cache.split.items)
-        position = (step * self.ranks + self.rank) * self.batch + k
+    def image_index(self, number: int, k: int) -> int:
+        """Index of the image of sample ``k`` of batch ``number``; each epoch goes through all in a random order."""
+        count = len(self.images.split.samples)
+        position = (number * self.ranks + self.rank) * self.batch + k
         epoch, place = divmod(position, count)
-        return int(_order(self.seed, epoch, count)[place])
+        return int(_epoch_order(self.seed, epoch, count)[place])
 
-    def make(self, step: int) -> Batch:
-        """The batch number ``step`` (from 0)."""
-        pairs = [self._sample(step, k) for k in range(self.batch)]
-        images = np.stack([normalise(image, self.normalisation) for image, _ in pairs])
-        labels = np.stack([label for _, label in pairs]).astype(np.int32)
-        return Batch(images, labels)
+    def load(self, number: int) -> Batch:
+        """Make batch ``number`` (from 0).
 
-    def _sample(self, step: int, k: int) -> tuple[Image, NDArray[np.uint8]]:
-        rng = np.random.default_rng([self.seed, 11, step, self.rank * self.batch + k])
-        index = self.image_of(step, k)
-        image, label = self.cache.read(index)
-        crop, target = draw_sample(image, label, self.augment, self.ignore, rng)
-        counted = target[target != self.ignore]
-        if counted.size and int(counted.max()) >= self.classes:
-            raise SourceError(
-                f"{self.cache.split.items[index].label} has the class {int(counted.max())}, but there are only "
-                f"{self.classes}.",
-                "Set network.num_classes, or data.label_map.",
-            )
-        return crop, target
+        Raises:
+            SourceError: a file cannot be read, or a label is not below the number of classes.
+        """
+        images, labels = [], []
+        for k in range(self.batch):
+            rng = np.random.default_rng([self.seed, 11, number, self.rank * self.batch + k])
+            index = self.image_index(number, k)
+            image, label = self.images.read(index)
+            crop, target = augment_sample(image, label, self.augment, self.ignore, rng)
+            counted = target[target != self.ignore]
+            if counted.size and int(counted.max()) >= self.classes:
+                raise SourceError(
+                    f"{self.images.split.samples[index].label} has the class {int(counted.max())}, but there are only "
+                    f"{self.classes}.",
+                    "Set network.num_classes, or data.label_map.",
+                )
+            images.append(normalise(crop, self.normalisation))
+            labels.append(target)
+        return Batch(np.stack(images), np.stack(labels).astype(np.int32))
 
 
-def batches(sampler: Sampler, first: int, threads: int, prefetch: int) -> Iterator[Batch]:
-    """Endless batches from number ``first`` on, made by ``threads`` workers up to ``prefetch`` batches ahead."""
-    # Threads of ours already: OpenCV's own would only compete with them.
+def prefetch_batches(loader: BatchLoader, first: int, threads: int, prefetch: int) -> Iterator[Batch]:
+    """Yield endless batches from number ``first`` on, made by ``threads`` workers up to ``prefetch`` batches ahead."""
+    # The workers are threads already: OpenCV's own would only compete with them.
     cv2.setNumThreads(1)
     with ThreadPoolExecutor(max(1, threads), thread_name_prefix="samples") as pool:
-        waiting: deque[Future[Batch]] = deque()
-        step = first
+        pending: deque[Future[Batch]] = deque()
+        number = first
         try:
             while True:
-                while len(waiting) <= prefetch:
-                    waiting.append(pool.submit(sampler.make, step))
-                    step += 1
-                yield waiting.popleft().result()
+                while len(pending) <= prefetch:
+                    pending.append(pool.submit(loader.load, number))
+                    number += 1
+                yield pending.popleft().result()
         finally:
-            for future in waiting:
+            for future in pending:
                 future.cancel()

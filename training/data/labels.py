@@ -1,4 +1,4 @@
-"""Labels of CamVid, Cityscapes and PASCAL VOC: colours and ids to class numbers, and back."""
+"""Labels of CamVid, Cityscapes, PASCAL VOC and SBD: their colours and ids, converted to class ids."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pictures
+from PIL import Image as PillowImage
 
 from ...engine.errors import SourceError
 from .samples import Label, read_label
 
 Colour = tuple[int, int, int]
 
-#: Cityscapes' label ids -> the 19 classes that are trained.
+#: Cityscapes' label ids -> the 19 training ids.
 CITYSCAPES_TRAIN_IDS: Mapping[int, int] = {
     label: number
     for number, label in enumerate((7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33))
@@ -51,25 +51,24 @@ CAMVID_LINKNET = (
     "Sky",
 )
 
-#: CamVid's test sequence, the sequence that is shared out (its first 62 labelled frames train, the rest tests), and the
-#: frames of 0016E5 for validation.
-_CAMVID_TEST, _CAMVID_SHARED = "Seq05VD", "0001TP"
+#: CamVid's test sequence, the sequence whose first 62 labelled frames are for training and the rest for testing, and
+#: the frames of 0016E5 for validation.
+_CAMVID_TEST, _CAMVID_TRAIN_TEST = "Seq05VD", "0001TP"
 _CAMVID_VAL = ("0016E5_07959", "0016E5_08159")
 
 
 def colours_to_classes(picture: NDArray[np.generic], colours: Sequence[Sequence[Colour]], void: int = 255) -> Label:
-    """Class numbers of a colour picture (H, W, 3): the index into ``colours``, ``void`` for all other colours."""
+    """Class ids of a colour picture (H, W, 3): the index into ``colours``, ``void`` for all other colours."""
     rgb = np.asarray(picture, np.int64)
     packed = (rgb[:, :, 0] << 16) | (rgb[:, :, 1] << 8) | rgb[:, :, 2]
     classes = np.full(packed.shape, void, np.uint8)
-    for number, group in enumerate(colours):
-        wanted = [(red << 16) | (green << 8) | blue for red, green, blue in group]
-        classes[np.isin(packed, wanted)] = number
+    for class_id, group in enumerate(colours):
+        classes[np.isin(packed, [(red << 16) | (green << 8) | blue for red, green, blue in group])] = class_id
     return classes
 
 
 def voc_palette(count: int = 256) -> NDArray[np.uint8]:
-    """PASCAL VOC's colours (count, 3): the class number's bits spread over red, green and blue from bit 7 down."""
+    """PASCAL VOC's colours, uint8 (count, 3): the class id's bits spread over red, green and blue from bit 7 down."""
     table = np.zeros((count, 3), np.uint8)
     for number in range(count):
         bits = number
@@ -81,12 +80,12 @@ def voc_palette(count: int = 256) -> NDArray[np.uint8]:
 
 
 def camvid_classes(picture: NDArray[np.generic]) -> Label:
-    """SegNet's class numbers (void 11) of a CamVid colour label; stray colours are void."""
+    """SegNet's class ids (void 11) of a CamVid colour label; stray colours are void."""
     return colours_to_classes(picture, tuple(CAMVID_COLOURS.values()), void=len(CAMVID_COLOURS))
 
 
 def voc_classes(picture: NDArray[np.generic]) -> Label:
-    """Class numbers 0..20 of a PASCAL VOC colour label; the border's colour (224, 224, 192) and others become 255."""
+    """Class ids 0..20 of a PASCAL VOC colour label; the border's colour (224, 224, 192) and others become 255."""
     palette = [[(int(red), int(green), int(blue))] for red, green, blue in voc_palette(21)]
     return colours_to_classes(picture, palette)
 
@@ -100,7 +99,7 @@ def cityscapes_classes(ids: NDArray[np.generic]) -> Label:
 
 
 def sbd_classes(path: Path) -> Label:
-    """Class numbers of an SBD label file (``.mat`` with GTcls.Segmentation).
+    """Class ids of an SBD label file (``.mat`` with GTcls.Segmentation).
 
     Raises:
         SourceError: the file is no such label.
@@ -115,16 +114,16 @@ def sbd_classes(path: Path) -> Label:
 
 
 def camvid_split(names: Sequence[str]) -> dict[str, list[str]]:
-    """CamVid's frames by split: test is Seq05VD and 0001TP from its 63rd on, val is 101 of 0016E5, train the rest.
+    """Split CamVid's frames: test is Seq05VD and 0001TP from its 63rd on, val is 101 of 0016E5, train the rest.
 
     Args:
         names: labelled frames, e.g. ``0016E5_07959``; all 701 of them give 367, 101 and 233.
     """
     ordered = sorted(names)
-    shared = [name for name in ordered if name.startswith(_CAMVID_SHARED)][62:]
+    tested = [name for name in ordered if name.startswith(_CAMVID_TRAIN_TEST)][62:]
     split: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for name in ordered:
-        if name.startswith(_CAMVID_TEST) or name in shared:
+        if name.startswith(_CAMVID_TEST) or name in tested:
             split["test"].append(name)
         elif _CAMVID_VAL[0] <= name[:12] <= _CAMVID_VAL[1]:
             split["val"].append(name)
@@ -134,7 +133,7 @@ def camvid_split(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def convert_labels(kind: str, source: Path, target: Path) -> int:
-    """Convert every label of a folder into class-number PNGs of the same relative names; returns how many.
+    """Convert every label of a folder into class-id PNGs of the same relative names; returns how many.
 
     Args:
         kind: ``camvid`` and ``voc`` (colour PNGs), ``cityscapes`` (``*_labelIds.png``), ``sbd`` (``.mat``).
@@ -156,7 +155,7 @@ def convert_labels(kind: str, source: Path, target: Path) -> int:
             name = name.with_name(name.name.replace("_L.png", ".png"))
         out = target / name
         out.parent.mkdir(parents=True, exist_ok=True)
-        Pictures.fromarray(_classes(kind, path)).save(out)
+        PillowImage.fromarray(_classes(kind, path)).save(out)
     return len(files)
 
 

@@ -1,4 +1,4 @@
-"""Folder layouts of data sets: which files belong together, with errors that name the file that is missing or odd."""
+"""Folder layouts of data sets: which image and label files belong together in each split."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from ...engine.errors import SourceError
 from ..config import DataConfig
 from .labels import CITYSCAPES_TRAIN_IDS
-from .samples import Item, Label, Split, map_values
+from .samples import Label, Sample, Split
 
 IGNORE = 255
 
 
 def open_split(config: DataConfig, name: str) -> Split:
-    """The split ``name`` of the data set that ``config`` describes.
+    """Find the samples of the split ``name`` of a data set.
 
     Raises:
         SourceError: the folder, the split or a label is missing.
@@ -30,33 +30,38 @@ def open_split(config: DataConfig, name: str) -> Split:
     return LAYOUTS[config.layout](config, root, name)
 
 
-def split_train_monitor(config: DataConfig) -> tuple[Split, Split]:
-    """Training and monitor split.
+def open_train_val(config: DataConfig) -> tuple[Split, Split]:
+    """Open the training and the validation split.
 
-    With no ``monitor`` split configured, every ``holdout``-th training image by sorted name becomes the monitor's, so
-    that the test split steers nothing.
+    If no validation split is configured, every ``holdout``-th training image by sorted name is held out for it, so
+    that the test split does not influence the training.
+
+    Raises:
+        SourceError: data are missing, or nothing is left for one of the two.
     """
     train = open_split(config, config.train)
-    if config.monitor:
-        return train, open_split(config, config.monitor)
+    if config.val:
+        return train, open_split(config, config.val)
     if config.holdout < 2:
-        raise SourceError("There is nothing to watch the training by.", "Give data.monitor=SPLIT or data.holdout=12.")
-    kept = tuple(item for index, item in enumerate(train.items) if index % config.holdout)
-    held = train.items[:: config.holdout]
+        raise SourceError("There are no validation images.", "Give data.val=SPLIT or data.holdout=12.")
+    kept = tuple(sample for index, sample in enumerate(train.samples) if index % config.holdout)
+    held = train.samples[:: config.holdout]
     if not kept:
-        raise SourceError(f"The split {config.train!r} has only {len(train.items)} images; none is left to train on.")
+        raise SourceError(f"The split {config.train!r} has only {len(train.samples)} images; none is left to train on.")
     return Split(f"{config.train} (kept)", kept, train.decode), Split(f"{config.train} (held out)", held, train.decode)
 
 
 def decode_mask(values: NDArray[np.generic]) -> Label:
-    """1 where a mask (0..255, or 0/1 if it has no other values) is set, 0 elsewhere; three equal bands are one."""
+    """Class ids of a mask: 1 from 128 on, or from 1 on if its values are 0 and 1 only; the first of several bands."""
     flat = np.asarray(values[:, :, 0] if values.ndim == 3 else values, np.int64)
     threshold = 128 if flat.size and int(flat.max()) > 1 else 1
     return np.asarray(flat >= threshold, np.uint8)
 
 
-def indexed(config: DataConfig, default: Mapping[int, int]) -> Callable[[NDArray[np.generic]], Label]:
-    """A decoder of index labels by ``config.label_map``, or ``default`` where that is empty.
+def index_decoder(config: DataConfig, default: Mapping[int, int]) -> Callable[[NDArray[np.generic]], Label]:
+    """Make a decoder of label images (H, W) by ``config.label_map``, or by ``default`` if that is empty.
+
+    Values that are not in the map are ignored.
 
     Raises:
         SourceError: a key of the map is no label value.
@@ -64,13 +69,15 @@ def indexed(config: DataConfig, default: Mapping[int, int]) -> Callable[[NDArray
     given = config.label_map.items()
     if not all(key.isdecimal() and int(key) < 256 for key, _ in given):
         raise SourceError("The keys of data.label_map must be label values, 0 to 255.")
-    table = map_values({int(key): value for key, value in given} or dict(default), IGNORE)
+    table = np.full(256, IGNORE, np.uint8)
+    for value, class_id in ({int(key): value for key, value in given} or default).items():
+        table[value] = class_id
 
     def decode(values: NDArray[np.generic]) -> Label:
-        """Class numbers of a label image of index values."""
+        """Class ids of a label image."""
         if values.ndim != 2:
             raise SourceError(
-                "A label image has colours where class numbers are expected.",
+                "A label image has colours where class ids are expected.",
                 "Convert it with `terraspore labels`.",
             )
         numbers = np.asarray(values, np.int64)
@@ -85,14 +92,14 @@ def _deepglobe(_config: DataConfig, root: Path, name: str) -> Split:
     images = [path for path in folder.iterdir() if path.stem.endswith("_sat")]
     if not images:
         raise SourceError(f"{folder} holds no images named <id>_sat.jpg.")
-    items = []
+    samples = []
     for image in images:
         identifier = image.stem.removesuffix("_sat")
         label = _first(folder / f"{identifier}_mask{suffix}" for suffix in (".png", ".tif"))
         if label is None:
             raise SourceError(f"{folder} holds {image.name} but no {identifier}_mask.png.")
-        items.append(Item(identifier, image, label))
-    return _split(name, items, decode_mask)
+        samples.append(Sample(identifier, image, label))
+    return _split(name, samples, decode_mask)
 
 
 def _voc(config: DataConfig, root: Path, name: str) -> Split:
@@ -105,7 +112,7 @@ def _voc(config: DataConfig, root: Path, name: str) -> Split:
     if base is None:
         raise SourceError(f"{root} has no folder ImageSets (nor VOC2007/ImageSets).")
     listing = base / "ImageSets" / "Segmentation" / f"{name}.txt"
-    items = []
+    samples = []
     for number, identifier in enumerate(_lines(listing), 1):
         image = _first(base / "JPEGImages" / f"{identifier}{suffix}" for suffix in (".jpg", ".png", ".tif"))
         label = base / "SegmentationClass" / f"{identifier}.png"
@@ -115,24 +122,24 @@ def _voc(config: DataConfig, root: Path, name: str) -> Split:
             )
         if not label.is_file():
             raise SourceError(f"{listing} names {identifier!r} in line {number}, which has no label {label}.")
-        items.append(Item(identifier, image, label))
-    return _split(name, items, indexed(config, {value: value for value in range(IGNORE)}))
+        samples.append(Sample(identifier, image, label))
+    return _split(name, samples, index_decoder(config, {value: value for value in range(IGNORE)}))
 
 
 def _camvid(config: DataConfig, root: Path, name: str) -> Split:
     """``<split>/<id>.png|jpg`` and ``<split>annot/<id>.png`` with SegNet's class numbers (11 is void)."""
     folder, labels = _folder(root / name), _folder(root / f"{name}annot")
-    items = []
+    samples = []
     for image in sorted(folder.iterdir()):
         if image.suffix.lower() not in (".png", ".jpg", ".jpeg"):
             continue
         label = labels / f"{image.stem}.png"
         if not label.is_file():
             raise SourceError(f"{image} has no label {label}.")
-        items.append(Item(image.stem, image, label))
-    if not items:
+        samples.append(Sample(image.stem, image, label))
+    if not samples:
         raise SourceError(f"{folder} holds no images.")
-    return _split(name, items, indexed(config, {value: value for value in range(11)}))
+    return _split(name, samples, index_decoder(config, {value: value for value in range(11)}))
 
 
 def _cityscapes(config: DataConfig, root: Path, name: str) -> Split:
@@ -142,7 +149,7 @@ def _cityscapes(config: DataConfig, root: Path, name: str) -> Split:
     """
     images = _folder(root / "leftImg8bit" / name)
     kind = "gtCoarse" if name == "train_extra" else "gtFine"
-    items, trained = [], False
+    samples, trained = [], False
     for image in sorted(images.glob("*/*_leftImg8bit.png")):
         stem = image.name.removesuffix("_leftImg8bit.png")
         base = root / kind / name / image.parent.name
@@ -152,11 +159,11 @@ def _cityscapes(config: DataConfig, root: Path, name: str) -> Split:
         if not label.is_file():
             raise SourceError(f"{image} has no label {label}.")
         instances = base / f"{stem}_{kind}_instanceIds.png"
-        items.append(Item(stem, image, label, instances if instances.is_file() else None))
-    if not items:
+        samples.append(Sample(stem, image, label, instances if instances.is_file() else None))
+    if not samples:
         raise SourceError(f"{images} holds no images named <city>/<id>_leftImg8bit.png.")
     default = {value: value for value in range(19)} if trained else CITYSCAPES_TRAIN_IDS
-    return _split(name, items, indexed(config, default))
+    return _split(name, samples, index_decoder(config, default))
 
 
 def _lists(config: DataConfig, root: Path, name: str) -> Split:
@@ -167,42 +174,42 @@ def _lists(config: DataConfig, root: Path, name: str) -> Split:
     listing = _first((root / f"{name}.txt", root / f"{name}_lst.txt"))
     if listing is None:
         raise SourceError(f"{root} has no list {name}.txt.", "Make one with `terraspore lists`.")
-    items = []
+    samples = []
     for number, line in enumerate(_lines(listing), 1):
-        words = line.split("\t") if "\t" in line else line.split()
-        if len(words) not in (1, 2):
+        columns = line.split("\t") if "\t" in line else line.split()
+        if len(columns) not in (1, 2):
             raise SourceError(f"Line {number} of {listing} is not an image and a label: {line!r}.")
-        paths = [root / word for word in words]
+        paths = [root / column for column in columns]
         for path in paths:
             if not path.is_file():
                 raise SourceError(f"{listing} names {path} in line {number}, which is not there.")
-        items.append(Item(paths[0].stem, paths[0], paths[1] if len(paths) == 2 else None))
-    return _split(name, items, indexed(config, {value: value for value in range(IGNORE)}))
+        samples.append(Sample(paths[0].stem, paths[0], paths[1] if len(paths) == 2 else None))
+    return _split(name, samples, index_decoder(config, {value: value for value in range(IGNORE)}))
 
 
 def _chips(config: DataConfig, root: Path, name: str) -> Split:
-    """What ``terraspore chips`` writes: ``<split>/images/<id>.tif`` and ``<split>/labels/<id>.png``."""
+    """Chips of ``terraspore chips``: ``<split>/images/<id>.tif`` and ``<split>/labels/<id>.png``."""
     images, labels = _folder(root / name / "images"), _folder(root / name / "labels")
-    items = []
+    samples = []
     for image in sorted(images.glob("*.tif")):
         label = labels / f"{image.stem}.png"
         if not label.is_file():
             raise SourceError(f"{image} has no label {label}.")
-        items.append(Item(image.stem, image, label))
-    if not items:
+        samples.append(Sample(image.stem, image, label))
+    if not samples:
         raise SourceError(f"{images} holds no chips.")
-    return _split(name, items, indexed(config, {value: value for value in range(IGNORE)}))
+    return _split(name, samples, index_decoder(config, {value: value for value in range(IGNORE)}))
 
 
 def _mindrecord(_config: DataConfig, root: Path, name: str) -> Split:
     """``<root>/<split>0``, ``1``, ... as ``terraspore records`` writes them; their labels are mapped already."""
     from .mindrecord import open_records
 
-    return open_records(root, name, indexed(DataConfig(), {value: value for value in range(IGNORE)}))
+    return open_records(root, name, index_decoder(DataConfig(), {value: value for value in range(IGNORE)}))
 
 
-def _split(name: str, items: Iterable[Item], decode: Callable[[NDArray[np.generic]], Label]) -> Split:
-    ordered = tuple(sorted(items, key=lambda item: item.id))
+def _split(name: str, samples: Iterable[Sample], decode: Callable[[NDArray[np.generic]], Label]) -> Split:
+    ordered = tuple(sorted(samples, key=lambda sample: sample.id))
     if not ordered:
         raise SourceError(f"The split {name!r} is empty.")
     return Split(name, ordered, decode)

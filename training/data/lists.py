@@ -1,4 +1,4 @@
-"""List files, "image<TAB>label" a line, for Cityscapes (also with coarse labels), VOC with SBD, and any two folders."""
+"""List files with "image<TAB>label" in each line, for Cityscapes, VOC with SBD, and any two folders."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ Pair = tuple[str, str | None]
 
 
 def write_list(pairs: Sequence[Pair], path: Path) -> None:
-    """Write a list; a pair without label makes a line of one column."""
+    """Write a list file; a pair without label becomes a line of one column."""
     lines = [image if label is None else f"{image}\t{label}" for image, label in pairs]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def cityscapes_lists(root: Path) -> dict[str, list[Pair]]:
-    """Lists by name, relative to ``root``: train, val, trainval, test (one column), train+ and train++.
+    """Pairs by list name, relative to ``root``: train, val, trainval, test (one column), train+ and train++.
 
-    ``train+`` adds the coarse labels of ``train_extra``, ``train++`` those of ``train_extra`` and ``val``'s fine
-    ones. Lists whose
-    images are not there are left out.
+    ``train+`` adds the coarse labels of ``train_extra``, ``train++`` those of ``train_extra`` and the fine ones of
+    ``val``. Lists without images are left out.
+
+    Raises:
+        SourceError: there are no images, or a label is missing.
     """
     fine = {name: _cityscapes(root, name, "gtFine") for name in ("train", "val")}
     coarse = _cityscapes(root, "train_extra", "gtCoarse")
@@ -55,7 +57,7 @@ def _cityscapes(root: Path, split: str, kind: str | None) -> list[Pair]:
 
 
 def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path) -> dict[str, list[Pair]]:
-    """The five lists of VOC2012 with SBD: voc_train, voc_val, sbd_train, sbd_val, and vocaug_train.
+    """Pairs of the five lists of VOC2012 with SBD: voc_train, voc_val, sbd_train, sbd_val, and vocaug_train.
 
     ``vocaug_train`` is everything of SBD that is neither in VOC's train nor in its val, plus VOC's train (10,582
     images).
@@ -63,8 +65,11 @@ def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path) -> d
     Args:
         voc: the folder VOC2012 (ImageSets, JPEGImages).
         sbd: SBD's folder ``dataset`` (img, train.txt, val.txt).
-        voc_labels: class-number PNGs of VOC.
-        sbd_labels: class-number PNGs of SBD.
+        voc_labels: class-id PNGs of VOC.
+        sbd_labels: class-id PNGs of SBD.
+
+    Raises:
+        SourceError: a list of VOC or SBD cannot be read.
     """
     names = {
         "voc_train": _names(voc / "ImageSets" / "Segmentation" / "train.txt"),
@@ -77,13 +82,17 @@ def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path) -> d
         for name, ids in names.items()
     }
     taken = set(names["voc_train"]) | set(names["voc_val"])
-    more = [name for name in names["sbd_train"] + names["sbd_val"] if name not in taken]
-    lists["vocaug_train"] = lists["voc_train"] + _pairs(more, sbd / "img", sbd_labels)
+    further = [name for name in names["sbd_train"] + names["sbd_val"] if name not in taken]
+    lists["vocaug_train"] = lists["voc_train"] + _pairs(further, sbd / "img", sbd_labels)
     return lists
 
 
 def folder_list(images: Path, labels: Path, root: Path) -> list[Pair]:
-    """Images of a folder with the labels of the same name of another, relative to ``root``."""
+    """Pair the images of a folder with the labels of the same name of another, relative to ``root``.
+
+    Raises:
+        SourceError: there are no images, or a label is missing.
+    """
     found = {path.stem: path for path in labels.iterdir() if path.suffix.lower() in (".png", ".tif")}
     pairs: list[Pair] = []
     for image in sorted(images.iterdir()):

@@ -1,9 +1,9 @@
-"""Images with labels as files, and how they are read into arrays."""
+"""Samples (image and label files) of a split, and how they are read into arrays."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,14 +18,14 @@ Label = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Item:
-    """One image and its label file.
+class Sample:
+    """Files of one image and its label.
 
     Attributes:
-        id: what the image is called, without suffix.
-        image: the image's file.
-        label: the label's file; None for a test image.
-        instances: Cityscapes' instance ids (uint16 PNG), where they are there.
+        id: name of the image without suffix.
+        image: file of the image.
+        label: file of the label; None for a test image.
+        instances: file of Cityscapes' instance ids (uint16 PNG), if there is one.
     """
 
     id: str
@@ -36,46 +36,49 @@ class Item:
 
 @dataclass(frozen=True)
 class Split:
-    """The items of one split, and how a label file becomes class ids.
+    """Samples of one split, and how the values of a label file become class ids.
 
     Attributes:
-        name: what the split is called.
-        items: sorted by id.
-        decode: label as read from its file -> uint8 class ids, 255 where nothing counts.
+        name: of the split.
+        samples: sorted by id.
+        decode: values of a label file -> uint8 class ids, 255 for ignored pixels.
     """
 
     name: str
-    items: tuple[Item, ...]
+    samples: tuple[Sample, ...]
     decode: Callable[[NDArray[np.generic]], Label]
 
     def read(self, index: int) -> tuple[Image, Label]:
-        """Image (H, W, bands) uint8 in RGB order and label (H, W) uint8 of item ``index``.
+        """Image (H, W, bands) uint8 in RGB order and label (H, W) uint8 of sample ``index``.
 
         Raises:
             SourceError: a file cannot be read, or image and label differ in size.
         """
-        item = self.items[index]
-        image = read_image(item.image)
-        if item.label is None:
-            raise SourceError(f"{item.image} has no label file.")
-        label = self.decode(read_label(item.label))
+        sample = self.samples[index]
+        image = read_image(sample.image)
+        if sample.label is None:
+            raise SourceError(f"{sample.image} has no label file.")
+        label = self.decode(read_label(sample.label))
         if label.shape != image.shape[:2]:
             raise SourceError(
-                f"{item.label} is {label.shape[1]} x {label.shape[0]}, but its image {item.image.name} is "
+                f"{sample.label} is {label.shape[1]} x {label.shape[0]}, but its image {sample.image.name} is "
                 f"{image.shape[1]} x {image.shape[0]}."
             )
         return image, label
 
 
 def read_image(path: Path) -> Image:
-    """The image as (H, W, bands) uint8, RGB; GeoTIFFs keep their bands, other files have three.
+    """Read an image as (H, W, bands) uint8; GeoTIFFs keep their bands, other files have three in RGB order.
 
     Raises:
         SourceError: the file is missing or no image, or a GeoTIFF is not uint8.
     """
     if path.suffix.lower() in (".tif", ".tiff"):
         return _read_tiff(path)
-    encoded = _bytes(path)
+    try:
+        encoded = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
     image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
     if image is None:
         raise SourceError(f"{path} is not an image that can be read.")
@@ -83,18 +86,18 @@ def read_image(path: Path) -> Image:
 
 
 def read_label(path: Path) -> NDArray[np.generic]:
-    """The values of a label file as they are stored: (H, W) or, for colour labels, (H, W, 3) in RGB order.
+    """Read the stored values of a label file: (H, W), indices for palette images, or (H, W, 3) RGB for colour labels.
 
-    Palette images give their indices. Raises:
+    Raises:
         SourceError: the file is missing or no image.
     """
     if path.suffix.lower() in (".tif", ".tiff"):
         return _read_tiff(path)[:, :, 0]
-    from PIL import Image as Pictures
+    from PIL import Image as PillowImage
     from PIL import UnidentifiedImageError
 
     try:
-        with Pictures.open(path) as picture:
+        with PillowImage.open(path) as picture:
             values = np.asarray(picture)
     except FileNotFoundError as error:
         raise SourceError(f"There is no file {path}.") from error
@@ -103,13 +106,6 @@ def read_label(path: Path) -> NDArray[np.generic]:
     if values.dtype == np.bool_:
         values = values.astype(np.uint8)
     return values[:, :, :3] if values.ndim == 3 else values
-
-
-def _bytes(path: Path) -> NDArray[np.uint8]:
-    try:
-        return np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _read_tiff(path: Path) -> Image:
@@ -129,37 +125,29 @@ def _read_tiff(path: Path) -> Image:
 
 
 @dataclass
-class Cache:
-    """Keeps decoded images and labels in memory up to a budget; beyond it, files are read each time.
+class ImageCache:
+    """Decoded images and labels of a split, kept in memory up to a budget; others are read from their files each time.
 
     Attributes:
         split: what is read.
-        budget: bytes.
+        budget: memory in bytes.
     """
 
     split: Split
     budget: int
-    _kept: dict[int, tuple[Image, Label]] = field(default_factory=dict)
+    _cached: dict[int, tuple[Image, Label]] = field(default_factory=dict)
     _used: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, index: int) -> tuple[Image, Label]:
-        """Image and label of item ``index``, not to be written to. Safe to call from several threads."""
-        found = self._kept.get(index)
+        """Image and label of sample ``index``, not to be written to. Thread-safe."""
+        found = self._cached.get(index)
         if found is not None:
             return found
         image, label = self.split.read(index)
         size = image.nbytes + label.nbytes
         with self._lock:
-            if index not in self._kept and self._used + size <= self.budget:
-                self._kept[index] = (image, label)
+            if index not in self._cached and self._used + size <= self.budget:
+                self._cached[index] = (image, label)
                 self._used += size
         return image, label
-
-
-def map_values(mapping: Mapping[int, int], ignore: int) -> NDArray[np.uint8]:
-    """A table of 256 entries: label value -> class id, ``ignore`` for values that are not in ``mapping``."""
-    table = np.full(256, ignore, np.uint8)
-    for value, class_id in mapping.items():
-        table[value] = class_id
-    return table

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...engine.context import Cancellation
 from ..backend import configure_mindspore
 from ..config import Config
-from ..data import Cache, Item, open_split, read_label
+from ..data import ImageCache, Sample, open_split, read_label
 from ..data.labels import CITYSCAPES_TRAIN_IDS
 from ..data.samples import Label
 from ..distributed import ProcessGroup
@@ -27,14 +27,14 @@ from .predictor import Predictor, checkpoint_path, load_predictor
 from .scores import SegmentationScores, class_names, write_confusion
 
 #: Called with each image's sample, its label and the predicted class ids, both (H, W).
-ImageCallback = Callable[[Item, Label, NDArray[np.uint8]], None]
+ImageCallback = Callable[[Sample, Label, NDArray[np.uint8]], None]
 
 #: Cityscapes' classes that have instances, from person to bicycle.
 _INSTANCE_CLASSES = {label: number for label, number in CITYSCAPES_TRAIN_IDS.items() if number >= 11}
 
 
 def evaluate_split(
-    images: Cache,
+    images: ImageCache,
     predictor: Predictor,
     scores: SegmentationScores,
     group: ProcessGroup,
@@ -60,7 +60,7 @@ def evaluate_split(
     Raises:
         Cancelled: the evaluation was stopped.
     """
-    count = len(images.split.items)
+    count = len(images.split.samples)
     count = min(count, limit) if limit else count
     for index in range(group.rank, count, group.size):
         if cancellation is not None:
@@ -69,7 +69,7 @@ def evaluate_split(
         predicted = predictor.predict_classes(image)
         scores.add(label, predicted)
         for callback in callbacks:
-            callback(images.split.items[index], label, predicted)
+            callback(images.split.samples[index], label, predicted)
     scores.pool(group)
     return count
 
@@ -154,7 +154,7 @@ def evaluate_checkpoint(
     path = checkpoint_path(config, checkpoint)
     group = configure_mindspore(config.train, config.seed)
     predictor = load_predictor(config, path, make_network)
-    images = Cache(open_split(config.data, split or config.data.test), 0)
+    images = ImageCache(open_split(config.data, split or config.data.test), 0)
     names = class_names(config)
     scores = SegmentationScores(len(names), config.data.ignore, config.evaluation.relaxed)
     instances = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore)
@@ -162,12 +162,12 @@ def evaluate_checkpoint(
     if save_predictions and out is not None:
         target, colours = out / "predictions", class_colours(config)
         target.mkdir(parents=True, exist_ok=True)
-        callbacks.append(lambda item, _, predicted: save_classes(predicted, colours, target / f"{item.id}.png"))
+        callbacks.append(lambda sample, _, predicted: save_classes(predicted, colours, target / f"{sample.id}.png"))
 
-    def count_instances(item: Item, label: Label, predicted: NDArray[np.uint8]) -> None:
+    def count_instances(sample: Sample, label: Label, predicted: NDArray[np.uint8]) -> None:
         """Count the instances of an image."""
-        if item.instances is not None:
-            instances.add(label, predicted, read_label(item.instances))
+        if sample.instances is not None:
+            instances.add(label, predicted, read_label(sample.instances))
 
     if config.data.layout == "cityscapes" and group.size == 1:
         callbacks.append(count_instances)

@@ -55,7 +55,7 @@ def plot_predictions(
     """
     path = checkpoint_path(config, checkpoint)
     if images is None:
-        files = [(item.id, item.image) for item in open_split(config.data, split or config.data.test).items]
+        files = [(sample.id, sample.image) for sample in open_split(config.data, split or config.data.test).samples]
     elif not images.is_dir():
         raise SourceError(f"There is no folder {images}.")
     else:

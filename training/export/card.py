@@ -118,7 +118,7 @@ def write_run_card(weights: Path, config: Config, figures: Mapping[str, float]) 
         return None
     name = re.sub(r"[^A-Za-z0-9._-]", "-", config.name).lstrip("._-") or "model"
     finite = {key: float(value) for key, value in figures.items() if math.isfinite(value)}
-    held = config.data.monitor or f"every {config.data.holdout}th training image, held out"
+    held = config.data.val or f"every {config.data.holdout}th training image, held out"
     details = CardDetails(name=name[:100], figures=finite, split=f"{config.data.train} for training; figures on {held}")
     digest = sha256_of(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
     card = model_card(config, details, weights=weights.name, sha256=digest)

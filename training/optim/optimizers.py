@@ -1,9 +1,8 @@
-"""Optimizers with weight decay that says what it decays.
+"""Optimizers with explicit weight decay.
 
-MindSpore's own optimizers leave batch-norm parameters out of weight decay when parameters come in one group and decay
-them when
-they come in several; here decay is applied by us, to the parameters the configuration names, and the optimizer gets
-none.
+MindSpore's own optimizers leave batch-norm parameters out of weight decay if the parameters are in one group, and decay
+them if they are in several. Here decay is applied to the parameters that the configuration names, outside of
+MindSpore's optimizer.
 """
 
 from __future__ import annotations
@@ -16,16 +15,13 @@ from mindspore import Parameter, Tensor, nn, ops
 from ..config import OptimizerConfig
 
 
-def decays(name: str, rule: str) -> bool:
-    """Whether the parameter ``name`` is decayed under ``rule`` (``all``, or ``norm_and_bias``: all but those)."""
-    if rule == "all":
-        return True
-    last = name.rsplit(".", 1)[-1]
-    return last not in ("gamma", "beta", "bias")
+def is_decayed(name: str, rule: str) -> bool:
+    """Whether the parameter ``name`` is decayed under ``rule``: ``all``, or ``norm_and_bias``, which excludes those."""
+    return rule == "all" or name.rsplit(".", 1)[-1] not in ("gamma", "beta", "bias")
 
 
 class Optimizer(nn.Cell):
-    """Applies gradients: weight decay, then the rule.
+    """Applies weight decay, then the gradients by one of these rules.
 
     - ``adam``: Kingma & Ba 2015 with L2 decay added to the gradient; ``eps`` as in the paper's efficient form,
       ``lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)``.
@@ -34,25 +30,25 @@ class Optimizer(nn.Cell):
     - ``rmsprop``: ``s = b2 s + (1 - b2) g^2``, ``v = mu v + lr g / sqrt(s + eps)``, ``p -= v``.
 
     Args:
-        parameters: what is trained.
-        config: the rule and its constants.
+        parameters: the trained parameters.
+        config: rule, constants and weight decay.
     """
 
     def __init__(self, parameters: Sequence[Parameter], config: OptimizerConfig) -> None:
         super().__init__(auto_prefix=False)
         trained = list(parameters)
-        self.rule = _rule(trained, config)
+        self.rule = _make_rule(trained, config)
         self.weights = ms.ParameterTuple(trained)
         self.factors = tuple(
-            config.weight_decay if decays(parameter.name, config.decay_filter) else 0.0 for parameter in trained
+            config.weight_decay if is_decayed(parameter.name, config.decay_filter) else 0.0 for parameter in trained
         )
         self.decay = config.weight_decay > 0
         self.decoupled = config.name == "adamw"
-        # Compiled code maps over parameters by HyperMap: a plain loop is unrolled into calls nested a thousand deep.
+        # HyperMap, because a plain loop is compiled into calls nested a thousand deep.
         self.each = ops.HyperMap()
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rate of the following steps."""
+        """Set the learning rate of the next steps."""
         ops.assign(self.rule.learning_rate, Tensor(rate, ms.float32))
 
     def state(self) -> list[Parameter]:
@@ -78,8 +74,8 @@ def _add_decay(factor: float, gradient: Tensor, parameter: Parameter) -> Tensor:
     return gradient + factor * parameter
 
 
-def _rule(trained: list[Parameter], config: OptimizerConfig) -> nn.Optimizer:
-    # A tensor as the rate makes it a parameter that each step sets.
+def _make_rule(trained: list[Parameter], config: OptimizerConfig) -> nn.Optimizer:
+    # If the rate is a tensor, it becomes a parameter, which each step sets.
     rate = Tensor(config.lr, ms.float32)
     if config.name in ("adam", "adamw"):
         return nn.Adam(trained, rate, beta1=config.beta1, beta2=config.beta2, eps=config.eps)
@@ -87,10 +83,10 @@ def _rule(trained: list[Parameter], config: OptimizerConfig) -> nn.Optimizer:
         rule = nn.RMSProp(trained, rate, decay=config.beta2, momentum=config.momentum, epsilon=config.eps)
         for parameter in rule.get_parameters():
             if parameter.name.startswith("mean_square."):
-                # MindSpore begins at one, the formula (and Torch) at zero.
+                # MindSpore starts at one, the formula (and PyTorch) at zero.
                 parameter.set_data(ops.zeros_like(parameter))
         return rule
     if config.nesterov:
-        # nn.Momentum leaves Nesterov's term out on the CPU without a word.
+        # nn.Momentum silently ignores Nesterov on the CPU.
         return nn.SGD(trained, rate, momentum=config.momentum, nesterov=True)
     return nn.Momentum(trained, rate, momentum=config.momentum)

@@ -1,4 +1,4 @@
-"""Learning rates as a function of the optimizer's step, and the rule of the plateau."""
+"""Learning-rate schedules as functions of the optimizer's step, and reduction on a plateau."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..config import ScheduleConfig
 
 
 def learning_rate(config: ScheduleConfig, peak: float, step: int, total: int, plateau_factor: float = 1.0) -> float:
-    """The learning rate of step ``step`` (from 0) of ``total``.
+    """Learning rate of step ``step`` (from 0) of ``total``.
 
     Over the first ``warmup`` steps it rises linearly, ``peak (step + 1) / warmup``; then, with t from 0 to 1 over the
     remaining steps:
@@ -18,7 +18,7 @@ def learning_rate(config: ScheduleConfig, peak: float, step: int, total: int, pl
     - cosine: ``peak (f + (1 - f) (1 + cos(pi t)) / 2)``, f the floor
     - poly: ``peak (f + (1 - f) (1 - t)^power)``
     - step: ``peak factor^(steps since warm-up // every)``
-    - plateau: ``peak`` times the factor that ``Plateau`` says
+    - plateau: ``peak`` times ``plateau_factor``, the ``scale`` of ``Plateau``, at least the floor
     """
     if step < config.warmup:
         return peak * (step + 1) / config.warmup
@@ -37,22 +37,20 @@ def learning_rate(config: ScheduleConfig, peak: float, step: int, total: int, pl
 
 @dataclass
 class Plateau:
-    """Watches a score; says when it is the best, when the rate is to drop, and when to stop.
+    """Reduces the learning rate, and ends training, when a score does not improve.
 
-    Upstream's D-LinkNet counts on after a drop, so that from then on it drops at every check (the original), or loads
-    the best weights
-    into a network that nobody trains (the MindSpore port). Here the count starts anew after a drop, and ``drop``
-    tells the
-    trainer to put the best weights back into the network that is trained.
+    Upstream's D-LinkNet does not reset its counter after a drop, so that it drops at every later validation (the
+    original), or loads the best weights into a network that is not trained (the MindSpore port). Here the counter is
+    reset, and the trainer restores the best weights in the network that is trained.
 
     Attributes:
-        patience: checks without a better score before a drop; 0 for never.
-        stop_after: checks without a better score before the end; 0 for never.
-        factor: what a drop multiplies by.
-        best: the best score so far, None at first.
-        scale: product of all drops.
-        waited: checks without a better score since the best score or the last drop.
-        stale: checks without a better score since the best score.
+        patience: validations without a better score before a drop; 0 for never.
+        stop_after: validations without a better score before the end; 0 for never.
+        factor: of a drop.
+        best: best score so far, None at first.
+        scale: product of the factors of all drops.
+        waited: validations since the best score or the last drop.
+        stale: validations since the best score.
     """
 
     patience: int
@@ -64,7 +62,7 @@ class Plateau:
     stale: int = 0
 
     def update(self, score: float) -> tuple[bool, bool, bool]:
-        """Take the score of a check (higher is better). Returns (is the best, drop the rate, stop)."""
+        """Add the score of a validation (higher is better); return (is the best, drop the rate, stop)."""
         if self.best is None or score > self.best:
             self.best, self.waited, self.stale = score, 0, 0
             return True, False, False
@@ -77,11 +75,11 @@ class Plateau:
         return False, drop, 0 < self.stop_after <= self.stale
 
     def state(self) -> dict[str, float | int | None]:
-        """What ``restore`` needs to go on exactly."""
+        """Values for ``restore``."""
         return {"best": self.best, "scale": self.scale, "waited": self.waited, "stale": self.stale}
 
     def restore(self, state: dict[str, float | int | None]) -> None:
-        """Go on from a ``state``."""
+        """Set the values of a saved ``state``."""
         self.best = state["best"]
         self.scale = float(state["scale"] or 0.0)
         self.waited = int(state["waited"] or 0)

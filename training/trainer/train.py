@@ -14,8 +14,8 @@ from ...engine.fs.lock import lock_folder
 from ..backend import configure_mindspore
 from ..checkpoint_io import load_checkpoint
 from ..config import Config, InitConfig
-from ..data import Cache, Sampler, split_train_monitor
-from ..data.histogram import class_weights
+from ..data import BatchLoader, ImageCache, open_train_val
+from ..data.class_weights import configured_class_weights
 from ..distributed import ProcessGroup
 from ..losses import make_loss
 from ..networks.registry import create_configured_network
@@ -87,10 +87,10 @@ def build_trainer(
         ParameterError: parts of the configuration do not fit each other.
         SourceError: the data are missing.
     """
-    train, validation = split_train_monitor(config.data)
+    train, validation = open_train_val(config.data)
     cache_bytes = config.data.cache_mb * 1_000_000
-    sampler = Sampler(
-        cache=Cache(train, cache_bytes),
+    loader = BatchLoader(
+        images=ImageCache(train, cache_bytes),
         augment=config.augment,
         normalisation=config.normalisation,
         seed=config.seed,
@@ -104,7 +104,7 @@ def build_trainer(
     if config.train.amp != "O0":
         # Parameters stay float32; only the computation is in half precision.
         network = amp.auto_mixed_precision(network, config.train.amp)
-    weights = class_weights(config, train, folder.path if group.is_main else None)
+    weights = configured_class_weights(config, train, folder.path if group.is_main else None)
     loss = make_loss(config.loss, config.network.num_classes, config.data.ignore, weights)
     frozen = config.init.freeze
     trained = [p for p in network.trainable_params() if not (frozen and p.name.startswith(frozen))]
@@ -119,7 +119,7 @@ def build_trainer(
         Plateau(patience, schedule.stop, schedule.factor),
         averaged=optimizer.ema > 0,
     )
-    epoch = max(1, sampler.steps_per_epoch // optimizer.accumulate)
+    epoch = max(1, loader.batches_per_epoch // optimizer.accumulate)
     total = config.train.steps or config.train.epochs * epoch
     trainer = Trainer(
         config,
@@ -127,8 +127,8 @@ def build_trainer(
         group=group,
         state=state,
         step=TrainStep(state, loss, optimizer, compiled=config.train.compile, seed=config.seed, group=group),
-        sampler=sampler,
-        validation=Cache(validation, cache_bytes),
+        loader=loader,
+        validation=ImageCache(validation, cache_bytes),
         display=display or ProgressDisplay(total),
         total=total,
         validate_every=config.train.evaluate_every or epoch,

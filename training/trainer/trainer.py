@@ -13,7 +13,7 @@ from ...engine.context import Cancellation
 from ...engine.errors import Cancelled, UserError
 from ..checkpoint_io import save_checkpoint
 from ..config import Config
-from ..data import Batch, Cache, Sampler, batches
+from ..data import Batch, BatchLoader, ImageCache, prefetch_batches
 from ..distributed import ProcessGroup
 from ..evaluation import Predictor, SegmentationScores, class_names, evaluate_split, network_function, write_confusion
 from ..export.card import write_run_card
@@ -52,7 +52,7 @@ class Trainer:
         group: this process among those that train together.
         state: what changes during training.
         step: runs one optimizer step on ``state``.
-        sampler: makes the training batches.
+        loader: makes the training batches.
         validation: validation images.
         display: shows the progress.
         total: steps of the whole run.
@@ -67,8 +67,8 @@ class Trainer:
         group: ProcessGroup,
         state: TrainState,
         step: TrainStep,
-        sampler: Sampler,
-        validation: Cache,
+        loader: BatchLoader,
+        validation: ImageCache,
         display: ProgressDisplay,
         total: int,
         validate_every: int,
@@ -79,7 +79,7 @@ class Trainer:
         self.state = state
         self.total = total
         self._step = step
-        self._sampler = sampler
+        self._loader = loader
         self._validation = validation
         self.display = display
         self._validate_every = validate_every
@@ -94,7 +94,7 @@ class Trainer:
         config, progress = self.config, self.state.progress
         self.state.network.set_train(True)
         first = progress.step * config.optimizer.accumulate
-        source = batches(self._sampler, first, config.data.threads, config.data.prefetch)
+        source = prefetch_batches(self._loader, first, config.data.threads, config.data.prefetch)
         stopped = False
         with RunLog(self.folder, progress.step, self.group.is_main) as log:
             while progress.step < self.total and not stopped:

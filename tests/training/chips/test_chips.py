@@ -50,7 +50,7 @@ def test_roads_get_their_width_on_the_ground(tmp_path: Path) -> None:
     config = load_config(summary.config)
     split = open_split(config.data, "train")
     assert config.network.num_classes == 1
-    chip, label = split.read([item.id for item in split.items].index("x000050_y000050"))
+    chip, label = split.read([sample.id for sample in split.samples].index("x000050_y000050"))
     assert label[:3].all()
     assert not label[3:].any()
     with rasterio.open(image) as source:
@@ -73,7 +73,7 @@ def test_widths_and_classes_from_attributes_and_another_crs(tmp_path: Path) -> N
     )
     assert summary.names == ("water", "forest")
     split = open_split(load_config(summary.config).data, "train")
-    values = {item.id: np.unique(split.read(i)[1]).tolist() for i, item in enumerate(split.items)}
+    values = {sample.id: np.unique(split.read(i)[1]).tolist() for i, sample in enumerate(split.samples)}
     # The upper left has no label at all: no chip there.
     assert "x000000_y000000" not in values
     assert values["x000000_y000050"] == [0]

@@ -1,4 +1,4 @@
-"""Layouts: what is found, and what is said when something is missing."""
+"""Layouts: the samples that are found, and errors that name a missing file."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from terraspore.engine.errors import SourceError
 from terraspore.training.config import DataConfig
-from terraspore.training.data import open_split, split_train_monitor
+from terraspore.training.data import open_split, open_train_val
 
 
 def picture(path: Path, value: int = 7, size: tuple[int, int] = (6, 4)) -> None:
@@ -25,9 +25,9 @@ def label(path: Path, values: list, palette: bool = False) -> None:
 
 def test_deepglobe_and_its_holdout(roads: Path) -> None:
     config = DataConfig(root=str(roads), holdout=4)
-    train, monitor = split_train_monitor(config)
-    assert [item.id for item in monitor.items] == ["00", "04"]
-    assert [item.id for item in train.items] == ["01", "02", "03", "05", "06", "07"]
+    train, val = open_train_val(config)
+    assert [sample.id for sample in val.samples] == ["00", "04"]
+    assert [sample.id for sample in train.samples] == ["01", "02", "03", "05", "06", "07"]
     image, mask = train.read(0)
     assert image.shape == (40, 40, 3)
     assert set(np.unique(mask)) == {0, 1}
@@ -58,7 +58,7 @@ def test_voc_with_a_label_map_reads_palette_indices(tmp_path: Path) -> None:
         label(base / "SegmentationClass" / f"{name}.png", [0, 1, 6, 9], palette=True)
     config = DataConfig(layout="voc", root=str(tmp_path), label_map={str(v): v - 1 for v in range(1, 7)})
     split = open_split(config, "train")
-    assert [item.id for item in split.items] == ["a", "b"]
+    assert [sample.id for sample in split.samples] == ["a", "b"]
     assert split.read(0)[1][0, :4].tolist() == [255, 0, 5, 255]
     listing.write_text("a\nmissing\n")
     with pytest.raises(SourceError, match="'missing' in line 2"):
@@ -111,8 +111,8 @@ def test_mindrecord_gives_back_what_was_written(roads: Path, tmp_path: Path) -> 
     files = write_records(split, tmp_path / "valid", shards=2)
     assert len(files) == 2
     back = open_split(DataConfig(layout="mindrecord", root=str(tmp_path)), "valid")
-    assert len(back.items) == len(split.items)
-    for index in range(len(split.items)):
+    assert len(back.samples) == len(split.samples)
+    for index in range(len(split.samples)):
         want, got = split.read(index), back.read(index)
         assert np.array_equal(want[0], got[0])
         assert np.array_equal(want[1], got[1])

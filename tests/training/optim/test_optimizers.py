@@ -7,7 +7,7 @@ ms = pytest.importorskip("mindspore")
 
 from terraspore.training.config import OptimizerConfig
 from terraspore.training.optim import Optimizer
-from terraspore.training.optim.optimizers import decays
+from terraspore.training.optim.optimizers import is_decayed
 
 pytestmark = pytest.mark.mindspore
 
@@ -68,8 +68,8 @@ def test_three_steps(case: str) -> None:
 
 def test_decay_spares_what_the_filter_names() -> None:
     names = ("encoder1.0.bn1.gamma", "encoder1.0.bn1.beta", "decoder1.conv1.bias", "firstconv.weight")
-    assert [decays(name, "norm_and_bias") for name in names] == [False, False, False, True]
-    assert all(decays(name, "all") for name in names)
+    assert [is_decayed(name, "norm_and_bias") for name in names] == [False, False, False, True]
+    assert all(is_decayed(name, "all") for name in names)
     weight = ms.Parameter(ms.Tensor(START, ms.float32), name="a.weight")
     bias = ms.Parameter(ms.Tensor(START, ms.float32), name="a.bias")
     config = OptimizerConfig(name="adamw", weight_decay=0.5, decay_filter="norm_and_bias", lr=0.1)

@@ -13,8 +13,7 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import numpy as np
 from mindspore import Tensor, nn
-from terraspore.training.config import Config, from_mapping
-from terraspore.training.config.load import merge_overrides
+from terraspore.training.config import Config, from_mapping, merge_overrides
 from terraspore.training.evaluation import evaluate_checkpoint
 from terraspore.training.networks.dropout import SeededDropout
 from terraspore.training.trainer import run_training

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.training.config import Config, from_mapping, load_config, to_mapping
-from terraspore.training.config.load import PACKAGED
+from terraspore.training.config.loader import PACKAGED
 
 
 def write(folder: Path, name: str, text: str) -> Path:

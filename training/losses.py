@@ -1,4 +1,4 @@
-"""Losses for segmentation, on logits, with ignored pixels; each is finite when a whole batch is ignored.
+"""Losses for segmentation, on logits and with ignored pixels; each is finite if a whole batch is ignored.
 
 Labels are int32 (N, H, W); logits float (N, classes, H, W) of the same height and width.
 """
@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, ops
-from numpy.typing import NDArray
 
-from ...engine.errors import ParameterError
-from ..config import LossConfig
+from ..engine.errors import ParameterError
+from .config import LossConfig
 
 Loss = Callable[[Tensor | tuple[Tensor, ...], Tensor], Tensor]
 
@@ -23,15 +22,14 @@ _TINY = 1e-12
 def bce_dice(logits: Tensor, labels: Tensor, ignore: int = 255, smooth: float = 1.0) -> Tensor:
     """Binary cross-entropy plus one minus the soft Dice coefficient, as in D-LinkNet (Zhou et al., CVPRW 2018).
 
-    The cross-entropy is the mean over pixels that count; Dice is taken over the whole batch,
+    The cross-entropy is the mean over the pixels that are not ignored; Dice is taken over the whole batch,
     ``(2 sum(p t) + s) / (sum p + sum t + s)``. Upstream computes both from probabilities, which overflows in half
-    precision, and
-    divides zero by zero where prediction and mask are empty; here logits and ``s > 0`` avoid both.
+    precision, and divides zero by zero where prediction and mask are empty; logits and ``s > 0`` avoid both.
 
     Args:
         logits: (N, 1, H, W).
         labels: 1 foreground, 0 background, ``ignore`` elsewhere.
-        ignore: label that counts nowhere.
+        ignore: label that is not counted.
         smooth: s.
     """
     x = ops.cast(logits[:, 0], ms.float32)
@@ -45,16 +43,16 @@ def bce_dice(logits: Tensor, labels: Tensor, ignore: int = 255, smooth: float = 
 
 
 def _true_class(logits: Tensor, labels: Tensor, ignore: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Negative log probability of the true class, mask of pixels that count, labels with 0 for ignored: (N, H, W)."""
+    """Negative log probability of the true class, mask of counted pixels, labels with 0 for ignored ones: (N, H, W)."""
     valid = ops.cast(labels != ignore, ms.float32)
     safe = ops.where(labels != ignore, labels, ops.zeros_like(labels))
-    logp = ops.log_softmax(ops.cast(logits, ms.float32), 1)
-    picked = ops.gather_elements(logp, 1, safe.expand_dims(1))
+    log_p = ops.log_softmax(ops.cast(logits, ms.float32), 1)
+    picked = ops.gather_elements(log_p, 1, safe.expand_dims(1))
     return -picked.squeeze(1), valid, safe
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, ignore: int = 255, weights: Tensor | None = None) -> Tensor:
-    """Mean cross-entropy over pixels that count, 0 if none does; with class ``weights``, sum(w nll) / sum(w)."""
+    """Mean cross-entropy over counted pixels, 0 if there are none; with class ``weights``, sum(w nll) / sum(w)."""
     nll, valid, safe = _true_class(logits, labels, ignore)
     factor = valid if weights is None else valid * weights[safe]
     return (nll * factor).sum() / ops.maximum(factor.sum(), ms.Tensor(_TINY, ms.float32))
@@ -71,8 +69,8 @@ def ohem_cross_entropy(
 ) -> Tensor:
     """Cross-entropy over the hard pixels of a batch (online hard example mining, as in DGCNet).
 
-    A pixel is kept where the probability of its true class is at most max(``threshold``, the ``keep``-th smallest one).
-    With fewer than ``keep`` pixels that count, all of them are kept.
+    A pixel is kept if the probability of its true class is at most max(``threshold``, the ``keep``-th smallest one).
+    With fewer than ``keep`` counted pixels, all of them are kept.
     """
     nll, valid, safe = _true_class(logits, labels, ignore)
     p = ops.stop_gradient(ops.where(labels != ignore, ops.exp(-nll), ops.ones_like(nll)))
@@ -95,38 +93,16 @@ def focal(
     alpha: float = 1.0,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Focal loss ``alpha (1 - p)^gamma nll`` (Lin et al., ICCV 2017), mean over pixels that count."""
+    """Focal loss ``alpha (1 - p)^gamma nll`` (Lin et al., ICCV 2017), mean over counted pixels."""
     nll, valid, safe = _true_class(logits, labels, ignore)
     factor = valid if weights is None else valid * weights[safe]
-    # (1 - p) from the log, bounded: its power has no slope at exactly zero for gamma < 1.
+    # Bounded, because the power of zero has no derivative for gamma < 1.
     rest = ops.clamp(1.0 - ops.exp(-nll), 1e-6, 1.0)
     return alpha * (ops.pow(rest, gamma) * nll * factor).sum() / ops.maximum(valid.sum(), ms.Tensor(1.0, ms.float32))
 
 
-def enet_weights(histogram: NDArray[np.int64], c: float = 1.02, share: str = "total") -> NDArray[np.float32]:
-    """Class weights 1 / ln(c + p) (ENet, Paszke et al. 2016).
-
-    Args:
-        histogram: pixels per class.
-        c: the constant; larger values weigh more evenly.
-        share: p is the class's share of all pixels (``total``), or its count over the largest count (``largest``,
-            LinkNet).
-
-    Raises:
-        ParameterError: no pixel at all, or c so small that a weight is not positive.
-    """
-    counts = np.asarray(histogram, np.float64)
-    whole = counts.sum() if share == "total" else counts.max(initial=0)
-    if whole <= 0:
-        raise ParameterError("Class weights cannot be computed: no labelled pixel was found.")
-    logs = np.log(c + counts / whole)
-    if (logs <= 0).any():
-        raise ParameterError(f"Class weights cannot be computed with loss.enet_c = {c}: it must be above 1.")
-    return np.asarray(1 / logs, np.float32)
-
-
 def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: Sequence[float] | None = None) -> Loss:
-    """The loss that ``config`` describes, of a network's output (or outputs: main first) and labels.
+    """Make the configured loss of a network's output, or outputs with the main one first, and labels.
 
     Raises:
         ParameterError: the loss and the number of classes do not fit.
@@ -138,7 +114,7 @@ def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: 
         raise ParameterError(f"There are {weights.shape[0]} class weights for {num_classes} classes.")
 
     def main(logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of the first output."""
+        """Loss of the main output."""
         if config.name == "bce_dice":
             return bce_dice(logits, labels, ignore, config.dice_smooth)
         if config.name == "ohem":
@@ -152,13 +128,13 @@ def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: 
         return cross_entropy(logits, labels, ignore, weights)
 
     def auxiliary(logits: Tensor, labels: Tensor) -> Tensor:
-        """The loss of a further output: without mining or focus."""
+        """Loss of a further output: without mining or focal factor."""
         if num_classes == 1:
             return bce_dice(logits, labels, ignore, config.dice_smooth)
         return cross_entropy(logits, labels, ignore, weights)
 
     def loss(output: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
-        """The weighted sum over all outputs."""
+        """Weighted sum over all outputs."""
         if not isinstance(output, tuple):
             return main(output, labels)
         total = main(output[0], labels)

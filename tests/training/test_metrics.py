@@ -1,4 +1,4 @@
-"""Figures from confusion matrices, by hand."""
+"""Metrics against values computed by hand."""
 
 import math
 
@@ -14,7 +14,7 @@ def test_matrix_counts_truth_by_prediction_without_ignored() -> None:
     assert confusion_matrix(TRUTH, PREDICTED, 3).tolist() == [[1, 1, 0], [1, 2, 0], [0, 0, 2]]
 
 
-def test_figures_of_many_classes() -> None:
+def test_metrics_of_many_classes() -> None:
     confusion = Confusion(confusion_matrix(TRUTH, PREDICTED, 3))
     assert confusion.iou == pytest.approx([1 / 3, 2 / 4, 1])
     assert confusion.recall == pytest.approx([1 / 2, 2 / 3, 1])
@@ -37,15 +37,15 @@ def test_absent_classes_are_left_out_of_means() -> None:
     assert wrong.summary()["freqw_acc"] == pytest.approx(0.5 * 3 / 4 + 0.5)
 
 
-def test_published_road_figures_give_the_road_iou_of_the_fact_sheet() -> None:
+def test_published_road_metrics_give_the_road_iou_of_the_fact_sheet() -> None:
     # Pixel accuracy 0.98131 with road share 4.13 %, recall 0.753 and precision 0.786: background 98.07 %, roads 62.5 %.
     total, road = 1_000_000, 41_300
     hit = round(road * 0.753)
     false = round(hit / 0.786) - hit
-    figures = Confusion(np.array([[total - road - false, false], [road - hit, hit]])).foreground()
-    assert figures["background_iou"] == pytest.approx(0.9807, abs=2e-4)
-    assert figures["foreground_iou"] == pytest.approx(0.6248, abs=2e-3)
-    assert figures["f1"] == pytest.approx(2 * 0.753 * 0.786 / (0.753 + 0.786), abs=1e-4)
+    metrics = Confusion(np.array([[total - road - false, false], [road - hit, hit]])).foreground()
+    assert metrics["background_iou"] == pytest.approx(0.9807, abs=2e-4)
+    assert metrics["foreground_iou"] == pytest.approx(0.6248, abs=2e-3)
+    assert metrics["f1"] == pytest.approx(2 * 0.753 * 0.786 / (0.753 + 0.786), abs=1e-4)
 
 
 def test_relaxed_counts_within_the_buffer() -> None:

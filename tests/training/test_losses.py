@@ -9,7 +9,7 @@ ms = pytest.importorskip("mindspore")
 
 from terraspore.engine.errors import ParameterError
 from terraspore.training.config import LossConfig
-from terraspore.training.losses import bce_dice, cross_entropy, enet_weights, focal, make_loss, ohem_cross_entropy
+from terraspore.training.losses import bce_dice, cross_entropy, focal, make_loss, ohem_cross_entropy
 
 pytestmark = pytest.mark.mindspore
 
@@ -144,14 +144,6 @@ def test_auxiliary_outputs_are_weighed() -> None:
     both = value(loss((logits, logits * 0.5), labels))
     main = value(ohem_cross_entropy(logits, labels, keep=5))
     assert both == pytest.approx(main + 0.4 * nll(LOGITS * 0.5, LABELS).mean(), rel=1e-5)
-
-
-def test_enet_weights_by_hand() -> None:
-    assert enet_weights(np.array([50, 50]), 1.02)[0] == pytest.approx(1 / math.log(1.52), rel=1e-6)
-    linknet = enet_weights(np.array([100, 50]), 1.02, "largest")
-    assert linknet == pytest.approx([1 / math.log(2.02), 1 / math.log(1.52)], rel=1e-6)
-    with pytest.raises(ParameterError):
-        enet_weights(np.array([0, 0]))
 
 
 def test_loss_and_classes_have_to_fit() -> None:

@@ -1,0 +1,244 @@
+"""Metrics of a segmentation: confusion matrix, relaxed precision and recall, and Cityscapes' instance-level IoU.
+
+Overall Acc, Mean Acc, FreqW Acc and Mean IoU are defined as by Long et al. (CVPR 2015). A class that is in neither the
+labels nor the prediction is NaN and left out of means (some published code counts it as 0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def confusion_matrix(
+    truth: NDArray[np.generic], predicted: NDArray[np.generic], classes: int, ignore: int = 255
+) -> Counts:
+    """Pixels by (true class, predicted class), int64; pixels whose truth is ``ignore`` or no class are left out."""
+    t, p = np.asarray(truth, np.int64).ravel(), np.asarray(predicted, np.int64).ravel()
+    counted = (t != ignore) & (t >= 0) & (t < classes)
+    pairs = t[counted] * classes + p[counted]
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:
+    """``part / whole``, NaN where the whole is 0."""
+    top, bottom = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom > 0)
+
+
+def _mean(values: Floats) -> float:
+    """Mean without NaN; NaN if nothing else is there."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Metrics of a confusion matrix; those per class are arrays (classes,).
+
+    Attributes:
+        matrix: pixels by (true class, predicted class).
+    """
+
+    matrix: Counts
+
+    @property
+    def iou(self) -> Floats:
+        """Intersection over union per class."""
+        hits = np.diag(self.matrix)
+        return _ratio(hits, self.matrix.sum(1) + self.matrix.sum(0) - hits)
+
+    @property
+    def recall(self) -> Floats:
+        """Share of each true class that was predicted as it (class accuracy)."""
+        return _ratio(np.diag(self.matrix), self.matrix.sum(1))
+
+    @property
+    def precision(self) -> Floats:
+        """Share of each predicted class that is truly of it."""
+        return _ratio(np.diag(self.matrix), self.matrix.sum(0))
+
+    @property
+    def f1(self) -> Floats:
+        """Harmonic mean of precision and recall per class."""
+        return _ratio(2 * np.diag(self.matrix), self.matrix.sum(1) + self.matrix.sum(0))
+
+    @property
+    def overall_accuracy(self) -> float:
+        """Share of pixels that are predicted correctly."""
+        return float(_ratio(np.trace(self.matrix), self.matrix.sum()))
+
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """``sum(share of class * IoU)`` over the classes that occur in the labels ("FreqW Acc")."""
+        share = _ratio(self.matrix.sum(1), self.matrix.sum())
+        present = self.matrix.sum(1) > 0
+        return float((share[present] * self.iou[present]).sum()) if present.any() else float("nan")
+
+    def summary(self) -> dict[str, float]:
+        """Metrics of many classes: overall_acc, mean_acc, freqw_acc, mean_iou."""
+        return {
+            "overall_acc": self.overall_accuracy,
+            "mean_acc": _mean(self.recall),
+            "freqw_acc": self.frequency_weighted_iou,
+            "mean_iou": _mean(self.iou),
+        }
+
+    def foreground(self) -> dict[str, float]:
+        """Metrics of a mask, class 1 against class 0.
+
+        ``background_iou`` is what upstream's D-LinkNet evaluator publishes as "IoU" (98.19 %), element 0 of the IoU per
+        class. It says next to nothing about roads.
+        """
+        return {
+            "foreground_iou": float(self.iou[1]),
+            "precision": float(self.precision[1]),
+            "recall": float(self.recall[1]),
+            "f1": float(self.f1[1]),
+            "background_iou": float(self.iou[0]),
+            "overall_acc": self.overall_accuracy,
+        }
+
+    def per_class(self, names: Sequence[str]) -> list[dict[str, float | str]]:
+        """One row per class: class (its name), iou, recall, precision, f1, pixels."""
+        pixels = self.matrix.sum(1)
+        return [
+            {
+                "class": name,
+                "iou": float(self.iou[i]),
+                "recall": float(self.recall[i]),
+                "precision": float(self.precision[i]),
+                "f1": float(self.f1[i]),
+                "pixels": int(pixels[i]),
+            }
+            for i, name in enumerate(names)
+        ]
+
+
+@dataclass(frozen=True)
+class RelaxedCounts:
+    """Pixel counts of relaxed precision and recall (Mnih, 2013); add them over images.
+
+    A pixel is correct if the other mask has a pixel within a buffer around it.
+
+    Attributes:
+        near_truth: predicted pixels within the buffer of a true one.
+        predicted: predicted pixels.
+        near_predicted: true pixels within the buffer of a predicted one.
+        true: true pixels.
+    """
+
+    near_truth: int = 0
+    predicted: int = 0
+    near_predicted: int = 0
+    true: int = 0
+
+    def __add__(self, other: RelaxedCounts) -> RelaxedCounts:
+        """Counts of both together."""
+        return RelaxedCounts(
+            self.near_truth + other.near_truth,
+            self.predicted + other.predicted,
+            self.near_predicted + other.near_predicted,
+            self.true + other.true,
+        )
+
+    def summary(self) -> dict[str, float]:
+        """relaxed_precision, relaxed_recall and their harmonic mean relaxed_f1; NaN where undefined."""
+        precision = self.near_truth / self.predicted if self.predicted else float("nan")
+        recall = self.near_predicted / self.true if self.true else float("nan")
+        both = precision + recall
+        f1 = 2 * precision * recall / both if both > 0 else (0.0 if both == 0 else float("nan"))
+        return {"relaxed_precision": precision, "relaxed_recall": recall, "relaxed_f1": f1}
+
+
+def relaxed_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], buffer: int) -> RelaxedCounts:
+    """Count the pixels of one image.
+
+    Args:
+        truth: true mask (H, W).
+        predicted: predicted mask (H, W).
+        buffer: Euclidean distance in pixels up to which a pixel is correct.
+    """
+    return RelaxedCounts(
+        near_truth=int((predicted & _within(truth, buffer)).sum()),
+        predicted=int(predicted.sum()),
+        near_predicted=int((truth & _within(predicted, buffer)).sum()),
+        true=int(truth.sum()),
+    )
+
+
+def _within(mask: NDArray[np.bool_], buffer: int) -> NDArray[np.bool_]:
+    """Pixels within ``buffer`` of the mask."""
+    if not mask.any():
+        return np.zeros_like(mask)
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance <= buffer + 1e-4)
+
+
+@dataclass
+class InstanceCounts:
+    """Counts of Cityscapes' instance-level IoU (iIoU); add images one by one.
+
+    ``iIoU = iTP / (iTP + FP + iFN)``: true positives and false negatives are weighted by (mean instance size of the
+    class / size of the instance), false positives are not. It needs ``*_instanceIds.png``, whose values from 1000 on
+    are ``1000 * label id + number``; regions without a number ("group") count as no instance.
+
+    Attributes:
+        classes: class ids with instances, by Cityscapes' label id.
+        ignore: label value that is not counted.
+        instances: (size, correctly predicted pixels) of each instance by class id.
+        false: false positive pixels by class id.
+    """
+
+    classes: Mapping[int, int]
+    ignore: int = 255
+    instances: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    false: dict[int, int] = field(default_factory=dict)
+
+    def add(self, truth: NDArray[np.uint8], predicted: NDArray[np.uint8], ids: NDArray[np.generic]) -> None:
+        """Count an image: class ids of truth and prediction, and the instance ids, all (H, W)."""
+        numbers = np.asarray(ids, np.int64)
+        for value in np.unique(numbers[numbers >= 1000]):
+            label = int(value) // 1000
+            if label not in self.classes:
+                continue
+            class_id = self.classes[label]
+            area = numbers == value
+            hits = int((predicted[area] == class_id).sum())
+            self.instances.setdefault(class_id, []).append((int(area.sum()), hits))
+        counted = truth != self.ignore
+        for class_id in set(self.classes.values()):
+            wrong = int(((predicted == class_id) & counted & (truth != class_id)).sum())
+            self.false[class_id] = self.false.get(class_id, 0) + wrong
+
+    def iiou(self, sizes: Mapping[int, float] | None = None) -> dict[int, float]:
+        """Instance-level IoU by class id, NaN for classes without an instance.
+
+        Args:
+            sizes: mean instance size by class id, pixels; of the instances that were counted unless given.
+        """
+        result = {}
+        for class_id in sorted(set(self.classes.values())):
+            found = self.instances.get(class_id, [])
+            if not found:
+                result[class_id] = float("nan")
+                continue
+            mean = (sizes or {}).get(class_id) or sum(size for size, _ in found) / len(found)
+            hit = sum(mean / size * hits for size, hits in found)
+            missed = sum(mean / size * (size - hits) for size, hits in found)
+            result[class_id] = hit / (hit + self.false.get(class_id, 0) + missed)
+        return result
+
+    def summary(self, names: Sequence[str] = ()) -> dict[str, float]:
+        """``mean_iiou`` and, where names are given, ``iiou_<name>`` of each class."""
+        values = self.iiou()
+        metrics = {"mean_iiou": _mean(np.array(list(values.values())))}
+        metrics.update({f"iiou_{names[class_id]}": iiou for class_id, iiou in values.items() if class_id < len(names)})
+        return metrics
