@@ -61,13 +61,13 @@ def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buf
     import shapely
 
     from ..errors import VectorError
-    from ..vector.metrics.inputs import metric_crs, read_layer, to_crs
+    from ..vector.metrics.inputs import choose_metric_crs, read_layer, to_crs
     from ..vector.metrics.network import build_network
     from ..vector.metrics.roads import score_roads
 
     mine = read_layer(result, layers[0], ("roads",))
     wanted = read_layer(truth, layers[1], ("roads",))
-    crs = metric_crs(wanted)
+    crs = choose_metric_crs(wanted)
     networks = []
     for path, one in ((result, mine), (truth, wanted)):
         if len(one.geometry) and not np.isin(shapely.get_dimensions(one.geometry), (1, -1)).all():
@@ -78,15 +78,15 @@ def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buf
         f"APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, completeness {scores.completeness:.3f}, "
         f"correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, junction F1 {scores.junction_f1:.3f}"
     )
-    return scores.figures(), text
+    return scores.metrics(), text
 
 
 def _rasters(result: Path, truth: Path, threshold: float | None) -> tuple[Figures, str]:
-    from ..vector.metrics.inputs import raster_pairs
-    from ..vector.metrics.raster import confusion
+    from ..vector.metrics.inputs import read_raster_pairs
+    from ..vector.metrics.raster import score_rasters
 
-    pairs, classes = raster_pairs(result, truth, threshold)
-    figures = confusion(pairs, classes).figures()
+    pairs, classes = read_raster_pairs(result, truth, threshold)
+    figures = score_rasters(pairs, classes).metrics()
     if threshold is not None:
         text = ", ".join(f"{name} {figures[f'{name}_1'] or 0.0:.3f}" for name in ("iou", "precision", "recall", "f1"))
     else:
@@ -99,7 +99,7 @@ def _coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple
     import rasterio
 
     from ..errors import VectorError
-    from ..vector.metrics.coverage import check_coverage, raster_agreement
+    from ..vector.metrics.coverage import raster_agreement, score_coverage
     from ..vector.metrics.inputs import read_layer, to_crs
 
     polygons = read_layer(result, layer, ("landcover", "road_areas"))
@@ -112,8 +112,8 @@ def _coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple
             geometry, polygons.columns[field].astype(np.int64), classes, dataset.transform, nodata=-1
         )
         holes = bool((classes != -1).all())
-    scores = check_coverage(geometry, holes=holes)
-    figures: Figures = {**scores.figures(), "agreement": agreement}
+    scores = score_coverage(geometry, count_holes=holes)
+    figures: Figures = {**scores.metrics(), "agreement": agreement}
     text = (
         f"{scores.polygons} polygons, {scores.invalid} invalid, {'a' if scores.is_coverage else 'no'} valid coverage, "
         f"overlaps {scores.overlap_area:.2f}, gaps {scores.gap_area:.2f}, agreement {agreement:.4f}"

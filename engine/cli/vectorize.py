@@ -142,7 +142,7 @@ def _origin(raster: Path) -> dict[str, str]:
 
 
 def _roads(job: Job, values: Values, context: RunContext) -> Result:
-    from ..vector.conflation import read_existing
+    from ..vector.conflation import read_existing_roads
     from ..vector.roads.extract import vectorize_roads
 
     existing, distance = values.get("update"), values.get("update_distance", 0.0)
@@ -155,10 +155,10 @@ def _roads(job: Job, values: Values, context: RunContext) -> Result:
         context=context,
         band=job.band,
         crs=job.crs,
-        existing=None if existing is None else read_existing(existing, distance),
+        existing=None if existing is None else read_existing_roads(existing, distance),
     )
     text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
-    figures = summary.figures()
+    figures = summary.metrics()
     if existing is not None:
         kinds = ", ".join(f"{float(value or 0) / 1000:.2f} km {name[:-2]}" for name, value in summary.changes.items())
         text += f" ({kinds})"
@@ -195,7 +195,7 @@ def _landcover(job: Job, values: Values, context: RunContext) -> Result:
     )
     return Result(
         outputs={role: str(path) for role, path in summary.layers.items()},
-        summary=summary.figures(),
+        summary=summary.metrics(),
         seconds=time.perf_counter() - begin,
         text=f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}",
     )

@@ -77,7 +77,7 @@ def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunC
     figures: Summary = {"length_m": roads.length, "roads": roads.edges, "threshold": threshold}
     return Result(
         outputs=_outputs({"roads": request.output, "probability": request.probability}),
-        summary={**_figures(run, counts), **roads.figures(), **figures},
+        summary={**_figures(run, counts), **roads.metrics(), **figures},
         seconds=seconds,
         text=f"{text}, {_how(run, counts, seconds)} -> {request.output}",
     )
@@ -227,7 +227,7 @@ def _vectorize(
         layer=request.layer,
         name=request.image.image.name,
     )
-    return summary.figures()
+    return summary.metrics()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Conflate a new extraction with existing lines: what is kept, new, gone or moved.
+"""Conflate a new extraction with existing lines: which parts are kept, new, gone or moved.
 
-So a person maintains a road layer instead of starting again: the existing lines keep their identity, and only what
-differs has to be looked at.
+A person can then maintain a road layer instead of starting again: existing lines keep their identity, and only the
+differences have to be looked at.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from .metrics.inputs import Layer, metric_crs, read_layer, to_crs
+from .metrics.inputs import VectorLayer, choose_metric_crs, read_layer, to_crs
 
 Lines = NDArray[np.object_]
 Floats = NDArray[np.float64]
 
 KEPT, NEW, GONE, MOVED = "kept", "new", "gone", "moved"
-#: A line that is further away than this share of the distance, on average, has moved.
+#: A line has moved where its mean distance from the new line exceeds this share of the tolerance.
 MOVED_SHARE = 0.3
-#: Parts shorter than this many distances are ends of lines that are a little longer or shorter, and no change.
+#: Shortest part that counts as a change, in tolerances; shorter parts are ends of slightly longer or shorter lines.
 SHORTEST_PART = 2.0
 #: Metres between the points at which the distance of lines is measured.
 _SPACING = 5.0
 
 
 @dataclass(frozen=True)
-class Changes:
+class RoadChanges:
     """Differences between existing and new lines.
 
     Attributes:
-        geometry: LineStrings: parts of existing lines that are kept, gone or have moved, parts of new lines.
+        geometry: LineStrings: parts of existing lines that are kept, gone or moved, and parts of new lines.
         change: "kept", "new", "gone" or "moved".
         source: int64, index of the existing line, or of the new line where the change is "new".
-        distance: float64, mean distance in metres to the nearest new line; NaN for what is new or gone.
+        distance: float64, mean distance in metres to the nearest new line; NaN for new and gone parts.
         length: float64, metres.
     """
 
@@ -46,55 +46,70 @@ class Changes:
     distance: Floats
     length: Floats
 
-    def figures(self) -> dict[str, float | int | str | None]:
-        """Metres of each kind of change."""
-        return {f"{kind}_m": self.metres(kind) for kind in (KEPT, NEW, GONE, MOVED)}
+    def metrics(self) -> dict[str, float | int | str | None]:
+        """Return the metres of each kind of change, for the result event."""
+        return {f"{change}_m": self.total_length(change) for change in (KEPT, NEW, GONE, MOVED)}
 
-    def metres(self, kind: str) -> float:
+    def total_length(self, change: str) -> float:
         """Metres of one kind of change."""
-        return float(self.length[self.change == kind].sum())
+        return float(self.length[self.change == change].sum())
 
 
-def conflate(existing: Lines, new: Lines, distance: float) -> Changes:
+def conflate(existing: Lines, new: Lines, distance: float) -> RoadChanges:
     """Compare existing lines with new ones.
 
     Args:
         existing: LineStrings in metres.
         new: LineStrings in metres.
-        distance: lines within this many metres of each other are the same road.
+        distance: tolerance in metres: lines within it of each other are the same road.
     """
-    found = [_existing_parts(number, line, near, distance) for number, line, near in _near(existing, new, distance)]
-    found += [_new_parts(number, line, near, distance) for number, line, near in _near(new, existing, distance)]
-    rows = [row for part in found for row in part]
-    geometry = np.empty(len(rows), object)
-    geometry[:] = [row[0] for row in rows]
-    return Changes(
+    parts: list[tuple[object, str, int, float]] = []
+    for number, near in enumerate(_find_near(existing, new, distance)):
+        inside, outside = _split(existing[number], near, distance)
+        parts += [(part, GONE, number, np.nan) for part in outside]
+        for part in inside:
+            offset = _mean_distance(part, near, distance)
+            parts.append((part, MOVED if offset > MOVED_SHARE * distance else KEPT, number, offset))
+    for number, near in enumerate(_find_near(new, existing, distance)):
+        parts += [(part, NEW, number, np.nan) for part in _split(new[number], near, distance)[1]]
+    geometry = np.empty(len(parts), object)
+    geometry[:] = [part[0] for part in parts]
+    return RoadChanges(
         geometry,
-        np.array([row[1] for row in rows], object),
-        np.array([row[2] for row in rows], np.int64),
-        np.array([row[3] for row in rows], np.float64),
+        np.array([part[1] for part in parts], object),
+        np.array([part[2] for part in parts], np.int64),
+        np.array([part[3] for part in parts], np.float64),
         np.asarray(shapely.length(geometry), np.float64),
     )
 
 
 @dataclass(frozen=True)
 class ExistingRoads:
-    """Lines of a file to conflate with, and how far apart the same road may be."""
+    """Lines of a file to conflate with.
 
-    layer: Layer
+    Attributes:
+        layer: the lines.
+        distance: tolerance in metres, see ``conflate``.
+    """
+
+    layer: VectorLayer
     distance: float
 
-    def compare(self, new: Lines, crs: CRS | None) -> Changes:
+    def conflate(self, new: Lines, crs: CRS | None) -> RoadChanges:
         """Conflate with new lines in ``crs``; the geometries of the result are in ``crs``, too."""
-        metric = metric_crs(self.layer)
-        parts = np.asarray(shapely.get_parts(to_crs(self.layer, metric)), np.object_)
-        changes = conflate(parts, to_crs(Layer(new, {}, crs), metric), self.distance)
-        back = to_crs(Layer(changes.geometry, {}, metric), crs)
-        return Changes(back, changes.change, changes.source, changes.distance, changes.length)
+        metric = choose_metric_crs(self.layer)
+        existing = np.asarray(shapely.get_parts(to_crs(self.layer, metric)), np.object_)
+        changes = conflate(existing, to_crs(VectorLayer(new, {}, crs), metric), self.distance)
+        geometry = to_crs(VectorLayer(changes.geometry, {}, metric), crs)
+        return RoadChanges(geometry, changes.change, changes.source, changes.distance, changes.length)
 
 
-def read_existing(path: Path, distance: float) -> ExistingRoads:
-    """Read the lines of a file: its layer ``roads``, or its first.
+def read_existing_roads(path: Path, distance: float) -> ExistingRoads:
+    """Read the lines of a file: its layer ``roads``, or its first layer.
+
+    Args:
+        path: the vector file.
+        distance: tolerance in metres, see ``conflate``.
 
     Raises:
         VectorError: the file cannot be read.
@@ -102,51 +117,34 @@ def read_existing(path: Path, distance: float) -> ExistingRoads:
     return ExistingRoads(read_layer(path, None, ("roads",)), distance)
 
 
-Row = tuple[object, str, int, float]
-
-
-def _near(lines: Lines, others: Lines, distance: float) -> list[tuple[int, object, Lines]]:
-    """Each line with those of the others that come within the distance."""
+def _find_near(lines: Lines, others: Lines, distance: float) -> list[Lines]:
+    """For each line the other lines within the distance."""
     if not len(lines):
         return []
-    which, other = shapely.STRtree(others).query(lines, predicate="dwithin", distance=distance)
-    order = np.argsort(which, kind="stable")
-    bounds = np.searchsorted(which[order], np.arange(len(lines) + 1))
-    return [(n, lines[n], others[other[order[bounds[n] : bounds[n + 1]]]]) for n in range(len(lines))]
+    line, other = shapely.STRtree(others).query(lines, predicate="dwithin", distance=distance)
+    order = np.argsort(line, kind="stable")
+    return np.split(others[other[order]], np.searchsorted(line[order], np.arange(1, len(lines))))
 
 
-def _split(line: object, near: Lines, distance: float) -> tuple[object, list[object]]:
-    """The part of a line within the distance of others, and the parts outside that are long enough to count."""
+def _split(line: object, near: Lines, distance: float) -> tuple[list[object], list[object]]:
+    """Split a line into the parts within the distance of others and the parts outside, if long enough to count."""
     if not len(near):
-        return None, [line]
+        return [], [line]
     around = shapely.union_all(shapely.buffer(near, distance))
     parts = shapely.get_parts(shapely.difference(line, around))
-    long = shapely.length(parts) >= SHORTEST_PART * distance
-    if not long.any():
-        return line, []
-    if not long.all():
-        around = shapely.union_all([around, *shapely.buffer(parts[~long], 0.01)])
+    is_long = shapely.length(parts) >= SHORTEST_PART * distance
+    if not is_long.any():
+        return shapely.get_parts(line).tolist(), []
+    if not is_long.all():
+        around = shapely.union_all([around, *shapely.buffer(parts[~is_long], 0.01)])
     inside = shapely.line_merge(shapely.intersection(line, around))
-    return (None if shapely.is_empty(inside) else inside), parts[long].tolist()
-
-
-def _existing_parts(number: int, line: object, near: Lines, distance: float) -> list[Row]:
-    inside, outside = _split(line, near, distance)
-    rows: list[Row] = [(part, GONE, number, np.nan) for part in outside]
-    for part in [] if inside is None else shapely.get_parts(inside).tolist():
-        off = _mean_distance(part, near, distance)
-        rows.append((part, MOVED if off > MOVED_SHARE * distance else KEPT, number, off))
-    return rows
-
-
-def _new_parts(number: int, line: object, near: Lines, distance: float) -> list[Row]:
-    return [(part, NEW, number, np.nan) for part in _split(line, near, distance)[1]]
+    return [] if shapely.is_empty(inside) else shapely.get_parts(inside).tolist(), parts[is_long].tolist()
 
 
 def _mean_distance(line: object, near: Lines, distance: float) -> float:
-    """The mean distance of a line's points from the nearest of others; those beyond ``distance`` do not count."""
+    """Mean distance of points along a line from the nearest of others; points beyond ``distance`` do not count."""
     count = max(2, int(shapely.length(line) / _SPACING) + 1)
     points = shapely.line_interpolate_point(line, np.linspace(0.0, 1.0, count), normalized=True)
-    away = shapely.distance(points, shapely.union_all(near))
-    close = away <= distance
-    return float(away[close].mean()) if close.any() else float(distance)
+    distances = shapely.distance(points, shapely.union_all(near))
+    is_close = distances <= distance
+    return float(distances[is_close].mean()) if is_close.any() else float(distance)

@@ -1,7 +1,7 @@
-"""Compiled kernels where numba is installed, the same functions in plain Python where it is not.
+"""Compile kernels with numba where it is installed; run them as plain Python elsewhere.
 
-Kernels are written in the part of Python that numba compiles, in modules named ``kernels`` or ``*_kernels``, apart
-from the flow. Nothing else in the engine knows whether they are compiled.
+Kernels are functions in the subset of Python that numba compiles. They stand in the ``kernels`` packages; callers do
+not depend on whether they are compiled.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import TypeVar
 
-from ..context import Reporter
+from ..context import RunContext
 from ..protocol.messages import Message
 
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def _import_numba() -> ModuleType | None:
@@ -26,19 +26,20 @@ def _import_numba() -> ModuleType | None:
 
 _NUMBA = _import_numba()
 
-#: Whether kernels are compiled.
-ACCELERATED = _NUMBA is not None
+#: Whether numba is installed, so that kernels are compiled.
+HAS_NUMBA = _NUMBA is not None
 
 
-def kernel(function: Kernel) -> Kernel:
-    """Compile ``function`` where numba is installed; it releases the interpreter's lock and is cached on disk."""
+def jit(function: Function) -> Function:
+    """Compile ``function`` with numba (without the GIL, cached on disk); return it as it is where numba is missing."""
     if _NUMBA is None:
         return function
-    compiled: Kernel = _NUMBA.njit(cache=True, nogil=True)(function)
+    compiled: Function = _NUMBA.njit(cache=True, nogil=True)(function)
     return compiled
 
 
-def say_if_slow(reporter: Reporter) -> None:
-    """Tell the person that vectors will take long, where numba is missing."""
-    if not ACCELERATED:
-        reporter.emit(Message("numba is not installed: vectors are made without compiled kernels and take far longer."))
+def warn_without_numba(context: RunContext) -> None:
+    """Report that vectorizing takes far longer than usual where numba is missing."""
+    if not HAS_NUMBA:
+        text = "numba is not installed: vectors are made without compiled kernels and take far longer."
+        context.report(Message(text))

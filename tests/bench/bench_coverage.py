@@ -18,14 +18,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from measure import Measured, terraspore
 from rasters import METRE, QUIET, classes, gdal_polygonize, timed, write, write_repeated
 from rows import Row, show
+from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.messages import Event, Progress
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
 from terraspore.engine.raster.probability import open_raster
 from terraspore.engine.vector.coverage import vectorize_landcover
 from terraspore.engine.vector.coverage.build import CoveragePart
 from terraspore.engine.vector.coverage.extract import ClassReader, coverage_parts
-from terraspore.engine.vector.geodesy import Ground
-from terraspore.engine.vector.metrics.coverage import check_coverage
+from terraspore.engine.vector.geodesy import PixelGeodesy
+from terraspore.engine.vector.metrics.coverage import score_coverage
 from terraspore.engine.vector.metrics.inputs import read_layer
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
@@ -68,16 +69,15 @@ def coverage_speed(folder: Path, size: int) -> list[Row]:
 
 def polygons_of(raster: Path, options: CoverageOptions, folder: Path) -> NDArray[np.object_]:
     """The polygons of a class raster, in memory."""
-    return np.concatenate([part.geometry for part in list_subdatasets(raster, options, folder)])
+    return np.concatenate([part.geometry for part in batches_of(raster, options, folder)])
 
 
-def list_subdatasets(raster: Path, options: CoverageOptions, folder: Path) -> list[CoveragePart]:
+def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[CoveragePart]:
     """The coverage of a class raster, in memory."""
     with open_raster(raster) as dataset:
         reader = ClassReader(dataset, 1, None, None)
-        ground = Ground(dataset.crs, dataset.transform)
-        quiet = (QUIET["reporter"], QUIET["cancellation"])
-        return list(coverage_parts(reader, ground, options, *quiet, scratch=folder))
+        ground = PixelGeodesy(dataset.crs, dataset.transform)
+        return list(coverage_parts(reader, ground, options, QUIET["context"], scratch=folder))
 
 
 def rasterio_polygons(values: NDArray[np.uint8]) -> NDArray[np.object_]:
@@ -101,7 +101,7 @@ def _simplified(raster: Path, folder: Path, title: str) -> list[Row]:
     with rasterio.open(raster) as source:
         rows.append(_area_row(title, polygons, source.width * source.height))
     if len(polygons) <= MOST_UNITED:
-        scores = check_coverage(polygons)
+        scores = score_coverage(polygons)
         rows.append(Row(f"{title} gaps and overlaps", "m²", round(scores.gap_area + scores.overlap_area, 3), 0))
     return [show(row) for row in rows]
 
@@ -115,10 +115,10 @@ def _area_row(title: str, polygons: NDArray[np.object_], pixels: int) -> Row:
 def _strips(raster: Path, folder: Path, title: str) -> Row:
     """Features that are others when the raster is worked on in strips."""
     with rasterio.open(raster) as source:
-        whole = _features(list_subdatasets(raster, CoverageOptions(strip=source.height), folder))
+        whole = _features(batches_of(raster, CoverageOptions(strip=source.height), folder))
     differ = 0
     for strip in (64, 1000):
-        found = _features(list_subdatasets(raster, CoverageOptions(strip=strip), folder))
+        found = _features(batches_of(raster, CoverageOptions(strip=strip), folder))
         differ += sum(one != other for one, other in zip(whole, found, strict=True))
     return show(Row(f"{title} features that are others in strips of 64 and 1000 rows", "", differ, 0))
 
@@ -208,10 +208,12 @@ def strips(folder: Path, block: NDArray[np.uint8], width: int) -> list[Row]:
         note = f"{last:.2f} against {second:.2f} s of processor time"
         return show(Row(name, "times", last / second, MOST_GROWTH, last / second, note))
 
-    words = {**QUIET, "reporter": (lines := Clock())}
-    vectorize_roads(roads, folder / "strips.gpkg", RoadOptions(areas=False), **words)
-    words = {"confidence": None, "class_names": {}, **QUIET, "reporter": (cover_clock := Clock())}
-    vectorize_landcover(cover, folder / "strips.gpkg", CoverageOptions(), **words)
+    lines, cover_clock = Clock(), Clock()
+    output = folder / "strips.gpkg"
+    vectorize_roads(roads, output, RoadOptions(areas=False), metadata={}, context=RunContext(lines))
+    vectorize_landcover(
+        cover, output, CoverageOptions(), confidence=None, class_names={}, metadata={}, context=RunContext(cover_clock)
+    )
     # Regions are found in the first pass over the raster, borders in the second.
     passes = [quarters(f"land cover, pass {n + 1}", cover_clock, n / 2, (n + 1) / 2) for n in (0, 1)]
     return [quarters("roads to centre lines", lines, 0.0, 1.0), *passes]

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..geodesy import Ground
+from ..geodesy import PixelGeodesy
 from .kernels.rings import place_points
 from .polygons import Polygons, stream_polygons
 from .regions import CodeReader, Regions, find_regions, leave_out, merge_units
@@ -56,7 +56,7 @@ NO_PART = CoveragePart(
 
 def build_coverage(
     reader: CodeReader,
-    ground: Ground,
+    ground: PixelGeodesy,
     *,
     minimum: Floats,
     wanted: NDArray[np.bool_],
@@ -90,7 +90,7 @@ def build_coverage(
         reader,
         regions,
         labelling,
-        ground.metric_grid(reader.shape),
+        ground.make_grid(reader.shape),
         smooth=smooth,
         tolerance=simplify,
         scratch=scratch,
@@ -99,7 +99,7 @@ def build_coverage(
         yield _placed(polygons, regions, ground)
 
 
-def _placed(polygons: Polygons, regions: Regions, ground: Ground) -> CoveragePart:
+def _placed(polygons: Polygons, regions: Regions, ground: PixelGeodesy) -> CoveragePart:
     """Polygons in half pixels as polygons in the CRS, with what is known of their regions."""
     t, region = ground.transform, polygons.region
     world = place_points(polygons.points, 0.5, t.a, t.b, t.c, t.d, t.e, t.f)

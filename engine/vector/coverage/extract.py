@@ -19,11 +19,11 @@ from ...errors import ParameterError, SourceError
 from ...protocol.messages import Message, Progress
 from ...protocol.options import CoverageOptions
 from ...raster.probability import PROBABILITY_SCALE, MaskedBand, ProbabilityRaster, open_probability_raster, open_raster
-from ..geodesy import Ground
+from ..geodesy import PixelGeodesy
 from ..io.formats import check_vector_output
 from ..io.styles import Color, make_class_style
 from ..io.writer import VectorWriter, open_vector_writer
-from ..jit import say_if_slow
+from ..jit import warn_without_numba
 from .build import CoveragePart, build_coverage, in_batches
 from .options import CODES, minimum_pixels
 
@@ -48,7 +48,7 @@ class CoverageSummary:
     area_by_class: Mapping[int, float]
     layers: Mapping[str, Path]
 
-    def figures(self) -> dict[str, float | int | str | None]:
+    def metrics(self) -> dict[str, float | int | str | None]:
         """The figures for the result event."""
         by_class = {f"area_of_class_{key}": value for key, value in sorted(self.area_by_class.items())}
         return {"polygons": self.polygons, "area": self.area, **by_class}
@@ -144,12 +144,12 @@ def vectorize_landcover(
         Cancelled: the person cancelled; nothing was written.
     """
     check_vector_output(output)
-    say_if_slow(context.reporter)
+    warn_without_numba(context)
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
         sure = None if confidence is None else stack.enter_context(open_probability_raster(confidence))
         reader = ClassReader(dataset, band, options.nodata, sure)
-        ground = Ground(dataset.crs, dataset.transform)
+        ground = PixelGeodesy(dataset.crs, dataset.transform)
         if not ground.is_metric:
             context.report(Message(f"{name or classes.name} has no CRS: its units are taken as metres.", "warning"))
         described = {**metadata, **{f"coverage.{name}": str(value) for name, value in asdict(options).items()}}
@@ -174,7 +174,7 @@ def _palette(dataset: Any, band: int) -> dict[int, Color]:
 
 def coverage_parts(
     reader: ClassReader,
-    ground: Ground,
+    ground: PixelGeodesy,
     options: CoverageOptions,
     context: RunContext,
     *,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...fs.spool import ArraySpool
-from ..geodesy import MetricGrid
+from ..geodesy import GeodesicGrid
 from .arc_buffer import ArcStore
 from .arcs import ANCHOR, NO_ARCS, Arcs, normalise, trace_strip
 from .kernels.rings import cross_sums, group_halves, link_rings, ring_points, shells_first
@@ -68,7 +68,7 @@ class Polygons:
         )
 
 
-def assemble(arcs: Arcs, wanted: NDArray[np.bool_], grid: MetricGrid) -> Polygons:
+def assemble(arcs: Arcs, wanted: NDArray[np.bool_], grid: GeodesicGrid) -> Polygons:
     """Link arcs to rings and rings to polygons, and measure them.
 
     Args:
@@ -86,7 +86,7 @@ def assemble(arcs: Arcs, wanted: NDArray[np.bool_], grid: MetricGrid) -> Polygon
     half = half[linked]
     rings = shells_first(half, ring_start, first_ring, cross_sums(arcs.points, arcs.start))
     points, start = ring_points(half, ring_start, rings, arcs.points, arcs.start)
-    area, length = grid.lines(arcs.points, arcs.start, 0.5)
+    area, length = grid.measure_lines(arcs.points, arcs.start, 0.5)
     # All halves of a region follow each other, and holes run in the opposite direction of shells.
     signed = np.where(half & 1, -area[half >> 1], area[half >> 1])
     return Polygons(
@@ -103,7 +103,7 @@ def stream_polygons(
     reader: CodeReader,
     regions: Regions,
     labelling: Labelling,
-    grid: MetricGrid,
+    grid: GeodesicGrid,
     *,
     smooth: bool,
     tolerance: float,
@@ -150,7 +150,7 @@ def stream_polygons(
         yield from _assembled(store, store.last_block, grid)
 
 
-def _assembled(store: ArcStore, block: int, grid: MetricGrid) -> Iterator[Polygons]:
+def _assembled(store: ArcStore, block: int, grid: GeodesicGrid) -> Iterator[Polygons]:
     """The polygons of all regions that end in a block of rows."""
     taken = store.take(block)
     if taken is None:

@@ -1,1 +1,1 @@
-"""Measures of road networks, coverages and rasters against the truth."""
+"""Quality metrics of road networks, coverages and rasters against a reference."""

@@ -1,4 +1,4 @@
-"""How good a coverage is: gaps, overlaps, validity, agreement with its raster."""
+"""Quality of a coverage: validity, gaps, overlaps, agreement with its raster."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
+Polygons = NDArray[np.object_]
+
 
 @dataclass(frozen=True)
 class CoverageScores:
-    """Checks of a coverage.
+    """Validity of a coverage.
 
     Attributes:
         polygons: number of polygons.
@@ -31,67 +33,74 @@ class CoverageScores:
     gap_area: float
     area: float
 
-    def figures(self) -> dict[str, float | int | str | None]:
-        """The scores for the result event."""
+    def metrics(self) -> dict[str, float | int | str | None]:
+        """Return the scores by name, for the result event."""
         return asdict(self)
 
 
-def check_coverage(polygons: NDArray[np.object_], *, holes: bool = True) -> CoverageScores:
-    """Check polygons for being a coverage.
+def score_coverage(polygons: Polygons, *, count_holes: bool = True) -> CoverageScores:
+    """Check whether polygons form a coverage.
 
     Args:
         polygons: Polygons or MultiPolygons.
-        holes: whether holes in the union count as gaps (not where nodata is left out on purpose).
+        count_holes: whether holes in the union are gaps; False where nodata was left out on purpose.
     """
-    valid = shapely.is_valid(polygons)
-    whole = np.where(valid, polygons, shapely.make_valid(polygons))
-    area = float(shapely.area(whole).sum())
-    union = shapely.union_all(whole)
-    gaps = 0.0
-    if holes:
+    is_valid = shapely.is_valid(polygons)
+    valid = np.where(is_valid, polygons, shapely.make_valid(polygons))
+    area = float(shapely.area(valid).sum())
+    union = shapely.union_all(valid)
+    gap_area = 0.0
+    if count_holes:
         for part in shapely.get_parts(union):
-            gaps += float(shapely.area(shapely.polygons(shapely.get_exterior_ring(part))) - shapely.area(part))
+            gap_area += float(shapely.area(shapely.polygons(shapely.get_exterior_ring(part))) - shapely.area(part))
     return CoverageScores(
         polygons=len(polygons),
-        invalid=int((~valid).sum()),
-        is_coverage=bool(valid.all() and shapely.coverage_is_valid(polygons)),
+        invalid=int((~is_valid).sum()),
+        is_coverage=bool(is_valid.all() and shapely.coverage_is_valid(polygons)),
         overlap_area=max(0.0, area - float(shapely.area(union))),
-        gap_area=gaps,
+        gap_area=gap_area,
         area=area,
     )
 
 
 def raster_agreement(
-    polygons: NDArray[np.object_], ids: NDArray[np.int64], classes: NDArray[np.int64], transform: Affine, nodata: int
+    polygons: Polygons, ids: NDArray[np.int64], classes: NDArray[np.int64], transform: Affine, nodata: int
 ) -> float:
-    """The share of known pixels that get their own class when the polygons are drawn again.
+    """Share of the valid pixels that keep their class when the polygons are rasterized again, 0 to 1.
 
     Args:
         polygons: Polygons in the CRS of the raster.
-        ids: class of each.
-        classes: the raster (rows, columns).
+        ids: class id of each polygon.
+        classes: class ids of the raster, (rows, columns).
         transform: of the raster.
         nodata: value of pixels that do not count.
     """
-    known = classes != nodata
-    if not known.any():
+    is_valid = classes != nodata
+    if not is_valid.any():
         return 1.0
-    drawn = np.full(classes.shape, nodata, np.int32)
+    rasterized = np.full(classes.shape, nodata, np.int32)
     if len(polygons):
-        drawn = rasterize(
+        rasterized = rasterize(
             zip(polygons.tolist(), ids.tolist(), strict=True),
             classes.shape,
             fill=nodata,
             transform=transform,
             dtype="int32",
         )
-    return float((drawn == classes)[known].mean())
+    return float((rasterized == classes)[is_valid].mean())
 
 
 def area_drift(
-    polygons: NDArray[np.object_], ids: NDArray[np.int64], classes: NDArray[np.int64], pixel_area: float
+    polygons: Polygons, ids: NDArray[np.int64], classes: NDArray[np.int64], pixel_area: float
 ) -> dict[int, float]:
-    """By class, how much larger the polygons are than the pixels, as a share of the pixels' area."""
+    """Relative difference between the area of the polygons and that of the pixels, by class id.
+
+    Args:
+        polygons: Polygons in the CRS of the raster.
+        ids: class id of each polygon.
+        classes: class ids of the raster, (rows, columns).
+        pixel_area: area of a pixel in the CRS's square units.
+    """
     area = shapely.area(polygons)
     drift = {}
     for key in np.unique(ids).tolist():

@@ -1,4 +1,4 @@
-"""Files to compare: what they hold, and both in the same metres or the same pixels."""
+"""Read the files to compare: vector layers in a common metric CRS, windows of rasters on the same grid."""
 
 from __future__ import annotations
 
@@ -19,13 +19,19 @@ from rasterio.windows import Window
 
 from ...errors import SourceError, VectorError
 from ...fs.pyogrio_path import pyogrio_path
+from ...raster.probability import PROBABILITY_SCALE, open_probability_raster, open_raster
+
+Ints = NDArray[np.int64]
+RasterPairs = Iterator[tuple[Ints, Ints]]
 
 #: Rows of rasters that are compared at a time.
 _ROWS = 512
+#: Class id of pixels without a valid value.
+_NO_CLASS = -1
 
 
 @dataclass(frozen=True)
-class Layer:
+class VectorLayer:
     """A vector layer.
 
     Attributes:
@@ -48,12 +54,12 @@ def is_raster(path: Path) -> bool:
         return False
 
 
-def read_layer(path: Path, layer: str | None = None, preferred: tuple[str, ...] = ()) -> Layer:
+def read_layer(path: Path, layer: str | None = None, preferred: tuple[str, ...] = ()) -> VectorLayer:
     """Read a vector layer.
 
     Args:
         path: the file.
-        layer: its layer; the first of ``preferred`` that is there, or the first of all, where None.
+        layer: name of the layer; None for the first of ``preferred`` that exists, else the first of the file.
         preferred: names of layers.
 
     Raises:
@@ -70,15 +76,15 @@ def read_layer(path: Path, layer: str | None = None, preferred: tuple[str, ...] 
     if geometry is None:
         raise VectorError(f"The layer {chosen} of {path} has no geometry.")
     crs = CRS.from_user_input(meta["crs"]) if meta["crs"] else None
-    return Layer(
+    return VectorLayer(
         np.asarray(shapely.from_wkb(geometry), np.object_),
         dict(zip(map(str, meta["fields"]), columns, strict=True)),
         crs,
     )
 
 
-def metric_crs(layer: Layer) -> CRS | None:
-    """A CRS in metres that is true around the layer: equidistant from its middle; None where the layer has none."""
+def choose_metric_crs(layer: VectorLayer) -> CRS | None:
+    """Choose a CRS in metres for a layer: azimuthal equidistant around its middle; None where the layer has no CRS."""
     if layer.crs is None or not len(layer.geometry):
         return layer.crs
     west, south, east, north = shapely.total_bounds(layer.geometry)
@@ -90,8 +96,8 @@ def metric_crs(layer: Layer) -> CRS | None:
     return CRS.from_user_input(f"+proj=aeqd +lat_0={lat:.6f} +lon_0={lon:.6f} +a={geod.a} +b={geod.b} +units=m")
 
 
-def to_crs(layer: Layer, crs: CRS | None) -> NDArray[np.object_]:
-    """The geometries of a layer in another CRS, without the third dimension."""
+def to_crs(layer: VectorLayer, crs: CRS | None) -> NDArray[np.object_]:
+    """Transform the geometries of a layer to another CRS, in two dimensions."""
     flat = shapely.force_2d(layer.geometry)
     if crs is None or layer.crs is None or crs == layer.crs:
         return np.asarray(flat, np.object_)
@@ -101,68 +107,58 @@ def to_crs(layer: Layer, crs: CRS | None) -> NDArray[np.object_]:
     )
 
 
-def raster_pairs(
-    result: Path, truth: Path, threshold: float | None
-) -> tuple[Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]], tuple[int, ...]]:
-    """Windows of two rasters of the same size, and the classes of the truth.
+def read_raster_pairs(result: Path, truth: Path, threshold: float | None) -> tuple[RasterPairs, tuple[int, ...]]:
+    """Open two rasters of the same size for ``score_rasters``.
 
     Args:
         result: raster of classes or probabilities.
         truth: raster of classes or a mask.
-        threshold: where given, both are masks: road where the probability reaches it.
+        threshold: probability from which a pixel of the result is road, where both are masks; None for classes.
+
+    Returns:
+        Windows of both rasters, read as they are asked for (int64 class ids, -1 without a valid value; or 0 and 1);
+        the class ids of the truth.
 
     Raises:
-        SourceError: they cannot be read or are not of the same size.
+        SourceError: a raster cannot be read, or their sizes differ.
     """
-    from ...raster.probability import open_raster
-
-    with open_raster(result) as one, open_raster(truth) as other:
-        if one.shape != other.shape:
+    with open_raster(result) as a, open_raster(truth) as b:
+        shape = b.shape
+        if a.shape != shape:
             raise SourceError(
-                f"{result.name} has {one.width} x {one.height} pixels, but {truth.name} has "
-                f"{other.width} x {other.height}.",
+                f"{result.name} has {a.width} x {a.height} pixels, but {truth.name} has {b.width} x {b.height}.",
                 "Give rasters of the same size.",
             )
-        shape = one.shape
-    pairs = _masks(result, truth, threshold) if threshold is not None else _classes(result, truth)
     if threshold is not None:
-        return pairs, (0, 1)
-    found: set[int] = set()
-    for _, wanted in _classes(result, truth):
-        found |= set(np.unique(wanted).tolist())
-    found.discard(_NO_CLASS)
-    if not found:
+        return _read_masks(result, truth, threshold), (0, 1)
+    ids: set[int] = set()
+    for _, classes in _read_classes(result, truth):
+        ids |= set(np.unique(classes).tolist())
+    ids.discard(_NO_CLASS)
+    if not ids:
         raise SourceError(f"{truth.name} ({shape[1]} x {shape[0]} pixels) holds no class at all.")
-    return pairs, tuple(sorted(found))
+    return _read_classes(result, truth), tuple(sorted(ids))
 
 
-_NO_CLASS = -1
+def _read_classes(result: Path, truth: Path) -> RasterPairs:
+    def read(dataset: Any, window: Window) -> Ints:
+        try:
+            values = dataset.read(1, window=window, masked=True)
+        except RasterioError as error:
+            raise SourceError(f"{dataset.name} cannot be read: the file is damaged or cut short.") from error
+        return np.asarray(values.astype(np.int64).filled(_NO_CLASS))
+
+    with open_raster(result) as a, open_raster(truth) as b:
+        for row in range(0, a.height, _ROWS):
+            window = Window(0, row, a.width, min(_ROWS, a.height - row))
+            yield read(a, window), read(b, window)
 
 
-def _classes(result: Path, truth: Path) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    from ...raster.probability import open_raster
-
-    with open_raster(result) as one, open_raster(truth) as other:
-        for row in range(0, one.height, _ROWS):
-            window = Window(0, row, one.width, min(_ROWS, one.height - row))
-            yield tuple(_known(dataset, window) for dataset in (one, other))  # type: ignore[misc]
-
-
-def _known(dataset: Any, window: Window) -> NDArray[np.int64]:
-    try:
-        values = dataset.read(1, window=window, masked=True)
-    except RasterioError as error:
-        raise SourceError(f"{dataset.name} cannot be read: the file is damaged or cut short.") from error
-    return np.asarray(values.astype(np.int64).filled(_NO_CLASS))
-
-
-def _masks(result: Path, truth: Path, threshold: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    from ...raster.probability import PROBABILITY_SCALE, open_probability_raster
-
-    with open_probability_raster(result) as one, open_probability_raster(truth) as other:
-        rows, cols = one.shape
+def _read_masks(result: Path, truth: Path, threshold: float) -> RasterPairs:
+    with open_probability_raster(result) as a, open_probability_raster(truth) as b:
+        rows, cols = a.shape
         for row in range(0, rows, _ROWS):
             height = min(_ROWS, rows - row)
-            found = one.read(row, 0, height, cols) >= threshold * PROBABILITY_SCALE
-            wanted = other.read(row, 0, height, cols) >= 0.5 * PROBABILITY_SCALE
-            yield found.astype(np.int64), wanted.astype(np.int64)
+            is_road = a.read(row, 0, height, cols) >= threshold * PROBABILITY_SCALE
+            is_road_in_truth = b.read(row, 0, height, cols) >= 0.5 * PROBABILITY_SCALE
+            yield is_road.astype(np.int64), is_road_in_truth.astype(np.int64)

@@ -1,4 +1,4 @@
-"""How good a class raster or mask is: accuracy, intersection over union, precision, recall, kappa."""
+"""Quality of a class raster or mask: accuracy, kappa, IoU, precision, recall and F1 from the confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,94 +14,107 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RasterScores:
-    """Measures from a confusion matrix.
+    """Metrics of a confusion matrix.
 
     Attributes:
-        classes: the class ids.
-        matrix: int64 (classes, classes + 1), pixels by true class (row) and class of the result (column); the last
-            column is for results that are no class.
+        classes: the class ids, ascending.
+        matrix: int64 (classes, classes + 1), pixels by true class (row) and predicted class (column); the last
+            column counts predictions of other values.
     """
 
     classes: tuple[int, ...]
     matrix: Ints
 
     @property
+    def true_pixels(self) -> Ints:
+        """Pixels of each class in the truth, (classes,)."""
+        return np.asarray(self.matrix.sum(axis=1), np.int64)
+
+    @property
+    def predicted_pixels(self) -> Ints:
+        """Pixels of each class in the result, (classes,)."""
+        return np.asarray(self.matrix.sum(axis=0)[:-1], np.int64)
+
+    @property
+    def correct_pixels(self) -> Ints:
+        """Pixels of each class that are predicted right, (classes,)."""
+        return np.diag(self.matrix)
+
+    @property
     def accuracy(self) -> float:
-        """The share of pixels with the right class."""
-        return _share(float(np.trace(self.matrix)), float(self.matrix.sum()))
+        """Share of pixels with the right class, 0 to 1; 0 without pixels."""
+        total = float(self.matrix.sum())
+        return float(np.trace(self.matrix)) / total if total else 0.0
 
     @property
     def kappa(self) -> float:
-        """Agreement beyond chance (Cohen, 1960)."""
+        """Agreement beyond chance (Cohen, 1960), -1 to 1; 0 without pixels."""
         total = float(self.matrix.sum())
         if total == 0.0:
             return 0.0
-        chance = float((self._given() * self.matrix.sum(axis=1)).sum()) / total**2
+        chance = float((self.predicted_pixels * self.true_pixels).sum()) / total**2
         return (self.accuracy - chance) / (1.0 - chance) if chance < 1.0 else 1.0
 
-    def _given(self) -> Ints:
-        """Pixels that got each class."""
-        return np.asarray(self.matrix.sum(axis=0)[:-1], np.int64)
-
     def iou(self) -> Floats:
-        """Intersection over union of each class; NaN for one that occurs nowhere."""
-        both = self._given() + self.matrix.sum(axis=1) - np.diag(self.matrix)
-        return _shares(np.diag(self.matrix), both)
+        """Intersection over union of each class, (classes,); NaN for a class without pixels."""
+        return _divide(self.correct_pixels, self.predicted_pixels + self.true_pixels - self.correct_pixels)
 
     def precision(self) -> Floats:
-        """Of the pixels that got a class, the share that has it; NaN where none got it."""
-        return _shares(np.diag(self.matrix), self._given())
+        """Share of the predicted pixels of each class that are right, (classes,); NaN where none are predicted."""
+        return _divide(self.correct_pixels, self.predicted_pixels)
 
     def recall(self) -> Floats:
-        """Of the pixels that have a class, the share that got it; NaN where none has it."""
-        return _shares(np.diag(self.matrix), self.matrix.sum(axis=1))
+        """Share of the true pixels of each class that are predicted, (classes,); NaN where there are none."""
+        return _divide(self.correct_pixels, self.true_pixels)
 
     def f1(self) -> Floats:
-        """Harmonic mean of precision and recall of each class; NaN for one that occurs nowhere."""
-        return _shares(2 * np.diag(self.matrix), self._given() + self.matrix.sum(axis=1))
+        """Harmonic mean of precision and recall of each class, (classes,); NaN for a class without pixels."""
+        return _divide(2 * self.correct_pixels, self.predicted_pixels + self.true_pixels)
 
-    def figures(self) -> dict[str, float | int | str | None]:
-        """The scores for the result event."""
+    def metrics(self) -> dict[str, float | int | str | None]:
+        """Return the scores by name, for the result event; undefined ones are None."""
         values: dict[str, float | int | str | None] = {"accuracy": self.accuracy, "kappa": self.kappa}
-        iou, precision, recall, f1 = self.iou(), self.precision(), self.recall(), self.f1()
-        present = ~np.isnan(iou)
-        values["mean_iou"] = float(iou[present].mean()) if present.any() else None
-        for name, shares in (("iou", iou), ("precision", precision), ("recall", recall), ("f1", f1)):
-            for key, value in zip(self.classes, shares.tolist(), strict=True):
+        iou = self.iou()
+        is_present = ~np.isnan(iou)
+        values["mean_iou"] = float(iou[is_present].mean()) if is_present.any() else None
+        precision, recall, f1 = self.precision(), self.recall(), self.f1()
+        for name, by_class in (("iou", iou), ("precision", precision), ("recall", recall), ("f1", f1)):
+            for key, value in zip(self.classes, by_class.tolist(), strict=True):
                 values[f"{name}_{key}"] = None if np.isnan(value) else value
         return values
 
 
-def confusion(pairs: Iterable[tuple[Ints, Ints]], classes: tuple[int, ...], ignore: int | None = None) -> RasterScores:
-    """Count a confusion matrix over pairs of result and truth (windows of two rasters, say).
+def score_rasters(
+    pairs: Iterable[tuple[Ints, Ints]], classes: tuple[int, ...], ignore: int | None = None
+) -> RasterScores:
+    """Accumulate the confusion matrix of pairs of result and truth, for instance windows of two rasters.
 
     Args:
-        pairs: result and truth, of the same shape.
-        classes: the class ids; pixels whose truth is another are left out, results of another count as wrong.
-        ignore: a value of the truth that is left out although it is a class.
+        pairs: class ids of result and truth, two arrays of the same shape each.
+        classes: the class ids; pixels with another truth are left out, other results count as wrong.
+        ignore: class id of the truth whose pixels are left out, too.
     """
-    size = len(classes)
     ids = np.array(sorted(classes))
+    size = len(ids)
     matrix = np.zeros((size, size + 1), np.int64)
     for result, truth in pairs:
-        row, known = _index(truth.ravel(), ids)
+        row, is_counted = _index_of(truth.ravel(), ids)
         if ignore is not None:
-            known &= truth.ravel() != ignore
-        column, right = _index(result.ravel(), ids)
-        column = np.where(right, column, size)
-        matrix += np.bincount(row[known] * (size + 1) + column[known], minlength=matrix.size).reshape(matrix.shape)
+            is_counted &= truth.ravel() != ignore
+        column, is_class = _index_of(result.ravel(), ids)
+        column = np.where(is_class, column, size)
+        cell = row[is_counted] * (size + 1) + column[is_counted]
+        matrix += np.bincount(cell, minlength=matrix.size).reshape(matrix.shape)
     return RasterScores(tuple(int(key) for key in ids), matrix)
 
 
-def _index(values: Ints, ids: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+def _index_of(values: Ints, ids: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+    """Index of each value in the ascending ``ids``, and whether it is there."""
     position = np.minimum(np.searchsorted(ids, values), len(ids) - 1)
     return position.astype(np.int64), ids[position] == values
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
-
-
-def _shares(part: Ints, whole: Ints) -> Floats:
+def _divide(part: Ints, whole: Ints) -> Floats:
+    """Divide element by element; NaN where ``whole`` is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(whole > 0, part / whole, np.nan)

@@ -15,7 +15,7 @@ from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..coverage.build import CoveragePart, build_coverage, in_batches
 from ..coverage.options import CODES
-from ..geodesy import Ground
+from ..geodesy import PixelGeodesy
 from .mask import blur
 from .options import PixelOptions, pixel_options
 
@@ -56,7 +56,7 @@ class SurfaceReader:
 
 def road_areas(
     source: ProbabilityRaster,
-    ground: Ground,
+    ground: PixelGeodesy,
     options: RoadOptions,
     context: RunContext,
     *,

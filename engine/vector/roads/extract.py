@@ -19,11 +19,11 @@ from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster, open_probability_raster
 from ..conflation import NEW, ExistingRoads
 from ..coverage.build import CoveragePart
-from ..geodesy import Ground
+from ..geodesy import PixelGeodesy
 from ..io.formats import check_vector_output
 from ..io.styles import load_styles
 from ..io.writer import VectorWriter, open_vector_writer
-from ..jit import say_if_slow
+from ..jit import warn_without_numba
 from .areas import road_areas
 from .build import build_graph
 from .graph import Graph, components
@@ -66,8 +66,8 @@ class RoadSummary:
     layers: Mapping[str, Path]
     changes: Mapping[str, float | int | str | None] = field(default_factory=dict)
 
-    def figures(self) -> dict[str, float | int | str | None]:
-        """The figures for the result event."""
+    def metrics(self) -> dict[str, float | int | str | None]:
+        """Return the values of the result event."""
         values = asdict(self)
         del values["layers"], values["changes"]
         return {**values, **self.changes}
@@ -147,7 +147,7 @@ def vectorize_probability(
         crs: CRS of the output; that of the raster where None.
         existing: lines to conflate the new network with.
     """
-    say_if_slow(context.reporter)
+    warn_without_numba(context)
     described = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
     styles = load_styles((ROADS, NODES, AREAS, CHANGES))
     with open_source() as source:
@@ -169,7 +169,7 @@ class _Run:
     """What all steps of one run need."""
 
     source: ProbabilityRaster
-    ground: Ground
+    ground: PixelGeodesy
     options: RoadOptions
     progress: SharedProgress
     context: RunContext
@@ -220,11 +220,11 @@ def _write_network(run: _Run, writer: VectorWriter, existing: ExistingRoads | No
     )
 
 
-def _ground(source: ProbabilityRaster, name: str, context: RunContext) -> Ground:
+def _ground(source: ProbabilityRaster, name: str, context: RunContext) -> PixelGeodesy:
     """Where the raster lies; what is not as usual about it is said."""
     if not source.encoding.is_quantized:
         context.report(Message(f"{name} is read as {source.encoding.name}."))
-    ground = Ground(source.crs, source.transform)
+    ground = PixelGeodesy(source.crs, source.transform)
     if not ground.is_metric:
         context.report(Message(f"{name} has no CRS: its units are taken as metres.", "warning"))
     return ground
@@ -267,10 +267,10 @@ def _write_edges(
 
 
 def _write_changes(
-    writer: VectorWriter, existing: ExistingRoads, lines: NDArray[np.object_], ground: Ground
+    writer: VectorWriter, existing: ExistingRoads, lines: NDArray[np.object_], ground: PixelGeodesy
 ) -> dict[str, float | int | str | None]:
-    """Write the layer of changes; returns their figures."""
-    changes = existing.compare(lines, ground.crs)
+    """Write the layer of changes; returns their metrics."""
+    changes = existing.conflate(lines, ground.crs)
     is_new = changes.change == NEW
     columns = {
         "change": changes.change,
@@ -280,10 +280,10 @@ def _write_changes(
         "length": np.round(changes.length, 2),
     }
     writer.write(CHANGES, "LineString", changes.geometry, columns)
-    return changes.figures()
+    return changes.metrics()
 
 
-def _write_nodes(writer: VectorWriter, graph: Graph, ground: Ground) -> int:
+def _write_nodes(writer: VectorWriter, graph: Graph, ground: PixelGeodesy) -> int:
     """Write the layer of nodes; returns the number of dead ends."""
     degree = graph.degree()
     dead = (degree == 1) & ~graph.node_border

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..geodesy import Ground
+from ..geodesy import PixelGeodesy
 from .graph import Floats, Graph, run_sums
 from .kernels.lines import shape_edges
 
@@ -45,12 +45,14 @@ NO_LINES = RoadLines(
 )
 
 
-def node_positions(graph: Graph, ground: Ground) -> Floats:
+def node_positions(graph: Graph, ground: PixelGeodesy) -> Floats:
     """Coordinates (nodes, 2) of the nodes in the CRS of the raster."""
-    return ground.world(_node_pixels(graph))
+    return ground.to_crs(_node_pixels(graph))
 
 
-def road_lines(graph: Graph, ground: Ground, *, smooth: float, simplify: float, levels: int) -> Iterator[RoadLines]:
+def road_lines(
+    graph: Graph, ground: PixelGeodesy, *, smooth: float, simplify: float, levels: int
+) -> Iterator[RoadLines]:
     """Make the lines of all edges, some at a time.
 
     Without edges there is one empty batch.
@@ -93,7 +95,7 @@ def _part(graph: Graph, first: int, last: int) -> Graph:
     )
 
 
-def _batch(graph: Graph, ground: Ground, smooth: float, simplify: float, levels: int) -> RoadLines:
+def _batch(graph: Graph, ground: PixelGeodesy, smooth: float, simplify: float, levels: int) -> RoadLines:
     points, start = shape_edges(
         graph.start,
         graph.row,
@@ -107,10 +109,10 @@ def _batch(graph: Graph, ground: Ground, smooth: float, simplify: float, levels:
     if simplify > 0.0:
         pixel_lines = shapely.simplify(pixel_lines, simplify, preserve_topology=False)
     pixel, edge = shapely.get_coordinates(pixel_lines, return_index=True)
-    world = ground.world(pixel)
+    world = ground.to_crs(pixel)
     inner = edge[1:] == edge[:-1]
     length = np.asarray(
-        np.bincount(edge[1:][inner], weights=ground.world_steps(world)[inner], minlength=graph.edges), np.float64
+        np.bincount(edge[1:][inner], weights=ground.segment_lengths(world)[inner], minlength=graph.edges), np.float64
     )
     pixel_steps = np.hypot(*np.diff(pixel, axis=0).T)
     pixel_length = np.bincount(edge[1:][inner], weights=pixel_steps[inner], minlength=graph.edges)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from ...context import RunContext
 from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster
-from ..geodesy import Ground
-from ..jit import ACCELERATED
+from ..geodesy import PixelGeodesy
+from ..jit import HAS_NUMBA
 from .areas import road_areas
 from .build import build_graph
 from .lines import road_lines
@@ -24,10 +24,10 @@ def warm_up_kernels() -> None:
 
     Otherwise each is loaded when it is first called, most of them at the end of a run.
     """
-    if not ACCELERATED:
+    if not HAS_NUMBA:
         return
     raster, options = _SyntheticRoads(), RoadOptions(min_length=20.0, threads=1)
-    context, ground = RunContext(), Ground(None, Affine.identity())
+    context, ground = RunContext(), PixelGeodesy(None, Affine.identity())
     graph = build_graph(raster, options, 1.0, context)
     for _ in road_lines(graph, ground, smooth=options.smooth, simplify=options.simplify, levels=PROBABILITY_SCALE):
         pass

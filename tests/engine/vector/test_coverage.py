@@ -22,7 +22,7 @@ from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify
 from terraspore.engine.vector.coverage.build import CoveragePart, build_coverage
 from terraspore.engine.vector.coverage.kernels.simplify import thin_arcs
 from terraspore.engine.vector.coverage.options import CODES
-from terraspore.engine.vector.geodesy import Ground
+from terraspore.engine.vector.geodesy import PixelGeodesy
 
 codes = st.integers(1, 4).flatmap(
     lambda top: arrays(
@@ -55,7 +55,7 @@ def cover(values: np.ndarray, strip: int = 512, minimum: float = 0.0, **options:
     settings_ = {"smooth": False, "simplify": 0.0, **options}
     minima = np.full(CODES, minimum)
     wanted = np.ones(CODES, bool)
-    ground = Ground(None, Affine.identity())
+    ground = PixelGeodesy(None, Affine.identity())
     return list(
         build_coverage(
             ArrayReader(values),
@@ -192,7 +192,7 @@ def test_area_and_perimeter_are_true_metres_in_degrees() -> None:
     parts = list(
         build_coverage(
             ArrayReader(values),
-            Ground("EPSG:4326", transform),
+            PixelGeodesy("EPSG:4326", transform),
             minimum=np.zeros(CODES),
             wanted=np.arange(CODES) == 2,
             smooth=False,

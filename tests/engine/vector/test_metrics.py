@@ -14,14 +14,14 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.vector.conflation import conflate
-from terraspore.engine.vector.metrics.coverage import area_drift, check_coverage, raster_agreement
-from terraspore.engine.vector.metrics.network import Network, build_network, path_matrix, regular_places
-from terraspore.engine.vector.metrics.raster import confusion
+from terraspore.engine.vector.metrics.coverage import area_drift, raster_agreement, score_coverage
+from terraspore.engine.vector.metrics.network import Network, build_adjacency_matrix, build_network, sample_points
+from terraspore.engine.vector.metrics.raster import score_rasters
 from terraspore.engine.vector.metrics.roads import (
     apls,
     buffer_scores,
-    count_pieces,
-    junction_rates,
+    count_components,
+    junction_scores,
     one_way_apls,
     score_roads,
     topo,
@@ -85,7 +85,7 @@ def test_paths_equal_those_of_networkx(corners: list[tuple[int, int]]) -> None:
             reference.add_edge(a, b, weight=length)
     from scipy.sparse.csgraph import dijkstra
 
-    matrix, _ = path_matrix(ours, regular_places(ours, 7.0, with_ends=False))
+    matrix, _ = build_adjacency_matrix(ours, sample_points(ours, 7.0, with_nodes=False))
     found = dijkstra(matrix)[: len(ours.nodes), : len(ours.nodes)]
     for source, lengths in nx.all_pairs_dijkstra_path_length(reference):
         for target, length in lengths.items():
@@ -99,9 +99,9 @@ def test_topo_by_hand() -> None:
     of the result: 10, which want 20 and reach 10. Recall 200 / 600, precision 1.
     """
     truth, result = network([(0, 0), (200, 0)]), network([(0, 0), (100, 0)])
-    rates = topo(result, truth, radius=300.0, spacing=10.0, tolerance=4.0)
-    assert rates.precision == pytest.approx(1.0)
-    assert rates.recall == pytest.approx(200 / 600)
+    scores = topo(result, truth, radius=300.0, spacing=10.0, tolerance=4.0)
+    assert scores.precision == pytest.approx(1.0)
+    assert scores.recall == pytest.approx(200 / 600)
 
 
 def test_topo_sees_a_missing_junction_that_buffers_do_not() -> None:
@@ -125,9 +125,9 @@ def test_completeness_correctness_and_quality_by_hand() -> None:
 def test_junctions_are_matched_one_to_one() -> None:
     truth = network([(-50, 0), (50, 0)], [(0, -50), (0, 50)])
     twice = network([(-50, 0), (50, 0)], [(-3, 0), (-3, 50)], [(3, 0), (3, -50)])
-    rates = junction_rates(twice, truth)
-    assert (rates.precision, rates.recall) == (0.5, 1.0)
-    assert count_pieces(network([(0, 0), (1, 0)], [(5, 5), (6, 6)])) == 2
+    scores = junction_scores(twice, truth)
+    assert (scores.precision, scores.recall) == (0.5, 1.0)
+    assert count_components(network([(0, 0), (1, 0)], [(5, 5), (6, 6)])) == 2
 
 
 @pytest.mark.parametrize("measure", [apls, lambda r, t: topo(r, t).f1, lambda r, t: buffer_scores(r, t, 5.0)[0]])
@@ -138,14 +138,14 @@ def test_nothing_scores_nothing(measure: object) -> None:
 
 def test_coverage_checks_by_hand() -> None:
     good = np.array([shapely.box(0, 0, 1, 1), shapely.box(1, 0, 2, 1)])
-    scores = check_coverage(good)
+    scores = score_coverage(good)
     assert (scores.invalid, scores.is_coverage, scores.overlap_area, scores.gap_area) == (0, True, 0.0, 0.0)
-    overlapping = check_coverage(np.array([shapely.box(0, 0, 1.25, 1), shapely.box(1, 0, 2, 1)]))
+    overlapping = score_coverage(np.array([shapely.box(0, 0, 1.25, 1), shapely.box(1, 0, 2, 1)]))
     assert (overlapping.is_coverage, overlapping.overlap_area) == (False, 0.25)
     ring = shapely.box(0, 0, 4, 4) - shapely.box(1, 1, 2, 3)
-    assert check_coverage(np.array([ring])).gap_area == 2.0
+    assert score_coverage(np.array([ring])).gap_area == 2.0
     bow = shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
-    assert check_coverage(np.array([bow])).invalid == 1
+    assert score_coverage(np.array([bow])).invalid == 1
 
 
 def test_agreement_and_drift_by_hand() -> None:
@@ -160,7 +160,7 @@ def test_agreement_and_drift_by_hand() -> None:
 def test_raster_measures_equal_those_of_counting(seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth, result = rng.integers(0, 4, 60), rng.integers(0, 5, 60)
-    scores = confusion([(result[:25], truth[:25]), (result[25:], truth[25:])], (0, 1, 2, 3), ignore=3)
+    scores = score_rasters([(result[:25], truth[:25]), (result[25:], truth[25:])], (0, 1, 2, 3), ignore=3)
     known = truth != 3
     assert scores.accuracy == pytest.approx((truth == result)[known].mean())
     for key in (0, 1, 2):
@@ -175,23 +175,23 @@ def test_kappa_by_hand() -> None:
     """Cohen's example: 20 and 15 agree, 5 and 10 do not: observed 0.7, by chance 0.5, kappa 0.4."""
     truth = np.repeat([0, 0, 1, 1], [20, 5, 10, 15])
     result = np.repeat([0, 1, 0, 1], [20, 5, 10, 15])
-    assert confusion([(result, truth)], (0, 1)).kappa == pytest.approx(0.4)
+    assert score_rasters([(result, truth)], (0, 1)).kappa == pytest.approx(0.4)
 
 
 def test_conflation_splits_lines_where_the_change_is() -> None:
     existing = np.array([shapely.LineString([(0, 0), (300, 0)])], object)
     new = np.array([shapely.LineString([(0, 1), (200, 1)]), shapely.LineString([(100, 1), (100, 90)])], object)
     changes = conflate(existing, new, 10.0)
-    assert changes.metres("kept") == pytest.approx(210, abs=1)
-    assert changes.metres("gone") == pytest.approx(90, abs=1)
-    assert changes.metres("new") == pytest.approx(80, abs=2)
+    assert changes.total_length("kept") == pytest.approx(210, abs=1)
+    assert changes.total_length("gone") == pytest.approx(90, abs=1)
+    assert changes.total_length("new") == pytest.approx(80, abs=2)
     assert changes.distance[changes.change == "kept"].tolist() == pytest.approx([1.2], abs=0.5)
     assert changes.source[changes.change == "new"].tolist() == [1]
 
 
 def test_files_in_degrees_are_measured_in_metres(tmp_path: Path) -> None:
     import pyogrio
-    from terraspore.engine.vector.metrics.inputs import metric_crs, read_layer, to_crs
+    from terraspore.engine.vector.metrics.inputs import choose_metric_crs, read_layer, to_crs
 
     path = tmp_path / "line.geojson"
     line = shapely.LineString([(10.0, 60.0), (10.0, 60.01)])
@@ -200,4 +200,4 @@ def test_files_in_degrees_are_measured_in_metres(tmp_path: Path) -> None:
         geometry_type="LineString", crs="EPSG:4326",
     )  # fmt: skip
     layer = read_layer(path)
-    assert build_network(to_crs(layer, metric_crs(layer))).length.sum() == pytest.approx(1114.2, abs=0.5)
+    assert build_network(to_crs(layer, choose_metric_crs(layer))).length.sum() == pytest.approx(1114.2, abs=0.5)

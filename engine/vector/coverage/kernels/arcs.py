@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 from .boundaries import NODE
 
 Labels = NDArray[np.int32]
@@ -13,7 +13,7 @@ Ints = NDArray[np.int64]
 Small = NDArray[np.int8]
 
 
-@kernel
+@jit
 def gather_points(points: Labels, start: Ints, index: Ints) -> tuple[Labels, Ints]:
     """The points of some arcs, and where each one's begin.
 
@@ -33,7 +33,7 @@ def gather_points(points: Labels, start: Ints, index: Ints) -> tuple[Labels, Int
     return out, begin
 
 
-@kernel
+@jit
 def is_straight(points: Labels, one: int, two: int, three: int) -> bool:
     """Whether three points lie in one row or one column."""
     same_col = points[one, 0] == points[two, 0] and points[two, 0] == points[three, 0]
@@ -41,7 +41,7 @@ def is_straight(points: Labels, one: int, two: int, three: int) -> bool:
     return bool(same_col or same_row)
 
 
-@kernel
+@jit
 def append_arc(points: Labels, start: Ints, end: int, out: Labels, first: int, filled: int) -> int:
     """Append an arc to a longer one; the point that they share comes once, and not at all on a straight run.
 
@@ -71,7 +71,7 @@ def append_arc(points: Labels, start: Ints, end: int, out: Labels, first: int, f
     return filled
 
 
-@kernel
+@jit
 def join_arcs(
     points: Labels, start: Ints, sides: Labels, corners: Ints, ways: Small, mates: Ints
 ) -> tuple[Labels, Ints, Labels, Ints, Small]:
@@ -129,7 +129,7 @@ def join_arcs(
     )
 
 
-@kernel
+@jit
 def lowest_corner(points: Labels, first: int, size: int) -> int:
     """Which of ``size`` points from ``first`` comes first in row order."""
     lowest = 0
@@ -141,7 +141,7 @@ def lowest_corner(points: Labels, first: int, size: int) -> int:
     return lowest
 
 
-@kernel
+@jit
 def normalise_arcs(
     points: Labels, start: Ints, sides: Labels, corners: Ints, ways: Small, width: int
 ) -> tuple[Labels, Labels, Ints, Small]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Labels = NDArray[np.int32]
 Bits = NDArray[np.uint8]
@@ -22,7 +22,7 @@ Small = NDArray[np.int8]
 PASS, NODE, SEAM = 0, 1, 2
 
 
-@kernel
+@jit
 def find_cracks(start: Ints, col: Labels, piece: Labels, table: Labels, cols: int) -> tuple[Ints, Labels, Labels]:
     """The upright cracks of a strip.
 
@@ -58,7 +58,7 @@ def find_cracks(start: Ints, col: Labels, piece: Labels, table: Labels, cols: in
     return first, at[:used].copy(), east[:used].copy()
 
 
-@kernel
+@jit
 def corner_mask(north_east: int, south_east: int, south_west: int, north_west: int) -> int:
     """The mask of the corner between four regions."""
     mask = 0
@@ -73,13 +73,13 @@ def corner_mask(north_east: int, south_east: int, south_west: int, north_west: i
     return mask
 
 
-@kernel
+@jit
 def count_bits(mask: int) -> int:
     """The number of cracks in a mask."""
     return (mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1)
 
 
-@kernel
+@jit
 def merge_corners(
     upper_col: Labels, upper: Labels, lower_col: Labels, lower: Labels, col: Labels, around: Labels
 ) -> int:
@@ -113,7 +113,7 @@ def merge_corners(
     return count
 
 
-@kernel
+@jit
 def find_corners(
     first: Ints, at: Labels, east: Labels, above_at: Labels, above_east: Labels, row: int
 ) -> tuple[Labels, Labels]:
@@ -149,7 +149,7 @@ def find_corners(
     return place[:used], around[:used]
 
 
-@kernel
+@jit
 def link_corners(
     place: Labels, around: Labels, row: int, end: int, cols: int, is_first: bool, is_last: bool, anchor: int
 ) -> tuple[Labels, Bits, Bits]:
@@ -200,7 +200,7 @@ def link_corners(
     return along, mask, kind
 
 
-@kernel
+@jit
 def count_turns(mask: Bits, kind: Bits) -> tuple[int, int]:
     """The number of arc ends and the number of corners where an arc turns or ends."""
     ends, turns = 0, 0
@@ -214,7 +214,7 @@ def count_turns(mask: Bits, kind: Bits) -> tuple[int, int]:
     return ends, turns
 
 
-@kernel
+@jit
 def walk(
     corner: int, way: int, along: Labels, mask: Bits, kind: Bits, untraced: Bits, place: Labels, points: Labels
 ) -> tuple[int, int, int]:
@@ -259,7 +259,7 @@ def walk(
     return now, back, used + 1
 
 
-@kernel
+@jit
 def trace_arcs(
     place: Labels, around: Labels, along: Labels, mask: Bits, kind: Bits, width: int
 ) -> tuple[Labels, Ints, Labels, Ints, Small]:
@@ -307,7 +307,7 @@ def trace_arcs(
     return points[:used], start[: arcs + 1].copy(), sides[:arcs], corners[:arcs], ways[:arcs]
 
 
-@kernel
+@jit
 def guard_points(place: Labels, around: Labels, mask: Bits, kind: Bits, smooth: bool) -> Ints:
     """The vertices that arcs have at the corners of a strip, on a lattice of half pixels, and points in its holes.
 

@@ -7,14 +7,14 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 from .runs import find_root
 
 Ints = NDArray[np.int64]
 Labels = NDArray[np.int32]
 
 
-@kernel
+@jit
 def sums_by(index: Labels, values: Ints, count: int) -> Ints:
     """Sums of ``values`` by index, from 0 to before ``count``."""
     sums = np.zeros(count, np.int64)
@@ -23,7 +23,7 @@ def sums_by(index: Labels, values: Ints, count: int) -> Ints:
     return sums
 
 
-@kernel
+@jit
 def largest_by(index: Labels, values: Labels, count: int) -> Labels:
     """The largest of ``values``, which are not negative, by index, from 0 to before ``count``."""
     largest = np.zeros(count, np.int32)
@@ -32,7 +32,7 @@ def largest_by(index: Labels, values: Labels, count: int) -> Labels:
     return largest
 
 
-@kernel
+@jit
 def list_neighbours(pairs: Labels, sides: Ints, count: int) -> tuple[Ints, Labels, Ints]:
     """The neighbours of every region, region by region.
 
@@ -60,7 +60,7 @@ def list_neighbours(pairs: Labels, sides: Ints, count: int) -> tuple[Ints, Label
     return first, neighbour, shared
 
 
-@kernel
+@jit
 def heaviest_neighbour(
     region: int,
     parent: Labels,
@@ -106,7 +106,7 @@ def heaviest_neighbour(
     return best
 
 
-@kernel
+@jit
 def merge_small(
     area: Ints,
     minimum: NDArray[np.float64],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Ints = NDArray[np.int64]
 Labels = NDArray[np.int32]
@@ -18,7 +18,7 @@ Labels = NDArray[np.int32]
 FEW = 32
 
 
-@kernel
+@jit
 def sort_group(order: Ints, key: Ints, first: int, last: int) -> None:
     """Sort the entries of ``order`` from ``first`` to before ``last`` by ``key``, in place."""
     if last - first > FEW:
@@ -34,7 +34,7 @@ def sort_group(order: Ints, key: Ints, first: int, last: int) -> None:
         order[k] = entry
 
 
-@kernel
+@jit
 def group_halves(region: Labels, key: Ints) -> tuple[Ints, Ints]:
     """Put halves in the order of their regions and, within a region, of ``key``.
 
@@ -68,7 +68,7 @@ def group_halves(region: Labels, key: Ints) -> tuple[Ints, Ints]:
     return order, first
 
 
-@kernel
+@jit
 def find_next(key: Ints, low: int, high: int, corner: int, way: int) -> int:
     """The half that goes on from a corner among those from ``low`` to before ``high``.
 
@@ -95,7 +95,7 @@ def find_next(key: Ints, low: int, high: int, corner: int, way: int) -> int:
     return first
 
 
-@kernel
+@jit
 def link_rings(group: Ints, key: Ints, end: Ints, arrive: NDArray[np.int8]) -> tuple[Ints, Ints, Ints]:
     """Link halves, in the order of ``group_halves``, into rings.
 
@@ -130,7 +130,7 @@ def link_rings(group: Ints, key: Ints, end: Ints, arrive: NDArray[np.int8]) -> t
     return order, start[: rings + 1].copy(), first_ring
 
 
-@kernel
+@jit
 def cross_sums(points: Labels, start: Ints) -> Ints:
     """Of each arc, the sum of the cross products of points that follow each other: twice the area it contributes."""
     sums = np.zeros(start.size - 1, np.int64)
@@ -140,7 +140,7 @@ def cross_sums(points: Labels, start: Ints) -> Ints:
     return sums
 
 
-@kernel
+@jit
 def shells_first(half: Ints, start: Ints, first_ring: Ints, cross: Ints) -> Ints:
     """The rings in an order in which the shell of each region comes before its holes.
 
@@ -164,7 +164,7 @@ def shells_first(half: Ints, start: Ints, first_ring: Ints, cross: Ints) -> Ints
     return order
 
 
-@kernel
+@jit
 def ring_points(half: Ints, ring_start: Ints, order: Ints, points: Labels, start: Ints) -> tuple[Labels, Ints]:
     """The closed runs of points of rings.
 
@@ -200,7 +200,7 @@ def ring_points(half: Ints, ring_start: Ints, order: Ints, points: Labels, start
     return out, out_start
 
 
-@kernel
+@jit
 def place_points(
     points: Labels, scale: float, a: float, b: float, c: float, d: float, e: float, f: float
 ) -> NDArray[np.float64]:

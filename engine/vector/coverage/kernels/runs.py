@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Labels = NDArray[np.int32]
 Codes = NDArray[np.uint16]
@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 BLOCK = 64
 
 
-@kernel
+@jit
 def find_root(parent: Labels, label: int) -> int:
     """The representative of ``label`` in a union-find forest; halves the paths it walks."""
     while parent[label] != label:
@@ -30,7 +30,7 @@ def find_root(parent: Labels, label: int) -> int:
     return label
 
 
-@kernel
+@jit
 def unite(parent: Labels, one: int, other: int) -> None:
     """Make one tree of two; its root is the lower of the two roots."""
     a, b = find_root(parent, one), find_root(parent, other)
@@ -40,7 +40,7 @@ def unite(parent: Labels, one: int, other: int) -> None:
         parent[a] = b
 
 
-@kernel
+@jit
 def is_even(line: NDArray[np.unsignedinteger[Any]], first: int, last: int) -> bool:
     """Whether the values from ``first`` to before ``last`` are all equal to the one before them."""
     value = line[first - 1]
@@ -50,7 +50,7 @@ def is_even(line: NDArray[np.unsignedinteger[Any]], first: int, last: int) -> bo
     return same
 
 
-@kernel
+@jit
 def find_runs(codes: NDArray[np.unsignedinteger[Any]]) -> tuple[Ints, Labels, Codes]:
     """The runs of equal code of a strip.
 
@@ -89,7 +89,7 @@ def find_runs(codes: NDArray[np.unsignedinteger[Any]]) -> tuple[Ints, Labels, Co
     return start, col[:used].copy(), code[:used].copy()
 
 
-@kernel
+@jit
 def label_runs(start: Ints, col: Labels, code: Codes, cols: int) -> tuple[Labels, int]:
     """The 4-connected piece of every run of a strip.
 
@@ -128,7 +128,7 @@ def label_runs(start: Ints, col: Labels, code: Codes, cols: int) -> tuple[Labels
     return piece, count
 
 
-@kernel
+@jit
 def measure_runs(
     start: Ints, col: Labels, code: Codes, piece: Labels, count: int, cols: int, confidence: NDArray[np.uint8]
 ) -> tuple[Ints, Codes, Ints, Labels, Labels]:
@@ -168,7 +168,7 @@ def measure_runs(
     return area, code_of, total, first, last
 
 
-@kernel
+@jit
 def unite_seam(
     above_col: Labels, above_code: Codes, above: Labels, col: Labels, code: Codes, label: Labels, parent: Labels
 ) -> None:
@@ -199,7 +199,7 @@ def unite_seam(
             break
 
 
-@kernel
+@jit
 def border_pairs(
     start: Ints, col: Labels, label: Labels, large: NDArray[np.bool_], above_col: Labels, above: Labels, cols: int
 ) -> tuple[Labels, Ints]:

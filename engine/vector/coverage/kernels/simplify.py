@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]
@@ -21,7 +21,7 @@ LATE = 1 << 30
 NEVER = 1 << 31
 
 
-@kernel
+@jit
 def cut_corners(points: Labels, start: Ints, ring: NDArray[np.bool_]) -> tuple[Labels, Ints, NDArray[np.bool_]]:
     """Replace every turn by the middles of the two cracks that meet there, and double the coordinates.
 
@@ -69,7 +69,7 @@ def cut_corners(points: Labels, start: Ints, ring: NDArray[np.bool_]) -> tuple[L
     return out[:used].copy(), out_start, middle[:used].copy()
 
 
-@kernel
+@jit
 def in_triangle(x: int, y: int, ax: int, ay: int, bx: int, by: int, cx: int, cy: int) -> bool:
     """Whether a point within a triangle's bounding box lies in the triangle or on its edge."""
     one = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
@@ -78,7 +78,7 @@ def in_triangle(x: int, y: int, ax: int, ay: int, bx: int, by: int, cx: int, cy:
     return (one >= 0 and two >= 0 and three >= 0) or (one <= 0 and two <= 0 and three <= 0)
 
 
-@kernel
+@jit
 def set_bits(bits: Words, guards: Ints) -> None:
     """Set the bits of vertices.
 
@@ -91,7 +91,7 @@ def set_bits(bits: Words, guards: Ints) -> None:
         bits[row, col // WORD] |= np.uint32(1 << (col % WORD))
 
 
-@kernel
+@jit
 def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, bits: Words) -> bool:
     """Whether anything but the arc's own points between ``p`` and ``q`` lies in the triangle of p, i and q."""
     ax, ay, bx, by, cx, cy = points[p, 0], points[p, 1], points[i, 0], points[i, 1], points[q, 0], points[q, 1]
@@ -128,7 +128,7 @@ def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, bits: Words) -
     return inside > 0
 
 
-@kernel
+@jit
 def square_away(points: NDArray[np.int64], p: int, q: int, k: int) -> float:
     """The square of the distance of point ``k`` from the straight line between the points ``p`` and ``q``."""
     dx, dy = points[q, 0] - points[p, 0], points[q, 1] - points[p, 1]
@@ -143,7 +143,7 @@ def square_away(points: NDArray[np.int64], p: int, q: int, k: int) -> float:
     return cross * cross / float(long)
 
 
-@kernel
+@jit
 def is_within(points: NDArray[np.int64], p: int, i: int, q: int, square: float) -> bool:
     """Whether all points between ``p`` and ``q`` are at most sqrt(``square``) away from the straight line between.
 
@@ -157,7 +157,7 @@ def is_within(points: NDArray[np.int64], p: int, i: int, q: int, square: float) 
     return furthest <= square
 
 
-@kernel
+@jit
 def triangle_size(points: NDArray[np.int64], p: int, i: int, q: int, is_middle: bool, square: float) -> int:
     """When the triangle of three points is taken off: the smaller, the sooner.
 
@@ -173,7 +173,7 @@ def triangle_size(points: NDArray[np.int64], p: int, i: int, q: int, is_middle: 
     return min(cross, LARGEST) + (LATE if is_middle else 0)
 
 
-@kernel
+@jit
 def push(heap: Ints, size: int, key: int) -> int:
     """Add a key to a binary heap of ``size`` keys, the smallest first; returns its new size."""
     at = size
@@ -184,7 +184,7 @@ def push(heap: Ints, size: int, key: int) -> int:
     return size + 1
 
 
-@kernel
+@jit
 def pop(heap: Ints, size: int) -> int:
     """Take the smallest key, ``heap[0]``, from a binary heap of ``size`` keys; returns its new size."""
     size -= 1
@@ -192,7 +192,7 @@ def pop(heap: Ints, size: int) -> int:
     return size
 
 
-@kernel
+@jit
 def replace_first(heap: Ints, size: int, key: int) -> None:
     """Put a key in the place of the smallest one, ``heap[0]``, of a binary heap of ``size`` keys."""
     at, below = 0, 1
@@ -206,7 +206,7 @@ def replace_first(heap: Ints, size: int, key: int) -> None:
     heap[at] = key
 
 
-@kernel
+@jit
 def queue_triangles(
     own: NDArray[np.int64], late: NDArray[np.bool_], square: float, size: Ints, queued: Ints, heap: Ints
 ) -> int:
@@ -235,7 +235,7 @@ def queue_triangles(
     return waiting
 
 
-@kernel
+@jit
 def thin_arcs(
     points: NDArray[np.int64],
     start: Ints,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 from .graph_index import Floats, Index, Ints, Lookup, distance_along, first_from, forget, heading, spread
 from .least_cost import least_cost_path
 
@@ -41,14 +41,14 @@ class Rules(NamedTuple):
     levels: int
 
 
-@kernel
+@jit
 def end_point(net: Lookup, half: int) -> int:
     """The point at which ``half`` begins."""
     point: int = net.start[(half >> 1) + 1] - 1 if half & 1 else net.start[half >> 1]
     return point
 
 
-@kernel
+@jit
 def nominate(net: Lookup, rules: Rules, halves: Ints) -> tuple[Ints, Floats]:
     """Find the point that each dead end should be joined with.
 
@@ -70,7 +70,7 @@ def nominate(net: Lookup, rules: Rules, halves: Ints) -> tuple[Ints, Floats]:
     return target, score
 
 
-@kernel
+@jit
 def best_target(net: Lookup, half: int, rules: Rules, distance: Floats, reached: Index) -> tuple[int, float]:
     """The best point for one dead end, as ``nominate`` does it; ``distance`` and ``reached`` as in ``spread``."""
     here, reach, detour = end_point(net, half), math.ceil(rules.gap), rules.detour * rules.gap
@@ -101,7 +101,7 @@ def best_target(net: Lookup, half: int, rules: Rules, distance: Floats, reached:
     return best, least
 
 
-@kernel
+@jit
 def bend_at(net: Lookup, point: int, down: int, right: int, tail: int) -> float:
     """How much a straight bridge bends at its target: 0 where it goes straight on, 1 at a right angle.
 
@@ -115,7 +115,7 @@ def bend_at(net: Lookup, point: int, down: int, right: int, tail: int) -> float:
     return 1.0 + (down * there[0] + right * there[1]) / max(far, 1e-9)
 
 
-@kernel
+@jit
 def lay_bridges(
     net: Lookup,
     halves: Ints,
@@ -176,7 +176,7 @@ def lay_bridges(
     return first, paths[:used].copy(), level[:used].copy(), met
 
 
-@kernel
+@jit
 def cost_of(levels: Levels, ends: tuple[int, int, int, int], rules: Rules) -> NDArray[np.float32]:
     """What a pixel's length costs: 1 / (probability + floor), more beside the straight line.
 
@@ -198,7 +198,7 @@ def cost_of(levels: Levels, ends: tuple[int, int, int, int], rules: Rules) -> ND
     return cost
 
 
-@kernel
+@jit
 def winds(path: NDArray[np.int32], winding: float) -> bool:
     """Whether a path is far longer than the straight line."""
     length = 0.0
@@ -208,7 +208,7 @@ def winds(path: NDArray[np.int32], winding: float) -> bool:
     return length > winding * math.sqrt(down * down + right * right) + 5.0
 
 
-@kernel
+@jit
 def cut_at_contact(net: Lookup, here: int, path: NDArray[np.int32], rules: Rules, distance: Floats) -> tuple[int, int]:
     """Find where a path first meets a point that is no near neighbour of its dead end along the network.
 

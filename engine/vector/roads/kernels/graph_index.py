@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Ints = NDArray[np.int64]
 Index = NDArray[np.int32]
@@ -51,7 +51,7 @@ class Lookup(NamedTuple):
     dead_half: Ints
 
 
-@kernel
+@jit
 def order_points(row: Index, col: Index, rows: int, cols: int) -> tuple[Ints, Index]:
     """Order points by row, then by column, then as they come (two counting sorts).
 
@@ -78,7 +78,7 @@ def order_points(row: Index, col: Index, rows: int, cols: int) -> tuple[Ints, In
     return first, order
 
 
-@kernel
+@jit
 def counts(values: Index, most: int) -> Ints:
     """How many values lie below each number from 0 to ``most``."""
     below = np.zeros(most + 1, np.int64)
@@ -89,7 +89,7 @@ def counts(values: Index, most: int) -> Ints:
     return below
 
 
-@kernel
+@jit
 def first_from(values: Ints | Index, begin: int, end: int, value: int) -> int:
     """The first place from ``begin`` to ``end`` in ascending ``values`` that holds ``value`` or more; else ``end``."""
     while begin < end:
@@ -101,7 +101,7 @@ def first_from(values: Ints | Index, begin: int, end: int, value: int) -> int:
     return begin
 
 
-@kernel
+@jit
 def heading(net: Lookup, half: int, tail: int) -> tuple[float, float]:
     """Unit vector (down, right) in which an edge arrives at the node that ``half`` leaves, from ``tail`` points."""
     begin, stop = net.start[half >> 1], net.start[(half >> 1) + 1]
@@ -119,7 +119,7 @@ def heading(net: Lookup, half: int, tail: int) -> tuple[float, float]:
     return down / size, right / size
 
 
-@kernel
+@jit
 def spread(net: Lookup, node: int, reach: float, distance: Floats, reached: Index) -> int:
     """Find the distances along the network from a node, as far as ``reach``.
 
@@ -155,14 +155,14 @@ def spread(net: Lookup, node: int, reach: float, distance: Floats, reached: Inde
     return count
 
 
-@kernel
+@jit
 def forget(distance: Floats, reached: Index, count: int) -> None:
     """Make the distances that ``spread`` found infinite again."""
     for number in range(count):
         distance[reached[number]] = np.inf
 
 
-@kernel
+@jit
 def distance_along(net: Lookup, point: int, distance: Floats) -> float:
     """The distance along the network to a point from where ``spread`` started."""
     edge = first_from(net.start, 0, net.start.size, point + 1) - 1

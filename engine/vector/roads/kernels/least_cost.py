@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 #: Steps to the neighbours of a pixel, from the east clockwise.
 DOWN = (0, 1, 1, 1, 0, -1, -1, -1)
 RIGHT = (1, 1, 0, -1, -1, -1, 0, 1)
 
 
-@kernel
+@jit
 def least_cost_path(
     cost: NDArray[np.float32], least: float, begin_row: int, begin_col: int, end_row: int, end_col: int
 ) -> NDArray[np.int32]:
@@ -75,7 +75,7 @@ def least_cost_path(
     return walk_back(came, begin_row, begin_col, end_row, end_col)
 
 
-@kernel
+@jit
 def walk_back(came: NDArray[np.int8], begin_row: int, begin_col: int, end_row: int, end_col: int) -> NDArray[np.int32]:
     """The path to a pixel by the direction (0 east, clockwise) in which each pixel was entered; int32 (n, 2)."""
     row, col, count = end_row, end_col, 1

@@ -7,14 +7,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Ints = NDArray[np.int64]
 Index = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 
-@kernel
+@jit
 def edge_lengths(start: Ints, row: Index, col: Index) -> Floats:
     """The length of each edge along its points; see ``graph.Graph`` for the arguments."""
     lengths = np.zeros(start.size - 1)
@@ -25,7 +25,7 @@ def edge_lengths(start: Ints, row: Index, col: Index) -> Floats:
     return lengths
 
 
-@kernel
+@jit
 def shape_edges(
     start: Ints, row: Index, col: Index, ends: Index, nodes: Floats, radius: Floats, rounds: int
 ) -> tuple[Floats, Ints]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Mask = NDArray[np.uint8]
 Edges = NDArray[np.int64]
@@ -23,7 +23,7 @@ SIDE, CORNER, KNIGHT = 100, 140, 220
 DEEPEST = 65535
 
 
-@kernel
+@jit
 def measure_depth(edges: Edges, stride: int, depth: Depth) -> int:
     """Measure how far each pixel of a surface is from the nearest that is none, and return the greatest depth.
 
@@ -56,7 +56,7 @@ def measure_depth(edges: Edges, stride: int, depth: Depth) -> int:
     return deepest
 
 
-@kernel
+@jit
 def fill_holes(mask: Mask, edges: Edges, area: int, extent: int) -> Edges:
     """Fill holes (4-connected) of at most ``area`` pixels that are at most ``extent`` pixels high and wide.
 
@@ -108,7 +108,7 @@ def fill_holes(mask: Mask, edges: Edges, area: int, extent: int) -> Edges:
     return kept[:used].copy()
 
 
-@kernel
+@jit
 def find_gaps(edges: Edges, rows: int, stride: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """The gaps between runs, those before the first and after the last run of each row included.
 
@@ -134,7 +134,7 @@ def find_gaps(edges: Edges, rows: int, stride: int) -> tuple[NDArray[np.int32], 
     return first, begin, end
 
 
-@kernel
+@jit
 def root_of(parent: NDArray[np.int32], i: int) -> int:
     """The gap that stands for all that ``i`` is joined with."""
     while parent[i] != i:
@@ -143,7 +143,7 @@ def root_of(parent: NDArray[np.int32], i: int) -> int:
     return i
 
 
-@kernel
+@jit
 def join_gaps(
     one: int, other: int, parent: NDArray[np.int32], size: NDArray[np.int32], box: NDArray[np.int32], area: int
 ) -> None:
@@ -156,7 +156,7 @@ def join_gaps(
     box[one, 2], box[one, 3] = min(box[one, 2], box[other, 2]), max(box[one, 3], box[other, 3])
 
 
-@kernel
+@jit
 def line_pixels(
     words: NDArray[np.uint64], depth: Depth, stride: int, top: int, left: int, height: int, width: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:

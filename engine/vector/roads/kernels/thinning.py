@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Words = NDArray[np.uint64]
 
@@ -19,7 +19,7 @@ BAND = 64
 _NEVER = -9
 
 
-@kernel
+@jit
 def thin(words: Words) -> None:
     """Thin a mask, in place, to lines that connect what it connects (Zhang and Suen, 1984, with Lu and Wang, 1986).
 
@@ -63,7 +63,7 @@ def thin(words: Words) -> None:
         time += 1
 
 
-@kernel
+@jit
 def last_change(changed: NDArray[np.int32], col: int, band: int) -> int:
     """When a band or one of its neighbours changed last."""
     last = _NEVER
@@ -73,7 +73,7 @@ def last_change(changed: NDArray[np.int32], col: int, band: int) -> int:
     return last
 
 
-@kernel
+@jit
 def doom(west: Words, here: Words, east: Words, second: bool, doomed: Words) -> bool:
     """Find the pixels of a column of words that a pass takes; returns whether there are any.
 
@@ -98,7 +98,7 @@ def doom(west: Words, here: Words, east: Words, second: bool, doomed: Words) -> 
     return some
 
 
-@kernel
+@jit
 def removable(
     n: np.uint64,
     ne: np.uint64,

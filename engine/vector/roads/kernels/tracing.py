@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jit import kernel
+from ...jit import jit
 
 Ints = NDArray[np.int64]
 Bits = NDArray[np.uint8]
@@ -13,7 +13,7 @@ Bits = NDArray[np.uint8]
 Index = NDArray[np.int32]
 
 
-@kernel
+@jit
 def link_pixels(row_start: Ints, col: NDArray[np.int32]) -> tuple[Index, Index, Bits, Bits]:
     """Neighbours of pixels that are ordered by row and column; see ``pixels.Links`` for what is returned."""
     count = col.size
@@ -56,7 +56,7 @@ def link_pixels(row_start: Ints, col: NDArray[np.int32]) -> tuple[Index, Index, 
     return above, below, near, linked
 
 
-@kernel
+@jit
 def neighbour(i: int, direction: int, above: Index, below: Index, near: Bits) -> int:
     """The index of the neighbour of pixel ``i`` in ``direction`` (0 east, clockwise), which must be there."""
     bits = near[i]
@@ -79,7 +79,7 @@ def neighbour(i: int, direction: int, above: Index, below: Index, near: Bits) ->
     return k
 
 
-@kernel
+@jit
 def count_links(linked: Bits) -> Bits:
     """The number of links of each pixel."""
     degree = np.zeros(linked.size, np.uint8)
@@ -93,7 +93,7 @@ def count_links(linked: Bits) -> Bits:
     return degree
 
 
-@kernel
+@jit
 def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bits) -> tuple[Index, Ints]:
     """Walk from node to node (pixels with any number of links but two), then along the rings that are left.
 
@@ -151,7 +151,7 @@ def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bi
     return path[:used].copy(), start[: edges + 1].copy()
 
 
-@kernel
+@jit
 def follow_chains(
     node_first: Ints, node_halves: NDArray[np.int32], tail: NDArray[np.int32], keep: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], Ints]:
@@ -195,7 +195,7 @@ def follow_chains(
     return order[:count].copy(), start[: chains + 1].copy()
 
 
-@kernel
+@jit
 def join_points(
     order: NDArray[np.int32], chain_start: Ints, edge_start: Ints, row: NDArray[np.int32], col: NDArray[np.int32]
 ) -> tuple[Index, Ints]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ParameterError
 from terraspore.engine.protocol.options import RoadOptions
-from terraspore.engine.vector.conflation import read_existing
+from terraspore.engine.vector.conflation import read_existing_roads
 from terraspore.engine.vector.roads.extract import RoadSummary, vectorize_roads
 from terraspore.engine.vector.roads.mask import centre_line, close_holes, find_surface
 
@@ -290,7 +290,7 @@ def test_an_update_tells_what_changed(tmp_path: Path, write_raster: Writer) -> N
     run(write_raster(drawing(CROSS), "old.tif"), tmp_path / "old.gpkg")
     now = [[(206, -10), (206, 410)], [(-10, 150), (410, 150)], [(40, 150), (40, 410)]]
     raster = write_raster(drawing(now), "new.tif")
-    existing = read_existing(tmp_path / "old.gpkg", 10.0)
+    existing = read_existing_roads(tmp_path / "old.gpkg", 10.0)
     summary = run(raster, tmp_path / "new.gpkg", existing=existing)
     assert summary.changes["moved_m"] == pytest.approx(390, abs=40)
     assert summary.changes["kept_m"] == pytest.approx(400, abs=30)

@@ -4,14 +4,14 @@ import subprocess
 import sys
 
 import pytest
-from terraspore.engine.vector.jit import ACCELERATED
+from terraspore.engine.vector.jit import HAS_NUMBA
 
 PROGRAM = """
 import sys
 import numpy as np
 from affine import Affine
 from terraspore.engine.context import RunContext, Cancellation, SilentReporter
-from terraspore.engine.vector.geodesy import Ground
+from terraspore.engine.vector.geodesy import PixelGeodesy
 from terraspore.engine.vector.roads.build import build_graph
 from terraspore.engine.vector.roads.lines import road_lines
 from terraspore.engine.protocol.options import RoadOptions
@@ -43,13 +43,13 @@ before = loaded()
 source, options, nobody = Levels(), RoadOptions(), RunContext()
 graph = build_graph(source, options, 1.0, nobody)
 assert graph.edges > 10
-list(road_lines(graph, Ground(None, Affine.identity()), smooth=3.0, simplify=1.0, levels=250))
-list(road_areas(source, Ground(None, Affine.identity()), options, nobody))
+list(road_lines(graph, PixelGeodesy(None, Affine.identity()), smooth=3.0, simplify=1.0, levels=250))
+list(road_areas(source, PixelGeodesy(None, Affine.identity()), options, nobody))
 print(len(before), *sorted(name for name, _ in loaded() - before))
 """
 
 
-@pytest.mark.skipif(not ACCELERATED, reason="numba is not installed")
+@pytest.mark.skipif(not HAS_NUMBA, reason="numba is not installed")
 def test_warm_up_loads_every_kernel_of_the_road_pipeline() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
