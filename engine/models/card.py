@@ -1,12 +1,12 @@
-"""The model card: everything a run has to know about a model beside its weights.
+"""The model card: everything that a run needs to know about a model beside its weights.
 
-A card is ``card.json`` in the model's folder. It is read strictly: a key that is missing, unknown or of the
-wrong type is an error that names the key, because a card that is silently half understood gives silently
-wrong maps.
+A card is ``card.json`` in the model's folder. It is read strictly: a key that is missing, unknown or of the wrong type
+is an error that names the key, because a card that is half understood gives wrong maps without a warning.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import re
@@ -20,7 +20,7 @@ from ..fs.regular_file import read_regular
 from .strict_reader import StrictReader
 
 CARD_NAME = "card.json"
-#: Version of the format; another number is refused.
+#: Version of the format; cards of another one are refused.
 CARD_FORMAT = 1
 #: Larger cards are refused before they are read, in bytes.
 MAX_CARD_BYTES = 1 << 20
@@ -39,7 +39,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 class ClassInfo:
     """One class of a model.
 
-    Args:
+    Attributes:
         id: the value of the class in a class raster, 0 to 254.
         name: its name for people.
         colour: red, green and blue, each 0 to 255.
@@ -52,10 +52,10 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """How pixel values become the network's input: ``x = (value * scale - mean) / std`` per band.
+    """From pixel values to the network's input: ``x = (value * scale - mean) / std`` per band.
 
-    Args:
-        scale: factor on the raw value (1/255 for uint8 pictures).
+    Attributes:
+        scale: factor on the raw value (1/255 for uint8 images).
         mean: one value per band, in units of the scaled value.
         std: one positive value per band, in the same units.
     """
@@ -65,22 +65,25 @@ class Normalisation:
     std: tuple[float, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelCard:
-    """What a model is, what it takes and what it was measured to do.
+    """Facts of a model: its classes, its input, its training data and its measured quality.
 
-    Args:
+    The fields stand in the order of the keys in ``card.json``.
+
+    Attributes:
         name: identifier, also the name of its folder.
         title: one line for people.
-        task: what its classes mean to the pipelines.
+        task: what its classes mean.
         architecture: name of the network whose weightless graph the checkpoint fills; ``None`` for
             weights files that hold their own graph (``.onnx``, ``.mindir``).
+        options: options of the architecture, passed to the network's constructor.
         classes: one per output channel, in the channels' order. A road model has one.
         resolution: ground resolution that it was trained for, in metres per pixel.
         bands: number of image bands that it takes.
         normalisation: from pixel values to network input; part of the built graph.
         dtype: type of the pixels that the built graph takes.
-        stretch: whether pixels are stretched by percentiles to 0..255 first; false feeds raw values.
+        stretch: whether pixels are stretched by percentiles to 0..255 first; False takes raw values.
         activation: what turns the network's output into probabilities.
         tile: side of a tile, in pixels; a multiple of ``multiple``.
         overlap: overlap of neighbouring tiles, in pixels, less than half of ``tile``.
@@ -88,18 +91,18 @@ class ModelCard:
         threshold: default threshold on probabilities, 0 to 1.
         weights: file name of the weights, in the folder of the card.
         sha256: of the weights file, 64 hexadecimal digits.
-        data: what it was trained on.
+        data: the training data.
         licence: of the weights.
-        split: which images were used for training and which for the figures.
-        figures: measured figures by name.
-        notes: what a user should know beside this.
-        options: options of the architecture, passed to the network's constructor.
+        split: which images were trained on and which were measured on.
+        figures: measured metrics by name.
+        notes: remarks for users.
     """
 
     name: str
     title: str
     task: Task
     architecture: str | None
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
     classes: tuple[ClassInfo, ...]
     resolution: float
     bands: int
@@ -118,7 +121,6 @@ class ModelCard:
     split: str
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
-    options: Mapping[str, OptionValue] = field(default_factory=dict)
 
 
 def read_card(path: Path) -> ModelCard:
@@ -136,109 +138,93 @@ def read_card(path: Path) -> ModelCard:
 
 
 def parse_card(text: str, origin: str) -> ModelCard:
-    """The card in the JSON ``text``; ``origin`` names its source in errors.
+    """Parse and check the card in the JSON ``text``; ``origin`` names its source in errors.
 
     Raises:
         CardError: the text is not a valid card; the sentence names the key.
     """
+
+    def refuse_constant(name: str) -> float:
+        raise CardError(f"The model card {origin} holds {name}, which is not a number.")
+
+    def refuse_repeated_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise CardError(f"The model card {origin} holds the key {name} twice in one object.")
+            seen.add(name)
+        return dict(pairs)
+
     try:
-        # Python's reader takes NaN and Infinity, which no card may hold.
-        document = json.loads(
-            text,
-            parse_constant=lambda name: _refuse_constant(name, origin),
-            object_pairs_hook=lambda pairs: _unique(pairs, origin),
-        )
+        document = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeated_keys)
     except (ValueError, RecursionError) as error:
         raise CardError(f"The model card {origin} is not valid JSON: {error}.") from None
-    card = _card_of(StrictReader(document, f"The model card {origin}"))
-    check_card(card, origin)
-    return card
-
-
-def _refuse_constant(name: str, origin: str) -> float:
-    raise CardError(f"The model card {origin} holds {name}, which is not a number.")
-
-
-def _unique(pairs: list[tuple[str, object]], origin: str) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise CardError(f"The model card {origin} holds the key {repeated} twice in one object.")
-    return result
-
-
-def _card_of(fields: StrictReader) -> ModelCard:
-    if (version := fields.integer("format", 0, 1 << 30)) != CARD_FORMAT:
-        raise fields.error("format", f"is {version}; this version reads {CARD_FORMAT}")
-    bands = fields.integer("bands", 1, MAX_BANDS)
-    normalisation = fields.nested("normalisation")
+    reader = StrictReader(document, f"The model card {origin}")
+    if (version := reader.integer("format", 0, 1 << 30)) != CARD_FORMAT:
+        raise reader.error("format", f"is {version}; this version reads {CARD_FORMAT}")
+    bands = reader.integer("bands", 1, MAX_BANDS)
+    normalisation = reader.nested("normalisation")
     card = ModelCard(
-        name=fields.text("name", pattern=_NAME),
-        title=fields.text("title"),
-        task=fields.choice("task", get_args(Task)),
-        architecture=fields.optional_text("architecture", pattern=_NAME),
-        classes=tuple(_class_of(entry) for entry in fields.objects("classes", 1, MAX_CLASSES)),
-        resolution=fields.number("resolution", 1e-3, 1e5),
+        name=reader.text("name", pattern=_NAME),
+        title=reader.text("title"),
+        task=reader.choice("task", get_args(Task)),
+        architecture=reader.optional_text("architecture", pattern=_NAME),
+        options=reader.options("options"),
+        classes=tuple(_parse_class(entry) for entry in reader.objects("classes", 1, MAX_CLASSES)),
+        resolution=reader.number("resolution", 1e-3, 1e5),
         bands=bands,
         normalisation=Normalisation(
             scale=normalisation.number("scale", 1e-12, 1e12),
             mean=normalisation.numbers("mean", bands, -1e12, 1e12),
             std=normalisation.numbers("std", bands, 1e-12, 1e12),
         ),
-        dtype=fields.choice("dtype", get_args(PixelType)),
-        stretch=fields.boolean("stretch"),
-        activation=fields.choice("activation", get_args(Activation)),
-        tile=fields.integer("tile", 1, 1 << 14),
-        overlap=fields.integer("overlap", 0, 1 << 13),
-        multiple=fields.integer("multiple", 1, 1 << 12),
-        threshold=fields.number("threshold", 0.0, 1.0),
-        weights=fields.text("weights"),
-        sha256=fields.text("sha256", pattern=re.compile("[0-9a-f]{64}")),
-        data=fields.text("data"),
-        licence=fields.text("licence"),
-        split=fields.text("split"),
-        figures=fields.figures("figures"),
-        notes=fields.text("notes", empty=True),
-        options=fields.options("options"),
+        dtype=reader.choice("dtype", get_args(PixelType)),
+        stretch=reader.boolean("stretch"),
+        activation=reader.choice("activation", get_args(Activation)),
+        tile=reader.integer("tile", 1, 1 << 14),
+        overlap=reader.integer("overlap", 0, 1 << 13),
+        multiple=reader.integer("multiple", 1, 1 << 12),
+        threshold=reader.number("threshold", 0.0, 1.0),
+        weights=reader.text("weights"),
+        sha256=reader.text("sha256", pattern=re.compile("[0-9a-f]{64}")),
+        data=reader.text("data"),
+        licence=reader.text("licence"),
+        split=reader.text("split"),
+        figures=reader.figures("figures"),
+        notes=reader.text("notes", empty=True),
     )
     normalisation.finish()
-    fields.finish()
+    reader.finish()
+    _check_consistency(card, origin)
     return card
 
 
-def _class_of(fields: StrictReader) -> ClassInfo:
-    red, green, blue = fields.integers("colour", 3, 0, 255)
-    entry = ClassInfo(id=fields.integer("id", 0, 254), name=fields.text("name"), colour=(red, green, blue))
-    fields.finish()
+def _parse_class(reader: StrictReader) -> ClassInfo:
+    red, green, blue = reader.integers("colour", 3, 0, 255)
+    entry = ClassInfo(id=reader.integer("id", 0, 254), name=reader.text("name"), colour=(red, green, blue))
+    reader.finish()
     return entry
 
 
-def check_card(card: ModelCard, origin: str) -> None:
-    """Check what holds between the values of a card.
-
-    Raises:
-        CardError: two values contradict each other.
-    """
-
-    def refuse(text: str) -> CardError:
-        """The error that names the card."""
-        return CardError(f"The model card {origin}: {text}.")
-
+def _check_consistency(card: ModelCard, origin: str) -> None:
+    """Raise ``CardError`` where two values of a card contradict each other."""
+    problem: str | None = None
     if Path(card.weights).name != card.weights or "\\" in card.weights or card.weights in {".", ".."}:
-        raise refuse(f"weights is '{card.weights}', which is not the name of a file in the card's folder")
-    if card.tile % card.multiple:
-        raise refuse(f"tile is {card.tile}, which is no multiple of {card.multiple}")
-    if 2 * card.overlap >= card.tile:
-        raise refuse(f"overlap is {card.overlap}, which is not less than half of the tile of {card.tile}")
-    if len({entry.id for entry in card.classes}) != len(card.classes):
-        raise refuse("classes holds the same id twice")
-    if card.task == "roads" and len(card.classes) != 1:
-        raise refuse(f"classes has {len(card.classes)} entries, and a road model has one")
-    if card.activation == "softmax" and len(card.classes) == 1:
-        raise refuse("activation is softmax, which is 1 everywhere for one class")
-    if card.stretch and card.dtype != "uint8":
-        raise refuse(f"stretch is true, and a stretched image is uint8, not {card.dtype}")
+        problem = f"weights is '{card.weights}', which is not the name of a file in the card's folder"
+    elif card.tile % card.multiple:
+        problem = f"tile is {card.tile}, which is no multiple of {card.multiple}"
+    elif 2 * card.overlap >= card.tile:
+        problem = f"overlap is {card.overlap}, which is not less than half of the tile of {card.tile}"
+    elif len({entry.id for entry in card.classes}) != len(card.classes):
+        problem = "classes holds the same id twice"
+    elif card.task == "roads" and len(card.classes) != 1:
+        problem = f"classes has {len(card.classes)} entries, and a road model has one"
+    elif card.activation == "softmax" and len(card.classes) == 1:
+        problem = "activation is softmax, which is 1 everywhere for one class"
+    elif card.stretch and card.dtype != "uint8":
+        problem = f"stretch is true, and a stretched image is uint8, not {card.dtype}"
+    if problem is not None:
+        raise CardError(f"The model card {origin}: {problem}.")
 
 
 def card_text(card: ModelCard) -> str:
@@ -247,45 +233,16 @@ def card_text(card: ModelCard) -> str:
     Raises:
         CardError: the card would not be read back as it is.
     """
-    document = {
-        "format": CARD_FORMAT,
-        "name": card.name,
-        "title": card.title,
-        "task": card.task,
-        "architecture": card.architecture,
-        "options": dict(card.options),
-        "classes": [{"id": entry.id, "name": entry.name, "colour": list(entry.colour)} for entry in card.classes],
-        "resolution": card.resolution,
-        "bands": card.bands,
-        "normalisation": {
-            "scale": card.normalisation.scale,
-            "mean": list(card.normalisation.mean),
-            "std": list(card.normalisation.std),
-        },
-        "dtype": card.dtype,
-        "stretch": card.stretch,
-        "activation": card.activation,
-        "tile": card.tile,
-        "overlap": card.overlap,
-        "multiple": card.multiple,
-        "threshold": card.threshold,
-        "weights": card.weights,
-        "sha256": card.sha256,
-        "data": card.data,
-        "licence": card.licence,
-        "split": card.split,
-        "figures": dict(card.figures),
-        "notes": card.notes,
-    }
     if any(not math.isfinite(value) for value in card.figures.values()):
         raise CardError(f"The card of {card.name} has a figure that is not finite.")
+    document = {"format": CARD_FORMAT, **dataclasses.asdict(card)}
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     parse_card(text, card.name)
     return text
 
 
 def write_card(path: Path, card: ModelCard) -> None:
-    """Write ``card`` as ``path``, after checking that it reads back.
+    """Write ``card`` to ``path`` after checking that it can be read back.
 
     Raises:
         CardError: the card is not valid, or cannot be written.

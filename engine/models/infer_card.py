@@ -1,4 +1,4 @@
-"""A card for a weights file that has none: from what the user says, and from an ONNX file's own metadata.
+"""Make a card for a weights file that has none: from hints of the user and from an ONNX file's own metadata.
 
 The metadata keys are those of the QGIS plugin Deepness, whose values are JSON: ``model_type``, ``class_names``,
 ``resolution`` (centimetres per pixel), ``tile_size`` or ``tiles_size``, ``tiles_overlap`` (per cent of the tile),
@@ -16,7 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CardError
-from .card import Activation, ClassInfo, ModelCard, Normalisation, PixelType, Task, card_text, parse_card
+from .card import (
+    MAX_BANDS,
+    MAX_CLASSES,
+    Activation,
+    ClassInfo,
+    ModelCard,
+    Normalisation,
+    PixelType,
+    Task,
+    card_text,
+    parse_card,
+)
 from .onnx_file import load_onnx
 
 if TYPE_CHECKING:
@@ -30,13 +41,13 @@ _UNKNOWN = "not known"
 
 @dataclass(frozen=True)
 class ModelHints:
-    """What a user can say of a bare weights file; ``None`` leaves it to the file or to the default.
+    """Facts of a weights file without a card; None leaves a fact to the file's metadata or to the default.
 
-    Args:
+    Attributes:
         architecture: of a ``.ckpt``, which cannot be run without it.
         task: what the classes mean.
         classes: names of the classes, in the channels' order.
-        resolution: metres per pixel; 0.5 by default for want of anything better known.
+        resolution: metres per pixel; 0.5 by default.
         bands: number of bands; 3 by default.
         scale: factor on the pixel values; 1/255 by default.
         mean: per band, of scaled values; 0 by default.
@@ -64,8 +75,8 @@ class ModelHints:
     threshold: float | None = None
 
 
-def infer_card(path: Path, sha256: str, said: ModelHints) -> ModelCard:
-    """A card for the weights file ``path``: what the user ``said`` first, then the file's metadata, then defaults.
+def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
+    """Make a card for the weights file ``path``: by ``hints`` first, then the file's metadata, then defaults.
 
     Raises:
         CardError: what is known is not enough, or contradicts itself.
@@ -77,36 +88,41 @@ def infer_card(path: Path, sha256: str, said: ModelHints) -> ModelCard:
         if own is not None:
             card = parse_card(own, f"in {path}")
             return dataclasses.replace(card, architecture=None, weights=path.name, sha256=sha256)
-        said = _completed(said, _from_onnx(graph, path))
-    elif path.suffix.lower() == ".ckpt" and said.architecture is None:
+        found = _read_onnx_hints(graph, path)
+        known = {key: value for key, value in dataclasses.asdict(hints).items() if value is not None}
+        hints = dataclasses.replace(found, **known)
+    elif path.suffix.lower() == ".ckpt" and hints.architecture is None:
         raise CardError(
             f"The checkpoint {path} has no card.json beside it.",
             "Make one with `terraspore install`, which asks for what is not known.",
         )
-    classes = said.classes or ("object",)
-    bands = said.bands or 3
-    tile = said.tile or _DEFAULT_TILE
-    dtype = said.dtype or "uint8"
+    classes = hints.classes or ("object",)
+    bands = hints.bands or 3
+    tile = hints.tile or _DEFAULT_TILE
+    if bands > MAX_BANDS:  # before a list of so many values is made
+        raise CardError(f"The model {path} takes {bands} bands; at most {MAX_BANDS} are supported.")
+    letters = (letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in path.stem)
+    dtype = hints.dtype or "uint8"
     card = ModelCard(
-        name=_name_of(path),
+        name=("".join(letters).lstrip("._-") or "model")[:100],
         title=path.name,
-        task=said.task or "segmentation",
-        architecture=said.architecture,
-        classes=tuple(ClassInfo(index, name, _colour(index)) for index, name in enumerate(classes)),
-        resolution=said.resolution or 0.5,
+        task=hints.task or "segmentation",
+        architecture=hints.architecture,
+        classes=tuple(ClassInfo(index, name, _make_colour(index)) for index, name in enumerate(classes)),
+        resolution=hints.resolution or 0.5,
         bands=bands,
         normalisation=Normalisation(
-            scale=said.scale if said.scale is not None else 1 / 255,
-            mean=said.mean or (0.0,) * bands,
-            std=said.std or (1.0,) * bands,
+            scale=hints.scale if hints.scale is not None else 1 / 255,
+            mean=hints.mean or (0.0,) * bands,
+            std=hints.std or (1.0,) * bands,
         ),
         dtype=dtype,
         stretch=dtype == "uint8",
-        activation=said.activation or ("sigmoid" if len(classes) == 1 else "softmax"),
+        activation=hints.activation or ("sigmoid" if len(classes) == 1 else "softmax"),
         tile=tile,
-        overlap=said.overlap if said.overlap is not None else tile // 4,
+        overlap=hints.overlap if hints.overlap is not None else tile // 4,
         multiple=32 if tile % 32 == 0 else 1,
-        threshold=said.threshold if said.threshold is not None else 0.5,
+        threshold=hints.threshold if hints.threshold is not None else 0.5,
         weights=path.name,
         sha256=sha256,
         data=_UNKNOWN,
@@ -114,90 +130,67 @@ def infer_card(path: Path, sha256: str, said: ModelHints) -> ModelCard:
         split=_UNKNOWN,
         notes="This card was made from the weights file and from options.",
     )
-    for what, values in (("mean", card.normalisation.mean), ("std", card.normalisation.std)):
+    for name, values in (("mean", card.normalisation.mean), ("std", card.normalisation.std)):
         if len(values) != bands:
-            raise CardError(f"The model {path} takes {bands} bands, and {len(values)} values are given for {what}.")
-    card_text(card)  # checks every value as in a card that is read
+            raise CardError(f"The model {path} takes {bands} bands, and {len(values)} values are given for {name}.")
+    card_text(card)  # checks every value as of a card that is read
     return card
 
 
-def _completed(said: ModelHints, found: Mapping[str, Any]) -> ModelHints:
-    missing = {key: value for key, value in found.items() if getattr(said, key) is None}
-    return dataclasses.replace(said, **missing)
-
-
-def _from_onnx(graph: onnx.ModelProto, path: Path) -> dict[str, Any]:
-    """What the graph itself and Deepness's metadata say, as arguments of ``ModelHints``."""
-    weights = {tensor.name for tensor in graph.graph.initializer}
-    image = next((value for value in graph.graph.input if value.name not in weights), None)
-    if image is None or len(image.type.tensor_type.shape.dim) != 4 or not graph.graph.output:
+def _read_onnx_hints(model: onnx.ModelProto, path: Path) -> ModelHints:
+    """The facts in an ONNX graph and in Deepness's metadata."""
+    graph = model.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    image = next((value for value in graph.input if value.name not in weights), None)
+    if image is None or len(image.type.tensor_type.shape.dim) != 4 or not graph.output:
         raise CardError(f"The model {path} does not take one image (N, bands, H, W).")
     sizes = [dim.dim_value for dim in image.type.tensor_type.shape.dim]
-    channels = [dim.dim_value for dim in graph.graph.output[0].type.tensor_type.shape.dim]
-    found: dict[str, Any] = {"bands": sizes[1] or None, "tile": sizes[3] or None}
-    metadata = {entry.key: _json(entry.value) for entry in graph.metadata_props}
-    found.update(_from_deepness(metadata, path))
+    channels = [dim.dim_value for dim in graph.output[0].type.tensor_type.shape.dim]
     count = channels[1] if len(channels) == 4 and channels[1] > 0 else None
-    found["classes"] = _class_names(found.get("classes"), count)
-    last = graph.graph.node[-1].op_type
-    found["activation"] = "none" if last in {"Sigmoid", "Softmax", "HardSigmoid"} else None
-    if found.get("tile") and found.get("overlap_percent") is not None:
-        found["overlap"] = int(found["tile"] * found["overlap_percent"] / 100)
-    found.pop("overlap_percent", None)
-    return {key: value for key, value in found.items() if value is not None}
-
-
-def _from_deepness(metadata: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    metadata = {entry.key: _parse_json(entry.value) for entry in model.metadata_props}
     kind = metadata.get("model_type")
     if kind is not None and str(kind).lower() != "segmentor":
         raise CardError(f"The model {path} is a {kind} by its metadata; only segmentation models can be run.")
-    found: dict[str, Any] = {}
     try:
-        if "class_names" in metadata:
-            found["classes"] = {int(key): str(name) for key, name in dict(metadata["class_names"]).items()}
-        if "resolution" in metadata:
-            found["resolution"] = float(metadata["resolution"]) / 100
-        for key in ("tile_size", "tiles_size"):
-            if key in metadata:
-                found["tile"] = int(metadata[key])
-        if "tiles_overlap" in metadata:
-            found["overlap_percent"] = float(metadata["tiles_overlap"])
-        if "seg_thresh" in metadata:
-            found["threshold"] = float(metadata["seg_thresh"])
-        for key, name in (("standardization_mean", "mean"), ("standardization_std", "std")):
-            if key in metadata:
-                found[name] = tuple(float(value) for value in metadata[key])
-    except (TypeError, ValueError) as error:
+        names = metadata.get("class_names")
+        tile = int(metadata.get("tiles_size", metadata.get("tile_size", sizes[3]))) or None
+        percent = metadata.get("tiles_overlap")
+        mean, std = metadata.get("standardization_mean"), metadata.get("standardization_std")
+        return ModelHints(
+            classes=_name_channels(None if names is None else {int(k): str(v) for k, v in dict(names).items()}, count),
+            resolution=float(metadata["resolution"]) / 100 if "resolution" in metadata else None,
+            bands=sizes[1] or None,
+            mean=None if mean is None else tuple(float(value) for value in mean),
+            std=None if std is None else tuple(float(value) for value in std),
+            activation="none" if graph.node[-1].op_type in {"Sigmoid", "Softmax", "HardSigmoid"} else None,
+            tile=tile,
+            overlap=int(tile * float(percent) / 100) if tile and percent is not None else None,
+            threshold=float(metadata["seg_thresh"]) if "seg_thresh" in metadata else None,
+        )
+    except (TypeError, ValueError, OverflowError) as error:
         raise CardError(f"The metadata of the model {path} cannot be understood: {error}.") from None
-    return found
 
 
-def _class_names(names: Mapping[int, str] | None, count: int | None) -> tuple[str, ...] | None:
-    """Names per channel; a model of one channel names its background as class 0 beside it."""
-    if names is None:
-        return None if count is None else tuple(f"class {index}" for index in range(count))
-    if count == 1:
+def _name_channels(names: Mapping[int, str] | None, count: int | None) -> tuple[str, ...] | None:
+    """Names of the classes per channel; of a model with one channel, class 0 in the metadata is the background."""
+    if names is None and count is None:
+        return None
+    if names is not None and count == 1:
         return (names[max(names)],) if names else None
-    if count is None:
-        count = max(names, default=0) + 1
-    return tuple(names.get(index, f"class {index}") for index in range(count))
+    known = names or {}
+    count = count or max(known, default=0) + 1
+    # One more than allowed is enough for the card's check to refuse a file that claims a billion classes.
+    return tuple(known.get(index, f"class {index}") for index in range(min(count, MAX_CLASSES + 1)))
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
 
 
-def _name_of(path: Path) -> str:
-    kept = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in path.stem
-    )
-    return (kept.lstrip("._-") or "model")[:100]
-
-
-def _colour(index: int) -> tuple[int, int, int]:
-    """A colour that differs from those of the other indices: hues a golden angle apart."""
+def _make_colour(index: int) -> tuple[int, int, int]:
+    """A colour for a class: hues of consecutive classes are a golden angle apart, so that all differ."""
     red, green, blue = colorsys.hsv_to_rgb(index * 0.381966 % 1.0, 0.65, 0.9)
     return round(red * 255), round(green * 255), round(blue * 255)

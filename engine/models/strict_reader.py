@@ -1,4 +1,4 @@
-"""Strict reading of a JSON object: every key is asked for once, with its type and range, and none is left over."""
+"""Strict reading of a JSON object: every key is read once with its type and range, and unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ Choice = TypeVar("Choice", bound=str)
 MAX_TEXT = 20_000
 
 
+# Not msgspec: its errors name Python types ("Expected `int` >= 1 - at `$.bands`"), and it accepts a repeated key.
 class StrictReader:
-    """The keys of one JSON object, taken one by one.
+    """Reads the keys of one JSON object, one by one.
 
     Args:
         document: the parsed JSON value, which has to be an object.
@@ -32,16 +33,16 @@ class StrictReader:
         self._values: dict[str, object] = dict(document)
 
     def error(self, key: str, text: str) -> CardError:
-        """The error that says ``text`` of ``key``."""
+        """The error for ``key``, whose sentence continues with ``text``."""
         return CardError(f"{self._origin}: {self._prefix}{key} {text}.")
 
     def finish(self) -> None:
-        """Raise ``CardError`` for a key that nobody asked for."""
+        """Raise ``CardError`` where a key was not read."""
         if self._values:
             raise self.error(min(self._values), "is not a known key")
 
     def take(self, key: str) -> object:
-        """The value of ``key``, whatever it is; the key must be there."""
+        """The value of ``key``, of any type; the key must be there."""
         if key not in self._values:
             raise self.error(key, "is missing")
         return self._values.pop(key)
@@ -83,52 +84,52 @@ class StrictReader:
 
     def integer(self, key: str, low: int, high: int) -> int:
         """A whole number from ``low`` to ``high``."""
-        return self._integer(key, self.take(key), low, high)
+        return self._check_integer(key, self.take(key), low, high)
 
     def number(self, key: str, low: float, high: float) -> float:
         """A finite number from ``low`` to ``high``."""
-        return self._number(key, self.take(key), low, high)
+        return self._check_number(key, self.take(key), low, high)
 
     def integers(self, key: str, count: int, low: int, high: int) -> tuple[int, ...]:
         """A list of ``count`` whole numbers, each from ``low`` to ``high``."""
-        return tuple(self._integer(key, value, low, high) for value in self._list(key, count, count))
+        return tuple(self._check_integer(key, value, low, high) for value in self._take_list(key, count, count))
 
     def numbers(self, key: str, count: int, low: float, high: float) -> tuple[float, ...]:
         """A list of ``count`` finite numbers, each from ``low`` to ``high``."""
-        return tuple(self._number(key, value, low, high) for value in self._list(key, count, count))
+        return tuple(self._check_number(key, value, low, high) for value in self._take_list(key, count, count))
 
     def nested(self, key: str) -> StrictReader:
-        """A JSON object, whose keys are then taken from what is returned."""
+        """A reader of the JSON object at ``key``."""
         return StrictReader(self.take(key), self._origin, f"{self._prefix}{key}.")
 
     def objects(self, key: str, fewest: int, most: int) -> list[StrictReader]:
-        """A list of ``fewest`` to ``most`` JSON objects."""
-        values = self._list(key, fewest, most)
+        """Readers of a list of ``fewest`` to ``most`` JSON objects."""
+        values = self._take_list(key, fewest, most)
         return [
             StrictReader(value, self._origin, f"{self._prefix}{key}[{index}].") for index, value in enumerate(values)
         ]
 
     def figures(self, key: str) -> dict[str, float]:
         """A JSON object of finite numbers by name."""
-        values = self._mapping(key)
-        return {name: self._number(f"{key}.{name}", value, -1e300, 1e300) for name, value in values.items()}
+        values = self._take_mapping(key)
+        return {name: self._check_number(f"{key}.{name}", value, -1e300, 1e300) for name, value in values.items()}
 
     def options(self, key: str) -> dict[str, str | int | float | bool]:
-        """A JSON object of plain values (text, numbers, truth values) by name."""
+        """A JSON object of plain values (text, numbers, booleans) by name."""
         result: dict[str, str | int | float | bool] = {}
-        for name, value in self._mapping(key).items():
+        for name, value in self._take_mapping(key).items():
             if not isinstance(value, str | int | float | bool):
                 raise self.error(f"{key}.{name}", "is neither text nor a number nor a truth value")
             result[name] = value
         return result
 
-    def _mapping(self, key: str) -> dict[str, object]:
+    def _take_mapping(self, key: str) -> dict[str, object]:
         value = self.take(key)
         if not isinstance(value, dict):
             raise self.error(key, "is not a JSON object")
         return value
 
-    def _list(self, key: str, fewest: int, most: int) -> Sequence[object]:
+    def _take_list(self, key: str, fewest: int, most: int) -> Sequence[object]:
         value = self.take(key)
         if not isinstance(value, list):
             raise self.error(key, "is not a list")
@@ -137,14 +138,14 @@ class StrictReader:
             raise self.error(key, f"has {len(value)} entries instead of {expected}")
         return value
 
-    def _integer(self, key: str, value: object, low: int, high: int) -> int:
+    def _check_integer(self, key: str, value: object, low: int, high: int) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.error(key, "is not a whole number")
         if not low <= value <= high:
             raise self.error(key, f"is {value}, which is not from {low} to {high}")
         return value
 
-    def _number(self, key: str, value: object, low: float, high: float) -> float:
+    def _check_number(self, key: str, value: object, low: float, high: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(_clamped(value)):
             raise self.error(key, "is not a finite number")
         if not low <= value <= high:
@@ -153,5 +154,5 @@ class StrictReader:
 
 
 def _clamped(value: float) -> float:
-    # JSON's whole numbers have any length; beyond this a conversion to float would fail.
+    # Integers in JSON have any length; beyond this a conversion to float would fail.
     return float(max(min(value, 1e308), -1e308)) if value == value else math.nan  # noqa: PLR0124

@@ -95,6 +95,8 @@ def test_a_foreign_network_of_one_channel_has_one_class(tmp_path):
         ({"model_type": '"Detector"'}, "is a Detector"),
         ({"resolution": "coarse"}, "cannot be understood"),
         ({"class_names": "[1]"}, "cannot be understood"),
+        ({"tiles_size": "Infinity"}, "cannot be understood"),
+        ({"tiles_size": "64", "tiles_overlap": "Infinity"}, "cannot be understood"),
     ],
 )
 def test_metadata_that_make_no_sense_are_refused(tmp_path, metadata, message):
@@ -106,3 +108,22 @@ def test_our_own_exports_carry_their_card(tmp_path, card):
     path = foreign(tmp_path / "a.onnx", metadata={CARD_KEY: card_text(card)})
     found = find_model(path, [])
     assert found.card == replace(card, architecture=None, weights="a.onnx", sha256=found.sha256)
+
+
+def test_a_file_that_claims_a_billion_bands_or_classes_is_refused_at_once(tmp_path):
+    path = tmp_path / "a.onnx"
+    model = onnx.load(foreign(path))
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 1 << 40
+    onnx.save(model, path)
+    with pytest.raises(CardError, match="at most 512"):
+        find_model(str(path), [])
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 3
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 1 << 40
+    onnx.save(model, path)
+    with pytest.raises(CardError, match="classes has 256 entries"):
+        find_model(str(path), [])
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "classes"
+    helper.set_model_props(model, {"class_names": json.dumps({1 << 40: "last"})})
+    onnx.save(model, path)
+    with pytest.raises(CardError, match="classes has 256 entries"):
+        find_model(str(path), [])
