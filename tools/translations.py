@@ -30,7 +30,6 @@ CONSTANTS = {
     "processing/vectorize.py": {"TITLE", "HELP", "TAGS", "LAYERS"},
     "processing/chips.py": {"TITLE", "HELP", "TAGS"},
     "dialogs/forms.py": {"ROADS", "LANDCOVER", "SEGMENT"},
-    "dialogs/vectorize_dialog.py": {"_FIELDS"},
     "dialogs/model_dialog.py": {"_TEXTS"},
     "engine/env_profiles.py": {"FAMILIES"},
 }
@@ -44,7 +43,17 @@ def texts() -> list[str]:
         found.update(_called(tree))
         names = CONSTANTS.get(path.relative_to(ROOT / "plugin").as_posix(), set())
         found.update(text for text in _assigned(tree, names) if _is_for_people(text))
+    found.update(_declared())
     return sorted(found)
+
+
+def _declared() -> Iterator[str]:
+    """Titles of the engine's options, and what their unset values stand for."""
+    tree = ast.parse((ROOT / "engine" / "protocol" / "options.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant)
+        if is_text and node.arg in ("title", "unset") and node.value.value:
+            yield node.value.value
 
 
 def _called(tree: ast.AST) -> Iterator[str]:

@@ -82,8 +82,7 @@ def declared_options(declaration: type, *names: str) -> Callable[[F], F]:
         declaration: the dataclass.
         names: fields to take, in the order of the help; all of them unless given.
     """
-    declared = options_of(declaration)
-    made = [_click_option(declared[name]) for name in names or declared]
+    made = [_click_option(option) for option in options_of(declaration, *names).values()]
 
     def add(command: F) -> F:
         for click_option in reversed(made):

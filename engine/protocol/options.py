@@ -91,13 +91,14 @@ def option(default: Any, help: str, **facts: Any) -> Any:  # noqa: A002 (the wor
     return field(default=default, metadata=metadata)
 
 
-def options_of(declaration: type) -> dict[str, Option]:
-    """The options that a dataclass declares, by name and in order."""
-    return {
+def options_of(declaration: type, *names: str) -> dict[str, Option]:
+    """The options that a dataclass declares, by name: those named, or all of them in their order."""
+    declared = {
         entry.name: Option(entry.name, str(entry.type).split(" | ")[0], _default(entry), entry.metadata[_KEY])
         for entry in fields(declaration)
         if _KEY in entry.metadata
     }
+    return {name: declared[name] for name in names} if names else declared
 
 
 def _default(entry: Any) -> Any:

@@ -23,19 +23,9 @@ from ..context import PluginContext
 from ..engine.environment import engine_missing
 from ..i18n import tr
 from ..paths import icon_path
-from ..processing.vectorize import KINDS
+from ..processing.parameters import LARGEST, option_title
+from ..processing.vectorize import KINDS, vector_options
 from .fitting import Fitting
-
-#: Number fields: parameter -> (English title, largest value, kind of raster).
-_FIELDS = {
-    "THRESHOLD": ("Threshold", 1.0, "roads"),
-    "SIMPLIFY": ("Simplification in m", 1000.0, ""),
-    "MIN_LENGTH": ("Shortest connected piece of road in m", 1e6, "roads"),
-    "GAP": ("Longest gap that is bridged in m", 1000.0, "roads"),
-    "SPUR": ("Longest dead end that is dropped in m", 1000.0, "roads"),
-    "MERGE_PARALLEL": ("Carriageways closer than this are one, in m", 1000.0, "roads"),
-    "MINIMUM_AREA": ("Smallest polygon in m²", 1e9, "landcover"),
-}
 
 
 class VectorizeDialog(QDialog):
@@ -61,7 +51,11 @@ class VectorizeDialog(QDialog):
         self.kind = QComboBox(self)
         for kind, title in zip(KINDS, (tr("Roads"), tr("Land cover"))):
             self.kind.addItem(title, kind)
-        self.fields = {name: _spin(self, maximum) for name, (_, maximum, _) in _FIELDS.items()}
+        self.options = vector_options()
+        self.fields = {
+            name.upper(): _spin(self, LARGEST if option.info.maximum is None else option.info.maximum)
+            for name, (option, _) in self.options.items()
+        }
         self.target = QgsFileWidget(self)
         self.target.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
         self.target.setFilter("GeoPackage (*.gpkg)")
@@ -93,7 +87,7 @@ class VectorizeDialog(QDialog):
             "OUTPUT": self.target.filePath().strip() or QgsProcessing.TEMPORARY_OUTPUT,
         }
         for name, field in self.fields.items():
-            if _FIELDS[name][2] in ("", kind) and field.value() >= 0:
+            if self._belongs(name, kind) and field.value() >= 0:
                 values[name] = field.value()
         return values
 
@@ -106,7 +100,10 @@ class VectorizeDialog(QDialog):
         self._form = QFormLayout()
         self._form.addRow(tr("Raster"), self.layer)
         self._form.addRow(tr("It shows"), self.kind)
-        self._labels = {name: QLabel(tr(_FIELDS[name][0]), self) for name in self.fields}
+        self._labels = {
+            name.upper(): QLabel(option_title(option, show_default=False), self)
+            for name, (option, _) in self.options.items()
+        }
         self._form.addRow(tr("Save to"), self.target)
         note = QLabel(objection, self)
         note.setWordWrap(True)
@@ -119,13 +116,17 @@ class VectorizeDialog(QDialog):
         column.addWidget(self.buttons)
         self.setMinimumWidth(440)
 
+    def _belongs(self, name: str, kind: str) -> bool:
+        """Whether vectors of ``kind`` have the option of the field ``name``."""
+        return kind in self.options[name.lower()][1]
+
     def _refresh(self, *_changed: object) -> None:
         """Show the fields of the kind above the last row; hidden rows would leave gaps, so they are taken out."""
         kind = self.kind.currentData()
         for name, field in self.fields.items():
             if self._form.indexOf(field) >= 0:
                 self._form.takeRow(field)
-            visible = _FIELDS[name][2] in ("", kind)
+            visible = self._belongs(name, kind)
             if visible:
                 self._form.insertRow(self._form.rowCount() - 1, self._labels[name], field)
             for widget in (self._labels[name], field):

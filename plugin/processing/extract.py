@@ -15,6 +15,7 @@ from qgis.core import (
 )
 
 from ...engine.protocol.messages import Result
+from ...engine.protocol.options import CoverageOptions, RoadOptions, options_of
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
 from ..layers.results import Dress, load_beside, load_on_completion
@@ -152,8 +153,9 @@ class ExtractRoads(ExtractAlgorithm):
 
     def task_parameters(self) -> list[Any]:
         """Whether the areas of roads are made, too, and the threshold."""
-        areas = QgsProcessingParameterBoolean("ROAD_AREAS", tr("Make the areas of roads, too"), True)
-        return [make.threshold(), make.advanced(areas)]
+        areas = options_of(RoadOptions)["areas"]
+        flag = QgsProcessingParameterBoolean("ROAD_AREAS", make.option_title(areas, show_default=False), areas.default)
+        return [make.threshold(), make.advanced(flag)]
 
     def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
         """The options for them."""
@@ -184,8 +186,7 @@ class ExtractLandCover(ExtractAlgorithm):
 
     def task_parameters(self) -> list[Any]:
         """The smallest polygon."""
-        area = make.number("MINIMUM_AREA", tr("Smallest polygon in m² (empty: the engine's)"))
-        return [make.advanced(area)]
+        return [make.advanced(make.engine_option(options_of(CoverageOptions)["minimum_area"]))]
 
     def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
         """The option for it."""

@@ -17,10 +17,13 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
+from ...engine.protocol.options import Option
 from ..i18n import tr
 
 DEVICES = ["auto", "cpu", "gpu", "npu", "cuda", "tensorrt", "directml", "coreml", "ascend"]
 RUNTIMES = ["auto", "openvino", "onnxruntime", "onnxruntime-isolated", "mindspore-lite", "mindspore"]
+#: Largest value of a number for which the engine declares none.
+LARGEST = 1e9
 LINES = QgsProcessing.SourceType.TypeVectorLine
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
 
@@ -72,6 +75,24 @@ def number(
     kinds = QgsProcessingParameterNumber.Type
     kind = kinds.Integer if whole else kinds.Double
     return QgsProcessingParameterNumber(name, title, kind, default, True, 0, maximum)
+
+
+def engine_option(option: Option, *, show_default: bool = True) -> QgsProcessingParameterDefinition:
+    """Make the parameter of a number that the engine declares; left empty, the engine's default holds."""
+    kinds = QgsProcessingParameterNumber.Type
+    kind = kinds.Integer if option.kind == "int" else kinds.Double
+    info = option.info
+    maximum = LARGEST if info.maximum is None else info.maximum
+    title = option_title(option, show_default=show_default)
+    return QgsProcessingParameterNumber(option.name.upper(), title, kind, None, True, info.minimum or 0, maximum)
+
+
+def option_title(option: Option, *, show_default: bool = True) -> str:
+    """Title of an engine's option with its unit and, where wanted, what an empty field stands for."""
+    title = tr(option.info.title) + (f" ({option.info.unit})" if option.info.unit else "")
+    return (
+        tr("{title}, empty: {default}").format(title=title, default=tr(option.default_text)) if show_default else title
+    )
 
 
 def threshold() -> QgsProcessingParameterDefinition:

@@ -13,6 +13,7 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
 )
 
+from ...engine.protocol.options import CoverageOptions, Option, RoadOptions, options_of
 from ..engine.errors import EngineError
 from ..i18n import tr
 from ..layers.results import Dress, load_beside, load_on_completion
@@ -23,11 +24,27 @@ from .base import EngineAlgorithm
 from .extract import geopackage, layer_names, layer_source
 
 KINDS = ["roads", "landcover"]
+#: The engine's options that are parameters, by kind; those of both kinds share a parameter.
+OPTIONS = {
+    "roads": options_of(RoadOptions, "threshold", "simplify", "min_length", "gap", "spur", "merge_parallel"),
+    "landcover": options_of(CoverageOptions, "simplify", "minimum_area"),
+}
+#: Shown under "Advanced".
+ADVANCED = ("gap", "spur", "merge_parallel", "minimum_area")
 #: Layers of the result: kind -> (layer, English name), the main one first.
 LAYERS = {
     "roads": (("roads", "Roads"), ("road_nodes", "Road nodes"), ("road_areas", "Road areas")),
     "landcover": (("landcover", "Land cover"),),
 }
+
+
+def vector_options() -> dict[str, tuple[Option, list[str]]]:
+    """The options of all kinds by name: the declaration, and the kinds that have it."""
+    found: dict[str, tuple[Option, list[str]]] = {}
+    for kind, options in OPTIONS.items():
+        for name, option in options.items():
+            found.setdefault(name, (option, []))[1].append(kind)
+    return found
 
 
 class VectorizeAlgorithm(EngineAlgorithm):
@@ -52,17 +69,9 @@ class VectorizeAlgorithm(EngineAlgorithm):
         """Declare parameters and outputs."""
         self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Raster of probabilities or classes")))
         self.addParameter(make.static_choice("KIND", tr("What the raster shows"), KINDS))
-        self.addParameter(make.threshold())
-        self.addParameter(make.number("SIMPLIFY", tr("Simplification in m (empty: the engine's)")))
-        self.addParameter(make.number("MIN_LENGTH", tr("Shortest connected piece of road in m (empty: the engine's)")))
-        self.addParameter(make.advanced(make.number("GAP", tr("Longest gap that is bridged in m"))))
-        self.addParameter(make.advanced(make.number("SPUR", tr("Longest dead end that is dropped in m"))))
-        self.addParameter(
-            make.advanced(make.number("MERGE_PARALLEL", tr("Carriageways closer than this are one, in m")))
-        )
-        self.addParameter(
-            make.advanced(make.number("MINIMUM_AREA", tr("Smallest polygon in m² (empty: the engine's)")))
-        )
+        for name, (option, kinds) in vector_options().items():
+            parameter = make.engine_option(option, show_default=len(kinds) == 1)
+            self.addParameter(make.advanced(parameter) if name in ADVANCED else parameter)
         self.addParameter(make.vectors(tr("Vectors"), QgsProcessing.SourceType.TypeVectorAnyGeometry))
 
     def prepareAlgorithm(  # noqa: N802
@@ -87,10 +96,8 @@ class VectorizeAlgorithm(EngineAlgorithm):
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         output = geopackage(target)
-        names = {"roads": ("THRESHOLD", "SIMPLIFY", "MIN_LENGTH", "GAP", "SPUR", "MERGE_PARALLEL")}
         values = {
-            name.lower().replace("_", "-"): self._number(parameters, name, context)
-            for name in names.get(kind, ("SIMPLIFY", "MINIMUM_AREA"))
+            option.flag: self._number(parameters, name.upper(), context) for name, option in OPTIONS[kind].items()
         }
         result = self.run_engine(vectorize_words(kind, self._raster, output, values), feedback)
         group = f"{tr(LAYERS[kind][0][1])} – {self._name}"

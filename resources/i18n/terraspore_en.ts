@@ -4,6 +4,10 @@
 <context>
     <name>TerraSpore</name>
     <message>
+        <source>16 pixels</source>
+        <translation>16 pixels</translation>
+    </message>
+    <message>
         <source>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</source>
         <translation>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</translation>
     </message>
@@ -72,8 +76,8 @@
         <translation>Cancelled; nothing was written.</translation>
     </message>
     <message>
-        <source>Carriageways closer than this are one, in m</source>
-        <translation>Carriageways closer than this are one, in m</translation>
+        <source>Carriageways closer than this are one</source>
+        <translation>Carriageways closer than this are one</translation>
     </message>
     <message>
         <source>Check and add</source>
@@ -292,12 +296,12 @@
         <translation>Log</translation>
     </message>
     <message>
-        <source>Longest dead end that is dropped in m</source>
-        <translation>Longest dead end that is dropped in m</translation>
+        <source>Longest dead end that is dropped</source>
+        <translation>Longest dead end that is dropped</translation>
     </message>
     <message>
-        <source>Longest gap that is bridged in m</source>
-        <translation>Longest gap that is bridged in m</translation>
+        <source>Longest gap that is closed</source>
+        <translation>Longest gap that is closed</translation>
     </message>
     <message>
         <source>Make Vectors from a Probability Raster</source>
@@ -428,6 +432,10 @@
         <translation>Probabilities</translation>
     </message>
     <message>
+        <source>Probability that a connected piece must reach</source>
+        <translation>Probability that a connected piece must reach</translation>
+    </message>
+    <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>Processor (OpenVINO, ONNX Runtime)</translation>
     </message>
@@ -528,28 +536,16 @@
         <translation>Settings</translation>
     </message>
     <message>
-        <source>Shortest connected piece of road in m</source>
-        <translation>Shortest connected piece of road in m</translation>
+        <source>Shortest connected piece of road</source>
+        <translation>Shortest connected piece of road</translation>
     </message>
     <message>
-        <source>Shortest connected piece of road in m (empty: the engine's)</source>
-        <translation>Shortest connected piece of road in m (empty: the engine's)</translation>
+        <source>Simplification</source>
+        <translation>Simplification</translation>
     </message>
     <message>
-        <source>Simplification in m</source>
-        <translation>Simplification in m</translation>
-    </message>
-    <message>
-        <source>Simplification in m (empty: the engine's)</source>
-        <translation>Simplification in m (empty: the engine's)</translation>
-    </message>
-    <message>
-        <source>Smallest polygon in m²</source>
-        <translation>Smallest polygon in m²</translation>
-    </message>
-    <message>
-        <source>Smallest polygon in m² (empty: the engine's)</source>
-        <translation>Smallest polygon in m² (empty: the engine's)</translation>
+        <source>Smallest polygon</source>
+        <translation>Smallest polygon</translation>
     </message>
     <message>
         <source>Start anew</source>
@@ -636,6 +632,10 @@
         <translation>Threshold</translation>
     </message>
     <message>
+        <source>Threshold on probability</source>
+        <translation>Threshold on probability</translation>
+    </message>
+    <message>
         <source>Threshold on probability (empty: the model's)</source>
         <translation>Threshold on probability (empty: the model's)</translation>
     </message>
@@ -692,6 +692,10 @@
         <translation>about {n} s</translation>
     </message>
     <message>
+        <source>all classes</source>
+        <translation>all classes</translation>
+    </message>
+    <message>
         <source>all processors</source>
         <translation>all processors</translation>
     </message>
@@ -732,6 +736,14 @@
         <translation>not drawn yet</translation>
     </message>
     <message>
+        <source>one for each core</source>
+        <translation>one for each core</translation>
+    </message>
+    <message>
+        <source>one pixel</source>
+        <translation>one pixel</translation>
+    </message>
+    <message>
         <source>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</source>
         <translation>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</translation>
     </message>
@@ -752,8 +764,16 @@
         <translation>the plugin's own environment</translation>
     </message>
     <message>
+        <source>the raster's own</source>
+        <translation>the raster's own</translation>
+    </message>
+    <message>
         <source>those of the layer's style</source>
         <translation>those of the layer's style</translation>
+    </message>
+    <message>
+        <source>threshold + (1 - threshold) / 4</source>
+        <translation>threshold + (1 - threshold) / 4</translation>
     </message>
     <message>
         <source>training,chips,tiles,labels,dataset,masks,deep learning</source>
@@ -802,6 +822,10 @@
     <message>
         <source>{title} – {task}, {resolution} m, {bands} bands</source>
         <translation>{title} – {task}, {resolution} m, {bands} bands</translation>
+    </message>
+    <message>
+        <source>{title}, empty: {default}</source>
+        <translation>{title}, empty: {default}</translation>
     </message>
     <message>
         <source>{width} × {height} pixels at {resolution} m; tiles: about {tiles}.</source>

@@ -4,6 +4,10 @@
 <context>
     <name>TerraSpore</name>
     <message>
+        <source>16 pixels</source>
+        <translation>16 个像元</translation>
+    </message>
+    <message>
         <source>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</source>
         <translation>模型文件夹、其 zip 包，或 .ckpt、.onnx、.mindir 文件</translation>
     </message>
@@ -72,8 +76,8 @@
         <translation>已取消；未写入任何内容。</translation>
     </message>
     <message>
-        <source>Carriageways closer than this are one, in m</source>
-        <translation>间距小于此值的车行道合并（米）</translation>
+        <source>Carriageways closer than this are one</source>
+        <translation>间距小于此值的车行道合并为一条</translation>
     </message>
     <message>
         <source>Check and add</source>
@@ -292,12 +296,12 @@
         <translation>日志</translation>
     </message>
     <message>
-        <source>Longest dead end that is dropped in m</source>
-        <translation>被舍弃的断头路的最大长度（米）</translation>
+        <source>Longest dead end that is dropped</source>
+        <translation>被舍弃的断头路的最大长度</translation>
     </message>
     <message>
-        <source>Longest gap that is bridged in m</source>
-        <translation>被连接的间隙的最大长度（米）</translation>
+        <source>Longest gap that is closed</source>
+        <translation>被连接的间隙的最大长度</translation>
     </message>
     <message>
         <source>Make Vectors from a Probability Raster</source>
@@ -428,6 +432,10 @@
         <translation>概率</translation>
     </message>
     <message>
+        <source>Probability that a connected piece must reach</source>
+        <translation>连通段须达到的概率</translation>
+    </message>
+    <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>处理器（OpenVINO、ONNX Runtime）</translation>
     </message>
@@ -528,28 +536,16 @@
         <translation>设置</translation>
     </message>
     <message>
-        <source>Shortest connected piece of road in m</source>
-        <translation>道路连通段的最小长度（米）</translation>
+        <source>Shortest connected piece of road</source>
+        <translation>道路连通段的最小长度</translation>
     </message>
     <message>
-        <source>Shortest connected piece of road in m (empty: the engine's)</source>
-        <translation>道路连通段的最小长度（米；留空：引擎默认）</translation>
+        <source>Simplification</source>
+        <translation>简化</translation>
     </message>
     <message>
-        <source>Simplification in m</source>
-        <translation>简化（米）</translation>
-    </message>
-    <message>
-        <source>Simplification in m (empty: the engine's)</source>
-        <translation>简化（米；留空：引擎默认）</translation>
-    </message>
-    <message>
-        <source>Smallest polygon in m²</source>
-        <translation>最小多边形面积（平方米）</translation>
-    </message>
-    <message>
-        <source>Smallest polygon in m² (empty: the engine's)</source>
-        <translation>最小多边形面积（平方米；留空：引擎默认）</translation>
+        <source>Smallest polygon</source>
+        <translation>最小多边形</translation>
     </message>
     <message>
         <source>Start anew</source>
@@ -636,6 +632,10 @@
         <translation>阈值</translation>
     </message>
     <message>
+        <source>Threshold on probability</source>
+        <translation>概率阈值</translation>
+    </message>
+    <message>
         <source>Threshold on probability (empty: the model's)</source>
         <translation>概率阈值（留空：模型的）</translation>
     </message>
@@ -692,6 +692,10 @@
         <translation>约 {n} 秒</translation>
     </message>
     <message>
+        <source>all classes</source>
+        <translation>所有类别</translation>
+    </message>
+    <message>
         <source>all processors</source>
         <translation>全部处理器</translation>
     </message>
@@ -732,6 +736,14 @@
         <translation>尚未绘制</translation>
     </message>
     <message>
+        <source>one for each core</source>
+        <translation>每核一个</translation>
+    </message>
+    <message>
+        <source>one pixel</source>
+        <translation>一个像元</translation>
+    </message>
+    <message>
         <source>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</source>
         <translation>道路,街道,路网,中心线,深度学习,分割,卫星,航空</translation>
     </message>
@@ -752,8 +764,16 @@
         <translation>插件自己的环境</translation>
     </message>
     <message>
+        <source>the raster's own</source>
+        <translation>栅格自身的</translation>
+    </message>
+    <message>
         <source>those of the layer's style</source>
         <translation>图层样式所用的</translation>
+    </message>
+    <message>
+        <source>threshold + (1 - threshold) / 4</source>
+        <translation>阈值 + (1 - 阈值) / 4</translation>
     </message>
     <message>
         <source>training,chips,tiles,labels,dataset,masks,deep learning</source>
@@ -802,6 +822,10 @@
     <message>
         <source>{title} – {task}, {resolution} m, {bands} bands</source>
         <translation>{title} – {task}，{resolution} 米，{bands} 个波段</translation>
+    </message>
+    <message>
+        <source>{title}, empty: {default}</source>
+        <translation>{title}，留空：{default}</translation>
     </message>
     <message>
         <source>{width} × {height} pixels at {resolution} m; tiles: about {tiles}.</source>
