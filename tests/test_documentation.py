@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
+from terraspore.engine.protocol.options import CoverageOptions, RoadOptions, options_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -56,3 +59,21 @@ def test_command_is_understood(words):
 def test_links_lead_somewhere(page):
     links = [link for link in LINK.findall(page.read_text("utf-8")) if not link.startswith("http")]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_tables_of_options_are_those_of_the_declarations():
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "option_tables.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"run tools/option_tables.py: {done.stdout}"
+
+
+@pytest.mark.parametrize(("words", "declaration"), [("roads", RoadOptions), ("landcover", CoverageOptions)])
+def test_command_line_has_the_declared_options(words, declaration):
+    command = LazyGroup("terraspore", ENGINE_COMMANDS).get_command(click.Context(click.Group()), "vectorize")
+    found = {parameter.name: parameter for parameter in command.commands[words].params}
+    for name, option in options_of(declaration).items():
+        assert f"--{option.flag}" in found[name].opts
+        assert option.info.help in found[name].help
+        assert option.default_text in found[name].help
+        assert not isinstance(found[name].default, (float, int)), "the default is the declaration's alone"

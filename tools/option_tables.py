@@ -1,0 +1,63 @@
+"""Write the tables of options in the documentation from their declarations: ``python tools/option_tables.py [--check]``.
+
+A table stands between ``<!-- options: NAME -->`` and ``<!-- end of options -->``; NAME is a dataclass of
+``engine/protocol/options.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+_TABLE = re.compile(r"(<!-- options: (\w+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
+
+
+def load_declarations():
+    """The module of the declarations, of this folder whatever its name."""
+    package = importlib.util.spec_from_file_location("terraspore", ROOT / "__init__.py")
+    module = importlib.util.module_from_spec(package)
+    module.__path__ = [str(ROOT)]
+    sys.modules.setdefault("terraspore", module)
+    return importlib.import_module("terraspore.engine.protocol.options")
+
+
+def table(declaration) -> str:
+    """The options of one dataclass as a Markdown table."""
+    rows = ["| option | default | meaning |", "|---|---|---|"]
+    for option in load_declarations().options_of(declaration).values():
+        value = f" {option.info.items}" if option.info.items else ""
+        flag = f"--{option.flag}{value}" if option.kind != "bool" else f"--{option.flag}`, `--no-{option.flag}"
+        rows.append(f"| `{flag}` | {option.default_text} | {option.info.help} |")
+    return "\n".join(rows) + "\n"
+
+
+def with_tables(text: str) -> str:
+    """A page with its tables made anew."""
+    declarations = load_declarations()
+    return _TABLE.sub(lambda found: found[1] + table(getattr(declarations, found[2])) + found[3], text)
+
+
+def main() -> int:
+    """Update the pages, or say which are not up to date."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a page is out of date")
+    check = parser.parse_args().check
+    outdated = []
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        made = with_tables(text)
+        if made != text:
+            outdated.append(path.name)
+            if not check:
+                path.write_text(made, encoding="utf-8")
+    print(", ".join(outdated) or "All tables are up to date.")
+    return 1 if check and outdated else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
