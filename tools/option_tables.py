@@ -1,4 +1,4 @@
-"""Write the tables of options in the documentation from their declarations: ``python tools/option_tables.py [--check]``.
+"""Write the documentation's tables of options: ``python tools/option_tables.py [--check]``.
 
 A table stands between ``<!-- options: NAME -->`` and ``<!-- end of options -->``; NAME is a dataclass of
 ``engine/protocol/options.py``.
@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import re
 import sys
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 _TABLE = re.compile(r"(<!-- options: (\w+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
 
 
-def load_declarations():
+def load_declarations() -> ModuleType:
     """The module of the declarations, of this folder whatever its name."""
-    package = importlib.util.spec_from_file_location("terraspore", ROOT / "__init__.py")
-    module = importlib.util.module_from_spec(package)
-    module.__path__ = [str(ROOT)]
-    sys.modules.setdefault("terraspore", module)
+    package = ModuleType("terraspore")
+    package.__path__ = [str(ROOT)]
+    sys.modules.setdefault("terraspore", package)
     return importlib.import_module("terraspore.engine.protocol.options")
 
 
-def table(declaration) -> str:
+def table(declaration: type) -> str:
     """The options of one dataclass as a Markdown table."""
     rows = ["| option | default | meaning |", "|---|---|---|"]
     for option in load_declarations().options_of(declaration).values():
