@@ -19,11 +19,11 @@ from .engine.cli.cli_context import Services
 TRAINING_COMMANDS = {
     "train": (".training.cli.train", "train", "Train a network from a YAML configuration."),
     "evaluate": (".training.cli.evaluate", "evaluate", "Measure a checkpoint on a data set."),
-    "visualise": (".training.cli.visualise", "visualise", "Draw what a network sees over images."),
+    "visualise": (".training.cli.visualise", "visualise", "Draw the predicted classes over images."),
     "chips": (".training.cli.chips", "chips", "Cut training chips from a raster and a vector layer."),
-    "labels": (".training.cli.data", "labels", "Convert labels of published data sets to class numbers."),
-    "lists": (".training.cli.data", "lists", "Write list files of published data sets."),
-    "records": (".training.cli.data", "records", "Convert a data set to MindRecord files."),
+    "labels": (".training.cli.datasets", "labels", "Convert labels of published data sets to class ids."),
+    "lists": (".training.cli.datasets", "lists", "Write list files of published data sets."),
+    "records": (".training.cli.datasets", "records", "Convert a data set to MindRecord files."),
     "export": (".training.cli.export", "export", "Make a model folder (checkpoint, ONNX, MINDIR and card)."),
     "convert": (".training.cli.convert", "convert", "Turn weights of PyTorch or MindCV into a checkpoint."),
 }

@@ -1,4 +1,4 @@
-"""A training that is told to stop gets the time to save its state, unlike other commands, which end at once."""
+"""A stopped training has the time to save its state, unlike other commands, which end at once."""
 
 import signal
 import subprocess
@@ -18,14 +18,14 @@ from terraspore.engine.protocol.messages import Result
 
 @click.command()
 def slow():
-    def work(reporter, cancellation):
+    def hold(context):
         print("ready", flush=True)
-        while not cancellation.requested:
+        while not context.cancellation.requested:
             time.sleep(0.01)
         time.sleep(2.5 if sys.argv[1:] else 60)
         Path("saved").write_text("yes")
         return Result({}, {}, 0.0, "saved")
-    run_reported(False, work, *map(float, sys.argv[1:]))
+    run_reported(False, hold, *map(float, sys.argv[1:]))
 
 sys.modules["slow_command"] = sys.modules["__main__"]
 services = Services(owns_process=True)
@@ -45,6 +45,6 @@ def test_a_stopped_command_has_its_grace(tmp_path: Path, grace: list[str], saved
 
 
 def test_training_asks_for_more_than_a_step_takes() -> None:
-    from terraspore.training.cli.train import _GRACE
+    from terraspore.training.cli.train import STOP_GRACE
 
-    assert _GRACE >= 60
+    assert STOP_GRACE >= 60

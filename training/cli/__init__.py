@@ -1,1 +1,1 @@
-"""Commands of the training package; each module is imported when its command is used."""
+"""Commands of the training package; a module is imported when its command is used."""

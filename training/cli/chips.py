@@ -1,4 +1,4 @@
-"""``terraspore chips``."""
+"""``terraspore chips``: cut training chips from a raster and a vector layer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...engine.protocol.messages import Result
 @click.option("--out", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the chips.")
 @click.option("--layer", help="Layer of LABELS; the first unless given.")
 @click.option("--field", help="Attribute with the class; one class unless given.")
-@click.option("--classes", help="Values of --field by class number, with commas between.")
+@click.option("--classes", help="Values of --field by class id, separated by commas.")
 @click.option("--width", type=float, default=7.0, show_default=True, help="Width of lines in metres.")
 @click.option("--width-field", help="Attribute with the width of lines in metres.")
 @click.option("--size", type=int, default=512, show_default=True, help="Side of a chip in pixels.")
@@ -51,7 +51,7 @@ def chips(
     chips lie in different parts of the image. OUT/train.yaml is ready for `terraspore train`.
     """
 
-    def work(context: RunContext) -> Result:
+    def run(context: RunContext) -> Result:
         """Cut the chips."""
         from ..chips import ChipsRequest, cut_chips
 
@@ -67,11 +67,11 @@ def chips(
             size=size,
             stride=stride,
             resolution=resolution,
-            bands=_bands(bands),
+            bands=_parse_bands(bands),
             validation=validation,
         )
         started = time.perf_counter()
-        summary = cut_chips(request, context.cancellation)
+        summary = cut_chips(request, context)
         shares = {f"pixels_{name}": count for name, count in zip(summary.names, summary.pixels, strict=True)}
         return Result(
             outputs={"folder": str(out), "config": str(summary.config)},
@@ -80,11 +80,11 @@ def chips(
             text=f"{summary.train} training and {summary.valid} validation chips; train with {summary.config}.",
         )
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)
 
 
-def _bands(text: str | None) -> tuple[int, ...]:
+def _parse_bands(text: str | None) -> tuple[int, ...]:
     try:
-        return tuple(int(word) for word in text.split(",")) if text else ()
+        return tuple(int(band) for band in text.split(",")) if text else ()
     except ValueError as error:
         raise ParameterError(f"--bands {text!r} is not a list of band numbers.") from error

@@ -1,9 +1,10 @@
-"""``terraspore convert``."""
+"""``terraspore convert``: convert weights of PyTorch or MindCV to a checkpoint."""
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
@@ -20,26 +21,24 @@ from ...engine.protocol.messages import Result
     "--part",
     type=click.Choice(["auto", "network", "encoder"]),
     default="auto",
-    help="What SOURCE holds; by default what fits more names.",
+    help="What SOURCE holds; by default what matches more names.",
 )
 @json_option
-def convert(source: Path, target: Path, arch: str, part: Any, as_json: bool) -> None:
-    """Turn the weights in SOURCE (.pth, .th, .pt or .ckpt) into the checkpoint TARGET.
+def convert(source: Path, target: Path, arch: str, part: Literal["auto", "network", "encoder"], as_json: bool) -> None:
+    """Convert the weights in SOURCE (.pth, .th, .pt or .ckpt) to the checkpoint TARGET.
 
     SOURCE may be of torchvision, the original D-LinkNet, GALD-DGCNet, LinkNet's PyTorch port or MindCV. PyTorch is not
     needed, and nothing in the file is executed. Any missing or unexpected name is an error.
     """
 
-    def work(_context: RunContext) -> Result:
+    def run(_context: RunContext) -> Result:
         """Convert the weights."""
-        import time
-
         from ..weights.convert import convert_weights
 
-        start = time.monotonic()
-        made = convert_weights(source, target, arch, part=part)
-        report = made.report
-        pool = f" They were trained with stem_pool: {made.stem_pool}." if made.stem_pool else ""
+        started = time.perf_counter()
+        converted = convert_weights(source, target, arch, part=part)
+        report = converted.report
+        pool = f" They were trained with stem_pool: {converted.stem_pool}." if converted.stem_pool else ""
         return Result(
             outputs={"checkpoint": str(target)},
             summary={
@@ -49,10 +48,10 @@ def convert(source: Path, target: Path, arch: str, part: Any, as_json: bool) -> 
                 "unexpected": len(report.unexpected),
                 "filled": len(report.filled),
                 "left_out": len(report.left_out),
-                "stem_pool": made.stem_pool,
+                "stem_pool": converted.stem_pool,
             },
-            seconds=time.monotonic() - start,
+            seconds=time.perf_counter() - started,
             text=f"Wrote {target}, {report.text()}.{pool}",
         )
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)

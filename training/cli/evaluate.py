@@ -1,4 +1,4 @@
-"""``terraspore evaluate``."""
+"""``terraspore evaluate``: evaluate a checkpoint on a split."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on a split of the data set that CONFIG names.
 
-    CONFIG may be a run's own config.yaml. KEY=VALUE changes single values: evaluation.tta8=true,
+    CONFIG may be a run's own config.yaml. KEY=VALUE overrides single values: evaluation.tta8=true,
     evaluation.method=sliding.
     """
     from ..config import load_config
 
     loaded = load_config(config, overrides)
 
-    def work(context: RunContext) -> Result:
+    def run(context: RunContext) -> Result:
         """Evaluate the checkpoint."""
         from ..evaluation import evaluate_checkpoint
 
@@ -50,10 +50,10 @@ def evaluate(
             split=split,
             out=out,
             save_predictions=save_predictions,
-            cancellation=context.cancellation,
+            context=context,
         )
         summary: dict[str, float | int | str | None] = {**report.json_metrics(), "images": report.images}
         outputs = {} if out is None else {"folder": str(out)}
         return Result(outputs=outputs, summary=summary, seconds=report.seconds, text=report.text())
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)

@@ -1,10 +1,11 @@
-"""``terraspore export``."""
+"""``terraspore export``: export a checkpoint as a model folder."""
 
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -14,19 +15,22 @@ from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result
 
 if TYPE_CHECKING:
+    from ...engine.models.card import Task
     from ..config import Config
 
-_FORMATS = ("onnx", "mindir")
+_FORMATS: Final = ("onnx", "mindir")
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the model; its name is its own.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the model, named like the model."
+)
 @click.option("--config", "config_path", help="Configuration of the run; the one beside CHECKPOINT unless given.")
-@click.option("--arch", help="Network, where there is no configuration.")
-@click.option("--classes", help="Names of the classes, with commas between.")
-@click.option("--title", help="One line for people.")
+@click.option("--arch", help="Network, if there is no configuration.")
+@click.option("--classes", help="Names of the classes, separated by commas.")
+@click.option("--title", help="One line that describes the model.")
 @click.option("--task", type=click.Choice(["roads", "landcover", "segmentation"]), help="What the classes mean.")
 @click.option("--resolution", type=float, help="Ground resolution in metres per pixel.")
 @click.option("--tile", type=int, help="Side of a tile in pixels.")
@@ -34,62 +38,90 @@ _FORMATS = ("onnx", "mindir")
 @click.option("--threshold", type=float, help="Default threshold on probabilities.")
 @click.option("--data", help="What it was trained on.")
 @click.option("--licence", help="Licence of the weights.")
-@click.option("--split", help="Which images were used for training and which for the figures.")
-@click.option("--figure", "figures", multiple=True, metavar="NAME=VALUE", help="A measured figure; may be repeated.")
+@click.option("--split", help="Images that were used for training and for the metrics.")
+@click.option("--figure", "figures", multiple=True, metavar="NAME=VALUE", help="A measured metric; may be repeated.")
 @click.option("--notes", default="", help="What a user should know.")
 @click.option("--precision", type=click.Choice(["float32", "float16"]), default="float32", help="Of stored weights.")
-@click.option("--format", "formats", type=click.Choice(_FORMATS), multiple=True, help="Beside .ckpt; all by default.")
+@click.option("--format", "formats", type=click.Choice(_FORMATS), multiple=True, help="Besides .ckpt; all by default.")
 @click.option("--only-checkpoint", is_flag=True, help="Write the checkpoint and the card only.")
-@click.option("--overwrite", is_flag=True, help="Replace the folder if it is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing folder.")
 @json_option
-def export(  # noqa: PLR0917 (one argument per option)
+def export(
+    *,
     checkpoint: Path,
     overrides: tuple[str, ...],
     out: Path,
     config_path: str | None,
     arch: str | None,
     classes: str | None,
+    title: str | None,
+    task: Task | None,
+    resolution: float | None,
+    tile: int | None,
+    overlap: int | None,
+    threshold: float | None,
+    data: str | None,
+    licence: str | None,
+    split: str | None,
     figures: tuple[str, ...],
-    precision: Any,
-    formats: tuple[str, ...],
+    notes: str,
+    precision: Literal["float32", "float16"],
+    formats: tuple[Literal["onnx", "mindir"], ...],
     only_checkpoint: bool,
     overwrite: bool,
     as_json: bool,
-    **said: Any,
 ) -> None:
-    """Make a model folder of CHECKPOINT: weights, card, ONNX and MINDIR, compared with MindSpore.
+    """Export CHECKPOINT as a model folder: weights, card, ONNX and MINDIR, compared with MindSpore.
 
-    CHECKPOINT is a .ckpt or the folder of a run, whose best weights are taken. KEY=VALUE changes single values of
+    CHECKPOINT is a .ckpt or the folder of a run, whose best weights are exported. KEY=VALUE overrides single values of
     the configuration.
     """
 
-    def work(_context: RunContext) -> Result:
+    def run(_context: RunContext) -> Result:
         """Export the model."""
-        import time
-
         from ..export.card import CardDetails
         from ..export.model import export_model
 
-        start = time.monotonic()
-        weights, config = _checkpoint_and_config(checkpoint, config_path, arch, classes, overrides)
-        details = CardDetails(name=out.name, figures=_figures(figures), **said)
-        chosen: Any = () if only_checkpoint else formats or _FORMATS
-        made = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
-        worst = max(made.differences.values())
+        started = time.perf_counter()
+        weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
+        details = CardDetails(
+            name=out.name,
+            title=title,
+            task=task,
+            resolution=resolution,
+            tile=tile,
+            overlap=overlap,
+            threshold=threshold,
+            data=data,
+            licence=licence,
+            split=split,
+            figures=_parse_metrics(figures),
+            notes=notes,
+        )
+        exported = export_model(
+            weights,
+            out,
+            config,
+            details,
+            precision=precision,
+            formats=() if only_checkpoint else formats or _FORMATS,
+            overwrite=overwrite,
+        )
+        worst = max(exported.differences.values())
         return Result(
             outputs={"model": str(out)},
-            summary={f"difference {name}": value for name, value in made.differences.items()},
-            seconds=time.monotonic() - start,
+            summary={f"difference {name}": value for name, value in exported.differences.items()},
+            seconds=time.perf_counter() - started,
             text=f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}.",
         )
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)
 
 
-def _checkpoint_and_config(
+def _find_weights(
     checkpoint: Path, config_path: str | None, arch: str | None, classes: str | None, overrides: tuple[str, ...]
 ) -> tuple[Path, Config]:
-    """The weights file and the configuration that goes with it."""
+    """Find the weights file and its configuration, and apply the options that replace parts of the latter."""
     from ..config import Config, from_mapping, load_config
     from ..config.loader import merge_overrides
 
@@ -112,13 +144,13 @@ def _checkpoint_and_config(
     return weights, dataclasses.replace(config, network=network, data=dataclasses.replace(config.data, classes=names))
 
 
-def _figures(texts: tuple[str, ...]) -> dict[str, float]:
-    """Figures from NAME=VALUE."""
-    figures = {}
+def _parse_metrics(texts: tuple[str, ...]) -> dict[str, float]:
+    """Values by name from NAME=VALUE."""
+    metrics = {}
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            figures[name] = float(value)
+            metrics[name] = float(value)
         except ValueError:
-            raise ParameterError(f"The figure {text!r} is not of the form NAME=VALUE.") from None
-    return figures
+            raise ParameterError(f"The metric {text!r} is not of the form NAME=VALUE.") from None
+    return metrics

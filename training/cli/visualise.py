@@ -1,4 +1,4 @@
-"""``terraspore visualise``."""
+"""``terraspore visualise``: draw predicted classes over images."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ...engine.protocol.messages import Result
 @click.option("--split", help="Split to show; data.test of CONFIG unless given.")
 @click.option("--images", type=click.Path(path_type=Path), help="A folder of pictures to show instead of a split.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pictures.")
-@click.option("--mix/--no-mix", default=True, show_default=True, help="Lay the colours over the image.")
-@click.option("--alpha", type=float, default=0.5, show_default=True, help="Weight of the colours, 0 to 1.")
+@click.option("--mix/--no-mix", default=True, show_default=True, help="Blend the colours over the image.")
+@click.option("--alpha", type=float, default=0.5, show_default=True, help="Opacity of the colours, 0 to 1.")
 @json_option
 def visualise(
     config: str,
@@ -34,12 +34,12 @@ def visualise(
     alpha: float,
     as_json: bool,
 ) -> None:
-    """Write what a network sees in images: its classes in their colours, over the image or by themselves."""
+    """Write the classes that a network predicts for images, in their colours, over the image or by themselves."""
     from ..config import load_config
 
     loaded = load_config(config, overrides)
 
-    def work(context: RunContext) -> Result:
+    def run(context: RunContext) -> Result:
         """Draw the predictions."""
         from ..evaluation.plots import plot_predictions
 
@@ -51,7 +51,7 @@ def visualise(
             split=split,
             images=images,
             alpha=alpha if mix else None,
-            cancellation=context.cancellation,
+            context=context,
         )
         return Result(
             outputs={"folder": str(out)},
@@ -60,4 +60,4 @@ def visualise(
             text=f"{count} pictures in {out}.",
         )
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)

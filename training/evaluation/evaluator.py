@@ -13,7 +13,7 @@ import numpy as np
 from mindspore import nn
 from numpy.typing import NDArray
 
-from ...engine.context import Cancellation
+from ...engine.context import RunContext
 from ..backend import configure_mindspore
 from ..config import Config
 from ..data import ImageCache, Sample, open_split, read_label
@@ -41,7 +41,7 @@ def evaluate_split(
     *,
     limit: int = 0,
     callbacks: Sequence[ImageCallback] = (),
-    cancellation: Cancellation | None = None,
+    context: RunContext | None = None,
 ) -> int:
     """Predict the images of a split, shared out among the processes, and add them to ``scores``.
 
@@ -52,7 +52,7 @@ def evaluate_split(
         group: this process among those that evaluate together.
         limit: at most so many images; 0 for all.
         callbacks: called with the result of each image.
-        cancellation: checked before each image.
+        context: its cancellation is checked before each image.
 
     Returns:
         Number of images over all processes.
@@ -63,8 +63,8 @@ def evaluate_split(
     count = len(images.split.samples)
     count = min(count, limit) if limit else count
     for index in range(group.rank, count, group.size):
-        if cancellation is not None:
-            cancellation.check()
+        if context is not None:
+            context.check_cancelled()
         image, label = images.read(index)
         predicted = predictor.predict_classes(image)
         scores.add(label, predicted)
@@ -131,7 +131,7 @@ def evaluate_checkpoint(
     split: str | None = None,
     out: Path | None = None,
     save_predictions: bool = False,
-    cancellation: Cancellation | None = None,
+    context: RunContext | None = None,
     make_network: Callable[[Config], nn.Cell] = create_configured_network,
 ) -> EvaluationReport:
     """Evaluate a checkpoint on a split.
@@ -142,7 +142,7 @@ def evaluate_checkpoint(
         split: name of the split; ``data.test`` unless given.
         out: folder for ``metrics.json``, ``confusion.csv``, ``confusion.png`` and ``predictions/``.
         save_predictions: whether to write the predictions.
-        cancellation: checked before each image.
+        context: its cancellation is checked before each image.
         make_network: creates the network.
 
     Raises:
@@ -179,7 +179,7 @@ def evaluate_checkpoint(
         group,
         limit=config.evaluation.limit,
         callbacks=callbacks,
-        cancellation=cancellation,
+        context=context,
     )
     metrics = scores.metrics()
     if instances.instances:

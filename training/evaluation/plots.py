@@ -11,7 +11,7 @@ from mindspore import nn
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from ...engine.context import Cancellation
+from ...engine.context import RunContext
 from ...engine.errors import ParameterError, SourceError
 from ..backend import configure_mindspore
 from ..config import Config
@@ -33,7 +33,7 @@ def plot_predictions(
     split: str | None = None,
     images: Path | None = None,
     alpha: float | None = 0.5,
-    cancellation: Cancellation | None = None,
+    context: RunContext | None = None,
     make_network: Callable[[Config], nn.Cell] = create_configured_network,
 ) -> int:
     """Write the predicted classes of each image as a PNG; return the number of images.
@@ -45,7 +45,7 @@ def plot_predictions(
         split: which images; ``data.test`` unless given.
         images: a folder of images instead of a split.
         alpha: opacity of the colours over the image, 0 to 1; None writes class ids with a palette instead.
-        cancellation: checked before each image.
+        context: its cancellation is checked before each image.
         make_network: creates the network.
 
     Raises:
@@ -67,8 +67,8 @@ def plot_predictions(
     colours = class_colours(config)
     out.mkdir(parents=True, exist_ok=True)
     for name, file in files:
-        if cancellation is not None:
-            cancellation.check()
+        if context is not None:
+            context.check_cancelled()
         image = read_image(file)
         classes = predictor.predict_classes(image)
         if alpha is None:

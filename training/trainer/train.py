@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mindspore import amp, nn
 
-from ...engine.context import Cancellation
+from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.fs.lock import lock_folder
 from ..backend import configure_mindspore
@@ -33,7 +33,7 @@ def run_training(
     *,
     resume: bool = False,
     display: ProgressDisplay | None = None,
-    cancellation: Cancellation | None = None,
+    context: RunContext | None = None,
     arguments: list[str] | None = None,
     make_network: Callable[[Config], nn.Cell] = create_configured_network,
 ) -> TrainResult:
@@ -46,7 +46,7 @@ def run_training(
         out: the run's folder.
         resume: continue from the folder's state, if it has one.
         display: shows the progress.
-        cancellation: checked after each step; the state is saved before the run ends.
+        context: its cancellation is checked after each step; the state is saved before the run ends.
         arguments: command line, for the record.
         make_network: creates the network.
 
@@ -72,7 +72,7 @@ def run_training(
         with trainer.display:
             for note in notes:
                 trainer.report(note)
-            return trainer.run(cancellation or Cancellation())
+            return trainer.run(context or RunContext())
 
 
 def build_trainer(

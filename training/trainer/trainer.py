@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from ...engine.context import Cancellation
+from ...engine.context import RunContext
 from ...engine.errors import Cancelled, UserError
 from ..checkpoint_io import save_checkpoint
 from ..config import Config
@@ -85,7 +85,7 @@ class Trainer:
         self._validate_every = validate_every
         self._timer = StepTimer(config.train.batch * config.optimizer.accumulate * group.size)
 
-    def run(self, cancellation: Cancellation) -> TrainResult:
+    def run(self, context: RunContext) -> TrainResult:
         """Run all steps that are left.
 
         Raises:
@@ -103,7 +103,7 @@ class Trainer:
                     stopped = self._validate_and_save(log)
                 elif progress.step % config.train.save_every == 0:
                     self._save_last()
-                if cancellation.requested:
+                if context.cancellation.requested:
                     self._save_last()
                     raise Cancelled(f"Stopped after step {progress.step}; --resume goes on from there.")
         return self._finish()

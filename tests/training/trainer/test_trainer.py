@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from terraspore.engine.context import RunContext
 from terraspore.engine.errors import Cancelled, ParameterError, TerraSporeError
 from terraspore.engine.models.checkpoint import read_checkpoint
 
@@ -114,11 +115,10 @@ def test_a_folder_with_a_run_is_not_overwritten(roads: Path, in_tmp: Path) -> No
 
 
 def test_cancelling_saves_the_state(roads: Path, in_tmp: Path) -> None:
-    class AtOnce:
-        requested = True
-
+    context = RunContext()
+    context.cancellation.cancel()
     with pytest.raises(Cancelled, match="after step 1"):
-        run(tiny_config(roads), in_tmp / "run", cancellation=AtOnce())
+        run(tiny_config(roads), in_tmp / "run", context=context)
     assert read_state(in_tmp / "run" / "state.npz")[1]["progress"]["step"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Vector labels in pixels of a grid, and their rasters."""
+"""Vector labels: read onto a pixel grid, and rasterized to class ids."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _LINES, _POLYGONS = (1, 5), (3, 6)
 
 @dataclass(frozen=True)
 class VectorLabels:
-    """Labelled areas in pixels of a grid (x to the right, y down, the first pixel from 0 to 1).
+    """Labelled areas in pixel coordinates of a grid (x to the right, y down, the first pixel from 0 to 1).
 
     Attributes:
         areas: polygons.
-        values: class number of each.
-        names: names of the classes, by class number.
-        background: class number where there is no area.
+        values: class id of each polygon.
+        names: names of the classes by id.
+        background: class id outside of all polygons.
     """
 
     areas: NDArray[Any]
@@ -39,8 +39,16 @@ class VectorLabels:
     names: tuple[str, ...]
     background: int
 
-    def raster(self, x0: int, y0: int, width: int, height: int, tree: shapely.STRtree) -> NDArray[np.uint8]:
-        """Class numbers (height, width) of a window; a pixel belongs to the last area over its centre."""
+    def rasterize(self, x0: int, y0: int, width: int, height: int, tree: shapely.STRtree) -> NDArray[np.uint8]:
+        """Class ids (height, width) of a window; a pixel has the class of the last polygon over its centre.
+
+        Args:
+            x0: first column.
+            y0: first row.
+            width: of the window.
+            height: of the window.
+            tree: spatial index of ``areas``.
+        """
         hits = np.sort(tree.query(shapely.box(x0, y0, x0 + width, y0 + height)))
         shapes = [(self.areas[hit], int(self.values[hit])) for hit in hits]
         if not shapes:
@@ -65,28 +73,27 @@ def read_labels(
 ) -> VectorLabels:
     """Read a vector layer onto a grid.
 
-    Lines become areas as wide as they are on the ground. Without a class field there is one class, and the rest is its
-    background; with one, what no area covers is not labelled (``ignore``).
+    Lines are buffered to their width on the ground. Without a class field there is one class, and everything else is
+    background; with one, pixels outside of all polygons are not labelled (``ignore``).
 
     Args:
         path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
         grid: the pixels of the chips.
         layer: the layer; the first unless given.
         field: attribute with the class.
-        classes: the values of ``field`` in the order of their class numbers; other values are not labelled. All
-            values in
+        classes: values of ``field`` in the order of their class ids; other values are not labelled. All values in
             alphabetic order unless given.
         width: width of lines, metres.
         width_field: attribute with the width of each line, metres; ``width`` where it is empty.
-        ignore: number for what is not labelled.
+        ignore: class id of pixels that are not labelled.
 
     Raises:
         VectorError: the file cannot be read, or holds neither lines nor polygons.
-        ParameterError: an attribute or a class is not there, or the width is not positive.
+        ParameterError: an attribute or a class does not exist, or the width is not positive.
     """
     if not (math.isfinite(width) and width > 0):
         raise ParameterError(f"The width {width} is not a positive number of metres.")
-    info, geometry, columns = _read(path, layer, [name for name in (field, width_field) if name])
+    info, geometry, columns = _read_layer(path, layer, [name for name in (field, width_field) if name])
     kinds = shapely.get_type_id(geometry)
     usable = np.isin(kinds, _LINES + _POLYGONS) & ~shapely.is_empty(geometry)
     if not usable.any():
@@ -95,17 +102,19 @@ def read_labels(
         names: tuple[str, ...] = ("background", "class")
         values = np.ones(len(geometry), np.uint8)
     else:
-        names, values = _classes(columns[field], classes, path, field, ignore)
+        names, values = _class_ids(columns[field], classes, path, field, ignore)
         usable &= values != ignore
     pixels = _to_pixels(geometry[usable], info["crs"], grid, path)
-    widths = _widths(columns.get(width_field or ""), width, len(geometry))[usable]
+    widths = _line_widths(columns.get(width_field or ""), width, len(geometry))[usable]
     lines = np.isin(kinds[usable], _LINES)
     pixels[lines] = shapely.buffer(pixels[lines], widths[lines] / 2 / grid.resolution, cap_style="flat")
     areas = shapely.make_valid(pixels)
     return VectorLabels(areas, values[usable], names, 0 if field is None else ignore)
 
 
-def _read(path: Path, layer: str | None, wanted: list[str]) -> tuple[dict[str, Any], NDArray[Any], dict[str, Any]]:
+def _read_layer(
+    path: Path, layer: str | None, wanted: list[str]
+) -> tuple[dict[str, Any], NDArray[Any], dict[str, Any]]:
     if not path.is_file():
         raise VectorError(f"The labels {path} do not exist or are not a regular file.")
     try:
@@ -123,10 +132,10 @@ def _read(path: Path, layer: str | None, wanted: list[str]) -> tuple[dict[str, A
     return info, geometry, columns
 
 
-def _classes(
+def _class_ids(
     column: NDArray[Any], wanted: Sequence[str], path: Path, field: str, ignore: int
 ) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
-    texts = ["" if _missing(value) else str(value) for value in column]
+    texts = ["" if _is_missing(value) else str(value) for value in column]
     names = tuple(wanted) or tuple(sorted(set(texts) - {""}))
     if not names:
         raise ParameterError(f"The attribute {field!r} of {path} is empty everywhere.")
@@ -140,32 +149,36 @@ def _classes(
     return names, np.array([numbers.get(text, ignore) for text in texts], np.uint8)
 
 
-def _missing(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def _widths(column: NDArray[Any] | None, default: float, count: int) -> NDArray[np.float64]:
+def _line_widths(column: NDArray[Any] | None, default: float, count: int) -> NDArray[np.float64]:
     if column is None:
         return np.full(count, default)
     try:
-        widths = np.array([np.nan if _missing(value) else float(value) for value in column])
+        widths = np.array([np.nan if _is_missing(value) else float(value) for value in column])
     except ValueError as error:
         raise ParameterError("The attribute of the width holds texts that are no numbers.") from error
     return np.where(np.isfinite(widths) & (widths > 0), widths, default)
 
 
 def _to_pixels(geometry: NDArray[Any], crs: str | None, grid: Grid, path: Path) -> NDArray[Any]:
-    back = ~grid.transform
-    step: Transformer | None = None
+    inverse = ~grid.transform
+    transformer: Transformer | None = None
     if crs and grid.crs is not None:
         try:
-            step = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True)
+            transformer = Transformer.from_crs(
+                CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True
+            )
         except (CRSError, ProjError) as error:
             raise VectorError(f"The coordinate system of {path} cannot be understood.") from error
 
-    def move(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points (n, 2) of the layer in pixels of the grid."""
-        x, y = (points[:, 0], points[:, 1]) if step is None else step.transform(points[:, 0], points[:, 1])
-        return np.column_stack([back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f])
+    def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Convert points (n, 2) of the layer to pixels of the grid."""
+        x, y = (
+            (points[:, 0], points[:, 1]) if transformer is None else transformer.transform(points[:, 0], points[:, 1])
+        )
+        return np.column_stack([inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f])
 
-    return np.asarray(shapely.transform(shapely.force_2d(geometry), move))
+    return np.asarray(shapely.transform(shapely.force_2d(geometry), to_pixels))

@@ -10,7 +10,7 @@ import shapely
 from affine import Affine
 from terraspore.engine.errors import OutputError, ParameterError, VectorError
 from terraspore.training.chips import ChipsRequest, cut_chips
-from terraspore.training.chips.cut import split_windows
+from terraspore.training.chips.cutter import split_windows
 from terraspore.training.config import load_config
 from terraspore.training.data import open_split
 

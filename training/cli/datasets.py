@@ -20,12 +20,12 @@ _PATH = click.Path(path_type=Path)
 @click.argument("target", type=_PATH)
 @json_option
 def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
-    """Convert the labels of a data set in SOURCE to class numbers in TARGET.
+    """Convert the labels of a data set in SOURCE to class ids in TARGET.
 
     camvid and voc: colour PNGs; cityscapes: *_labelIds.png; sbd: .mat files.
     """
 
-    def work(_context: RunContext) -> Result:
+    def run(_context: RunContext) -> Result:
         """Convert the labels."""
         from ..data.labels import convert_labels
 
@@ -33,7 +33,7 @@ def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
         count = convert_labels(kind, source, target)
         return Result({"folder": str(target)}, {"labels": count}, time.perf_counter() - started, f"{count} labels.")
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)
 
 
 @click.group()
@@ -45,34 +45,34 @@ def lists() -> None:
 @click.argument("root", type=_PATH)
 @json_option
 def cityscapes(root: Path, *, as_json: bool) -> None:
-    """Lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT, written into ROOT."""
+    """Write the lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT into ROOT."""
 
-    def work(_context: RunContext) -> Result:
+    def run(_context: RunContext) -> Result:
         """Write the lists of Cityscapes."""
         from ..data.lists import cityscapes_lists
 
         return _write(cityscapes_lists(root), root)
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)
 
 
 @lists.command("voc")
 @click.argument("voc", type=_PATH)
 @click.argument("sbd", type=_PATH)
-@click.option("--voc-labels", type=_PATH, required=True, help="Class-number PNGs of VOC.")
-@click.option("--sbd-labels", type=_PATH, required=True, help="Class-number PNGs of SBD.")
+@click.option("--voc-labels", type=_PATH, required=True, help="Class-id PNGs of VOC.")
+@click.option("--sbd-labels", type=_PATH, required=True, help="Class-id PNGs of SBD.")
 @click.option("--out", type=_PATH, required=True, help="Folder for the lists.")
 @json_option
 def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: Path, as_json: bool) -> None:
-    """Lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
+    """Write the lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
 
-    def work(_context: RunContext) -> Result:
+    def run(_context: RunContext) -> Result:
         """Write the lists of VOC with SBD."""
         from ..data.lists import voc_sbd_lists
 
         return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels), out)
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)
 
 
 @lists.command("folder")
@@ -81,15 +81,15 @@ def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: 
 @click.option("--out", type=_PATH, required=True, help="The list file; its folder becomes data.root.")
 @json_option
 def folder(images: Path, labels_folder: Path, *, out: Path, as_json: bool) -> None:
-    """A list of the images of a folder with the labels of the same name of another."""
+    """List the images of a folder with the labels of the same name of another."""
 
-    def work(_context: RunContext) -> Result:
+    def run(_context: RunContext) -> Result:
         """Write the list of the folder."""
         from ..data.lists import folder_list
 
         return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent)
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)
 
 
 def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path) -> Result:
@@ -118,7 +118,7 @@ def records(
 
     loaded = load_config(config, overrides)
 
-    def work(_context: RunContext) -> Result:
+    def run(_context: RunContext) -> Result:
         """Write the records."""
         from ..data import open_split
         from ..data.mindrecord import write_records
@@ -132,4 +132,4 @@ def records(
         text = ", ".join(f"{name} {count}" for name, count in counts.items())
         return Result({"folder": str(out)}, counts, time.perf_counter() - started, f"Written to {out}: {text}.")
 
-    run_reported(as_json, work)
+    run_reported(as_json, run)

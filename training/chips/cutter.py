@@ -1,4 +1,4 @@
-"""Cutting of training chips: pixels as the engine shows them to a network, labels from vectors, split by area."""
+"""Cutting of training chips: pixels as the engine feeds them to a network, labels from vectors, splits by area."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import rasterio
 import shapely
 import yaml
 from numpy.typing import NDArray
-from PIL import Image as Pictures
+from PIL import Image as PillowImage
 
-from ...engine.context import Cancellation
+from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
 from ...engine.raster.bands import choose_bands
 from ...engine.raster.dataset import open_source
@@ -22,14 +22,14 @@ from ...engine.raster.grid import Grid
 from ...engine.raster.reader import ImageView
 from ...engine.raster.stretch import estimate_stretch
 from ..data.labels import voc_palette
-from .vectors import VectorLabels, read_labels
+from .vector_labels import VectorLabels, read_labels
 
 IGNORE = 255
 
 
 @dataclass(frozen=True)
 class ChipsRequest:
-    """What is to be cut.
+    """Inputs and options of chips.
 
     Attributes:
         image: the raster.
@@ -37,14 +37,14 @@ class ChipsRequest:
         out: folder for ``train/``, ``valid/`` and ``train.yaml``.
         layer: layer of the vector file.
         field: attribute with the class; None for one class.
-        classes: values of ``field`` by class number.
+        classes: values of ``field`` by class id.
         width: width of lines, metres.
         width_field: attribute with the width of lines.
         size: side of a chip, pixels.
         stride: pixels from chip to chip; ``size`` unless given.
         resolution: metres per pixel; None keeps the image's.
         bands: bands of the image, from 1; empty for the engine's choice of three.
-        validation: share of the image's longer side that is kept for validation.
+        validation: share of the image's longer side that is cut for validation, 0 to 1.
     """
 
     image: Path
@@ -64,15 +64,15 @@ class ChipsRequest:
 
 @dataclass(frozen=True)
 class ChipsSummary:
-    """What was cut.
+    """Chips that were cut.
 
     Attributes:
-        train: training chips.
-        valid: validation chips.
-        names: names of the classes by number.
+        train: number of training chips.
+        valid: number of validation chips.
+        names: names of the classes by id.
         pixels: labelled pixels per class over all chips.
         resolution: metres per pixel.
-        config: the configuration that was written for training.
+        config: file of the configuration for training on the chips.
     """
 
     train: int
@@ -84,11 +84,17 @@ class ChipsSummary:
 
 
 def split_windows(width: int, height: int, size: int, stride: int, share: float) -> dict[str, list[tuple[int, int]]]:
-    """Upper left corners (x, y) of the chips by split.
+    """Upper left corners (x, y) of the chips by split, ``train`` and ``valid``.
 
     The end of the longer side is for validation. A training chip ends at least one pixel before the first validation
-    chip
-    begins, so that no two chips of different splits overlap or touch.
+    chip begins, so that chips of different splits neither overlap nor touch.
+
+    Args:
+        width: of the image, pixels.
+        height: of the image, pixels.
+        size: side of a chip, pixels.
+        stride: pixels from chip to chip.
+        share: of the longer side for validation.
 
     Raises:
         ParameterError: the image is too small for a training and a validation chip.
@@ -115,17 +121,21 @@ def split_windows(width: int, height: int, size: int, stride: int, share: float)
     }
 
 
-def cut_chips(request: ChipsRequest, cancellation: Cancellation | None = None) -> ChipsSummary:
-    """Cut chips as ``request`` says.
+def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> ChipsSummary:
+    """Cut chips and write a configuration that trains on them.
 
     Chips without any labelled or valid pixel are left out; pixels without data are not labelled.
 
+    Args:
+        request: inputs and options.
+        context: its cancellation is checked before each chip.
+
     Raises:
-        ParameterError: a value cannot be used, or the labels do not touch the image.
+        ParameterError: a value is out of range, or the labels do not touch the image.
         OutputError: the folder holds chips already, or cannot be written.
+        Cancelled: the command was stopped.
     """
-    _check(request)
-    watch = cancellation or Cancellation()
+    _validate(request)
     with rasterio.Env(**SAFE_SETTINGS), open_source(request.image) as source:
         bands = choose_bands(source, request.bands or None, len(request.bands) or 3)
         grid = source.make_grid(request.resolution)
@@ -142,7 +152,14 @@ def cut_chips(request: ChipsRequest, cancellation: Cancellation | None = None) -
         windows = split_windows(
             grid.width, grid.height, request.size, request.stride or request.size, request.validation
         )
-        counts, pixels = _cut_all(request, view, labels, windows, watch)
+        counts, pixels = dict.fromkeys(windows, 0), np.zeros(256, np.int64)
+        for split, corner, image, label in _chips(request.size, view, labels, windows):
+            if context is not None:
+                context.check_cancelled()
+            _write_chip(request.out / split, corner, image, label, view.grid)
+            pixels += np.bincount(label.ravel(), minlength=256)
+            counts[split] += 1
+    pixels = pixels[: len(labels.names)]
     if (not pixels[1:].any() and request.field is None) or not pixels.any():
         raise ParameterError(f"The labels {request.labels} do not touch the image {request.image}.")
     config = _write_config(request, grid, labels.names, view.bands.layers)
@@ -151,7 +168,7 @@ def cut_chips(request: ChipsRequest, cancellation: Cancellation | None = None) -
     )
 
 
-def _check(request: ChipsRequest) -> None:
+def _validate(request: ChipsRequest) -> None:
     if request.size < 16:
         raise ParameterError(f"Chips of {request.size} pixels are too small; 16 is the least.")
     if request.stride is not None and not 0 < request.stride <= request.size:
@@ -163,41 +180,23 @@ def _check(request: ChipsRequest) -> None:
             raise OutputError(f"{request.out / split} is there already.", "Choose another folder.")
 
 
-def _cut_all(
-    request: ChipsRequest,
-    view: ImageView,
-    labels: VectorLabels,
-    windows: dict[str, list[tuple[int, int]]],
-    watch: Cancellation,
-) -> tuple[dict[str, int], NDArray[np.int64]]:
-    tree = shapely.STRtree(labels.areas)
-    pixels = np.zeros(256, np.int64)
-    counts = {}
-    for split, corners in windows.items():
-        count = 0
-        for corner, image, label in _chips(request.size, view, labels, tree, corners):
-            watch.check()
-            _write_chip(request.out / split, corner, image, label, view.grid)
-            pixels += np.bincount(label.ravel(), minlength=256)
-            count += 1
-        counts[split] = count
-    return counts, pixels[: len(labels.names)]
-
-
 def _chips(
-    size: int, view: ImageView, labels: VectorLabels, tree: shapely.STRtree, corners: list[tuple[int, int]]
-) -> Iterator[tuple[tuple[int, int], NDArray[np.uint8], NDArray[np.uint8]]]:
-    for x, y in corners:
-        label = labels.raster(x, y, size, size, tree)
-        if (label == IGNORE).all():
-            continue
-        image = np.empty((view.bands.layers, size, size), np.uint8)
-        valid = view.read(x, y, x + size, y + size, image)
-        if valid is not None:
-            label[~valid] = IGNORE
-            if not valid.any():
+    size: int, view: ImageView, labels: VectorLabels, windows: dict[str, list[tuple[int, int]]]
+) -> Iterator[tuple[str, tuple[int, int], NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Split, corner, image (bands, size, size) and label (size, size) of each chip that has labelled, valid pixels."""
+    tree = shapely.STRtree(labels.areas)
+    for split, corners in windows.items():
+        for x, y in corners:
+            label = labels.rasterize(x, y, size, size, tree)
+            if (label == IGNORE).all():
                 continue
-        yield (x, y), image, label
+            image = np.empty((view.bands.layers, size, size), np.uint8)
+            valid = view.read(x, y, x + size, y + size, image)
+            if valid is not None:
+                label[~valid] = IGNORE
+                if not valid.any():
+                    continue
+            yield split, (x, y), image, label
 
 
 def _write_chip(
@@ -220,7 +219,7 @@ def _write_chip(
             (folder / part).mkdir(parents=True, exist_ok=True)
         with rasterio.open(folder / "images" / f"{name}.tif", "w", **profile) as target:
             target.write(image)
-        picture = Pictures.fromarray(label, mode="P")
+        picture = PillowImage.fromarray(label, mode="P")
         picture.putpalette(voc_palette().tobytes())
         picture.save(folder / "labels" / f"{name}.png")
     except OSError as error:
@@ -228,7 +227,7 @@ def _write_chip(
 
 
 def _write_config(request: ChipsRequest, grid: Grid, names: tuple[str, ...], bands: int) -> Path:
-    """Write a configuration that trains on the chips; returns its path."""
+    """Write a configuration that trains on the chips; return its path."""
     mask = request.field is None
     crop = min(512, request.size // 32 * 32) or 32
     classes = [request.labels.stem] if mask else list(names)
