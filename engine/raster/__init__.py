@@ -1,1 +1,1 @@
-"""Rasters in and out: checked sources, the grid that a network sees, stretched rows of pixels, verified writers."""
+"""Rasters in and out: opening untrusted images, grids, strips of pixels, probability rasters and GeoTIFFs."""

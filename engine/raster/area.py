@@ -1,8 +1,9 @@
-"""An area of interest: polygons of a vector file, burnt into rows of the grid as they are needed."""
+"""An area of interest: polygons of a vector file, rasterized for rows of a grid as they are needed."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ from ..fs.pyogrio_path import pyogrio_path
 from ..tiling.layout import TilePlan
 from .grid import Grid, crop
 
+Points = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Area:
-    """Polygons in pixels of a grid.
+    """Polygons in pixel coordinates of a grid.
 
     Attributes:
-        polygons: shapely polygons, x in columns and y in rows of the grid.
+        polygons: Shapely polygons, x in columns and y in rows of the grid.
         width: columns of the grid.
     """
 
@@ -35,31 +38,31 @@ class Area:
     width: int
 
     def rasterize_rows(self, start: int, stop: int) -> NDArray[np.bool_]:
-        """Which pixels of rows ``start`` to ``stop`` have their centre in a polygon, (rows, width)."""
+        """Return which pixels of rows ``start:stop`` have their center in a polygon, (rows, width)."""
         bounds = shapely.bounds(self.polygons)
         near = self.polygons[(bounds[:, 1] < stop) & (bounds[:, 3] > start)]
         shape = (stop - start, self.width)
         if not len(near):
             return np.zeros(shape, np.bool_)
-        burnt: NDArray[np.uint8] = rasterize(
+        inside: NDArray[np.uint8] = rasterize(
             near, out_shape=shape, transform=Affine.translation(0, start), dtype="uint8"
         )
-        return burnt.view(np.bool_)
+        return inside.view(np.bool_)
 
     def crop_grid(self, grid: Grid, margin: int) -> Grid:
-        """The part of ``grid`` under the polygons and ``margin`` pixels around it."""
+        """Crop ``grid`` to the polygons and ``margin`` pixels around them."""
         left, top, right, bottom = shapely.total_bounds(self.polygons)
         x0, y0 = max(0, math.floor(left) - margin), max(0, math.floor(top) - margin)
         x1, y1 = min(grid.width, math.ceil(right) + margin), min(grid.height, math.ceil(bottom) + margin)
         return crop(grid, x0, y0, x1, y1)
 
     def shift_to(self, before: Grid, after: Grid) -> Area:
-        """The same polygons in pixels of ``after``, a part of the grid ``before``."""
+        """Return the polygons in pixels of ``after``, which is a part of the grid ``before``."""
         step = np.array(before.offset, float) - np.array(after.offset, float)
         return Area(shapely.transform(self.polygons, lambda points: points + step), after.width)
 
     def count_tiles(self, plan: TilePlan) -> int:
-        """How many tiles of ``plan`` count somewhere in the polygons."""
+        """Count the tiles of ``plan`` whose active range intersects a polygon."""
         tree = shapely.STRtree(self.polygons)
         rows = [plan.rows.active_range(i) for i in range(plan.rows.count)]
         columns = [plan.columns.active_range(i) for i in range(plan.columns.count)]
@@ -68,47 +71,47 @@ class Area:
 
 
 def read_area(path: Path, grid: Grid, layer: str | None = None) -> Area:
-    """Read the polygons of a vector file onto a grid.
+    """Read the polygons of a vector file.
 
     Args:
         path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
         grid: the grid that the area restricts.
-        layer: the layer to read; the first unless given.
+        layer: the layer to read; None for the first.
 
     Raises:
-        VectorError: the file cannot be read or holds no polygons.
-        ParameterError: no polygon touches the grid.
+        VectorError: the file cannot be read or has no polygons.
+        ParameterError: no polygon intersects the grid.
     """
     if not path.is_file():
         raise VectorError(f"The area {path} does not exist or is not a regular file.")
     try:
-        frame = pyogrio.raw.read(pyogrio_path(path), layer=layer, columns=[])
-        info, geometry = frame[0], shapely.from_wkb(frame[2])
+        info, _, wkb, _ = pyogrio.raw.read(pyogrio_path(path), layer=layer, columns=[])
+        geometry = shapely.from_wkb(wkb)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
         raise VectorError(f"The area {path} cannot be read as a vector layer: {str(error).splitlines()[0]}.") from error
     polygons = geometry[np.isin(shapely.get_type_id(geometry), (3, 6))]
     if not len(polygons):
-        raise VectorError(f"The area {path} holds no polygons.")
-    pixels = shapely.transform(polygons, _to_pixels(info["crs"], grid, path))
+        raise VectorError(f"The area {path} has no polygons.")
+    pixels = shapely.transform(polygons, _make_pixel_transform(info["crs"], grid, path))
     pixels = pixels[shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height))]
     if not len(pixels):
         raise ParameterError(f"The polygons of {path} do not touch the image or its extent.")
     return Area(pixels, grid.width)
 
 
-def _to_pixels(crs: str | None, grid: Grid, path: Path) -> Any:
-    """The function from coordinates of the vector file to pixels of ``grid``."""
-    back = ~grid.transform
+def _make_pixel_transform(crs: str | None, grid: Grid, path: Path) -> Callable[[Points], Points]:
+    """Return the function from (n, 2) coordinates of the vector file to pixels of ``grid``."""
+    inverse = ~grid.transform
+
+    def to_pixels(x: NDArray[np.float64], y: NDArray[np.float64]) -> Points:
+        columns = inverse.a * x + inverse.b * y + inverse.c
+        rows = inverse.d * x + inverse.e * y + inverse.f
+        return np.column_stack([columns, rows])
+
     if not crs or grid.crs is None:
-        return lambda points: _affine(back, points[:, 0], points[:, 1])
+        return lambda points: to_pixels(points[:, 0], points[:, 1])
     try:
-        step = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True)
+        transformer = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True)
     except (CRSError, ProjError) as error:
-        raise VectorError(f"The coordinate system of {path} cannot be understood.") from error
-    return lambda points: _affine(back, *step.transform(points[:, 0], points[:, 1]))
-
-
-def _affine(transform: Affine, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    columns = transform.a * x + transform.b * y + transform.c
-    rows = transform.d * x + transform.e * y + transform.f
-    return np.column_stack([columns, rows])
+        raise VectorError(f"The coordinate system of {path} cannot be parsed.") from error
+    return lambda points: to_pixels(*transformer.transform(points[:, 0], points[:, 1]))

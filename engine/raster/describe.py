@@ -1,4 +1,4 @@
-"""An image in facts: for ``terraspore info`` and for bug reports."""
+"""Describe an image and how it would be read, for ``terraspore info`` and for bug reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Facts = dict[str, float | int | str | None]
 
 
 def describe_source(source: Source, resolution: float | None) -> Facts:
-    """What ``source`` is and how it would be read.
+    """Describe ``source`` and how it would be read.
 
     Args:
         source: the image.
@@ -26,6 +26,7 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
     grid = source.make_grid(resolution)
     bands = choose_bands(source, None, 3 if source.count >= 3 else 1)
     stretch = estimate_stretch(source, bands)
+    limits = () if stretch is None else zip(stretch.low, stretch.high, strict=True)
     return {
         "file": str(source.path),
         "format": dataset.driver,
@@ -39,8 +40,8 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
         "pixel_height_m": source.pixel_size[1],
         "block": "x".join(map(str, reversed(dataset.block_shapes[0]))),
         "overviews": len(dataset.overviews(1)),
-        "transparency": _transparency(source),
-        "stretch": "none" if stretch is None else _ranges(stretch.low, stretch.high),
+        "transparency": _describe_mask(source),
+        "stretch": ", ".join(f"{low:.6g} to {high:.6g}" for low, high in limits) or "none",
         "grid_width": grid.width,
         "grid_height": grid.height,
         "grid_resolution_m": grid.resolution,
@@ -48,15 +49,11 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
     }
 
 
-def _transparency(source: Source) -> str:
-    """What says which pixels are valid."""
+def _describe_mask(source: Source) -> str:
+    """Name what marks the valid pixels."""
     flags = {flag for band in source.dataset.mask_flag_enums for flag in band}
     if ColorInterp.alpha in source.dataset.colorinterp:
         return "alpha band"
     if MaskFlags.nodata in flags:
         return f"nodata {source.dataset.nodata}"
     return "mask" if MaskFlags.per_dataset in flags else "none"
-
-
-def _ranges(low: tuple[float, ...], high: tuple[float, ...]) -> str:
-    return ", ".join(f"{a:.6g} to {b:.6g}" for a, b in zip(low, high, strict=True))

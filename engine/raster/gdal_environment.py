@@ -1,8 +1,7 @@
-"""GDAL's settings in the engine's process: the same everywhere, and no doors open that a local file could use.
+"""GDAL's and PROJ's settings in the engine's process: the same on every machine, without network and program code.
 
-A file can be a VRT whatever it is called, and a VRT can ask for Python code, for other files and for network
-connections. None of that is wanted of an image on disk, and neither are settings that happen to stand in the
-environment of the program that started the engine.
+Any file can be a VRT, whatever its name, and a VRT can ask for Python code, for other files and for network
+connections. None of that is wanted of a local image, nor are settings from the environment of the parent process.
 """
 
 from __future__ import annotations
@@ -10,40 +9,41 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping
 
-#: Prefixes of variables that change what GDAL and PROJ read and how; those of the parent are not ours.
+#: Prefixes of variables that change what GDAL and PROJ read and how.
 _FOREIGN_PREFIXES = ("GDAL_", "OGR_", "CPL_", "VSI_", "GTIFF_", "VRT_", "PROJ_", "AWS_", "GS_", "AZURE_", "OSS_")
 _NETWORK_DRIVERS = (
     "WMS WMTS WCS HTTP DAAS EEDA EEDAI PLMOSAIC PLSCENES NGW STACTA STACIT OGCAPI WFS OAPIF CSW Elasticsearch CARTO"
 )
-#: A proxy that nobody listens on: whatever else tries to connect fails at once.
-_NO_PROXY = "http://127.0.0.1:9"
-#: For what connects past GDAL: the netCDF library has a client of its own (addresses such as ``NETCDF:"http:…"``).
-_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
+#: A proxy without a listener: every other connection fails at once.
+_DEAD_PROXY = "http://127.0.0.1:9"
+#: Read by clients other than GDAL's: the netCDF library has its own (addresses such as ``NETCDF:"http:…"``).
+_PROXY_VARIABLES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy")
 
 SAFE_SETTINGS: Mapping[str, str] = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
-    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # no listing of folders with a million files; side files are still found
+    "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # folders may hold a million files; sidecar files are still found
     "GDAL_SKIP": _NETWORK_DRIVERS,
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none-is-allowed",
-    "GDAL_HTTP_PROXY": _NO_PROXY,
-    "GDAL_HTTPS_PROXY": _NO_PROXY,
+    "GDAL_HTTP_PROXY": _DEAD_PROXY,
+    "GDAL_HTTPS_PROXY": _DEAD_PROXY,
     "PROJ_NETWORK": "OFF",
-    "CPL_LOG": os.devnull,  # where GDAL would complain that it was built without one of the drivers above
+    "CPL_LOG": os.devnull,  # GDAL warns about each driver above that it was built without
 }
 
 
 def configure_environment(environment: MutableMapping[str, str] | None = None) -> None:
-    """Put GDAL's and PROJ's settings right and close the network; to be called once, before they are imported.
+    """Set GDAL's and PROJ's settings and disable the network. Call once, before rasterio and pyogrio are imported.
 
     Args:
-        environment: the variables to change; those of the process unless given.
+        environment: the variables to change; ``os.environ`` if None.
     """
     variables = os.environ if environment is None else environment
     for name in [name for name in variables if name.upper().startswith(_FOREIGN_PREFIXES)]:
         del variables[name]
     variables.update(SAFE_SETTINGS)
-    variables["OGR_SQLITE_SYNCHRONOUS"] = "OFF"  # a GeoPackage is flushed once, before it gets its final name
-    for name in [name for name in variables if name.lower() in (*_PROXIES, "no_proxy")]:
+    # A GeoPackage is flushed once, before it gets its final name; SQLite would wait for the disk at every batch.
+    variables["OGR_SQLITE_SYNCHRONOUS"] = "OFF"
+    for name in [name for name in variables if name.lower() in (*_PROXY_VARIABLES, "no_proxy")]:
         del variables[name]
-    variables.update({spelling: _NO_PROXY for name in _PROXIES for spelling in (name, name.upper())})
+    variables.update({spelling: _DEAD_PROXY for name in _PROXY_VARIABLES for spelling in (name, name.upper())})

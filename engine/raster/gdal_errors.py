@@ -1,19 +1,19 @@
-"""What went wrong in a library, in one line."""
+"""Exceptions of rasterio and GDAL, and their messages in one line."""
 
 from __future__ import annotations
 
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
-#: What rasterio raises for odd files: its own errors, GDAL's that it forgot to wrap, and those of Python where it
-#: took for granted that metadata are as they should be.
+#: Everything that rasterio raises for unusual files: its own errors, GDAL's that it does not wrap, and those of Python
+#: for metadata of an unexpected form.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, TypeError, KeyError, AttributeError)
 
 
 def format_gdal_error(error: BaseException) -> str:
-    """What went wrong at the bottom of it, in one line without a full stop.
+    """Return the message of the root cause in one line without a full stop.
 
-    rasterio's own sentence often only says to look at the exception before, which is GDAL's.
+    rasterio's own message often only refers to the exception that it was raised from.
     """
     while error.__cause__ is not None:
         error = error.__cause__

@@ -1,7 +1,7 @@
-"""Rows of pixels as the network takes them: one strip per row of tiles, each source row read once.
+"""Read an image as a network sees it: windows of a grid, and strips that each cover one row of tiles.
 
-A strip is as wide as the grid and as high as a tile. The rows that it shares with the strip before are copied
-from there, so the file is read from top to bottom exactly once, in pieces that end where the file's own blocks do.
+A strip is as wide as the grid and as high as a tile. Rows that it shares with the strip before are copied, so the file
+is read once, from top to bottom, in windows that end at its own block rows.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from .grid import Grid
 from .stretch import Stretch
 
 if TYPE_CHECKING:
-    from .area import Area  # brings libraries for vectors, which few runs need
+    from .area import Area  # imports vector libraries, which few runs need
 
-#: Bytes of stored pixels read at a time; keeps what lies beside the strips small.
-_PIECE = 32 << 20
+#: Bytes of stored pixels that are read at a time, to limit the memory for intermediate arrays.
+_WINDOW_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
 class ImageView:
-    """How a source is seen: everything that decides the pixels that a network gets.
+    """An image and everything that decides the pixels that a network gets of it.
 
     Attributes:
         source: the image.
-        grid: the lattice.
-        bands: what is read.
-        stretch: how it becomes uint8; None takes the values as they are.
-        dtype: the type of the result, ``uint8``, ``uint16`` or ``float32``.
-        area: pixels outside are not valid; None where the whole grid is wanted.
+        grid: the pixel grid.
+        bands: the bands to read.
+        stretch: conversion to uint8; None to use the values as they are.
+        dtype: dtype of the result: ``uint8``, ``uint16`` or ``float32``.
+        area: area of interest; pixels outside are not valid. None for the whole grid.
     """
 
     source: Source
@@ -50,27 +50,26 @@ class ImageView:
     area: Area | None = None
 
     def read(self, x0: int, y0: int, x1: int, y1: int, out: NDArray[Any]) -> Mask | None:
-        """Read grid columns ``x0:x1`` and rows ``y0:y1`` into ``out`` (layers, rows, columns).
+        """Read grid columns ``x0:x1`` and rows ``y0:y1`` into ``out`` (channels, rows, columns).
 
         Returns:
-            Where pixels are valid and in the area (rows, columns), or None where all are. In ``out`` pixels that
-            the source does not have are 0.
+            Mask of pixels that are valid and in the area (rows, columns), or None if all are. Nodata pixels are 0 in
+            ``out``.
 
         Raises:
             SourceError: the file is damaged there.
         """
-        parts = []
-        for top, bottom in self._pieces(x1 - x0, y0, y1):
-            parts.append(self._read_piece((x0, top, x1, bottom), out[:, top - y0 : bottom - y0]))
-        if all(part is None for part in parts):
+        windows = self._split_rows(x1 - x0, y0, y1)
+        masks = [self._read_window((x0, a, x1, b), out[:, a - y0 : b - y0]) for a, b in windows]
+        if all(mask is None for mask in masks):
             return None
-        sizes = [bottom - top for top, bottom in self._pieces(x1 - x0, y0, y1)]
         filled = [
-            np.ones((n, x1 - x0), np.bool_) if part is None else part for part, n in zip(parts, sizes, strict=True)
+            np.ones((b - a, x1 - x0), np.bool_) if mask is None else mask
+            for mask, (a, b) in zip(masks, windows, strict=True)
         ]
         return np.concatenate(filled)
 
-    def _read_piece(self, window: tuple[int, int, int, int], out: NDArray[Any]) -> Mask | None:
+    def _read_window(self, window: tuple[int, int, int, int], out: NDArray[Any]) -> Mask | None:
         x0, y0, x1, y1 = window
         inside = None if self.area is None else self.area.rasterize_rows(y0, y1)[:, x0:x1]
         if inside is not None and not inside.any():
@@ -88,13 +87,13 @@ class ImageView:
             out[:, ~valid] = 0
         if inside is None:
             return valid
-        # Pixels beside the area stay as they are: they are what a network needs to see around it.
+        # Pixels outside the area keep their values: they are the context that the network sees.
         return inside if valid is None else valid & inside
 
-    def _pieces(self, columns: int, y0: int, y1: int) -> list[tuple[int, int]]:
-        """Consecutive rows, few enough to be read at a time, cut at the file's block rows where they coincide."""
-        stored = np.dtype(self.source.dtype).itemsize * len(self.bands.indices)
-        rows = max(1, _PIECE // max(1, columns * stored))
+    def _split_rows(self, columns: int, y0: int, y1: int) -> list[tuple[int, int]]:
+        """Split rows ``y0:y1`` into windows of limited size, at the file's block rows if grid and file coincide."""
+        pixel_bytes = np.dtype(self.source.dtype).itemsize * len(self.bands.indices)
+        rows = max(1, _WINDOW_BYTES // max(1, columns * pixel_bytes))
         block = int(self.source.dataset.block_shapes[0][0])
         shift = self.grid.offset[1] if self.grid.is_native else 0
         if self.grid.is_native and block <= rows:
@@ -109,9 +108,9 @@ class Strip:
     """The pixels under one row of tiles.
 
     Attributes:
-        row: which row of tiles.
-        pixels: (layers, tile, padded width), where the plan is wider or higher than the grid reflected.
-        valid: (tile, padded width); None where all pixels are valid.
+        row: index of the row of tiles.
+        pixels: (channels, tile, padded width), reflected at the border of the grid if the tiles extend beyond it.
+        valid: (tile, padded width) mask of valid pixels; None if all are.
     """
 
     row: int
@@ -120,83 +119,72 @@ class Strip:
 
 
 def read_strips(view: ImageView, plan: TilePlan, first: int = 0) -> Iterator[Strip]:
-    """The strips of the rows of tiles from ``first`` on, from top to bottom.
+    """Read the strips of the rows of tiles from ``first`` on, from top to bottom.
 
-    The file is read in the same windows wherever it begins: where GDAL resamples, another window has other pixels.
+    The windows do not depend on ``first``, because GDAL resamples other windows to other pixels.
 
     Raises:
         SourceError: the file is damaged.
-        SourceChangedError: the file was changed meanwhile.
+        SourceChangedError: the file was changed since it was opened.
     """
-    before: Strip | None = None
-    with rasterio.Env(**SAFE_SETTINGS):  # settings belong to a thread, and this may run in one of its own
-        for row in range(_first_read(plan, first), plan.rows.count):
+    starts, tile = plan.rows.starts, plan.tile
+    # The last row of tiles, up to ``first``, whose new pixels begin at or above those of strip ``first``.
+    begin = max(row for row in range(first + 1) if row == 0 or starts[row - 1] + tile <= starts[first])
+    previous: Strip | None = None
+    with rasterio.Env(**SAFE_SETTINGS):  # settings are thread-local, and this may run in a thread of its own
+        for row in range(begin, plan.rows.count):
             view.source.check_unchanged()
-            before = _next_strip(view, plan, row, plan.rows.starts[row], before)
+            previous = _read_strip(view, plan, row, previous)
             if row >= first:
-                yield before
+                yield previous
         view.source.check_unchanged()
 
 
-def _first_read(plan: TilePlan, first: int) -> int:
-    """The row whose fresh pixels, those below the strip before, begin where strip ``first`` does, or above."""
-    starts = plan.rows.starts
-    return max(row for row in range(first + 1) if row == 0 or starts[row - 1] + plan.tile <= starts[first])
-
-
-def _next_strip(view: ImageView, plan: TilePlan, row: int, top: int, before: Strip | None) -> Strip:
-    height, width = min(plan.tile, view.grid.height), view.grid.width
-    padded = (plan.tile, max(plan.tile, width))
+def _read_strip(view: ImageView, plan: TilePlan, row: int, previous: Strip | None) -> Strip:
+    """Read the strip of a row of tiles, copying what it shares with the ``previous`` one."""
+    top, tile = plan.rows.starts[row], plan.tile
+    height, width = min(tile, view.grid.height), view.grid.width
+    padded = (tile, max(tile, width))
     pixels = np.empty((view.bands.layers, *padded), view.dtype)
-    shared = plan.rows.starts[row - 1] + plan.tile - top if row else 0
-    if before is not None:
-        pixels[:, :shared] = before.pixels[:, plan.tile - shared : plan.tile]
-    elif shared:  # the first one that is read, but not the first of the plan: nobody looks at what is above
+    shared = plan.rows.starts[row - 1] + tile - top if row else 0
+    if previous is not None:
+        pixels[:, :shared] = previous.pixels[:, tile - shared : tile]
+    elif shared:  # rows above the first strip that is read are not used
         pixels[:, :shared] = 0
-    fresh = view.read(0, top + shared, width, top + height, pixels[:, shared:height, :width])
-    valid = _join(before, fresh, shared, (height, width), padded)
-    reflect(pixels, height, width)
-    if valid is not None:
+    new = view.read(0, top + shared, width, top + height, pixels[:, shared:height, :width])
+    old = None if previous is None else previous.valid
+    valid = None
+    if new is not None or (old is not None and not old[len(old) - shared :].all()):
+        valid = np.ones(padded, np.bool_)
+        if old is not None and shared:
+            valid[:shared] = old[len(old) - shared :]
+        if new is not None:
+            valid[shared:height, :width] = new
         reflect(valid[None], height, width)
+    reflect(pixels, height, width)
     return Strip(row, pixels, valid)
 
 
-def _join(
-    before: Strip | None, fresh: Mask | None, shared: int, size: tuple[int, int], padded: tuple[int, int]
-) -> Mask | None:
-    """Validity of a strip from that of the one before and of the rows read anew."""
-    height, width = size
-    old = None if before is None else before.valid
-    if fresh is None and (old is None or old[len(old) - shared :].all()):
-        return None
-    valid = np.ones(padded, np.bool_)
-    if old is not None and shared:
-        valid[:shared] = old[len(old) - shared :]
-    if fresh is not None:
-        valid[shared:height, :width] = fresh
-    return valid
-
-
 def reflect(pixels: NDArray[Any], height: int, width: int) -> None:
-    """Fill what lies beyond ``height`` and ``width`` by reflection at the border, as often as it takes.
+    """Fill the pixels beyond ``height`` and ``width`` by reflection at the border, repeatedly if necessary.
 
     Args:
-        pixels: (layers, rows, columns), changed in place; the first ``height`` rows and ``width`` columns are given.
-        height: rows given, at least 1.
-        width: columns given, at least 1.
+        pixels: (channels, rows, columns), changed in place; the first ``height`` rows and ``width`` columns are given.
+        height: number of given rows, at least 1.
+        width: number of given columns, at least 1.
     """
     for axis, size in ((1, height), (2, width)):
         total = pixels.shape[axis]
         if total > size:
             period = np.concatenate([np.arange(size), np.arange(size)[::-1]])
-            places = period[np.arange(size, total) % (2 * size)]
+            indices = period[np.arange(size, total) % (2 * size)]
             target = [slice(None)] * 3
             target[axis] = slice(size, total)
-            pixels[tuple(target)] = np.take(pixels, places, axis=axis)
+            pixels[tuple(target)] = np.take(pixels, indices, axis=axis)
 
 
 def _convert(pixels: NDArray[Any], out: NDArray[Any]) -> None:
-    """Copy values as they are, cut to the range of ``out``; what is no finite number becomes 0."""
+    """Copy values, clipped to the range of ``out``; NaN and infinities become 0."""
     if pixels.dtype.kind == "f":
         pixels = np.nan_to_num(pixels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     if out.dtype.kind in "iu" and pixels.dtype != out.dtype:

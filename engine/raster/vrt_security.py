@@ -1,11 +1,11 @@
-"""What a raster that refers to other files may ask for.
+"""Check what a raster asks for that refers to other files.
 
-GDAL recognises a virtual raster (VRT) by its content, so any file may be one, whatever its name, and so may every file
-that it refers to. Its XML reader is lenient: names in any case, attributes in the place of elements, CDATA, comments,
-character references anywhere. So the text is not parsed but laid open, and whatever stands in it is looked at.
+GDAL recognizes a virtual raster (VRT) by its content, so any file may be one, whatever its name, and so may every file
+that it refers to. GDAL's XML parser is lenient: names in any case, attributes in place of elements, CDATA, comments and
+character references anywhere. So the text is not parsed but normalized, and every value in it is checked.
 
-GDAL itself can be told to run no Python and to open no connections (``environment``). It cannot be told to leave raw
-bytes of other files alone, and it waits for ever where a file that it is told to read is a pipe.
+GDAL can be configured to run no Python and to open no connections (``gdal_environment``). It cannot be kept from raw
+bytes of other files, and it blocks forever on a file that is a pipe.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 
 from ..errors import SourceError
 
-_LARGEST = 256 << 20
-_HEAD = 4096
-#: How often a text may be escaped: a VRT can stand, escaped, within a VRT.
-_DEEPEST_ESCAPE = 8
-_DEEPEST_FILE = 32
-_LONGEST_PATH = 4096
+_MAX_BYTES = 256 << 20
+_HEAD_BYTES = 4096
+#: How often a text may be escaped: a VRT can contain an escaped VRT.
+_MAX_ESCAPES = 8
+_MAX_DEPTH = 32
+_MAX_PATH_LENGTH = 4096
 
 _NETWORK = "connects to the network"
 _FORBIDDEN = (
@@ -33,7 +33,7 @@ _FORBIDDEN = (
     (re.compile(r"PixelFunctionLanguage\W{1,20}Python|PixelFunctionCode", re.IGNORECASE), "holds program code"),
     (re.compile(r"MEM:::|DATAPOINTER\s*=", re.IGNORECASE), "reads the program's own memory"),
     (re.compile(r"/vsistd(in|out)", re.IGNORECASE), "reads the program's own input"),
-    # Archives and parts of local files are the only virtual file systems that a local image has a use for.
+    # Archives and parts of local files are the only virtual file systems that a local image needs.
     (re.compile(r"/vsi(?!zip/|gzip/|tar/|7z/|rar/|subfile/|sparse/|mem/)\w+", re.IGNORECASE), _NETWORK),
     (re.compile(r"(SourceFilename|SourceDataset)[^<>]{0,200}[>=]\s*[\"']?\s*(https?|ftp):", re.IGNORECASE), _NETWORK),
     (
@@ -49,111 +49,111 @@ _VALUE = re.compile(r">([^<>]+)<|=\s*\"([^\"]*)\"|=\s*'([^']*)'")
 _PREFIX = re.compile(r"^\w+:")
 _NO_PATH = re.compile(r"[\s\d.,;:eE+-]*|Byte|U?Int\d+|C?Float\d+|Gray|Red|Green|Blue|Alpha|Undefined|Area|Point")
 
+#: Device and inode of a file.
+FileKey = tuple[int, int]
+
 
 def check_references(path: Path) -> None:
-    """Raise ``SourceError`` where ``path`` is a file that asks for more than pixels of local files.
+    """Raise ``SourceError`` if ``path`` is a file that asks for more than pixels of local files.
 
-    The files that it names are looked at in the same way; those that do not exist are left to GDAL to miss.
+    Files that it names are checked in the same way; if they do not exist, GDAL reports it.
 
     Args:
         path: a regular file.
     """
-    seen: set[tuple[int, int]] = set()
-    for file in (path, path.with_name(path.name + ".aux.xml")):
-        if file == path or _is_there(file):
-            _Search(path, seen).look_at(file, ())
-
-
-def _is_there(path: Path) -> bool:
-    """Whether ``path`` is a file; a name that is too long for the system is of none."""
+    checker = _ReferenceChecker(path)
+    checker.check_file(path, ())
+    sidecar = path.with_name(path.name + ".aux.xml")
     try:
-        return path.is_file()
-    except OSError:
-        return False
+        has_sidecar = sidecar.is_file()
+    except OSError:  # the name is too long for the file system
+        has_sidecar = False
+    if has_sidecar:
+        checker.check_file(sidecar, ())
 
 
 @dataclass
-class _Search:
-    """One search through a file and all that it refers to."""
+class _ReferenceChecker:
+    """Check a file and all that it refers to.
+
+    Attributes:
+        origin: the image, for messages.
+        checked_files: files that were checked.
+        checked_names: paths that were looked up, whether they exist or not.
+    """
 
     origin: Path
-    seen: set[tuple[int, int]]
-    known: dict[str, None] = field(default_factory=dict)
+    checked_files: set[FileKey] = field(default_factory=set)
+    checked_names: set[str] = field(default_factory=set)
 
-    def look_at(self, path: Path, within: tuple[tuple[int, int], ...]) -> None:
-        """Check ``path``, which the files ``within`` (device and inode of each) led to."""
+    def check_file(self, path: Path, parents: tuple[FileKey, ...]) -> None:
+        """Check ``path``, which the files ``parents`` led to."""
         try:
             with path.open("rb") as handle:
                 status = os.fstat(handle.fileno())
-                me = (status.st_dev, status.st_ino)
-                if me in self.seen:
+                key = (status.st_dev, status.st_ino)
+                if key in self.checked_files:
                     return
-                self.seen.add(me)
-                head = handle.read(_HEAD)
+                self.checked_files.add(key)
+                head = handle.read(_HEAD_BYTES)
                 if b"<VRTDataset" not in head and not head.lstrip(b"\xef\xbb\xbf\0 \t\r\n").startswith(b"<"):
                     return
-                if status.st_size > _LARGEST:
-                    raise self._refusal(f"has more than {_LARGEST >> 20} MB of text")
-                content = head + handle.read(_LARGEST)
+                if status.st_size > _MAX_BYTES:
+                    raise self._refusal(f"has more than {_MAX_BYTES >> 20} MB of text")
+                content = head + handle.read(_MAX_BYTES)
         except OSError as error:
             raise SourceError(f"The image {path} cannot be opened: {error.strerror or error}.") from error
-        if len(within) >= _DEEPEST_FILE:
-            raise self._refusal(f"leads through more than {_DEEPEST_FILE} files")
-        for text in _layers(content.decode("utf-8", "surrogateescape")):
-            for pattern, what in _FORBIDDEN:
+        if len(parents) >= _MAX_DEPTH:
+            raise self._refusal(f"leads through more than {_MAX_DEPTH} files")
+        for text in _normalize(content.decode("utf-8", "surrogateescape")):
+            for pattern, action in _FORBIDDEN:
                 if pattern.search(text):
-                    raise self._refusal(what)
-            for value in _values(text):
-                self._look_at_value(value, path.parent, (*within, me))
+                    raise self._refusal(action)
+            for match in _VALUE.finditer(text):
+                value = html.unescape(match[1] or match[2] or match[3] or "").strip()
+                for name in _possible_paths(value):
+                    for candidate in (path.parent / name, Path(name)):
+                        if str(candidate) not in self.checked_names:
+                            self.checked_names.add(str(candidate))
+                            self._check_reference(candidate, (*parents, key))
 
-    def _look_at_value(self, value: str, folder: Path, within: tuple[tuple[int, int], ...]) -> None:
-        """Check the file that ``value`` names, if it names one."""
-        for name in _names(value):
-            if not name or len(name) > _LONGEST_PATH or "\0" in name or _NO_PATH.fullmatch(name):
-                continue
-            for place in (folder / name, Path(name)):
-                key = str(place)
-                if key in self.known:
-                    continue
-                self.known[key] = None
-                self._look_at_file(place, within)
-
-    def _look_at_file(self, place: Path, within: tuple[tuple[int, int], ...]) -> None:
+    def _check_reference(self, path: Path, parents: tuple[FileKey, ...]) -> None:
+        """Check ``path`` if it is an existing file."""
         try:
-            status = place.stat()
-        except (OSError, ValueError):  # not there, or no path at all
+            status = path.stat()
+        except (OSError, ValueError):  # does not exist, or is not a path
             return
         if stat.S_ISDIR(status.st_mode):
             return
         if not stat.S_ISREG(status.st_mode):
-            raise self._refusal(f"reads {place}, which is not a regular file")
-        if (status.st_dev, status.st_ino) in within:
+            raise self._refusal(f"reads {path}, which is not a regular file")
+        if (status.st_dev, status.st_ino) in parents:
             raise self._refusal("contains itself")
-        if os.access(place, os.R_OK):
-            self.look_at(place, within)
+        if os.access(path, os.R_OK):
+            self.check_file(path, parents)
 
-    def _refusal(self, what: str) -> SourceError:
+    def _refusal(self, action: str) -> SourceError:
         return SourceError(
-            f"The image {self.origin} is a virtual raster that {what}, which is not allowed.",
+            f"The image {self.origin} is a virtual raster that {action}, which is not allowed.",
             "Save it as a GeoTIFF first.",
         )
 
 
-def _layers(text: str) -> Iterator[str]:
-    """``text`` with CDATA laid open, with and without comments; then again with character references replaced."""
+def _normalize(text: str) -> Iterator[str]:
+    """Yield ``text`` without CDATA marks, with and without comments; then again with character references replaced."""
     text = text.replace("<![CDATA[", "").replace("]]>", "")
-    for _ in range(_DEEPEST_ESCAPE):
+    for _ in range(_MAX_ESCAPES):
         yield text
-        # What looks like a comment may stand in an attribute, and is none there: both are looked at.
+        # What looks like a comment is none inside an attribute, so both variants are checked.
         if "<!--" in text:
-            yield _without_comments(text)
+            yield _remove_comments(text)
         plain = html.unescape(text)
         if plain == text:
             return
         text = plain
 
 
-def _without_comments(text: str) -> str:
+def _remove_comments(text: str) -> str:
     kept, start = [], 0
     while (begin := text.find("<!--", start)) >= 0 and (end := text.find("-->", begin)) >= 0:
         kept.append(text[start:begin])
@@ -161,15 +161,10 @@ def _without_comments(text: str) -> str:
     return "".join((*kept, text[start:]))
 
 
-def _values(text: str) -> Iterator[str]:
-    for found in _VALUE.finditer(text):
-        value = html.unescape(found[1] or found[2] or found[3] or "").strip()
-        if value:
-            yield value
-
-
-def _names(value: str) -> Iterator[str]:
-    """What in ``value`` may be the path of a file: all of it, or a part of a connection's words."""
-    parts = re.split(r"[\"'?|,]", value)
-    words = [_PREFIX.sub("", part) for part in parts]
-    yield from dict.fromkeys((value, *parts, *words, *re.split(r"[:\"'?|,]", value)))
+def _possible_paths(value: str) -> Iterator[str]:
+    """Yield what in ``value`` may be the path of a file: all of it, or a part of a connection string."""
+    tokens = re.split(r"[\"'?|,]", value)
+    without_prefix = [_PREFIX.sub("", token) for token in tokens]
+    for name in dict.fromkeys((value, *tokens, *without_prefix, *re.split(r"[:\"'?|,]", value))):
+        if name and len(name) <= _MAX_PATH_LENGTH and "\0" not in name and not _NO_PATH.fullmatch(name):
+            yield name

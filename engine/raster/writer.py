@@ -1,7 +1,7 @@
-"""GeoTIFFs written from top to bottom, and checked: what is read back must be what was written.
+"""Write GeoTIFFs from top to bottom and verify that they read back as they were written.
 
-Rows are gathered until a whole row of GeoTIFF tiles is there, so that each tile is compressed once. A checksum of
-each is kept; ``verify`` compares after closing, because GDAL can lose the last writes of a full disk without a word.
+Rows are buffered until a whole row of GeoTIFF blocks is complete, so that each block is compressed once. ``verify``
+compares checksums after the file is closed, because GDAL can lose the last writes to a full disk without an error.
 """
 
 from __future__ import annotations
@@ -33,216 +33,204 @@ from .grid import Grid
 from .probability import NODATA, PROBABILITY_SCALE, UInt8Array
 
 BLOCK = 512
-#: Threads that read a raster back: nothing else is left to be done then.
-_READERS = 2
-#: GDAL's errors mostly come as rasterio's, but for those of closing and of overviews.
+_VERIFY_THREADS = 2
+#: rasterio does not wrap GDAL's errors of closing and of overviews.
 _ERRORS = (RasterioError, CPLE_BaseError, OSError)
-_LOST = "it does not read back as it was written; its disk may be failing"
+_MISMATCH = "it does not read back as it was written; its disk may be failing"
 
 
 @dataclass(frozen=True)
 class RasterLayout:
-    """What a raster is beside its pixels.
+    """Bands and metadata of a raster.
 
     Attributes:
         bands: description of each band.
-        scale: value of one level, written as GDAL's scale.
-        colours: class id to red, green, blue; None where the values are no classes.
-        names: class id to name; empty where the values are no classes.
+        scale: scale tag of each band.
+        colors: class id to red, green, blue; None if the values are not classes.
+        names: class id to name; empty if the values are not classes.
         tags: metadata of the file.
     """
 
     bands: Sequence[str]
     scale: float = 1.0
-    colours: Mapping[int, tuple[int, int, int]] | None = None
+    colors: Mapping[int, tuple[int, int, int]] | None = None
     names: Mapping[int, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_probability_layout(names: Sequence[str], tags: Mapping[str, str]) -> RasterLayout:
-    """The layout of probabilities, one band per class name, value = round(probability x 250)."""
+    """Return the layout of quantized probabilities with one band for each class name."""
     return RasterLayout(bands=names, scale=1 / PROBABILITY_SCALE, tags=tags)
 
 
 def make_class_layout(
-    names: Mapping[int, str], colours: Mapping[int, tuple[int, int, int]], tags: Mapping[str, str]
+    names: Mapping[int, str], colors: Mapping[int, tuple[int, int, int]], tags: Mapping[str, str]
 ) -> RasterLayout:
-    """The layout of class ids with a colour table and category names."""
-    return RasterLayout(bands=("class",), colours=colours, names=names, tags=tags)
+    """Return the layout of class ids with a color table and category names."""
+    return RasterLayout(bands=("class",), colors=colors, names=names, tags=tags)
 
 
 class RowWriter:
-    """Writes a uint8 GeoTIFF row by row; a context manager.
+    """Write a uint8 GeoTIFF row by row; a context manager.
 
     Args:
-        path: the file to make, without its final name yet (see ``output.atomic``).
-        grid: place and size.
-        layout: bands, colours, metadata.
-        overviews: whether to build overviews at the end, by averaging, or by the nearest pixel for classes.
-        final: the output as the person knows it, for errors; ``path`` unless given.
+        path: the file to create, under a temporary name (see ``fs.atomic``).
+        grid: georeference and size.
+        layout: bands and metadata.
+        overviews: whether to build overviews at the end: averages, or nearest neighbors for classes.
+        final: the output as the person knows it, for messages; ``path`` if None.
 
     Raises:
-        OutputError: the file cannot be made or written.
+        OutputError: the file cannot be created or written.
     """
 
     def __init__(
         self, path: Path, grid: Grid, layout: RasterLayout, *, overviews: bool = True, final: Path | None = None
     ) -> None:
-        self._path, self._layout, self._overviews, self._final = path, layout, overviews, final or path
-        self._width, self._height, self._count = grid.width, grid.height, len(layout.bands)
-        self._rows: UInt8Array = np.empty((self._count, min(BLOCK, grid.height), grid.width), np.uint8)
-        self._filled = self._next = 0
+        self._path, self._layout, self._final = path, layout, final or path
+        self._width, self._height = grid.width, grid.height
+        self._buffer: UInt8Array = np.empty((len(layout.bands), min(BLOCK, grid.height), grid.width), np.uint8)
+        self._buffered = self._written = 0
         self._checksums: list[int] = []
+        # Factor 4 takes less than half the time of factor 2, and no screen shows more pixels than that leaves.
+        factors = [4**n for n in range(1, 8) if max(grid.width, grid.height) / 4**n >= BLOCK / 4]
+        self._overview_factors = factors if overviews else []
         try:
-            self._dataset: Any = rasterio.open(path, "w", **_profile(grid, layout))
-            self._describe()
+            self._dataset: Any = rasterio.open(path, "w", **_make_profile(grid, layout))
+            self._write_metadata()
         except _ERRORS as error:
-            raise self._failure(error) from error
+            raise self._translate_error(error) from error
 
     def __enter__(self) -> RowWriter:
-        """Nothing more to do: the file is open."""
+        """Return the writer; the file is open already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file; where all went well with overviews."""
+        """Close the file; without an exception, complete it with category names and overviews."""
         try:
             if kind is None:
                 self._finish()
             else:
                 self._dataset.close()
         except _ERRORS as failure:
-            raise self._failure(failure) from failure
+            raise self._translate_error(failure) from failure
 
     def write(self, rows: UInt8Array) -> None:
         """Append ``rows`` (bands, rows, width)."""
         taken = 0
         while taken < rows.shape[1]:
-            n = min(rows.shape[1] - taken, self._rows.shape[1] - self._filled)
-            self._rows[:, self._filled : self._filled + n] = rows[:, taken : taken + n]
-            self._filled += n
+            n = min(rows.shape[1] - taken, self._buffer.shape[1] - self._buffered)
+            self._buffer[:, self._buffered : self._buffered + n] = rows[:, taken : taken + n]
+            self._buffered += n
             taken += n
-            if self._filled == self._rows.shape[1]:
+            if self._buffered == self._buffer.shape[1]:
                 self._flush()
 
     def verify(self, path: Path) -> None:
-        """Raise ``OutputError`` unless ``path`` reads back as it was written."""
-        parts = [range(first, len(self._checksums), _READERS) for first in range(_READERS)]
+        """Raise ``OutputError`` unless the closed file ``path`` reads back as it was written."""
+        shares = [range(first, len(self._checksums), _VERIFY_THREADS) for first in range(_VERIFY_THREADS)]
         try:
-            with ThreadPoolExecutor(_READERS) as pool:
-                list(pool.map(partial(self._verify_rows, path), parts))
-            if self._overviews:
-                with rasterio.open(path) as dataset:
-                    self._verify_overviews(dataset, path)
+            with ThreadPoolExecutor(_VERIFY_THREADS) as pool:
+                list(pool.map(partial(self._verify_rows, path), shares))
+            if self._overview_factors:
+                self._verify_overviews(path)
         except _ERRORS as error:
-            raise self._failure(error) from error
+            raise self._translate_error(error) from error
 
     def _verify_rows(self, path: Path, indices: range) -> None:
-        """Raise ``OSError`` where rows of blocks ``indices`` are not what was written."""
+        """Raise ``OSError`` if the block rows ``indices`` differ from what was written."""
         with rasterio.open(path, sharing=False) as dataset:
             for index in indices:
                 rows = dataset.read(window=self._window(index * BLOCK, min(BLOCK, self._height - index * BLOCK)))
                 if _checksum(rows) != self._checksums[index]:
-                    raise OSError(_LOST)
+                    raise OSError(_MISMATCH)
 
-    def _verify_overviews(self, dataset: Any, path: Path) -> None:
-        """Raise ``OSError`` where an overview or a block of one is missing; those that are there have checksums."""
-        if len(dataset.overviews(1)) != len(self._factors()):
-            raise OSError(_LOST)
-        for level in range(len(self._factors())):
-            with rasterio.open(path, overview_level=level) as smaller:
-                for (row, column), window in smaller.block_windows(1):
-                    smaller.read(window=window)
-                    place = f"BLOCK_OFFSET_{column}_{row}"
-                    if not all(dataset.get_tag_item(place, "TIFF", band, level) for band in dataset.indexes):
-                        raise OSError(_LOST)
+    def _verify_overviews(self, path: Path) -> None:
+        """Raise ``OSError`` if an overview, or a block of one, is missing or damaged."""
+        with rasterio.open(path) as dataset:
+            if len(dataset.overviews(1)) != len(self._overview_factors):
+                raise OSError(_MISMATCH)
+            for level in range(len(self._overview_factors)):
+                with rasterio.open(path, overview_level=level) as overview:
+                    for (row, column), window in overview.block_windows(1):
+                        overview.read(window=window)  # fails if a block's own checksum does not match
+                        offset = f"BLOCK_OFFSET_{column}_{row}"
+                        if not all(dataset.get_tag_item(offset, "TIFF", band, level) for band in dataset.indexes):
+                            raise OSError(_MISMATCH)
 
-    def _describe(self) -> None:
-        dataset, layout = self._dataset, self._layout
+    def _write_metadata(self) -> None:
+        dataset, layout, count = self._dataset, self._layout, len(self._layout.bands)
         dataset.nodata = NODATA
         dataset.update_tags(**layout.tags)
         for band, name in enumerate(layout.bands, 1):
             dataset.set_band_description(band, name)
         if layout.scale != 1.0:
-            dataset.scales = (layout.scale,) * self._count
-        if layout.colours is not None:
-            dataset.write_colormap(1, {i: (*colour, 255) for i, colour in layout.colours.items()})
+            dataset.scales = (layout.scale,) * count
+        if layout.colors is not None:
+            dataset.write_colormap(1, {i: (*color, 255) for i, color in layout.colors.items()})
             dataset.colorinterp = (ColorInterp.palette,)
-        elif self._count > 1:
-            dataset.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (self._count - 1)
+        elif count > 1:
+            dataset.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (count - 1)
 
     def _flush(self) -> None:
-        """Write the gathered rows."""
-        rows = self._rows[:, : self._filled]
+        """Write the buffered rows."""
+        rows = self._buffer[:, : self._buffered]
         self._checksums.append(_checksum(rows))
         try:
-            self._dataset.write(rows, window=self._window(self._next, self._filled))
+            self._dataset.write(rows, window=self._window(self._written, self._buffered))
         except _ERRORS as error:
-            raise self._failure(error) from error
-        self._next += self._filled
-        self._filled = 0
+            raise self._translate_error(error) from error
+        self._written += self._buffered
+        self._buffered = 0
 
-    def _failure(self, error: Exception) -> OutputError:
-        """The sentence for ``error``; where the disk is full with how much a file takes that is as dense all over."""
-        text = str(error).strip().splitlines()
-        told = any("No space left" in line or "Disk quota" in line for line in text)
-        if told or is_disk_full(self._path.parent):
-            share = self._next / self._height if self._next else 1.0
+    def _finish(self) -> None:
+        if self._buffered:
+            self._flush()
+        self._dataset.close()
+        if self._written != self._height:
+            raise OutputError(f"Only {self._written} of {self._height} rows of {self._final} were written.")
+        if self._layout.names:
+            write_category_names(self._path, self._layout.names)
+        if self._overview_factors:
+            method = Resampling.average if self._layout.colors is None else Resampling.nearest
+            # A second thread takes a quarter more processor time and does not finish sooner.
+            with (
+                rasterio.Env(GDAL_NUM_THREADS="1", GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK), BIGTIFF_OVERVIEW="IF_SAFER"),
+                rasterio.open(self._path, "r+") as dataset,
+            ):
+                dataset.build_overviews(self._overview_factors, method)
+
+    def _translate_error(self, error: Exception) -> OutputError:
+        """Convert an error of GDAL; for a full disk, estimate the needed space from what was written so far."""
+        lines = str(error).strip().splitlines()
+        if any("No space left" in line or "Disk quota" in line for line in lines) or is_disk_full(self._path.parent):
+            share = self._written / self._height if self._written else 1.0
             return make_disk_full_error(self._final, int(measure_with_sidecars(self._path) / share))
-        return OutputError(
-            f"The raster {self._final} cannot be written: {(text[0] if text else type(error).__name__).rstrip('.')}."
-        )
+        detail = (lines[0] if lines else type(error).__name__).rstrip(".")
+        return OutputError(f"The raster {self._final} cannot be written: {detail}.")
 
     def _window(self, top: int, rows: int) -> Window:
         return Window(0, top, self._width, rows)
 
-    def _finish(self) -> None:
-        if self._filled:
-            self._flush()
-        self._dataset.close()
-        if self._next != self._height:
-            raise OutputError(f"Only {self._next} of {self._height} rows of {self._final} were written.")
-        if self._layout.names:
-            write_category_names(self._path, self._layout.names)
-        if self._overviews:
-            self._build_overviews()
-
-    def _factors(self) -> list[int]:
-        """By how much the overviews are smaller."""
-        longest = max(self._width, self._height)
-        # From 4 to 4: less than half the time that steps of 2 take, and no screen needs more pixels than it can show.
-        return [4**n for n in range(1, 8) if longest / 4**n >= BLOCK / 4]
-
-    def _build_overviews(self) -> None:
-        factors = self._factors()
-        if not factors:
-            return
-        method = Resampling.average if self._layout.colours is None else Resampling.nearest
-        # A second thread takes a quarter more processor time and ends no sooner.
-        with (
-            rasterio.Env(GDAL_NUM_THREADS="1", GDAL_TIFF_OVR_BLOCKSIZE=str(BLOCK), BIGTIFF_OVERVIEW="IF_SAFER"),
-            rasterio.open(self._path, "r+") as dataset,
-        ):
-            dataset.build_overviews(factors, method)
-
 
 def read_back_georeferencing(grid: Grid) -> tuple[Affine, CRS | None]:
-    """Transform and coordinate system of ``grid`` as a raster that is written with them gives them back."""
+    """Return the transform and CRS of ``grid`` as they are read back from a GeoTIFF that was written with them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with MemoryFile() as memory:
-            small = {"driver": "GTiff", "width": 1, "height": 1, "count": 1, "dtype": "uint8"}
-            with memory.open(**small, crs=grid.crs, transform=grid.transform):
+            profile = {"driver": "GTiff", "width": 1, "height": 1, "count": 1, "dtype": "uint8"}
+            with memory.open(**profile, crs=grid.crs, transform=grid.transform):
                 pass
             with memory.open() as dataset:
                 return dataset.transform, dataset.crs
 
 
 def write_category_names(raster: Path, names: Mapping[int, str]) -> None:
-    """Write class names as GDAL's category names, in the side file where GDAL looks for them.
+    """Write class names as GDAL's category names to the sidecar file ``.aux.xml``.
 
-    rasterio has no call for it, and a GeoTIFF no place.
+    rasterio has no function for it, and GeoTIFF has no tag.
     """
     entries = "".join(
         f"      <Category>{html.escape(names.get(i, ''), quote=False)}</Category>\n" for i in range(max(names) + 1)
@@ -254,8 +242,8 @@ def write_category_names(raster: Path, names: Mapping[int, str]) -> None:
     raster.with_name(raster.name + ".aux.xml").write_text(text, encoding="utf-8")
 
 
-def _profile(grid: Grid, layout: RasterLayout) -> dict[str, Any]:
-    # With blocks of 512 a small raster would be mostly padding: GeoTIFF tiles are multiples of 16.
+def _make_profile(grid: Grid, layout: RasterLayout) -> dict[str, Any]:
+    # GeoTIFF blocks are multiples of 16; with blocks of 512 a small raster would be mostly padding.
     side = min(BLOCK, -(-max(grid.width, grid.height) // 16) * 16)
     return {
         "driver": "GTiff",
@@ -271,8 +259,8 @@ def _profile(grid: Grid, layout: RasterLayout) -> dict[str, Any]:
         "interleave": "band",
         "compress": "deflate",
         "zlevel": 1,
-        # Probabilities change slowly from pixel to pixel, class ids not at all or at random.
-        "predictor": 2 if layout.colours is None else 1,
+        # Probabilities change gradually from pixel to pixel, class ids do not.
+        "predictor": 2 if layout.colors is None else 1,
         "bigtiff": "IF_SAFER",
     }
 
