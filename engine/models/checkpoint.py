@@ -10,8 +10,8 @@ A scalar has the dims ``[0]``. A tensor above 512 MiB is written as several cons
 and dims, whose contents are joined. A file may end with ``crc_num`` and the CRC-32 of all before it, as ten
 big-endian bytes.
 
-MindSpore's own reader overruns the heap where a content is longer than its dims say, fills up with zeros where
-it is shorter, and takes NaN, so everything is checked here before a framework sees the file.
+MindSpore's own reader overruns the heap where a content is longer than its dims say, fills up with zeros where it is
+shorter, and accepts NaN, so everything is checked here before a framework reads the file.
 """
 
 from __future__ import annotations
@@ -201,15 +201,15 @@ def _read_text(view: FileView, what: str) -> str:
 
 
 def _check_entry(entry: _Entry, path: Path) -> None:
-    what = f"The checkpoint {path} is damaged or not supported: {entry.name}"
+    subject = f"The checkpoint {path} is damaged or not supported: {entry.name}"
     if entry.kind not in _TYPES:
-        raise CheckpointError(f"{what} is of the unknown type '{entry.kind}'.")
+        raise CheckpointError(f"{subject} is of the unknown type '{entry.kind}'.")
     if entry.dims != (0,) and any(not 1 <= dim < 1 << 40 for dim in entry.dims):
-        raise CheckpointError(f"{what} has the dimensions {list(entry.dims)}.")
+        raise CheckpointError(f"{subject} has the dimensions {list(entry.dims)}.")
     expected = math.prod(entry.shape) * np.dtype(_TYPES[entry.kind]).itemsize
     found = sum(map(len, entry.pieces))
     if found != expected:
-        raise CheckpointError(f"{what} has {found} bytes where {entry.kind} {list(entry.dims)} takes {expected}.")
+        raise CheckpointError(f"{subject} has {found} bytes where {entry.kind} {list(entry.dims)} takes {expected}.")
 
 
 def _load(entry: _Entry, path: Path) -> Array:
@@ -225,17 +225,17 @@ def _load(entry: _Entry, path: Path) -> Array:
         return array.astype(np.bool_)
     if entry.kind == "BFloat16":
         array = (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    if array.dtype.kind == "f" and not _all_finite(array):
+    if array.dtype.kind == "f" and not is_finite(array):
         raise CheckpointError(f"The checkpoint {path} cannot be used: {entry.name} holds values that are not finite.")
     return array
 
 
 def _bytes_of(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # NumPy 1 does not say so
+    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # NumPy 1 has no type for it
 
 
-def _all_finite(array: Array) -> bool:
-    # In blocks, so that no temporary as large as the tensor is made.
+def is_finite(array: Array) -> bool:
+    """Whether all values of a float array are finite; looked at in blocks, which saves a temporary of its size."""
     flat = array.reshape(-1)
     return all(bool(np.isfinite(flat[begin : begin + _BLOCK]).all()) for begin in range(0, flat.size, _BLOCK))
 
@@ -243,7 +243,7 @@ def _all_finite(array: Array) -> bool:
 def write_checkpoint(path: Path, tensors: Mapping[str, Array]) -> None:
     """Write ``tensors`` as a checkpoint that ``mindspore.load_checkpoint`` (2.2 or newer) loads.
 
-    The file ends with the CRC-32, so that a damaged copy is noticed.
+    The file ends with the CRC-32, so that a damaged copy is detected.
 
     Args:
         path: the file; it is replaced as a whole or not at all.
@@ -254,29 +254,25 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Array]) -> None:
         OutputError: the file cannot be written.
     """
     for name, array in tensors.items():
-        _check_storable(name, array)
+        if not 0 < len(name.encode("utf-8")) <= MAX_NAME_BYTES or not name.isprintable():
+            raise CheckpointError(f"'{name[:80]}' cannot be the name of a tensor in a checkpoint.")
+        if array.dtype != np.bool_ and array.dtype.newbyteorder("<") not in _NAMES:
+            raise CheckpointError(f"{name} has the type {array.dtype}, which a checkpoint cannot hold.")
+        if array.ndim > MAX_RANK or 0 in array.shape:
+            raise CheckpointError(f"{name} has the shape {array.shape}, which a checkpoint cannot hold.")
+        if array.dtype.kind == "f" and not is_finite(array):
+            raise CheckpointError(f"{name} holds values that are not finite.")
     with atomic_output(Path(path)) as temporary, temporary.open("wb") as file:
         crc = 0
         for name, array in tensors.items():
-            for part in _messages(name, array):
-                crc = zlib.crc32(part, crc)
-                file.write(part)
+            for content in _encode(name, array):
+                crc = zlib.crc32(content, crc)
+                file.write(content)
         file.write(_TRAILER + crc.to_bytes(10, "big"))
 
 
-def _check_storable(name: str, array: Array) -> None:
-    if not 0 < len(name.encode("utf-8")) <= MAX_NAME_BYTES or not name.isprintable():
-        raise CheckpointError(f"'{name[:80]}' cannot be the name of a tensor in a checkpoint.")
-    if array.dtype != np.bool_ and array.dtype.newbyteorder("<") not in _NAMES:
-        raise CheckpointError(f"{name} has the type {array.dtype}, which a checkpoint cannot hold.")
-    if array.ndim > MAX_RANK or 0 in array.shape:
-        raise CheckpointError(f"{name} has the shape {array.shape}, which a checkpoint cannot hold.")
-    if array.dtype.kind == "f" and not _all_finite(array):
-        raise CheckpointError(f"{name} holds values that are not finite.")
-
-
-def _messages(name: str, array: Array) -> Iterator[bytes | memoryview]:
-    """The bytes of ``array`` as one or more ``Value`` messages, in parts that follow each other."""
+def _encode(name: str, array: Array) -> Iterator[bytes | memoryview]:
+    """The bytes of ``array`` as one or more consecutive ``Value`` messages: a head and a content in turn."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     kind = "Bool" if array.dtype == np.bool_ else _NAMES[little.dtype]
     dims = b"".join(b"\x08" + encode_varint(dim) for dim in (array.shape or (0,)))

@@ -1,7 +1,7 @@
-"""The graph that a runtime gets: pixels in, probabilities out.
+"""Build the ONNX graph that a runtime runs: pixels in, probabilities out.
 
 A checkpoint has weights and no graph; ``resources/graphs/<architecture>.onnx`` has the graph and no weights. Its
-inputs are the image (first) and then every parameter by its MindSpore name and shape; its first output are the
+inputs are the image (first) and then every parameter by its MindSpore name and shape; its first output is the
 logits. Here the parameters become initializers, the normalisation is put in front and the activation behind::
 
     image (N, bands, H, W) card.dtype -> Cast, Mul, Add -> network -> Sigmoid | Softmax -> probability float32
@@ -20,8 +20,8 @@ from ..errors import GraphError
 from .card import ModelCard, OptionValue, card_text
 from .checkpoint import Array, read_checkpoint
 from .onnx_file import load_onnx
-from .parameters import Shape, is_of_parts, is_training_state, match_parameters
-from .preprocessing_graph import wrap_network
+from .parameters import Shape, is_in_modules, is_training_state, match_parameters
+from .preprocessing_graph import add_normalisation_and_activation
 from .registry import Model
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ GRAPHS = Path(__file__).resolve().parents[2] / "resources" / "graphs"
 
 
 def build_graph(model: Model, *, tile: int | None = None, graphs: Path = GRAPHS) -> onnx.ModelProto:
-    """The whole ONNX graph of ``model``: pixels in, probabilities out.
+    """Build the whole ONNX graph of ``model``: pixels in, probabilities out.
 
     Args:
         model: a checked model of the registry.
-        tile: side of the tiles that it shall be run on, in pixels; the card's unless given.
+        tile: side of the tiles that it will be run on, in pixels; the card's unless given.
         graphs: folder of the weightless graphs.
 
     Returns:
@@ -46,14 +46,14 @@ def build_graph(model: Model, *, tile: int | None = None, graphs: Path = GRAPHS)
         GraphError: the graph is missing, damaged or does not fit the card.
         CheckpointError: the checkpoint is damaged or not of this architecture.
     """
-    network = network_graph(model, graphs)
+    network = load_network(model, graphs)
     _check_interface(network, model.card, tile or model.card.tile, str(model.weights))
-    wrap_network(network, model.card, str(model.weights))
+    add_normalisation_and_activation(network, model.card, str(model.weights))
     return network
 
 
-def network_graph(model: Model, graphs: Path = GRAPHS) -> onnx.ModelProto:
-    """The bare network of ``model`` with its weights: normalised image in, logits out; errors as ``build_graph``."""
+def load_network(model: Model, graphs: Path = GRAPHS) -> onnx.ModelProto:
+    """Load the network of ``model`` with its weights: normalised image in, logits out; errors as ``build_graph``."""
     suffix = model.weights.suffix.lower()
     if suffix == ".onnx":
         return load_onnx(model.weights)
@@ -76,10 +76,10 @@ def known_architectures(graphs: Path = GRAPHS) -> list[str]:
 
 
 def graph_path(architecture: str, options: Mapping[str, OptionValue], graphs: Path = GRAPHS) -> Path:
-    """The weightless graph of ``architecture`` with ``options``.
+    """Find the weightless graph of ``architecture`` with ``options``.
 
-    Files are named by the architecture and, behind hyphens, the options that make the graph another one, which
-    the file's metadata hold as JSON. The file that agrees in most options is the one; without any, the plain one.
+    Files are named after the architecture and, behind hyphens, the options that change the graph, which the file's
+    metadata hold as JSON. Of the files whose options all agree, the one with most options is taken.
 
     Raises:
         GraphError: there is none.
@@ -90,9 +90,9 @@ def graph_path(architecture: str, options: Mapping[str, OptionValue], graphs: Pa
     for path in sorted(graphs.glob("*.onnx")):
         if path.stem.partition("-")[0] == architecture:
             metadata = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
-            asked = json.loads(metadata.get("options", "{}"))
-            if all(options.get(key) == value for key, value in asked.items()) and len(asked) >= (best or (0,))[0]:
-                best = (len(asked), path)
+            needed = json.loads(metadata.get("options", "{}"))
+            if all(options.get(key) == value for key, value in needed.items()) and len(needed) >= (best or (0,))[0]:
+                best = (len(needed), path)
     if best is None:
         known = ", ".join(known_architectures(graphs)) or "none"
         raise GraphError(f"The architecture {architecture} is not known; known are: {known}.")
@@ -100,20 +100,20 @@ def graph_path(architecture: str, options: Mapping[str, OptionValue], graphs: Pa
 
 
 def parameter_shapes(graph: onnx.ModelProto) -> dict[str, Shape]:
-    """Shape by parameter name of a weightless graph; a size that the checkpoint decides is given by a name."""
+    """Shapes of a weightless graph's parameters by name; a size that the checkpoint decides is a name."""
     return {value.name: _shape(value) for value in graph.graph.input[1:]}
 
 
 def fill_graph(
     graph: onnx.ModelProto, tensors: Mapping[str, Array], origin: str, sizes: Mapping[str, int] | None = None
 ) -> None:
-    """Turn the parameter inputs of the weightless ``graph`` into initializers with the values of ``tensors``.
+    """Load a checkpoint's ``tensors`` into a weightless ``graph``: its parameter inputs become initializers, in place.
 
     Args:
-        graph: changed in place.
-        tensors: of the checkpoint.
+        graph: the weightless graph.
+        tensors: the tensors of the checkpoint by name.
         origin: names the checkpoint in errors.
-        sizes: of dimensions that the graph gives by a name.
+        sizes: sizes of dimensions that the graph gives by a name.
 
     Raises:
         CheckpointError: the tensors are not those of the network.
@@ -125,22 +125,18 @@ def fill_graph(
         name: tuple(known.get(dim, dim) if isinstance(dim, str) else dim for dim in shape)
         for name, shape in parameter_shapes(graph).items()
     }
-    parameters = match_parameters(_without_training_only(graph, tensors), wanted, origin)
+    unused = training_only_modules(graph)
+    used = {name: tensor for name, tensor in tensors.items() if not is_in_modules(name, unused)}
+    parameters = match_parameters(used, wanted, origin)
     del graph.graph.input[1:]
     for name, values in parameters.items():
         graph.graph.initializer.append(numpy_helper.from_array(values, name))
 
 
-def _without_training_only(graph: onnx.ModelProto, tensors: Mapping[str, Array]) -> dict[str, Array]:
-    parts = training_only_parts(graph)
-    return {name: tensor for name, tensor in tensors.items() if not is_of_parts(name, parts)}
-
-
-def training_only_parts(graph: onnx.ModelProto) -> list[str]:
-    """Names of the parts of a network that only training uses (auxiliary heads), by its graph's metadata."""
-    metadata = {entry.key: entry.value for entry in graph.metadata_props}
-    parts: list[str] = metadata.get("training_only", "").split()
-    return parts
+def training_only_modules(graph: onnx.ModelProto) -> list[str]:
+    """Names of the modules of a network that only training uses (auxiliary heads), by its graph's metadata."""
+    metadata: dict[str, str] = {entry.key: entry.value for entry in graph.metadata_props}
+    return metadata.get("training_only", "").split()
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:
@@ -169,10 +165,10 @@ def _check_interface(model: onnx.ModelProto, card: ModelCard, tile: int, origin:
 
 
 def graph_identity(model: Model, graphs: Path = GRAPHS) -> str:
-    """A text that differs wherever ``build_graph`` would give another graph; for caches of compiled models."""
+    """A text that changes with everything that ``build_graph`` depends on; a key for caches of compiled models."""
     digest = hashlib.sha256()
     if model.card.architecture is not None and model.weights.suffix.lower() == ".ckpt":
-        # All variants of the architecture: which of them it is would need the onnx package, which is slow to import.
+        # All variants of the architecture, because choosing one needs the onnx package, which is slow to import.
         for template in sorted(graphs.glob(f"{model.card.architecture}*.onnx")):
             digest.update(template.read_bytes())
     return f"{__version__} {model.sha256} {digest.hexdigest()} {card_text(model.card)}"

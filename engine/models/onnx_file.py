@@ -1,29 +1,25 @@
-"""ONNX files of others: what is accepted, and what is read from them.
+"""Read and check ONNX files from unknown sources.
 
-An ONNX file is a program written by somebody else. Accepted is what a segmentation network needs: one file
-without external data (which may name any file of the machine), without control flow (which may run for ever) and
-without operators from outside the standard.
+An ONNX file is a program. What a segmentation network needs is accepted: one file without external data (which may name
+any file of the machine), without control flow (which may run for ever) and without operators from outside the standard.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..errors import GraphError
 from ..fs.regular_file import read_regular
+from .checkpoint import is_finite
 
 if TYPE_CHECKING:
     import onnx
 
-#: Protobuf itself reads no larger message.
+#: The limit of protobuf itself.
 MAX_ONNX_BYTES = (2 << 30) - 1
 _CONTROL_FLOW = frozenset({"Loop", "If", "Scan", "SequenceMap"})
 _DOMAINS = frozenset({"", "ai.onnx"})
-_BLOCK = 1 << 20
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
@@ -47,13 +43,13 @@ def parse_onnx(content: bytes, origin: str) -> onnx.ModelProto:
     try:
         model = onnx.load_model_from_string(content)
         check_graph(model, origin)
-    except (DecodeError, UnicodeDecodeError):  # protobuf decodes some texts only when they are asked for
+    except (DecodeError, UnicodeDecodeError):  # protobuf decodes some texts only when they are read
         raise GraphError(f"{origin} is no ONNX model, or a damaged one.") from None
     return model
 
 
 def check_graph(model: onnx.ModelProto, origin: str) -> None:
-    """Check that ``model`` is self-contained, free of control flow and valid, with finite weights.
+    """Check that ``model`` is self-contained and valid, without control flow, and that its weights are finite.
 
     Raises:
         GraphError: it is not; the sentence names the node or tensor.
@@ -71,14 +67,18 @@ def check_graph(model: onnx.ModelProto, origin: str) -> None:
         raise GraphError(f"The model {origin} has sparse weights, which are not supported.")
     for node in model.graph.node:
         _check_node(node, origin)
-    for tensor in _tensors(model):
+    for tensor in model.graph.initializer:
         _check_tensor(tensor, origin)
+    for attribute in (attribute for node in model.graph.node for attribute in node.attribute):
+        # Both fields may be filled, whatever type the attribute claims to have.
+        for tensor in (*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors):
+            _check_tensor(tensor, origin)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
         raise GraphError(f"The model {origin} is not valid ONNX: {_first_line(error)}.") from None
     except ValueError:
-        # Protobuf in Python, which MindSpore asks for in its process, reads some bytes that the checker's does not.
+        # Protobuf in pure Python, which MindSpore selects for its process, accepts some bytes that the checker refuses.
         raise GraphError(f"{origin} is no ONNX model, or a damaged one.") from None
 
 
@@ -96,16 +96,6 @@ def _check_node(node: onnx.NodeProto, origin: str) -> None:
             raise GraphError(f"The model {origin} has a sparse tensor in {node.op_type}, which is not supported.")
 
 
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    yield from model.graph.initializer
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            # Whatever type the attribute says it has: both fields may be filled.
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-
-
 def _check_tensor(tensor: onnx.TensorProto, origin: str) -> None:
     import onnx
     from onnx import numpy_helper
@@ -118,10 +108,8 @@ def _check_tensor(tensor: onnx.TensorProto, origin: str) -> None:
         values = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError) as error:
         raise GraphError(f"The model {origin} is damaged: {tensor.name or 'a tensor'}: {_first_line(error)}.") from None
-    if values.dtype.kind == "f":
-        flat = values.reshape(-1)
-        if not all(np.isfinite(flat[begin : begin + _BLOCK]).all() for begin in range(0, flat.size, _BLOCK)):
-            raise GraphError(f"The model {origin} cannot be used: {tensor.name} holds values that are not finite.")
+    if values.dtype.kind == "f" and not is_finite(values):
+        raise GraphError(f"The model {origin} cannot be used: {tensor.name} holds values that are not finite.")
 
 
 def _first_line(error: Exception) -> str:

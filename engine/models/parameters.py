@@ -1,9 +1,9 @@
-"""Which tensor of a checkpoint is which parameter of a network."""
+"""Match the tensors of a checkpoint with the parameters of a network."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ..errors import CheckpointError
 from .checkpoint import Array
 
-#: A dimension of a parameter: a size, or a name for one that the checkpoint decides (such as "classes").
+#: Sizes of a parameter; a name stands for a size that the checkpoint decides (such as "classes").
 Shape = tuple[int | str, ...]
 
-# What training leaves in a checkpoint beside the network: state of optimizers, loss scaling and counters, under
-# the names that MindSpore's own cells and callbacks give them.
+# Entries of a checkpoint that are no parameters: the state of optimizers, loss scaling and counters, under the names
+# of MindSpore's own cells and callbacks.
 _STATE = re.compile(
     r"(?:.*\.)?(?:moment[12s]?|moments|accum|stat|velocity|vhat|adam_[mv]|exp_avg(?:_sq)?|optimizer|opt|ema)\..+"
     r"|(?:.*\.)?(?:beta[12]_power|global_step|learning_rate|weight_decay|momentum|epoch_num|step_num|"
@@ -26,13 +26,13 @@ _WRAPPER = re.compile(r"(?:network|module|net|backbone_net|_backbone)\.")
 
 
 def is_training_state(name: str) -> bool:
-    """Whether ``name`` is that of an optimizer's, loss scale's or counter's entry, not of a parameter."""
+    """Whether ``name`` is the state of an optimizer, a loss scale or a counter, and not a parameter."""
     return _STATE.fullmatch(name) is not None
 
 
-def is_of_parts(name: str, parts: Sequence[str]) -> bool:
-    """Whether ``name`` is of one of ``parts``, which end with a point, at any depth."""
-    return any(f".{part}" in f".{name}" for part in parts)
+def is_in_modules(name: str, modules: Sequence[str]) -> bool:
+    """Whether the parameter ``name`` belongs to one of ``modules``, whose names end with a point, at any depth."""
+    return any(f".{module}" in f".{name}" for module in modules)
 
 
 def match_parameters(
@@ -40,8 +40,8 @@ def match_parameters(
 ) -> dict[str, NDArray[np.float32]]:
     """Find every parameter of a network among the tensors of a checkpoint.
 
-    A leading ``network.``, ``module.`` or ``net.``, which wrappers around a network add, is passed over, and
-    so is the state of an optimizer. Nothing else may be left over.
+    A leading ``network.``, ``module.`` or ``net.``, which wrappers around a network add, is ignored, and so is the
+    state of an optimizer. Nothing else may be left over.
 
     Args:
         tensors: of the checkpoint.
@@ -57,7 +57,7 @@ def match_parameters(
     found: dict[str, Array] = {}
     unexpected: list[str] = []
     for name, tensor in tensors.items():
-        if (parameter := _parameter_of(name, wanted)) is None:
+        if (parameter := _find_parameter(name, wanted)) is None:
             if not is_training_state(name):
                 unexpected.append(name)
         elif parameter in found:
@@ -65,15 +65,18 @@ def match_parameters(
         else:
             found[parameter] = tensor
     missing = [name for name in wanted if name not in found]
-    if missing or unexpected:
-        raise CheckpointError(
-            f"The checkpoint {origin} is not of this network: " + "; ".join(_differences(missing, unexpected)) + "."
-        )
+    differences = [
+        text.format(len(names), ", ".join(names[:4]) + (", …" if len(names) > 4 else ""))
+        for names, text in ((missing, "{} parameters are missing ({})"), (unexpected, "{} are not known ({})"))
+        if names
+    ]
+    if differences:
+        raise CheckpointError(f"The checkpoint {origin} is not of this network: {'; '.join(differences)}.")
     _check_shapes(found, wanted, origin)
-    return {name: _single(name, found[name], origin) for name in wanted}
+    return {name: _to_float32(name, found[name], origin) for name in wanted}
 
 
-def _single(name: str, tensor: Array, origin: str) -> NDArray[np.float32]:
+def _to_float32(name: str, tensor: Array, origin: str) -> NDArray[np.float32]:
     if tensor.dtype != np.float64:
         return tensor.astype(np.float32, copy=False)
     if tensor.size and float(np.abs(tensor).max()) > float(np.finfo(np.float32).max):
@@ -81,24 +84,13 @@ def _single(name: str, tensor: Array, origin: str) -> NDArray[np.float32]:
     return tensor.astype(np.float32)
 
 
-def _parameter_of(name: str, wanted: Mapping[str, Shape]) -> str | None:
+def _find_parameter(name: str, wanted: Mapping[str, Shape]) -> str | None:
     while name not in wanted:
         prefix = _WRAPPER.match(name)
         if prefix is None:
             return None
         name = name[prefix.end() :]
     return name
-
-
-def _differences(missing: Sequence[str], unexpected: Sequence[str]) -> Iterable[str]:
-    if missing:
-        yield f"{len(missing)} parameters are missing ({_some(missing)})"
-    if unexpected:
-        yield f"{len(unexpected)} are not known ({_some(unexpected)})"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
 
 
 def _check_shapes(found: Mapping[str, Array], wanted: Mapping[str, Shape], origin: str) -> None:

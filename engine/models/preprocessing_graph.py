@@ -1,7 +1,7 @@
 """Normalisation in front of a network and activation behind it, as part of its graph.
 
-Inside the graph both are fused by the runtime with what is next to them, and tiles stay uint8 until they are in
-its hands, a quarter of the bytes of float32.
+Inside the graph a runtime fuses both with their neighbours, and tiles reach it as uint8, a quarter of the bytes of
+float32.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     import onnx
 
 IMAGE, PROBABILITY = "image", "probability"
-#: From this opset on Softmax works along one axis; before it flattens all axes behind the given one.
+#: From this opset on Softmax works along one axis; before, it flattens all axes behind the given one.
 _SOFTMAX_OPSET = 13
 
 
-def wrap_network(model: onnx.ModelProto, card: ModelCard, origin: str) -> None:
-    """Make ``model`` take pixels and give probabilities, in place.
+def add_normalisation_and_activation(model: onnx.ModelProto, card: ModelCard, origin: str) -> None:
+    """Make ``model`` take pixels and return probabilities, in place.
 
     Args:
-        model: a network: normalised image (N, bands, H, W) of a float type in, class scores (N, classes, H, W)
-            out. Further outputs are dropped.
-        card: says the pixels' type, the normalisation and the activation.
+        model: a network from the normalised image (N, bands, H, W) of a float type to class scores
+            (N, classes, H, W). Further outputs are dropped.
+        card: defines the pixels' type, the normalisation and the activation.
         origin: names the model in errors.
 
     Raises:
@@ -44,7 +44,7 @@ def wrap_network(model: onnx.ModelProto, card: ModelCard, origin: str) -> None:
     sizes = [_size(dim, name) for dim, name in zip(inner.type.tensor_type.shape.dim, ("N", "", "H", "W"), strict=True)]
     names = _reserved_names(graph, inner.name, graph.output[0].name)
     scores_type = graph.output[0].type.tensor_type.elem_type
-    _rename(graph, names)
+    _rename_values(graph, names)
     front = _normalising_nodes(card.normalisation, pixel, kind, names[inner.name])
     if front is None:
         raise GraphError(f"The network in {origin} takes whole numbers, and its card asks for a normalisation.")
@@ -65,7 +65,7 @@ def _size(dim: onnx.TensorShapeProto.Dimension, name: str) -> int | str:
 
 
 def _reserved_names(graph: onnx.GraphProto, image: str, scores: str) -> dict[str, str]:
-    """New names of values: the network's own input and output, and whatever would collide with the new ones."""
+    """New names of the network's own input and output, and of values whose names the new graph uses."""
     used = {name for node in graph.node for name in (*node.input, *node.output)}
     used |= {tensor.name for tensor in graph.initializer} | {image, scores}
     names = {name: f"network/{name}" for name in used if name in {IMAGE, PROBABILITY, image, scores}}
@@ -76,7 +76,7 @@ def _reserved_names(graph: onnx.GraphProto, image: str, scores: str) -> dict[str
     return names
 
 
-def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
+def _rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     for node in graph.node:
         for values in (node.input, node.output):
             for index, name in enumerate(values):
@@ -89,7 +89,7 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 def _normalising_nodes(
     normalisation: Normalisation, pixel: int, kind: int, target: str
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]] | None:
-    """Nodes from ``image`` to ``target`` and their constants; ``None`` where the types cannot carry it.
+    """Nodes from ``image`` to ``target`` and their constants; None where an integer type cannot hold the result.
 
     ``(x * scale - mean) / std`` is one multiplication and one addition, with factors computed in float64.
     """

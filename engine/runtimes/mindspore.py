@@ -12,9 +12,9 @@ import numpy as np
 from ..errors import RuntimeUnavailableError
 from ..models.card import ModelCard
 from ..models.checkpoint import read_checkpoint
-from ..models.graph import graph_path, known_architectures, training_only_parts
+from ..models.graph import graph_path, known_architectures, training_only_modules
 from ..models.onnx_file import load_onnx
-from ..models.parameters import is_of_parts, is_training_state, match_parameters
+from ..models.parameters import is_in_modules, is_training_state, match_parameters
 from ..models.registry import Model
 from .base import (
     DeviceInfo,
@@ -90,10 +90,10 @@ def _network(model: Model, request: SessionConfig) -> Any:
     )
     unused = _training_only(card)
     parameters = {
-        parameter.name: parameter for parameter in network.get_parameters() if not is_of_parts(parameter.name, unused)
+        parameter.name: parameter for parameter in network.get_parameters() if not is_in_modules(parameter.name, unused)
     }
     tensors = read_checkpoint(
-        model.weights, wanted=lambda name: not is_training_state(name) and not is_of_parts(name, unused)
+        model.weights, wanted=lambda name: not is_training_state(name) and not is_in_modules(name, unused)
     )
     shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     for name, values in match_parameters(tensors, shapes, str(model.weights)).items():
@@ -106,7 +106,7 @@ def _training_only(card: ModelCard) -> list[str]:
     """Parts of the network that a checkpoint need not have, as the engine's own graph of it says."""
     if card.architecture not in known_architectures():
         return []
-    return training_only_parts(load_onnx(graph_path(card.architecture, card.options)))
+    return training_only_modules(load_onnx(graph_path(card.architecture, card.options)))
 
 
 class MindSporeSession:

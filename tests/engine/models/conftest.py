@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.models.card import ClassInfo, ModelCard, Normalisation
 
 CARD = ModelCard(
@@ -96,3 +96,29 @@ def with_sha256():
         return replace(card, weights=weights.name, sha256=hashlib.sha256(weights.read_bytes()).hexdigest())
 
     return put
+
+
+@pytest.fixture
+def make_network():
+    """A function that makes a foreign network."""
+    return network
+
+
+def network(kind=TensorProto.FLOAT, opset=17, names=("image", "probability"), extra_output=False):
+    """A 1x1 convolution that adds up and subtracts the two bands, with names that collide with the built graph's."""
+    image, scores = names
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    weights = np.array([[1, 1], [1, -1]], dtype).reshape(2, 2, 1, 1)
+    nodes = [helper.make_node("Conv", [image, "w"], [scores])]
+    outputs = [helper.make_tensor_value_info(scores, kind, ["n", 2, "h", "w"])]
+    if extra_output:
+        nodes.append(helper.make_node("Relu", [scores], ["again"]))
+        outputs.append(helper.make_tensor_value_info("again", kind, ["n", 2, "h", "w"]))
+    graph = helper.make_graph(
+        nodes,
+        "pair",
+        [helper.make_tensor_value_info(image, kind, ["n", 2, "h", "w"])],
+        outputs,
+        [numpy_helper.from_array(weights, "w")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)

@@ -1,17 +1,16 @@
-"""The built graph computes what NumPy computes by hand, and says what does not fit."""
+"""The built graph computes what NumPy computes by hand, and refuses what does not fit."""
 
 from dataclasses import replace
 
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from terraspore.engine.errors import CardError, CheckpointError, GraphError
 from terraspore.engine.models.card import ClassInfo, Normalisation
 from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import build_graph, graph_identity, graph_path, known_architectures
-from terraspore.engine.models.preprocessing_graph import wrap_network
 from terraspore.engine.models.registry import Model
 
 
@@ -74,7 +73,7 @@ def test_float16_weights_are_used_as_they_are(model, graphs, tiny_weights, with_
 
 
 @pytest.mark.parametrize(
-    ("fields", "error", "said"),
+    ("fields", "error", "message"),
     [
         ({"architecture": "unknown"}, GraphError, "architecture unknown is not known; known are: tiny"),
         ({"architecture": None}, GraphError, "names no architecture"),
@@ -83,8 +82,8 @@ def test_float16_weights_are_used_as_they_are(model, graphs, tiny_weights, with_
         ({"tile": 33}, GraphError, "multiple of 2, not of 33"),
     ],
 )
-def test_a_card_that_does_not_fit_is_refused(model, graphs, fields, error, said):
-    with pytest.raises(error, match=said):
+def test_a_card_that_does_not_fit_is_refused(model, graphs, fields, error, message):
+    with pytest.raises(error, match=message):
         build_graph(replace(model, card=replace(model.card, **fields)), graphs=graphs)
 
 
@@ -107,66 +106,23 @@ def test_the_identity_changes_with_whatever_the_graph_depends_on(model, graphs, 
     assert graph_identity(model, graphs) != before
 
 
-def network(kind=TensorProto.FLOAT, opset=17, names=("image", "probability"), extra_output=False):
-    """A 1x1 convolution that adds up and subtracts the two bands, with names that collide with the built graph's."""
-    image, scores = names
-    dtype = helper.tensor_dtype_to_np_dtype(kind)
-    weights = np.array([[1, 1], [1, -1]], dtype).reshape(2, 2, 1, 1)
-    nodes = [helper.make_node("Conv", [image, "w"], [scores])]
-    outputs = [helper.make_tensor_value_info(scores, kind, ["n", 2, "h", "w"])]
-    if extra_output:
-        nodes.append(helper.make_node("Relu", [scores], ["again"]))
-        outputs.append(helper.make_tensor_value_info("again", kind, ["n", 2, "h", "w"]))
-    graph = helper.make_graph(
-        nodes,
-        "pair",
-        [helper.make_tensor_value_info(image, kind, ["n", 2, "h", "w"])],
-        outputs,
-        [numpy_helper.from_array(weights, "w")],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
-
-
-@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16])
-@pytest.mark.parametrize("opset", [11, 17])
-@pytest.mark.parametrize("names", [("image", "probability"), ("probability", "image"), ("x", "y")])
-def test_foreign_networks_are_wrapped_whatever_their_names_and_types(card, kind, opset, names):
-    identity = Normalisation(1.0, (0.0, 0.0), (1.0, 1.0))
-    model = network(kind, opset, names, extra_output=True)
-    wrap_network(model, replace(card, bands=2, normalisation=identity), "here")
-    onnx.checker.check_model(model, full_check=True)
-    assert [value.name for value in model.graph.input] == ["image"]
-    assert [value.name for value in model.graph.output] == ["probability"]
-    tiles = np.random.default_rng(0).integers(0, 3, (2, 2, 4, 5), np.uint8)
-    (result,) = ReferenceEvaluator(model).run(None, {"image": tiles})
-    first, second = tiles.astype(float).transpose(1, 0, 2, 3)
-    np.testing.assert_allclose(result, softmax(np.stack([first + second, first - second], axis=1)), atol=2e-3)
-    assert result.dtype == np.float32
-
-
-def test_a_network_of_whole_numbers_takes_no_normalisation(card):
-    two = replace(card, bands=2, normalisation=Normalisation(1 / 255, (0.0, 0.0), (1.0, 1.0)))
-    with pytest.raises(GraphError, match="takes whole numbers"):
-        wrap_network(network(TensorProto.INT32), two, "here")
-
-
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"bands": 3}, "takes 2 bands, and its card says 3"),
         ({"classes": (ClassInfo(0, "a", (0, 0, 0)),)}, "gives 2 classes, and its card has 1"),
     ],
 )
-def test_a_foreign_network_has_to_fit_its_card(tmp_path, card, fields, said):
+def test_a_foreign_network_has_to_fit_its_card(tmp_path, card, make_network, fields, message):
     path = tmp_path / "net.onnx"
-    onnx.save(network(), path)
+    onnx.save(make_network(), path)
     two = replace(card, bands=2, normalisation=Normalisation(1.0, (0.0,) * 3, (1.0,) * 3), activation="none")
-    with pytest.raises((GraphError, CardError), match=said):
+    with pytest.raises((GraphError, CardError), match=message):
         build_graph(Model(replace(two, **fields), path, ""))
 
 
-def test_a_network_of_one_size_refuses_other_tiles(tmp_path, card):
-    model = network()
+def test_a_network_of_one_size_refuses_other_tiles(tmp_path, card, make_network):
+    model = make_network()
     for dim in model.graph.input[0].type.tensor_type.shape.dim[2:]:
         dim.dim_value = 64
     onnx.save(model, tmp_path / "net.onnx")

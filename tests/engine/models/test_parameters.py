@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from terraspore.engine.errors import CheckpointError
-from terraspore.engine.models.parameters import is_of_parts, is_training_state, match_parameters
+from terraspore.engine.models.parameters import is_in_modules, is_training_state, match_parameters
 
 WANTED = {"conv.weight": ("classes", 3), "conv.bias": ("classes",), "norm.gamma": (4,)}
 
@@ -61,7 +61,7 @@ def test_a_named_size_is_the_checkpoints():
 
 
 def test_parts_are_found_at_any_depth_and_by_whole_names():
-    assert is_of_parts("dsn.0.weight", ["dsn."])
-    assert is_of_parts("net.dsn.0.weight", ["aux.", "dsn."])
-    assert not is_of_parts("mydsn.weight", ["dsn."])
-    assert not is_of_parts("dsn.weight", [])
+    assert is_in_modules("dsn.0.weight", ["dsn."])
+    assert is_in_modules("net.dsn.0.weight", ["aux.", "dsn."])
+    assert not is_in_modules("mydsn.weight", ["dsn."])
+    assert not is_in_modules("dsn.weight", [])
