@@ -1,9 +1,8 @@
-"""MindSpore networks, recipes and export for the models that the engine runs.
+"""Training with MindSpore: networks, data, recipes, evaluation and export of the models that the engine runs.
 
-Importing this package prepares the process for MindSpore: on a CPU with AVX-512, MindSpore 2.8 to 2.10 lets oneDNN
-choose
-its reference convolution, some sixty times slower than the AVX2 one, unless the variable below says otherwise before
-MindSpore is imported. A value that the person has set is left alone.
+Importing this package sets an environment variable of oneDNN, which has to be done before MindSpore is imported: on a
+CPU with AVX-512, MindSpore 2.8 to 2.10 otherwise takes oneDNN's reference convolution, some sixty times slower than the
+AVX2 one. A value that the user has set is kept.
 """
 
 import os

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,6 +17,8 @@ from ...engine.protocol.messages import Result
 if TYPE_CHECKING:
     from ...engine.models.card import Task
     from ..config import Config
+    from ..export.card import CardDetails
+    from ..export.model import Format, Precision
 
 _FORMATS: Final = ("onnx", "mindir")
 
@@ -27,7 +29,7 @@ _FORMATS: Final = ("onnx", "mindir")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder of the model, named like the model."
 )
-@click.option("--config", "config_path", help="Configuration of the run; the one beside CHECKPOINT unless given.")
+@click.option("--config", "config_path", help="Configuration of the run; config.yaml next to CHECKPOINT unless given.")
 @click.option("--arch", help="Network, if there is no configuration.")
 @click.option("--classes", help="Names of the classes, separated by commas.")
 @click.option("--title", help="One line that describes the model.")
@@ -65,8 +67,8 @@ def export(
     split: str | None,
     figures: tuple[str, ...],
     notes: str,
-    precision: Literal["float32", "float16"],
-    formats: tuple[Literal["onnx", "mindir"], ...],
+    precision: Precision,
+    formats: tuple[Format, ...],
     only_checkpoint: bool,
     overwrite: bool,
     as_json: bool,
@@ -80,10 +82,7 @@ def export(
     def run(_context: RunContext) -> Result:
         """Export the model."""
         from ..export.card import CardDetails
-        from ..export.model import export_model
 
-        started = time.perf_counter()
-        weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
         details = CardDetails(
             name=out.name,
             title=title,
@@ -98,24 +97,34 @@ def export(
             figures=_parse_metrics(figures),
             notes=notes,
         )
-        exported = export_model(
-            weights,
-            out,
-            config,
-            details,
-            precision=precision,
-            formats=() if only_checkpoint else formats or _FORMATS,
-            overwrite=overwrite,
-        )
-        worst = max(exported.differences.values())
-        return Result(
-            outputs={"model": str(out)},
-            summary={f"difference {name}": value for name, value in exported.differences.items()},
-            seconds=time.perf_counter() - started,
-            text=f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}.",
-        )
+        weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
+        chosen = () if only_checkpoint else formats or _FORMATS
+        return _export(weights, config, out, details, precision=precision, formats=chosen, overwrite=overwrite)
 
     run_reported(as_json, run)
+
+
+def _export(
+    weights: Path,
+    config: Config,
+    out: Path,
+    details: CardDetails,
+    *,
+    precision: Precision,
+    formats: tuple[Format, ...],
+    overwrite: bool,
+) -> Result:
+    from ..export.model import export_model
+
+    started = time.perf_counter()
+    exported = export_model(weights, out, config, details, precision=precision, formats=formats, overwrite=overwrite)
+    worst = max(exported.differences.values())
+    return Result(
+        outputs={"model": str(out)},
+        summary={f"difference {name}": value for name, value in exported.differences.items()},
+        seconds=time.perf_counter() - started,
+        text=f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}.",
+    )
 
 
 def _find_weights(
@@ -126,15 +135,15 @@ def _find_weights(
     from ..config.loader import merge_overrides
 
     weights = checkpoint / "best.ckpt" if checkpoint.is_dir() else checkpoint
-    beside = weights.with_name("config.yaml")
-    if config_path is None and arch is None and beside.is_file():
-        config_path = str(beside)
+    sibling = weights.with_name("config.yaml")
+    if config_path is None and arch is None and sibling.is_file():
+        config_path = str(sibling)
     if config_path is not None:
         config = load_config(config_path, overrides)
     elif arch is not None:
         config = from_mapping(Config, merge_overrides({"network": {"name": arch}}, overrides))
     else:
-        raise ParameterError(f"There is no configuration beside {weights}.", "Give --config or --arch.")
+        raise ParameterError(f"There is no configuration next to {weights}.", "Give --config or --arch.")
     if arch is not None:
         config = dataclasses.replace(config, network=dataclasses.replace(config.network, name=arch))
     if classes is None:

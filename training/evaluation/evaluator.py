@@ -160,17 +160,9 @@ def evaluate_checkpoint(
     instances = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore)
     callbacks: list[ImageCallback] = []
     if save_predictions and out is not None:
-        target, colours = out / "predictions", class_colours(config)
-        target.mkdir(parents=True, exist_ok=True)
-        callbacks.append(lambda sample, _, predicted: save_classes(predicted, colours, target / f"{sample.id}.png"))
-
-    def count_instances(sample: Sample, label: Label, predicted: NDArray[np.uint8]) -> None:
-        """Count the instances of an image."""
-        if sample.instances is not None:
-            instances.add(label, predicted, read_label(sample.instances))
-
+        callbacks.append(_prediction_writer(config, out / "predictions"))
     if config.data.layout == "cityscapes" and group.size == 1:
-        callbacks.append(count_instances)
+        callbacks.append(_instance_counter(instances))
     started = time.perf_counter()
     count = evaluate_split(
         images,
@@ -189,3 +181,23 @@ def evaluate_checkpoint(
     if out is not None and group.is_main:
         report.write(names, out)
     return report
+
+
+def _prediction_writer(config: Config, folder: Path) -> ImageCallback:
+    folder.mkdir(parents=True, exist_ok=True)
+    colours = class_colours(config)
+
+    def write(sample: Sample, _label: Label, predicted: NDArray[np.uint8]) -> None:
+        """Write the predicted classes of an image in their colours."""
+        save_classes(predicted, colours, folder / f"{sample.id}.png")
+
+    return write
+
+
+def _instance_counter(instances: InstanceCounts) -> ImageCallback:
+    def count(sample: Sample, label: Label, predicted: NDArray[np.uint8]) -> None:
+        """Count the instances of an image."""
+        if sample.instances is not None:
+            instances.add(label, predicted, read_label(sample.instances))
+
+    return count
