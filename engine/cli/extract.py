@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
-from ..pipeline.extract import extract_classes, extract_roads
+from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest, RoadRequest
+from ..pipeline.roads import extract_roads
+from ..protocol.options import CoverageOptions, RoadOptions
 from .cli_context import current_services, json_option, run_reported
 from .options import GEOTIFF, PATH, image_options, image_request, resume_option
 from .sessions import session_opener
@@ -34,7 +36,7 @@ def roads(image: Path, output: Path, areas: bool | None, as_json: bool, **words:
 
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
-    options = {} if areas is None else {"areas": areas}
+    options = RoadOptions() if areas is None else RoadOptions(areas=areas)
     request = RoadRequest(image_request(image, words), output, **words, options=options)
     opener = session_opener(current_services())
     run_reported(as_json, lambda context: extract_roads(request, opener, context))
@@ -51,12 +53,8 @@ def roads(image: Path, output: Path, areas: bool | None, as_json: bool, **words:
 @json_option
 def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bool, **words: Any) -> None:
     """Extract the land cover of IMAGE as polygons without gaps and overlaps."""
-    request = ClassRequest(
-        image_request(image, words),
-        output,
-        **words,
-        options={} if minimum_area is None else {"minimum_area": minimum_area},
-    )
+    options = CoverageOptions(minimum_area=minimum_area)
+    request = ClassRequest(image_request(image, words), output, **words, options=options)
     opener = session_opener(current_services())
     run_reported(
         as_json,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..pipeline.extract import extract_classes
+from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
 from .cli_context import current_services, json_option, run_reported
 from .options import GEOTIFF, PATH, image_options, image_request, resume_option

@@ -1,4 +1,4 @@
-"""What a person asks for, as values."""
+"""What a run is asked for: the image, the model, the outputs and the options."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..models.registry import Model
+from ..protocol.options import CoverageOptions, RoadOptions
 from ..raster.grid import Extent
 from ..runtimes.base import Precision, Session
 
@@ -23,27 +23,28 @@ class RuntimeOptions:
     threads: int | None = None
 
 
-#: Opens a session for a model and a tile size, for a ``with`` block, and says in one sentence why this one.
+#: Opens a session for a model and a tile size (pixels), as a context manager of the session and of the reason, in one
+#: sentence, why this runtime and device were chosen.
 OpenSession = Callable[[Model, RuntimeOptions, int], AbstractContextManager[tuple[Session, str]]]
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """An image and how a model is to see it.
+    """An image and how a model sees it.
 
     Attributes:
         image: the file.
-        model: name, folder or weights file; None takes the default of the task.
+        model: name, folder or weights file; None for the default model of the task.
         bands: 1-based bands; None chooses.
         extent: xmin, ymin, xmax, ymax in the image's coordinates; None for the whole image.
-        area: a vector file whose polygons restrict the work; None for everything.
-        resolution: metres per pixel for the network; None takes the model's.
+        area: a vector file whose polygons limit the area that is computed; None for no limit.
+        resolution: metres per pixel for the network; None for the model's.
         pixel_size: metres per pixel of an image without georeference.
-        subdataset: which image of a file that holds several, by number or name; None takes the first.
-        tile: pixels along a tile's side; None takes the model's.
-        overlap: pixels that tiles share; None takes the model's.
+        subdataset: number or name of an image in a file that holds several; None for the first.
+        tile: edge of a tile in pixels; None for the model's.
+        overlap: overlap of neighbouring tiles in pixels; None for the model's.
         tta: average over the eight symmetries of the square.
-        memory: most memory that the process may take, in MB; None for what the machine has.
+        memory: upper limit for the memory of the process in MB; None for the memory of the machine.
         runtime: where the network runs.
     """
 
@@ -69,35 +70,35 @@ class RoadRequest:
     Attributes:
         image: the image and the model.
         output: the vector file.
-        probability: where to keep the probability raster; None does not keep it.
-        threshold: probability from which a pixel is road; None takes the model's.
-        options: further options of the vectors (``vector.roads.options.RoadOptions``), by name.
-        resume: go on with the unfinished run of the output, where there is one.
+        probability: GeoTIFF of the road probabilities; None writes none.
+        threshold: probability from which a pixel is road; None for the model's. It replaces ``options.threshold``.
+        options: of the road network.
+        resume: continue the unfinished run of the output, if there is one.
     """
 
     image: ImageRequest
     output: Path
     probability: Path | None = None
     threshold: float | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: RoadOptions = field(default_factory=RoadOptions)
     resume: bool = False
 
 
 @dataclass(frozen=True)
 class ClassRequest:
-    """Classes of an image: land cover, or whatever a model knows.
+    """Classes of an image: land cover, or the classes of any segmentation model.
 
     Attributes:
         image: the image and the model.
-        output: the vector file; None makes none.
-        classes: where to keep the class raster; None does not keep it.
-        confidence: where to keep the raster of the winning class's probability.
-        probability: where to keep the raster of all probabilities.
-        threshold: for models of one class, the probability from which a pixel is of it; None takes the model's.
+        output: the vector file of polygons; None writes none.
+        classes: GeoTIFF of class ids; None writes none.
+        confidence: GeoTIFF of the probability of each pixel's class; None writes none.
+        probability: GeoTIFF of the probabilities of all classes; None writes none.
+        threshold: for models of one class, the probability from which a pixel belongs to it; None for the model's.
         layer: name of the layer in the vector file.
-        options: further options of the vectors (``vector.coverage.CoverageOptions``), by name.
-        resume: go on with the unfinished run of the output, where there is one.
-        main: the output that the journal of an unfinished run stands beside; the first one named unless given.
+        options: of the polygons.
+        resume: continue the unfinished run of the output, if there is one.
+        main: the output that the journal of an unfinished run belongs to; None for the first output that is written.
     """
 
     image: ImageRequest
@@ -107,6 +108,6 @@ class ClassRequest:
     probability: Path | None = None
     threshold: float | None = None
     layer: str = "landcover"
-    options: dict[str, Any] = field(default_factory=dict)
+    options: CoverageOptions = field(default_factory=CoverageOptions)
     resume: bool = False
     main: Path | None = None

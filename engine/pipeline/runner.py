@@ -1,4 +1,7 @@
-"""What is to be computed, as a value."""
+"""Read, infer, blend and write the tiles of an image: one loop for every task.
+
+One thread reads strips ahead, the calling thread feeds the network, and a third one blends the results and writes them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,154 +18,23 @@ from ..concurrency import ReadAhead, WriteBehind
 from ..context import Cancellation, RunContext
 from ..errors import InferenceError
 from ..protocol.messages import Progress
-from ..raster.bands import Mask
 from ..raster.reader import Strip, read_strips
 from ..runtimes.base import PredictionStream, PredictStream, Tiles
-from ..tiling.layout import TilePlan
-from .job import InferenceJob
+from .plan import InferenceJob
 from .resume import RowJournal
 from .sinks import OutputSink, RowAssembler
 
-
-@dataclass(frozen=True)
-class Job:
-    """Some tiles of one row, next to each other.
-
-    Attributes:
-        strip: the pixels of their row.
-        columns: which tiles.
-        empty: for each of them whether it has no valid pixel; those are not computed.
-    """
-
-    strip: Strip
-    columns: Sequence[int]
-    empty: Sequence[bool]
-
-
-@dataclass(frozen=True)
-class Computed(Job):
-    """A job and what the network gave.
-
-    Attributes:
-        probability: (N, classes, tile, tile), one entry for each tile that is not empty; None where all are.
-    """
-
-    probability: NDArray[np.float32] | None
-
-
-def compute_tiles(
-    work: InferenceJob, strips: Iterable[Strip], predict_stream: PredictStream, cancellation: Cancellation
-) -> Generator[Computed, None, None]:
-    """Compute the tiles of ``strips``, in their order.
-
-    The network is always some batches ahead of what is given, so that it need not wait for whoever takes the results.
-
-    Args:
-        work: image, plan and shape of the network.
-        strips: the pixels, one row of tiles after the other.
-        predict_stream: the network, see ``Session.predict_stream``.
-        cancellation: asked before each batch.
-
-    Raises:
-        Cancelled: the run was cancelled.
-        InferenceError: the network gave something of another shape, or no numbers.
-    """
-    waiting: deque[Job] = deque()
-
-    def batches() -> Iterator[Tiles | None]:
-        """The tiles of all strips, in batches."""
-        for strip in strips:
-            for job in _jobs(work, strip):
-                cancellation.check()
-                waiting.append(job)
-                yield _cut(work, job)
-
-    with closing(predict_stream(batches())) as results:
-        for probability in results:
-            job = waiting.popleft()
-            if probability is not None:
-                _check(probability, job.empty.count(False), work)
-            yield Computed(job.strip, job.columns, job.empty, probability)
-
-
-def _cut_tile(pixels: NDArray[Any], plan: TilePlan, column: int, out: NDArray[Any]) -> None:
-    """Copy a tile of a strip (layers, tile, width) to ``out`` (bands, tile, tile); one layer fills all bands."""
-    left = plan.columns.starts[column]
-    out[...] = pixels[:, :, left : left + plan.tile]
-
-
-def _is_empty(valid: Mask | None, plan: TilePlan, row: int, column: int) -> bool:
-    """Whether no pixel is valid at which this tile counts.
-
-    Args:
-        valid: validity of the strip of the tile's row, (tile, width); None where all pixels are valid.
-        plan: the tiles.
-        row: the tile's row.
-        column: its column.
-    """
-    if valid is None:
-        return False
-    (y0, y1), (x0, x1) = plan.rows.active_range(row), plan.columns.active_range(column)
-    top = plan.rows.starts[row]
-    return not valid[y0 - top : y1 - top, x0:x1].any()
-
-
-def _check(probability: NDArray[np.float32], count: int, work: InferenceJob) -> None:
-    """Raise ``InferenceError`` where a result is not of the right shape, or holds something that is no number."""
-    expected = (count, work.classes, work.plan.tile, work.plan.tile)
-    if probability.shape != expected:
-        raise InferenceError(f"The model gave an array of shape {probability.shape} where {expected} was expected.")
-    # One sum finds a NaN or an infinity anywhere, at a tenth of the cost of looking at each value.
-    if not np.isfinite(np.sum(probability)):
-        raise InferenceError(
-            "The model gave values that are not numbers.", "Try --precision float32 or another --runtime."
-        )
-
-
-def _jobs(work: InferenceJob, strip: Strip) -> Iterator[Job]:
-    """The tiles of one strip in batches, from left to right."""
-    plan = work.plan
-    empty = [_is_empty(strip.valid, plan, strip.row, column) for column in range(plan.columns.count)]
-    for columns in _batches(empty, work.batch):
-        yield Job(strip, columns, [empty[column] for column in columns])
-
-
-def _batches(empty: Sequence[bool], size: int) -> Iterator[list[int]]:
-    """Runs of neighbouring columns with at most ``size`` that are not empty."""
-    columns: list[int] = []
-    full = 0
-    for column, nothing in enumerate(empty):
-        if full == size and not nothing:
-            yield columns
-            columns, full = [], 0
-        columns.append(column)
-        full += not nothing
-    if columns:
-        yield columns
-
-
-def _cut(work: InferenceJob, job: Job) -> Tiles | None:
-    """The pixels of the tiles that are not empty, (N, bands, tile, tile); None where all are."""
-    full = [column for column, nothing in zip(job.columns, job.empty, strict=True) if not nothing]
-    if not full:
-        return None
-    tiles = np.empty((len(full), work.bands, work.plan.tile, work.plan.tile), work.view.dtype)
-    for place, column in enumerate(full):
-        _cut_tile(job.strip.pixels, work.plan, column, tiles[place])
-    return tiles
-
-
 #: Seconds between two progress events.
-_PROGRESS_EVERY = 0.2
+_PROGRESS_INTERVAL = 0.2
 
 
 @dataclass(frozen=True)
-class Counts:
-    """How a run went.
+class RunStatistics:
+    """How many tiles were computed, and how long it took.
 
     Attributes:
         tiles: tiles in the plan.
-        empty: tiles without a valid pixel, which the network never saw.
+        empty: tiles without a valid pixel, which are not computed.
         seconds: from the first strip to the last row written.
         inference: seconds of these in the network.
     """
@@ -175,112 +46,204 @@ class Counts:
 
 
 def run_inference(
-    work: InferenceJob,
+    job: InferenceJob,
     predict_stream: PredictStream,
-    products: Sequence[OutputSink],
+    sinks: Sequence[OutputSink],
     context: RunContext,
     *,
-    log: RowJournal | None = None,
-) -> Counts:
-    """Compute all tiles and write all products.
+    journal: RowJournal | None = None,
+) -> RunStatistics:
+    """Compute all tiles and write the rows of all sinks.
 
     Args:
-        work: pixels, tiles and the shape of the network.
-        predict_stream: the network, see ``Session.predict_stream``; arrays it gives are not reused.
-        products: what is written; their writers are left open.
-        context: receives progress and messages; checked for cancellation.
-        log: where finished rows are kept; what it has already is written from there.
+        job: pixels, tiles and the shape of the network.
+        predict_stream: the network, see ``Session.predict_stream``; arrays that it returns are not reused.
+        sinks: receive the rows; their files stay open.
+        context: receives progress; checked for cancellation.
+        journal: stores finished rows. Rows that it holds already are written from it, and its batch size replaces that
+            of the job, because the last bits can depend on the batch.
 
     Raises:
         Cancelled: the run was cancelled.
-        InferenceError: the network gave something of another shape, or no numbers.
-        TerraSporeError: whatever reading and writing raise.
+        InferenceError: the network returned something of another shape, or values that are not finite.
+        TerraSporeError: reading or writing failed.
     """
-    plan, first, empty = work.plan, 0, 0
-    if log is not None:
-        work = replace(work, batch=log.batch)
-        first, empty = log.replay(plan, products, context.cancellation)
-    assembler = RowAssembler(plan, work.classes, products, first, None if log is None else log.append)
-    meter = ProgressTracker(plan.count, first * plan.columns.count, empty, context)
+    first = empty = 0
+    if journal is not None:
+        job = replace(job, batch=journal.batch)
+        first, empty = journal.replay(job.plan, sinks, context.cancellation)
+    assembler = RowAssembler(job.plan, job.classes, sinks, first, None if journal is None else journal.append)
+    progress = ProgressTracker(job.plan.count, first * job.plan.columns.count, empty, context)
+    # The row of tiles before the first one is computed once more, because it overlaps the first pixels.
+    strips = read_strips(job.view, job.plan, max(0, first - 1)) if first < job.plan.rows.count else iter(())
+
+    def assemble(batch: TileBatch) -> None:
+        results = iter(() if batch.probability is None else batch.probability)
+        for column, is_empty in zip(batch.columns, batch.empty, strict=True):
+            assembler.add(batch.strip.row, column, None if is_empty else next(results), batch.strip.valid)
+
     with (
-        ReadAhead(_strips(work, first)) as strips,
-        WriteBehind(partial(_assemble, assembler), depth=4) as put,
-        closing(compute_tiles(work, strips, meter.timed(predict_stream), context.cancellation)) as results,
+        ReadAhead(strips) as strips_ahead,
+        WriteBehind(assemble, depth=4) as put,
+        closing(compute_tiles(job, strips_ahead, progress.timed(predict_stream), context.cancellation)) as batches,
     ):
-        for computed in results:
-            put(computed)
-            if computed.strip.row >= first:
-                meter.advance(len(computed.columns), sum(computed.empty))
+        for batch in batches:
+            put(batch)
+            if batch.strip.row >= first:
+                progress.advance(len(batch.columns), sum(batch.empty))
     context.check_cancelled()
-    if log is not None:
-        log.commit()
-    return meter.counts()
+    if journal is not None:
+        journal.commit()
+    return progress.statistics()
 
 
-def _strips(work: InferenceJob, first: int) -> Iterator[Strip]:
-    """The strips of the rows of tiles from ``first`` on, and of the one before, which adds to the first pixels."""
-    if first < work.plan.rows.count:
-        yield from read_strips(work.view, work.plan, max(0, first - 1))
+@dataclass(frozen=True)
+class TileBatch:
+    """Neighbouring tiles of one row, which the network computes in one call.
+
+    Attributes:
+        strip: the pixels of their row.
+        columns: which tiles.
+        empty: for each of them whether it has no valid pixel; those are not computed.
+        probability: (N, classes, tile, tile), one entry for each tile that is not empty; None where all are, and
+            before they were computed.
+    """
+
+    strip: Strip
+    columns: Sequence[int]
+    empty: Sequence[bool]
+    probability: NDArray[np.float32] | None = None
 
 
-def _assemble(assembler: RowAssembler, computed: Computed) -> None:
-    results = iter(computed.probability if computed.probability is not None else ())
-    for column, nothing in zip(computed.columns, computed.empty, strict=True):
-        assembler.add(computed.strip.row, column, None if nothing else next(results), computed.strip.valid)
+def compute_tiles(
+    job: InferenceJob, strips: Iterable[Strip], predict_stream: PredictStream, cancellation: Cancellation
+) -> Generator[TileBatch, None, None]:
+    """Compute the tiles of ``strips``, in their order.
+
+    The network receives some batches before the first result is taken, so that it does not wait for the caller.
+
+    Args:
+        job: image, plan and shape of the network.
+        strips: the pixels, one row of tiles after the other.
+        predict_stream: the network, see ``Session.predict_stream``.
+        cancellation: checked before each batch.
+
+    Raises:
+        Cancelled: the run was cancelled.
+        InferenceError: the network returned something of another shape, or values that are not finite.
+    """
+    pending: deque[TileBatch] = deque()
+
+    def cut_batches() -> Iterator[Tiles | None]:
+        for strip in strips:
+            for batch in _split_strip(job, strip):
+                cancellation.check()
+                pending.append(batch)
+                yield _cut_tiles(job, batch)
+
+    with closing(predict_stream(cut_batches(), job.batch)) as results:
+        for probability in results:
+            batch = pending.popleft()
+            if probability is not None:
+                _check_probability(probability, batch.empty.count(False), job)
+            yield replace(batch, probability=probability)
+
+
+def _split_strip(job: InferenceJob, strip: Strip) -> Iterator[TileBatch]:
+    """Split a strip into batches, from left to right, each with at most ``job.batch`` tiles that are not empty."""
+    rows, columns = job.plan.rows, job.plan.columns
+    top = rows.starts[strip.row]
+    y0, y1 = rows.active_range(strip.row)
+    batch: list[int] = []
+    flags: list[bool] = []
+    for column in range(columns.count):
+        x0, x1 = columns.active_range(column)
+        is_empty = strip.valid is not None and not strip.valid[y0 - top : y1 - top, x0:x1].any()
+        if not is_empty and flags.count(False) == job.batch:
+            yield TileBatch(strip, batch, flags)
+            batch, flags = [], []
+        batch.append(column)
+        flags.append(is_empty)
+    yield TileBatch(strip, batch, flags)
+
+
+def _cut_tiles(job: InferenceJob, batch: TileBatch) -> Tiles | None:
+    """Copy the tiles that are not empty to an array (N, bands, tile, tile); None where all are empty."""
+    columns = [column for column, is_empty in zip(batch.columns, batch.empty, strict=True) if not is_empty]
+    if not columns:
+        return None
+    tile = job.plan.tile
+    tiles: NDArray[Any] = np.empty((len(columns), job.bands, tile, tile), job.view.dtype)
+    for index, column in enumerate(columns):
+        left = job.plan.columns.starts[column]
+        tiles[index] = batch.strip.pixels[:, :, left : left + tile]  # a single layer is broadcast to all bands
+    return tiles
+
+
+def _check_probability(probability: NDArray[np.float32], count: int, job: InferenceJob) -> None:
+    """Raise ``InferenceError`` where a result has the wrong shape or a value that is not finite."""
+    expected = (count, job.classes, job.plan.tile, job.plan.tile)
+    if probability.shape != expected:
+        raise InferenceError(f"The model gave an array of shape {probability.shape} where {expected} was expected.")
+    # One sum finds a NaN or an infinity anywhere, at a tenth of the cost of looking at each value.
+    if not np.isfinite(np.sum(probability)):
+        raise InferenceError(
+            "The model gave values that are not numbers.", "Try --precision float32 or another --runtime."
+        )
 
 
 class ProgressTracker:
-    """Counts tiles and seconds and reports them now and then.
+    """Counts tiles, measures the time in the network, and reports progress.
 
     Args:
         total: tiles of the plan.
-        done: how many of them an earlier sitting has finished.
+        done: how many of them were computed before the run was resumed.
         empty: how many of these were empty.
-        reporter: hears of the progress.
+        context: receives the progress.
     """
 
     def __init__(self, total: int, done: int, empty: int, context: RunContext) -> None:
         self._total, self._done, self._empty, self._context = total, done, empty, context
-        self._free = done  # tiles that cost this sitting nothing
-        self._start = self._context.clock()
+        self._free = done  # tiles that took no time in this run
+        self._start = context.clock()
         self._last = 0.0
         self._inference = 0.0
         if done:
             context.report(Progress("infer", done, total))
 
     def timed(self, predict_stream: PredictStream) -> PredictStream:
-        """``predict_stream``, of which the time is counted as the network's, but for that in which it is fed."""
+        """Return ``predict_stream`` with its time counted as inference, except the time to read its batches."""
+        clock = self._context.clock
 
-        def each(batches: Iterable[Tiles | None]) -> PredictionStream:
-            """The probabilities of the batches, one by one."""
-            with closing(predict_stream(self._fed(batches))) as results:
-                start = self._context.clock()
+        def read_batches(batches: Iterable[Tiles | None]) -> Iterator[Tiles | None]:
+            start = clock()
+            for tiles in batches:
+                self._inference -= clock() - start
+                yield tiles
+                start = clock()
+
+        def timed_stream(batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
+            with closing(predict_stream(read_batches(batches), batch)) as results:
+                start = clock()
                 for result in results:
-                    self._inference += self._context.clock() - start
+                    self._inference += clock() - start
                     yield result
-                    start = self._context.clock()
+                    start = clock()
 
-        return each
-
-    def _fed(self, batches: Iterable[Tiles | None]) -> Iterator[Tiles | None]:
-        start = self._context.clock()
-        for tiles in batches:
-            self._inference -= self._context.clock() - start
-            yield tiles
-            start = self._context.clock()
+        return timed_stream
 
     def advance(self, tiles: int, empty: int) -> None:
-        """Count ``tiles``, of which ``empty`` cost nothing."""
+        """Count ``tiles`` finished tiles, of which ``empty`` were not computed."""
         self._done += tiles
         self._empty += empty
         self._free += empty
         now = self._context.clock()
-        if now - self._last >= _PROGRESS_EVERY or self._done == self._total:
+        if now - self._last >= _PROGRESS_INTERVAL or self._done == self._total:
             self._last = now
             rate = (self._done - self._free) / max(now - self._start, 1e-9)
             eta = (self._total - self._done) / rate if rate else None
             self._context.report(Progress("infer", self._done, self._total, rate=rate, eta=eta))
 
-    def counts(self) -> Counts:
-        """The figures of the whole run."""
-        return Counts(self._total, self._empty, self._context.clock() - self._start, self._inference)
+    def statistics(self) -> RunStatistics:
+        """The statistics of the whole run."""
+        return RunStatistics(self._total, self._empty, self._context.clock() - self._start, self._inference)

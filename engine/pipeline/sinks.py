@@ -1,33 +1,42 @@
-"""What a run writes from blended probabilities: probability rasters, class rasters, confidences."""
+"""Where blended probabilities go: rasters of probabilities, classes and confidences, and the road network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..errors import Cancelled
+from ..fs.atomic import atomic_output, check_output_path, cleanup_on_abort
 from ..raster.bands import Mask
+from ..raster.grid import Grid
 from ..raster.probability import UInt8Array, binarize, classify, quantize
+from ..raster.writer import RasterLayout, RowWriter
 from ..tiling.blend import Floats, RowBlender
 from ..tiling.layout import TilePlan
 
 Encode = Callable[[Floats, Mask | None, UInt8Array], None]
 Write = Callable[[UInt8Array], None]
-#: Hears of each finished row of tiles: its number, the complete rows of each product, and how many tiles were empty.
-Finished = Callable[[int, Sequence[UInt8Array], int], None]
+#: Receives each finished row of tiles: its number, the complete rows of each sink, and how many tiles were empty.
+RowFinished = Callable[[int, Sequence[UInt8Array], int], None]
+
+#: A compressed raster takes at least a fiftieth of its pixels.
+_COMPRESSION = 50
 
 
 @dataclass(frozen=True)
 class OutputSink:
-    """One way to write what was computed.
+    """Encodes blended probabilities as bytes and writes them.
 
     Attributes:
-        bands: layers of its rows.
+        bands: bands of its rows.
         encode: from blended probabilities (classes, rows, columns), which it must not change, and validity to
             bytes (bands, rows, columns).
-        write: takes complete rows (bands, rows, width), from top to bottom.
+        write: receives complete rows (bands, rows, width), from top to bottom.
     """
 
     bands: int
@@ -35,21 +44,26 @@ class OutputSink:
     write: Write
 
 
-def probability_sink(classes: int, write: Write) -> OutputSink:
-    """All probabilities, one band for each class."""
-    return OutputSink(classes, quantize, write)
+def probability_sink(classes: int, *writes: Write) -> OutputSink:
+    """Write all probabilities, one band for each class, to each of ``writes``."""
+
+    def write_all(rows: UInt8Array) -> None:
+        for write in writes:
+            write(rows)
+
+    return OutputSink(classes, quantize, write_all)
 
 
 def class_sink(
     ids: Sequence[int], threshold: float, write_classes: Write | None, write_confidence: Write | None
 ) -> OutputSink:
-    """The most probable class and its probability, in two rasters.
+    """Write the most probable class and its probability, as two rasters.
 
     Args:
         ids: the class id of each layer.
-        threshold: where there is one layer only, the probability from which a pixel is 1 and not 0.
-        write_classes: takes rows of class ids; None where they are not wanted.
-        write_confidence: takes rows of round(probability x 250); None where they are not wanted.
+        threshold: for a single layer, the probability from which a pixel is 1 and not 0.
+        write_classes: receives rows of class ids; None where they are not written.
+        write_confidence: receives rows of quantized probabilities; None where they are not written.
     """
     table = np.array(ids, np.uint8)
 
@@ -69,28 +83,28 @@ def class_sink(
 
 
 class RowAssembler:
-    """Blends tiles as they come, and hands complete rows to products.
+    """Blends tiles and gives complete rows to the sinks.
 
     Args:
         plan: the tiles.
         classes: layers of a tile.
-        products: what is made of them.
-        first: the row of tiles whose pixels are the first to be written; tiles may begin with the row before, for
-            what it adds to this one.
-        finished: is told of each row of tiles after its rows were written.
+        sinks: receive the rows.
+        first: the row of tiles whose pixels are the first to be written. Tiles may begin with the row before, because
+            it overlaps this one.
+        on_row: called for each row of tiles after its rows were written.
     """
 
     def __init__(
         self,
         plan: TilePlan,
         classes: int,
-        products: Sequence[OutputSink],
+        sinks: Sequence[OutputSink],
         first: int = 0,
-        finished: Finished | None = None,
+        on_row: RowFinished | None = None,
     ) -> None:
-        self._plan, self._products, self._first, self._finished = plan, products, first, finished
+        self._plan, self._sinks, self._first, self._on_row = plan, sinks, first, on_row
         self._blender = RowBlender(plan, classes)
-        self._rows: list[NDArray[np.uint8]] = []
+        self._rows: list[UInt8Array] = []
         self._empty = 0
 
     def add(self, row: int, column: int, probability: Floats | None, valid: Mask | None) -> None:
@@ -102,20 +116,86 @@ class RowAssembler:
             probability: (classes, tile, tile); None for an empty tile.
             valid: validity of the strip of its row, (tile, width); None where all pixels are valid.
         """
-        (x0, y0, x1, y1), piece = self._blender.add(row, column, probability)
+        (x0, y0, x1, y1), blended = self._blender.add(row, column, probability)
         if row < self._first:
             return
         if column == 0:
             width = self._plan.columns.length
-            self._rows = [np.empty((product.bands, y1 - y0, width), np.uint8) for product in self._products]
+            self._rows = [np.empty((sink.bands, y1 - y0, width), np.uint8) for sink in self._sinks]
             self._empty = 0
         self._empty += probability is None
         top = self._plan.rows.starts[row]
-        seen = None if valid is None else valid[y0 - top : y1 - top, x0:x1]
-        for product, rows in zip(self._products, self._rows, strict=True):
-            product.encode(piece, seen, rows[:, :, x0:x1])
+        visible = None if valid is None else valid[y0 - top : y1 - top, x0:x1]
+        for sink, rows in zip(self._sinks, self._rows, strict=True):
+            sink.encode(blended, visible, rows[:, :, x0:x1])
         if column == self._plan.columns.count - 1:
-            for product, rows in zip(self._products, self._rows, strict=True):
-                product.write(rows)
-            if self._finished is not None:
-                self._finished(row, self._rows, self._empty)
+            for sink, rows in zip(self._sinks, self._rows, strict=True):
+                sink.write(rows)
+            if self._on_row is not None:
+                self._on_row(row, self._rows, self._empty)
+
+
+@contextmanager
+def open_output_raster(path: Path, grid: Grid, layout: RasterLayout) -> Iterator[Write]:
+    """Write a GeoTIFF with overviews, which gets its name when it is complete and was read back.
+
+    Raises:
+        OutputError: the file cannot be written, or does not read back as it was written.
+    """
+    with atomic_output(path) as partial:
+        with RowWriter(partial, grid, layout, final=path) as writer:
+            yield writer.write
+        writer.verify(partial)
+
+
+@contextmanager
+def open_temporary_raster(path: Path, grid: Grid, layout: RasterLayout, output: Path) -> Iterator[Write]:
+    """Write a GeoTIFF without overviews, which is read again to make ``output``.
+
+    Raises:
+        OutputError: as for ``open_output_raster``.
+    """
+    with RowWriter(path, grid, layout, overviews=False, final=output) as writer:
+        yield writer.write
+    writer.verify(path)
+
+
+def check_disk_space(grid: Grid, bands: Mapping[Path, int], main: Path, spooled_bands: int = 0) -> None:
+    """Raise where the free space is too small even for well compressed rasters, before hours of inference.
+
+    Args:
+        grid: size of the rasters.
+        bands: number of bands of each raster.
+        main: the output that the journal is stored beside, which is as large as all rasters.
+        spooled_bands: bands that are stored beside ``main`` without compression during the run.
+
+    Raises:
+        DiskFullError: the space is too small.
+    """
+    pixels = grid.width * grid.height
+    needed = Counter({main: (sum(bands.values()) or spooled_bands) * pixels // _COMPRESSION + spooled_bands * pixels})
+    for path, count in bands.items():
+        same_folder = (other for other in needed if other.parent == path.parent)
+        needed[next(same_folder, path)] += count * pixels // _COMPRESSION
+    for path, size in needed.items():
+        check_output_path(path, needed_bytes=size)
+
+
+@contextmanager
+def remove_on_cancel(rasters: Sequence[Path | None]) -> Iterator[None]:
+    """Remove complete rasters where the block is cancelled.
+
+    After an error they stay, because they took most of the time and vectors can be made of them.
+    """
+
+    def remove() -> None:
+        for path in filter(None, rasters):
+            path.unlink(missing_ok=True)
+            path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
+
+    with cleanup_on_abort(remove):
+        try:
+            yield
+        except Cancelled:
+            remove()
+            raise

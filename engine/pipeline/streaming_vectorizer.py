@@ -1,15 +1,13 @@
-"""Vectors of rows that are still being computed: lines and areas are looked for while the network goes on.
-
-Nothing of it has to be loaded before the first tile (see ``libraries``).
-"""
+"""Make roads of rows that are still being computed: lines and areas are searched while the network runs."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,113 +21,120 @@ from ..raster.probability import PROBABILITY_SCALE
 from ..raster.writer import read_back_georeferencing
 from .plan import InferenceRun
 from .preload import Preloader
-from .request import RoadRequest
 
 if TYPE_CHECKING:
     from ..vector.roads.extract import RoadSummary
 
 
 class DeferredReporter:
-    """Passes events on once it may: until then progress is dropped and everything else is kept back.
+    """Holds messages back until it is released; progress is dropped until then, and passed on afterwards.
 
     Args:
-        reporter: hears of them; whoever releases does not call it any more.
+        reporter: receives the events. The caller of ``release`` does not use it any more.
     """
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._lock = threading.Lock()
-        self._kept: list[Event] | None = []
+        self._held: list[Event] | None = []
 
     def emit(self, event: Event) -> None:
-        """Take one event."""
+        """Hold ``event`` back, drop it, or pass it on."""
         with self._lock:
-            if self._kept is None:
+            if self._held is None:
                 self._reporter.emit(event)
             elif not isinstance(event, Progress):
-                self._kept.append(event)
+                self._held.append(event)
 
     def release(self) -> None:
-        """Pass on what was kept back, and everything that comes."""
+        """Pass on the held events, and every later one."""
         with self._lock:
-            for event in self._kept or ():
+            for event in self._held or ():
                 self._reporter.emit(event)
-            self._kept = None
+            self._held = None
 
 
 class StreamingRoads:
-    """Roads that are being made of a store's rows.
+    """Makes roads of rows in background threads; a context manager, which cancels them at its end.
 
     Args:
-        store: where rows go.
-        work: what makes the roads of them.
-        held: what ``work`` reports to.
+        run: what computes the rows.
+        options: of the roads.
+        output: the vector file.
+        spool: name of a temporary file for the rows; it does not exist yet.
+        preloader: loads the libraries.
+        context: receives the events after ``finish`` was called; checked for cancellation.
     """
 
-    def __init__(self, store: RowSpool, work: Future[RoadSummary], held: DeferredReporter) -> None:
-        self._store, self._work, self._held = store, work, held
+    def __init__(
+        self,
+        run: InferenceRun,
+        options: RoadOptions,
+        output: Path,
+        *,
+        spool: Path,
+        preloader: Preloader,
+        context: RunContext,
+    ) -> None:
+        self._options, self._output, self._preloader, self._context = options, output, preloader, context
+        self._name = run.job.view.source.path.name
+        self._tags = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
+        self._georeferencing = read_back_georeferencing(run.grid)
+        self._reporter = DeferredReporter(context.reporter)
+        self._spool = RowSpool(spool, (run.grid.height, run.grid.width), output)
+        self._stack = ExitStack()
+        self._summary: Future[RoadSummary]
 
-    def write(self, rows: UInt8Array) -> None:
-        """Take the next rows (bands, rows, width), of which the first band counts.
+    def __enter__(self) -> StreamingRoads:
+        """Start the threads."""
+        with ExitStack() as stack:
+            stack.enter_context(self._spool)
+            self._summary = stack.enter_context(run_in_background(self._vectorize, self._context.cancellation))
+            stack.callback(self._spool.abort)  # ends the waiting for rows before the threads are joined
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cancel and join the threads, and close the spool."""
+        self._stack.__exit__(kind, error, trace)
+
+    def append(self, rows: UInt8Array) -> None:
+        """Append the next rows of quantized probabilities (bands, rows, width), of which the first band is used.
 
         Raises:
-            TerraSporeError: the rows cannot be stored, or the roads have failed: nobody waits hours to hear of it.
+            TerraSporeError: the rows cannot be stored, or the roads have failed already, hours before the last row.
         """
-        if self._work.done():
-            self._work.result()
-        levels = rows[0]
-        if levels.max(initial=0) > PROBABILITY_SCALE:  # no data is no road
-            levels = np.where(levels > PROBABILITY_SCALE, np.uint8(0), levels)
-        self._store.append(levels)
+        if self._summary.done():
+            self._summary.result()
+        band = rows[0]
+        if band.max(initial=0) > PROBABILITY_SCALE:  # nodata is not road
+            band = np.where(band > PROBABILITY_SCALE, np.uint8(0), band)
+        self._spool.append(band)
 
-    def result(self) -> RoadSummary:
-        """Wait for the roads; from now on they report. Raises what making them raised."""
-        self._held.release()
-        return self._work.result()
+    def finish(self) -> RoadSummary:
+        """Wait for the roads and report from now on.
 
+        Raises:
+            TerraSporeError: the roads could not be made.
+        """
+        self._reporter.release()
+        return self._summary.result()
 
-@contextmanager
-def live_roads(
-    run: InferenceRun,
-    request: RoadRequest,
-    options: RoadOptions,
-    *,
-    libraries: Preloader,
-    store: RowSpool,
-    context: RunContext,
-) -> Iterator[StreamingRoads]:
-    """Make roads of a store's rows, in threads beside the block; leaving it ends them, whether they are done or not.
-
-    Args:
-        run: what decides the rows.
-        request: where the roads go.
-        options: of the roads.
-        libraries: being loaded.
-        store: where the rows will be.
-        context: receives progress and messages; checked for cancellation.
-    """
-    held = DeferredReporter(context.reporter)
-    place = read_back_georeferencing(run.grid)
-    metadata = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
-
-    def make(stop: Cancellation) -> RoadSummary:
-        libraries.wait(stop)
+    def _vectorize(self, cancellation: Cancellation) -> RoadSummary:
+        self._preloader.wait(cancellation)
         from ..raster.probability import StreamingProbabilityRaster
         from ..vector.io.formats import check_vector_output
         from ..vector.roads.extract import vectorize_probability
 
-        check_vector_output(request.output)
+        check_vector_output(self._output)
+        raster = StreamingProbabilityRaster(self._spool, *self._georeferencing)
         return vectorize_probability(
-            lambda: nullcontext(StreamingProbabilityRaster(store, *place)),
-            request.output,
-            options,
-            name=run.work.view.source.path.name,
-            metadata=metadata,
-            context=replace(context, reporter=held, cancellation=stop),
+            lambda: nullcontext(raster),
+            self._output,
+            self._options,
+            name=self._name,
+            metadata=self._tags,
+            context=replace(self._context, reporter=self._reporter, cancellation=cancellation),
         )
-
-    with run_in_background(make, context.cancellation) as work:
-        try:
-            yield StreamingRoads(store, work, held)
-        finally:
-            store.abort()

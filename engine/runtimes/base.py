@@ -20,7 +20,13 @@ Probabilities = NDArray[np.float32]
 NetworkFactory = Callable[..., Any]
 #: What ``Session.predict_stream`` gives; close it to end it early.
 PredictionStream = Generator[Probabilities | None, None, None]
-PredictStream = Callable[[Iterable[Tiles | None]], PredictionStream]
+
+
+class PredictStream(Protocol):
+    """A function that computes one batch after the other; see ``Session.predict_stream``."""
+
+    def __call__(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
+        """Return the probabilities of ``batches``, in their order."""
 
 
 class Session(Protocol):
@@ -38,11 +44,13 @@ class Session(Protocol):
     precision: str
     batch: int
 
-    def predict(self, tiles: Tiles) -> Probabilities:
+    def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Probabilities of ``tiles``.
 
         Args:
             tiles: (N, bands, tile, tile) of the card's dtype, with any N of at least 1.
+            batch: how many tiles are computed at a time by a runtime that compiles every batch size by itself; None
+                for ``Session.batch``. The other runtimes compute all ``tiles`` in one call.
 
         Returns:
             (N, classes, tile, tile), 0 to 1, a new array that belongs to the caller.
@@ -52,13 +60,14 @@ class Session(Protocol):
             OutOfMemoryError: there was not enough memory.
         """
 
-    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
         """Probabilities of one batch after the other, in their order.
 
         The runtime may take some batches ahead, so that it need not wait while the caller uses a result.
 
         Args:
             batches: as ``predict`` takes them; None gives None, and keeps its place.
+            batch: as for ``predict``; what the run keeps to, also where it was resumed or limited in memory.
 
         Raises:
             InferenceError: the runtime failed.
@@ -70,8 +79,12 @@ class Session(Protocol):
 
 
 def map_batches(predict: Callable[[Tiles], Probabilities]) -> PredictStream:
-    """``predict_stream`` of what computes a batch in one call."""
-    return lambda batches: (None if tiles is None else predict(tiles) for tiles in batches)
+    """Return a ``predict_stream`` that calls ``predict`` once for each batch."""
+
+    def predict_stream(batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:  # noqa: ARG001
+        return (None if tiles is None else predict(tiles) for tiles in batches)
+
+    return predict_stream
 
 
 @dataclass(frozen=True)

@@ -127,14 +127,14 @@ class MindSporeSession:
         self.batch = 1
         self.batch = choose_batch_size(self._run, self._shape, self._dtype, _BATCHES)
 
-    def predict(self, tiles: Tiles) -> Probabilities:
+    def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Probabilities of ``tiles``; see ``Session.predict``."""
         tiles = check_tiles(tiles, self._shape, self._dtype)
-        count = len(tiles)
-        if count % self.batch:
-            padding = np.zeros((self.batch - count % self.batch, *self._shape), self._dtype)
+        count, size = len(tiles), batch or self.batch
+        if count % size:
+            padding = np.zeros((size - count % size, *self._shape), self._dtype)
             tiles = np.concatenate([tiles, padding])
-        parts = [self._run(tiles[begin : begin + self.batch]) for begin in range(0, len(tiles), self.batch)]
+        parts = [self._run(tiles[begin : begin + size]) for begin in range(0, len(tiles), size)]
         return (parts[0] if len(parts) == 1 else np.concatenate(parts))[:count]
 
     def _run(self, tiles: Tiles) -> Probabilities:
@@ -148,9 +148,9 @@ class MindSporeSession:
             raise translate_error(error, "it computed a tile in MindSpore") from error
         return activate(scores, self._card.activation)
 
-    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
         """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
-        return map_batches(self.predict)(batches)
+        return map_batches(lambda tiles: self.predict(tiles, batch))(batches)
 
     def close(self) -> None:
         """Free the network."""

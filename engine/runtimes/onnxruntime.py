@@ -178,7 +178,7 @@ class OnnxRuntimeSession:
         self._fixed = fixed if isinstance(fixed, int) else None
         self.batch = self._fixed or choose_batch_size(self.predict, self._shape, self._dtype, _BATCHES)
 
-    def predict(self, tiles: Tiles) -> Probabilities:
+    def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Probabilities of ``tiles``; see ``Session.predict``."""
         tiles = check_tiles(tiles, self._shape, self._dtype)
         if self._fixed is None:
@@ -198,7 +198,7 @@ class OnnxRuntimeSession:
             raise translate_error(error, "it computed a tile in ONNX Runtime") from error
         return result
 
-    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
         """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
         return map_batches(self.predict)(batches)
 

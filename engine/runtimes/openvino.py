@@ -300,11 +300,11 @@ class OpenVinoSession:
         self._fixed = int(compiled.inputs[0].get_partial_shape()[0].get_length())
         self.batch = streams * self._fixed
 
-    def predict(self, tiles: Tiles) -> Probabilities:
+    def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Probabilities of ``tiles``; see ``Session.predict``."""
         return self._launch(tiles).land()
 
-    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
         """Probabilities of ``batches``; see ``Session.predict_stream``."""
         flights: deque[_Flight | None] = deque()
         try:

@@ -188,7 +188,7 @@ class WorkerSession:
         )
         self.batch = choose_batch_size(self.predict, self._shape, self._dtype, _BATCHES)
 
-    def predict(self, tiles: Tiles) -> Probabilities:
+    def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Probabilities of ``tiles``; see ``Session.predict``."""
         tiles = check_tiles(tiles, self._shape, self._dtype)
         result = np.empty((len(tiles), *self._results.shape[1:]), np.float32)
@@ -199,7 +199,7 @@ class WorkerSession:
             result[begin : begin + len(part)] = self._results[: len(part)]
         return result
 
-    def predict_stream(self, batches: Iterable[Tiles | None]) -> PredictionStream:
+    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
         """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
         return map_batches(self.predict)(batches)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from terraspore.engine.context import RunContext
 from terraspore.engine.pipeline.blocks import compute_image_block
-from terraspore.engine.pipeline.job import InferenceJob
+from terraspore.engine.pipeline.plan import InferenceJob
 from terraspore.engine.pipeline.runner import run_inference
 from terraspore.engine.pipeline.sinks import probability_sink
 from terraspore.engine.raster.bands import choose_bands
@@ -24,10 +24,10 @@ def predict(tiles):
     return np.stack([(share[:, 0] + share.mean(axis=(1, 2, 3))[:, None, None]) / 2, share[:, 1] ** 2], axis=1)
 
 
-def streamed(work):
+def streamed(job):
     rows = []
-    product = probability_sink(work.classes, lambda piece: rows.append(piece.copy()))
-    run_inference(work, map_batches(predict), [product], RunContext())
+    sink = probability_sink(job.classes, lambda piece: rows.append(piece.copy()))
+    run_inference(job, map_batches(predict), [sink], RunContext())
     return np.concatenate(rows, axis=1)
 
 
@@ -39,10 +39,10 @@ def test_blocks_of_any_size_merge_to_the_streamed_raster(make_raster, rows, colu
     with open_source(make_raster(pixels, nodata=255)) as source:
         grid = source.make_grid(None)
         view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
-        work = InferenceJob(view, make_plan(grid.width, grid.height, 32, 8), bands=3, classes=2, batch=2)
-        expected = streamed(work)
-        results = [compute_image_block(work, block, predict) for block in split_plan(work.plan, rows, columns)]
-    whole = merge_blocks(work.plan, [(result.block, result.total) for result in reversed(results)], 2)
+        job = InferenceJob(view, make_plan(grid.width, grid.height, 32, 8), bands=3, classes=2, batch=2)
+        expected = streamed(job)
+        results = [compute_image_block(job, block, predict) for block in split_plan(job.plan, rows, columns)]
+    whole = merge_blocks(job.plan, [(result.block, result.total) for result in reversed(results)], 2)
     valid = np.ones(size, bool)
     for result in results:
         if result.valid is not None:

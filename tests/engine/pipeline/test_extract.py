@@ -19,8 +19,9 @@ from terraspore.engine.cli.sessions import session_opener
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, ParameterError, SourceError
 from terraspore.engine.models.card import read_card
-from terraspore.engine.pipeline.extract import extract_classes, extract_roads
+from terraspore.engine.pipeline.landcover import extract_classes
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RoadRequest, RuntimeOptions
+from terraspore.engine.pipeline.roads import extract_roads
 from terraspore.engine.protocol.messages import Message, Plan
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)

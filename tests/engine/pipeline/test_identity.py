@@ -12,7 +12,7 @@ from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import close_sessions, session_opener
 from terraspore.engine.context import RunContext
 from terraspore.engine.models.registry import find_model
-from terraspore.engine.pipeline.extract import extract_classes
+from terraspore.engine.pipeline.landcover import extract_classes
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RuntimeOptions
 from terraspore.engine.raster.probability import NODATA
 

@@ -8,8 +8,8 @@ from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import session_opener
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, VectorError
-from terraspore.engine.pipeline.extract import extract_roads
 from terraspore.engine.pipeline.request import ImageRequest, RoadRequest, RuntimeOptions
+from terraspore.engine.pipeline.roads import extract_roads
 from terraspore.engine.pipeline.streaming_vectorizer import DeferredReporter
 from terraspore.engine.protocol.messages import Message, Progress
 from terraspore.engine.protocol.options import RoadOptions

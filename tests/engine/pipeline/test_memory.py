@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from terraspore.engine.context import RunContext
 from terraspore.engine.errors import ParameterError
-from terraspore.engine.pipeline.job import InferenceJob
-from terraspore.engine.pipeline.plan import estimate_memory, fit_memory
+from terraspore.engine.pipeline import plan
+from terraspore.engine.pipeline.landcover import extract_classes
+from terraspore.engine.pipeline.plan import InferenceJob, estimate_memory, limit_batch
+from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.reader import ImageView
@@ -17,7 +22,7 @@ from terraspore.engine.tiling.layout import make_plan
 
 
 @pytest.fixture
-def work(make_raster):
+def job(make_raster):
     """Sixteen tiles of 512 pixels at once: over a gigabyte for the network alone."""
     with open_source(make_raster(np.zeros((3, 600, 600), np.uint8))) as source:
         grid = source.make_grid(None)
@@ -25,22 +30,22 @@ def work(make_raster):
         yield InferenceJob(view, make_plan(600, 600, 512, 64, 32), 3, 1, 16)
 
 
-def test_no_more_tiles_at_once_than_the_limit_allows(work):
-    whole = estimate_memory(work)
-    assert fit_memory(work, whole + 50_000_000).batch == 16
+def test_no_more_tiles_at_once_than_the_limit_allows(job):
+    whole = estimate_memory(job)
+    assert limit_batch(job, whole + 50_000_000).batch == 16
     one = 512 * 512 * 4 * 99
-    half = fit_memory(work, whole - 4 * one)
+    half = limit_batch(job, whole - 4 * one)
     assert half.batch == 8
     assert estimate_memory(half) <= whole - 4 * one
 
 
-def test_limit_that_cannot_be_kept_is_said(work):
+def test_limit_that_cannot_be_kept_is_said(job):
     with pytest.raises(ParameterError, match=r"needs about \d+ MB of memory; the limit is 20 MB.*higher --memory"):
-        fit_memory(work, 20_000_000)
+        limit_batch(job, 20_000_000)
 
 
-def test_without_a_limit_the_machine_counts(work):
-    assert fit_memory(work, None).batch >= 1
+def test_without_a_limit_the_machine_counts(job):
+    assert limit_batch(job, None).batch >= 1
 
 
 def test_option_of_the_command(make_raster, make_model, tmp_path):
@@ -51,3 +56,35 @@ def test_option_of_the_command(make_raster, make_model, tmp_path):
     assert done.returncode == 2
     assert "the limit is 20 MB" in done.stderr
     subprocess.run([*command, "--memory=8000"], capture_output=True, check=True)
+
+
+class RecordingSession:
+    """A session that notes the batch of every stream; its own batch is 4."""
+
+    runtime, device, precision = "recorder", "cpu", "float32"
+
+    def __init__(self):
+        self.batch = 4
+        self.batches = []
+
+    def predict_stream(self, batches, batch=None):
+        self.batches.append(batch)
+        return (None if tiles is None else tiles[:, :1].astype(np.float32) / 255 for tiles in batches)
+
+
+@pytest.mark.parametrize("size", [500, 100])  # with a journal and without
+def test_a_limit_counts_for_one_run_of_a_session(make_raster, make_model, tmp_path, monkeypatch, size):
+    session = RecordingSession()
+    image = make_raster(np.zeros((3, size, size), np.uint8))
+    monkeypatch.setattr(plan, "limit_batch", lambda job, limit: job if limit is None else replace(job, batch=1))
+    for memory in (8000, None):
+        request = ImageRequest(image, str(make_model(task="segmentation")), memory=memory)
+        extract_classes(
+            ClassRequest(request, probability=tmp_path / "p.tif"),
+            "segmentation",
+            lambda *_: nullcontext((session, "It is the only one.")),
+            RunContext(),
+        )
+    assert session.batch == 4
+    assert set(session.batches[: len(session.batches) // 2]) == {1}
+    assert set(session.batches[len(session.batches) // 2 :]) == {4}

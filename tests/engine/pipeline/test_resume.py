@@ -12,7 +12,7 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, InferenceError
 from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWriter, create_journal, read_journal
 from terraspore.engine.fs.regular_file import FileIdentity
-from terraspore.engine.pipeline.job import InferenceJob
+from terraspore.engine.pipeline.plan import InferenceJob
 from terraspore.engine.pipeline.resume import RowJournal
 from terraspore.engine.pipeline.runner import run_inference
 from terraspore.engine.pipeline.sinks import class_sink, probability_sink
@@ -25,7 +25,7 @@ from terraspore.engine.tiling.layout import make_plan
 
 
 @contextmanager
-def work_on(path, resolution, *, tile=32, overlap=12, batch=3):
+def open_job(path, resolution, *, tile=32, overlap=12, batch=3):
     with open_source(path) as source:
         grid = source.make_grid(resolution)
         view = ImageView(source, grid, choose_bands(source, None, 3), None, "uint8")
@@ -59,30 +59,32 @@ class Broken:
         return network(tiles)
 
 
-def run(work, predict, log=None, reporter=None):
+def run(job, predict, journal=None, reporter=None):
     """What three rasters get, and the counts."""
     probability, classes, confidence = [], [], []
-    products = [
+    sinks = [
         class_sink([3, 7], 0.5, lambda rows: classes.append(rows.copy()), lambda rows: confidence.append(rows.copy())),
         probability_sink(2, lambda rows: probability.append(rows.copy())),
     ]
-    counts = run_inference(work, map_batches(predict), products, RunContext(reporter or RecordingReporter()), log=log)
+    counts = run_inference(
+        job, map_batches(predict), sinks, RunContext(reporter or RecordingReporter()), journal=journal
+    )
     return [np.concatenate(part, axis=1) for part in (probability, classes, confidence)], counts
 
 
-def begin(output, work, path):
+def begin(output, job, path):
     fingerprint = Fingerprint("1", (FileIdentity.from_path(path),), {})
-    return create_journal(output, JournalHeader(output.name, fingerprint, work.plan.rows.count, work.batch))
+    return create_journal(output, JournalHeader(output.name, fingerprint, job.plan.rows.count, job.batch))
 
 
 def broken_off(output, path, resolution, calls):
     """Run until the network fails; every finished row counts."""
-    with work_on(path, resolution) as work:
-        log = RowJournal(output, begin(output, work, path))
+    with open_job(path, resolution) as job:
+        journal = RowJournal(output, begin(output, job, path))
         with pytest.raises(InferenceError, match="broken off"):
-            run(work, Broken(calls), log)
-        log.commit()
-        log.close()
+            run(job, Broken(calls), journal)
+        journal.commit()
+        journal.close()
 
 
 @pytest.mark.parametrize("resolution", [None, 1.7, 0.6])
@@ -92,25 +94,25 @@ def test_broken_off_anywhere_the_result_is_the_same(make_raster, tmp_path, resol
     path = make_raster(picture(170, 120), nodata=0)
     output = tmp_path / "p.tif"
     calls = []
-    with work_on(path, resolution) as work:
-        expected, counts = run(work, lambda tiles: calls.append(1) or network(tiles))
-        rows = work.plan.rows.count
+    with open_job(path, resolution) as job:
+        expected, counts = run(job, lambda tiles: calls.append(1) or network(tiles))
+        rows = job.plan.rows.count
         assert rows > 2
     broken_off(output, path, resolution, int(share * len(calls)))
     for predict in (Broken(int(again * len(calls))), network):
         journal = read_journal(output)
         finished = len(journal.records)
         # Another batch would be taken by a session of its own accord.
-        with work_on(path, resolution, batch=5) as work:
-            log, reporter = RowJournal(output, journal), RecordingReporter()
+        with open_job(path, resolution, batch=5) as job:
+            journal, reporter = RowJournal(output, journal), RecordingReporter()
             try:
-                result, resumed = run(work, predict, log, reporter)
+                result, resumed = run(job, predict, journal, reporter)
             except InferenceError:
-                log.commit()
-                log.close()
+                journal.commit()
+                journal.close()
                 continue
-            log.close()
-            columns = work.plan.columns.count
+            journal.close()
+            columns = job.plan.columns.count
         for mine, theirs in zip(result, expected, strict=True):
             np.testing.assert_array_equal(mine, theirs)
         assert (resumed.tiles, resumed.empty) == (counts.tiles, counts.empty)
@@ -124,11 +126,11 @@ def test_broken_off_anywhere_the_result_is_the_same(make_raster, tmp_path, resol
 def test_a_finished_stream_is_written_from_the_journal_alone(make_raster, tmp_path):
     path = make_raster(picture(170, 120), nodata=0)
     output = tmp_path / "p.tif"
-    with work_on(path, None) as work:
-        log = RowJournal(output, begin(output, work, path))
-        expected, _ = run(work, network, log)
-        log.close()
-        again, _ = run(work, Broken(0), RowJournal(output, read_journal(output)))
+    with open_job(path, None) as job:
+        journal = RowJournal(output, begin(output, job, path))
+        expected, _ = run(job, network, journal)
+        journal.close()
+        again, _ = run(job, Broken(0), RowJournal(output, read_journal(output)))
     for mine, theirs in zip(again, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -137,26 +139,26 @@ def test_a_replay_can_be_cancelled(make_raster, tmp_path):
     path = make_raster(picture(170, 120), nodata=0)
     output = tmp_path / "p.tif"
     cancellation = Cancellation()
-    with work_on(path, None) as work:
-        JournalWriter(begin(output, work, path), 0).close()
-        log = RowJournal(output, begin(output, work, path))
-        run(work, network, log)
-        log.close()
+    with open_job(path, None) as job:
+        JournalWriter(begin(output, job, path), 0).close()
+        journal = RowJournal(output, begin(output, job, path))
+        run(job, network, journal)
+        journal.close()
         cancellation.cancel()
         with pytest.raises(Cancelled):
-            RowJournal(output, read_journal(output)).replay(work.plan, [], cancellation)
+            RowJournal(output, read_journal(output)).replay(job.plan, [], cancellation)
 
 
 @pytest.mark.parametrize("resolution", [None, 1.7, 0.6])
 def test_strips_from_any_row_are_those_of_the_whole(make_raster, resolution):
-    with work_on(make_raster(picture(170, 120), nodata=0), resolution, overlap=16) as work:
-        whole = list(read_strips(work.view, work.plan))
-        for first in range(work.plan.rows.count):
-            part = list(read_strips(work.view, work.plan, first))
-            assert [strip.row for strip in part] == list(range(first, work.plan.rows.count))
+    with open_job(make_raster(picture(170, 120), nodata=0), resolution, overlap=16) as job:
+        whole = list(read_strips(job.view, job.plan))
+        for first in range(job.plan.rows.count):
+            part = list(read_strips(job.view, job.plan, first))
+            assert [strip.row for strip in part] == list(range(first, job.plan.rows.count))
             for mine, theirs in zip(part, whole[first:], strict=True):
                 np.testing.assert_array_equal(mine.pixels, theirs.pixels)
                 for strip in (mine, theirs):
-                    assert strip.valid is None or strip.valid.shape == (32, max(32, work.view.grid.width))
+                    assert strip.valid is None or strip.valid.shape == (32, max(32, job.view.grid.width))
                 valid = [np.ones((32, 1), bool) if strip.valid is None else strip.valid for strip in (mine, theirs)]
                 assert np.array_equal(*np.broadcast_arrays(*valid))

@@ -6,18 +6,15 @@ import threading
 import time
 from contextlib import contextmanager
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, InferenceError, OutputError, SourceError
-from terraspore.engine.pipeline import plan as estimate
-from terraspore.engine.pipeline.job import InferenceJob
-from terraspore.engine.pipeline.plan import estimate_memory, estimate_seconds
+from terraspore.engine.pipeline.plan import InferenceJob, estimate_memory, estimate_seconds
+from terraspore.engine.pipeline.predict import average_symmetries
 from terraspore.engine.pipeline.runner import run_inference
 from terraspore.engine.pipeline.sinks import class_sink, probability_sink
-from terraspore.engine.pipeline.tta import dihedral
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
@@ -27,7 +24,7 @@ from terraspore.engine.tiling.layout import make_plan
 
 
 @contextmanager
-def work_on(path, *, tile=32, overlap=8, bands=3, classes=1, batch=1):
+def open_job(path, *, tile=32, overlap=8, bands=3, classes=1, batch=1):
     with open_source(path) as source:
         grid = source.make_grid(None)
         view = ImageView(source, grid, choose_bands(source, None, bands), None, "uint8")
@@ -38,14 +35,14 @@ def first_band(tiles):
     return tiles[:, :1].astype(np.float32) / 250
 
 
-def run(work, predict=first_band, cancellation=None, reporter=None, write=None):
+def run(job, predict=first_band, cancellation=None, reporter=None, write=None):
     """The probability raster, and the counts."""
     rows = []
-    products = [probability_sink(work.classes, write or (lambda piece: rows.append(piece.copy())))]
+    sinks = [probability_sink(job.classes, write or (lambda piece: rows.append(piece.copy())))]
     counts = run_inference(
-        work,
+        job,
         map_batches(predict),
-        products,
+        sinks,
         RunContext(reporter or RecordingReporter(), cancellation or Cancellation()),
     )
     return np.concatenate(rows, axis=1) if rows else None, counts
@@ -68,10 +65,10 @@ def test_batches_change_nothing(make_raster, batch):
         sizes.append(len(tiles))
         return first_band(tiles)
 
-    with work_on(make_raster(pixels), batch=batch) as work:
-        result, counts = run(work, predict)
-        assert max(sizes) == min(batch, work.plan.columns.count)
-        assert sum(sizes) == work.plan.count == counts.tiles
+    with open_job(make_raster(pixels), batch=batch) as job:
+        result, counts = run(job, predict)
+        assert max(sizes) == min(batch, job.plan.columns.count)
+        assert sum(sizes) == job.plan.count == counts.tiles
     np.testing.assert_array_equal(result[0], pixels[0])
 
 
@@ -84,10 +81,10 @@ def test_empty_tiles_are_not_computed(make_raster):
         seen.append(len(tiles))
         return first_band(tiles)
 
-    with work_on(make_raster(pixels, nodata=250), batch=4) as work:
-        result, counts = run(work, predict)
-        rows = sum(work.plan.rows.active_range(i)[0] < 40 for i in range(work.plan.rows.count))
-        assert sum(seen) == rows * work.plan.columns.count
+    with open_job(make_raster(pixels, nodata=250), batch=4) as job:
+        result, counts = run(job, predict)
+        rows = sum(job.plan.rows.active_range(i)[0] < 40 for i in range(job.plan.rows.count))
+        assert sum(seen) == rows * job.plan.columns.count
         assert counts.empty == counts.tiles - sum(seen) > 0
     np.testing.assert_array_equal(result[0], np.where(pixels[0] == 250, 255, pixels[0]))
 
@@ -100,9 +97,9 @@ def test_there_are_no_seams(make_raster):
         calls.append(0)
         return np.full((len(tiles), 1, 64, 64), len(calls) % 2, np.float32)
 
-    with work_on(make_raster(picture(64, 400)), tile=64, overlap=32) as work:
-        result, _ = run(work, predict)
-        ramp = work.plan.columns.ramp
+    with open_job(make_raster(picture(64, 400)), tile=64, overlap=32) as job:
+        result, _ = run(job, predict)
+        ramp = job.plan.columns.ramp
     assert result.min() == 0
     assert result.max() == 250
     assert np.abs(np.diff(result[0].astype(int), axis=1)).max() <= 250 / ramp + 4
@@ -118,17 +115,17 @@ def test_augmentation_sees_every_symmetry_and_turns_results_back(make_raster):
         seen.add(tiles.tobytes())
         return np.roll(first_band(tiles), -1, axis=3)
 
-    with work_on(make_raster(pixels), overlap=0) as work:
-        result, _ = run(work, dihedral(shift))
+    with open_job(make_raster(pixels), overlap=0) as job:
+        result, _ = run(job, average_symmetries(shift))
     expected = np.zeros((32, 32))
     for row, column in ((16, 15), (16, 17), (15, 16), (17, 16)):
         expected[row, column] = 250 / 4
     assert np.abs(result[0] - expected).max() <= 0.5
     noise = np.random.default_rng(0).random((2, 3, 8, 8), np.float32)
     calls = []
-    dihedral(lambda tiles: calls.append(tiles.tobytes()) or tiles)(noise)
+    average_symmetries(lambda tiles: calls.append(tiles.tobytes()) or tiles)(noise)
     assert len(set(calls)) == 8
-    np.testing.assert_allclose(dihedral(lambda tiles: tiles)(noise), noise, rtol=1e-6)
+    np.testing.assert_allclose(average_symmetries(lambda tiles: tiles)(noise), noise, rtol=1e-6)
 
 
 def test_classes_are_chosen_after_blending(make_raster):
@@ -139,9 +136,9 @@ def test_classes_are_chosen_after_blending(make_raster):
         share = first_band(tiles)
         return np.concatenate([share * 0.5, (1 - share) * 0.5, np.full_like(share, 0.2)], axis=1)
 
-    with work_on(make_raster(pixels), classes=3) as work:
-        product = class_sink([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
-        run_inference(work, map_batches(predict), [product], RunContext())
+    with open_job(make_raster(pixels), classes=3) as job:
+        sink = class_sink([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
+        run_inference(job, map_batches(predict), [sink], RunContext())
     share = pixels[0] / 250
     expected = np.array([3, 5, 8])[np.argmax([share / 2, (1 - share) / 2, np.full_like(share, 0.2)], axis=0)]
     result = np.concatenate(rows, axis=1)[0]
@@ -150,9 +147,9 @@ def test_classes_are_chosen_after_blending(make_raster):
 
 def test_progress_ends_at_the_last_tile(make_raster):
     reporter = RecordingReporter()
-    with work_on(make_raster(picture())) as work:
-        run(work, reporter=reporter)
-        total = work.plan.count
+    with open_job(make_raster(picture())) as job:
+        run(job, reporter=reporter)
+        total = job.plan.count
     events = [event for event in reporter.events if isinstance(event, Progress)]
     assert events[-1].done == events[-1].total == total
     assert events[-1].rate > 0
@@ -169,8 +166,8 @@ def test_cancel_ends_before_the_next_tile(make_raster):
             cancellation.cancel()
         return first_band(tiles)
 
-    with work_on(make_raster(picture())) as work, pytest.raises(Cancelled):
-        run(work, predict, cancellation)
+    with open_job(make_raster(picture())) as job, pytest.raises(Cancelled):
+        run(job, predict, cancellation)
     assert len(calls) == 3
     assert not running()
 
@@ -181,14 +178,14 @@ def test_network_that_gives_no_numbers(make_raster):
         result[0, 0, 3, 3] = np.nan
         return result
 
-    with work_on(make_raster(picture())) as work, pytest.raises(InferenceError, match="not numbers"):
-        run(work, predict)
+    with open_job(make_raster(picture())) as job, pytest.raises(InferenceError, match="not numbers"):
+        run(job, predict)
     assert not running()
 
 
 def test_network_of_another_shape(make_raster):
-    with work_on(make_raster(picture()), classes=2) as work, pytest.raises(InferenceError, match="shape"):
-        run(work)
+    with open_job(make_raster(picture()), classes=2) as job, pytest.raises(InferenceError, match="shape"):
+        run(job)
     assert not running()
 
 
@@ -203,9 +200,9 @@ def test_error_while_writing_ends_the_run_soon(make_raster):
     def write(_rows):
         raise OutputError("The disk is full.")
 
-    with work_on(make_raster(picture(2000, 100))) as work, pytest.raises(OutputError, match="disk is full"):
-        run(work, predict, write=write)
-    assert len(calls) < work.plan.count / 2
+    with open_job(make_raster(picture(2000, 100))) as job, pytest.raises(OutputError, match="disk is full"):
+        run(job, predict, write=write)
+    assert len(calls) < job.plan.count / 2
     assert not running()
 
 
@@ -214,23 +211,22 @@ def test_error_while_reading_ends_the_run(make_raster):
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : -2000] = bytes(len(content) - len(content) // 2 - 2000)
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="Rows"), work_on(path) as work:
-        run(work)
+    with pytest.raises(SourceError, match="Rows"), open_job(path) as job:
+        run(job)
     assert not running()
 
 
-def test_estimates(make_raster, monkeypatch):
+def test_estimates(make_raster):
     now = [0.0]
-    monkeypatch.setattr(estimate, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    with work_on(make_raster(picture(300, 300))) as work:
-        assert work.plan.count > 40
+    with open_job(make_raster(picture(300, 300))) as job:
+        assert job.plan.count > 40
 
         def predict(tiles):
             now[0] += 0.01
             return first_band(tiles)
 
-        seconds = estimate_seconds(work, map_batches(predict), work.plan.count)
-        assert seconds == pytest.approx(0.01 * work.plan.count)
-        assert estimate_seconds(work, map_batches(predict), 5) is None
-    with work_on(make_raster(picture(3000, 300))) as tall:
-        assert estimate_memory(tall) == pytest.approx(estimate_memory(work), rel=0.2)
+        seconds = estimate_seconds(job, map_batches(predict), job.plan.count, lambda: now[0])
+        assert seconds == pytest.approx(0.01 * job.plan.count)
+        assert estimate_seconds(job, map_batches(predict), 5, lambda: now[0]) is None
+    with open_job(make_raster(picture(3000, 300))) as tall:
+        assert estimate_memory(tall) == pytest.approx(estimate_memory(job), rel=0.2)

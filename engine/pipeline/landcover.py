@@ -1,0 +1,189 @@
+"""The tasks "landcover" and "segmentation": from an image to rasters and polygons of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from ..context import RunContext
+from ..errors import ParameterError
+from ..fs.atomic import temp_output
+from ..fs.lock import lock_outputs
+from ..models.card import ModelCard, Task
+from ..protocol.messages import Result, SummaryValue
+from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
+from .plan import InferenceRun, open_run
+from .request import ClassRequest, OpenSession
+from .result import count_noun, describe_run, list_outputs, summarize_run
+from .resume import make_fingerprint, open_journal
+from .runner import run_inference
+from .sinks import (
+    OutputSink,
+    Write,
+    check_disk_space,
+    class_sink,
+    open_output_raster,
+    open_temporary_raster,
+    probability_sink,
+    remove_on_cancel,
+)
+
+
+class ClassRasters(NamedTuple):
+    """The rasters of class ids and of confidences that a run writes; None where it writes none."""
+
+    classes: Path | None
+    confidence: Path | None
+
+
+def extract_classes(request: ClassRequest, task: Task, open_session: OpenSession, context: RunContext) -> Result:
+    """Extract the classes of an image as rasters and as polygons.
+
+    Args:
+        request: image, model, outputs (at least one) and options.
+        task: task that the model must be for; ``segmentation`` accepts any model.
+        open_session: opens the model.
+        context: receives progress and messages; checked for cancellation.
+
+    Returns:
+        The result: outputs by role, and the summary.
+
+    Raises:
+        TerraSporeError: an output cannot be made. Complete rasters stay, except after a cancel.
+    """
+    start = context.clock()
+    outputs = {
+        "vectors": request.output,
+        "classes": request.classes,
+        "confidence": request.confidence,
+        "probability": request.probability,
+    }
+    main = request.main or next(filter(None, outputs.values()), None)
+    if main is None:
+        raise ParameterError("No output is named.")
+    with (
+        lock_outputs(list(outputs.values()), [request.image.image]),
+        _choose_class_rasters(request) as rasters,
+        open_run(request.image, task, open_session, context) as run,
+    ):
+        bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
+        check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
+        fingerprint = make_fingerprint(run, request.image, _describe_rasters(request, run.model.card))
+        with open_journal(run, fingerprint, main, resume=request.resume, context=context) as journal:
+            with _open_sinks(run, request, rasters) as sinks:
+                statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
+            run.release()
+            with remove_on_cancel([request.classes, request.confidence, request.probability]):
+                polygons = _vectorize(request, run, rasters, context)
+    seconds = context.clock() - start
+    subject = _describe_polygons(polygons, run.model.card) or f"{run.grid.width} x {run.grid.height} pixels"
+    return Result(
+        outputs=list_outputs(outputs),
+        summary={**summarize_run(run, statistics), **polygons},
+        seconds=seconds,
+        text=f"{subject}, {describe_run(run, statistics, seconds)}",
+    )
+
+
+def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:
+    """Return names and colours of the values of a class raster, which are 0 and 1 for a model of one class."""
+    if len(card.classes) == 1:
+        only = card.classes[0]
+        return {0: "background", 1: only.name}, {0: (0, 0, 0), 1: only.colour}
+    return {c.id: c.name for c in card.classes}, {c.id: c.colour for c in card.classes}
+
+
+@contextmanager
+def _choose_class_rasters(request: ClassRequest) -> Iterator[ClassRasters]:
+    """Choose the paths of the class rasters; those that only the polygons are made of are removed at the end."""
+    with ExitStack() as stack:
+        classes, confidence = request.classes, request.confidence
+        if request.output is not None:
+            classes = classes or stack.enter_context(temp_output(request.output, ".classes.tif"))
+            confidence = confidence or stack.enter_context(temp_output(request.output, ".confidence.tif"))
+        yield ClassRasters(classes, confidence)
+
+
+def _threshold(request: ClassRequest, card: ModelCard) -> float:
+    return card.threshold if request.threshold is None else request.threshold
+
+
+def _describe_rasters(request: ClassRequest, card: ModelCard) -> dict[str, str]:
+    """Return the settings that decide the values of the rasters, for the fingerprint of the run."""
+    rasters = ["classes"] if request.output or request.classes or request.confidence else []
+    settings = {"rasters": " and ".join([*rasters, *(["probability"] if request.probability else [])])}
+    if rasters and len(card.classes) == 1:
+        settings["threshold"] = f"{_threshold(request, card):g}"
+    return settings
+
+
+@contextmanager
+def _open_sinks(run: InferenceRun, request: ClassRequest, rasters: ClassRasters) -> Iterator[list[OutputSink]]:
+    """Open the rasters that the run writes."""
+    card = run.model.card
+    names, colours = class_table(card)
+    layers = [entry.name for entry in card.classes]
+    with ExitStack() as stack:
+
+        def open_raster(path: Path | None, layout: RasterLayout, *, is_output: bool) -> Write | None:
+            if path is None:
+                return None
+            if is_output or request.output is None:
+                return stack.enter_context(open_output_raster(path, run.grid, layout))
+            return stack.enter_context(open_temporary_raster(path, run.grid, layout, request.output))
+
+        write_classes = open_raster(
+            rasters.classes, make_class_layout(names, colours, run.tags), is_output=request.classes is not None
+        )
+        write_confidence = open_raster(
+            rasters.confidence,
+            make_probability_layout(["confidence"], run.tags),
+            is_output=request.confidence is not None,
+        )
+        write_all = open_raster(request.probability, make_probability_layout(layers, run.tags), is_output=True)
+        sinks: list[OutputSink] = []
+        if write_classes or write_confidence:
+            ids = [entry.id for entry in card.classes]
+            sinks.append(class_sink(ids, _threshold(request, card), write_classes, write_confidence))
+        if write_all:
+            sinks.append(probability_sink(len(layers), write_all))
+        yield sinks
+
+
+def _vectorize(
+    request: ClassRequest, run: InferenceRun, rasters: ClassRasters, context: RunContext
+) -> dict[str, SummaryValue]:
+    """Make the polygons of the class raster and return their summary; it is empty where they are not wanted."""
+    if request.output is None or rasters.classes is None:
+        return {}
+    from ..vector.coverage.extract import vectorize_landcover
+
+    options = request.options
+    if len(run.model.card.classes) == 1:
+        options = replace(options, classes=frozenset({1}))  # no polygons of the background
+    summary = vectorize_landcover(
+        rasters.classes,
+        request.output,
+        options,
+        confidence=rasters.confidence,
+        class_names=class_table(run.model.card)[0],
+        metadata=run.tags,
+        context=context,
+        layer=request.layer,
+        name=request.image.image.name,
+    )
+    return summary.figures()
+
+
+def _describe_polygons(summary: dict[str, SummaryValue], card: ModelCard) -> str:
+    """Return the number of polygons and the area of each class, largest first; empty without polygons."""
+    if "polygons" not in summary:
+        return ""
+    names = class_table(card)[0]
+    areas = {name: float(summary.get(f"area_of_class_{key}") or 0.0) for key, name in names.items()}
+    largest = sorted(filter(areas.get, areas), key=areas.__getitem__, reverse=True)
+    areas_text = ", ".join(f"{name} {areas[name]:,.0f} m²" for name in largest)
+    return count_noun(summary["polygons"], "polygon") + (f" ({areas_text})" if areas_text else "")

@@ -1,0 +1,80 @@
+"""The task "roads": from an image to a road network."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from ..context import RunContext
+from ..fs.atomic import temp_output
+from ..fs.lock import lock_outputs
+from ..protocol.messages import Result
+from ..raster.writer import make_probability_layout
+from .plan import open_run
+from .preload import Preloader
+from .request import OpenSession, RoadRequest
+from .result import count_noun, describe_run, list_outputs, summarize_run
+from .resume import make_fingerprint, open_journal
+from .runner import run_inference
+from .sinks import Write, check_disk_space, open_output_raster, probability_sink, remove_on_cancel
+from .streaming_vectorizer import StreamingRoads
+
+
+def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunContext) -> Result:
+    """Extract the roads of an image as lines, nodes and areas.
+
+    The vectors are made of the quantized probabilities while the network still computes the rows below. A raster of
+    them is written where the request asks for it.
+
+    Args:
+        request: image, model, outputs and options.
+        open_session: opens the model.
+        context: receives progress and messages; checked for cancellation.
+
+    Returns:
+        The result: outputs by role, and the summary.
+
+    Raises:
+        TerraSporeError: an output cannot be made. Complete rasters stay, except after a cancel.
+    """
+    start, preloader = context.clock(), Preloader()
+    with (
+        lock_outputs([request.output, request.probability], [request.image.image]),
+        temp_output(request.output, ".rows") as spool,
+        open_run(request.image, "roads", open_session, context, on_model_opening=preloader.start) as run,
+    ):
+        card = run.model.card
+        threshold = card.threshold if request.threshold is None else request.threshold
+        options = replace(request.options, threshold=threshold)
+        names = [entry.name for entry in card.classes]
+        rasters = {} if request.probability is None else {request.probability: len(names)}
+        check_disk_space(run.grid, rasters, request.output, spooled_bands=1)
+        fingerprint = make_fingerprint(run, request.image, {"rasters": "probability"})
+        with (
+            open_journal(run, fingerprint, request.output, resume=request.resume, context=context) as journal,
+            StreamingRoads(run, options, request.output, spool=spool, preloader=preloader, context=context) as roads,
+        ):
+            with ExitStack() as stack:
+                writes: list[Write] = [roads.append]
+                if request.probability is not None:
+                    layout = make_probability_layout(names, run.tags)
+                    writes.append(stack.enter_context(open_output_raster(request.probability, run.grid, layout)))
+                sinks = [probability_sink(len(names), *writes)]
+                statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
+            run.release()
+            with remove_on_cancel([request.probability]):
+                network = roads.finish()
+    seconds = context.clock() - start
+    text = f"{network.length / 1000:.2f} km of road in {count_noun(network.edges, 'line')}"
+    return Result(
+        outputs=list_outputs({"roads": request.output, "probability": request.probability}),
+        summary={
+            **summarize_run(run, statistics),
+            **network.figures(),
+            "length_m": network.length,
+            "roads": network.edges,
+            "threshold": threshold,
+        },
+        seconds=seconds,
+        text=f"{text}, {describe_run(run, statistics, seconds)} -> {request.output}",
+    )
