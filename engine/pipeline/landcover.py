@@ -175,7 +175,7 @@ def _vectorize(
         layer=request.layer,
         name=request.image.image.name,
     )
-    return summary.figures()
+    return summary.metrics()
 
 
 def _describe_polygons(summary: dict[str, SummaryValue], card: ModelCard) -> str:

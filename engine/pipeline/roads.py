@@ -70,7 +70,7 @@ def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunC
         outputs=list_outputs({"roads": request.output, "probability": request.probability}),
         summary={
             **summarize_run(run, statistics),
-            **network.figures(),
+            **network.metrics(),
             "length_m": network.length,
             "roads": network.edges,
             "threshold": threshold,
