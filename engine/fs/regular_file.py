@@ -1,4 +1,4 @@
-"""Opening files of others with care: regular files only, under a size cap, never waiting on a pipe."""
+"""Open untrusted files safely: regular files only, up to a size limit, never blocking on a pipe."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """What tells that a file is still the one that it was.
+    """Facts by which a file is recognised as unchanged.
 
     Attributes:
         path: absolute path.
@@ -34,12 +34,12 @@ class FileIdentity:
 
     @classmethod
     def from_path(cls, path: Path) -> FileIdentity:
-        """The present identity of ``path``; ``OSError`` where it is not there."""
+        """The current identity of ``path``; ``OSError`` where it is missing."""
         status = path.stat()
         return cls(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)  # noqa: PTH100 (no links)
 
     def is_current(self) -> bool:
-        """Whether the file is there and unchanged."""
+        """Whether the file exists and is unchanged."""
         try:
             return FileIdentity.from_path(Path(self.path)) == self
         except (OSError, ValueError):
@@ -53,15 +53,15 @@ def open_regular(path: Path, max_bytes: int, error: type[ModelError]) -> Iterato
     Args:
         path: the file; links are followed.
         max_bytes: larger files are refused.
-        error: the class of what is raised.
+        error: the class of the exceptions.
 
     Yields:
-        The opened file at its begin, and its size in bytes.
+        The opened file at its first byte, and its size in bytes.
 
     Raises:
-        ModelError: (of the class ``error``) the file is missing, no regular file, too large or unreadable.
+        ModelError: (of the class ``error``) the file is missing, not a regular file, too large or unreadable.
     """
-    # Without O_NONBLOCK the opening of a FIFO waits for a writer for ever.
+    # Without O_NONBLOCK, opening a FIFO blocks until there is a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(path, flags)
@@ -83,7 +83,7 @@ def open_regular(path: Path, max_bytes: int, error: type[ModelError]) -> Iterato
 
 
 def read_regular(path: Path, max_bytes: int, error: type[ModelError]) -> bytes:
-    """The content of the regular file ``path``; arguments and errors as in ``open_regular``."""
+    """Read the regular file ``path``; arguments and errors as in ``open_regular``."""
     with open_regular(path, max_bytes, error) as (file, size):
         content = file.read(size)
         if len(content) != size:
@@ -91,8 +91,8 @@ def read_regular(path: Path, max_bytes: int, error: type[ModelError]) -> bytes:
         return content
 
 
-def sha256_of(path: Path, max_bytes: int, error: type[ModelError]) -> str:
-    """The SHA-256 of the regular file ``path`` as 64 hexadecimal digits; errors as in ``open_regular``."""
+def compute_sha256(path: Path, max_bytes: int, error: type[ModelError]) -> str:
+    """Compute the SHA-256 of the regular file ``path``, as 64 hexadecimal digits; errors as in ``open_regular``."""
     digest = hashlib.sha256()
     with open_regular(path, max_bytes, error) as (file, _):
         while chunk := file.read(_CHUNK):

@@ -218,12 +218,12 @@ def _open_image_axes(info: onnx.ValueInfoProto, image: Shape) -> None:
 
 def drop_unused_nodes(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
     """The nodes that the outputs depend on, in their order."""
-    needed, kept = set(outputs), []
+    needed, used = set(outputs), []
     for node in reversed(nodes):
         if needed.intersection(node.output):
-            kept.append(node)
+            used.append(node)
             needed.update(node.input)
-    return kept[::-1]
+    return used[::-1]
 
 
 def fuse_biases(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:

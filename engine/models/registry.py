@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CardError, ModelError, OutputError
-from ..fs.regular_file import sha256_of
+from ..fs.regular_file import compute_sha256
 from ..protocol.model_policy import ANY_TASK, is_for_task, sort_by_preference
 from .card import CARD_NAME, ModelCard, Task, read_card, write_card
 from .checkpoint import MAX_CHECKPOINT_BYTES
@@ -72,7 +72,7 @@ def read_model(folder: Path) -> Model:
     """
     card = read_card(folder / CARD_NAME)
     weights = folder / card.weights
-    found = sha256_of(weights, MAX_CHECKPOINT_BYTES, ModelError)
+    found = compute_sha256(weights, MAX_CHECKPOINT_BYTES, ModelError)
     if found != card.sha256:
         raise CardError(
             f"The weights {weights} are not those of their card: their SHA-256 is {found}, the card says {card.sha256}."
@@ -128,7 +128,7 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
         )
     if (path.parent / CARD_NAME).is_file() and read_card(path.parent / CARD_NAME).weights == path.name:
         return read_model(path.parent)
-    sha256 = sha256_of(path, MAX_CHECKPOINT_BYTES, ModelError)
+    sha256 = compute_sha256(path, MAX_CHECKPOINT_BYTES, ModelError)
     return Model(infer_card(path, sha256, hints or ModelHints()), path, sha256)
 
 
@@ -187,7 +187,7 @@ def install_model(source: Path, target: Path, hints: ModelHints, attempt: Callab
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         shutil.copyfile(model.weights, partial / model.weights.name)
-        if sha256_of(partial / model.weights.name, MAX_MODEL_BYTES, ModelError) != model.sha256:
+        if compute_sha256(partial / model.weights.name, MAX_MODEL_BYTES, ModelError) != model.sha256:
             raise ModelError(f"The weights {model.weights} were changed while they were copied.", "Try again.")
         write_card(partial / CARD_NAME, dataclasses.replace(model.card, name=target.name, weights=model.weights.name))
         attempt(read_model(partial))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.errors import CheckpointError, ParameterError
-from ...engine.fs.regular_file import sha256_of
+from ...engine.fs.regular_file import compute_sha256
 from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation, Task, write_card
 from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
 from ..config import Config
@@ -120,7 +120,7 @@ def write_run_card(weights: Path, config: Config, figures: Mapping[str, float]) 
     finite = {key: float(value) for key, value in figures.items() if math.isfinite(value)}
     held = config.data.val or f"every {config.data.holdout}th training image, held out"
     details = CardDetails(name=name[:100], figures=finite, split=f"{config.data.train} for training; figures on {held}")
-    digest = sha256_of(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
+    digest = compute_sha256(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
     card = model_card(config, details, weights=weights.name, sha256=digest)
     path = weights.with_name(CARD_NAME)
     write_card(path, card)

@@ -28,20 +28,19 @@ def binary(op: str) -> Callable[[Call], Ref]:
 
     def convert(call: Call) -> Ref:
         """Two inputs, one output."""
-        names = [_term(call, index) for index in range(2)]
+        names = []
+        for index in range(2):
+            operand = call.operands[index]
+            if isinstance(operand, Const) and isinstance(operand.values[0], int | float):
+                names.append(call.builder.constant(np.array(call.value(index, "a number"), np.float32)))
+                continue
+            ref = call.tensor(index)
+            if ref.rank == 4 and ref not in call.builder.tensors and max(ref.shapes[0][2:]) > 1:
+                call.builder.size_bound = True  # weights that cover the image fit one size only
+            names.append(ref.name)
         return call.emit(op, names)
 
     return convert
-
-
-def _term(call: Call, index: int) -> str:
-    operand = call.operands[index]
-    if isinstance(operand, Const) and isinstance(operand.values[0], int | float):
-        return call.builder.constant(np.array(call.value(index, "a number"), np.float32))
-    ref = call.tensor(index)
-    if ref.rank == 4 and ref not in call.builder.tensors and max(ref.shapes[0][2:]) > 1:
-        call.builder.size_bound = True  # weights that cover the image fit one size only
-    return ref.name
 
 
 def softmax(call: Call) -> Ref:
@@ -51,19 +50,16 @@ def softmax(call: Call) -> Ref:
 
 
 def matmul(call: Call) -> Ref:
-    """``BatchMatMul``, ``MatMul`` -> ``MatMul``, with the operands transposed where asked for."""
-    left = _transposed(call, 0, bool(call.value(2, "transpose_a", False)))
-    right = _transposed(call, 1, bool(call.value(3, "transpose_b", False)))
-    return call.emit("MatMul", [left, right])
-
-
-def _transposed(call: Call, index: int, wanted: bool) -> str:
-    ref = call.tensor(index)
-    if not wanted:
-        return ref.name
-    order = [*range(ref.rank - 2), ref.rank - 1, ref.rank - 2]
-    shapes = tuple(tuple(shape[axis] for axis in order) for shape in ref.shapes)
-    return call.builder.emit("Transpose", [ref.name], shapes, perm=order).name
+    """``BatchMatMul``, ``MatMul`` -> ``MatMul``, with a ``Transpose`` in front of operands that are transposed."""
+    names = []
+    for index, setting in enumerate(("transpose_a", "transpose_b")):
+        ref = call.tensor(index)
+        if call.value(2 + index, setting, False):
+            order = [*range(ref.rank - 2), ref.rank - 1, ref.rank - 2]
+            shapes = tuple(tuple(shape[axis] for axis in order) for shape in ref.shapes)
+            ref = call.builder.emit("Transpose", [ref.name], shapes, perm=order)
+        names.append(ref.name)
+    return call.emit("MatMul", names)
 
 
 def reduce(op: str) -> Callable[[Call], Ref]:

@@ -37,7 +37,7 @@ def test_an_unknown_key_is_named(card, place):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("format", 2, "format is 2"),
         ("name", "../up", "name is"),
@@ -64,10 +64,10 @@ def test_an_unknown_key_is_named(card, place):
         ("task", "roads", "a road model has one"),
     ],
 )
-def test_a_wrong_value_is_named(card, key, value, said):
+def test_a_wrong_value_is_named(card, key, value, message):
     document = json.loads(card_text(card))
     document[key] = value
-    with pytest.raises(CardError, match=said):
+    with pytest.raises(CardError, match=message):
         parse_card(json.dumps(document), "here")
 
 

@@ -136,12 +136,12 @@ from terraspore.engine.models.registry import find_model
 from terraspore.engine.runtimes.registry import open_session
 folder = Path(sys.argv[1])
 graph.build_graph.__kwdefaults__["graphs"] = folder / "graphs"
-said = ModelHints(**json.loads(sys.argv[2]))
+hints = ModelHints(**json.loads(sys.argv[2]))
 for path in sorted(folder.glob("m*")):
     try:
-        model = find_model(str(path), hints=said)
-        session, _ = open_session(model, device="cpu", runtime=sys.argv[3], threads=1, tile=said.tile, cache=None)
-        tiles = np.full((1, model.card.bands, said.tile, said.tile), 200, model.card.dtype)
+        model = find_model(str(path), hints=hints)
+        session, _ = open_session(model, device="cpu", runtime=sys.argv[3], threads=1, tile=hints.tile, cache=None)
+        tiles = np.full((1, model.card.bands, hints.tile, hints.tile), 200, model.card.dtype)
         result = session.predict(tiles)
         session.close()
         print(path.name, "finite" if np.isfinite(result).all() else "not finite", flush=True)
@@ -151,12 +151,12 @@ for path in sorted(folder.glob("m*")):
 """
 
 
-def outcomes(folder, mutants, suffix, said, runtime="onnxruntime"):
+def outcomes(folder, mutants, suffix, hints, runtime="onnxruntime"):
     """What becomes of the mutants in an engine of its own: the lines that it says, one for each."""
     for number, mutant in enumerate(mutants):
         (folder / f"m{number:04d}{suffix}").write_bytes(mutant)
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), json.dumps(said), runtime],
+        [sys.executable, "-c", CHILD, str(folder), json.dumps(hints), runtime],
         capture_output=True,
         text=True,
         timeout=500,
@@ -186,8 +186,8 @@ def test_checkpoints_in_a_real_session(model, tmp_path):
     """Among them weights so large that results are no numbers, which ``test_results_that_are_no_numbers`` is about."""
     data = model.weights.read_bytes()[:-TRAILER]
     largest = data.replace(WEIGHTS["head.weight"].tobytes(), np.full(4, 3.4e38, np.float32).tobytes())
-    said = {"architecture": "one", "bands": 2, "tile": 8, "classes": ["a", "b"], "dtype": "float32", "scale": 1.0}
-    lines = outcomes(tmp_path, [data, largest, *sample(data, 60)], ".ckpt", said)
+    hints = {"architecture": "one", "bands": 2, "tile": 8, "classes": ["a", "b"], "dtype": "float32", "scale": 1.0}
+    lines = outcomes(tmp_path, [data, largest, *sample(data, 60)], ".ckpt", hints)
     assert lines[0].endswith(" finite")
     assert lines[1].endswith(" not finite")
     assert sum(line.endswith(" finite") or "refused" in line for line in lines) >= len(lines) - 5
@@ -197,15 +197,15 @@ def test_checkpoints_in_a_real_session(model, tmp_path):
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_onnx_files_in_a_real_session(tmp_path, make_model, runtime):
     data = (make_model([[0.5, 0.25, 0.125]]) / "net.onnx").read_bytes()
-    said = {"bands": 3, "tile": 8, "classes": ["a"], "dtype": "uint8"}
-    lines = outcomes(tmp_path, [data, *sample(data, 60, seed=1)], ".onnx", said, runtime)
+    hints = {"bands": 3, "tile": 8, "classes": ["a"], "dtype": "uint8"}
+    lines = outcomes(tmp_path, [data, *sample(data, 60, seed=1)], ".onnx", hints, runtime)
     assert lines[0].endswith(" finite"), lines[0]
 
 
 def test_mindir_files_in_a_real_session(tmp_path):
     data = (Path(__file__).parents[1] / "mindir" / "data" / "small.mindir").read_bytes()
-    said = {"bands": 3, "tile": 8, "classes": ["a", "b"], "dtype": "uint8"}
-    lines = outcomes(tmp_path, [data, *sample(data, 60, seed=2)], ".mindir", said)
+    hints = {"bands": 3, "tile": 8, "classes": ["a", "b"], "dtype": "uint8"}
+    lines = outcomes(tmp_path, [data, *sample(data, 60, seed=2)], ".mindir", hints)
     assert sum("refused" in line for line in lines) > 10
 
 

@@ -21,8 +21,8 @@ def network(weights=(1.0, 2.0), nodes=(), opsets=(("", 17),), operator="Mul"):
     return helper.make_model(graph, opset_imports=[helper.make_opsetid(*entry) for entry in opsets], ir_version=8)
 
 
-def refused(model, said):
-    with pytest.raises(GraphError, match=said):
+def refused(model, message):
+    with pytest.raises(GraphError, match=message):
         parse_onnx(model.SerializeToString(), "here")
 
 

@@ -38,7 +38,7 @@ def test_the_state_of_training_is_ignored():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda found: found.pop("conv.bias"), r"1 parameters are missing \(conv\.bias\)"),
         (lambda found: found.update(extra=np.ones(1)), r"1 are not known \(extra\)"),
@@ -49,10 +49,10 @@ def test_the_state_of_training_is_ignored():
         (lambda found: found.update({"norm.gamma": np.full(4, 1e300)}), "beyond float32"),
     ],
 )
-def test_any_difference_is_said(change, said):
+def test_any_difference_is_said(change, message):
     found = tensors()
     change(found)
-    with pytest.raises(CheckpointError, match=said):
+    with pytest.raises(CheckpointError, match=message):
         match_parameters(found, WANTED, "x")
 
 

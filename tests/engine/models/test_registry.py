@@ -119,10 +119,10 @@ def hashed(monkeypatch):
 
     def count(path, *arguments):
         found.append(path.parent.name)
-        return sha256_of(path, *arguments)
+        return compute_sha256(path, *arguments)
 
-    sha256_of = registry.sha256_of
-    monkeypatch.setattr(registry, "sha256_of", count)
+    compute_sha256 = registry.compute_sha256
+    monkeypatch.setattr(registry, "compute_sha256", count)
     return found
 
 
