@@ -1,8 +1,10 @@
-"""Whole files or none: an output gets its final name only when it is complete, checked and on the disk.
+"""Write whole files or none: an output gets its final name only when it is complete, verified and flushed to the disk.
 
-A raster whose writer was killed opens normally and reads 0 where nothing was written, and a GeoPackage killed
-between two transactions is valid but partial. Neither can be told from a true result afterwards. So every
-output is written under a temporary name in the folder of the target, closed, checked, flushed and then renamed.
+A raster whose writer was killed opens without an error and reads as 0 where nothing was written, and a GeoPackage
+killed between two transactions is valid but incomplete. Neither can be told from a correct result later. So every
+output is written under a temporary name in the target's folder, closed, verified, flushed and then renamed.
+
+Standard library only, Python 3.9: the QGIS plugin imports it with the journal.
 """
 
 from __future__ import annotations
@@ -20,63 +22,63 @@ from ..errors import DiskFullError, OutputError
 from .paths import hidden_stem
 
 _MARK = "partial"
-
-#: Files that belong to one state of a file of that name, and mislead beside another.
-_STALE_ENDINGS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
-#: What removes the files that are being written now, and these files. They belong to the process.
-_removals: list[Callable[[], None]] = []
-_active: set[Path] = set()
+#: Sidecar files that belong to one version of a file and are wrong for another.
+_SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-#: Libraries write in pieces of up to this many bytes, and do not always say why one failed.
-_LITTLE = 1 << 20
+#: Libraries write in chunks of up to this many bytes and do not always report why one failed.
+_MIN_FREE_BYTES = 1 << 20
+
+#: Functions that clean up what the process is writing, and its temporary files. Both belong to the process.
+_cleanups: list[Callable[[], None]] = []
+_active: set[Path] = set()
 
 
 @contextmanager
 def atomic_output(final: Path, verify: Callable[[Path], None] | None = None) -> Iterator[Path]:
-    """Give a temporary path to write to, and rename it onto ``final`` once the block has ended well.
+    """Yield a temporary path to write to, and rename it to ``final`` if the block ends without an exception.
 
-    The temporary file lies in the folder of ``final``, so that the rename is atomic, and has the same suffix,
-    so that drivers recognise the format. Files that the writer makes beside it (``.dbf`` of a shapefile,
-    ``.aux.xml``) are renamed with it.
+    The temporary file is in the folder of ``final``, so that the rename is atomic, and has the same suffix, so that
+    drivers recognize the format. Sidecar files of it (``.dbf`` of a shapefile, ``.aux.xml``) are renamed with it.
 
     Args:
-        final: the name under which the complete output shall stand.
-        verify: called with the temporary path after the writer closed it; raises where the file is not what
-            was written.
+        final: path of the complete output.
+        verify: called with the temporary path after the block; raises if the file is not what was written.
 
     Yields:
         The path to write to. It does not exist yet.
 
     Raises:
         OutputError: the output cannot be written.
-        DiskFullError: there is no space left for it.
+        DiskFullError: there is not enough space for it.
     """
     check_output_path(final)
-    with temp_output(final) as partial:
+    with temp_output(final) as temporary:
         try:
-            yield partial
+            yield temporary
             if verify is not None:
-                verify(partial)
-            _publish(partial, final)
+                verify(temporary)
+            _publish(temporary, final)
         except OSError as error:
-            raise translate_os_error(error, final, measure_with_sidecars(partial)) from error
+            raise translate_os_error(error, final, measure_with_sidecars(temporary)) from error
 
 
 @contextmanager
 def temp_output(target: Path, suffix: str | None = None) -> Iterator[Path]:
-    """A path beside ``target`` for something that is made on the way to it.
+    """Yield a path next to ``target`` for intermediate data; the file and its sidecar files are removed afterwards.
 
-    It and its side files are gone at the end of the block. What processes that died have left of ``target`` goes, too.
+    Temporary files of ``target`` whose processes have died are removed, too.
 
     Args:
         target: the output.
-        suffix: of the path; that of ``target`` unless given.
+        suffix: suffix of the path; None for that of ``target``.
     """
     remove_stale_temp_files(target)
     path = temp_path(target, suffix)
 
     def remove() -> None:
-        _remove_family(path)
+        if path.parent.is_dir():
+            for file in _list_with_sidecars(path):
+                file.unlink(missing_ok=True)
 
     _active.add(path)
     with cleanup_on_abort(remove):
@@ -87,172 +89,150 @@ def temp_output(target: Path, suffix: str | None = None) -> Iterator[Path]:
             _active.discard(path)
 
 
+def temp_path(target: Path, suffix: str | None = None) -> Path:
+    """Return a new temporary path next to ``target``: hidden, with the same suffix and at most 140 bytes long.
+
+    It contains the process id, so that other processes can tell whether its writer is alive.
+    """
+    ending = (target.suffix if suffix is None else suffix) or ".tmp"  # files that share the stem are its sidecar files
+    return target.with_name(f"{hidden_stem(target)}.{_MARK}-{os.getpid()}-{secrets.token_hex(4)}{ending[:16]}")
+
+
 def remove_stale_temp_files(target: Path) -> None:
-    """Remove the temporary files of ``target`` whose writers are dead; those of the living stay."""
-    begin = f"{hidden_stem(target)}.{_MARK}-"
-    with suppress(OSError):  # what cannot be removed hinders nobody
+    """Remove the temporary files of ``target`` whose writers have died."""
+    prefix = f"{hidden_stem(target)}.{_MARK}-"
+    with suppress(OSError):  # files that cannot be removed do no harm
         for entry in tuple(target.parent.iterdir()):
-            writer = entry.name[len(begin) :].split("-")[0]
-            if entry.name.startswith(begin) and writer.isdigit() and not _is_written(entry, int(writer)):
+            writer = entry.name[len(prefix) :].split("-")[0]
+            if entry.name.startswith(prefix) and writer.isdigit() and not _is_in_use(entry, int(writer)):
                 entry.unlink(missing_ok=True)
 
 
 @contextmanager
-def cleanup_on_abort(remove: Callable[[], None]) -> Iterator[None]:
-    """Have ``remove`` called where the process has to end inside of the block, without leaving it."""
-    _removals.append(remove)
+def cleanup_on_abort(cleanup: Callable[[], None]) -> Iterator[None]:
+    """Call ``cleanup`` if the process has to exit within the block without leaving it (``run_abort_cleanups``)."""
+    _cleanups.append(cleanup)
     try:
         yield
     finally:
-        _removals.remove(remove)
+        _cleanups.remove(cleanup)
 
 
 def run_abort_cleanups() -> None:
-    """Remove everything that is unfinished. For a process that ends in the next moment, whatever its threads do."""
-    for remove in tuple(_removals):
+    """Remove all unfinished files, for a process that exits now while its threads are still running."""
+    for cleanup in tuple(_cleanups):
         with suppress(OSError):
-            remove()
+            cleanup()
 
 
 def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int = 0) -> None:
-    """Raise, before any work, where ``path`` could not be written at the end.
+    """Check, before any work, that ``path`` can be written at the end.
 
     Args:
         path: the output file.
-        overwrite: whether a file that is there may be replaced.
-        needed_bytes: how much space the output will take, in bytes; 0 where that is not known.
+        overwrite: whether an existing file may be replaced.
+        needed_bytes: size of the output in bytes; 0 if it is not known.
 
     Raises:
-        OutputError: the folder is missing or read-only, or the path is not that of a plain file.
+        OutputError: the folder is missing or read-only, or the path is not that of a regular file.
         DiskFullError: the free space is less than ``needed_bytes``.
     """
     try:
-        _check_place(path, overwrite)
+        if not path.parent.is_dir():
+            raise OutputError(
+                f"The output {path} cannot be written: its folder does not exist.", "Create the folder first."
+            )
+        if path.exists():
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise OutputError(f"The output {path} cannot be written: it exists and is not a regular file.")
+            if not overwrite:
+                raise OutputError(f"The output {path} exists already.", "Choose another name or allow overwriting.")
+            if not os.access(path, os.W_OK):
+                raise OutputError(f"The output {path} cannot be written: the existing file is read-only.")
+        for ending in _SIDECARS:  # a name may be short enough for the file, but too long for its sidecar files
+            path.with_name(path.name + ending).exists()
+        # Permissions do not tell everything (network shares, read-only mounts), so a file is written.
+        probe = temp_path(path)
+        try:
+            probe.touch(exist_ok=False)
+        finally:
+            probe.unlink(missing_ok=True)
         free = shutil.disk_usage(path.parent).free
     except OSError as error:
         raise translate_os_error(error, path) from error
     if free < needed_bytes:
         raise DiskFullError(
-            f"The output {path} needs {_size(needed_bytes)} or more, but its disk has {free / 1e6:.1f} MB free.",
+            f"The output {path} needs {_format_size(needed_bytes)} or more, but its disk has {free / 1e6:.1f} MB free.",
             "Free some space or choose another folder.",
         )
 
 
-def temp_path(target: Path, suffix: str | None = None) -> Path:
-    """A new temporary name beside ``target``, hidden, with the same suffix and never longer than 140 bytes.
-
-    It names the process, so that others can tell whether its writer is alive.
-    """
-    ending = (target.suffix if suffix is None else suffix) or ".tmp"  # what shares the stem is taken for its own
-    return target.with_name(f"{hidden_stem(target)}.{_MARK}-{os.getpid()}-{secrets.token_hex(4)}{ending[:16]}")
-
-
 def translate_os_error(error: OSError, path: Path, needed_bytes: int = 0) -> OutputError:
-    """The sentence for ``error``, which happened while ``path`` was written.
+    """Return the ``OutputError`` for an ``OSError`` that occurred while ``path`` was written.
 
     Args:
-        error: what the system said.
+        error: the system's error.
         path: the output as the person knows it.
-        needed_bytes: how much space it takes, at least; 0 where that is not known.
+        needed_bytes: lower bound of its size in bytes; 0 if it is not known.
     """
     if error.errno in _NO_SPACE:
         return make_disk_full_error(path, needed_bytes)
-    reason = error.strerror or str(error)
-    return OutputError(f"The output {path} cannot be written: {reason}.")
+    return OutputError(f"The output {path} cannot be written: {error.strerror or error}.")
 
 
 def make_disk_full_error(path: Path, needed_bytes: int) -> DiskFullError:
-    """The error for an output that did not fit; ``needed_bytes`` as for ``translate_os_error``."""
-    needs = f"; it needs {_size(needed_bytes)} or more" if needed_bytes else ""
+    """Return the error for an output that did not fit on the disk; arguments as ``translate_os_error``."""
+    needs = f"; it needs {_format_size(needed_bytes)} or more" if needed_bytes else ""
     return DiskFullError(
         f"The disk is full: {path} could not be written completely{needs}.",
         "Free some space or choose another folder.",
     )
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{max(count, 1e5) / 1e6:.1f} MB"
-
-
 def is_disk_full(folder: Path) -> bool:
-    """Whether the disk of ``folder`` has no room worth mentioning: what failed there, failed for that."""
+    """Whether the disk of ``folder`` has so little space left that this explains a failed write."""
     try:
-        return shutil.disk_usage(folder).free < _LITTLE
+        return shutil.disk_usage(folder).free < _MIN_FREE_BYTES
     except OSError:
         return False
 
 
-def _check_place(path: Path, overwrite: bool) -> None:
-    folder = path.parent
-    if not folder.is_dir():
-        raise OutputError(
-            f"The output {path} cannot be written: its folder does not exist.", "Create the folder first."
-        )
-    if path.exists():
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise OutputError(f"The output {path} cannot be written: there is something that is not a plain file.")
-        if not overwrite:
-            raise OutputError(f"The output {path} exists already.", "Choose another name or allow overwriting.")
-        if not os.access(path, os.W_OK):
-            raise OutputError(f"The output {path} cannot be written: the file that is there is read-only.")
-    for ending in _STALE_ENDINGS:  # a name may be short enough for the file, and too long for what lies beside it
-        path.with_name(path.name + ending).exists()
-    # Permissions alone do not tell (network shares, read-only mounts): only writing does.
-    probe = temp_path(path)
-    try:
-        probe.touch(exist_ok=False)
-    finally:
-        probe.unlink(missing_ok=True)
-
-
-def _publish(partial: Path, final: Path) -> None:
-    """Flush the files of ``partial`` to the disk and give them the names of ``final``, the main file last."""
-    if not partial.is_file():
-        raise OutputError(f"The output {final} was not written.")
-    family = _family(partial)
-    for member in family:
-        _flush(member)
-    for ending in _STALE_ENDINGS:
-        final.with_name(final.name + ending).unlink(missing_ok=True)
-    for member in family:
-        if member != partial:
-            member.replace(final.with_name(final.stem + member.name[len(partial.stem) :]))
-    partial.replace(final)
-    _flush_folder(final.parent)
-
-
-def _family(partial: Path) -> list[Path]:
-    """All files that share the stem of ``partial``; the stem is random, so no other file does."""
-    return sorted(entry for entry in partial.parent.iterdir() if entry.name.startswith(partial.stem))
-
-
-def measure_with_sidecars(partial: Path) -> int:
-    """Bytes of ``partial`` and its side files, as far as they are there."""
+def measure_with_sidecars(temporary: Path) -> int:
+    """Return the size in bytes of a temporary file and its sidecar files; 0 if they do not exist."""
     sizes = []
     with suppress(OSError):
-        sizes = [member.stat().st_size for member in _family(partial)]
+        sizes = [file.stat().st_size for file in _list_with_sidecars(temporary)]
     return sum(sizes)
 
 
-def _remove_family(partial: Path) -> None:
-    if partial.parent.is_dir():
-        for member in _family(partial):
-            member.unlink(missing_ok=True)
+def _format_size(count: int) -> str:
+    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{max(count, 1e5) / 1e6:.1f} MB"
 
 
-def _is_written(partial: Path, writer: int) -> bool:
-    """Whether process ``writer`` may still be writing ``partial``."""
-    if writer == os.getpid():
-        return any(partial.name.startswith(path.stem) for path in _active)
-    if os.name != "posix":
-        return False  # Windows refuses to remove a file that is open
-    try:
-        os.kill(writer, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # of another person
-        return True
-    return True
+def _list_with_sidecars(temporary: Path) -> list[Path]:
+    """List the files that share the stem of ``temporary``, which is random and therefore unique."""
+    return sorted(entry for entry in temporary.parent.iterdir() if entry.name.startswith(temporary.stem))
+
+
+def _publish(temporary: Path, final: Path) -> None:
+    """Flush the files of ``temporary`` to the disk and rename them to the names of ``final``, the main file last."""
+    if not temporary.is_file():
+        raise OutputError(f"The output {final} was not written.")
+    files = _list_with_sidecars(temporary)
+    for file in files:
+        _flush(file)
+    for ending in _SIDECARS:
+        final.with_name(final.name + ending).unlink(missing_ok=True)
+    for file in files:
+        if file != temporary:
+            file.replace(final.with_name(final.stem + file.name[len(temporary.stem) :]))
+    temporary.replace(final)
+    if os.name == "posix":  # Windows cannot open a folder, and does not need it flushed
+        handle = os.open(final.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _flush(path: Path) -> None:
@@ -260,11 +240,16 @@ def _flush(path: Path) -> None:
         os.fsync(handle.fileno())
 
 
-def _flush_folder(folder: Path) -> None:
-    if os.name != "posix":  # Windows cannot open a folder, and needs no flush of it
-        return
-    handle = os.open(folder, os.O_RDONLY)
+def _is_in_use(temporary: Path, writer: int) -> bool:
+    """Whether the process ``writer`` may still be writing ``temporary``."""
+    if writer == os.getpid():
+        return any(temporary.name.startswith(path.stem) for path in _active)
+    if os.name != "posix":
+        return False  # Windows refuses to remove an open file
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        os.kill(writer, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # a process of another user
+        return True
+    return True

@@ -1,4 +1,4 @@
-"""Names of the hidden files beside an output. The standard library alone, also for the Python of an old QGIS."""
+"""Names of the hidden files next to an output. Standard library only, Python 3.9: the QGIS plugin imports it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import hashlib
 import unicodedata
 from pathlib import Path
 
-#: What libraries take for more than a part of a name (see ``addresses``).
+#: Characters that libraries parse as more than a part of a name (see ``pyogrio_path``).
 _UNSAFE = {ord(letter): "_" for letter in "!;?#\n\r\t"}
 
 
 def hidden_stem(target: Path) -> str:
-    """The beginning of every hidden name that belongs to ``target``: short, and its own among those of a folder.
+    """Return the prefix of all hidden names that belong to ``target``: short, and unique in its folder.
 
-    Names that differ in case or in how accents are composed are one file on some systems, so they share it.
+    Names that differ only in case or in Unicode composition get the same stem, because some systems treat them as one
+    file.
     """
     plain = unicodedata.normalize("NFC", target.name).casefold()
     digest = hashlib.sha256(plain.encode("utf-8", "surrogateescape")).hexdigest()[:8]
@@ -21,5 +22,5 @@ def hidden_stem(target: Path) -> str:
 
 
 def hidden_path(target: Path, ending: str) -> Path:
-    """The hidden file or folder ``ending`` of ``target``, beside it."""
+    """Return the path of the hidden file or folder ``ending`` next to ``target``."""
     return target.with_name(f"{hidden_stem(target)}.{ending}")

@@ -1,8 +1,8 @@
-"""Paths of vector files as pyogrio has to be given them.
+"""Paths of vector files in the form that pyogrio needs.
 
-On Linux and macOS pyogrio takes a path for an address: what stands before a ``!`` for an archive, what stands behind a
-``;`` in the last part for nothing, and new lines it leaves out. It would read ``/data/a!b.gpkg`` from the file
-``b.gpkg`` of the present folder.
+On Linux and macOS pyogrio parses a path as a URI: what is before a ``!`` is taken for an archive, what is after a ``;``
+in the last part is dropped, and line ends are removed. It would read ``/data/a!b.gpkg`` from the file ``b.gpkg`` of the
+working directory.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from ..errors import VectorError
 
 
 def pyogrio_path(path: Path) -> str:
-    """What pyogrio has to be given to open or make ``path``, and nothing else.
+    """Return the string with which pyogrio opens or creates ``path`` and no other file.
 
     Raises:
-        VectorError: pyogrio would take the path for another one.
+        VectorError: pyogrio would open another file.
     """
-    absolute = os.path.abspath(path)  # noqa: PTH100 (links must stay)
+    absolute = os.path.abspath(path)  # noqa: PTH100 (keeps links)
     if vsi_path(absolute) not in (absolute, f"/vsizip/{absolute}"):
         raise VectorError(
-            f"The vector file {path} has a '!', a ';' or a line end in its path, which would be taken for an address.",
+            f"The vector file {path} has a '!', a ';' or a line end in its path, which GDAL's reader cannot handle.",
             "Rename it or its folder.",
         )
     return absolute

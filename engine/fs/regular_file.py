@@ -1,4 +1,7 @@
-"""Open untrusted files safely: regular files only, up to a size limit, never blocking on a pipe."""
+"""Read files of unknown origin: regular files only, with a size limit, and their identity.
+
+Standard library only, Python 3.9: the QGIS plugin imports it with the journal.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """Facts by which a file is recognised as unchanged.
+    """Path and state of a file, to detect that it was changed.
 
     Attributes:
         path: absolute path.
@@ -34,9 +37,9 @@ class FileIdentity:
 
     @classmethod
     def from_path(cls, path: Path) -> FileIdentity:
-        """The current identity of ``path``; ``OSError`` where it is missing."""
+        """Return the present identity of ``path``; ``OSError`` if it does not exist."""
         status = path.stat()
-        return cls(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)  # noqa: PTH100 (no links)
+        return cls(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)  # noqa: PTH100 (keeps links)
 
     def is_current(self) -> bool:
         """Whether the file exists and is unchanged."""
@@ -52,23 +55,23 @@ def open_regular(path: Path, max_bytes: int, error: type[ModelError]) -> Iterato
 
     Args:
         path: the file; links are followed.
-        max_bytes: larger files are refused.
-        error: the class of the exceptions.
+        max_bytes: size limit.
+        error: class of the raised exceptions.
 
     Yields:
-        The opened file at its first byte, and its size in bytes.
+        The open file and its size in bytes.
 
     Raises:
-        ModelError: (of the class ``error``) the file is missing, not a regular file, too large or unreadable.
+        ModelError: (of the class ``error``) the file is missing, not regular, too large or unreadable.
     """
-    # Without O_NONBLOCK, opening a FIFO blocks until there is a writer.
+    # Without O_NONBLOCK, opening a FIFO would wait for a writer forever.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(path, flags)
     except FileNotFoundError:
         raise error(f"There is no file {path}.") from None
     except (OSError, ValueError) as failure:
-        raise error(f"The file {path} cannot be opened: {_reason(failure)}.") from failure
+        raise error(f"The file {path} cannot be opened: {_describe(failure)}.") from failure
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
@@ -79,11 +82,11 @@ def open_regular(path: Path, max_bytes: int, error: type[ModelError]) -> Iterato
         try:
             yield file, status.st_size
         except OSError as failure:
-            raise error(f"The file {path} cannot be read: {_reason(failure)}.") from failure
+            raise error(f"The file {path} cannot be read: {_describe(failure)}.") from failure
 
 
 def read_regular(path: Path, max_bytes: int, error: type[ModelError]) -> bytes:
-    """Read the regular file ``path``; arguments and errors as in ``open_regular``."""
+    """Read the regular file ``path``; arguments and errors as ``open_regular``."""
     with open_regular(path, max_bytes, error) as (file, size):
         content = file.read(size)
         if len(content) != size:
@@ -100,5 +103,5 @@ def compute_sha256(path: Path, max_bytes: int, error: type[ModelError]) -> str:
     return digest.hexdigest()
 
 
-def _reason(failure: OSError | ValueError) -> str:
+def _describe(failure: OSError | ValueError) -> str:
     return getattr(failure, "strerror", None) or str(failure)

@@ -1,8 +1,9 @@
-"""Packing bytes of rasters quickly: for files that live as long as a run.
+"""Temporary data on the disk: raster rows, arrays, and a fast compression of both for the time of a run.
 
-A part that shrinks to little is one zlib stream, which then is quick to make. Of any other part only the words of
-eight bytes that are not zero are kept, and a bit for each word: probabilities of roads shrink to about 40 %, in a tenth
-of zlib's time.
+``RowSpool`` holds one band that one thread appends to while others read it. ``ArraySpool`` holds arrays that do not fit
+in memory. ``compress_buffers`` is for the journal: a buffer that shrinks a lot becomes one zlib stream, which then is
+fast. Of any other buffer only the 8-byte words that are not zero are kept, and a bit for each word: road probabilities
+shrink to about 40 %, in a tenth of zlib's time.
 """
 
 from __future__ import annotations
@@ -25,107 +26,43 @@ from numpy.typing import NDArray
 from ..errors import Cancelled, DiskFullError, OutputError
 from .atomic import translate_os_error
 
-_HEADER = struct.Struct("<cQ")  # the kind of a part, and its bytes as packed
-_ZLIB, _WORDS = b"z", b"w"
-#: Bytes of a part that are tried, and to what share they must shrink for all of it to go through zlib.
-_SAMPLE, _WORTHWHILE = 1 << 18, 0.1
-_CHUNK = 1 << 20
-_WORD = 8
-
-
-def compress_buffers(parts: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
-    """The packed ``parts``, one after the other, in pieces that are to be written in turn."""
-    for part in parts:
-        plain = part.cast("B")
-        kind, pieces = (_ZLIB, _deflated(plain)) if _shrinks(plain) else (_WORDS, _words(plain))
-        yield _HEADER.pack(kind, sum(map(len, pieces)))
-        yield from pieces
-
-
-def decompress_buffers(data: bytes, sizes: Sequence[int]) -> list[bytes] | None:
-    """Restore buffers of ``sizes`` bytes from the output of ``compress_buffers``; None if ``data`` is anything else."""
-    parts, place = [], 0
-    for size in sizes:
-        if len(data) < place + _HEADER.size:
-            return None
-        kind, length = _HEADER.unpack_from(data, place)
-        body = memoryview(data)[place + _HEADER.size : place + _HEADER.size + length]
-        part = _inflated(body, size) if kind == _ZLIB else _filled(body, size) if kind == _WORDS else None
-        if part is None or len(body) != length:
-            return None
-        parts.append(part)
-        place += _HEADER.size + length
-    return parts if place == len(data) else None
-
-
-def _shrinks(plain: memoryview) -> bool:
-    middle = max(0, len(plain) // 2 - _SAMPLE // 2)
-    sample = plain[middle : middle + _SAMPLE]
-    return len(zlib.compress(sample, 1)) < _WORTHWHILE * len(sample)
-
-
-def _deflated(plain: memoryview) -> list[bytes | memoryview]:
-    encoder = zlib.compressobj(1)
-    pieces = [encoder.compress(plain[start : start + _CHUNK]) for start in range(0, len(plain), _CHUNK)]
-    return [*pieces, encoder.flush()]
-
-
-def _inflated(body: memoryview, size: int) -> bytes | None:
-    decoder = zlib.decompressobj()
-    try:
-        part = decoder.decompress(body, size + 1)
-    except zlib.error:
-        return None
-    return part if len(part) == size else None
-
-
-def _words(plain: memoryview) -> list[bytes | memoryview]:
-    """A bit for each whole word, the words that are not zero, and what follows the last whole word."""
-    end = len(plain) // _WORD * _WORD
-    words = np.frombuffer(plain[:end], np.uint64) if end else np.zeros(0, np.uint64)
-    used = words != 0
-    return [np.packbits(used).tobytes(), words[used].tobytes(), plain[end:]]
-
-
-def _filled(body: memoryview, size: int) -> bytes | None:
-    count, rest = divmod(size, _WORD)
-    bits = -(-count // 8)
-    used = np.unpackbits(np.array(body[:bits], np.uint8)).view(np.bool_)[:count]
-    end = bits + _WORD * int(used.sum())
-    if len(used) != count or len(body) != end + rest:
-        return None
-    words = np.zeros(count, np.uint64)
-    if end > bits:
-        words[used] = np.frombuffer(body[bits:end], np.uint64)
-    return words.tobytes() + bytes(body[end:])
-
-
-#: Side of a block.
+#: Side in pixels of a block of a ``RowSpool``.
 BLOCK = 256
+_BLOCK_BYTES = BLOCK**2
 UInt8Array = NDArray[np.uint8]
+
+#: Of each compressed buffer: its method and its compressed size in bytes.
+_HEADER = struct.Struct("<cQ")
+_ZLIB, _SPARSE = b"z", b"w"
+#: zlib is used for a buffer if a sample of this many bytes shrinks to less than this share.
+_SAMPLE_BYTES, _MAX_ZLIB_SHARE = 1 << 18, 0.1
+_CHUNK_BYTES = 1 << 20
+_WORD_BYTES = 8
 
 
 class RowSpool:
-    """One band of bytes, appended from top to bottom by one thread and read by others; a context manager.
+    """One uint8 band in a temporary file, appended from top to bottom by one thread and read by others.
+
+    A context manager.
 
     Args:
-        path: the file to make; whoever chose it removes it.
+        path: the file to create; the caller removes it.
         shape: rows and columns.
-        final: the output that it is made for, for errors.
+        final: the output that it is used for, for messages.
 
     Raises:
-        OutputError: the file cannot be made.
+        OutputError: the file cannot be created.
     """
 
     def __init__(self, path: Path, shape: tuple[int, int], final: Path) -> None:
         self.shape = shape
-        self._final, self._across = final, -(-shape[1] // BLOCK)
-        self._band: UInt8Array = np.zeros((BLOCK, self._across * BLOCK), np.uint8)
-        self._filled = self._rows = 0
-        self._broken = False
+        self._final, self._blocks_across = final, -(-shape[1] // BLOCK)
+        self._buffer: UInt8Array = np.zeros((BLOCK, self._blocks_across * BLOCK), np.uint8)
+        self._buffered = self._rows = 0
+        self._is_aborted = False
         self._change = threading.Condition()
-        self._reading = threading.Lock()
-        size = -(-shape[0] // BLOCK) * self._across * BLOCK**2
+        self._read_lock = threading.Lock()
+        size = -(-shape[0] // BLOCK) * self._blocks_across * _BLOCK_BYTES
         try:
             self._writer: BinaryIO = path.open("xb", buffering=0)
             self._reader: BinaryIO = path.open("rb", buffering=0)
@@ -134,47 +71,47 @@ class RowSpool:
             raise translate_os_error(error, final, size) from error
 
     def __enter__(self) -> RowSpool:
-        """Nothing more to do: the file is open."""
+        """Return the spool; the file is open already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file; who still waits for rows gets ``Cancelled``."""
+        """Close the file; threads that wait for rows get ``Cancelled``."""
         self.abort()
-        with self._reading:
+        with self._read_lock:
             self._reader.close()
         self._writer.close()
 
     def append(self, rows: UInt8Array) -> None:
-        """Add ``rows`` (rows, columns).
+        """Append ``rows`` (rows, columns).
 
         Raises:
-            OutputError: the disk does not take them.
+            OutputError: the disk cannot be written.
         """
         taken, height = 0, self.shape[0]
         while taken < len(rows):
-            count = min(len(rows) - taken, BLOCK - self._filled)
-            self._band[self._filled : self._filled + count, : self.shape[1]] = rows[taken : taken + count]
-            self._filled, taken = self._filled + count, taken + count
-            if self._filled == BLOCK or self._rows + self._filled == height:
+            count = min(len(rows) - taken, BLOCK - self._buffered)
+            self._buffer[self._buffered : self._buffered + count, : self.shape[1]] = rows[taken : taken + count]
+            self._buffered, taken = self._buffered + count, taken + count
+            if self._buffered == BLOCK or self._rows + self._buffered == height:
                 self._flush()
 
     def abort(self) -> None:
-        """Tell who waits for rows that no more will come; after the last row it changes nothing."""
+        """Signal waiting threads that no more rows will be appended; no effect after the last row."""
         with self._change:
-            self._broken = self._rows < self.shape[0]
+            self._is_aborted = self._rows < self.shape[0]
             self._change.notify_all()
 
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
-        """A window (height, width) that lies within the raster, once its rows are there.
+        """Wait for the rows of a window (height, width) within the raster and read it.
 
         Raises:
-            Cancelled: its rows will not come.
-            OutputError: the disk does not give back what it took.
+            Cancelled: the rows will not be appended.
+            OutputError: the disk cannot be read.
         """
         with self._change:
-            self._change.wait_for(lambda: self._broken or self._rows >= row + height)
+            self._change.wait_for(lambda: self._is_aborted or self._rows >= row + height)
             if self._rows < row + height:
                 raise Cancelled("Cancelled; nothing was written.")
         out = np.empty((height, width), np.uint8)
@@ -182,51 +119,49 @@ class RowSpool:
         blocks = np.empty((last - first, BLOCK, BLOCK), np.uint8)
         left = col - first * BLOCK
         for top in range(row // BLOCK * BLOCK, row + height, BLOCK):
-            self._read_blocks((top // BLOCK * self._across + first) * BLOCK**2, blocks)
+            self._read_blocks((top // BLOCK * self._blocks_across + first) * _BLOCK_BYTES, blocks)
             begin, end = max(row, top), min(row + height, top + BLOCK)
-            for place, block in enumerate(blocks):
-                west = place * BLOCK - left  # the block's first column in the window, maybe before it
-                part = block[begin - top : end - top, max(-west, 0) : width - west]
-                out[begin - row : end - row, max(west, 0) : west + BLOCK] = part
+            for index, block in enumerate(blocks):
+                x = index * BLOCK - left  # column of the window where the block begins; may be negative
+                part = block[begin - top : end - top, max(-x, 0) : width - x]
+                out[begin - row : end - row, max(x, 0) : x + BLOCK] = part
         return out
 
     def _flush(self) -> None:
-        """Write the gathered rows as blocks. Blocks of zeros are left out: the file reads as zeros there."""
-        blocks = np.ascontiguousarray(self._band.reshape(BLOCK, self._across, BLOCK).transpose(1, 0, 2))
-        used = np.concatenate(([False], blocks.reshape(self._across, -1).any(axis=1), [False]))
+        """Write the buffered rows as blocks, except blocks of zeros: the sparse file reads as zeros there."""
+        blocks = np.ascontiguousarray(self._buffer.reshape(BLOCK, self._blocks_across, BLOCK).transpose(1, 0, 2))
+        used = np.concatenate(([False], blocks.reshape(self._blocks_across, -1).any(axis=1), [False]))
         edges = np.flatnonzero(used[1:] != used[:-1])
         try:
             for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-                self._writer.seek((self._rows // BLOCK * self._across + begin) * BLOCK**2)
-                self._write(blocks[begin:end].data.cast("B"))
+                self._writer.seek((self._rows // BLOCK * self._blocks_across + begin) * _BLOCK_BYTES)
+                data = blocks[begin:end].data.cast("B")
+                while data:
+                    data = data[self._writer.write(data) or 0 :]
         except OSError as error:
             raise translate_os_error(error, self._final, self.shape[0] * self.shape[1]) from error
         with self._change:
-            self._rows += self._filled
+            self._rows += self._buffered
             self._change.notify_all()
-        self._filled = 0
+        self._buffered = 0
 
-    def _write(self, data: memoryview) -> None:
-        while data:
-            data = data[self._writer.write(data) or 0 :]
-
-    def _read_blocks(self, place: int, blocks: UInt8Array) -> None:
+    def _read_blocks(self, offset: int, blocks: UInt8Array) -> None:
         data = blocks.data.cast("B")
         try:
-            with self._reading:
-                self._reader.seek(place)
+            with self._read_lock:
+                self._reader.seek(offset)
                 while data:
                     count = self._reader.readinto(data)  # type: ignore[attr-defined]
                     if not count:
-                        raise OSError("its temporary file is not as it was written")
+                        raise OSError("its temporary file was changed")
                     data = data[count:]
         except (OSError, ValueError) as error:
-            raise OutputError(f"The output {self._final} cannot be made: {error}.") from error
+            raise OutputError(f"The output {self._final} cannot be written: {error}.") from error
 
 
 @dataclass(frozen=True)
 class SpooledArray:
-    """Where an array lies in the file."""
+    """Location, dtype and shape of an array in an ``ArraySpool``."""
 
     offset: int
     dtype: np.dtype[Any]
@@ -234,10 +169,13 @@ class SpooledArray:
 
 
 class ArraySpool:
-    """A temporary file without a name, made when it is first needed.
+    """Arrays in an unnamed temporary file, which is created when it is first needed. A context manager.
 
     Args:
-        folder: where it lies; None for the system's folder for temporary files.
+        folder: folder of the file; None for the system's folder for temporary files.
+
+    Attributes:
+        written: size in bytes of all arrays.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -247,41 +185,108 @@ class ArraySpool:
         self.written = 0
 
     def __enter__(self) -> ArraySpool:
+        """Return the spool."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Remove the file."""
         self._stack.close()
 
     def append(self, arrays: Sequence[NDArray[Any]]) -> list[SpooledArray]:
-        """Write arrays.
+        """Write ``arrays``.
 
         Raises:
-            DiskFullError: there is no space for them.
+            DiskFullError: there is not enough space for them.
             OutputError: the file cannot be written.
         """
         try:
             if self._file is None:
                 self._file = self._stack.enter_context(tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115
-            parked = []
+            spooled = []
             self._file.seek(self.written)
             for array in arrays:
-                parked.append(SpooledArray(self.written, array.dtype, array.shape))
+                spooled.append(SpooledArray(self.written, array.dtype, array.shape))
                 self.written += self._file.write(np.ascontiguousarray(array).data)
             self._file.flush()
         except OSError as error:
-            where = self._folder or tempfile.gettempdir()
+            folder = self._folder or tempfile.gettempdir()
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFullError(f"There is no space left in {where} for temporary data.") from error
-            raise OutputError(f"Temporary data cannot be written in {where}: {error.strerror}.") from error
-        return parked
+                raise DiskFullError(f"There is no space left in {folder} for temporary data.") from error
+            raise OutputError(f"Temporary data cannot be written in {folder}: {error.strerror}.") from error
+        return spooled
 
-    def read(self, parked: Sequence[SpooledArray]) -> list[NDArray[Any]]:
-        """Read arrays again."""
+    def read(self, spooled: Sequence[SpooledArray]) -> list[NDArray[Any]]:
+        """Read arrays back."""
         assert self._file is not None
-        found = []
-        for one in parked:
-            array = np.empty(one.shape, one.dtype)
-            self._file.seek(one.offset)
+        arrays = []
+        for entry in spooled:
+            array = np.empty(entry.shape, entry.dtype)
+            self._file.seek(entry.offset)
             self._file.readinto(array.data)  # type: ignore[attr-defined]
-            found.append(array)
-        return found
+            arrays.append(array)
+        return arrays
+
+
+def compress_buffers(buffers: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
+    """Compress ``buffers``, each by itself; yield the consecutive bytes to write."""
+    for buffer in buffers:
+        data = buffer.cast("B")
+        middle = max(0, len(data) // 2 - _SAMPLE_BYTES // 2)
+        sample = data[middle : middle + _SAMPLE_BYTES]
+        if len(zlib.compress(sample, 1)) < _MAX_ZLIB_SHARE * len(sample):
+            encoder = zlib.compressobj(1)
+            chunks = [encoder.compress(data[i : i + _CHUNK_BYTES]) for i in range(0, len(data), _CHUNK_BYTES)]
+            yield _HEADER.pack(_ZLIB, sum(map(len, chunks)) + len(tail := encoder.flush()))
+            yield from (*chunks, tail)
+        else:
+            pieces = _compress_sparse(data)
+            yield _HEADER.pack(_SPARSE, sum(map(len, pieces)))
+            yield from pieces
+
+
+def decompress_buffers(data: bytes, sizes: Sequence[int]) -> list[bytes] | None:
+    """Restore buffers of ``sizes`` bytes from the output of ``compress_buffers``; None if ``data`` is anything else."""
+    buffers, offset = [], 0
+    for size in sizes:
+        if len(data) < offset + _HEADER.size:
+            return None
+        method, length = _HEADER.unpack_from(data, offset)
+        begin = offset + _HEADER.size
+        body = memoryview(data)[begin : begin + length]
+        if len(body) != length:
+            return None
+        buffer = None
+        if method == _ZLIB:
+            try:
+                buffer = zlib.decompressobj().decompress(body, size + 1)
+            except zlib.error:
+                return None
+        elif method == _SPARSE:
+            buffer = _decompress_sparse(body, size)
+        if buffer is None or len(buffer) != size:
+            return None
+        buffers.append(buffer)
+        offset = begin + length
+    return buffers if offset == len(data) else None
+
+
+def _compress_sparse(data: memoryview) -> list[bytes | memoryview]:
+    """Return a bit for each whole word, the words that are not zero, and the bytes after the last whole word."""
+    end = len(data) // _WORD_BYTES * _WORD_BYTES
+    words = np.frombuffer(data[:end], np.uint64) if end else np.zeros(0, np.uint64)
+    used = words != 0
+    return [np.packbits(used).tobytes(), words[used].tobytes(), data[end:]]
+
+
+def _decompress_sparse(body: memoryview, size: int) -> bytes | None:
+    """Restore ``size`` bytes from the output of ``_compress_sparse``; None if ``body`` is anything else."""
+    count, rest = divmod(size, _WORD_BYTES)
+    bits = -(-count // 8)
+    used = np.unpackbits(np.array(body[:bits], np.uint8)).view(np.bool_)[:count]
+    end = bits + _WORD_BYTES * int(used.sum())
+    if len(used) != count or len(body) != end + rest:
+        return None
+    words = np.zeros(count, np.uint64)
+    if end > bits:
+        words[used] = np.frombuffer(body[bits:end], np.uint64)
+    return words.tobytes() + bytes(body[end:])

@@ -228,7 +228,7 @@ def test_two_runs_on_one_output(world, reference, out):
         assert (code, last["code"]) == (2, "OutputBusyError"), last
         assert f"process {first.pid}" in last["text"]
         assert str(out / "p.tif") in last["text"] or str(out / "r.gpkg") in last["text"]
-        assert last["hint"].startswith("Wait for its end")
+        assert last["hint"].startswith("Wait until it has finished")
         assert [event["type"] for event in second.events()] == ["error"]
     first.signal(signal.SIGCONT)
     code, last = first.end()

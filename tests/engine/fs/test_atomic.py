@@ -141,7 +141,7 @@ def test_very_long_names_fit(tmp_path):
 def test_targets_that_cannot_be_written_are_found_before_the_work(tmp_path):
     with pytest.raises(OutputError, match="folder does not exist"):
         check_output_path(tmp_path / "none" / "a.tif")
-    with pytest.raises(OutputError, match="not a plain file"):
+    with pytest.raises(OutputError, match="not a regular file"):
         check_output_path(tmp_path)
     with pytest.raises(DiskFullError, match="MB free"):
         check_output_path(tmp_path / "a.tif", needed_bytes=1 << 60)

@@ -235,7 +235,7 @@ def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp
     refused(ParameterError, "extent", RoadRequest(ask(image, model, extent=(0, 0, 1, 1)), out), opener)
     refused(ParameterError, "overlap", RoadRequest(ask(image, model, overlap=60), out), opener)
     refused(ParameterError, "input itself", RoadRequest(ask(image, model), image), opener)
-    refused(ParameterError, "named twice", RoadRequest(ask(image, model), out, out), opener)
+    refused(ParameterError, "given twice", RoadRequest(ask(image, model), out, out), opener)
     refused(OutputError, "folder", RoadRequest(ask(image, model), tmp_path / "no" / "r.gpkg"), opener)
     assert not out.exists()
 
