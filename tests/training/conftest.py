@@ -1,4 +1,4 @@
-"""What the tests of training share: tiny images with roads, a tiny network, a configuration for both."""
+"""Fixtures of the training tests: a tiny data set with roads, and a temporary working directory."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every-network", action="store_true", help="what takes long for every network, not only for small ones"
+        "--every-network", action="store_true", help="run the slow tests for all networks, not only for small ones"
     )
 
 
@@ -41,6 +41,6 @@ def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working directory of its own: MindSpore leaves files where it runs."""
+    """A temporary working directory, because MindSpore writes files into it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -14,11 +14,11 @@ from terraspore.engine.cli import run
 from terraspore.engine.cli.cli_context import Services
 
 
-def command(*words: object) -> dict:
+def command(*arguments: object) -> dict:
     """The result of a command that has to succeed."""
     out = io.StringIO()
     code = run(
-        [str(word) for word in words] + ["--json"],
+        [str(word) for word in arguments] + ["--json"],
         extra_commands=TRAINING_COMMANDS,
         services=Services(stdout=out, stderr=sys.stderr),
     )
@@ -33,6 +33,6 @@ if __name__ == "__main__":
     summaries = {"train": command("train", *sys.argv[2:], "--out", run_folder)}
     # The first process writes the weights: the other waits until they are there.
     ops.AllReduce()(Tensor([1.0])).asnumpy()
-    words = ("--checkpoint", run_folder / "best.ckpt", "--out", folder / "scores")
-    summaries["evaluate"] = command("evaluate", run_folder / "config.yaml", *words)
+    arguments = ("--checkpoint", run_folder / "best.ckpt", "--out", folder / "scores")
+    summaries["evaluate"] = command("evaluate", run_folder / "config.yaml", *arguments)
     (folder / f"rank_{communication.get_rank()}.json").write_text(json.dumps(summaries), "utf-8")

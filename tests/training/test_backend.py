@@ -1,4 +1,4 @@
-"""MindSpore's process-wide settings, each in a process of its own."""
+"""Process-wide settings of MindSpore, each in a separate process."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The commands of the training package, run as a person runs them, on a small network and tiny data."""
+"""Commands of the training package, on a small network and tiny data."""
 
 import json
 from pathlib import Path
@@ -14,8 +14,8 @@ pytest.importorskip("mindspore")
 pytestmark = pytest.mark.mindspore
 
 
-def command(capsys: pytest.CaptureFixture, *words: object) -> tuple[int, dict]:
-    code = run([str(word) for word in words] + ["--json"], extra_commands=TRAINING_COMMANDS)
+def command(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, dict]:
+    code = run([str(argument) for argument in arguments] + ["--json"], extra_commands=TRAINING_COMMANDS)
     lines = capsys.readouterr().out.strip().splitlines()
     return code, json.loads(lines[-1])
 
@@ -41,7 +41,7 @@ def write_cover(root: Path) -> None:
 @pytest.mark.timeout(900)
 def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
     write_cover(in_tmp / "data")
-    words = [
+    arguments = [
         "lednet",
         f"data.root={in_tmp / 'data'}",
         "data.classes=[dark, bright]",
@@ -52,7 +52,7 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
         "loss={name: ohem, ohem_keep: 100, weights: enet}",
         "train={steps: 3, batch: 2, evaluate_every: 3}",
     ]
-    code, result = command(capsys, "train", *words, "--out", in_tmp / "run")
+    code, result = command(capsys, "train", *arguments, "--out", in_tmp / "run")
     assert (code, result["type"]) == (0, "result")
     assert result["summary"]["steps"] == 3
     assert list((in_tmp / "run").glob("class_histogram_*.json"))
@@ -76,15 +76,15 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
     assert np.abs(shown - source).max() <= 2
 
 
-def test_mistakes_end_with_code_2_and_a_sentence(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
-    for words, text in (
+def test_user_errors_have_exit_code_2_and_a_message(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+    for arguments, text in (
         (("train", "dlinknet"), "Did you mean"),
         (("train", "dlinknet34", "optimizer.lrr=1"), "Did you mean 'lr'"),
         (("train", "dlinknet34"), "data.root"),
         (("evaluate", "dlinknet34"), "--checkpoint"),
         (("labels", "sbd", in_tmp, in_tmp), "holds no files"),
     ):
-        code, result = command(capsys, *words)
+        code, result = command(capsys, *arguments)
         assert (code, result["type"]) == (2, "error")
         assert text in f"{result['text']} {result['hint']}"
 
@@ -99,6 +99,16 @@ def test_lists_and_records(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixt
     lines = (in_tmp / "all.txt").read_text().splitlines()
     assert lines[0] == "data/VOC2007/JPEGImages/0.jpg\tdata/VOC2007/SegmentationClass/0.png"
     assert len(lines) == 6
-    words = ("records", "dlinknet34", f"data.root={roads}", "--split", "valid", "--out", in_tmp / "r", "--shards", 1)
-    code, result = command(capsys, *words)
+    arguments = (
+        "records",
+        "dlinknet34",
+        f"data.root={roads}",
+        "--split",
+        "valid",
+        "--out",
+        in_tmp / "r",
+        "--shards",
+        1,
+    )
+    code, result = command(capsys, *arguments)
     assert (code, result["summary"]) == (0, {"valid": 3})

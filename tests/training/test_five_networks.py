@@ -34,7 +34,7 @@ MSRUN = Path(sys.executable).with_name("msrun")
 COMMANDS = Path(__file__).with_name("distributed_commands.py")
 CHIP = 64
 EAST, NORTH = 500000, 5500000
-#: network -> recipe that it is trained by; D-LinkNet finds roads, the others tell three classes apart
+#: network -> recipe that it is trained by; D-LinkNet is for roads, the others for three classes
 RECIPES = {
     "dlinknet34": "dlinknet34_deepglobe",
     "lednet": "lednet_vaihingen",
@@ -45,11 +45,11 @@ RECIPES = {
 DEEP = ("dgcnet50", "deeplabv3_resnet50")
 
 
-def command(*words: object) -> dict:
+def command(*arguments: object) -> dict:
     """The result of a command that has to succeed."""
     out = io.StringIO()
     code = run(
-        [str(word) for word in words] + ["--json"],
+        [str(word) for word in arguments] + ["--json"],
         extra_commands=TRAINING_COMMANDS,
         services=Services(stdout=out, stderr=io.StringIO()),
     )
@@ -98,19 +98,19 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Chips of roads and of land cover."""
     folder = tmp_path_factory.mktemp("town")
     image, roads, cover = write_town(folder)
-    words = {
+    arguments = {
         "roads": [roads, "--width", 7],
         "cover": [cover, "--field", "kind", "--classes", "grass,earth,water"],
     }
-    for name, given in words.items():
+    for name, given in arguments.items():
         result = command("chips", image, *given, "--size", CHIP, "--out", folder / name)
         assert result["summary"]["train"] == 12, result
         assert result["summary"]["valid"] == 2
-    return {name: folder / name for name in words}
+    return {name: folder / name for name in arguments}
 
 
 def overrides(network: str, chips: dict[str, Path]) -> list[str]:
-    """What makes a recipe for another data set one for two steps on the chips."""
+    """Overrides that turn a recipe for another data set into two steps on the chips."""
     roads = network == "dlinknet34"
     classes, kind = (["road"], "roads") if roads else (["grass", "earth", "water"], "cover")
     return [
@@ -191,11 +191,16 @@ def test_two_processes_train_and_evaluate(
     launch = [MSRUN, "--worker_num=2", "--local_worker_num=2", f"--master_port={port}", "--join=True"]
     launch += [f"--log_dir={tmp_path / 'logs'}", "--cluster_time_out=600", COMMANDS, tmp_path]
     # The split that is evaluated has two chips: one for each process.
-    words = [*overrides(network, chips), "train.distributed=true"]
+    arguments = [*overrides(network, chips), "train.distributed=true"]
     path = os.pathsep.join([str(MSRUN.parent), os.environ.get("PATH", "")])
     env = {**os.environ, "GLOG_v": "3", "OMP_NUM_THREADS": "1", "PATH": path}
     done = subprocess.run(
-        [str(word) for word in (*launch, *words)], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=880
+        [str(word) for word in (*launch, *arguments)],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=880,
     )
     logs = "".join(path.read_text(errors="replace")[-2000:] for path in tmp_path.glob("logs/worker_*.log"))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:] + logs

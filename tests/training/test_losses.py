@@ -1,4 +1,4 @@
-"""Losses against NumPy and hand-worked values."""
+"""Losses against NumPy and values computed by hand."""
 
 import math
 
@@ -47,7 +47,7 @@ def test_weighted_cross_entropy_divides_by_the_weights() -> None:
     assert value(cross_entropy(*tensors(), weights=ms.Tensor(weights))) == pytest.approx(want, rel=1e-5)
 
 
-def test_focal_by_hand() -> None:
+def test_focal() -> None:
     logits = np.zeros((1, 2, 1, 2), np.float32)
     logits[0, 0, 0, 0] = math.log(3.0)
     labels = np.array([[[0, 1]]], np.int32)
@@ -121,7 +121,7 @@ def test_bce_dice_against_probabilities() -> None:
     assert value(bce_dice(ms.Tensor(logits), ms.Tensor(labels))) == pytest.approx(bce + 1 - dice, rel=1e-5)
 
 
-def test_bce_dice_stands_huge_logits_and_empty_masks() -> None:
+def test_bce_dice_is_finite_for_huge_logits_and_empty_masks() -> None:
     logits = np.full((1, 1, 2, 2), -1e4, np.float32)
     assert value(bce_dice(ms.Tensor(logits), ms.Tensor(np.zeros((1, 2, 2), np.int32)))) == pytest.approx(0, abs=1e-6)
     assert value(bce_dice(ms.Tensor(-logits), ms.Tensor(np.zeros((1, 2, 2), np.int32)))) == pytest.approx(1e4 + 0.8)
@@ -146,6 +146,6 @@ def test_auxiliary_outputs_are_weighed() -> None:
     assert both == pytest.approx(main + 0.4 * nll(LOGITS * 0.5, LABELS).mean(), rel=1e-5)
 
 
-def test_loss_and_classes_have_to_fit() -> None:
+def test_loss_must_fit_the_number_of_classes() -> None:
     with pytest.raises(ParameterError, match="bce_dice"):
         make_loss(LossConfig(name="bce_dice"), 3, 255)

@@ -34,7 +34,7 @@ sys.exit(run(["slow"], extra_commands={"slow": ("slow_command", "slow", "")}, se
 
 
 @pytest.mark.parametrize(("grace", "saved"), [(["60"], True), ([], False)])
-def test_a_stopped_command_has_its_grace(tmp_path: Path, grace: list[str], saved: bool) -> None:
+def test_a_stopped_command_has_its_grace_period(tmp_path: Path, grace: list[str], saved: bool) -> None:
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, *grace], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline().strip() == "ready"
@@ -44,7 +44,7 @@ def test_a_stopped_command_has_its_grace(tmp_path: Path, grace: list[str], saved
     assert (process.returncode == 0) == saved
 
 
-def test_training_asks_for_more_than_a_step_takes() -> None:
+def test_grace_period_of_training_exceeds_a_step() -> None:
     from terraspore.training.cli.train import STOP_GRACE
 
     assert STOP_GRACE >= 60

@@ -24,7 +24,7 @@ def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("optimizer: {learning_rat: 1}", "optimizer.learning_rat"),
         ("optimiser: {lr: 1}", "Did you mean 'optimizer'"),
@@ -45,26 +45,26 @@ def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
         ("base: nothing_like_this", "no configuration"),
     ],
 )
-def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:
+def test_invalid_values_are_errors(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ParameterError) as caught:
         load_config(write(tmp_path, "c.yaml", text))
-    assert words in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_of_several_bases_the_later_wins(tmp_path: Path) -> None:
+def test_later_bases_override_earlier_ones(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "name: a\ntitle: a\ntrain: {batch: 1, epochs: 9}\n")
     write(tmp_path, "b.yaml", "name: b\ntrain: {batch: 2}\n")
     config = load_config(write(tmp_path, "c.yaml", "base: [a.yaml, b.yaml]\n"))
     assert (config.name, config.title, config.train.batch, config.train.epochs) == ("b", "a", 2, 9)
 
 
-def test_a_circle_is_found(tmp_path: Path) -> None:
+def test_circular_inheritance_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "base: b.yaml\n")
     with pytest.raises(ParameterError, match="inherits from itself"):
         load_config(write(tmp_path, "b.yaml", "base: a.yaml\n"))
 
 
-def test_a_bad_override_is_named(tmp_path: Path) -> None:
+def test_invalid_overrides_are_errors(tmp_path: Path) -> None:
     path = write(tmp_path, "a.yaml", "name: a\n")
     with pytest.raises(ParameterError, match="key=value"):
         load_config(path, ["train.batch"])
@@ -72,7 +72,7 @@ def test_a_bad_override_is_named(tmp_path: Path) -> None:
         load_config(path, ["train.bach=3"])
 
 
-def test_to_mapping_is_undone_by_from_mapping() -> None:
+def test_from_mapping_is_the_inverse_of_to_mapping() -> None:
     config = load_config("dlinknet34_massachusetts")
     assert from_mapping(Config, to_mapping(config)) == config
 

@@ -9,7 +9,7 @@ from terraspore.training.data.augment import augment_sample, change_colours, ran
 
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), bands=st.sampled_from([1, 3, 5]))
-def test_label_moves_with_its_image(seed: int, bands: int) -> None:
+def test_image_and_label_are_transformed_alike(seed: int, bands: int) -> None:
     # The image is its own label: bright where the label is 1. Geometry alone must keep them together.
     rng = np.random.default_rng(seed)
     label = np.zeros((48, 40), np.uint8)
@@ -43,7 +43,7 @@ def test_outside_is_ignored_or_mirrored() -> None:
     assert (mirrored == 1).all()
 
 
-def test_hue_turns_around_at_a_full_circle() -> None:
+def test_hue_wraps_around_at_a_full_circle() -> None:
     red = np.zeros((4, 4, 3), np.uint8)
     red[..., 0] = 200
     shifted = [shift_hsv(red, (30.0, 0.0, 0.0), np.random.default_rng(seed))[0, 0] for seed in range(30)]
@@ -53,7 +53,7 @@ def test_hue_turns_around_at_a_full_circle() -> None:
     assert any(pixel[2] > 50 for pixel in shifted)
 
 
-def test_each_band_gets_a_gamma_curve_of_its_own() -> None:
+def test_band_gamma_differs_between_bands() -> None:
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     config = AugmentConfig(hflip=0, band_gamma_chance=1, band_gamma=(0.5, 2.0))
     exponents = []
@@ -73,6 +73,6 @@ def test_each_band_gets_a_gamma_curve_of_its_own() -> None:
     assert abs(np.log(spread).mean()) < 0.15, "brighter and darker are not as likely"
 
 
-def test_without_a_chance_bands_keep_their_curve() -> None:
+def test_colours_stay_without_a_chance_of_change() -> None:
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     assert np.array_equal(change_colours(ramp, AugmentConfig(), np.random.default_rng(0)), ramp)

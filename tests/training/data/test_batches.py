@@ -30,7 +30,7 @@ def loader(roads, batch=3, **options) -> BatchLoader:
     return BatchLoader(ImageCache(split, 10**8), WILD, NormalisationConfig(), seed=4, batch=batch, **options)
 
 
-def test_a_batch_depends_on_seed_and_step_only(roads) -> None:
+def test_a_batch_depends_on_seed_and_number_only(roads) -> None:
     one = loader(roads)
     stream = prefetch_batches(one, 0, threads=3, prefetch=4)
     made = [next(stream) for _ in range(6)]
@@ -68,7 +68,7 @@ def test_normalise() -> None:
     assert got[:, 0, 0] == pytest.approx([-1.6, 1.6, 0.2 * 3.2 - 1.6], abs=1e-6)
 
 
-def test_a_class_that_the_network_does_not_have_is_named(roads) -> None:
+def test_a_label_above_the_number_of_classes_is_an_error(roads) -> None:
     one = loader(roads, batch=8, classes=1)
     with pytest.raises(SourceError, match=r"_mask\.png has the class 1, but there are only 1"):
         one.load(0)

@@ -34,7 +34,7 @@ def test_deepglobe_and_its_holdout(roads: Path) -> None:
     assert image[mask == 1].mean() > image[mask == 0].mean() + 60
 
 
-def test_deepglobe_names_what_is_missing(tmp_path: Path) -> None:
+def test_errors_of_deepglobe_name_the_file(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"data\.root"):
         open_split(DataConfig(), "train")
     with pytest.raises(SourceError, match="no folder"):
@@ -84,7 +84,7 @@ def test_cityscapes_ids_become_training_ids(tmp_path: Path) -> None:
     assert open_split(config, "val").read(0)[1][0, :4].tolist() == [0, 18, 255, 3]
 
 
-def test_lists_name_the_line(tmp_path: Path) -> None:
+def test_errors_of_lists_name_the_line(tmp_path: Path) -> None:
     picture(tmp_path / "i" / "x.png")
     label(tmp_path / "l" / "x.png", [0, 20, 255])
     (tmp_path / "voc_val_lst.txt").write_text("i/x.png l/x.png\n")
@@ -95,7 +95,7 @@ def test_lists_name_the_line(tmp_path: Path) -> None:
         open_split(config, "voc_val")
 
 
-def test_a_colour_label_is_refused_with_advice(tmp_path: Path) -> None:
+def test_a_colour_label_is_an_error_with_a_hint(tmp_path: Path) -> None:
     picture(tmp_path / "train" / "x.jpg")
     picture(tmp_path / "trainannot" / "x.png")
     with pytest.raises(SourceError, match="terraspore labels"):
@@ -103,7 +103,7 @@ def test_a_colour_label_is_refused_with_advice(tmp_path: Path) -> None:
 
 
 @pytest.mark.mindspore
-def test_mindrecord_gives_back_what_was_written(roads: Path, tmp_path: Path) -> None:
+def test_mindrecord_round_trip(roads: Path, tmp_path: Path) -> None:
     pytest.importorskip("mindspore")
     from terraspore.training.data.mindrecord import write_records
 

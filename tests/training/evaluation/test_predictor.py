@@ -1,4 +1,4 @@
-"""Whole images: padding, windows, scales and flips give an identity network's input back."""
+"""Prediction of whole images: padding, windows, scales and flips reproduce the input of an identity network."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def expected(picture: np.ndarray) -> np.ndarray:
         {"method": "sliding", "window": 64},
     ],
 )
-def test_identity_comes_back_pixel_by_pixel(options: dict) -> None:
+def test_identity_network_reproduces_its_input(options: dict) -> None:
     predictor = Predictor(identity, EvaluationConfig(multiple=8, **options), PLAIN)
     picture = image()
     assert np.abs(predictor.predict(picture)[0] - expected(picture)).max() < 1e-5

@@ -66,7 +66,7 @@ def test_three_steps(case: str) -> None:
     assert parameter.asnumpy() == pytest.approx(want, rel=2e-5)
 
 
-def test_decay_spares_what_the_filter_names() -> None:
+def test_decay_filter_excludes_norm_and_bias() -> None:
     names = ("encoder1.0.bn1.gamma", "encoder1.0.bn1.beta", "decoder1.conv1.bias", "firstconv.weight")
     assert [is_decayed(name, "norm_and_bias") for name in names] == [False, False, False, True]
     assert all(is_decayed(name, "all") for name in names)

@@ -1,4 +1,4 @@
-"""Learning rates by hand, and the plateau's rule."""
+"""Learning-rate schedules and reduction on a plateau, against values computed by hand."""
 
 import math
 
@@ -34,7 +34,7 @@ def test_poly_and_step() -> None:
     )
 
 
-def test_courses_begin_after_the_warmup() -> None:
+def test_schedules_start_after_the_warmup() -> None:
     assert rate(60, name="poly", warmup=20, power=2.0) == pytest.approx(0.1 * 0.25)
     assert rate(60, name="poly", warmup=20, power=2.0, floor=0.2) == pytest.approx(0.1 * (0.2 + 0.8 * 0.25))
     assert [rate(s, name="step", warmup=5, every=10, factor=0.5) for s in (14, 15)] == pytest.approx([0.1, 0.05])
@@ -49,7 +49,7 @@ def test_plateau_uses_its_factor_down_to_the_floor() -> None:
     assert rate(5, name="plateau", floor=0.05, dropped=0.2) == pytest.approx(0.05)
 
 
-def test_plateau_counts_anew_after_a_drop() -> None:
+def test_plateau_resets_its_counter_after_a_drop() -> None:
     watch = Plateau(patience=2, stop_after=6, factor=0.5)
     said = [watch.update(score) for score in (1, 2, 1, 1, 1, 1, 1)]
     assert [best for best, _, _ in said] == [True, True, False, False, False, False, False]
@@ -59,7 +59,7 @@ def test_plateau_counts_anew_after_a_drop() -> None:
     assert watch.update(3) == (True, False, False)
 
 
-def test_plateau_goes_on_from_its_state() -> None:
+def test_plateau_continues_from_its_state() -> None:
     one, two = Plateau(2, 0, 0.5), Plateau(2, 0, 0.5)
     for score in (1, 0.5):
         one.update(score)

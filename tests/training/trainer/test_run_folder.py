@@ -1,4 +1,4 @@
-"""The run folder: one run at a time, and files that are whole or not there."""
+"""The run folder: one run at a time, and files that are complete or do not appear."""
 
 import sys
 from pathlib import Path
@@ -28,9 +28,11 @@ def test_two_trainings_in_one_folder_are_refused(roads: Path, in_tmp: Path) -> N
     assert list(out.iterdir()) == []
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # zipfile closes what it could not write
-def test_state_and_weights_appear_whole_or_not_at_all(tmp_path: Path) -> None:
-    """A file-size limit stands for the full disk: the former files stay, and nothing beside them."""
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # of zipfile, which closes the file that it could not write
+def test_state_and_weights_are_written_atomically(tmp_path: Path) -> None:
+    """A file-size limit simulates a full disk: the previous files stay, without temporary ones."""
     state, weights = tmp_path / "state.npz", tmp_path / "last.ckpt"
     small, large = {"w": np.zeros(10, np.float32)}, {"w": np.zeros(1 << 20, np.float32)}
     write_state(state, {"net": small}, {"step": 1})

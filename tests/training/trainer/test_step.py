@@ -105,7 +105,7 @@ def test_a_step_that_overflows_is_skipped() -> None:
         steps([[np.inf]])
 
 
-def test_dynamic_loss_scale_by_hand() -> None:
+def test_dynamic_loss_scale() -> None:
     scale = LossScale(16.0, dynamic=True, factor=2.0, window=3)
     values = []
     for finite in (True, True, False, True, True, True, True):

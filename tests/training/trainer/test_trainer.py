@@ -73,9 +73,9 @@ def test_bests_of_further_metrics_and_an_archive_are_kept(
             return dict(zip(("foreground_iou", "recall"), next(scores), strict=True))
 
     monkeypatch.setattr(Trainer, "validate", lambda self: FixedScores(2))
-    words = ("train={steps: 8, evaluate_every: 2, keep_best: [recall], archive: 3}", "optimizer.ema=0")
+    overrides = ("train={steps: 8, evaluate_every: 2, keep_best: [recall], archive: 3}", "optimizer.ema=0")
     out = in_tmp / "run"
-    outcome = run(tiny_config(roads, *words), out)
+    outcome = run(tiny_config(roads, *overrides), out)
     assert outcome.progress.best_step == 6
     assert outcome.progress.bests == {"recall": 0.9}
     assert sorted(path.name for path in (out / "archive").iterdir()) == ["step_4.ckpt", "step_6.ckpt", "step_8.ckpt"]
@@ -101,9 +101,9 @@ def test_a_state_of_another_version_can_be_resumed(roads: Path, in_tmp: Path) ->
 
 
 def test_a_run_that_is_not_compiled_has_the_same_losses(roads: Path, in_tmp: Path) -> None:
-    words = ("train.steps=4", "optimizer.accumulate=2", "train.loss_scale=dynamic", "train.init_scale=16")
-    run(tiny_config(roads, *words), in_tmp / "compiled")
-    run(tiny_config(roads, *words, "train.compile=false"), in_tmp / "plain")
+    overrides = ("train.steps=4", "optimizer.accumulate=2", "train.loss_scale=dynamic", "train.init_scale=16")
+    run(tiny_config(roads, *overrides), in_tmp / "compiled")
+    run(tiny_config(roads, *overrides, "train.compile=false"), in_tmp / "plain")
     losses = [column(in_tmp / name / "steps.csv", "loss") for name in ("compiled", "plain")]
     assert np.allclose(losses[0], losses[1], rtol=1e-4)
 
@@ -163,8 +163,8 @@ def test_accumulated_gradients_equal_one_large_batch(roads: Path, in_tmp: Path) 
     )
     plain = (*common, "augment={crop: 40, hflip: 0.0, rot90: false, scale: [1, 1], noise_chance: 0}")
     losses = []
-    for number, words in enumerate((("train.batch=4",), ("train.batch=2", "optimizer.accumulate=2"))):
-        config = tiny_config(roads, *plain, *words)
+    for number, overrides in enumerate((("train.batch=4",), ("train.batch=2", "optimizer.accumulate=2"))):
+        config = tiny_config(roads, *plain, *overrides)
         run_training(config, in_tmp / str(number), make_network=lambda _: nn.Conv2d(3, 2, 3, has_bias=True))
         losses.append(column(in_tmp / str(number) / "steps.csv", "loss"))
     assert np.allclose(losses[0], losses[1], rtol=1e-5)
@@ -197,8 +197,8 @@ def test_loss_scale_does_not_change_the_losses(roads: Path, in_tmp: Path) -> Non
 
 def test_half_precision_is_close_and_keeps_the_parameters(roads: Path, in_tmp: Path) -> None:
     run(tiny_config(roads, "train.steps=3"), in_tmp / "full")
-    words = ("train.amp=O2", "train.loss_scale=dynamic", "train.init_scale=256")
-    run(tiny_config(roads, "train.steps=3", *words), in_tmp / "half")
+    overrides = ("train.amp=O2", "train.loss_scale=dynamic", "train.init_scale=256")
+    run(tiny_config(roads, "train.steps=3", *overrides), in_tmp / "half")
     full, half = (column(in_tmp / name / "steps.csv", "loss") for name in ("full", "half"))
     assert full != half
     assert np.allclose(full, half, rtol=0.02)
