@@ -1,16 +1,17 @@
-"""Reading ahead and writing behind: two threads with short queues around the one that computes.
+"""Threads of a run: reading ahead, writing behind, and work in the background.
 
-An error in either thread is raised in the computing thread, and leaving the ``with`` block for whatever reason ends
-both threads.
+An error in a thread is raised in the thread that takes its items or results. The threads end with the ``with`` block,
+for whatever reason it is left.
 """
 
 from __future__ import annotations
 
+import _thread
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -19,37 +20,37 @@ from .errors import Cancelled, OutOfMemoryError
 from .protocol.messages import Event, Progress
 
 T = TypeVar("T")
-_POLL = 0.1  # seconds between looks at the flag that ends a thread which waits for a full or empty queue
-_START_SECONDS = 20.0  # in which a thread begins even on a busy machine
-
-
-class _BoundedEvent(threading.Event):
-    """An event that is waited for some time at most."""
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for it; see ``threading.Event.wait``."""
-        return super().wait(_START_SECONDS if timeout is None else timeout)
+_POLL = 0.1  # seconds between two checks of the flag that ends a thread waiting for a full or empty queue
+_START_SECONDS = 20.0  # enough for a thread to start on a busy machine
+_PROGRESS_TOTAL = 1000  # the total that ``SharedProgress`` reports
 
 
 def start_thread(thread: threading.Thread) -> threading.Thread:
-    """Start ``thread`` and give it back.
+    """Start ``thread`` and return it.
 
-    Where memory has run out a new thread can end before it has said that it began, for which ``Thread.start`` waits
-    for ever. It has no limit of its own, so it is given an event that has one.
+    ``Thread.start`` waits without a limit for the new thread, which never answers where memory runs out during its
+    start. Therefore it is called in a helper thread, and waited for with a limit.
 
     Raises:
-        OutOfMemoryError: the thread does not begin.
+        OutOfMemoryError: the thread does not start.
     """
-    thread._started = _BoundedEvent()  # type: ignore[attr-defined]
-    try:
-        thread.start()
-        thread.join(0)  # refused for a thread that has not begun
-    except RuntimeError as error:
-        raise _no_memory() from error
+    finished, started = threading.Event(), threading.Event()
+
+    def start() -> None:
+        with suppress(RuntimeError, MemoryError):
+            thread.start()
+            started.set()
+        finished.set()
+
+    with suppress(RuntimeError, MemoryError):
+        _thread.start_new_thread(start, ())
+        finished.wait(_START_SECONDS)
+    if not started.is_set():
+        raise _out_of_memory()
     return thread
 
 
-def _no_memory() -> OutOfMemoryError:
+def _out_of_memory() -> OutOfMemoryError:
     return OutOfMemoryError("There was not enough memory for another thread.", "Try a smaller tile (--tile).")
 
 
@@ -61,10 +62,10 @@ class _End:
 
 
 class ReadAhead(Generic[T]):
-    """Iterates over ``source`` in a thread, ``depth`` items ahead.
+    """Iterates over ``source`` in a thread, ``depth`` items ahead; a context manager that returns the items.
 
     Args:
-        source: any iterable; it is only ever touched by the thread.
+        source: any iterable; only the thread uses it.
         depth: how many items may wait.
     """
 
@@ -74,7 +75,7 @@ class ReadAhead(Generic[T]):
         self._thread = threading.Thread(target=self._run, args=(source,), name="read-ahead", daemon=True)
 
     def __enter__(self) -> Iterator[T]:
-        """Start the thread and give the items."""
+        """Start the thread and return the items."""
         start_thread(self._thread)
         return self._items()
 
@@ -91,7 +92,7 @@ class ReadAhead(Generic[T]):
                 item = self._queue.get(timeout=_POLL)
             except queue.Empty:
                 if not self._thread.is_alive() and self._queue.empty():
-                    raise _no_memory() from None  # every other end puts something into the queue
+                    raise _out_of_memory() from None  # every other end is in the queue
                 continue
             if isinstance(item, _End):
                 if item.error is not None:
@@ -103,21 +104,21 @@ class ReadAhead(Generic[T]):
         end = _End()
         try:
             for item in source:
-                if not _offer(self._queue, item, self._stop):
+                if not _put_until(self._queue, item, self._stop):
                     return
-        except Exception as error:  # noqa: BLE001 (carried to the other thread, which raises it)
+        except Exception as error:  # noqa: BLE001 (raised in the other thread)
             end = _End(error)
         finally:
             if isinstance(source, Generator):
-                source.close()  # what it has opened belongs to this thread
-        _offer(self._queue, end, self._stop)
+                source.close()  # in this thread, because what it has opened belongs to it
+        _put_until(self._queue, end, self._stop)
 
 
 class WriteBehind(Generic[T]):
-    """Calls ``sink`` in a thread for each item put, at most ``depth`` items behind.
+    """Calls ``sink`` in a thread for each item; a context manager that returns the function to put items.
 
     Args:
-        sink: takes one item; only ever called by the thread, in the order of the items.
+        sink: called with one item at a time, by the thread only, in the order of the items.
         depth: how many items may wait.
     """
 
@@ -130,24 +131,24 @@ class WriteBehind(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="write-behind", daemon=True)
 
     def __enter__(self) -> Callable[[T], None]:
-        """Start the thread and give the function that takes items."""
+        """Start the thread and return the function that puts an item."""
         start_thread(self._thread)
         return self._put
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the thread finish what waits, or, after an error, end it as it is."""
+        """Wait until the thread has written everything, or, after an error, end it at once."""
         if kind is not None:
             self._stop.set()
-        taken = _offer(self._queue, _End(), self._failed if kind is None else self._stop, self._thread)
+        taken = _put_until(self._queue, _End(), self._failed if kind is None else self._stop, self._thread)
         self._thread.join()
         if kind is None and (self._error is not None or not taken):
-            raise self._error or _no_memory()
+            raise self._error or _out_of_memory()
 
     def _put(self, item: T) -> None:
-        if not _offer(self._queue, item, self._failed, self._thread):
-            raise self._error or _no_memory()
+        if not _put_until(self._queue, item, self._failed, self._thread):
+            raise self._error or _out_of_memory()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -159,15 +160,17 @@ class WriteBehind(Generic[T]):
                 return
             try:
                 self._sink(item)
-            except Exception as error:  # noqa: BLE001 (carried to the other thread, which raises it)
+            except Exception as error:  # noqa: BLE001 (raised in the other thread)
                 self._error = error
                 self._failed.set()
                 return
 
 
-def _offer(target: queue.Queue[Any], item: Any, stop: threading.Event, taker: threading.Thread | None = None) -> bool:
-    """Put ``item`` as soon as there is room; False where ``stop`` was set instead, or ``taker`` is no more."""
-    while not stop.is_set() and (taker is None or taker.is_alive()):
+def _put_until(
+    target: queue.Queue[Any], item: Any, stop: threading.Event, consumer: threading.Thread | None = None
+) -> bool:
+    """Put ``item`` as soon as there is room; False where ``stop`` was set instead, or ``consumer`` has ended."""
+    while not stop.is_set() and (consumer is None or consumer.is_alive()):
         try:
             target.put(item, timeout=_POLL)
         except queue.Full:
@@ -176,28 +179,8 @@ def _offer(target: queue.Queue[Any], item: Any, stop: threading.Event, taker: th
     return False
 
 
-#: The total of what ``SharedProgress`` reports.
-_PARTS = 1000
-
-
-@contextmanager
-def run_in_background(work: Callable[[Cancellation], T], cancellation: Cancellation) -> Iterator[Future[T]]:
-    """Do ``work`` in a thread during the ``with`` block; leaving it ends the work, whether it is done or not.
-
-    Args:
-        work: asks the cancellation that it is given between its steps.
-        cancellation: cancels the work, too.
-    """
-    stop = _Linked(cancellation)
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            yield pool.submit(work, stop)
-        finally:
-            stop.cancel()
-
-
-class _Linked(Cancellation):
-    """A cancellation that is also requested where another one is."""
+class LinkedCancellation(Cancellation):
+    """A cancellation that is requested as well where another one is."""
 
     def __init__(self, other: Cancellation) -> None:
         super().__init__()
@@ -205,49 +188,75 @@ class _Linked(Cancellation):
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked for either."""
+        """Whether either was requested."""
         return super().requested or self._other.requested
 
     def check(self) -> None:
-        """Raise ``Cancelled`` if somebody asked for either."""
-        self._other.check()
-        if super().requested:
+        """Raise ``Cancelled`` if either was requested."""
+        if self.requested:
             raise Cancelled("Cancelled; nothing was written.")
 
 
-class SharedProgress:
-    """Reports pieces of work that go on at the same time as one; one thread at a time calls the reporter.
+@contextmanager
+def run_in_background(function: Callable[[Cancellation], T], cancellation: Cancellation) -> Iterator[Future[T]]:
+    """Run ``function`` in a thread during the block; leaving the block cancels it and waits for its end.
 
     Args:
-        reporter: hears of it.
-        pieces: their number.
+        function: checks the cancellation that it receives between its steps.
+        cancellation: cancels the function as well.
+
+    Yields:
+        The future of its result.
+    """
+    linked, future = LinkedCancellation(cancellation), Future[T]()
+
+    def run() -> None:
+        try:
+            future.set_result(function(linked))
+        except BaseException as error:  # noqa: BLE001 (raised by Future.result)
+            future.set_exception(error)
+
+    thread = start_thread(threading.Thread(target=run, name="background", daemon=True))
+    try:
+        yield future
+    finally:
+        linked.cancel()
+        thread.join()
+
+
+class SharedProgress:
+    """Reports the progress of several parts that run at the same time as the progress of one whole.
+
+    Args:
+        reporter: receives the events, from one thread at a time.
+        parts: number of parts.
     """
 
-    def __init__(self, reporter: Reporter, pieces: int) -> None:
+    def __init__(self, reporter: Reporter, parts: int) -> None:
         self._reporter = reporter
         self._lock = threading.Lock()
-        self._shares = [0.0] * pieces
+        self._shares = [0.0] * parts
 
-    def piece(self, number: int) -> Reporter:
-        """The reporter for one of the pieces."""
-        return _Piece(self, number)
+    def part(self, index: int) -> Reporter:
+        """Return the reporter for one of the parts."""
+        return _PartReporter(self, index)
 
-    def emit(self, number: int, event: Event) -> None:
-        """Take an event of one of the pieces."""
+    def emit(self, index: int, event: Event) -> None:
+        """Report an event of part ``index``; its progress in vectorizing is turned into that of the whole."""
         with self._lock:
             if isinstance(event, Progress) and event.stage == "vectorize":
-                self._shares[number] = event.done / max(event.total, 1)
+                self._shares[index] = event.done / max(event.total, 1)
                 share = sum(self._shares) / len(self._shares)
-                event = Progress("vectorize", int(_PARTS * share + 1e-9), _PARTS)
+                event = Progress("vectorize", int(_PROGRESS_TOTAL * share + 1e-9), _PROGRESS_TOTAL)
             self._reporter.emit(event)
 
 
-class _Piece:
-    """The reporter of a piece of work."""
+class _PartReporter:
+    """The reporter of one part."""
 
-    def __init__(self, progress: SharedProgress, number: int) -> None:
-        self._progress, self._number = progress, number
+    def __init__(self, progress: SharedProgress, index: int) -> None:
+        self._progress, self._index = progress, index
 
     def emit(self, event: Event) -> None:
-        """Take one event."""
-        self._progress.emit(self._number, event)
+        """Report one event."""
+        self._progress.emit(self._index, event)

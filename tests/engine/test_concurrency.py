@@ -6,8 +6,10 @@ import time
 import pytest
 from patience import until
 from terraspore.engine import concurrency as module
-from terraspore.engine.concurrency import ReadAhead, WriteBehind, start_thread
+from terraspore.engine.concurrency import ReadAhead, SharedProgress, WriteBehind, run_in_background, start_thread
+from terraspore.engine.context import Cancellation, RecordingReporter
 from terraspore.engine.errors import OutOfMemoryError
+from terraspore.engine.protocol.messages import Progress
 
 
 def threads():
@@ -114,21 +116,34 @@ def test_a_generator_is_closed_by_the_thread_that_ran_it():
 
 
 class Stillborn(threading.Thread):
-    """Ends before it has said that it begins, as where memory runs out."""
+    """A thread that never starts, as where memory runs out: ``start`` fails, or waits for it for ever."""
 
-    def _bootstrap(self):
-        if self.name == "with a number":
-            self._set_ident()
+    def start(self):
+        if self.name == "hangs":
+            threading.Event().wait()
+        raise {"system": RuntimeError, "memory": MemoryError}[self.name]
 
 
-@pytest.mark.parametrize("name", ["without a number", "with a number"])
+@pytest.mark.parametrize("name", ["hangs", "system", "memory"])
 def test_a_thread_that_does_not_begin_is_not_waited_for_for_ever(monkeypatch, name):
     monkeypatch.setattr(module, "_START_SECONDS", 0.1)
     with pytest.raises(OutOfMemoryError, match="another thread"):
         start_thread(Stillborn(name=name))
+
+
+def test_a_thread_that_begins_is_given_back():
     begun = start_thread(threading.Thread(target=lambda: None))
     begun.join(60)
     assert not begun.is_alive()
+
+
+def test_without_a_thread_for_starting_there_is_an_error(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("_thread.start_new_thread", fail)
+    with pytest.raises(OutOfMemoryError, match="another thread"):
+        start_thread(threading.Thread(target=lambda: None))
 
 
 def test_a_thread_that_dies_without_a_word_is_an_error(monkeypatch):
@@ -146,3 +161,29 @@ def test_a_thread_that_dies_without_a_word_is_an_error(monkeypatch):
         write()
     with pytest.raises(OutOfMemoryError), WriteBehind(lambda item: None):
         pass
+
+
+def test_work_in_the_background_ends_with_the_block_and_with_the_run():
+    def forever(stop):
+        while True:
+            stop.check()
+            waiting.wait(0.001)
+
+    waiting, run = threading.Event(), Cancellation()
+    with pytest.raises(ZeroDivisionError), run_in_background(forever, run) as future:
+        raise ZeroDivisionError
+    assert future.exception(timeout=0) is not None
+    with run_in_background(forever, run) as future:
+        run.cancel()
+        assert future.exception(timeout=100) is not None
+    with run_in_background(lambda _: 7, Cancellation()) as future:
+        assert future.result() == 7
+
+
+def test_progress_of_two_parts_is_one_that_never_goes_back():
+    reporter = RecordingReporter()
+    progress = SharedProgress(reporter, 2)
+    for number, done, total in ((0, 1, 4), (1, 50, 100), (0, 4, 4), (1, 100, 100)):
+        progress.part(number).emit(Progress("vectorize", done, total))
+    shares = [(event.done, event.total) for event in reporter.events]
+    assert shares == [(125, 1000), (375, 1000), (750, 1000), (1000, 1000)]

@@ -214,7 +214,9 @@ def open_vector_writer(
     target = source if crs is None else CRS.from_user_input(crs)
     if target is not None and source is None:
         raise ParameterError("The raster has no CRS, so its vectors cannot be transformed to another.")
-    output = VectorOutput(final, choose_format(final), source, target, dict(metadata or {}), styles or {})
+    output = VectorOutput(
+        final, choose_format(final), source, target, dict(metadata or {}), {} if styles is None else styles
+    )
     writer_class = GeoPackageWriter if output.file_format.is_multi_layer else LayerFileWriter
     with ExitStack() as stack:
         writer = writer_class(output, stack)

@@ -185,7 +185,7 @@ def _areas(run: _Run, open_source: OpenProbability, output: Path) -> Iterator[Ca
     """Give what gives the areas: they are made beside the lines, or, where memory could not hold both, when asked."""
 
     def surface(cancellation: Cancellation) -> Iterator[CoveragePart]:
-        context = replace(run.context, reporter=run.progress.piece(1), cancellation=cancellation)
+        context = replace(run.context, reporter=run.progress.part(1), cancellation=cancellation)
         with open_source() as source:
             yield from road_areas(source, run.ground, run.options, context, scratch=output.absolute().parent)
 
@@ -200,7 +200,7 @@ def _areas(run: _Run, open_source: OpenProbability, output: Path) -> Iterator[Ca
 
 def _write_network(run: _Run, writer: VectorWriter, existing: ExistingRoads | None) -> RoadSummary:
     """Make the graph and write its layers; the areas are not in the summary yet."""
-    context = replace(run.context, reporter=run.progress.piece(0))
+    context = replace(run.context, reporter=run.progress.part(0))
     graph = build_graph(run.source, run.options, run.resolution, context)
     run.context.check_cancelled()
     length, bridged, lines = _write_edges(writer, graph, run, keep=existing is not None)

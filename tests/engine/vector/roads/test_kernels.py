@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import cv2
 import numpy as np
 import pytest
@@ -11,9 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
-from terraspore.engine.concurrency import SharedProgress, run_in_background
-from terraspore.engine.context import Cancellation, RecordingReporter
-from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.vector.roads.kernels.graph_index import order_points
 from terraspore.engine.vector.roads.kernels.least_cost import least_cost_path
 from terraspore.engine.vector.roads.kernels.surface import UNIT, measure_depth
@@ -138,29 +133,3 @@ def test_points_are_ordered_by_row_and_column(points: list[tuple[int, int]]) -> 
     first, order = order_points(row, col, 7, 5)
     np.testing.assert_array_equal(order, np.lexsort((np.arange(len(row)), col, row)))
     np.testing.assert_array_equal(first, np.searchsorted(np.sort(row), np.arange(8)))
-
-
-def test_work_beside_ends_with_the_block_and_with_the_run() -> None:
-    def forever(stop: Cancellation) -> None:
-        while True:
-            stop.check()
-            waiting.wait(0.001)
-
-    waiting, run = threading.Event(), Cancellation()
-    with pytest.raises(ZeroDivisionError), run_in_background(forever, run) as future:
-        raise ZeroDivisionError
-    assert future.exception(timeout=0) is not None
-    with run_in_background(forever, run) as future:
-        run.cancel()
-        assert future.exception(timeout=100) is not None
-    with run_in_background(lambda _: 7, Cancellation()) as future:
-        assert future.result() == 7
-
-
-def test_progress_of_two_pieces_is_one_that_never_goes_back() -> None:
-    reporter = RecordingReporter()
-    progress = SharedProgress(reporter, 2)
-    for number, done, total in ((0, 1, 4), (1, 50, 100), (0, 4, 4), (1, 100, 100)):
-        progress.piece(number).emit(Progress("vectorize", done, total))
-    shares = [(event.done, event.total) for event in reporter.events]
-    assert shares == [(125, 1000), (375, 1000), (750, 1000), (1000, 1000)]
