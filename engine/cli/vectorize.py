@@ -171,7 +171,7 @@ def _roads(job: Job, values: Values, context: RunContext) -> Result:
 
 
 def _landcover(job: Job, values: Values, context: RunContext) -> Result:
-    from ..vector.coverage import vectorize_landcover
+    from ..vector.coverage.extract import vectorize_landcover
 
     by_class = {int_key(key): as_float(value) for key, value in _pairs(values.get("minimum_area_by_class", ()))}
     options = given_options(

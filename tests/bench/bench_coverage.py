@@ -22,9 +22,8 @@ from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.messages import Event, Progress
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
 from terraspore.engine.raster.probability import open_raster
-from terraspore.engine.vector.coverage import vectorize_landcover
-from terraspore.engine.vector.coverage.build import CoveragePart
-from terraspore.engine.vector.coverage.extract import ClassReader, coverage_parts
+from terraspore.engine.vector.coverage.codes import ClassRaster
+from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage, vectorize_landcover
 from terraspore.engine.vector.geodesy import PixelGeodesy
 from terraspore.engine.vector.metrics.coverage import score_coverage
 from terraspore.engine.vector.metrics.inputs import read_layer
@@ -72,12 +71,12 @@ def polygons_of(raster: Path, options: CoverageOptions, folder: Path) -> NDArray
     return np.concatenate([part.geometry for part in batches_of(raster, options, folder)])
 
 
-def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[CoveragePart]:
+def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[CoverageBatch]:
     """The coverage of a class raster, in memory."""
     with open_raster(raster) as dataset:
-        reader = ClassReader(dataset, 1, None, None)
-        ground = PixelGeodesy(dataset.crs, dataset.transform)
-        return list(coverage_parts(reader, ground, options, QUIET["context"], scratch=folder))
+        source = ClassRaster(dataset, 1, None, None)
+        geodesy = PixelGeodesy(dataset.crs, dataset.transform)
+        return list(stream_coverage(source, geodesy, options, QUIET["context"], scratch=folder))
 
 
 def rasterio_polygons(values: NDArray[np.uint8]) -> NDArray[np.object_]:
@@ -123,7 +122,7 @@ def _strips(raster: Path, folder: Path, title: str) -> Row:
     return show(Row(f"{title} features that are others in strips of 64 and 1000 rows", "", differ, 0))
 
 
-def _features(parts: list[CoveragePart]) -> list[tuple[object, ...]]:
+def _features(parts: list[CoverageBatch]) -> list[tuple[object, ...]]:
     columns = ("region", "code", "area", "perimeter", "confidence")
     values = [np.concatenate([getattr(part, name) for part in parts]).tolist() for name in columns]
     shapes = shapely.to_wkb(np.concatenate([part.geometry for part in parts])).tolist()

@@ -32,7 +32,7 @@ from networks import KINDS, degrade, draw, make_roads
 from rasters import METRE, QUIET, gdal_polygonize, repeated, road_block, timed, write
 from rows import Row, read_rows, show, write_rows
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
-from terraspore.engine.vector.coverage import vectorize_landcover
+from terraspore.engine.vector.coverage.extract import vectorize_landcover
 from terraspore.engine.vector.metrics.inputs import read_layer
 from terraspore.engine.vector.metrics.network import Network, build_network
 from terraspore.engine.vector.metrics.roads import score_roads

@@ -11,7 +11,7 @@ from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.raster.grid import Grid
 from terraspore.engine.raster.writer import RowWriter, make_class_layout
-from terraspore.engine.vector.coverage import vectorize_landcover
+from terraspore.engine.vector.coverage.extract import vectorize_landcover
 
 sys.path.insert(0, str(Path(terraspore.__file__).parent / "docs" / "demo"))
 

@@ -1,5 +1,1 @@
-"""From class rasters to coverages: polygons without gaps and overlaps."""
-
-from .extract import CoverageSummary, vectorize_landcover
-
-__all__ = ["CoverageSummary", "vectorize_landcover"]
+"""Coverages of class rasters: polygons that share their borders exactly, without gaps and overlaps."""

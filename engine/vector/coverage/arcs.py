@@ -1,22 +1,26 @@
-"""Arcs: the borders between two regions from node to node, traced in strips and joined where strips meet."""
+"""Arcs: the borders between two regions from node to node, traced strip by strip and joined at the seams."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernels.arcs import gather_points, join_arcs, normalise_arcs
-from .kernels.boundaries import NODE, SEAM, find_corners, guard_points, link_corners, trace_arcs
+from ...fs.spool import ArraySpool, SpooledArray
+from .kernels.arcs import gather_points, join_arcs, normalize_arcs
+from .kernels.boundaries import NODE, SEAM, find_constraint_points, find_corners, link_corners, trace_arcs
 
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 #: Arcs that come from above end at the corners of every so many rows of the raster, whatever the strips are. So no
-#: arc is longer than the window in which its surroundings are known.
-ANCHOR = 2048
+#: arc is higher than the window of rows in which its surroundings are known.
+BREAK_ROWS = 2048
+#: Bytes of arcs that an ``ArcBuffer`` keeps in memory for later blocks; more are written to disk.
+BUFFER_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -28,49 +32,42 @@ class Arcs:
         start: int64 (n + 1,), where each arc's points begin (and, last, end).
         sides: int32 (n, 2), the regions left and right in the direction of the arc.
         corners: int64 (n, 2), first and last corner as row * corner columns + column.
-        ways: int8 (n, 4), the direction in which the arc leaves its first corner, that in which it leaves its last,
-            going back, and the kinds of both corners (``PASS`` for the corner at which a ring begins).
+        ends: int8 (n, 4), the direction in which the arc leaves its first corner, the direction in which the reversed
+            arc leaves its last corner, and the kinds of both corners (``PASS`` where a ring begins).
     """
 
     points: Labels
     start: Ints
     sides: Labels
     corners: Ints
-    ways: NDArray[np.int8]
+    ends: NDArray[np.int8]
 
     def __len__(self) -> int:
-        """The number of arcs."""
         return len(self.sides)
 
     @property
     def arrays(self) -> tuple[Labels, Ints, Labels, Ints, NDArray[np.int8]]:
         """All arrays, in the order of the fields."""
-        return self.points, self.start, self.sides, self.corners, self.ways
+        return self.points, self.start, self.sides, self.corners, self.ends
 
     @property
-    def size(self) -> int:
-        """Bytes."""
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
         return sum(array.nbytes for array in self.arrays)
 
     def take(self, index: Ints) -> Arcs:
-        """Some of the arcs, in the order of ``index``."""
+        """Select arcs, in the order of ``index``."""
         points, start = gather_points(self.points, self.start, index)
-        return Arcs(points, start, self.sides[index], self.corners[index], self.ways[index])
+        return Arcs(points, start, self.sides[index], self.corners[index], self.ends[index])
 
+    def normalize(self, width: int) -> Arcs:
+        """Give each arc a direction, and each ring a first point, that do not depend on the strips.
 
-def concatenate(parts: Sequence[Arcs]) -> Arcs:
-    """All arcs of some parts; one part at least."""
-    if len(parts) == 1:
-        return parts[0]
-    offsets = np.cumsum([0] + [len(part.points) for part in parts])
-    starts = [part.start[:-1] + offset for part, offset in zip(parts, offsets, strict=False)]
-    return Arcs(
-        np.concatenate([part.points for part in parts]),
-        np.concatenate([*starts, offsets[-1:]]).astype(np.int64),
-        np.concatenate([part.sides for part in parts]),
-        np.concatenate([part.corners for part in parts]),
-        np.concatenate([part.ways for part in parts]),
-    )
+        Args:
+            width: corners in a row.
+        """
+        points, sides, corners, ends = normalize_arcs(*self.arrays, width)
+        return Arcs(points, self.start, sides, corners, ends)
 
 
 NO_ARCS = Arcs(
@@ -82,12 +79,27 @@ NO_ARCS = Arcs(
 )
 
 
+def concatenate_arcs(arcs: Sequence[Arcs]) -> Arcs:
+    """Concatenate arcs; at least one item."""
+    if len(arcs) == 1:
+        return arcs[0]
+    offsets = np.cumsum([0] + [len(part.points) for part in arcs])
+    starts = [part.start[:-1] + offset for part, offset in zip(arcs, offsets, strict=False)]
+    return Arcs(
+        np.concatenate([part.points for part in arcs]),
+        np.concatenate([*starts, offsets[-1:]]).astype(np.int64),
+        np.concatenate([part.sides for part in arcs]),
+        np.concatenate([part.corners for part in arcs]),
+        np.concatenate([part.ends for part in arcs]),
+    )
+
+
 @dataclass(frozen=True)
-class Cracks:
-    """The upright cracks of a strip.
+class BoundaryEdges:
+    """The vertical boundary edges of a strip.
 
     Attributes:
-        first: int64 (rows + 1,), where the cracks of each row begin (and, last, end).
+        first: int64 (rows + 1,), where the edges of each row begin (and, last, end).
         col: int32, the column of each.
         east: int32, the region east of it.
     """
@@ -98,104 +110,153 @@ class Cracks:
 
     @property
     def last_row(self) -> tuple[Labels, Labels]:
-        """Columns and regions of the cracks of the last row."""
+        """Columns of the edges of the last row, and the regions east of them."""
         return self.col[self.first[-2] :].copy(), self.east[self.first[-2] :].copy()
 
 
 @dataclass(frozen=True)
 class StripArcs:
-    """What tracing one strip gives.
+    """The arcs traced in one strip.
 
     Attributes:
-        whole: arcs that are complete.
-        pending: arcs with an open end on the seam below.
-        guards: int64 (n, 2), row and column in half pixels of all vertices at the strip's corners.
+        complete: arcs that are complete.
+        open: arcs with an open end on the seam below.
+        constraints: int64 (n, 2), row and column in half pixels of the points at the strip's corners that no
+            simplification may pass over.
     """
 
-    whole: Arcs
-    pending: Arcs
-    guards: Ints
+    complete: Arcs
+    open: Arcs
+    constraints: Ints
 
 
 def trace_strip(
-    cracks: Cracks,
+    edges: BoundaryEdges,
     above: tuple[Labels, Labels],
     row: int,
     width: int,
-    pending: Arcs,
+    open_arcs: Arcs,
     *,
-    last: bool,
+    is_last: bool,
     smooth: bool,
-    guarded: bool,
+    simplify: bool,
 ) -> StripArcs:
     """Trace the arcs of a strip and join them with those that the strip above left open.
 
     Args:
-        cracks: the strip's upright cracks.
-        above: the cracks of the row above it; none for the first strip.
+        edges: the strip's boundary edges.
+        above: the boundary edges of the row above it (``last_row``); none for the first strip.
         row: the strip's first row.
         width: corners in a row.
-        pending: arcs with an open end on the seam above.
-        last: whether the strip is the last.
-        smooth: whether arcs will be cut at their corners.
-        guarded: whether arcs will be simplified.
+        open_arcs: arcs with an open end on the seam above.
+        is_last: whether the strip is the last.
+        smooth: whether arcs will be smoothed.
+        simplify: whether arcs will be simplified, which needs the constraints.
     """
-    end = row + len(cracks.first) - 1
-    place, around = find_corners(cracks.first, cracks.col, cracks.east, *above, row)
-    along, masks, kinds = link_corners(place, around, row, end, width - 1, row == 0, last, ANCHOR)
-    traced = Arcs(*trace_arcs(place, around, along, masks, kinds, width))
-    at_seam = (traced.ways[:, 2:] == SEAM).any(axis=1)
-    top = slice(0, int(np.searchsorted(place[:, 0], row + 1)))
-    settled = _settle(pending, place[top, 1], kinds[top], row, width)
-    joined = _join(settled, traced.take(np.flatnonzero(at_seam)))
-    is_open = ((joined.ways[:, 2:] == SEAM) & (joined.corners // width == end)).any(axis=1)
-    guards = np.zeros((0, 2), np.int64)
-    if guarded:
-        body = slice(0, len(place) if last else int(np.searchsorted(place[:, 0], end)))
-        guards = guard_points(place[body], around[body], masks[body], kinds[body], smooth)
+    end = row + len(edges.first) - 1
+    position, quadrants = find_corners(edges.first, edges.col, edges.east, *above, row)
+    links, masks, kinds = link_corners(position, quadrants, row, end, width - 1, row == 0, is_last, BREAK_ROWS)
+    traced = Arcs(*trace_arcs(position, quadrants, links, masks, kinds, width))
+    at_seam = (traced.ends[:, 2:] == SEAM).any(axis=1)
+    top = slice(0, int(np.searchsorted(position[:, 0], row + 1)))
+    is_node = np.zeros(width, np.bool_)
+    is_node[position[top, 1][kinds[top] == NODE]] = True
+    joined = _join_at_seam(_close_at_nodes(open_arcs, is_node, row), traced.take(np.flatnonzero(at_seam)))
+    is_open = ((joined.ends[:, 2:] == SEAM) & (joined.corners // width == end)).any(axis=1)
+    constraints = np.zeros((0, 2), np.int64)
+    if simplify:
+        body = slice(0, len(position) if is_last else int(np.searchsorted(position[:, 0], end)))
+        constraints = find_constraint_points(position[body], quadrants[body], masks[body], kinds[body], smooth)
     return StripArcs(
-        concatenate((traced.take(np.flatnonzero(~at_seam)), joined.take(np.flatnonzero(~is_open)))),
+        concatenate_arcs((traced.take(np.flatnonzero(~at_seam)), joined.take(np.flatnonzero(~is_open)))),
         joined.take(np.flatnonzero(is_open)),
-        guards,
+        constraints,
     )
 
 
-def _settle(pending: Arcs, col: Labels, kinds: NDArray[np.uint8], row: int, width: int) -> Arcs:
-    """End those pending arcs whose open end turns out to be a node.
+def _close_at_nodes(open_arcs: Arcs, is_node: Flags, row: int) -> Arcs:
+    """Close those open ends on the seam above ``row`` that are nodes (bool by corner column)."""
+    at_row, at_col = np.divmod(open_arcs.corners, len(is_node))
+    ends = open_arcs.ends.copy()
+    ends[:, 2:][(ends[:, 2:] == SEAM) & (at_row == row) & is_node[at_col]] = NODE
+    return replace(open_arcs, ends=ends)
+
+
+def _join_at_seam(open_arcs: Arcs, traced: Arcs) -> Arcs:
+    """Join arcs whose ends meet at a seam."""
+    if not len(open_arcs):
+        return traced
+    arcs = concatenate_arcs((open_arcs, traced))
+    corner = arcs.corners.ravel()
+    seam = np.flatnonzero(arcs.ends[:, 2:].ravel() == SEAM)
+    order = seam[np.argsort(corner[seam], kind="stable")]
+    partners = np.full(corner.size, -1, np.int64)
+    pair = np.flatnonzero(corner[order][1:] == corner[order][:-1])
+    a, b = order[pair], order[pair + 1]
+    partners[a], partners[b] = b, a
+    return Arcs(*join_arcs(*arcs.arrays, partners))
+
+
+@dataclass
+class _Block:
+    """Arcs of the regions that end in one block of rows, each with the sides (left, right) that do."""
+
+    in_memory: list[tuple[Arcs, Flags]] = field(default_factory=list)
+    on_disk: list[list[SpooledArray]] = field(default_factory=list)
+
+
+class ArcBuffer:
+    """Complete arcs, by the block of ``BREAK_ROWS`` rows in which the regions on their sides end.
+
+    All regions that end in the same block are assembled together, so that the order of polygons does not depend on the
+    strips. Arcs that wait for a later block are written to disk where memory would not do.
 
     Args:
-        pending: the arcs.
-        col: columns of the corners of the seam.
-        kinds: their kinds.
-        row: row of the seam.
-        width: corners in a row.
+        rows: rows of the raster.
+        region_last: last row of each region; region 0 is outside and gets no polygon.
+        spool: where arcs are written to.
     """
-    if not len(pending):
-        return pending
-    is_node = np.zeros(width, np.bool_)
-    is_node[col[kinds == NODE]] = True
-    at_row, at_col = np.divmod(pending.corners, width)
-    ways = pending.ways.copy()
-    ways[:, 2:][(ways[:, 2:] == SEAM) & (at_row == row) & is_node[at_col]] = NODE
-    return replace(pending, ways=ways)
 
+    def __init__(self, rows: int, region_last: Labels, spool: ArraySpool) -> None:
+        self.last_block = rows // BREAK_ROWS
+        self._block_of = np.minimum((region_last + 1) // BREAK_ROWS, self.last_block).astype(np.int32)
+        self._block_of[0] = -1
+        self._spool = spool
+        self._blocks: dict[int, _Block] = {}
+        self._waiting_bytes = 0
 
-def _join(pending: Arcs, traced: Arcs) -> Arcs:
-    """Join arcs that meet at seams."""
-    if not len(pending):
-        return traced
-    both = concatenate((pending, traced))
-    corner = both.corners.ravel()
-    seam = np.flatnonzero(both.ways[:, 2:].ravel() == SEAM)
-    order = seam[np.argsort(corner[seam], kind="stable")]
-    mates = np.full(corner.size, -1, np.int64)
-    paired = np.flatnonzero(corner[order][1:] == corner[order][:-1])
-    one, other = order[paired], order[paired + 1]
-    mates[one], mates[other] = other, one
-    return Arcs(*join_arcs(*both.arrays, mates))
+    def add(self, arcs: Arcs, current: int) -> None:
+        """Add complete arcs; ``current`` is the block that is being traced."""
+        if not len(arcs):
+            return
+        due = self._block_of[arcs.sides]
+        for block in np.unique(due[due >= 0]).tolist():
+            is_due = due == block
+            index = np.flatnonzero(is_due[:, 0] | is_due[:, 1])
+            selected = arcs if len(index) == len(arcs) else arcs.take(index)
+            self._blocks.setdefault(block, _Block()).in_memory.append((selected, is_due[index]))
+            if block > current:
+                self._waiting_bytes += selected.nbytes
+        if self._waiting_bytes > BUFFER_BYTES:
+            self._spool_later_blocks(current)
 
+    def take(self, block: int) -> tuple[Arcs, Flags] | None:
+        """Remove the arcs of all regions that end in a block, with the sides that do; None where there are none."""
+        # The next block is traced from now on, so its arcs wait no longer.
+        self._waiting_bytes -= sum(arcs.nbytes for arcs, _ in self._blocks.get(block + 1, _Block()).in_memory)
+        taken = self._blocks.pop(block, None)
+        if taken is None:
+            return None
+        parts = []
+        for spooled in taken.on_disk:
+            *arrays, sides = self._spool.read(spooled)
+            parts.append((Arcs(*arrays), sides))
+        parts += taken.in_memory
+        return concatenate_arcs([arcs for arcs, _ in parts]), np.concatenate([sides for _, sides in parts])
 
-def normalise(arcs: Arcs, width: int) -> Arcs:
-    """Give arcs a direction and rings a first point that do not depend on the strips; ``width`` corners in a row."""
-    points, sides, corners, ways = normalise_arcs(*arcs.arrays, width)
-    return Arcs(points, arcs.start, sides, corners, ways)
+    def _spool_later_blocks(self, current: int) -> None:
+        for number, block in self._blocks.items():
+            if number > current:
+                block.on_disk += [self._spool.append((*arcs.arrays, sides)) for arcs, sides in block.in_memory]
+                block.in_memory.clear()
+        self._waiting_bytes = 0

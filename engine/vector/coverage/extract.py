@@ -1,40 +1,73 @@
-"""Land cover from a class raster to a file: the flow."""
+"""Vectorize a class raster: two passes over its rows give polygons, which are written to a layer in batches."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
 from ...context import RunContext
-from ...errors import ParameterError, SourceError
 from ...protocol.messages import Message, Progress
 from ...protocol.options import CoverageOptions
-from ...raster.probability import PROBABILITY_SCALE, MaskedBand, ProbabilityRaster, open_probability_raster, open_raster
+from ...raster.probability import PROBABILITY_SCALE, open_probability_raster, open_raster
 from ..geodesy import PixelGeodesy
 from ..io.formats import check_vector_output
 from ..io.styles import Color, make_class_style
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
-from .build import CoveragePart, build_coverage, in_batches
-from .options import CODES, minimum_pixels
+from .codes import N_CODES, ClassRaster, CodeSource, minimum_pixels
+from .kernels.rings import transform_points
+from .polygons import stream_polygons
+from .regions import drop_codes, find_regions, merge_below_mmu
+
+Floats = NDArray[np.float64]
 
 LAYER = "landcover"
-#: Pixels worked on at a time at most: strips of very wide rasters are lower than what is asked for.
-MOST_PIXELS = 10_000_000
+#: Largest number of pixels in a strip: very wide rasters have lower strips than the options say.
+MAX_STRIP_PIXELS = 10_000_000
+#: Polygons and vertices of a batch that is written at once.
+_BATCH_POLYGONS, _BATCH_VERTICES = 20_000, 1_000_000
+
+
+@dataclass(frozen=True)
+class CoverageBatch:
+    """Some polygons of a coverage.
+
+    Attributes:
+        geometry: Polygons in the CRS of the raster, (n,).
+        region: int32 (n,), number of each region; regions are numbered in the row order of their first pixels.
+        code: uint16 (n,), class code.
+        area: float64 (n,), square metres on the ellipsoid.
+        perimeter: float64 (n,), metres on the ellipsoid, holes included.
+        confidence: float64 (n,), mean over the region's pixels, in the units of the source.
+        vertices: number of vertices of all polygons.
+    """
+
+    geometry: NDArray[np.object_]
+    region: NDArray[np.int32]
+    code: NDArray[np.uint16]
+    area: Floats
+    perimeter: Floats
+    confidence: Floats
+    vertices: int = 0
+
+
+EMPTY_BATCH = CoverageBatch(
+    np.zeros(0, object), np.zeros(0, np.int32), np.zeros(0, np.uint16), np.zeros(0), np.zeros(0), np.zeros(0)
+)
 
 
 @dataclass(frozen=True)
 class CoverageSummary:
-    """Figures of a coverage.
+    """Summary of a written coverage.
 
     Attributes:
         polygons: number of polygons.
@@ -49,62 +82,9 @@ class CoverageSummary:
     layers: Mapping[str, Path]
 
     def metrics(self) -> dict[str, float | int | str | None]:
-        """The figures for the result event."""
+        """Return number and areas by name, for the result event."""
         by_class = {f"area_of_class_{key}": value for key, value in sorted(self.area_by_class.items())}
         return {"polygons": self.polygons, "area": self.area, **by_class}
-
-
-class ClassReader:
-    """Rows of a class raster as codes (class id plus one; 0 for nodata) and of its confidence as levels."""
-
-    def __init__(self, dataset: Any, band: int, nodata: int | None, confidence: ProbabilityRaster | None) -> None:
-        if not 1 <= band <= dataset.count:
-            raise ParameterError(f"{dataset.name} has {dataset.count} bands, so there is no band {band}.")
-        kind = np.dtype(dataset.dtypes[band - 1])
-        if kind.kind not in "ui" or kind.itemsize > 4:
-            raise SourceError(
-                f"{dataset.name} holds {kind.name} values, not classes.", "Give a raster of whole class numbers."
-            )
-        self.shape = (int(dataset.height), int(dataset.width))
-        if confidence is not None and confidence.shape != self.shape:
-            raise SourceError(
-                f"The confidence raster has {confidence.shape[1]} x {confidence.shape[0]} pixels, but the classes "
-                f"have {self.shape[1]} x {self.shape[0]}."
-            )
-        self._source, self._confidence = MaskedBand(dataset, band), confidence
-        self._none = {value for value in (nodata, self._source.nodata) if value is not None}
-        self._table = self._to_codes(np.arange(256, dtype=np.uint8))
-
-    def codes(self, row: int, height: int) -> NDArray[np.uint16]:
-        """Codes of some rows."""
-        values, known = self._source.read(row, 0, height, self.shape[1])
-        if values.dtype == np.uint8:
-            codes = np.asarray(cv2.LUT(values, self._table), np.uint16)
-        else:
-            codes = self._to_codes(values)
-            self._check_range(values[codes > 0] if known is None else values[known & (codes > 0)])
-        if known is not None:
-            codes[~known] = 0
-        return codes
-
-    def _to_codes(self, values: NDArray[Any]) -> NDArray[np.uint16]:
-        codes = values.astype(np.uint16) + np.uint16(1)
-        for value in self._none:
-            codes[values == value] = 0
-        return np.asarray(codes, np.uint16)
-
-    def confidence(self, row: int, height: int) -> NDArray[np.uint8]:
-        """Confidence of some rows as levels; of no rows where there is none."""
-        if self._confidence is None:
-            return np.zeros((0, 0), np.uint8)
-        return self._confidence.read(row, 0, height, self.shape[1])
-
-    def _check_range(self, values: NDArray[Any]) -> None:
-        if values.size and (int(values.min()) < 0 or int(values.max()) > CODES - 2):
-            raise SourceError(
-                f"{self._source.name} has values from {values.min()} to {values.max()}, but classes are numbered "
-                f"from 0 to {CODES - 2}."
-            )
 
 
 def vectorize_landcover(
@@ -119,127 +99,206 @@ def vectorize_landcover(
     band: int = 1,
     crs: object | None = None,
     layer: str = LAYER,
-    class_colours: Mapping[int, Color] | None = None,
+    class_colors: Mapping[int, Color] | None = None,
     name: str | None = None,
 ) -> CoverageSummary:
-    """Make a coverage of a class raster: polygons without gaps and overlaps, in the layer ``landcover``.
+    """Write the coverage of a class raster to a vector file.
 
     Args:
         classes: raster of class ids (whole numbers from 0).
-        output: the file to write; its suffix says the format.
+        output: the file to write; its suffix selects the format.
         options: minimum mapping units, simplification, smoothing.
         confidence: raster of the same size with the probability of each pixel's class, or None.
-        class_names: names by class id; a class without one is called by its number.
-        metadata: what made the classes, to be stored with the layer.
+        class_names: names by class id; a class without a name is called by its id.
+        metadata: origin of the classes, stored with the layer.
         context: receives progress and messages; checked for cancellation.
         band: the band with the classes, from 1.
-        crs: CRS of the output; that of the raster where None.
+        crs: CRS of the output; None for that of the raster.
         layer: name of the layer.
-        class_colours: colours by class id for the layer's style; else those of the raster's palette.
-        name: what the person knows the raster as; else the name of its file.
+        class_colors: RGB by class id for the layer's style; classes without one get that of the raster's palette.
+        name: name of the raster in messages; None for that of its file.
 
     Raises:
         SourceError: a raster cannot be used.
         OutputError: the output cannot be written.
-        Cancelled: the person cancelled; nothing was written.
+        Cancelled: the run was cancelled; nothing was written.
     """
     check_vector_output(output)
     warn_without_numba(context)
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
-        sure = None if confidence is None else stack.enter_context(open_probability_raster(confidence))
-        reader = ClassReader(dataset, band, options.nodata, sure)
-        ground = PixelGeodesy(dataset.crs, dataset.transform)
-        if not ground.is_metric:
+        probability = None if confidence is None else stack.enter_context(open_probability_raster(confidence))
+        source = ClassRaster(dataset, band, options.nodata, probability)
+        geodesy = PixelGeodesy(dataset.crs, dataset.transform)
+        if not geodesy.is_metric:
             context.report(Message(f"{name or classes.name} has no CRS: its units are taken as metres.", "warning"))
-        described = {**metadata, **{f"coverage.{name}": str(value) for name, value in asdict(options).items()}}
-        styles: dict[str, str] = {}  # filled when it is known which classes occur, and stored when the file is closed
+        described = {**metadata, **{f"coverage.{key}": str(value) for key, value in asdict(options).items()}}
+        styles: dict[str, str] = {}  # filled below, when the classes are known; stored when the writer is closed
         writer = stack.enter_context(
             open_vector_writer(output, source_crs=dataset.crs, crs=crs, metadata=described, styles=styles)
         )
-        parts = coverage_parts(reader, ground, options, context, scratch=output.absolute().parent)
-        summary = _write(writer, layer, parts, class_names, with_confidence=sure is not None)
+        batches = stream_coverage(source, geodesy, options, context, scratch=output.absolute().parent)
+        summary = _write(writer, layer, batches, class_names, has_confidence=probability is not None)
         names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
-        styles[layer] = make_class_style(names, {**_palette(dataset, band), **(class_colours or {})})
+        styles[layer] = make_class_style(names, {**_read_palette(dataset, band), **(class_colors or {})})
         return summary
 
 
-def _palette(dataset: Any, band: int) -> dict[int, Color]:
-    """The colours of a raster's palette, by value; none where it has no palette."""
-    try:
-        return {int(key): colour[:3] for key, colour in dataset.colormap(band).items()}
-    except ValueError:
-        return {}
-
-
-def coverage_parts(
-    reader: ClassReader,
-    ground: PixelGeodesy,
-    options: CoverageOptions,
-    context: RunContext,
-    *,
-    scratch: Path,
-) -> Iterator[CoveragePart]:
-    """The coverage of a class raster, part by part.
+def stream_coverage(
+    source: CodeSource, geodesy: PixelGeodesy, options: CoverageOptions, context: RunContext, *, scratch: Path
+) -> Iterator[CoverageBatch]:
+    """Build the coverage of a class raster, batch by batch.
 
     Args:
-        reader: gives the rows.
-        ground: where pixels lie.
+        source: the class codes.
+        geodesy: measures on the ellipsoid.
         options: minimum mapping units, simplification, smoothing.
         context: receives progress and messages; checked for cancellation.
-        scratch: folder for what does not fit in memory.
+        scratch: folder for data that does not fit in memory.
     """
-    resolution = ground.resolution(reader.shape)
-    simplify = 1.0 if options.simplify is None else options.simplify / resolution
-    wanted = np.ones(CODES, np.bool_)
+    resolution = geodesy.resolution(source.shape)
+    is_included = np.ones(N_CODES, np.bool_)
     if options.classes is not None:
-        wanted = np.isin(np.arange(CODES) - 1, sorted(options.classes))
+        is_included = np.isin(np.arange(N_CODES) - 1, sorted(options.classes))
 
-    def check(done: int, total: int) -> None:
+    def on_progress(done: int, total: int) -> None:
         context.check_cancelled()
         context.report(Progress("vectorize", done, total))
 
     return build_coverage(
-        reader,
-        ground,
-        minimum=minimum_pixels(options, resolution**2),
-        wanted=wanted,
+        source,
+        geodesy,
+        minimum_pixels=minimum_pixels(options, resolution**2),
+        is_included=is_included,
         smooth=options.smooth,
-        simplify=simplify,
-        strip=min(options.strip, max(64, MOST_PIXELS // reader.shape[1])),
+        tolerance=1.0 if options.simplify is None else options.simplify / resolution,
+        strip_rows=min(options.strip, max(64, MAX_STRIP_PIXELS // source.shape[1])),
+        on_progress=on_progress,
         scratch=scratch,
-        check=check,
     )
+
+
+def build_coverage(
+    source: CodeSource,
+    geodesy: PixelGeodesy,
+    *,
+    minimum_pixels: Floats,
+    is_included: NDArray[np.bool_],
+    smooth: bool,
+    tolerance: float,
+    strip_rows: int,
+    on_progress: Callable[[int, int], None],
+    scratch: Path | None = None,
+) -> Iterator[CoverageBatch]:
+    """Build the coverage of rows of class codes.
+
+    Args:
+        source: the class codes.
+        geodesy: measures on the ellipsoid.
+        minimum_pixels: float64 (N_CODES,), pixels that a region of each code needs to stay (minimum mapping unit); 0
+            for one that always stays.
+        is_included: bool (N_CODES,), codes that get polygons; small regions of the others are merged all the same.
+        smooth: whether to cut lines at the corners of pixels.
+        tolerance: of the simplification, in pixels; 0 drops no vertex.
+        strip_rows: rows that are processed at a time.
+        on_progress: called with the rows done and the rows to do, of both passes together.
+        scratch: folder for data that does not fit in memory; None for the system's folder for temporary files.
+    """
+    rows = source.shape[0]
+    largest = float(minimum_pixels.max(initial=0.0))
+    regions, region_map, borders = find_regions(source, strip_rows, largest, lambda done: on_progress(done, 2 * rows))
+    regions, region_map = merge_below_mmu(regions, region_map, borders, minimum_pixels)
+    del borders
+    region_map = drop_codes(regions, region_map, is_included)
+    t = geodesy.transform
+    for polygons in stream_polygons(
+        source,
+        regions,
+        region_map,
+        geodesy.make_grid(source.shape),
+        smooth=smooth,
+        tolerance=tolerance,
+        scratch=scratch,
+        on_progress=lambda done: on_progress(rows + done, 2 * rows),
+    ):
+        region = polygons.region
+        xy = transform_points(polygons.points, 0.5, t.a, t.b, t.c, t.d, t.e, t.f)
+        offsets = (polygons.ring_start, polygons.first_ring)
+        yield CoverageBatch(
+            geometry=shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, offsets),
+            region=region,
+            code=regions.code[region],
+            area=polygons.area,
+            perimeter=polygons.perimeter,
+            confidence=regions.confidence[region] / regions.area[region],
+            vertices=len(xy),
+        )
+
+
+def merge_batches(batches: Iterable[CoverageBatch]) -> Iterator[CoverageBatch]:
+    """Merge batches into larger ones that are worth a write; at least one, so that an empty layer is written, too."""
+    waiting: list[CoverageBatch] = []
+    is_empty = True
+    for batch in batches:
+        waiting.append(batch)
+        is_full = sum(len(part.region) for part in waiting) >= _BATCH_POLYGONS
+        if is_full or sum(part.vertices for part in waiting) >= _BATCH_VERTICES:
+            yield _concatenate(waiting)
+            waiting, is_empty = [], False
+    if waiting or is_empty:
+        yield _concatenate(waiting or [EMPTY_BATCH])
+
+
+def _concatenate(batches: list[CoverageBatch]) -> CoverageBatch:
+    if len(batches) == 1:
+        return batches[0]
+    return CoverageBatch(
+        np.concatenate([batch.geometry for batch in batches]),
+        np.concatenate([batch.region for batch in batches]),
+        np.concatenate([batch.code for batch in batches]),
+        np.concatenate([batch.area for batch in batches]),
+        np.concatenate([batch.perimeter for batch in batches]),
+        np.concatenate([batch.confidence for batch in batches]),
+        sum(batch.vertices for batch in batches),
+    )
+
+
+def _read_palette(dataset: Any, band: int) -> dict[int, Color]:
+    """Read the RGB colours of a raster's palette by value; empty where it has no palette."""
+    try:
+        return {int(key): color[:3] for key, color in dataset.colormap(band).items()}
+    except ValueError:
+        return {}
 
 
 def _write(
     writer: VectorWriter,
     layer: str,
-    parts: Iterator[CoveragePart],
+    batches: Iterable[CoverageBatch],
     class_names: Mapping[int, str],
     *,
-    with_confidence: bool,
+    has_confidence: bool,
 ) -> CoverageSummary:
-    """Write the polygons in batches, while others are being made, and sum up their areas."""
-    by_class: dict[int, float] = {}
+    """Write batches, while the next ones are built in the background, and sum up their areas by class."""
+    area_by_class: dict[int, float] = {}
     count = 0
-    with ReadAhead(in_batches(parts)) as batches:
-        for part in batches:
-            ids = part.code.astype(np.int32) - 1
+    with ReadAhead(merge_batches(batches)) as ahead:
+        for batch in ahead:
+            ids = batch.code.astype(np.int32) - 1
             unique, inverse = np.unique(ids, return_inverse=True)
             names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
-            sure = part.confidence / PROBABILITY_SCALE if with_confidence else np.full(len(ids), math.nan)
+            confidence = batch.confidence / PROBABILITY_SCALE if has_confidence else np.full(len(ids), math.nan)
             columns = {
-                "area_id": part.region.astype(np.int64),
+                "area_id": batch.region.astype(np.int64),
                 "class_id": ids,
                 "class_name": names[inverse] if len(ids) else np.zeros(0, object),
-                "area": np.round(part.area, 2),
-                "perimeter": np.round(part.perimeter, 2),
-                "confidence": np.round(sure, 3),
+                "area": np.round(batch.area, 2),
+                "perimeter": np.round(batch.perimeter, 2),
+                "confidence": np.round(confidence, 3),
             }
-            writer.write(layer, "Polygon", part.geometry, columns)
+            writer.write(layer, "Polygon", batch.geometry, columns)
             count += len(ids)
-            sums = np.bincount(inverse, weights=part.area, minlength=len(unique))
+            sums = np.bincount(inverse, weights=batch.area, minlength=len(unique))
             for key, value in zip(unique.tolist(), sums.tolist(), strict=True):
-                by_class[key] = by_class.get(key, 0.0) + value
-    return CoverageSummary(count, sum(by_class.values()), by_class, writer.paths)
+                area_by_class[key] = area_by_class.get(key, 0.0) + value
+    return CoverageSummary(count, sum(area_by_class.values()), area_by_class, writer.paths)

@@ -1,4 +1,4 @@
-"""Smooth and simplify arcs, each once, so that both its regions get the same line."""
+"""Smooth and simplify arcs, each once, so that the regions on both sides get the same line."""
 
 from __future__ import annotations
 
@@ -8,79 +8,72 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from .arcs import ANCHOR, Arcs
+from .arcs import BREAK_ROWS, Arcs
 from .kernels.boundaries import NODE
-from .kernels.simplify import WORD, cut_corners, set_bits, thin_arcs
+from .kernels.simplify import WORD_BITS, cut_corners, set_bits, simplify_visvalingam
 
-Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]
 
-#: Rows of half pixels from the end of a strip that vertices found in it may reach into, and as many that are looked at.
+#: Rows of half pixels below the end of a strip that its constraint points may lie in or that are looked at.
 _ROWS_BELOW = 4
-#: Arcs with fewer points than this are not worth a thread.
-_POINTS_OF_A_THREAD = 20_000
+#: Points of arcs that are worth a thread.
+_POINTS_PER_THREAD = 20_000
 
 
-class Guards:
-    """The vertices around the arcs that may be completed in a strip: a window of bits, one for each half pixel.
+class ConstraintBitmap:
+    """Points that no simplification may pass over, as bits of half pixels, for the rows that complete arcs can reach.
 
     Args:
         cols: columns of the raster.
-        strip: rows of pixels in a strip.
+        strip_rows: rows of pixels in a strip.
     """
 
-    def __init__(self, cols: int, strip: int) -> None:
-        # No arc is longer than ANCHOR rows. A row lies at its number modulo the height of the window.
-        rows = 2 * (ANCHOR + strip + 1) + _ROWS_BELOW
-        self.bits = np.zeros((rows, -(-(2 * cols + 1) // WORD)), np.uint32)
+    def __init__(self, cols: int, strip_rows: int) -> None:
+        # No arc is higher than BREAK_ROWS. A row lies at its number modulo the height of the bitmap.
+        rows = 2 * (BREAK_ROWS + strip_rows + 1) + _ROWS_BELOW
+        self.bits = np.zeros((rows, -(-(2 * cols + 1) // WORD_BITS)), np.uint32)
         self._next = rows
 
-    def add(self, guards: Ints, end_row: int) -> None:
-        """Add the vertices (row, column) of the strip that ends before ``end_row``."""
+    def add(self, points: Ints, end_row: int) -> None:
+        """Add the constraint points (n, 2; row and column in half pixels) of the strip that ends before ``end_row``."""
         rows = np.arange(self._next, 2 * end_row + _ROWS_BELOW)
         if rows.size:
             self.bits[rows % len(self.bits)] = 0
             self._next = int(rows[-1]) + 1
-        set_bits(self.bits, guards)
+        set_bits(self.bits, points)
 
 
-def finish_arcs(arcs: Arcs, guards: Guards, *, smooth: bool, tolerance: float) -> Arcs:
-    """Smooth and simplify complete, normalised arcs.
+def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, tolerance: float) -> Arcs:
+    """Smooth and simplify complete, normalized arcs.
 
     Args:
-        arcs: with points on corners.
-        guards: the vertices around.
-        smooth: cut the corners of pixels.
+        arcs: with points at the corners of pixels.
+        constraints: points that no line may pass over.
+        smooth: whether to cut the corners of pixels.
         tolerance: largest distance in pixels of a dropped vertex from the line; 0 drops none.
 
     Returns:
         The arcs with points in half pixels.
     """
     if smooth:
-        points, start, middle = cut_corners(arcs.points, arcs.start, arcs.ways[:, 2] != NODE)
+        points, start, is_midpoint = cut_corners(arcs.points, arcs.start, arcs.ends[:, 2] != NODE)
     else:
-        points, start, middle = 2 * arcs.points, arcs.start, np.zeros(len(arcs.points), np.bool_)
-    if tolerance > 0.0 and len(arcs):
-        keep = _thin(points, start, middle, 2.0 * tolerance, guards)
-        start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
-        points = points[keep]
-    return Arcs(points, start, arcs.sides, arcs.corners, arcs.ways)
-
-
-def _thin(
-    points: Labels, start: Ints, middle: NDArray[np.bool_], tolerance: float, guards: Guards
-) -> NDArray[np.bool_]:
-    """``thin_arcs`` in as many threads as there are cores: each arc is thinned for itself."""
-    threads = min(os.cpu_count() or 1, 1 + len(points) // _POINTS_OF_A_THREAD)
-    # More pieces than threads, since some have more to do than others.
+        points, start, is_midpoint = 2 * arcs.points, arcs.start, np.zeros(len(arcs.points), np.bool_)
+    if tolerance <= 0.0 or not len(arcs):
+        return Arcs(points, start, arcs.sides, arcs.corners, arcs.ends)
+    threads = min(os.cpu_count() or 1, 1 + len(points) // _POINTS_PER_THREAD)
+    # More shares than threads, because some arcs take longer than others.
     shares = np.linspace(0, len(points), 4 * threads + 1 if threads > 1 else 2)
-    cuts = np.unique(np.searchsorted(start, shares))
+    cuts = np.unique(np.searchsorted(start, shares)).tolist()
 
-    def part(low: int, high: int) -> NDArray[np.bool_]:
-        run = slice(start[low], start[high])
-        return thin_arcs(
-            points[run].astype(np.int64), start[low : high + 1] - start[low], middle[run], tolerance, guards.bits
+    def choose_points(low: int, high: int) -> NDArray[np.bool_]:
+        share = slice(start[low], start[high])
+        share_start = start[low : high + 1] - start[low]
+        return simplify_visvalingam(
+            points[share].astype(np.int64), share_start, is_midpoint[share], 2.0 * tolerance, constraints.bits
         )
 
     with ThreadPoolExecutor(threads) as pool:
-        return np.concatenate(list(pool.map(part, cuts[:-1].tolist(), cuts[1:].tolist())))
+        keep = np.concatenate(list(pool.map(choose_points, cuts[:-1], cuts[1:])))
+    start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
+    return Arcs(points[keep], start, arcs.sides, arcs.corners, arcs.ends)

@@ -13,8 +13,8 @@ from ...context import RunContext
 from ...protocol.messages import Progress
 from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
-from ..coverage.build import CoveragePart, build_coverage, in_batches
-from ..coverage.options import CODES
+from ..coverage.codes import N_CODES
+from ..coverage.extract import CoverageBatch, build_coverage, merge_batches
 from ..geodesy import PixelGeodesy
 from .mask import blur
 from .options import PixelOptions, pixel_options
@@ -36,7 +36,7 @@ class SurfaceReader:
         # The rows whose codes were asked for last: their confidence is asked for next.
         self._read: tuple[int, int, NDArray[np.uint8]] = (0, 0, np.zeros((0, 0), np.uint8))
 
-    def codes(self, row: int, height: int) -> NDArray[np.uint8]:
+    def read_codes(self, row: int, height: int) -> NDArray[np.uint8]:
         """Codes of some rows."""
         reach, width = self._options.blur_reach, self.shape[1]
         # At the sides the Gaussian itself mirrors what is inside.
@@ -47,7 +47,7 @@ class SurfaceReader:
             return np.full((height, width), NO_ROAD, np.uint8)
         return np.asarray(cv2.LUT(blur(levels, self._options.sigma, reach)[inner], self._table), np.uint8)
 
-    def confidence(self, row: int, height: int) -> NDArray[np.uint8]:
+    def read_confidence(self, row: int, height: int) -> NDArray[np.uint8]:
         """The levels themselves."""
         if self._read[:2] == (row, height):
             return self._read[2]
@@ -61,7 +61,7 @@ def road_areas(
     context: RunContext,
     *,
     scratch: Path | None = None,
-) -> Iterator[CoveragePart]:
+) -> Iterator[CoverageBatch]:
     """Polygons of the road surface, in batches to be written at once; one at least.
 
     Pieces below ``minimum_area`` go and holes below ``hole_area`` are closed, by their true size in the whole raster.
@@ -76,7 +76,7 @@ def road_areas(
         scratch: folder for what does not fit in memory; None for the system's folder for temporary files.
     """
     resolution = ground.resolution(source.shape)
-    minimum = np.zeros(CODES)
+    minimum = np.zeros(N_CODES)
     minimum[ROAD] = options.minimum_area / resolution**2
     minimum[NO_ROAD] = options.hole_area / resolution**2
     reader = SurfaceReader(source, pixel_options(options, resolution, PROBABILITY_SCALE))
@@ -89,12 +89,12 @@ def road_areas(
     parts = build_coverage(
         reader,
         ground,
-        minimum=minimum,
-        wanted=np.arange(CODES) == ROAD,
+        minimum_pixels=minimum,
+        is_included=np.arange(N_CODES) == ROAD,
         smooth=options.area_simplify > 0.0,
-        simplify=options.area_simplify / resolution,
-        strip=max(64, _PIXELS // source.shape[1]),
+        tolerance=options.area_simplify / resolution,
+        strip_rows=max(64, _PIXELS // source.shape[1]),
         scratch=scratch,
-        check=check,
+        on_progress=check,
     )
-    yield from in_batches(parts)
+    yield from merge_batches(parts)

@@ -18,7 +18,7 @@ from ...protocol.messages import Message, Progress
 from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster, open_probability_raster
 from ..conflation import NEW, ExistingRoads
-from ..coverage.build import CoveragePart
+from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy
 from ..io.formats import check_vector_output
 from ..io.styles import load_styles
@@ -181,10 +181,10 @@ class _Run:
 
 
 @contextmanager
-def _areas(run: _Run, open_source: OpenProbability, output: Path) -> Iterator[Callable[[], Iterable[CoveragePart]]]:
+def _areas(run: _Run, open_source: OpenProbability, output: Path) -> Iterator[Callable[[], Iterable[CoverageBatch]]]:
     """Give what gives the areas: they are made beside the lines, or, where memory could not hold both, when asked."""
 
-    def surface(cancellation: Cancellation) -> Iterator[CoveragePart]:
+    def surface(cancellation: Cancellation) -> Iterator[CoverageBatch]:
         context = replace(run.context, reporter=run.progress.part(1), cancellation=cancellation)
         with open_source() as source:
             yield from road_areas(source, run.ground, run.options, context, scratch=output.absolute().parent)
@@ -297,7 +297,7 @@ def _write_nodes(writer: VectorWriter, graph: Graph, ground: PixelGeodesy) -> in
     return int(dead.sum())
 
 
-def _write_areas(writer: VectorWriter, parts: Iterable[CoveragePart]) -> tuple[int, float]:
+def _write_areas(writer: VectorWriter, parts: Iterable[CoverageBatch]) -> tuple[int, float]:
     """Write the layer of areas; returns their number and square metres."""
     count, area = 0, 0.0
     with ReadAhead(parts) as ahead:

@@ -14,7 +14,7 @@ import shapely
 from terraspore.engine.context import RunContext
 from terraspore.engine.errors import SourceError
 from terraspore.engine.protocol.options import CoverageOptions
-from terraspore.engine.vector.coverage import CoverageSummary, vectorize_landcover
+from terraspore.engine.vector.coverage.extract import CoverageSummary, vectorize_landcover
 
 Writer = Callable[..., Path]
 NAMES = {1: "water", 2: "forest", 3: "town"}

@@ -1,1 +1,1 @@
-"""Numba kernels of the coverage."""
+"""Kernels of the coverage: runs of pixels, minimum mapping unit, arcs, rings, simplification (see ``jit``)."""

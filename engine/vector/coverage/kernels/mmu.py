@@ -1,4 +1,4 @@
-"""The compiled loop that merges small regions into their neighbours (see ``jit``)."""
+"""Kernels that merge regions below the minimum mapping unit (MMU) into their neighbours."""
 
 from __future__ import annotations
 
@@ -15,75 +15,78 @@ Labels = NDArray[np.int32]
 
 
 @jit
-def sums_by(index: Labels, values: Ints, count: int) -> Ints:
-    """Sums of ``values`` by index, from 0 to before ``count``."""
+def sum_by_label(label: Labels, values: Ints, count: int) -> Ints:
+    """Sum ``values`` by label, 0 to ``count`` - 1."""
     sums = np.zeros(count, np.int64)
-    for n in range(index.size):
-        sums[index[n]] += values[n]
+    for n in range(label.size):
+        sums[label[n]] += values[n]
     return sums
 
 
 @jit
-def largest_by(index: Labels, values: Labels, count: int) -> Labels:
-    """The largest of ``values``, which are not negative, by index, from 0 to before ``count``."""
+def max_by_label(label: Labels, values: Labels, count: int) -> Labels:
+    """Largest of the non-negative ``values`` by label, 0 to ``count`` - 1."""
     largest = np.zeros(count, np.int32)
-    for n in range(index.size):
-        largest[index[n]] = max(largest[index[n]], values[n])
+    for n in range(label.size):
+        largest[label[n]] = max(largest[label[n]], values[n])
     return largest
 
 
 @jit
-def list_neighbours(pairs: Labels, sides: Ints, count: int) -> tuple[Ints, Labels, Ints]:
-    """The neighbours of every region, region by region.
+def build_adjacency(pairs: Labels, length: Ints, count: int) -> tuple[Ints, Labels, Ints]:
+    """Build the region adjacency graph in compressed rows.
 
     Args:
-        pairs: int32 (n, 2), regions that share sides.
-        sides: (n,), how many.
+        pairs: int32 (n, 2), regions that share a border.
+        length: (n,), length of the border, pixel sides.
         count: number of regions.
 
     Returns:
-        Where each region's neighbours begin (and, last, end); the neighbours; the sides shared with them.
+        Where each region's neighbours begin (and, last, end); the neighbours; the lengths of the borders with them.
     """
     first = np.zeros(count + 1, np.int64)
-    for n in range(sides.size):
+    for n in range(length.size):
         first[pairs[n, 0] + 1] += 1
         first[pairs[n, 1] + 1] += 1
     for region in range(count):
         first[region + 1] += first[region]
     free = first[:-1].copy()
-    neighbour, shared = np.empty(2 * sides.size, np.int32), np.empty(2 * sides.size, np.int64)
-    for one in range(2):
-        for n in range(sides.size):
-            region = pairs[n, one]
-            neighbour[free[region]], shared[free[region]] = pairs[n, 1 - one], sides[n]
+    neighbour, border = np.empty(2 * length.size, np.int32), np.empty(2 * length.size, np.int64)
+    for side in range(2):
+        for n in range(length.size):
+            region = pairs[n, side]
+            neighbour[free[region]], border[free[region]] = pairs[n, 1 - side], length[n]
             free[region] += 1
-    return first, neighbour, shared
+    return first, neighbour, border
 
 
 @jit
-def heaviest_neighbour(
+def find_longest_border(
     region: int,
     parent: Labels,
     follower: Labels,
     first: Ints,
     neighbour: Labels,
-    sides: Ints,
-    weight: Ints,
+    border: Ints,
+    total: Ints,
     touched: Labels,
 ) -> int:
-    """The region with which a region, with all that was merged into it, shares most sides; -1 where it has none.
+    """Find the neighbour with which a region, including all regions merged into it, has the longest border.
 
-    Ties go to the region that comes first in the raster.
+    Of equal borders the neighbour that comes first in the raster is taken.
 
     Args:
         region: a root.
-        parent: the region into which each region went.
-        follower: the next of the regions that were merged into one.
+        parent: the region into which each region was merged.
+        follower: the next of the regions that were merged into the same root.
         first: where each region's neighbours begin.
         neighbour: neighbours of all regions.
-        sides: sides shared with them.
-        weight: zeros, by region; zeros again afterwards.
-        touched: room for as many numbers as there are regions.
+        border: lengths of the borders with them.
+        total: work space, zeros by region; zeros again afterwards.
+        touched: work space, by region.
+
+    Returns:
+        The neighbour; -1 where there is none.
     """
     number = 0
     member = region
@@ -92,54 +95,53 @@ def heaviest_neighbour(
             other = find_root(parent, neighbour[k])
             if other == region:
                 continue
-            if weight[other] == 0:
+            if total[other] == 0:
                 touched[number] = other
                 number += 1
-            weight[other] += sides[k]
+            total[other] += border[k]
         member = follower[member]
-    best, most = -1, 0
+    best, longest = -1, 0
     for k in range(number):
         other = touched[k]
-        if weight[other] > most or (weight[other] == most and other < best):
-            best, most = other, weight[other]
-        weight[other] = 0
+        if total[other] > longest or (total[other] == longest and other < best):
+            best, longest = other, total[other]
+        total[other] = 0
     return best
 
 
 @jit
-def merge_small(
+def merge_small_regions(
     area: Ints,
     minimum: NDArray[np.float64],
     code: NDArray[np.uint16],
     minimum_by_code: NDArray[np.float64],
     first: Ints,
     neighbour: Labels,
-    sides: Ints,
+    border: Ints,
 ) -> Labels:
-    """Merge every region below its minimum into the neighbour with which it shares most sides, the smallest first.
+    """Merge every region below its minimum into the neighbour with the longest border, the smallest region first.
 
-    A region takes the code of the one it is merged into. Ties go to the region that comes first in the raster. A
-    region without neighbours stays.
+    A region takes the code of the one it is merged into. A region without neighbours stays.
 
     Args:
         area: pixels of each region; region 0 is the outside and takes no part.
-        minimum: pixels that each region needs to stay; 0 for one that stays in any case.
+        minimum: pixels that each region needs to stay; 0 for one that always stays.
         code: code of each region.
         minimum_by_code: pixels that a merged region of each code needs.
         first: (regions + 1,), where each region's neighbours begin.
         neighbour: neighbours of all regions.
-        sides: sides shared with them.
+        border: lengths of the borders with them.
 
     Returns:
-        int32: the region into which each region went (itself for those that stay).
+        int32, the region into which each region was merged (itself for those that stay).
     """
     count = area.size
     parent = np.arange(count).astype(np.int32)
     size = area.copy()
-    # Lists of the regions that were merged into a root, so that its neighbours are those of all of them.
+    # Linked lists of the regions merged into each root: the neighbours of a root are those of all of them.
     follower = np.full(count, -1, np.int32)
     last = np.arange(count).astype(np.int32)
-    weight = np.zeros(count, np.int64)
+    total = np.zeros(count, np.int64)
     heap = [(np.int64(0), np.int64(0))]
     heap.pop()
     for region in range(1, count):
@@ -152,7 +154,7 @@ def merge_small(
         region = int(number_of)
         if parent[region] != region or size[region] != pixels:
             continue
-        best = heaviest_neighbour(region, parent, follower, first, neighbour, sides, weight, touched)
+        best = find_longest_border(region, parent, follower, first, neighbour, border, total, touched)
         if best < 0:
             continue
         parent[region] = best

@@ -1,7 +1,7 @@
-"""Compiled loops that link arcs into rings (see ``jit``).
+"""Kernels that link arcs into the rings of polygons.
 
-A half is an arc seen from one of its sides: half 2 * arc has its region on the left of the arc and follows it, half
-2 * arc + 1 has its region on the right and goes back.
+A half-edge is an arc seen from one of its sides: half-edge 2 * arc has its region on the left of the arc and follows
+it, half-edge 2 * arc + 1 has its region on the right and runs backwards.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ Ints = NDArray[np.int64]
 Labels = NDArray[np.int32]
 
 #: Groups up to this size are sorted by insertion.
-FEW = 32
+INSERTION_SORT_SIZE = 32
 
 
 @jit
 def sort_group(order: Ints, key: Ints, first: int, last: int) -> None:
     """Sort the entries of ``order`` from ``first`` to before ``last`` by ``key``, in place."""
-    if last - first > FEW:
-        part = order[first:last].copy()
-        order[first:last] = part[np.argsort(key[part])]
+    if last - first > INSERTION_SORT_SIZE:
+        group = order[first:last].copy()
+        order[first:last] = group[np.argsort(key[group])]
         return
     for n in range(first + 1, last):
         entry = order[n]
@@ -35,15 +35,15 @@ def sort_group(order: Ints, key: Ints, first: int, last: int) -> None:
 
 
 @jit
-def group_halves(region: Labels, key: Ints) -> tuple[Ints, Ints]:
-    """Put halves in the order of their regions and, within a region, of ``key``.
+def group_half_edges(region: Labels, key: Ints) -> tuple[Ints, Ints]:
+    """Sort half-edges by region and, within a region, by ``key``.
 
     Args:
-        region: region of each half; one half at least.
-        key: int64, different for all halves of a region.
+        region: region of each half-edge; at least one half-edge.
+        key: int64, different for all half-edges of a region.
 
     Returns:
-        The order, and where each region's halves begin in it (and, last, end).
+        The order, and where each region's half-edges begin in it (and, last, end).
     """
     low = region.min()
     next_free = np.zeros(region.max() - low + 2, np.int64)
@@ -55,9 +55,9 @@ def group_halves(region: Labels, key: Ints) -> tuple[Ints, Ints]:
         next_free[k] += next_free[k - 1]
     order = np.empty(region.size, np.int64)
     for n in range(region.size):
-        place = region[n] - low
-        order[next_free[place]] = n
-        next_free[place] += 1
+        slot = region[n] - low
+        order[next_free[slot]] = n
+        next_free[slot] += 1
     first = np.zeros(groups + 1, np.int64)
     group = 0
     for n in range(1, region.size + 1):
@@ -69,18 +69,18 @@ def group_halves(region: Labels, key: Ints) -> tuple[Ints, Ints]:
 
 
 @jit
-def find_next(key: Ints, low: int, high: int, corner: int, way: int) -> int:
-    """The half that goes on from a corner among those from ``low`` to before ``high``.
+def find_next_half_edge(key: Ints, low: int, high: int, corner: int, direction: int) -> int:
+    """Find the half-edge of a region that continues its ring at a corner, from ``low`` to before ``high``.
 
-    Where a region touches itself at the corner, two halves leave it: the one that turns right goes on along the same
-    neighbour, so that no ring touches itself.
+    Where a region touches itself at the corner, two half-edges leave it. The one that turns right continues along the
+    same neighbour, so that no ring touches itself.
 
     Args:
-        key: 4 * the corner where a half begins + the direction in which it leaves, ascending.
-        low: first half of the region.
-        high: where its halves end.
+        key: 4 * first corner + direction in which the half-edge leaves it, ascending.
+        low: first half-edge of the region.
+        high: where its half-edges end.
         corner: the corner.
-        way: direction of arrival.
+        direction: of arrival.
     """
     first, last = low, high
     while first < last:
@@ -89,24 +89,25 @@ def find_next(key: Ints, low: int, high: int, corner: int, way: int) -> int:
             first = middle + 1
         else:
             last = middle
-    twin = first + 1
-    if twin < high and key[twin] >> 2 == corner and key[twin] & 3 == (way + 1) & 3:
-        return twin
+    other = first + 1
+    if other < high and key[other] >> 2 == corner and key[other] & 3 == (direction + 1) & 3:
+        return other
     return first
 
 
 @jit
-def link_rings(group: Ints, key: Ints, end: Ints, arrive: NDArray[np.int8]) -> tuple[Ints, Ints, Ints]:
-    """Link halves, in the order of ``group_halves``, into rings.
+def link_rings(group: Ints, key: Ints, end: Ints, arrival: NDArray[np.int8]) -> tuple[Ints, Ints, Ints]:
+    """Link half-edges, in the order of ``group_half_edges``, into rings.
 
     Args:
-        group: where each region's halves begin.
-        key: 4 * the corner where each half begins + the direction in which it leaves.
-        end: corner at which each half ends.
-        arrive: direction in which it arrives there.
+        group: where each region's half-edges begin.
+        key: 4 * first corner + direction in which the half-edge leaves it.
+        end: corner at which each half-edge ends.
+        arrival: direction in which it arrives there.
 
     Returns:
-        The halves in the order of rings; where each ring starts (and, last, ends); where each region's rings begin.
+        The half-edges in the order of rings; where each ring starts (and, last, ends); where each region's rings
+        begin.
     """
     used = np.zeros(key.size, np.bool_)
     order = np.empty(key.size, np.int64)
@@ -115,15 +116,15 @@ def link_rings(group: Ints, key: Ints, end: Ints, arrive: NDArray[np.int8]) -> t
     rings, filled = 0, 0
     for number in range(group.size - 1):
         low, high = group[number], group[number + 1]
-        for half in range(low, high):
-            if used[half]:
+        for half_edge in range(low, high):
+            if used[half_edge]:
                 continue
-            now = half
+            now = half_edge
             while not used[now]:
                 used[now] = True
                 order[filled] = now
                 filled += 1
-                now = find_next(key, low, high, end[now], arrive[now])
+                now = find_next_half_edge(key, low, high, end[now], arrival[now])
             rings += 1
             start[rings] = filled
         first_ring[number + 1] = rings
@@ -131,8 +132,8 @@ def link_rings(group: Ints, key: Ints, end: Ints, arrive: NDArray[np.int8]) -> t
 
 
 @jit
-def cross_sums(points: Labels, start: Ints) -> Ints:
-    """Of each arc, the sum of the cross products of points that follow each other: twice the area it contributes."""
+def sum_cross_products(points: Labels, start: Ints) -> Ints:
+    """Sum the cross products of consecutive points of each arc: twice its contribution to the area of a ring."""
     sums = np.zeros(start.size - 1, np.int64)
     for arc in range(start.size - 1):
         for n in range(start[arc], start[arc + 1] - 1):
@@ -141,21 +142,21 @@ def cross_sums(points: Labels, start: Ints) -> Ints:
 
 
 @jit
-def shells_first(half: Ints, start: Ints, first_ring: Ints, cross: Ints) -> Ints:
-    """The rings in an order in which the shell of each region comes before its holes.
+def order_shells_first(half_edge: Ints, start: Ints, first_ring: Ints, cross: Ints) -> Ints:
+    """Order the rings of each region so that the shell comes before the holes.
 
     Args:
-        half: the halves in the order of rings.
+        half_edge: the half-edges in the order of rings.
         start: where each ring starts.
         first_ring: where each region's rings begin.
-        cross: the arcs' cross sums; those of a shell sum up to less than zero (rows count downwards).
+        cross: the arcs' sums of cross products; those of a shell sum up to less than zero (rows count downwards).
     """
     order = np.arange(start.size - 1)
     for number in range(first_ring.size - 1):
         for ring in range(first_ring[number], first_ring[number + 1]):
             total = np.int64(0)
             for k in range(start[ring], start[ring + 1]):
-                total += cross[half[k] >> 1] if half[k] & 1 == 0 else -cross[half[k] >> 1]
+                total += cross[half_edge[k] >> 1] if half_edge[k] & 1 == 0 else -cross[half_edge[k] >> 1]
             if total < 0:
                 for n in range(ring, first_ring[number], -1):
                     order[n] = order[n - 1]
@@ -165,31 +166,33 @@ def shells_first(half: Ints, start: Ints, first_ring: Ints, cross: Ints) -> Ints
 
 
 @jit
-def ring_points(half: Ints, ring_start: Ints, order: Ints, points: Labels, start: Ints) -> tuple[Labels, Ints]:
-    """The closed runs of points of rings.
+def gather_ring_points(
+    half_edge: Ints, ring_start: Ints, order: Ints, points: Labels, start: Ints
+) -> tuple[Labels, Ints]:
+    """Gather the points of closed rings.
 
     Args:
-        half: the halves in the order of rings.
-        ring_start: where each ring starts in ``half``.
+        half_edge: the half-edges in the order of rings.
+        ring_start: where each ring starts in ``half_edge``.
         order: the rings in the order of the result.
-        points: int32 (points, 2) of the arcs.
+        points: int32 (points, 2), points of the arcs.
         start: where each arc's points begin.
 
     Returns:
-        Points; where each ring's begin (and, last, end).
+        Points; where each ring's points begin (and, last, end).
     """
     total = order.size
-    for k in range(half.size):
-        total += start[(half[k] >> 1) + 1] - start[half[k] >> 1] - 1
+    for k in range(half_edge.size):
+        total += start[(half_edge[k] >> 1) + 1] - start[half_edge[k] >> 1] - 1
     out = np.empty((total, 2), np.int32)
     out_start = np.zeros(order.size + 1, np.int64)
     used = 0
     for n in range(order.size):
         begin = used
         for k in range(ring_start[order[n]], ring_start[order[n] + 1]):
-            first, last = start[half[k] >> 1], start[(half[k] >> 1) + 1] - 1
+            first, last = start[half_edge[k] >> 1], start[(half_edge[k] >> 1) + 1] - 1
             step = 1
-            if half[k] & 1:
+            if half_edge[k] & 1:
                 first, last, step = last, first, -1
             for point in range(first, last, step):
                 out[used, 0], out[used, 1] = points[point, 0], points[point, 1]
@@ -201,10 +204,10 @@ def ring_points(half: Ints, ring_start: Ints, order: Ints, points: Labels, start
 
 
 @jit
-def place_points(
+def transform_points(
     points: Labels, scale: float, a: float, b: float, c: float, d: float, e: float, f: float
 ) -> NDArray[np.float64]:
-    """Points times ``scale``, under the affine transform (a, b, c; d, e, f)."""
+    """Scale points by ``scale`` and apply the affine transform (a, b, c; d, e, f)."""
     out = np.empty(points.shape, np.float64)
     for n in range(points.shape[0]):
         x, y = points[n, 0] * scale, points[n, 1] * scale

@@ -1,7 +1,7 @@
-"""Compiled loops over runs: pieces, their figures, and who borders on whom (see ``jit``).
+"""Kernels over runs of pixels: connected components, their statistics, and their borders.
 
-A run is a stretch of pixels of one code in one row. There are far fewer runs than pixels, so a strip is turned into
-runs at once and nothing after that looks at pixels again.
+A run is a stretch of pixels of one code in one row. There are far fewer runs than pixels, so a strip is converted to
+runs first, and nothing after that looks at pixels again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ Labels = NDArray[np.int32]
 Codes = NDArray[np.uint16]
 Ints = NDArray[np.int64]
 
-#: Pixels that are compared at a time where nothing changes.
+#: Pixels that are compared at once where nothing changes.
 BLOCK = 64
 
 
 @jit
 def find_root(parent: Labels, label: int) -> int:
-    """The representative of ``label`` in a union-find forest; halves the paths it walks."""
+    """Find the root of ``label`` in a union-find forest, halving the path."""
     while parent[label] != label:
         parent[label] = parent[parent[label]]
         label = parent[label]
@@ -31,18 +31,18 @@ def find_root(parent: Labels, label: int) -> int:
 
 
 @jit
-def unite(parent: Labels, one: int, other: int) -> None:
-    """Make one tree of two; its root is the lower of the two roots."""
-    a, b = find_root(parent, one), find_root(parent, other)
-    if a < b:
-        parent[b] = a
-    elif b < a:
-        parent[a] = b
+def unite(parent: Labels, a: int, b: int) -> None:
+    """Unite the trees of two labels; the lower of their roots is the root."""
+    root_a, root_b = find_root(parent, a), find_root(parent, b)
+    if root_a < root_b:
+        parent[root_b] = root_a
+    elif root_b < root_a:
+        parent[root_a] = root_b
 
 
 @jit
-def is_even(line: NDArray[np.unsignedinteger[Any]], first: int, last: int) -> bool:
-    """Whether the values from ``first`` to before ``last`` are all equal to the one before them."""
+def is_constant(line: NDArray[np.unsignedinteger[Any]], first: int, last: int) -> bool:
+    """Whether the values from ``first`` to before ``last`` all equal the one before them."""
     value = line[first - 1]
     same = True
     for c in range(first, last):
@@ -52,7 +52,7 @@ def is_even(line: NDArray[np.unsignedinteger[Any]], first: int, last: int) -> bo
 
 @jit
 def find_runs(codes: NDArray[np.unsignedinteger[Any]]) -> tuple[Ints, Labels, Codes]:
-    """The runs of equal code of a strip.
+    """Find the runs of equal code in a strip.
 
     Args:
         codes: uint8 or uint16 (rows, columns); 0 is outside of the coverage.
@@ -67,19 +67,19 @@ def find_runs(codes: NDArray[np.unsignedinteger[Any]]) -> tuple[Ints, Labels, Co
     used = 0
     for r in range(rows):
         if used + cols > col.size:
-            wider = np.empty(2 * used + cols, np.int32)
-            wider[:used] = col[:used]
-            col = wider
-            longer = np.empty(2 * used + cols, np.uint16)
-            longer[:used] = code[:used]
-            code = longer
+            larger_col = np.empty(2 * used + cols, np.int32)
+            larger_col[:used] = col[:used]
+            col = larger_col
+            larger_code = np.empty(2 * used + cols, np.uint16)
+            larger_code[:used] = code[:used]
+            code = larger_code
         start[r] = used
         line = codes[r]
         col[used], code[used] = 0, line[0]
         used += 1
         for first in range(1, cols, BLOCK):
             last = min(first + BLOCK, cols)
-            if is_even(line, first, last):
+            if is_constant(line, first, last):
                 continue
             for c in range(first, last):
                 if line[c] != line[c - 1]:
@@ -91,16 +91,16 @@ def find_runs(codes: NDArray[np.unsignedinteger[Any]]) -> tuple[Ints, Labels, Co
 
 @jit
 def label_runs(start: Ints, col: Labels, code: Codes, cols: int) -> tuple[Labels, int]:
-    """The 4-connected piece of every run of a strip.
+    """Label the 4-connected components of a strip.
 
     Args:
         start: where the runs of each row begin.
         col: first column of each run.
-        code: code of each run; 0 is outside of the coverage and gets the piece 0.
+        code: code of each run; 0 is outside of the coverage and gets the component 0.
         cols: columns of the raster.
 
     Returns:
-        int32, pieces in the order of their first pixels from 1; the number of pieces.
+        int32, component of each run, numbered from 1 in the order of their first pixels; the number of components.
     """
     parent = np.arange(col.size).astype(np.int32)
     for r in range(1, start.size - 1):
@@ -115,46 +115,46 @@ def label_runs(start: Ints, col: Labels, code: Codes, cols: int) -> tuple[Labels
                 above += 1
             if above + 1 < end_above and col[above + 1] == last:
                 above += 1
-    piece = np.zeros(col.size, np.int32)
+    component = np.zeros(col.size, np.int32)
     count = 0
     for run in range(col.size):
         if code[run] == 0:
             continue
         if parent[run] == run:
             count += 1
-            piece[run] = count
+            component[run] = count
         else:
-            piece[run] = piece[find_root(parent, run)]
-    return piece, count
+            component[run] = component[find_root(parent, run)]
+    return component, count
 
 
 @jit
-def measure_runs(
-    start: Ints, col: Labels, code: Codes, piece: Labels, count: int, cols: int, confidence: NDArray[np.uint8]
+def measure_components(
+    start: Ints, col: Labels, code: Codes, component: Labels, count: int, cols: int, confidence: NDArray[np.uint8]
 ) -> tuple[Ints, Codes, Ints, Labels, Labels]:
-    """Measure the pieces of a strip.
+    """Measure the components of a strip.
 
     Args:
         start: where the runs of each row begin.
         col: first column of each run.
         code: code of each run.
-        piece: piece of each run.
-        count: number of pieces.
+        component: component of each run.
+        count: number of components.
         cols: columns of the raster.
-        confidence: uint8 (rows, columns), or of no rows where there is none.
+        confidence: uint8 (rows, columns), or without rows where there is none.
 
     Returns:
-        For the pieces 0 to ``count``: pixels, code, sum of confidence, first pixel (row, column) and last row.
+        For the components 0 to ``count``: pixels, code, sum of confidence, first pixel (row, column) and last row.
     """
     area = np.zeros(count + 1, np.int64)
     code_of = np.zeros(count + 1, np.uint16)
     total = np.zeros(count + 1, np.int64)
     first = np.zeros((count + 1, 2), np.int32)
     last = np.zeros(count + 1, np.int32)
-    sure = confidence.shape[0] > 0
+    has_confidence = confidence.shape[0] > 0
     for r in range(start.size - 1):
         for run in range(start[r], start[r + 1]):
-            label = piece[run]
+            label = component[run]
             if label == 0:
                 continue
             end = col[run + 1] if run + 1 < start[r + 1] else cols
@@ -163,62 +163,62 @@ def measure_runs(
                 first[label, 0], first[label, 1] = r, col[run]
             area[label] += end - col[run]
             last[label] = r
-            if sure:
+            if has_confidence:
                 total[label] += np.sum(confidence[r, col[run] : end])
     return area, code_of, total, first, last
 
 
 @jit
-def unite_seam(
+def unite_at_seam(
     above_col: Labels, above_code: Codes, above: Labels, col: Labels, code: Codes, label: Labels, parent: Labels
 ) -> None:
-    """Unite the labels of runs that meet with equal code where two strips meet (labels of the whole raster).
+    """Unite the labels of touching runs of equal code on both sides of a seam.
 
     Args:
         above_col: first columns of the runs of the row above the seam; none for the first strip.
         above_code: their codes.
-        above: their labels.
+        above: their labels in the whole raster.
         col: first columns of the runs of the row below it.
         code: their codes.
-        label: their labels.
-        parent: the forest of all labels.
+        label: their labels in the whole raster.
+        parent: the union-find forest of all labels; updated.
     """
-    one, other = 0, 0
-    while one < above_col.size and other < col.size:
-        if code[other] != 0 and above_code[one] == code[other]:
-            unite(parent, above[one], label[other])
-        next_one = above_col[one + 1] if one + 1 < above_col.size else -1
-        next_other = col[other + 1] if other + 1 < col.size else -1
-        if next_one >= 0 and (next_other < 0 or next_one <= next_other):
-            one += 1
-            if next_one == next_other:
-                other += 1
-        elif next_other >= 0:
-            other += 1
+    upper, lower = 0, 0
+    while upper < above_col.size and lower < col.size:
+        if code[lower] != 0 and above_code[upper] == code[lower]:
+            unite(parent, above[upper], label[lower])
+        next_upper = above_col[upper + 1] if upper + 1 < above_col.size else -1
+        next_lower = col[lower + 1] if lower + 1 < col.size else -1
+        if next_upper >= 0 and (next_lower < 0 or next_upper <= next_lower):
+            upper += 1
+            if next_upper == next_lower:
+                lower += 1
+        elif next_lower >= 0:
+            lower += 1
         else:
             break
 
 
 @jit
-def border_pairs(
-    start: Ints, col: Labels, label: Labels, large: NDArray[np.bool_], above_col: Labels, above: Labels, cols: int
+def find_borders(
+    start: Ints, col: Labels, label: Labels, is_large: NDArray[np.bool_], above_col: Labels, above: Labels, cols: int
 ) -> tuple[Labels, Ints]:
-    """Pairs of labels that share sides of pixels, unless both are large: once for each pair of runs.
+    """Find the borders between labels, unless both are large: one entry for each pair of touching runs.
 
     Args:
         start: where the runs of each row begin.
         col: first column of each run.
         label: labels of the runs in the whole raster; 0 outside.
-        large: bool by run: its piece will never be merged into another.
+        is_large: by run: its component will never be merged into another.
         above_col: first columns of the runs of the row above the strip; none for the first strip.
         above: their labels; they count as small.
         cols: columns of the raster.
 
     Returns:
-        int32 (n, 2) labels, the lower first, and int64 (n,) sides.
+        int32 (n, 2) labels, the lower first; int64 (n,) lengths of the borders, pixel sides.
     """
     pairs = np.empty((3 * col.size + above.size, 2), np.int32)
-    sides = np.empty(len(pairs), np.int64)
+    length = np.empty(len(pairs), np.int64)
     count = 0
     for r in range(start.size - 1):
         low = start[r - 1] if r > 0 else 0
@@ -228,20 +228,20 @@ def border_pairs(
         for run in range(start[r], start[r + 1]):
             here = label[run]
             end = col[run + 1] if run + 1 < start[r + 1] else cols
-            if run > start[r] and here and label[run - 1] and not (large[run] and large[run - 1]):
+            if run > start[r] and here and label[run - 1] and not (is_large[run] and is_large[run - 1]):
                 pairs[count, 0], pairs[count, 1] = min(here, label[run - 1]), max(here, label[run - 1])
-                sides[count] = 1
+                length[count] = 1
                 count += 1
             while at < upper.size:
                 stop = upper_col[at + 1] if at + 1 < upper.size else cols
                 other = upper[at]
-                if here and other and other != here and not (r > 0 and large[run] and large[low + at]):
+                if here and other and other != here and not (r > 0 and is_large[run] and is_large[low + at]):
                     pairs[count, 0], pairs[count, 1] = min(here, other), max(here, other)
-                    sides[count] = min(end, stop) - max(col[run], upper_col[at])
+                    length[count] = min(end, stop) - max(col[run], upper_col[at])
                     count += 1
                 if stop > end:
                     break
                 at += 1
                 if stop == end:
                     break
-    return pairs[:count].copy(), sides[:count].copy()
+    return pairs[:count].copy(), length[:count].copy()
