@@ -99,7 +99,6 @@ def vectorize_landcover(
     band: int = 1,
     crs: object | None = None,
     layer: str = LAYER,
-    class_colors: Mapping[int, Color] | None = None,
     name: str | None = None,
 ) -> CoverageSummary:
     """Write the coverage of a class raster to a vector file.
@@ -115,7 +114,6 @@ def vectorize_landcover(
         band: the band with the classes, from 1.
         crs: CRS of the output; None for that of the raster.
         layer: name of the layer.
-        class_colors: RGB by class id for the layer's style; classes without one get that of the raster's palette.
         name: name of the raster in messages; None for that of its file.
 
     Raises:
@@ -140,7 +138,7 @@ def vectorize_landcover(
         batches = stream_coverage(source, geodesy, options, context, scratch=output.absolute().parent)
         summary = _write(writer, layer, batches, class_names, has_confidence=probability is not None)
         names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
-        styles[layer] = make_class_style(names, {**_read_palette(dataset, band), **(class_colors or {})})
+        styles[layer] = make_class_style(names, _read_palette(dataset, band))
         return summary
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from terraspore.engine.errors import Cancelled, OutputError
+from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
+from terraspore.engine.fs import spool as spool_module
 from terraspore.engine.fs.spool import BLOCK, ArraySpool, RowSpool, compress_buffers, decompress_buffers
 
 BUFFERS = st.lists(st.one_of(st.binary(max_size=100), st.integers(0, 5000).map(bytes)), max_size=4)
@@ -143,3 +145,28 @@ def test_spooled_arrays_come_back(tmp_path):
             assert array.dtype == expected.dtype
             np.testing.assert_array_equal(array, expected)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_full_disk_is_reported(monkeypatch, tmp_path, number):
+    class Full:
+        """A file that takes nothing."""
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return
+
+        def seek(self, _offset):
+            return
+
+        def write(self, _data):
+            raise OSError(number, "no")
+
+    monkeypatch.setattr(spool_module.tempfile, "TemporaryFile", lambda dir: Full())  # noqa: A006
+    with (
+        ArraySpool(tmp_path) as spool,
+        pytest.raises(DiskFullError if number == errno.ENOSPC else OutputError, match=tmp_path.name),
+    ):
+        spool.append([np.arange(3)])

@@ -1,9 +1,7 @@
-"""Land cover from class rasters to files, and without compiled kernels."""
+"""Land cover from class rasters to files."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,45 +94,7 @@ def test_a_raster_without_classes_gives_an_empty_layer(tmp_path: Path, write_ras
     assert len(read(tmp_path / "a.gpkg")[0]) == 0
 
 
-@pytest.mark.parametrize("values", [np.zeros((4, 4), np.float32), np.full((4, 4), -3, np.int16)])
-def test_what_holds_no_classes_is_refused(tmp_path: Path, write_raster: Writer, values: np.ndarray) -> None:
-    with pytest.raises(SourceError):
-        run(write_raster(values), tmp_path / "a.gpkg")
-    assert not (tmp_path / "a.gpkg").exists()
-
-
 def test_confidence_has_to_fit(tmp_path: Path, write_raster: Writer) -> None:
     raster, other = write_raster(patches()), write_raster(patches()[:40, :40], "other.tif")
     with pytest.raises(SourceError, match="40 x 40"):
         run(raster, tmp_path / "a.gpkg", other)
-
-
-def test_everything_works_without_numba_and_says_so(tmp_path: Path, write_raster: Writer) -> None:
-    """The same features from plain Python, in a process that cannot import numba."""
-    import cv2
-
-    mask = np.zeros((160, 160), np.uint8)
-    cv2.polylines(mask, [np.array([[0, 80], [70, 80]]), np.array([[95, 80], [159, 80]])], False, 255, 7)
-    cv2.polylines(mask, [np.array([[120, 80], [120, 159]])], False, 255, 7)
-    roads, classes = write_raster(mask, "roads.tif"), write_raster(patches(), "classes.tif", nodata=0)
-    code = """
-import sys
-if sys.argv[1] == "plain":
-    sys.modules["numba"] = None
-from terraspore.engine.cli import run
-sys.exit(max(run(["vectorize", "roads", sys.argv[2], "-o", sys.argv[4] + "_roads.gpkg", "--min-length", "20"]),
-             run(["vectorize", "landcover", sys.argv[3], "-o", sys.argv[4] + "_landcover.gpkg"])))
-"""
-    texts = {}
-    for kind in ("compiled", "plain"):
-        words = [sys.executable, "-c", code, kind, str(roads), str(classes), str(tmp_path / kind)]
-        done = subprocess.run(words, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        texts[kind] = done.stderr
-    assert "numba is not installed" in texts["plain"]
-    assert "numba" not in texts["compiled"]
-    for name, layers in (("roads", ("roads", "road_nodes", "road_areas")), ("landcover", ("landcover",))):
-        for layer in layers:
-            one, other = (pyogrio.raw.read(tmp_path / f"{k}_{name}.gpkg", layer=layer) for k in texts)
-            assert one[2].tolist() == other[2].tolist()
-            assert [repr(c.tolist()) for c in one[3]] == [repr(c.tolist()) for c in other[3]]

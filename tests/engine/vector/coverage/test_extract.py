@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
-from terraspore.engine.errors import DiskFullError, OutputError
-from terraspore.engine.fs import spool as spill
-from terraspore.engine.vector.coverage import arc_buffer as store
+from terraspore.engine.fs.spool import ArraySpool, SpooledArray
 from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify
-from terraspore.engine.vector.coverage.build import CoveragePart, build_coverage
-from terraspore.engine.vector.coverage.kernels.simplify import thin_arcs
-from terraspore.engine.vector.coverage.options import CODES
+from terraspore.engine.vector.coverage.codes import N_CODES
+from terraspore.engine.vector.coverage.extract import CoverageBatch, build_coverage
 from terraspore.engine.vector.geodesy import PixelGeodesy
 
 codes = st.integers(1, 4).flatmap(
@@ -31,45 +26,43 @@ codes = st.integers(1, 4).flatmap(
 )
 
 
-class ArrayReader:
-    """Codes from an array."""
+class ArraySource:
+    """Codes of an array, and ten times the code as confidence."""
 
     def __init__(self, values: np.ndarray) -> None:
         self.values, self.shape = values, values.shape
 
-    def codes(self, row: int, height: int) -> np.ndarray:
+    def read_codes(self, row: int, height: int) -> np.ndarray:
         return self.values[row : row + height]
 
-    def confidence(self, row: int, height: int) -> np.ndarray:
+    def read_confidence(self, row: int, height: int) -> np.ndarray:
         return (self.values[row : row + height] * 10).astype(np.uint8)
 
 
 @pytest.fixture(autouse=True)
 def short_arcs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anchors every 7 rows instead of 2048, so that small rasters have some."""
-    for module in (arcs, polygons, simplify, store):
-        monkeypatch.setattr(module, "ANCHOR", 7)
+    """Break arcs every 7 rows instead of 2048, so that it happens in small rasters."""
+    for module in (arcs, polygons, simplify):
+        monkeypatch.setattr(module, "BREAK_ROWS", 7)
 
 
-def cover(values: np.ndarray, strip: int = 512, minimum: float = 0.0, **options: object) -> list[CoveragePart]:
-    settings_ = {"smooth": False, "simplify": 0.0, **options}
-    minima = np.full(CODES, minimum)
-    wanted = np.ones(CODES, bool)
-    ground = PixelGeodesy(None, Affine.identity())
-    return list(
-        build_coverage(
-            ArrayReader(values),
-            ground,
-            minimum=minima,
-            wanted=wanted,
-            strip=strip,
-            check=lambda done, total: None,
-            **settings_,
-        )
+def cover(
+    values: np.ndarray, strip_rows: int = 512, minimum: float = 0.0, smooth: bool = False, tolerance: float = 0.0
+) -> list[CoverageBatch]:
+    batches = build_coverage(
+        ArraySource(values),
+        PixelGeodesy(None, Affine.identity()),
+        minimum_pixels=np.full(N_CODES, minimum),
+        is_included=np.ones(N_CODES, bool),
+        smooth=smooth,
+        tolerance=tolerance,
+        strip_rows=strip_rows,
+        on_progress=lambda done, total: None,
     )
+    return list(batches)
 
 
-def shapes_of(parts: list[CoveragePart]) -> tuple[np.ndarray, np.ndarray]:
+def shapes_of(parts: list[CoverageBatch]) -> tuple[np.ndarray, np.ndarray]:
     if not parts:
         return np.zeros(0, object), np.zeros(0, int)
     return np.concatenate([p.geometry for p in parts]), np.concatenate([p.code for p in parts])
@@ -106,7 +99,7 @@ def test_the_coverage_is_valid_and_equals_the_raster(values: np.ndarray, strip: 
 def test_strips_equal_the_whole_and_stay_valid(
     values: np.ndarray, strip: int, smooth: bool, tolerance: float, minimum: float
 ) -> None:
-    options = {"smooth": smooth, "simplify": tolerance, "minimum": minimum}
+    options = {"smooth": smooth, "tolerance": tolerance, "minimum": minimum}
     whole, parts = cover(values, 512, **options), cover(values, strip, **options)
     one, other = shapes_of(whole), shapes_of(parts)
     assert shapely.to_wkb(one[0]).tolist() == shapely.to_wkb(other[0]).tolist()
@@ -122,7 +115,7 @@ def test_strips_equal_the_whole_and_stay_valid(
 @given(codes, st.floats(0.5, 2.0), st.booleans())
 def test_simplified_borders_stay_within_the_tolerance(values: np.ndarray, tolerance: float, smooth: bool) -> None:
     exact, _ = shapes_of(cover(values, 512))
-    simple, _ = shapes_of(cover(values, 5, smooth=smooth, simplify=tolerance))
+    simple, _ = shapes_of(cover(values, 5, smooth=smooth, tolerance=tolerance))
     for one, other in zip(exact, simple, strict=True):
         limit = tolerance + (0.36 if smooth else 0.0) + 1e-9  # a cut corner is 0.354 pixels away
         assert shapely.hausdorff_distance(one.boundary, other.boundary) <= limit + 0.6
@@ -169,15 +162,15 @@ def test_a_touching_diagonal_makes_a_hole_and_not_a_broken_ring() -> None:
 @settings(max_examples=100)
 @given(codes, st.integers(1, 9), st.floats(0.5, 3.0))
 def test_simplified_areas_sum_up_to_the_raster(values: np.ndarray, strip: int, tolerance: float) -> None:
-    geometry, _ = shapes_of(cover(values + np.uint16(1), strip, 3.0, smooth=True, simplify=tolerance))
+    geometry, _ = shapes_of(cover(values + np.uint16(1), strip, 3.0, smooth=True, tolerance=tolerance))
     assert shapely.area(geometry).sum() == values.size
     assert shapely.union_all(geometry).equals(shapely.box(0, 0, *values.shape[::-1]))
 
 
 def test_staircases_become_straight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arcs, "ANCHOR", 1000)
+    monkeypatch.setattr(arcs, "BREAK_ROWS", 1000)
     values = (np.add.outer(np.arange(20), np.arange(20)) < 20).astype(np.uint16) + 1
-    geometry, code = shapes_of(cover(values, 6, smooth=True, simplify=0.1))
+    geometry, code = shapes_of(cover(values, 6, smooth=True, tolerance=0.1))
     # From node to node: a straight line with a half pixel at either end, and around three corners of the raster.
     assert shapely.get_num_coordinates(geometry[code == 1][0]) <= 8
 
@@ -191,14 +184,14 @@ def test_area_and_perimeter_are_true_metres_in_degrees() -> None:
     values[10:30, 5:15] = 2
     parts = list(
         build_coverage(
-            ArrayReader(values),
+            ArraySource(values),
             PixelGeodesy("EPSG:4326", transform),
-            minimum=np.zeros(CODES),
-            wanted=np.arange(CODES) == 2,
+            minimum_pixels=np.zeros(N_CODES),
+            is_included=np.arange(N_CODES) == 2,
             smooth=False,
-            simplify=0.0,
-            strip=8,
-            check=lambda done, total: None,
+            tolerance=0.0,
+            strip_rows=8,
+            on_progress=lambda done, total: None,
         )
     )
     assert [part.code.tolist() for part in parts] == [[2]]
@@ -224,29 +217,29 @@ def test_runs_that_are_not_kept_give_the_same(monkeypatch: pytest.MonkeyPatch, r
 
 @settings(max_examples=60)
 @given(codes, st.integers(1, 9), st.sampled_from([0.0, 1.0]))
-def test_what_waits_in_a_file_comes_back_the_same(
+def test_arcs_on_disk_come_back_the_same(
     monkeypatch: pytest.MonkeyPatch, values: np.ndarray, strip: int, tolerance: float
 ) -> None:
-    options = {"smooth": tolerance > 0.0, "simplify": tolerance}
-    held = cover(values, strip, **options)
+    options = {"smooth": tolerance > 0.0, "tolerance": tolerance}
+    in_memory = cover(values, strip, **options)
     with monkeypatch.context() as patch:
-        patch.setattr(store, "SPILL_BYTES", -1)
+        patch.setattr(arcs, "BUFFER_BYTES", -1)
         spilled = cover(values, strip, **options)
-    assert shapely.to_wkb(shapes_of(held)[0]).tolist() == shapely.to_wkb(shapes_of(spilled)[0]).tolist()
+    assert shapely.to_wkb(shapes_of(in_memory)[0]).tolist() == shapely.to_wkb(shapes_of(spilled)[0]).tolist()
     for name in ("region", "area", "perimeter", "confidence"):
-        assert [getattr(p, name).tolist() for p in held] == [getattr(p, name).tolist() for p in spilled]
+        assert [getattr(p, name).tolist() for p in in_memory] == [getattr(p, name).tolist() for p in spilled]
 
 
 def test_arcs_of_regions_that_end_far_below_wait_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "SPILL_BYTES", 500)
+    monkeypatch.setattr(arcs, "BUFFER_BYTES", 500)
     written: list[int] = []
-    put = spill.ArraySpool.append
+    append = ArraySpool.append
 
-    def watched(self: spill.ArraySpool, arrays: list[np.ndarray]) -> list[spill.SpooledArray]:
+    def watched(self: ArraySpool, arrays: list[np.ndarray]) -> list[SpooledArray]:
         written.append(sum(array.nbytes for array in arrays))
-        return put(self, arrays)
+        return append(self, arrays)
 
-    monkeypatch.setattr(spill.ArraySpool, "append", watched)
+    monkeypatch.setattr(ArraySpool, "append", watched)
     values = np.ones((80, 40), np.uint16)
     values[::2, 1::2] = 2
     values[:, 0] = 3
@@ -257,69 +250,11 @@ def test_arcs_of_regions_that_end_far_below_wait_in_a_file(monkeypatch: pytest.M
     assert np.array_equal(drawn, values)
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int) -> None:
-    class Full:
-        """A file that takes nothing."""
-
-        def __enter__(self) -> Full:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return
-
-        def seek(self, _offset: int) -> None:
-            return
-
-        def write(self, _data: object) -> int:
-            raise OSError(number, "no")
-
-    monkeypatch.setattr(spill.tempfile, "TemporaryFile", lambda dir: Full())  # noqa: A006
-    with (
-        spill.ArraySpool(tmp_path) as scratch,
-        pytest.raises(DiskFullError if number == errno.ENOSPC else OutputError, match=tmp_path.name),
-    ):
-        scratch.append([np.arange(3)])
-
-
 def test_polygons_come_in_parts_of_limited_size(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(3).integers(1, 4, (60, 40)).astype(np.uint16)
     whole = cover(values, 9)
-    monkeypatch.setattr(polygons, "MOST_POINTS", 40)
+    monkeypatch.setattr(polygons, "MAX_POINTS", 40)
     parts = cover(values, 9)
     assert len(parts) > 3 * len(whole)
-    assert all(part.points <= 40 or len(part.geometry) == 1 for part in parts)
+    assert all(part.vertices <= 40 or len(part.geometry) == 1 for part in parts)
     assert shapely.to_wkb(shapes_of(whole)[0]).tolist() == shapely.to_wkb(shapes_of(parts)[0]).tolist()
-
-
-def plainly_thinned(line: np.ndarray, late: np.ndarray, tolerance: float) -> list[int]:
-    """What ``thin_arcs`` does without guards, by looking at all triangles again for each point that goes."""
-    points, kept = line.astype(float), list(range(len(line)))
-    refused: set[tuple[int, int, int]] = set()
-    while True:
-        found = []
-        for p, i, q in zip(kept, kept[1:], kept[2:], strict=False):
-            one, two = points[i] - points[p], points[q] - points[p]
-            area = abs(one[0] * two[1] - one[1] * two[0])
-            if (p, i, q) not in refused:
-                found.append(((late[i], area, i), (p, i, q)))
-        if not found:
-            return kept
-        (_, area, _), (p, i, q) = min(found)
-        chord = shapely.LineString([points[p], points[q]])
-        if area and max(chord.distance(shapely.Point(points[k])) for k in range(p + 1, q)) > tolerance + 1e-9:
-            refused.add((p, i, q))
-        else:
-            kept.remove(i)
-
-
-@given(
-    steps=arrays(np.int64, st.tuples(st.integers(2, 30), st.just(2)), elements=st.integers(0, 3)),
-    late=arrays(np.bool_, 31),
-    tolerance=st.sampled_from([0.9, 1.7, 3.1]),
-)
-def test_the_smallest_triangle_goes_first(steps: np.ndarray, late: np.ndarray, tolerance: float) -> None:
-    line = np.concatenate((np.zeros((1, 2), np.int64), np.cumsum(steps, axis=0)))
-    start, guards = np.array([0, len(line)], np.int64), np.zeros((128, 4), np.uint32)
-    keep = thin_arcs(line, start, late[: len(line)], tolerance, guards)
-    assert np.flatnonzero(keep).tolist() == plainly_thinned(line, late, tolerance)

@@ -1,22 +1,17 @@
-"""Measures against hand-worked graphs and independent implementations."""
+"""Scores of road networks against hand-worked graphs and networkx."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 
 import networkx as nx
 import numpy as np
 import pytest
 import shapely
-from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraspore.engine.vector.conflation import conflate
-from terraspore.engine.vector.metrics.coverage import area_drift, raster_agreement, score_coverage
 from terraspore.engine.vector.metrics.network import Network, build_adjacency_matrix, build_network, sample_points
-from terraspore.engine.vector.metrics.raster import score_rasters
 from terraspore.engine.vector.metrics.roads import (
     apls,
     buffer_scores,
@@ -134,70 +129,3 @@ def test_junctions_are_matched_one_to_one() -> None:
 def test_nothing_scores_nothing(measure: object) -> None:
     empty = build_network(np.zeros(0, object))
     assert measure(empty, SQUARE) == 0.0
-
-
-def test_coverage_checks_by_hand() -> None:
-    good = np.array([shapely.box(0, 0, 1, 1), shapely.box(1, 0, 2, 1)])
-    scores = score_coverage(good)
-    assert (scores.invalid, scores.is_coverage, scores.overlap_area, scores.gap_area) == (0, True, 0.0, 0.0)
-    overlapping = score_coverage(np.array([shapely.box(0, 0, 1.25, 1), shapely.box(1, 0, 2, 1)]))
-    assert (overlapping.is_coverage, overlapping.overlap_area) == (False, 0.25)
-    ring = shapely.box(0, 0, 4, 4) - shapely.box(1, 1, 2, 3)
-    assert score_coverage(np.array([ring])).gap_area == 2.0
-    bow = shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
-    assert score_coverage(np.array([bow])).invalid == 1
-
-
-def test_agreement_and_drift_by_hand() -> None:
-    classes = np.array([[1, 1, 2], [1, 1, 2]])
-    polygons, ids = np.array([shapely.box(0, 0, 1, 2), shapely.box(1, 0, 3, 2)]), np.array([1, 2])
-    assert raster_agreement(polygons, ids, classes, Affine.identity(), -1) == pytest.approx(4 / 6)
-    assert area_drift(polygons, ids, classes, 1.0) == {1: -0.5, 2: 1.0}
-
-
-@settings(max_examples=30)
-@given(st.integers(0, 10_000))
-def test_raster_measures_equal_those_of_counting(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    truth, result = rng.integers(0, 4, 60), rng.integers(0, 5, 60)
-    scores = score_rasters([(result[:25], truth[:25]), (result[25:], truth[25:])], (0, 1, 2, 3), ignore=3)
-    known = truth != 3
-    assert scores.accuracy == pytest.approx((truth == result)[known].mean())
-    for key in (0, 1, 2):
-        hit = ((truth == key) & (result == key)).sum()
-        union = (((truth == key) | (result == key)) & known).sum()
-        assert scores.iou()[key] == pytest.approx(hit / union)
-        assert scores.recall()[key] == pytest.approx(hit / (truth == key).sum())
-        assert scores.precision()[key] == pytest.approx(hit / ((result == key) & known).sum())
-
-
-def test_kappa_by_hand() -> None:
-    """Cohen's example: 20 and 15 agree, 5 and 10 do not: observed 0.7, by chance 0.5, kappa 0.4."""
-    truth = np.repeat([0, 0, 1, 1], [20, 5, 10, 15])
-    result = np.repeat([0, 1, 0, 1], [20, 5, 10, 15])
-    assert score_rasters([(result, truth)], (0, 1)).kappa == pytest.approx(0.4)
-
-
-def test_conflation_splits_lines_where_the_change_is() -> None:
-    existing = np.array([shapely.LineString([(0, 0), (300, 0)])], object)
-    new = np.array([shapely.LineString([(0, 1), (200, 1)]), shapely.LineString([(100, 1), (100, 90)])], object)
-    changes = conflate(existing, new, 10.0)
-    assert changes.total_length("kept") == pytest.approx(210, abs=1)
-    assert changes.total_length("gone") == pytest.approx(90, abs=1)
-    assert changes.total_length("new") == pytest.approx(80, abs=2)
-    assert changes.distance[changes.change == "kept"].tolist() == pytest.approx([1.2], abs=0.5)
-    assert changes.source[changes.change == "new"].tolist() == [1]
-
-
-def test_files_in_degrees_are_measured_in_metres(tmp_path: Path) -> None:
-    import pyogrio
-    from terraspore.engine.vector.metrics.inputs import choose_metric_crs, read_layer, to_crs
-
-    path = tmp_path / "line.geojson"
-    line = shapely.LineString([(10.0, 60.0), (10.0, 60.01)])
-    pyogrio.raw.write(
-        path, np.array([line.wkb], object), [np.array([1])], np.array(["id"]), driver="GeoJSON",
-        geometry_type="LineString", crs="EPSG:4326",
-    )  # fmt: skip
-    layer = read_layer(path)
-    assert build_network(to_crs(layer, choose_metric_crs(layer))).length.sum() == pytest.approx(1114.2, abs=0.5)

@@ -1,0 +1,44 @@
+"""``terraspore compare``."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from terraspore.engine.cli import run
+from terraspore.engine.cli.cli_context import Services
+
+Writer = Callable[..., Path]
+
+
+def call(*words: object) -> tuple[int, list[dict[str, object]]]:
+    out = io.StringIO()
+    code = run([*map(str, words), "--json"], services=Services(stdout=out, stderr=io.StringIO()))
+    return code, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def roads() -> np.ndarray:
+    mask = np.zeros((300, 300), np.uint8)
+    cv2.line(mask, (-10, 100), (310, 120), 255, 7)
+    cv2.line(mask, (150, 100), (150, 310), 255, 7)
+    return mask
+
+
+def test_comparisons_of_lines_rasters_and_coverages(tmp_path: Path, make_raster: Writer) -> None:
+    raster = make_raster(roads()[None])
+    call("vectorize", "roads", raster, "-o", tmp_path / "a.gpkg")
+    code, events = call("compare", tmp_path / "a.gpkg", tmp_path / "a.gpkg")
+    assert (code, events[-1]["summary"]["apls"]) == (0, pytest.approx(1.0))
+    code, events = call("compare", raster, raster, "--threshold", 0.5)
+    assert (code, events[-1]["summary"]["iou_1"]) == (0, 1.0)
+    classes = make_raster((np.add.outer(np.arange(50), np.arange(60)).astype(np.uint8) // 30 + 1)[None], "classes.tif")
+    call("vectorize", "landcover", classes, "-o", tmp_path / "c.gpkg")
+    code, events = call("compare", tmp_path / "c.gpkg", classes)
+    summary = events[-1]["summary"]
+    assert (code, summary["is_coverage"], summary["invalid"]) == (0, True, 0)
+    assert summary["agreement"] > 0.98

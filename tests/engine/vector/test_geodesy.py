@@ -1,0 +1,60 @@
+"""Lengths and areas of pixels against pyproj's geodesics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import Geod, Transformer
+from terraspore.engine.errors import SourceError
+from terraspore.engine.vector.geodesy import PixelGeodesy
+
+GEOD = Geod(ellps="WGS84")
+#: Pixels of half a metre in UTM, rotated.
+ROTATED = Affine(0.4, 0.3, 500_000.0, 0.3, -0.4, 5_800_000.0)
+
+
+def test_lengths_are_metres_on_the_ellipsoid() -> None:
+    geodesy = PixelGeodesy("EPSG:4326", Affine(0.001, 0.0, 10.0, 0.0, -0.001, 60.0))
+    lengths = geodesy.segment_lengths(geodesy.to_crs(np.array([[0.0, 0.0], [5.0, 0.0], [5.0, 7.0]])))
+    expected = [GEOD.inv(10.0, 60.0, 10.005, 60.0)[2], GEOD.inv(10.005, 60.0, 10.005, 59.993)[2]]
+    assert lengths.tolist() == pytest.approx(expected)
+    assert geodesy.segment_lengths(np.zeros((1, 2))).size == 0
+    assert geodesy.is_metric
+
+
+def test_areas_are_square_metres_on_the_ellipsoid() -> None:
+    geodesy = PixelGeodesy("EPSG:32633", ROTATED)
+    corners = geodesy.to_crs(np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+    to_degrees = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True)
+    area, _ = GEOD.polygon_area_perimeter(*to_degrees.transform(*corners.T))
+    assert geodesy.pixel_area(np.array([[0.5, 0.5]]))[0] == pytest.approx(abs(area), rel=1e-4)
+    assert geodesy.resolution((1, 1)) == pytest.approx(abs(area) ** 0.5, rel=1e-4)
+
+
+def test_the_grid_measures_rings_anywhere_in_a_raster() -> None:
+    geodesy = PixelGeodesy("EPSG:4326", Affine(0.001, 0.0, 10.0, 0.0, -0.001, 60.0))
+    ring = np.array([[900, 10], [900, 700], [20, 650], [900, 10]], np.int32)
+    area, length = geodesy.make_grid((1000, 1000)).measure_lines(ring, np.array([0, 4]), 1.0)
+    # Long sides are straight in the raster, and not geodesics: compare with many short ones.
+    line = shapely.segmentize(shapely.Polygon(geodesy.to_crs(ring.astype(float))), 0.001)
+    expected_area, expected_length = GEOD.geometry_area_perimeter(line)
+    assert abs(area[0]) == pytest.approx(abs(expected_area), rel=1e-4)
+    steps = geodesy.segment_lengths(shapely.get_coordinates(line))
+    assert steps.sum() == pytest.approx(expected_length, rel=1e-9)
+    short = np.array([[500, 500], [503, 500], [503, 504]], np.int32)
+    _, length = geodesy.make_grid((1000, 1000)).measure_lines(short, np.array([0, 3]), 1.0)
+    assert length[0] == pytest.approx(geodesy.segment_lengths(geodesy.to_crs(short.astype(float))).sum(), rel=1e-5)
+
+
+def test_units_are_metres_without_a_crs() -> None:
+    geodesy = PixelGeodesy(None, Affine.scale(2.0))
+    assert not geodesy.is_metric
+    assert geodesy.segment_lengths(np.array([[0.0, 0.0], [3.0, 4.0]])).tolist() == [5.0]
+    assert geodesy.resolution((10, 10)) == 2.0
+
+
+def test_a_position_outside_of_the_crs_is_refused() -> None:
+    with pytest.raises(SourceError, match="within the area of its CRS"):
+        PixelGeodesy("EPSG:32633", Affine(1.0, 0.0, 1e9, 0.0, -1.0, 1e9)).resolution((10, 10))
