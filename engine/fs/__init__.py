@@ -1,1 +1,1 @@
-"""File-system safety: whole files or none, locks, journals and temporary arrays."""
+"""File-system safety: atomic outputs, locks, journals of long runs, spools and checked files."""

@@ -1,1 +1,1 @@
-"""Vector layers in files: drivers, GeoPackage details and default styles."""
+"""Vector files: the table of formats, writers of layers, GeoPackage details and default styles."""

@@ -1,4 +1,4 @@
-"""What makes a GeoPackage more than a table of shapes: default styles that QGIS loads, and a check of the whole."""
+"""Default styles in a GeoPackage, as QGIS loads them, and verification of the complete file."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '')
 
 
 def add_styles(path: Path, final: Path, styles: Mapping[str, str]) -> None:
-    """Store default styles in a GeoPackage, in the table that QGIS reads.
+    """Store default styles in the table ``layer_styles`` of a GeoPackage.
 
-    QGIS applies a stored style by itself where ``styleQML`` is filled and ``useAsDefault`` is 1.
+    QGIS applies a style on loading if ``styleQML`` is set and ``useAsDefault`` is 1.
 
     Args:
         path: the GeoPackage.
-        final: the output as the person knows it.
+        final: the output as the person knows it, for messages.
         styles: QML documents by layer.
 
     Raises:
@@ -51,31 +51,31 @@ def add_styles(path: Path, final: Path, styles: Mapping[str, str]) -> None:
                 row = (layer, GEOMETRY_COLUMN, layer, qml, f"Default style of {layer} (TerraSpore)")
                 database.execute(_ADD_STYLE, row)
     except sqlite3.Error as error:
-        raise _failure(error, path, final) from error
+        raise _translate_error(error, path, final) from error
 
 
 def verify_geopackage(path: Path, final: Path, counts: Mapping[str, int]) -> None:
-    """Check that a GeoPackage is sound and holds what was written.
+    """Verify that a GeoPackage is not damaged and complete.
 
     Args:
         path: the closed file.
-        final: the output as the person knows it.
-        counts: number of features by layer.
+        final: the output as the person knows it, for messages.
+        counts: expected number of features by layer.
 
     Raises:
-        OutputError: the database is damaged, or a layer has another number of features.
+        OutputError: the database is damaged, or a layer has a different number of features.
     """
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
             (state,) = database.execute("PRAGMA integrity_check").fetchone()
             found = {layer: database.execute(f'SELECT count(*) FROM "{layer}"').fetchone()[0] for layer in counts}
     except sqlite3.Error as error:
-        raise _failure(error, path, final) from error
+        raise _translate_error(error, path, final) from error
     if state != "ok" or found != dict(counts):
-        raise _failure(sqlite3.DatabaseError("it is not complete; its disk may be failing"), path, final)
+        raise _translate_error(sqlite3.DatabaseError("it is not complete; its disk may be failing"), path, final)
 
 
-def _failure(error: sqlite3.Error, path: Path, final: Path) -> OutputError:
+def _translate_error(error: sqlite3.Error, path: Path, final: Path) -> OutputError:
     if is_disk_full(path.parent) or "disk is full" in str(error):
         return make_disk_full_error(final, measure_with_sidecars(path))
     return OutputError(f"The GeoPackage {final} cannot be written: {error}.")

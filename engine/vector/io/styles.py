@@ -1,4 +1,4 @@
-"""The default styles of the layers: QML documents, as QGIS writes them."""
+"""The default styles of the layers, as QML documents of QGIS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Color = tuple[int, int, int]
 
 #: The folder with one QML document for each layer.
 STYLE_FOLDER = Path(__file__).resolve().parents[3] / "resources" / "styles"
-#: Colours of classes that have none, by id: ColorBrewer's Set3, which tells twelve areas apart.
+#: Colors of classes without one, by id modulo 12: ColorBrewer's Set3, made for qualitative maps.
 _PALETTE: tuple[Color, ...] = (
     (141, 211, 199),
     (255, 255, 179),
@@ -30,17 +30,17 @@ _OPACITY = 170
 
 
 def load_styles(layers: Iterable[str]) -> dict[str, str]:
-    """QML documents of the layers that have one, by layer."""
+    """Load the QML documents of those of ``layers`` that have one, by layer."""
     paths = {layer: STYLE_FOLDER / f"{layer}.qml" for layer in layers}
     return {layer: path.read_text(encoding="utf-8") for layer, path in paths.items() if path.is_file()}
 
 
-def make_class_style(names: Mapping[int, str], colours: Mapping[int, Color]) -> str:
-    """A style of areas by class, made from that of land cover.
+def make_class_style(names: Mapping[int, str], colors: Mapping[int, Color]) -> str:
+    """Make a categorized style of polygons from the style of land cover.
 
     Args:
-        names: of the classes that occur, by id.
-        colours: of the classes that have one, by id.
+        names: name of each class that occurs, by id.
+        colors: color of each class that has one, by id.
 
     Returns:
         A QML document with one category for each class.
@@ -51,18 +51,18 @@ def make_class_style(names: Mapping[int, str], colours: Mapping[int, Color]) -> 
     categories, symbols = root.find(".//renderer-v2/categories"), root.find(".//renderer-v2/symbols")
     assert categories is not None
     assert symbols is not None
-    category, symbol = copy.deepcopy(categories[0]), copy.deepcopy(symbols[0])
+    category_template, symbol_template = copy.deepcopy(categories[0]), copy.deepcopy(symbols[0])
     categories.clear()
     symbols.clear()
-    for number, (key, name) in enumerate(sorted(names.items())):
-        one, drawn = copy.deepcopy(category), copy.deepcopy(symbol)
-        one.attrib |= {"value": str(key), "label": name, "symbol": str(number)}
-        drawn.attrib["name"] = str(number)
-        fill = ",".join(map(str, (*colours.get(key, _PALETTE[key % len(_PALETTE)]), _OPACITY)))
-        for option in drawn.iterfind(".//Option[@name='color']"):
+    for index, (class_id, name) in enumerate(sorted(names.items())):
+        category, symbol = copy.deepcopy(category_template), copy.deepcopy(symbol_template)
+        category.attrib |= {"value": str(class_id), "label": name, "symbol": str(index)}
+        symbol.attrib["name"] = str(index)
+        fill = ",".join(map(str, (*colors.get(class_id, _PALETTE[class_id % len(_PALETTE)]), _OPACITY)))
+        for option in symbol.iterfind(".//Option[@name='color']"):
             option.attrib["value"] = fill
-        for prop in drawn.iterfind(".//prop[@k='color']"):
+        for prop in symbol.iterfind(".//prop[@k='color']"):
             prop.attrib["v"] = fill
-        categories.append(one)
-        symbols.append(drawn)
+        categories.append(category)
+        symbols.append(symbol)
     return head + ElementTree.tostring(root, encoding="unicode")

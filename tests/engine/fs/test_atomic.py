@@ -1,4 +1,4 @@
-"""Outputs are complete under their final name, or not there."""
+"""Atomic outputs: complete under their final name, or absent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_file_appears_only_at_the_end(tmp_path):
+def test_file_appears_only_when_complete(tmp_path):
     final = tmp_path / "roads.gpkg"
     with atomic_output(final) as partial:
         partial.write_text("content")
@@ -35,7 +35,7 @@ def test_file_appears_only_at_the_end(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), Cancelled("x"), KeyboardInterrupt()])
-def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error):
+def test_error_keeps_the_previous_file(tmp_path, error):
     final = tmp_path / "roads.gpkg"
     final.write_text("former")
 
@@ -51,7 +51,7 @@ def test_after_an_error_the_former_file_stands_and_nothing_else(tmp_path, error)
     assert names(tmp_path) == ["roads.gpkg"]
 
 
-def test_what_does_not_verify_gets_no_name(tmp_path):
+def test_output_that_fails_verification_is_removed(tmp_path):
     def verify(path):
         assert path.read_text() == "content"
         raise OutputError("It is not what was written.")
@@ -61,7 +61,7 @@ def test_what_does_not_verify_gets_no_name(tmp_path):
     assert names(tmp_path) == []
 
 
-def test_side_files_come_along_and_stale_ones_go(tmp_path):
+def test_sidecar_files_are_renamed_and_stale_ones_removed(tmp_path):
     final = tmp_path / "classes.tif"
     final.with_name("classes.tif.ovr").write_text("of the former file")
     with atomic_output(final) as partial:
@@ -74,7 +74,7 @@ def test_side_files_come_along_and_stale_ones_go(tmp_path):
     assert names(tmp_path)[2:] == ["roads.dbf", "roads.shp", "roads.shx"]
 
 
-def test_nothing_written_is_an_error(tmp_path):
+def test_missing_output_is_an_error(tmp_path):
     with pytest.raises(OutputError, match="not written"), atomic_output(tmp_path / "a.tif"):
         pass
 
@@ -82,12 +82,12 @@ def test_nothing_written_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("number", "kind", "word"), [(errno.ENOSPC, DiskFullError, "disk is full"), (errno.EIO, OutputError, "error")]
 )
-def test_errors_of_the_system_become_sentences(tmp_path, number, kind, word):
+def test_os_errors_are_translated(tmp_path, number, kind, word):
     with pytest.raises(kind, match=word), atomic_output(tmp_path / "a.tif"):
         raise OSError(number, os.strerror(number))
 
 
-def test_a_process_that_ends_inside_removes_what_is_unfinished(tmp_path):
+def test_abort_removes_unfinished_files(tmp_path):
     (tmp_path / "roads.gpkg").write_text("former")
     with atomic_output(tmp_path / "roads.gpkg") as partial, temp_output(tmp_path / "p.tif") as temporary:
         partial.write_text("half")
@@ -101,7 +101,7 @@ def test_a_process_that_ends_inside_removes_what_is_unfinished(tmp_path):
     assert names(tmp_path) == ["roads.gpkg"]
 
 
-def test_what_the_dead_left_is_swept_and_what_the_living_write_stays(tmp_path):
+def test_only_stale_temp_files_are_removed(tmp_path):
     target = tmp_path / "roads.gpkg"
     code = f"""
 import os, sys
@@ -138,7 +138,7 @@ def test_very_long_names_fit(tmp_path):
     assert final.read_text() == "content"
 
 
-def test_targets_that_cannot_be_written_are_found_before_the_work(tmp_path):
+def test_check_output_path(tmp_path):
     with pytest.raises(OutputError, match="folder does not exist"):
         check_output_path(tmp_path / "none" / "a.tif")
     with pytest.raises(OutputError, match="not a regular file"):
@@ -152,6 +152,6 @@ def test_targets_that_cannot_be_written_are_found_before_the_work(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write")
-def test_read_only_folder_is_found_before_the_work():
+def test_check_output_path_in_a_read_only_folder():
     with pytest.raises(OutputError, match="cannot be written"):
         check_output_path(Path("/proc/self/roads.gpkg"))

@@ -1,4 +1,4 @@
-"""The journal of a run: what was flushed comes back as it was, and whatever is damaged does not count."""
+"""The journal of a run: committed rows are read back, damaged ones are ignored."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def write(output, header, pieces=PIECES):
 
 
 def read_back(output):
-    """The rows that count and are as they were written."""
+    """The complete rows."""
     journal = read_journal(output)
     pieces = [] if journal is None else [read_row(journal, record) for record in journal.records]
     return pieces[: pieces.index(None)] if None in pieces else pieces
 
 
-def test_rows_come_back(tmp_path, header):
+def test_rows_are_read_back(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     write(output, header)
     journal = read_journal(output)
@@ -65,7 +65,7 @@ def test_rows_come_back(tmp_path, header):
     assert read_back(output) == PIECES
 
 
-def test_going_on_keeps_what_is_good_and_drops_the_rest(tmp_path, header):
+def test_resuming_keeps_the_given_rows(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     write(output, header)
     with (journal_folder(output) / JOURNAL).open("ab") as file:
@@ -79,7 +79,7 @@ def test_going_on_keeps_what_is_good_and_drops_the_rest(tmp_path, header):
     assert read_journal(output).header == header
 
 
-def test_what_was_not_flushed_does_not_count(tmp_path, header):
+def test_rows_without_commit_are_ignored(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     writer = JournalWriter(create_journal(output, header), 0)
     writer.append(0, [memoryview(PIECES[0])], empty=0)
@@ -93,7 +93,7 @@ def test_what_was_not_flushed_does_not_count(tmp_path, header):
 @pytest.mark.parametrize("name", [JOURNAL, ROWS])
 @settings(max_examples=60)
 @given(place=st.floats(0, 1, exclude_max=True), how=st.sampled_from(["flip", "cut", "zero"]))
-def test_damage_costs_rows_and_never_gives_false_ones(tmp_path, header, name, place, how):
+def test_damaged_journal_never_returns_wrong_rows(tmp_path, header, name, place, how):
     output = tmp_path / "roads.gpkg"
     write(output, header)
     path = journal_folder(output) / name
@@ -112,7 +112,7 @@ def test_damage_costs_rows_and_never_gives_false_ones(tmp_path, header, name, pl
     find_unfinished_run(output)
 
 
-def test_the_unfinished_run_is_found(tmp_path, header):
+def test_find_unfinished_run(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     assert find_unfinished_run(output) is None
     write(output, header)
@@ -133,7 +133,7 @@ def test_the_unfinished_run_is_found(tmp_path, header):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_run_left_that_was_ended_by_force_can_be_removed(tmp_path, header):
+def test_remove_unfinished_run(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     write(output, header)
     lock_file_path(output).write_text("1\n")
@@ -149,14 +149,14 @@ def test_what_a_run_left_that_was_ended_by_force_can_be_removed(tmp_path, header
     remove_unfinished_run(tmp_path / "none" / "roads.gpkg")
 
 
-def test_a_journal_without_finished_rows_is_no_unfinished_run(tmp_path, header):
+def test_journal_without_rows_is_not_an_unfinished_run(tmp_path, header):
     output = tmp_path / "roads.gpkg"
     write(output, header, [])
     assert find_unfinished_run(output) is None
     assert read_journal(output).records == ()
 
 
-def test_what_changed_is_said_in_words(tmp_path, header):
+def test_describe_change(tmp_path, header):
     then = header.fingerprint
     assert then.describe_change(then) is None
     assert then.describe_change(replace(then, settings={"tile": "128", "model": "aa"})) == "the tile is 128, not 64"
@@ -169,8 +169,8 @@ def test_what_changed_is_said_in_words(tmp_path, header):
     assert "other files" in then.describe_change(replace(then, files=(then.files[0], other)))
 
 
-def test_a_plugin_can_import_it_with_the_standard_library_alone():
-    """Also what it imports in turn; the syntax is that of Python 3.9."""
+def test_journal_needs_only_the_standard_library():
+    """So do the modules that it imports; the syntax is that of Python 3.9."""
     root = Path(terraspore.__file__).parent / "engine"
     for path in (
         root / "errors.py",

@@ -34,7 +34,7 @@ def holder(tmp_path):
         process.kill()
 
 
-def test_a_second_run_is_refused_in_one_sentence(tmp_path, holder):
+def test_second_run_is_refused(tmp_path, holder):
     output = tmp_path / "roads.gpkg"
     assert is_locked(output)
     with pytest.raises(OutputBusyError) as caught, lock_paths([tmp_path / "other.gpkg", output]):
@@ -49,7 +49,7 @@ def test_a_second_run_is_refused_in_one_sentence(tmp_path, holder):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_run_leaves_no_lock(tmp_path, holder):
+def test_killed_run_holds_no_lock(tmp_path, holder):
     output = tmp_path / "roads.gpkg"
     holder.kill()
     holder.wait()
@@ -60,7 +60,7 @@ def test_a_killed_run_leaves_no_lock(tmp_path, holder):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_within_a_process_too(tmp_path):
+def test_lock_within_a_process(tmp_path):
     with lock_paths([tmp_path / "a.tif"]), pytest.raises(OutputBusyError), lock_paths([tmp_path / "a.tif"]):
         pass
     with lock_folder(tmp_path):
@@ -71,7 +71,7 @@ def test_within_a_process_too(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_many_at_once_never_hold_it_together(tmp_path):
+def test_concurrent_runs_never_share_the_lock(tmp_path):
     inside, most, taken = [], [], []
 
     def work():
@@ -98,6 +98,6 @@ def test_many_at_once_never_hold_it_together(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a folder in which nobody can write")
-def test_a_folder_that_cannot_be_written():
+def test_lock_in_an_unwritable_folder():
     with pytest.raises(OutputError, match="cannot be written"), lock_paths([Path("/proc/self/roads.gpkg")]):
         pass

@@ -1,4 +1,4 @@
-"""Vector files are written and read under whatever name they have, or refused: never another file in their place."""
+"""Vector files are written and read under any name, or refused; another file is never opened instead."""
 
 import numpy as np
 import pyogrio
@@ -34,7 +34,7 @@ def write(path):
 
 @pytest.mark.parametrize("name", GOOD)
 @pytest.mark.parametrize("folder", ["plain", "a;b c"])
-def test_a_file_is_written_and_read_where_it_is(tmp_path, monkeypatch, name, folder):
+def test_file_is_written_and_read_under_its_name(tmp_path, monkeypatch, name, folder):
     (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
     path = tmp_path / folder / name
@@ -47,14 +47,14 @@ def test_a_file_is_written_and_read_where_it_is(tmp_path, monkeypatch, name, fol
 @pytest.mark.parametrize(
     "name", ["a!b.gpkg", "with!mark/b.gpkg", "a;b.gpkg", "x.zip!y.gpkg", "a\nb.gpkg", "a;b?c/d.gpkg"]
 )
-def test_what_would_be_another_file_is_refused(tmp_path, monkeypatch, name):
+def test_paths_that_pyogrio_would_change_are_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "b.gpkg")  # what pyogrio would read in the place of a!b.gpkg
     with pytest.raises(VectorError, match="a ';' or"):
         pyogrio_path(tmp_path / name)
 
 
-def test_outputs_are_refused_before_any_work_or_can_be_written(tmp_path):
+def test_outputs_are_checked_before_any_work(tmp_path):
     (tmp_path / "with!mark").mkdir()
     with pytest.raises(VectorError):
         check_vector_output(tmp_path / "with!mark" / "a.gpkg")

@@ -25,7 +25,7 @@ def write(path, shapes, crs="EPSG:32618", kind="Polygon"):
 @pytest.mark.parametrize(
     ("crs", "suffix"), [("EPSG:32618", "gpkg"), ("EPSG:3857", "gpkg"), ("EPSG:4326", "gpkg"), ("EPSG:4326", "geojson")]
 )
-def test_polygons_of_any_system_lie_where_they_should(tmp_path, crs, suffix):
+def test_polygons_are_reprojected(tmp_path, crs, suffix):
     square = shapely.box(500_100, 3_999_800, 500_300, 3_999_900)
     step = Transformer.from_crs(32618, crs, always_xy=True)
     moved = shapely.transform(square.segmentize(10), lambda p: np.column_stack(step.transform(p[:, 0], p[:, 1])))
@@ -36,7 +36,7 @@ def test_polygons_of_any_system_lie_where_they_should(tmp_path, crs, suffix):
     np.testing.assert_array_equal(area.rasterize_rows(60, 70), area.rasterize_rows(0, 200)[60:70])
 
 
-def test_grid_shrinks_to_the_polygons_and_a_margin(tmp_path):
+def test_grid_is_cropped_to_the_polygons_and_a_margin(tmp_path):
     area = read_area(write(tmp_path / "a.gpkg", [shapely.box(500_100, 3_999_800, 500_300, 3_999_900)]), GRID)
     part = area.crop_grid(GRID, 10)
     assert (part.width, part.height, part.offset) == (120, 70, (40, 40))
@@ -45,7 +45,7 @@ def test_grid_shrinks_to_the_polygons_and_a_margin(tmp_path):
 
 
 @given(st.lists(st.tuples(st.floats(0, 270), st.floats(0, 170), st.floats(1, 30)), min_size=1, max_size=6))
-def test_tiles_are_counted_that_have_a_pixel_inside(squares):
+def test_tiles_with_a_pixel_inside_are_counted(squares):
     area = Area(np.array([shapely.box(x, y, x + size, y + size) for x, y, size in squares]), 300)
     plan = make_plan(300, 200, 64, 16)
     mask = area.rasterize_rows(0, 200)

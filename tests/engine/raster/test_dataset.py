@@ -1,4 +1,4 @@
-"""Odd inputs: a right result or one clear sentence."""
+"""Opening images: unusual files are read correctly or refused with a clear message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PIXELS = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
 
 
 def refusal(path, **options):
-    """The sentence with which ``path`` is refused."""
+    """The message with which ``path`` is refused."""
     with pytest.raises(SourceError) as caught, open_source(path, **options):
         pass
     assert str(path)[:100] in str(caught.value)
@@ -25,11 +25,11 @@ def refusal(path, **options):
     return str(caught.value)
 
 
-def test_missing(tmp_path):
+def test_missing_file(tmp_path):
     assert "does not exist" in refusal(tmp_path / "nothing.tif")
 
 
-def test_folder(tmp_path):
+def test_folder_is_refused(tmp_path):
     assert "folder" in refusal(tmp_path)
 
 
@@ -40,21 +40,21 @@ def test_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a raster\n", b"II*\0", bytes(range(256)) * 9])
-def test_no_raster(tmp_path, content):
+def test_file_that_is_not_a_raster(tmp_path, content):
     path = tmp_path / "image.tif"
     path.write_bytes(content)
     assert "raster" in refusal(path)
 
 
-def test_too_long_a_name(tmp_path):
+def test_too_long_name(tmp_path):
     assert "cannot be opened" in refusal(tmp_path / ("x" * 300))
 
 
-def test_complex(make_raster):
+def test_complex_pixels_are_refused(make_raster):
     assert "complex" in refusal(make_raster(PIXELS.astype(np.complex64)))
 
 
-def test_no_georeference_asks_for_the_size_of_pixels(make_raster):
+def test_missing_georeference_asks_for_the_pixel_size(make_raster):
     path = make_raster(PIXELS, crs=None, transform=None)
     assert "--pixel-size" in refusal(path)
     with open_source(path, pixel_size=0.25) as source:
@@ -62,13 +62,13 @@ def test_no_georeference_asks_for_the_size_of_pixels(make_raster):
         assert "0.25 m" in source.remarks[0]
 
 
-def test_no_coordinate_system_is_said(make_raster):
+def test_missing_coordinate_system_is_remarked(make_raster):
     with open_source(make_raster(PIXELS, crs=None)) as source:
         assert source.crs is None
         assert "coordinate system" in source.remarks[0]
 
 
-def test_only_control_points_are_warped_to_their_place(make_raster):
+def test_ground_control_points_are_warped(make_raster):
     corners = [(0, 0, 400_000, 4_000_000), (0, 4, 400_040, 4_000_000), (3, 0, 400_000, 3_999_970)]
     points = [GroundControlPoint(row=r, col=c, x=x, y=y) for r, c, x, y in corners]
     path = make_raster(PIXELS, crs=CRS.from_epsg(32618), transform=None, gcps=points)
@@ -90,13 +90,13 @@ def test_only_control_points_are_warped_to_their_place(make_raster):
         "</SourceFilename></SimpleSource></VRTRasterBand>",
     ],
 )
-def test_virtual_rasters_that_ask_for_more_than_pixels(tmp_path, content):
+def test_unsafe_virtual_rasters_are_refused(tmp_path, content):
     path = tmp_path / "innocent.tif"
     path.write_text(f'<VRTDataset rasterXSize="4" rasterYSize="3">{content}</VRTDataset>')
     assert "not allowed" in refusal(path)
 
 
-def test_a_virtual_raster_of_a_local_file_is_read(make_raster, tmp_path):
+def test_virtual_raster_of_a_local_file_is_read(make_raster, tmp_path):
     make_raster(PIXELS, "inner.tif")
     path = tmp_path / "outer.vrt"
     path.write_text(
@@ -108,7 +108,7 @@ def test_a_virtual_raster_of_a_local_file_is_read(make_raster, tmp_path):
         assert source.dataset.read(1).tolist() == PIXELS[0].tolist()
 
 
-def test_a_change_while_reading_is_noticed(make_raster):
+def test_change_while_reading_is_detected(make_raster):
     path = make_raster(PIXELS)
     with open_source(path) as source:
         source.check_unchanged()
@@ -118,13 +118,13 @@ def test_a_change_while_reading_is_noticed(make_raster):
             source.check_unchanged()
 
 
-def test_names_with_odd_characters(make_raster):
+def test_names_with_special_characters(make_raster):
     for name in ("a b.tif", "ü–日本.tif", "a:b.tif", "zip+http:x.tif", "100%.tif"):
         with open_source(make_raster(PIXELS, name)) as source:
             assert source.width == 4
 
 
-def test_alpha_is_no_picture(make_raster):
+def test_alpha_is_not_a_data_band(make_raster):
     kinds = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
     with open_source(make_raster(np.zeros((4, 3, 4), np.uint8), colorinterp=kinds)) as source:
         assert source.data_bands == (1, 2, 3)

@@ -9,7 +9,7 @@ import pytest
 from terraspore.engine.raster.gdal_environment import configure_environment
 
 
-def test_foreign_settings_go_and_ours_stay():
+def test_foreign_settings_are_removed():
     variables = {"GDAL_DATA": "/x", "PROJ_LIB": "/x", "GDAL_VRT_ENABLE_PYTHON": "YES", "PATH": "/bin", "HOME": "/h"}
     configure_environment(variables)
     assert variables["PATH"] == "/bin"
@@ -31,7 +31,7 @@ assert pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS") is False  # OFF
 
 @pytest.fixture
 def requests():
-    """Requests that a server on loopback has got; its address comes first."""
+    """Address of a server on loopback, and the requests that it has received."""
     got = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

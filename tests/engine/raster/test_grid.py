@@ -30,7 +30,7 @@ def test_grid_has_the_footprint_of_the_source(transform, width, height, resoluti
 
 
 @given(st.integers(200, 5000), st.floats(0.1, 5), st.floats(0.2, 5))
-def test_pixels_have_the_resolution_wanted(size, pixel, resolution):
+def test_pixels_have_the_requested_resolution(size, pixel, resolution):
     grid = make_grid(None, Affine(pixel, 0, 0, 0, -pixel, 0), (size, size), (pixel, pixel), resolution)
     if abs(pixel / resolution - 1) <= 0.05:
         assert grid.is_native
@@ -38,18 +38,18 @@ def test_pixels_have_the_resolution_wanted(size, pixel, resolution):
         assert grid.resolution == pytest.approx(resolution, rel=0.5 / grid.width * 1.01)
 
 
-def test_axes_snap_on_their_own():
+def test_axes_snap_independently():
     grid = make_grid(None, Affine(1.03, 0, 0, 0, -0.5, 0), (1000, 1000), (1.03, 0.5), 1.0)
     assert (grid.width, grid.height) == (1000, 500)
     assert grid.scale == (1.0, 2.0)
 
 
-def test_none_keeps_the_pixels():
+def test_no_resolution_keeps_the_pixels():
     assert make_grid(None, Affine.scale(7), (10, 20), (7, 7), None).is_native
 
 
 @given(turned, st.floats(0.5, 3), st.data())
-def test_extent_is_covered_by_whole_pixels_of_the_same_lattice(transform, resolution, data):
+def test_extent_is_covered_by_whole_pixels_of_the_same_grid(transform, resolution, data):
     pixel = (math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e))
     whole = make_grid(None, transform, (1000, 800), pixel, resolution)
     x, y = transform @ (data.draw(st.floats(100, 900)), data.draw(st.floats(100, 700)))
@@ -68,7 +68,7 @@ def test_extent_is_covered_by_whole_pixels_of_the_same_lattice(transform, resolu
             assert -1e-4 <= row <= part.height + 1e-4
 
 
-def test_source_window_of_a_part_is_where_its_pixels_are():
+def test_source_window_of_a_cropped_grid():
     whole = make_grid(None, Affine(0.5, 0, 0, 0, -0.5, 0), (1000, 1000), (0.5, 0.5), 1.0)
     part = crop_to_extent(whole, (100, -200, 150, -100))
     window = part.source_window(0, 0, part.width, part.height)
@@ -83,6 +83,6 @@ def test_extents_without_pixels_are_refused(extent):
 
 
 @pytest.mark.parametrize("resolution", [0, -1, math.nan, 1e-9])
-def test_resolutions_that_make_no_sense_are_refused(resolution):
+def test_invalid_resolutions_are_refused(resolution):
     with pytest.raises(ParameterError):
         make_grid(None, Affine.scale(1), (100, 100), (1, 1), resolution)

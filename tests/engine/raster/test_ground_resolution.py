@@ -25,7 +25,7 @@ def wkt(code):
 
 
 @pytest.mark.parametrize("latitude", [0, 40, -52, 70])
-def test_degrees(latitude):
+def test_degrees_are_converted_to_metres(latitude):
     across, along = radii(latitude)
     step = 1e-5
     transform = Affine(step, 0, 11 - 500 * step, 0, -step, latitude + 500 * step)
@@ -54,7 +54,7 @@ def test_rotation_and_mirroring_do_not_change_the_size():
             assert height == pytest.approx(3.0 / 0.9996, rel=1e-5)
 
 
-def test_feet_are_feet():
+def test_feet_are_converted_to_metres():
     transform = Affine(1, 0, 775_000, 0, -1, 2_956_000)  # Massachusetts mainland in US survey feet, near Boston
     width, height = measure_ground_resolution(wkt("EPSG:2249"), transform, 10, 10, "x")
     assert width == pytest.approx(1200 / 3937, rel=2e-4)
@@ -73,6 +73,6 @@ def test_without_coordinate_system_units_are_metres():
         ("EPSG:32618", Affine(0, 0, 1e5, 0, 0, 1e5)),
     ],
 )
-def test_places_that_are_none_are_refused(code, transform):
+def test_positions_outside_the_coordinate_system_are_refused(code, transform):
     with pytest.raises(SourceError, match=r"image\.tif"):
         measure_ground_resolution(wkt(code), transform, 10, 10, "image.tif")

@@ -55,7 +55,7 @@ def read_whole(path: Path, **options: object) -> list[list[int]]:
         (np.array([[-128, 127, 0, 0]], np.int8), {"scale": 1 / 127}, [[0, 250, 0, 0]]),
     ],
 )
-def test_values_are_recognised(
+def test_encodings_are_detected(
     write_raster: Writer, values: np.ndarray, options: dict[str, float], expected: list[list[int]]
 ) -> None:
     assert read_whole(write_raster(values, **options)) == expected
@@ -67,7 +67,7 @@ def test_logits_and_heights_are_refused(write_raster: Writer) -> None:
             read_whole(write_raster(np.array(values, np.float32)))
 
 
-def test_what_is_no_raster_is_refused_in_a_sentence(tmp_path: Path, write_raster: Writer) -> None:
+def test_files_that_are_not_rasters_are_refused(tmp_path: Path, write_raster: Writer) -> None:
     text = tmp_path / "text.tif"
     text.write_text("no raster")
     for path in (text, tmp_path / "missing.tif", tmp_path):
@@ -77,7 +77,7 @@ def test_what_is_no_raster_is_refused_in_a_sentence(tmp_path: Path, write_raster
         read_whole(write_raster(np.zeros((2, 2), np.uint8)), band=2)
 
 
-def test_a_damaged_raster_is_named(write_raster: Writer) -> None:
+def test_damaged_raster_is_named(write_raster: Writer) -> None:
     path = write_raster(np.random.default_rng(0).integers(0, 255, (600, 600)).astype(np.uint8), compress="deflate")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
@@ -85,7 +85,7 @@ def test_a_damaged_raster_is_named(write_raster: Writer) -> None:
         read_whole(path)
 
 
-def test_the_outside_mirrors_the_inside(write_raster: Writer) -> None:
+def test_padding_mirrors_at_the_border(write_raster: Writer) -> None:
     with open_probability_raster(write_raster(np.arange(12, dtype=np.uint8).reshape(3, 4), scale=0.004)) as source:
         assert source.read_padded(-1, -1, 3, 3).tolist() == [[5, 4, 5], [1, 0, 1], [5, 4, 5]]
         assert source.read_padded(1, 2, 3, 3).tolist() == [[6, 7, 6], [10, 11, 10], [6, 7, 6]]
@@ -95,7 +95,9 @@ def test_the_outside_mirrors_the_inside(write_raster: Writer) -> None:
     ("values", "expected"),
     [([[0, 1, 2, 6]], True), ([[0, 1, 1, 0]], False), ([[0, 255, 0, 255]], False), ([[0, 99, 180, 250]], False)],
 )
-def test_classes_are_told_from_probabilities(write_raster: Writer, values: list[list[int]], expected: bool) -> None:
+def test_classes_are_distinguished_from_probabilities(
+    write_raster: Writer, values: list[list[int]], expected: bool
+) -> None:
     with open_raster(write_raster(np.array(values, np.uint8))) as dataset:
         assert has_class_values(dataset, 1) is expected
 
@@ -117,7 +119,7 @@ def test_most_probable_class_and_its_probability():
     assert out[1].tolist() == [[125, 175, 255]]
 
 
-def test_classes_without_their_probability_are_those_with_it():
+def test_classes_do_not_depend_on_the_confidence_band():
     probability = np.random.default_rng(2).integers(0, 4, (5, 40, 30)).astype(np.float32) / 4
     ids, valid = np.array([4, 7, 9, 2, 1], np.uint8), np.arange(1200).reshape(40, 30) % 7 > 0
     both, alone = np.empty((2, 40, 30), np.uint8), np.empty((1, 40, 30), np.uint8)

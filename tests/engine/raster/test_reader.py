@@ -1,4 +1,4 @@
-"""What a network gets to see: bands, masks, stretches and resampling against plain NumPy."""
+"""Bands, masks, stretches and resampling compared with plain NumPy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 
 
 def look(path, *, needed=3, bands=None, stretch=True, resolution=None, dtype="uint8", area=None):
-    """All pixels that a network would see, and their validity (None: all)."""
+    """All pixels of the view and their mask (None: all valid)."""
     with open_source(path) as source:
         grid = source.make_grid(resolution)
         chosen = choose_bands(source, bands, needed)
@@ -37,7 +37,7 @@ def random_pixels(bands=3, rows=40, columns=50, dtype=np.uint8, seed=1):
     return np.random.default_rng(seed).integers(1, 200, (bands, rows, columns)).astype(dtype)
 
 
-def test_plain_picture_is_left_as_it_is(make_raster):
+def test_normal_image_is_not_stretched(make_raster):
     pixels = random_pixels()
     seen, valid = look(make_raster(pixels))
     np.testing.assert_array_equal(seen, pixels)
@@ -71,13 +71,13 @@ def test_alpha_band(make_raster):
     assert len(seen) == 3
 
 
-def test_bands_are_found_by_their_colours(make_raster):
+def test_bands_are_chosen_by_color_interpretation(make_raster):
     pixels = random_pixels()
     seen, _ = look(make_raster(pixels, colorinterp=(ColorInterp.blue, ColorInterp.green, ColorInterp.red)))
     np.testing.assert_array_equal(seen, pixels[::-1])
 
 
-def test_palette_becomes_colours(make_raster):
+def test_palette_becomes_rgb(make_raster):
     indices = np.random.default_rng(0).integers(0, 4, (1, 20, 30), dtype=np.uint8)
     table = {0: (10, 20, 30, 255), 1: (200, 0, 7, 255), 2: (1, 2, 3, 255), 3: (9, 9, 9, 0)}
     seen, valid = look(make_raster(indices, "image.png", driver="PNG", colormap=table))
@@ -87,7 +87,7 @@ def test_palette_becomes_colours(make_raster):
     np.testing.assert_array_equal(np.moveaxis(seen, 0, -1), expected)
 
 
-def test_inks_become_colours(make_raster):
+def test_cmyk_becomes_rgb(make_raster):
     inks = np.zeros((4, 5, 6), np.uint8)
     inks[:, 0, 0] = (255, 0, 0, 0)
     inks[:, 0, 1] = (0, 0, 0, 255)
@@ -118,7 +118,7 @@ def test_other_types_are_stretched_from_their_percentiles(make_raster, dtype):
     assert np.abs(seen.astype(float) - expected).max() <= 0.51
 
 
-def test_flat_eight_bit_picture_is_stretched_and_nodata_is_left_out_of_it(make_raster):
+def test_low_contrast_uint8_is_stretched_without_nodata(make_raster):
     pixels = (random_pixels(1, 60, 60) % 20 + 100).astype(np.uint8)
     pixels[:, :30] = 255
     seen, valid = look(make_raster(pixels, nodata=255), needed=1)
@@ -126,7 +126,7 @@ def test_flat_eight_bit_picture_is_stretched_and_nodata_is_left_out_of_it(make_r
     assert seen[0][valid].max() == 255
 
 
-def test_numbers_that_are_none(make_raster):
+def test_nan_and_infinity(make_raster):
     pixels = random_pixels(2, dtype=np.float32)
     pixels[:, :10] = np.nan
     pixels[0, 20, 20] = np.nan
@@ -141,7 +141,7 @@ def test_numbers_that_are_none(make_raster):
 
 
 @pytest.mark.parametrize("count", [1, 2, 49, 50, 51, 101, 1003])
-def test_percentiles_of_bytes_are_numpys(make_raster, count):
+def test_percentiles_of_uint8_equal_numpy(make_raster, count):
     values = np.random.default_rng(count).integers(100, 130, (1, 1, count), np.uint8)
     with open_source(make_raster(values)) as source:
         stretch = estimate_stretch(source, choose_bands(source, None, 1))
@@ -150,20 +150,20 @@ def test_percentiles_of_bytes_are_numpys(make_raster, count):
     assert stretch.high == pytest.approx((max(high, low),), abs=1e-6)
 
 
-def test_image_without_a_valid_pixel_is_stretched_to_nothing(make_raster):
+def test_image_without_a_valid_pixel(make_raster):
     pixels = np.full((1, 30, 30), -9999, np.int16)
     seen, valid = look(make_raster(pixels, nodata=-9999), needed=1)
     assert not valid.any()
     assert not seen.any()
 
 
-def test_one_bit_picture(make_raster):
+def test_one_bit_image(make_raster):
     bits = np.random.default_rng(0).integers(0, 2, (1, 40, 40), dtype=np.uint8)
     seen, _ = look(make_raster(bits, nbits=1), needed=1)
     np.testing.assert_array_equal(seen[0], bits[0] * 255)
 
 
-def test_stretch_of_a_large_image_looks_everywhere(make_raster):
+def test_stretch_of_a_large_image_samples_all_of_it(make_raster):
     rows = np.linspace(0, 60000, 2100).astype(np.uint16)
     pixels = np.repeat(rows[:, None], 2100, axis=1)[None]
     for overviews in (None, [2, 4]):
@@ -183,7 +183,7 @@ def test_finer_images_are_averaged(make_raster, factor):
     assert np.abs(seen[0] - blocks).max() <= 0.51
 
 
-def test_average_leaves_nodata_out(make_raster):
+def test_average_ignores_nodata(make_raster):
     pixels = np.full((1, 20, 20), 100, np.uint8)
     pixels[0, 0, 0] = 0
     pixels[0, 4:8, 4:8] = 0
@@ -210,7 +210,7 @@ def test_coarser_images_are_interpolated(make_raster):
     resolution=st.sampled_from([0.6, 1.0, 2.0]),
     blocks=st.booleans(),
 )
-def test_strips_show_the_same_as_one_look(make_raster, *, rows, columns, tile, resolution, blocks):
+def test_strips_equal_one_read_of_everything(make_raster, *, rows, columns, tile, resolution, blocks):
     pixels = random_pixels(2, rows, columns)
     if resolution == 1.0:  # where it is resampled, pixels that are exactly half nodata may go either way
         pixels[:, rows // 2 :, columns // 2 :] = 255
@@ -233,7 +233,7 @@ def test_strips_show_the_same_as_one_look(make_raster, *, rows, columns, tile, r
                 np.testing.assert_array_equal(strip.pixels[:, :, w], strip.pixels[:, :, w - 1])
 
 
-def test_area_restricts_but_shows_what_lies_around(make_raster):
+def test_area_masks_pixels_but_keeps_their_values(make_raster):
     pixels = random_pixels()
     area = Area(np.array([shapely.box(10, 5, 20, 15)]), 50)
     seen, valid = look(make_raster(pixels), area=area)
@@ -243,7 +243,7 @@ def test_area_restricts_but_shows_what_lies_around(make_raster):
     np.testing.assert_array_equal(seen, pixels)
 
 
-def test_damaged_file_is_told_with_its_rows(make_raster):
+def test_error_of_a_damaged_file_names_the_rows(make_raster):
     path = make_raster(random_pixels(3, 600, 600), compress="deflate", tiled=True)
     with rasterio.open(path) as dataset:
         assert dataset.height == 600

@@ -28,7 +28,7 @@ def write(path, pixels, layout, step, **options):
 
 @settings(max_examples=15)
 @given(st.integers(1, 1300), st.integers(1, 700), st.integers(1, 900), st.integers(1, 2))
-def test_rows_of_any_number_come_back(tmp_path, height, width, step, bands):
+def test_rows_are_read_back_as_written(tmp_path, height, width, step, bands):
     pixels = np.random.default_rng(height).integers(0, 256, (bands, height, width), dtype=np.uint8)
     path = tmp_path / "p.tif"
     writer = write(path, pixels, make_probability_layout(["a", "b"][:bands], {"MODEL": "m"}), step)
@@ -43,7 +43,7 @@ def test_rows_of_any_number_come_back(tmp_path, height, width, step, bands):
         assert all(rows == columns <= 512 for rows, columns in result.block_shapes)
 
 
-def test_large_rasters_have_overviews_that_average(tmp_path):
+def test_overviews_of_large_rasters_are_averages(tmp_path):
     pixels = np.tile(np.array([[0, 100], [100, 200]], np.uint8), (500, 600))[None]
     path = tmp_path / "p.tif"
     write(path, pixels, make_probability_layout(["a"], {}), 300).verify(path)
@@ -57,7 +57,7 @@ def test_large_rasters_have_overviews_that_average(tmp_path):
         assert result.overviews(1) == []
 
 
-def test_classes_carry_colours_and_names(tmp_path):
+def test_classes_have_colors_and_names(tmp_path):
     pixels = np.random.default_rng(0).choice([1, 2, 255], (1, 600, 600)).astype(np.uint8)
     path = tmp_path / "c.tif"
     layout = make_class_layout({1: "tree & bush", 2: "<road>"}, {1: (0, 200, 0), 2: (90, 90, 90)}, {})
@@ -72,7 +72,7 @@ def test_classes_carry_colours_and_names(tmp_path):
     assert [entry.text for entry in side.iter("Category")] == [None, "tree & bush", "<road>"]
 
 
-def test_a_raster_that_lost_a_block_does_not_verify(tmp_path):
+def test_verify_detects_a_lost_block(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (1, 1100, 1100), dtype=np.uint8)
     path = tmp_path / "p.tif"
     writer = write(path, pixels, make_probability_layout(["a"], {}), 200, overviews=False)
@@ -89,14 +89,14 @@ def test_missing_rows_are_an_error(tmp_path):
         writer.write(np.zeros((1, 10, 20), np.uint8))
 
 
-def test_unwritable_place_is_a_sentence(tmp_path):
+def test_unwritable_folder_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         RowWriter(tmp_path / "none" / "p.tif", grid(20, 20), make_probability_layout(["a"], {}))
 
 
 @pytest.mark.parametrize("level", [0, 1])
-def test_a_raster_that_lost_a_block_of_an_overview_does_not_verify(tmp_path, level):
-    """The place of the block is removed from the file, as where the disk did not take it: it reads as nodata then."""
+def test_verify_detects_a_lost_overview_block(tmp_path, level):
+    """The offset of the block is removed, as if it had not been written to the disk: it reads as nodata then."""
     path = tmp_path / "a.tif"
     pixels = np.random.default_rng(0).integers(0, 250, (1, 2100, 2100), dtype=np.uint8)
     pixels[:, :1100] = 255

@@ -1,4 +1,4 @@
-"""The whole corpus through the real commands, in one process of the engine with a limit on its memory."""
+"""The corpus through the real commands, in one engine process with a memory limit."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def words_of(case):
 
 
 @pytest.mark.parametrize("name", right_files.MAKERS)
-def test_info_of_what_is_right(engine, tmp_path, name):
+def test_info_of_valid_files(engine, tmp_path, name):
     case = right_files.MAKERS[name](tmp_path)
     event = engine.run("info", *words_of(case))
     assert event["type"] == "result", event
@@ -97,7 +97,7 @@ def test_info_of_what_is_right(engine, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", refused_files.MAKERS)
-def test_info_of_what_is_refused(engine, tmp_path, name):
+def test_info_of_refused_files(engine, tmp_path, name):
     path = refused_files.MAKERS[name][0](tmp_path)
     event = engine.run("info", "--", path)
     if name in ("2^31 columns",):  # its size can be said, though not be worked on
@@ -111,7 +111,7 @@ def test_info_of_what_is_refused(engine, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_a_model_that_passes_a_band_through_gives_it_back(engine, make_model, tmp_path, name):
+def test_identity_model_returns_the_band(engine, make_model, tmp_path, name):
     case = right_files.MAKERS[name](tmp_path)
     model = make_model(np.eye(case.needed)[:1], task="segmentation")
     pixel = engine.run("info", *words_of(case))["summary"]["pixel_width_m"]

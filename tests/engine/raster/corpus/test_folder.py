@@ -1,4 +1,4 @@
-"""Rasters of others: ``TERRASPORE_CORPUS=folder`` names some (of rasterio's, GDAL's or solaris's own tests, say)."""
+"""A folder of rasters given by ``TERRASPORE_CORPUS`` (for example the test data of rasterio or GDAL)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = sorted(path for path in Path(FOLDER).rglob("*") if not path.is_dir()) if
 
 
 @pytest.mark.skipif(not FOLDER, reason="TERRASPORE_CORPUS names no folder of rasters")
-def test_every_file_is_read_or_refused_with_one_sentence():
+def test_every_file_is_read_or_refused():
     read, refused = 0, {}
     for path in FILES:
         signal.alarm(60)  # a file that hangs ends the test

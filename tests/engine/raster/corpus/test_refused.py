@@ -1,4 +1,4 @@
-"""Files that cannot be used are refused with one sentence, in little time and memory."""
+"""Files that cannot be used are refused with a message, in little time and memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from terraspore.engine.errors import UserError, shown
 
 @pytest.fixture(autouse=True)
 def a_hang_is_a_failure():
-    """A read that waits in native code hears no exception, so the alarm ends the process."""
+    """A read that blocks in native code cannot be interrupted by an exception, so the alarm ends the process."""
     signal.alarm(200)
     yield
     signal.alarm(0)
 
 
 @pytest.mark.parametrize("name", refused_files.MAKERS)
-def test_one_sentence(tmp_path, name):
+def test_file_is_refused(tmp_path, name):
     maker, words = refused_files.MAKERS[name]
     path = maker(tmp_path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

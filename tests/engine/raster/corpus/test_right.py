@@ -1,4 +1,4 @@
-"""Odd rasters that have a right result give it."""
+"""Unusual but valid rasters are read correctly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from terraspore.engine.raster.reader import ImageView
 
 
 @pytest.mark.parametrize("name", right_files.MAKERS)
-def test_right_result(tmp_path, name):
+def test_valid_file_is_read(tmp_path, name):
     case = right_files.MAKERS[name](tmp_path)
     rows, columns = case.pixels.shape[1:]
     with open_source(case.path, **case.options) as source:
@@ -32,13 +32,13 @@ def test_right_result(tmp_path, name):
     np.testing.assert_array_equal(np.ones_like(expected) if valid is None else valid, expected)
 
 
-def test_the_first_of_several_pages_is_said_to_be_one(tmp_path):
+def test_reading_the_first_of_several_pages_is_remarked(tmp_path):
     case = right_files.MAKERS["first of several pages"](tmp_path)
     with open_source(case.path) as source:
         assert "holds 2 images" in source.remarks[0]
         assert "--subdataset" in source.remarks[0]
 
 
-def test_rpcs_are_said_to_take_the_ground_for_flat(tmp_path):
+def test_rpcs_on_flat_ground_are_remarked(tmp_path):
     with open_source(right_files.rpcs_only(tmp_path).path) as source:
         assert "flat ground at 500 m" in source.remarks[0]

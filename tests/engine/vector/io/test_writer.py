@@ -1,4 +1,4 @@
-"""Vector files: what QGIS finds in a GeoPackage, the other formats, whole files or none."""
+"""Vector writers: GeoPackage with styles and metadata, the other formats, atomic outputs."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ def test_all_layers_with_crs_types_and_metadata(tmp_path: Path) -> None:
     assert fields[4].tolist() == ["Straße", None] * 2
 
 
-def test_there_is_a_spatial_index_of_all_batches(tmp_path: Path) -> None:
+def test_spatial_index_has_all_batches(tmp_path: Path) -> None:
     write(tmp_path / "out.gpkg")
     with closing(sqlite3.connect(tmp_path / "out.gpkg")) as database:
         assert database.execute("SELECT count(*) FROM rtree_roads_geom").fetchone() == (4,)
 
 
-def test_the_disk_confirms_a_geopackage_once_and_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_geopackage_is_flushed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[Path] = []
     monkeypatch.setattr(atomic, "_flush", flushed.append)
     write(tmp_path / "out.gpkg")
     assert len(flushed) == 1
 
 
-def test_styles_stand_where_qgis_looks_for_them(tmp_path: Path) -> None:
+def test_styles_are_in_layer_styles(tmp_path: Path) -> None:
     styles = load_styles(("roads", "road_nodes", "road_areas", "landcover", "road_changes"))
     assert set(styles) == {"roads", "road_nodes", "road_areas", "landcover", "road_changes"}
     write(tmp_path / "out.gpkg", styles=styles)
@@ -77,7 +77,7 @@ def test_styles_stand_where_qgis_looks_for_them(tmp_path: Path) -> None:
     assert kinds["layer_styles"] == "attributes"
 
 
-def test_another_crs_moves_equal_coordinates_to_equal_ones(tmp_path: Path) -> None:
+def test_reprojection_keeps_shared_vertices(tmp_path: Path) -> None:
     write(tmp_path / "out.gpkg", crs="EPSG:4326")
     _, _, geometry, _ = pyogrio.raw.read(tmp_path / "out.gpkg", layer="roads")
     first, second = shapely.from_wkb(geometry[:2])
@@ -88,7 +88,7 @@ def test_another_crs_moves_equal_coordinates_to_equal_ones(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", [".fgb", ".geojson", ".shp"])
-def test_formats_of_one_layer_get_a_file_for_each(tmp_path: Path, suffix: str) -> None:
+def test_single_layer_formats_get_a_file_per_layer(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     paths = write(path)
     assert paths == {"roads": path, "road_nodes": tmp_path / f"out_road_nodes{suffix}"}
@@ -97,7 +97,7 @@ def test_formats_of_one_layer_get_a_file_for_each(tmp_path: Path, suffix: str) -
     assert not [entry for entry in tmp_path.iterdir() if "partial" in entry.name]
 
 
-def test_parquet_is_written_or_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_parquet_is_written_or_refused(tmp_path: Path) -> None:
     if "w" in pyogrio.list_drivers().get("Parquet", ""):
         assert write(tmp_path / "out.parquet")["roads"].is_file()
     else:
@@ -110,7 +110,7 @@ def test_unknown_formats_are_refused() -> None:
         choose_format(Path("roads.tif"))
 
 
-def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path) -> None:
+def test_failed_output_leaves_no_files(tmp_path: Path) -> None:
     (tmp_path / "out.gpkg").write_bytes(b"older")
     wrong = {**COLUMNS, "id": np.array([1], np.int64)}
     with pytest.raises(ValueError, match="array"), open_vector_writer(tmp_path / "out.gpkg", source_crs=None) as writer:
@@ -121,7 +121,7 @@ def test_nothing_is_left_of_a_file_that_failed(tmp_path: Path) -> None:
     assert (tmp_path / "out.gpkg").read_bytes() == b"older"
 
 
-def test_an_incomplete_or_damaged_file_is_found(tmp_path: Path) -> None:
+def test_verify_detects_incomplete_and_damaged_files(tmp_path: Path) -> None:
     path = tmp_path / "out.gpkg"
     write(path)
     verify_geopackage(path, path, {"roads": 4})
