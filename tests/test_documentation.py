@@ -12,7 +12,7 @@ import click
 import pytest
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
-from terraspore.engine.protocol.options import CoverageOptions, RoadOptions, options_of
+from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions, options_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -68,10 +68,23 @@ def test_tables_of_options_are_those_of_the_declarations():
     assert done.returncode == 0, f"run tools/option_tables.py: {done.stdout}"
 
 
-@pytest.mark.parametrize(("words", "declaration"), [("roads", RoadOptions), ("landcover", CoverageOptions)])
+@pytest.mark.parametrize(
+    ("words", "declaration"),
+    [
+        (("vectorize", "roads"), RoadOptions),
+        (("vectorize", "landcover"), CoverageOptions),
+        *(
+            (words, declaration)
+            for words in (("extract", "roads"), ("extract", "landcover"), ("segment",), ("plan",))
+            for declaration in (ImageOptions, RuntimeOptions)
+        ),
+    ],
+)
 def test_command_line_has_the_declared_options(words, declaration):
-    command = LazyGroup("terraspore", ENGINE_COMMANDS).get_command(click.Context(click.Group()), "vectorize")
-    found = {parameter.name: parameter for parameter in command.commands[words].params}
+    command = LazyGroup("terraspore", ENGINE_COMMANDS)
+    for word in words:
+        command = command.get_command(click.Context(command), word)
+    found = {parameter.name: parameter for parameter in command.params}
     for name, option in options_of(declaration).items():
         assert f"--{option.flag}" in found[name].opts
         assert option.info.help in found[name].help

@@ -12,7 +12,7 @@ from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.options import CoverageOptions, RoadOptions
 from .cli_context import current_services, json_option, run_reported
-from .options import GEOTIFF, PATH, image_options, image_request, resume_option
+from .options import GEOTIFF, PATH, image_options, resume_option, take_image_request
 from .sessions import session_opener
 
 
@@ -37,7 +37,7 @@ def roads(image: Path, output: Path, areas: bool | None, as_json: bool, **words:
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
     options = RoadOptions() if areas is None else RoadOptions(areas=areas)
-    request = RoadRequest(image_request(image, words), output, **words, options=options)
+    request = RoadRequest(take_image_request(image, words), output, **words, options=options)
     opener = session_opener(current_services())
     run_reported(as_json, lambda context: extract_roads(request, opener, context))
 
@@ -54,7 +54,7 @@ def roads(image: Path, output: Path, areas: bool | None, as_json: bool, **words:
 def landcover(image: Path, output: Path, minimum_area: float | None, as_json: bool, **words: Any) -> None:
     """Extract the land cover of IMAGE as polygons without gaps and overlaps."""
     options = CoverageOptions(minimum_area=minimum_area)
-    request = ClassRequest(image_request(image, words), output, **words, options=options)
+    request = ClassRequest(take_image_request(image, words), output, **words, options=options)
     opener = session_opener(current_services())
     run_reported(
         as_json,

@@ -9,17 +9,18 @@ import click
 
 from ..context import RunContext
 from ..protocol.messages import Result
+from ..protocol.options import ImageOptions
 from ..raster.dataset import open_source
 from ..raster.describe import describe_source
 from .cli_context import json_option, run_reported
-from .options import PATH, subdataset_option
+from .options import PATH, declared_options
 
 
 @click.command()
 @click.argument("image", type=PATH)
 @click.option("--resolution", type=float, metavar="M", help="Say what the grid would be at so many metres per pixel.")
 @click.option("--pixel-size", type=float, metavar="M", help="Metres per pixel of an image without georeference.")
-@subdataset_option
+@declared_options(ImageOptions, "subdataset")
 @json_option
 def info(
     image: Path, resolution: float | None, pixel_size: float | None, subdataset: str | None, as_json: bool

@@ -14,8 +14,9 @@ from ..errors import ModelError
 from ..models.card import Activation, PixelType, Task
 from ..models.infer_card import ModelHints
 from ..models.registry import Model, install_model
-from ..pipeline.request import OpenSession, RuntimeOptions
+from ..pipeline.request import OpenSession
 from ..protocol.messages import Message, Result
+from ..protocol.options import RuntimeOptions
 from .cli_context import current_services, json_option, run_reported
 from .models import model_facts
 from .options import PATH

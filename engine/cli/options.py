@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
-from ..pipeline.request import ImageRequest, RuntimeOptions
-from ..protocol.options import Option, options_of
+from ..pipeline.request import ImageRequest
+from ..protocol.options import ImageOptions, Option, RuntimeOptions, options_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")
@@ -29,44 +29,32 @@ class GeoTiffPath(click.Path):
 
 PATH = click.Path(path_type=Path)
 GEOTIFF = GeoTiffPath(path_type=Path)
-RUNTIME_NAMES = ("device", "runtime", "precision", "threads")
-IMAGE_NAMES = (
-    "model",
-    "bands",
-    "extent",
-    "area",
-    "resolution",
-    "pixel_size",
-    "subdataset",
-    "tile",
-    "overlap",
-    "memory",
-    "tta",
-)
 
 
-def _numbers(kind: type[int] | type[float], count: int | None, form: str) -> Callable[..., Any]:
-    """What makes a tuple of numbers of text with commas between them.
+def _numbers(kind: str, form: str) -> Callable[..., Any]:
+    """Make a callback that parses numbers with commas between them.
 
     Args:
-        kind: ``int`` or ``float``.
-        count: how many there must be; None for any number of them.
-        form: how they are written, for errors.
+        kind: type of the value, such as ``tuple[int, ...]`` or ``tuple[float, float]``.
+        form: how the numbers are written, for errors.
     """
+    items = kind[len("tuple[") : -1].split(", ")
+    number = int if items[0] == "int" else float
+    count = None if items[-1] == "..." else len(items)
 
-    def convert(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+    def parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
         """The numbers in the option's text; None where it is not given."""
         if value is None:
             return None
         try:
-            numbers = tuple(kind(part) for part in value.split(","))
+            numbers = tuple(number(part) for part in value.split(","))
         except ValueError:
             raise click.BadParameter(f"'{value}' is not of the form {form}.") from None
         if count is not None and len(numbers) != count:
             raise click.BadParameter(f"'{value}' is not of the form {form}.")
         return numbers
 
-    return convert
+    return parse
 
 
 #: Names of values on the command line by unit.
@@ -93,21 +81,35 @@ def declared_options(declaration: type, *names: str) -> Callable[[F], F]:
 
 
 def _click_option(option: Option) -> Callable[[F], F]:
-    info = option.info
+    info, name = option.info, option.name
     text = f"{info.help} [{option.default_text}]" if option.default_text else info.help
     if option.kind == "bool":
-        return click.option(f"--{option.flag}/--no-{option.flag}", option.name, default=None, help=text)
+        flags = f"--{option.flag}/--no-{option.flag}" if option.default else f"--{option.flag}"
+        return click.option(flags, name, is_flag=True, default=None, help=text)
     if info.items:
-        value: Any = int if info.items == "ID" else str
-        return click.option(f"--{option.flag}", option.name, multiple=True, type=value, metavar=info.items, help=text)
-    kind: click.FloatRange | click.IntRange | click.types.IntParamType = click.FloatRange(
-        info.minimum, info.maximum, min_open=info.above
-    )
+        item: Any = int if info.items == "ID" else str
+        return click.option(f"--{option.flag}", name, multiple=True, type=item, metavar=info.items, help=text)
+    metavar = info.metavar or _METAVARS.get(info.unit, "X")
+    if option.kind.startswith("tuple"):
+        parse = _numbers(option.kind, metavar)
+        return click.option(f"--{option.flag}", name, callback=parse, metavar=metavar, help=text)
+    if info.choices:
+        return click.option(f"--{option.flag}", name, type=click.Choice(info.choices), help=text)
+    return click.option(f"--{option.flag}", name, type=_value_type(option), metavar=metavar, help=text)
+
+
+def _value_type(option: Option) -> Any:
+    """The type of click for a single value."""
+    info = option.info
+    if option.kind == "Path":
+        return PATH
     if option.kind == "int":
-        kind = click.INT if info.minimum is None else click.IntRange(int(info.minimum))
-    return click.option(
-        f"--{option.flag}", option.name, type=kind, metavar=info.metavar or _METAVARS.get(info.unit, "X"), help=text
-    )
+        return click.INT if info.minimum is None else click.IntRange(int(info.minimum))
+    if option.kind == "float" and info.minimum is None:
+        return click.FLOAT
+    if option.kind == "float":
+        return click.FloatRange(info.minimum, info.maximum, min_open=info.above)
+    return str
 
 
 def given_options(declaration: type[D], values: Mapping[str, Any], **parsed: Any) -> D:
@@ -125,58 +127,21 @@ def given_options(declaration: type[D], values: Mapping[str, Any], **parsed: Any
     return declaration(**{name: value for name, value in given.items() if value is not None and value != ()})
 
 
-subdataset_option = click.option(
-    "--subdataset", metavar="NUMBER", help="Which image of a file that holds several: its number or its name."
-)
 resume_option = click.option(
     "--resume", is_flag=True, help="Go on with the unfinished run of this output, where there is one."
-)
-_EXTENT = "xmin,ymin,xmax,ymax"
-_IMAGE_OPTIONS = (
-    click.option("--model", help="Name, folder or weights file of the model; unless given the task's default."),
-    click.option(
-        "--bands",
-        metavar="1,2,3",
-        callback=_numbers(int, None, "1,2,3"),
-        help="Bands of the image in the model's order.",
-    ),
-    click.option(
-        "--extent",
-        metavar=_EXTENT,
-        callback=_numbers(float, 4, _EXTENT),
-        help="Part of the image, in its coordinates.",
-    ),
-    click.option("--area", type=PATH, help="Vector file whose polygons restrict the work."),
-    click.option("--resolution", type=float, metavar="M", help="Metres per pixel for the network; else the model's."),
-    click.option("--pixel-size", type=float, metavar="M", help="Metres per pixel of an image without georeference."),
-    subdataset_option,
-    click.option("--tile", type=int, metavar="N", help="Pixels along a tile's side; else the model's."),
-    click.option("--overlap", type=int, metavar="N", help="Pixels that neighbouring tiles share; else the model's."),
-    click.option("--memory", type=click.IntRange(1), metavar="MB", help="Most memory to take; else the machine's."),
-    click.option("--tta", is_flag=True, help="Average over eight flips and rotations: better, eight times slower."),
-)
-_RUNTIME_OPTIONS = (
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ascend, ..."),
-    click.option("--runtime", default="auto", show_default=True, help="auto, openvino, onnxruntime, mindspore, ..."),
-    click.option(
-        "--precision",
-        default="auto",
-        show_default=True,
-        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
-        help="float32 is exact; auto may take a shorter type.",
-    ),
-    click.option("--threads", type=click.IntRange(1), metavar="N", help="Processor threads; else all cores."),
 )
 
 
 def image_options(command: F) -> F:
     """Add the options of everything that runs a model over an image, the image itself first."""
-    for option in reversed((click.argument("image", type=PATH), *_IMAGE_OPTIONS, *_RUNTIME_OPTIONS)):
-        command = option(command)
-    return command
+    command = declared_options(RuntimeOptions)(command)
+    command = declared_options(ImageOptions)(command)
+    return click.argument("image", type=PATH)(command)
 
 
-def image_request(image: Path, words: dict[str, Any]) -> ImageRequest:
-    """Take the values of ``image_options`` out of a command's ``words``."""
-    runtime = RuntimeOptions(**{name: words.pop(name) for name in RUNTIME_NAMES})
-    return ImageRequest(image=image, runtime=runtime, **{name: words.pop(name) for name in IMAGE_NAMES})
+def take_image_request(image: Path, values: dict[str, Any]) -> ImageRequest:
+    """Make the request for an image, and remove the values of ``image_options`` from ``values``."""
+    request = ImageRequest(image, given_options(ImageOptions, values), given_options(RuntimeOptions, values))
+    for name in (*options_of(ImageOptions), *options_of(RuntimeOptions)):
+        del values[name]
+    return request

@@ -10,7 +10,7 @@ import click
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
 from .cli_context import current_services, json_option, run_reported
-from .options import GEOTIFF, PATH, image_options, image_request, resume_option
+from .options import GEOTIFF, PATH, image_options, resume_option, take_image_request
 from .sessions import session_opener
 
 
@@ -30,6 +30,8 @@ def segment(image: Path, output: Path, vectors: Path | None, as_json: bool, **wo
 
     Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
     """
-    request = ClassRequest(image_request(image, words), vectors, classes=output, layer="classes", main=output, **words)
+    request = ClassRequest(
+        take_image_request(image, words), vectors, classes=output, layer="classes", main=output, **words
+    )
     opener = session_opener(current_services())
     run_reported(as_json, lambda context: extract_classes(request, "segmentation", opener, context))

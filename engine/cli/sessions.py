@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..models.registry import Model
-from ..pipeline.request import OpenSession, RuntimeOptions
+from ..pipeline.request import OpenSession
+from ..protocol.options import RuntimeOptions
 from ..runtimes.base import Session
 from ..runtimes.cache import default_cache_folder
 from .cli_context import Services

@@ -116,13 +116,15 @@ def open_run(
     Raises:
         UserError: image, model or options cannot be used, or do not fit together.
     """
-    model = choose_model(request.model, task)
+    model = choose_model(request.options.model, task)
     with ExitStack() as resources:
-        source = resources.enter_context(open_source(request.image, request.pixel_size, request.subdataset))
+        source = resources.enter_context(
+            open_source(request.image, request.options.pixel_size, request.options.subdataset)
+        )
         view, plan = _plan_tiles(request, model, source)
         for remark in source.remarks:
             context.report(Message(remark))
-        wanted = request.resolution or model.card.resolution
+        wanted = request.options.resolution or model.card.resolution
         if max(source.pixel_size) > _COARSE * wanted:
             pixel = f"The image has pixels of {max(source.pixel_size):.3g} m"
             context.report(Message(f"{pixel}, the model was made for {wanted:.3g} m: expect a poor result."))
@@ -130,13 +132,13 @@ def open_run(
             on_model_opening()
         session, reason = resources.enter_context(open_session(model, request.runtime, plan.tile))
         job = InferenceJob(view, plan, model.card.bands, len(model.card.classes), max(1, session.batch))
-        job = limit_batch(job, None if request.memory is None else request.memory * 1_000_000)
+        job = limit_batch(job, None if request.options.memory is None else request.options.memory * 1_000_000)
         run = InferenceRun(
             model=model,
             session=session,
             reason=reason,
             job=job,
-            predict_stream=make_predict_stream(session, model.card, request.tta),
+            predict_stream=make_predict_stream(session, model.card, request.options.tta),
             tags=_make_tags(model, session, job, request),
             resources=resources,
         )
@@ -186,21 +188,21 @@ def plan_run(request: ImageRequest, task: Task, open_session: OpenSession, conte
 def _plan_tiles(request: ImageRequest, model: Model, source: Source) -> tuple[ImageView, TilePlan]:
     """Choose grid, bands and stretch of an image, and lay the tiles over it."""
     card = model.card
-    size, wanted = (source.width, source.height), request.resolution or card.resolution
+    size, wanted = (source.width, source.height), request.options.resolution or card.resolution
     grid = make_grid(source.crs, source.transform, size, source.pixel_size, wanted)
-    if request.extent is not None:
-        grid = crop_to_extent(grid, request.extent)
-    tile = request.tile if request.tile is not None else card.tile
-    overlap = request.overlap if request.overlap is not None else min(card.overlap, tile // 2)
+    if request.options.extent is not None:
+        grid = crop_to_extent(grid, request.options.extent)
+    tile = request.options.tile if request.options.tile is not None else card.tile
+    overlap = request.options.overlap if request.options.overlap is not None else min(card.overlap, tile // 2)
     area: Area | None = None
-    if request.area is not None:
+    if request.options.area is not None:
         from ..raster.area import read_area  # brings libraries for vectors, which few runs need
 
-        whole = read_area(request.area, grid)
+        whole = read_area(request.options.area, grid)
         cropped = whole.crop_grid(grid, overlap)  # the network sees a margin around the polygons
         grid, area = cropped, whole.shift_to(grid, cropped)
     plan = make_plan(grid.width, grid.height, tile, overlap, card.multiple)
-    bands = choose_bands(source, request.bands, card.bands)
+    bands = choose_bands(source, request.options.bands, card.bands)
     stretch = estimate_stretch(source, bands) if _is_stretched(model, source) else None
     return ImageView(source, grid, bands, stretch, card.dtype, area), plan
 
@@ -245,7 +247,7 @@ def _make_tags(model: Model, session: Session, job: InferenceJob, request: Image
         "RESOLUTION": f"{view.grid.resolution:.6g}",
         "TILE": str(plan.tile),
         "OVERLAP": str(plan.overlap),
-        "TTA": "8" if request.tta else "1",
+        "TTA": "8" if request.options.tta else "1",
         "BANDS": ",".join(map(str, view.bands.indices)),
         "STRETCH": stretch,
     }

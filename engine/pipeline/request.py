@@ -8,20 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..models.registry import Model
-from ..protocol.options import CoverageOptions, RoadOptions
-from ..raster.grid import Extent
-from ..runtimes.base import Precision, Session
-
-
-@dataclass(frozen=True)
-class RuntimeOptions:
-    """Where and how a network runs; ``auto`` leaves the choice to the engine."""
-
-    device: str = "auto"
-    runtime: str = "auto"
-    precision: Precision = "auto"
-    threads: int | None = None
-
+from ..protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions
+from ..runtimes.base import Session
 
 #: Opens a session for a model and a tile size (pixels), as a context manager of the session and of the reason, in one
 #: sentence, why this runtime and device were chosen.
@@ -34,32 +22,12 @@ class ImageRequest:
 
     Attributes:
         image: the file.
-        model: name, folder or weights file; None for the default model of the task.
-        bands: 1-based bands; None chooses.
-        extent: xmin, ymin, xmax, ymax in the image's coordinates; None for the whole image.
-        area: a vector file whose polygons limit the area that is computed; None for no limit.
-        resolution: metres per pixel for the network; None for the model's.
-        pixel_size: metres per pixel of an image without georeference.
-        subdataset: number or name of an image in a file that holds several; None for the first.
-        tile: edge of a tile in pixels; None for the model's.
-        overlap: overlap of neighbouring tiles in pixels; None for the model's.
-        tta: average over the eight symmetries of the square.
-        memory: upper limit for the memory of the process in MB; None for the memory of the machine.
+        options: model, part of the image, bands, resolution and tiles.
         runtime: where the network runs.
     """
 
     image: Path
-    model: str | None = None
-    bands: tuple[int, ...] | None = None
-    extent: Extent | None = None
-    area: Path | None = None
-    resolution: float | None = None
-    pixel_size: float | None = None
-    subdataset: str | None = None
-    tile: int | None = None
-    overlap: int | None = None
-    tta: bool = False
-    memory: int | None = None
+    options: ImageOptions = field(default_factory=ImageOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
 
 

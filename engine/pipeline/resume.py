@@ -52,8 +52,8 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
     source, grid = view.source, view.grid
     members = {_absolute(Path(name)) for name in source.dataset.files} - {_absolute(source.path)}
     others = sorted(Path(name) for name in members if not name.endswith(_NOT_PIXELS))  # as those of a virtual raster
-    if request.area is not None:
-        others.append(request.area)
+    if request.options.area is not None:
+        others.append(request.options.area)
     try:  # another version of a runtime can compute other last bits
         runtime = f"{session.runtime} {metadata.version(session.runtime)}"
     except metadata.PackageNotFoundError:
@@ -65,7 +65,9 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
         "device": session.device,
         "precision": session.precision,
         "number of threads": str(request.runtime.threads or f"all {os.cpu_count()}"),
-        "limit of memory": "none" if request.memory is None else f"{request.memory} MB",  # decides the batch
+        "limit of memory": "none"
+        if request.options.memory is None
+        else f"{request.options.memory} MB",  # decides the batch
         "image in the file": str(source.dataset.name),
         "bands": ",".join(map(str, view.bands.indices)),
         "stretch": "none" if view.stretch is None else repr((view.stretch.low, view.stretch.high)),
@@ -75,7 +77,7 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
         "coordinate system": _digest(grid.crs.to_wkt()) if grid.crs else "none",
         "tile": str(plan.tile),
         "overlap": str(plan.overlap),
-        "augmentation": "eight symmetries" if request.tta else "none",
+        "augmentation": "eight symmetries" if request.options.tta else "none",
         **rasters,
     }
     identities = (FileIdentity.from_path(file) for file in others if file.is_file())

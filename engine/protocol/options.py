@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from ..errors import ParameterError
 
@@ -31,6 +32,7 @@ class OptionInfo:
         metavar: name of the value on the command line; made from the unit where empty.
         items: form of one item of an option that may be repeated, such as ``ID=M2``; empty for single values.
         flag: name on the command line where it differs from the field's.
+        choices: the values of a text; empty for any.
     """
 
     help: str
@@ -43,6 +45,7 @@ class OptionInfo:
     metavar: str = ""
     items: str = ""
     flag: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Option:
         if self.default is None or self.info.unset:
             return self.info.unset
         if isinstance(self.default, bool):
-            return "yes" if self.default else "no"
+            return "yes" if self.default else ""
         unit = self.info.unit if self.info.unit == "°" else f" {self.info.unit}".rstrip()
         return f"{self.default:g}{unit}" if isinstance(self.default, (int, float)) else str(self.default)
 
@@ -129,6 +132,77 @@ def check_ranges(values: Any) -> None:
     for name, entry in options_of(type(values)).items():
         if entry.kind in ("float", "int"):
             check_range(name, getattr(values, name), entry.info)
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """Options of where and how a network runs; ``auto`` leaves the choice to the engine."""
+
+    device: str = option(
+        "auto",
+        "Device: auto, cpu, gpu, npu, cuda, tensorrt, directml, coreml or ascend.",
+        title="Device",
+        metavar="NAME",
+    )
+    runtime: str = option(
+        "auto",
+        "Runtime: auto, openvino, onnxruntime, onnxruntime-isolated, mindspore-lite or mindspore.",
+        title="Runtime",
+        metavar="NAME",
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
+        "auto",
+        "Number type: float32 is exact; auto may take a shorter type where it is faster.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    threads: int | None = option(None, "Processor threads.", title="Threads", minimum=1, unset="all cores", metavar="N")
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """Options of how a model sees an image."""
+
+    model: str | None = option(
+        None, "Name, folder or weights file of the model.", title="Model", unset="the task's default", metavar="NAME"
+    )
+    bands: tuple[int, ...] | None = option(
+        None, "Bands of the image in the model's order.", title="Bands, in the order of the model's", metavar="1,2,3"
+    )
+    extent: tuple[float, float, float, float] | None = option(
+        None,
+        "Part of the image, in its coordinates.",
+        title="Rectangle to work on",
+        unset="the whole image",
+        metavar="xmin,ymin,xmax,ymax",
+    )
+    area: Path | None = option(  # noqa: RUF009 (a field)
+        None, "Vector file whose polygons limit the area that is computed.", title="Polygons to work in", metavar="FILE"
+    )
+    resolution: float | None = option(
+        None, "Metres per pixel for the network.", title="Ground resolution", metavar="M", unset="the model's"
+    )
+    pixel_size: float | None = option(None, "Metres per pixel of an image without georeference.", metavar="M")
+    subdataset: str | None = option(
+        None, "Number or name of an image in a file that holds several.", unset="the first", metavar="NUMBER"
+    )
+    tile: int | None = option(
+        None, "Edge of a tile in pixels.", title="Edge of a tile in pixels", unset="the model's", metavar="N"
+    )
+    overlap: int | None = option(
+        None,
+        "Overlap of neighbouring tiles in pixels.",
+        title="Overlap of tiles in pixels",
+        unset="the model's",
+        metavar="N",
+    )
+    memory: int | None = option(
+        None, "Upper limit for the memory of the process in MB.", minimum=1, unset="the machine's", metavar="MB"
+    )
+    tta: bool = option(
+        False,
+        "Average over eight flips and rotations: better, eight times slower.",
+        title="Average over eight flips and rotations (slower)",
+    )
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from ...engine.protocol.options import Option
+from ...engine.protocol.options import ImageOptions, Option, RuntimeOptions, options_of
 from ..i18n import tr
 
+#: The engine's options of images and of runtimes, by name.
+IMAGE, RUNTIME = options_of(ImageOptions), options_of(RuntimeOptions)
 DEVICES = ["auto", "cpu", "gpu", "npu", "cuda", "tensorrt", "directml", "coreml", "ascend"]
 RUNTIMES = ["auto", "openvino", "onnxruntime", "onnxruntime-isolated", "mindspore-lite", "mindspore"]
 #: Largest value of a number for which the engine declares none.
@@ -47,8 +49,10 @@ def model(title: str) -> QgsProcessingParameterDefinition:
 def area() -> list[QgsProcessingParameterDefinition]:
     """Rectangle and polygons; both may be given."""
     return [
-        QgsProcessingParameterExtent("EXTENT", tr("Rectangle to work on"), optional=True),
-        QgsProcessingParameterFeatureSource("AREA", tr("Polygons to work in"), [POLYGONS], optional=True),
+        QgsProcessingParameterExtent("EXTENT", option_title(IMAGE["extent"], show_default=False), optional=True),
+        QgsProcessingParameterFeatureSource(
+            "AREA", option_title(IMAGE["area"], show_default=False), [POLYGONS], optional=True
+        ),
     ]
 
 
@@ -57,13 +61,20 @@ def inference() -> list[QgsProcessingParameterDefinition]:
     return [
         advanced(
             QgsProcessingParameterBand(
-                "BANDS", tr("Bands, in the order of the model's"), None, "INPUT", optional=True, allowMultiple=True
+                "BANDS",
+                option_title(IMAGE["bands"], show_default=False),
+                None,
+                "INPUT",
+                optional=True,
+                allowMultiple=True,
             )
         ),
-        advanced(number("OVERLAP", tr("Overlap of tiles in pixels"), whole=True, maximum=4096)),
-        advanced(QgsProcessingParameterBoolean("TTA", tr("Average over eight flips and rotations (slower)"), False)),
-        advanced(static_choice("DEVICE", tr("Device"), DEVICES)),
-        advanced(static_choice("RUNTIME", tr("Runtime"), RUNTIMES)),
+        advanced(engine_option(IMAGE["overlap"])),
+        advanced(
+            QgsProcessingParameterBoolean("TTA", option_title(IMAGE["tta"], show_default=False), IMAGE["tta"].default)
+        ),
+        advanced(static_choice("DEVICE", tr(RUNTIME["device"].info.title), DEVICES)),
+        advanced(static_choice("RUNTIME", tr(RUNTIME["runtime"].info.title), RUNTIMES)),
         advanced(QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)),
     ]
 

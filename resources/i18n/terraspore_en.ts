@@ -164,6 +164,10 @@
         <translation>Edge of a chip in pixels</translation>
     </message>
     <message>
+        <source>Edge of a tile in pixels</source>
+        <translation>Edge of a tile in pixels</translation>
+    </message>
+    <message>
         <source>Empty the cache</source>
         <translation>Empty the cache</translation>
     </message>
@@ -222,6 +226,10 @@
     <message>
         <source>Folder…</source>
         <translation>Folder…</translation>
+    </message>
+    <message>
+        <source>Ground resolution</source>
+        <translation>Ground resolution</translation>
     </message>
     <message>
         <source>Ground resolution in m</source>
@@ -628,6 +636,10 @@
         <translation>There is no raster layer in the project.</translation>
     </message>
     <message>
+        <source>Threads</source>
+        <translation>Threads</translation>
+    </message>
+    <message>
         <source>Threshold</source>
         <translation>Threshold</translation>
     </message>
@@ -696,6 +708,10 @@
         <translation>all classes</translation>
     </message>
     <message>
+        <source>all cores</source>
+        <translation>all cores</translation>
+    </message>
+    <message>
         <source>all processors</source>
         <translation>all processors</translation>
     </message>
@@ -756,6 +772,14 @@
         <translation>temporary layer</translation>
     </message>
     <message>
+        <source>the first</source>
+        <translation>the first</translation>
+    </message>
+    <message>
+        <source>the machine's</source>
+        <translation>the machine's</translation>
+    </message>
+    <message>
         <source>the model's</source>
         <translation>the model's</translation>
     </message>
@@ -766,6 +790,14 @@
     <message>
         <source>the raster's own</source>
         <translation>the raster's own</translation>
+    </message>
+    <message>
+        <source>the task's default</source>
+        <translation>the task's default</translation>
+    </message>
+    <message>
+        <source>the whole image</source>
+        <translation>the whole image</translation>
     </message>
     <message>
         <source>those of the layer's style</source>

@@ -164,6 +164,10 @@
         <translation>样本边长（像素）</translation>
     </message>
     <message>
+        <source>Edge of a tile in pixels</source>
+        <translation>瓦片边长（像素）</translation>
+    </message>
+    <message>
         <source>Empty the cache</source>
         <translation>清空缓存</translation>
     </message>
@@ -222,6 +226,10 @@
     <message>
         <source>Folder…</source>
         <translation>文件夹…</translation>
+    </message>
+    <message>
+        <source>Ground resolution</source>
+        <translation>地面分辨率</translation>
     </message>
     <message>
         <source>Ground resolution in m</source>
@@ -628,6 +636,10 @@
         <translation>项目中没有栅格图层。</translation>
     </message>
     <message>
+        <source>Threads</source>
+        <translation>线程数</translation>
+    </message>
+    <message>
         <source>Threshold</source>
         <translation>阈值</translation>
     </message>
@@ -696,6 +708,10 @@
         <translation>所有类别</translation>
     </message>
     <message>
+        <source>all cores</source>
+        <translation>所有核</translation>
+    </message>
+    <message>
         <source>all processors</source>
         <translation>全部处理器</translation>
     </message>
@@ -756,6 +772,14 @@
         <translation>临时图层</translation>
     </message>
     <message>
+        <source>the first</source>
+        <translation>第一个</translation>
+    </message>
+    <message>
+        <source>the machine's</source>
+        <translation>本机的</translation>
+    </message>
+    <message>
         <source>the model's</source>
         <translation>模型的</translation>
     </message>
@@ -766,6 +790,14 @@
     <message>
         <source>the raster's own</source>
         <translation>栅格自身的</translation>
+    </message>
+    <message>
+        <source>the task's default</source>
+        <translation>任务的默认模型</translation>
+    </message>
+    <message>
+        <source>the whole image</source>
+        <translation>整幅影像</translation>
     </message>
     <message>
         <source>those of the layer's style</source>

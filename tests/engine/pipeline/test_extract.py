@@ -20,9 +20,10 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, ParameterError, SourceError
 from terraspore.engine.models.card import read_card
 from terraspore.engine.pipeline.landcover import extract_classes
-from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RoadRequest, RuntimeOptions
+from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from terraspore.engine.pipeline.roads import extract_roads
 from terraspore.engine.protocol.messages import Message, Plan
+from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)
 TRANSFORM = Affine(1, 0, 500_000, 0, -1, 4_649_776)
@@ -43,7 +44,7 @@ def crossing():
 
 def test_roads_of_a_crossing(make_raster, make_model, opener, tmp_path):
     output, probability = tmp_path / "roads.gpkg", tmp_path / "probability.tif"
-    image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
+    image = ImageRequest(make_raster(crossing()), ImageOptions(model=str(make_model())), runtime=ONNX)
     reporter = RecordingReporter()
     result = extract_roads(RoadRequest(image, output, probability), opener, RunContext(reporter))
     plan = next(event for event in reporter.events if isinstance(event, Plan))
@@ -72,7 +73,7 @@ def test_roads_of_a_crossing(make_raster, make_model, opener, tmp_path):
 def test_only_what_was_asked_for_is_left(make_raster, make_model, opener, tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
-    image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
+    image = ImageRequest(make_raster(crossing()), ImageOptions(model=str(make_model())), runtime=ONNX)
     extract_roads(RoadRequest(image, folder / "roads.gpkg"), opener, RunContext())
     assert [path.name for path in folder.iterdir()] == ["roads.gpkg"]
 
@@ -92,7 +93,7 @@ def test_cancelled_run_leaves_nothing(make_raster, make_model, opener, tmp_path)
     folder = tmp_path / "out"
     folder.mkdir()
     cancellation = Cancellation()
-    image = ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX)
+    image = ImageRequest(make_raster(crossing()), ImageOptions(model=str(make_model())), runtime=ONNX)
     request = RoadRequest(image, folder / "roads.gpkg", folder / "probability.tif")
     with pytest.raises(Cancelled):
         extract_roads(request, opener, RunContext(CancelAtFirstProgress(cancellation), cancellation))
@@ -103,7 +104,9 @@ def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path):
     area = tmp_path / "area.geojson"
     polygon = shapely.box(500_200, 4_649_500, 500_260, 4_649_560)
     pyogrio.raw.write(area, shapely.to_wkb([polygon]), [], [], geometry_type="Polygon", crs="EPSG:32618")
-    image = ImageRequest(make_raster(crossing()), str(make_model(task="segmentation")), area=area, runtime=ONNX)
+    image = ImageRequest(
+        make_raster(crossing()), ImageOptions(model=str(make_model(task="segmentation")), area=area), runtime=ONNX
+    )
     target, reporter = tmp_path / "probability.tif", RecordingReporter()
     extract_classes(ClassRequest(image, probability=target), "segmentation", opener, RunContext(reporter))
     plan = next(event for event in reporter.events if isinstance(event, Plan))
@@ -117,7 +120,7 @@ def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path):
 def test_polygons_elsewhere_are_refused(make_raster, make_model, opener, tmp_path):
     area = tmp_path / "area.geojson"
     pyogrio.raw.write(area, shapely.to_wkb([shapely.box(0, 0, 1, 1)]), [], [], geometry_type="Polygon", crs="EPSG:4326")
-    image = ImageRequest(make_raster(crossing()), str(make_model()), area=area, runtime=ONNX)
+    image = ImageRequest(make_raster(crossing()), ImageOptions(model=str(make_model()), area=area), runtime=ONNX)
     with pytest.raises(ParameterError, match="do not touch"):
         extract_roads(RoadRequest(image, tmp_path / "r.gpkg"), opener, RunContext())
 
@@ -126,7 +129,9 @@ def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_mo
     fine = np.repeat(np.repeat(crossing()[:, :100, :100], 3, axis=1), 3, axis=2)
     image = make_raster(fine, transform=TRANSFORM @ Affine.scale(1 / 3))
     target = tmp_path / "probability.tif"
-    request = ClassRequest(ImageRequest(image, str(make_model(task="segmentation")), runtime=ONNX), probability=target)
+    request = ClassRequest(
+        ImageRequest(image, ImageOptions(model=str(make_model(task="segmentation"))), runtime=ONNX), probability=target
+    )
     extract_classes(request, "segmentation", opener, RunContext())
     with rasterio.open(target) as raster:
         assert (raster.width, raster.height) == (100, 100)
@@ -137,7 +142,7 @@ def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_mo
 def test_coarse_image_is_remarked_on(make_raster, make_model, opener, tmp_path):
     image = make_raster(crossing()[:, :20, :20], transform=TRANSFORM @ Affine.scale(10))
     model, reporter = str(make_model(task="segmentation")), RecordingReporter()
-    request = ClassRequest(ImageRequest(image, model, runtime=ONNX), probability=tmp_path / "p.tif")
+    request = ClassRequest(ImageRequest(image, ImageOptions(model=model), runtime=ONNX), probability=tmp_path / "p.tif")
     extract_classes(request, "segmentation", opener, RunContext(reporter))
     assert any("expect a poor result" in event.text for event in reporter.events if isinstance(event, Message))
 
@@ -154,7 +159,10 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
     model = make_model(np.eye(3), task="landcover")
     output, classes, confidence = tmp_path / "cover.gpkg", tmp_path / "classes.tif", tmp_path / "confidence.tif"
     request = ClassRequest(
-        ImageRequest(make_raster(pixels), str(model), runtime=ONNX), output, classes=classes, confidence=confidence
+        ImageRequest(make_raster(pixels), ImageOptions(model=str(model)), runtime=ONNX),
+        output,
+        classes=classes,
+        confidence=confidence,
     )
     result = extract_classes(request, "landcover", opener, RunContext())
     assert result.summary["polygons"] == 3
@@ -194,7 +202,7 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp
     pixels = np.stack([np.where(truth == i, 200, 60) for i in range(3)]).astype(np.uint8)
     image = make_raster(pixels, transform=TRANSFORM @ Affine.scale(0.5))
     request = ClassRequest(
-        ImageRequest(image, str(tmp_path / "net.onnx"), runtime=ONNX),
+        ImageRequest(image, ImageOptions(model=str(tmp_path / "net.onnx")), runtime=ONNX),
         tmp_path / "v.gpkg",
         classes=tmp_path / "c.tif",
         confidence=tmp_path / "p.tif",
@@ -212,7 +220,9 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp
 def test_model_of_one_class_gives_a_mask(make_raster, make_model, opener, tmp_path):
     target = tmp_path / "mask.tif"
     request = ClassRequest(
-        ImageRequest(make_raster(crossing()), str(make_model()), runtime=ONNX), classes=target, threshold=0.9
+        ImageRequest(make_raster(crossing()), ImageOptions(model=str(make_model())), runtime=ONNX),
+        classes=target,
+        threshold=0.9,
     )
     extract_classes(request, "roads", opener, RunContext())
     with rasterio.open(target) as raster:
@@ -228,7 +238,10 @@ def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp
     image, model, out = make_raster(crossing()), str(make_model()), tmp_path / "r.gpkg"
     four = str(make_model([[1, 0, 0, 0]]))
     landcover = str(make_model(np.eye(3), task="landcover"))
-    ask = ImageRequest
+
+    def ask(image, model, **options):
+        return ImageRequest(image, ImageOptions(model=model, **options))
+
     refused(SourceError, "does not exist", RoadRequest(ask(tmp_path / "none.tif", model), out), opener)
     refused(SourceError, "takes 4 bands", RoadRequest(ask(image, four), out), opener)
     refused(ModelError, "not for roads", RoadRequest(ask(image, landcover), out), opener)
@@ -247,14 +260,14 @@ def test_image_that_only_says_to_be_large_is_refused(make_model, opener, tmp_pat
         "<GeoTransform>500000,0.01,0,4000000,0,-0.01</GeoTransform>"
         '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
     )
-    ask = ImageRequest(image, str(make_model()), resolution=0.01, runtime=ONNX)
+    ask = ImageRequest(image, ImageOptions(model=str(make_model()), resolution=0.01), runtime=ONNX)
     refused(ParameterError, "columns needs about", RoadRequest(ask, tmp_path / "r.gpkg"), opener)
 
 
 def test_raw_values_that_do_not_fit_the_model_are_refused(make_raster, make_model, opener, tmp_path):
     image = make_raster(crossing().astype(np.uint16) * 100)
-    request = RoadRequest(ImageRequest(image, str(make_model())), tmp_path / "r.gpkg")
+    request = RoadRequest(ImageRequest(image, ImageOptions(model=str(make_model()))), tmp_path / "r.gpkg")
     refused(ParameterError, "takes uint8 values as they are", request, opener)
-    stretched = ImageRequest(image, str(make_model(stretch=True)), runtime=ONNX)
+    stretched = ImageRequest(image, ImageOptions(model=str(make_model(stretch=True))), runtime=ONNX)
     result = extract_roads(RoadRequest(stretched, tmp_path / "r.gpkg"), opener, RunContext())
     assert result.summary["roads"] == 4

@@ -13,7 +13,8 @@ from terraspore.engine.cli.sessions import close_sessions, session_opener
 from terraspore.engine.context import RunContext
 from terraspore.engine.models.registry import find_model
 from terraspore.engine.pipeline.landcover import extract_classes
-from terraspore.engine.pipeline.request import ClassRequest, ImageRequest, RuntimeOptions
+from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
+from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
 from terraspore.engine.raster.probability import NODATA
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)
@@ -37,7 +38,7 @@ def identity(make_model):
 
 def run(image, target, model, opener, **options):
     """The probability raster of ``image``."""
-    request = ClassRequest(ImageRequest(image, model, runtime=ONNX, **options), probability=target)
+    request = ClassRequest(ImageRequest(image, ImageOptions(model=model, **options), runtime=ONNX), probability=target)
     return extract_classes(request, "segmentation", opener, RunContext())
 
 

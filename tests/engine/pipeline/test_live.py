@@ -8,11 +8,11 @@ from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.cli.sessions import session_opener
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, VectorError
-from terraspore.engine.pipeline.request import ImageRequest, RoadRequest, RuntimeOptions
+from terraspore.engine.pipeline.request import ImageRequest, RoadRequest
 from terraspore.engine.pipeline.roads import extract_roads
 from terraspore.engine.pipeline.streaming_vectorizer import DeferredReporter
 from terraspore.engine.protocol.messages import Message, Progress
-from terraspore.engine.protocol.options import RoadOptions
+from terraspore.engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime")
@@ -49,7 +49,7 @@ def features(path, layer):
 
 
 def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, opener, tmp_path):
-    image = ImageRequest(make_raster(scene(), nodata=0), str(make_model()), runtime=ONNX)
+    image = ImageRequest(make_raster(scene(), nodata=0), ImageOptions(model=str(make_model())), runtime=ONNX)
     live, kept, later = tmp_path / "live.gpkg", tmp_path / "kept.tif", tmp_path / "later.gpkg"
     extract_roads(RoadRequest(image, live, kept), opener, RunContext())
     words = {"metadata": {}, "context": RunContext()}
@@ -63,7 +63,7 @@ def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, opener
 def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, opener, tmp_path):
     reporter = RecordingReporter()
     raster = make_raster(scene(), crs=None)
-    image = ImageRequest(raster, str(make_model()), pixel_size=1.0, runtime=ONNX)
+    image = ImageRequest(raster, ImageOptions(model=str(make_model()), pixel_size=1.0), runtime=ONNX)
     extract_roads(RoadRequest(image, tmp_path / "roads.gpkg"), opener, RunContext(reporter))
     stages = [event.stage for event in reporter.events if isinstance(event, Progress)]
     last = len(stages) - 1 - stages[::-1].index("infer")
@@ -89,7 +89,7 @@ def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, opener, 
         raise VectorError("No roads today.")
 
     monkeypatch.setattr("terraspore.engine.vector.roads.extract.vectorize_probability", fail)
-    image = ImageRequest(make_raster(np.tile(scene(), (1, 4, 1))), str(make_model()), runtime=ONNX)
+    image = ImageRequest(make_raster(np.tile(scene(), (1, 4, 1))), ImageOptions(model=str(make_model())), runtime=ONNX)
     with pytest.raises(VectorError, match="No roads today"):
         extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, RunContext())
     assert [path.name for path in out.iterdir() if not path.name.endswith(".unfinished")] == []
@@ -103,7 +103,7 @@ def test_a_cancel_while_roads_wait_for_rows_leaves_nothing(make_raster, make_mod
             if isinstance(event, Progress) and event.done > event.total // 2:
                 cancellation.cancel()
 
-    image = ImageRequest(make_raster(scene()), str(make_model()), runtime=ONNX)
+    image = ImageRequest(make_raster(scene()), ImageOptions(model=str(make_model())), runtime=ONNX)
     with pytest.raises(Cancelled):
         extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, RunContext(CancelInTheMiddle(), cancellation))
     assert list(out.iterdir()) == []

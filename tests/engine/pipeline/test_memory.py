@@ -15,6 +15,7 @@ from terraspore.engine.pipeline import plan
 from terraspore.engine.pipeline.landcover import extract_classes
 from terraspore.engine.pipeline.plan import InferenceJob, estimate_memory, limit_batch
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
+from terraspore.engine.protocol.options import ImageOptions
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.reader import ImageView
@@ -78,7 +79,7 @@ def test_a_limit_counts_for_one_run_of_a_session(make_raster, make_model, tmp_pa
     image = make_raster(np.zeros((3, size, size), np.uint8))
     monkeypatch.setattr(plan, "limit_batch", lambda job, limit: job if limit is None else replace(job, batch=1))
     for memory in (8000, None):
-        request = ImageRequest(image, str(make_model(task="segmentation")), memory=memory)
+        request = ImageRequest(image, ImageOptions(model=str(make_model(task="segmentation")), memory=memory))
         extract_classes(
             ClassRequest(request, probability=tmp_path / "p.tif"),
             "segmentation",
