@@ -1,1 +1,1 @@
-"""From rasters to vectors: road networks, coverages, their measures, and conflation with existing layers."""
+"""Vectors of rasters: road networks, coverages, their quality metrics, and conflation with existing layers."""

@@ -31,8 +31,8 @@ sys.exit(max(run(["vectorize", "roads", sys.argv[2], "-o", sys.argv[4] + "_roads
 """
     texts = {}
     for kind in ("compiled", "plain"):
-        words = [sys.executable, "-c", code, kind, str(roads), str(classes), str(tmp_path / kind)]
-        done = subprocess.run(words, capture_output=True, text=True)
+        command = [sys.executable, "-c", code, kind, str(roads), str(classes), str(tmp_path / kind)]
+        done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         texts[kind] = done.stderr
     assert "numba is not installed" in texts["plain"]

@@ -62,14 +62,14 @@ def cover(
     return list(batches)
 
 
-def shapes_of(parts: list[CoverageBatch]) -> tuple[np.ndarray, np.ndarray]:
-    if not parts:
+def shapes_of(batches: list[CoverageBatch]) -> tuple[np.ndarray, np.ndarray]:
+    if not batches:
         return np.zeros(0, object), np.zeros(0, int)
-    return np.concatenate([p.geometry for p in parts]), np.concatenate([p.code for p in parts])
+    return np.concatenate([batch.geometry for batch in batches]), np.concatenate([batch.code for batch in batches])
 
 
-def pieces(values: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Code and pixels of every 4-connected piece."""
+def components(values: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Code and pixels of every 4-connected component."""
     for code in np.unique(values[values > 0]).tolist():
         found, count = label(values == code)
         yield from ((code, int((found == n).sum())) for n in range(1, count + 1))
@@ -79,7 +79,7 @@ def pieces(values: np.ndarray) -> Iterator[tuple[int, int]]:
 @given(codes, st.integers(1, 9))
 def test_the_coverage_is_valid_and_equals_the_raster(values: np.ndarray, strip: int) -> None:
     geometry, code = shapes_of(cover(values, strip))
-    assert sorted(zip(code.tolist(), shapely.area(geometry).tolist(), strict=True)) == sorted(pieces(values))
+    assert sorted(zip(code.tolist(), shapely.area(geometry).tolist(), strict=True)) == sorted(components(values))
     if not len(geometry):
         return
     assert shapely.is_valid(geometry).all()

@@ -79,7 +79,7 @@ def test_the_style_names_the_classes_that_occur(tmp_path: Path, write_raster: Wr
 def test_minimum_areas_protection_and_single_classes(tmp_path: Path, write_raster: Writer) -> None:
     raster = write_raster(patches(), nodata=0)
     options = {"smooth": False, "simplify": 0.0}
-    assert run(raster, tmp_path / "a.gpkg", **options).polygons == 3  # 16 pixels where nothing is said
+    assert run(raster, tmp_path / "a.gpkg", **options).polygons == 3  # 16 pixels by default
     assert run(raster, tmp_path / "b.gpkg", minimum_area=50.0, protected=frozenset({1}), **options).polygons == 5
     assert run(raster, tmp_path / "c.gpkg", minimum_area=0.0, minimum_area_by_class={1: 5.0}, **options).polygons == 3
     only = run(raster, tmp_path / "d.gpkg", classes=frozenset({3}), **options)
@@ -92,6 +92,13 @@ def test_a_raster_without_classes_gives_an_empty_layer(tmp_path: Path, write_ras
     summary = run(write_raster(np.zeros((9, 9), np.uint8), nodata=0), tmp_path / "a.gpkg")
     assert (summary.polygons, summary.area) == (0, 0.0)
     assert len(read(tmp_path / "a.gpkg")[0]) == 0
+
+
+@pytest.mark.parametrize("values", [np.zeros((4, 4), np.float32), np.full((4, 4), -1, np.int16)])
+def test_a_refused_raster_leaves_no_output(tmp_path: Path, write_raster: Writer, values: np.ndarray) -> None:
+    with pytest.raises(SourceError):
+        run(write_raster(values), tmp_path / "a.gpkg")
+    assert not (tmp_path / "a.gpkg").exists()
 
 
 def test_confidence_has_to_fit(tmp_path: Path, write_raster: Writer) -> None:
