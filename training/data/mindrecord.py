@@ -61,7 +61,7 @@ def write_records(split: Split, target: Path, shards: int = 8) -> list[Path]:
 class RecordSplit(Split):
     """A split whose samples are rows of MindRecord files; their ids are the numbers of the rows."""
 
-    reader: RecordReader = field(default=None)  # type: ignore[assignment]
+    reader: RecordReader = field(kw_only=True)
 
     def read(self, index: int) -> tuple[Image, Label]:
         """Image and label of record ``index``."""
@@ -129,4 +129,4 @@ def open_records(root: Path, name: str, decode: Callable[[NDArray[np.generic]], 
     # The order of the rows depends on the shards: sort by file name, as other layouts do.
     order = sorted(range(len(reader.names)), key=lambda row: reader.names[row])
     samples = tuple(Sample(str(row), Path(reader.names[row]), Path(reader.names[row])) for row in order)
-    return RecordSplit(name, samples, decode, reader)
+    return RecordSplit(name, samples, decode, reader=reader)

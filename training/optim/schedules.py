@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..config import ScheduleConfig
 
@@ -35,6 +36,20 @@ def learning_rate(config: ScheduleConfig, peak: float, step: int, total: int, pl
     return peak
 
 
+class PlateauDecision(NamedTuple):
+    """What follows from the score of a validation.
+
+    Attributes:
+        is_best: whether the score is the best so far.
+        drop: whether the learning rate is reduced.
+        stop: whether training ends.
+    """
+
+    is_best: bool
+    drop: bool
+    stop: bool
+
+
 @dataclass
 class Plateau:
     """Reduces the learning rate, and ends training, when a score does not improve.
@@ -61,18 +76,18 @@ class Plateau:
     waited: int = 0
     stale: int = 0
 
-    def update(self, score: float) -> tuple[bool, bool, bool]:
-        """Add the score of a validation (higher is better); return (is the best, drop the rate, stop)."""
+    def update(self, score: float) -> PlateauDecision:
+        """Add the score of a validation; higher is better."""
         if self.best is None or score > self.best:
             self.best, self.waited, self.stale = score, 0, 0
-            return True, False, False
+            return PlateauDecision(is_best=True, drop=False, stop=False)
         self.waited += 1
         self.stale += 1
         drop = 0 < self.patience <= self.waited
         if drop:
             self.scale *= self.factor
             self.waited = 0
-        return False, drop, 0 < self.stop_after <= self.stale
+        return PlateauDecision(is_best=False, drop=drop, stop=0 < self.stop_after <= self.stale)
 
     def state(self) -> dict[str, float | int | None]:
         """Values for ``restore``."""

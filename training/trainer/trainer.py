@@ -188,28 +188,29 @@ class Trainer:
         metrics["train_loss"] = self.group.mean(progress.loss_sum / max(1, progress.loss_count))
         seconds = time.perf_counter() - started
         monitor = config.train.monitor
-        best, drop, stop = state.plateau.update(score(monitor, metrics))
-        if best:
+        decision = state.plateau.update(score(monitor, metrics))
+        if decision.is_best:
             progress.best, progress.best_step = metrics[monitor], progress.step
         progress.metrics, progress.loss_sum, progress.loss_count = metrics, 0.0, 0
         progress.seconds += seconds
-        log.add_validation(progress.step, metrics, seconds, best)
+        log.add_validation(progress.step, metrics, seconds, decision.is_best)
         listed = ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
-        self.report(f"validation at step {progress.step} ({seconds:.1f} s): {listed}{' · best so far' if best else ''}")
+        remark = " · best so far" if decision.is_best else ""
+        self.report(f"validation at step {progress.step} ({seconds:.1f} s): {listed}{remark}")
         further = new_bests(config.train.keep_best, metrics, progress.bests)
         progress.bests.update(further)
         if self.group.is_main:
-            self._save_checkpoints(
-                scores, metrics, [*([self.folder.best] if best else []), *map(self.folder.best_by, further)]
-            )
-        if config.schedule.name == "plateau" and config.schedule.restore and best:
+            bests = [self.folder.best] if decision.is_best else []
+            bests += [self.folder.best_by(name) for name in further]
+            self._save_checkpoints(scores, metrics, bests)
+        if config.schedule.name == "plateau" and config.schedule.restore and decision.is_best:
             self._save_state(self.folder.best_state)
-        if drop:
+        if decision.drop:
             self._restore_best()
         self._save_last()
-        if stop:
+        if decision.stop:
             self.report(f"no better {monitor} for {state.plateau.stale} validations: stopping")
-        return stop
+        return decision.stop
 
     def _save_checkpoints(self, scores: SegmentationScores, metrics: dict[str, float], bests: list[Path]) -> None:
         """Save the weights under the names ``bests``, each with its confusion matrix, and in the archive."""
