@@ -4,8 +4,6 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from terraspore.engine.cli.cli_context import Services
-from terraspore.engine.cli.sessions import session_opener
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, VectorError
 from terraspore.engine.pipeline.request import ImageRequest, RoadRequest
@@ -16,11 +14,6 @@ from terraspore.engine.protocol.options import ImageOptions, RoadOptions, Runtim
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime")
-
-
-@pytest.fixture
-def opener():
-    return session_opener(Services())
 
 
 @pytest.fixture

@@ -1,0 +1,22 @@
+"""The session opener of the command line, and a picture with two roads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.sessions import session_opener
+
+
+@pytest.fixture
+def opener():
+    return session_opener(Services())
+
+
+@pytest.fixture
+def crossing():
+    """A picture (3, 300, 300) with two bright roads, 9 m wide, that cross."""
+    pixels = np.full((3, 300, 300), 20, np.uint8)
+    pixels[:, 146:155, :] = 245
+    pixels[:, :, 96:105] = 245
+    return pixels
