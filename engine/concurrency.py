@@ -9,8 +9,9 @@ from __future__ import annotations
 import _thread
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -20,6 +21,7 @@ from .errors import Cancelled, OutOfMemoryError
 from .protocol.messages import Event, Progress
 
 T = TypeVar("T")
+R = TypeVar("R")
 _POLL = 0.1  # seconds between two checks of the flag that ends a thread waiting for a full or empty queue
 _START_SECONDS = 20.0  # enough for a thread to start on a busy machine
 _PROGRESS_TOTAL = 1000  # the total that ``SharedProgress`` reports
@@ -177,6 +179,26 @@ def _put_until(
             continue
         return True
     return False
+
+
+def map_bounded(pool: Executor, function: Callable[[T], R], items: Iterable[T], limit: int) -> Iterator[R]:
+    """Apply ``function`` to items in a pool; yield the results in order.
+
+    Unlike ``Executor.map``, items are taken only as results are consumed, so that few of them are in memory.
+
+    Args:
+        pool: runs the calls.
+        function: called with one item.
+        items: iterated in the calling thread.
+        limit: number of calls that may be pending while the next item is made.
+    """
+    pending: deque[Future[R]] = deque()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > limit:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
 
 
 class LinkedCancellation(Cancellation):

@@ -36,7 +36,7 @@ from terraspore.engine.vector.coverage.extract import vectorize_landcover
 from terraspore.engine.vector.metrics.inputs import read_layer
 from terraspore.engine.vector.metrics.network import Network, build_network
 from terraspore.engine.vector.metrics.roads import score_roads
-from terraspore.engine.vector.roads.centerlines import Pixels
+from terraspore.engine.vector.roads.centerlines import CenterlinePixels
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.graph import trace
 
@@ -150,9 +150,9 @@ def _plain(_folder: Path, probability: NDArray[np.float32]) -> Network:
     """Threshold, thin, trace, simplify: what a skeleton graph gives without any care."""
     row, col = np.nonzero(skeletonize(probability >= 0.5))
     ones, zeros = np.ones(len(row), np.float32), np.zeros(len(row), np.uint8)
-    graph = trace(Pixels(row.astype(np.int32), col.astype(np.int32), ones, zeros, probability.shape))
+    graph = trace(CenterlinePixels(row.astype(np.int32), col.astype(np.int32), ones, zeros, probability.shape))
     points = np.column_stack(METRE * (graph.col + 0.5, graph.row + 0.5))
-    lines = shapely.linestrings(points, indices=np.repeat(np.arange(graph.edges), np.diff(graph.start)))
+    lines = shapely.linestrings(points, indices=np.repeat(np.arange(graph.edge_count), np.diff(graph.start)))
     return build_network(np.asarray(shapely.simplify(lines, 1.0), object))
 
 

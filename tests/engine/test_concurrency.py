@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from patience import until
 from terraspore.engine import concurrency as module
-from terraspore.engine.concurrency import ReadAhead, SharedProgress, WriteBehind, run_in_background, start_thread
+from terraspore.engine.concurrency import (
+    ReadAhead,
+    SharedProgress,
+    WriteBehind,
+    map_bounded,
+    run_in_background,
+    start_thread,
+)
 from terraspore.engine.context import Cancellation, RecordingReporter
 from terraspore.engine.errors import OutOfMemoryError
 from terraspore.engine.protocol.messages import Progress
@@ -187,3 +195,18 @@ def test_progress_of_two_parts_is_one_that_never_goes_back():
         progress.part(number).emit(Progress("vectorize", done, total))
     shares = [(event.done, event.total) for event in reporter.events]
     assert shares == [(125, 1000), (375, 1000), (750, 1000), (1000, 1000)]
+
+
+def test_map_bounded_takes_few_items_ahead_and_keeps_their_order():
+    taken = []
+
+    def items():
+        for item in range(20):
+            taken.append(item)
+            yield item
+
+    with ThreadPoolExecutor(3) as pool:
+        for number, result in enumerate(map_bounded(pool, lambda item: 2 * item, items(), 3)):
+            assert result == 2 * number
+            assert len(taken) <= number + 4
+    assert len(taken) == 20

@@ -1,74 +1,73 @@
-"""Bridge gaps: from dead ends along least-cost paths to other ends and to the middle of other roads.
+"""Close gaps: join dead ends along least-cost paths with other dead ends and with the middle of other roads.
 
-Candidates come from an index of the centre-line points by position, never from comparing all with all. Points that the
-dead end reaches along the network within 1.6 gaps are no candidates: a bridge to them would close a loop that is none.
+Targets come from an index of the centre-line points by position, without comparing all pairs. Points that a dead end
+reaches along the network within 1.6 times the largest gap are no targets: closing that gap would only make a loop.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from ...concurrency import map_bounded
 from ...context import Cancellation
-from ...raster.probability import ProbabilityRaster
-from .graph import Flags, Floats, Graph, Ints, Nodes
-from .kernels.gaps import Rules, lay_bridges, nominate
-from .kernels.graph_index import Lookup, order_points
-from .mask import Levels, blur
+from ...protocol.options import RoadOptions
+from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
+from .graph import Flags, Floats, Graph, Ints
+from .kernels.gaps import GapRules, find_paths, find_targets
+from .kernels.graph_index import GraphIndex, order_points
+from .mask import Probability, gaussian_blur
+from .options import PixelOptions
 
-#: Rows and columns of raster that are read at a time.
+#: A closed gap is a new target: the third road of an occluded crossing may be joined in the third round.
+MAX_ROUNDS = 4
+#: The direction of a dead end is estimated from this many metres of road.
+DIRECTION_LENGTH = 20.0
+#: Values of ``GapRules`` that are no options.
+DETOUR = 1.6
+MAX_WINDING = 1.6
+BEND_WEIGHT = 2.0
+CORRIDOR = 0.15
+MIN_PROBABILITY = 0.08
+#: Rows and columns of the blocks in which the raster is read.
 _BLOCK = (512, 1024)
 
 
 @dataclass(frozen=True)
-class Bridge:
-    """A bridge from a dead end to a point of the network.
+class GapClosure:
+    """A path from a dead end to a point of the network.
 
     Attributes:
-        score: length, more where it bends; bridges are taken in this order.
+        score: length, increased where the road bends; closures with smaller scores are preferred.
         node: the dead end.
         target: index of the point that is met.
         path: int32 (n, 2), rows and columns from the dead end to the point.
-        level: uint8 (n,), probability along the path in levels.
+        probability: uint8 (n,), quantized probability along the path.
     """
 
     score: float
     node: int
     target: int
     path: NDArray[np.int32]
-    level: Levels
+    probability: Probability
 
 
 @dataclass(frozen=True)
-class Blurred:
-    """Where blurred levels come from.
+class _Candidates:
+    """Dead ends with their targets.
 
     Attributes:
-        source: the levels.
-        sigma: standard deviation of the Gaussian in pixels.
-        reach: how far it looks, in pixels.
-    """
-
-    source: ProbabilityRaster
-    sigma: float
-    reach: int
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Ways that are to be found: from which dead ends, to which points, through which windows.
-
-    Attributes:
-        halves: (n,), halves that leave the dead ends.
+        halves: (n,), half edges that leave the dead ends.
         targets: (n,), points.
         scores: (n,).
-        windows: (n, 4), first row, first column, rows and columns.
+        windows: (n, 4), first row, first column, rows and columns of the window that each path may use.
     """
 
     halves: Ints
@@ -77,71 +76,124 @@ class _Plan:
     windows: Ints
 
 
-def find_bridges(
+def gap_rules(options: RoadOptions, resolution: float) -> GapRules:
+    """Convert the rules for closing gaps to pixels of ``resolution`` metres."""
+    return GapRules(
+        max_gap=options.gap / resolution,
+        min_cosine=math.cos(math.radians(options.gap_angle)),
+        direction_points=math.ceil(DIRECTION_LENGTH / resolution),
+        detour=DETOUR,
+        max_winding=MAX_WINDING,
+        bend_weight=BEND_WEIGHT,
+        corridor=CORRIDOR,
+        min_probability=MIN_PROBABILITY,
+        probability_scale=PROBABILITY_SCALE,
+    )
+
+
+def close_gaps(
     graph: Graph,
-    rules: Rules,
-    raster: Blurred,
-    cancellation: Cancellation,
+    source: ProbabilityRaster,
+    options: PixelOptions,
+    rules: GapRules,
     *,
+    cancellation: Cancellation,
     threads: int,
-    last: Sequence[Bridge] | None = None,
-) -> list[Bridge]:
-    """The bridges of one round, the best first; no two of them meet, and each end has at most one.
+) -> None:
+    """Close the gaps of a network, in place, in up to four rounds.
 
     Args:
         graph: the network.
-        rules: how far and in which direction.
-        raster: the probabilities.
-        cancellation: asked from time to time.
-        threads: how many work at a time.
-        last: the bridges of the round before, after which only ends in their reach can find anything new; None in the
-            first round.
+        source: the probabilities.
+        options: the smoothing of the probabilities.
+        rules: limits and weights.
+        cancellation: checked between blocks of the raster.
+        threads: number of threads.
     """
-    degree = graph.degree()
-    dead = (degree == 1) & ~graph.node_border
-    if last is not None:
-        dead &= _in_reach(graph, last, rules.gap)
+    closures: list[GapClosure] | None = None
+    for _ in range(MAX_ROUNDS):
+        cancellation.check()
+        closures = find_closures(
+            graph, source, options, rules, cancellation=cancellation, threads=threads, previous=closures
+        )
+        if not closures:
+            return
+        insert_closures(graph, closures)
+        graph.dissolve_pseudo_nodes()
+
+
+def find_closures(
+    graph: Graph,
+    source: ProbabilityRaster,
+    options: PixelOptions,
+    rules: GapRules,
+    *,
+    cancellation: Cancellation,
+    threads: int,
+    previous: Sequence[GapClosure] | None = None,
+) -> list[GapClosure]:
+    """Find the gaps that are closed in one round.
+
+    Args:
+        graph: the network.
+        source: the probabilities.
+        options: the smoothing of the probabilities.
+        rules: limits and weights.
+        cancellation: checked between blocks of the raster.
+        threads: number of threads.
+        previous: the closures of the round before, since only dead ends near them can find a new target; None in the
+            first round.
+
+    Returns:
+        Closures of which no two meet or use the same dead end.
+    """
+    dead = (graph.degree() == 1) & ~graph.node_border
+    if previous is not None:
+        dead &= _near_closures(graph, previous, rules.max_gap)
     halves = np.flatnonzero(dead[graph.ends.ravel()])
-    if halves.size == 0 or rules.gap <= 0.0:
+    if halves.size == 0 or rules.max_gap <= 0.0:
         return []
-    net = _look_up(graph, degree, halves)
-    found: list[Bridge] = []
-    with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(partial(nominate, net, rules), np.array_split(halves, threads)))
-        targets, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
-        plan = _plan(graph, halves, targets, scores)
-        waiting: list[Future[list[Bridge]]] = []
-        for part in _blocks(plan):
+    index = _build_index(graph, halves)
+
+    def read_blocks(candidates: _Candidates) -> Iterator[tuple[_Candidates, Probability]]:
+        for block in _blocks(candidates):
             cancellation.check()
-            waiting.append(pool.submit(_lay, net, rules, part, _read(raster, part.windows), raster))
-            if len(waiting) > threads:
-                found += waiting.pop(0).result()
-        for future in waiting:
-            found += future.result()
-    return _choose(graph, sorted(found, key=lambda bridge: (bridge.score, bridge.node)), dead)
+            yield block, _read(source, block.windows, options.blur_radius)
+
+    def process(item: tuple[_Candidates, Probability]) -> list[GapClosure]:
+        return _find_block_closures(index, rules, *item, options)
+
+    found: list[GapClosure] = []
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(partial(find_targets, index, rules), np.array_split(halves, threads)))
+        targets, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
+        candidates = _make_candidates(graph, halves, targets, scores)
+        for closures in map_bounded(pool, process, read_blocks(candidates), threads):
+            found += closures
+    return _select(graph, sorted(found, key=lambda closure: (closure.score, closure.node)), dead)
 
 
-def _in_reach(graph: Graph, bridges: Sequence[Bridge], gap: float) -> Flags:
-    """Which nodes lie within a gap of a bridge."""
-    cells = np.concatenate([bridge.path for bridge in bridges])
+def _near_closures(graph: Graph, closures: Sequence[GapClosure], max_gap: float) -> Flags:
+    """Mark the nodes that are close enough to a closure for a new target."""
+    cells = np.concatenate([closure.path for closure in closures])
     nodes = np.column_stack((graph.node_row, graph.node_col))
-    # A bridge that could not be taken because it met another reaches a gap further than that one.
-    far, _ = cKDTree(cells).query(nodes, distance_upper_bound=2.0 * gap)
-    return np.asarray(np.isfinite(far), np.bool_)
+    # A candidate that met another one and was rejected for it reaches one gap further than that one.
+    distance, _ = cKDTree(cells).query(nodes, distance_upper_bound=2.0 * max_gap)
+    return np.asarray(np.isfinite(distance), np.bool_)
 
 
-def _look_up(graph: Graph, degree: Ints, dead_halves: Ints) -> Lookup:
+def _build_index(graph: Graph, dead_halves: Ints) -> GraphIndex:
     row_first, point = order_points(graph.row, graph.col, *graph.shape)
     dead_points = _end_points(graph, dead_halves)
     order = np.argsort(dead_points)
-    return Lookup(
+    return GraphIndex(
         ends=np.ascontiguousarray(graph.ends),
         start=graph.start,
         row=graph.row,
         col=graph.col,
         width=graph.width,
         length=graph.lengths(),
-        node_first=np.concatenate(([0], np.cumsum(degree))).astype(np.int64),
+        node_first=np.concatenate(([0], np.cumsum(graph.degree()))).astype(np.int64),
         node_halves=np.argsort(graph.ends.ravel(), kind="stable").astype(np.int32),
         row_first=row_first,
         point=point,
@@ -152,154 +204,145 @@ def _look_up(graph: Graph, degree: Ints, dead_halves: Ints) -> Lookup:
 
 
 def _end_points(graph: Graph, halves: Ints) -> Ints:
-    """The point at which each half begins."""
+    """Return the point at which each half edge begins."""
     edge, last = np.divmod(halves, 2)
     return np.where(last == 1, graph.start[edge + 1] - 1, graph.start[edge])
 
 
-def _plan(graph: Graph, halves: Ints, targets: Ints, scores: Floats) -> _Plan:
-    """From the dead ends that have a target: where the way may lead."""
-    some = targets >= 0
-    halves, targets = halves[some], targets[some]
+def _make_candidates(graph: Graph, halves: Ints, targets: Ints, scores: Floats) -> _Candidates:
+    """Keep the dead ends that have a target, and compute the window that each path may use."""
+    has_target = targets >= 0
+    halves, targets = halves[has_target], targets[has_target]
     here = _end_points(graph, halves)
     rows, cols = (np.column_stack((a[here], a[targets])).astype(np.int64) for a in (graph.row, graph.col))
-    far = np.hypot(rows[:, 1] - rows[:, 0], cols[:, 1] - cols[:, 0])
-    margin = 6 + np.ceil(0.35 * far).astype(np.int64)
+    length = np.hypot(rows[:, 1] - rows[:, 0], cols[:, 1] - cols[:, 0])
+    margin = 6 + np.ceil(0.35 * length).astype(np.int64)
     top, left = np.maximum(rows.min(axis=1) - margin, 0), np.maximum(cols.min(axis=1) - margin, 0)
     bottom = np.minimum(rows.max(axis=1) + margin + 1, graph.shape[0])
     right = np.minimum(cols.max(axis=1) + margin + 1, graph.shape[1])
     windows = np.column_stack((top, left, bottom - top, right - left))
-    return _Plan(halves, targets, scores[some], windows)
+    return _Candidates(halves, targets, scores[has_target], windows)
 
 
-def _blocks(plan: _Plan) -> Iterator[_Plan]:
-    """Parts of a plan whose windows begin within one block of the raster."""
-    block = np.column_stack((plan.windows[:, 0] // _BLOCK[0], plan.windows[:, 1] // _BLOCK[1]))
+def _blocks(candidates: _Candidates) -> Iterator[_Candidates]:
+    """Group candidates by the block of the raster in which their windows begin."""
+    block = np.column_stack((candidates.windows[:, 0] // _BLOCK[0], candidates.windows[:, 1] // _BLOCK[1]))
     order = np.lexsort((block[:, 1], block[:, 0]))
     cuts = np.flatnonzero((np.diff(block[order], axis=0) != 0).any(axis=1)) + 1
-    for index in np.split(order, cuts) if order.size else ():
-        yield _Plan(plan.halves[index], plan.targets[index], plan.scores[index], plan.windows[index])
+    for i in np.split(order, cuts) if order.size else ():
+        yield _Candidates(candidates.halves[i], candidates.targets[i], candidates.scores[i], candidates.windows[i])
 
 
-def _read(raster: Blurred, windows: Ints) -> Levels:
-    """The levels of a part of the raster that covers windows, with what the Gaussian looks at around them."""
+def _read(source: ProbabilityRaster, windows: Ints, margin: int) -> Probability:
+    """Read the part of the raster that covers all windows, with a margin on all sides."""
     top, left = windows[:, :2].min(axis=0).tolist()
     bottom, right = (windows[:, :2] + windows[:, 2:]).max(axis=0).tolist()
-    reach = raster.reach
-    return raster.source.read_padded(top - reach, left - reach, bottom - top + 2 * reach, right - left + 2 * reach)
+    return source.read_padded(top - margin, left - margin, bottom - top + 2 * margin, right - left + 2 * margin)
 
 
-def _lay(net: Lookup, rules: Rules, plan: _Plan, levels: Levels, raster: Blurred) -> list[Bridge]:
-    """The bridges of a part of a plan; ``levels`` as ``_read`` gives them."""
-    inner = slice(raster.reach, -raster.reach or None)
-    smooth = np.ascontiguousarray(blur(levels, raster.sigma, raster.reach)[inner, inner])
-    top, left = plan.windows[:, :2].min(axis=0).tolist()
-    # What winds more than is allowed is not kept, and no window is wider than its gap and twice the margin.
-    room = int(((rules.winding * plan.windows[:, 2:].sum(axis=1)) + 8.0).sum())
-    first, path, level, met = lay_bridges(net, plan.halves, plan.targets, plan.windows, smooth, top, left, rules, room)
-    nodes = net.ends[plan.halves >> 1, plan.halves & 1]
-    bridges = []
+def _find_block_closures(
+    index: GraphIndex, rules: GapRules, candidates: _Candidates, probability: Probability, options: PixelOptions
+) -> list[GapClosure]:
+    """Find the paths of the candidates of one block; ``probability`` as ``_read`` returns it."""
+    margin = options.blur_radius
+    inner = slice(margin, -margin or None)
+    smoothed = np.ascontiguousarray(gaussian_blur(probability, options.sigma, margin)[inner, inner])
+    top, left = candidates.windows[:, :2].min(axis=0).tolist()
+    # Paths that wind too much are rejected, and a window spans its gap and twice the margin.
+    capacity = int(((rules.max_winding * candidates.windows[:, 2:].sum(axis=1)) + 8.0).sum())
+    first, path, values, met = find_paths(
+        index, rules, candidates.halves, candidates.targets, candidates.windows, smoothed, top, left, capacity
+    )
+    nodes = index.ends[candidates.halves >> 1, candidates.halves & 1]
+    closures = []
     for i in np.flatnonzero(met >= 0).tolist():
-        run = slice(int(first[i]), int(first[i + 1]))
-        bridges.append(Bridge(float(plan.scores[i]), int(nodes[i]), int(met[i]), path[run], level[run]))
-    return bridges
+        points = slice(int(first[i]), int(first[i + 1]))
+        closures.append(
+            GapClosure(float(candidates.scores[i]), int(nodes[i]), int(met[i]), path[points], values[points])
+        )
+    return closures
 
 
-def _choose(graph: Graph, bridges: list[Bridge], dead: Flags) -> list[Bridge]:
-    """Take bridges in order of score, without those that meet one taken before, use an end twice or lead back."""
-    if not bridges:
+def _select(graph: Graph, closures: list[GapClosure], dead: Flags) -> list[GapClosure]:
+    """Select closures in order, without those that meet a selected one, use a dead end again or only make a loop."""
+    if not closures:
         return []
-    target = np.array([bridge.target for bridge in bridges])
+    target = np.array([closure.target for closure in closures])
     edge = np.searchsorted(graph.start, target, side="right") - 1
     target_node = np.where(target == graph.start[edge], graph.ends[edge, 0], -1)
     target_node = np.where(target == graph.start[edge + 1] - 1, graph.ends[edge, 1], target_node)
     target_node = np.where(dead[target_node], target_node, -1)
-    meeting = _meetings(bridges)
-    edge_at = np.zeros(graph.nodes, np.int64)
-    edge_at[graph.ends.ravel()] = np.repeat(np.arange(graph.edges), 2)
-    ways = list(zip(edge_at[[bridge.node for bridge in bridges]].tolist(), edge.tolist(), strict=True))
-    taken_ways: dict[tuple[int, int], list[Bridge]] = {}
-    used: set[int] = set()
-    taken: set[int] = set()
-    for number, (bridge, other, way) in enumerate(zip(bridges, target_node.tolist(), ways, strict=True)):
-        if bridge.node in used or other in used or taken.intersection(meeting.get(number, ())):
+    edge_at = np.zeros(graph.node_count, np.int64)
+    edge_at[graph.ends.ravel()] = np.repeat(np.arange(graph.edge_count), 2)
+    edges = list(zip(edge_at[[closure.node for closure in closures]].tolist(), edge.tolist(), strict=True))
+    touching = _find_touching(closures)
+    selected: set[int] = set()
+    selected_between: dict[tuple[int, int], list[GapClosure]] = {}
+    used_nodes: set[int] = set()
+    for number, (closure, other, pair) in enumerate(zip(closures, target_node.tolist(), edges, strict=True)):
+        if closure.node in used_nodes or other in used_nodes or selected.intersection(touching.get(number, ())):
             continue
-        if any(_leads_back(bridge, before) for before in taken_ways.get(way[::-1], ())):
+        if any(_only_makes_loop(closure, reverse) for reverse in selected_between.get(pair[::-1], ())):
             continue
-        used |= {bridge.node, other} - {-1}
-        taken.add(number)
-        taken_ways.setdefault(way, []).append(bridge)
-    return [bridges[number] for number in sorted(taken)]
+        used_nodes |= {closure.node, other} - {-1}
+        selected.add(number)
+        selected_between.setdefault(pair, []).append(closure)
+    return [closures[number] for number in sorted(selected)]
 
 
-def _leads_back(bridge: Bridge, before: Bridge) -> bool:
-    """Whether two bridges between the same two edges close a loop that has less road in it than bridge.
+def _only_makes_loop(closure: GapClosure, reverse: GapClosure) -> bool:
+    """Return whether two closures between the same edges enclose a loop that has less road than closed gap in it.
 
-    That is what two ends make that each meet the other's road beside its end.
+    Two dead ends do that when each meets the other's road just beside its end.
     """
-    there, back = before.path.astype(np.float64), bridge.path.astype(np.float64)
+    there, back = reverse.path.astype(np.float64), closure.path.astype(np.float64)
     road = np.hypot(*(there[0] - back[-1])) + np.hypot(*(back[0] - there[-1]))
     return bool(road < len(there) + len(back))
 
 
-def _meetings(bridges: list[Bridge]) -> dict[int, list[int]]:
-    """The bridges before each in the list that have a pixel next to one of its own, or in common with it."""
-    owner = np.repeat(np.arange(len(bridges)), [len(bridge.path) for bridge in bridges])
-    pairs = cKDTree(np.concatenate([bridge.path for bridge in bridges])).query_pairs(1.5, output_type="ndarray")
+def _find_touching(closures: list[GapClosure]) -> dict[int, list[int]]:
+    """Find, for each closure, those before it in the list that share a pixel with it or have an adjacent one."""
+    owner = np.repeat(np.arange(len(closures)), [len(closure.path) for closure in closures])
+    pairs = cKDTree(np.concatenate([closure.path for closure in closures])).query_pairs(1.5, output_type="ndarray")
     both = np.sort(owner[pairs], axis=1)
     both = np.unique(both[both[:, 0] != both[:, 1]], axis=0)
-    meeting: dict[int, list[int]] = {}
+    touching: dict[int, list[int]] = {}
     for one, other in both.tolist():
-        meeting.setdefault(other, []).append(one)
-    return meeting
+        touching.setdefault(other, []).append(one)
+    return touching
 
 
-def add_bridges(graph: Graph, bridges: Sequence[Bridge]) -> Graph:
-    """The graph with ``bridges`` as edges of width 0; the dead ends that they continue are nodes of degree two."""
-    if not bridges:
-        return graph
-    edge_of = np.searchsorted(graph.start, [bridge.target for bridge in bridges], side="right") - 1
-    inner = [
-        bridge.target
-        for bridge, edge in zip(bridges, edge_of.tolist(), strict=True)
-        if graph.start[edge] < bridge.target < graph.start[edge + 1] - 1
-    ]
-    splits = np.unique(np.array(inner, np.int64))
-    node_at = dict(zip(splits.tolist(), (graph.nodes + np.arange(splits.size)).tolist(), strict=True))
-    first = [int(graph.ends[edge, 0]) for edge in edge_of]
-    last = [int(graph.ends[edge, 1]) for edge in edge_of]
-    ends = []
-    for bridge, edge, a, b in zip(bridges, edge_of.tolist(), first, last, strict=True):
-        outer = a if bridge.target == graph.start[edge] else b
-        ends.append((bridge.node, node_at.get(bridge.target, outer)))
-    return _joined(graph, splits, bridges, np.array(ends, np.int32))
+def insert_closures(graph: Graph, closures: Sequence[GapClosure]) -> None:
+    """Insert closures as edges of width 0, in place; the dead ends that they continue become nodes of degree two.
 
-
-def _joined(graph: Graph, splits: Ints, bridges: Sequence[Bridge], bridge_ends: Nodes) -> Graph:
-    """The graph with bridges between the nodes ``bridge_ends``, and with new nodes at the points ``splits``.
-
-    The points of large networks fill the memory: each column is made once.
+    Edges are split where a closure meets their middle.
     """
+    target = np.array([closure.target for closure in closures])
+    edge = np.searchsorted(graph.start, target, side="right") - 1
+    is_first, is_last = target == graph.start[edge], target == graph.start[edge + 1] - 1
+    splits = np.unique(target[~is_first & ~is_last])
+    split_node = graph.node_count + np.searchsorted(splits, target)
+    end_node = np.where(is_first, graph.ends[edge, 0], graph.ends[edge, 1])
+    target_node = np.where(is_first | is_last, end_node, split_node)
+    closure_ends = np.column_stack(([closure.node for closure in closures], target_node))
+
     edge = np.searchsorted(graph.start, splits, side="right") - 1
-    # The point is repeated: it ends one edge and begins the next.
-    take = np.insert(np.arange(graph.row.size, dtype=np.int32), splits + 1, splits)
+    new_nodes = np.repeat(graph.node_count + np.arange(splits.size), 2)
+    ends = np.insert(graph.ends.ravel(), np.repeat(2 * edge + 1, 2), new_nodes).reshape(-1, 2)
+    # A split point is repeated: it ends one edge and begins the next.
+    points = np.insert(np.arange(graph.row.size, dtype=np.int32), splits + 1, splits)
     start = np.sort(np.concatenate((graph.start, splits + 1)))
     start += np.searchsorted(splits + 1, start, side="left")
-    nodes = np.repeat(graph.nodes + np.arange(splits.size), 2)
-    ends = np.insert(graph.ends.ravel(), np.repeat(2 * edge + 1, 2), nodes).reshape(-1, 2)
-    none = np.zeros(splits.size)
-    path = np.concatenate([bridge.path for bridge in bridges])
-    sizes = [len(bridge.path) for bridge in bridges]
-    return replace(
-        graph,
-        node_row=np.concatenate((graph.node_row, graph.row[splits])),
-        node_col=np.concatenate((graph.node_col, graph.col[splits])),
-        node_border=np.concatenate((graph.node_border, none.astype(np.bool_))),
-        node_radius=np.concatenate((graph.node_radius, none)),
-        ends=np.concatenate((ends, bridge_ends)).astype(np.int32),
-        start=np.concatenate((start, start[-1] + np.cumsum(sizes))).astype(np.int64),
-        row=np.concatenate((graph.row[take], path[:, 0])),
-        col=np.concatenate((graph.col[take], path[:, 1])),
-        width=np.concatenate((graph.width[take], np.zeros(len(path), np.float32))),
-        level=np.concatenate((graph.level[take], *[bridge.level for bridge in bridges])),
-    )
+    path = np.concatenate([closure.path for closure in closures])
+    sizes = [len(closure.path) for closure in closures]
+
+    graph.node_row = np.concatenate((graph.node_row, graph.row[splits]))
+    graph.node_col = np.concatenate((graph.node_col, graph.col[splits]))
+    graph.node_border = np.concatenate((graph.node_border, np.zeros(splits.size, np.bool_)))
+    graph.node_radius = np.concatenate((graph.node_radius, np.zeros(splits.size)))
+    graph.ends = np.concatenate((ends, closure_ends)).astype(np.int32)
+    graph.start = np.concatenate((start, start[-1] + np.cumsum(sizes))).astype(np.int64)
+    graph.row = np.concatenate((graph.row[points], path[:, 0]))
+    graph.col = np.concatenate((graph.col[points], path[:, 1]))
+    graph.width = np.concatenate((graph.width[points], np.zeros(len(path), np.float32)))
+    graph.probability = np.concatenate((graph.probability[points], *[closure.probability for closure in closures]))

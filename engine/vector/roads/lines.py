@@ -1,143 +1,127 @@
-"""From edges in pixels to smooth, simple lines with their attributes."""
+"""Smooth and simplify the edges of a network to lines, and measure their attributes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from ...raster.probability import PROBABILITY_SCALE
 from ..geodesy import PixelGeodesy
-from .graph import Floats, Graph, run_sums
-from .kernels.lines import shape_edges
+from .graph import Floats, Graph, Ints
+from .kernels.graph import shape_edges
 
-#: Points that are worked on at a time.
+#: Points of the edges of one batch.
 _BATCH_POINTS = 1_000_000
 
 
 @dataclass(frozen=True)
 class RoadLines:
-    """Edges of the network as they are written.
+    """Lines of some edges of the network.
 
     Attributes:
-        geometry: LineStrings in the CRS of the raster; the ends are exactly the positions of the nodes.
+        geometry: LineStrings in the CRS of the raster; their ends are exactly the positions of the nodes.
         ends: int32 (n, 2), first and last node.
         length: float64 (n,), metres on the ellipsoid.
-        width: float64 (n,), mean width in metres where the road was seen; NaN for an edge that is all bridge.
-        width_spread: float64 (n,), standard deviation of the width in metres.
+        width: float64 (n,), mean width in metres where the road was seen; NaN for an edge that is all closed gap.
+        width_sd: float64 (n,), standard deviation of the width in metres.
         confidence: float64 (n,), mean probability along the edge.
-        bridged: float64 (n,), metres of the edge that bridge a gap.
+        bridged: float64 (n,), metres of closed gaps.
     """
 
     geometry: NDArray[np.object_]
     ends: NDArray[np.int32]
     length: Floats
     width: Floats
-    width_spread: Floats
+    width_sd: Floats
     confidence: Floats
     bridged: Floats
 
 
-NO_LINES = RoadLines(
-    np.zeros(0, object), np.zeros((0, 2), np.int32), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0)
-)
-
-
-def node_positions(graph: Graph, ground: PixelGeodesy) -> Floats:
-    """Coordinates (nodes, 2) of the nodes in the CRS of the raster."""
-    return ground.to_crs(_node_pixels(graph))
-
-
-def road_lines(
-    graph: Graph, ground: PixelGeodesy, *, smooth: float, simplify: float, levels: int
-) -> Iterator[RoadLines]:
-    """Make the lines of all edges, some at a time.
-
-    Without edges there is one empty batch.
+def make_lines(graph: Graph, geodesy: PixelGeodesy, *, smooth: float, simplify: float) -> Iterator[RoadLines]:
+    """Make the lines of all edges in batches; of a network without edges, one empty batch.
 
     Args:
         graph: the network.
-        ground: where its pixels lie.
-        smooth: standard deviation of the smoothing along the line, in pixels.
-        simplify: largest distance between a line and its simplification, in pixels.
-        levels: level of probability 1.
+        geodesy: of the raster.
+        smooth: standard deviation of the Gaussian filter along the lines, in pixels.
+        simplify: largest distance between a line and its simplification, in pixels; 0 keeps every vertex.
     """
-    if graph.edges == 0:  # an empty batch, so that the layer is there in any case
-        yield NO_LINES
-    edge = 0
-    while edge < graph.edges:
-        stop = int(np.searchsorted(graph.start, graph.start[edge] + _BATCH_POINTS))
-        stop = min(max(stop, edge + 1), graph.edges)
-        yield _batch(_part(graph, edge, stop), ground, smooth, simplify, levels)
-        edge = stop
+    if graph.edge_count == 0:  # the layer is created by its first batch
+        none = np.zeros(0)
+        yield RoadLines(np.zeros(0, object), np.zeros((0, 2), np.int32), none, none, none, none, none)
+    first = 0
+    while first < graph.edge_count:
+        last = int(np.searchsorted(graph.start, graph.start[first] + _BATCH_POINTS))
+        last = min(max(last, first + 1), graph.edge_count)
+        points = slice(int(graph.start[first]), int(graph.start[last]))
+        batch = replace(
+            graph,
+            ends=graph.ends[first:last],
+            start=graph.start[first : last + 1] - graph.start[first],
+            row=graph.row[points],
+            col=graph.col[points],
+            width=graph.width[points],
+            probability=graph.probability[points],
+        )
+        yield _make_batch(batch, geodesy, smooth, simplify)
+        first = last
 
 
-def _node_pixels(graph: Graph) -> Floats:
+def node_pixels(graph: Graph) -> Floats:
+    """Return the pixel coordinates (x, y) of the nodes; (nodes, 2), the centre of a pixel lies at .5."""
     return np.column_stack((graph.node_col + 0.5, graph.node_row + 0.5))
 
 
-def _part(graph: Graph, first: int, last: int) -> Graph:
-    points = slice(int(graph.start[first]), int(graph.start[last]))
-    return Graph(
-        graph.node_row,
-        graph.node_col,
-        graph.node_border,
-        graph.node_radius,
-        graph.ends[first:last],
-        graph.start[first : last + 1] - graph.start[first],
-        graph.row[points],
-        graph.col[points],
-        graph.width[points],
-        graph.level[points],
-        graph.shape,
-    )
-
-
-def _batch(graph: Graph, ground: PixelGeodesy, smooth: float, simplify: float, levels: int) -> RoadLines:
-    points, start = shape_edges(
-        graph.start,
-        graph.row,
-        graph.col,
-        np.ascontiguousarray(graph.ends),
-        _node_pixels(graph),
-        graph.node_radius,
-        round(2.0 * smooth**2),
-    )
-    pixel_lines = shapely.linestrings(points, indices=np.repeat(np.arange(graph.edges), np.diff(start)))
+def _make_batch(graph: Graph, geodesy: PixelGeodesy, smooth: float, simplify: float) -> RoadLines:
+    ends, passes = np.ascontiguousarray(graph.ends), round(2.0 * smooth**2)
+    points, start = shape_edges(graph.start, graph.row, graph.col, ends, node_pixels(graph), graph.node_radius, passes)
+    pixel_lines = shapely.linestrings(points, indices=np.repeat(np.arange(graph.edge_count), np.diff(start)))
     if simplify > 0.0:
         pixel_lines = shapely.simplify(pixel_lines, simplify, preserve_topology=False)
     pixel, edge = shapely.get_coordinates(pixel_lines, return_index=True)
-    world = ground.to_crs(pixel)
+    xy = geodesy.to_crs(pixel)
     inner = edge[1:] == edge[:-1]
-    length = np.asarray(
-        np.bincount(edge[1:][inner], weights=ground.segment_lengths(world)[inner], minlength=graph.edges), np.float64
-    )
-    pixel_steps = np.hypot(*np.diff(pixel, axis=0).T)
-    pixel_length = np.bincount(edge[1:][inner], weights=pixel_steps[inner], minlength=graph.edges)
-    middle = pixel[np.searchsorted(edge, np.arange(graph.edges))]
-    # A stripe keeps its area: width times length on the ground is width times length in pixels times a pixel's area.
-    across = ground.pixel_area(middle) * pixel_length / np.maximum(length, 1e-12)
-    width, spread = _width(graph)
-    steps = graph.point_steps()
-    path_length = np.maximum(run_sums(steps, graph.start), 1e-12)
+
+    def sum_by_edge(segments: Floats) -> Floats:
+        sums = np.bincount(edge[1:][inner], weights=segments[inner], minlength=graph.edge_count)
+        return np.asarray(sums, np.float64)
+
+    length = sum_by_edge(geodesy.segment_lengths(xy))
+    pixel_length = sum_by_edge(np.hypot(*np.diff(pixel, axis=0).T))
+    first_vertex = pixel[np.searchsorted(edge, np.arange(graph.edge_count))]
+    # A strip keeps its area: width times length on the ground is width times length in pixels times a pixel's area.
+    metres = geodesy.pixel_area(first_vertex) * pixel_length / np.maximum(length, 1e-12)
+    width, width_sd = _measure_width(graph)
+    steps = graph.step_lengths()
+    total_steps = np.maximum(_sum_runs(steps, graph.start), 1e-12)
+    confidence = _sum_runs(graph.probability.astype(np.float64), graph.start) / np.diff(graph.start)
     return RoadLines(
-        geometry=shapely.linestrings(world, indices=edge),
+        geometry=shapely.linestrings(xy, indices=edge),
         ends=graph.ends,
         length=length,
-        width=width * across,
-        width_spread=spread * across,
-        confidence=run_sums(graph.level.astype(np.float64), graph.start) / np.diff(graph.start) / levels,
-        bridged=run_sums(np.where(graph.width == 0.0, steps, 0.0), graph.start) / path_length * length,
+        width=width * metres,
+        width_sd=width_sd * metres,
+        confidence=confidence / PROBABILITY_SCALE,
+        bridged=_sum_runs(np.where(graph.width == 0.0, steps, 0.0), graph.start) / total_steps * length,
     )
 
 
-def _width(graph: Graph) -> tuple[Floats, Floats]:
-    """Mean and standard deviation in pixels of the width of each edge where the road was seen; NaN where nowhere."""
+def _measure_width(graph: Graph) -> tuple[Floats, Floats]:
+    """Mean and standard deviation, in pixels, of the width of each edge where the road was seen; else NaN."""
     width = graph.width.astype(np.float64)
-    count = run_sums((width > 0.0).astype(np.float64), graph.start)
+    count = _sum_runs((width > 0.0).astype(np.float64), graph.start)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(count > 0, run_sums(width, graph.start) / count, np.nan)
-        square = np.where(count > 0, run_sums(width**2, graph.start) / count, np.nan)
+        mean = np.where(count > 0, _sum_runs(width, graph.start) / count, np.nan)
+        square = np.where(count > 0, _sum_runs(width**2, graph.start) / count, np.nan)
     return mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+
+
+def _sum_runs(values: Floats, start: Ints) -> Floats:
+    """Sum over runs that are not empty: run i is ``values[start[i]:start[i + 1]]``."""
+    if start.size <= 1:
+        return np.zeros(0)
+    return np.asarray(np.add.reduceat(values, start[:-1]), np.float64)

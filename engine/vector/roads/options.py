@@ -1,4 +1,4 @@
-"""Options of the road network in the pixels of one raster."""
+"""Options for road extraction in the pixels of one raster."""
 
 from __future__ import annotations
 
@@ -6,69 +6,76 @@ import math
 from dataclasses import dataclass
 
 from ...protocol.options import RoadOptions
+from ...raster.probability import PROBABILITY_SCALE
 
 
 @dataclass(frozen=True)
 class PixelOptions:
-    """The part of the options that concerns pixels, for a raster of one resolution.
+    """Road options in the pixels and the quantized probabilities (0 to 250) of one raster.
 
     Attributes:
-        level: lowest level (probability in units of 1/250) of a road pixel.
-        strong_level: level that a connected piece must reach.
-        sigma: standard deviation of the Gaussian, pixels.
-        hole_area: largest hole that is closed, pixels.
-        hole_extent: largest height and width of such a hole, pixels.
-        radius: largest half width of a road, pixels.
-        close: diameter of the closing that merges parallel carriageways, pixels; 0 for none.
+        threshold: lowest quantized probability of a road pixel.
+        strong_threshold: quantized probability that a connected piece must reach.
+        sigma: standard deviation of the Gaussian filter, pixels.
+        hole_area: area of the largest hole that is filled, pixels.
+        hole_extent: height and width of the largest hole that is filled, pixels.
+        max_radius: largest half width of a road, pixels.
+        closing: diameter of the morphological closing that merges parallel carriageways, pixels; 0 for none.
+        spur: dead ends shorter than this plus 1.2 half widths are dropped, pixels.
+        min_length: smallest total length of a connected piece, pixels.
     """
 
-    level: int
-    strong_level: int
+    threshold: int
+    strong_threshold: int
     sigma: float
     hole_area: int
     hole_extent: int
-    radius: int
-    close: int
+    max_radius: int
+    closing: int
+    spur: float
+    min_length: float
 
     @property
-    def blur_reach(self) -> int:
-        """How far the Gaussian looks, pixels."""
+    def blur_radius(self) -> int:
+        """Radius of the Gaussian kernel, pixels."""
         return math.ceil(3.0 * self.sigma) if self.sigma >= 0.4 else 0
 
     @property
-    def edge_run(self) -> int:
-        """From so many pixels of road along the raster's edge the road does not leave the raster there."""
-        return 3 * self.radius
+    def border_run(self) -> int:
+        """Roads that cover at least this many pixels of the raster's border run along it; others leave the raster."""
+        return 3 * self.max_radius
 
     @property
-    def edge_gap(self) -> int:
-        """So many pixels between two such runs do not part them."""
-        return self.radius // 2
-
-    @property
-    def edge_halo(self) -> int:
-        """The halo at the raster's edge, pixels: whether a run is long enough has to be seen, too."""
-        return self.halo + self.edge_run + self.edge_gap
+    def border_gap(self) -> int:
+        """Gaps of up to this many pixels do not divide a run along the border."""
+        return self.max_radius // 2
 
     @property
     def halo(self) -> int:
-        """How far a centre-line pixel depends on the raster around it, pixels.
+        """The margin, in pixels, that a tile needs for the same centre lines as the whole raster.
 
-        Thinning takes off one layer of a slanting edge (0.71 pixels) in an iteration, which looks two pixels far: three
-        radii. The core of a place is found from one radius more.
+        Thinning removes one layer of a slanting edge (0.71 pixels) per iteration, which looks two pixels far: that
+        makes three radii. The core of a paved area is found from one radius more.
         """
-        return self.blur_reach + 2 * self.close + self.hole_extent + 4 * self.radius + 8
+        return self.blur_radius + 2 * self.closing + self.hole_extent + 4 * self.max_radius + 8
+
+    @property
+    def border_halo(self) -> int:
+        """The margin at the raster's border, pixels: it also has to show whether a run is long enough."""
+        return self.halo + self.border_run + self.border_gap
 
 
-def pixel_options(options: RoadOptions, resolution: float, levels: int = 250) -> PixelOptions:
-    """Convert ``options`` for a raster whose pixels measure ``resolution`` metres."""
-    area = options.hole_area / resolution**2
+def pixel_options(options: RoadOptions, resolution: float) -> PixelOptions:
+    """Convert ``options`` for a raster with pixels of ``resolution`` metres."""
+    hole_area = options.hole_area / resolution**2
     return PixelOptions(
-        level=max(1, math.ceil(options.threshold * levels - 1e-9)),
-        strong_level=max(1, math.ceil(options.strong_threshold * levels - 1e-9)),
+        threshold=max(1, math.ceil(options.threshold * PROBABILITY_SCALE - 1e-9)),
+        strong_threshold=max(1, math.ceil(options.strong_threshold * PROBABILITY_SCALE - 1e-9)),
         sigma=options.blur / resolution,
-        hole_area=int(area),
-        hole_extent=math.ceil(2.0 * math.sqrt(area)),
-        radius=max(2, math.ceil(0.5 * (options.max_width + options.merge_parallel) / resolution)),
-        close=math.ceil(options.merge_parallel / resolution),
+        hole_area=int(hole_area),
+        hole_extent=math.ceil(2.0 * math.sqrt(hole_area)),
+        max_radius=max(2, math.ceil(0.5 * (options.max_width + options.merge_parallel) / resolution)),
+        closing=math.ceil(options.merge_parallel / resolution),
+        spur=options.spur / resolution,
+        min_length=options.min_length / resolution,
     )

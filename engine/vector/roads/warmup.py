@@ -12,11 +12,11 @@ from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, Encoding, ProbabilityRaster
 from ..geodesy import PixelGeodesy
 from ..jit import HAS_NUMBA
-from .areas import road_areas
-from .build import build_graph
-from .lines import road_lines
+from .areas import polygonize_roads
+from .extract import build_graph
+from .lines import make_lines
 
-_SIDE = 192
+_SIZE = 192
 
 
 def warm_up_kernels() -> None:
@@ -26,12 +26,12 @@ def warm_up_kernels() -> None:
     """
     if not HAS_NUMBA:
         return
-    raster, options = _SyntheticRoads(), RoadOptions(min_length=20.0, threads=1)
-    context, ground = RunContext(), PixelGeodesy(None, Affine.identity())
-    graph = build_graph(raster, options, 1.0, context)
-    for _ in road_lines(graph, ground, smooth=options.smooth, simplify=options.simplify, levels=PROBABILITY_SCALE):
+    source, options = _SyntheticRoads(), RoadOptions(min_length=20.0, threads=1)
+    context, geodesy = RunContext(), PixelGeodesy(None, Affine.identity())
+    graph = build_graph(source, options, 1.0, context)
+    for _ in make_lines(graph, geodesy, smooth=options.smooth, simplify=options.simplify):
         pass
-    for _ in road_areas(raster, ground, options, context):
+    for _ in polygonize_roads(source, geodesy, options, context):
         pass
 
 
@@ -39,15 +39,13 @@ class _SyntheticRoads(ProbabilityRaster):
     """Crossing roads, one of them with a gap and a spur, and a blob that is too small for a road."""
 
     def __init__(self) -> None:
-        super().__init__(
-            (_SIDE, _SIDE), Affine.identity(), None, Encoding("quantized probabilities", 1 / PROBABILITY_SCALE)
-        )
-        self._levels = np.zeros(self.shape, np.uint8)
+        super().__init__((_SIZE, _SIZE), Affine.identity(), None, Encoding("quantized", 1.0 / PROBABILITY_SCALE))
+        self._values = np.zeros(self.shape, np.uint8)
         for ends in (((0, 60), (191, 70)), ((60, 0), (70, 191)), ((140, 0), (130, 80)), ((130, 104), (140, 191))):
-            cv2.line(self._levels, *ends, (PROBABILITY_SCALE,), 7)
-        cv2.line(self._levels, (100, 64), (104, 80), (PROBABILITY_SCALE,), 5)
-        cv2.circle(self._levels, (160, 160), 4, (PROBABILITY_SCALE,), cv2.FILLED)
+            cv2.line(self._values, *ends, (PROBABILITY_SCALE,), 7)
+        cv2.line(self._values, (100, 64), (104, 80), (PROBABILITY_SCALE,), 5)
+        cv2.circle(self._values, (160, 160), 4, (PROBABILITY_SCALE,), cv2.FILLED)
 
     def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read a window; see ``ProbabilityRaster.read``."""
-        return self._levels[row : row + height, col : col + width].copy()
+        return self._values[row : row + height, col : col + width].copy()

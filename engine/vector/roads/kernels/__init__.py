@@ -1,1 +1,1 @@
-"""Numba kernels of the road network."""
+"""Numba kernels of road extraction."""

@@ -1,4 +1,4 @@
-"""Compiled search for bridges: which point a dead end could be joined with, and the way there (see ``jit``)."""
+"""Numba kernels that close gaps: the best target of each dead end, and the least-cost path to it."""
 
 from __future__ import annotations
 
@@ -9,232 +9,326 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import jit
-from .graph_index import Floats, Index, Ints, Lookup, distance_along, first_from, forget, heading, spread
-from .least_cost import least_cost_path
+from .graph_index import (
+    Floats,
+    GraphIndex,
+    Index,
+    Ints,
+    distance_to_point,
+    distances_within,
+    end_direction,
+    end_point,
+    lower_bound,
+    reset_distances,
+)
 
-Levels = NDArray[np.uint8]
+Probability = NDArray[np.uint8]
+
+#: Steps to the neighbours of a pixel, from the east clockwise.
+DOWN = (0, 1, 1, 1, 0, -1, -1, -1)
+RIGHT = (1, 1, 0, -1, -1, -1, 0, 1)
 
 
-class Rules(NamedTuple):
-    """What makes a bridge good or impossible; lengths in pixels.
+class GapRules(NamedTuple):
+    """Rules for closing gaps; lengths are in pixels.
 
     Attributes:
-        gap: longest gap.
-        cosine: smallest cosine between the road's direction at its end and the bridge's.
-        tail: points of road from which its direction is taken.
-        detour: within this many gaps along the network a point is no candidate.
-        winding: a bridge is at most this many times as long as the gap is wide, and 5 pixels.
-        bend: how much a bend of 90 degrees adds to the length of a bridge when targets are compared.
-        stray: at this share of the gap's width (and 3 pixels) beside the straight line the cost of a pixel is doubled.
-        floor: probability that is added to every pixel's.
-        levels: level of probability 1.
+        max_gap: length of the longest gap.
+        min_cosine: smallest cosine of the angle between the direction of a dead end and the gap.
+        direction_points: number of points from which the direction of a dead end is estimated.
+        detour: points that are within this many times ``max_gap`` along the network are no targets.
+        max_winding: a path is at most this many times as long as the gap, plus 5 pixels.
+        bend_weight: share by which a bend of 90 degrees lengthens a gap when targets are compared.
+        corridor: at this share of the gap's length (plus 3 pixels) off the straight line, the cost of a pixel doubles.
+        min_probability: added to the probability of every pixel, so that paths can cross occluded pixels.
+        probability_scale: quantized probability 1.
     """
 
-    gap: float
-    cosine: float
-    tail: int
+    max_gap: float
+    min_cosine: float
+    direction_points: int
     detour: float
-    winding: float
-    bend: float
-    stray: float
-    floor: float
-    levels: int
+    max_winding: float
+    bend_weight: float
+    corridor: float
+    min_probability: float
+    probability_scale: int
 
 
 @jit
-def end_point(net: Lookup, half: int) -> int:
-    """The point at which ``half`` begins."""
-    point: int = net.start[(half >> 1) + 1] - 1 if half & 1 else net.start[half >> 1]
-    return point
-
-
-@jit
-def nominate(net: Lookup, rules: Rules, halves: Ints) -> tuple[Ints, Floats]:
+def find_targets(index: GraphIndex, rules: GapRules, halves: Ints) -> tuple[Ints, Floats]:
     """Find the point that each dead end should be joined with.
 
     Args:
-        net: the network.
-        rules: what counts.
-        halves: the halves that leave dead ends.
+        index: the network.
+        rules: limits and weights.
+        halves: half edges that leave dead ends.
 
     Returns:
-        The point for each, -1 where there is none, and its score: length, more where it bends.
+        The point of each, -1 where there is none, and its score: length, increased where the road bends.
     """
     target = np.empty(halves.size, np.int64)
     score = np.empty(halves.size)
-    distance = np.empty(net.node_first.size - 1)
+    distance = np.empty(index.node_first.size - 1)
     distance[:] = np.inf
     reached = np.empty(distance.size, np.int32)
     for number in range(halves.size):
-        target[number], score[number] = best_target(net, halves[number], rules, distance, reached)
+        target[number], score[number] = find_best_target(index, halves[number], rules, distance, reached)
     return target, score
 
 
 @jit
-def best_target(net: Lookup, half: int, rules: Rules, distance: Floats, reached: Index) -> tuple[int, float]:
-    """The best point for one dead end, as ``nominate`` does it; ``distance`` and ``reached`` as in ``spread``."""
-    here, reach, detour = end_point(net, half), math.ceil(rules.gap), rules.detour * rules.gap
-    row, col, near = int(net.row[here]), int(net.col[here]), 1.5 * net.width[here]
-    ahead = heading(net, half, rules.tail)
+def find_best_target(
+    index: GraphIndex, half: int, rules: GapRules, distance: Floats, reached: Index
+) -> tuple[int, float]:
+    """Find the best point for one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
+    here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), rules.detour * rules.max_gap
+    row, col, near = int(index.row[here]), int(index.col[here]), 1.5 * index.width[here]
+    ahead = end_direction(index, half, rules.direction_points)
     count, best, least = 0, -1, np.inf
-    for r in range(max(row - reach, 0), min(row + reach + 1, net.row_first.size - 1)):
-        stop = net.row_first[r + 1]
-        k = first_from(net.point_col, net.row_first[r], stop, col - reach)
-        while k < stop and net.point_col[k] <= col + reach:
-            down, right = r - row, int(net.point_col[k]) - col
-            point = net.point[k]
+    for r in range(max(row - reach, 0), min(row + reach + 1, index.row_first.size - 1)):
+        stop = index.row_first[r + 1]
+        k = lower_bound(index.point_col, index.row_first[r], stop, col - reach)
+        while k < stop and index.point_col[k] <= col + reach:
+            down, right = r - row, int(index.point_col[k]) - col
+            point = index.point[k]
             k += 1
-            far = math.sqrt(down * down + right * right)
-            cosine = (down * ahead[0] + right * ahead[1]) / max(far, 1e-9)
-            if far > rules.gap or (cosine < rules.cosine and (cosine <= 0.0 or far > near)):
+            length = math.sqrt(down * down + right * right)
+            cosine = (down * ahead[0] + right * ahead[1]) / max(length, 1e-9)
+            if length > rules.max_gap or (cosine < rules.min_cosine and (cosine <= 0.0 or length > near)):
                 continue
-            worth = far * (1.0 + rules.bend * (1.0 - cosine))
-            if worth >= least:
+            score = length * (1.0 + rules.bend_weight * (1.0 - cosine))
+            if score >= least:
                 continue
             if count == 0:
-                count = spread(net, net.ends[half >> 1, half & 1], detour, distance, reached)
-            if distance_along(net, point, distance) > detour:
-                worth *= 1.0 + rules.bend * bend_at(net, point, down, right, rules.tail)
-                if worth < least:
-                    best, least = int(point), worth
-    forget(distance, reached, count)
+                count = distances_within(index, index.ends[half >> 1, half & 1], detour, distance, reached)
+            if distance_to_point(index, point, distance) > detour:
+                score *= 1.0 + rules.bend_weight * bend_at_target(index, point, down, right, rules.direction_points)
+                if score < least:
+                    best, least = int(point), score
+    reset_distances(distance, reached, count)
     return best, least
 
 
 @jit
-def bend_at(net: Lookup, point: int, down: int, right: int, tail: int) -> float:
-    """How much a straight bridge bends at its target: 0 where it goes straight on, 1 at a right angle.
+def bend_at_target(index: GraphIndex, point: int, down: int, right: int, direction_points: int) -> float:
+    """Measure how much a straight gap (down, right) bends at its target: 0 straight on, 1 at a right angle.
 
-    In the middle of a road it counts as half a right angle.
+    A target in the middle of a road counts as half a right angle.
     """
-    dead = first_from(net.dead_point, 0, net.dead_point.size, point)
-    if dead == net.dead_point.size or net.dead_point[dead] != point:
+    dead = lower_bound(index.dead_point, 0, index.dead_point.size, point)
+    if dead == index.dead_point.size or index.dead_point[dead] != point:
         return 0.5
-    there = heading(net, net.dead_half[dead], tail)
-    far = math.sqrt(down * down + right * right)
-    return 1.0 + (down * there[0] + right * there[1]) / max(far, 1e-9)
+    ahead = end_direction(index, index.dead_half[dead], direction_points)
+    length = math.sqrt(down * down + right * right)
+    return 1.0 + (down * ahead[0] + right * ahead[1]) / max(length, 1e-9)
 
 
 @jit
-def lay_bridges(
-    net: Lookup,
+def find_paths(
+    index: GraphIndex,
+    rules: GapRules,
     halves: Ints,
     targets: Ints,
     windows: Ints,
-    levels: Levels,
+    probability: Probability,
     top: int,
     left: int,
-    rules: Rules,
-    room: int,
-) -> tuple[Ints, NDArray[np.int32], Levels, Ints]:
-    """Find the ways from dead ends to their targets.
+    capacity: int,
+) -> tuple[Ints, NDArray[np.int32], Probability, Ints]:
+    """Find least-cost paths from dead ends to their targets.
 
     Args:
-        net: the network.
-        halves: the halves that leave the dead ends.
+        index: the network.
+        rules: limits and weights.
+        halves: half edges that leave the dead ends.
         targets: the point that each is to be joined with.
-        windows: (n, 4), first row, first column, rows and columns of the window that each way may use.
-        levels: uint8 (rows, columns), blurred; covers all windows.
+        windows: (n, 4), first row, first column, rows and columns of the window that each path may use.
+        probability: uint8 (rows, columns), smoothed and quantized; covers all windows.
         top: its first row.
         left: its first column.
-        rules: what counts.
-        room: more points than this all ways together do not have.
+        capacity: upper limit of the points of all paths together.
 
     Returns:
-        Where the points of each way begin (n + 1,); their rows and columns (points, 2); their levels; and the point
-        of the network that each meets, -1 for a way that is none and has no points.
+        The offset of each path's points (n + 1,); their rows and columns (points, 2); their probabilities; and the
+        point of the network that each path meets, -1 for a path that was rejected and has no points.
     """
     first = np.zeros(halves.size + 1, np.int64)
-    paths = np.empty((room, 2), np.int32)
-    level = np.empty(room, np.uint8)
+    paths = np.empty((capacity, 2), np.int32)
+    values = np.empty(capacity, np.uint8)
     met = np.empty(halves.size, np.int64)
-    distance = np.empty(net.node_first.size - 1)
+    distance = np.empty(index.node_first.size - 1)
     distance[:] = np.inf
     reached = np.empty(distance.size, np.int32)
+    least = rules.probability_scale / (256 + rules.min_probability * rules.probability_scale)
     used = 0
     for number in range(halves.size):
-        row, col, high, wide = windows[number]
-        here, there = end_point(net, halves[number]), targets[number]
-        part = levels[row - top : row - top + high, col - left : col - left + wide]
-        ends = (net.row[here] - row, net.col[here] - col, net.row[there] - row, net.col[there] - col)
-        path = least_cost_path(cost_of(part, ends, rules), rules.levels / (256 + rules.floor * rules.levels), *ends)
+        row, col, height, width = windows[number]
+        here, there = end_point(index, halves[number]), targets[number]
+        window = probability[row - top : row - top + height, col - left : col - left + width]
+        ends = (index.row[here] - row, index.col[here] - col, index.row[there] - row, index.col[there] - col)
+        path = least_cost_path(cost_surface(window, ends, rules), least, *ends)
         for i in range(len(path)):
             path[i, 0] += row
             path[i, 1] += col
         count = 0
         met[number] = -1
-        if not winds(path, rules.winding):
-            reach = rules.detour * rules.gap
-            near = spread(net, net.ends[halves[number] >> 1, halves[number] & 1], reach, distance, reached)
-            met[number], count = cut_at_contact(net, here, path, rules, distance)
-            forget(distance, reached, near)
+        if not is_winding(path, rules.max_winding):
+            node, limit = index.ends[halves[number] >> 1, halves[number] & 1], rules.detour * rules.max_gap
+            reset = distances_within(index, node, limit, distance, reached)
+            met[number], count = cut_at_contact(index, here, path, rules, distance)
+            reset_distances(distance, reached, reset)
         for i in range(count):
             paths[used + i] = path[i]
-            level[used + i] = levels[path[i, 0] - top, path[i, 1] - left]
+            values[used + i] = probability[path[i, 0] - top, path[i, 1] - left]
         used += count
         first[number + 1] = used
-    return first, paths[:used].copy(), level[:used].copy(), met
+    return first, paths[:used].copy(), values[:used].copy(), met
 
 
 @jit
-def cost_of(levels: Levels, ends: tuple[int, int, int, int], rules: Rules) -> NDArray[np.float32]:
-    """What a pixel's length costs: 1 / (probability + floor), more beside the straight line.
+def cost_surface(probability: Probability, ends: tuple[int, int, int, int], rules: GapRules) -> NDArray[np.float32]:
+    """Compute the cost per length of each pixel: 1 / (probability + minimum), increasing off the straight line.
 
-    So the bridge over an occluded crossing does not turn into a side road.
+    The increase keeps the path over an occluded crossing from turning into a side road.
 
     Args:
-        levels: of the window.
-        ends: row and column of the one end, row and column of the other, in the window.
-        rules: what counts.
+        probability: of the window, quantized.
+        ends: row and column of one end, row and column of the other end, in the window.
+        rules: limits and weights.
     """
     down, right = ends[2] - ends[0], ends[3] - ends[1]
-    far = math.sqrt(down * down + right * right)
-    scale = 1.0 / (max(far, 1e-9) * (3.0 + rules.stray * far))
-    cost = np.empty(levels.shape, np.float32)
-    for r in range(levels.shape[0]):
-        for c in range(levels.shape[1]):
-            off = ((r - ends[0]) * right - (c - ends[1]) * down) * scale
-            cost[r, c] = (1.0 + off * off) / (levels[r, c] / rules.levels + rules.floor)
+    length = math.sqrt(down * down + right * right)
+    scale = 1.0 / (max(length, 1e-9) * (3.0 + rules.corridor * length))
+    cost = np.empty(probability.shape, np.float32)
+    for r in range(probability.shape[0]):
+        for c in range(probability.shape[1]):
+            offset = ((r - ends[0]) * right - (c - ends[1]) * down) * scale
+            share = probability[r, c] / rules.probability_scale
+            cost[r, c] = (1.0 + offset * offset) / (share + rules.min_probability)
     return cost
 
 
 @jit
-def winds(path: NDArray[np.int32], winding: float) -> bool:
-    """Whether a path is far longer than the straight line."""
+def least_cost_path(
+    cost: NDArray[np.float32], least: float, begin_row: int, begin_col: int, end_row: int, end_col: int
+) -> NDArray[np.int32]:
+    """Find the 8-connected path of least cost between two pixels (Dijkstra, 1959, with the buckets of Dial, 1969).
+
+    A step costs the mean of its two pixels times its length. A bucket is as wide as the cheapest step, so that no pixel
+    is reached from another pixel of its own bucket, and the order within a bucket does not matter.
+
+    Args:
+        cost: float32 (rows, columns), cost per length, finite.
+        least: lower limit of the costs, above 0.
+        begin_row: row of the first pixel.
+        begin_col: column of the first pixel.
+        end_row: row of the last pixel.
+        end_col: column of the last pixel.
+
+    Returns:
+        int32 (n, 2): rows and columns from the first pixel to the last.
+    """
+    rows, cols = cost.shape
+    best = np.empty((rows, cols), np.float32)
+    best[:] = np.inf
+    came = np.empty((rows, cols), np.int8)
+    # Buckets are linked lists in a ring, which is longer than any step.
+    most = np.float32(0.0)
+    for row in range(rows):
+        for col in range(cols):
+            most = max(most, cost[row, col])
+    buckets = int(1.4143 * most / least) + 2
+    head = np.empty(buckets, np.int32)
+    head[:] = -1
+    following = np.empty(8 * rows * cols + 1, np.int32)
+    pixel = np.empty(8 * rows * cols + 1, np.int32)
+    best[begin_row, begin_col] = 0.0
+    head[0], following[0], pixel[0] = 0, -1, begin_row * cols + begin_col
+    entries, number = 1, 0
+    while best[end_row, end_col] >= number * least:
+        entry = head[number % buckets]
+        head[number % buckets] = -1
+        while entry >= 0:
+            row, col = pixel[entry] // cols, pixel[entry] % cols
+            entry = following[entry]
+            so_far = best[row, col]
+            if int(so_far / least) != number:
+                continue  # outdated: a cheaper path to this pixel was found later
+            for direction in range(8):
+                r, c = row + DOWN[direction], col + RIGHT[direction]
+                if r < 0 or c < 0 or r >= rows or c >= cols:
+                    continue
+                length = np.float32(0.5 if direction % 2 == 0 else 0.70710678)
+                total = so_far + length * (cost[row, col] + cost[r, c])
+                if total < best[r, c]:
+                    best[r, c] = total
+                    came[r, c] = direction
+                    slot = int(total / least) % buckets
+                    following[entries], pixel[entries] = head[slot], r * cols + c
+                    head[slot] = entries
+                    entries += 1
+        number += 1
+    return trace_back(came, begin_row, begin_col, end_row, end_col)
+
+
+@jit
+def trace_back(came: NDArray[np.int8], begin_row: int, begin_col: int, end_row: int, end_col: int) -> NDArray[np.int32]:
+    """Follow the directions (0 east, clockwise) in which pixels were entered back to the first; int32 (n, 2)."""
+    row, col, count = end_row, end_col, 1
+    while row != begin_row or col != begin_col:
+        direction = came[row, col]
+        row, col = row - DOWN[direction], col - RIGHT[direction]
+        count += 1
+    path = np.empty((count, 2), np.int32)
+    path[0, 0], path[0, 1] = begin_row, begin_col
+    row, col = end_row, end_col
+    for i in range(count - 1, 0, -1):
+        path[i, 0], path[i, 1] = row, col
+        direction = came[row, col]
+        row, col = row - DOWN[direction], col - RIGHT[direction]
+    return path
+
+
+@jit
+def is_winding(path: NDArray[np.int32], max_winding: float) -> bool:
+    """Return whether a path is more than ``max_winding`` times as long as the straight line, plus 5 pixels."""
     length = 0.0
     for i in range(1, len(path)):
         length += math.sqrt(abs(path[i, 0] - path[i - 1, 0]) + abs(path[i, 1] - path[i - 1, 1]))
     down, right = path[-1, 0] - path[0, 0], path[-1, 1] - path[0, 1]
-    return length > winding * math.sqrt(down * down + right * right) + 5.0
+    return length > max_winding * math.sqrt(down * down + right * right) + 5.0
 
 
 @jit
-def cut_at_contact(net: Lookup, here: int, path: NDArray[np.int32], rules: Rules, distance: Floats) -> tuple[int, int]:
-    """Find where a path first meets a point that is no near neighbour of its dead end along the network.
+def cut_at_contact(
+    index: GraphIndex, here: int, path: NDArray[np.int32], rules: GapRules, distance: Floats
+) -> tuple[int, int]:
+    """Find where a path first meets a point that is not near its dead end along the network.
 
     Args:
-        net: the network.
+        index: the network.
         here: the point that is the dead end.
         path: (n, 2), rows and columns; the last point is moved to the contact.
-        rules: what counts.
-        distance: (nodes,), from the dead end along the network, as ``spread`` finds it.
+        rules: limits and weights.
+        distance: (nodes,), from the dead end along the network, by ``distances_within``.
 
     Returns:
-        The point that is met and the number of points to the contact, it included; -1 and 0 where the path runs into
-        its own surroundings before.
+        The point that is met and the number of points up to and including the contact; -1 and 0 where the path runs
+        into its own surroundings first.
     """
-    row, col, reach = net.row[here], net.col[here], math.ceil(rules.gap)
+    row, col, reach = index.row[here], index.col[here], math.ceil(rules.max_gap)
     for i in range(1, len(path)):
         corners = 3 if path[i, 0] != path[i - 1, 0] and path[i, 1] != path[i - 1, 1] else 1
         for corner in range(corners):
-            # A slanting step also meets what lies at its corners.
+            # A diagonal step also meets the points at its two corners.
             r, c = path[i - (corner == 2), 0], path[i - (corner == 1), 1]
             met, own = -1, False
-            k = first_from(net.point_col, net.row_first[r], net.row_first[r + 1], c)
-            while k < net.row_first[r + 1] and net.point_col[k] == c:
+            k = lower_bound(index.point_col, index.row_first[r], index.row_first[r + 1], c)
+            while k < index.row_first[r + 1] and index.point_col[k] == c:
                 inside = abs(r - row) <= reach and abs(c - col) <= reach
-                if inside and distance_along(net, net.point[k], distance) > rules.detour * rules.gap:
-                    met = int(net.point[k])
+                if inside and distance_to_point(index, index.point[k], distance) > rules.detour * rules.max_gap:
+                    met = int(index.point[k])
                     break
                 own = True
                 k += 1

@@ -1,4 +1,4 @@
-"""Compiled look-ups in a road network: points by position, directions, distances along it (see ``jit``)."""
+"""Numba kernels that query a road network: points by position, directions at dead ends, distances along the network."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Index = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 
-class Lookup(NamedTuple):
-    """A network (see ``graph.Graph``) with what finds things in it.
+class GraphIndex(NamedTuple):
+    """A network (see ``graph.Graph``) with adjacency lists and its points ordered by position.
 
-    Half 2e leaves edge e's first node along the edge, half 2e + 1 its last node.
+    Half edge 2e leaves the first node of edge e, half edge 2e + 1 its last node.
 
     Attributes:
         ends: int32 (edges, 2), nodes of each edge.
-        start: int64 (edges + 1,), where each edge's points begin.
+        start: int64 (edges + 1,), offset of each edge's points.
         row: int32 (points,).
         col: int32 (points,).
         width: float32 (points,).
         length: float64 (edges,), pixels.
-        node_first: int64 (nodes + 1,), where each node's halves begin in ``node_halves``.
-        node_halves: int32, halves by the node that they leave.
-        row_first: int64 (rows + 1,), where each row's points begin in ``point``.
-        point: int32, points by row and column.
+        node_first: int64 (nodes + 1,), offset of each node's half edges in ``node_halves``.
+        node_halves: int32, half edges by the node that they leave.
+        row_first: int64 (rows + 1,), offset of each raster row's points in ``point``.
+        point: int32, points ordered by row and column.
         point_col: int32, columns of these.
         dead_point: int64, points that are dead ends, ascending.
-        dead_half: int64, the half that leaves each of these.
+        dead_half: int64, the half edge that leaves each of these.
     """
 
     ends: Index
@@ -53,24 +53,24 @@ class Lookup(NamedTuple):
 
 @jit
 def order_points(row: Index, col: Index, rows: int, cols: int) -> tuple[Ints, Index]:
-    """Order points by row, then by column, then as they come (two counting sorts).
+    """Order points by row and column with two stable counting sorts.
 
     Args:
         row: row of each point, from 0 to below ``rows``.
-        col: column of each, from 0 to below ``cols``.
+        col: column of each point, from 0 to below ``cols``.
         rows: number of rows.
         cols: number of columns.
 
     Returns:
-        Where each row begins (rows + 1,), and the points in order.
+        The offset of each row (rows + 1,), and the points in order.
     """
     by_col = np.empty(col.size, np.int32)
-    after = counts(col, cols)
+    after = count_below(col, cols)
     for i in range(col.size):
         by_col[after[col[i]]] = i
         after[col[i]] += 1
     order = np.empty(row.size, np.int32)
-    after = counts(row, rows)
+    after = count_below(row, rows)
     first = after.copy()
     for i in by_col:
         order[after[row[i]]] = i
@@ -79,19 +79,19 @@ def order_points(row: Index, col: Index, rows: int, cols: int) -> tuple[Ints, In
 
 
 @jit
-def counts(values: Index, most: int) -> Ints:
-    """How many values lie below each number from 0 to ``most``."""
-    below = np.zeros(most + 1, np.int64)
+def count_below(values: Index, limit: int) -> Ints:
+    """Count the values below each number from 0 to ``limit``."""
+    below = np.zeros(limit + 1, np.int64)
     for value in values:
         below[value + 1] += 1
-    for number in range(most):
+    for number in range(limit):
         below[number + 1] += below[number]
     return below
 
 
 @jit
-def first_from(values: Ints | Index, begin: int, end: int, value: int) -> int:
-    """The first place from ``begin`` to ``end`` in ascending ``values`` that holds ``value`` or more; else ``end``."""
+def lower_bound(values: Ints | Index, begin: int, end: int, value: int) -> int:
+    """Find the first index in ascending ``values[begin:end]`` with at least ``value``; ``end`` if there is none."""
     while begin < end:
         middle = (begin + end) // 2
         if values[middle] < value:
@@ -102,71 +102,90 @@ def first_from(values: Ints | Index, begin: int, end: int, value: int) -> int:
 
 
 @jit
-def heading(net: Lookup, half: int, tail: int) -> tuple[float, float]:
-    """Unit vector (down, right) in which an edge arrives at the node that ``half`` leaves, from ``tail`` points."""
-    begin, stop = net.start[half >> 1], net.start[(half >> 1) + 1]
-    count = min(stop - begin, max(2, tail))
+def end_point(index: GraphIndex, half: int) -> int:
+    """Return the point at which a half edge begins."""
+    point: int = index.start[(half >> 1) + 1] - 1 if half & 1 else index.start[half >> 1]
+    return point
+
+
+@jit
+def end_direction(index: GraphIndex, half: int, count: int) -> tuple[float, float]:
+    """Direction in which the road arrives at the node that ``half`` leaves.
+
+    Args:
+        index: the network.
+        half: the half edge.
+        count: number of points, from the node on, from which the direction is estimated.
+
+    Returns:
+        Unit vector (down, right).
+    """
+    begin, stop = index.start[half >> 1], index.start[(half >> 1) + 1]
+    used = min(stop - begin, max(2, count))
     end = stop - 1 if half & 1 else begin
     if half & 1:
-        begin = stop - count
+        begin = stop - used
     else:
-        stop = begin + count
+        stop = begin + used
     down, right = 0.0, 0.0
     for i in range(begin, stop):
-        down += net.row[end] - net.row[i]
-        right += net.col[end] - net.col[i]
+        down += index.row[end] - index.row[i]
+        right += index.col[end] - index.col[i]
     size = max(math.sqrt(down * down + right * right), 1e-9)
     return down / size, right / size
 
 
 @jit
-def spread(net: Lookup, node: int, reach: float, distance: Floats, reached: Index) -> int:
-    """Find the distances along the network from a node, as far as ``reach``.
+def distances_within(index: GraphIndex, node: int, limit: float, distance: Floats, reached: Index) -> int:
+    """Compute shortest distances along the network from a node, up to a limit.
+
+    Labels are corrected until none changes (Bellman and Ford): few nodes are within reach, and no heap is needed.
 
     Args:
-        net: the network.
+        index: the network.
         node: where to start.
-        reach: in pixels.
-        distance: (nodes,), infinite everywhere; written where something is reached.
+        limit: in pixels.
+        distance: (nodes,), infinite everywhere; written for the nodes that are reached.
         reached: (nodes,), written: the nodes that are reached.
 
     Returns:
-        The number of these.
+        Their number, for ``reset_distances``.
     """
     distance[node] = 0.0
     reached[0] = node
-    count, nearer = 1, True
-    while nearer:
-        nearer = False
+    count, changed = 1, True
+    while changed:
+        changed = False
         number = 0
         while number < count:
             here = reached[number]
-            for k in range(net.node_first[here], net.node_first[here + 1]):
-                half = net.node_halves[k]
-                other = net.ends[half >> 1, 1 - (half & 1)]
-                then = distance[here] + net.length[half >> 1]
-                if then < min(reach, distance[other]):
+            for k in range(index.node_first[here], index.node_first[here + 1]):
+                half = index.node_halves[k]
+                other = index.ends[half >> 1, 1 - (half & 1)]
+                total = distance[here] + index.length[half >> 1]
+                if total < min(limit, distance[other]):
                     if distance[other] == np.inf:
                         reached[count] = other
                         count += 1
-                    distance[other] = then
-                    nearer = True
+                    distance[other] = total
+                    changed = True
             number += 1
     return count
 
 
 @jit
-def forget(distance: Floats, reached: Index, count: int) -> None:
-    """Make the distances that ``spread`` found infinite again."""
+def reset_distances(distance: Floats, reached: Index, count: int) -> None:
+    """Set the distances that ``distances_within`` wrote back to infinity."""
     for number in range(count):
         distance[reached[number]] = np.inf
 
 
 @jit
-def distance_along(net: Lookup, point: int, distance: Floats) -> float:
-    """The distance along the network to a point from where ``spread`` started."""
-    edge = first_from(net.start, 0, net.start.size, point + 1) - 1
-    share = (point - net.start[edge]) / max(net.start[edge + 1] - net.start[edge] - 1, 1) * net.length[edge]
-    from_first: float = distance[net.ends[edge, 0]] + share
-    from_last: float = distance[net.ends[edge, 1]] + net.length[edge] - share
+def distance_to_point(index: GraphIndex, point: int, distance: Floats) -> float:
+    """Distance along the network to a point, from the distances of the nodes."""
+    edge = lower_bound(index.start, 0, index.start.size, point + 1) - 1
+    start, stop = index.start[edge], index.start[edge + 1]
+    offset = (point - start) / max(stop - start - 1, 1) * index.length[edge]
+    from_first: float = distance[index.ends[edge, 0]] + offset
+    from_last: float = distance[index.ends[edge, 1]] + index.length[edge] - offset
     return min(from_first, from_last)

@@ -22,7 +22,7 @@ from terraspore.engine.errors import Cancelled, ParameterError
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.conflation import read_existing_roads
 from terraspore.engine.vector.roads.extract import RoadSummary, vectorize_roads
-from terraspore.engine.vector.roads.mask import centre_line, close_holes, find_surface
+from terraspore.engine.vector.roads.mask import apply_threshold, fill_small_holes, thin_to_centerline
 
 Writer = Callable[..., Path]
 
@@ -107,7 +107,7 @@ def test_width_is_right_for_odd_even_and_slanting_roads(width: int, angle: int) 
     row, col = np.mgrid[:160, :160]
     a = math.radians(angle)
     across = (row - 80.25) * math.cos(a) - (col - 80.25) * math.sin(a)
-    line = centre_line(find_surface((np.abs(across) <= width / 2).astype(np.uint8), 1), 40)
+    line = thin_to_centerline(apply_threshold((np.abs(across) <= width / 2).astype(np.uint8), 1), 40)
     inner = (line.row > 40) & (line.row < 120) & (line.col > 40) & (line.col < 120)
     assert line.width[inner].mean() == pytest.approx(width, abs=0.75)
 
@@ -148,7 +148,7 @@ def test_rotated_rasters_keep_their_place(tmp_path: Path, write_raster: Writer) 
 def test_tiles_do_not_change_the_result(tmp_path: Path, write_raster: Writer, seed: int, tile: int) -> None:
     rng = np.random.default_rng(seed)
     mask = drawing([rng.integers(-20, 420, (4, 2)).tolist() for _ in range(6)], width=int(rng.integers(3, 12)))
-    cv2.circle(mask, tuple(rng.integers(50, 350, 2).tolist()), 45, 255, -1)  # a place wider than a road
+    cv2.circle(mask, tuple(rng.integers(50, 350, 2).tolist()), 45, 255, -1)  # a paved area
     noise = cv2.GaussianBlur(rng.normal(0, 400, mask.shape).astype(np.float32), (0, 0), 3)
     raster = write_raster(np.clip(mask * 0.8 + noise, 0, 255).astype(np.uint8))
     keys = []
@@ -253,17 +253,17 @@ def test_loops_and_roundabouts_stay(tmp_path: Path, write_raster: Writer) -> Non
     assert graph.number_of_edges() - graph.number_of_nodes() + 2 == 2  # two independent cycles
 
 
-def test_lines_lead_around_a_place(tmp_path: Path, write_raster: Writer) -> None:
+def test_lines_are_routed_around_a_paved_area(tmp_path: Path, write_raster: Writer) -> None:
     mask = drawing([[(-10, 200), (410, 200)]])
     cv2.circle(mask, (200, 200), 60, 255, -1)
     summary = run(write_raster(mask), tmp_path / "roads.gpkg")
     assert (summary.pieces, summary.dead_ends) == (1, 0)
 
 
-def test_holes_are_closed_by_area() -> None:
+def test_holes_are_filled_by_area() -> None:
     mask = np.ones((40, 40), np.uint8)
     mask[5:8, 5:8] = mask[20:30, 20:30] = 0
-    closed = close_holes(find_surface(mask, 1), 20, 10).mask
+    closed = fill_small_holes(apply_threshold(mask, 1), 20, 10).values
     assert closed[5:8, 5:8].all()
     assert not closed[20:30, 20:30].any()
 

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.morphology import skeletonize
-from terraspore.engine.vector.roads.centerlines import Pixels
-from terraspore.engine.vector.roads.graph import Graph, dissolve, keep_edges, trace
+from terraspore.engine.vector.roads.centerlines import CenterlinePixels
+from terraspore.engine.vector.roads.graph import Graph, trace
 
 masks = arrays(np.bool_, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.booleans())
 
 
-def pixels_of(mask: np.ndarray) -> Pixels:
+def pixels_of(mask: np.ndarray) -> CenterlinePixels:
     row, col = np.nonzero(mask)
-    return Pixels(
+    return CenterlinePixels(
         row.astype(np.int32),
         col.astype(np.int32),
         np.full(len(row), 3.0, np.float32),
@@ -67,7 +67,7 @@ def test_edges_of_a_skeleton_lie_in_the_mask_and_join_what_it_joins(mask: np.nda
     # Lone pixels are no roads; every other piece of the skeleton is one piece of the graph.
     pieces = [piece for piece in nx.connected_components(adjacency(skeleton)) if len(piece) > 1]
     ours = nx.MultiGraph(graph.ends.tolist())
-    assert nx.number_connected_components(ours) == len(pieces) if graph.edges else not pieces
+    assert nx.number_connected_components(ours) == len(pieces) if graph.edge_count else not pieces
 
 
 @settings(max_examples=100)
@@ -86,13 +86,14 @@ def test_nodes_are_where_the_number_of_links_is_not_two(mask: np.ndarray) -> Non
 
 @settings(max_examples=80)
 @given(masks, st.randoms(use_true_random=False))
-def test_dissolving_keeps_steps_and_leaves_no_node_of_degree_two(mask: np.ndarray, random: object) -> None:
+def test_dissolving_keeps_all_steps_and_leaves_no_pseudo_node(mask: np.ndarray, random: object) -> None:
     graph = trace(pixels_of(mask))
-    kept = keep_edges(graph, np.array([random.random() < 0.7 for _ in range(graph.edges)], bool))
-    joined = dissolve(kept)
-    assert sorted(map(sorted, steps_of(joined))) == sorted(map(sorted, steps_of(kept)))
-    for node in np.flatnonzero(joined.degree() == 2):
-        assert (joined.ends == node).all(axis=1).any()  # only the one node of a ring
+    graph.keep_edges(np.array([random.random() < 0.7 for _ in range(graph.edge_count)], bool))
+    before = sorted(map(sorted, steps_of(graph)))
+    graph.dissolve_pseudo_nodes()
+    assert sorted(map(sorted, steps_of(graph))) == before
+    for node in np.flatnonzero(graph.degree() == 2):
+        assert (graph.ends == node).all(axis=1).any()  # only the one node of a ring
 
 
 def test_parallel_edges_and_loops_stay() -> None:
@@ -100,14 +101,15 @@ def test_parallel_edges_and_loops_stay() -> None:
     mask[4, 0:5] = mask[4, 11:20] = True
     mask[2, 5:11] = mask[6, 5:11] = True
     mask[3, 4] = mask[5, 4] = mask[3, 11] = mask[5, 11] = True
-    graph = dissolve(trace(pixels_of(mask)))
+    graph = trace(pixels_of(mask))
+    graph.dissolve_pseudo_nodes()
     network = nx.MultiGraph(graph.ends.tolist())
     assert max(network.number_of_edges(a, b) for a, b in set(network.edges())) == 2
 
 
 def test_wide_rasters_do_not_wrap() -> None:
     count = 70_000
-    pixels = Pixels(
+    pixels = CenterlinePixels(
         np.zeros(count, np.int32),
         np.arange(count, dtype=np.int32),
         np.ones(count, np.float32),
@@ -115,6 +117,6 @@ def test_wide_rasters_do_not_wrap() -> None:
         (1, count),
     )
     graph = trace(pixels)
-    assert graph.edges == 1
+    assert graph.edge_count == 1
     assert graph.lengths()[0] == count - 1
     assert sorted(graph.node_col.tolist()) == [0.0, count - 1.0]

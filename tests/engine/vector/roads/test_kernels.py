@@ -1,4 +1,4 @@
-"""The compiled loops of road networks against definitions written out and independent implementations."""
+"""The kernels of road extraction against plain definitions and independent implementations."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.graph import MCP_Geometric
+from terraspore.engine.vector.roads.kernels.gaps import least_cost_path
 from terraspore.engine.vector.roads.kernels.graph_index import order_points
-from terraspore.engine.vector.roads.kernels.least_cost import least_cost_path
-from terraspore.engine.vector.roads.kernels.surface import UNIT, measure_depth
-from terraspore.engine.vector.roads.kernels.thinning import BAND, thin
-from terraspore.engine.vector.roads.mask import close_holes, find_surface
+from terraspore.engine.vector.roads.kernels.mask import DISTANCE_SCALE, distance_transform
+from terraspore.engine.vector.roads.kernels.thinning import BLOCK, thin
+from terraspore.engine.vector.roads.mask import apply_threshold, fill_small_holes
 
 
 def blobs(seed: int, rows: int = 140, cols: int = 200) -> np.ndarray:
-    """Random masks from noise to large blobs, more than a word wide and more than a band high."""
+    """Random masks from noise to large blobs, more than a word wide and more than a block high."""
     rng = np.random.default_rng(seed)
     field = cv2.GaussianBlur(rng.random((rows, cols)).astype(np.float32), (0, 0), 0.3 + 4.0 * rng.random())
     return np.asarray(field > np.quantile(field, rng.uniform(0.1, 0.9)), np.uint8)
@@ -56,7 +56,7 @@ def thinned_by_definition(mask: np.ndarray) -> np.ndarray:
 @given(st.integers(0, 10_000))
 def test_thinning_by_words_is_thinning_by_pixels(seed: int) -> None:
     mask = blobs(seed)
-    assert mask.shape[0] > 2 * BAND
+    assert mask.shape[0] > 2 * BLOCK
     np.testing.assert_array_equal(thinned(mask), thinned_by_definition(mask))
 
 
@@ -83,21 +83,21 @@ def length_by_width(piece: np.ndarray) -> float:
 
 @settings(max_examples=20)
 @given(st.integers(0, 10_000))
-def test_depth_is_the_distance_to_what_is_no_road(seed: int) -> None:
+def test_distances_to_the_background_are_nearly_euclidean(seed: int) -> None:
     mask = blobs(seed)
-    surface = find_surface(mask, 1)
-    rows, stride = surface.mask.shape
-    depth = np.zeros((rows + 4) * stride + 4, np.uint16)
-    deepest = measure_depth(surface.edges, stride, depth)
-    found = depth[2 * stride + 2 : -2 * stride - 2].reshape(rows, stride)[:, : mask.shape[1]] / UNIT
-    true = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]  # what is outside is no road
+    road = apply_threshold(mask, 1)
+    rows, stride = road.values.shape
+    distance = np.zeros((rows + 4) * stride + 4, np.uint16)
+    largest = distance_transform(road.runs, stride, distance)
+    found = distance[2 * stride + 2 : -2 * stride - 2].reshape(rows, stride)[:, : mask.shape[1]] / DISTANCE_SCALE
+    true = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]  # beyond the window is background
     np.testing.assert_allclose(found, true, rtol=0.025, atol=1e-9)
-    assert deepest == depth.max()
+    assert largest == distance.max()
 
 
 @settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 12))
-def test_holes_are_closed_as_labels_of_the_background_say(seed: int, area: int, extent: int) -> None:
+def test_small_components_of_the_background_are_filled(seed: int, area: int, extent: int) -> None:
     mask = blobs(seed, 60, 90)
     expected = mask.copy()
     labels, _ = ndimage.label(1 - mask)
@@ -106,9 +106,9 @@ def test_holes_are_closed_as_labels_of_the_background_say(seed: int, area: int, 
         size = int((labels == number).sum())
         if not cut and max(high.stop - high.start, wide.stop - wide.start) <= extent and size <= area:
             expected[labels == number] = wide.stop < mask.shape[1] or expected[labels == number]
-    closed = close_holes(find_surface(mask, 1), area, extent)
-    np.testing.assert_array_equal(closed.mask[:, : mask.shape[1]], expected)
-    np.testing.assert_array_equal(closed.edges, find_surface(closed.mask[:, : mask.shape[1]], 1).edges)
+    filled = fill_small_holes(apply_threshold(mask, 1), area, extent)
+    np.testing.assert_array_equal(filled.values[:, : mask.shape[1]], expected)
+    np.testing.assert_array_equal(filled.runs, apply_threshold(filled.values[:, : mask.shape[1]], 1).runs)
 
 
 @settings(max_examples=30)

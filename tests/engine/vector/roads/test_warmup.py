@@ -12,11 +12,11 @@ import numpy as np
 from affine import Affine
 from terraspore.engine.context import RunContext, Cancellation, SilentReporter
 from terraspore.engine.vector.geodesy import PixelGeodesy
-from terraspore.engine.vector.roads.build import build_graph
-from terraspore.engine.vector.roads.lines import road_lines
+from terraspore.engine.vector.roads.extract import build_graph
+from terraspore.engine.vector.roads.lines import make_lines
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.roads.warmup import warm_up_kernels
-from terraspore.engine.vector.roads.areas import road_areas
+from terraspore.engine.vector.roads.areas import polygonize_roads
 from terraspore.engine.raster.probability import Encoding, ProbabilityRaster
 
 
@@ -42,9 +42,9 @@ warm_up_kernels()
 before = loaded()
 source, options, nobody = Levels(), RoadOptions(), RunContext()
 graph = build_graph(source, options, 1.0, nobody)
-assert graph.edges > 10
-list(road_lines(graph, PixelGeodesy(None, Affine.identity()), smooth=3.0, simplify=1.0, levels=250))
-list(road_areas(source, PixelGeodesy(None, Affine.identity()), options, nobody))
+assert graph.edge_count > 10
+list(make_lines(graph, PixelGeodesy(None, Affine.identity()), smooth=3.0, simplify=1.0))
+list(polygonize_roads(source, PixelGeodesy(None, Affine.identity()), options, nobody))
 print(len(before), *sorted(name for name, _ in loaded() - before))
 """
 

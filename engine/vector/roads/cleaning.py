@@ -1,0 +1,117 @@
+"""Clean a traced network: drop weak components, merge junction clusters, prune spurs. Graphs are changed in place."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from .graph import Flags, Floats, Graph, Ints
+
+#: A loop that a merged junction closes is no road where it is shorter than this many widths.
+LOOP_FACTOR = 3.5
+#: A spur is no road where it is shorter than this many half widths of the road it leaves, plus the option ``spur``.
+RADIUS_FACTOR = 1.2
+
+
+def drop_weak_components(graph: Graph, strong_threshold: int, min_length: float) -> None:
+    """Drop components that nowhere reach ``strong_threshold`` or that have less than ``min_length`` pixels of road.
+
+    Args:
+        graph: the network.
+        strong_threshold: quantized probability (hysteresis).
+        min_length: total length of a component in pixels.
+    """
+    if graph.edge_count == 0:
+        return
+    component = graph.components()[graph.ends[:, 0]]
+    count = int(component.max()) + 1
+    length = np.bincount(component, weights=graph.lengths(), minlength=count)
+    strongest = np.zeros(count, np.int64)
+    np.maximum.at(strongest, component, np.maximum.reduceat(graph.probability, graph.start[:-1]))
+    graph.keep_edges(((length >= min_length) & (strongest >= strong_threshold))[component])
+
+
+def merge_junctions(graph: Graph) -> None:
+    """Merge junctions that are closer along the line than the road is wide; the new node is their mean position.
+
+    Loops that arise from that and are shorter than 3.5 widths are dropped; real loops (turning circles, roundabouts)
+    stay.
+    """
+    if graph.edge_count == 0:
+        return
+    degree, lengths = graph.degree(), graph.lengths()
+    width = node_widths(graph)[graph.ends].max(axis=1)
+    short = (lengths <= width) & (degree[graph.ends] > 2).all(axis=1) & (graph.ends[:, 0] != graph.ends[:, 1])
+    short &= ~graph.node_border[graph.ends].any(axis=1)
+    if short.any():
+        _contract(graph, short, width)
+    is_small_loop = (graph.ends[:, 0] == graph.ends[:, 1]) & (lengths < LOOP_FACTOR * width)
+    graph.keep_edges(~short & ~is_small_loop)
+    graph.dissolve_pseudo_nodes()
+
+
+def node_widths(graph: Graph) -> Floats:
+    """Find the width of the widest road at each node; that of a closed gap is where the gap leaves the road."""
+    seen = np.flatnonzero(graph.width)
+    start, stop = np.searchsorted(seen, graph.start[:-1]), np.searchsorted(seen, graph.start[1:])
+    road = np.flatnonzero(stop > start)  # edges that are more than a closed gap
+    width = np.zeros(graph.node_count)
+    np.maximum.at(width, graph.ends[road, 0], graph.width[seen[start[road]]])
+    np.maximum.at(width, graph.ends[road, 1], graph.width[seen[stop[road] - 1]])
+    return width
+
+
+def _contract(graph: Graph, short: Flags, width: Floats) -> None:
+    """Merge the nodes of the edges ``short``, which become loops."""
+    pairs = graph.ends[short]
+    matrix = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(graph.node_count,) * 2)
+    count, group = connected_components(matrix, directed=False)
+    size = np.bincount(group, minlength=count)
+    radius = np.zeros(count)
+    np.maximum.at(radius, group[pairs[:, 0]], 0.5 * width[short])
+    np.maximum.at(radius, group, graph.node_radius)
+    border = np.zeros(count, np.bool_)
+    np.logical_or.at(border, group, graph.node_border)
+    graph.node_row = np.bincount(group, weights=graph.node_row, minlength=count) / size
+    graph.node_col = np.bincount(group, weights=graph.node_col, minlength=count) / size
+    graph.node_border, graph.node_radius = border, radius
+    graph.ends = group[graph.ends].astype(np.int32)
+
+
+def prune_spurs(graph: Graph, spur: float) -> None:
+    """Drop dead ends shorter than 1.2 half widths plus ``spur`` pixels, the shortest first, until there are none.
+
+    At a junction that became part of a line by that, nothing more is dropped in the same round: of the two prongs at
+    the end of a road one is dropped and the other becomes the end. Roads that leave the raster stay.
+    """
+    while True:
+        spurs = _find_spurs(graph, spur)
+        if spurs.size == 0:
+            return
+        keep = np.ones(graph.edge_count, np.bool_)
+        keep[spurs] = False
+        graph.keep_edges(keep)
+        graph.dissolve_pseudo_nodes()
+
+
+def _find_spurs(graph: Graph, spur: float) -> Ints:
+    """Find the edges that are dropped in one round of pruning."""
+    degree = graph.degree()
+    end_degree = degree[graph.ends]
+    dead = (end_degree == 1) & ~graph.node_border[graph.ends]
+    candidate = (dead[:, 0] & (end_degree[:, 1] > 2)) | (dead[:, 1] & (end_degree[:, 0] > 2))
+    lengths = graph.lengths()
+    junction = np.where(dead[:, 0], graph.ends[:, 1], graph.ends[:, 0])
+    width = graph.width[np.where(dead[:, 0], graph.start[1:] - 1, graph.start[:-1])]
+    limit = RADIUS_FACTOR * 0.5 * width + spur
+    short = np.flatnonzero(candidate & (lengths < limit))
+    # Ties are decided by position, so that the result depends on nothing else.
+    first = graph.start[short]
+    short = short[np.lexsort((graph.col[first], graph.row[first], lengths[short]))]
+    spurs = []
+    for edge, node in zip(short.tolist(), junction[short].tolist(), strict=True):
+        if degree[node] > 2:
+            degree[node] -= 1
+            spurs.append(edge)
+    return np.array(spurs, np.int64)
