@@ -95,9 +95,9 @@ def _reporter(as_json: bool, services: Services) -> Iterator[Reporter]:
         with private_stdout(services.stdout) as stream:
             yield JsonReporter(stream)
         return
-    from .console import PersonReporter
+    from .console import ConsoleReporter
 
-    with PersonReporter(services.stdout, services.stderr) as reporter:
+    with ConsoleReporter(services.stdout, services.stderr) as reporter:
         yield reporter
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any
 
 import click
 
+from ..context import RunContext
 from ..errors import ParameterError
 from ..protocol.messages import Result
 from .cli_context import json_option, run_reported
+from .options import PATH
 
-PATH = click.Path(path_type=Path)
-Figures = dict[str, float | int | str | None]
+Metrics = dict[str, float | int | str | None]
 
 
 @click.command()
@@ -21,42 +20,58 @@ Figures = dict[str, float | int | str | None]
 @click.argument("truth", type=PATH)
 @click.option("--layer", help="Layer of RESULT; else roads, landcover or the first.")
 @click.option("--truth-layer", help="Layer of TRUTH; else as for RESULT.")
-@click.option("--buffer", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, metavar="M",
-              help="How far a line may be off.")  # fmt: skip
+@click.option(
+    "--buffer",
+    type=click.FloatRange(0, min_open=True),
+    default=5.0,
+    show_default=True,
+    metavar="M",
+    help="Largest distance between matching lines.",
+)
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), metavar="P", help="Compare masks: probability of a road pixel."
 )
 @click.option("--field", default="class_id", show_default=True, help="Column with the class of polygons.")
 @json_option
-def compare(result: Path, truth: Path, as_json: bool, **words: Any) -> None:
+def compare(
+    result: Path,
+    truth: Path,
+    layer: str | None,
+    truth_layer: str | None,
+    buffer: float,
+    threshold: float | None,
+    field: str,
+    as_json: bool,
+) -> None:
     """Measure RESULT against TRUTH.
 
     Lines against lines: APLS, TOPO, completeness, correctness, quality, junctions. Rasters against rasters: accuracy,
     IoU, precision, recall, F1, kappa. Polygons against a class raster: gaps, overlaps, validity, agreement.
     """
-    from ..vector.metrics.inputs import is_raster
 
-    def work() -> tuple[Figures, str]:
-        """The figures, and a sentence with them."""
+    def command(context: RunContext) -> Result:
+        """Compare by what the two files hold."""
+        from ..vector.metrics.inputs import is_raster
+
+        start = context.clock()
         for path in (result, truth):
             if not path.is_file():
                 raise ParameterError(f"{path} is not there or is not a plain file.")
-        if is_raster(truth):
-            if is_raster(result):
-                return _rasters(result, truth, words["threshold"])
-            return _coverage(result, truth, words["layer"], words["field"])
-        return _lines(result, truth, (words["layer"], words["truth_layer"]), words["buffer"])
+        if not is_raster(truth):
+            metrics, text = _compare_lines(result, truth, (layer, truth_layer), buffer)
+        elif is_raster(result):
+            metrics, text = _compare_rasters(result, truth, threshold)
+        else:
+            metrics, text = _compare_coverage(result, truth, layer, field)
+        return Result(outputs={}, summary=metrics, seconds=context.clock() - start, text=text)
 
-    def run() -> Result:
-        """Compare, as a command's result."""
-        begin = time.perf_counter()
-        figures, text = work()
-        return Result(outputs={}, summary=figures, seconds=time.perf_counter() - begin, text=text)
-
-    run_reported(as_json, lambda _context: run())
+    run_reported(as_json, command)
 
 
-def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buffer: float) -> tuple[Figures, str]:
+def _compare_lines(
+    result: Path, truth: Path, layers: tuple[str | None, str | None], buffer: float
+) -> tuple[Metrics, str]:
+    """Metrics of a road network, and a sentence with them."""
     import numpy as np
     import shapely
 
@@ -65,14 +80,14 @@ def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buf
     from ..vector.metrics.network import build_network
     from ..vector.metrics.roads import score_roads
 
-    mine = read_layer(result, layers[0], ("roads",))
-    wanted = read_layer(truth, layers[1], ("roads",))
-    crs = choose_metric_crs(wanted)
+    result_layer = read_layer(result, layers[0], ("roads",))
+    truth_layer = read_layer(truth, layers[1], ("roads",))
+    crs = choose_metric_crs(truth_layer)
     networks = []
-    for path, one in ((result, mine), (truth, wanted)):
-        if len(one.geometry) and not np.isin(shapely.get_dimensions(one.geometry), (1, -1)).all():
+    for path, lines in ((result, result_layer), (truth, truth_layer)):
+        if len(lines.geometry) and not np.isin(shapely.get_dimensions(lines.geometry), (1, -1)).all():
             raise VectorError(f"{path} holds other geometries than lines.", "Choose a layer of lines with --layer.")
-        networks.append(build_network(to_crs(one, crs)))
+        networks.append(build_network(to_crs(lines, crs)))
     scores = score_roads(networks[0], networks[1], buffer=buffer)
     text = (
         f"APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, completeness {scores.completeness:.3f}, "
@@ -81,20 +96,22 @@ def _lines(result: Path, truth: Path, layers: tuple[str | None, str | None], buf
     return scores.metrics(), text
 
 
-def _rasters(result: Path, truth: Path, threshold: float | None) -> tuple[Figures, str]:
+def _compare_rasters(result: Path, truth: Path, threshold: float | None) -> tuple[Metrics, str]:
+    """Metrics of a class raster or a mask, and a sentence with them."""
     from ..vector.metrics.inputs import read_raster_pairs
     from ..vector.metrics.raster import score_rasters
 
     pairs, classes = read_raster_pairs(result, truth, threshold)
-    figures = score_rasters(pairs, classes).metrics()
+    metrics = score_rasters(pairs, classes).metrics()
     if threshold is not None:
-        text = ", ".join(f"{name} {figures[f'{name}_1'] or 0.0:.3f}" for name in ("iou", "precision", "recall", "f1"))
+        text = ", ".join(f"{name} {metrics[f'{name}_1'] or 0.0:.3f}" for name in ("iou", "precision", "recall", "f1"))
     else:
-        text = ", ".join(f"{name} {figures[name] or 0.0:.3f}" for name in ("accuracy", "mean_iou", "kappa"))
-    return figures, text
+        text = ", ".join(f"{name} {metrics[name] or 0.0:.3f}" for name in ("accuracy", "mean_iou", "kappa"))
+    return metrics, text
 
 
-def _coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple[Figures, str]:
+def _compare_coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple[Metrics, str]:
+    """Metrics of polygons against the class raster that they were made of, and a sentence with them."""
     import numpy as np
     import rasterio
 
@@ -108,14 +125,11 @@ def _coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple
     with rasterio.open(truth) as dataset:
         classes = dataset.read(1, masked=True).astype(np.int64).filled(-1)
         geometry = to_crs(polygons, dataset.crs)
-        agreement = raster_agreement(
-            geometry, polygons.columns[field].astype(np.int64), classes, dataset.transform, nodata=-1
-        )
-        holes = bool((classes != -1).all())
-    scores = score_coverage(geometry, count_holes=holes)
-    figures: Figures = {**scores.metrics(), "agreement": agreement}
+        class_ids = polygons.columns[field].astype(np.int64)
+        agreement = raster_agreement(geometry, class_ids, classes, dataset.transform, nodata=-1)
+    scores = score_coverage(geometry, count_holes=bool((classes != -1).all()))
     text = (
         f"{scores.polygons} polygons, {scores.invalid} invalid, {'a' if scores.is_coverage else 'no'} valid coverage, "
         f"overlaps {scores.overlap_area:.2f}, gaps {scores.gap_area:.2f}, agreement {agreement:.4f}"
     )
-    return figures, text
+    return {**scores.metrics(), "agreement": agreement}, text

@@ -1,4 +1,4 @@
-"""Events for a person: a progress bar on stderr, the last sentence on stdout."""
+"""Events on a terminal: a progress bar on stderr, the result on stdout."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ..protocol.messages import Progress as ProgressEvent
 _STAGES = {"read": "Reading", "infer": "Inference", "vectorize": "Vectors", "write": "Writing"}
 
 
-class PersonReporter:
-    """Shows events on a terminal; to be used as a context manager.
+class ConsoleReporter:
+    """Show events on a terminal; a context manager.
 
     Args:
-        stdout: where the last sentence goes.
-        stderr: where the bar and remarks go.
+        stdout: receives the text of the result.
+        stderr: receives the progress bar, messages and errors.
     """
 
     def __init__(self, stdout: IO[str], stderr: IO[str]) -> None:
@@ -34,19 +34,19 @@ class PersonReporter:
             TextColumn("{task.fields[note]}"),
             console=self._err,
             transient=True,
-            disable=not self._err.is_terminal,  # in a file a bar is only noise
+            disable=not self._err.is_terminal,  # a log file gets no bar
         )
         self._tasks: dict[str, TaskID] = {}
         self._started = False
 
-    def __enter__(self) -> PersonReporter:
-        """Nothing is shown before the first progress."""
+    def __enter__(self) -> ConsoleReporter:
+        """Give the reporter; nothing is shown before the first progress."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the bar from the screen."""
+        """Remove the progress bar."""
         self._stop()
 
     def emit(self, event: Event) -> None:
@@ -80,8 +80,8 @@ class PersonReporter:
 
 
 def describe_plan(plan: Plan) -> str:
-    """One line for a person about what is going to be done."""
-    time = f", about {duration(plan.seconds)}" if plan.seconds is not None else ""
+    """Describe a plan in one line."""
+    time = f", about {format_duration(plan.seconds)}" if plan.seconds is not None else ""
     tiles = "1 tile" if plan.tiles == 1 else f"{plan.tiles} tiles"
     return (
         f"{plan.width} x {plan.height} pixels at {plan.resolution:.3g} m: {tiles} of {plan.tile} "
@@ -90,18 +90,18 @@ def describe_plan(plan: Plan) -> str:
 
 
 def describe_rate(progress: ProgressEvent) -> str:
-    """Speed and time left, as far as they are known."""
+    """Describe speed and time left, as far as they are known."""
     unit = "tiles/s" if progress.stage == "infer" else "/s"
     parts = []
     if progress.rate is not None:
         parts.append(f"{progress.rate:.1f} {unit}")
     if progress.eta is not None:
-        parts.append(f"{duration(progress.eta)} left")
+        parts.append(f"{format_duration(progress.eta)} left")
     return ", ".join(parts)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: ``8 s``, ``3 min 20 s``, ``2 h 5 min``."""
+def format_duration(seconds: float) -> str:
+    """Format seconds: ``8 s``, ``3 min 20 s``, ``2 h 5 min``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -110,8 +110,8 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns under headings, as wide as their widest cell, two blanks apart; no blanks at the ends of lines."""
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Format columns under headings, as wide as their widest cell, two spaces apart, without trailing spaces."""
     widths = [max(len(row[index]) for row in (headings, *rows)) for index in range(len(headings))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (headings, *rows))
     return "\n".join(line.rstrip() for line in lines)

@@ -1,8 +1,7 @@
-"""``terraspore devices``: what is in the machine, what of it works, how fast it is, and what ``auto`` takes."""
+"""``terraspore devices``: devices of all runtimes, which work, how fast they are, and the choice of ``auto``."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import click
@@ -12,7 +11,7 @@ from ..protocol.messages import Result
 from ..runtimes.probe import TILE, ProbeResult, choose_default, probe_devices
 from ..runtimes.registry import create_runtimes
 from .cli_context import json_option, run_reported
-from .console import table
+from .console import format_table
 
 
 @click.command()
@@ -21,62 +20,62 @@ from .console import table
 def devices(threads: int | None, as_json: bool) -> None:
     """Try every device of every runtime with a small network, and say which one auto takes and why."""
 
-    def work(_context: RunContext) -> Result:
+    def command(context: RunContext) -> Result:
         """List the devices."""
-        begin = time.perf_counter()
+        begin = context.clock()
         runtimes = create_runtimes()
-        outcomes = probe_devices(runtimes, threads)
-        best = choose_default(outcomes)
-        summary: dict[str, float | int | str | None] = {"auto": _name(best) if best else None}
-        for outcome in outcomes:
-            summary.update({f"{_name(outcome)}.{key}": value for key, value in _facts(outcome).items()})
+        results = probe_devices(runtimes, threads)
+        best = choose_default(results)
+        summary: dict[str, float | int | str | None] = {"auto": _device_name(best) if best else None}
+        for result in results:
+            summary.update({f"{_device_name(result)}.{key}": value for key, value in _summarize(result).items()})
         return Result(
             outputs={},
             summary=summary,
-            seconds=time.perf_counter() - begin,
-            text=f"{_listing(outcomes)}\n\n{choice(outcomes, best)}",
+            seconds=context.clock() - begin,
+            text=f"{_format_listing(results)}\n\n{describe_choice(results, best)}",
         )
 
-    run_reported(as_json, work)
+    run_reported(as_json, command)
 
 
-def _name(outcome: ProbeResult) -> str:
-    return f"{outcome.info.runtime} on {outcome.info.device}"
+def _device_name(result: ProbeResult) -> str:
+    return f"{result.info.runtime} on {result.info.device}"
 
 
-def _facts(outcome: ProbeResult) -> dict[str, float | int | str | None]:
+def _summarize(result: ProbeResult) -> dict[str, float | int | str | None]:
     return {
-        "hardware": outcome.info.title,
-        "works": int(outcome.works),
-        "precision": outcome.precision or None,
-        "milliseconds": None if outcome.seconds is None else round(outcome.seconds * 1000, 2),
-        "reason": outcome.info.reason or None,
+        "hardware": result.info.title,
+        "works": int(result.works),
+        "precision": result.precision or None,
+        "milliseconds": None if result.seconds is None else round(result.seconds * 1000, 2),
+        "reason": result.info.reason or None,
     }
 
 
-def _listing(outcomes: Sequence[ProbeResult]) -> str:
+def _format_listing(results: Sequence[ProbeResult]) -> str:
     headings = ("runtime", "device", "works", "precision", "ms", "hardware", "reason")
     rows = [
         (
-            outcome.info.runtime,
-            outcome.info.device,
-            "yes" if outcome.works else "no",
-            outcome.precision or "-",
-            "-" if outcome.seconds is None else f"{outcome.seconds * 1000:.1f}",
-            outcome.info.title,
-            outcome.info.reason,
+            result.info.runtime,
+            result.info.device,
+            "yes" if result.works else "no",
+            result.precision or "-",
+            "-" if result.seconds is None else f"{result.seconds * 1000:.1f}",
+            result.info.title,
+            result.info.reason,
         )
-        for outcome in outcomes
+        for result in results
     ]
-    return table(headings, rows) + f"\n(ms: for one tile of {TILE} x {TILE} pixels of a small network)"
+    return format_table(headings, rows) + f"\n(ms: for one tile of {TILE} x {TILE} pixels of a small network)"
 
 
-def choice(outcomes: Sequence[ProbeResult], best: ProbeResult | None) -> str:
-    """One sentence on what ``auto`` takes and why."""
+def describe_choice(results: Sequence[ProbeResult], best: ProbeResult | None) -> str:
+    """Describe in one sentence which device ``auto`` takes and why."""
     if best is None:
-        return "Nothing works, so auto takes nothing."
-    others = [f"{outcome.seconds * 1000:.1f} ms in {_name(outcome)}" for outcome in outcomes if outcome.seconds]
+        return "No usable device was found."
+    others = [f"{result.seconds * 1000:.1f} ms in {_device_name(result)}" for result in results if result.seconds]
     return (
-        f"auto takes {_name(best)} in {best.precision}: of what works here, it is the first in the known order of "
-        f"speed (the small network takes {', '.join(others)})."
+        f"auto takes {_device_name(best)} in {best.precision}: of the devices that work here, it comes first in the known "
+        f"order of speed (the small network takes {', '.join(others)})."
     )

@@ -1,8 +1,7 @@
-"""``terraspore info``: what an image is and how it would be read."""
+"""``terraspore info``: size, bands and georeferencing of an image, and how it is read."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -27,13 +26,13 @@ def info(
 ) -> None:
     """Say what IMAGE is: size, bands, true ground resolution, nodata, and how its values would be stretched."""
 
-    def work(_context: RunContext) -> Result:
+    def command(context: RunContext) -> Result:
         """Describe the image."""
-        start = time.perf_counter()
+        start = context.clock()
         with open_source(image, pixel_size, subdataset) as source:
             facts = describe_source(source, resolution)
         shown = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in facts.items()}
         text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in shown.items() if value is not None)
-        return Result(outputs={}, summary=facts, seconds=time.perf_counter() - start, text=text)
+        return Result(outputs={}, summary=facts, seconds=context.clock() - start, text=text)
 
-    run_reported(as_json, work)
+    run_reported(as_json, command)

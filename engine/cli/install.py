@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,7 +17,7 @@ from ..pipeline.request import OpenSession
 from ..protocol.messages import Message, Result
 from ..protocol.options import RuntimeOptions
 from .cli_context import current_services, json_option, run_reported
-from .models import model_facts
+from .models import summarize_model
 from .options import PATH
 from .sessions import session_opener
 
@@ -33,7 +32,7 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 #: A shorter type may leave 0..1 by its rounding.
 _SLACK = 0.02
-_FACTS = (
+_HINTS = (
     click.option("--architecture", help="Of a .ckpt: the network whose weights it holds."),
     click.option("--task", type=click.Choice(get_args(Task)), help="What the classes mean."),
     click.option("--classes", metavar="A,B,...", help="Names of the classes, in the order of the channels."),
@@ -52,8 +51,8 @@ _FACTS = (
 )
 
 
-def _with_facts(command: Any) -> Any:
-    for option in reversed(_FACTS):
+def _hint_options(command: Any) -> Any:
+    for option in reversed(_HINTS):
         command = option(command)
     return command
 
@@ -61,32 +60,32 @@ def _with_facts(command: Any) -> Any:
 @click.command()
 @click.argument("source", type=PATH)
 @click.option("--to", "target", type=PATH, required=True, help="The new folder; its name becomes the model's.")
-@_with_facts
+@_hint_options
 @click.option("--device", default="auto", show_default=True, help="Where the model is tried.")
 @click.option("--runtime", default="auto", show_default=True, help="In which runtime the model is tried.")
 @json_option
-def install(source: Path, target: Path, device: str, runtime: str, as_json: bool, **facts: Any) -> None:
+def install(source: Path, target: Path, device: str, runtime: str, as_json: bool, **given: Any) -> None:
     """Check the model SOURCE (.ckpt, .onnx, .mindir, or a folder with card.json), try it, and copy it to a folder.
 
     Facts that a weights file without a card does not say itself are given as options.
     """
-    names = facts.pop("classes")
+    names = given.pop("classes")
     classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
-    hints = ModelHints(classes=classes, **facts)
+    hints = ModelHints(classes=classes, **given)
     opener = session_opener(current_services())
 
-    def work(context: RunContext) -> Result:
+    def command(context: RunContext) -> Result:
         """Install the model."""
-        begin = time.perf_counter()
+        begin = context.clock()
         options = RuntimeOptions(device=device, runtime=runtime)
-        model = install_model(source, target, hints, lambda made: _attempt(made, opener, options, context))
+        model = install_model(source, target, hints, lambda made: _check_inference(made, opener, options, context))
         text = f"The model {model.card.name} works and is in {target}."
-        return Result({"model": str(target)}, model_facts(model), time.perf_counter() - begin, text)
+        return Result({"model": str(target)}, summarize_model(model), context.clock() - begin, text)
 
-    run_reported(as_json, work)
+    run_reported(as_json, command)
 
 
-def _attempt(model: Model, opener: OpenSession, options: RuntimeOptions, context: RunContext) -> None:
+def _check_inference(model: Model, opener: OpenSession, options: RuntimeOptions, context: RunContext) -> None:
     """Run one tile through ``model`` and look at what comes out."""
     card = model.card
     generator = np.random.default_rng(0)

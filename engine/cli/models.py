@@ -1,9 +1,8 @@
-"""``terraspore models``: the models that are there, and what they were measured to do."""
+"""``terraspore models``: installed models with their metrics and licences."""
 
 from __future__ import annotations
 
 import textwrap
-import time
 
 import click
 
@@ -12,7 +11,7 @@ from ..errors import shown
 from ..models.registry import Model, model_folders, scan_models
 from ..protocol.messages import Message, Result
 from .cli_context import json_option, run_reported
-from .console import table
+from .console import format_table
 
 _MEGABYTE = 1e6
 _WIDTH = 100  # of the lines of a paragraph
@@ -23,27 +22,27 @@ _WIDTH = 100  # of the lines of a paragraph
 def models(as_json: bool) -> None:
     """List the models: bundled ones, and those in the folders of the variable TERRASPORE_MODELS."""
 
-    def work(context: RunContext) -> Result:
+    def command(context: RunContext) -> Result:
         """List the models."""
-        begin = time.perf_counter()
+        begin = context.clock()
         found = scan_models(model_folders())
         for fault in found.faults.values():
             context.report(Message(fault, "warning"))
         summary: dict[str, float | int | str | None] = {"models": len(found.models)}
         for model in found.models:
-            summary.update({f"{model.card.name}.{key}": value for key, value in model_facts(model).items()})
+            summary.update({f"{model.card.name}.{key}": value for key, value in summarize_model(model).items()})
         return Result(
             outputs={model.card.name: str(model.weights.parent) for model in found.models},
             summary=summary,
-            seconds=time.perf_counter() - begin,
-            text=_listing(found.models),
+            seconds=context.clock() - begin,
+            text=_format_listing(found.models),
         )
 
-    run_reported(as_json, work)
+    run_reported(as_json, command)
 
 
-def model_facts(model: Model) -> dict[str, float | int | str | None]:
-    """What a list says of a model: facts of its card, its figures, and the size of its weights in bytes."""
+def summarize_model(model: Model) -> dict[str, float | int | str | None]:
+    """Summarize a model: its card, its metrics, and the size of its weights in bytes."""
     card = model.card
     return {
         "title": card.title,
@@ -64,8 +63,8 @@ def model_facts(model: Model) -> dict[str, float | int | str | None]:
     }
 
 
-def _listing(found: tuple[Model, ...]) -> str:
-    """A table of what is short, and below it a paragraph a model of what is not."""
+def _format_listing(found: tuple[Model, ...]) -> str:
+    """Format a table of the models, and below it a paragraph for each."""
     if not found:
         return "There are no models."
     headings = ("name", "task", "network", "m/pixel", "tile", "MB")
@@ -80,10 +79,10 @@ def _listing(found: tuple[Model, ...]) -> str:
         )
         for model in found
     ]
-    return "\n\n".join([table(headings, rows), *(_paragraph(model) for model in found)])
+    return "\n\n".join([format_table(headings, rows), *(_format_details(model) for model in found)])
 
 
-def _paragraph(model: Model) -> str:
+def _format_details(model: Model) -> str:
     card = model.card
     figures = ", ".join(f"{name} {value:.3g}" for name, value in card.figures.items()) or "none measured"
     parts = (
@@ -92,8 +91,8 @@ def _paragraph(model: Model) -> str:
         f"licence: {card.licence}",
     )
     folder = f"  folder: {shown(str(model.weights.parent))}"  # whole, to be copied
-    return "\n".join([f"{card.name}: {card.title}", *(_wrapped(part) for part in parts), folder])
+    return "\n".join([f"{card.name}: {card.title}", *(_wrap(part) for part in parts), folder])
 
 
-def _wrapped(text: str) -> str:
+def _wrap(text: str) -> str:
     return textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and from their words to values."""
+"""Options that several commands share: made from their declarations, parsed and checked."""
 
 from __future__ import annotations
 
@@ -132,6 +132,11 @@ resume_option = click.option(
 )
 
 
+def threshold_option(text: str) -> Callable[[F], F]:
+    """Make the option of the threshold on probabilities, from 0 to 1."""
+    return click.option("--threshold", type=click.FloatRange(0, 1), metavar="P", help=text)
+
+
 def image_options(command: F) -> F:
     """Add the options of everything that runs a model over an image, the image itself first."""
     command = declared_options(RuntimeOptions)(command)
@@ -139,9 +144,6 @@ def image_options(command: F) -> F:
     return click.argument("image", type=PATH)(command)
 
 
-def take_image_request(image: Path, values: dict[str, Any]) -> ImageRequest:
-    """Make the request for an image, and remove the values of ``image_options`` from ``values``."""
-    request = ImageRequest(image, given_options(ImageOptions, values), given_options(RuntimeOptions, values))
-    for name in (*options_of(ImageOptions), *options_of(RuntimeOptions)):
-        del values[name]
-    return request
+def make_image_request(image: Path, options: Mapping[str, Any]) -> ImageRequest:
+    """Make the request for an image from the values of ``image_options``."""
+    return ImageRequest(image, given_options(ImageOptions, options), given_options(RuntimeOptions, options))

@@ -10,7 +10,7 @@ import click
 from ..models.card import Task
 from ..pipeline.plan import plan_run
 from .cli_context import current_services, json_option, run_reported
-from .options import image_options, take_image_request
+from .options import image_options, make_image_request
 from .sessions import session_opener
 
 
@@ -18,7 +18,7 @@ from .sessions import session_opener
 @image_options
 @click.option("--task", type=click.Choice(get_args(Task)), help="What the model is to be for; any unless given.")
 @json_option
-def plan(image: Path, task: Task | None, as_json: bool, **words: Any) -> None:
+def plan(image: Path, task: Task | None, as_json: bool, **options: Any) -> None:
     """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
-    request, opener = take_image_request(image, words), session_opener(current_services())
+    request, opener = make_image_request(image, options), session_opener(current_services())
     run_reported(as_json, lambda context: plan_run(request, task or "segmentation", opener, context))

@@ -1,4 +1,4 @@
-"""``terraspore segment``: any model over an image."""
+"""``terraspore segment``: any segmentation model over an image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
 from .cli_context import current_services, json_option, run_reported
-from .options import GEOTIFF, PATH, image_options, resume_option, take_image_request
+from .options import GEOTIFF, PATH, image_options, make_image_request, resume_option, threshold_option
 from .sessions import session_opener
 
 
@@ -20,18 +20,34 @@ from .sessions import session_opener
 @click.option("--vectors", type=PATH, help="Vector file of the classes' polygons to write.")
 @click.option("--confidence", type=GEOTIFF, help="GeoTIFF of the probability of each pixel's class.")
 @click.option("--probability", type=GEOTIFF, help="GeoTIFF of the probabilities of all classes.")
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), metavar="T", help="For models of one class; else the model's."
-)
+@threshold_option("For models of one class; else the model's.")
 @resume_option
 @json_option
-def segment(image: Path, output: Path, vectors: Path | None, as_json: bool, **words: Any) -> None:
+def segment(
+    image: Path,
+    output: Path,
+    vectors: Path | None,
+    confidence: Path | None,
+    probability: Path | None,
+    threshold: float | None,
+    resume: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Run any segmentation model over IMAGE and write the class of each pixel.
 
     Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
     """
     request = ClassRequest(
-        take_image_request(image, words), vectors, classes=output, layer="classes", main=output, **words
+        image=make_image_request(image, options),
+        output=vectors,
+        classes=output,
+        confidence=confidence,
+        probability=probability,
+        threshold=threshold,
+        layer="classes",
+        resume=resume,
+        main=output,
     )
     opener = session_opener(current_services())
     run_reported(as_json, lambda context: extract_classes(request, "segmentation", opener, context))

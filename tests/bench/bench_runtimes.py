@@ -20,7 +20,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from rows import Row, write_rows
-from terraspore.engine.cli.console import table
 from terraspore.engine.errors import RuntimeUnavailableError
 from terraspore.engine.models import Model, choose_model
 from terraspore.engine.runtimes.base import Probabilities, Session, Tiles
@@ -142,7 +141,7 @@ def main() -> None:
         for name in least
     ]
     print(f"{model.card.name}, tiles of {arguments.tile} x {arguments.tile}, {len(tiles)} of them")
-    print(table(("runtime", "ms per tile", "of the first", "largest change", "99.9 % below"), rows))
+    print(format_table(("runtime", "ms per tile", "of the first", "largest change", "99.9 % below"), rows))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from terraspore.engine.cli import run
 from terraspore.engine.cli.cli_context import Services
-from terraspore.engine.cli.console import table
-from terraspore.engine.cli.devices import choice
 from terraspore.engine.models.card import read_card, write_card
 from terraspore.engine.runtimes import registry as select
 from terraspore.engine.runtimes.base import DeviceInfo
@@ -86,12 +84,12 @@ def test_the_choice_is_explained():
     slow = ProbeResult(DeviceInfo("onnxruntime", "cpu", "A CPU"), "float32", 0.002)
     fast = ProbeResult(DeviceInfo("openvino", "cpu", "A CPU"), "bfloat16", 0.001)
     dead = ProbeResult(DeviceInfo("onnxruntime", "cuda", "A GPU", "No driver."))
-    text = choice([slow, fast, dead], fast)
+    text = describe_choice([slow, fast, dead], fast)
     assert text.startswith("auto takes openvino on cpu in bfloat16")
     assert "2.0 ms in onnxruntime on cpu" in text
     assert "cuda" not in text
-    assert choice([dead], None) == "Nothing works, so auto takes nothing."
+    assert describe_choice([dead], None) == "No usable device was found."
 
 
 def test_tables_are_aligned_without_trailing_blanks():
-    assert table(("a", "bc"), [("long", "x"), ("y", "")]) == "a     bc\nlong  x\ny"
+    assert format_table(("a", "bc"), [("long", "x"), ("y", "")]) == "a     bc\nlong  x\ny"

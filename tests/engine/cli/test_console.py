@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from terraspore.engine.cli.console import PersonReporter, describe_plan, describe_rate, duration
+from terraspore.engine.cli.console import ConsoleReporter, describe_plan, describe_rate, format_duration
 from terraspore.engine.protocol.messages import Message, Plan, Progress, Result
 
 PLAN = Plan(
@@ -24,7 +24,7 @@ PLAN = Plan(
 
 def test_what_a_person_sees():
     out, err = io.StringIO(), io.StringIO()
-    with PersonReporter(out, err) as reporter:
+    with ConsoleReporter(out, err) as reporter:
         reporter.emit(PLAN)
         reporter.emit(Message("Odd.", "warning"))
         reporter.emit(Message("[b]Fine[/b]"))
@@ -47,13 +47,13 @@ def test_unknown_times_are_left_out():
     ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
 )
 def test_durations(seconds, text):
-    assert duration(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal():
     """A name can hold what colours, moves or renames a terminal."""
     out, err = io.StringIO(), io.StringIO()
-    with PersonReporter(out, err) as reporter:
+    with ConsoleReporter(out, err) as reporter:
         reporter.emit(Message("image \x1b[31mred\r.tif"))
         reporter.emit(Result({}, {}, 1.0, "two\nlines \x1b]0;title\x07"))
     assert err.getvalue() == "image \\x1b[31mred\\r.tif\n"
