@@ -76,6 +76,6 @@ def describe_choice(results: Sequence[ProbeResult], best: ProbeResult | None) ->
         return "No usable device was found."
     others = [f"{result.seconds * 1000:.1f} ms in {_device_name(result)}" for result in results if result.seconds]
     return (
-        f"auto takes {_device_name(best)} in {best.precision}: of the devices that work here, it comes first in the known "
-        f"order of speed (the small network takes {', '.join(others)})."
+        f"auto takes {_device_name(best)} in {best.precision}: of the devices that work here, it is the first in the "
+        f"known order of speed (the small network takes {', '.join(others)})."
     )

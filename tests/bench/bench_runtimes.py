@@ -20,6 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from rows import Row, write_rows
+from terraspore.engine.cli.console import format_table
 from terraspore.engine.errors import RuntimeUnavailableError
 from terraspore.engine.models import Model, choose_model
 from terraspore.engine.runtimes.base import Probabilities, Session, Tiles

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from terraspore.engine.cli import run
 from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.console import format_table
+from terraspore.engine.cli.devices import describe_choice
 from terraspore.engine.models.card import read_card, write_card
 from terraspore.engine.runtimes import registry as select
 from terraspore.engine.runtimes.base import DeviceInfo
