@@ -1,24 +1,27 @@
-"""Texts in the person's language: ``resources/i18n/terraspore_<language>.qm``."""
+"""Texts in the user's language, from ``resources/i18n/terraspore_<language>.qm``."""
 
 from __future__ import annotations
 
-from qgis.PyQt.QtCore import QCoreApplication, QLocale, QSettings, QTranslator
-
 from .paths import TRANSLATIONS
+
+try:
+    from qgis.PyQt.QtCore import QCoreApplication, QLocale, QSettings, QTranslator
+except ImportError:  # the modules of ``plugin.engine`` that need no QGIS are used without it, in English
+    QCoreApplication = None
 
 CONTEXT = "TerraSpore"
 
 
 def tr(text: str) -> str:
-    """``text`` in the person's language."""
-    return QCoreApplication.translate(CONTEXT, text)
+    """Translate ``text``."""
+    return text if QCoreApplication is None else QCoreApplication.translate(CONTEXT, text)
 
 
 def install_translator() -> QTranslator | None:
-    """Load the translation for QGIS's language and install it; None where there is none.
+    """Install the translation for QGIS's language.
 
     Returns:
-        The translator; whoever unloads the plugin removes it.
+        The translator, which has to be removed when the plugin is unloaded; None where there is no translation.
     """
     settings = QSettings()
     override = settings.value("locale/overrideFlag", defaultValue=False, type=bool)

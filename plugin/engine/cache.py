@@ -1,33 +1,30 @@
-"""The folder in which the engine keeps compiled models and kernels: its size, its limit, and emptying it. No QGIS."""
+"""The cache folder of the engine (compiled models and kernels): size, limit, clearing. Needs no QGIS."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-#: Kinds of files in the cache: compiled models, measurements, compiled kernels and their index.
-_KEPT = frozenset({".blob", ".json", ".nbc", ".nbi"})
-#: What a limit takes away: the rest is small and slow to make again.
-_LARGE = ".blob"
+#: Suffixes of the cache's files: compiled models, measurements, compiled kernels and their index.
+_SUFFIXES = frozenset({".blob", ".json", ".nbc", ".nbi"})
+#: Suffix of compiled models; the other files are small, and slow to make again.
+_MODEL_SUFFIX = ".blob"
 
 
-def entries(folder: Path) -> list[Path]:
-    """What the engine keeps in ``folder``; whatever else may lie there is none of ours."""
-    return [path for path in folder.rglob("*") if path.suffix in _KEPT and path.is_file()]
+def measure_cache(folder: Path) -> int:
+    """Return the size of the cache in bytes. Other files in ``folder`` do not count."""
+    return sum(size for _path, size, _used in _list_files(folder))
 
 
-def size_of(folder: Path) -> int:
-    """Bytes that the engine keeps in ``folder``."""
-    return sum(_size(path) for path in entries(folder))
+def clear_cache(folder: Path) -> None:
+    """Remove the files of the cache, except those in use."""
+    for path, _size, _used in _list_files(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
-def empty(folder: Path) -> None:
-    """Remove what the engine keeps in ``folder``; a file that is in use stays."""
-    for path in entries(folder):
-        _remove(path)
-
-
-def trim(folder: Path, limit: int) -> None:
-    """Remove compiled models, those not used for longest first, until at most ``limit`` bytes are left.
+def trim_cache(folder: Path, limit: int) -> None:
+    """Remove the least recently used compiled models until the cache fits.
 
     Args:
         folder: the cache.
@@ -35,31 +32,21 @@ def trim(folder: Path, limit: int) -> None:
     """
     if limit <= 0:
         return
-    kept = {path: _size(path) for path in entries(folder)}
-    excess = sum(kept.values()) - limit
-    for path in sorted((path for path in kept if path.suffix == _LARGE), key=_last_used):
-        if excess <= 0:
-            return
-        excess -= kept[path]
-        _remove(path)
+    files = _list_files(folder)
+    excess = sum(size for _path, size, _used in files) - limit
+    for path, size, _used in sorted(files, key=lambda file: file[2]):
+        if excess > 0 and path.suffix == _MODEL_SUFFIX:
+            excess -= size
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # another engine may have removed it meanwhile
-        return 0
-
-
-def _last_used(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError:
-        return
+def _list_files(folder: Path) -> list[tuple[Path, int, float]]:
+    """List the cache's files with their sizes in bytes and modification times."""
+    files = []
+    for path in folder.rglob("*"):
+        if path.suffix in _SUFFIXES and path.is_file():
+            with contextlib.suppress(OSError):  # another engine may have removed it meanwhile
+                status = path.stat()
+                files.append((path, status.st_size, status.st_mtime))
+    return files

@@ -1,13 +1,13 @@
-"""The families of runtimes, and what the environment of each needs.
+"""Environment profiles: one virtual environment for each family of runtimes.
 
-One environment for each, so that a large download that fails does not break the one that works.
+They are separate so that a failed download of a large runtime does not break the environment that works.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: The engine's own requirements: the same as ``dependencies`` in pyproject.toml (a test compares them).
+#: The engine's requirements: the same as ``dependencies`` in pyproject.toml (a test compares them).
 _ENGINE = (
     "numpy>=1.24",
     "affine>=3",
@@ -24,23 +24,23 @@ _ENGINE = (
     "rich>=13",
     "psutil>=5.9",
 )
-#: What cutting training chips needs besides, of the extra ``training``.
+#: Further requirements for cutting training chips, from the extra ``training``.
 _CHIPS = ("pyyaml>=6", "pillow>=10")
 _ACCELERATE = ("numba>=0.60",)
-#: Versions of Python that the engine runs on: lowest, and the first that it does not.
+#: Versions of Python that the engine runs on: from the first to below the second.
 PYTHON_VERSIONS = ((3, 10), (3, 13))
 
 
 @dataclass(frozen=True)
-class Family:
-    """A family of runtimes.
+class EnvProfile:
+    """The packages of an environment.
 
     Attributes:
-        name: also the name of its environment's folder.
+        name: also the name of the environment's folder.
         title: for people, in English; translated where it is shown.
         requirements: what pip installs.
-        optional: what is installed when it can be, without which everything works more slowly.
-        download_megabytes: about how much is downloaded on Linux.
+        optional: what is installed if possible; without it everything works, but more slowly.
+        download_megabytes: size of the download on Linux, about.
     """
 
     name: str
@@ -50,29 +50,30 @@ class Family:
     download_megabytes: int
 
 
-def _with(replaced: str, *requirements: str) -> tuple[str, ...]:
-    return (*(entry for entry in _ENGINE if not entry.startswith(replaced)), *requirements, *_CHIPS)
+def _replace(name: str, *requirements: str) -> tuple[str, ...]:
+    """Replace the requirements of the engine that begin with ``name``, and add those for chips."""
+    return (*(entry for entry in _ENGINE if not entry.startswith(name)), *requirements, *_CHIPS)
 
 
-FAMILIES = (
-    Family("cpu", "Processor (OpenVINO, ONNX Runtime)", (*_ENGINE, *_CHIPS), _ACCELERATE, 350),
-    Family(
+ENV_PROFILES = (
+    EnvProfile("cpu", "Processor (OpenVINO, ONNX Runtime)", (*_ENGINE, *_CHIPS), _ACCELERATE, 350),
+    EnvProfile(
         "cuda",
         "NVIDIA graphics card (ONNX Runtime for CUDA)",
-        _with("onnxruntime", "onnxruntime-gpu[cuda,cudnn]>=1.20"),
+        _replace("onnxruntime", "onnxruntime-gpu[cuda,cudnn]>=1.20"),
         _ACCELERATE,
         2500,
     ),
-    Family(
+    EnvProfile(
         "mindspore",
         "MindSpore (Ascend, processor)",
-        _with("numpy", "numpy>=1.25,<2", "mindspore>=2.7,<2.11"),
+        _replace("numpy", "numpy>=1.25,<2", "mindspore>=2.7,<2.11"),
         _ACCELERATE,
         800,
     ),
 )
 
 
-def find_family(name: str) -> Family:
-    """The family ``name``; the first where there is none of that name."""
-    return next((family for family in FAMILIES if family.name == name), FAMILIES[0])
+def find_profile(name: str) -> EnvProfile:
+    """Find a profile by its name; the first where there is none of that name."""
+    return next((profile for profile in ENV_PROFILES if profile.name == name), ENV_PROFILES[0])

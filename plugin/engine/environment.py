@@ -1,4 +1,4 @@
-"""Which engine is used: from the settings to a command that starts it."""
+"""From the settings to the engine's command, variables and folders."""
 
 from __future__ import annotations
 
@@ -14,97 +14,95 @@ from qgis.PyQt.QtCore import QStandardPaths
 from ..i18n import tr
 from ..paths import LAUNCHER
 from ..settings import Settings
-from .child_env import child_environment
+from .child_env import make_child_env
 from .errors import EngineMissingError
-from .install import environment_python
-from .process import Launch, Limits
+from .install import get_env_python
+from .process import Launch, Timeouts
 
 
-def data_folder() -> Path:
-    """Folder for environments, models and cache: outside the plugin and of the profile, shared by all profiles."""
+def get_data_folder() -> Path:
+    """Return the folder for environments, models and cache: outside the plugin, shared by all profiles."""
     location = QStandardPaths.StandardLocation.GenericDataLocation
     return Path(QStandardPaths.writableLocation(location)) / "TerraSpore"
 
 
-def environments_folder(settings: Settings) -> Path:
-    """Folder of the plugin's environments."""
-    return Path(settings.environments) if settings.environments else data_folder() / "environments"
+def get_environments_folder(settings: Settings) -> Path:
+    """Return the folder of the plugin's environments."""
+    return Path(settings.environments) if settings.environments else get_data_folder() / "environments"
 
 
-def models_folder(settings: Settings) -> Path:
-    """Folder of the person's own models."""
-    return Path(settings.models_folder) if settings.models_folder else data_folder() / "models"
+def get_models_folder(settings: Settings) -> Path:
+    """Return the folder of the user's own models."""
+    return Path(settings.models_folder) if settings.models_folder else get_data_folder() / "models"
 
 
-def cache_folder(settings: Settings) -> Path:
-    """Folder for compiled models."""
-    return Path(settings.cache_folder) if settings.cache_folder else data_folder() / "cache"
+def get_cache_folder(settings: Settings) -> Path:
+    """Return the folder for compiled models."""
+    return Path(settings.cache_folder) if settings.cache_folder else get_data_folder() / "cache"
 
 
-def engine_python(settings: Settings) -> Path:
-    """The interpreter of the engine as set; it may not be there."""
+def get_engine_python(settings: Settings) -> Path:
+    """Return the interpreter of the engine; it need not exist."""
     if settings.interpreter:
         return Path(settings.interpreter)
-    return environment_python(environments_folder(settings) / settings.family)
+    return get_env_python(get_environments_folder(settings) / settings.env_profile)
 
 
-def engine_missing(settings: Settings) -> str | None:
-    """Why there is no engine to start, as a sentence for the person; None where there is one."""
-    python = engine_python(settings)
+def explain_missing_engine(settings: Settings) -> str | None:
+    """Explain in one sentence why there is no engine to start; None where there is one."""
+    python = get_engine_python(settings)
     if not LAUNCHER.is_file():
-        return tr("The plugin's folder is incomplete: {path} is missing. Install the plugin again.").format(
-            path=LAUNCHER
-        )
+        text = tr("The plugin's folder is incomplete: {path} is missing. Install the plugin again.")
+        return text.format(path=LAUNCHER)
     if python.is_file():
         return None
     if settings.interpreter:
-        return tr(
-            "The chosen interpreter {path} is not there. Choose another in Settings > Options > TerraSpore."
-        ).format(path=python)
+        text = tr("The chosen interpreter {path} does not exist. Choose another in Settings > Options > TerraSpore.")
+        return text.format(path=python)
     return tr("The inference engine is not installed yet. Create its environment in Settings > Options > TerraSpore.")
 
 
 def make_launch(settings: Settings) -> Launch:
-    """How the engine is started.
+    """Make the command and the variables that start the engine.
 
     Raises:
         EngineMissingError: there is none; the sentence says what to do.
     """
-    missing = engine_missing(settings)
+    missing = explain_missing_engine(settings)
     if missing is not None:
         raise EngineMissingError(missing, code="EngineMissing")
-    command = (str(engine_python(settings)), "-I", "-X", "utf8", str(LAUNCHER))
-    return Launch(command, engine_environment(settings))
+    command = (str(get_engine_python(settings)), "-I", "-X", "utf8", str(LAUNCHER))
+    return Launch(command, make_engine_env(settings))
 
 
-def make_limits(settings: Settings) -> Limits:
-    """When the engine is taken for lost."""
-    return Limits(unresponsive=float(max(10, settings.unresponsive_seconds)))
+def make_timeouts(settings: Settings) -> Timeouts:
+    """Make the timeouts of engine processes."""
+    return Timeouts(unresponsive=float(max(10, settings.unresponsive_seconds)))
 
 
-def engine_environment(settings: Settings) -> dict[str, str]:
-    """The variables for the engine: the user's without QGIS's, and the place of the cache."""
-    cache = cache_folder(settings)
+def make_engine_env(settings: Settings) -> dict[str, str]:
+    """Make the engine's variables: the user's without those of QGIS, and the engine's folders."""
+    cache = get_cache_folder(settings)
     extra = {
         "TERRASPORE_CACHE": str(cache),
-        "TERRASPORE_MODELS": str(models_folder(settings)),
-        "NUMBA_CACHE_DIR": str(cache / "kernels"),  # else beside the source: nothing is written into the plugin
+        "TERRASPORE_MODELS": str(get_models_folder(settings)),
+        "NUMBA_CACHE_DIR": str(cache / "kernels"),  # the default is beside the source, in the plugin's folder
     }
-    cuda = environment_python(environments_folder(settings) / "cuda")
-    if settings.family != "cuda" and cuda.is_file():  # the other family's runtime is used through its own interpreter
+    cuda = get_env_python(get_environments_folder(settings) / "cuda")
+    if settings.env_profile != "cuda" and cuda.is_file():  # the engine can run ONNX Runtime in another interpreter
         extra["TERRASPORE_ONNXRUNTIME_PYTHON"] = str(cuda)
     if settings.threads:
         extra["OMP_NUM_THREADS"] = str(settings.threads)
-    return _child_environment(extra)
+    return _make_env(extra)
 
 
-def installer_environment() -> dict[str, str]:
-    """The variables for the set-up: the user's without QGIS's, and QGIS's proxy."""
-    return _child_environment(proxy_variables())
+def make_installer_env() -> dict[str, str]:
+    """Make the variables of pip: the user's without those of QGIS, and QGIS's proxy."""
+    return _make_env(get_proxy_variables())
 
 
-def proxy_variables() -> Mapping[str, str]:
-    """QGIS's proxy as variables that pip knows; empty where QGIS uses none."""
+def get_proxy_variables() -> Mapping[str, str]:
+    """Return QGIS's proxy as the variables that pip reads; empty where QGIS uses none."""
     store = QgsSettings()
     kind = store.value("proxy/proxyType", "", type=str)
     host = store.value("proxy/proxyHost", "", type=str)
@@ -119,8 +117,8 @@ def proxy_variables() -> Mapping[str, str]:
     return {"HTTP_PROXY": url, "HTTPS_PROXY": url, "http_proxy": url, "https_proxy": url}
 
 
-def _child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+def _make_env(extra: Mapping[str, str]) -> dict[str, str]:
     folder = QgsApplication.prefixPath()
-    if sys.platform == "win32":  # prefix is <root>/apps/qgis; the programs are all over the root
+    if sys.platform == "win32":  # the prefix is <root>/apps/qgis; programs are everywhere below the root
         folder = str(Path(folder).parents[1]) if len(Path(folder).parents) > 1 else folder
-    return child_environment(os.environ, qgis_folder=folder, separator=os.pathsep, extra=extra)
+    return make_child_env(os.environ, qgis_folder=folder, separator=os.pathsep, extra=extra)

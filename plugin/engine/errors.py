@@ -1,16 +1,16 @@
-"""What can go wrong with the engine's process, as sentences for the person."""
+"""Errors of the engine and its environment, as sentences for the user."""
 
 from __future__ import annotations
 
 
 class EngineError(Exception):
-    """The engine did not do what it was asked.
+    """The engine, or the set-up of its environment, failed.
 
     Args:
         text: one sentence: what is wrong.
         hint: what to do about it, or None.
-        code: a stable name: the engine's own error code, or one of this package's.
-        details: the last lines that the engine wrote for people, for the log.
+        code: stable name: the engine's own error code, or one of this package's.
+        details: the last lines of the process's output, for the log.
     """
 
     def __init__(self, text: str, hint: str | None = None, code: str = "EngineError", details: str = "") -> None:
@@ -21,16 +21,16 @@ class EngineError(Exception):
         self.details = details
 
     def __str__(self) -> str:
-        """The sentence and, behind it, the hint."""
+        """The sentence, and the hint after it."""
         return f"{self.text} {self.hint}" if self.hint else self.text
 
 
 class EngineMissingError(EngineError):
-    """There is no engine to start: nothing is installed, or what was chosen is not there."""
+    """There is no engine to start: nothing is installed, or the chosen interpreter does not exist."""
 
 
 class EngineCancelledError(EngineError):
-    """The person cancelled the run."""
+    """The user cancelled the run."""
 
 
 class EngineProtocolError(EngineError):

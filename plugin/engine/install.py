@@ -1,6 +1,6 @@
-"""Making and removing an environment: the commands, and carrying them out with a log, progress and cancel.
+"""Create and remove the virtual environment of the engine.
 
-A new environment is made beside the old one and takes its place only when it works.
+A new environment is made in a folder of its own and replaces the old one only when the engine starts in it.
 """
 
 from __future__ import annotations
@@ -14,34 +14,35 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Callable
+from typing import Callable
 
-from .env_profiles import Family
+from ..i18n import tr
+from .env_profiles import EnvProfile
 from .errors import EngineCancelledError, EngineError
-from .interpreters import Interpreter, probe
+from .interpreters import Interpreter, probe_interpreter
 
 _LOG_LINES_IN_ERROR = 40
-#: What pip says and what it means; why nothing came stands before that nothing was found.
-_PIP_FAILURES = (
-    ("CERTIFICATE_VERIFY_FAILED", "The connection's certificate is not trusted (a proxy that inspects TLS?)"),
-    ("ProxyError", "The proxy refused the connection"),
-    ("NewConnectionError", "The package index cannot be reached"),
-    ("Temporary failure in name resolution", "The package index cannot be reached"),
-    ("No space left on device", "The disk is full"),
-    ("ResolutionImpossible", "The packages that are there do not fit together"),
-    ("No matching distribution found", "A package is not there for this Python and system"),
-    ("Permission denied", "A file could not be written"),
-)
+#: What pip prints, and what it means. The cause of a failed download precedes its result, "No matching distribution".
+_PIP_FAILURES = {
+    "CERTIFICATE_VERIFY_FAILED": "The connection's certificate is not trusted (a proxy that inspects TLS?)",
+    "ProxyError": "The proxy refused the connection",
+    "NewConnectionError": "The package index cannot be reached",
+    "Temporary failure in name resolution": "The package index cannot be reached",
+    "No space left on device": "The disk is full",
+    "ResolutionImpossible": "The available packages are not compatible with each other",
+    "No matching distribution found": "A package is not available for this Python and system",
+    "Permission denied": "A file could not be written",
+}
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What to make.
+class EnvSpec:
+    """An environment to be made.
 
     Attributes:
-        family: the family of runtimes.
+        profile: the packages.
         target: the environment's folder.
         base: the Python to make it from.
         wheels: folder of wheels for an installation without network; None for a package index.
@@ -50,7 +51,7 @@ class Recipe:
         index: address of the package index; empty for PyPI.
     """
 
-    family: Family
+    profile: EnvProfile
     target: Path
     base: Interpreter
     wheels: Path | None
@@ -58,96 +59,111 @@ class Recipe:
     environment: Mapping[str, str]
     index: str = ""
 
+    @property
+    def log(self) -> Path:
+        """The log of the set-up, beside the environment."""
+        return self.target.with_name(self.target.name + ".log")
+
 
 @dataclass(frozen=True)
-class Step:
+class InstallStep:
     """One command of the set-up.
 
     Attributes:
         text: what it does, for people.
         command: program and arguments.
-        required: whether the set-up fails with it.
+        is_required: whether the set-up fails with it.
     """
 
     text: str
     command: tuple[str, ...]
-    required: bool = True
+    is_required: bool = True
 
 
 @dataclass(frozen=True)
-class Watcher:
-    """Who follows a set-up: ``log`` hears every line, ``progress`` a share of 0..1, ``cancelled`` is asked."""
+class InstallObserver:
+    """Callbacks of a set-up.
 
-    log: Callable[[str], None]
-    progress: Callable[[float], None]
-    cancelled: Callable[[], bool]
+    Attributes:
+        on_log: called with each line.
+        on_progress: called with the finished share, 0..1.
+        is_cancelled: asked several times a second.
+    """
+
+    on_log: Callable[[str], None]
+    on_progress: Callable[[float], None]
+    is_cancelled: Callable[[], bool]
 
 
-def environment_python(folder: Path) -> Path:
-    """The interpreter of the environment in ``folder``."""
+def get_env_python(folder: Path) -> Path:
+    """Return the interpreter of the environment in ``folder``."""
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
 
-def steps(recipe: Recipe, folder: Path) -> list[Step]:
-    """The commands that make ``recipe`` in ``folder``."""
-    python = str(environment_python(folder))
+def list_steps(spec: EnvSpec, folder: Path) -> list[InstallStep]:
+    """List the commands that make ``spec`` in ``folder``."""
+    python = str(get_env_python(folder))
     pip = (python, "-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check")
     pip += ("--only-binary=:all:", "--no-warn-script-location", "--progress-bar=off")
-    if recipe.wheels is not None:
-        pip += ("--no-index", f"--find-links={recipe.wheels}")
-    elif recipe.index:
-        pip += (f"--index-url={recipe.index}",)
-    made = [
-        Step("Making an empty environment", (recipe.base.path, "-I", "-m", "venv", "--clear", str(folder))),
-        Step("Installing the engine's packages", (*pip, *recipe.family.requirements)),
+    if spec.wheels is not None:
+        pip += ("--no-index", f"--find-links={spec.wheels}")
+    elif spec.index:
+        pip += (f"--index-url={spec.index}",)
+    steps = [
+        InstallStep(tr("Making an empty environment"), (spec.base.path, "-I", "-m", "venv", "--clear", str(folder))),
+        InstallStep(tr("Installing the engine's packages"), (*pip, *spec.profile.requirements)),
     ]
-    if recipe.family.optional:
-        made.append(Step("Installing accelerators", (*pip, *recipe.family.optional), required=False))
-    return made
+    if spec.profile.optional:
+        steps.append(InstallStep(tr("Installing accelerators"), (*pip, *spec.profile.optional), is_required=False))
+    return steps
 
 
-def build(recipe: Recipe, watcher: Watcher) -> Path:
-    """Make the environment; what was there before stays until the new one works.
+def create_environment(spec: EnvSpec, observer: InstallObserver) -> Path:
+    """Create an environment; an existing one is replaced when the new one works.
 
     Returns:
         The environment's interpreter.
 
     Raises:
         EngineError: it could not be made; the sentence says why.
-        EngineCancelledError: ``watcher`` said so; nothing is left.
+        EngineCancelledError: ``observer`` said so; nothing is left but the log.
     """
-    _check_wheels(recipe)
-    fresh = recipe.target.with_name(recipe.target.name + ".new")
+    if spec.wheels is not None and not any(spec.wheels.glob("*.whl")):
+        raise EngineError(
+            tr("There are no wheels (.whl) in {folder}.").format(folder=spec.wheels),
+            tr("Choose the folder that was filled with `pip download` on a machine with network."),
+        )
+    new_folder = spec.target.with_name(spec.target.name + ".new")
     try:
-        recipe.target.parent.mkdir(parents=True, exist_ok=True)
-        log_file = recipe.target.with_name(recipe.target.name + ".log")
-        with log_file.open("w", encoding="utf-8") as log:
-            watcher = _tee(watcher, log)
-            todo = steps(recipe, fresh)
-            for index, step in enumerate(todo):
-                watcher.log(step.text)
-                watcher.progress(index / (len(todo) + 1))
-                _carry_out(step, recipe, watcher)
-            watcher.log("Checking the environment")
-            watcher.progress(len(todo) / (len(todo) + 1))
-            _check_prefix(fresh, recipe)
-            _check_engine(fresh, recipe, watcher)
-            _swap(fresh, recipe.target)
-        watcher.progress(1.0)
+        spec.target.parent.mkdir(parents=True, exist_ok=True)
+        with spec.log.open("w", encoding="utf-8", buffering=1) as log:
+
+            def write_log(line: str) -> None:
+                log.write(line + "\n")
+                observer.on_log(line)
+
+            logged = replace(observer, on_log=write_log)
+            steps = list_steps(spec, new_folder)
+            for index, step in enumerate(steps):
+                logged.on_log(step.text)
+                logged.on_progress(index / (len(steps) + 1))
+                _run_step(step, spec, logged)
+            logged.on_log(tr("Checking the environment"))
+            logged.on_progress(len(steps) / (len(steps) + 1))
+            _check_prefix(new_folder, spec)
+            _check_engine(new_folder, spec, logged)
+            _replace_folder(new_folder, spec.target)
+        observer.on_progress(1.0)
     except OSError as error:
-        raise EngineError(f"The environment {recipe.target} could not be made: {error.strerror or error}.") from error
+        text = tr("The environment {folder} could not be made: {reason}.")
+        raise EngineError(text.format(folder=spec.target, reason=error.strerror or error)) from error
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-    return environment_python(recipe.target)
+        shutil.rmtree(new_folder, ignore_errors=True)
+    return get_env_python(spec.target)
 
 
-def pip_failure(said: str) -> str | None:
-    """What the words of a pip that failed mean, without a full stop; None where that is not known."""
-    return next((sentence for mark, sentence in _PIP_FAILURES if mark in said), None)
-
-
-def remove(target: Path) -> None:
-    """Remove the environment in ``target`` and everything that a set-up left beside it.
+def remove_environment(target: Path) -> None:
+    """Remove the environment in ``target`` and what its set-up left beside it.
 
     Raises:
         EngineError: a file is in use or cannot be removed.
@@ -158,50 +174,48 @@ def remove(target: Path) -> None:
                 shutil.rmtree(folder)
         target.with_name(target.name + ".log").unlink(missing_ok=True)
     except OSError as error:
+        text = tr("The environment {folder} could not be removed: {reason}.")
         raise EngineError(
-            f"The environment {target} could not be removed: {error.strerror or error}.",
-            "Close other programs that use it and try again.",
+            text.format(folder=target, reason=error.strerror or error),
+            tr("Close other programs that use it and try again."),
         ) from error
 
 
-def _check_wheels(recipe: Recipe) -> None:
-    if recipe.wheels is not None and not any(recipe.wheels.glob("*.whl")):
-        raise EngineError(
-            f"There are no wheels (.whl) in {recipe.wheels}.",
-            "Choose the folder that was filled with `pip download` on a machine with network.",
-        )
+def explain_pip_failure(output: str) -> str | None:
+    """Explain the output of a pip that failed, without a full stop; None where its meaning is not known."""
+    return next((tr(sentence) for mark, sentence in _PIP_FAILURES.items() if mark in output), None)
 
 
-def _tee(watcher: Watcher, log: IO[str]) -> Watcher:
-    def both(line: str) -> None:
-        log.write(line + "\n")
-        log.flush()
-        watcher.log(line)
-
-    return Watcher(both, watcher.progress, watcher.cancelled)
-
-
-def _carry_out(step: Step, recipe: Recipe, watcher: Watcher) -> None:
-    lines: list[str] = []
-    code = _run(step.command, recipe.environment, watcher, lines)
-    if code == 0:
+def _run_step(step: InstallStep, spec: EnvSpec, observer: InstallObserver) -> None:
+    exit_code, lines = _run_command(step.command, spec.environment, observer)
+    if exit_code == 0:
         return
-    if not step.required:
-        watcher.log(f"{step.text}: not possible here; everything works without, more slowly.")
+    if not step.is_required:
+        text = tr("{step}: not possible here; everything works without it, but more slowly.")
+        observer.on_log(text.format(step=step.text))
         return
-    said = "\n".join(lines[-_LOG_LINES_IN_ERROR:])
-    reason = pip_failure(said)
-    last = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else f"exit code {code}")
+    output = "\n".join(lines[-_LOG_LINES_IN_ERROR:])
+    last = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else f"exit code {exit_code}")
     raise EngineError(
-        f"{step.text} failed: {reason or last}.",
-        f"The log is {recipe.target.with_name(recipe.target.name + '.log')}.",
+        tr("{step} failed: {reason}.").format(step=step.text, reason=explain_pip_failure(output) or last),
+        tr("The log is {file}.").format(file=spec.log),
         code="SetUpFailed",
-        details=said,
+        details=output,
     )
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str], watcher: Watcher, lines: list[str]) -> int:
-    """Carry out one command; its lines go to the watcher and to ``lines``. Returns its exit code."""
+def _run_command(
+    command: Sequence[str], environment: Mapping[str, str], observer: InstallObserver
+) -> tuple[int, list[str]]:
+    """Run one command to its end.
+
+    Returns:
+        Its exit code, and the lines of its output.
+
+    Raises:
+        EngineCancelledError: ``observer`` said so; the command and its children were ended.
+    """
+    lines = []
     with subprocess.Popen(  # nosec B603
         list(command),
         stdin=subprocess.DEVNULL,
@@ -211,29 +225,33 @@ def _run(command: Sequence[str], environment: Mapping[str, str], watcher: Watche
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     ) as process:
-        for line in _lines(process):
-            if watcher.cancelled():
-                _end(process)
-                raise EngineCancelledError("The set-up was cancelled; nothing was changed.", code="Cancelled")
+        for line in _read_lines(process):
+            if observer.is_cancelled():
+                with contextlib.suppress(OSError):
+                    if os.name == "posix":
+                        os.killpg(process.pid, 9)
+                    else:
+                        process.kill()
+                raise EngineCancelledError(tr("The set-up was cancelled; nothing was changed."), code="Cancelled")
             if line:
                 lines.append(line)
-                watcher.log(line)
-        return process.wait()
+                observer.on_log(line)
+        return process.wait(), lines
 
 
-def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
-    """The lines that ``process`` says until it ends, and an empty one whenever it says nothing for a moment."""
-    said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+def _read_lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
+    """Yield the lines of the output as they come, and an empty one for each tenth of a second without any."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
         for line in process.stdout or ():
-            said.put(line.decode("utf-8", "replace").rstrip())
-        said.put(None)
+            lines.put(line.decode("utf-8", "replace").rstrip())
+        lines.put(None)
 
     threading.Thread(target=read, name="terraspore-setup", daemon=True).start()
     while True:
         try:
-            line = said.get(timeout=0.1)
+            line = lines.get(timeout=0.1)
         except queue.Empty:
             yield ""
             continue
@@ -242,40 +260,38 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[str]:
         yield line
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, 9)
-        else:
-            process.kill()
-    process.wait()
+def _check_prefix(folder: Path, spec: EnvSpec) -> None:
+    """Check that the new interpreter uses its own folder, not that of the Python it was made from."""
+    found = probe_interpreter(str(get_env_python(folder)), spec.environment)
+    if found is None:
+        reason = tr("it does not start as a Python")
+    elif Path(found.prefix).resolve() != folder.resolve():
+        reason = tr("it uses the packages of {folder}").format(folder=found.prefix)
+    else:
+        return
+    raise EngineError(
+        tr("The new environment cannot be used: {reason}.").format(reason=reason),
+        tr("Choose another Python to make it from."),
+    )
 
 
-def _check_prefix(folder: Path, recipe: Recipe) -> None:
-    """The new interpreter must live in its own folder, not in the one that it was made from."""
-    python = environment_python(folder)
-    found = probe(str(python), recipe.environment)
-    if found is None or Path(found.prefix).resolve() != folder.resolve():
-        where = "it does not start" if found is None else f"it takes {found.prefix} for its own folder"
-        raise EngineError(f"The new environment cannot be used: {where}.", "Choose another Python to make it from.")
+def _check_engine(folder: Path, spec: EnvSpec, observer: InstallObserver) -> None:
+    command = (str(get_env_python(folder)), "-I", "-X", "utf8", str(spec.launcher), "devices")
+    exit_code, lines = _run_command(command, spec.environment, observer)
+    if exit_code != 0:
+        last = lines[-1] if lines else f"exit code {exit_code}"
+        text = tr("The engine does not start in the new environment: {reason}.")
+        raise EngineError(text.format(reason=last), code="SetUpFailed")
 
 
-def _check_engine(folder: Path, recipe: Recipe, watcher: Watcher) -> None:
-    command = (str(environment_python(folder)), "-I", "-X", "utf8", str(recipe.launcher), "devices")
-    lines: list[str] = []
-    if _run(command, recipe.environment, watcher, lines) != 0:
-        last = lines[-1] if lines else "it said nothing"
-        raise EngineError(f"The engine does not start in the new environment: {last}.", code="SetUpFailed")
-
-
-def _swap(fresh: Path, target: Path) -> None:
-    """Put ``fresh`` in the place of ``target``; on Windows an antivirus may hold files for a moment."""
+def _replace_folder(source: Path, target: Path) -> None:
+    """Move ``source`` to ``target``; what was there stays where that fails."""
     old = target.with_name(target.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         _rename(target, old)
     try:
-        _rename(fresh, target)
+        _rename(source, target)
     except OSError:
         if old.exists():
             _rename(old, target)
@@ -284,6 +300,7 @@ def _swap(fresh: Path, target: Path) -> None:
 
 
 def _rename(source: Path, target: Path) -> None:
+    """Rename a folder; on Windows an antivirus may hold its files for a moment."""
     for pause in (0.2, 0.5, 1.0, 2.0):
         try:
             source.rename(target)

@@ -1,6 +1,6 @@
-"""Finding a Python from which an environment can be made.
+"""Search for a Python from which an environment can be made.
 
-``sys.executable`` cannot be used as it is: on Windows and macOS it is QGIS itself.
+``sys.executable`` does not serve: on Windows and macOS it is QGIS itself.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..i18n import tr
 from .env_profiles import PYTHON_VERSIONS
 
 _PROBE = (
@@ -26,38 +27,43 @@ _PROBE_SECONDS = 30
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python that was asked what it is.
+    """Facts about a Python interpreter.
 
     Attributes:
         path: the program.
-        version: three numbers.
+        version: major, minor and micro version.
         prefix: its ``sys.prefix``.
         bits: 64 or 32.
-        makes_environments: whether it has ``venv`` and ``ensurepip``.
+        has_venv: whether it has ``venv`` and ``ensurepip``.
     """
 
     path: str
     version: tuple[int, ...]
     prefix: str
     bits: int
-    makes_environments: bool
+    has_venv: bool
 
-    def objection(self) -> str | None:
-        """Why the engine cannot use it, as half a sentence; None where it can."""
+    def explain_unfit(self) -> str | None:
+        """Explain in half a sentence why no environment can be made from it; None where one can."""
         low, high = PYTHON_VERSIONS
         if not low <= self.version[:2] < high:
-            version = ".".join(map(str, self.version))
-            return f"it is Python {version}; the engine needs {low[0]}.{low[1]} to {high[0]}.{high[1] - 1}"
+            return tr("it is Python {version}; the engine needs {lowest} to {highest}").format(
+                version=".".join(map(str, self.version)),
+                lowest=f"{low[0]}.{low[1]}",
+                highest=f"{high[0]}.{high[1] - 1}",
+            )
         if self.bits != 64:
-            return "it is a 32-bit Python"
+            return tr("it is a 32-bit Python")
+        if not self.has_venv:
+            return tr("it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)")
         return None
 
 
-def candidates(chosen: str) -> list[str]:
-    """Programs that may be a usable Python, the best first.
+def list_candidates(chosen: str) -> list[str]:
+    """List programs that may be a Python, the best first.
 
     Args:
-        chosen: the person's choice; it is then the only candidate.
+        chosen: the user's choice, which is then the only candidate; or empty.
     """
     if chosen:
         return [chosen]
@@ -75,8 +81,8 @@ def candidates(chosen: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def probe(path: str, environment: Mapping[str, str]) -> Interpreter | None:
-    """Ask the program ``path`` what it is; None where it is no Python that starts."""
+def probe_interpreter(path: str, environment: Mapping[str, str]) -> Interpreter | None:
+    """Run the program ``path`` to learn what it is; None where it is not a Python that starts."""
     try:
         done = subprocess.run(  # nosec B603
             [path, "-I", "-c", _PROBE],
@@ -87,32 +93,27 @@ def probe(path: str, environment: Mapping[str, str]) -> Interpreter | None:
             stdin=subprocess.DEVNULL,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        version, prefix, bits, makes = json.loads(done.stdout)
-        return Interpreter(path, tuple(version), str(prefix), int(bits), bool(makes))
+        version, prefix, bits, has_venv = json.loads(done.stdout)
+        return Interpreter(path, tuple(version), str(prefix), int(bits), bool(has_venv))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return None
 
 
 def find_interpreter(chosen: str, environment: Mapping[str, str]) -> tuple[Interpreter | None, str]:
-    """The first usable Python, and why others are not.
+    """Find the first Python from which an environment can be made.
 
     Args:
-        chosen: the person's choice, or empty.
-        environment: variables for the programs that are asked.
+        chosen: the user's choice, or empty.
+        environment: variables for the programs that are tried.
 
     Returns:
-        The interpreter or None, and a sentence for the person where it is None.
+        The interpreter, or None and a sentence that says why each candidate cannot be used.
     """
-    objections = []
-    for path in candidates(chosen):
-        interpreter = probe(path, environment)
-        if interpreter is None:
-            objections.append(f"{path}: it does not start as a Python")
-            continue
-        objection = interpreter.objection()
-        if objection is None and not interpreter.makes_environments:
-            objection = "it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)"
-        if objection is None:
+    reasons = []
+    for path in list_candidates(chosen):
+        interpreter = probe_interpreter(path, environment)
+        reason = interpreter.explain_unfit() if interpreter else tr("it does not start as a Python")
+        if reason is None:
             return interpreter, ""
-        objections.append(f"{path}: {objection}")
-    return None, "No Python was found from which an environment can be made. " + "; ".join(objections)
+        reasons.append(f"{path}: {reason}")
+    return None, " ".join([tr("No Python was found from which an environment can be made."), "; ".join(reasons)])

@@ -1,4 +1,4 @@
-"""Keeps one idle engine alive between runs, so that a model is not loaded again for the next one."""
+"""A pool of engine processes that keeps one idle, so that the next run finds its model loaded."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from collections.abc import Sequence
 from typing import Callable
 
 from ...engine.protocol.messages import Result
-from .process import EngineProcess, Launch, Limits, Listener
+from .process import EngineProcess, Launch, Listener, Timeouts
 
 
-class EngineHost:
-    """Gives runs their process. Safe to use from several threads: runs at the same time get processes of their own.
+class EnginePool:
+    """Provides each run with a process of its own. Safe to use from several threads.
 
     Args:
-        limits: when a process is taken for lost.
+        timeouts: when a process is ended by force.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self, timeouts: Timeouts | None = None) -> None:
+        self._timeouts = timeouts or Timeouts()
         self._lock = threading.Lock()
         self._idle: EngineProcess | None = None
         self._timer: threading.Timer | None = None
         self._busy: set[EngineProcess] = set()
-        self._closed = False
+        self._is_closed = False
 
     def run(
         self,
         launch: Launch,
         arguments: Sequence[str],
         listener: Listener,
-        cancelled: Callable[[], bool],
+        is_cancelled: Callable[[], bool],
         *,
         keep_seconds: float = 0.0,
     ) -> Result:
@@ -39,23 +39,23 @@ class EngineHost:
 
         Args:
             launch: how the engine is started where none is idle.
-            arguments: the words behind ``terraspore``.
-            listener: hears events and log lines.
-            cancelled: asked some twenty times a second.
+            arguments: the arguments after ``terraspore``.
+            listener: receives events and log lines.
+            is_cancelled: asked some twenty times a second.
             keep_seconds: how long the process may stay idle afterwards; 0 ends it at once.
 
         Raises:
             EngineError: as ``EngineProcess.run``.
         """
-        process = self._take(launch)
+        process = self._acquire(launch)
         try:
-            return process.run(arguments, listener, lambda: self._closed or cancelled())
+            return process.run(arguments, listener, lambda: self._is_closed or is_cancelled())
         finally:
-            self._give_back(process, keep_seconds)
+            self._put_back(process, keep_seconds)
 
     def close(self) -> None:
-        """Cancel what runs, and end the idle process. Runs asked for afterwards end at once."""
-        self._closed = True
+        """Cancel all runs and end the idle process. Later runs are cancelled at once."""
+        self._is_closed = True
         self.end_idle()
 
     def end_idle(self) -> None:
@@ -68,31 +68,32 @@ class EngineHost:
         if process is not None:
             process.close()
 
-    def processes(self) -> list[int]:
-        """The numbers of the processes that are alive."""
+    def list_pids(self) -> list[int]:
+        """List the ids of the processes that are alive."""
         with self._lock:
-            every = [*self._busy, *([self._idle] if self._idle else [])]
-        return [process.pid for process in every if process.alive]
+            processes = [*self._busy, *([self._idle] if self._idle else [])]
+        return [process.pid for process in processes if process.is_alive]
 
-    def _take(self, launch: Launch) -> EngineProcess:
+    def _acquire(self, launch: Launch) -> EngineProcess:
+        """Take the idle process where it was started by an equal ``launch``, else start one in its place."""
         with self._lock:
-            kept = self._idle
-            if kept is not None and kept.launch == launch and kept.alive:
+            idle = self._idle
+            if idle is not None and idle.launch == launch and idle.is_alive:
                 self._idle = None
                 if self._timer is not None:
                     self._timer.cancel()
-                self._busy.add(kept)
-                return kept
+                self._busy.add(idle)
+                return idle
         self.end_idle()
-        process = EngineProcess(launch, self._limits)
+        process = EngineProcess(launch, self._timeouts)
         with self._lock:
             self._busy.add(process)
         return process
 
-    def _give_back(self, process: EngineProcess, keep_seconds: float) -> None:
+    def _put_back(self, process: EngineProcess, keep_seconds: float) -> None:
         with self._lock:
             self._busy.discard(process)
-            keep = process.alive and keep_seconds > 0 and not self._closed and self._idle is None
+            keep = process.is_alive and keep_seconds > 0 and not self._is_closed and self._idle is None
             if keep:
                 self._idle = process
                 self._timer = threading.Timer(keep_seconds, self._expire, args=(process,))

@@ -1,7 +1,7 @@
-"""One engine process: started, asked, watched, ended.
+"""One engine process (``terraspore serve``): start it, run commands in it, watch it, end it.
 
-The process is ``terraspore serve``: it takes runs as JSON lines on its stdin and answers with events on its
-stdout. When QGIS dies, its stdin ends and so does the process. Everything here blocks and belongs in a worker thread.
+Commands go to its stdin, events come from its stdout, one JSON line each. The process ends with its stdin, so it does
+not outlive QGIS. Everything here blocks and belongs in a worker thread.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any, Callable
 
 from ...engine.protocol.codec import (
@@ -39,23 +39,24 @@ from ...engine.protocol.messages import (
     Result,
     RunCommand,
 )
+from ..i18n import tr
 from .errors import EngineCancelledError, EngineError, EngineMissingError, EngineProtocolError
-from .exit_codes import exit_error
+from .exit_codes import make_exit_error
 
-#: Longest request: what fits into a pipe's buffer, so that writing never waits for a process that hangs.
-MAX_REQUEST_BYTES = 60_000
+#: Longest command in bytes: it fits into a pipe's buffer, so that writing never waits for a process that hangs.
+MAX_COMMAND_BYTES = 60_000
 _POLL_SECONDS = 0.05
 _STDERR_LINES = 100
-#: Lines on stdout that are not the protocol before the process is taken for something else than the engine.
+#: Lines on stdout that are not events, before the process is taken for another program.
 _MAX_FOREIGN_LINES = 500
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How the engine is started; two equal ones are the same engine.
+    """How the engine is started; an idle process is used again for an equal one.
 
     Attributes:
-        command: program and arguments, up to and without the engine's sub-command.
+        command: program and arguments, without the engine's sub-command.
         environment: all variables of the child.
     """
 
@@ -64,13 +65,13 @@ class Launch:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Seconds after which a process is taken for lost.
+class Timeouts:
+    """Seconds after which a process is ended by force.
 
     Attributes:
-        cancel: from the person's cancel until the process is ended by force.
-        unresponsive: without any answer to a ping (a native library that hangs, a stopped process).
-        stalled: alive, but without any event of the run.
+        cancel: since the user cancelled.
+        unresponsive: without an answer to a ping (a native library hangs, the process is stopped).
+        stalled: with answers, but without an event of the run.
     """
 
     cancel: float = 1.4
@@ -80,44 +81,51 @@ class Limits:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who hears what a run says: ``event`` for its events, ``log`` for lines of text. Called in the worker thread."""
+    """Receives the output of a run, in the worker thread.
 
-    event: Callable[[Event], None] = lambda _event: None
-    log: Callable[[str], None] = lambda _line: None
+    Attributes:
+        on_event: called with each event but the last.
+        on_log: called with each line of text that is not an event.
+    """
+
+    on_event: Callable[[Event], None] = lambda _event: None
+    on_log: Callable[[str], None] = lambda _line: None
 
 
 @dataclass
-class _Watch:
-    """Times of the last signs of life, in seconds of ``time.monotonic``."""
+class _Activity:
+    """Times of a run's last activity, in seconds of the process's clock."""
 
     answer: float
-    progress: float
+    event: float
     ping: float
     cancel: float | None = None
 
 
-@dataclass(eq=False)
 class EngineProcess:
-    """A running engine. Not shared between threads: one run at a time.
+    """A running engine. Runs one command at a time, in one thread.
 
     Args:
         launch: how to start it.
-        limits: when it is taken for lost.
+        timeouts: when it is ended by force.
+        clock: seconds that never go back; tests replace it.
 
     Raises:
         EngineMissingError: the program does not start.
     """
 
-    launch: Launch
-    limits: Limits = field(default_factory=Limits)
-
-    def __post_init__(self) -> None:
-        self._popen = _start(self.launch)
-        self._items: queue.Queue[bytes | None] = queue.Queue()
+    def __init__(
+        self, launch: Launch, timeouts: Timeouts | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.launch = launch
+        self.timeouts = timeouts or Timeouts()
+        self._clock = clock
+        self._popen = _start(launch)
+        self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self._unlogged: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._numbers = itertools.count(1)
-        self._foreign = 0
+        self._foreign_lines = 0
         self._threads = [
             threading.Thread(target=self._read_stdout, name="terraspore-stdout", daemon=True),
             threading.Thread(target=self._read_stderr, name="terraspore-stderr", daemon=True),
@@ -127,58 +135,62 @@ class EngineProcess:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._popen.pid
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether the process is running."""
         return self._popen.poll() is None
 
-    def run(self, arguments: Sequence[str], listener: Listener, cancelled: Callable[[], bool]) -> Result:
-        """Have the engine carry out one command and wait for its end.
+    def run(self, arguments: Sequence[str], listener: Listener, is_cancelled: Callable[[], bool]) -> Result:
+        """Run one command and wait for its end.
 
         Args:
-            arguments: the words of the command line behind ``terraspore``.
-            listener: hears events and log lines meanwhile.
-            cancelled: asked some twenty times a second.
+            arguments: the arguments after ``terraspore``.
+            listener: receives events and log lines meanwhile.
+            is_cancelled: asked some twenty times a second.
 
         Returns:
             The engine's result.
 
         Raises:
-            EngineCancelledError: ``cancelled`` said so; the run has ended within ``limits.cancel``.
-            EngineProtocolError: the process does not speak the protocol; it was ended.
-            EngineError: the engine failed, crashed, or was lost; the sentence says which.
+            EngineCancelledError: the run was cancelled; it has ended within ``timeouts.cancel``.
+            EngineProtocolError: the process does not follow the protocol; it was ended.
+            EngineError: the run failed, or the process crashed or timed out.
         """
         number = next(self._numbers)
         self._send(RunCommand(number, tuple(arguments)))
-        now = time.monotonic()
-        watch = _Watch(answer=now, progress=now, ping=now)
+        now = self._clock()
+        activity = _Activity(answer=now, event=now, ping=now)
         try:
             while True:
-                self._pass_log(listener)
-                self._check_cancel(number, watch, cancelled)
-                envelope = self._next(listener)
+                self._forward_log(listener)
+                self._check_cancel(number, activity, is_cancelled)
+                envelope = self._next_envelope(listener)
                 if envelope is None:
-                    self._check_life(watch)
+                    self._check_timeouts(activity)
                     continue
-                watch.answer = time.monotonic()
-                if isinstance(envelope.event, Pong) or envelope.id not in (None, number):
+                activity.answer = self._clock()
+                event = envelope.event
+                if isinstance(event, Pong) or envelope.id not in (None, number):
                     continue
-                watch.progress = watch.answer
-                ending = _ending(envelope.event, cancelled=watch.cancel is not None)
-                if ending is not None:
-                    return ending
-                listener.event(envelope.event)
+                activity.event = activity.answer
+                if isinstance(event, Result):
+                    return event
+                if isinstance(event, Failure):
+                    if activity.cancel is not None or event.code == "Cancelled":
+                        raise EngineCancelledError(event.text, code="Cancelled")
+                    raise EngineError(event.text, event.hint, code=event.code)
+                listener.on_event(event)
         except EngineProtocolError:
             self.kill()
             raise
         finally:
-            self._pass_log(listener)
+            self._forward_log(listener)
 
     def close(self) -> None:
-        """End the process: close its stdin and, where that does not do within a second, by force."""
+        """End the process by closing its stdin, and by force where it has not ended a second later."""
         if self._popen.stdin is not None:
             with contextlib.suppress(OSError):
                 self._popen.stdin.close()
@@ -189,7 +201,7 @@ class EngineProcess:
         self._release()
 
     def kill(self) -> None:
-        """End the process and its children by force, now."""
+        """End the process and its children by force, at once."""
         with contextlib.suppress(OSError):
             if os.name == "posix":
                 os.killpg(self._popen.pid, signal.SIGKILL)
@@ -200,6 +212,7 @@ class EngineProcess:
         self._release()
 
     def _release(self) -> None:
+        """Close the pipes, after the threads have read what was left in them."""
         for thread in self._threads:
             thread.join(timeout=1.0)
         for stream in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
@@ -209,8 +222,9 @@ class EngineProcess:
 
     def _send(self, command: RunCommand | CancelCommand | Ping) -> None:
         data = encode_command(command)
-        if len(data) > MAX_REQUEST_BYTES:
-            raise EngineError("The request to the engine is too long.", "Use shorter paths and fewer parameters.")
+        if len(data) > MAX_COMMAND_BYTES:
+            text, hint = tr("The command for the engine is too long."), tr("Use shorter paths and fewer parameters.")
+            raise EngineError(text, hint)
         stdin = self._popen.stdin
         try:
             if stdin is None or stdin.closed:
@@ -218,119 +232,98 @@ class EngineProcess:
             stdin.write(data)
             stdin.flush()
         except OSError as error:
-            raise self._ended() from error
+            raise self._make_exit_error() from error
 
-    def _ended(self) -> EngineError:
-        """The error for a process that has gone away."""
+    def _make_exit_error(self) -> EngineError:
+        """Make the error for a process that has ended, or has closed its pipes."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout=2.0)
         if self._popen.returncode is None:
             self.kill()
         self._threads[1].join(timeout=1.0)
-        return exit_error(self._popen.returncode or 0, "\n".join(self._stderr))
+        return make_exit_error(self._popen.returncode or 0, "\n".join(self._stderr))
 
-    def _next(self, listener: Listener) -> Envelope | None:
-        """The next event, or None where there was none for a moment."""
+    def _next_envelope(self, listener: Listener) -> Envelope | None:
+        """Wait a moment for the next event; None where there is none."""
         try:
-            item = self._items.get(timeout=_POLL_SECONDS)
+            line = self._lines.get(timeout=_POLL_SECONDS)
         except queue.Empty:
             return None
-        if item is None:
-            raise self._ended()
+        if line is None:
+            raise self._make_exit_error()
         try:
-            envelope = decode_event(item)
+            envelope = decode_event(line)
+            if envelope is None:
+                self._foreign_lines += 1
+                if self._foreign_lines > _MAX_FOREIGN_LINES:
+                    raise ProtocolError(f"more than {_MAX_FOREIGN_LINES} lines are not messages")
+                listener.on_log(make_printable(line.decode("utf-8", "replace")))
         except ProtocolError as error:
             raise EngineProtocolError(
-                f"The engine sent a message that is not valid and was stopped: {error}.",
-                "Repair the engine in Settings > Options > TerraSpore.",
+                tr("The engine does not follow the machine protocol and was ended: {reason}.").format(reason=error),
+                tr("Repair the engine in Settings > Options > TerraSpore."),
                 code="ProtocolError",
             ) from error
-        if envelope is None:
-            self._foreign += 1
-            if self._foreign > _MAX_FOREIGN_LINES:
-                raise EngineProtocolError(
-                    "The engine does not speak the machine protocol; it was stopped.",
-                    "Repair the engine in Settings > Options > TerraSpore.",
-                    code="ProtocolError",
-                )
-            listener.log(make_printable(item.decode("utf-8", "replace")))
         return envelope
 
-    def _check_cancel(self, number: int, watch: _Watch, cancelled: Callable[[], bool]) -> None:
-        if watch.cancel is None and cancelled():
-            watch.cancel = time.monotonic()
+    def _check_cancel(self, number: int, activity: _Activity, is_cancelled: Callable[[], bool]) -> None:
+        """Pass on a cancel; end the process where the run has not ended in time after it."""
+        if activity.cancel is None and is_cancelled():
+            activity.cancel = self._clock()
             self._send(CancelCommand(number))
-        if watch.cancel is not None and time.monotonic() - watch.cancel > self.limits.cancel:
+        if activity.cancel is not None and self._clock() - activity.cancel > self.timeouts.cancel:
             self.kill()
-            raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
+            raise EngineCancelledError(tr("Cancelled; nothing was written."), code="Cancelled")
 
-    def _check_life(self, watch: _Watch) -> None:
-        now = time.monotonic()
-        silent, stalled = now - watch.answer, now - watch.progress
-        if silent > self.limits.unresponsive or stalled > self.limits.stalled:
+    def _check_timeouts(self, activity: _Activity) -> None:
+        """End a process that does not respond or makes no progress; send a ping to one that is silent."""
+        now, limits = self._clock(), self.timeouts
+        silent = now - activity.answer
+        text = ""
+        if silent > limits.unresponsive:
+            text = tr("The engine did not answer for {seconds} seconds and was ended.")
+            text = text.format(seconds=round(limits.unresponsive))
+        elif now - activity.event > limits.stalled:
+            text = tr("The engine made no progress for {seconds} seconds and was ended.")
+            text = text.format(seconds=round(limits.stalled))
+        if text:
             self.kill()
-            seconds, what = (
-                (self.limits.unresponsive, "did not answer")
-                if silent > self.limits.unresponsive
-                else (self.limits.stalled, "made no progress")
-            )
-            raise EngineError(
-                f"The engine {what} for {seconds:.0f} seconds and was ended.",
-                "Choose another device or runtime in Settings > Options > TerraSpore.",
-                code="EngineHung",
-                details="\n".join(self._stderr),
-            )
+            hint = tr("Choose another device or runtime in Settings > Options > TerraSpore.")
+            raise EngineError(text, hint, code="EngineHung", details="\n".join(self._stderr))
         # One ping at a time, so that a process that does not read cannot fill the pipe.
-        if watch.ping <= watch.answer and now - watch.answer > min(2.0, self.limits.unresponsive / 3):
-            watch.ping = now
+        if activity.ping <= activity.answer and silent > min(2.0, limits.unresponsive / 3):
+            activity.ping = now
             self._send(Ping())
 
-    def _pass_log(self, listener: Listener) -> None:
+    def _forward_log(self, listener: Listener) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                listener.log(self._unlogged.get_nowait())
+                listener.on_log(self._unlogged.get_nowait())
 
     def _read_stdout(self) -> None:
         splitter = LineSplitter(MAX_EVENT_BYTES)
-        for chunk in _chunks(self._popen.stdout):
+        for chunk in _read_chunks(self._popen.stdout):
             for line in splitter.feed(chunk):
-                self._items.put(line)
-        self._items.put(None)
+                self._lines.put(line)
+        self._lines.put(None)
 
     def _read_stderr(self) -> None:
         rest = b""
-        for chunk in _chunks(self._popen.stderr):
+        for chunk in itertools.chain(_read_chunks(self._popen.stderr), [b"\n"]):
             *lines, rest = (rest + chunk).replace(b"\r", b"\n").split(b"\n")
             rest = rest[-4000:]
             for line in lines:
-                self._take_stderr(line)
-        self._take_stderr(rest)
-
-    def _take_stderr(self, line: bytes) -> None:
-        text = make_printable(line.decode("utf-8", "replace")).strip()
-        if text:
-            self._stderr.append(text)
-            if self._unlogged.qsize() < _MAX_FOREIGN_LINES:
-                self._unlogged.put(text)
+                text = make_printable(line.decode("utf-8", "replace")).strip()
+                if text:
+                    self._stderr.append(text)
+                    if self._unlogged.qsize() < _MAX_FOREIGN_LINES:
+                        self._unlogged.put(text)
 
 
-def _ending(event: Event, *, cancelled: bool) -> Result | None:
-    """The result where ``event`` is one; an error where it is the end of a run that failed; else None."""
-    if isinstance(event, Result):
-        return event
-    if isinstance(event, Failure):
-        if cancelled or event.code == "Cancelled":
-            raise EngineCancelledError(event.text, code="Cancelled")
-        raise EngineError(event.text, event.hint, code=event.code)
-    return None
-
-
-def _chunks(stream: IO[bytes] | None) -> Any:
-    """What can be read from ``stream``, as it comes."""
-    if stream is None:
-        return
+def _read_chunks(stream: IO[bytes] | None) -> Iterator[bytes]:
+    """Read ``stream`` to its end, in the pieces in which it comes."""
     with contextlib.suppress(OSError, ValueError):
-        while True:
+        while stream is not None:
             chunk = os.read(stream.fileno(), 65536)
             if not chunk:
                 return
@@ -354,8 +347,9 @@ def _start(launch: Launch) -> subprocess.Popen[bytes]:
             **flags,
         )
     except OSError as error:
+        text = tr("The engine's interpreter {program} does not start: {reason}.")
         raise EngineMissingError(
-            f"The engine's interpreter {launch.command[0]} does not start: {error.strerror or error}.",
-            "Repair or choose the engine's environment in Settings > Options > TerraSpore.",
+            text.format(program=launch.command[0], reason=error.strerror or error),
+            tr("Repair or choose the engine's environment in Settings > Options > TerraSpore."),
             code="EngineMissing",
         ) from error
