@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ..engine.protocol.messages import Result
-from .engine.cache import trim
-from .engine.environment import cache_folder, make_launch, models_folder
-from .engine.models import ModelInfo, default_model, find_model, list_models
-from .engine.pool import EngineHost
+from .engine.cache import trim_cache
+from .engine.environment import get_cache_folder, get_models_folder, make_launch
+from .engine.models import ModelInfo, find_default_model, find_model, list_models
+from .engine.pool import EnginePool
 from .engine.process import Listener
 from .paths import BUNDLED_MODELS
 from .settings import Settings, load_settings
@@ -18,32 +18,32 @@ from .settings import Settings, load_settings
 
 @dataclass(frozen=True)
 class PluginContext:
-    """The engine's host and the settings.
+    """The engine's processes and the settings.
 
     Attributes:
-        host: gives runs their process.
+        pool: provides runs with their process.
         load: reads the settings; asked for each run, so that a change counts at once.
     """
 
-    host: EngineHost
+    pool: EnginePool
     load: Callable[[], Settings] = load_settings
 
     def run(self, words: Sequence[str], listener: Listener, cancelled: Callable[[], bool]) -> Result:
         """Have the engine carry out ``words`` as the settings say. Blocks; belongs in a worker thread.
 
         Raises:
-            EngineError: as ``EngineHost.run``.
+            EngineError: as ``EnginePool.run``.
         """
         settings = self.load()
-        result = self.host.run(
+        result = self.pool.run(
             make_launch(settings), words, listener, cancelled, keep_seconds=60.0 * settings.keep_minutes
         )
-        trim(cache_folder(settings), settings.cache_megabytes * 1_000_000)
+        trim_cache(get_cache_folder(settings), settings.cache_megabytes * 1_000_000)
         return result
 
     def models(self) -> list[ModelInfo]:
         """All models that can be chosen."""
-        return list_models(BUNDLED_MODELS, [models_folder(self.load())])
+        return list_models(BUNDLED_MODELS, [get_models_folder(self.load())])
 
     def model_for(self, task: str, reference: str) -> ModelInfo | None:
         """The model that a run for ``task`` uses: ``reference``, else the settings' choice, else the default.
@@ -54,7 +54,7 @@ class PluginContext:
         models = self.models()
         if reference:
             return find_model(models, reference)
-        return find_model(models, self.chosen(task)) or default_model(models, task)
+        return find_model(models, self.chosen(task)) or find_default_model(models, task)
 
     def chosen(self, task: str) -> str:
         """The settings' choice for ``task``; empty where there is none."""

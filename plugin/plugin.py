@@ -8,8 +8,8 @@ from qgis.core import QgsApplication
 from qgis.PyQt.QtCore import QCoreApplication, QTranslator
 
 from .context import PluginContext
-from .engine.environment import make_limits
-from .engine.pool import EngineHost
+from .engine.environment import make_timeouts
+from .engine.pool import EnginePool
 from .i18n import install_translator
 from .processing.provider import TerraSporeProvider
 from .settings import load_settings
@@ -25,7 +25,7 @@ class TerraSporePlugin:
     def __init__(self, iface: Any) -> None:
         self._iface = iface
         self._translator: QTranslator | None = install_translator()
-        self.context = PluginContext(EngineHost(make_limits(load_settings())))
+        self.context = PluginContext(EnginePool(make_timeouts(load_settings())))
         self.provider: TerraSporeProvider | None = None
         self.interface: Any = None
 
@@ -49,7 +49,7 @@ class TerraSporePlugin:
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None
-        self.context.host.close()
+        self.context.pool.close()
         if self._translator is not None:
             QCoreApplication.removeTranslator(self._translator)
             self._translator = None

@@ -27,7 +27,7 @@ from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 from .i18n import tr
 from .layers.results import Dresser, dress_layer, group_layer
 from .log import log_info, log_warning
-from .unfinished import percent, unfinished_run
+from .unfinished import compute_percent, find_resumable_run
 
 _LATER_MS = 400
 
@@ -38,7 +38,7 @@ class RunFeedback(QgsProcessingFeedback):
     What it tells the message bar is short, for there is no room for more.
     """
 
-    told = pyqtSignal(str)
+    message = pyqtSignal(str)
 
     def __init__(self) -> None:
         super().__init__(False)
@@ -60,7 +60,7 @@ class RunFeedback(QgsProcessingFeedback):
 
     def setProgressText(self, text: str) -> None:  # noqa: N802
         """Pass on what is being done, to the message bar."""
-        self.told.emit(text)
+        self.message.emit(text)
 
     def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N802
         """Keep the first sentence; QGIS's own ones that follow say less."""
@@ -129,7 +129,7 @@ class Run(QObject):
         self._item.layout().addWidget(cancel)
         self._progress = progress
         task.progressChanged.connect(self._show_share)
-        self._feedback.told.connect(self._show_text, Qt.ConnectionType.QueuedConnection)
+        self._feedback.message.connect(self._show_text, Qt.ConnectionType.QueuedConnection)
         self._item.destroyed.connect(self._forget_item)
         bar.pushWidget(self._item, Qgis.MessageLevel.Info)
 
@@ -208,11 +208,11 @@ class Run(QObject):
         output = self._parameters.get("OUTPUT")
         if isinstance(output, QgsProcessingOutputLayerDefinition):
             output = output.sink.staticValue()
-        left = unfinished_run(output) if isinstance(output, str) else None
+        left = find_resumable_run(output) if isinstance(output, str) else None
         if left is None:
             return ""
         return tr("{percent} % are finished and kept; start it again to continue from there.").format(
-            percent=percent(left)
+            percent=compute_percent(left)
         )
 
     def _fail(self, text: str) -> None:

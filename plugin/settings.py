@@ -21,7 +21,7 @@ class Settings:
 
     Attributes:
         interpreter: Python with the engine's packages, chosen by the person; empty for the plugin's own environment.
-        family: which of the plugin's environments is used.
+        env_profile: name of the environment profile that is used.
         environments: folder of the plugin's environments; empty for the default.
         package_index: address of the package index from which environments are made; empty for PyPI.
         base_python: Python from which environments are made; empty to look for one.
@@ -41,7 +41,7 @@ class Settings:
     """
 
     interpreter: str = ""
-    family: str = "cpu"
+    env_profile: str = "cpu"
     environments: str = ""
     package_index: str = ""
     base_python: str = ""

@@ -1,47 +1,49 @@
-"""Background work that a dialog waits for, in QGIS's task manager."""
+"""Background tasks that a dialog waits for, in QGIS's task manager."""
 
 from __future__ import annotations
 
+import traceback
 from typing import Any, Callable
 
 from qgis.core import QgsApplication, QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
 
 from .engine.errors import EngineError
+from .i18n import tr
 from .log import log_info, log_warning
 
 
-class Work(QgsTask):
-    """Calls a function in a worker thread and gives its value or its sentence back in the GUI thread.
+class BackgroundTask(QgsTask):
+    """Calls a function in a worker thread, and emits its value or an error's sentence in the GUI thread.
 
     Args:
         title: for the task manager.
-        function: called with this task; may emit ``told`` and call ``setProgress``, and asks ``isCanceled``.
+        function: called with this task; may call ``log`` and ``setProgress``, and should ask ``isCanceled``.
     """
 
-    told = pyqtSignal(str)
+    message = pyqtSignal(str)
     succeeded = pyqtSignal(object)
     failed = pyqtSignal(str)
 
-    def __init__(self, title: str, function: Callable[[Work], Any]) -> None:
+    def __init__(self, title: str, function: Callable[[BackgroundTask], Any]) -> None:
         super().__init__(title, QgsTask.Flag.CanCancel)
         self._function = function
         self._value: Any = None
         self._error = ""
 
-    def start(self) -> Work:
-        """Hand this to the task manager."""
-        _kept.add(self)
+    def start(self) -> BackgroundTask:
+        """Start the task in the task manager."""
+        _started.add(self)
         QgsApplication.taskManager().addTask(self)
         return self
 
     def log(self, line: str) -> None:
-        """Write ``line`` to the log panel and to whoever listens. Safe in the worker thread."""
+        """Write ``line`` to the log panel and emit it as ``message``. Safe in the worker thread."""
         log_info(line)
-        self.told.emit(line)
+        self.message.emit(line)
 
     def run(self) -> bool:
-        """Call the function; only what is meant for people comes out."""
+        """Call the function, in the worker thread."""
         try:
             self._value = self._function(self)
         except EngineError as error:
@@ -49,18 +51,24 @@ class Work(QgsTask):
             for line in error.details.splitlines():
                 log_info(line)
             return False
+        except Exception as error:  # noqa: BLE001 (an error of the plugin itself; QGIS would only print it)
+            self._error = tr("The plugin failed: {error}. The log has the details; please report it.").format(
+                error=f"{type(error).__name__}: {error}"
+            )
+            log_info(traceback.format_exc())
+            return False
         return True
 
     def finished(self, successful: bool) -> None:
-        """Tell the end, in the GUI thread."""
-        _kept.discard(self)
+        """Emit the outcome, in the GUI thread."""
+        _started.discard(self)
         if successful:
             self.succeeded.emit(self._value)
         else:
-            text = self._error or "The work was cancelled."
+            text = self._error or tr("The task was cancelled.")
             log_warning(text)
             self.failed.emit(text)
 
 
-#: The task manager does not keep Python's part of a task alive.
-_kept: set[Work] = set()
+#: The task manager does not keep the Python part of a task alive.
+_started: set[BackgroundTask] = set()

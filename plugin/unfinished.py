@@ -1,7 +1,7 @@
-"""Runs that ended before their output was there: whether one can go on, and the question about it.
+"""Unfinished runs: find the one that can be resumed, and ask the user whether to resume it.
 
-The engine keeps what is finished of a long run in a journal beside the output; its module for that needs the
-standard library alone and is the only one of the engine that is imported into QGIS.
+The engine keeps the finished part of a long run in a journal beside the output; ``engine.fs.journal`` reads it with the
+standard library alone.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from qgis.PyQt.QtCore import QDateTime, QLocale
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 
 from ..__about__ import __version__
-from ..engine.fs.journal import UnfinishedRun, find_unfinished_run, remove_unfinished_run
+from ..engine.fs.journal import UnfinishedRun, find_unfinished_run
 from .i18n import tr
 
 
-def unfinished_run(output: str, image: Path | None = None) -> UnfinishedRun | None:
-    """The run of ``output`` that can go on; None where there is none.
+def find_resumable_run(output: str, image: Path | None = None) -> UnfinishedRun | None:
+    """Find the run of ``output`` that can be resumed; None where there is none.
 
     Args:
         output: the file that a run is to write.
-        image: the image of the run that is about to start; None to take a run of any image.
+        image: the image of the run that is about to start; None for any image.
     """
     if not output or output == QgsProcessing.TEMPORARY_OUTPUT:
         return None
@@ -32,22 +32,17 @@ def unfinished_run(output: str, image: Path | None = None) -> UnfinishedRun | No
     return found
 
 
-def forget_run(output: Path) -> None:
-    """Remove what a run of ``output`` left that the person cancelled and that had to be ended by force."""
-    remove_unfinished_run(output)
-
-
-def percent(run: UnfinishedRun) -> int:
-    """How much of ``run`` is finished, rounded down, so that 100 is never said."""
+def compute_percent(run: UnfinishedRun) -> int:
+    """Compute the finished part of ``run`` in percent, rounded down, so that it is never 100."""
     return int(100 * run.fraction)
 
 
-class ResumeQuestion(QMessageBox):
-    """Asks whether ``run`` shall go on.
+class ResumeDialog(QMessageBox):
+    """Asks whether to resume a run.
 
     Args:
-        run: what was found.
-        parent: the dialog.
+        run: the unfinished run.
+        parent: the dialog that is about to start a run.
     """
 
     def __init__(self, run: UnfinishedRun, parent: QWidget | None = None) -> None:
@@ -55,20 +50,21 @@ class ResumeQuestion(QMessageBox):
         self.setObjectName("terraspore-resume")
         self.setWindowTitle("TerraSpore")
         self.setIcon(QMessageBox.Icon.Question)
-        when = QLocale().toString(
+        date = QLocale().toString(
             QDateTime.fromSecsSinceEpoch(int(run.date.timestamp())), QLocale.FormatType.ShortFormat
         )
+        percent = compute_percent(run)
         text = tr("A run that was to write {name} came to {percent} % and ended on {date}.")
-        self.setText(text.format(name=run.output.name, percent=percent(run), date=when))
+        self.setText(text.format(name=run.output.name, percent=percent, date=date))
         self.setInformativeText(tr("With the same settings it can go on from there."))
         roles = QMessageBox.ButtonRole
-        self.go_on = self.addButton(tr("Continue from {percent} %").format(percent=percent(run)), roles.AcceptRole)
-        self.anew = self.addButton(tr("Start anew"), roles.DestructiveRole)
+        self.resume = self.addButton(tr("Continue from {percent} %").format(percent=percent), roles.AcceptRole)
+        self.restart = self.addButton(tr("Start anew"), roles.DestructiveRole)
         self.addButton(QMessageBox.StandardButton.Cancel)
-        self.setDefaultButton(self.go_on)
+        self.setDefaultButton(self.resume)
 
-    def answer(self) -> bool | None:
-        """Ask: true to go on, false to start anew, None where the person wants neither."""
+    def ask(self) -> bool | None:
+        """Show the dialog; True to resume, False to start anew, None where the user cancelled."""
         self.exec()
         clicked = self.clickedButton()
-        return True if clicked == self.go_on else False if clicked == self.anew else None
+        return True if clicked == self.resume else False if clicked == self.restart else None

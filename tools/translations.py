@@ -31,7 +31,8 @@ CONSTANTS = {
     "processing/chips.py": {"TITLE", "HELP", "TAGS"},
     "dialogs/forms.py": {"ROADS", "LANDCOVER", "SEGMENT"},
     "dialogs/model_dialog.py": {"_TEXTS"},
-    "engine/env_profiles.py": {"FAMILIES"},
+    "engine/env_profiles.py": {"ENV_PROFILES"},
+    "engine/exit_codes.py": {"_STATUS_CODES", "_SIGNALS", "_USE_LESS", "_REPAIR", "_OLD_PROCESSOR", "_NO_MEMORY"},
 }
 
 

@@ -23,13 +23,19 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine.environment import make_launch, models_folder
-from ..engine.install_model import install_words, objection_to_name, unpack
-from ..engine.models import CARD, known_architectures, read_info
+from ..engine.environment import get_models_folder, make_launch
+from ..engine.models import (
+    CARD,
+    explain_invalid_name,
+    list_architectures,
+    make_install_arguments,
+    read_model_info,
+    unpack_model,
+)
 from ..engine.process import Listener
 from ..i18n import tr
 from ..settings import Settings
-from ..tasks import Work
+from ..tasks import BackgroundTask
 from .fitting import Fitting
 
 SUFFIXES = "*.ckpt *.onnx *.mindir *.zip"
@@ -50,7 +56,7 @@ class ModelDialog(QDialog):
     """Asks for a model's file and for the facts that it lacks; the engine checks it before it is added.
 
     Args:
-        plugin: the engine's host.
+        plugin: engine and settings.
         settings: the settings as the options page shows them.
         parent: the options page.
     """
@@ -60,7 +66,7 @@ class ModelDialog(QDialog):
     def __init__(self, plugin: PluginContext, settings: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._plugin, self._settings = plugin, settings
-        self._work: Work | None = None
+        self._task: BackgroundTask | None = None
         self.setWindowTitle(tr("Add a model"))
         self.setObjectName("terraspore-model")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -72,7 +78,7 @@ class ModelDialog(QDialog):
         self.task = QComboBox(self)
         self.task.addItems(TASKS)
         self.architecture = QComboBox(self)
-        self.architecture.addItems(["", *known_architectures()])
+        self.architecture.addItems(["", *list_architectures()])
         self.architecture.setEditable(True)
         self.texts = {name: QLineEdit(self) for name in _TEXTS}
         self.hint = QLabel(self)
@@ -101,42 +107,42 @@ class ModelDialog(QDialog):
     def accept(self) -> None:
         """Have the engine check the model; the dialog closes when it is good."""
         path, name = Path(self.file.filePath().strip()), self.name.text().strip()
-        target = models_folder(self._settings)
-        objection = objection_to_name(name, target)
-        if objection:
-            self.message.setText(objection)
+        target = get_models_folder(self._settings)
+        problem = explain_invalid_name(name, target)
+        if problem:
+            self.message.setText(problem)
             return
         facts = {} if self._has_card() else self.facts()
 
-        settings, host = self._settings, self._plugin.host
+        settings, pool = self._settings, self._plugin.pool
 
-        def work(task: Work) -> tuple[str, str]:
+        def install(task: BackgroundTask) -> tuple[str, str]:
             with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
-                model = unpack(path, Path(folder)) if path.suffix.lower() == ".zip" else path
-                words = install_words(model, target / name, facts, settings)
-                result = host.run(make_launch(settings), words, Listener(log=task.log), task.isCanceled)
+                model = unpack_model(path, Path(folder)) if path.suffix.lower() == ".zip" else path
+                words = make_install_arguments(model, target / name, facts, settings)
+                result = pool.run(make_launch(settings), words, Listener(on_log=task.log), task.isCanceled)
             return str(target / name), str(result.summary.get("task", "segmentation"))
 
         self._busy(True)
-        self._work = Work(tr("Checking the model"), work)
-        self._work.succeeded.connect(self._succeeded)
-        self._work.failed.connect(self._failed)
-        self._work.start()
+        self._task = BackgroundTask(tr("Checking the model"), install)
+        self._task.succeeded.connect(self._succeeded)
+        self._task.failed.connect(self._failed)
+        self._task.start()
 
     def reject(self) -> None:
         """Stop checking, or close."""
-        if self._work is not None:
-            self._work.cancel()
+        if self._task is not None:
+            self._task.cancel()
         else:
             super().reject()
 
     def _succeeded(self, value: tuple[str, str]) -> None:
-        self._work = None
+        self._task = None
         self.added.emit(*value)
         super().accept()
 
     def _failed(self, text: str) -> None:
-        self._work = None
+        self._task = None
         self._busy(False)
         self.message.setText(text)
 
@@ -171,7 +177,7 @@ class ModelDialog(QDialog):
     def _describe(self, path: Path) -> str:
         if path.suffix.lower() == ".zip":
             return tr("A packed model; its card is checked when it is added.")
-        info = read_info(path if path.is_dir() else path.parent, bundled=False)
+        info = read_model_info(path if path.is_dir() else path.parent, is_bundled=False)
         if info is None:
             return tr("The card cannot be read.")
         facts = tr("{title} – {task}, {resolution} m, {bands} bands").format(

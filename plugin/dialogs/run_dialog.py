@@ -32,8 +32,8 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine.environment import engine_missing
-from ..engine.models import ModelInfo, for_task
+from ..engine.environment import explain_missing_engine
+from ..engine.models import ModelInfo, list_models_for_task
 from ..i18n import tr
 from ..layers.sources import local_file
 from ..layers.tile_grid import Box
@@ -43,8 +43,8 @@ from ..processing.base import ImageAlgorithm
 from ..processing.feedback import device_text, plan_text
 from ..processing.parameters import DEVICES, RUNTIMES
 from ..processing.provider import make_algorithm
-from ..tasks import Work
-from ..unfinished import ResumeQuestion, unfinished_run
+from ..tasks import BackgroundTask
+from ..unfinished import ResumeDialog, find_resumable_run
 from .area import AreaWidget
 from .estimate import estimate_work
 from .fitting import Fitting
@@ -98,7 +98,7 @@ class RunDialog(QDialog):
         )
         self.plan = self.buttons.addButton(tr("Plan"), QDialogButtonBox.ButtonRole.ActionRole)
         self.plan.setToolTip(tr("Load the model, and say how long the run takes and how much memory it needs"))
-        self._asking: Work | None = None
+        self._asking: BackgroundTask | None = None
         self._fill()
         self._lay_out()
         self._connect()
@@ -138,9 +138,9 @@ class RunDialog(QDialog):
         """Start the run and close; where the output has an unfinished run, ask first."""
         parameters = self.parameters()
         image = local_file(self.layer.currentLayer())  # what is fetched for a run is another file each time
-        unfinished = unfinished_run(parameters["OUTPUT"], image) if image is not None else None
+        unfinished = find_resumable_run(parameters["OUTPUT"], image) if image is not None else None
         if unfinished is not None:
-            resume = ResumeQuestion(unfinished, self).answer()
+            resume = ResumeDialog(unfinished, self).ask()
             if resume is None:
                 return
             parameters["RESUME"] = resume
@@ -159,13 +159,13 @@ class RunDialog(QDialog):
             self._note.setText(str(error))
             return
 
-        def work(task: Work) -> str:
+        def make_plan(task: BackgroundTask) -> str:
             plan = algorithm.ask_plan(parameters, context, feedback, task.isCanceled)
             return f"{plan_text(plan)}. {device_text(plan)}"
 
         self.plan.setEnabled(False)
         self._note.setText(tr("Loading the model…"))
-        self._asking = Work(tr("Planning"), work)
+        self._asking = BackgroundTask(tr("Planning"), make_plan)
         self._asking.succeeded.connect(self._planned)
         self._asking.failed.connect(self._planned)
         self._asking.start()
@@ -205,7 +205,7 @@ class RunDialog(QDialog):
     def _fill(self) -> None:
         settings = self._plugin.load()
         default = self._plugin.model_for(self._form.task, "")
-        for model in for_task(self._plugin.models(), self._form.task):
+        for model in list_models_for_task(self._plugin.models(), self._form.task):
             resolution = f"{model.resolution:g} m"
             known = not model.resolution or resolution in model.title
             self.model.addItem(model.title if known else f"{model.title} – {resolution}", model.reference)
@@ -272,7 +272,7 @@ class RunDialog(QDialog):
 
     def _objection(self) -> str:
         link = f'<a href="options">{tr("Open the options")}</a>'
-        missing = engine_missing(self._plugin.load())
+        missing = explain_missing_engine(self._plugin.load())
         if missing:
             return f"{missing} {link}"
         if self.layer.currentLayer() is None:

@@ -20,7 +20,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine.environment import engine_missing
+from ..engine.environment import explain_missing_engine
 from ..i18n import tr
 from ..paths import icon_path
 from ..processing.parameters import LARGEST, option_title
@@ -63,7 +63,7 @@ class VectorizeDialog(QDialog):
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
         self._fitting = Fitting(self)
-        self._lay_out(engine_missing(plugin.load()) or "")
+        self._lay_out(explain_missing_engine(plugin.load()) or "")
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
         self.kind.currentIndexChanged.connect(self._refresh)

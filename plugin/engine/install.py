@@ -24,17 +24,6 @@ from .errors import EngineCancelledError, EngineError
 from .interpreters import Interpreter, probe_interpreter
 
 _LOG_LINES_IN_ERROR = 40
-#: What pip prints, and what it means. The cause of a failed download precedes its result, "No matching distribution".
-_PIP_FAILURES = {
-    "CERTIFICATE_VERIFY_FAILED": "The connection's certificate is not trusted (a proxy that inspects TLS?)",
-    "ProxyError": "The proxy refused the connection",
-    "NewConnectionError": "The package index cannot be reached",
-    "Temporary failure in name resolution": "The package index cannot be reached",
-    "No space left on device": "The disk is full",
-    "ResolutionImpossible": "The available packages are not compatible with each other",
-    "No matching distribution found": "A package is not available for this Python and system",
-    "Permission denied": "A file could not be written",
-}
 
 
 @dataclass(frozen=True)
@@ -183,7 +172,17 @@ def remove_environment(target: Path) -> None:
 
 def explain_pip_failure(output: str) -> str | None:
     """Explain the output of a pip that failed, without a full stop; None where its meaning is not known."""
-    return next((tr(sentence) for mark, sentence in _PIP_FAILURES.items() if mark in output), None)
+    sentences = {  # the cause of a failed download comes before its result, "No matching distribution"
+        "CERTIFICATE_VERIFY_FAILED": tr("The connection's certificate is not trusted (a proxy that inspects TLS?)"),
+        "ProxyError": tr("The proxy refused the connection"),
+        "NewConnectionError": tr("The package index cannot be reached"),
+        "Temporary failure in name resolution": tr("The package index cannot be reached"),
+        "No space left on device": tr("The disk is full"),
+        "ResolutionImpossible": tr("The available packages are not compatible with each other"),
+        "No matching distribution found": tr("A package is not available for this Python and system"),
+        "Permission denied": tr("A file could not be written"),
+    }
+    return next((sentence for mark, sentence in sentences.items() if mark in output), None)
 
 
 def _run_step(step: InstallStep, spec: EnvSpec, observer: InstallObserver) -> None:

@@ -27,10 +27,16 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..engine.env_profiles import FAMILIES, find_family
-from ..engine.environment import engine_missing, engine_python, environments_folder, installer_environment, make_launch
+from ..engine.env_profiles import ENV_PROFILES, find_profile
+from ..engine.environment import (
+    explain_missing_engine,
+    get_engine_python,
+    get_environments_folder,
+    make_installer_env,
+    make_launch,
+)
 from ..engine.errors import EngineError
-from ..engine.install import Recipe, Watcher, build, environment_python, remove
+from ..engine.install import EnvSpec, InstallObserver, create_environment, get_env_python, remove_environment
 from ..engine.interpreters import find_interpreter
 from ..engine.process import Listener
 from ..i18n import tr
@@ -38,7 +44,7 @@ from ..layers.sample import write_sample
 from ..paths import LAUNCHER
 from ..processing.arguments import vectorize_words
 from ..settings import Settings, save_settings
-from ..tasks import Work
+from ..tasks import BackgroundTask
 
 _MAX_LOG_LINES = 5000
 
@@ -47,7 +53,7 @@ class EngineBox(QGroupBox):
     """The part of the page about the engine's environment.
 
     Args:
-        plugin: the engine's host.
+        plugin: engine and settings.
         gather: what the whole page says now.
         parent: the page.
     """
@@ -55,13 +61,13 @@ class EngineBox(QGroupBox):
     def __init__(self, plugin: PluginContext, gather: Callable[[], Settings], parent: QWidget) -> None:
         super().__init__(tr("Inference engine"), parent)
         self._plugin, self._gather = plugin, gather
-        self._work: Work | None = None
+        self._task: BackgroundTask | None = None
         self._succeeded: Callable[[Any], None] = lambda _value: None
         self.state = QLabel(self)
         self.state.setWordWrap(True)
-        self.family = QComboBox(self)
-        for family in FAMILIES:
-            self.family.addItem(tr(family.title), family.name)
+        self.env_profile = QComboBox(self)
+        for profile in ENV_PROFILES:
+            self.env_profile.addItem(tr(profile.title), profile.name)
         self.interpreter = _file_widget(self, tr("the plugin's own environment"))
         self.base = _file_widget(self, tr("found automatically"))
         self.index = QLineEdit(self)
@@ -80,14 +86,14 @@ class EngineBox(QGroupBox):
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.log.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._lay_out()
-        self.family.currentIndexChanged.connect(self._refresh)
+        self.env_profile.currentIndexChanged.connect(self._refresh)
         self.interpreter.fileChanged.connect(self._refresh)
         self._set_busy(False)
 
     def values(self) -> dict[str, Any]:
         """The settings of this part."""
         return {
-            "family": self.family.currentData(),
+            "env_profile": self.env_profile.currentData(),
             "interpreter": self.interpreter.filePath().strip(),
             "base_python": self.base.filePath().strip(),
             "package_index": self.index.text().strip(),
@@ -95,49 +101,49 @@ class EngineBox(QGroupBox):
 
     def show_settings(self, settings: Settings) -> None:
         """Show ``settings``."""
-        self.family.setCurrentIndex(max(0, self.family.findData(settings.family)))
+        self.env_profile.setCurrentIndex(max(0, self.env_profile.findData(settings.env_profile)))
         self.interpreter.setFilePath(settings.interpreter)
         self.base.setFilePath(settings.base_python)
         self.index.setText(settings.package_index)
         self._refresh()
 
-    def build_from(self, wheels: Path | None) -> Work:
+    def build_from(self, wheels: Path | None) -> BackgroundTask:
         """Make the environment that is chosen, from the package index or from the folder ``wheels``."""
         settings = self._gather()
-        self._plugin.host.end_idle()
+        self._plugin.pool.end_idle()
 
-        def work(task: Work) -> str:
-            variables = installer_environment()
+        def build(task: BackgroundTask) -> str:
+            variables = make_installer_env()
             base, why = find_interpreter(settings.base_python, variables)
             if base is None:
                 raise EngineError(why, tr("Install Python 3.10 to 3.12, or choose one under “Python to make it from”."))
-            family = find_family(settings.family)
-            target = environments_folder(settings) / family.name
-            recipe = Recipe(family, target, base, wheels, LAUNCHER, variables, settings.package_index)
-            watcher = Watcher(task.log, lambda share: task.setProgress(100 * share), task.isCanceled)
-            python = build(recipe, watcher)
-            self._warm_up(replace(settings, interpreter="", family=family.name), task)
+            profile = find_profile(settings.env_profile)
+            target = get_environments_folder(settings) / profile.name
+            spec = EnvSpec(profile, target, base, wheels, LAUNCHER, variables, settings.package_index)
+            observer = InstallObserver(task.log, lambda share: task.setProgress(100 * share), task.isCanceled)
+            python = create_environment(spec, observer)
+            self._warm_up(replace(settings, interpreter="", env_profile=profile.name), task)
             return str(python)
 
-        return self._start(Work(tr("Creating the engine's environment"), work), self._built)
+        return self._start(BackgroundTask(tr("Creating the engine's environment"), build), self._built)
 
-    def _warm_up(self, settings: Settings, task: Work) -> None:
+    def _warm_up(self, settings: Settings, task: BackgroundTask) -> None:
         """Use everything once, so that the first real run does not wait for what is compiled on first use."""
         task.log(tr("Preparing the engine for its first run"))
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
             raster = write_sample(Path(folder) / "sample.tif")
             words = vectorize_words("roads", raster, Path(folder) / "roads.gpkg", {})
-            self._plugin.host.run(make_launch(settings), words, Listener(log=task.log), task.isCanceled)
+            self._plugin.pool.run(make_launch(settings), words, Listener(on_log=task.log), task.isCanceled)
 
     def _build(self, wheels: Path | None) -> None:
-        family = find_family(self.family.currentData())
+        profile = find_profile(self.env_profile.currentData())
         settings = self._gather()
         question = tr(
             "About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed."
         ).format(
-            size=family.download_megabytes,
+            size=profile.download_megabytes,
             index=settings.package_index or "PyPI",
-            folder=environments_folder(settings) / family.name,
+            folder=get_environments_folder(settings) / profile.name,
         )
         if wheels is not None or self._agreed(question):
             self.build_from(wheels)
@@ -154,49 +160,48 @@ class EngineBox(QGroupBox):
         self._test()
 
     def _remove(self) -> None:
-        target = environments_folder(self._gather()) / self.family.currentData()
+        target = get_environments_folder(self._gather()) / self.env_profile.currentData()
         if not self._agreed(tr("The environment {folder} is removed.").format(folder=target)):
             return
-        self._plugin.host.end_idle()
-        self._start(
-            Work(tr("Removing the engine's environment"), lambda _task: remove(target)), lambda _: self._refresh()
-        )
+        self._plugin.pool.end_idle()
+        task = BackgroundTask(tr("Removing the engine's environment"), lambda _task: remove_environment(target))
+        self._start(task, lambda _: self._refresh())
 
     def _test(self) -> None:
         settings = self._gather()
 
-        def work(task: Work) -> str:
-            listener = Listener(log=task.log)
+        def test(task: BackgroundTask) -> str:
+            listener = Listener(on_log=task.log)
             launch = make_launch(settings)
-            return self._plugin.host.run(launch, ["devices"], listener, task.isCanceled).text
+            return self._plugin.pool.run(launch, ["devices"], listener, task.isCanceled).text
 
-        self._start(Work(tr("Testing the engine"), work), self._tested)
+        self._start(BackgroundTask(tr("Testing the engine"), test), self._tested)
 
     def _tested(self, text: str) -> None:
         """Show the table in the log, and the choice with its reason, the last paragraph, where it is seen at once."""
         self._say(text)
         self.state.setText(f"{self.state.text()}\n{text.rsplit(chr(10), maxsplit=1)[-1]}")
 
-    def _start(self, work: Work, succeeded: Callable[[Any], None]) -> Work:
-        self._work, self._succeeded = work, succeeded
+    def _start(self, task: BackgroundTask, succeeded: Callable[[Any], None]) -> BackgroundTask:
+        self._task, self._succeeded = task, succeeded
         self.log.clear()
         self._set_busy(True)
         self.progress.setRange(0, 0)
-        work.told.connect(self._show_line)
-        work.progressChanged.connect(self._show_progress)
-        # Methods and no lambdas: Qt lets go of them when the page is closed before the work has ended.
-        work.failed.connect(self._failed)
-        work.succeeded.connect(self._done)
-        return work.start()
+        task.message.connect(self._show_line)
+        task.progressChanged.connect(self._show_progress)
+        # Methods and no lambdas: Qt lets go of them when the page is closed before the task has ended.
+        task.failed.connect(self._failed)
+        task.succeeded.connect(self._done)
+        return task.start()
 
     def _done(self, value: Any) -> None:
-        self._work = None
+        self._task = None
         self._set_busy(False)
         self._refresh()
         self._succeeded(value)
 
     def _failed(self, text: str) -> None:
-        self._work = None
+        self._task = None
         self._set_busy(False)
         self._refresh()
         self._say(text)
@@ -214,8 +219,8 @@ class EngineBox(QGroupBox):
         self.progress.setValue(round(percent))
 
     def _cancel(self) -> None:
-        if self._work is not None:
-            self._work.cancel()
+        if self._task is not None:
+            self._task.cancel()
 
     def _set_busy(self, busy: bool) -> None:
         for button in (self.create, self.create_offline, self.delete, self.test):
@@ -226,16 +231,16 @@ class EngineBox(QGroupBox):
 
     def _refresh(self, *_changed: object) -> None:
         settings = replace(self._plugin.load(), **self.values())
-        missing = engine_missing(settings)
-        python = engine_python(settings)
+        missing = explain_missing_engine(settings)
+        python = get_engine_python(settings)
         self.state.setText(missing or tr("Installed: {python}").format(python=python))
-        own = environment_python(environments_folder(settings) / settings.family).is_file()
+        own = get_env_python(get_environments_folder(settings) / settings.env_profile).is_file()
         self.create.setText(tr("Repair (download)") if own else tr("Create (download)"))
-        self.delete.setEnabled(own and self._work is None)
+        self.delete.setEnabled(own and self._task is None)
 
     def _open_log(self) -> None:
         settings = self._gather()
-        log = environments_folder(settings) / f"{settings.family}.log"
+        log = get_environments_folder(settings) / f"{settings.env_profile}.log"
         if log.is_file():
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(log)))
         else:
@@ -254,7 +259,7 @@ class EngineBox(QGroupBox):
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.addRow(tr("State"), self.state)
-        form.addRow(tr("Environment for"), self.family)
+        form.addRow(tr("Environment for"), self.env_profile)
         form.addRow(tr("Existing interpreter instead"), self.interpreter)
         form.addRow(tr("Python to make it from"), self.base)
         form.addRow(tr("Package index"), self.index)

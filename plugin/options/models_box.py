@@ -10,8 +10,8 @@ from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, 
 
 from ..context import PluginContext
 from ..dialogs.model_dialog import ModelDialog
-from ..engine.environment import models_folder
-from ..engine.models import default_model, for_task, list_models
+from ..engine.environment import get_models_folder
+from ..engine.models import find_default_model, list_models, list_models_for_task
 from ..i18n import tr
 from ..paths import BUNDLED_MODELS
 from ..settings import Settings
@@ -37,7 +37,7 @@ class ModelsBox(QGroupBox):
             choice.setMinimumContentsLength(30)
         self.folder = QgsFileWidget(self)
         self.folder.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
-        self.folder.lineEdit().setPlaceholderText(str(models_folder(Settings())))
+        self.folder.lineEdit().setPlaceholderText(str(get_models_folder(Settings())))
         self.add = QPushButton(tr("Add a model…"), self)
         self.add.setToolTip(tr("A model's folder, its zip, or a .ckpt, .onnx or .mindir file"))
         self.add.clicked.connect(lambda _checked=False: self.open_dialog())
@@ -80,12 +80,12 @@ class ModelsBox(QGroupBox):
         self._fill(self._gather())
 
     def _fill(self, settings: Settings) -> None:
-        models = list_models(BUNDLED_MODELS, [models_folder(settings)])
+        models = list_models(BUNDLED_MODELS, [get_models_folder(settings)])
         for name, choice in self.choices.items():
             choice.clear()
-            default = default_model(models, _TASKS[name])
+            default = find_default_model(models, _TASKS[name])
             choice.addItem(tr("automatic: {model}").format(model=default.title) if default else tr("none yet"), "")
-            for model in for_task(models, _TASKS[name]):
+            for model in list_models_for_task(models, _TASKS[name]):
                 choice.addItem(model.title, model.reference)
             choice.setCurrentIndex(max(0, choice.findData(getattr(settings, name))))
         self._count.setText(tr("Number of models: {n}").format(n=len(models)))

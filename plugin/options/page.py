@@ -49,7 +49,7 @@ class OptionsPage(QgsOptionsPageWidget):
     def apply(self) -> None:
         """Keep what the page says; an engine that was started with other settings is ended."""
         save_settings(self.gather())
-        self._plugin.host.end_idle()
+        self._plugin.pool.end_idle()
 
     def helpKey(self) -> str:  # noqa: N802
         """The page of QGIS's manual that the Help button opens."""

@@ -7,8 +7,8 @@ from typing import Any
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
-from ..engine import cache
-from ..engine.environment import cache_folder
+from ..engine.cache import clear_cache, measure_cache
+from ..engine.environment import get_cache_folder
 from ..i18n import tr
 from ..processing.parameters import DEVICES, RUNTIMES
 from ..settings import Settings
@@ -68,7 +68,7 @@ class PerformanceBox(QGroupBox):
         self.patience.setValue(settings.unresponsive_seconds)
         self.cache.setFilePath(settings.cache_folder)
         self.cache_limit.setValue(settings.cache_megabytes)
-        self.cache.lineEdit().setPlaceholderText(str(cache_folder(Settings())))
+        self.cache.lineEdit().setPlaceholderText(str(get_cache_folder(Settings())))
         self._show_size()
 
     def _lay_out(self) -> None:
@@ -88,11 +88,11 @@ class PerformanceBox(QGroupBox):
         form.addRow("", row)
 
     def _show_size(self) -> None:
-        size = cache.size_of(cache_folder(self._settings))
+        size = measure_cache(get_cache_folder(self._settings))
         self._cache_size.setText(tr("{size} MB in use").format(size=round(size / 1e6)))
 
     def _empty_cache(self) -> None:
-        cache.empty(cache_folder(self._settings))
+        clear_cache(get_cache_folder(self._settings))
         self._show_size()
 
 

@@ -22,7 +22,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ...engine.protocol.messages import Plan, Result
 from ..context import PluginContext
-from ..engine.environment import cache_folder, engine_missing
+from ..engine.environment import explain_missing_engine, get_cache_folder
 from ..engine.errors import EngineCancelledError, EngineError
 from ..engine.models import ModelInfo
 from ..i18n import tr
@@ -91,7 +91,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
 
     def canExecute(self) -> tuple[bool, str]:  # noqa: N802
         """Whether there is an engine, and what to do where there is none."""
-        missing = engine_missing(self.plugin.load())
+        missing = explain_missing_engine(self.plugin.load())
         return missing is None, missing or ""
 
     def processAlgorithm(  # noqa: N802
@@ -148,7 +148,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """Run the engine's command ``words`` and pass on what it says.
 
         Raises:
-            EngineError: as ``EngineHost.run``.
+            EngineError: as ``EnginePool.run``.
         """
         listener = FeedbackListener(feedback, start)
         result = self.plugin.run(words, listener.listener(), feedback.isCanceled)
@@ -182,7 +182,7 @@ class ImageAlgorithm(EngineAlgorithm):
         """What a run with ``parameters`` would be. Blocks; after ``prepareAlgorithm``, in a worker thread.
 
         Raises:
-            EngineError: as ``EngineHost.run``; or the layer is no file, and would have to be fetched for it.
+            EngineError: as ``EnginePool.run``; or the layer is no file, and would have to be fetched for it.
         """
         assert self.source is not None
         if self.source.path is None:
@@ -222,7 +222,7 @@ class ImageAlgorithm(EngineAlgorithm):
             extent=None if extent is None else _corners(extent),
             area=None
             if area is None
-            else keep_area(area, self.source.crs, cache_folder(settings) / "areas", context.transformContext()),
+            else keep_area(area, self.source.crs, get_cache_folder(settings) / "areas", context.transformContext()),
             bands=self._bands(parameters, model, context),
             threshold=self.optional_number(parameters, "THRESHOLD", context),
             overlap=self._whole(parameters, "OVERLAP", context),

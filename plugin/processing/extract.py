@@ -14,12 +14,12 @@ from qgis.core import (
     QgsProcessingParameterBoolean,
 )
 
+from ...engine.fs.journal import remove_unfinished_run
 from ...engine.protocol.messages import Result
 from ...engine.protocol.options import CoverageOptions, RoadOptions, options_of
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
 from ..layers.results import Dress, load_beside, load_on_completion
-from ..unfinished import forget_run
 from . import parameters as make
 from .arguments import Options, extract_words
 from .base import ImageAlgorithm
@@ -81,7 +81,7 @@ class ExtractAlgorithm(ImageAlgorithm):
         try:
             result = self.run_engine(words, feedback, start)
         except EngineCancelledError:
-            forget_run(output)  # an engine that did not hear of it was ended by force, and has cleared nothing up
+            remove_unfinished_run(output)  # an engine that was ended by force has not removed it
             raise
         if mask is not None:
             write_mask(paths["probability"], mask, self._threshold(options), feedback.isCanceled)

@@ -8,12 +8,48 @@
         <translation>16 pixels</translation>
     </message>
     <message>
+        <source>A file could not be written</source>
+        <translation>A file could not be written</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (abort); QGIS is not affected.</source>
+        <translation>A library of the engine crashed (abort); QGIS is not affected.</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (access violation); QGIS is not affected.</source>
+        <translation>A library of the engine crashed (access violation); QGIS is not affected.</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (buffer overrun); QGIS is not affected.</source>
+        <translation>A library of the engine crashed (buffer overrun); QGIS is not affected.</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (segmentation fault); QGIS is not affected.</source>
+        <translation>A library of the engine crashed (segmentation fault); QGIS is not affected.</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (stack overflow); QGIS is not affected.</source>
+        <translation>A library of the engine crashed (stack overflow); QGIS is not affected.</translation>
+    </message>
+    <message>
+        <source>A library of the engine needs a newer processor (illegal instruction).</source>
+        <translation>A library of the engine needs a newer processor (illegal instruction).</translation>
+    </message>
+    <message>
+        <source>A library that the engine needs is missing on this computer.</source>
+        <translation>A library that the engine needs is missing on this computer.</translation>
+    </message>
+    <message>
         <source>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</source>
         <translation>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</translation>
     </message>
     <message>
         <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
         <translation>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</translation>
+    </message>
+    <message>
+        <source>A package is not available for this Python and system</source>
+        <translation>A package is not available for this Python and system</translation>
     </message>
     <message>
         <source>A packed model; its card is checked when it is added.</source>
@@ -42,6 +78,10 @@
     <message>
         <source>Also make</source>
         <translation>Also make</translation>
+    </message>
+    <message>
+        <source>Another program ended the engine.</source>
+        <translation>Another program ended the engine.</translation>
     </message>
     <message>
         <source>Architecture</source>
@@ -84,6 +124,10 @@
         <translation>Check and add</translation>
     </message>
     <message>
+        <source>Checking the environment</source>
+        <translation>Checking the environment</translation>
+    </message>
+    <message>
         <source>Checking the model</source>
         <translation>Checking the model</translation>
     </message>
@@ -92,8 +136,28 @@
         <translation>Checking the model…</translation>
     </message>
     <message>
+        <source>Choose a smaller tile, fewer threads or a smaller area.</source>
+        <translation>Choose a smaller tile, fewer threads or a smaller area.</translation>
+    </message>
+    <message>
         <source>Choose a weights file or a model's folder.</source>
         <translation>Choose a weights file or a model's folder.</translation>
+    </message>
+    <message>
+        <source>Choose another Python to make it from.</source>
+        <translation>Choose another Python to make it from.</translation>
+    </message>
+    <message>
+        <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore, or repair the engine there.</source>
+        <translation>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore, or repair the engine there.</translation>
+    </message>
+    <message>
+        <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>Choose the folder that was filled with `pip download` on a machine with network.</source>
+        <translation>Choose the folder that was filled with `pip download` on a machine with network.</translation>
     </message>
     <message>
         <source>Classes</source>
@@ -106,6 +170,10 @@
     <message>
         <source>Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, with class and confidence, into a GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped.</source>
         <translation>Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, with class and confidence, into a GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped.</translation>
+    </message>
+    <message>
+        <source>Close other programs that use it and try again.</source>
+        <translation>Close other programs that use it and try again.</translation>
     </message>
     <message>
         <source>Computation</source>
@@ -260,12 +328,24 @@
         <translation>Installed: {python}</translation>
     </message>
     <message>
+        <source>Installing accelerators</source>
+        <translation>Installing accelerators</translation>
+    </message>
+    <message>
+        <source>Installing the engine's packages</source>
+        <translation>Installing the engine's packages</translation>
+    </message>
+    <message>
         <source>It has no card. Empty fields are taken from the file.</source>
         <translation>It has no card. Empty fields are taken from the file.</translation>
     </message>
     <message>
         <source>It shows</source>
         <translation>It shows</translation>
+    </message>
+    <message>
+        <source>Its last message: {line}</source>
+        <translation>Its last message: {line}</translation>
     </message>
     <message>
         <source>Keep the engine loaded for minutes</source>
@@ -324,6 +404,10 @@
         <translation>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</translation>
     </message>
     <message>
+        <source>Making an empty environment</source>
+        <translation>Making an empty environment</translation>
+    </message>
+    <message>
         <source>Making vectors</source>
         <translation>Making vectors</translation>
     </message>
@@ -370,6 +454,10 @@
     <message>
         <source>Name</source>
         <translation>Name</translation>
+    </message>
+    <message>
+        <source>No Python was found from which an environment can be made.</source>
+        <translation>No Python was found from which an environment can be made.</translation>
     </message>
     <message>
         <source>Number of bands</source>
@@ -492,6 +580,14 @@
         <translation>Repair (download)</translation>
     </message>
     <message>
+        <source>Repair or choose the engine's environment in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>Repair or choose the engine's environment in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>Repair the engine in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>Repair the engine in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
         <source>Restore defaults</source>
         <translation>Restore defaults</translation>
     </message>
@@ -580,16 +676,80 @@
         <translation>The area lies outside of the layer.</translation>
     </message>
     <message>
+        <source>The available packages are not compatible with each other</source>
+        <translation>The available packages are not compatible with each other</translation>
+    </message>
+    <message>
         <source>The card cannot be read.</source>
         <translation>The card cannot be read.</translation>
     </message>
     <message>
-        <source>The chosen interpreter {path} is not there. Choose another in Settings &gt; Options &gt; TerraSpore.</source>
-        <translation>The chosen interpreter {path} is not there. Choose another in Settings &gt; Options &gt; TerraSpore.</translation>
+        <source>The chosen interpreter {path} does not exist. Choose another in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>The chosen interpreter {path} does not exist. Choose another in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>The command for the engine is too long.</source>
+        <translation>The command for the engine is too long.</translation>
+    </message>
+    <message>
+        <source>The computer ran out of memory during the run.</source>
+        <translation>The computer ran out of memory during the run.</translation>
+    </message>
+    <message>
+        <source>The connection's certificate is not trusted (a proxy that inspects TLS?)</source>
+        <translation>The connection's certificate is not trusted (a proxy that inspects TLS?)</translation>
+    </message>
+    <message>
+        <source>The disk is full</source>
+        <translation>The disk is full</translation>
+    </message>
+    <message>
+        <source>The engine could not read a file or memory (bus error); the disk may be full.</source>
+        <translation>The engine could not read a file or memory (bus error); the disk may be full.</translation>
+    </message>
+    <message>
+        <source>The engine did not answer for {seconds} seconds and was ended.</source>
+        <translation>The engine did not answer for {seconds} seconds and was ended.</translation>
+    </message>
+    <message>
+        <source>The engine does not follow the machine protocol and was ended: {reason}.</source>
+        <translation>The engine does not follow the machine protocol and was ended: {reason}.</translation>
+    </message>
+    <message>
+        <source>The engine does not start in the new environment: {reason}.</source>
+        <translation>The engine does not start in the new environment: {reason}.</translation>
+    </message>
+    <message>
+        <source>The engine ended because memory ran out.</source>
+        <translation>The engine ended because memory ran out.</translation>
+    </message>
+    <message>
+        <source>The engine ended unexpectedly (exit code {code}).</source>
+        <translation>The engine ended unexpectedly (exit code {code}).</translation>
+    </message>
+    <message>
+        <source>The engine made no progress for {seconds} seconds and was ended.</source>
+        <translation>The engine made no progress for {seconds} seconds and was ended.</translation>
+    </message>
+    <message>
+        <source>The engine's environment is incomplete: {line}</source>
+        <translation>The engine's environment is incomplete: {line}</translation>
+    </message>
+    <message>
+        <source>The engine's interpreter {program} does not start: {reason}.</source>
+        <translation>The engine's interpreter {program} does not start: {reason}.</translation>
     </message>
     <message>
         <source>The environment is ready: {python}</source>
         <translation>The environment is ready: {python}</translation>
+    </message>
+    <message>
+        <source>The environment {folder} could not be made: {reason}.</source>
+        <translation>The environment {folder} could not be made: {reason}.</translation>
+    </message>
+    <message>
+        <source>The environment {folder} could not be removed: {reason}.</source>
+        <translation>The environment {folder} could not be removed: {reason}.</translation>
     </message>
     <message>
         <source>The environment {folder} is removed.</source>
@@ -600,12 +760,32 @@
         <translation>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</translation>
     </message>
     <message>
+        <source>The log is {file}.</source>
+        <translation>The log is {file}.</translation>
+    </message>
+    <message>
         <source>The model {lost} that the settings name is not there; {model} is used.</source>
         <translation>The model {lost} that the settings name is not there; {model} is used.</translation>
     </message>
     <message>
+        <source>The new environment cannot be used: {reason}.</source>
+        <translation>The new environment cannot be used: {reason}.</translation>
+    </message>
+    <message>
+        <source>The package index cannot be reached</source>
+        <translation>The package index cannot be reached</translation>
+    </message>
+    <message>
+        <source>The plugin failed: {error}. The log has the details; please report it.</source>
+        <translation>The plugin failed: {error}. The log has the details; please report it.</translation>
+    </message>
+    <message>
         <source>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</source>
         <translation>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</translation>
+    </message>
+    <message>
+        <source>The proxy refused the connection</source>
+        <translation>The proxy refused the connection</translation>
     </message>
     <message>
         <source>The result {source} could not be loaded.</source>
@@ -614,6 +794,22 @@
     <message>
         <source>The run failed; the log says more.</source>
         <translation>The run failed; the log says more.</translation>
+    </message>
+    <message>
+        <source>The set-up was cancelled; nothing was changed.</source>
+        <translation>The set-up was cancelled; nothing was changed.</translation>
+    </message>
+    <message>
+        <source>The system ended the engine, most often because memory ran out.</source>
+        <translation>The system ended the engine, most often because memory ran out.</translation>
+    </message>
+    <message>
+        <source>The task was cancelled.</source>
+        <translation>The task was cancelled.</translation>
+    </message>
+    <message>
+        <source>There are no wheels (.whl) in {folder}.</source>
+        <translation>There are no wheels (.whl) in {folder}.</translation>
     </message>
     <message>
         <source>There is a model {name} already; choose another name.</source>
@@ -662,6 +858,10 @@
     <message>
         <source>Training Chips from Raster and Vectors</source>
         <translation>Training Chips from Raster and Vectors</translation>
+    </message>
+    <message>
+        <source>Use shorter paths and fewer parameters.</source>
+        <translation>Use shorter paths and fewer parameters.</translation>
     </message>
     <message>
         <source>Vectors</source>
@@ -734,6 +934,26 @@
     <message>
         <source>found automatically</source>
         <translation>found automatically</translation>
+    </message>
+    <message>
+        <source>it does not start as a Python</source>
+        <translation>it does not start as a Python</translation>
+    </message>
+    <message>
+        <source>it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)</source>
+        <translation>it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)</translation>
+    </message>
+    <message>
+        <source>it is Python {version}; the engine needs {lowest} to {highest}</source>
+        <translation>it is Python {version}; the engine needs {lowest} to {highest}</translation>
+    </message>
+    <message>
+        <source>it is a 32-bit Python</source>
+        <translation>it is a 32-bit Python</translation>
+    </message>
+    <message>
+        <source>it uses the packages of {folder}</source>
+        <translation>it uses the packages of {folder}</translation>
     </message>
     <message>
         <source>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</source>
@@ -836,12 +1056,32 @@
         <translation>{n} tiles were fetched.</translation>
     </message>
     <message>
+        <source>{path} cannot be unpacked: {reason}.</source>
+        <translation>{path} cannot be unpacked: {reason}.</translation>
+    </message>
+    <message>
+        <source>{path} holds {count} models; a packed model has one {card}.</source>
+        <translation>{path} holds {count} models; a packed model has one {card}.</translation>
+    </message>
+    <message>
+        <source>{path} is larger than any model that can be used.</source>
+        <translation>{path} is larger than any model that can be used.</translation>
+    </message>
+    <message>
         <source>{percent} % are finished and kept; start it again to continue from there.</source>
         <translation>{percent} % are finished and kept; start it again to continue from there.</translation>
     </message>
     <message>
         <source>{size} MB in use</source>
         <translation>{size} MB in use</translation>
+    </message>
+    <message>
+        <source>{step} failed: {reason}.</source>
+        <translation>{step} failed: {reason}.</translation>
+    </message>
+    <message>
+        <source>{step}: not possible here; everything works without it, but more slowly.</source>
+        <translation>{step}: not possible here; everything works without it, but more slowly.</translation>
     </message>
     <message>
         <source>{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory</source>

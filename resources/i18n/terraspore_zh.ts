@@ -8,12 +8,48 @@
         <translation>16 个像元</translation>
     </message>
     <message>
+        <source>A file could not be written</source>
+        <translation>无法写入文件</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (abort); QGIS is not affected.</source>
+        <translation>引擎的某个库崩溃（abort）；QGIS 不受影响。</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (access violation); QGIS is not affected.</source>
+        <translation>引擎的某个库崩溃（访问冲突）；QGIS 不受影响。</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (buffer overrun); QGIS is not affected.</source>
+        <translation>引擎的某个库崩溃（缓冲区溢出）；QGIS 不受影响。</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (segmentation fault); QGIS is not affected.</source>
+        <translation>引擎的某个库崩溃（段错误）；QGIS 不受影响。</translation>
+    </message>
+    <message>
+        <source>A library of the engine crashed (stack overflow); QGIS is not affected.</source>
+        <translation>引擎的某个库崩溃（栈溢出）；QGIS 不受影响。</translation>
+    </message>
+    <message>
+        <source>A library of the engine needs a newer processor (illegal instruction).</source>
+        <translation>引擎的某个库需要更新的处理器（非法指令）。</translation>
+    </message>
+    <message>
+        <source>A library that the engine needs is missing on this computer.</source>
+        <translation>本机缺少引擎所需的库。</translation>
+    </message>
+    <message>
         <source>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</source>
         <translation>模型文件夹、其 zip 包，或 .ckpt、.onnx、.mindir 文件</translation>
     </message>
     <message>
         <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
         <translation>名称由字母、数字、点、连字符和下划线组成，并以字母或数字开头。</translation>
+    </message>
+    <message>
+        <source>A package is not available for this Python and system</source>
+        <translation>没有适用于此 Python 和系统的软件包</translation>
     </message>
     <message>
         <source>A packed model; its card is checked when it is added.</source>
@@ -42,6 +78,10 @@
     <message>
         <source>Also make</source>
         <translation>同时生成</translation>
+    </message>
+    <message>
+        <source>Another program ended the engine.</source>
+        <translation>引擎被其他程序终止。</translation>
     </message>
     <message>
         <source>Architecture</source>
@@ -84,6 +124,10 @@
         <translation>检查并添加</translation>
     </message>
     <message>
+        <source>Checking the environment</source>
+        <translation>正在检查环境</translation>
+    </message>
+    <message>
         <source>Checking the model</source>
         <translation>检查模型</translation>
     </message>
@@ -92,8 +136,28 @@
         <translation>正在检查模型…</translation>
     </message>
     <message>
+        <source>Choose a smaller tile, fewer threads or a smaller area.</source>
+        <translation>请选择更小的分块、更少的线程或更小的区域。</translation>
+    </message>
+    <message>
         <source>Choose a weights file or a model's folder.</source>
         <translation>请选择权重文件或模型文件夹。</translation>
+    </message>
+    <message>
+        <source>Choose another Python to make it from.</source>
+        <translation>请另选一个用于创建环境的 Python。</translation>
+    </message>
+    <message>
+        <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore, or repair the engine there.</source>
+        <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中另选设备或运行时，或在那里修复引擎。</translation>
+    </message>
+    <message>
+        <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中另选设备或运行时。</translation>
+    </message>
+    <message>
+        <source>Choose the folder that was filled with `pip download` on a machine with network.</source>
+        <translation>请选择在联网机器上用 `pip download` 下载的文件夹。</translation>
     </message>
     <message>
         <source>Classes</source>
@@ -106,6 +170,10 @@
     <message>
         <source>Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, with class and confidence, into a GeoPackage. The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). Limit the work with a rectangle or with polygons; tiles outside are skipped.</source>
         <translation>对航空或卫星影像进行分类，将土地覆盖写成无缝隙、无重叠的多边形（含类别和置信度），保存到 GeoPackage。影像可以是文件或在线图层（XYZ、WMS、WMTS、WCS、ArcGIS）。可用矩形或多边形限定范围；范围外的瓦片会被跳过。</translation>
+    </message>
+    <message>
+        <source>Close other programs that use it and try again.</source>
+        <translation>请关闭正在使用它的其他程序，然后重试。</translation>
     </message>
     <message>
         <source>Computation</source>
@@ -260,12 +328,24 @@
         <translation>已安装：{python}</translation>
     </message>
     <message>
+        <source>Installing accelerators</source>
+        <translation>正在安装加速组件</translation>
+    </message>
+    <message>
+        <source>Installing the engine's packages</source>
+        <translation>正在安装引擎的软件包</translation>
+    </message>
+    <message>
         <source>It has no card. Empty fields are taken from the file.</source>
         <translation>它没有模型卡。留空的字段取自文件。</translation>
     </message>
     <message>
         <source>It shows</source>
         <translation>内容</translation>
+    </message>
+    <message>
+        <source>Its last message: {line}</source>
+        <translation>最后一条消息：{line}</translation>
     </message>
     <message>
         <source>Keep the engine loaded for minutes</source>
@@ -324,6 +404,10 @@
         <translation>由道路概率栅格生成道路线，或由类别栅格生成土地覆盖多边形，可使用其他阈值或简化程度，无需重新运行网络。其他程序的栅格也可使用：0 到 1 或 0 到 255 的概率，以及掩膜。</translation>
     </message>
     <message>
+        <source>Making an empty environment</source>
+        <translation>正在创建空环境</translation>
+    </message>
+    <message>
         <source>Making vectors</source>
         <translation>正在生成矢量</translation>
     </message>
@@ -370,6 +454,10 @@
     <message>
         <source>Name</source>
         <translation>名称</translation>
+    </message>
+    <message>
+        <source>No Python was found from which an environment can be made.</source>
+        <translation>未找到可用于创建环境的 Python。</translation>
     </message>
     <message>
         <source>Number of bands</source>
@@ -492,6 +580,14 @@
         <translation>修复（下载）</translation>
     </message>
     <message>
+        <source>Repair or choose the engine's environment in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中修复或选择引擎的环境。</translation>
+    </message>
+    <message>
+        <source>Repair the engine in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中修复引擎。</translation>
+    </message>
+    <message>
         <source>Restore defaults</source>
         <translation>恢复默认值</translation>
     </message>
@@ -580,16 +676,80 @@
         <translation>范围位于图层之外。</translation>
     </message>
     <message>
+        <source>The available packages are not compatible with each other</source>
+        <translation>可用的软件包互不兼容</translation>
+    </message>
+    <message>
         <source>The card cannot be read.</source>
         <translation>无法读取模型卡。</translation>
     </message>
     <message>
-        <source>The chosen interpreter {path} is not there. Choose another in Settings &gt; Options &gt; TerraSpore.</source>
+        <source>The chosen interpreter {path} does not exist. Choose another in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>所选解释器 {path} 不存在。请在“设置 &gt; 选项 &gt; TerraSpore”中另选一个。</translation>
+    </message>
+    <message>
+        <source>The command for the engine is too long.</source>
+        <translation>发给引擎的命令过长。</translation>
+    </message>
+    <message>
+        <source>The computer ran out of memory during the run.</source>
+        <translation>运行期间计算机内存不足。</translation>
+    </message>
+    <message>
+        <source>The connection's certificate is not trusted (a proxy that inspects TLS?)</source>
+        <translation>连接的证书不受信任（代理在检查 TLS？）</translation>
+    </message>
+    <message>
+        <source>The disk is full</source>
+        <translation>磁盘已满</translation>
+    </message>
+    <message>
+        <source>The engine could not read a file or memory (bus error); the disk may be full.</source>
+        <translation>引擎无法读取文件或内存（总线错误）；磁盘可能已满。</translation>
+    </message>
+    <message>
+        <source>The engine did not answer for {seconds} seconds and was ended.</source>
+        <translation>引擎在 {seconds} 秒内没有响应，已被终止。</translation>
+    </message>
+    <message>
+        <source>The engine does not follow the machine protocol and was ended: {reason}.</source>
+        <translation>引擎不遵守通信协议，已被终止：{reason}。</translation>
+    </message>
+    <message>
+        <source>The engine does not start in the new environment: {reason}.</source>
+        <translation>引擎无法在新环境中启动：{reason}。</translation>
+    </message>
+    <message>
+        <source>The engine ended because memory ran out.</source>
+        <translation>内存耗尽，引擎已终止。</translation>
+    </message>
+    <message>
+        <source>The engine ended unexpectedly (exit code {code}).</source>
+        <translation>引擎意外终止（退出码 {code}）。</translation>
+    </message>
+    <message>
+        <source>The engine made no progress for {seconds} seconds and was ended.</source>
+        <translation>引擎在 {seconds} 秒内没有进展，已被终止。</translation>
+    </message>
+    <message>
+        <source>The engine's environment is incomplete: {line}</source>
+        <translation>引擎的环境不完整：{line}</translation>
+    </message>
+    <message>
+        <source>The engine's interpreter {program} does not start: {reason}.</source>
+        <translation>引擎的解释器 {program} 无法启动：{reason}。</translation>
     </message>
     <message>
         <source>The environment is ready: {python}</source>
         <translation>环境已就绪：{python}</translation>
+    </message>
+    <message>
+        <source>The environment {folder} could not be made: {reason}.</source>
+        <translation>无法创建环境 {folder}：{reason}。</translation>
+    </message>
+    <message>
+        <source>The environment {folder} could not be removed: {reason}.</source>
+        <translation>无法删除环境 {folder}：{reason}。</translation>
     </message>
     <message>
         <source>The environment {folder} is removed.</source>
@@ -600,12 +760,32 @@
         <translation>推理引擎尚未安装。请在“设置 &gt; 选项 &gt; TerraSpore”中创建其环境。</translation>
     </message>
     <message>
+        <source>The log is {file}.</source>
+        <translation>日志文件：{file}。</translation>
+    </message>
+    <message>
         <source>The model {lost} that the settings name is not there; {model} is used.</source>
         <translation>设置中指定的模型 {lost} 不存在；将使用 {model}。</translation>
     </message>
     <message>
+        <source>The new environment cannot be used: {reason}.</source>
+        <translation>新环境无法使用：{reason}。</translation>
+    </message>
+    <message>
+        <source>The package index cannot be reached</source>
+        <translation>无法连接软件包索引</translation>
+    </message>
+    <message>
+        <source>The plugin failed: {error}. The log has the details; please report it.</source>
+        <translation>插件出错：{error}。详情见日志；请报告此问题。</translation>
+    </message>
+    <message>
         <source>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</source>
         <translation>插件文件夹不完整：缺少 {path}。请重新安装插件。</translation>
+    </message>
+    <message>
+        <source>The proxy refused the connection</source>
+        <translation>代理拒绝了连接</translation>
     </message>
     <message>
         <source>The result {source} could not be loaded.</source>
@@ -614,6 +794,22 @@
     <message>
         <source>The run failed; the log says more.</source>
         <translation>运行失败；详情见日志。</translation>
+    </message>
+    <message>
+        <source>The set-up was cancelled; nothing was changed.</source>
+        <translation>安装已取消；未作任何更改。</translation>
+    </message>
+    <message>
+        <source>The system ended the engine, most often because memory ran out.</source>
+        <translation>引擎被系统终止，多半是因为内存耗尽。</translation>
+    </message>
+    <message>
+        <source>The task was cancelled.</source>
+        <translation>任务已取消。</translation>
+    </message>
+    <message>
+        <source>There are no wheels (.whl) in {folder}.</source>
+        <translation>{folder} 中没有 wheel 文件（.whl）。</translation>
     </message>
     <message>
         <source>There is a model {name} already; choose another name.</source>
@@ -662,6 +858,10 @@
     <message>
         <source>Training Chips from Raster and Vectors</source>
         <translation>由栅格和矢量生成训练样本</translation>
+    </message>
+    <message>
+        <source>Use shorter paths and fewer parameters.</source>
+        <translation>请使用更短的路径和更少的参数。</translation>
     </message>
     <message>
         <source>Vectors</source>
@@ -734,6 +934,26 @@
     <message>
         <source>found automatically</source>
         <translation>自动查找</translation>
+    </message>
+    <message>
+        <source>it does not start as a Python</source>
+        <translation>它不能作为 Python 启动</translation>
+    </message>
+    <message>
+        <source>it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)</source>
+        <translation>它没有 venv（Debian 和 Ubuntu：sudo apt install python3-venv）</translation>
+    </message>
+    <message>
+        <source>it is Python {version}; the engine needs {lowest} to {highest}</source>
+        <translation>它是 Python {version}；引擎需要 {lowest} 至 {highest}</translation>
+    </message>
+    <message>
+        <source>it is a 32-bit Python</source>
+        <translation>它是 32 位的 Python</translation>
+    </message>
+    <message>
+        <source>it uses the packages of {folder}</source>
+        <translation>它使用 {folder} 的软件包</translation>
     </message>
     <message>
         <source>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</source>
@@ -836,12 +1056,32 @@
         <translation>已获取 {n} 个瓦片。</translation>
     </message>
     <message>
+        <source>{path} cannot be unpacked: {reason}.</source>
+        <translation>无法解压 {path}：{reason}。</translation>
+    </message>
+    <message>
+        <source>{path} holds {count} models; a packed model has one {card}.</source>
+        <translation>{path} 含有 {count} 个模型；打包的模型应只有一个 {card}。</translation>
+    </message>
+    <message>
+        <source>{path} is larger than any model that can be used.</source>
+        <translation>{path} 超过了可用模型的最大大小。</translation>
+    </message>
+    <message>
         <source>{percent} % are finished and kept; start it again to continue from there.</source>
         <translation>已完成并保留 {percent} %；再次启动即可从中断处继续。</translation>
     </message>
     <message>
         <source>{size} MB in use</source>
         <translation>已用 {size} MB</translation>
+    </message>
+    <message>
+        <source>{step} failed: {reason}.</source>
+        <translation>{step} 失败：{reason}。</translation>
+    </message>
+    <message>
+        <source>{step}: not possible here; everything works without it, but more slowly.</source>
+        <translation>{step}：在此无法完成；没有它一切仍可运行，但较慢。</translation>
     </message>
     <message>
         <source>{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory</source>

@@ -30,8 +30,8 @@ ln -sfn "$(pwd)" "$folder/plugins/terraspore"
 "$folder/bin/python" -c "
 import sys
 sys.path.insert(0, 'plugin/engine')
-from env_profiles import FAMILIES
-print('\n'.join(FAMILIES[0].requirements + FAMILIES[0].optional))" > "$folder/requirements.txt"
+from env_profiles import ENV_PROFILES
+print('\n'.join(ENV_PROFILES[0].requirements + ENV_PROFILES[0].optional))" > "$folder/requirements.txt"
 "$folder/bin/pip" download --quiet --only-binary=:all: --dest "$folder/wheels" --requirement "$folder/requirements.txt"
 "$engine" -c "
 import sys

@@ -20,7 +20,7 @@ from terraspore.engine.cli.cli_context import STOP_GRACE
 from terraspore.engine.fs.journal import find_unfinished_run
 from terraspore.engine.protocol.messages import Progress
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
-from terraspore.plugin.engine.process import EngineProcess, Launch, Limits, Listener
+from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
 
 CANCELS = int(os.environ.get("TERRASPORE_CANCELS", "50"))
 #: On an idle machine.
@@ -82,10 +82,10 @@ def engine(world):
     started = []
 
     def start(**limits):
-        process = EngineProcess(launch(), Limits())
+        process = EngineProcess(launch(), Timeouts())
         started.append(process)
         process.run(["info", str(world.image)], Listener(), lambda: False)
-        process.limits = Limits(**limits)
+        process.limits = Timeouts(**limits)
         return process
 
     yield start
@@ -151,14 +151,14 @@ def test_hanging_model_is_cancelled_in_time(world, hanging_model, out, engine):
 def test_cancels_at_random_moments_leave_nothing(world, reference, scratch):
     """While a process starts, a model is loaded, tiles are computed, vectors are made, and files are closed."""
     chance = random.Random(50)
-    process, seconds, number = EngineProcess(launch(), Limits(cancel=60.0)), [], 0
+    process, seconds, number = EngineProcess(launch(), Timeouts(cancel=60.0)), [], 0
     # On a busy machine a run can be over before this process has its turn; then there are more of them.
     while number < CANCELS or (len(seconds) < CANCELS / 3 and number < 5 * CANCELS):
         out = Path(tempfile.mkdtemp(dir=scratch))
         kind = ("classes", "roads", "classes")[number % 3]
         if not process.alive or number % 17 == 16:
             process.close()
-            process = EngineProcess(launch(), Limits(cancel=60.0))
+            process = EngineProcess(launch(), Timeouts(cancel=60.0))
         trigger = Trigger.of_moment(chance.uniform(-0.5, 1.1), slowness())
         try:
             process.run(words_of(world, kind, out, "--tta"), Listener(event=trigger.hear), trigger.is_pulled)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from conftest import contents, names
-from terraspore.plugin.engine.exit_codes import exit_error
+from terraspore.plugin.engine.exit_codes import make_exit_error
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a limit of the address space")
 
@@ -29,7 +29,7 @@ def test_address_space_that_runs_out(world, reference, out, megabytes):
         assert "smaller tile" in said[-1]["hint"]
         assert not [name for name in names(out) if "partial" in name or "lock" in name]
     else:
-        error = exit_error(code, started.errors())
+        error = make_exit_error(code, started.errors())
         print(megabytes, code, error.text)
         assert "memory" in error.text or "library" in error.text, started.errors()
         assert error.hint
@@ -39,7 +39,7 @@ def test_address_space_that_runs_out(world, reference, out, megabytes):
 
 
 def test_killed_for_memory_is_said_so():
-    error = exit_error(-9, "")
+    error = make_exit_error(-9, "")
     assert error.code == "OutOfMemoryError"
     assert "smaller tile" in error.hint
 
@@ -53,5 +53,5 @@ def test_killed_for_memory_is_said_so():
     ],
 )
 def test_last_words_about_memory_are_understood(words):
-    assert exit_error(127, words).code == "OutOfMemoryError"
-    assert exit_error(127, f"{words}\n1\n2\n3").code != "OutOfMemoryError"
+    assert make_exit_error(127, words).code == "OutOfMemoryError"
+    assert make_exit_error(127, f"{words}\n1\n2\n3").code != "OutOfMemoryError"

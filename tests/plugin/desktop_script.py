@@ -213,7 +213,7 @@ def cancel():
     QgsProject.instance().addMapLayer(layer)
     iface.setActiveLayer(layer)
     iface.messageBar().clearWidgets()
-    plugin().context.host.end_idle()  # the run begins with the engine's start, and so takes long enough
+    plugin().context.pool.end_idle()  # the run begins with the engine's start, and so takes long enough
     dialog = plugin().interface.open_dialog(ROADS)
     dialog.tta.setChecked(True)
     runs, ended = plugin().interface.runs, []
@@ -239,7 +239,7 @@ def reload():
     """Unloaded, nothing of the plugin is left; loaded again, everything is there once."""
     from qgis.utils import loadPlugin, startPlugin, unloadPlugin
 
-    host = plugin().context.host
+    host = plugin().context.pool
     REPORT["processes_before"] = len(host.processes())
     for _ in range(3):
         unloadPlugin("terraspore")

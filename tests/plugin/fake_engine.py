@@ -1,7 +1,7 @@
-"""A stand-in for the engine that speaks the machine protocol and misbehaves on request.
+"""A stand-in for the engine that speaks the machine protocol and fails on request.
 
-Used where the real engine cannot be made to fail in a given way: ``python fake_engine.py serve``; what it does is
-the first word of a run's arguments, or the variable FAKE_ENGINE.
+Used where the real engine cannot be made to fail in a given way: ``python fake_engine.py serve``. The behaviour is the
+first argument of a run, or the variable FAKE_ENGINE.
 """
 
 import json
@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import threading
-import time
 
 PLAN = {
     "type": "plan", "tiles": 4, "width": 100, "height": 80, "resolution": 1.0, "tile": 64, "overlap": 16,
@@ -17,71 +16,81 @@ PLAN = {
     "seconds": 2.5,
 }  # fmt: skip
 cancelled = threading.Event()
+pings = threading.Semaphore(0)
 
 
-def say(run, **event):
+def emit(run, **event):
     print(json.dumps({**event, "id": run}), flush=True)
 
 
-def result(run, **outputs):
-    say(run, type="result", outputs=outputs, summary={"features": 3, "length_km": 1.25}, seconds=0.5, text="Done.")
+def hang():
+    threading.Event().wait()
 
 
-def work(run, words):  # noqa: PLR0912 (one line for each way to fail)
-    how = os.environ.get("FAKE_ENGINE") or words[0]
-    if how == "echo":
-        say(run, type="result", outputs={}, summary={"pid": os.getpid()}, seconds=0, text=json.dumps(words))
-    elif how == "steps":
-        say(run, **PLAN)
+def run_command(run, arguments):  # noqa: PLR0912 (one branch for each behaviour)
+    behaviour = os.environ.get("FAKE_ENGINE") or arguments[0]
+    if behaviour == "echo":
+        summary = {"pid": os.getpid()}
+        emit(run, type="result", outputs={}, summary=summary, seconds=0, text=json.dumps(arguments))
+    elif behaviour == "steps":
+        emit(run, **PLAN)
         for done in range(1, 5):
-            say(run, type="progress", stage="infer", done=done, total=4, rate=10.0, eta=0.1)
-        say(run, type="message", text="A remark.", level="warning")
+            emit(run, type="progress", stage="infer", done=done, total=4, rate=10.0, eta=0.1)
+        emit(run, type="message", text="A remark.", level="warning")
         print("native library says hello", flush=True)
         print("words for people", file=sys.stderr, flush=True)
-        result(run)
-    elif how == "fail":
-        say(run, type="error", code="SourceError", text="The file is no image.", hint="Choose another.", exit_code=2)
-    elif how == "segfault":
+        summary = {"features": 3, "length_km": 1.25}
+        emit(run, type="result", outputs={}, summary=summary, seconds=0.5, text="Done.")
+    elif behaviour == "fail":
+        emit(run, type="error", code="SourceError", text="The file is no image.", hint="Choose another.", exit_code=2)
+    elif behaviour == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
-    elif how == "killed":
+    elif behaviour == "killed":
         os.kill(os.getpid(), signal.SIGKILL)
-    elif how == "exit":
+    elif behaviour == "exit":
         print("the last words", file=sys.stderr, flush=True)
         os._exit(7)
-    elif how == "import":
+    elif behaviour == "import":
         print("ModuleNotFoundError: No module named 'rasterio'", file=sys.stderr, flush=True)
         os._exit(1)
-    elif how == "stop":
+    elif behaviour == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
-    elif how == "stall":
-        time.sleep(1000)
-    elif how == "slow":
+    elif behaviour == "hang":
+        emit(run, type="progress", stage="infer", done=1, total=1000)
+        hang()
+    elif behaviour == "pings":  # ends when it has been pinged three times
+        for _ in range(3):
+            pings.acquire()
+        emit(run, type="result", outputs={}, summary={}, seconds=0.5, text="Pinged.")
+    elif behaviour == "slow":
         while not cancelled.wait(0.05):
-            say(run, type="progress", stage="infer", done=1, total=1000)
+            emit(run, type="progress", stage="infer", done=1, total=1000)
         cancelled.clear()
-        say(run, type="error", code="Cancelled", text="Cancelled; nothing was written.", hint=None, exit_code=3)
-    elif how == "garbage":
+        emit(run, type="error", code="Cancelled", text="Cancelled; nothing was written.", hint=None, exit_code=3)
+    elif behaviour == "garbage":
         for _ in range(2000):
             print("\x00\x01 no protocol at all", flush=True)
-        time.sleep(1000)
-    elif how == "huge":
+        hang()
+    elif behaviour == "huge":
         for _ in range(100):
             sys.stdout.write("x" * 1_000_000)
-        time.sleep(1000)
-    elif how == "wrong":
-        print(json.dumps({"id": run, **json.loads(words[1])}), flush=True)
-        time.sleep(1000)
+        hang()
+    elif behaviour == "wrong":
+        print(json.dumps({"id": run, **json.loads(arguments[1])}), flush=True)
+        hang()
 
 
 def main():
     for line in sys.stdin:
         message = json.loads(line)
         if message["type"] == "ping":
+            pings.release()
             print(json.dumps({"type": "pong"}), flush=True)
         elif message["type"] == "cancel":
             cancelled.set()
         else:
-            threading.Thread(target=work, args=(message["id"], message["arguments"]), daemon=True).start()
+            arguments = (message["id"], message["arguments"])
+            threading.Thread(target=run_command, args=arguments, daemon=True).start()
     os._exit(3)
 
 

@@ -30,7 +30,7 @@ def put_model(folder, name, task, *, weights=b"weights"):
 def install(qgis_app, tmp_path, monkeypatch):
     """Puts models into the plugin or into the person's folder, and says what the default of a task is then."""
     from terraspore.plugin import context
-    from terraspore.plugin.engine.pool import EngineHost
+    from terraspore.plugin.engine.pool import EnginePool
     from terraspore.plugin.settings import Settings
 
     monkeypatch.setattr(context, "BUNDLED_MODELS", tmp_path / "bundled")
@@ -41,7 +41,7 @@ def install(qgis_app, tmp_path, monkeypatch):
             put_model(tmp_path / "bundled", name, name.split("-")[0])
         for name in own:
             put_model(tmp_path / "own", name, name.split("-")[0])
-        plugin = context.PluginContext(EngineHost(), lambda: dataclasses.replace(settings, **chosen))
+        plugin = context.PluginContext(EnginePool(), lambda: dataclasses.replace(settings, **chosen))
         return plugin, plugin.model_for(task, "")
 
     return install

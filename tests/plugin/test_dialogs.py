@@ -121,7 +121,7 @@ def test_dialog_may_be_closed_while_it_waits_for_the_plan(open_dialog, settings,
     QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
     task, ended = dialog._asking, []
     task.failed.connect(ended.append)
-    while not plugin.context.host.processes():
+    while not plugin.context.pool.processes():
         QCoreApplication.processEvents()
     dialog.reject()
     sip.delete(dialog)

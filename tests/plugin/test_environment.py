@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from event_loop import spin
 from patience import within
-from terraspore.plugin.engine.child_env import child_environment
-from terraspore.plugin.engine.env_profiles import FAMILIES, Family
+from terraspore.plugin.engine.child_env import make_child_env
+from terraspore.plugin.engine.env_profiles import ENV_PROFILES, EnvProfile
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
-from terraspore.plugin.engine.install import Recipe, Watcher, build, environment_python, pip_failure, remove
+from terraspore.plugin.engine.install import Recipe, Watcher, build, get_env_python, pip_failure, remove
 from terraspore.plugin.engine.interpreters import Interpreter, candidates, find_interpreter, probe
 
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -57,7 +57,7 @@ def recipe(tmp_path, base):
     launcher.write_text(code)
 
     def make(*requirements, wheels=None, optional=()):
-        family = Family("tiny", "Tiny", requirements or ("probe>=1",), optional, 1)
+        family = EnvProfile("tiny", "Tiny", requirements or ("probe>=1",), optional, 1)
         folder = tmp_path / "environments" / "tiny"
         return Recipe(family, folder, base, wheels or write_wheel(tmp_path / "wheels"), launcher, ENVIRONMENT)
 
@@ -76,7 +76,7 @@ def test_from_wheels_without_network(recipe):
     log = Log()
     made = recipe(optional=("not-there>=9",))
     python = build(made, log.watcher())
-    assert python == environment_python(made.target)
+    assert python == get_env_python(made.target)
     assert probe(str(python), ENVIRONMENT).prefix == str(made.target)
     assert "answer 42" in log.lines
     assert any("everything works without" in line for line in log.lines)
@@ -141,7 +141,7 @@ def test_button_makes_the_environment_from_the_index(recipe, index, plugin, sett
 
     tiny = recipe()
     settings(interpreter="", environments=tmp_path / "environments", package_index=index[0])
-    monkeypatch.setattr(engine_box, "find_family", lambda _name: tiny.family)
+    monkeypatch.setattr(engine_box, "find_profile", lambda _name: tiny.family)
     monkeypatch.setattr(engine_box, "LAUNCHER", tiny.launcher)
     monkeypatch.setattr(engine_box.EngineBox, "_warm_up", lambda *_: None)
     monkeypatch.setattr(engine_box.EngineBox, "_test", lambda *_: None)
@@ -153,7 +153,7 @@ def test_button_makes_the_environment_from_the_index(recipe, index, plugin, sett
     reset_settings()
     assert index[0] in questions[0]
     assert "answer 42" in page.engine.log.toPlainText()
-    assert environment_python(tiny.target).is_file()
+    assert get_env_python(tiny.target).is_file()
 
 
 def test_failure_leaves_the_old_environment_and_names_the_reason(recipe, tmp_path):
@@ -219,9 +219,9 @@ def test_variables_of_qgis_and_python_do_not_reach_a_child():
         "PIP_INDEX_URL": "x", "GDAL_DATA": "x", "PROJ_LIB": "x", "LD_LIBRARY_PATH": "x", "LD_PRELOAD": "x",
         "VIRTUAL_ENV": "x", "SSL_CERT_FILE": "x", "DYLD_LIBRARY_PATH": "x", "QT_PLUGIN_PATH": "x", "Path2": "kept",
     }  # fmt: skip
-    found = child_environment(variables, qgis_folder="/opt/qgis", separator=":", extra={"HTTPS_PROXY": "p"})
+    found = make_child_env(variables, qgis_folder="/opt/qgis", separator=":", extra={"HTTPS_PROXY": "p"})
     assert found == {"PATH": "/usr/bin:/opt/qgis-tools", "HOME": "/home/me", "Path2": "kept", "HTTPS_PROXY": "p"}
-    shared = child_environment({"PATH": "/usr/bin:/bin"}, qgis_folder="/usr", separator=":")
+    shared = make_child_env({"PATH": "/usr/bin:/bin"}, qgis_folder="/usr", separator=":")
     assert shared["PATH"] == "/usr/bin:/bin"
 
 
@@ -229,8 +229,8 @@ def test_families_ask_for_what_the_engine_needs():
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     engine, extra = project["dependencies"], project["optional-dependencies"]["training"]
-    assert list(FAMILIES[0].requirements[: len(engine)]) == engine
-    assert set(FAMILIES[0].requirements[len(engine) :]) <= set(extra)
-    assert list(FAMILIES[0].optional) == project["optional-dependencies"]["accelerate"]
-    assert [family.name for family in FAMILIES] == ["cpu", "cuda", "mindspore"]
-    assert sum(entry.startswith("onnxruntime") for entry in FAMILIES[1].requirements) == 1
+    assert list(ENV_PROFILES[0].requirements[: len(engine)]) == engine
+    assert set(ENV_PROFILES[0].requirements[len(engine) :]) <= set(extra)
+    assert list(ENV_PROFILES[0].optional) == project["optional-dependencies"]["accelerate"]
+    assert [family.name for family in ENV_PROFILES] == ["cpu", "cuda", "mindspore"]
+    assert sum(entry.startswith("onnxruntime") for entry in ENV_PROFILES[1].requirements) == 1

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from terraspore.plugin.engine.exit_codes import exit_error
+from terraspore.plugin.engine.exit_codes import make_exit_error
 from terraspore.plugin.processing.arguments import Options, extract_words, number
 
 
 @given(st.integers(-(2**31), 2**32 - 1), st.text(max_size=50))
 def test_every_exit_code_is_a_sentence(code, details):
-    error = exit_error(code, details)
+    error = make_exit_error(code, details)
     assert len(str(error)) > 20
 
 

@@ -203,15 +203,15 @@ class Killer(QgsProcessingFeedback):
 
     def __init__(self, host, output):
         super().__init__(False)
-        self.host, self.output, self.lines = host, output, []
+        self.pool, self.output, self.lines = host, output, []
         self.progressChanged.connect(self.look)
 
     def look(self, _share):
         found = find_unfinished_run(self.output)
         # While the run lives its journal is locked, so that nothing is found; the file is looked at instead.
         journals = list(self.output.parent.glob(".*.unfinished/journal"))
-        if self.host is not None and found is None and journals and journals[0].read_bytes().count(b"\n") > 2:
-            for pid in self.host.processes():
+        if self.pool is not None and found is None and journals and journals[0].read_bytes().count(b"\n") > 2:
+            for pid in self.pool.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
@@ -254,7 +254,7 @@ def test_killed_run_goes_on_and_ends_as_a_whole_one(plugin, settings, large, tmp
     settings(tile=64, threads=1)
     output = tmp_path / "roads.gpkg"
     common = {"INPUT": str(image), "AREA": area, "OVERLAP": 16, "TTA": True}
-    killer = Killer(plugin.context.host, output)
+    killer = Killer(plugin.context.pool, output)
     with pytest.raises(QgsProcessingException, match="memory ran out"):
         processing.run("terraspore:extractroads", {**common, "OUTPUT": str(output)}, feedback=killer)
     left = find_unfinished_run(output)

@@ -47,8 +47,8 @@ def test_page_shows_and_keeps_every_setting(module, plugin):
     from terraspore.plugin.options.page import OptionsPage
 
     wanted = module.Settings(
-        interpreter="/x/python", family="cuda", base_python="/y/python", device="cpu", runtime="openvino", threads=2,
-        memory=3000, tile=512, models_folder="/m", cache_folder="/c", cache_megabytes=700, keep_minutes=3,
+        interpreter="/x/python", env_profile="cuda", base_python="/y/python", device="cpu", runtime="openvino",
+        threads=2, memory=3000, tile=512, models_folder="/m", cache_folder="/c", cache_megabytes=700, keep_minutes=3,
         unresponsive_seconds=33, package_index="https://mirror.example/simple",
     )  # fmt: skip
     module.save_settings(wanted)
@@ -61,15 +61,15 @@ def test_page_shows_and_keeps_every_setting(module, plugin):
 
 
 def test_proxy_of_qgis_reaches_the_installer(module):
-    from terraspore.plugin.engine.environment import installer_environment, proxy_variables
+    from terraspore.plugin.engine.environment import get_proxy_variables, make_installer_env
 
-    assert proxy_variables() == {}
+    assert get_proxy_variables() == {}
     store = QgsSettings()
     values = {"proxyEnabled": True, "proxyHost": "proxy.local", "proxyPort": "8080", "proxyType": "HttpProxy"}
     for name, value in {**values, "proxyUser": "me@work", "proxyPassword": "a:b"}.items():
         store.setValue(f"proxy/{name}", value)
     try:
-        assert installer_environment()["HTTPS_PROXY"] == "http://me%40work:a%3Ab@proxy.local:8080"
+        assert make_installer_env()["HTTPS_PROXY"] == "http://me%40work:a%3Ab@proxy.local:8080"
     finally:
         store.remove("proxy")
 
