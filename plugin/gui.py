@@ -30,7 +30,7 @@ class Interface(QObject):
 
     Args:
         iface: QGIS's interface.
-        plugin: the engine's host and the settings.
+        plugin: the engine's processes and the settings.
     """
 
     def __init__(self, iface: Any, plugin: PluginContext) -> None:

@@ -15,7 +15,7 @@ class OptionsFactory(QgsOptionsWidgetFactory):
     """Makes the page when the options dialog opens.
 
     Args:
-        plugin: the engine's host and the settings.
+        plugin: the engine's processes and the settings.
     """
 
     #: Name by which QGIS finds the page.

@@ -23,7 +23,7 @@ class ModelsBox(QGroupBox):
     """The part of the page about models.
 
     Args:
-        plugin: the engine's host, for checking a model that is added.
+        plugin: the engine's processes, to check a model that is added.
         gather: what the whole page says now.
         parent: the page.
     """

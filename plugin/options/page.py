@@ -19,7 +19,7 @@ class OptionsPage(QgsOptionsPageWidget):
     """All settings; they are kept when the person clicks OK.
 
     Args:
-        plugin: the engine's host and the settings.
+        plugin: the engine's processes and the settings.
         parent: the options dialog.
     """
 

@@ -40,7 +40,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
     """An algorithm that the engine carries out.
 
     Args:
-        plugin: the engine's host and the settings.
+        plugin: the engine's processes and the settings.
     """
 
     ID = ""

@@ -27,7 +27,7 @@ class TerraSporeProvider(QgsProcessingProvider):
     """Lists the algorithms, with or without an engine.
 
     Args:
-        plugin: the engine's host and the settings.
+        plugin: the engine's processes and the settings.
     """
 
     def __init__(self, plugin: PluginContext) -> None:

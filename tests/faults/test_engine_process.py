@@ -78,20 +78,20 @@ class Trigger:
 
 @pytest.fixture
 def engine(world):
-    """A function that starts an engine with limits that hold once it is warm; all are ended afterwards."""
+    """A function that starts an engine with timeouts that hold once it is warm; all are ended afterwards."""
     started = []
 
-    def start(**limits):
+    def start(**timeouts):
         process = EngineProcess(launch(), Timeouts())
         started.append(process)
         process.run(["info", str(world.image)], Listener(), lambda: False)
-        process.limits = Timeouts(**limits)
+        process.timeouts = Timeouts(**timeouts)
         return process
 
     yield start
     for process in started:
         process.close()
-        assert not process.alive
+        assert not process.is_alive
 
 
 def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, reference, out, engine):
@@ -108,7 +108,7 @@ def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, refe
     def run_until_stopped():
         """Where the rest of the run was quicker than the news of its half, it is made again."""
         for _ in range(10):
-            process.run(words, Listener(event=stop), lambda: False)
+            process.run(words, Listener(on_event=stop), lambda: False)
             for path in out.iterdir():
                 path.unlink()
             os.kill(process.pid, signal.SIGCONT)
@@ -118,7 +118,7 @@ def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(world, refe
         run_until_stopped()
     assert caught.value.code == "EngineHung"
     assert seen
-    assert not process.alive
+    assert not process.is_alive
     assert contents(out) == {}
     assert unlocked(out)
     assert find_unfinished_run(out / "c.tif") is not None
@@ -131,7 +131,7 @@ def test_hanging_model_is_ended_by_the_watchdog(world, hanging_model, out, engin
     words = ["extract", "roads", str(world.image), "-o", str(out / "r.gpkg"), "--model", str(hanging_model)]
     with pytest.raises(EngineError, match="made no progress for 4 seconds"):
         process.run([*words, *ONNX[:-1]], Listener(), lambda: False)
-    assert not process.alive
+    assert not process.is_alive
     assert contents(out) == {}
     assert unlocked(out)
 
@@ -156,12 +156,12 @@ def test_cancels_at_random_moments_leave_nothing(world, reference, scratch):
     while number < CANCELS or (len(seconds) < CANCELS / 3 and number < 5 * CANCELS):
         out = Path(tempfile.mkdtemp(dir=scratch))
         kind = ("classes", "roads", "classes")[number % 3]
-        if not process.alive or number % 17 == 16:
+        if not process.is_alive or number % 17 == 16:
             process.close()
             process = EngineProcess(launch(), Timeouts(cancel=60.0))
         trigger = Trigger.of_moment(chance.uniform(-0.5, 1.1), slowness())
         try:
-            process.run(words_of(world, kind, out, "--tta"), Listener(event=trigger.hear), trigger.is_pulled)
+            process.run(words_of(world, kind, out, "--tta"), Listener(on_event=trigger.hear), trigger.is_pulled)
         except EngineCancelledError:
             took = trigger.watch.wall_seconds()
             seconds.append((trigger.watch.idle_seconds(), took))
@@ -174,7 +174,7 @@ def test_cancels_at_random_moments_leave_nothing(world, reference, scratch):
         shutil.rmtree(out)
         number += 1
     process.close()
-    assert not process.alive
+    assert not process.is_alive
     slowest, measured = max(seconds)
     print(f"{len(seconds)} of {number} were cancelled; the slowest took {measured:.2f} s, {slowest:.2f} s when idle")
     assert len(seconds) >= CANCELS / 3, "most of the runs were over before they were cancelled"

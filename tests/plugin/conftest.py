@@ -102,10 +102,20 @@ def settings(inputs, monkeypatch):
 @pytest.fixture
 def fake_python(tmp_path):
     """A program that stands in for the engine's interpreter and starts the fake engine."""
-    script = tmp_path / "fake-python"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "fake_engine.py"}"\n')
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return script
+    return write_program(tmp_path / "fake-python", f'"{sys.executable}" "{HERE / "fake_engine.py"}"')
+
+
+@pytest.fixture
+def held_python(tmp_path_factory):
+    """A program that stands in for the engine's interpreter and stops a run at a known point (held_engine.py)."""
+    command = f'"{ENGINE_PYTHON}" -I -X utf8 "{HERE / "held_engine.py"}" "$@"'
+    return write_program(tmp_path_factory.mktemp("held") / "held-python", command)
+
+
+def write_program(path, command):
+    path.write_text(f"#!/bin/sh\nexec {command}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -239,13 +239,13 @@ def reload():
     """Unloaded, nothing of the plugin is left; loaded again, everything is there once."""
     from qgis.utils import loadPlugin, startPlugin, unloadPlugin
 
-    host = plugin().context.pool
-    REPORT["processes_before"] = len(host.processes())
+    pool = plugin().context.pool
+    REPORT["processes_before"] = len(pool.list_pids())
     for _ in range(3):
         unloadPlugin("terraspore")
         yield pause(0.3)
         REPORT["left"] = leftovers()
-        REPORT["processes_after"] = len(host.processes())
+        REPORT["processes_after"] = len(pool.list_pids())
         assert loadPlugin("terraspore") and startPlugin("terraspore")
         yield pause(0.3)
     REPORT["back"] = leftovers()

@@ -21,9 +21,9 @@ launch = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(launch)
 launch.load_package(Path(launcher).parents[1])
 
-from terraspore.engine.context import Cancellation  # noqa: E402
-from terraspore.engine.fs.journal import JournalWriter  # noqa: E402
-from terraspore.engine.pipeline.runner import ProgressTracker  # noqa: E402
+from terraspore.engine.context import Cancellation
+from terraspore.engine.fs.journal import JournalWriter
+from terraspore.engine.pipeline.runner import ProgressTracker
 
 
 def run_afterwards(owner, name, action):

@@ -121,7 +121,7 @@ def test_dialog_may_be_closed_while_it_waits_for_the_plan(open_dialog, settings,
     QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
     task, ended = dialog._asking, []
     task.failed.connect(ended.append)
-    while not plugin.context.pool.processes():
+    while not plugin.context.pool.list_pids():
         QCoreApplication.processEvents()
     dialog.reject()
     sip.delete(dialog)
@@ -182,7 +182,7 @@ def test_mistakes_are_said_before_the_run(open_dialog, settings):
     settings(interpreter="/nowhere/python")
     dialog.bands.setText("1,2,3")
     assert not is_ready(dialog)
-    assert "/nowhere/python is not there" in dialog._note.text()
+    assert "/nowhere/python does not exist" in dialog._note.text()
 
 
 def test_vectorize_dialog_leaves_untouched_fields_to_the_engine(plugin, settings, project):

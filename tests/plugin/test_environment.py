@@ -13,12 +13,23 @@ from pathlib import Path
 
 import pytest
 from event_loop import spin
-from patience import within
 from terraspore.plugin.engine.child_env import make_child_env
 from terraspore.plugin.engine.env_profiles import ENV_PROFILES, EnvProfile
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
-from terraspore.plugin.engine.install import Recipe, Watcher, build, get_env_python, pip_failure, remove
-from terraspore.plugin.engine.interpreters import Interpreter, candidates, find_interpreter, probe
+from terraspore.plugin.engine.install import (
+    EnvSpec,
+    InstallObserver,
+    create_environment,
+    explain_pip_failure,
+    get_env_python,
+    remove_environment,
+)
+from terraspore.plugin.engine.interpreters import (
+    Interpreter,
+    find_interpreter,
+    list_candidates,
+    probe_interpreter,
+)
 
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
@@ -50,16 +61,16 @@ def base():
 
 
 @pytest.fixture
-def recipe(tmp_path, base):
-    """A recipe of one small package; the engine is a script that uses it."""
+def make_spec(tmp_path, base):
+    """Specifies an environment of one small package; the engine is a script that uses it."""
     launcher = tmp_path / "launch.py"
     code = "import probe, sys\nprint('answer', probe.ANSWER)\nsys.exit(0 if sys.argv[1:] == ['devices'] else 1)\n"
     launcher.write_text(code)
 
     def make(*requirements, wheels=None, optional=()):
-        family = EnvProfile("tiny", "Tiny", requirements or ("probe>=1",), optional, 1)
+        profile = EnvProfile("tiny", "Tiny", requirements or ("probe>=1",), optional, 1)
         folder = tmp_path / "environments" / "tiny"
-        return Recipe(family, folder, base, wheels or write_wheel(tmp_path / "wheels"), launcher, ENVIRONMENT)
+        return EnvSpec(profile, folder, base, wheels or write_wheel(tmp_path / "wheels"), launcher, ENVIRONMENT)
 
     return make
 
@@ -68,22 +79,24 @@ class Log:
     def __init__(self, cancel_at=""):
         self.lines, self.shares, self.cancel_at = [], [], cancel_at
 
-    def watcher(self):
-        return Watcher(self.lines.append, self.shares.append, lambda: self.cancel_at and self.cancel_at in self.lines)
+    def observer(self):
+        return InstallObserver(
+            self.lines.append, self.shares.append, lambda: self.cancel_at and self.cancel_at in self.lines
+        )
 
 
-def test_from_wheels_without_network(recipe):
+def test_from_wheels_without_network(make_spec):
     log = Log()
-    made = recipe(optional=("not-there>=9",))
-    python = build(made, log.watcher())
+    made = make_spec(optional=("not-there>=9",))
+    python = create_environment(made, log.observer())
     assert python == get_env_python(made.target)
-    assert probe(str(python), ENVIRONMENT).prefix == str(made.target)
+    assert probe_interpreter(str(python), ENVIRONMENT).prefix == str(made.target)
     assert "answer 42" in log.lines
-    assert any("everything works without" in line for line in log.lines)
+    assert any("everything works without it" in line for line in log.lines)
     assert log.shares == sorted(log.shares)
     assert log.shares[-1] == 1.0
     assert "answer 42" in made.target.with_name("tiny.log").read_text()
-    remove(made.target)
+    remove_environment(made.target)
     assert list(made.target.parent.iterdir()) == []
 
 
@@ -105,10 +118,10 @@ def index(tmp_path):
     server.server_close()
 
 
-def test_from_a_package_index(recipe, index):
+def test_from_a_package_index(make_spec, index):
     address, seen = index
     log = Log()
-    build(dataclasses.replace(recipe(), wheels=None, index=address), log.watcher())
+    create_environment(dataclasses.replace(make_spec(), wheels=None, index=address), log.observer())
     assert "answer 42" in log.lines
     assert "/simple/probe/" in seen
     assert any(path.endswith(".whl") for path in seen)
@@ -123,25 +136,27 @@ def test_from_a_package_index(recipe, index):
         ),
         ("ProxyError('Cannot connect to proxy.')", "The proxy refused the connection"),
         ("SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')", "The connection's certificate is not trusted"),
-        ("", "A package is not there for this Python and system"),
+        ("", "A package is not available for this Python and system"),
     ],
 )
-def test_why_nothing_came_is_said_and_not_that_nothing_was_found(cause, sentence):
+def test_cause_of_a_failed_download_comes_before_its_result(cause, sentence):
     """What pip 23 writes: warnings for each attempt, and at the end the same whatever the cause."""
-    said = f"WARNING: Retrying after connection broken by '{cause}'\nERROR: No matching distribution found for probe>=1"
-    assert pip_failure(said).startswith(sentence)
+    output = (
+        f"WARNING: Retrying after connection broken by '{cause}'\nERROR: No matching distribution found for probe>=1"
+    )
+    assert explain_pip_failure(output).startswith(sentence)
 
 
-def test_button_makes_the_environment_from_the_index(recipe, index, plugin, settings, tmp_path, monkeypatch):
+def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, settings, tmp_path, monkeypatch):
     from qgis.PyQt.QtCore import Qt
     from qgis.PyQt.QtTest import QTest
     from terraspore.plugin.options import engine_box
     from terraspore.plugin.options.page import OptionsPage
     from terraspore.plugin.settings import reset_settings
 
-    tiny = recipe()
+    tiny = make_spec()
     settings(interpreter="", environments=tmp_path / "environments", package_index=index[0])
-    monkeypatch.setattr(engine_box, "find_profile", lambda _name: tiny.family)
+    monkeypatch.setattr(engine_box, "find_profile", lambda _name: tiny.profile)
     monkeypatch.setattr(engine_box, "LAUNCHER", tiny.launcher)
     monkeypatch.setattr(engine_box.EngineBox, "_warm_up", lambda *_: None)
     monkeypatch.setattr(engine_box.EngineBox, "_test", lambda *_: None)
@@ -149,56 +164,58 @@ def test_button_makes_the_environment_from_the_index(recipe, index, plugin, sett
     monkeypatch.setattr(engine_box.EngineBox, "_agreed", lambda _box, text: questions.append(text) or True)
     page = OptionsPage(plugin.context, None)
     QTest.mouseClick(page.engine.create, Qt.MouseButton.LeftButton)
-    spin(lambda: page.engine._work is None, 200)
+    spin(lambda: page.engine._task is None, 200)
     reset_settings()
     assert index[0] in questions[0]
     assert "answer 42" in page.engine.log.toPlainText()
     assert get_env_python(tiny.target).is_file()
 
 
-def test_failure_leaves_the_old_environment_and_names_the_reason(recipe, tmp_path):
-    python = build(recipe(), Log().watcher())
-    with pytest.raises(EngineError, match="A package is not there for this Python and system") as caught:
-        build(recipe("no-such-package"), Log().watcher())
+def test_failure_leaves_the_old_environment_and_names_the_reason(make_spec, tmp_path):
+    python = create_environment(make_spec(), Log().observer())
+    with pytest.raises(EngineError, match="A package is not available for this Python and system") as caught:
+        create_environment(make_spec("no-such-package"), Log().observer())
     assert "tiny.log" in str(caught.value)
-    assert probe(str(python), ENVIRONMENT) is not None
+    assert probe_interpreter(str(python), ENVIRONMENT) is not None
     assert not (tmp_path / "environments" / "tiny.new").exists()
 
 
-def test_engine_that_does_not_start_is_not_taken(recipe, tmp_path):
-    made = recipe()
+def test_environment_in_which_the_engine_does_not_start_is_not_taken(make_spec, tmp_path):
+    made = make_spec()
     made.launcher.write_text("import something_missing\n")
     with pytest.raises(EngineError, match="No module named 'something_missing'"):
-        build(made, Log().watcher())
+        create_environment(made, Log().observer())
     assert not made.target.exists()
 
 
-def test_cancel_leaves_nothing(recipe, tmp_path):
-    with within(3), pytest.raises(EngineCancelledError):
-        build(recipe(), Log(cancel_at="Making an empty environment").watcher())
+def test_cancel_leaves_nothing(make_spec, tmp_path):
+    log = Log(cancel_at="Making an empty environment")
+    with pytest.raises(EngineCancelledError):
+        create_environment(make_spec(), log.observer())
+    assert log.lines == ["Making an empty environment"]
     assert [path.name for path in (tmp_path / "environments").iterdir()] == ["tiny.log"]
 
 
-def test_folder_without_wheels_is_said(recipe, tmp_path):
+def test_folder_without_wheels_is_refused(make_spec, tmp_path):
     (tmp_path / "nothing").mkdir()
     with pytest.raises(EngineError, match="There are no wheels"):
-        build(recipe(wheels=tmp_path / "nothing"), Log().watcher())
+        create_environment(make_spec(wheels=tmp_path / "nothing"), Log().observer())
 
 
 @pytest.mark.parametrize(
-    ("version", "bits", "objection"),
+    ("version", "bits", "reason"),
     [
         ((3, 9, 1), 64, "3.9.1; the engine needs 3.10 to 3.12"),
         ((3, 11, 0), 32, "32-bit"),
         ((3, 12, 9), 64, None),
     ],
 )
-def test_objections_to_an_interpreter(version, bits, objection):
-    found = Interpreter("python", version, "/", bits, makes_environments=True).objection()
-    assert (objection in found) if objection else found is None
+def test_unfit_interpreters(version, bits, reason):
+    found = Interpreter("python", version, "/", bits, has_venv=True).explain_unfit()
+    assert (reason in found) if reason else found is None
 
 
-def test_choice_that_is_no_python_is_said(tmp_path):
+def test_choice_that_is_no_python_is_refused(tmp_path):
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho hello\n")
     program.chmod(0o755)
@@ -209,7 +226,7 @@ def test_choice_that_is_no_python_is_said(tmp_path):
 
 def test_qgis_itself_is_no_candidate(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/opt/QGIS/bin/qgis-bin.exe")
-    assert "/opt/QGIS/bin/qgis-bin.exe" not in candidates("")
+    assert "/opt/QGIS/bin/qgis-bin.exe" not in list_candidates("")
 
 
 def test_variables_of_qgis_and_python_do_not_reach_a_child():
@@ -225,12 +242,12 @@ def test_variables_of_qgis_and_python_do_not_reach_a_child():
     assert shared["PATH"] == "/usr/bin:/bin"
 
 
-def test_families_ask_for_what_the_engine_needs():
+def test_profiles_require_what_the_engine_needs():
     tomllib = pytest.importorskip("tomllib")
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     engine, extra = project["dependencies"], project["optional-dependencies"]["training"]
     assert list(ENV_PROFILES[0].requirements[: len(engine)]) == engine
     assert set(ENV_PROFILES[0].requirements[len(engine) :]) <= set(extra)
     assert list(ENV_PROFILES[0].optional) == project["optional-dependencies"]["accelerate"]
-    assert [family.name for family in ENV_PROFILES] == ["cpu", "cuda", "mindspore"]
+    assert [profile.name for profile in ENV_PROFILES] == ["cpu", "cuda", "mindspore"]
     assert sum(entry.startswith("onnxruntime") for entry in ENV_PROFILES[1].requirements) == 1

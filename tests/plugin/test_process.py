@@ -258,23 +258,25 @@ def test_closing_the_pool_cancels_runs():
 
 
 PARENT = """
-import os, sys
+import json, os, sys
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener
-engine = EngineProcess(Launch(tuple(sys.argv[1:4]), dict(os.environ)))
+command, arguments = json.loads(sys.argv[1])
+engine = EngineProcess(Launch(tuple(command), dict(os.environ)))
 print(engine.pid, flush=True)
-engine.run(["extract", "roads", sys.argv[4], f"--output={sys.argv[5]}", f"--model={sys.argv[6]}", "--tile=64"],
-           Listener(on_event=lambda event: print(type(event).__name__, flush=True)), lambda: False)
+listener = Listener(on_event=lambda event: print(type(event).__name__, flush=True))
+engine.run(arguments, listener, lambda: False)
 """
 
 
 def test_engine_ends_when_qgis_is_killed(inputs, tmp_path, held_python):
     from conftest import ROOT
 
-    model = inputs / "models" / "bright-is-road"
-    program = (held_python, "-I", "-X", "utf8", ROOT / "engine" / "launch.py")
-    command = [sys.executable, "-c", PARENT, *map(str, (*program, inputs / "image.tif", tmp_path / "roads.gpkg", model))]
+    command = [held_python, "-I", "-X", "utf8", ROOT / "engine" / "launch.py"]
+    output, model = tmp_path / "roads.gpkg", inputs / "models" / "bright-is-road"
+    arguments = ["extract", "roads", inputs / "image.tif", f"--output={output}", f"--model={model}", "--tile=64"]
+    program = [sys.executable, "-c", PARENT, json.dumps([command, arguments], default=str)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HOLD_AT_TILE": "3"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         pid = int(parent.stdout.readline())
         assert parent.stdout.readline().strip() == "Plan"
         parent.kill()

@@ -1,8 +1,6 @@
 """Runs that were broken off: the question, what is handed over, and that the result is that of a whole run."""
 
-import contextlib
 import os
-import signal
 import subprocess
 import zipfile
 from pathlib import Path
@@ -69,12 +67,14 @@ def click(button, seen):
             QTimer.singleShot(20, look)
             return
         seen.append((box.text(), [each.text() for each in box.buttons()]))
-        {"go on": box.go_on, "anew": box.anew, "cancel": box.button(QMessageBox.StandardButton.Cancel)}[button].click()
+        {"resume": box.resume, "restart": box.restart, "cancel": box.button(QMessageBox.StandardButton.Cancel)}[
+            button
+        ].click()
 
     QTimer.singleShot(20, look)
 
 
-@pytest.mark.parametrize(("button", "resume"), [("go on", True), ("anew", False)])
+@pytest.mark.parametrize(("button", "resume"), [("resume", True), ("restart", False)])
 def test_unfinished_run_is_asked_about(dialog, inputs, tmp_path, button, resume):
     leave_unfinished(tmp_path / "roads.gpkg", inputs / "image.tif")
     seen = []
@@ -198,22 +198,12 @@ def test_cancelling_an_engine_that_does_not_hear_leaves_nothing(start, inputs, t
     assert list(tmp_path.glob(".*")) == []
 
 
-class Killer(QgsProcessingFeedback):
-    """Kills the engine as soon as a part of the run is on the disk."""
+class RecordingFeedback(QgsProcessingFeedback):
+    """Keeps the lines of a run."""
 
-    def __init__(self, host, output):
+    def __init__(self):
         super().__init__(False)
-        self.pool, self.output, self.lines = host, output, []
-        self.progressChanged.connect(self.look)
-
-    def look(self, _share):
-        found = find_unfinished_run(self.output)
-        # While the run lives its journal is locked, so that nothing is found; the file is looked at instead.
-        journals = list(self.output.parent.glob(".*.unfinished/journal"))
-        if self.pool is not None and found is None and journals and journals[0].read_bytes().count(b"\n") > 2:
-            for pid in self.pool.processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        self.lines = []
 
     def pushInfo(self, info):  # noqa: N802
         self.lines.append(info)
@@ -247,20 +237,22 @@ with rasterio.open(sys.argv[2], "w", **profile) as target:
     return path, layer
 
 
-def test_killed_run_goes_on_and_ends_as_a_whole_one(plugin, settings, large, tmp_path):
+def test_killed_run_is_resumed_and_ends_as_a_whole_one(plugin, settings, large, tmp_path, held_python, monkeypatch):
     import processing
+    from conftest import ENGINE_PYTHON
 
     image, area = large
-    settings(tile=64, threads=1)
+    settings(tile=64, threads=1, interpreter=held_python)
+    monkeypatch.setenv("KILL_AT_ROW", "3")
     output = tmp_path / "roads.gpkg"
     common = {"INPUT": str(image), "AREA": area, "OVERLAP": 16, "TTA": True}
-    killer = Killer(plugin.context.pool, output)
     with pytest.raises(QgsProcessingException, match="memory ran out"):
-        processing.run("terraspore:extractroads", {**common, "OUTPUT": str(output)}, feedback=killer)
+        processing.run("terraspore:extractroads", {**common, "OUTPUT": str(output)})
     left = find_unfinished_run(output)
     assert left.changed is None
     assert 0 < left.fraction < 1
-    again = Killer(None, output)
+    settings(interpreter=ENGINE_PYTHON)
+    again = RecordingFeedback()
     first = processing.run("terraspore:extractroads", {**common, "OUTPUT": str(output), "RESUME": True}, feedback=again)
     assert any("goes on at" in line for line in again.lines)
     whole = processing.run("terraspore:extractroads", {**common, "OUTPUT": str(tmp_path / "whole.gpkg")})

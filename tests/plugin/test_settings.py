@@ -88,14 +88,14 @@ def names(folder):
 
 
 def test_cache_is_trimmed_to_its_limit_the_oldest_first(tmp_path):
-    from terraspore.plugin.engine.cache import trim
+    from terraspore.plugin.engine.cache import trim_cache
 
     write_cache(tmp_path, a_blob=400, b_blob=300, c_json=50, d_blob=200, mine_txt=9000)
-    trim(tmp_path, 0)
+    trim_cache(tmp_path, 0)
     assert len(names(tmp_path)) == 5
-    trim(tmp_path, 600)
+    trim_cache(tmp_path, 600)
     assert names(tmp_path) == ["b.blob", "c.json", "d.blob", "mine.txt"]
-    trim(tmp_path, 40)
+    trim_cache(tmp_path, 40)
     assert names(tmp_path) == ["c.json", "mine.txt"]
 
 
@@ -120,7 +120,7 @@ def test_page_may_be_closed_while_its_work_goes_on(module, plugin, monkeypatch, 
     page = OptionsPage(plugin.context, None)
     page.engine.test.click()
     # What it tells before the page is gone may already have been told; that it is done is told by the event loop only.
-    said, task = [], page.engine._work
+    said, task = [], page.engine._task
     task.succeeded.connect(said.append)
     sip.delete(page)
     spin(lambda: said)
