@@ -24,14 +24,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from ..errors import ParameterError, SourceError
-from ..fs.spool import RowSpool
+from ..fs.spool import RowSpool, UInt8Array
 from .gdal_environment import SAFE_SETTINGS
 from .vrt_security import check_references
 
 #: The quantized value of probability 1. The inverse is the scale tag of the GeoTIFFs.
 PROBABILITY_SCALE = 250
 NODATA = 255
-UInt8Array = NDArray[np.uint8]
+
 #: GDAL's default block cache, a share of the machine's memory, would fill up with blocks that are read only once.
 _CACHE_BYTES = 100_000_000
 #: Largest side of the decimated copy from which an encoding is detected.

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import rasterio
 import refused_files
-import right_files
+import valid_files
 
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 #: Bytes of address space that the engine may take: libraries and threads take some 3 GB of it without using them.
@@ -22,8 +22,8 @@ LIMIT = 8 << 30
 SECONDS = 200
 #: Kinds of bytes with square pixels that go through a model as well: the chain behind the reader is the same for all.
 RUN = (
-    "palette", "palette_for_a_model_of_one_band", "one_bit", "alpha", "mask_within", "nodata", "control_points_only",
-    "inks", "hundreds_of_bands", "virtual_in_virtual", "rotated", "no coordinate system", "netCDF by name",
+    "palette", "palette_for_a_model_of_one_band", "one_bit", "alpha", "internal_mask", "nodata", "control_points_only",
+    "cmyk", "hundreds_of_bands", "virtual_in_virtual", "rotated", "no coordinate system", "netCDF by name",
     "second of several pages", "leading dash", "new line", "terabytes_that_are_not_stored",
 )  # fmt: skip
 
@@ -40,19 +40,19 @@ class Engine:
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT)),  # noqa: PLW1509
         )
         self.lines: queue.Queue[bytes] = queue.Queue()
-        self.said: list[bytes] = []
+        self.stderr: list[bytes] = []
         threading.Thread(target=self._read, daemon=True).start()
-        threading.Thread(target=lambda: self.said.extend(self.process.stderr), daemon=True).start()
+        threading.Thread(target=lambda: self.stderr.extend(self.process.stderr), daemon=True).start()
         self.number = 0
 
     def _read(self) -> None:
         for line in self.process.stdout:
             self.lines.put(line)
 
-    def run(self, *words):
+    def run(self, *arguments):
         """The last event of a command."""
         self.number += 1
-        message = {"type": "run", "id": self.number, "arguments": list(map(str, words))}
+        message = {"type": "run", "id": self.number, "arguments": list(map(str, arguments))}
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
         while True:
@@ -73,22 +73,22 @@ def engine():
     yield engine
     engine.process.stdin.close()
     assert engine.process.wait(timeout=100) == 0
-    assert b"Traceback" not in b"".join(engine.said)
+    assert b"Traceback" not in b"".join(engine.stderr)
 
 
-def words_of(case):
-    words = []
+def make_arguments(case):
+    arguments = []
     if "subdataset" in case.options and case.options["subdataset"] is not None:
-        words.append(f"--subdataset={case.options['subdataset']}")
+        arguments.append(f"--subdataset={case.options['subdataset']}")
     if "pixel_size" in case.options:
-        words.append(f"--pixel-size={case.options['pixel_size']}")
-    return [*words, "--", case.path]
+        arguments.append(f"--pixel-size={case.options['pixel_size']}")
+    return [*arguments, "--", case.path]
 
 
-@pytest.mark.parametrize("name", right_files.MAKERS)
+@pytest.mark.parametrize("name", valid_files.MAKERS)
 def test_info_of_valid_files(engine, tmp_path, name):
-    case = right_files.MAKERS[name](tmp_path)
-    event = engine.run("info", *words_of(case))
+    case = valid_files.MAKERS[name](tmp_path)
+    event = engine.run("info", *make_arguments(case))
     assert event["type"] == "result", event
     rows, columns = case.pixels.shape[1:]
     if name != "terabytes_that_are_not_stored":
@@ -112,13 +112,17 @@ def test_info_of_refused_files(engine, tmp_path, name):
 
 @pytest.mark.parametrize("name", RUN)
 def test_identity_model_returns_the_band(engine, make_model, tmp_path, name):
-    case = right_files.MAKERS[name](tmp_path)
+    case = valid_files.MAKERS[name](tmp_path)
     model = make_model(np.eye(case.needed)[:1], task="segmentation")
-    pixel = engine.run("info", *words_of(case))["summary"]["pixel_width_m"]
-    words = [f"--output={tmp_path / 'classes.tif'}", f"--probability={tmp_path / 'p.tif'}", f"--resolution={pixel!r}"]
+    pixel = engine.run("info", *make_arguments(case))["summary"]["pixel_width_m"]
+    arguments = [
+        f"--output={tmp_path / 'classes.tif'}",
+        f"--probability={tmp_path / 'p.tif'}",
+        f"--resolution={pixel!r}",
+    ]
     if name == "terabytes_that_are_not_stored":
-        words.append(f"--extent=500000,{4_649_776 - 24},500032,4649776")
-    event = engine.run("segment", *words, f"--model={model}", *ONNX, *words_of(case))
+        arguments.append(f"--extent=500000,{4_649_776 - 24},500032,4649776")
+    event = engine.run("segment", *arguments, f"--model={model}", *ONNX, *make_arguments(case))
     assert event["type"] == "result", event
     expected = np.minimum(case.pixels[0].astype(float), 250)
     if case.valid is not None:

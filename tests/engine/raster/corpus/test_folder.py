@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from odd_files import read_all
+from corpus_files import read_all
 from terraspore.engine.errors import TerraSporeError
 
 FOLDER = os.environ.get("TERRASPORE_CORPUS", "")

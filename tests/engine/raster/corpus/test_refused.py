@@ -8,12 +8,12 @@ import signal
 
 import pytest
 import refused_files
-from odd_files import read_all
+from corpus_files import read_all
 from terraspore.engine.errors import UserError, shown
 
 
 @pytest.fixture(autouse=True)
-def a_hang_is_a_failure():
+def fail_on_hang():
     """A read that blocks in native code cannot be interrupted by an exception, so the alarm ends the process."""
     signal.alarm(200)
     yield
@@ -22,13 +22,13 @@ def a_hang_is_a_failure():
 
 @pytest.mark.parametrize("name", refused_files.MAKERS)
 def test_file_is_refused(tmp_path, name):
-    maker, words = refused_files.MAKERS[name]
+    maker, pattern = refused_files.MAKERS[name]
     path = maker(tmp_path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError) as caught:
         read_all(path)
     text = str(caught.value)
-    assert re.search(words, text), text
+    assert re.search(pattern, text), text
     assert "\n" not in text
     assert text.endswith(".")
     assert caught.value.exit_code == 2

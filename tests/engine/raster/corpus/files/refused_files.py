@@ -1,4 +1,4 @@
-"""Files that cannot be a right result, each with words that the one sentence about it must hold."""
+"""Files that must be refused, each with a pattern of the message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from affine import Affine
-from odd_files import COLUMNS, ROWS, copy_as, picture, raw_band, rpcs, vrt, vrt_band
+from corpus_files import COLUMNS, ROWS, copy_as, make_pixels, raw_band, rpcs, vrt, vrt_band
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
@@ -27,7 +27,7 @@ def content(name, data):
 
 def cut_off(share, **profile):
     def make(folder):
-        path = write(folder / "cut.tif", picture(rows=300, columns=300), **profile)
+        path = write(folder / "cut.tif", make_pixels(rows=300, columns=300), **profile)
         os.truncate(path, int(path.stat().st_size * share))
         return path
 
@@ -38,11 +38,11 @@ def corrupt(compress):
     """A file whose second half is noise."""
 
     def make(folder):
-        path = write(folder / "corrupt.tif", picture(rows=300, columns=300), compress=compress, blockysize=16)
+        path = write(folder / "corrupt.tif", make_pixels(rows=300, columns=300), compress=compress, blockysize=16)
         data = bytearray(path.read_bytes())
         half = len(data) // 2
         data[half:] = np.random.default_rng(1).bytes(len(data) - half)
-        # The directory may lie at the end: then it is the offset to it that is wrong.
+        # If the TIFF directory is at the end, its offset becomes wrong.
         path.write_bytes(data)
         return path
 
@@ -50,12 +50,12 @@ def corrupt(compress):
 
 
 def complex_numbers(dtype):
-    return lambda folder: write(folder / "complex.tif", picture(1).astype(dtype))
+    return lambda folder: write(folder / "complex.tif", make_pixels(1).astype(dtype))
 
 
 def mixed_types(folder):
-    whole = write(folder / "whole.tif", picture(1))
-    real = write(folder / "real.tif", picture(1, "float32"))
+    whole = write(folder / "whole.tif", make_pixels(1))
+    real = write(folder / "real.tif", make_pixels(1, "float32"))
     return vrt(folder / "mixed.vrt", vrt_band(whole) + vrt_band(real, band=2, kind="Float32"))
 
 
@@ -92,37 +92,37 @@ def folder_itself(folder):
 
 
 def only_alpha(folder):
-    return write(folder / "alpha.tif", picture(1), colorinterp=(ColorInterp.alpha,))
+    return write(folder / "alpha.tif", make_pixels(1), colorinterp=(ColorInterp.alpha,))
 
 
 def transformed(transform, **profile):
-    return lambda folder: write(folder / "placed.tif", picture(), transform=transform, **profile)
+    return lambda folder: write(folder / "placed.tif", make_pixels(), transform=transform, **profile)
 
 
 def without_georeference(folder):
-    return write(folder / "photo.png", picture(), driver="PNG", crs=None, transform=None)
+    return write(folder / "photo.png", make_pixels(), driver="PNG", crs=None, transform=None)
 
 
 def points(positions, crs):
     def make(folder):
         found = [GroundControlPoint(row=r, col=c, x=x, y=y) for r, c, x, y in positions]
-        return write(folder / "gcps.tif", picture(), crs=crs, transform=None, gcps=found)
+        return write(folder / "gcps.tif", make_pixels(), crs=crs, transform=None, gcps=found)
 
     return make
 
 
 def points_without_system(folder):
-    plain = write(folder / "plain.tif", picture())
+    plain = write(folder / "plain.tif", make_pixels())
     listed = "".join(f'<GCP Id="{r}{c}" Pixel="{c}" Line="{r}" X="{x}" Y="{y}"/>' for r, c, x, y in OVER)
     return vrt(folder / "image.vrt", vrt_band(plain), extra=f"<GCPList>{listed}</GCPList>")
 
 
 def odd_rpcs(**changes):
-    return lambda folder: write(folder / "rpcs.tif", picture(), crs=None, transform=None, rpcs=rpcs(**changes))
+    return lambda folder: write(folder / "rpcs.tif", make_pixels(), crs=None, transform=None, rpcs=rpcs(**changes))
 
 
 def rpcs_in_words(folder):
-    plain = write(folder / "plain.tif", picture())
+    plain = write(folder / "plain.tif", make_pixels())
     extra = '<Metadata domain="RPC">' + "".join(
         f'<MDI key="{key}">nonsense</MDI>'
         for key in (
@@ -134,7 +134,7 @@ def rpcs_in_words(folder):
 
 
 def several_variables(folder):
-    return copy_as(write(folder / "plain.tif", picture(2)), folder / "two.nc", "netCDF", FORMAT="NC4")
+    return copy_as(write(folder / "plain.tif", make_pixels(2)), folder / "two.nc", "netCDF", FORMAT="NC4")
 
 
 def source(text):
@@ -147,16 +147,16 @@ def body(text):
     return lambda folder: vrt(folder / "image.vrt", text.replace("{}", str(folder)))
 
 
-def itself(folder):
+def refers_to_itself(folder):
     return vrt(folder / "itself.vrt", vrt_band(folder / "itself.vrt"))
 
 
-def each_other(folder):
+def refer_to_each_other(folder):
     vrt(folder / "other.vrt", vrt_band(folder / "image.vrt"))
     return vrt(folder / "image.vrt", vrt_band(folder / "other.vrt"))
 
 
-def a_pipe_as_source(text):
+def pipe_as_source(text):
     def make(folder):
         os.mkfifo(folder / "pipe")
         return vrt(folder / "image.vrt", text.format(folder / "pipe"))
@@ -178,7 +178,7 @@ def raw_bytes_in_a_text_within(folder):
 
 
 def pipe_as_overviews(folder):
-    path = write(folder / "image.tif", picture())
+    path = write(folder / "image.tif", make_pixels())
     os.mkfifo(folder / "pipe")
     (folder / "image.tif.aux.xml").write_text(
         '<PAMDataset><Metadata domain="OVERVIEWS">'
@@ -189,12 +189,12 @@ def pipe_as_overviews(folder):
 
 def huge(columns, rows):
     return lambda folder: vrt(
-        folder / "huge.vrt", vrt_band(write(folder / "plain.tif", picture())), columns=columns, rows=rows
+        folder / "huge.vrt", vrt_band(write(folder / "plain.tif", make_pixels())), columns=columns, rows=rows
     )
 
 
 def claims(columns, rows, bands=1):
-    """A TIFF of some hundred bytes that says it has so many pixels, all in one tile that lies beyond its end."""
+    """A TIFF of some hundred bytes that declares a large size, in one tile whose offset is beyond its end."""
 
     def make(folder):
         entries = 11
@@ -223,8 +223,8 @@ def claims(columns, rows, bands=1):
     return make  # fmt: skip
 
 
-def name_that_is_no_text(folder):
-    plain = write(folder / "plain.tif", picture())
+def name_that_is_not_text(folder):
+    plain = write(folder / "plain.tif", make_pixels())
     path = os.fsdecode(os.fsencode(folder) + b"/caf\xe9.tif")
     return plain.rename(path)
 
@@ -255,7 +255,7 @@ MAKERS = {
     "link to nothing": (linked("nowhere.tif"), "does not exist"),
     "link to itself": (linked("link.tif"), "cannot be opened|does not exist"),
     "name that is too long": (lambda folder: folder / ("x" * 300), "cannot be opened"),
-    "name that is no UTF-8": (name_that_is_no_text, "not valid UTF-8"),
+    "name that is no UTF-8": (name_that_is_not_text, "not valid UTF-8"),
     "cut off": (cut_off(0.5), "cannot be read"),
     "cut off, compressed": (cut_off(0.6, compress="deflate", **TILES), "cannot be read"),
     "cut off behind the directory": (cut_off(0.02, **TILES), "cannot be read"),
@@ -279,8 +279,8 @@ MAKERS = {
     "RPCs in words": (rpcs_in_words, "RPCs|no georeference"),
     "several variables": (several_variables, r"1 \(Band1\), 2 \(Band2\).*--subdataset"),
     "missing source": (source("{}/gone.tif"), "cannot be read"),
-    "itself": (itself, "contains itself"),
-    "each other": (each_other, "contains itself"),
+    "itself": (refers_to_itself, "contains itself"),
+    "each other": (refer_to_each_other, "contains itself"),
     "raw bytes": (body(raw_band("/etc/passwd")), "raw bytes"),
     "raw bytes in another case": (body(raw_band("/etc/passwd").replace("VRTRaw", "vrtRAW")), "raw bytes"),
     "raw bytes as an element": (
@@ -295,13 +295,13 @@ MAKERS = {
     "python as an attribute": (
         body(PYTHON.format("").replace('band="1"', 'band="1" PixelFunctionLanguage="Python"')), "program code"),
     "python's code": (body(PYTHON.format("<PixelFunctionCode>x</PixelFunctionCode>")), "program code"),
-    "pipe as source": (a_pipe_as_source(vrt_band("{}")), "not a regular file"),
-    "pipe in references": (a_pipe_as_source(vrt_band("&#x2f;{}")), "not a regular file"),
+    "pipe as source": (pipe_as_source(vrt_band("{}")), "not a regular file"),
+    "pipe in references": (pipe_as_source(vrt_band("&#x2f;{}")), "not a regular file"),
     "pipe as an attribute": (
-        a_pipe_as_source('<VRTRasterBand dataType="Byte" band="1"><SimpleSource SourceFilename="{}"/></VRTRasterBand>'),
+        pipe_as_source('<VRTRasterBand dataType="Byte" band="1"><SimpleSource SourceFilename="{}"/></VRTRasterBand>'),
         "not a regular file"),
-    "pipe behind a prefix": (a_pipe_as_source(vrt_band('NETCDF:"{}":a')), "not a regular file"),
-    "pipe behind an address": (a_pipe_as_source(vrt_band("vrt://{}?bands=1")), "not a regular file"),
+    "pipe behind a prefix": (pipe_as_source(vrt_band('NETCDF:"{}":a')), "not a regular file"),
+    "pipe behind an address": (pipe_as_source(vrt_band("vrt://{}?bands=1")), "not a regular file"),
     "pipe as overviews": (pipe_as_overviews, "not a regular file"),
     "device as source": (source("/dev/zero"), "not a regular file"),
     "the program's input": (source("/vsistdin/"), "own input"),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import right_files
+import valid_files
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import crop
 from terraspore.engine.raster.reader import ImageView
 
 
-@pytest.mark.parametrize("name", right_files.MAKERS)
+@pytest.mark.parametrize("name", valid_files.MAKERS)
 def test_valid_file_is_read(tmp_path, name):
-    case = right_files.MAKERS[name](tmp_path)
+    case = valid_files.MAKERS[name](tmp_path)
     rows, columns = case.pixels.shape[1:]
     with open_source(case.path, **case.options) as source:
         bands = choose_bands(source, None, case.needed)
@@ -33,12 +33,12 @@ def test_valid_file_is_read(tmp_path, name):
 
 
 def test_reading_the_first_of_several_pages_is_remarked(tmp_path):
-    case = right_files.MAKERS["first of several pages"](tmp_path)
+    case = valid_files.MAKERS["first of several pages"](tmp_path)
     with open_source(case.path) as source:
         assert "holds 2 images" in source.remarks[0]
         assert "--subdataset" in source.remarks[0]
 
 
 def test_rpcs_on_flat_ground_are_remarked(tmp_path):
-    with open_source(right_files.rpcs_only(tmp_path).path) as source:
+    with open_source(valid_files.rpcs_only(tmp_path).path) as source:
         assert "flat ground at 500 m" in source.remarks[0]

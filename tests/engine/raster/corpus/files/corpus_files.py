@@ -1,4 +1,4 @@
-"""How the corpus writes its files: small rasters of every kind, and files that only look like one."""
+"""Functions that write the files of the corpus, and the type that describes a valid one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ROWS, COLUMNS = 24, 32
 
 
 @dataclass(frozen=True)
-class Right:
-    """A file that gives a right result, and which.
+class ValidFile:
+    """A file that is read without an error, and the pixels that are expected.
 
     Attributes:
         path: the file.
-        pixels: what a network must see, (layers, rows, columns).
-        valid: where that counts, (rows, columns); None for everywhere.
-        transform: pixel to world; None where another check is better.
+        pixels: expected input of a network, (channels, rows, columns).
+        valid: mask of valid pixels (rows, columns); None if all are.
+        transform: pixel to world; None if it is not compared.
         needed: bands of the model.
         tolerance: for lossy formats.
         options: of ``open_source``.
@@ -43,13 +43,13 @@ class Right:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def picture(bands=3, dtype="uint8", low=1, high=200, rows=ROWS, columns=COLUMNS):
+def make_pixels(bands=3, dtype="uint8", low=1, high=200, rows=ROWS, columns=COLUMNS):
     """Random pixels (bands, rows, columns)."""
     return np.random.default_rng(bands).integers(low, high, (bands, rows, columns)).astype(dtype)
 
 
 def copy_as(source, path, driver, **options):
-    """Another format for ``source``."""
+    """Copy ``source`` to another format."""
     rasterio.shutil.copy(source, path, driver=driver, **options)
     return path
 
@@ -87,7 +87,7 @@ def vrt(path, body, *, columns=COLUMNS, rows=ROWS, extra="<GeoTransform>500000,1
 
 
 def vrt_band(source, *, band=1, kind="Byte", of=1):
-    """One band of a VRT that shows band ``of`` of the file ``source``."""
+    """A band of a VRT with band ``of`` of the file ``source``."""
     return (
         f'<VRTRasterBand dataType="{kind}" band="{band}"><SimpleSource><SourceFilename>{source}</SourceFilename>'
         f"<SourceBand>{of}</SourceBand></SimpleSource></VRTRasterBand>"
@@ -95,7 +95,7 @@ def vrt_band(source, *, band=1, kind="Byte", of=1):
 
 
 def raw_band(source):
-    """A band of a VRT that takes the bytes of any file for pixels."""
+    """A band of a VRT with the raw bytes of any file as pixels."""
     return (
         '<VRTRasterBand dataType="Byte" band="1" subClass="VRTRawRasterBand">'
         f"<SourceFilename>{source}</SourceFilename></VRTRasterBand>"
@@ -103,7 +103,7 @@ def raw_band(source):
 
 
 def read_all(path):
-    """Everything that a run does with an image before a network sees it."""
+    """Read an image as a run does, up to the input of the network."""
     with open_source(path) as source:
         grid = source.make_grid(None)
         bands = choose_bands(source, None, 3)
