@@ -26,9 +26,8 @@ from ..fs.journal import (
     remove_journal,
 )
 from ..fs.regular_file import FileIdentity
-from ..fs.spool import compress_buffers, decompress_buffers
+from ..fs.spool import UInt8Array, compress_buffers, decompress_buffers
 from ..protocol.messages import Message
-from ..raster.probability import UInt8Array
 from ..tiling.layout import TilePlan
 from .plan import InferenceRun
 from .request import ImageRequest

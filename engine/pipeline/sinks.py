@@ -12,9 +12,10 @@ import numpy as np
 
 from ..errors import Cancelled
 from ..fs.atomic import atomic_output, check_output_path, cleanup_on_abort
+from ..fs.spool import UInt8Array
 from ..raster.bands import Mask
 from ..raster.grid import Grid
-from ..raster.probability import UInt8Array, binarize, classify, quantize
+from ..raster.probability import binarize, classify, quantize
 from ..raster.writer import RasterLayout, RowWriter
 from ..tiling.blend import Floats, RowBlender
 from ..tiling.layout import TilePlan

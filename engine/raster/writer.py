@@ -29,8 +29,9 @@ from rasterio.windows import Window
 
 from ..errors import OutputError
 from ..fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
+from ..fs.spool import UInt8Array
 from .grid import Grid
-from .probability import NODATA, PROBABILITY_SCALE, UInt8Array
+from .probability import NODATA, PROBABILITY_SCALE
 
 BLOCK = 512
 _VERIFY_THREADS = 2
