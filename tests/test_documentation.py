@@ -15,7 +15,10 @@ from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
 from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions, options_of
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(terraspore [^`]+)`")
 PACKAGED = {path.stem for path in (ROOT / "training" / "configs").glob("*.yaml")}
@@ -90,3 +93,9 @@ def test_command_line_has_the_declared_options(words, declaration):
         assert option.info.help in found[name].help
         assert option.default_text in found[name].help
         assert not isinstance(found[name].default, (float, int)), "the default is the declaration's alone"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_files_that_are_named_are_there(page):
+    named = re.findall(r"`((?:engine|plugin|training|resources|tests|tools)/[\w./]+)`", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
