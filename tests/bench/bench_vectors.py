@@ -185,7 +185,8 @@ def road_speed(folder: Path, block: NDArray[np.uint8], size: int) -> list[Row]:
     value = int(mask.max())
     exact = CoverageOptions(minimum_area=0.0, smooth=False, simplify=0.0, classes=frozenset({value}))
     output = folder / "areas.gpkg"
-    add("to centre lines: pruned, bridged, simplified, written", vectorize(RoadOptions(areas=False)), aims.get("lines"))
+    lines = "to centre lines: pruned, gaps closed, simplified, written"
+    add(lines, vectorize(RoadOptions(areas=False)), aims.get("lines"))
     add(
         "to exact areas in a GeoPackage",
         lambda: vectorize_landcover(raster, output, exact, confidence=None, class_names={}, **QUIET),

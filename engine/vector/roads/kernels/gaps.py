@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import jit
+from .graph import Floats, Index, Ints
 from .graph_index import (
-    Floats,
     GraphIndex,
-    Index,
-    Ints,
     distance_to_point,
     distances_within,
     end_direction,

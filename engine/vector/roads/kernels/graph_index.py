@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jit import jit
-
-Ints = NDArray[np.int64]
-Index = NDArray[np.int32]
-Floats = NDArray[np.float64]
+from .graph import Floats, Index, Ints
 
 
 class GraphIndex(NamedTuple):

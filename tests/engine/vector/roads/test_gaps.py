@@ -1,4 +1,4 @@
-"""Gaps between roads that do not quite point at each other."""
+"""Gaps that are closed, and gaps that are not."""
 
 from __future__ import annotations
 
@@ -6,27 +6,44 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
-from terraspore.engine.context import RunContext
+from drawn_roads import draw_roads, extract_roads, read_layer
 from terraspore.engine.protocol.options import RoadOptions
-from terraspore.engine.vector.roads.extract import vectorize_roads
+
+Writer = Callable[..., Path]
 
 
 @pytest.mark.parametrize("across", [16, 24, 32])
-def test_two_ends_that_pass_each_other_are_joined_once(
-    tmp_path: Path, write_raster: Callable[..., Path], across: int
-) -> None:
+def test_two_ends_that_pass_each_other_are_joined_once(tmp_path: Path, write_raster: Writer, across: int) -> None:
     """Each end is nearest to the other road just beside its end: closing both gaps would enclose a sliver."""
-    mask = np.zeros((300, 300), np.uint8)
-    for line in ([(20, 60), (100, 140)], [(100 + across, 134), (180 + across, 214)]):
-        cv2.polylines(mask, [np.array(line, np.int32).reshape(-1, 1, 2)], False, 255, thickness=7)
-    summary = vectorize_roads(
-        write_raster(mask),
-        tmp_path / "roads.gpkg",
-        RoadOptions(areas=False),
-        metadata={},
-        context=RunContext(),
-    )
+    lines = [[(20, 60), (100, 140)], [(100 + across, 134), (180 + across, 214)]]
+    summary = extract_roads(write_raster(draw_roads(lines, 300)), tmp_path / "roads.gpkg", RoadOptions(areas=False))
     assert (summary.edges, summary.nodes, summary.pieces) == (1, 2, 1)
     assert summary.bridged > 0
+
+
+def test_gaps_are_closed_end_to_end_and_end_to_middle(tmp_path: Path, write_raster: Writer) -> None:
+    lines = [[(-10, 100), (150, 100)], [(180, 100), (410, 100)], [(300, 130), (300, 410)]]
+    raster = write_raster(draw_roads(lines))
+    summary = extract_roads(raster, tmp_path / "closed.gpkg")
+    assert (summary.pieces, summary.edges) == (1, 3)
+    assert summary.bridged == pytest.approx(60, abs=10)  # lines end half a width before the road does
+    _, fields = read_layer(tmp_path / "closed.gpkg", "roads")
+    assert fields["bridged"].sum() == 2
+    assert extract_roads(raster, tmp_path / "short.gpkg", RoadOptions(gap=10.0)).pieces == 3
+    assert extract_roads(raster, tmp_path / "none.gpkg", RoadOptions(gap=0.0)).bridged == 0.0
+
+
+def test_the_roads_of_an_occluded_crossing_are_joined(tmp_path: Path, write_raster: Writer) -> None:
+    mask = draw_roads([[(200, -10), (200, 410)], [(-10, 190), (410, 210)]])
+    cv2.circle(mask, (200, 200), 14, 0, -1)
+    summary = extract_roads(write_raster(mask), tmp_path / "roads.gpkg")
+    assert (summary.pieces, summary.dead_ends) == (1, 0)
+    _, fields = read_layer(tmp_path / "roads.gpkg", "road_nodes")
+    assert sorted(fields["degree"].tolist())[-1] == 4
+
+
+def test_roads_that_only_end_near_each_other_stay_apart(tmp_path: Path, write_raster: Writer) -> None:
+    # Parallel ends, 40 m apart: the gap is at right angles to both.
+    lines = [[(-10, 100), (200, 100)], [(-10, 140), (200, 140)]]
+    assert extract_roads(write_raster(draw_roads(lines)), tmp_path / "roads.gpkg").pieces == 2

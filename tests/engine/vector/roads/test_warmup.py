@@ -10,7 +10,7 @@ PROGRAM = """
 import sys
 import numpy as np
 from affine import Affine
-from terraspore.engine.context import RunContext, Cancellation, SilentReporter
+from terraspore.engine.context import RunContext
 from terraspore.engine.vector.geodesy import PixelGeodesy
 from terraspore.engine.vector.roads.extract import build_graph
 from terraspore.engine.vector.roads.lines import make_lines
@@ -20,16 +20,16 @@ from terraspore.engine.vector.roads.areas import polygonize_roads
 from terraspore.engine.raster.probability import Encoding, ProbabilityRaster
 
 
-class Levels(ProbabilityRaster):
+class Grid(ProbabilityRaster):
     def __init__(self):
-        super().__init__((900, 700), Affine.identity(), None, Encoding("levels", 0.004))
-        self.levels = np.random.default_rng(1).integers(0, 90, self.shape, dtype=np.uint8)
-        for place in range(100, 700, 150):
-            self.levels[:, place : place + 9] = self.levels[place : place + 9] = 230
-        self.levels[300:330] = 0
+        super().__init__((900, 700), Affine.identity(), None, Encoding("quantized", 0.004))
+        self.values = np.random.default_rng(1).integers(0, 90, self.shape, dtype=np.uint8)
+        for at in range(100, 700, 150):
+            self.values[:, at : at + 9] = self.values[at : at + 9] = 230
+        self.values[300:330] = 0
 
     def read(self, row, col, height, width):
-        return self.levels[row : row + height, col : col + width].copy()
+        return self.values[row : row + height, col : col + width].copy()
 
 
 def loaded():
@@ -40,11 +40,11 @@ def loaded():
 
 warm_up_kernels()
 before = loaded()
-source, options, nobody = Levels(), RoadOptions(), RunContext()
-graph = build_graph(source, options, 1.0, nobody)
+source, options, context = Grid(), RoadOptions(), RunContext()
+graph = build_graph(source, options, 1.0, context)
 assert graph.edge_count > 10
 list(make_lines(graph, PixelGeodesy(None, Affine.identity()), smooth=3.0, simplify=1.0))
-list(polygonize_roads(source, PixelGeodesy(None, Affine.identity()), options, nobody))
+list(polygonize_roads(source, PixelGeodesy(None, Affine.identity()), options, context))
 print(len(before), *sorted(name for name, _ in loaded() - before))
 """
 
