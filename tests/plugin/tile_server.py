@@ -89,12 +89,25 @@ class LoopbackServer:
 
 
 class TileServer(LoopbackServer):
-    """Serves ``/z/x/y.png``; ``failures`` of the first requests for each tile fail, ``empty`` ones are not there."""
+    """Serves ``/z/x/y.png``.
 
-    def __init__(self, failures=0, empty=False, delay=0.0):
+    Args:
+        failures: how many of the first requests for each tile fail.
+        empty: whether there are no tiles.
+        hold: whether answers wait until ``released`` is set.
+    """
+
+    def __init__(self, failures=0, empty=False, hold=False):
         super().__init__()
-        self.failures, self.empty, self.delay = failures, empty, delay
+        self.failures, self.empty = failures, empty
+        self.released = threading.Event()
+        if not hold:
+            self.released.set()
         self.seen = {}
+
+    def close(self):
+        self.released.set()
+        super().close()
 
     @property
     def uri(self):
@@ -121,7 +134,7 @@ class TileServer(LoopbackServer):
             return
         zoom, column, row = (int(part) for part in request.path[1:].removesuffix(".png").split("/"))
         count = self.seen[request.path] = self.seen.get(request.path, 0) + 1
-        threading.Event().wait(self.delay)
+        self.released.wait()
         if self.empty or count <= self.failures:
             request.send_error(404 if self.empty else 503)
             return
