@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from ..context import Cancellation, JsonReporter, Reporter, RunContext
 from ..errors import Cancelled
 from ..fs.atomic import run_abort_cleanups
 from ..protocol.messages import Failure, Result
+
+if TYPE_CHECKING:
+    from ..runtimes.pool import SessionPool
 
 
 @dataclass
@@ -35,7 +38,7 @@ class Services:
         reporter: takes the events instead of the streams (set by ``serve``).
         cancellation: cancels the command instead of signals and stdin (set by ``serve``).
         owns_process: whether the process is the command's own, so that it may be ended where nothing else helps.
-        sessions: opened model sessions that outlive one command (set by ``serve``), by their parameters.
+        sessions: the pool whose sessions outlive one command (set by ``serve``).
     """
 
     network_factory: Callable[..., Any] | None = None
@@ -44,7 +47,20 @@ class Services:
     reporter: Reporter | None = None
     cancellation: Cancellation | None = None
     owns_process: bool = False
-    sessions: dict[Any, Any] | None = None
+    sessions: SessionPool | None = None
+
+    def session_pool(self, capacity: int = 0) -> SessionPool:
+        """Return the server's pool; for a single command a new one.
+
+        Args:
+            capacity: sessions that a new pool keeps between two uses.
+        """
+        if self.sessions is not None:
+            return self.sessions
+        from ..runtimes.cache import default_cache_folder
+        from ..runtimes.pool import SessionPool
+
+        return SessionPool(capacity, cache=default_cache_folder(), network_factory=self.network_factory)
 
 
 def current_services() -> Services:

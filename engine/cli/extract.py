@@ -22,7 +22,6 @@ from .options import (
     resume_option,
     threshold_option,
 )
-from .sessions import session_opener
 
 
 @click.group()
@@ -59,7 +58,7 @@ def roads(
         options=given_options(RoadOptions, {"areas": options["areas"]}),
         resume=resume,
     )
-    opener = session_opener(current_services())
+    opener = current_services().session_pool().open
     run_reported(as_json, lambda context: extract_roads(request, opener, context))
 
 
@@ -93,5 +92,5 @@ def landcover(
         options=CoverageOptions(minimum_area=minimum_area),
         resume=resume,
     )
-    opener = session_opener(current_services())
+    opener = current_services().session_pool().open
     run_reported(as_json, lambda context: extract_classes(request, "landcover", opener, context))

@@ -19,7 +19,6 @@ from ..protocol.options import RuntimeOptions
 from .cli_context import current_services, json_option, run_reported
 from .models import summarize_model
 from .options import PATH
-from .sessions import session_opener
 
 
 def _numbers(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
@@ -72,7 +71,7 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     names = given.pop("classes")
     classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
     hints = ModelHints(classes=classes, **given)
-    opener = session_opener(current_services())
+    opener = current_services().session_pool().open
 
     def command(context: RunContext) -> Result:
         """Install the model."""

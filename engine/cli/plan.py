@@ -11,7 +11,6 @@ from ..models.card import Task
 from ..pipeline.plan import plan_run
 from .cli_context import current_services, json_option, run_reported
 from .options import image_options, make_image_request
-from .sessions import session_opener
 
 
 @click.command()
@@ -20,5 +19,5 @@ from .sessions import session_opener
 @json_option
 def plan(image: Path, task: Task | None, as_json: bool, **options: Any) -> None:
     """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
-    request, opener = make_image_request(image, options), session_opener(current_services())
+    request, opener = make_image_request(image, options), current_services().session_pool().open
     run_reported(as_json, lambda context: plan_run(request, task or "segmentation", opener, context))

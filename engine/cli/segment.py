@@ -11,7 +11,6 @@ from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
 from .cli_context import current_services, json_option, run_reported
 from .options import GEOTIFF, PATH, image_options, make_image_request, resume_option, threshold_option
-from .sessions import session_opener
 
 
 @click.command()
@@ -49,5 +48,5 @@ def segment(
         resume=resume,
         main=output,
     )
-    opener = session_opener(current_services())
+    opener = current_services().session_pool().open
     run_reported(as_json, lambda context: extract_classes(request, "segmentation", opener, context))

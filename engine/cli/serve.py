@@ -4,9 +4,9 @@
     {"type": "cancel", "id": 1}
     {"type": "ping"}
 
-Runs go one after the other; each ends with one ``result`` or ``error`` that carries its ``id``. Models stay loaded
-between them. Pings and cancels are answered at once; a run that is not over soon after its cancel ends the process.
-The end of stdin stops everything and ends the process; unfinished runs can be resumed.
+Runs are executed one after the other; each ends with one ``result`` or ``error`` which carries its ``id``. Models stay
+loaded between them. Pings and cancels are answered at once; if a run does not end soon after its cancel, the process
+is ended. The end of stdin cancels all runs and ends the process; unfinished runs can be resumed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import os
 import queue
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 import click
@@ -25,29 +25,30 @@ from ..context import Cancellation
 from ..protocol.codec import MAX_COMMAND_BYTES, LineSplitter, ProtocolError, decode_command, encode_envelope
 from ..protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, RunCommand, UnknownCommand
 from .cli_context import STOP_GRACE, Services, current_services, private_stdout
-from .sessions import close_sessions
 
 #: Runs that may wait at a time.
-MAX_WAITING = 1000
+MAX_QUEUED = 1000
+#: Models that stay loaded; the least recently used is closed first.
+MAX_SESSIONS = 2
 
 
 @dataclass(frozen=True)
-class Run:
-    """One command: its number, its words, and its own cancellation."""
+class QueuedRun:
+    """A command line with the number of its run and its own cancellation."""
 
     id: int
     arguments: tuple[str, ...]
     cancellation: Cancellation = field(default_factory=Cancellation)
 
 
-class Channel:
+class EventWriter:
     """Writes events with the number of their run, from any thread."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
         self._lock = threading.Lock()
 
-    def send(self, event: Event, number: int | None) -> None:
+    def write(self, event: Event, number: int | None) -> None:
         """Write ``event`` with the id of its run or ping as one line."""
         line = encode_envelope(Envelope(event, number)) + "\n"
         with self._lock:
@@ -59,88 +60,86 @@ class Channel:
 class RunReporter:
     """The reporter of one run."""
 
-    channel: Channel
+    writer: EventWriter
     run: int
 
     def emit(self, event: Event) -> None:
         """Send ``event``."""
-        self.channel.send(event, self.run)
+        self.writer.write(event, self.run)
 
 
 class Server:
-    """Takes lines, keeps the runs that wait, and runs them.
+    """Receives commands in one thread and executes the runs among them in another.
 
     Args:
-        channel: where events go.
-        services: the surroundings of every run.
+        writer: for the events.
+        services: the surroundings of every run, with the sessions that runs share.
     """
 
-    def __init__(self, channel: Channel, services: Services) -> None:
-        self._channel, self._services = channel, services
-        self._waiting: queue.Queue[Run | None] = queue.Queue()
-        self._open: dict[int, Run] = {}
+    def __init__(self, writer: EventWriter, services: Services) -> None:
+        self._writer, self._services = writer, services
+        self._queue: queue.Queue[QueuedRun | None] = queue.Queue()
+        #: Runs which wait or are executed.
+        self._unfinished: dict[int, QueuedRun] = {}
         self._lock = threading.Lock()
-        self.ended = threading.Event()
+        self._stopped = threading.Event()
 
-    def take(self, line: bytes) -> None:
-        """Act on one line of input, or answer with an error."""
+    def handle_line(self, line: bytes) -> None:
+        """Execute the command in one line of input, or answer with an error."""
         try:
             command = decode_command(line)
             if isinstance(command, RunCommand):
-                self._start(command)
+                self._enqueue(command)
         except ProtocolError as error:
-            self._channel.send(Failure("ProtocolError", f"A line was not understood: {error}.", exit_code=2), None)
+            self._writer.write(Failure("ProtocolError", f"A line was not understood: {error}.", exit_code=2), None)
             return
         if isinstance(command, Ping):
-            self._channel.send(Pong(), command.id)
+            self._writer.write(Pong(), command.id)
         elif isinstance(command, CancelCommand):
-            self._cancel(command.id)
+            with self._lock:
+                run = self._unfinished.get(command.id)
+            if run is not None:
+                run.cancellation.cancel()
         elif isinstance(command, UnknownCommand):
             sys.stderr.write(f"A message of the unknown type {command.type} was ignored.\n")
             sys.stderr.flush()
 
-    def end(self) -> None:
-        """Stop everything, because nobody listens any more, and let ``work`` return."""
-        self.ended.set()
-        with self._lock:
-            for run in self._open.values():
-                run.cancellation.abandon()
-        self._waiting.put(None)
+    def _enqueue(self, command: RunCommand) -> None:
+        """Add a run to the queue.
 
-    def work(self, group: click.Group) -> None:
-        """Run what comes, one after the other, until ``end`` is called."""
+        Raises:
+            ProtocolError: its id is in use, or too many runs wait.
+        """
+        run = QueuedRun(command.id, command.arguments)
+        with self._lock:
+            if run.id in self._unfinished:
+                raise ProtocolError("there is a run with its id already")
+            if len(self._unfinished) >= MAX_QUEUED:
+                raise ProtocolError(f"more than {MAX_QUEUED} runs would wait")
+            self._unfinished[run.id] = run
+        self._queue.put(run)
+
+    def stop(self) -> None:
+        """Cancel every run, keeping what can be resumed, and let ``execute_runs`` return."""
+        self._stopped.set()
+        with self._lock:
+            for run in self._unfinished.values():
+                run.cancellation.abandon()
+        self._queue.put(None)
+
+    def execute_runs(self, group: click.Group) -> None:
+        """Execute the runs, one after the other, until ``stop`` is called.
+
+        Args:
+            group: the command line's commands.
+        """
         from .main import run_group
 
-        while (run := self._waiting.get()) is not None:
-            if self.ended.is_set():
-                break
-            services = Services(
-                network_factory=self._services.network_factory,
-                reporter=RunReporter(self._channel, run.id),
-                cancellation=run.cancellation,
-                owns_process=self._services.owns_process,
-                sessions=self._services.sessions,
-            )
-            run_group(group, run.arguments, services)
+        while (run := self._queue.get()) is not None and not self._stopped.is_set():
+            reporter = RunReporter(self._writer, run.id)
+            run_group(group, run.arguments, replace(self._services, reporter=reporter, cancellation=run.cancellation))
             with self._lock:
-                self._open.pop(run.id, None)
-
-    def _start(self, command: RunCommand) -> None:
-        """Put a run behind those that wait; ProtocolError where that cannot be."""
-        run = Run(command.id, command.arguments)
-        with self._lock:
-            if run.id in self._open:
-                raise ProtocolError("there is a run with its id already")
-            if len(self._open) >= MAX_WAITING:
-                raise ProtocolError(f"more than {MAX_WAITING} runs would wait")
-            self._open[run.id] = run
-        self._waiting.put(run)
-
-    def _cancel(self, number: int) -> None:
-        with self._lock:
-            run = self._open.get(number)
-        if run is not None:
-            run.cancellation.cancel()
+                self._unfinished.pop(run.id, None)
 
 
 @click.command()
@@ -149,26 +148,26 @@ def serve() -> None:
     group = click.get_current_context().find_root().command
     assert isinstance(group, click.Group)
     services = current_services()
-    services.sessions = {}
+    is_done = threading.Event()
     with private_stdout(services.stdout) as stream:
-        server = Server(Channel(stream), services)
-        done = threading.Event()
-        start_thread(threading.Thread(target=_read, args=(server, done), name="serve-stdin", daemon=True))
         try:
-            server.work(group)
+            with services.session_pool(MAX_SESSIONS) as sessions:
+                server = Server(EventWriter(stream), replace(services, sessions=sessions))
+                reader = threading.Thread(target=_read_stdin, args=(server, is_done), name="serve-stdin", daemon=True)
+                start_thread(reader)
+                server.execute_runs(group)
         finally:
-            close_sessions(services.sessions, len(services.sessions))
-            done.set()
+            is_done.set()
 
 
-def _read(server: Server, done: threading.Event) -> None:
-    """Feed ``server`` with stdin until that ends, then see to it that the process ends as well."""
+def _read_stdin(server: Server, is_done: threading.Event) -> None:
+    """Pass the lines of stdin to ``server``. When stdin ends, stop it, and end the process if it does not stop."""
     splitter = LineSplitter(MAX_COMMAND_BYTES)
     while chunk := os.read(sys.stdin.fileno(), 65536):
         for line in splitter.feed(chunk):
-            server.take(line)
+            server.handle_line(line)
     for line in splitter.flush():
-        server.take(line)
-    server.end()
-    if not done.wait(2 * STOP_GRACE):
-        os._exit(3)  # something hangs in native code, and nobody is left to wait for it
+        server.handle_line(line)
+    server.stop()
+    if not is_done.wait(2 * STOP_GRACE):
+        os._exit(3)  # native code hangs, and the parent is gone

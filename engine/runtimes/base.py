@@ -1,16 +1,20 @@
-"""What a runtime is to the rest of the engine: a list of devices, and sessions that turn tiles into probabilities."""
+"""The interface of a runtime: a list of devices, and sessions which turn tiles into probabilities."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InferenceError, OutOfMemoryError, TerraSporeError
+from ..models.card import ModelCard
 from ..models.registry import Model
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -18,101 +22,26 @@ Tiles = NDArray[Any]
 Probabilities = NDArray[np.float32]
 #: Makes a MindSpore network by name (``training.networks.create_network``).
 NetworkFactory = Callable[..., Any]
-#: What ``Session.predict_stream`` gives; close it to end it early.
+#: What ``Session.predict_stream`` returns; close it to end it early.
 PredictionStream = Generator[Probabilities | None, None, None]
 
 
 class PredictStream(Protocol):
-    """A function that computes one batch after the other; see ``Session.predict_stream``."""
+    """A function which computes one batch after the other; see ``Session.predict_stream``."""
 
-    def __call__(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
-        """Return the probabilities of ``batches``, in their order."""
-
-
-class Session(Protocol):
-    """A model, loaded and ready on a device. Used from one thread at a time.
-
-    Attributes:
-        runtime: name of the runtime.
-        device: name of the device, such as ``cpu`` or ``cuda:0``.
-        precision: what it computes in: ``float32``, ``bfloat16``, ``float16`` or ``tensorfloat32``.
-        batch: how many tiles a call should have to be quickest; any number is right.
-    """
-
-    runtime: str
-    device: str
-    precision: str
-    batch: int
-
-    def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
-        """Probabilities of ``tiles``.
-
-        Args:
-            tiles: (N, bands, tile, tile) of the card's dtype, with any N of at least 1.
-            batch: how many tiles are computed at a time by a runtime that compiles every batch size by itself; None
-                for ``Session.batch``. The other runtimes compute all ``tiles`` in one call.
-
-        Returns:
-            (N, classes, tile, tile), 0 to 1, a new array that belongs to the caller.
-
-        Raises:
-            InferenceError: the runtime failed.
-            OutOfMemoryError: there was not enough memory.
-        """
-
-    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
-        """Probabilities of one batch after the other, in their order.
-
-        The runtime may take some batches ahead, so that it need not wait while the caller uses a result.
-
-        Args:
-            batches: as ``predict`` takes them; None gives None, and keeps its place.
-            batch: as for ``predict``; what the run keeps to, also where it was resumed or limited in memory.
-
-        Raises:
-            InferenceError: the runtime failed.
-            OutOfMemoryError: there was not enough memory.
-        """
-
-    def close(self) -> None:
-        """Free the model. The session cannot be used afterwards."""
-
-
-def map_batches(predict: Callable[[Tiles], Probabilities]) -> PredictStream:
-    """Return a ``predict_stream`` that calls ``predict`` once for each batch."""
-
-    def predict_stream(batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:  # noqa: ARG001
-        return (None if tiles is None else predict(tiles) for tiles in batches)
-
-    return predict_stream
-
-
-@dataclass(frozen=True)
-class DeviceInfo:
-    """A device as a runtime sees it.
-
-    Args:
-        runtime: name of the runtime.
-        device: name to ask for it by.
-        title: the hardware's own name.
-        reason: why it cannot be used, in one sentence; empty where nothing speaks against it.
-    """
-
-    runtime: str
-    device: str
-    title: str
-    reason: str = ""
+    def __call__(self, batches: Iterable[Tiles | None], batch: int | None = None, /) -> PredictionStream:
+        """Yield the probabilities of each batch, in order."""
 
 
 @dataclass(frozen=True)
 class SessionConfig:
-    """How a session shall be opened.
+    """How a runtime opens a session.
 
     Args:
         device: name of a device of the runtime.
+        tile: side of the tiles, in pixels.
         precision: ``auto`` lets the runtime take a shorter type where the probabilities hardly change.
         threads: processor threads; ``None`` for all cores that the process may use.
-        tile: side of the tiles, in pixels.
         cache: folder for compiled models and measurements, or ``None`` for none.
         network_factory: makes MindSpore networks; ``None`` where there is no training package.
     """
@@ -125,6 +54,114 @@ class SessionConfig:
     network_factory: NetworkFactory | None = None
 
 
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device as a runtime sees it.
+
+    Args:
+        runtime: name of the runtime.
+        device: name to ask for it by.
+        title: the hardware's own name.
+        reason: why it cannot be used, in one sentence; empty where no reason is known.
+    """
+
+    runtime: str
+    device: str
+    title: str
+    reason: str = ""
+
+
+class Session(ABC):
+    """A model, loaded on a device; a context manager which closes it. Used by one thread at a time.
+
+    Args:
+        runtime: name of the runtime.
+        precision: the type it computes in: ``float32``, ``bfloat16``, ``float16`` or ``tensorfloat32``.
+        card: of the model.
+        config: device and tile size.
+
+    Attributes:
+        runtime: name of the runtime.
+        device: name of the device, such as ``cpu`` or ``cuda:0``.
+        precision: the type it computes in.
+        shape: (bands, tile, tile) of a tile.
+        dtype: of a tile.
+        classes: layers of a result.
+    """
+
+    def __init__(self, runtime: str, precision: str, card: ModelCard, config: SessionConfig) -> None:
+        self.runtime, self.device, self.precision = runtime, config.device, precision
+        self.shape = (card.bands, config.tile, config.tile)
+        self.dtype: np.dtype[Any] = np.dtype(card.dtype)
+        self.classes = len(card.classes)
+        self._batch = 1
+
+    @property
+    def batch(self) -> int:
+        """The number of tiles in one call with which a tile takes the least time; any other number works, too."""
+        return self._batch
+
+    @abstractmethod
+    def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
+        """Return the probabilities of ``tiles``.
+
+        Args:
+            tiles: (N, bands, tile, tile) of the card's dtype, with any N of at least 1.
+            batch: tiles which are computed at once where the network is compiled for a fixed number of them
+                (MindSpore); ``self.batch`` unless given.
+
+        Returns:
+            (N, classes, tile, tile), 0 to 1, a new array which belongs to the caller.
+
+        Raises:
+            InferenceError: the runtime failed.
+            OutOfMemoryError: there was not enough memory.
+        """
+
+    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
+        """Yield the probabilities of each batch, in order.
+
+        A runtime may take some batches ahead, so that it need not wait while the caller uses a result.
+
+        Args:
+            batches: as ``predict`` takes them; None gives None, in its place.
+            batch: see ``predict``.
+
+        Raises:
+            InferenceError: the runtime failed.
+            OutOfMemoryError: there was not enough memory.
+        """
+        return map_batches(partial(self.predict, batch=batch))(batches)
+
+    def is_alive(self) -> bool:
+        """Return whether the session can still compute; False once the process which runs the model has ended."""
+        return True
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the model. The session cannot be used afterwards; closing it twice is no error."""
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class OpenedSession(NamedTuple):
+    """A session and why it was chosen.
+
+    Attributes:
+        session: the session.
+        reason: one sentence: runtime, device, precision and why.
+    """
+
+    session: Session
+    reason: str
+
+
 class Runtime(Protocol):
     """One inference library behind one interface."""
 
@@ -132,19 +169,29 @@ class Runtime(Protocol):
     title: str
 
     def devices(self) -> list[DeviceInfo]:
-        """What the runtime could run on here, and what it cannot; never raises."""
+        """Return what the runtime could run on here, and what it cannot; never raises."""
 
-    def open(self, model: Model, request: SessionConfig) -> Session:
+    def open(self, model: Model, config: SessionConfig) -> Session:
         """Load ``model``.
 
         Raises:
             RuntimeUnavailableError: the runtime or device is not there, or cannot run this model.
             ModelError: the model is damaged.
+            OutOfMemoryError: there was not enough memory.
         """
 
 
+def map_batches(predict: Callable[[Tiles], Probabilities]) -> PredictStream:
+    """Return a ``PredictStream`` which calls ``predict`` once for each batch."""
+
+    def predict_stream(batches: Iterable[Tiles | None], _batch: int | None = None, /) -> PredictionStream:
+        return (None if tiles is None else predict(tiles) for tiles in batches)
+
+    return predict_stream
+
+
 def check_tiles(tiles: Tiles, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Tiles:
-    """``tiles`` in the memory layout that runtimes take, copied only where they are not.
+    """Return ``tiles`` as one contiguous block, copied only where they are not.
 
     Args:
         tiles: any array.
@@ -161,12 +208,24 @@ def check_tiles(tiles: Tiles, shape: tuple[int, int, int], dtype: np.dtype[Any])
     return np.ascontiguousarray(tiles)
 
 
-def translate_error(error: Exception, what: str) -> TerraSporeError:
-    """The error to raise where a runtime failed with ``error`` while it did ``what``."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()
+def last_line(error: BaseException) -> str:
+    """Return the last line of what ``error`` says, at most 300 characters; the name of its class if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:300]
+
+
+def translate_error(error: Exception, action: str) -> TerraSporeError:
+    """Return the engine's error for ``error``, which a runtime raised during ``action``.
+
+    Args:
+        error: the library's exception.
+        action: completes "The runtime failed while ...".
+
+    Returns:
+        An ``OutOfMemoryError`` where ``error`` speaks of memory, else an ``InferenceError``.
+    """
     lowered = str(error).lower()
     if isinstance(error, MemoryError) or any(
         mark in lowered for mark in ("bad_alloc", "out of memory", "alloc failed", "failed to allocate")
     ):
-        return OutOfMemoryError(f"There was not enough memory while {what}.", "Choose a smaller tile.")
-    return InferenceError(f"The runtime failed while {what}: {text[:300]}")
+        return OutOfMemoryError(f"There was not enough memory while {action}.", "Choose a smaller tile.")
+    return InferenceError(f"The runtime failed while {action}: {last_line(error)}")

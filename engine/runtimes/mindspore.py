@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,15 @@ from ..models.parameters import is_in_modules, is_training_state, match_paramete
 from ..models.registry import Model
 from .base import (
     DeviceInfo,
-    PredictionStream,
+    NetworkFactory,
     Probabilities,
+    Session,
     SessionConfig,
     Tiles,
     check_tiles,
-    map_batches,
     translate_error,
 )
-from .hardware import cpu_name, find_accelerators
+from .hardware import Accelerator, cpu_name, find_accelerators
 from .measure import choose_batch_size
 
 _TARGETS = {"cpu": "CPU", "cuda": "GPU", "ascend": "Ascend"}
@@ -40,29 +39,26 @@ class MindSpore:
     title = "MindSpore"
 
     def devices(self) -> list[DeviceInfo]:
-        """The processor and accelerators of this machine, with the reason where they cannot be tried."""
+        """Return the processor and the accelerators of this machine, with the reason where they cannot be tried."""
         reason = "" if importlib.util.find_spec("mindspore") else "MindSpore is not installed."
-        found = [DeviceInfo(self.name, "cpu", cpu_name(), reason)]
-        for entry in find_accelerators():
-            found.append(DeviceInfo(self.name, entry.device, entry.title, reason))
-        return found
+        hardware = [Accelerator("cpu", cpu_name()), *find_accelerators()]
+        return [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in hardware]
 
-    def open(self, model: Model, request: SessionConfig) -> MindSporeSession:
+    def open(self, model: Model, config: SessionConfig) -> MindSporeSession:
         """Load ``model``; errors as of ``Runtime.open``."""
-        if request.device not in _TARGETS:
-            raise RuntimeUnavailableError(f"MindSpore knows no device '{request.device}'.")
-        if request.precision not in {"auto", "float32"}:
-            raise RuntimeUnavailableError(f"MindSpore does not compute in {request.precision} here, only in float32.")
+        if config.device not in _TARGETS:
+            raise RuntimeUnavailableError(f"MindSpore knows no device '{config.device}'.")
+        if config.precision not in {"auto", "float32"}:
+            raise RuntimeUnavailableError(f"MindSpore does not compute in {config.precision} here, only in float32.")
         if model.weights.suffix.lower() != ".ckpt" or model.card.architecture is None:
             raise RuntimeUnavailableError(f"MindSpore runs checkpoints of known architectures, not {model.weights}.")
-        if request.network_factory is None:
+        if config.network_factory is None:
             raise RuntimeUnavailableError("MindSpore needs the training package, which has the networks; it is absent.")
-        _start(request)
-        network = _network(model, request)
-        return MindSporeSession(network, model.card, request)
+        _configure(config)
+        return MindSporeSession(_load_network(model, config.network_factory), model.card, config)
 
 
-def _start(request: SessionConfig) -> None:
+def _configure(config: SessionConfig) -> None:
     """Import MindSpore and set it up for the device."""
     # Without this, MindSpore on a CPU with AVX-512 takes oneDNN's reference convolution, which is 60 times slower.
     os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
@@ -70,25 +66,25 @@ def _start(request: SessionConfig) -> None:
     try:
         import mindspore
 
-        mindspore.set_device(_TARGETS[request.device])
+        mindspore.set_device(_TARGETS[config.device])
         mindspore.set_context(mode=mindspore.GRAPH_MODE)
-        if request.threads is not None:
-            mindspore.set_context(runtime_num_threads=request.threads)
+        if config.threads is not None:
+            mindspore.set_context(runtime_num_threads=config.threads)
     except (ImportError, RuntimeError, ValueError, TypeError) as error:
         text = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise RuntimeUnavailableError(f"MindSpore cannot use {request.device}: {text[:300]}") from error
+        raise RuntimeUnavailableError(f"MindSpore cannot use {config.device}: {text[:300]}") from error
 
 
-def _network(model: Model, request: SessionConfig) -> Any:
-    """The network with the weights of the checkpoint, ready for inference."""
+def _load_network(model: Model, network_factory: NetworkFactory) -> Any:
+    """Return the network with the weights of the checkpoint, ready for inference."""
     import mindspore
 
     card = model.card
-    assert request.network_factory is not None
-    network = request.network_factory(
-        card.architecture, num_classes=len(card.classes), in_channels=card.bands, **card.options
-    )
-    unused = _training_only(card)
+    network = network_factory(card.architecture, num_classes=len(card.classes), in_channels=card.bands, **card.options)
+    # Heads which are used in training only need not be in the checkpoint.
+    unused: list[str] = []
+    if card.architecture in known_architectures():
+        unused = training_only_modules(load_onnx(graph_path(card.architecture, card.options)))
     parameters = {
         parameter.name: parameter for parameter in network.get_parameters() if not is_in_modules(parameter.name, unused)
     }
@@ -102,42 +98,34 @@ def _network(model: Model, request: SessionConfig) -> Any:
     return network
 
 
-def _training_only(card: ModelCard) -> list[str]:
-    """Parts of the network that a checkpoint need not have, as the engine's own graph of it says."""
-    if card.architecture not in known_architectures():
-        return []
-    return training_only_modules(load_onnx(graph_path(card.architecture, card.options)))
+class MindSporeSession(Session):
+    """A checkpoint in MindSpore; normalisation and activation are done in NumPy around it.
 
+    Args:
+        network: with its weights, ready for inference.
+        card: of the model.
+        config: device and tile size.
+    """
 
-class MindSporeSession:
-    """A checkpoint in MindSpore; normalisation and activation are done in NumPy around it."""
-
-    runtime = MindSpore.name
-    precision = "float32"
-
-    def __init__(self, network: Any, card: ModelCard, request: SessionConfig) -> None:
-        self.device = request.device
+    def __init__(self, network: Any, card: ModelCard, config: SessionConfig) -> None:
+        super().__init__(MindSpore.name, "float32", card, config)
         self._network = network
         self._card = card
-        self._shape = (card.bands, request.tile, request.tile)
-        self._dtype = np.dtype(card.dtype)
         self._mean = np.asarray(card.normalisation.mean, np.float32).reshape(1, -1, 1, 1)
         self._std = np.asarray(card.normalisation.std, np.float32).reshape(1, -1, 1, 1)
-        # Every batch size is compiled for itself: a call of another size is cut into calls of this one.
-        self.batch = 1
-        self.batch = choose_batch_size(self._run, self._shape, self._dtype, _BATCHES)
+        self._batch = choose_batch_size(self._compute, self.shape, self.dtype, _BATCHES)
 
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
-        """Probabilities of ``tiles``; see ``Session.predict``."""
-        tiles = check_tiles(tiles, self._shape, self._dtype)
-        count, size = len(tiles), batch or self.batch
+        """Return the probabilities of ``tiles``; see ``Session.predict``."""
+        tiles = check_tiles(tiles, self.shape, self.dtype)
+        # Every batch size is compiled for itself: a call of another size is padded and cut into calls of this one.
+        count, size = len(tiles), batch or self._batch
         if count % size:
-            padding = np.zeros((size - count % size, *self._shape), self._dtype)
-            tiles = np.concatenate([tiles, padding])
-        parts = [self._run(tiles[begin : begin + size]) for begin in range(0, len(tiles), size)]
-        return (parts[0] if len(parts) == 1 else np.concatenate(parts))[:count]
+            tiles = np.concatenate([tiles, np.zeros((size - count % size, *self.shape), self.dtype)])
+        results = [self._compute(tiles[start : start + size]) for start in range(0, len(tiles), size)]
+        return (results[0] if len(results) == 1 else np.concatenate(results))[:count]
 
-    def _run(self, tiles: Tiles) -> Probabilities:
+    def _compute(self, tiles: Tiles) -> Probabilities:
         import mindspore
 
         scale = np.float32(self._card.normalisation.scale)
@@ -148,17 +136,13 @@ class MindSporeSession:
             raise translate_error(error, "it computed a tile in MindSpore") from error
         return activate(scores, self._card.activation)
 
-    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
-        """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
-        return map_batches(lambda tiles: self.predict(tiles, batch))(batches)
-
     def close(self) -> None:
         """Free the network."""
         self._network = None
 
 
 def activate(scores: Probabilities, activation: str) -> Probabilities:
-    """Probabilities of class scores (N, classes, H, W), float32."""
+    """Return the probabilities of class scores (N, classes, H, W), float32."""
     if activation == "sigmoid":
         # Of the absolute value, so that exp never overflows.
         small = np.exp(-np.abs(scores))

@@ -1,4 +1,4 @@
-"""MindSpore Lite, in an interpreter of its own: see ``host.py``."""
+"""MindSpore Lite, in a worker process with an interpreter of its own: see ``worker/host.py``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..models.graph import build_graph, graph_identity
 from ..models.registry import Model
 from .base import DeviceInfo, SessionConfig
 from .cache import cache_key, load_entry, store_entry
-from .hardware import cpu_name, find_accelerators
-from .worker.client import WorkerProcess, WorkerSession
+from .hardware import Accelerator, cpu_name, find_accelerators
+from .worker.client import WorkerProcess, WorkerSession, start_worker
 
 if TYPE_CHECKING:
     import onnx
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
 #: Names a Python interpreter that has MindSpore Lite.
 PYTHON_VARIABLE = "TERRASPORE_LITE_PYTHON"
 _DEVICES = ("cpu", "cuda", "ascend")
-
-
-def lite_python(environment: Mapping[str, str] | None = None) -> Path | None:
-    """The interpreter that has MindSpore Lite: the one that the variable names, else this one if it has it."""
-    variables = os.environ if environment is None else environment
-    if named := variables.get(PYTHON_VARIABLE):
-        return Path(named)
-    return Path(sys.executable) if importlib.util.find_spec("mindspore_lite") else None
 
 
 class MindSporeLite:
@@ -46,94 +38,95 @@ class MindSporeLite:
     def __init__(self, python: Path | None) -> None:
         self._python = python
 
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> MindSporeLite:
+        """Create the adapter with the interpreter that ``PYTHON_VARIABLE`` names, else the engine's own if it fits."""
+        path = (os.environ if environment is None else environment).get(PYTHON_VARIABLE)
+        if path:
+            return cls(Path(path))
+        return cls(Path(sys.executable) if importlib.util.find_spec("mindspore_lite") else None)
+
     def devices(self) -> list[DeviceInfo]:
-        """The processor and accelerators of this machine, with the reason where they cannot be tried."""
+        """Return the processor and the accelerators of this machine, with the reason where they cannot be tried."""
         reason = ""
         if self._python is None:
             reason = f"MindSpore Lite is not installed, and {PYTHON_VARIABLE} names no interpreter that has it."
         elif not self._python.is_file():
             reason = f"{PYTHON_VARIABLE} names {self._python}, which is not there."
-        found = [DeviceInfo(self.name, "cpu", cpu_name(), reason)]
-        found += [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in find_accelerators()]
-        return found
+        hardware = [Accelerator("cpu", cpu_name()), *find_accelerators()]
+        return [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in hardware]
 
-    def open(self, model: Model, request: SessionConfig) -> WorkerSession:
+    def open(self, model: Model, config: SessionConfig) -> WorkerSession:
         """Load ``model``; errors as of ``Runtime.open``."""
-        kind, _, index = request.device.partition(":")
+        kind, _, index = config.device.partition(":")
         if self._python is None:
             raise RuntimeUnavailableError(f"{PYTHON_VARIABLE} names no interpreter that has MindSpore Lite.")
         if kind not in _DEVICES or (index and not index.isdigit()):
-            raise RuntimeUnavailableError(f"MindSpore Lite knows no device '{request.device}'.")
-        half = request.precision == "float16" and kind != "cpu"
-        if request.precision not in {"auto", "float32"} and not half:
-            raise RuntimeUnavailableError(f"MindSpore Lite on {kind} does not compute in {request.precision}.")
-        try:
-            host = WorkerProcess(self._python, self.name)
-        except InferenceError as error:
-            raise RuntimeUnavailableError(f"MindSpore Lite does not start: {error.text}") from error
-        try:
-            mindir = _converted(host, model, request, kind)
-            settings = {"model": str(mindir), "device": kind, "index": int(index or 0), "half": half}
+            raise RuntimeUnavailableError(f"MindSpore Lite knows no device '{config.device}'.")
+        half = config.precision == "float16" and kind != "cpu"
+        if config.precision not in {"auto", "float32"} and not half:
+            raise RuntimeUnavailableError(f"MindSpore Lite on {kind} does not compute in {config.precision}.")
+        with start_worker(self._python, self.name, self.title, model.weights) as worker:
+            mindir = _convert(worker, model, config, kind)
+            arguments = {"model": str(mindir), "device": kind, "index": int(index or 0), "half": half}
             precision = "float16" if half else "float32"
-            session = WorkerSession(host, self.name, precision, model.card, request, **settings)
+            session = WorkerSession(worker, self.name, precision, model.card, config, arguments=arguments)
             mindir.unlink()
-            return session
-        except InferenceError as error:
-            host.close()
-            raise RuntimeUnavailableError(f"MindSpore Lite cannot load {model.weights}: {error.text}") from error
+        return session
 
 
-def _converted(host: WorkerProcess, model: Model, request: SessionConfig, kind: str) -> Path:
-    """The model as a MINDIR of this version of MindSpore Lite, in the host's folder; from the cache if it is there."""
-    path = host.folder / "model.mindir"
-    settings = (str(request.tile), kind, str(host.hello["version"]))
+def _convert(worker: WorkerProcess, model: Model, config: SessionConfig, kind: str) -> Path:
+    """Convert the model to a MINDIR of the worker's version of MindSpore Lite, or take it from the cache.
+
+    Returns:
+        The file, in the worker's folder.
+    """
+    settings = (str(config.tile), kind, str(worker.greeting["version"]))
     name = cache_key("mindspore-lite", graph_identity(model), *settings) + ".mindir"
-    known = load_entry(request.cache, name)
+    known = load_entry(config.cache, name)
     if known is not None:
-        path.write_bytes(known.data)
-        return path
-    source = host.folder / "model.onnx"
-    source.write_bytes(for_lite(build_graph(model, tile=request.tile), request.tile).SerializeToString())
-    host.ask(do="convert", source=str(source), target=str(path), device=kind)
+        return worker.write_file("model.mindir", known.data)
+    graph = adapt_graph(build_graph(model, tile=config.tile), config.tile)
+    source = worker.write_file("model.onnx", graph.SerializeToString())
+    path = worker.folder / "model.mindir"
+    worker.call("convert", source=str(source), target=str(path), device=kind)
     source.unlink()
     if not path.is_file():
         raise InferenceError("The converter of MindSpore Lite wrote no file.")
-    if request.cache is not None:
-        store_entry(request.cache, name, path.read_bytes())
+    if config.cache is not None:
+        store_entry(config.cache, name, path.read_bytes())
     return path
 
 
-def for_lite(graph: onnx.ModelProto, tile: int) -> onnx.ModelProto:
-    """Make ``graph`` what MindSpore Lite's converter takes, in place.
+def adapt_graph(graph: onnx.ModelProto, tile: int) -> onnx.ModelProto:
+    """Rewrite ``graph`` in place for MindSpore Lite's converter.
 
     Sizes are fixed to one tile. The converter refuses the attribute ``dilations`` of MaxPool even where all of them
     are 1, and knows no defaults of the attributes of convolutions.
     """
+    from onnx import helper
+
     for value in (graph.graph.input[0], graph.graph.output[0]):
         dims = value.type.tensor_type.shape.dim
-        for place, size in ((0, 1), (2, tile), (3, tile)):
-            dims[place].dim_value = size
+        for axis, size in ((0, 1), (2, tile), (3, tile)):
+            dims[axis].dim_value = size
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.graph.initializer}
     for node in graph.graph.node:
-        names = {attribute.name for attribute in node.attribute}
-        if node.op_type == "MaxPool" and "dilations" in names:
-            kept = [attribute for attribute in node.attribute if not _is_default_dilation(attribute)]
+        if node.op_type == "MaxPool":
+            kept = [entry for entry in node.attribute if entry.name != "dilations" or set(entry.ints) != {1}]
             del node.attribute[:]
             node.attribute.extend(kept)
         if node.op_type in {"Conv", "ConvTranspose"} and len(shapes.get(node.input[1], ())) == 4:
-            node.attribute.extend(_defaults(shapes[node.input[1]][2:], names))
+            present = {attribute.name for attribute in node.attribute}
+            defaults: dict[str, int | list[int]] = {
+                "kernel_shape": shapes[node.input[1]][2:],
+                "dilations": [1, 1],
+                "strides": [1, 1],
+                "group": 1,
+            }
+            if "auto_pad" not in present:
+                defaults["pads"] = [0, 0, 0, 0]
+            node.attribute.extend(
+                helper.make_attribute(name, value) for name, value in defaults.items() if name not in present
+            )
     return graph
-
-
-def _defaults(kernel: list[int], present: set[str]) -> list[onnx.AttributeProto]:
-    """The attributes of a convolution that are not ``present``, with the values that they then have."""
-    from onnx import helper
-
-    values: dict[str, int | list[int]] = {"kernel_shape": kernel, "dilations": [1, 1], "strides": [1, 1], "group": 1}
-    if "auto_pad" not in present:
-        values["pads"] = [0, 0, 0, 0]
-    return [helper.make_attribute(name, value) for name, value in values.items() if name not in present]
-
-
-def _is_default_dilation(attribute: onnx.AttributeProto) -> bool:
-    return attribute.name == "dilations" and set(attribute.ints) == {1}

@@ -1,34 +1,45 @@
-"""ONNX Runtime: on any CPU, and on accelerators where its build has their execution provider."""
+"""ONNX Runtime: on any CPU, and on accelerators where its build has their execution provider.
+
+It runs in the engine's process, or isolated in a worker process, which may belong to another environment such as one
+with ``onnxruntime-gpu``: a crash of a driver then ends the worker and not the run.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
+import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import OutOfMemoryError, RuntimeUnavailableError
+from ..errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
+from ..models.card import ModelCard
 from ..models.graph import build_graph
 from ..models.registry import Model
 from .base import (
     DeviceInfo,
-    PredictionStream,
     Probabilities,
+    Session,
     SessionConfig,
     Tiles,
     check_tiles,
-    map_batches,
+    last_line,
     translate_error,
 )
 from .hardware import Accelerator, available_cores, cpu_name, find_accelerators
 from .measure import choose_batch_size
+from .worker.client import WorkerProcess, WorkerSession, start_worker
 
 if TYPE_CHECKING:
     import onnxruntime
 
+#: Names a Python interpreter that has another build of ONNX Runtime.
+PYTHON_VARIABLE = "TERRASPORE_ONNXRUNTIME_PYTHON"
 #: Device -> (execution provider, package on PyPI whose build has it)
 PROVIDERS: Mapping[str, tuple[str, str]] = {
     "cuda": ("CUDAExecutionProvider", "onnxruntime-gpu"),
@@ -50,25 +61,25 @@ class OnnxRuntime:
     title = "ONNX Runtime"
 
     def devices(self) -> list[DeviceInfo]:
-        """The processor, every provider of the build, and accelerators that the build has no provider for."""
+        """Return the processor, every provider of the build, and accelerators without a provider in the build."""
         accelerators = find_accelerators()
         if not accelerators and sys.platform == "linux":
-            # Nothing but the processor can come out of asking the library, which takes long to import.
+            # Only the processor can be used, and the library takes long to import.
             reason = "" if importlib.util.find_spec("onnxruntime") else "ONNX Runtime is not installed."
             return [DeviceInfo(self.name, "cpu", cpu_name(), reason)]
         try:
             import onnxruntime
         except ImportError as error:
             return [DeviceInfo(self.name, "cpu", cpu_name(), f"ONNX Runtime cannot be imported: {error}.")]
+        providers = onnxruntime.get_available_providers()
         found = []
         for device, (provider, package) in PROVIDERS.items():
             present = [entry for entry in accelerators if entry.device == _NEEDS.get(device)]
-            built = provider in onnxruntime.get_available_providers()
-            if built or present:
-                found += self._infos(device, present, "" if built else not_built(provider, package))
+            if provider in providers or present:
+                found += self._describe(device, present, "" if provider in providers else _not_built(provider, package))
         return found
 
-    def _infos(self, device: str, present: list[Accelerator], reason: str) -> list[DeviceInfo]:
+    def _describe(self, device: str, present: list[Accelerator], reason: str) -> list[DeviceInfo]:
         if device == "cpu":
             return [DeviceInfo(self.name, device, cpu_name())]
         if device in _NEEDS and not present:
@@ -77,131 +88,202 @@ class OnnxRuntime:
         titles = [entry.title for entry in present] or [device]
         return [DeviceInfo(self.name, name, title, reason) for name, title in zip(names, titles, strict=True)]
 
-    def open(self, model: Model, request: SessionConfig) -> OnnxRuntimeSession:
+    def open(self, model: Model, config: SessionConfig) -> OnnxRuntimeSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         try:
             import onnxruntime
         except ImportError as error:
             raise RuntimeUnavailableError(f"ONNX Runtime cannot be imported: {error}.") from error
-        kind, _, index = request.device.partition(":")
-        if kind not in PROVIDERS or (index and not index.isdigit()):
-            raise RuntimeUnavailableError(f"ONNX Runtime knows no device '{request.device}'.")
+        kind, index = _parse_device(config.device)
         provider, package = PROVIDERS[kind]
         if provider not in onnxruntime.get_available_providers():
-            raise RuntimeUnavailableError(not_built(provider, package))
-        options, precision = provider_options(kind, int(index or 0), request)
-        session = _open(model, request, provider, options)
+            raise RuntimeUnavailableError(_not_built(provider, package))
+        options, precision = provider_options(kind, index, config)
+        session = _create_session(model, config, provider, options)
         if session.get_providers()[0] != provider:
-            # ONNX Runtime falls back to the CPU in silence.
+            # ONNX Runtime falls back to the CPU without an error.
             raise RuntimeUnavailableError(
                 f"ONNX Runtime could not start {provider}; its libraries or the driver are missing or do not fit."
             )
-        return OnnxRuntimeSession(session, model, request, precision)
+        return OnnxRuntimeSession(session, model.card, config, precision)
 
 
-def not_built(provider: str, package: str) -> str:
-    """The sentence for a provider that the build does not have."""
+def _parse_device(device: str) -> tuple[str, int]:
+    """Return the kind and the number of a device such as ``cuda:1``.
+
+    Raises:
+        RuntimeUnavailableError: ONNX Runtime has no such device.
+    """
+    kind, _, index = device.partition(":")
+    if kind not in PROVIDERS or (index and not index.isdigit()):
+        raise RuntimeUnavailableError(f"ONNX Runtime knows no device '{device}'.")
+    return kind, int(index or 0)
+
+
+def _not_built(provider: str, package: str) -> str:
+    """Return the sentence for a provider which the build does not have."""
     return f"This build of ONNX Runtime has no {provider}; the package {package} has it."
 
 
-def provider_options(kind: str, index: int, request: SessionConfig) -> tuple[dict[str, Any], str]:
-    """Options of the provider, and the precision that it then computes in.
+def provider_options(kind: str, index: int, config: SessionConfig) -> tuple[dict[str, Any], str]:
+    """Return the options of the provider, and the precision that it then computes in.
+
+    Args:
+        kind: of device, a key of ``PROVIDERS``.
+        index: number of the device.
+        config: with the precision asked for.
 
     Raises:
         RuntimeUnavailableError: the provider has no such precision.
     """
-    exact = request.precision in {"auto", "float32"}
+    exact = config.precision in {"auto", "float32"}
+    half = config.precision == "float16"
     if kind == "cuda" and exact:
         # TensorFloat-32 keeps 10 bits of the mantissa, as float16 does, and float32's range.
-        tf32 = request.precision == "auto"
+        tf32 = config.precision == "auto"
         return {"device_id": index, "use_tf32": int(tf32)}, "tensorfloat32" if tf32 else "float32"
-    if kind == "tensorrt" and (exact or request.precision == "float16"):
-        half = request.precision == "float16"
+    if kind == "tensorrt" and (exact or half):
         return {"device_id": index, "trt_fp16_enable": half}, "float16" if half else "float32"
-    if kind == "ascend" and (exact or request.precision == "float16"):
-        mode = "allow_mix_precision" if request.precision == "float16" else "force_fp32"
-        return {"device_id": index, "precision_mode": mode}, "float16" if request.precision == "float16" else "float32"
+    if kind == "ascend" and (exact or half):
+        mode = "allow_mix_precision" if half else "force_fp32"
+        return {"device_id": index, "precision_mode": mode}, "float16" if half else "float32"
     if exact:
         return ({"device_id": index} if kind == "directml" else {}), "float32"
-    raise RuntimeUnavailableError(f"ONNX Runtime on {kind} does not compute in {request.precision}.")
+    raise RuntimeUnavailableError(f"ONNX Runtime on {kind} does not compute in {config.precision}.")
 
 
-def _open(model: Model, request: SessionConfig, provider: str, options: dict[str, Any]) -> onnxruntime.InferenceSession:
+def _create_session(
+    model: Model, config: SessionConfig, provider: str, options: dict[str, Any]
+) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = request.threads or available_cores()
+    settings.intra_op_num_threads = config.threads or available_cores()
     settings.log_severity_level = 4
     # With the size known, memory is planned once instead of at every run.
-    settings.add_free_dimension_override_by_name("H", request.tile)
-    settings.add_free_dimension_override_by_name("W", request.tile)
+    settings.add_free_dimension_override_by_name("H", config.tile)
+    settings.add_free_dimension_override_by_name("W", config.tile)
     if provider == "DmlExecutionProvider":
         settings.enable_mem_pattern = False  # DirectML requires it
     providers: list[Any] = [(provider, options)]
     if provider != "CPUExecutionProvider":
         providers.append("CPUExecutionProvider")  # for single operators that the accelerator lacks
     if provider in {"CUDAExecutionProvider", "TensorrtExecutionProvider"} and hasattr(onnxruntime, "preload_dlls"):
-        with contextlib.redirect_stdout(sys.stderr):  # it tells people what it does
-            onnxruntime.preload_dlls()  # CUDA's libraries as packages of pip are on no search path
-    content = build_graph(model, tile=request.tile).SerializeToString()
+        with contextlib.redirect_stdout(sys.stderr):  # it prints what it does
+            onnxruntime.preload_dlls()  # CUDA's libraries from pip packages are on no search path
+    content = build_graph(model, tile=config.tile).SerializeToString()
     try:
         return onnxruntime.InferenceSession(content, settings, providers=providers)
-    except _failures() as error:
-        text = (str(error).strip().splitlines() or ["no reason given"])[-1]
+    except _library_errors() as error:
         shortage = translate_error(error, "ONNX Runtime loaded the model")
         if isinstance(shortage, OutOfMemoryError):
             raise shortage from error
-        raise RuntimeUnavailableError(f"ONNX Runtime cannot load {model.weights}: {text[:300]}") from error
+        raise RuntimeUnavailableError(f"ONNX Runtime cannot load {model.weights}: {last_line(error)}") from error
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises: its own classes derive from Exception alone."""
+def _library_errors() -> tuple[type[Exception], ...]:
+    """Return what ONNX Runtime raises: its own classes derive from Exception alone."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     own = [value for value in vars(state).values() if isinstance(value, type) and issubclass(value, Exception)]
     return (*own, RuntimeError, ValueError, MemoryError)
 
 
-class OnnxRuntimeSession:
-    """A model in ONNX Runtime."""
+class OnnxRuntimeSession(Session):
+    """A model in ONNX Runtime.
 
-    runtime = OnnxRuntime.name
+    Args:
+        session: of the library.
+        card: of the model.
+        config: device and tile size.
+        precision: the type it computes in.
+    """
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, model: Model, request: SessionConfig, precision: str
+        self, session: onnxruntime.InferenceSession, card: ModelCard, config: SessionConfig, precision: str
     ) -> None:
-        self.device, self.precision = request.device, precision
+        super().__init__(OnnxRuntime.name, precision, card, config)
         self._session: onnxruntime.InferenceSession | None = session
-        self._shape = (model.card.bands, request.tile, request.tile)
-        self._dtype = np.dtype(model.card.dtype)
         fixed = session.get_inputs()[0].shape[0]
-        self._fixed = fixed if isinstance(fixed, int) else None
-        self.batch = self._fixed or choose_batch_size(self.predict, self._shape, self._dtype, _BATCHES)
+        self._fixed_batch = fixed if isinstance(fixed, int) else None
+        self._batch = self._fixed_batch or choose_batch_size(self.predict, self.shape, self.dtype, _BATCHES)
 
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
-        """Probabilities of ``tiles``; see ``Session.predict``."""
-        tiles = check_tiles(tiles, self._shape, self._dtype)
-        if self._fixed is None:
-            return self._run(tiles)
-        parts = []
-        for begin in range(0, len(tiles), self._fixed):
-            part = tiles[begin : begin + self._fixed]
-            padding = ((0, self._fixed - len(part)), (0, 0), (0, 0), (0, 0))
-            parts.append(self._run(np.pad(part, padding))[: len(part)])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        """Return the probabilities of ``tiles``; see ``Session.predict``."""
+        tiles = check_tiles(tiles, self.shape, self.dtype)
+        size = self._fixed_batch
+        if size is None:
+            return self._compute(tiles)
+        results = []
+        for start in range(0, len(tiles), size):
+            part = tiles[start : start + size]
+            padding = ((0, size - len(part)), (0, 0), (0, 0), (0, 0))
+            results.append(self._compute(np.pad(part, padding))[: len(part)])
+        return results[0] if len(results) == 1 else np.concatenate(results)
 
-    def _run(self, tiles: Tiles) -> Probabilities:
+    def _compute(self, tiles: Tiles) -> Probabilities:
         assert self._session is not None, "the session is closed"
         try:
             result: Probabilities = self._session.run(None, {"image": tiles})[0]
-        except _failures() as error:
+        except _library_errors() as error:
             raise translate_error(error, "it computed a tile in ONNX Runtime") from error
         return result
-
-    def predict_stream(self, batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
-        """Probabilities of ``batches``, one call for each; see ``Session.predict_stream``."""
-        return map_batches(self.predict)(batches)
 
     def close(self) -> None:
         """Free the model."""
         self._session = None
+
+
+class IsolatedOnnxRuntime:
+    """The adapter of ONNX Runtime in a worker process.
+
+    Args:
+        python: an interpreter that has it; ``None`` for the engine's own.
+    """
+
+    name = "onnxruntime-isolated"
+    title = "ONNX Runtime in a process of its own"
+
+    def __init__(self, python: Path | None) -> None:
+        self._python = python
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> IsolatedOnnxRuntime:
+        """Create the adapter with the interpreter that ``PYTHON_VARIABLE`` names, else the engine's own."""
+        path = (os.environ if environment is None else environment).get(PYTHON_VARIABLE)
+        return cls(Path(path) if path else None)
+
+    def devices(self) -> list[DeviceInfo]:
+        """Return the devices of ONNX Runtime; those of the other interpreter's build where there is one."""
+        if self._python is None:
+            return [dataclasses.replace(info, runtime=self.name) for info in OnnxRuntime().devices()]
+        try:
+            with WorkerProcess(self._python, OnnxRuntime.name) as worker:
+                providers = worker.greeting["providers"]
+        except InferenceError as error:
+            return [DeviceInfo(self.name, "cpu", cpu_name(), error.text)]
+        found = [DeviceInfo(self.name, "cpu", cpu_name())]
+        for entry in find_accelerators():
+            provider, package = PROVIDERS[entry.device]
+            reason = "" if provider in providers else _not_built(provider, package)
+            found.append(DeviceInfo(self.name, entry.device, entry.title, reason))
+        return found
+
+    def open(self, model: Model, config: SessionConfig) -> WorkerSession:
+        """Load ``model``; errors as of ``Runtime.open``."""
+        kind, index = _parse_device(config.device)
+        provider, package = PROVIDERS[kind]
+        options, precision = provider_options(kind, index, config)
+        content = build_graph(model, tile=config.tile).SerializeToString()
+        python = self._python or Path(sys.executable)
+        with start_worker(python, OnnxRuntime.name, OnnxRuntime.title, model.weights) as worker:
+            if provider not in worker.greeting["providers"]:
+                raise InferenceError(_not_built(provider, package))
+            path = worker.write_file("model.onnx", content)
+            sizes = {"H": config.tile, "W": config.tile}
+            arguments = {"model": str(path), "provider": provider, "options": options, "sizes": sizes}
+            session = WorkerSession(worker, self.name, precision, model.card, config, arguments=arguments)
+            path.unlink()
+            if session.answer["provider"] != provider:
+                raise InferenceError(f"{provider} does not start; its libraries or the driver are missing.")
+        return session

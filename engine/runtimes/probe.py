@@ -1,4 +1,4 @@
-"""Trying out what is in the machine: every device of every runtime runs one small network."""
+"""Tests of the devices in the machine: each device of each runtime runs a small network."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _LAYERS = (("a", 3, 16, 2), ("b", 16, 32, 2), ("c", 32, 32, 1), ("d", 32, 32, 1)
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What came of trying a device.
+    """What a test of a device gave.
 
     Args:
         info: the device; its ``reason`` says why it does not work, and is empty where it does.
@@ -66,7 +66,7 @@ class ProbeResult:
 
     @property
     def works(self) -> bool:
-        """Whether the device computed what it should."""
+        """Whether the device computed the right values."""
         return self.seconds is not None
 
 
@@ -77,58 +77,59 @@ def probe_devices(runtimes: Mapping[str, Runtime], threads: int | None = None) -
         runtimes: by name.
         threads: processor threads; ``None`` for all cores.
     """
-    outcomes: list[ProbeResult] = []
+    results: list[ProbeResult] = []
     reference: Probabilities | None = None
     with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
         models = write_probe_models(Path(folder))
         for runtime in runtimes.values():
             model = models[".ckpt" if runtime.name == "mindspore" else ".onnx"]
             for info in runtime.devices():
-                outcome, result = _try(runtime, info, model, threads, reference)
-                reference = result if reference is None else reference
-                outcomes.append(outcome)
-    return outcomes
+                result, probabilities = _probe_device(runtime, info, model, threads, reference)
+                reference = probabilities if reference is None else reference
+                results.append(result)
+    return results
 
 
-def choose_default(outcomes: Sequence[ProbeResult]) -> ProbeResult | None:
-    """What ``auto`` takes of what works, or ``None`` where nothing does."""
-    working = {outcome.info: outcome for outcome in outcomes if outcome.works}
+def choose_default(results: Sequence[ProbeResult]) -> ProbeResult | None:
+    """Return what ``auto`` takes of what works, or ``None`` where no device does."""
+    working = {result.info: result for result in results if result.works}
     ranked = rank_devices("auto", "auto", list(working))
     return working[ranked[0]] if ranked else None
 
 
-def _try(
+def _probe_device(
     runtime: Runtime, info: DeviceInfo, model: Model, threads: int | None, reference: Probabilities | None
 ) -> tuple[ProbeResult, Probabilities | None]:
+    """Run the small network on one device; the probabilities are None where it does not work."""
     if info.reason:
         return ProbeResult(info), None
     tiles = np.random.default_rng(0).integers(0, 256, (2, 3, TILE, TILE), np.uint8)
-    request = SessionConfig(info.device, TILE, threads=threads, network_factory=create_probe_network)
+    config = SessionConfig(info.device, TILE, threads=threads, network_factory=create_probe_network)
     try:
-        session = runtime.open(model, request)
-        result = session.predict(tiles)
-        seconds = time_per_tile(session.predict, (3, TILE, TILE), tiles.dtype, session.batch)
-        precision = session.precision
-        session.close()
+        with runtime.open(model, config) as session:
+            probabilities = session.predict(tiles)
+            seconds = time_per_tile(session.predict, (3, TILE, TILE), tiles.dtype, session.batch)
+            precision = session.precision
     except (RuntimeUnavailableError, InferenceError, OutOfMemoryError) as error:
         return ProbeResult(dataclasses.replace(info, reason=error.text)), None
-    if not np.isfinite(result).all() or (reference is not None and np.abs(result - reference).max() > AGREEMENT):
+    differs = reference is not None and np.abs(probabilities - reference).max() > AGREEMENT
+    if differs or not np.isfinite(probabilities).all():
         return ProbeResult(dataclasses.replace(info, reason="It computes something else than the others.")), None
-    return ProbeResult(info, precision, seconds), result
+    return ProbeResult(info, precision, seconds), probabilities
 
 
 def write_probe_models(folder: Path) -> dict[str, Model]:
-    """Write the small network as ``.onnx`` and as ``.ckpt``; the models by suffix."""
+    """Write the small network as ``.onnx`` and as ``.ckpt``; return the models by suffix."""
     import onnx
 
-    weights = _weights()
+    weights = _random_weights()
     write_checkpoint(folder / "probe.ckpt", weights)
-    (folder / "probe.onnx").write_bytes(onnx.ModelProto.SerializeToString(_graph(weights)))
+    (folder / "probe.onnx").write_bytes(onnx.ModelProto.SerializeToString(_build_graph(weights)))
     cards = {".ckpt": _CARD, ".onnx": dataclasses.replace(_CARD, architecture=None, weights="probe.onnx")}
     return {suffix: Model(card, folder / card.weights, card.sha256) for suffix, card in cards.items()}
 
 
-def _weights() -> dict[str, NDArray[np.float32]]:
+def _random_weights() -> dict[str, NDArray[np.float32]]:
     random = np.random.default_rng(11)
     weights = {}
     for name, inward, outward, stride in _LAYERS:
@@ -138,7 +139,7 @@ def _weights() -> dict[str, NDArray[np.float32]]:
     return weights
 
 
-def _graph(weights: Mapping[str, NDArray[np.float32]]) -> Any:
+def _build_graph(weights: Mapping[str, NDArray[np.float32]]) -> Any:
     from onnx import TensorProto, helper, numpy_helper
 
     nodes, value = [], "image"
@@ -163,7 +164,7 @@ def _graph(weights: Mapping[str, NDArray[np.float32]]) -> Any:
 
 
 def create_probe_network(_name: str, **_options: Any) -> Any:
-    """The small network as a MindSpore cell; stands in for ``create_network``."""
+    """Return the small network as a MindSpore cell, in place of ``create_network``."""
     from mindspore import nn
 
     layers: dict[str, Any] = {}

@@ -1,24 +1,32 @@
-"""The choice of runtime and device: as asked, or the quickest that works, and why."""
+"""All runtimes, and the choice between them: the one asked for, or the fastest which works."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InferenceError, OutOfMemoryError, ParameterError, RuntimeUnavailableError
 from ..models.registry import Model
-from .base import DeviceInfo, NetworkFactory, Precision, Runtime, Session, SessionConfig
+from ..protocol.options import RuntimeOptions
+from .base import DeviceInfo, NetworkFactory, OpenedSession, Runtime, Session, SessionConfig
 from .mindspore import MindSpore
-from .mindspore_lite import MindSporeLite, lite_python
-from .onnxruntime import OnnxRuntime
+from .mindspore_lite import MindSporeLite
+from .onnxruntime import IsolatedOnnxRuntime, OnnxRuntime
 from .openvino import OpenVino
-from .worker.isolated_onnxruntime import IsolatedOnnxRuntime, onnxruntime_python
 
-#: What ``auto`` tries, the quickest first; within a kind of device the order is that of docs/models-and-runtimes.md.
-#: Devices whose worth was never measured (TensorRT, CoreML, Intel graphics) are taken when asked for only.
+#: Every runtime. A line here makes one available by name; a line in AUTO_ORDER lets ``auto`` choose it.
+RUNTIMES: Sequence[Callable[[], Runtime]] = (
+    OpenVino,
+    OnnxRuntime,
+    IsolatedOnnxRuntime.from_environment,
+    MindSporeLite.from_environment,
+    MindSpore,
+)
+#: What ``auto`` tries, the fastest first; within a kind of device the order is that of docs/models-and-runtimes.md.
+#: Devices whose speed was never measured (TensorRT, CoreML, Intel graphics) are used only when asked for.
 AUTO_ORDER: Sequence[tuple[str, str]] = (
     ("cuda", "onnxruntime"),
     ("cuda", "onnxruntime-isolated"),
@@ -36,64 +44,50 @@ AUTO_ORDER: Sequence[tuple[str, str]] = (
 
 
 def create_runtimes() -> dict[str, Runtime]:
-    """Every runtime by its name, whether or not it is installed."""
-    runtimes: list[Runtime] = [
-        OpenVino(),
-        OnnxRuntime(),
-        IsolatedOnnxRuntime(onnxruntime_python()),
-        MindSporeLite(lite_python()),
-        MindSpore(),
-    ]
-    return {runtime.name: runtime for runtime in runtimes}
+    """Return every runtime by its name, whether or not it is installed."""
+    return {runtime.name: runtime for runtime in (create() for create in RUNTIMES)}
 
 
 def rank_devices(device: str, runtime: str, infos: Sequence[DeviceInfo]) -> list[DeviceInfo]:
-    """The devices to try, in order.
+    """Return the devices to try, in order.
 
     Args:
         device: ``auto``, a kind of device (``cpu``, ``cuda``) or one of them (``cuda:1``).
         runtime: ``auto`` or the name of a runtime.
         infos: every device of every runtime.
     """
-    fits = [
-        info
-        for info in infos
-        if runtime in {"auto", info.runtime} and (device in {"auto", info.device, info.device.partition(":")[0]})
-    ]
-    places = {pair: place for place, pair in enumerate(AUTO_ORDER)}
-    ranked = [(places.get((info.device.partition(":")[0], info.runtime), len(AUTO_ORDER)), info) for info in fits]
-    if device == "auto":
-        ranked = [(place, info) for place, info in ranked if place < len(AUTO_ORDER)]
+    ranks = {pair: rank for rank, pair in enumerate(AUTO_ORDER)}
+    ranked = []
+    for info in infos:
+        kind = info.device.partition(":")[0]
+        rank = ranks.get((kind, info.runtime), len(AUTO_ORDER))
+        fits = runtime in {"auto", info.runtime} and device in {"auto", info.device, kind}
+        if fits and (device != "auto" or rank < len(AUTO_ORDER)):
+            ranked.append((rank, info))
     return [info for _, info in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def open_session(
     model: Model,
-    *,
-    device: str = "auto",
-    runtime: str = "auto",
-    precision: Precision = "auto",
-    threads: int | None = None,
     tile: int,
+    options: RuntimeOptions | None = None,
+    *,
     cache: Path | None = None,
     network_factory: NetworkFactory | None = None,
-) -> tuple[Session, str]:
-    """Open ``model`` where it is asked for, or where it runs quickest.
+) -> OpenedSession:
+    """Open ``model`` on the device asked for, or where it runs fastest.
 
-    Every candidate has to pass a trial run before it is taken.
+    Each device has to pass a trial run before it is chosen.
 
     Args:
         model: a model of the registry.
-        device: ``auto``, or a name of ``terraspore devices``.
-        runtime: ``auto``, or a name of ``terraspore devices``.
-        precision: ``auto``, ``float32`` (exact), ``bfloat16`` or ``float16``.
-        threads: processor threads; ``None`` for all cores.
         tile: side of the tiles, in pixels.
+        options: device, runtime, precision and threads; all ``auto`` unless given.
         cache: folder for compiled models (see ``cache.default_cache_folder``); ``None`` compiles anew.
         network_factory: makes MindSpore networks; without it MindSpore cannot be used.
 
     Returns:
-        The session, and one sentence that says which it is and why.
+        The session and the reason for the choice.
 
     Raises:
         RuntimeUnavailableError: what was asked for does not work, or nothing does; with the reason.
@@ -101,35 +95,46 @@ def open_session(
         ModelError: the model is damaged.
         OutOfMemoryError: there was not enough memory to try the model.
     """
+    options = options or RuntimeOptions()
     runtimes = create_runtimes()
-    if runtime != "auto" and runtime not in runtimes:
-        raise ParameterError(f"There is no runtime '{runtime}'; there are: auto, {', '.join(runtimes)}.")
-    if threads is not None and threads < 1:
-        raise ParameterError(f"The number of threads must be at least 1, not {threads}.")
-    used = [entry for name, entry in runtimes.items() if runtime in {"auto", name}]
-    infos = [info for entry in used for info in entry.devices()]
+    if options.runtime != "auto" and options.runtime not in runtimes:
+        raise ParameterError(f"There is no runtime '{options.runtime}'; there are: auto, {', '.join(runtimes)}.")
+    if options.threads is not None and options.threads < 1:
+        raise ParameterError(f"The number of threads must be at least 1, not {options.threads}.")
+    infos = [
+        info for name, runtime in runtimes.items() if options.runtime in {"auto", name} for info in runtime.devices()
+    ]
     failures: list[tuple[DeviceInfo, str]] = []
     shortage: OutOfMemoryError | None = None
-    for info in rank_devices(device, runtime, infos):
+    for info in rank_devices(options.device, options.runtime, infos):
         if info.reason:
             failures.append((info, info.reason))
             continue
-        request = SessionConfig(info.device, tile, precision, threads, cache, network_factory)
+        config = SessionConfig(info.device, tile, options.precision, options.threads, cache, network_factory)
         try:
-            session = runtimes[info.runtime].open(model, request)
-            seconds = run_trial(session, model, tile)
+            session, seconds = _open_and_try(runtimes[info.runtime], model, config)
         except (RuntimeUnavailableError, InferenceError, OutOfMemoryError) as error:
             failures.append((info, error.text))
             shortage = error if isinstance(error, OutOfMemoryError) else shortage
             continue
-        return session, _reason(session, runtimes, seconds, failures, chosen=device != "auto" or runtime != "auto")
+        return OpenedSession(session, _explain_choice(session, seconds, options, runtimes, failures))
     if shortage is not None:
         raise shortage
-    raise RuntimeUnavailableError(_nothing_works(device, runtime, infos, failures))
+    raise RuntimeUnavailableError(_explain_failure(options, infos, failures))
+
+
+def _open_and_try(runtime: Runtime, model: Model, config: SessionConfig) -> tuple[Session, float]:
+    """Open a session and run it once; it is closed if the trial run fails."""
+    session = runtime.open(model, config)
+    try:
+        return session, run_trial(session, model, config.tile)
+    except BaseException:
+        session.close()
+        raise
 
 
 def run_trial(session: Session, model: Model, tile: int) -> float:
-    """Run one empty tile and check what comes out.
+    """Run one empty tile and check the result.
 
     Returns:
         Seconds that it took.
@@ -138,9 +143,9 @@ def run_trial(session: Session, model: Model, tile: int) -> float:
         InferenceError: the result has another shape, or is not finite.
     """
     tiles = np.zeros((1, model.card.bands, tile, tile), model.card.dtype)
-    begin = time.perf_counter()
+    start = time.perf_counter()
     result = session.predict(tiles)
-    seconds = time.perf_counter() - begin
+    seconds = time.perf_counter() - start
     expected = (1, len(model.card.classes), tile, tile)
     if result.shape != expected:
         raise InferenceError(f"A trial run gave the shape {result.shape} instead of {expected}.")
@@ -149,29 +154,31 @@ def run_trial(session: Session, model: Model, tile: int) -> float:
     return seconds
 
 
-def _reason(
+def _explain_choice(
     session: Session,
-    runtimes: dict[str, Runtime],
     seconds: float,
+    options: RuntimeOptions,
+    runtimes: Mapping[str, Runtime],
     failures: Sequence[tuple[DeviceInfo, str]],
-    *,
-    chosen: bool,
 ) -> str:
-    what = f"{runtimes[session.runtime].title} on {session.device} in {session.precision}"
-    why = "as asked for" if chosen else "the quickest in the known order whose trial run worked"
-    text = f"{what}: {why} ({seconds * 1000:.0f} ms for a tile)"
+    """Return the sentence on which session was opened and why."""
+    is_automatic = options.device == options.runtime == "auto"
+    why = "the quickest in the known order whose trial run worked" if is_automatic else "as asked for"
+    text = f"{runtimes[session.runtime].title} on {session.device} in {session.precision}: {why}"
+    text += f" ({seconds * 1000:.0f} ms for a tile)"
     if failures:
         info, reason = failures[0]
         text += f"; not {runtimes[info.runtime].title} on {info.device}, because: {reason.rstrip('.')}"
     return text + "."
 
 
-def _nothing_works(
-    device: str, runtime: str, infos: Sequence[DeviceInfo], failures: Sequence[tuple[DeviceInfo, str]]
+def _explain_failure(
+    options: RuntimeOptions, infos: Sequence[DeviceInfo], failures: Sequence[tuple[DeviceInfo, str]]
 ) -> str:
+    """Return the sentence on why no session could be opened."""
     if failures:
         reasons = "; ".join(f"{info.runtime} on {info.device}: {reason.rstrip('.')}" for info, reason in failures)
         return f"The model cannot be run ({reasons})."
     known = ", ".join(sorted({info.device for info in infos})) or "none"
-    where = "" if runtime == "auto" else f" for {runtime}"
-    return f"There is no device '{device}'{where} in this machine; there are: {known}."
+    where = "" if options.runtime == "auto" else f" for {options.runtime}"
+    return f"There is no device '{options.device}'{where} in this machine; there are: {known}."

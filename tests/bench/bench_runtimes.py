@@ -23,6 +23,7 @@ from rows import Row, write_rows
 from terraspore.engine.cli.console import format_table
 from terraspore.engine.errors import RuntimeUnavailableError
 from terraspore.engine.models import Model, choose_model
+from terraspore.engine.protocol.options import RuntimeOptions
 from terraspore.engine.runtimes.base import Probabilities, Session, Tiles
 from terraspore.engine.runtimes.cache import default_cache_folder
 from terraspore.engine.runtimes.measure import probability_change, synthetic_tiles
@@ -61,10 +62,8 @@ def open_all(model: Model, tile: int) -> dict[str, Session]:
         try:
             session, _ = open_session(
                 model,
-                runtime=runtime,
-                device="cpu",
-                precision=precision,
-                tile=tile,
+                tile,
+                RuntimeOptions("cpu", runtime, precision),
                 cache=default_cache_folder(),
                 network_factory=create_network,
             )

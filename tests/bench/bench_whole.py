@@ -36,11 +36,12 @@ BARE_LOOP = """
 import sys, time, json
 import numpy as np
 from terraspore.engine.models.registry import find_model
+from terraspore.engine.protocol.options import RuntimeOptions
 from terraspore.engine.runtimes.cache import default_cache_folder
 from terraspore.engine.runtimes.registry import open_session
 name, tiles, tile, runtime, device = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 model = find_model(name)
-session, _ = open_session(model, device=device, runtime=runtime, tile=tile, cache=default_cache_folder())
+session, _ = open_session(model, tile, RuntimeOptions(device, runtime), cache=default_cache_folder())
 random = np.random.default_rng(0)
 batch = random.integers(0, 255, (session.batch, model.card.bands, tile, tile), dtype=np.uint8)
 session.predict(batch)

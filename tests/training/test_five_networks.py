@@ -24,6 +24,7 @@ from terraspore.engine.cli import run
 from terraspore.engine.cli.cli_context import Services
 from terraspore.engine.models.checkpoint import read_checkpoint
 from terraspore.engine.models.registry import read_model
+from terraspore.engine.protocol.options import RuntimeOptions
 from terraspore.engine.runtimes.registry import open_session
 
 pytest.importorskip("mindspore")
@@ -169,7 +170,7 @@ def test_every_command(network: str, chips: dict[str, Path], in_tmp: Path, reque
     with rasterio.open(chip) as source:
         tile = source.read()
     model = read_model(in_tmp / "model")
-    session, _ = open_session(model, device="cpu", runtime="onnxruntime", tile=CHIP)
+    session, _ = open_session(model, CHIP, RuntimeOptions("cpu", "onnxruntime"))
     probability = session.predict(tile[None])[0]
     session.close()
     seen = probability[0] >= 0.5 if network == "dlinknet34" else probability.argmax(0)

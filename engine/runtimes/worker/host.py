@@ -1,9 +1,12 @@
-"""Runs a model in another Python process: ``python -I host.py mindspore-lite|onnxruntime FOLDER``.
+"""Runs a model in another Python process: ``python -I host.py mindspore-lite|onnxruntime FOLDER...``.
 
 This file stands alone. It needs NumPy and a runtime, and any CPython from 3.7 on, because MindSpore Lite's wheels on
-PyPI exist for 3.7 only. The engine starts it, talks to it in JSON lines (a command on stdin, an answer on stdout),
-and shares tiles and results with it through memory-mapped files in FOLDER, so that no pixel passes the pipe. The end
-of stdin ends it; it then removes FOLDER, because the engine may have been killed and FOLDER may be in memory.
+PyPI exist for 3.7 only. The engine starts it, talks to it in JSON lines (a command on stdin, an answer on stdout), and
+shares tiles and results with it through memory-mapped files in the FOLDERs, so that no pixel passes the pipe. The
+process ends when stdin does; it then removes the FOLDERs, because the engine may have been killed and one of them may
+be in memory.
+
+The first answer comes without a command: ``version`` of the runtime, ``python``, and for ONNX Runtime ``providers``.
 
 Commands, by the key ``do``:
 
@@ -29,32 +32,34 @@ import numpy as np
 Command = Dict[str, Any]  # noqa: UP006
 
 
-class Host:
-    """One model; tiles and results are mapped files."""
+class Worker:
+    """A model and the mapped files of its tiles and results; one class for each runtime."""
 
     def __init__(self) -> None:
         self.version = "unknown"
-        self.facts: Command = {}
-        self.failures: Any = (RuntimeError, ValueError, TypeError, OSError, MemoryError)
+        self.details: Command = {}
+        self.errors: Any = (RuntimeError, ValueError, TypeError, OSError, MemoryError)
         self.tiles: Any = None
         self.results: Any = None
 
-    def map(self, command: Command) -> None:
-        """Map the files of tiles and results."""
-        self.tiles = np.memmap(command["tiles"], command["tiles_dtype"], "r", shape=tuple(command["tiles_shape"]))
-        self.results = np.memmap(command["results"], "float32", "r+", shape=tuple(command["results_shape"]))
-
     def convert(self, command: Command) -> Command:
-        """Make the file that the runtime reads."""
+        """Write the file that the runtime reads."""
         raise ValueError("there is nothing to convert")
 
-    def open(self, command: Command) -> Command:
-        """Load a model."""
+    def load(self, command: Command) -> Command:
+        """Load a model; return what the answer says of it."""
         raise ValueError("there is nothing to open")
 
     def infer(self, tiles: Any) -> Any:
-        """Probabilities of ``tiles``."""
+        """Return the probabilities of one tile, (1, classes, height, width)."""
         raise ValueError("there is no model")
+
+    def open(self, command: Command) -> Command:
+        """Load a model and map the files of tiles and results."""
+        answer = self.load(command)
+        self.tiles = np.memmap(command["tiles"], command["tiles_dtype"], "r", shape=tuple(command["tiles_shape"]))
+        self.results = np.memmap(command["results"], "float32", "r+", shape=tuple(command["results_shape"]))
+        return answer
 
     def run(self, command: Command) -> Command:
         """Compute the first ``count`` tiles, one by one."""
@@ -63,7 +68,7 @@ class Host:
         return {}
 
 
-class LiteHost(Host):
+class MindSporeLiteWorker(Worker):
     """One model in MindSpore Lite."""
 
     def __init__(self) -> None:
@@ -86,8 +91,8 @@ class LiteHost(Host):
         converter.convert(self.lite.FmkType.ONNX, command["source"], stem)
         return {}
 
-    def open(self, command: Command) -> Command:
-        """Load a MINDIR of its own making."""
+    def load(self, command: Command) -> Command:
+        """Load a MINDIR which ``convert`` wrote."""
         device = "gpu" if command["device"] == "cuda" else command["device"]
         context = self.lite.Context()
         context.target = [device]
@@ -100,16 +105,15 @@ class LiteHost(Host):
         self.model = self.lite.Model()
         self.model.build_from_file(command["model"], self.lite.ModelType.MINDIR, context)
         self.inputs = self.model.get_inputs()
-        self.map(command)
         return {}
 
     def infer(self, tiles: Any) -> Any:
-        """Probabilities of one tile."""
+        """Return the probabilities of one tile, (1, classes, height, width)."""
         self.inputs[0].set_data_from_numpy(tiles)
         return self.model.predict(self.inputs)[0].get_data_to_numpy()
 
 
-class OnnxHost(Host):
+class OnnxRuntimeWorker(Worker):
     """One model in ONNX Runtime."""
 
     def __init__(self) -> None:
@@ -118,14 +122,14 @@ class OnnxHost(Host):
 
         self.library = onnxruntime
         self.version = onnxruntime.__version__
-        self.facts = {"providers": onnxruntime.get_available_providers()}
+        self.details = {"providers": onnxruntime.get_available_providers()}
         # Its own errors derive from Exception alone.
         state = vars(onnxruntime.capi.onnxruntime_pybind11_state).values()
-        self.failures += tuple(entry for entry in state if isinstance(entry, type) and issubclass(entry, Exception))
+        self.errors += tuple(entry for entry in state if isinstance(entry, type) and issubclass(entry, Exception))
         self.session: Any = None
 
-    def open(self, command: Command) -> Command:
-        """Load an ONNX file; the first provider that is really used is in the answer."""
+    def load(self, command: Command) -> Command:
+        """Load an ONNX file; the answer names the provider which is really used."""
         settings = self.library.SessionOptions()
         settings.intra_op_num_threads = command["threads"]
         settings.log_severity_level = 4
@@ -138,42 +142,42 @@ class OnnxHost(Host):
             # CUDA's libraries as packages of pip are on no search path; older versions have no such function.
             getattr(self.library, "preload_dlls", int)()
         self.session = self.library.InferenceSession(command["model"], settings, providers=providers)
-        self.map(command)
         return {"provider": self.session.get_providers()[0]}
 
     def infer(self, tiles: Any) -> Any:
-        """Probabilities of one tile."""
+        """Return the probabilities of one tile, (1, classes, height, width)."""
         return self.session.run(None, {self.session.get_inputs()[0].name: tiles})[0]
 
 
-def serve(host: Host, lines: Any, answers: Any) -> None:
-    """Answer the commands in ``lines`` until they end."""
-    actions = {"convert": host.convert, "open": host.open, "run": host.run}
-    for line in lines:
+def serve(worker: Worker, commands: Any, answers: Any) -> None:
+    """Answer each line of ``commands`` with a line in ``answers``."""
+    actions = {"convert": worker.convert, "open": worker.open, "run": worker.run}
+    for line in commands:
         command = json.loads(line)
         try:
             answer = dict(actions[command["do"]](command), ok=True)
-        except host.failures as error:
+        except worker.errors as error:
             answer = {"ok": False, "error": "{}: {}".format(type(error).__name__, error)}  # noqa: UP032
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
 def main() -> None:
-    """Start, say what is there, and serve."""
+    """Load the runtime, describe it, and serve commands until stdin ends."""
     # Native libraries print on descriptor 1; the answers get a descriptor of their own.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        host = {"mindspore-lite": LiteHost, "onnxruntime": OnnxHost}[sys.argv[1]]()
-        hello = dict(host.facts, ok=True, version=host.version, python=sys.version.split()[0])
+        worker = {"mindspore-lite": MindSporeLiteWorker, "onnxruntime": OnnxRuntimeWorker}[sys.argv[1]]()
+        greeting = dict(worker.details, ok=True, version=worker.version, python=sys.version.split()[0])
     except (ImportError, OSError) as error:
-        hello = {"ok": False, "error": "{}: {}".format(type(error).__name__, error)}  # noqa: UP032
-    answers.write(json.dumps(hello) + "\n")
+        greeting = {"ok": False, "error": "{}: {}".format(type(error).__name__, error)}  # noqa: UP032
+    answers.write(json.dumps(greeting) + "\n")
     answers.flush()
-    if hello["ok"]:
-        serve(host, sys.stdin, answers)
-        shutil.rmtree(sys.argv[2], ignore_errors=True)
+    if greeting["ok"]:
+        serve(worker, sys.stdin, answers)
+        for folder in sys.argv[2:]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

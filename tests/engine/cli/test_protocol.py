@@ -106,17 +106,20 @@ def test_models_and_areas_are_one_word_with_their_option(tmp_path, name):
 
 
 def test_temporary_files_are_private():
-    """The folder that an engine shares with a runtime in another process is the user's alone, whatever the umask."""
+    """The folders that an engine shares with a worker are the user's alone, whatever the umask."""
     program = (
         "import os, sys, tempfile\n"
         "from pathlib import Path\n"
         "from terraspore.engine.runtimes.worker.client import WorkerProcess\n"
         "os.umask(0)\n"
-        "with WorkerProcess(Path(sys.executable), 'onnxruntime') as host:\n"
-        "    host.mapped('tiles', (4,), __import__('numpy').dtype('uint8'))\n"
-        "    print(oct(host.folder.stat().st_mode & 0o777), *(path.name for path in host.folder.iterdir()))\n"
+        "with WorkerProcess(Path(sys.executable), 'onnxruntime') as worker:\n"
+        "    shared = worker.create_shared_array('tiles', (4,), __import__('numpy').dtype('uint8'))\n"
+        "    folders = {worker.folder, Path(shared.filename).parent}\n"
+        "    print(*{oct(folder.stat().st_mode & 0o777) for folder in folders})\n"
+        "    print(*(path.name for folder in folders for path in folder.iterdir()))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[0] == "0o700"
-    assert len(done.stdout.split()) >= 3  # the log and the mapped file, which nobody else can reach
+    modes, names = done.stdout.splitlines()
+    assert modes == "0o700"
+    assert {"log", "tiles"} <= set(names.split())

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import psutil
 import pytest
 from patience import within
 
@@ -72,6 +73,22 @@ def test_runs_follow_each_other_and_keep_the_model(client, make_raster, make_mod
     model.joinpath("net.onnx").rename(tmp_path / "gone.onnx")
     client.send(type="run", id=3, arguments=words)
     assert client.until_end(3)[-1]["type"] == "error"
+
+
+def test_a_run_after_the_death_of_an_isolated_worker_gets_a_new_one(client, make_raster, make_model, tmp_path):
+    image, model = image_of(make_raster), make_model()
+    device = [option for option in ONNX if "runtime" not in option]
+    words = ["extract", "roads", str(image), f"--model={model}", "--runtime=onnxruntime-isolated", *device]
+    seen = set()
+    for number in (1, 2):
+        client.send(type="run", id=number, arguments=[*words, f"--output={tmp_path / f'{number}.gpkg'}"])
+        last = client.until_end(number)[-1]
+        assert last["type"] == "result", last
+        (worker,) = psutil.Process(client.process.pid).children()
+        assert worker.pid not in seen
+        seen.add(worker.pid)
+        worker.kill()
+        psutil.wait_procs([worker], timeout=60)
 
 
 def test_mistakes_do_not_end_the_server(client, tmp_path):

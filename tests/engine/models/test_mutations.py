@@ -133,6 +133,7 @@ from terraspore.engine.errors import TerraSporeError
 from terraspore.engine.models import graph
 from terraspore.engine.models.infer_card import ModelHints
 from terraspore.engine.models.registry import find_model
+from terraspore.engine.protocol.options import RuntimeOptions
 from terraspore.engine.runtimes.registry import open_session
 folder = Path(sys.argv[1])
 graph.build_graph.__kwdefaults__["graphs"] = folder / "graphs"
@@ -140,7 +141,7 @@ hints = ModelHints(**json.loads(sys.argv[2]))
 for path in sorted(folder.glob("m*")):
     try:
         model = find_model(str(path), hints=hints)
-        session, _ = open_session(model, device="cpu", runtime=sys.argv[3], threads=1, tile=hints.tile, cache=None)
+        session, _ = open_session(model, hints.tile, RuntimeOptions("cpu", sys.argv[3], threads=1))
         tiles = np.full((1, model.card.bands, hints.tile, hints.tile), 200, model.card.dtype)
         result = session.predict(tiles)
         session.close()

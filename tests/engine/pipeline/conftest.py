@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from terraspore.engine.cli.cli_context import Services
-from terraspore.engine.cli.sessions import session_opener
 
 
 @pytest.fixture
 def opener():
-    return session_opener(Services())
+    return Services().session_pool().open
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.cli.cli_context import Services
-from terraspore.engine.cli.sessions import close_sessions, session_opener
 from terraspore.engine.context import RunContext
 from terraspore.engine.models.registry import find_model
 from terraspore.engine.pipeline.landcover import extract_classes
@@ -23,9 +22,8 @@ ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", 
 @pytest.fixture(scope="module")
 def opener():
     """Sessions of ONNX Runtime that stay open for all examples."""
-    services = Services(sessions={})
-    yield session_opener(services)
-    close_sessions(services.sessions, len(services.sessions))
+    with Services().session_pool(capacity=2) as sessions:
+        yield sessions.open
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ import pytest
 from terraspore.engine.errors import CheckpointError
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.registry import find_model
+from terraspore.engine.protocol.options import RuntimeOptions
 from terraspore.engine.runtimes.base import SessionConfig
 from terraspore.engine.runtimes.measure import synthetic_tiles
-from terraspore.engine.runtimes.mindspore_lite import MindSporeLite, lite_python
+from terraspore.engine.runtimes.mindspore_lite import MindSporeLite
 from terraspore.engine.runtimes.registry import open_session
 
 #: What the probabilities of one checkpoint may differ by between runtimes in float32.
@@ -38,7 +39,7 @@ def create_network():
 
 def predict(model, runtime, create_network):
     session, _ = open_session(
-        model, runtime=runtime, device="cpu", precision="float32", tile=TILE, network_factory=create_network, threads=2
+        model, TILE, RuntimeOptions("cpu", runtime, "float32", threads=2), network_factory=create_network
     )
     try:
         return session.predict(synthetic_tiles(model.card, TILE))
@@ -48,12 +49,14 @@ def predict(model, runtime, create_network):
 
 @pytest.fixture
 def lite():
-    python = lite_python() or LITE_ENVIRONMENT
-    if not python.is_file():
+    runtime = MindSporeLite.from_environment()
+    if any(info.reason for info in runtime.devices()):
+        runtime = MindSporeLite(LITE_ENVIRONMENT)
+    if any(info.reason for info in runtime.devices()):
         pytest.skip(
             "no interpreter has MindSpore Lite (TERRASPORE_LITE_PYTHON; `make lite` makes one with CPython 3.7)"
         )
-    return MindSporeLite(python)
+    return runtime
 
 
 @pytest.mark.parametrize("name", MODELS)
