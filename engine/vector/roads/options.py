@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ...protocol.options import RoadOptions
-from ...raster.probability import PROBABILITY_SCALE
+from ...raster.probability import quantize_threshold
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def pixel_options(options: RoadOptions, resolution: float) -> PixelOptions:
     """Convert ``options`` for a raster with pixels of ``resolution`` metres."""
     hole_area = options.hole_area / resolution**2
     return PixelOptions(
-        threshold=max(1, math.ceil(options.threshold * PROBABILITY_SCALE - 1e-9)),
-        strong_threshold=max(1, math.ceil(options.strong_threshold * PROBABILITY_SCALE - 1e-9)),
+        threshold=quantize_threshold(options.threshold),
+        strong_threshold=quantize_threshold(options.strong_threshold),
         sigma=options.blur / resolution,
         hole_area=int(hole_area),
         hole_extent=math.ceil(2.0 * math.sqrt(hole_area)),
