@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from contextlib import suppress
 from typing import Any, NoReturn
 
 from .engine.cli import run
@@ -38,22 +37,25 @@ def create_network(name: str, **options: Any) -> Any:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # A start makes hundreds of thousands of objects that stay: looking for garbage among them takes a twentieth of it.
+    # A start makes hundreds of thousands of objects that stay: collecting garbage among them takes a twentieth of it.
     gc.set_threshold(250_000, 20, 100)
     services = Services(network_factory=create_network, owns_process=True)
     package = __package__ or "terraspore"
     code = run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, services=services)
-    if "mindspore" not in sys.modules:  # it has something to do at the end of a process
-        _leave(code)
-    sys.exit(code)
+    _exit(code)
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process as it is: files are closed, and to take apart what was loaded takes a sixth of a small run."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody listens any more
+def _exit(code: int) -> NoReturn:
+    """End the process with ``code``."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    os._exit(code)
+    except (OSError, ValueError):  # nobody reads the output any more
+        os._exit(code)
+    if code and "mindspore" not in sys.modules:
+        os._exit(code)  # after an error a thread may still be in native code, which must not outlive the interpreter
+    gc.freeze()  # to collect everything that was loaded would take a sixth of a small run
+    sys.exit(code)
 
 
 if __name__ == "__main__":
