@@ -1,7 +1,7 @@
-"""A folder of compiled models and of measurements that need not be made twice.
+"""A folder of compiled models and measurements, so that neither is made twice.
 
-Entries are named by a hash of everything they depend on, carry a SHA-256 of their content, and are written under
-a temporary name first: whatever is read back is whole, or is treated as absent.
+Entries are named by a hash of everything they depend on, end with the SHA-256 of their content, and are written under
+a temporary name first: an entry which is damaged or not complete is treated as absent.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ from ..fs.atomic import atomic_output
 from ..fs.regular_file import open_regular
 
 FOLDER_VARIABLE = "TERRASPORE_CACHE"
-#: Compiled models kept; the one not used for longest goes first.
-KEPT = 12
+#: Compiled models in the folder; the least recently used is removed first.
+MAX_MODELS = 12
+#: Measurements in the folder, which are much smaller.
+MAX_MEASUREMENTS = 240
 _DIGEST = 32
 _MAX_BYTES = 4 << 30
 
 
 def default_cache_folder(environment: Mapping[str, str] | None = None) -> Path | None:
-    """The user's cache folder for TerraSpore; ``None`` where there is no home, or the variable is set and empty."""
+    """Return the user's cache folder for TerraSpore; ``None`` without a home folder or where the variable is empty.
+
+    Args:
+        environment: variables; those of the process unless given.
+    """
     variables = os.environ if environment is None else environment
     if (named := variables.get(FOLDER_VARIABLE)) is not None:
         return Path(named) if named else None
@@ -42,14 +48,14 @@ def default_cache_folder(environment: Mapping[str, str] | None = None) -> Path |
 
 
 def cache_key(*parts: str) -> str:
-    """A file name for what depends on ``parts``."""
+    """Return a file name for an entry which depends on ``parts``."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def load_entry(folder: Path | None, name: str) -> NDArray[np.uint8] | None:
-    """The bytes of the entry ``name``, or ``None`` where there is no whole one.
+    """Return the bytes of the entry ``name``, or ``None`` where it is absent or damaged.
 
-    They are pages of the file, read when they are looked at; a change of them would not reach the file.
+    The array is mapped from the file, so that pages are read when they are used; it may be changed, the file is not.
     """
     if folder is None:
         return None
@@ -62,40 +68,41 @@ def load_entry(folder: Path | None, name: str) -> NDArray[np.uint8] | None:
         content = entry[:-_DIGEST]
         if hashlib.sha256(content.data).digest() != entry[-_DIGEST:].tobytes():
             return None
-        os.utime(path)  # marks it as used
+        os.utime(path)  # marks it as recently used
     except (ModelError, OSError, ValueError):
         return None
     return content
 
 
 def store_entry(folder: Path | None, name: str, content: bytes | memoryview) -> None:
-    """Keep ``content`` as the entry ``name``. A cache that cannot be written is no error: it is merely slow."""
+    """Write ``content`` as the entry ``name``; does nothing where the folder cannot be written."""
     if folder is None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_output(folder / name) as temporary, temporary.open("wb") as file:
-            file.write(content)  # first, so that whatever is aligned in it is so in memory
+            file.write(content)  # first, because its alignment in the file is that in memory
             file.write(hashlib.sha256(content).digest())
-        _sweep(folder, Path(name).suffix)
+        _remove_oldest(folder, Path(name).suffix)
     except (OSError, OutputError):
         return
 
 
-def _sweep(folder: Path, suffix: str) -> None:
+def _remove_oldest(folder: Path, suffix: str) -> None:
+    limit = MAX_MEASUREMENTS if suffix == ".json" else MAX_MODELS
     entries = sorted(folder.glob(f"*{suffix}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in entries[20 * KEPT if suffix == ".json" else KEPT :]:
+    for path in entries[limit:]:
         path.unlink(missing_ok=True)
 
 
 def load_measurements(folder: Path | None, name: str) -> dict[str, float]:
-    """The measurements kept under ``name``; empty where there are none."""
+    """Return the measurements stored as ``name``; empty where there are none."""
     content = load_entry(folder, name)
     if content is None:
         return {}
     return {str(key): float(value) for key, value in json.loads(content.tobytes()).items()}
 
 
-def store_measurements(folder: Path | None, name: str, figures: Mapping[str, float]) -> None:
-    """Keep measurements under ``name``."""
-    store_entry(folder, name, json.dumps(dict(figures)).encode())
+def store_measurements(folder: Path | None, name: str, measurements: Mapping[str, float]) -> None:
+    """Store measurements as ``name``."""
+    store_entry(folder, name, json.dumps(dict(measurements)).encode())

@@ -1,25 +1,26 @@
-"""Accelerators that are in the machine, whether or not any runtime can use them."""
+"""The processor and the accelerators of the machine, whether or not any runtime can use them."""
 
 from __future__ import annotations
 
-import os
+import platform
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_TIMEOUT = 5.0
+import psutil
+
+_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Accelerator:
-    """A piece of hardware.
+    """A device for computation.
 
     Args:
-        device: what runtimes call its kind: ``cuda`` or ``ascend``.
-        title: its own name.
+        device: the runtimes' name of its kind: ``cuda`` or ``ascend``.
+        title: the hardware's own name.
     """
 
     device: str
@@ -27,30 +28,30 @@ class Accelerator:
 
 
 def available_cores() -> int:
-    """The number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else (os.cpu_count() or 1)
+    """Return the number of processor cores that this process may use."""
+    process = psutil.Process()
+    # macOS has no affinity of processes.
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE)
     except (OSError, UnicodeDecodeError):
         found = None
     if found:
         return found[1].strip()
-    import platform
-
     return platform.processor() or platform.machine() or "CPU"
 
 
 def find_accelerators(devices: Path = Path("/dev")) -> list[Accelerator]:
-    """The NVIDIA and Ascend devices of this machine."""
+    """Return the NVIDIA and Ascend devices of this machine."""
     return [*_nvidia(devices), *_ascend(devices)]
 
 
 def _nvidia(devices: Path) -> list[Accelerator]:
-    listed = re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", _output("nvidia-smi", "-L"), re.MULTILINE)
+    listed = re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", _run_command("nvidia-smi", "-L"), re.MULTILINE)
     if listed:
         return [Accelerator("cuda", title) for title in listed]
     nodes = [path for path in devices.glob("nvidia*") if path.name[len("nvidia") :].isdigit()]
@@ -62,12 +63,12 @@ def _ascend(devices: Path) -> list[Accelerator]:
     return [Accelerator("ascend", f"Ascend {path.name}") for path in sorted(nodes)]
 
 
-def _output(*command: str) -> str:
+def _run_command(*command: str) -> str:
     if (program := shutil.which(command[0])) is None:
         return ""
     try:
         return subprocess.run(
-            [program, *command[1:]], capture_output=True, text=True, timeout=_TIMEOUT, check=False
+            [program, *command[1:]], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return ""

@@ -1,4 +1,4 @@
-"""Measurements that choose batch size and precision: how long tiles take, how far a type moves probabilities."""
+"""Measurements which decide batch size and precision: the time for a tile, and how far a type moves probabilities."""
 
 from __future__ import annotations
 
@@ -12,33 +12,39 @@ from numpy.typing import NDArray
 from ..models.card import ModelCard
 from .base import Probabilities, Tiles
 
-#: ``auto`` takes a shorter type only where the change is less than this.
+#: ``auto`` takes a shorter type only where the change of probabilities is less than this.
 MAX_CHANGE = 0.02
-#: Share of the pixels that the change speaks of.
-_SHARE = 0.999
+#: Seconds for a tile above which a larger batch brings nothing: the overhead of a call is less than a millisecond.
+SLOW_TILE = 0.02
+#: Share of the time by which a larger batch has to be faster to be worth its memory.
+MIN_GAIN = 0.05
+#: Share of the pixels whose change counts.
+_CHANGE_QUANTILE = 0.999
 _TEST_TILES = 2
+#: Seconds that each batch size is measured for.
+_MEASURE_SECONDS = 0.05
 
 
 def change_metric(precision: str) -> str:
-    """The name under which a card holds the change in ``precision``."""
+    """Return the name under which a card holds the change in ``precision``."""
     return f"{precision}_change"
 
 
 def probability_change(exact: Probabilities, reduced: Probabilities) -> float:
-    """The change of probability that 99.9 % of the values stay below.
+    """Return the change of probability that 99.9 % of the values stay below.
 
     Args:
         exact: probabilities in float32.
         reduced: the same in the shorter type.
     """
-    return float(np.quantile(np.abs(exact - reduced), _SHARE))
+    return float(np.quantile(np.abs(exact - reduced), _CHANGE_QUANTILE))
 
 
 def synthetic_tiles(card: ModelCard, tile: int) -> Tiles:
-    """Artificial pictures with structure at all scales, as ground has: sums of ever finer random fields.
+    """Return synthetic images with structure at all scales, as ground has: sums of random fields of finer cells.
 
     Args:
-        card: says bands and type of the pixels.
+        card: of the model, with bands and type of the pixels.
         tile: side of the tiles, in pixels.
 
     Returns:
@@ -55,16 +61,8 @@ def synthetic_tiles(card: ModelCard, tile: int) -> Tiles:
     low, high = np.quantile(field, [0.02, 0.98])
     unit = np.clip((field - low) / max(high - low, 1e-9), 0, 1)
     dtype: np.dtype[Any] = np.dtype(card.dtype)
-    most = 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
-    return np.ascontiguousarray((unit * most).astype(dtype))
-
-
-#: Calls have an overhead of well under a millisecond; above this, on a CPU, there is nothing to be gained.
-SLOW_TILE = 0.02
-#: A larger batch has to be quicker by this share to be worth its memory.
-MIN_GAIN = 0.05
-#: Time spent on each candidate, in seconds.
-_PATIENCE = 0.05
+    maximum = 1.0 if dtype.kind == "f" else float(np.iinfo(dtype).max)
+    return np.ascontiguousarray((unit * maximum).astype(dtype))
 
 
 def choose_batch_size(
@@ -73,15 +71,15 @@ def choose_batch_size(
     dtype: np.dtype[Any],
     candidates: Sequence[int],
 ) -> int:
-    """The number of tiles in one call with which a tile takes least time.
+    """Return the number of tiles in one call with which a tile takes the least time.
 
-    The first candidate that brings no gain over the one before ends the search.
+    The search ends with the first candidate which is not clearly faster than the one before.
 
     Args:
         predict: of the session.
         shape: (bands, height, width) of a tile.
         dtype: of a tile.
-        candidates: ascending numbers, the first one being 1.
+        candidates: numbers in ascending order, beginning with 1.
     """
     best, least = candidates[0], time_per_tile(predict, shape, dtype, candidates[0])
     for batch in candidates[1:]:
@@ -97,13 +95,13 @@ def choose_batch_size(
 def time_per_tile(
     predict: Callable[[Tiles], Probabilities], shape: tuple[int, int, int], dtype: np.dtype[Any], batch: int
 ) -> float:
-    """The shortest time for one tile in calls of ``batch`` tiles, after one call that is not counted."""
+    """Return the shortest time for one tile in calls of ``batch`` tiles, in seconds; the first call does not count."""
     tiles = np.zeros((batch, *shape), dtype)
     predict(tiles)
-    least, spent = float("inf"), 0.0
-    while spent < _PATIENCE:
-        begin = time.perf_counter()
+    least, total = float("inf"), 0.0
+    while total < _MEASURE_SECONDS:
+        start = time.perf_counter()
         predict(tiles)
-        seconds = time.perf_counter() - begin
-        least, spent = min(least, seconds / batch), spent + seconds
+        seconds = time.perf_counter() - start
+        least, total = min(least, seconds / batch), total + seconds
     return least

@@ -33,7 +33,7 @@ def test_figures_come_back(tmp_path):
 
 
 def test_the_least_recently_used_compiled_models_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "KEPT", 2)
+    monkeypatch.setattr(module, "MAX_MODELS", 2)
     for age, name in enumerate(("a.blob", "b.blob")):
         store_entry(tmp_path, name, b"x")
         os.utime(tmp_path / name, (100 + age, 100 + age))

@@ -4,7 +4,7 @@ from terraspore.engine.runtimes import hardware as module
 
 
 def test_accelerators_are_found_by_their_device_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_output", lambda *_: "")
+    monkeypatch.setattr(module, "_run_command", lambda *_: "")
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "davinci3", "davinci_manager", "null"):
         (tmp_path / name).touch()
     found = [(entry.device, entry.title) for entry in module.find_accelerators(tmp_path)]
@@ -13,5 +13,5 @@ def test_accelerators_are_found_by_their_device_files(tmp_path, monkeypatch):
 
 def test_the_names_of_gpus_are_read(tmp_path, monkeypatch):
     listing = "GPU 0: NVIDIA H200 (UUID: GPU-1)\nGPU 1: NVIDIA A2 (UUID: GPU-2)\n"
-    monkeypatch.setattr(module, "_output", lambda *_: listing)
+    monkeypatch.setattr(module, "_run_command", lambda *_: listing)
     assert [entry.title for entry in module.find_accelerators(tmp_path)] == ["NVIDIA H200", "NVIDIA A2"]
