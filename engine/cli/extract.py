@@ -58,8 +58,8 @@ def roads(
         options=given_options(RoadOptions, {"areas": options["areas"]}),
         resume=resume,
     )
-    opener = current_services().session_pool().open
-    run_reported(as_json, lambda context: extract_roads(request, opener, context))
+    sessions = current_services().session_pool()
+    run_reported(as_json, lambda context: extract_roads(request, sessions, context))
 
 
 @extract.command(short_help="Extract the land cover of IMAGE as polygons.")
@@ -92,5 +92,5 @@ def landcover(
         options=CoverageOptions(minimum_area=minimum_area),
         resume=resume,
     )
-    opener = current_services().session_pool().open
-    run_reported(as_json, lambda context: extract_classes(request, "landcover", opener, context))
+    sessions = current_services().session_pool()
+    run_reported(as_json, lambda context: extract_classes(request, "landcover", sessions, context))

@@ -13,9 +13,9 @@ from ..errors import ModelError
 from ..models.card import Activation, PixelType, Task
 from ..models.infer_card import ModelHints
 from ..models.registry import Model, install_model
-from ..pipeline.request import OpenSession
 from ..protocol.messages import Message, Result
 from ..protocol.options import RuntimeOptions
+from ..runtimes.pool import SessionPool
 from .cli_context import current_services, json_option, run_reported
 from .models import summarize_model
 from .options import PATH
@@ -71,25 +71,25 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     names = given.pop("classes")
     classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
     hints = ModelHints(classes=classes, **given)
-    opener = current_services().session_pool().open
+    sessions = current_services().session_pool()
 
     def command(context: RunContext) -> Result:
         """Install the model."""
         begin = context.clock()
         options = RuntimeOptions(device=device, runtime=runtime)
-        model = install_model(source, target, hints, lambda made: _check_inference(made, opener, options, context))
+        model = install_model(source, target, hints, lambda made: _check_inference(made, sessions, options, context))
         text = f"The model {model.card.name} works and is in {target}."
         return Result({"model": str(target)}, summarize_model(model), context.clock() - begin, text)
 
     run_reported(as_json, command)
 
 
-def _check_inference(model: Model, opener: OpenSession, options: RuntimeOptions, context: RunContext) -> None:
+def _check_inference(model: Model, sessions: SessionPool, options: RuntimeOptions, context: RunContext) -> None:
     """Run one tile through ``model`` and look at what comes out."""
     card = model.card
     generator = np.random.default_rng(0)
     tile = generator.integers(0, 255, (1, card.bands, card.tile, card.tile)).astype(card.dtype)
-    with opener(model, options, card.tile) as (session, why):
+    with sessions.open(model, options, card.tile) as (session, why):
         context.report(Message(why))
         found = session.predict(tile)
     expected = (1, len(card.classes), card.tile, card.tile)

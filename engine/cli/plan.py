@@ -19,5 +19,5 @@ from .options import image_options, make_image_request
 @json_option
 def plan(image: Path, task: Task | None, as_json: bool, **options: Any) -> None:
     """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
-    request, opener = make_image_request(image, options), current_services().session_pool().open
-    run_reported(as_json, lambda context: plan_run(request, task or "segmentation", opener, context))
+    request, sessions = make_image_request(image, options), current_services().session_pool()
+    run_reported(as_json, lambda context: plan_run(request, task or "segmentation", sessions, context))

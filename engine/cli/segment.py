@@ -48,5 +48,5 @@ def segment(
         resume=resume,
         main=output,
     )
-    opener = current_services().session_pool().open
-    run_reported(as_json, lambda context: extract_classes(request, "segmentation", opener, context))
+    sessions = current_services().session_pool()
+    run_reported(as_json, lambda context: extract_classes(request, "segmentation", sessions, context))

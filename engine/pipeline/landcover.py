@@ -15,8 +15,9 @@ from ..fs.lock import lock_outputs
 from ..models.card import ModelCard, Task
 from ..protocol.messages import Result, SummaryValue
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
+from ..runtimes.pool import SessionPool
 from .plan import InferenceRun, open_run
-from .request import ClassRequest, OpenSession
+from .request import ClassRequest
 from .result import count_noun, describe_run, list_outputs, summarize_run
 from .resume import make_fingerprint, open_journal
 from .runner import run_inference
@@ -39,13 +40,13 @@ class ClassRasters(NamedTuple):
     confidence: Path | None
 
 
-def extract_classes(request: ClassRequest, task: Task, open_session: OpenSession, context: RunContext) -> Result:
+def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, context: RunContext) -> Result:
     """Extract the classes of an image as rasters and as polygons.
 
     Args:
         request: image, model, outputs (at least one) and options.
         task: task that the model must be for; ``segmentation`` accepts any model.
-        open_session: opens the model.
+        sessions: opens the model.
         context: receives progress and messages; checked for cancellation.
 
     Returns:
@@ -67,7 +68,7 @@ def extract_classes(request: ClassRequest, task: Task, open_session: OpenSession
     with (
         lock_outputs(list(outputs.values()), [request.image.image]),
         _choose_class_rasters(request) as rasters,
-        open_run(request.image, task, open_session, context) as run,
+        open_run(request.image, task, sessions, context) as run,
     ):
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)

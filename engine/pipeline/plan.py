@@ -24,9 +24,10 @@ from ..raster.reader import ImageView
 from ..raster.stretch import estimate_stretch
 from ..raster.writer import BLOCK
 from ..runtimes.base import PredictStream, Session
+from ..runtimes.pool import SessionPool
 from ..tiling.layout import TilePlan, make_plan
 from .predict import make_predict_stream
-from .request import ImageRequest, OpenSession
+from .request import ImageRequest
 
 if TYPE_CHECKING:
     from ..raster.area import Area
@@ -96,7 +97,7 @@ class InferenceRun:
 def open_run(
     request: ImageRequest,
     task: Task,
-    open_session: OpenSession,
+    sessions: SessionPool,
     context: RunContext,
     *,
     on_model_opening: Callable[[], None] | None = None,
@@ -106,7 +107,7 @@ def open_run(
     Args:
         request: image, model and their options.
         task: task that the model must be for; ``segmentation`` accepts any model.
-        open_session: opens the model.
+        sessions: opens the model.
         context: receives the plan and messages.
         on_model_opening: called just before the model is opened, after the image was checked.
 
@@ -130,7 +131,7 @@ def open_run(
             context.report(Message(f"{pixel}, the model was made for {wanted:.3g} m: expect a poor result."))
         if on_model_opening is not None:
             on_model_opening()
-        session, reason = resources.enter_context(open_session(model, request.runtime, plan.tile))
+        session, reason = resources.enter_context(sessions.open(model, request.runtime, plan.tile))
         job = InferenceJob(view, plan, model.card.bands, len(model.card.classes), max(1, session.batch))
         job = limit_batch(job, None if request.options.memory is None else request.options.memory * 1_000_000)
         run = InferenceRun(
@@ -162,20 +163,20 @@ def open_run(
         yield run
 
 
-def plan_run(request: ImageRequest, task: Task, open_session: OpenSession, context: RunContext) -> Result:
+def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: RunContext) -> Result:
     """Report the plan of a run over an image: the model is opened and timed, and nothing is written.
 
     Args:
         request: image, model and their options.
         task: task that the model must be for; ``segmentation`` accepts any model.
-        open_session: opens the model.
+        sessions: opens the model.
         context: receives the plan and messages.
 
     Raises:
         UserError: image, model or options cannot be used, or do not fit together.
     """
     start = context.clock()
-    with open_run(request, task, open_session, context) as run:
+    with open_run(request, task, sessions, context) as run:
         grid, model = run.grid, run.model.card.name
     return Result(
         outputs={},

@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..models.registry import Model
 from ..protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions
-from ..runtimes.base import Session
-
-#: Opens a session for a model and a tile size (pixels), as a context manager of the session and of the reason, in one
-#: sentence, why this runtime and device were chosen.
-OpenSession = Callable[[Model, RuntimeOptions, int], AbstractContextManager[tuple[Session, str]]]
 
 
 @dataclass(frozen=True)

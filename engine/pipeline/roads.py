@@ -10,9 +10,10 @@ from ..fs.atomic import temp_output
 from ..fs.lock import lock_outputs
 from ..protocol.messages import Result
 from ..raster.writer import make_probability_layout
+from ..runtimes.pool import SessionPool
 from .plan import open_run
 from .preload import Preloader
-from .request import OpenSession, RoadRequest
+from .request import RoadRequest
 from .result import count_noun, describe_run, list_outputs, summarize_run
 from .resume import make_fingerprint, open_journal
 from .runner import run_inference
@@ -20,7 +21,7 @@ from .sinks import Write, check_disk_space, open_output_raster, probability_sink
 from .streaming_vectorizer import StreamingRoads
 
 
-def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunContext) -> Result:
+def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunContext) -> Result:
     """Extract the roads of an image as lines, nodes and areas.
 
     The vectors are made of the quantized probabilities while the network still computes the rows below. A raster of
@@ -28,7 +29,7 @@ def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunC
 
     Args:
         request: image, model, outputs and options.
-        open_session: opens the model.
+        sessions: opens the model.
         context: receives progress and messages; checked for cancellation.
 
     Returns:
@@ -41,7 +42,7 @@ def extract_roads(request: RoadRequest, open_session: OpenSession, context: RunC
     with (
         lock_outputs([request.output, request.probability], [request.image.image]),
         temp_output(request.output, ".rows") as spool,
-        open_run(request.image, "roads", open_session, context, on_model_opening=preloader.start) as run,
+        open_run(request.image, "roads", sessions, context, on_model_opening=preloader.start) as run,
     ):
         card = run.model.card
         threshold = card.threshold if request.threshold is None else request.threshold

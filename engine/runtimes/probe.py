@@ -22,7 +22,7 @@ from .registry import rank_devices
 
 #: Side of the tiles that the small network is run on, in pixels.
 TILE = 256
-#: PredictionStream of one device must agree with those of the others as well as this.
+#: Largest difference between the probabilities of two devices.
 AGREEMENT = 0.05
 _CARD = ModelCard(
     name="probe",

@@ -1,4 +1,4 @@
-"""The session opener of the command line, and a picture with two roads."""
+"""The sessions of the command line, and a picture with two roads."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from terraspore.engine.cli.cli_context import Services
 
 
 @pytest.fixture
-def opener():
-    return Services().session_pool().open
+def sessions():
+    return Services().session_pool()
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", 
 
 
 @pytest.fixture(scope="module")
-def opener():
+def sessions():
     """Sessions of ONNX Runtime that stay open for all examples."""
     with Services().session_pool(capacity=2) as sessions:
-        yield sessions.open
+        yield sessions
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,10 @@ def identity(make_model):
     return str(folder)
 
 
-def run(image, target, model, opener, **options):
+def run(image, target, model, sessions, **options):
     """The probability raster of ``image``."""
     request = ClassRequest(ImageRequest(image, ImageOptions(model=model, **options), runtime=ONNX), probability=target)
-    return extract_classes(request, "segmentation", opener, RunContext())
+    return extract_classes(request, "segmentation", sessions, RunContext())
 
 
 def picture(rows, columns, seed=0):
@@ -52,13 +52,13 @@ def picture(rows, columns, seed=0):
     overlap=st.floats(0, 1),
     hole=st.booleans(),
 )
-def test_band_comes_back_exactly(make_raster, identity, opener, *, rows, columns, tile, overlap, hole):
+def test_band_comes_back_exactly(make_raster, identity, sessions, *, rows, columns, tile, overlap, hole):
     pixels = picture(rows, columns, seed=rows * 200 + columns)
     if hole:
         pixels[:, rows // 3 : rows // 2 + 1, columns // 4 :] = 251
     image = make_raster(pixels, nodata=251 if hole else None)
     target = image.with_name("probability.tif")
-    run(image, target, identity, opener, tile=tile, overlap=int(overlap * (tile // 2)))
+    run(image, target, identity, sessions, tile=tile, overlap=int(overlap * (tile // 2)))
     with rasterio.open(target) as result, rasterio.open(image) as source:
         expected = np.where((pixels == 251).all(axis=0), NODATA, pixels[1])
         np.testing.assert_array_equal(result.read(1), expected)
@@ -76,48 +76,48 @@ def test_band_comes_back_exactly(make_raster, identity, opener, *, rows, columns
         Affine(-1, 0, 500_000, 0, -1, 4_000_000),  # mirrored
     ],
 )
-def test_turned_images_keep_their_lattice(make_raster, identity, opener, transform):
+def test_turned_images_keep_their_lattice(make_raster, identity, sessions, transform):
     pixels = picture(80, 70)
     image = make_raster(pixels, transform=transform)
     target = image.with_name("probability.tif")
-    run(image, target, identity, opener)
+    run(image, target, identity, sessions)
     with rasterio.open(target) as result:
         assert result.transform == transform
         np.testing.assert_array_equal(result.read(1), pixels[1])
 
 
-def test_augmentation_of_a_pointwise_network_changes_nothing(make_raster, identity, opener):
+def test_augmentation_of_a_pointwise_network_changes_nothing(make_raster, identity, sessions):
     pixels = picture(100, 90)
     image = make_raster(pixels)
     target = image.with_name("probability.tif")
-    run(image, target, identity, opener, tta=True)
+    run(image, target, identity, sessions, tta=True)
     with rasterio.open(target) as result:
         np.testing.assert_array_equal(result.read(1), pixels[1])
 
 
-def test_extent_is_a_part_of_the_same_lattice(make_raster, identity, opener):
+def test_extent_is_a_part_of_the_same_lattice(make_raster, identity, sessions):
     pixels = picture(100, 90)
     image = make_raster(pixels)
     target = image.with_name("probability.tif")
-    run(image, target, identity, opener, extent=(500_010.2, 4_649_700.5, 500_050, 4_649_760))
+    run(image, target, identity, sessions, extent=(500_010.2, 4_649_700.5, 500_050, 4_649_760))
     with rasterio.open(target) as result:
         np.testing.assert_array_equal(result.read(1), pixels[1, 16:76, 10:50])
         assert result.transform == Affine(1, 0, 500_010, 0, -1, 4_649_760)
 
 
-def test_one_band_serves_for_all(make_raster, identity, opener):
+def test_one_band_serves_for_all(make_raster, identity, sessions):
     pixels = picture(40, 40)[:1]
     image = make_raster(pixels)
     target = image.with_name("probability.tif")
-    run(image, target, identity, opener)
+    run(image, target, identity, sessions)
     with rasterio.open(target) as result:
         np.testing.assert_array_equal(result.read(1), pixels[0])
 
 
-def test_bands_are_taken_in_the_order_asked_for(make_raster, identity, opener):
+def test_bands_are_taken_in_the_order_asked_for(make_raster, identity, sessions):
     pixels = picture(40, 40)
     image = make_raster(pixels)
     target = image.with_name("probability.tif")
-    run(image, target, identity, opener, bands=(2, 3, 1))
+    run(image, target, identity, sessions, bands=(2, 3, 1))
     with rasterio.open(target) as result:
         np.testing.assert_array_equal(result.read(1), pixels[2])

@@ -25,7 +25,7 @@ ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", 
 TRANSFORM = Affine(1, 0, 500_000, 0, -1, 4_649_776)
 
 
-def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path, crossing):
+def test_polygons_restrict_the_work(make_raster, make_model, sessions, tmp_path, crossing):
     area = tmp_path / "area.geojson"
     polygon = shapely.box(500_200, 4_649_500, 500_260, 4_649_560)
     pyogrio.raw.write(area, shapely.to_wkb([polygon]), [], [], geometry_type="Polygon", crs="EPSG:32618")
@@ -33,7 +33,7 @@ def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path, c
         make_raster(crossing), ImageOptions(model=str(make_model(task="segmentation")), area=area), runtime=ONNX
     )
     target, reporter = tmp_path / "probability.tif", RecordingReporter()
-    extract_classes(ClassRequest(image, probability=target), "segmentation", opener, RunContext(reporter))
+    extract_classes(ClassRequest(image, probability=target), "segmentation", sessions, RunContext(reporter))
     plan = next(event for event in reporter.events if isinstance(event, Plan))
     assert plan.tiles <= 4
     with rasterio.open(target) as raster:
@@ -42,25 +42,25 @@ def test_polygons_restrict_the_work(make_raster, make_model, opener, tmp_path, c
         assert (raster.read(1, window=window) == 20).all()
 
 
-def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_model, opener, tmp_path, crossing):
+def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_model, sessions, tmp_path, crossing):
     fine = np.repeat(np.repeat(crossing[:, :100, :100], 3, axis=1), 3, axis=2)
     image = make_raster(fine, transform=TRANSFORM @ Affine.scale(1 / 3))
     target = tmp_path / "probability.tif"
     request = ClassRequest(
         ImageRequest(image, ImageOptions(model=str(make_model(task="segmentation"))), runtime=ONNX), probability=target
     )
-    extract_classes(request, "segmentation", opener, RunContext())
+    extract_classes(request, "segmentation", sessions, RunContext())
     with rasterio.open(target) as raster:
         assert (raster.width, raster.height) == (100, 100)
         assert raster.transform.almost_equals(TRANSFORM)
         np.testing.assert_array_equal(raster.read(1), crossing[0, :100, :100])
 
 
-def test_coarse_image_is_remarked_on(make_raster, make_model, opener, tmp_path, crossing):
+def test_coarse_image_is_remarked_on(make_raster, make_model, sessions, tmp_path, crossing):
     image = make_raster(crossing[:, :20, :20], transform=TRANSFORM @ Affine.scale(10))
     model, reporter = str(make_model(task="segmentation")), RecordingReporter()
     request = ClassRequest(ImageRequest(image, ImageOptions(model=model), runtime=ONNX), probability=tmp_path / "p.tif")
-    extract_classes(request, "segmentation", opener, RunContext(reporter))
+    extract_classes(request, "segmentation", sessions, RunContext(reporter))
     assert any("expect a poor result" in event.text for event in reporter.events if isinstance(event, Message))
 
 
@@ -68,7 +68,7 @@ def raster_names(model):
     return [entry.name for entry in read_card(model / "card.json").classes]
 
 
-def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
+def test_classes_with_confidence(make_raster, make_model, sessions, tmp_path):
     pixels = np.zeros((3, 90, 90), np.uint8)
     pixels[0, :, :30] = 200
     pixels[1, :, 30:60] = 180
@@ -81,7 +81,7 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
         classes=classes,
         confidence=confidence,
     )
-    result = extract_classes(request, "landcover", opener, RunContext())
+    result = extract_classes(request, "landcover", sessions, RunContext())
     assert result.summary["polygons"] == 3
     for index in range(3):  # 30 x 90 m; the ellipsoid's metres are not quite those of the projection
         assert result.summary[f"area_of_class_{index}"] == pytest.approx(2700, rel=6e-3)
@@ -99,7 +99,7 @@ def test_classes_with_confidence(make_raster, make_model, opener, tmp_path):
         assert raster.read(1)[0, [0, 40, 80]].tolist() == [200, 180, 160]
 
 
-def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp_path):
+def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, sessions, tmp_path):
     """Three classes of which the brightest band decides, at 50 cm, from values with a mean and a deviation."""
     weights = numpy_helper.from_array((np.eye(3) * 40)[:, :, None, None].astype(np.float32), "weights")
     sides = ["batch", 3, 64, 64]
@@ -124,7 +124,7 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp
         classes=tmp_path / "c.tif",
         confidence=tmp_path / "p.tif",
     )
-    result = extract_classes(request, "segmentation", opener, RunContext())
+    result = extract_classes(request, "segmentation", sessions, RunContext())
     assert result.summary["tiles"] == 4
     with rasterio.open(tmp_path / "c.tif") as raster:
         np.testing.assert_array_equal(raster.read(1), truth)
@@ -134,13 +134,13 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, opener, tmp
     assert set(names) == {"field", "wood", "water"}
 
 
-def test_model_of_one_class_gives_a_mask(make_raster, make_model, opener, tmp_path, crossing):
+def test_model_of_one_class_gives_a_mask(make_raster, make_model, sessions, tmp_path, crossing):
     target = tmp_path / "mask.tif"
     request = ClassRequest(
         ImageRequest(make_raster(crossing), ImageOptions(model=str(make_model())), runtime=ONNX),
         classes=target,
         threshold=0.9,
     )
-    extract_classes(request, "roads", opener, RunContext())
+    extract_classes(request, "roads", sessions, RunContext())
     with rasterio.open(target) as raster:
         np.testing.assert_array_equal(raster.read(1), crossing[0] == 245)

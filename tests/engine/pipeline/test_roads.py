@@ -19,11 +19,11 @@ ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", 
 TRANSFORM = Affine(1, 0, 500_000, 0, -1, 4_649_776)
 
 
-def test_roads_of_a_crossing(make_raster, make_model, opener, tmp_path, crossing):
+def test_roads_of_a_crossing(make_raster, make_model, sessions, tmp_path, crossing):
     output, probability = tmp_path / "roads.gpkg", tmp_path / "probability.tif"
     image = ImageRequest(make_raster(crossing), ImageOptions(model=str(make_model())), runtime=ONNX)
     reporter = RecordingReporter()
-    result = extract_roads(RoadRequest(image, output, probability), opener, RunContext(reporter))
+    result = extract_roads(RoadRequest(image, output, probability), sessions, RunContext(reporter))
     plan = next(event for event in reporter.events if isinstance(event, Plan))
     assert (plan.width, plan.height, plan.tile, plan.overlap) == (300, 300, 64, 16)
     info, _, geometry, _ = pyogrio.raw.read(output, layer="roads")
@@ -47,11 +47,11 @@ def test_roads_of_a_crossing(make_raster, make_model, opener, tmp_path, crossing
         assert len(raster.tags()["MODEL_SHA256"]) == 64
 
 
-def test_only_what_was_asked_for_is_left(make_raster, make_model, opener, tmp_path, crossing):
+def test_only_what_was_asked_for_is_left(make_raster, make_model, sessions, tmp_path, crossing):
     folder = tmp_path / "out"
     folder.mkdir()
     image = ImageRequest(make_raster(crossing), ImageOptions(model=str(make_model())), runtime=ONNX)
-    extract_roads(RoadRequest(image, folder / "roads.gpkg"), opener, RunContext())
+    extract_roads(RoadRequest(image, folder / "roads.gpkg"), sessions, RunContext())
     assert [path.name for path in folder.iterdir()] == ["roads.gpkg"]
 
 
@@ -66,31 +66,31 @@ class CancelAtFirstProgress(RecordingReporter):
             self.cancellation.cancel()
 
 
-def test_cancelled_run_leaves_nothing(make_raster, make_model, opener, tmp_path, crossing):
+def test_cancelled_run_leaves_nothing(make_raster, make_model, sessions, tmp_path, crossing):
     folder = tmp_path / "out"
     folder.mkdir()
     cancellation = Cancellation()
     image = ImageRequest(make_raster(crossing), ImageOptions(model=str(make_model())), runtime=ONNX)
     request = RoadRequest(image, folder / "roads.gpkg", folder / "probability.tif")
     with pytest.raises(Cancelled):
-        extract_roads(request, opener, RunContext(CancelAtFirstProgress(cancellation), cancellation))
+        extract_roads(request, sessions, RunContext(CancelAtFirstProgress(cancellation), cancellation))
     assert list(folder.iterdir()) == []
 
 
-def test_polygons_elsewhere_are_refused(make_raster, make_model, opener, tmp_path, crossing):
+def test_polygons_elsewhere_are_refused(make_raster, make_model, sessions, tmp_path, crossing):
     area = tmp_path / "area.geojson"
     pyogrio.raw.write(area, shapely.to_wkb([shapely.box(0, 0, 1, 1)]), [], [], geometry_type="Polygon", crs="EPSG:4326")
     image = ImageRequest(make_raster(crossing), ImageOptions(model=str(make_model()), area=area), runtime=ONNX)
     with pytest.raises(ParameterError, match="do not touch"):
-        extract_roads(RoadRequest(image, tmp_path / "r.gpkg"), opener, RunContext())
+        extract_roads(RoadRequest(image, tmp_path / "r.gpkg"), sessions, RunContext())
 
 
-def refused(kind, match, request, opener):
+def refused(kind, match, request, sessions):
     with pytest.raises(kind, match=match):
-        extract_roads(request, opener, RunContext())
+        extract_roads(request, sessions, RunContext())
 
 
-def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp_path, crossing):
+def test_mistakes_are_found_before_the_work(make_raster, make_model, sessions, tmp_path, crossing):
     image, model, out = make_raster(crossing), str(make_model()), tmp_path / "r.gpkg"
     four = str(make_model([[1, 0, 0, 0]]))
     landcover = str(make_model(np.eye(3), task="landcover"))
@@ -98,18 +98,18 @@ def test_mistakes_are_found_before_the_work(make_raster, make_model, opener, tmp
     def ask(image, model, **options):
         return ImageRequest(image, ImageOptions(model=model, **options))
 
-    refused(SourceError, "does not exist", RoadRequest(ask(tmp_path / "none.tif", model), out), opener)
-    refused(SourceError, "takes 4 bands", RoadRequest(ask(image, four), out), opener)
-    refused(ModelError, "not for roads", RoadRequest(ask(image, landcover), out), opener)
-    refused(ParameterError, "extent", RoadRequest(ask(image, model, extent=(0, 0, 1, 1)), out), opener)
-    refused(ParameterError, "overlap", RoadRequest(ask(image, model, overlap=60), out), opener)
-    refused(ParameterError, "input itself", RoadRequest(ask(image, model), image), opener)
-    refused(ParameterError, "given twice", RoadRequest(ask(image, model), out, out), opener)
-    refused(OutputError, "folder", RoadRequest(ask(image, model), tmp_path / "no" / "r.gpkg"), opener)
+    refused(SourceError, "does not exist", RoadRequest(ask(tmp_path / "none.tif", model), out), sessions)
+    refused(SourceError, "takes 4 bands", RoadRequest(ask(image, four), out), sessions)
+    refused(ModelError, "not for roads", RoadRequest(ask(image, landcover), out), sessions)
+    refused(ParameterError, "extent", RoadRequest(ask(image, model, extent=(0, 0, 1, 1)), out), sessions)
+    refused(ParameterError, "overlap", RoadRequest(ask(image, model, overlap=60), out), sessions)
+    refused(ParameterError, "input itself", RoadRequest(ask(image, model), image), sessions)
+    refused(ParameterError, "given twice", RoadRequest(ask(image, model), out, out), sessions)
+    refused(OutputError, "folder", RoadRequest(ask(image, model), tmp_path / "no" / "r.gpkg"), sessions)
     assert not out.exists()
 
 
-def test_image_that_only_says_to_be_large_is_refused(make_model, opener, tmp_path):
+def test_image_that_only_says_to_be_large_is_refused(make_model, sessions, tmp_path):
     image = tmp_path / "huge.vrt"
     image.write_text(
         '<VRTDataset rasterXSize="9000000" rasterYSize="9000000"><SRS>EPSG:32618</SRS>'
@@ -117,13 +117,13 @@ def test_image_that_only_says_to_be_large_is_refused(make_model, opener, tmp_pat
         '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
     )
     ask = ImageRequest(image, ImageOptions(model=str(make_model()), resolution=0.01), runtime=ONNX)
-    refused(ParameterError, "columns needs about", RoadRequest(ask, tmp_path / "r.gpkg"), opener)
+    refused(ParameterError, "columns needs about", RoadRequest(ask, tmp_path / "r.gpkg"), sessions)
 
 
-def test_raw_values_that_do_not_fit_the_model_are_refused(make_raster, make_model, opener, tmp_path, crossing):
+def test_raw_values_that_do_not_fit_the_model_are_refused(make_raster, make_model, sessions, tmp_path, crossing):
     image = make_raster(crossing.astype(np.uint16) * 100)
     request = RoadRequest(ImageRequest(image, ImageOptions(model=str(make_model()))), tmp_path / "r.gpkg")
-    refused(ParameterError, "takes uint8 values as they are", request, opener)
+    refused(ParameterError, "takes uint8 values as they are", request, sessions)
     stretched = ImageRequest(image, ImageOptions(model=str(make_model(stretch=True))), runtime=ONNX)
-    result = extract_roads(RoadRequest(stretched, tmp_path / "r.gpkg"), opener, RunContext())
+    result = extract_roads(RoadRequest(stretched, tmp_path / "r.gpkg"), sessions, RunContext())
     assert result.summary["roads"] == 4

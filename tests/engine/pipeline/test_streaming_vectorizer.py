@@ -41,10 +41,10 @@ def features(path, layer):
     return shapely.to_wkt(shapely.from_wkb(geometry)).tolist(), [column.tolist() for column in columns]
 
 
-def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, opener, tmp_path):
+def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, sessions, tmp_path):
     image = ImageRequest(make_raster(scene(), nodata=0), ImageOptions(model=str(make_model())), runtime=ONNX)
     live, kept, later = tmp_path / "live.gpkg", tmp_path / "kept.tif", tmp_path / "later.gpkg"
-    extract_roads(RoadRequest(image, live, kept), opener, RunContext())
+    extract_roads(RoadRequest(image, live, kept), sessions, RunContext())
     words = {"metadata": {}, "context": RunContext()}
     summary = vectorize_roads(kept, later, RoadOptions(threshold=0.5), **words)
     assert summary.edges > 10
@@ -53,11 +53,11 @@ def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, opener
         assert features(live, layer) == features(later, layer)
 
 
-def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, opener, tmp_path):
+def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, sessions, tmp_path):
     reporter = RecordingReporter()
     raster = make_raster(scene(), crs=None)
     image = ImageRequest(raster, ImageOptions(model=str(make_model()), pixel_size=1.0), runtime=ONNX)
-    extract_roads(RoadRequest(image, tmp_path / "roads.gpkg"), opener, RunContext(reporter))
+    extract_roads(RoadRequest(image, tmp_path / "roads.gpkg"), sessions, RunContext(reporter))
     stages = [event.stage for event in reporter.events if isinstance(event, Progress)]
     last = len(stages) - 1 - stages[::-1].index("infer")
     assert set(stages[: last + 1]) <= {"read", "infer"}
@@ -77,18 +77,18 @@ def test_held_events_come_in_order_and_progress_is_dropped():
     assert heard.events == [Message("first"), Progress("vectorize", 2, 2)]
 
 
-def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, opener, out, monkeypatch):
+def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, sessions, out, monkeypatch):
     def fail(*_arguments, **_words):
         raise VectorError("No roads today.")
 
     monkeypatch.setattr("terraspore.engine.vector.roads.extract.vectorize_probability", fail)
     image = ImageRequest(make_raster(np.tile(scene(), (1, 4, 1))), ImageOptions(model=str(make_model())), runtime=ONNX)
     with pytest.raises(VectorError, match="No roads today"):
-        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, RunContext())
+        extract_roads(RoadRequest(image, out / "roads.gpkg"), sessions, RunContext())
     assert [path.name for path in out.iterdir() if not path.name.endswith(".unfinished")] == []
 
 
-def test_a_cancel_while_roads_wait_for_rows_leaves_nothing(make_raster, make_model, opener, out):
+def test_a_cancel_while_roads_wait_for_rows_leaves_nothing(make_raster, make_model, sessions, out):
     cancellation = Cancellation()
 
     class CancelInTheMiddle(RecordingReporter):
@@ -98,5 +98,5 @@ def test_a_cancel_while_roads_wait_for_rows_leaves_nothing(make_raster, make_mod
 
     image = ImageRequest(make_raster(scene()), ImageOptions(model=str(make_model())), runtime=ONNX)
     with pytest.raises(Cancelled):
-        extract_roads(RoadRequest(image, out / "roads.gpkg"), opener, RunContext(CancelInTheMiddle(), cancellation))
+        extract_roads(RoadRequest(image, out / "roads.gpkg"), sessions, RunContext(CancelInTheMiddle(), cancellation))
     assert list(out.iterdir()) == []
