@@ -92,13 +92,13 @@ def test_rows_without_commit_are_ignored(tmp_path, header):
 
 @pytest.mark.parametrize("name", [JOURNAL, ROWS])
 @settings(max_examples=60)
-@given(place=st.floats(0, 1, exclude_max=True), how=st.sampled_from(["flip", "cut", "zero"]))
-def test_damaged_journal_never_returns_wrong_rows(tmp_path, header, name, place, how):
+@given(position=st.floats(0, 1, exclude_max=True), how=st.sampled_from(["flip", "cut", "zero"]))
+def test_damaged_journal_never_returns_wrong_rows(tmp_path, header, name, position, how):
     output = tmp_path / "roads.gpkg"
     write(output, header)
     path = journal_folder(output) / name
     data = bytearray(path.read_bytes())
-    at = int(place * len(data))
+    at = int(position * len(data))
     if how == "cut":
         del data[at:]
     elif how == "zero":

@@ -45,10 +45,10 @@ def test_web_mercator_metres_are_not_metres(latitude):
 
 
 def test_rotation_and_mirroring_do_not_change_the_size():
-    centre = Affine.translation(500_000, 4_650_000)  # on UTM's central meridian, scale 0.9996
+    center = Affine.translation(500_000, 4_650_000)  # on UTM's central meridian, scale 0.9996
     for turn in (0, 30, 90, 211):
         for flip in (1, -1):
-            transform = centre @ Affine.rotation(turn) @ Affine.scale(2.0, 3.0 * flip) @ Affine.translation(-50, -50)
+            transform = center @ Affine.rotation(turn) @ Affine.scale(2.0, 3.0 * flip) @ Affine.translation(-50, -50)
             width, height = measure_ground_resolution(wkt("EPSG:32618"), transform, 100, 100, "x")
             assert width == pytest.approx(2.0 / 0.9996, rel=1e-5)
             assert height == pytest.approx(3.0 / 0.9996, rel=1e-5)

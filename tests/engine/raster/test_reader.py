@@ -47,7 +47,7 @@ def test_normal_image_is_not_stretched(make_raster):
 def test_nodata_is_invalid_where_all_bands_have_it(make_raster):
     pixels = random_pixels()
     pixels[:, 3, 4] = 0
-    pixels[0, 5, 6] = 0  # black in one band only is a colour
+    pixels[0, 5, 6] = 0  # black in one band only is a color
     _, valid = look(make_raster(pixels, nodata=0))
     assert not valid[3, 4]
     assert valid.sum() == valid.size - 1

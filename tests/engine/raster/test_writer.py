@@ -104,9 +104,9 @@ def test_verify_detects_a_lost_overview_block(tmp_path, level):
     writer.verify(path)
     with rasterio.open(path) as dataset:
         assert dataset.overviews(1) == [4, 16]
-        place = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", 1, level))
+        offset = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", 1, level))
     data = path.read_bytes()
-    assert data.count(place.to_bytes(4, "little")) == 1
-    path.write_bytes(data.replace(place.to_bytes(4, "little"), bytes(4)))
+    assert data.count(offset.to_bytes(4, "little")) == 1
+    path.write_bytes(data.replace(offset.to_bytes(4, "little"), bytes(4)))
     with pytest.raises(OutputError, match=r"a\.tif cannot be written"):
         writer.verify(path)

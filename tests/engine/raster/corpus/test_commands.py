@@ -100,7 +100,7 @@ def test_info_of_valid_files(engine, tmp_path, name):
 def test_info_of_refused_files(engine, tmp_path, name):
     path = refused_files.MAKERS[name][0](tmp_path)
     event = engine.run("info", "--", path)
-    if name in ("2^31 columns",):  # its size can be said, though not be worked on
+    if name in ("2^31 columns",):  # its size can be printed, but it cannot be processed
         assert event["type"] == "result" or event["exit_code"] == 2
         return
     assert event["type"] == "error", event

@@ -57,7 +57,7 @@ def copy_as(source, path, driver, **options):
 def rpcs(height_off=500.0, **changes):
     """RPCs with which columns run along the longitude and rows against the latitude, shifted by the height.
 
-    At ``height_off`` a pixel's centre (column, row) lies at 8 + (column - 16) * 1e-5 degrees of longitude and
+    At ``height_off`` a pixel's center (column, row) lies at 8 + (column - 16) * 1e-5 degrees of longitude and
     45 - (row - 12) * 1e-5 degrees of latitude.
     """
     one = [1.0] + [0.0] * 19

@@ -146,7 +146,7 @@ def nodata_for_each_band(folder):
     return ValidFile(vrt(folder / "each.vrt", bands), np.where(LEFT, 0, pixels), ~LEFT)
 
 
-def placed(name, transform, **profile):
+def georeferenced(name, transform, **profile):
     def make(folder):
         return ValidFile(
             write(folder / f"{name}.tif", make_pixels(), transform=transform, **profile), make_pixels(), None, transform
@@ -298,16 +298,16 @@ MAKERS = {
         virtual_in_virtual, link, one_pixel, wrong_suffix,
     )
 } | {f"type {name}": types(name) for name in TYPES} | {
-    "rotated": placed("rotated", Affine(0.8, -0.6, 500_000, -0.6, -0.8, 4_000_000)),
-    "south up": placed("south_up", Affine(1, 0, 500_000, 0, 1, 4_000_000)),
-    "mirrored": placed("mirrored", Affine(-1, 0, 500_000, 0, -1, 4_000_000)),
-    "sheared": placed("sheared", Affine(1, 0.3, 500_000, 0, -1, 4_000_000)),
-    "degrees": placed("degrees", Affine(1e-5, 0, 8, 0, -1e-5, 45), crs="EPSG:4326"),
-    "degrees beyond 180": placed("beyond", Affine(1e-5, 0, 190, 0, -1e-5, 45), crs="EPSG:4326"),
-    "pixels that are not square": placed("oblong", Affine(2, 0, 500_000, 0, -0.5, 4_000_000)),
-    "feet": placed("feet", Affine(3.28, 0, 2_000_000, 0, -3.28, 500_000), crs="EPSG:2263"),
-    "no coordinate system": placed("no_crs", NORTH_UP, crs=None),
-    "a coordinate system of its own": placed("own", NORTH_UP, crs='ENGCRS["site",EDATUM["here"],CS[Cartesian,2],'
+    "rotated": georeferenced("rotated", Affine(0.8, -0.6, 500_000, -0.6, -0.8, 4_000_000)),
+    "south up": georeferenced("south_up", Affine(1, 0, 500_000, 0, 1, 4_000_000)),
+    "mirrored": georeferenced("mirrored", Affine(-1, 0, 500_000, 0, -1, 4_000_000)),
+    "sheared": georeferenced("sheared", Affine(1, 0.3, 500_000, 0, -1, 4_000_000)),
+    "degrees": georeferenced("degrees", Affine(1e-5, 0, 8, 0, -1e-5, 45), crs="EPSG:4326"),
+    "degrees beyond 180": georeferenced("beyond", Affine(1e-5, 0, 190, 0, -1e-5, 45), crs="EPSG:4326"),
+    "pixels that are not square": georeferenced("oblong", Affine(2, 0, 500_000, 0, -0.5, 4_000_000)),
+    "feet": georeferenced("feet", Affine(3.28, 0, 2_000_000, 0, -3.28, 500_000), crs="EPSG:2263"),
+    "no coordinate system": georeferenced("no_crs", NORTH_UP, crs=None),
+    "a coordinate system of its own": georeferenced("own", NORTH_UP, crs='ENGCRS["site",EDATUM["here"],CS[Cartesian,2],'
                                              'AXIS["x",east],AXIS["y",north],LENGTHUNIT["metre",1]]'),
     "planar-separate": stored("planar", interleave="band"),
     "by pixel": stored("chunky", interleave="pixel"),
