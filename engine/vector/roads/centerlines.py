@@ -88,17 +88,17 @@ def find_centerlines(
     def process(item: tuple[Tile, Probability]) -> CenterlinePixels:
         return find_tile_centerlines(item[1], item[0], options, shape)
 
-    rows_of_tiles: list[CenterlinePixels] = []
-    row_of_tiles: list[CenterlinePixels] = []
+    sorted_rows: list[CenterlinePixels] = []
+    tile_row: list[CenterlinePixels] = []
     with ThreadPoolExecutor(threads) as pool:
         results = map_bounded(pool, process, read_windows(), threads)
         for done, (part, pixels) in enumerate(zip(tiles, results, strict=True), 1):
-            row_of_tiles.append(pixels)
+            tile_row.append(pixels)
             if part.col + part.width == shape[1]:
-                rows_of_tiles.append(_sort(_concatenate(row_of_tiles, shape)))
-                row_of_tiles = []
+                sorted_rows.append(_sort_pixels(_concatenate(tile_row, shape)))
+                tile_row = []
             context.report(Progress("vectorize", done, len(tiles)))
-    return _concatenate(rows_of_tiles, shape)
+    return _concatenate(sorted_rows, shape)
 
 
 def find_tile_centerlines(
@@ -137,7 +137,7 @@ def _concatenate(parts: Sequence[CenterlinePixels], shape: tuple[int, int]) -> C
     )
 
 
-def _sort(pixels: CenterlinePixels) -> CenterlinePixels:
+def _sort_pixels(pixels: CenterlinePixels) -> CenterlinePixels:
     order = np.argsort(pixels.row.astype(np.int64) * pixels.shape[1] + pixels.col, kind="stable")
     return CenterlinePixels(
         pixels.row[order], pixels.col[order], pixels.width[order], pixels.probability[order], pixels.shape

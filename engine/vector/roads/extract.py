@@ -154,11 +154,11 @@ def vectorize_probability(
     metadata = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
     styles = load_styles((ROADS, NODES, AREAS, CHANGES))
     with open_source() as source:
-        geodesy = _locate(source, name, context)
+        geodesy = _make_geodesy(source, name, context)
         progress = SharedProgress(context.reporter, 2 if options.areas else 1)
         line_context, area_context = (replace(context, reporter=progress.part(number)) for number in (0, 1))
         with (
-            _polygonize(
+            _polygonize_in_background(
                 open_source,
                 source.shape,
                 geodesy,
@@ -205,8 +205,8 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
     return graph
 
 
-def _locate(source: ProbabilityRaster, name: str, context: RunContext) -> PixelGeodesy:
-    """Return the geodesy of the raster; report how its values are read and whether it has no CRS."""
+def _make_geodesy(source: ProbabilityRaster, name: str, context: RunContext) -> PixelGeodesy:
+    """Make the geodesy of the raster; report how its values are read and whether it has no CRS."""
     if not source.encoding.is_quantized:
         context.report(Message(f"{name} is read as {source.encoding.name}."))
     geodesy = PixelGeodesy(source.crs, source.transform)
@@ -216,7 +216,7 @@ def _locate(source: ProbabilityRaster, name: str, context: RunContext) -> PixelG
 
 
 @contextmanager
-def _polygonize(
+def _polygonize_in_background(
     open_source: OpenProbability,
     shape: tuple[int, int],
     geodesy: PixelGeodesy,

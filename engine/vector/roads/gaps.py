@@ -153,12 +153,15 @@ def find_closures(
     halves = np.flatnonzero(dead[graph.ends.ravel()])
     if halves.size == 0 or rules.max_gap <= 0.0:
         return []
-    index = _build_index(graph, halves)
+    index, margin = _build_index(graph, halves), options.blur_radius
 
     def read_blocks(candidates: _Candidates) -> Iterator[tuple[_Candidates, Probability]]:
         for block in _blocks(candidates):
             cancellation.check()
-            yield block, _read(source, block.windows, options.blur_radius)
+            top, left = block.windows[:, :2].min(axis=0).tolist()
+            bottom, right = (block.windows[:, :2] + block.windows[:, 2:]).max(axis=0).tolist()
+            size = bottom - top + 2 * margin, right - left + 2 * margin
+            yield block, source.read_padded(top - margin, left - margin, *size)
 
     def process(item: tuple[_Candidates, Probability]) -> list[GapClosure]:
         return _find_block_closures(index, rules, *item, options)
@@ -233,17 +236,10 @@ def _blocks(candidates: _Candidates) -> Iterator[_Candidates]:
         yield _Candidates(candidates.halves[i], candidates.targets[i], candidates.scores[i], candidates.windows[i])
 
 
-def _read(source: ProbabilityRaster, windows: Ints, margin: int) -> Probability:
-    """Read the part of the raster that covers all windows, with a margin on all sides."""
-    top, left = windows[:, :2].min(axis=0).tolist()
-    bottom, right = (windows[:, :2] + windows[:, 2:]).max(axis=0).tolist()
-    return source.read_padded(top - margin, left - margin, bottom - top + 2 * margin, right - left + 2 * margin)
-
-
 def _find_block_closures(
     index: GraphIndex, rules: GapRules, candidates: _Candidates, probability: Probability, options: PixelOptions
 ) -> list[GapClosure]:
-    """Find the paths of the candidates of one block; ``probability`` as ``_read`` returns it."""
+    """Find the paths of the candidates of one block; ``probability`` has a margin for smoothing on all sides."""
     margin = options.blur_radius
     inner = slice(margin, -margin or None)
     smoothed = np.ascontiguousarray(gaussian_blur(probability, options.sigma, margin)[inner, inner])

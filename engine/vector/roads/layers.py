@@ -22,8 +22,8 @@ ROADS, NODES, AREAS, CHANGES = "roads", "road_nodes", "road_areas", "road_change
 
 
 @dataclass
-class WrittenLines:
-    """Totals of the layer of lines.
+class LineTotals:
+    """Totals of the layer ``roads``.
 
     Attributes:
         count: features.
@@ -40,7 +40,7 @@ class WrittenLines:
 
 def write_lines(
     writer: VectorWriter, batches: Iterable[RoadLines], report: Callable[[int], None], *, keep: bool
-) -> WrittenLines:
+) -> LineTotals:
     """Write the layer ``roads``.
 
     Args:
@@ -49,10 +49,10 @@ def write_lines(
         report: called with the number of lines written so far.
         keep: whether the result holds the geometry.
     """
-    written = WrittenLines()
+    totals = LineTotals()
     with ReadAhead(batches) as ahead:
         for lines in ahead:
-            first, count = written.count + 1, len(lines.geometry)
+            first, count = totals.count + 1, len(lines.geometry)
             columns = {
                 "road_id": np.arange(first, first + count, dtype=np.int64),
                 "from_node": lines.ends[:, 0].astype(np.int64) + 1,
@@ -65,13 +65,13 @@ def write_lines(
                 "bridged_m": np.round(lines.bridged, 2),
             }
             writer.write(ROADS, "LineString", lines.geometry, columns)
-            written.count += count
-            written.length += float(lines.length.sum())
-            written.bridged += float(lines.bridged.sum())
+            totals.count += count
+            totals.length += float(lines.length.sum())
+            totals.bridged += float(lines.bridged.sum())
             if keep:
-                written.geometry.append(lines.geometry)
-            report(written.count)
-    return written
+                totals.geometry.append(lines.geometry)
+            report(totals.count)
+    return totals
 
 
 def write_nodes(writer: VectorWriter, graph: Graph, geodesy: PixelGeodesy) -> int:
