@@ -14,14 +14,14 @@ from .protocol.messages import Event
 
 
 class Reporter(Protocol):
-    """Takes the events of a run. Called from one thread at a time."""
+    """Receives the events of a run, from one thread at a time."""
 
     def emit(self, event: Event) -> None:
-        """Take one event."""
+        """Receive one event."""
 
 
 class SilentReporter:
-    """Takes events and drops them: for use as a library."""
+    """Drops all events, for use as a library."""
 
     def emit(self, event: Event) -> None:
         """Drop ``event``."""
@@ -29,17 +29,17 @@ class SilentReporter:
 
 @dataclass
 class RecordingReporter:
-    """Keeps events in a list: for tests and notebooks."""
+    """Collects events in a list, for tests and notebooks."""
 
     events: list[Event] = field(default_factory=list)
 
     def emit(self, event: Event) -> None:
-        """Keep ``event``."""
+        """Append ``event``."""
         self.events.append(event)
 
 
 class JsonReporter:
-    """Writes each event as one JSON line and flushes it, so that a reader on a pipe sees it at once."""
+    """Writes each event as one JSON line and flushes it, so that a reader on a pipe receives it at once."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -54,45 +54,45 @@ class JsonReporter:
 
 
 class Cancellation:
-    """A flag that another thread or a signal sets and that work asks for between its units."""
+    """A flag that another thread or a signal handler sets, and that a run checks between units of work."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._abandoned = False
 
     def cancel(self) -> None:
-        """Ask the run to stop; nothing of it is wanted any more."""
+        """Request the end of the run; what it could be resumed from is removed."""
         self._event.set()
 
     def abandon(self) -> None:
-        """Ask the run to stop, because who waited for it is gone; what can be resumed is kept."""
+        """Request the end of the run because its parent process has ended; what it can be resumed from is kept."""
         self._abandoned = not self._event.is_set()
         self._event.set()
 
     @property
     def abandoned(self) -> bool:
-        """Whether the run is to stop without that anybody cancelled it."""
+        """Whether the end was requested by ``abandon`` and not by ``cancel``."""
         return self._abandoned
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked the run to stop."""
+        """Whether the end of the run was requested."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Raise ``Cancelled`` if somebody asked the run to stop."""
+        """Raise ``Cancelled`` if the end of the run was requested."""
         if self._event.is_set():
             raise Cancelled("Cancelled; nothing was written.")
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What every long operation needs besides its input: one value that is passed down.
+    """What every long operation needs besides its input, passed down as one value.
 
     Attributes:
         reporter: receives plan, progress and messages.
         cancellation: checked between units of work.
-        clock: seconds from an arbitrary start, for rates and durations; tests pass their own.
+        clock: returns seconds from an arbitrary start, for rates and durations.
     """
 
     reporter: Reporter = field(default_factory=SilentReporter)
@@ -104,5 +104,5 @@ class RunContext:
         self.reporter.emit(event)
 
     def check_cancelled(self) -> None:
-        """Raise ``Cancelled`` where the run was cancelled."""
+        """Raise ``Cancelled`` if the run was cancelled."""
         self.cancellation.check()

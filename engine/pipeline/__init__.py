@@ -1,1 +1,1 @@
-"""From an image to results: reading, inference and writing at the same time."""
+"""From an image to results: plan a run, compute its tiles, write the outputs, and resume it."""

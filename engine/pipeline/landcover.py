@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..context import RunContext
 from ..errors import ParameterError
 from ..fs.atomic import temp_output
 from ..fs.lock import lock_outputs
 from ..models.card import ModelCard, Task
-from ..protocol.messages import Result, SummaryValue
+from ..protocol.messages import Result
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
 from .plan import InferenceRun, open_run
 from .request import ClassRequest
-from .result import count_noun, describe_run, list_outputs, summarize_run
 from .resume import make_fingerprint, open_journal
-from .runner import run_inference
+from .runner import count_noun, run_inference
 from .sinks import (
     OutputSink,
     Write,
@@ -31,6 +30,9 @@ from .sinks import (
     probability_sink,
     remove_on_cancel,
 )
+
+if TYPE_CHECKING:
+    from ..vector.coverage.extract import CoverageSummary
 
 
 class ClassRasters(NamedTuple):
@@ -78,14 +80,17 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
             with remove_on_cancel([request.classes, request.confidence, request.probability]):
-                polygons = _vectorize(request, run, rasters, context)
+                coverage = _vectorize(request, run, rasters, context)
     seconds = context.clock() - start
-    subject = _describe_polygons(polygons, run.model.card) or f"{run.grid.width} x {run.grid.height} pixels"
+    if coverage is None:
+        subject = f"{run.grid.width} x {run.grid.height} pixels"
+    else:
+        subject = _describe_polygons(coverage, class_table(run.model.card)[0])
     return Result(
-        outputs=list_outputs(outputs),
-        summary={**summarize_run(run, statistics), **polygons},
+        outputs={role: str(path) for role, path in outputs.items() if path is not None},
+        summary={**statistics.summarize(run), **({} if coverage is None else coverage.metrics())},
         seconds=seconds,
-        text=f"{subject}, {describe_run(run, statistics, seconds)}",
+        text=f"{subject}, {statistics.describe(run, seconds)}",
     )
 
 
@@ -156,16 +161,16 @@ def _open_sinks(run: InferenceRun, request: ClassRequest, rasters: ClassRasters)
 
 def _vectorize(
     request: ClassRequest, run: InferenceRun, rasters: ClassRasters, context: RunContext
-) -> dict[str, SummaryValue]:
-    """Make the polygons of the class raster and return their summary; it is empty where they are not wanted."""
+) -> CoverageSummary | None:
+    """Make the polygons of the class raster; None where they are not wanted."""
     if request.output is None or rasters.classes is None:
-        return {}
+        return None
     from ..vector.coverage.extract import vectorize_landcover
 
     options = request.options
     if len(run.model.card.classes) == 1:
         options = replace(options, classes=frozenset({1}))  # no polygons of the background
-    summary = vectorize_landcover(
+    return vectorize_landcover(
         rasters.classes,
         request.output,
         options,
@@ -176,15 +181,11 @@ def _vectorize(
         layer=request.layer,
         name=request.image.image.name,
     )
-    return summary.metrics()
 
 
-def _describe_polygons(summary: dict[str, SummaryValue], card: ModelCard) -> str:
-    """Return the number of polygons and the area of each class, largest first; empty without polygons."""
-    if "polygons" not in summary:
-        return ""
-    names = class_table(card)[0]
-    areas = {name: float(summary.get(f"area_of_class_{key}") or 0.0) for key, name in names.items()}
+def _describe_polygons(coverage: CoverageSummary, names: Mapping[int, str]) -> str:
+    """Return the number of polygons and the area of each class, largest first."""
+    areas = {name: coverage.area_by_class.get(key, 0.0) for key, name in names.items()}
     largest = sorted(filter(areas.get, areas), key=areas.__getitem__, reverse=True)
     areas_text = ", ".join(f"{name} {areas[name]:,.0f} m²" for name in largest)
-    return count_noun(summary["polygons"], "polygon") + (f" ({areas_text})" if areas_text else "")
+    return count_noun(coverage.polygons, "polygon") + (f" ({areas_text})" if areas_text else "")

@@ -117,15 +117,14 @@ def open_run(
     Raises:
         UserError: image, model or options cannot be used, or do not fit together.
     """
-    model = choose_model(request.options.model, task)
+    options = request.options
+    model = choose_model(options.model, task)
     with ExitStack() as resources:
-        source = resources.enter_context(
-            open_source(request.image, request.options.pixel_size, request.options.subdataset)
-        )
+        source = resources.enter_context(open_source(request.image, options.pixel_size, options.subdataset))
         view, plan = _plan_tiles(request, model, source)
         for remark in source.remarks:
             context.report(Message(remark))
-        wanted = request.options.resolution or model.card.resolution
+        wanted = options.resolution or model.card.resolution
         if max(source.pixel_size) > _COARSE * wanted:
             pixel = f"The image has pixels of {max(source.pixel_size):.3g} m"
             context.report(Message(f"{pixel}, the model was made for {wanted:.3g} m: expect a poor result."))
@@ -133,34 +132,39 @@ def open_run(
             on_model_opening()
         session, reason = resources.enter_context(sessions.open(model, request.runtime, plan.tile))
         job = InferenceJob(view, plan, model.card.bands, len(model.card.classes), max(1, session.batch))
-        job = limit_batch(job, None if request.options.memory is None else request.options.memory * 1_000_000)
+        job = limit_batch(job, None if options.memory is None else options.memory * 1_000_000)
         run = InferenceRun(
             model=model,
             session=session,
             reason=reason,
             job=job,
-            predict_stream=make_predict_stream(session, model.card, request.options.tta),
+            predict_stream=make_predict_stream(session, model.card, options.tta),
             tags=_make_tags(model, session, job, request),
             resources=resources,
         )
-        tiles = plan.count if view.area is None else view.area.count_tiles(plan)
-        context.report(
-            Plan(
-                tiles=tiles,
-                width=view.grid.width,
-                height=view.grid.height,
-                resolution=view.grid.resolution,
-                tile=plan.tile,
-                overlap=plan.overlap,
-                model=model.card.name,
-                runtime=session.runtime,
-                device=session.device,
-                reason=reason,
-                memory_bytes=estimate_memory(job),
-                seconds=estimate_seconds(job, run.predict_stream, tiles, context.clock),
-            )
-        )
+        _report_plan(run, context)
         yield run
+
+
+def _report_plan(run: InferenceRun, context: RunContext) -> None:
+    job, grid = run.job, run.grid
+    tiles = job.plan.count if job.view.area is None else job.view.area.count_tiles(job.plan)
+    context.report(
+        Plan(
+            tiles=tiles,
+            width=grid.width,
+            height=grid.height,
+            resolution=grid.resolution,
+            tile=job.plan.tile,
+            overlap=job.plan.overlap,
+            model=run.model.card.name,
+            runtime=run.session.runtime,
+            device=run.session.device,
+            reason=run.reason,
+            memory_bytes=estimate_memory(job),
+            seconds=estimate_seconds(job, run.predict_stream, tiles, context.clock),
+        )
+    )
 
 
 def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: RunContext) -> Result:

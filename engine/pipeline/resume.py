@@ -153,6 +153,15 @@ class RowJournal:
         if self._writer is not None:
             self._writer.close()
 
+    def remove(self) -> None:
+        """Close and remove the files.
+
+        Raises:
+            OSError: they cannot be removed.
+        """
+        self.close()
+        remove_journal(self._output)
+
 
 @contextmanager
 def open_journal(
@@ -188,34 +197,36 @@ def open_journal(
     if found is None:
         yield None
         return
-    journal, cancellation = RowJournal(output, found), context.cancellation
-
-    def remove() -> None:
-        journal.close()
-        remove_journal(output)
+    journal = RowJournal(output, found)
 
     def remove_at_abort() -> None:  # the process is about to end: no commit, a row more or less does not matter
-        if not cancellation.abandoned:
-            remove()
+        if not context.cancellation.abandoned:
+            journal.remove()
 
     with cleanup_on_abort(remove_at_abort):
         try:
             yield journal
         except BaseException as error:
-            with suppress(OSError, UserError):
-                journal.commit()
-            unwanted = isinstance(error, Cancelled | KeyboardInterrupt) and not cancellation.abandoned
-            if unwanted or isinstance(error, SourceChangedError) or not journal.fraction:
-                with suppress(OSError):
-                    remove()
-            else:
-                journal.close()
-                if not cancellation.abandoned:
-                    share = f"{journal.fraction:.0%} of the run is finished and kept"
-                    context.report(Message(f"{share}; the same command with --resume goes on from there."))
+            _keep_or_remove(journal, error, context)
             raise
         with _translate_os_errors(output):
-            remove()
+            journal.remove()
+
+
+def _keep_or_remove(journal: RowJournal, error: BaseException, context: RunContext) -> None:
+    """Keep the journal of a run that failed with ``error``, unless it was cancelled or the journal is of no use."""
+    abandoned = context.cancellation.abandoned
+    with suppress(OSError, UserError):
+        journal.commit()
+    is_cancelled = isinstance(error, Cancelled | KeyboardInterrupt) and not abandoned
+    if is_cancelled or isinstance(error, SourceChangedError) or not journal.fraction:
+        with suppress(OSError):
+            journal.remove()
+        return
+    journal.close()
+    if not abandoned:
+        share = f"{journal.fraction:.0%} of the run is finished and kept"
+        context.report(Message(f"{share}; the same command with --resume goes on from there."))
 
 
 def _find_journal(output: Path, current: Fingerprint, resume: bool, context: RunContext) -> Journal | None:

@@ -14,9 +14,8 @@ from ..runtimes.pool import SessionPool
 from .plan import open_run
 from .preload import Preloader
 from .request import RoadRequest
-from .result import count_noun, describe_run, list_outputs, summarize_run
 from .resume import make_fingerprint, open_journal
-from .runner import run_inference
+from .runner import count_noun, run_inference
 from .sinks import Write, check_disk_space, open_output_raster, probability_sink, remove_on_cancel
 from .streaming_vectorizer import StreamingRoads
 
@@ -67,15 +66,16 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
                 network = roads.finish()
     seconds = context.clock() - start
     text = f"{network.length / 1000:.2f} km of road in {count_noun(network.edges, 'line')}"
+    outputs = {"roads": request.output, "probability": request.probability}
     return Result(
-        outputs=list_outputs({"roads": request.output, "probability": request.probability}),
+        outputs={role: str(path) for role, path in outputs.items() if path is not None},
         summary={
-            **summarize_run(run, statistics),
+            **statistics.summarize(run),
             **network.metrics(),
             "length_m": network.length,
             "roads": network.edges,
             "threshold": threshold,
         },
         seconds=seconds,
-        text=f"{text}, {describe_run(run, statistics, seconds)} -> {request.output}",
+        text=f"{text}, {statistics.describe(run, seconds)} -> {request.output}",
     )

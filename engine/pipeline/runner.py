@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ..concurrency import ReadAhead, WriteBehind
 from ..context import Cancellation, RunContext
 from ..errors import InferenceError
-from ..protocol.messages import Progress
+from ..protocol.messages import Progress, SummaryValue
 from ..raster.reader import Strip, read_strips
 from ..runtimes.base import PredictionStream, PredictStream, Tiles
-from .plan import InferenceJob
+from .plan import InferenceJob, InferenceRun
 from .resume import RowJournal
 from .sinks import OutputSink, RowAssembler
 
@@ -43,6 +43,32 @@ class RunStatistics:
     empty: int
     seconds: float
     inference: float
+
+    def summarize(self, run: InferenceRun) -> dict[str, SummaryValue]:
+        """Return the part of a result's summary that every task has."""
+        return {
+            "model": run.model.card.name,
+            "runtime": run.session.runtime,
+            "device": run.session.device,
+            "precision": run.session.precision,
+            "tiles": self.tiles,
+            "empty_tiles": self.empty,
+            "inference_seconds": round(self.inference, 3),
+            "stream_seconds": round(self.seconds, 3),
+            "width": run.grid.width,
+            "height": run.grid.height,
+            "resolution": run.grid.resolution,
+        }
+
+    def describe(self, run: InferenceRun, seconds: float) -> str:
+        """Return a sentence on how many tiles were computed, where, and in how many ``seconds`` the task ended."""
+        tiles = count_noun(self.tiles - self.empty, "tile")
+        return f"{tiles} in {seconds:.1f} s on {run.session.device} with {run.session.runtime}. {run.reason}"
+
+
+def count_noun(count: int, noun: str) -> str:
+    """Return ``1 line``, ``2 lines``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def run_inference(
