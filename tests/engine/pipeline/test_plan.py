@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -76,6 +77,7 @@ class RecordingSession:
 @pytest.mark.parametrize("size", [500, 100])  # with a journal and without
 def test_a_limit_counts_for_one_run_of_a_session(make_raster, make_model, tmp_path, monkeypatch, size):
     session = RecordingSession()
+    pool = SimpleNamespace(open=lambda *_: nullcontext((session, "It is the only one.")))
     image = make_raster(np.zeros((3, size, size), np.uint8))
     monkeypatch.setattr(plan, "limit_batch", lambda job, limit: job if limit is None else replace(job, batch=1))
     for memory in (8000, None):
@@ -83,7 +85,7 @@ def test_a_limit_counts_for_one_run_of_a_session(make_raster, make_model, tmp_pa
         extract_classes(
             ClassRequest(request, probability=tmp_path / "p.tif"),
             "segmentation",
-            lambda *_: nullcontext((session, "It is the only one.")),
+            pool,
             RunContext(),
         )
     assert session.batch == 4
