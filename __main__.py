@@ -12,7 +12,7 @@ import sys
 from typing import Any, NoReturn
 
 from .engine.cli import run
-from .engine.cli.cli_context import Services
+from .engine.cli.cli_context import CliContext
 
 #: name -> (module relative to this package, attribute, one line of help)
 TRAINING_COMMANDS = {
@@ -37,11 +37,11 @@ def create_network(name: str, **options: Any) -> Any:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    # A start makes hundreds of thousands of objects that stay: collecting garbage among them takes a twentieth of it.
+    # Start-up makes hundreds of thousands of objects that stay; collecting garbage among them takes time.
     gc.set_threshold(250_000, 20, 100)
-    services = Services(network_factory=create_network, owns_process=True)
+    cli_context = CliContext(network_factory=create_network, owns_process=True)
     package = __package__ or "terraspore"
-    code = run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, services=services)
+    code = run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, cli_context=cli_context)
     _exit(code)
 
 

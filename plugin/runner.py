@@ -156,7 +156,7 @@ class Run(QObject):
             self._fail(f"{self._feedback.error or tr('The run failed; the log says more.')} {self._left()}".strip())
             return
         else:
-            self._tell(self._load_results(), results)
+            self._report_failure(self._load_results(), results)
         self._finish(successful, results)
 
     def _load_results(self) -> list[QgsMapLayer]:
@@ -180,7 +180,7 @@ class Run(QObject):
             loaded.append(layer)
         return loaded
 
-    def _tell(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
+    def _report_failure(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
         text = short_text(self._feedback.last)
         output = str(results.get("OUTPUT", "")).split("|")[0]
         item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)

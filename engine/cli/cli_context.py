@@ -1,4 +1,4 @@
-"""What a command gets from its surroundings: streams, and where it was started by a server, reporter and sessions."""
+"""The context of a command: its streams, its reporter and cancellation, and the sessions of a server."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Services:
-    """The surroundings of one command; click carries it as ``ctx.obj``.
+class CliContext:
+    """The context of one command line; click carries it as ``ctx.obj``.
 
     Attributes:
         network_factory: makes a MindSpore network by name (``training.networks.create_network``), or None
             where the training package is not there. The engine itself never imports it.
-        stdout: where results go.
-        stderr: where everything else for people goes.
-        reporter: takes the events instead of the streams (set by ``serve``).
+        stdout: receives results.
+        stderr: receives progress, messages and errors.
+        reporter: receives the events instead of the streams (set by ``serve``).
         cancellation: cancels the command instead of signals and stdin (set by ``serve``).
-        owns_process: whether the process is the command's own, so that it may be ended where nothing else helps.
+        owns_process: whether a hanging command may end the process.
         sessions: the pool whose sessions outlive one command (set by ``serve``).
     """
 
@@ -63,23 +63,22 @@ class Services:
         return SessionPool(capacity, cache=default_cache_folder(), network_factory=self.network_factory)
 
 
-def current_services() -> Services:
-    """The surroundings of the click command that is running; defaults where it was called on its own."""
+def current_cli_context() -> CliContext:
+    """Return the context of the running click command; a default one outside of a command line."""
     context = click.get_current_context(silent=True)
-    found = context.find_object(Services) if context else None
-    return found or Services()
+    found = context.find_object(CliContext) if context else None
+    return found or CliContext()
 
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Speak the machine protocol: one JSON object a line."
 )
-#: Seconds from a cancel until a process whose run does not come to an end (a model is being loaded, a driver hangs)
-#: is ended as it is.
+#: Seconds after a cancel until the process is ended although its run has not returned (a driver hangs).
 STOP_GRACE = 1.0
 _POLL = 0.05
 
 
-def run_reported(as_json: bool, command: Callable[[RunContext], Result], grace: float = STOP_GRACE) -> None:
+def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: float = STOP_GRACE) -> None:
     """Run ``command`` with the context of a run, and report its result.
 
     Args:
@@ -90,36 +89,36 @@ def run_reported(as_json: bool, command: Callable[[RunContext], Result], grace: 
     Raises:
         TerraSporeError: whatever ``command`` raises; ``engine.cli.main.run`` turns it into the error event.
     """
-    services = current_services()
-    cancellation = services.cancellation or Cancellation()
-    if services.reporter is not None:
-        with stop_watch(cancellation, services.reporter, services, grace):
-            services.reporter.emit(command(RunContext(services.reporter, cancellation)))
+    cli_context = current_cli_context()
+    cancellation = cli_context.cancellation or Cancellation()
+    if cli_context.reporter is not None:
+        with end_after_grace(cancellation, cli_context.reporter, cli_context, grace):
+            cli_context.reporter.emit(command(RunContext(cli_context.reporter, cancellation)))
         return
     with ExitStack() as stack:
-        stack.enter_context(_signals(cancellation))
-        reporter = stack.enter_context(_reporter(as_json, services))
+        stack.enter_context(_cancel_on_signals(cancellation))
+        reporter = stack.enter_context(_reporter(as_json, cli_context))
         if as_json:
-            stack.enter_context(stdin_watch(cancellation))
-        stack.enter_context(stop_watch(cancellation, reporter, services, grace))
+            stack.enter_context(cancel_when_stdin_closes(cancellation))
+        stack.enter_context(end_after_grace(cancellation, reporter, cli_context, grace))
         reporter.emit(command(RunContext(reporter, cancellation)))
 
 
 @contextmanager
-def _reporter(as_json: bool, services: Services) -> Iterator[Reporter]:
+def _reporter(as_json: bool, cli_context: CliContext) -> Iterator[Reporter]:
     if as_json:
-        with private_stdout(services.stdout) as stream:
+        with reserve_stdout(cli_context.stdout) as stream:
             yield JsonReporter(stream)
         return
     from .console import ConsoleReporter
 
-    with ConsoleReporter(services.stdout, services.stderr) as reporter:
+    with ConsoleReporter(cli_context.stdout, cli_context.stderr) as reporter:
         yield reporter
 
 
 @contextmanager
-def private_stdout(stream: IO[str]) -> Iterator[IO[str]]:
-    """Keep ``stream`` for the caller alone: what native libraries print on descriptor 1 goes to stderr meanwhile.
+def reserve_stdout(stream: IO[str]) -> Iterator[IO[str]]:
+    """Redirect descriptor 1 to stderr, so that output of native libraries does not mix with ``stream``.
 
     Yields:
         A stream to what was stdout; ``stream`` itself where it is not the process's descriptor 1.
@@ -139,8 +138,8 @@ def private_stdout(stream: IO[str]) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def _signals(cancellation: Cancellation) -> Iterator[None]:
-    """SIGINT and SIGTERM cancel once; the second time they act as usual."""
+def _cancel_on_signals(cancellation: Cancellation) -> Iterator[None]:
+    """Cancel at the first SIGINT or SIGTERM; the second one acts as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -152,7 +151,7 @@ def _signals(cancellation: Cancellation) -> Iterator[None]:
 
     before: dict[int, Any] = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with _signal_watch(cancellation):
+        with _cancel_at_wakeup(cancellation):
             yield
     finally:
         for number, handler in before.items():
@@ -160,8 +159,8 @@ def _signals(cancellation: Cancellation) -> Iterator[None]:
 
 
 @contextmanager
-def _signal_watch(cancellation: Cancellation) -> Iterator[None]:
-    """Cancel at a signal at once, also while the main thread, which runs Python's handlers, is in native code."""
+def _cancel_at_wakeup(cancellation: Cancellation) -> Iterator[None]:
+    """Cancel at a signal even while the main thread, which runs Python's handlers, is in native code."""
     taken, given = socket.socketpair()
     given.setblocking(False)
     before = signal.set_wakeup_fd(given.fileno(), warn_on_full_buffer=False)
@@ -184,20 +183,21 @@ def _signal_watch(cancellation: Cancellation) -> Iterator[None]:
 
 
 @contextmanager
-def stop_watch(
-    cancellation: Cancellation, reporter: Reporter, services: Services, grace: float = STOP_GRACE
+def end_after_grace(
+    cancellation: Cancellation, reporter: Reporter, cli_context: CliContext, grace: float = STOP_GRACE
 ) -> Iterator[None]:
-    """See to it that a cancelled run is over after ``grace`` seconds, also where it hangs in native code.
+    """End the process ``grace`` seconds after a cancel if the run has not returned, because native code may hang.
 
-    Its unfinished files are removed, the error event is sent, and the process ends, if it is the command's own.
+    Its unfinished files are removed and the error event is sent first. Nothing is done unless the command owns the
+    process.
     """
-    if not services.owns_process:
+    if not cli_context.owns_process:
         yield
         return
     finished = threading.Event()
 
     def watch() -> None:
-        """End the process where it does not end in time."""
+        """Wait for the cancel, then for the end of the run."""
         while not cancellation.requested:
             if finished.wait(_POLL):
                 return
@@ -215,8 +215,8 @@ def stop_watch(
 
 
 @contextmanager
-def stdin_watch(cancellation: Cancellation) -> Iterator[None]:
-    """Stop when stdin ends, which says that the parent has closed it or is gone; what can be resumed is kept.
+def cancel_when_stdin_closes(cancellation: Cancellation) -> Iterator[None]:
+    """Abandon the run when stdin ends, because the parent process is gone; its journal is kept.
 
     Only a pipe or a socket is watched: ``/dev/null`` and files end at once and mean nothing.
     """
@@ -240,7 +240,7 @@ def stdin_watch(cancellation: Cancellation) -> Iterator[None]:
 
 
 def _descriptor(stream: IO[str] | None) -> int | None:
-    """The file descriptor of ``stream``, or None where it has none."""
+    """Return the file descriptor of ``stream``; None where it has none."""
     try:
         return None if stream is None else stream.fileno()
     except (OSError, ValueError):

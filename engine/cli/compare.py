@@ -9,7 +9,7 @@ import click
 from ..context import RunContext
 from ..errors import ParameterError
 from ..protocol.messages import Result
-from .cli_context import json_option, run_reported
+from .cli_context import json_option, run_command
 from .options import PATH
 
 Metrics = dict[str, float | int | str | None]
@@ -65,7 +65,7 @@ def compare(
             metrics, text = _compare_coverage(result, truth, layer, field)
         return Result(outputs={}, summary=metrics, seconds=context.clock() - start, text=text)
 
-    run_reported(as_json, command)
+    run_command(as_json, command)
 
 
 def _compare_lines(

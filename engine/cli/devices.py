@@ -10,7 +10,7 @@ from ..context import RunContext
 from ..protocol.messages import Result
 from ..runtimes.probe import TILE, ProbeResult, choose_default, probe_devices
 from ..runtimes.registry import create_runtimes
-from .cli_context import json_option, run_reported
+from .cli_context import json_option, run_command
 from .console import format_table
 
 
@@ -36,7 +36,7 @@ def devices(threads: int | None, as_json: bool) -> None:
             text=f"{_format_listing(results)}\n\n{describe_choice(results, best)}",
         )
 
-    run_reported(as_json, command)
+    run_command(as_json, command)
 
 
 def _device_name(result: ProbeResult) -> str:

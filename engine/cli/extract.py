@@ -11,7 +11,7 @@ from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.options import CoverageOptions, RoadOptions
-from .cli_context import current_services, json_option, run_reported
+from .cli_context import current_cli_context, json_option, run_command
 from .options import (
     GEOTIFF,
     PATH,
@@ -58,8 +58,8 @@ def roads(
         options=given_options(RoadOptions, {"areas": options["areas"]}),
         resume=resume,
     )
-    sessions = current_services().session_pool()
-    run_reported(as_json, lambda context: extract_roads(request, sessions, context))
+    sessions = current_cli_context().session_pool()
+    run_command(as_json, lambda context: extract_roads(request, sessions, context))
 
 
 @extract.command(short_help="Extract the land cover of IMAGE as polygons.")
@@ -92,5 +92,5 @@ def landcover(
         options=CoverageOptions(minimum_area=minimum_area),
         resume=resume,
     )
-    sessions = current_services().session_pool()
-    run_reported(as_json, lambda context: extract_classes(request, "landcover", sessions, context))
+    sessions = current_cli_context().session_pool()
+    run_command(as_json, lambda context: extract_classes(request, "landcover", sessions, context))

@@ -11,7 +11,7 @@ from ..protocol.messages import Result
 from ..protocol.options import ImageOptions
 from ..raster.dataset import open_source
 from ..raster.describe import describe_source
-from .cli_context import json_option, run_reported
+from .cli_context import json_option, run_command
 from .options import PATH, declared_options
 
 
@@ -35,4 +35,4 @@ def info(
         text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in shown.items() if value is not None)
         return Result(outputs={}, summary=facts, seconds=context.clock() - start, text=text)
 
-    run_reported(as_json, command)
+    run_command(as_json, command)

@@ -16,7 +16,7 @@ from ..models.registry import Model, install_model
 from ..protocol.messages import Message, Result
 from ..protocol.options import RuntimeOptions
 from ..runtimes.pool import SessionPool
-from .cli_context import current_services, json_option, run_reported
+from .cli_context import current_cli_context, json_option, run_command
 from .models import summarize_model
 from .options import PATH
 
@@ -71,7 +71,7 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     names = given.pop("classes")
     classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
     hints = ModelHints(classes=classes, **given)
-    sessions = current_services().session_pool()
+    sessions = current_cli_context().session_pool()
 
     def command(context: RunContext) -> Result:
         """Install the model."""
@@ -81,7 +81,7 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
         text = f"The model {model.card.name} works and is in {target}."
         return Result({"model": str(target)}, summarize_model(model), context.clock() - begin, text)
 
-    run_reported(as_json, command)
+    run_command(as_json, command)
 
 
 def _check_inference(model: Model, sessions: SessionPool, options: RuntimeOptions, context: RunContext) -> None:

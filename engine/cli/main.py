@@ -1,4 +1,4 @@
-"""The entry of the command line: sub-commands by name, errors as sentences, exit codes."""
+"""Entry point of the command line: lazily imported commands, errors as sentences, exit codes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import Cancelled, OutOfMemoryError, TerraSporeError
 from ..protocol.codec import encode_event
 from ..protocol.messages import Failure
 from ..raster.gdal_environment import configure_environment
-from .cli_context import Services
+from .cli_context import CliContext
 
 CommandTable = Mapping[str, tuple[str, str, str]]
 
@@ -70,47 +70,47 @@ def run(
     arguments: Sequence[str],
     package: str = "terraspore",
     extra_commands: CommandTable | None = None,
-    services: Services | None = None,
+    cli_context: CliContext | None = None,
 ) -> int:
     """Run one command line.
 
     Args:
-        arguments: the words after the program's name.
+        arguments: the arguments after the program's name.
         package: the package against which the command tables' relative modules are resolved.
         extra_commands: commands beside the engine's own (those of ``training``).
-        services: streams and what else the surroundings give; the process's own streams unless given.
+        cli_context: streams and reporter of the command; the process's own streams unless given.
 
     Returns:
         The exit code: 0 done, 2 the user's mistake, 3 cancelled, 1 a fault of the program.
     """
     configure_environment()
     group = LazyGroup(package, {**ENGINE_COMMANDS, **(extra_commands or {})})
-    return run_group(group, arguments, services or Services())
+    return run_group(group, arguments, cli_context or CliContext())
 
 
-def run_group(group: click.Group, arguments: Sequence[str], services: Services) -> int:
-    """Run one command line of ``group``; errors become events or sentences. Returns the exit code."""
+def run_group(group: click.Group, arguments: Sequence[str], cli_context: CliContext) -> int:
+    """Run one command line of ``group``, report its error, and return the exit code."""
     try:
-        group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=services)
+        group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=cli_context)
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place: no traceback reaches a person)
-        failure = as_failure(error)
+        failure = make_failure(error)
     else:
         return 0
-    _tell(failure, services, as_json="--json" in _options(arguments))
+    _report_failure(failure, cli_context, as_json="--json" in _options(arguments))
     return failure.exit_code
 
 
 def _options(arguments: Sequence[str]) -> Sequence[str]:
-    """The words before ``--``, behind which all are paths."""
+    """Return the arguments before ``--``; all behind it are paths."""
     return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
-def as_failure(error: BaseException) -> Failure:
-    """The event for whatever ended a command."""
+def make_failure(error: BaseException) -> Failure:
+    """Make the event for an exception that ended a command."""
     if isinstance(error, click.ClickException):
-        return Failure(code="UsageError", text=error.format_message(), hint=_where_to_look(error), exit_code=2)
+        return Failure(code="UsageError", text=error.format_message(), hint=_usage_hint(error), exit_code=2)
     if isinstance(error, TerraSporeError):
         return Failure.from_error(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -127,8 +127,8 @@ def as_failure(error: BaseException) -> Failure:
     )
 
 
-def _where_to_look(error: click.ClickException) -> str | None:
-    """The words that there are, where a sub-command is missing or unknown; else which help has them."""
+def _usage_hint(error: click.ClickException) -> str | None:
+    """Name the sub-commands where one is missing or unknown; else the command whose help lists the options."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if context is None:
         return None
@@ -137,11 +137,11 @@ def _where_to_look(error: click.ClickException) -> str | None:
     return f"'{context.command_path} --help' says what there is."
 
 
-def _tell(failure: Failure, services: Services, *, as_json: bool) -> None:
-    """Say ``failure`` to whoever listens: the server's reporter, the machine on stdout, the person on stderr."""
-    if services.reporter is not None:
-        services.reporter.emit(failure)
+def _report_failure(failure: Failure, cli_context: CliContext, *, as_json: bool) -> None:
+    """Report ``failure`` to the server's reporter, as JSON on stdout, or as a sentence on stderr."""
+    if cli_context.reporter is not None:
+        cli_context.reporter.emit(failure)
     elif as_json:
-        print(encode_event(failure), file=services.stdout, flush=True)
+        print(encode_event(failure), file=cli_context.stdout, flush=True)
     else:
-        print(f"Error: {failure.text} {failure.hint or ''}".rstrip(), file=services.stderr, flush=True)
+        print(f"Error: {failure.text} {failure.hint or ''}".rstrip(), file=cli_context.stderr, flush=True)

@@ -10,7 +10,7 @@ from ..context import RunContext
 from ..errors import shown
 from ..models.registry import Model, model_folders, scan_models
 from ..protocol.messages import Message, Result
-from .cli_context import json_option, run_reported
+from .cli_context import json_option, run_command
 from .console import format_table
 
 _MEGABYTE = 1e6
@@ -38,7 +38,7 @@ def models(as_json: bool) -> None:
             text=_format_listing(found.models),
         )
 
-    run_reported(as_json, command)
+    run_command(as_json, command)
 
 
 def summarize_model(model: Model) -> dict[str, float | int | str | None]:

@@ -9,7 +9,7 @@ import click
 
 from ..models.card import Task
 from ..pipeline.plan import plan_run
-from .cli_context import current_services, json_option, run_reported
+from .cli_context import current_cli_context, json_option, run_command
 from .options import image_options, make_image_request
 
 
@@ -19,5 +19,5 @@ from .options import image_options, make_image_request
 @json_option
 def plan(image: Path, task: Task | None, as_json: bool, **options: Any) -> None:
     """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
-    request, sessions = make_image_request(image, options), current_services().session_pool()
-    run_reported(as_json, lambda context: plan_run(request, task or "segmentation", sessions, context))
+    request, sessions = make_image_request(image, options), current_cli_context().session_pool()
+    run_command(as_json, lambda context: plan_run(request, task or "segmentation", sessions, context))

@@ -9,7 +9,7 @@ import click
 
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
-from .cli_context import current_services, json_option, run_reported
+from .cli_context import current_cli_context, json_option, run_command
 from .options import GEOTIFF, PATH, image_options, make_image_request, resume_option, threshold_option
 
 
@@ -48,5 +48,5 @@ def segment(
         resume=resume,
         main=output,
     )
-    sessions = current_services().session_pool()
-    run_reported(as_json, lambda context: extract_classes(request, "segmentation", sessions, context))
+    sessions = current_cli_context().session_pool()
+    run_command(as_json, lambda context: extract_classes(request, "segmentation", sessions, context))

@@ -24,7 +24,7 @@ from ..concurrency import start_thread
 from ..context import Cancellation
 from ..protocol.codec import MAX_COMMAND_BYTES, LineSplitter, ProtocolError, decode_command, encode_envelope
 from ..protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, RunCommand, UnknownCommand
-from .cli_context import STOP_GRACE, Services, current_services, private_stdout
+from .cli_context import STOP_GRACE, CliContext, current_cli_context, reserve_stdout
 
 #: Runs that may wait at a time.
 MAX_QUEUED = 1000
@@ -73,11 +73,11 @@ class Server:
 
     Args:
         writer: for the events.
-        services: the surroundings of every run, with the sessions that runs share.
+        cli_context: the context of every run, with the pool of sessions that runs share.
     """
 
-    def __init__(self, writer: EventWriter, services: Services) -> None:
-        self._writer, self._services = writer, services
+    def __init__(self, writer: EventWriter, cli_context: CliContext) -> None:
+        self._writer, self._cli_context = writer, cli_context
         self._queue: queue.Queue[QueuedRun | None] = queue.Queue()
         #: Runs which wait or are executed.
         self._unfinished: dict[int, QueuedRun] = {}
@@ -137,7 +137,8 @@ class Server:
 
         while (run := self._queue.get()) is not None and not self._stopped.is_set():
             reporter = RunReporter(self._writer, run.id)
-            run_group(group, run.arguments, replace(self._services, reporter=reporter, cancellation=run.cancellation))
+            cli_context = replace(self._cli_context, reporter=reporter, cancellation=run.cancellation)
+            run_group(group, run.arguments, cli_context)
             with self._lock:
                 self._unfinished.pop(run.id, None)
 
@@ -147,12 +148,12 @@ def serve() -> None:
     """Take commands as JSON lines on stdin and keep models loaded between them."""
     group = click.get_current_context().find_root().command
     assert isinstance(group, click.Group)
-    services = current_services()
+    cli_context = current_cli_context()
     is_done = threading.Event()
-    with private_stdout(services.stdout) as stream:
+    with reserve_stdout(cli_context.stdout) as stream:
         try:
-            with services.session_pool(MAX_SESSIONS) as sessions:
-                server = Server(EventWriter(stream), replace(services, sessions=sessions))
+            with cli_context.session_pool(MAX_SESSIONS) as sessions:
+                server = Server(EventWriter(stream), replace(cli_context, sessions=sessions))
                 reader = threading.Thread(target=_read_stdin, args=(server, is_done), name="serve-stdin", daemon=True)
                 start_thread(reader)
                 server.execute_runs(group)

@@ -15,7 +15,7 @@ from ..errors import ParameterError
 from ..fs.lock import lock_outputs
 from ..protocol.messages import Result
 from ..protocol.options import CoverageOptions, RoadOptions
-from .cli_context import json_option, run_reported
+from .cli_context import json_option, run_command
 from .options import declared_options, given_options
 
 PATH = click.Path(path_type=Path)
@@ -121,7 +121,7 @@ def _run(as_json: bool, make_vectors: Callable[[Job, Values, RunContext], Result
         with lock_outputs([job.output], [job.raster]):
             return make_vectors(job, values, context)
 
-    run_reported(as_json, command)
+    run_command(as_json, command)
 
 
 def _auto(job: Job, values: Values, context: RunContext) -> Result:

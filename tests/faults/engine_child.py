@@ -43,7 +43,7 @@ def run_engine(arguments: list[str], said: str, environment: dict[str, str]) -> 
         The exit code.
     """
     from terraspore.engine.cli import run
-    from terraspore.engine.cli.cli_context import Services
+    from terraspore.engine.cli.cli_context import CliContext
 
     for descriptor, path in ((0, os.devnull), (1, said), (2, f"{said}.err")):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -56,7 +56,7 @@ def run_engine(arguments: list[str], said: str, environment: dict[str, str]) -> 
         os.chdir(environment["CHANGE_TO"])
     if "MEMORY" in environment:
         _limit_memory(int(environment["MEMORY"]))
-    return run(arguments, services=Services(owns_process=True))
+    return run(arguments, cli_context=CliContext(owns_process=True))
 
 
 def _limit_memory(more: int) -> None:

@@ -178,13 +178,13 @@ def command_seeds() -> list[bytes]:
 
 def check_command(data: bytes) -> None:
     """A server that only queues: each line is a run, an answer or nothing, and what it says is the protocol."""
-    from terraspore.engine.cli.cli_context import Services
+    from terraspore.engine.cli.cli_context import CliContext
     from terraspore.engine.cli.serve import Channel, Server
     from terraspore.engine.protocol.codec import ProtocolError, decode_command
     from terraspore.engine.protocol.messages import RunCommand
 
     said = io.StringIO()
-    server = Server(Channel(said), Services())
+    server = Server(Channel(said), CliContext())
     for line in data.split(b"\n"):
         try:
             command = decode_command(line)

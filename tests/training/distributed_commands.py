@@ -11,7 +11,7 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 from mindspore import Tensor, communication, ops
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 
 
 def command(*arguments: object) -> dict:
@@ -20,7 +20,7 @@ def command(*arguments: object) -> dict:
     code = run(
         [str(word) for word in arguments] + ["--json"],
         extra_commands=TRAINING_COMMANDS,
-        services=Services(stdout=out, stderr=sys.stderr),
+        cli_context=CliContext(stdout=out, stderr=sys.stderr),
     )
     if code != 0:
         sys.exit(out.getvalue())

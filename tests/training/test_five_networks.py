@@ -21,7 +21,7 @@ from affine import Affine
 from PIL import Image
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.models.checkpoint import read_checkpoint
 from terraspore.engine.models.registry import read_model
 from terraspore.engine.protocol.options import RuntimeOptions
@@ -52,7 +52,7 @@ def command(*arguments: object) -> dict:
     code = run(
         [str(word) for word in arguments] + ["--json"],
         extra_commands=TRAINING_COMMANDS,
-        services=Services(stdout=out, stderr=io.StringIO()),
+        cli_context=CliContext(stdout=out, stderr=io.StringIO()),
     )
     result = json.loads(out.getvalue().strip().splitlines()[-1])
     assert (code, result["type"]) == (0, "result"), result

@@ -12,8 +12,8 @@ import sys, time
 from pathlib import Path
 import click
 from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import run_reported
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import run_command
+from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.protocol.messages import Result
 
 @click.command()
@@ -25,11 +25,11 @@ def slow():
         time.sleep(2.5 if sys.argv[1:] else 60)
         Path("saved").write_text("yes")
         return Result({}, {}, 0.0, "saved")
-    run_reported(False, hold, *map(float, sys.argv[1:]))
+    run_command(False, hold, *map(float, sys.argv[1:]))
 
 sys.modules["slow_command"] = sys.modules["__main__"]
-services = Services(owns_process=True)
-sys.exit(run(["slow"], extra_commands={"slow": ("slow_command", "slow", "")}, services=services))
+cli_context = CliContext(owns_process=True)
+sys.exit(run(["slow"], extra_commands={"slow": ("slow_command", "slow", "")}, cli_context=cli_context))
 """
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result
@@ -80,7 +80,7 @@ def chips(
             text=f"{summary.train} training and {summary.valid} validation chips; train with {summary.config}.",
         )
 
-    run_reported(as_json, run)
+    run_command(as_json, run)
 
 
 def _parse_bands(text: str | None) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -54,4 +54,4 @@ def convert(source: Path, target: Path, arch: str, part: Literal["auto", "networ
             text=f"Wrote {target}, {report.text()}.{pool}",
         )
 
-    run_reported(as_json, run)
+    run_command(as_json, run)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -33,7 +33,7 @@ def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
         count = convert_labels(kind, source, target)
         return Result({"folder": str(target)}, {"labels": count}, time.perf_counter() - started, f"{count} labels.")
 
-    run_reported(as_json, run)
+    run_command(as_json, run)
 
 
 @click.group()
@@ -53,7 +53,7 @@ def cityscapes(root: Path, *, as_json: bool) -> None:
 
         return _write(cityscapes_lists(root), root)
 
-    run_reported(as_json, run)
+    run_command(as_json, run)
 
 
 @lists.command("voc")
@@ -72,7 +72,7 @@ def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: 
 
         return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels), out)
 
-    run_reported(as_json, run)
+    run_command(as_json, run)
 
 
 @lists.command("folder")
@@ -89,7 +89,7 @@ def folder(images: Path, labels_folder: Path, *, out: Path, as_json: bool) -> No
 
         return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent)
 
-    run_reported(as_json, run)
+    run_command(as_json, run)
 
 
 def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path) -> Result:
@@ -132,4 +132,4 @@ def records(
         text = ", ".join(f"{name} {count}" for name, count in counts.items())
         return Result({"folder": str(out)}, counts, time.perf_counter() - started, f"Written to {out}: {text}.")
 
-    run_reported(as_json, run)
+    run_command(as_json, run)

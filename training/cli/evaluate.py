@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -56,4 +56,4 @@ def evaluate(
         outputs = {} if out is None else {"folder": str(out)}
         return Result(outputs=outputs, summary=summary, seconds=report.seconds, text=report.text())
 
-    run_reported(as_json, run)
+    run_command(as_json, run)

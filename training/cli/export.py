@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result
@@ -101,7 +101,7 @@ def export(
         chosen = () if only_checkpoint else formats or _FORMATS
         return _export(weights, config, out, details, precision=precision, formats=chosen, overwrite=overwrite)
 
-    run_reported(as_json, run)
+    run_command(as_json, run)
 
 
 def _export(

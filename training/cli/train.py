@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -51,4 +51,4 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
             text=f"Trained {progress.step} steps; best {loaded.train.monitor}: {progress.best}, {result.folder.best}.",
         )
 
-    run_reported(as_json, run, grace=STOP_GRACE)
+    run_command(as_json, run, grace=STOP_GRACE)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_reported
+from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -60,4 +60,4 @@ def visualise(
             text=f"{count} pictures in {out}.",
         )
 
-    run_reported(as_json, run)
+    run_command(as_json, run)

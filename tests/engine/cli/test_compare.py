@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 import pytest
 from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 
 Writer = Callable[..., Path]
 
 
 def call(*words: object) -> tuple[int, list[dict[str, object]]]:
     out = io.StringIO()
-    code = run([*map(str, words), "--json"], services=Services(stdout=out, stderr=io.StringIO()))
+    code = run([*map(str, words), "--json"], cli_context=CliContext(stdout=out, stderr=io.StringIO()))
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 

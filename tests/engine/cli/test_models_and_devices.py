@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.cli.console import format_table
 from terraspore.engine.cli.devices import describe_choice
 from terraspore.engine.models.card import read_card, write_card
@@ -21,9 +21,9 @@ def command():
     """A function that runs a command: exit code, what it printed, and its events where it printed JSON."""
 
     def call(*arguments):
-        services = Services(stdout=io.StringIO(), stderr=io.StringIO())
-        code = run(arguments, services=services)
-        text = services.stdout.getvalue()
+        cli_context = CliContext(stdout=io.StringIO(), stderr=io.StringIO())
+        code = run(arguments, cli_context=cli_context)
+        text = cli_context.stdout.getvalue()
         events = [json.loads(line) for line in text.splitlines()] if "--json" in arguments else []
         return code, text, events
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 
 
 @pytest.fixture
 def sessions():
-    return Services().session_pool()
+    return CliContext().session_pool()
 
 
 @pytest.fixture

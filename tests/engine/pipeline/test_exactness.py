@@ -8,7 +8,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.context import RunContext
 from terraspore.engine.models.registry import find_model
 from terraspore.engine.pipeline.landcover import extract_classes
@@ -22,7 +22,7 @@ ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", 
 @pytest.fixture(scope="module")
 def sessions():
     """Sessions of ONNX Runtime that stay open for all examples."""
-    with Services().session_pool(capacity=2) as sessions:
+    with CliContext().session_pool(capacity=2) as sessions:
         yield sessions
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from onnx import numpy_helper
 from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import build_graph
 from terraspore.engine.models.registry import find_model, read_model
@@ -28,8 +28,8 @@ COMMANDS = {"export": (".training.cli.export", "export", "")}
 def export(*words: str | Path) -> tuple[int, dict]:
     """Exit code and last event of the command."""
     out = io.StringIO()
-    services = Services(stdout=out, stderr=io.StringIO())
-    code = run(["export", *map(str, words), "--json"], extra_commands=COMMANDS, services=services)
+    cli_context = CliContext(stdout=out, stderr=io.StringIO())
+    code = run(["export", *map(str, words), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
     return code, json.loads(out.getvalue().splitlines()[-1])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import Services
+from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.models.checkpoint import read_checkpoint
 
 DATA = Path(__file__).parent / "data"
@@ -18,8 +18,8 @@ COMMANDS = {"convert": (".training.cli.convert", "convert", "")}
 def convert(*words: str | Path) -> tuple[int, dict]:
     """Exit code and last event of the command."""
     out = io.StringIO()
-    services = Services(stdout=out, stderr=io.StringIO())
-    code = run(["convert", *map(str, words), "--json"], extra_commands=COMMANDS, services=services)
+    cli_context = CliContext(stdout=out, stderr=io.StringIO())
+    code = run(["convert", *map(str, words), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
     return code, json.loads(out.getvalue().splitlines()[-1])
 
 
