@@ -46,29 +46,29 @@ def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def find_accelerators(devices: Path = Path("/dev")) -> list[Accelerator]:
-    """Return the NVIDIA and Ascend devices of this machine."""
-    return [*_nvidia(devices), *_ascend(devices)]
+    """Return the NVIDIA and Ascend devices of this machine.
+
+    Args:
+        devices: folder of device files, which are used where ``nvidia-smi`` is not installed, and for Ascend.
+    """
+
+    def list_numbered(prefix: str) -> list[str]:
+        return sorted(path.name for path in devices.glob(f"{prefix}*") if path.name[len(prefix) :].isdigit())
+
+    titles = re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", _list_with_nvidia_smi(), re.MULTILINE)
+    cuda = titles or [f"NVIDIA GPU {name}" for name in list_numbered("nvidia")]
+    ascend = [f"Ascend {name}" for name in list_numbered("davinci")]
+    return [*(Accelerator("cuda", title) for title in cuda), *(Accelerator("ascend", title) for title in ascend)]
 
 
-def _nvidia(devices: Path) -> list[Accelerator]:
-    listed = re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", _run_command("nvidia-smi", "-L"), re.MULTILINE)
-    if listed:
-        return [Accelerator("cuda", title) for title in listed]
-    nodes = [path for path in devices.glob("nvidia*") if path.name[len("nvidia") :].isdigit()]
-    return [Accelerator("cuda", f"NVIDIA GPU {path.name}") for path in sorted(nodes)]
-
-
-def _ascend(devices: Path) -> list[Accelerator]:
-    nodes = [path for path in devices.glob("davinci*") if path.name[len("davinci") :].isdigit()]
-    return [Accelerator("ascend", f"Ascend {path.name}") for path in sorted(nodes)]
-
-
-def _run_command(*command: str) -> str:
-    if (program := shutil.which(command[0])) is None:
+def _list_with_nvidia_smi() -> str:
+    """Return the output of ``nvidia-smi -L``; empty where it is not installed or fails."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
         return ""
     try:
         return subprocess.run(
-            [program, *command[1:]], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+            [program, "-L"], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return ""

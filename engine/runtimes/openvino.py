@@ -161,7 +161,7 @@ class _ModelCompiler:
         return OpenVinoSession(compiled, self.model.card, config, precision, streams)
 
     def store(self, session: OpenVinoSession) -> None:
-        """Put a compiled model into the cache."""
+        """Store a compiled model in the cache."""
         if self.config.cache is not None:
             name = self._blob_name(session.precision, session.streams)
             store_entry(self.config.cache, name, session.export_model())

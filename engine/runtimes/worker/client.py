@@ -255,7 +255,7 @@ class WorkerSession(Session):
         arguments: what the runtime needs beside these to open the model, see ``host.py``.
 
     Attributes:
-        answer: what the worker said when it opened the model.
+        answer: the worker's answer to ``open``.
     """
 
     def __init__(

@@ -34,11 +34,11 @@ class Client:
 
     def until_end(self, number):
         """All events of run ``number`` up to its end; of other runs there must be none."""
-        said = []
-        while not said or said[-1]["type"] not in ("result", "error"):
-            said.append(self.next())
-            assert said[-1]["id"] == number
-        return said
+        events = []
+        while not events or events[-1]["type"] not in ("result", "error"):
+            events.append(self.next())
+            assert events[-1]["id"] == number
+        return events
 
 
 @pytest.fixture
@@ -65,10 +65,10 @@ def test_runs_follow_each_other_and_keep_the_model(client, make_raster, make_mod
         words = ["extract", "roads", str(image), f"--output={out}", f"--model={model}", *ONNX]
         client.send(type="run", id=number, arguments=words)
     for number in (1, 2):
-        said = client.until_end(number)
-        assert said[-1]["type"] == "result", said[-1]
-        assert said[-1]["summary"]["roads"] == 1
-        assert [event["type"] for event in said].count("plan") == 1
+        events = client.until_end(number)
+        assert events[-1]["type"] == "result", events[-1]
+        assert events[-1]["summary"]["roads"] == 1
+        assert [event["type"] for event in events].count("plan") == 1
     assert (tmp_path / "roads2.gpkg").is_file()
     model.joinpath("net.onnx").rename(tmp_path / "gone.onnx")
     client.send(type="run", id=3, arguments=words)

@@ -1,10 +1,13 @@
-"""Accelerators which are in a machine."""
+"""The cores and the accelerators of a machine."""
+
+import os
+import sys
 
 from terraspore.engine.runtimes import hardware as module
 
 
 def test_accelerators_are_found_by_their_device_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_run_command", lambda *_: "")
+    monkeypatch.setattr(module, "_list_with_nvidia_smi", lambda: "")
     for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm", "davinci3", "davinci_manager", "null"):
         (tmp_path / name).touch()
     found = [(entry.device, entry.title) for entry in module.find_accelerators(tmp_path)]
@@ -13,5 +16,11 @@ def test_accelerators_are_found_by_their_device_files(tmp_path, monkeypatch):
 
 def test_the_names_of_gpus_are_read(tmp_path, monkeypatch):
     listing = "GPU 0: NVIDIA H200 (UUID: GPU-1)\nGPU 1: NVIDIA A2 (UUID: GPU-2)\n"
-    monkeypatch.setattr(module, "_run_command", lambda *_: listing)
+    monkeypatch.setattr(module, "_list_with_nvidia_smi", lambda: listing)
     assert [entry.title for entry in module.find_accelerators(tmp_path)] == ["NVIDIA H200", "NVIDIA A2"]
+
+
+def test_the_cores_that_a_process_may_use_are_counted():
+    assert 1 <= module.available_cores() <= os.cpu_count()
+    if sys.platform == "linux":
+        assert module.available_cores() == len(os.sched_getaffinity(0))

@@ -138,7 +138,7 @@ def test_a_worker_whose_trial_run_fails_is_ended(identity, monkeypatch):
     assert not worker.folder.exists()
 
 
-def test_what_is_not_there_is_said(identity):
+def test_unknown_runtimes_and_devices_are_refused(identity):
     with pytest.raises(ParameterError, match="no runtime 'tensorflow'"):
         open_session(identity, 64, RuntimeOptions(runtime="tensorflow"))
     with pytest.raises(RuntimeUnavailableError, match="no device 'quantum'"):

@@ -74,7 +74,7 @@ def test_batches_may_end_early(opened):
     np.testing.assert_allclose(opened.predict(tiles(3)), tiles(3) / 250, atol=1e-6)
 
 
-def test_an_error_of_whoever_gives_the_batches_comes_through(opened):
+def test_an_error_while_the_batches_are_made_is_raised(opened):
     def broken():
         yield tiles(2)
         raise KeyError("broken")
