@@ -134,19 +134,24 @@ def check_ranges(values: Any) -> None:
             check_range(name, getattr(values, name), entry.info)
 
 
+#: What the device and the runtime of a run may be called; the runtimes are those of ``engine/runtimes/registry.py``.
+DEVICE_NAMES = ("auto", "cpu", "gpu", "npu", "cuda", "tensorrt", "directml", "coreml", "ascend")
+RUNTIME_NAMES = ("auto", "openvino", "onnxruntime", "onnxruntime-isolated", "mindspore-lite", "mindspore")
+
+
 @dataclass(frozen=True)
 class RuntimeOptions:
     """Options of where and how a network runs; ``auto`` leaves the choice to the engine."""
 
     device: str = option(
         "auto",
-        "Device: auto, cpu, gpu, npu, cuda, tensorrt, directml, coreml or ascend.",
+        f"Device: {', '.join(DEVICE_NAMES[:-1])} or {DEVICE_NAMES[-1]}.",
         title="Device",
         metavar="NAME",
     )
     runtime: str = option(
         "auto",
-        "Runtime: auto, openvino, onnxruntime, onnxruntime-isolated, mindspore-lite or mindspore.",
+        f"Runtime: {', '.join(RUNTIME_NAMES[:-1])} or {RUNTIME_NAMES[-1]}.",
         title="Runtime",
         metavar="NAME",
     )

@@ -31,6 +31,7 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ...engine.protocol.options import DEVICE_NAMES, RUNTIME_NAMES
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
 from ..engine.models import ModelInfo, list_models_for_task
@@ -41,7 +42,6 @@ from ..layers.units import units_per_metre
 from ..paths import icon_path
 from ..processing.base import ImageAlgorithm
 from ..processing.feedback import device_text, plan_text
-from ..processing.parameters import DEVICES, RUNTIMES
 from ..processing.provider import make_algorithm
 from ..tasks import BackgroundTask
 from ..unfinished import ResumeDialog, find_resumable_run
@@ -198,9 +198,9 @@ class RunDialog(QDialog):
         self.overlap = _optional_spin(QSpinBox(self), 4096, tr("the model's"))
         self.tta = QCheckBox(tr("Average over eight flips and rotations (slower)"), self)
         self.device = QComboBox(self)
-        self.device.addItems(DEVICES)
+        self.device.addItems(DEVICE_NAMES)
         self.runtime = QComboBox(self)
-        self.runtime.addItems(RUNTIMES)
+        self.runtime.addItems(RUNTIME_NAMES)
 
     def _fill(self) -> None:
         settings = self._plugin.load()

@@ -7,10 +7,10 @@ from typing import Any
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
+from ...engine.protocol.options import DEVICE_NAMES, RUNTIME_NAMES
 from ..engine.cache import clear_cache, measure_cache
 from ..engine.environment import get_cache_folder
 from ..i18n import tr
-from ..processing.parameters import DEVICES, RUNTIMES
 from ..settings import Settings
 
 
@@ -24,9 +24,9 @@ class PerformanceBox(QGroupBox):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(tr("Computation"), parent)
         self.device = QComboBox(self)
-        self.device.addItems(DEVICES)
+        self.device.addItems(DEVICE_NAMES)
         self.runtime = QComboBox(self)
-        self.runtime.addItems(RUNTIMES)
+        self.runtime.addItems(RUNTIME_NAMES)
         self.threads = _spin(self, 256, tr("all processors"))
         self.memory = _spin(self, 1 << 20, tr("what the machine has"), step=500)
         self.tile = _spin(self, 8192, tr("the model's"), step=32)

@@ -17,13 +17,18 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from ...engine.protocol.options import ImageOptions, Option, RuntimeOptions, options_of
+from ...engine.protocol.options import (
+    DEVICE_NAMES,
+    RUNTIME_NAMES,
+    ImageOptions,
+    Option,
+    RuntimeOptions,
+    options_of,
+)
 from ..i18n import tr
 
 #: The engine's options of images and of runtimes, by name.
 IMAGE, RUNTIME = options_of(ImageOptions), options_of(RuntimeOptions)
-DEVICES = ["auto", "cpu", "gpu", "npu", "cuda", "tensorrt", "directml", "coreml", "ascend"]
-RUNTIMES = ["auto", "openvino", "onnxruntime", "onnxruntime-isolated", "mindspore-lite", "mindspore"]
 #: Largest value of a number for which the engine declares none.
 LARGEST = 1e9
 LINES = QgsProcessing.SourceType.TypeVectorLine
@@ -73,8 +78,8 @@ def inference() -> list[QgsProcessingParameterDefinition]:
         advanced(
             QgsProcessingParameterBoolean("TTA", option_title(IMAGE["tta"], show_default=False), IMAGE["tta"].default)
         ),
-        advanced(static_choice("DEVICE", tr(RUNTIME["device"].info.title), DEVICES)),
-        advanced(static_choice("RUNTIME", tr(RUNTIME["runtime"].info.title), RUNTIMES)),
+        advanced(static_choice("DEVICE", tr(RUNTIME["device"].info.title), list(DEVICE_NAMES))),
+        advanced(static_choice("RUNTIME", tr(RUNTIME["runtime"].info.title), list(RUNTIME_NAMES))),
         advanced(QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)),
     ]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from terraspore.engine.errors import GraphError, InferenceError, ParameterError, RuntimeUnavailableError
-from terraspore.engine.protocol.options import RuntimeOptions
+from terraspore.engine.protocol.options import DEVICE_NAMES, RUNTIME_NAMES, RuntimeOptions
 from terraspore.engine.runtimes import registry as module
 from terraspore.engine.runtimes.base import DeviceInfo, Session
 from terraspore.engine.runtimes.onnxruntime import IsolatedOnnxRuntime
@@ -39,6 +39,12 @@ INFOS = [
 )
 def test_candidates_stand_in_the_known_order(device, runtime, expected):
     assert [f"{info.runtime} {info.device}" for info in rank_devices(device, runtime, INFOS)] == expected
+
+
+def test_the_declared_names_are_those_of_the_registry():
+    assert list(RUNTIME_NAMES) == ["auto", *module.create_runtimes()]
+    assert {kind for kind, _ in module.AUTO_ORDER} < set(DEVICE_NAMES)
+    assert {runtime for _, runtime in module.AUTO_ORDER} < set(RUNTIME_NAMES)
 
 
 def test_auto_opens_what_works_and_says_why(identity):
