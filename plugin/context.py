@@ -1,4 +1,4 @@
-"""What the parts of the plugin share, made once by the plugin and passed on."""
+"""What the parts of the plugin share: the engine's processes, the settings and the models. Made once, passed on."""
 
 from __future__ import annotations
 
@@ -22,50 +22,50 @@ class PluginContext:
 
     Attributes:
         pool: provides runs with their process.
-        load: reads the settings; asked for each run, so that a change counts at once.
+        get_settings: reads the settings; called for each run, so that a change counts at once.
     """
 
     pool: EnginePool
-    load: Callable[[], Settings] = load_settings
+    get_settings: Callable[[], Settings] = load_settings
 
-    def run(self, words: Sequence[str], listener: Listener, cancelled: Callable[[], bool]) -> Result:
-        """Have the engine carry out ``words`` as the settings say. Blocks; belongs in a worker thread.
+    def run_engine(self, arguments: Sequence[str], listener: Listener, is_cancelled: Callable[[], bool]) -> Result:
+        """Run the engine with ``arguments`` as the settings say. Blocks; call it in a worker thread.
 
         Raises:
             EngineError: as ``EnginePool.run``.
         """
-        settings = self.load()
+        settings = self.get_settings()
         result = self.pool.run(
-            make_launch(settings), words, listener, cancelled, keep_seconds=60.0 * settings.keep_minutes
+            make_launch(settings), arguments, listener, is_cancelled, keep_seconds=60.0 * settings.keep_minutes
         )
         trim_cache(get_cache_folder(settings), settings.cache_megabytes * 1_000_000)
         return result
 
-    def models(self) -> list[ModelInfo]:
-        """All models that can be chosen."""
-        return list_models(BUNDLED_MODELS, [get_models_folder(self.load())])
+    def list_models(self) -> list[ModelInfo]:
+        """List the models that the plugin knows of."""
+        return list_models(BUNDLED_MODELS, [get_models_folder(self.get_settings())])
 
-    def model_for(self, task: str, reference: str) -> ModelInfo | None:
-        """The model that a run for ``task`` uses: ``reference``, else the settings' choice, else the default.
+    def choose_model(self, task: str, reference: str) -> ModelInfo | None:
+        """Choose the model of a run for ``task``: ``reference``, else the settings' choice, else the default.
 
         Returns:
-            None where ``reference`` means none that the plugin knows of, or there is no model for the task.
+            None where the plugin knows of no model ``reference``, or of none for the task.
         """
-        models = self.models()
+        models = self.list_models()
         if reference:
             return find_model(models, reference)
-        return find_model(models, self.chosen(task)) or find_default_model(models, task)
+        return find_model(models, self.get_chosen_model(task)) or find_default_model(models, task)
 
-    def chosen(self, task: str) -> str:
-        """The settings' choice for ``task``; empty where there is none."""
-        settings = self.load()
+    def get_chosen_model(self, task: str) -> str:
+        """Return the settings' choice for ``task``; empty where there is none."""
+        settings = self.get_settings()
         return {
             "roads": settings.road_model,
             "landcover": settings.landcover_model,
             "segmentation": settings.segmentation_model,
         }[task]
 
-    def lost_choice(self, task: str) -> str:
-        """The settings' choice for ``task`` where it is not there any more; else empty."""
-        chosen = self.chosen(task)
-        return chosen if chosen and find_model(self.models(), chosen) is None else ""
+    def find_missing_choice(self, task: str) -> str:
+        """Return the settings' choice for ``task`` if its model does not exist any more; else empty."""
+        choice = self.get_chosen_model(task)
+        return choice if choice and find_model(self.list_models(), choice) is None else ""

@@ -1,7 +1,8 @@
-"""Everything of the plugin that is seen: actions, menus, toolbar, options page, runs."""
+"""The graphical interface: actions, menus, toolbar, options page, dialogs and their runs."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from qgis.core import QgsApplication, QgsMapLayer, QgsRasterLayer
@@ -14,19 +15,19 @@ except ImportError:
     from qgis.PyQt.QtWidgets import QAction
 
 from .context import PluginContext
-from .dialogs.forms import IMAGE_FORMS, Form
+from .dialogs.forms import RUN_FORMS, RunForm
 from .dialogs.run_dialog import RunDialog
 from .dialogs.vectorize_dialog import VectorizeDialog
 from .i18n import tr
-from .options.factory import OptionsFactory
+from .options.page import OptionsFactory
 from .paths import icon_path
-from .runner import Run, wait_for_runs
+from .runner import Run, cancel_runs
 
 MENU = "TerraSpore"
 
 
-class Interface(QObject):
-    """Adds the plugin to QGIS's window and takes it away again.
+class Gui(QObject):
+    """Adds the plugin to QGIS's window and removes it again.
 
     Args:
         iface: QGIS's interface.
@@ -41,22 +42,24 @@ class Interface(QObject):
         window = iface.mainWindow()
         self._toolbar = iface.addToolBar("TerraSpore")
         self._toolbar.setObjectName("TerraSporeToolbar")
-        self.actions = [self._image_action(form, window) for form in IMAGE_FORMS]
+        self.actions = [
+            self._make_action(tr(form.title), form.icon, window, partial(self.open_dialog, form)) for form in RUN_FORMS
+        ]
         self.actions.append(
-            self._action(tr("Make Vectors from a Probability Raster"), "vectorize", window, self._open_vectorize)
+            self._make_action(tr("Make Vectors from a Probability Raster"), "vectorize", window, self._open_vectorize)
         )
         for action in self.actions:
             self._toolbar.addAction(action)
             iface.addPluginToRasterMenu(MENU, action)
             iface.addCustomActionForLayerType(action, None, QgsMapLayer.LayerType.RasterLayer, True)
-        self._settings_action = self._action(tr("Settings"), "terraspore", window, self.show_options)
+        self._settings_action = self._make_action(tr("Settings"), "terraspore", window, self.show_options)
         iface.addPluginToRasterMenu(MENU, self._settings_action)
         self._factory = OptionsFactory(plugin)
         iface.registerOptionsWidgetFactory(self._factory)
 
     def unload(self) -> None:
-        """Take everything away; runs are cancelled first."""
-        wait_for_runs(list(self.runs), 3000)
+        """Cancel the runs, and remove everything."""
+        cancel_runs(list(self.runs), 3000)
         for dialog in list(self._dialogs):
             dialog.close()
         for action in self.actions:
@@ -68,8 +71,8 @@ class Interface(QObject):
         self._iface.unregisterOptionsWidgetFactory(self._factory)
         self.deleteLater()
 
-    def open_dialog(self, form: Form) -> RunDialog:
-        """Show the dialog of ``form`` for the layer that is active."""
+    def open_dialog(self, form: RunForm) -> RunDialog:
+        """Show the dialog of ``form`` for the active layer."""
         dialog = RunDialog(
             form,
             self._plugin,
@@ -82,8 +85,7 @@ class Interface(QObject):
 
     def start(self, algorithm: str, parameters: dict[str, Any]) -> Run:
         """Run ``algorithm`` with ``parameters`` in the background."""
-        found = QgsApplication.processingRegistry().algorithmById(algorithm)
-        run = Run(self._iface, found, parameters, self)
+        run = Run(self._iface, QgsApplication.processingRegistry().algorithmById(algorithm), parameters, self)
         self.runs.append(run)
         run.ended.connect(lambda _successful, _results: self.runs.remove(run))
         run.start()
@@ -104,10 +106,7 @@ class Interface(QObject):
         dialog.show()
         return dialog
 
-    def _image_action(self, form: Form, window: Any) -> QAction:
-        return self._action(tr(form.title), form.icon, window, lambda: self.open_dialog(form))
-
-    def _action(self, title: str, icon: str, window: Any, clicked: Any) -> QAction:
+    def _make_action(self, title: str, icon: str, window: Any, clicked: Any) -> QAction:
         action = QAction(QIcon(icon_path(icon)), title, window)
         action.setObjectName(f"terraspore-{icon}")
         action.triggered.connect(lambda _checked=False: clicked())

@@ -1,10 +1,10 @@
-"""Where things of the plugin lie."""
+"""Paths of the plugin's files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-#: The plugin's folder: the repository's root, or what the zip holds. Never written to.
+#: The plugin's folder: the repository's root, or the content of the zip. Never written to.
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
 LAUNCHER = PLUGIN_FOLDER / "engine" / "launch.py"
 ICONS = PLUGIN_FOLDER / "resources" / "icons"
@@ -15,5 +15,5 @@ TRANSLATIONS = PLUGIN_FOLDER / "resources" / "i18n"
 
 
 def icon_path(name: str) -> str:
-    """The file of the icon ``name``."""
+    """Return the file of the icon ``name``."""
     return str(ICONS / f"{name}.svg")

@@ -1,4 +1,4 @@
-"""The plugin as QGIS loads it: puts the parts together and takes them apart again."""
+"""The plugin as QGIS loads it: creates its parts and removes them again."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ class TerraSporePlugin:
         self._translator: QTranslator | None = install_translator()
         self.context = PluginContext(EnginePool(make_timeouts(load_settings())))
         self.provider: TerraSporeProvider | None = None
-        self.interface: Any = None
+        self.gui: Any = None
 
     def initProcessing(self) -> None:  # noqa: N802
-        """Register the algorithms; all that ``qgis_process`` asks for."""
+        """Register the algorithms; ``qgis_process`` needs nothing else."""
         self.provider = TerraSporeProvider(self.context)
         QgsApplication.processingRegistry().addProvider(self.provider)
 
     def initGui(self) -> None:  # noqa: N802
-        """Register the algorithms and everything that is seen."""
+        """Register the algorithms, and add the graphical interface."""
         self.initProcessing()
-        from .gui import Interface
+        from .gui import Gui
 
-        self.interface = Interface(self._iface, self.context)
+        self.gui = Gui(self._iface, self.context)
 
     def unload(self) -> None:
-        """Take everything away again and end the engine."""
-        if self.interface is not None:
-            self.interface.unload()
-            self.interface = None
+        """Remove everything, and end the engine."""
+        if self.gui is not None:
+            self.gui.unload()
+            self.gui = None
         if self.provider is not None:
             QgsApplication.processingRegistry().removeProvider(self.provider)
             self.provider = None

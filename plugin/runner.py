@@ -1,4 +1,4 @@
-"""Runs an algorithm in QGIS's task manager, shows how it goes, and puts its results into the project."""
+"""Run an algorithm in QGIS's task manager, show its progress, and add its results to the project."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ from qgis.PyQt.QtGui import QDesktopServices
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 
 from .i18n import tr
-from .layers.results import Dresser, dress_layer, group_layer
+from .layers.results import LayerStyler, group_layer, style_layer
 from .log import log_info, log_warning
 from .unfinished import compute_percent, find_resumable_run
 
-_LATER_MS = 400
+#: Messages appear after QGIS's own "Task complete", which would cover them.
+_MESSAGE_DELAY_MS = 400
 
 
 class RunFeedback(QgsProcessingFeedback):
-    """Keeps the last error and the last information of a run, and writes everything to the log panel.
+    """Writes everything to the log panel, and stores what the message bar shows: the first error, the last information.
 
-    What it tells the message bar is short, for there is no room for more.
+    Attributes:
+        message: signal with the text beside the progress bar.
+        error: the first error.
+        last: the last information.
     """
 
     message = pyqtSignal(str)
@@ -46,7 +50,7 @@ class RunFeedback(QgsProcessingFeedback):
         self.last = ""
 
     def pushInfo(self, info: str) -> None:  # noqa: N802
-        """Keep the sentence, which is the last one where all goes well, and log it."""
+        """Log the sentence, and store it: the last one describes the result."""
         self.last = info
         log_info(info)
 
@@ -55,27 +59,27 @@ class RunFeedback(QgsProcessingFeedback):
         log_warning(warning)
 
     def pushConsoleInfo(self, info: str) -> None:  # noqa: N802
-        """Log what a library said."""
+        """Log the output of a library."""
         log_info(info)
 
     def setProgressText(self, text: str) -> None:  # noqa: N802
-        """Pass on what is being done, to the message bar."""
+        """Emit the text for the message bar."""
         self.message.emit(text)
 
     def reportError(self, error: str, fatalError: bool = False) -> None:  # noqa: N802
-        """Keep the first sentence; QGIS's own ones that follow say less."""
+        """Log the error, and store the first one; QGIS's own errors after it say less."""
         self.error = self.error or error
         log_warning(error)
 
 
 class Run(QObject):
-    """One run that was started from a dialog. It keeps itself alive until it has ended.
+    """A run that was started from a dialog. It deletes itself at its end.
 
     Args:
         iface: QGIS's interface.
         algorithm: the algorithm.
         parameters: its parameters.
-        parent: what ends it when it goes.
+        parent: its owner.
     """
 
     ended = pyqtSignal(bool, dict)
@@ -91,17 +95,17 @@ class Run(QObject):
         self._context.setTransformContext(QgsProject.instance().transformContext())
         self._feedback = RunFeedback()
         self._context.setFeedback(self._feedback)
-        self._parameters = _with_destinations(self._algorithm, parameters)
+        self._parameters = _mark_destinations(self._algorithm, parameters)
         self._item: Any = None
         self._progress: QProgressBar | None = None
         self.task: QgsProcessingAlgRunnerTask | None = None
 
     def start(self) -> None:
-        """Hand the run to the task manager."""
+        """Start the run in the task manager."""
         can, why = self._algorithm.canExecute()
-        checked, objection = self._algorithm.checkParameterValues(self._parameters, self._context)
+        checked, problem = self._algorithm.checkParameterValues(self._parameters, self._context)
         if not (can and checked):
-            self._fail(why or objection)
+            self._fail(why or problem)
             return
         try:
             self.task = QgsProcessingAlgRunnerTask(self._algorithm, self._parameters, self._context, self._feedback)
@@ -109,7 +113,7 @@ class Run(QObject):
             self._fail(str(error))
             return
         self._show_progress(self.task)
-        self.task.executed.connect(self._executed)
+        self.task.executed.connect(self._on_executed)
         QgsApplication.taskManager().addTask(self.task)
 
     def cancel(self) -> None:
@@ -143,45 +147,46 @@ class Run(QObject):
             self._progress.setValue(round(percent))
 
     def _forget_item(self) -> None:
-        """The person may have closed the message while the run goes on."""
+        """Forget the message's widgets, which the user may close while the run goes on."""
         self._item = self._progress = None
 
-    def _executed(self, successful: bool, results: dict[str, Any]) -> None:
+    def _on_executed(self, successful: bool, results: dict[str, Any]) -> None:
         self._clear_progress()
         if self._feedback.isCanceled():
             bar, title = self._iface.messageBar(), self._algorithm.displayName()
             text = tr("Cancelled; nothing was written.")
-            self._say_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Info))
+            self._show_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Info))
         elif not successful:
-            self._fail(f"{self._feedback.error or tr('The run failed; the log says more.')} {self._left()}".strip())
+            error = self._feedback.error or tr("The run failed; the log says more.")
+            self._fail(f"{error} {self._describe_unfinished()}".strip())
             return
         else:
-            self._report_failure(self._load_results(), results)
+            self._show_result(self._load_results(), results)
         self._finish(successful, results)
 
     def _load_results(self) -> list[QgsMapLayer]:
-        """Add the layers that the algorithm wants loaded, in its order; the first comes out on top."""
+        """Add the layers that the algorithm registered, in its order; the first comes out on top."""
         project = QgsProject.instance()
         loaded = []
         for source, details in self._context.layersToLoadOnCompletion().items():
-            layer = QgsProcessingUtils.mapLayerFromString(source, self._context, True)
+            layer = QgsProcessingUtils.mapLayerFromString(source, self._context, True, details.layerTypeHint)
             if layer is None:
                 log_warning(tr("The result {source} could not be loaded.").format(source=source))
                 continue
             self._context.temporaryLayerStore().takeMapLayer(layer)
             layer.setName(details.name)
-            dresser = details.postProcessor()
-            if isinstance(dresser, Dresser):
-                dress_layer(layer, dresser.dress)
+            styler = details.postProcessor()
+            if isinstance(styler, LayerStyler):
+                style_layer(layer, styler.presentation)
             project.addMapLayer(layer)
-            if isinstance(dresser, Dresser):
-                group_layer(project, layer, dresser.dress)
-                dresser.forget()
+            if isinstance(styler, LayerStyler):
+                group_layer(project, layer, styler.presentation)
+                styler.release()
             loaded.append(layer)
         return loaded
 
-    def _report_failure(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
-        text = short_text(self._feedback.last)
+    def _show_result(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
+        text = shorten_result(self._feedback.last)
         output = str(results.get("OUTPUT", "")).split("|")[0]
         item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)
         if output:
@@ -195,7 +200,7 @@ class Run(QObject):
             zoom.clicked.connect(lambda: self._zoom(layer_id))
             item.layout().addWidget(zoom)
         item.setDuration(0)
-        self._say_later(lambda: self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success))
+        self._show_later(lambda: self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success))
 
     def _zoom(self, layer_id: str) -> None:
         layer = QgsProject.instance().mapLayer(layer_id)
@@ -203,29 +208,28 @@ class Run(QObject):
             self._iface.setActiveLayer(layer)
             self._iface.zoomToActiveLayer()
 
-    def _left(self) -> str:
-        """What can be done with what a failed run leaves; empty where it leaves nothing."""
+    def _describe_unfinished(self) -> str:
+        """Return how to resume the failed run; empty where it cannot be resumed."""
         output = self._parameters.get("OUTPUT")
         if isinstance(output, QgsProcessingOutputLayerDefinition):
             output = output.sink.staticValue()
-        left = find_resumable_run(output) if isinstance(output, str) else None
-        if left is None:
+        unfinished = find_resumable_run(output) if isinstance(output, str) else None
+        if unfinished is None:
             return ""
         return tr("{percent} % are finished and kept; start it again to continue from there.").format(
-            percent=compute_percent(left)
+            percent=compute_percent(unfinished)
         )
 
     def _fail(self, text: str) -> None:
         self._clear_progress()
         log_warning(text)
         bar, title = self._iface.messageBar(), self._algorithm.displayName()
-        self._say_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Critical, 0))
+        self._show_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Critical, 0))
         self._finish(False, {})
 
     @staticmethod
-    def _say_later(say: Callable[[], None]) -> None:
-        """A moment later, so that QGIS's own "Task complete", which says nothing, does not cover what is said."""
-        QTimer.singleShot(_LATER_MS, say)
+    def _show_later(show: Callable[[], None]) -> None:
+        QTimer.singleShot(_MESSAGE_DELAY_MS, show)
 
     def _clear_progress(self) -> None:
         if self._item is not None:
@@ -239,13 +243,13 @@ class Run(QObject):
         self.deleteLater()
 
 
-def short_text(text: str) -> str:
-    """The figures of a result's text, without where it was computed and written: the log has the rest."""
+def shorten_result(text: str) -> str:
+    """Shorten a result's text to its metrics, without device and file, which the log has."""
     return re.split(r"\. | -> | on \S+ with ", text)[0].rstrip(".") + "."
 
 
-def _with_destinations(algorithm: QgsProcessingAlgorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """``parameters`` with every destination marked to be loaded into the project."""
+def _mark_destinations(algorithm: QgsProcessingAlgorithm, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``parameters`` with every destination marked to be loaded into the project."""
     values = dict(parameters)
     for definition in algorithm.destinationParameterDefinitions():
         value = values.get(definition.name())
@@ -254,8 +258,8 @@ def _with_destinations(algorithm: QgsProcessingAlgorithm, parameters: Mapping[st
     return values
 
 
-def wait_for_runs(runs: list[Run], milliseconds: int) -> None:
-    """Let cancelled ``runs`` come to their end, so that nothing of the plugin runs when it is gone."""
+def cancel_runs(runs: list[Run], milliseconds: int) -> None:
+    """Cancel ``runs`` and wait for their end, so that nothing of the plugin runs after it is unloaded."""
     for run in runs:
         task = run.task
         if task is not None:

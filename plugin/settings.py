@@ -1,4 +1,4 @@
-"""All settings of the plugin in one dataclass, kept in QGIS's settings under ``terraspore/``."""
+"""All settings of the plugin in one dataclass, stored in QGIS's settings under ``terraspore/``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ VARIABLE_PREFIX = "TERRASPORE_"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a person can set; the defaults are those of a fresh profile.
+    """What a user can set; the defaults are those of a fresh profile.
 
     Attributes:
-        interpreter: Python with the engine's packages, chosen by the person; empty for the plugin's own environment.
+        interpreter: Python with the engine's packages, chosen by the user; empty for the plugin's own environment.
         env_profile: name of the environment profile that is used.
         environments: folder of the plugin's environments; empty for the default.
         package_index: address of the package index from which environments are made; empty for PyPI.
@@ -33,7 +33,7 @@ class Settings:
         road_model: name or path of the default model for roads; empty for the bundled one.
         landcover_model: the same for land cover.
         segmentation_model: the same for other models.
-        models_folder: folder in which the person's own models lie; empty for the default.
+        models_folder: folder of the user's own models; empty for the default.
         cache_folder: folder for compiled models; empty for the default.
         cache_megabytes: most that compiled models may take; 0 for no limit.
         keep_minutes: how long an idle engine stays loaded; 0 ends it with each run.
@@ -61,7 +61,7 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings of the current profile, and over them those of the environment variables."""
+    """Load the settings of the current profile; environment variables override them."""
     store = QgsSettings()
     variables = os.environ if environ is None else environ
     values: dict[str, Any] = {}
@@ -73,7 +73,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def save_settings(settings: Settings) -> None:
-    """Keep ``settings`` in the current profile. What equals the default is removed, so that defaults can improve."""
+    """Save ``settings`` in the current profile. Defaults are not stored, so that later versions can change them."""
     store = QgsSettings()
     for field in dataclasses.fields(Settings):
         key, value = f"{GROUP}/{field.name}", getattr(settings, field.name)
@@ -84,13 +84,13 @@ def save_settings(settings: Settings) -> None:
 
 
 def reset_settings() -> Settings:
-    """Forget everything that was set and return the defaults."""
+    """Remove everything that was set, and return the defaults."""
     save_settings(Settings())
     return Settings()
 
 
 def _convert(raw: Any, default: Any) -> Any:
-    """``raw`` as the type of ``default``; the default where it is none such (a damaged profile)."""
+    """Convert ``raw`` to the type of ``default``; return the default for a damaged value."""
     if isinstance(default, int):
         try:
             return max(0, int(raw))

@@ -33,6 +33,7 @@ class OptionInfo:
         items: form of one item of an option that may be repeated, such as ``ID=M2``; empty for single values.
         flag: name on the command line where it differs from the field's.
         choices: the values of a text; empty for any.
+        suggestions: values that forms offer, the default first; others are allowed.
     """
 
     help: str
@@ -46,6 +47,7 @@ class OptionInfo:
     items: str = ""
     flag: str = ""
     choices: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,14 @@ class RuntimeOptions:
         f"Device: {', '.join(DEVICE_NAMES[:-1])} or {DEVICE_NAMES[-1]}.",
         title="Device",
         metavar="NAME",
+        suggestions=DEVICE_NAMES,
     )
     runtime: str = option(
         "auto",
         f"Runtime: {', '.join(RUNTIME_NAMES[:-1])} or {RUNTIME_NAMES[-1]}.",
         title="Runtime",
         metavar="NAME",
+        suggestions=RUNTIME_NAMES,
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "auto",
@@ -201,7 +205,12 @@ class ImageOptions:
         metavar="N",
     )
     memory: int | None = option(
-        None, "Upper limit for the memory of the process in MB.", minimum=1, unset="the machine's", metavar="MB"
+        None,
+        "Upper limit for the memory of the process in MB.",
+        title="Memory limit in MB",
+        minimum=1,
+        unset="the machine's",
+        metavar="MB",
     )
     tta: bool = option(
         False,

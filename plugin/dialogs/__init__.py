@@ -1,1 +1,1 @@
-"""Dialogs. They gather parameters and have the Processing algorithms run."""
+"""Dialogs, which gather the parameters of the Processing algorithms and start them."""

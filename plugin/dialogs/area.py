@@ -24,7 +24,7 @@ WHOLE, VISIBLE, RECTANGLE, POLYGONS = range(4)
 
 
 class AreaWidget(QWidget):
-    """Lets a person choose the area, and gives it as parameters of the algorithms.
+    """Choice of the area; provides it as parameters of the algorithms.
 
     Args:
         canvas: the map, for its visible part and for drawing.
@@ -68,7 +68,7 @@ class AreaWidget(QWidget):
         self._stack.hide()
 
     def _layer_changed(self, _layer: object) -> None:
-        """Tell it; a method and not a lambda, because Qt lets go of methods when the dialog is gone."""
+        """Emit ``changed``. A method, not a lambda, because Qt disconnects methods when the dialog is deleted."""
         self.changed.emit()
 
     def _kind_changed(self, kind: int) -> None:
@@ -79,7 +79,7 @@ class AreaWidget(QWidget):
         self.changed.emit()
 
     def parameters(self) -> dict[str, Any]:
-        """``EXTENT`` and ``AREA`` as the algorithms take them."""
+        """Return ``EXTENT`` or ``AREA`` for the algorithms; neither for the whole layer."""
         kind = self.kind.currentIndex()
         if kind == VISIBLE:
             return {"EXTENT": QgsReferencedRectangle(self._canvas.extent(), self._canvas_crs())}
@@ -91,8 +91,8 @@ class AreaWidget(QWidget):
             return {"AREA": QgsProcessingFeatureSourceDefinition(layer.id(), selected)}
         return {}
 
-    def objection(self) -> str:
-        """Why the choice is not complete; empty where it is."""
+    def explain_problem(self) -> str:
+        """Return why the choice is incomplete; empty where it is complete."""
         kind = self.kind.currentIndex()
         if kind == RECTANGLE and self._rectangle is None:
             return tr("Draw a rectangle on the map.")
@@ -100,13 +100,13 @@ class AreaWidget(QWidget):
             return tr("There is no polygon layer in the project.")
         return ""
 
-    def extent_in(self, layer: QgsRasterLayer) -> QgsRectangle:
-        """The area's extent in the CRS of ``layer``, within it; empty where they do not meet."""
-        chosen = self.parameters()
+    def get_extent_in(self, layer: QgsRasterLayer) -> QgsRectangle:
+        """Return the part of the area's extent within ``layer``, in its CRS; empty where they do not intersect."""
+        parameters = self.parameters()
         box, crs = layer.extent(), layer.crs()
-        if "EXTENT" in chosen:
-            box, crs = chosen["EXTENT"], chosen["EXTENT"].crs()
-        elif "AREA" in chosen:
+        if "EXTENT" in parameters:
+            box, crs = parameters["EXTENT"], parameters["EXTENT"].crs()
+        elif "AREA" in parameters:
             polygons = self.polygons.currentLayer()
             selected = polygons.selectedFeatureCount() > 0
             box = polygons.boundingBoxOfSelected() if selected else polygons.extent()
@@ -118,7 +118,7 @@ class AreaWidget(QWidget):
             return QgsRectangle()
 
     def stop_drawing(self) -> None:
-        """Give the map its former tool back."""
+        """Restore the map's former tool."""
         if self._tool is not None:
             tool, self._tool = self._tool, None
             self._canvas.setMapTool(self._tool_before) if self._tool_before else self._canvas.unsetMapTool(tool)
@@ -129,11 +129,11 @@ class AreaWidget(QWidget):
     def _start_drawing(self) -> None:
         self._tool_before = self._canvas.mapTool()
         self._tool = QgsMapToolExtent(self._canvas)
-        self._tool.extentChanged.connect(self._take)
+        self._tool.extentChanged.connect(self._set_rectangle)
         self._canvas.setMapTool(self._tool)
         self.window().hide()
 
-    def _take(self, extent: QgsRectangle) -> None:
+    def _set_rectangle(self, extent: QgsRectangle) -> None:
         self.stop_drawing()
         self.window().show()
         if extent.isEmpty():

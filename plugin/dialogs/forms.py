@@ -1,4 +1,4 @@
-"""What the run dialog asks, for each algorithm."""
+"""Forms: the fields of the run dialog for each algorithm."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Output:
-    """An output that a person can ask for beside the main one.
+class ExtraOutput:
+    """An output that can be requested beside the main one.
 
     Attributes:
         name: the algorithm's parameter.
         title: in English; translated where it is shown.
-        suffix: of its file; empty for a layer of the main output, which is made unless it is not wanted.
+        suffix: of its file; empty for a layer of the main output, which is written by default.
     """
 
     name: str
@@ -21,29 +21,29 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Form:
+class RunForm:
     """The dialog of one algorithm.
 
     Attributes:
         algorithm: its id without the provider's.
         title: in English.
         icon: its icon.
-        task: which models are offered; empty where it takes none.
-        threshold: whether a threshold is asked for.
+        task: whose models are offered.
+        has_threshold: whether there is a field for the threshold.
         suffix: of the main output's file.
-        outputs: what can be asked for besides.
+        outputs: the further outputs.
     """
 
     algorithm: str
     title: str
     icon: str
     task: str
-    threshold: bool
+    has_threshold: bool
     suffix: str
-    outputs: tuple[Output, ...]
+    outputs: tuple[ExtraOutput, ...]
 
 
-ROADS = Form(
+ROADS = RunForm(
     "extractroads",
     "Extract Roads",
     "roads",
@@ -51,28 +51,28 @@ ROADS = Form(
     True,
     ".gpkg",
     (
-        Output("ROAD_AREAS", "Road areas", ""),
-        Output("PROBABILITY", "Road probability (for other thresholds later)", ".tif"),
-        Output("MASK", "Road mask", ".tif"),
+        ExtraOutput("ROAD_AREAS", "Road areas", ""),
+        ExtraOutput("PROBABILITY", "Road probability (for other thresholds later)", ".tif"),
+        ExtraOutput("MASK", "Road mask", ".tif"),
     ),
 )
-LANDCOVER = Form(
+LANDCOVER = RunForm(
     "extractlandcover",
     "Extract Land Cover",
     "landcover",
     "landcover",
     False,
     ".gpkg",
-    (Output("CLASSES", "Raster of classes", ".tif"), Output("CONFIDENCE", "Confidence", ".tif")),
+    (ExtraOutput("CLASSES", "Raster of classes", ".tif"), ExtraOutput("CONFIDENCE", "Confidence", ".tif")),
 )
-SEGMENT = Form(
+SEGMENT = RunForm(
     "segment",
     "Segment with Another Model",
     "segment",
     "segmentation",
     True,
     ".tif",
-    (Output("VECTORS", "Polygons", ".gpkg"), Output("PROBABILITY", "Probabilities", ".tif")),
+    (ExtraOutput("VECTORS", "Polygons", ".gpkg"), ExtraOutput("PROBABILITY", "Probabilities", ".tif")),
 )
-#: The forms with an image and a model, in the order of menus.
-IMAGE_FORMS = (ROADS, LANDCOVER, SEGMENT)
+#: All forms, in the order of the menu.
+RUN_FORMS = (ROADS, LANDCOVER, SEGMENT)

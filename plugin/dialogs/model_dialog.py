@@ -1,4 +1,4 @@
-"""Adding a model of one's own: a folder with a card, or a bare weights file and what is known of it."""
+"""The dialog that adds a model: a folder with a card, or a weights file and the facts about it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from ..engine.process import Listener
 from ..i18n import tr
 from ..settings import Settings
 from ..tasks import BackgroundTask
-from .fitting import Fitting
+from .fields import DialogResizer
 
 SUFFIXES = "*.ckpt *.onnx *.mindir *.zip"
 TASKS = ["roads", "landcover", "segmentation"]
@@ -53,7 +53,7 @@ _TEXTS = {
 
 
 class ModelDialog(QDialog):
-    """Asks for a model's file and for the facts that it lacks; the engine checks it before it is added.
+    """Adds a model after the engine has checked it; has fields for the facts that a weights file lacks.
 
     Args:
         plugin: engine and settings.
@@ -90,22 +90,22 @@ class ModelDialog(QDialog):
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
         self.buttons.button(buttons.Ok).setText(tr("Check and add"))
-        self._fitting = Fitting(self)
+        self._resizer = DialogResizer(self)
         self._lay_out()
-        self.file.fileChanged.connect(self._chosen)
+        self.file.fileChanged.connect(self._show_choice)
         self.folder.clicked.connect(lambda _checked=False: self._choose_folder())
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
-        self._chosen("")
+        self._show_choice("")
 
     def facts(self) -> dict[str, str]:
-        """What the person said of a bare weights file, by option; empty where the file's own word counts."""
-        said = {name: field.text().strip().replace(" ", "") for name, field in self.texts.items()}
-        said["classes"] = self.texts["classes"].text().strip()
-        return {"task": self.task.currentText(), "architecture": self.architecture.currentText().strip(), **said}
+        """Return the facts about a weights file by the engine's option; empty ones are taken from the file."""
+        texts = {name: field.text().strip().replace(" ", "") for name, field in self.texts.items()}
+        texts["classes"] = self.texts["classes"].text().strip()
+        return {"task": self.task.currentText(), "architecture": self.architecture.currentText().strip(), **texts}
 
     def accept(self) -> None:
-        """Have the engine check the model; the dialog closes when it is good."""
+        """Check the model with the engine, add it and close."""
         path, name = Path(self.file.filePath().strip()), self.name.text().strip()
         target = get_models_folder(self._settings)
         problem = explain_invalid_name(name, target)
@@ -113,24 +113,24 @@ class ModelDialog(QDialog):
             self.message.setText(problem)
             return
         facts = {} if self._has_card() else self.facts()
-
         settings, pool = self._settings, self._plugin.pool
 
         def install(task: BackgroundTask) -> tuple[str, str]:
             with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
                 model = unpack_model(path, Path(folder)) if path.suffix.lower() == ".zip" else path
-                words = make_install_arguments(model, target / name, facts, settings)
-                result = pool.run(make_launch(settings), words, Listener(on_log=task.log), task.isCanceled)
+                arguments = make_install_arguments(model, target / name, facts, settings)
+                listener = Listener(on_log=task.log)
+                result = pool.run(make_launch(settings), arguments, listener, task.isCanceled)
             return str(target / name), str(result.summary.get("task", "segmentation"))
 
-        self._busy(True)
+        self._set_busy(True)
         self._task = BackgroundTask(tr("Checking the model"), install)
         self._task.succeeded.connect(self._succeeded)
         self._task.failed.connect(self._failed)
         self._task.start()
 
     def reject(self) -> None:
-        """Stop checking, or close."""
+        """Cancel the check, or close."""
         if self._task is not None:
             self._task.cancel()
         else:
@@ -143,14 +143,14 @@ class ModelDialog(QDialog):
 
     def _failed(self, text: str) -> None:
         self._task = None
-        self._busy(False)
+        self._set_busy(False)
         self.message.setText(text)
 
-    def _busy(self, busy: bool) -> None:
+    def _set_busy(self, busy: bool) -> None:
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not busy)
         self.message.setText(tr("Checking the model…") if busy else "")
 
-    def _chosen(self, text: str) -> None:
+    def _show_choice(self, text: str) -> None:
         path = Path(text.strip()) if text.strip() else None
         known = path is not None and path.exists()
         self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(known)
@@ -158,7 +158,7 @@ class ModelDialog(QDialog):
         self._facts.setVisible(known and not has_card)
         self.card.setVisible(known and has_card)
         self.hint.setVisible(not (known and has_card))
-        self._fitting.soon()
+        self._resizer.schedule()
         if path is None or not known:
             self.hint.setText(tr("Choose a weights file or a model's folder."))
             return

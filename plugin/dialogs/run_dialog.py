@@ -22,53 +22,49 @@ from qgis.PyQt.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QFormLayout,
     QLabel,
     QLineEdit,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
-from ...engine.protocol.options import DEVICE_NAMES, RUNTIME_NAMES
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
-from ..engine.models import ModelInfo, list_models_for_task
+from ..engine.models import list_models_for_task
 from ..i18n import tr
-from ..layers.sources import local_file
-from ..layers.tile_grid import Box
-from ..layers.units import units_per_metre
+from ..layers.grid import Box, estimate_run_size, measure_units_per_metre
+from ..layers.sources import get_local_file
 from ..paths import icon_path
 from ..processing.base import ImageAlgorithm
-from ..processing.feedback import device_text, plan_text
+from ..processing.feedback import format_device, format_plan
+from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, get_title
 from ..processing.provider import make_algorithm
 from ..tasks import BackgroundTask
 from ..unfinished import ResumeDialog, find_resumable_run
 from .area import AreaWidget
-from .estimate import estimate_work
-from .fitting import Fitting
-from .forms import Form
+from .fields import DialogResizer, OptionSpinBox, make_suggestion_box
+from .forms import RunForm
 
 DEFAULT_TILE = 1024
 DEFAULT_OVERLAP = 128
 
 
 class RunDialog(QDialog):
-    """Asks for what a run needs; OK at once does the expected.
+    """Gathers the parameters of a run; the defaults fit most runs.
 
     Args:
         form: which algorithm.
         plugin: settings and models.
         canvas: the map.
-        start: called with the algorithm's id and its parameters when the person clicks OK.
+        start: called with the algorithm's id and its parameters when the user clicks OK.
         show_options: opens the plugin's options.
         parent: QGIS's window.
     """
 
     def __init__(
         self,
-        form: Form,
+        form: RunForm,
         plugin: PluginContext,
         canvas: QgsMapCanvas,
         *,
@@ -86,7 +82,9 @@ class RunDialog(QDialog):
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.model = QComboBox(self)
         self.area = AreaWidget(canvas, self)
-        self.threshold = _optional_spin(QDoubleSpinBox(self), 1.0, tr("the model's"))
+        self.threshold = OptionSpinBox(THRESHOLD, tr("the model's"), self)
+        self.threshold.setMaximum(1.0)
+        self.threshold.setSingleStep(0.05)
         self.outputs = {output.name: QCheckBox(tr(output.title), self) for output in form.outputs}
         for output in form.outputs:
             self.outputs[output.name].setChecked(not output.suffix)
@@ -98,19 +96,19 @@ class RunDialog(QDialog):
         )
         self.plan = self.buttons.addButton(tr("Plan"), QDialogButtonBox.ButtonRole.ActionRole)
         self.plan.setToolTip(tr("Load the model, and say how long the run takes and how much memory it needs"))
-        self._asking: BackgroundTask | None = None
+        self._task: BackgroundTask | None = None
         self._fill()
         self._lay_out()
         self._connect()
         self._refresh()
 
     def set_layer(self, layer: QgsRasterLayer | None) -> None:
-        """Choose ``layer`` where it is a raster layer."""
-        if isinstance(layer, QgsRasterLayer):
+        """Choose ``layer``; None leaves the choice as it is."""
+        if layer is not None:
             self.layer.setLayer(layer)
 
     def parameters(self) -> dict[str, Any]:
-        """What the dialog says, as the algorithm takes it."""
+        """Return the parameters for the algorithm."""
         layer = self.layer.currentLayer()
         values: dict[str, Any] = {
             "INPUT": layer.id() if layer else None,
@@ -118,26 +116,26 @@ class RunDialog(QDialog):
             "TTA": self.tta.isChecked(),
             "DEVICE": self.device.currentText(),
             "RUNTIME": self.runtime.currentText(),
-            "OUTPUT": self._output(self._form.suffix, ""),
+            "OUTPUT": self._make_output_path(self._form.suffix, ""),
             **self.area.parameters(),
         }
-        if self._form.threshold and self.threshold.value() > 0:
-            values["THRESHOLD"] = self.threshold.value()
-        if self.overlap.value() > 0:
-            values["OVERLAP"] = self.overlap.value()
+        if self._form.has_threshold and self.threshold.get_value() is not None:
+            values["THRESHOLD"] = self.threshold.get_value()
+        if self.overlap.get_value() is not None:
+            values["OVERLAP"] = self.overlap.get_value()
         if self.bands.text().strip():
-            values["BANDS"] = [int(band) for band in self.bands.text().replace(" ", "").split(",") if band]
+            values["BANDS"] = [int(band) for band in self._split_bands()]
         for output in self._form.outputs:
             if not output.suffix:
                 values[output.name] = self.outputs[output.name].isChecked()
             elif self.outputs[output.name].isChecked():
-                values[output.name] = self._output(output.suffix, "_" + output.name.lower())
+                values[output.name] = self._make_output_path(output.suffix, "_" + output.name.lower())
         return values
 
     def accept(self) -> None:
-        """Start the run and close; where the output has an unfinished run, ask first."""
+        """Start the run and close; ask first whether to resume an unfinished run of the output."""
         parameters = self.parameters()
-        image = local_file(self.layer.currentLayer())  # what is fetched for a run is another file each time
+        image = get_local_file(self.layer.currentLayer())  # a fetched image is another file in each run
         unfinished = find_resumable_run(parameters["OUTPUT"], image) if image is not None else None
         if unfinished is not None:
             resume = ResumeDialog(unfinished, self).ask()
@@ -147,8 +145,8 @@ class RunDialog(QDialog):
         self._start(f"terraspore:{self._form.algorithm}", parameters)
         super().accept()
 
-    def ask_plan(self) -> None:
-        """Have the engine say what the run would be; the note shows it."""
+    def request_plan(self) -> None:
+        """Ask the engine for the plan of the run, and show it in the note."""
         algorithm, parameters = make_algorithm(self._form.algorithm, self._plugin), self.parameters()
         context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
         assert isinstance(algorithm, ImageAlgorithm)
@@ -160,30 +158,30 @@ class RunDialog(QDialog):
             return
 
         def make_plan(task: BackgroundTask) -> str:
-            plan = algorithm.ask_plan(parameters, context, feedback, task.isCanceled)
-            return f"{plan_text(plan)}. {device_text(plan)}"
+            plan = algorithm.request_plan(parameters, context, feedback, task.isCanceled)
+            return f"{format_plan(plan)}. {format_device(plan)}"
 
         self.plan.setEnabled(False)
         self._note.setText(tr("Loading the model…"))
-        self._asking = BackgroundTask(tr("Planning"), make_plan)
-        self._asking.succeeded.connect(self._planned)
-        self._asking.failed.connect(self._planned)
-        self._asking.start()
+        self._task = BackgroundTask(tr("Planning"), make_plan)
+        self._task.succeeded.connect(self._show_plan)
+        self._task.failed.connect(self._show_plan)
+        self._task.start()
 
-    def _planned(self, text: str) -> None:
-        self._asking = None
+    def _show_plan(self, text: str) -> None:
+        self._task = None
         self._refresh()
         self._note.setText(text)
-        self._fitting.soon()
+        self._resizer.schedule()
 
     def done(self, code: int) -> None:
-        """Leave the map as it was, and ask for no plan any more."""
-        if self._asking is not None:
-            self._asking.cancel()
+        """Restore the map's tool, cancel the plan and close."""
+        if self._task is not None:
+            self._task.cancel()
         self.area.stop_drawing()
         super().done(code)
 
-    def _output(self, suffix: str, ending: str) -> str:
+    def _make_output_path(self, suffix: str, ending: str) -> str:
         chosen = self.target.filePath().strip()
         if not chosen:
             return QgsProcessing.TEMPORARY_OUTPUT
@@ -195,20 +193,19 @@ class RunDialog(QDialog):
         self._advanced = QgsCollapsibleGroupBox(tr("More"), self)
         self.bands = QLineEdit(self)
         self.bands.setPlaceholderText(tr("those of the layer's style"))
-        self.overlap = _optional_spin(QSpinBox(self), 4096, tr("the model's"))
-        self.tta = QCheckBox(tr("Average over eight flips and rotations (slower)"), self)
-        self.device = QComboBox(self)
-        self.device.addItems(DEVICE_NAMES)
-        self.runtime = QComboBox(self)
-        self.runtime.addItems(RUNTIME_NAMES)
+        overlap = IMAGE_OPTIONS["overlap"]
+        self.overlap = OptionSpinBox(overlap, tr(overlap.default_text), self)
+        self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
+        self.device = make_suggestion_box(RUNTIME_OPTIONS["device"], self)
+        self.runtime = make_suggestion_box(RUNTIME_OPTIONS["runtime"], self)
 
     def _fill(self) -> None:
-        settings = self._plugin.load()
-        default = self._plugin.model_for(self._form.task, "")
-        for model in list_models_for_task(self._plugin.models(), self._form.task):
+        settings = self._plugin.get_settings()
+        default = self._plugin.choose_model(self._form.task, "")
+        for model in list_models_for_task(self._plugin.list_models(), self._form.task):
             resolution = f"{model.resolution:g} m"
-            known = not model.resolution or resolution in model.title
-            self.model.addItem(model.title if known else f"{model.title} – {resolution}", model.reference)
+            has_resolution = not model.resolution or resolution in model.title
+            self.model.addItem(model.title if has_resolution else f"{model.title} – {resolution}", model.reference)
             self.model.setItemData(self.model.count() - 1, model.details, Qt.ItemDataRole.ToolTipRole)
         if default is not None:
             self.model.setCurrentIndex(max(0, self.model.findData(default.reference)))
@@ -224,19 +221,19 @@ class RunDialog(QDialog):
         form.addRow(tr("Image"), self.layer)
         form.addRow(tr("Model"), self.model)
         form.addRow(tr("Area"), self.area)
-        if self._form.threshold:
-            form.addRow(tr("Threshold"), self.threshold)
+        if self._form.has_threshold:
+            form.addRow(get_title(THRESHOLD), self.threshold)
         else:
             self.threshold.hide()
         form.addRow(tr("Save to"), self.target)
         for index, box in enumerate(self.outputs.values()):
             form.addRow(tr("Also make") if index == 0 else "", box)
         more = QFormLayout(self._advanced)
-        more.addRow(tr("Bands"), self.bands)
-        more.addRow(tr("Overlap in pixels"), self.overlap)
+        more.addRow(get_title(IMAGE_OPTIONS["bands"]), self.bands)
+        more.addRow(get_title(IMAGE_OPTIONS["overlap"]), self.overlap)
         more.addRow(self.tta)
-        more.addRow(tr("Device"), self.device)
-        more.addRow(tr("Runtime"), self.runtime)
+        more.addRow(get_title(RUNTIME_OPTIONS["device"]), self.device)
+        more.addRow(get_title(RUNTIME_OPTIONS["runtime"]), self.runtime)
         self._advanced.setCollapsed(True)
         self._note.setWordWrap(True)
         self._note.setMinimumHeight(2 * self._note.fontMetrics().lineSpacing())
@@ -247,14 +244,14 @@ class RunDialog(QDialog):
         column.addStretch(1)
         column.addWidget(self.buttons)
         self.setMinimumWidth(460)
-        self._fitting = Fitting(self)
-        self._advanced.collapsedStateChanged.connect(self._fitting.soon)
-        self._fitting.soon()
+        self._resizer = DialogResizer(self)
+        self._advanced.collapsedStateChanged.connect(self._resizer.schedule)
+        self._resizer.schedule()
 
     def _connect(self) -> None:
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
-        self.plan.clicked.connect(self.ask_plan)
+        self.plan.clicked.connect(self.request_plan)
         self.layer.layerChanged.connect(self._refresh)
         self.model.currentIndexChanged.connect(self._refresh)
         self.area.changed.connect(self._refresh)
@@ -262,56 +259,50 @@ class RunDialog(QDialog):
         self._note.linkActivated.connect(lambda _link: self._show_options())
 
     def _refresh(self, *_changed: object) -> None:
-        """Look again; a method and not a lambda, because Qt lets go of methods when the dialog is gone."""
-        objection = self._objection()
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not objection)
-        self.plan.setEnabled(
-            not objection and self._asking is None and local_file(self.layer.currentLayer()) is not None
-        )
-        self._note.setText(objection or self._estimate())
+        """Update buttons and note. A method, not a lambda: Qt disconnects methods when the dialog is deleted."""
+        problem = self._explain_problem()
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
+        can_plan = not problem and self._task is None and get_local_file(self.layer.currentLayer()) is not None
+        self.plan.setEnabled(can_plan)
+        self._note.setText(problem or self._format_estimate())
 
-    def _objection(self) -> str:
+    def _explain_problem(self) -> str:
+        """Return why the run cannot start yet; empty where it can."""
         link = f'<a href="options">{tr("Open the options")}</a>'
-        missing = explain_missing_engine(self._plugin.load())
+        missing = explain_missing_engine(self._plugin.get_settings())
         if missing:
             return f"{missing} {link}"
         if self.layer.currentLayer() is None:
             return tr("There is no raster layer in the project.")
         if self.model.count() == 0:
             return tr("There is no model for this task yet. Add one in Settings > Options > TerraSpore.") + f" {link}"
-        if any(not band.isdigit() for band in self.bands.text().replace(" ", "").split(",") if band):
+        if not all(band.isdigit() for band in self._split_bands()):
             return tr("Bands are numbers, such as 1,2,3.")
-        return self.area.objection()
+        return self.area.explain_problem()
 
-    def _estimate(self) -> str:
-        layer, model = self.layer.currentLayer(), self._model()
-        box = self.area.extent_in(layer)
+    def _split_bands(self) -> list[str]:
+        return [band for band in self.bands.text().replace(" ", "").split(",") if band]
+
+    def _format_estimate(self) -> str:
+        """Return the size of the run for the note; empty where it is unknown."""
+        layer = self.layer.currentLayer()
+        model = self._plugin.choose_model(self._form.task, self.model.currentData() or "")
+        box = self.area.get_extent_in(layer)
         if box.isEmpty():
             return tr("The area lies outside of the layer.")
         if model is None or not layer.crs().isValid():
             return ""
         area = Box(box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
         try:
-            unit_x, unit_y = units_per_metre(layer.crs().toWkt(), area)
+            unit_x, unit_y = measure_units_per_metre(layer.crs().toWkt(), area)
         except ValueError:
             return ""
-        tile, overlap = model.tile or DEFAULT_TILE, self.overlap.value() or model.overlap or DEFAULT_OVERLAP
-        work = estimate_work(box.width() / unit_x, box.height() / unit_y, model.resolution, tile, overlap)
-        if work is None:
+        chosen_overlap = self.overlap.get_value()
+        overlap = (model.overlap or DEFAULT_OVERLAP) if chosen_overlap is None else int(chosen_overlap)
+        width, height = box.width() / unit_x, box.height() / unit_y
+        size = estimate_run_size(width, height, model.resolution, model.tile or DEFAULT_TILE, overlap)
+        if size is None:
             return ""
         return tr("{width} × {height} pixels at {resolution} m; tiles: about {tiles}.").format(
-            width=work.width, height=work.height, resolution=f"{model.resolution:g}", tiles=work.tiles
+            width=size.width, height=size.height, resolution=f"{model.resolution:g}", tiles=size.tiles
         )
-
-    def _model(self) -> ModelInfo | None:
-        return self._plugin.model_for(self._form.task, self.model.currentData() or "")
-
-
-def _optional_spin(spin: Any, maximum: float, empty: str) -> Any:
-    """A spin box whose lowest value, 0, stands for a default."""
-    spin.setRange(0, type(spin.maximum())(maximum))
-    if isinstance(spin, QDoubleSpinBox):
-        spin.setDecimals(2)
-        spin.setSingleStep(0.05)
-    spin.setSpecialValueText(empty)
-    return spin

@@ -12,7 +12,6 @@ from qgis.PyQt.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QDoubleSpinBox,
     QFormLayout,
     QLabel,
     QVBoxLayout,
@@ -23,13 +22,13 @@ from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
 from ..i18n import tr
 from ..paths import icon_path
-from ..processing.parameters import LARGEST, option_title
-from ..processing.vectorize import KINDS, vector_options
-from .fitting import Fitting
+from ..processing.parameters import get_title
+from ..processing.vectorize import KINDS, list_vector_options
+from .fields import DialogResizer, OptionSpinBox
 
 
 class VectorizeDialog(QDialog):
-    """Asks for what vectors need; empty fields leave the choice to the engine.
+    """Gathers the options of new vectors; empty fields leave the choice to the engine.
 
     Args:
         plugin: the settings.
@@ -51,26 +50,27 @@ class VectorizeDialog(QDialog):
         self.kind = QComboBox(self)
         for kind, title in zip(KINDS, (tr("Roads"), tr("Land cover"))):
             self.kind.addItem(title, kind)
-        self.options = vector_options()
+        self.options = list_vector_options()
         self.fields = {
-            name.upper(): _spin(self, LARGEST if option.info.maximum is None else option.info.maximum)
-            for name, (option, _) in self.options.items()
+            name.upper(): OptionSpinBox(option, tr("default"), self) for name, (option, _) in self.options.items()
         }
+        for field in self.fields.values():  # a form is as wide as its widest row, and these have the longest titles
+            field.setMinimumWidth(180)
         self.target = QgsFileWidget(self)
         self.target.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
         self.target.setFilter("GeoPackage (*.gpkg)")
         self.target.lineEdit().setPlaceholderText(tr("temporary layer"))
         buttons = QDialogButtonBox.StandardButton
         self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
-        self._fitting = Fitting(self)
-        self._lay_out(explain_missing_engine(plugin.load()) or "")
+        self._resizer = DialogResizer(self)
+        self._lay_out(explain_missing_engine(plugin.get_settings()) or "")
         self.buttons.accepted.connect(self.accept)
         self.buttons.rejected.connect(self.reject)
         self.kind.currentIndexChanged.connect(self._refresh)
         self._refresh()
 
     def set_layer(self, layer: QgsRasterLayer | None) -> None:
-        """Choose ``layer``; one with a raster of classes is taken for land cover."""
+        """Choose ``layer``; its name says whether it is a raster of classes."""
         if layer is None:
             return
         self.layer.setLayer(layer)
@@ -78,7 +78,7 @@ class VectorizeDialog(QDialog):
         self.kind.setCurrentIndex(self.kind.findData("landcover" if classes else "roads"))
 
     def parameters(self) -> dict[str, Any]:
-        """What the dialog says, as the algorithm takes it."""
+        """Return the parameters for the algorithm."""
         layer = self.layer.currentLayer()
         kind = self.kind.currentData()
         values: dict[str, Any] = {
@@ -87,8 +87,9 @@ class VectorizeDialog(QDialog):
             "OUTPUT": self.target.filePath().strip() or QgsProcessing.TEMPORARY_OUTPUT,
         }
         for name, field in self.fields.items():
-            if self._belongs(name, kind) and field.value() >= 0:
-                values[name] = field.value()
+            value = field.get_value()
+            if value is not None and self._has_option(kind, name):
+                values[name] = value
         return values
 
     def accept(self) -> None:
@@ -96,19 +97,16 @@ class VectorizeDialog(QDialog):
         self._start("terraspore:vectorize", self.parameters())
         super().accept()
 
-    def _lay_out(self, objection: str) -> None:
+    def _lay_out(self, problem: str) -> None:
         self._form = QFormLayout()
         self._form.addRow(tr("Raster"), self.layer)
         self._form.addRow(tr("It shows"), self.kind)
-        self._labels = {
-            name.upper(): QLabel(option_title(option, show_default=False), self)
-            for name, (option, _) in self.options.items()
-        }
+        self._labels = {name.upper(): QLabel(get_title(option), self) for name, (option, _) in self.options.items()}
         self._form.addRow(tr("Save to"), self.target)
-        note = QLabel(objection, self)
+        note = QLabel(problem, self)
         note.setWordWrap(True)
-        note.setVisible(bool(objection))
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not objection)
+        note.setVisible(bool(problem))
+        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
         column = QVBoxLayout(self)
         column.addLayout(self._form)
         column.addWidget(note)
@@ -116,7 +114,7 @@ class VectorizeDialog(QDialog):
         column.addWidget(self.buttons)
         self.setMinimumWidth(440)
 
-    def _belongs(self, name: str, kind: str) -> bool:
+    def _has_option(self, kind: str, name: str) -> bool:
         """Whether vectors of ``kind`` have the option of the field ``name``."""
         return kind in self.options[name.lower()][1]
 
@@ -126,22 +124,9 @@ class VectorizeDialog(QDialog):
         for name, field in self.fields.items():
             if self._form.indexOf(field) >= 0:
                 self._form.takeRow(field)
-            visible = self._belongs(name, kind)
-            if visible:
+            is_visible = self._has_option(kind, name)
+            if is_visible:
                 self._form.insertRow(self._form.rowCount() - 1, self._labels[name], field)
             for widget in (self._labels[name], field):
-                widget.setVisible(visible)
-        self._fitting.soon()
-
-
-def _spin(parent: QWidget, maximum: float) -> QDoubleSpinBox:
-    """A number whose lowest value, below 0, stands for the engine's default."""
-    step = 0.05 if maximum <= 1 else 1.0
-    spin = QDoubleSpinBox(parent)
-    spin.setRange(-step, maximum)
-    spin.setSingleStep(step)
-    spin.setDecimals(2)
-    spin.setMinimumWidth(180)  # a form is as wide as its widest row, and this is beside the longest title
-    spin.setSpecialValueText(tr("default"))
-    spin.setValue(-step)
-    return spin
+                widget.setVisible(is_visible)
+        self._resizer.schedule()

@@ -1,1 +1,1 @@
-"""Layers of the project: online layers to files, results into the layer tree."""
+"""Layers of the project: images of layers for the engine, probability rasters, and results into the layer tree."""

@@ -1,76 +1,184 @@
-"""Fetching one tile from a raster provider, with retries and a look at whether anything came."""
+"""Fetch a layer that is not a file, such as an online service, into a GeoTIFF, tile by tile and with retries."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable
 
-from qgis.core import Qgis, QgsRasterBlock, QgsRasterBlockFeedback, QgsRasterDataProvider, QgsRectangle
+from osgeo import gdal
+from qgis.core import (
+    Qgis,
+    QgsCoordinateReferenceSystem,
+    QgsGeometry,
+    QgsRasterBlock,
+    QgsRasterBlockFeedback,
+    QgsRasterDataProvider,
+    QgsRectangle,
+)
 from qgis.PyQt.QtGui import QImage
 
-from .tile_grid import Tile
+from ..engine.errors import EngineCancelledError, EngineError
+from .grid import Tile, TileGrid
 
-#: Seconds before the second, third, ... attempt.
+#: Seconds before the second, third, ... attempt to fetch a tile.
 RETRY_PAUSES = (0.3, 1.0, 2.5)
+#: More pixels than this are not fetched from a service in one run (about 130 000 tiles of 256 pixels).
+MAX_PIXELS = 8_600_000_000
+#: Fetching ends if so many tiles came empty from the first on, with errors of the service.
+_MAX_EMPTY = 8
+_GDAL_TYPES = {
+    Qgis.DataType.Byte: gdal.GDT_Byte,
+    Qgis.DataType.UInt16: gdal.GDT_UInt16,
+    Qgis.DataType.Int16: gdal.GDT_Int16,
+    Qgis.DataType.UInt32: gdal.GDT_UInt32,
+    Qgis.DataType.Int32: gdal.GDT_Int32,
+    Qgis.DataType.Float32: gdal.GDT_Float32,
+    Qgis.DataType.Float64: gdal.GDT_Float64,
+}
+_CREATION_OPTIONS = (
+    "TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "ZLEVEL=1", "BIGTIFF=IF_SAFER",
+    "SPARSE_OK=TRUE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What came for a tile: raw bytes per band (or BGRA pixels), or nothing.
+class FetchJob:
+    """What to fetch.
 
     Attributes:
-        data: one entry per band, or one of BGRA pixels; empty where nothing came.
-        errors: what the provider said, without repetitions.
+        provider: a clone that belongs to the calling thread.
+        name: the layer's name, for messages.
+        crs: the layer's CRS.
+        grid: the pixels to fetch.
+        area: tiles that do not touch it are left empty; None for all.
+        target: the file to write.
+    """
+
+    provider: QgsRasterDataProvider
+    name: str
+    crs: QgsCoordinateReferenceSystem
+    grid: TileGrid
+    area: QgsGeometry | None
+    target: Path
+
+
+@dataclass(frozen=True)
+class FetchSummary:
+    """Outcome of fetching: number of tiles, how many of them were empty, and the provider's error messages."""
+
+    tiles: int
+    empty: int
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FetchedTile:
+    """Pixels of a tile.
+
+    Attributes:
+        data: raw bytes of each band, or one entry of BGRA pixels; empty where nothing came.
+        errors: the provider's error messages, without repetitions.
     """
 
     data: tuple[bytes, ...]
     errors: tuple[str, ...]
 
 
-def is_image(provider: QgsRasterDataProvider) -> bool:
-    """Whether ``provider`` gives coloured pixels (WMS, XYZ, ArcGIS tiles), not values."""
-    kinds = (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
-    return provider.dataType(1) in kinds
+def fetch_image(
+    job: FetchJob,
+    feedback: QgsRasterBlockFeedback,
+    is_cancelled: Callable[[], bool],
+    on_progress: Callable[[float], None],
+) -> FetchSummary:
+    """Fetch the tiles of ``job`` into its target. Blocks; call it in a worker thread.
+
+    Args:
+        job: what to fetch.
+        feedback: cancels requests that are under way.
+        is_cancelled: asked between tiles.
+        on_progress: called with a share of 0..1.
+
+    Raises:
+        EngineError: nothing came, the area is too large, or the file cannot be written.
+        EngineCancelledError: the run was cancelled.
+    """
+    if job.grid.width * job.grid.height > MAX_PIXELS:
+        raise EngineError(
+            f"The area of {job.name} has {job.grid.width} x {job.grid.height} pixels, "
+            "too many to fetch from a service in one run.",
+            "Choose a smaller area.",
+        )
+    tiles = [tile for tile in job.grid.tiles() if job.area is None or job.area.intersects(_make_rectangle(tile))]
+    dataset = _create_dataset(job)
+    errors: dict[str, None] = {}
+    empty = 0
+    for index, tile in enumerate(tiles):
+        fetched = fetch_tile(job.provider, tile, feedback, is_cancelled)
+        if is_cancelled():
+            raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
+        errors.update(dict.fromkeys(fetched.errors))
+        if fetched.data:
+            _write_tile(dataset, tile, fetched, job)
+        else:
+            empty += 1
+            if errors and empty == index + 1 == _MAX_EMPTY:
+                raise _make_empty_error(job, errors)
+        on_progress((index + 1) / len(tiles))
+    if dataset.FlushCache() not in (None, 0):
+        raise _make_write_error(job)
+    if empty == len(tiles):
+        raise _make_empty_error(job, errors)
+    return FetchSummary(len(tiles), empty, tuple(errors))
 
 
 def fetch_tile(
-    provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRasterBlockFeedback, cancelled: Callable[[], bool]
-) -> Fetched:
-    """Ask ``provider`` for ``tile``, several times where nothing comes.
+    provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRasterBlockFeedback, is_cancelled: Callable[[], bool]
+) -> FetchedTile:
+    """Request ``tile`` from ``provider``, and again after a pause where nothing comes.
 
     Args:
         provider: a clone that belongs to this thread.
-        tile: what to ask for.
+        tile: what to request.
         feedback: cancels requests that are under way.
-        cancelled: asked between attempts.
+        is_cancelled: asked between attempts.
     """
     errors: list[str] = []
-    read = _read_image if is_image(provider) else _read_values
+    read = _read_colors if _has_color_pixels(provider) else _read_values
     for pause in (*RETRY_PAUSES, 0.0):
         data = read(provider, tile, feedback)
         errors += feedback.errors()
-        if data or cancelled():
-            return Fetched(data, tuple(dict.fromkeys(errors)))
+        if data or is_cancelled():
+            return FetchedTile(data, tuple(dict.fromkeys(errors)))
         waited = 0.0
-        while waited < pause and not cancelled():
+        while waited < pause and not is_cancelled():
             time.sleep(0.05)
             waited += 0.05
-    return Fetched((), tuple(dict.fromkeys(errors)))
+    return FetchedTile((), tuple(dict.fromkeys(errors)))
 
 
-def _block(
+def _has_color_pixels(provider: QgsRasterDataProvider) -> bool:
+    """Whether ``provider`` gives coloured pixels (WMS, XYZ, ArcGIS tiles), not values."""
+    return provider.dataType(1) in (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
+
+
+def _make_rectangle(tile: Tile) -> QgsRectangle:
+    return QgsRectangle(tile.box.xmin, tile.box.ymin, tile.box.xmax, tile.box.ymax)
+
+
+def _read_block(
     provider: QgsRasterDataProvider, band: int, tile: Tile, feedback: QgsRasterBlockFeedback
 ) -> QgsRasterBlock | None:
-    extent = QgsRectangle(tile.box.xmin, tile.box.ymin, tile.box.xmax, tile.box.ymax)
-    block = provider.block(band, extent, tile.width, tile.height, feedback)
-    usable = block is not None and block.isValid() and (block.width(), block.height()) == (tile.width, tile.height)
-    return block if usable else None
+    block = provider.block(band, _make_rectangle(tile), tile.width, tile.height, feedback)
+    is_usable = block is not None and block.isValid() and (block.width(), block.height()) == (tile.width, tile.height)
+    return block if is_usable else None
 
 
-def _read_image(provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRasterBlockFeedback) -> tuple[bytes, ...]:
-    """BGRA pixels, or nothing where the whole tile is transparent."""
-    block = _block(provider, 1, tile, feedback)
+def _read_colors(provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRasterBlockFeedback) -> tuple[bytes, ...]:
+    """Read BGRA pixels; empty where the whole tile is transparent."""
+    block = _read_block(provider, 1, tile, feedback)
     if block is None:
         return ()
     image = block.image().convertToFormat(QImage.Format.Format_ARGB32)
@@ -83,11 +191,71 @@ def _read_image(provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRaster
 
 
 def _read_values(provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRasterBlockFeedback) -> tuple[bytes, ...]:
-    """The values of each band, or nothing where a band does not come."""
+    """Read the values of each band; empty where a band does not come."""
     bands = []
     for band in range(1, provider.bandCount() + 1):
-        block = _block(provider, band, tile, feedback)
+        block = _read_block(provider, band, tile, feedback)
         if block is None:
             return ()
         bands.append(bytes(block.data()))
     return tuple(bands)
+
+
+def _get_value_type(job: FetchJob) -> int:
+    """Return the GDAL type of the provider's values."""
+    value_type = _GDAL_TYPES.get(job.provider.dataType(1))
+    if value_type is None:
+        raise EngineError(f"The layer {job.name} has a pixel type that cannot be used.")
+    return value_type
+
+
+def _create_dataset(job: FetchJob) -> gdal.Dataset:
+    """Create an empty raster: RGB and alpha for coloured pixels, else the provider's bands."""
+    has_colors = _has_color_pixels(job.provider)
+    value_type = gdal.GDT_Byte if has_colors else _get_value_type(job)
+    bands = 4 if has_colors else job.provider.bandCount()
+    options = [*_CREATION_OPTIONS, *(["PHOTOMETRIC=RGB", "ALPHA=YES"] if has_colors else [])]
+    driver = gdal.GetDriverByName("GTiff")
+    dataset = driver.Create(str(job.target), job.grid.width, job.grid.height, bands, value_type, options)
+    if dataset is None:
+        raise _make_write_error(job)
+    dataset.SetGeoTransform(job.grid.geotransform())
+    dataset.SetProjection(job.crs.toWkt())
+    if not has_colors:
+        for band in range(1, bands + 1):
+            nodata = job.provider.sourceNoDataValue(band) if job.provider.sourceHasNoDataValue(band) else math.nan
+            if not math.isnan(nodata) or value_type in (gdal.GDT_Float32, gdal.GDT_Float64):
+                dataset.GetRasterBand(band).SetNoDataValue(nodata)
+    return dataset
+
+
+def _write_tile(dataset: gdal.Dataset, tile: Tile, fetched: FetchedTile, job: FetchJob) -> None:
+    if _has_color_pixels(job.provider):  # memory holds B, G, R, A
+        failed = dataset.WriteRaster(
+            tile.column, tile.row, tile.width, tile.height, fetched.data[0],
+            tile.width, tile.height, gdal.GDT_Byte, [3, 2, 1, 4], 4, 4 * tile.width, 1,
+        )  # fmt: skip
+    else:
+        value_type = _get_value_type(job)
+        failed = any(
+            dataset.GetRasterBand(band).WriteRaster(
+                tile.column, tile.row, tile.width, tile.height, data, tile.width, tile.height, value_type
+            )
+            for band, data in enumerate(fetched.data, start=1)
+        )
+    if failed:
+        raise _make_write_error(job)
+
+
+def _make_empty_error(job: FetchJob, errors: dict[str, None]) -> EngineError:
+    reason = f" The service reported: {next(iter(errors))[:300]}" if errors else ""
+    return EngineError(
+        f"The layer {job.name} gave no image for this area.{reason}",
+        "Check that it shows something there at this scale, and your connection and proxy.",
+        code="NoImage",
+    )
+
+
+def _make_write_error(job: FetchJob) -> EngineError:
+    reason = gdal.GetLastErrorMsg() or "the disk may be full"
+    return EngineError(f"The temporary image {job.target} could not be written: {reason}.", code="OutputError")

@@ -10,139 +10,167 @@ from qgis.core import (
     QgsLayerTreeGroup,
     QgsLayerTreeLayer,
     QgsMapLayer,
+    QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingUtils,
     QgsProject,
+    QgsRasterLayer,
 )
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QDateTime, Qt
 
 from ..paths import STYLES
 
+#: Name of a class that is not shown: what a model of one class does not find.
+BACKGROUND = "background"
+
 
 @dataclass(frozen=True)
-class Dress:
+class LayerPresentation:
     """How a result layer is presented.
 
     Attributes:
         style: name of the QML in ``resources/styles``; empty to keep the one in the file.
         group: name of its group in the layer tree; empty for none.
-        title: its title in the metadata.
-        facts: what it was made with, by name.
-        visible: whether it is shown at first.
+        title: its name, and its title in the metadata.
+        facts: what it was made with, by name; for the metadata.
+        is_visible: whether it is shown at first.
+        is_raster: whether it is a raster, which QGIS would else try to open as vectors first, and log errors.
     """
 
     style: str
     group: str
     title: str
     facts: Mapping[str, Any] = field(default_factory=dict)
-    visible: bool = True
+    is_visible: bool = True
+    is_raster: bool = False
 
 
-def dress_layer(layer: QgsMapLayer, dress: Dress) -> None:
-    """Style and describe ``layer``. Called in the GUI thread."""
-    style = STYLES / f"{dress.style}.qml"
-    if dress.style and style.is_file():
+def style_layer(layer: QgsMapLayer, presentation: LayerPresentation) -> None:
+    """Style and describe ``layer``. Call it in the GUI thread."""
+    style = STYLES / f"{presentation.style}.qml"
+    if presentation.style and style.is_file():
         layer.loadNamedStyle(str(style))
+    elif isinstance(layer, QgsRasterLayer):
+        hide_background(layer)
     metadata = layer.metadata()
-    metadata.setTitle(dress.title)
-    metadata.setAbstract("\n".join(f"{name}: {value}" for name, value in dress.facts.items()))
-    metadata.setHistory([*metadata.history(), _made()])
+    metadata.setTitle(presentation.title)
+    metadata.setAbstract("\n".join(f"{name}: {value}" for name, value in presentation.facts.items()))
+    made = f"TerraSpore, {QDateTime.currentDateTime().toString(Qt.DateFormat.ISODate)}"
+    metadata.setHistory([*metadata.history(), made])
     metadata.setCrs(layer.crs())
     layer.setMetadata(metadata)
     layer.triggerRepaint()
 
 
-def group_layer(project: QgsProject, layer: QgsMapLayer, dress: Dress) -> None:
-    """Move ``layer`` into its group at the top of the layer tree. Called in the GUI thread."""
+def hide_background(layer: QgsRasterLayer) -> None:
+    """Make the class ``background`` of a class raster transparent; other rasters stay as they are."""
+    renderer = layer.renderer()
+    if not isinstance(renderer, QgsPalettedRasterRenderer):
+        return
+    classes = renderer.classes()
+    for entry in classes:
+        if entry.label.lower() == BACKGROUND:
+            color = entry.color
+            color.setAlpha(0)
+            entry.color = color
+    layer.setRenderer(QgsPalettedRasterRenderer(layer.dataProvider(), renderer.band(), classes))
+
+
+def group_layer(project: QgsProject, layer: QgsMapLayer, presentation: LayerPresentation) -> None:
+    """Move ``layer`` into its group at the top of the layer tree. Call it in the GUI thread."""
     root = project.layerTreeRoot()
     node = root.findLayer(layer.id())
     if node is None:
         return
-    node.setItemVisibilityChecked(dress.visible)
+    node.setItemVisibilityChecked(presentation.is_visible)
     node.setExpanded(False)
-    if not dress.group:
+    if not presentation.group:
         return
-    group = find_group(root, dress.group)
+    group = find_or_make_group(root, presentation.group)
     if node.parent() != group:
-        moved = node.clone()
-        group.addChildNode(moved)
+        group.addChildNode(node.clone())
         node.parent().removeChildNode(node)
 
 
-def find_group(root: QgsLayerTreeGroup, name: str) -> QgsLayerTreeGroup:
-    """The group ``name`` at the top of the tree; made where there is none."""
+def find_or_make_group(root: QgsLayerTreeGroup, name: str) -> QgsLayerTreeGroup:
+    """Find the group ``name`` at the top of the tree, or insert it."""
     for child in root.children():
         if isinstance(child, QgsLayerTreeGroup) and not isinstance(child, QgsLayerTreeLayer) and child.name() == name:
             return child
     return root.insertGroup(0, name)
 
 
-class Dresser(QgsProcessingLayerPostProcessorInterface):
-    """Dresses and groups a layer that Processing has loaded.
+class LayerStyler(QgsProcessingLayerPostProcessorInterface):
+    """Styles and groups a layer that Processing has loaded.
 
     Args:
-        dress: how.
+        presentation: how the layer is presented.
     """
 
-    #: Processing does not keep its post-processors alive; each keeps itself until it has done its work.
-    _alive: set[Dresser] = set()  # noqa: RUF012
+    #: Processing does not keep its post-processors alive, so each keeps itself until ``release``.
+    _alive: set[LayerStyler] = set()  # noqa: RUF012
 
-    def __init__(self, dress: Dress) -> None:
+    def __init__(self, presentation: LayerPresentation) -> None:
         super().__init__()
-        self.dress = dress
+        self.presentation = presentation
         self._alive.add(self)
 
     def postProcessLayer(  # noqa: N802
         self, layer: QgsMapLayer, context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> None:
-        """Dress ``layer``, and group it where it is in a project already."""
-        dress_layer(layer, self.dress)
+        """Style ``layer``, and group it if it is in a project already."""
+        style_layer(layer, self.presentation)
         project = context.project()
         if project is not None and not sip.isdeleted(project):
-            group_layer(project, layer, self.dress)
-        self.forget()
+            group_layer(project, layer, self.presentation)
+        self.release()
 
-    def forget(self) -> None:
-        """Do not keep this alive any longer."""
+    def release(self) -> None:
+        """Allow this to be deleted."""
         self._alive.discard(self)
 
 
-def load_on_completion(context: QgsProcessingContext, path: str, source: str, output: str, dress: Dress) -> None:
-    """Have the layer ``source`` loaded and dressed at the end of a run, where ``path`` was to be loaded.
+def load_on_completion(
+    context: QgsProcessingContext, destination: str, source: str, output: str, presentation: LayerPresentation
+) -> None:
+    """Load and style the layer ``source`` at the end of a run, if ``destination`` was to be loaded.
 
     Args:
         context: the run's context.
-        path: the destination for which Processing was asked to load the result.
+        destination: the destination for which Processing was asked to load the result.
         source: the layer in it, as QGIS opens it.
         output: the output's name.
-        dress: how it is presented; its title is the layer's name.
+        presentation: how it is presented.
     """
     layers = context.layersToLoadOnCompletion()
-    wanted = layers.pop(path, None)
+    wanted = layers.pop(destination, None)
     if wanted is not None:
-        layers[source] = _details(wanted.project, output, dress)
+        layers[source] = _make_details(wanted.project, output, presentation)
         context.setLayersToLoadOnCompletion(layers)
 
 
-def load_beside(context: QgsProcessingContext, source: str, output: str, dress: Dress) -> None:
-    """Have ``source`` loaded too, where any result of the run is loaded."""
+def load_additional_layer(
+    context: QgsProcessingContext, source: str, output: str, presentation: LayerPresentation
+) -> None:
+    """Load and style ``source`` too, if any result of the run is loaded."""
     layers = context.layersToLoadOnCompletion()
     project = next((details.project for details in layers.values() if details.project is not None), None)
     if project is not None:
-        layers[source] = _details(project, output, dress)
+        layers[source] = _make_details(project, output, presentation)
         context.setLayersToLoadOnCompletion(layers)
 
 
-def _details(project: QgsProject, output: str, dress: Dress) -> QgsProcessingContext.LayerDetails:
-    details = QgsProcessingContext.LayerDetails(dress.title, project, output)
+def _make_details(
+    project: QgsProject, output: str, presentation: LayerPresentation
+) -> QgsProcessingContext.LayerDetails:
+    hints = QgsProcessingUtils.LayerHint
+    hint = hints.Raster if presentation.is_raster else hints.Vector
+    details = QgsProcessingContext.LayerDetails(presentation.title, project, output, hint)
     details.forceName = True
     if hasattr(details, "groupName"):  # since 3.32
-        details.groupName = dress.group
-    details.setPostProcessor(Dresser(dress))
+        details.groupName = presentation.group
+    details.setPostProcessor(LayerStyler(presentation))
     return details
-
-
-def _made() -> str:
-    return f"TerraSpore, {QDateTime.currentDateTime().toString(Qt.DateFormat.ISODate)}"

@@ -1,4 +1,4 @@
-"""From a raster layer to an image that the engine reads: the file itself, or one fetched from the layer's provider."""
+"""Get an image that the engine can read from a raster layer: its file, or one fetched from its provider."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QThread
 
 from ..engine.errors import EngineError
-from .render import Job, Rendered, render
-from .tile_grid import Box, make_lattice
-from .units import units_per_metre
+from .fetch import FetchJob, FetchSummary, fetch_image
+from .grid import Box, make_tile_grid, measure_units_per_metre
 
 
 @dataclass
 class LayerSource:
-    """What is known of a layer after ``resolve_layer``, without the layer: it may be removed meanwhile.
+    """The properties of a layer that a run needs; the layer itself may be removed during the run.
 
     Attributes:
         name: the layer's name, for messages only.
-        path: the file that the engine can read itself; None where it has to be fetched.
+        path: the file that the engine can read; None where the image has to be fetched.
         provider: a clone for fetching; None where ``path`` is set.
         crs: the layer's CRS.
         extent: the layer's extent in its CRS.
-        crs_differs: whether the person gave the layer another CRS than the file says.
-        bands: the bands that the layer's style shows as red, green and blue; empty where it shows no such three.
+        crs_differs: whether the user gave the layer another CRS than its file has.
+        bands: see ``get_displayed_bands``.
     """
 
     name: str
@@ -49,7 +48,14 @@ class LayerSource:
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """How to fetch an image: resolution in m per pixel, area in the layer's CRS, folder for the file."""
+    """How to fetch an image.
+
+    Attributes:
+        resolution: m per pixel on the ground.
+        extent: rectangle in the layer's CRS; None for the whole layer.
+        area: polygons in the layer's CRS; tiles outside are not fetched; None for all.
+        folder: for the file.
+    """
 
     resolution: float
     extent: QgsRectangle | None
@@ -58,7 +64,7 @@ class FetchRequest:
 
 
 def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
-    """Take from ``layer`` what a run needs. Called in the layer's own thread, before the run.
+    """Read the properties of ``layer`` that a run needs. Call it in the layer's own thread, before the run.
 
     Raises:
         EngineError: the layer cannot be used.
@@ -66,7 +72,7 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
     if not layer.isValid():
         raise EngineError(f"The layer {layer.name()} cannot be read; its source may have moved.")
     provider = layer.dataProvider()
-    path = local_file(layer)
+    path = get_local_file(layer)
     clone = None if path is not None else provider.clone()
     if clone is not None:
         clone.moveToThread(None)
@@ -77,12 +83,12 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
         crs=layer.crs(),
         extent=layer.extent(),
         crs_differs=layer.crs().isValid() and layer.crs() != provider.crs(),
-        bands=shown_bands(layer) if path is not None else (),
+        bands=get_displayed_bands(layer) if path is not None else (),
     )
 
 
-def shown_bands(layer: QgsRasterLayer) -> tuple[int, ...]:
-    """The bands that the layer's style shows as red, green and blue; empty where it shows no such three."""
+def get_displayed_bands(layer: QgsRasterLayer) -> tuple[int, ...]:
+    """Return the bands that the layer's style shows as red, green and blue; empty for other styles."""
     renderer = layer.renderer()
     if not isinstance(renderer, QgsMultiBandColorRenderer):
         return ()
@@ -90,19 +96,23 @@ def shown_bands(layer: QgsRasterLayer) -> tuple[int, ...]:
     return bands if all(band > 0 for band in bands) else ()
 
 
-def local_file(layer: QgsRasterLayer) -> Path | None:
-    """The plain file that ``layer`` shows, or None where it is a service, an archive or a part of a file."""
+def get_local_file(layer: QgsRasterLayer) -> Path | None:
+    """Return the plain file of ``layer``; None where it is a service, an archive or a part of a file."""
     if layer.dataProvider().name() != "gdal":
         return None
     path = Path(layer.source())
     try:
         return path.absolute() if path.is_file() else None
-    except OSError:  # no path at all: too long, or with characters that paths cannot have
+    except OSError:  # not a path: too long, or with characters that paths cannot have
         return None
 
 
-def with_crs(source: LayerSource, folder: Path) -> Path:
-    """The file of ``source``; a small VRT around it where the person gave the layer another CRS."""
+def get_file_with_crs(source: LayerSource, folder: Path) -> Path:
+    """Return the file of ``source``; a VRT with the layer's CRS in ``folder`` where that differs from the file's.
+
+    Raises:
+        EngineError: the file cannot be read.
+    """
     assert source.path is not None
     if not source.crs_differs:
         return source.path
@@ -114,17 +124,26 @@ def with_crs(source: LayerSource, folder: Path) -> Path:
     return target
 
 
-def fetch(
-    source: LayerSource, request: FetchRequest, cancelled: Callable[[], bool], progress: Callable[[float], None]
-) -> tuple[Path, Rendered]:
-    """Fetch the image of ``source`` into ``request.folder``. Blocks; called in the run's thread.
+def fetch_layer(
+    source: LayerSource,
+    request: FetchRequest,
+    is_cancelled: Callable[[], bool],
+    on_progress: Callable[[float], None],
+) -> tuple[Path, FetchSummary]:
+    """Fetch the image of ``source`` into ``request.folder``. Blocks; call it in the run's thread.
+
+    Args:
+        source: a layer without a file.
+        request: how to fetch it.
+        is_cancelled: asked ten times a second.
+        on_progress: called with a share of 0..1.
 
     Returns:
         The file, and how much of it came.
 
     Raises:
         EngineError: nothing came, or the layer has no CRS or scale there.
-        EngineCancelledError: ``cancelled`` said so.
+        EngineCancelledError: the run was cancelled.
     """
     assert source.provider is not None
     box = source.extent if request.extent is None else source.extent.intersect(request.extent)
@@ -134,29 +153,28 @@ def fetch(
         raise EngineError(f"The layer {source.name} has no CRS.", "Set it in the layer's properties.")
     area = Box(box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
     try:
-        unit_x, unit_y = units_per_metre(source.crs.toWkt(), area)
+        unit_x, unit_y = measure_units_per_metre(source.crs.toWkt(), area)
     except ValueError as error:
         raise EngineError(f"The layer {source.name} has no scale in this area.", "Choose a smaller area.") from error
-    lattice = make_lattice(area, request.resolution * unit_x, request.resolution * unit_y)
+    grid = make_tile_grid(area, request.resolution * unit_x, request.resolution * unit_y)
     target = request.folder / "image.tif"
     source.provider.moveToThread(QThread.currentThread())
     try:
-        feedback = _CancelFeedback(cancelled)
-        job = Job(source.provider, source.name, source.crs, lattice, request.area, target)
-        return target, render(job, feedback, cancelled, progress)
+        job = FetchJob(source.provider, source.name, source.crs, grid, request.area, target)
+        return target, fetch_image(job, _CancelFeedback(is_cancelled), is_cancelled, on_progress)
     finally:
         source.provider.moveToThread(None)
 
 
 class _CancelFeedback(QgsRasterBlockFeedback):
-    """Tells a provider that waits for the network of the person's cancel."""
+    """Cancels the request of a provider that waits for the network when the run is cancelled."""
 
-    def __init__(self, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
         super().__init__()
-        self._cancelled = cancelled
+        self._is_cancelled = is_cancelled
         self._timer = self.startTimer(100)
 
     def timerEvent(self, _event: object) -> None:  # noqa: N802 (Qt's name)
         """Ask, ten times a second while the provider's own event loop runs."""
-        if self._cancelled():
+        if self._is_cancelled():
             self.cancel()

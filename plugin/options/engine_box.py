@@ -1,4 +1,4 @@
-"""The engine's environment: what is installed, making, repairing, removing, choosing, testing."""
+"""The engine's environment on the options page: create, repair, remove, choose and test it."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ from ..engine.install import EnvSpec, InstallObserver, create_environment, get_e
 from ..engine.interpreters import find_interpreter
 from ..engine.process import Listener
 from ..i18n import tr
-from ..layers.sample import write_sample
+from ..layers.probability import write_sample
 from ..paths import LAUNCHER
-from ..processing.arguments import vectorize_words
+from ..processing.arguments import make_vectorize_arguments
 from ..settings import Settings, save_settings
 from ..tasks import BackgroundTask
 
@@ -54,7 +54,7 @@ class EngineBox(QGroupBox):
 
     Args:
         plugin: engine and settings.
-        gather: what the whole page says now.
+        gather: returns the settings of the whole page.
         parent: the page.
     """
 
@@ -68,16 +68,16 @@ class EngineBox(QGroupBox):
         self.env_profile = QComboBox(self)
         for profile in ENV_PROFILES:
             self.env_profile.addItem(tr(profile.title), profile.name)
-        self.interpreter = _file_widget(self, tr("the plugin's own environment"))
-        self.base = _file_widget(self, tr("found automatically"))
+        self.interpreter = _make_file_widget(self, tr("the plugin's own environment"))
+        self.base = _make_file_widget(self, tr("found automatically"))
         self.index = QLineEdit(self)
         self.index.setPlaceholderText("PyPI")
-        self.create = self._button(tr("Create (download)"), lambda: self._build(None))
-        self.create_offline = self._button(tr("Create from a folder of wheels…"), self._build_offline)
-        self.delete = self._button(tr("Remove"), self._remove)
-        self.test = self._button(tr("Test engine"), self._test)
-        self.show_log = self._button(tr("Log"), self._open_log)
-        self.cancel = self._button(tr("Cancel"), self._cancel)
+        self.create = self._make_button(tr("Create (download)"), lambda: self._build(None))
+        self.create_offline = self._make_button(tr("Create from a folder of wheels…"), self._build_offline)
+        self.delete = self._make_button(tr("Remove"), self._remove)
+        self.test = self._make_button(tr("Test engine"), self._test)
+        self.show_log = self._make_button(tr("Log"), self._open_log)
+        self.cancel = self._make_button(tr("Cancel"), self._cancel)
         self.progress = QProgressBar(self)
         self.log = QPlainTextEdit(self)
         self.log.setReadOnly(True)
@@ -91,7 +91,7 @@ class EngineBox(QGroupBox):
         self._set_busy(False)
 
     def values(self) -> dict[str, Any]:
-        """The settings of this part."""
+        """Return the settings of this part."""
         return {
             "env_profile": self.env_profile.currentData(),
             "interpreter": self.interpreter.filePath().strip(),
@@ -108,7 +108,7 @@ class EngineBox(QGroupBox):
         self._refresh()
 
     def build_from(self, wheels: Path | None) -> BackgroundTask:
-        """Make the environment that is chosen, from the package index or from the folder ``wheels``."""
+        """Create the chosen environment from the package index, or from the folder ``wheels``."""
         settings = self._gather()
         self._plugin.pool.end_idle()
 
@@ -128,12 +128,12 @@ class EngineBox(QGroupBox):
         return self._start(BackgroundTask(tr("Creating the engine's environment"), build), self._built)
 
     def _warm_up(self, settings: Settings, task: BackgroundTask) -> None:
-        """Use everything once, so that the first real run does not wait for what is compiled on first use."""
+        """Extract the roads of a sample, so that the first run does not wait for kernels to be compiled."""
         task.log(tr("Preparing the engine for its first run"))
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
             raster = write_sample(Path(folder) / "sample.tif")
-            words = vectorize_words("roads", raster, Path(folder) / "roads.gpkg", {})
-            self._plugin.pool.run(make_launch(settings), words, Listener(on_log=task.log), task.isCanceled)
+            arguments = make_vectorize_arguments("roads", raster, Path(folder) / "roads.gpkg")
+            self._plugin.pool.run(make_launch(settings), arguments, Listener(on_log=task.log), task.isCanceled)
 
     def _build(self, wheels: Path | None) -> None:
         profile = find_profile(self.env_profile.currentData())
@@ -145,7 +145,7 @@ class EngineBox(QGroupBox):
             index=settings.package_index or "PyPI",
             folder=get_environments_folder(settings) / profile.name,
         )
-        if wheels is not None or self._agreed(question):
+        if wheels is not None or self._confirm(question):
             self.build_from(wheels)
 
     def _build_offline(self) -> None:
@@ -156,12 +156,12 @@ class EngineBox(QGroupBox):
     def _built(self, python: str) -> None:
         self.interpreter.setFilePath("")
         save_settings(self._gather())
-        self._say(tr("The environment is ready: {python}").format(python=python))
+        self._append_log(tr("The environment is ready: {python}").format(python=python))
         self._test()
 
     def _remove(self) -> None:
         target = get_environments_folder(self._gather()) / self.env_profile.currentData()
-        if not self._agreed(tr("The environment {folder} is removed.").format(folder=target)):
+        if not self._confirm(tr("The environment {folder} is removed.").format(folder=target)):
             return
         self._plugin.pool.end_idle()
         task = BackgroundTask(tr("Removing the engine's environment"), lambda _task: remove_environment(target))
@@ -178,8 +178,8 @@ class EngineBox(QGroupBox):
         self._start(BackgroundTask(tr("Testing the engine"), test), self._tested)
 
     def _tested(self, text: str) -> None:
-        """Show the table in the log, and the choice with its reason, the last paragraph, where it is seen at once."""
-        self._say(text)
+        """Show the table of devices in the log, and its last line, the choice with its reason, as the state."""
+        self._append_log(text)
         self.state.setText(f"{self.state.text()}\n{text.rsplit(chr(10), maxsplit=1)[-1]}")
 
     def _start(self, task: BackgroundTask, succeeded: Callable[[Any], None]) -> BackgroundTask:
@@ -189,7 +189,7 @@ class EngineBox(QGroupBox):
         self.progress.setRange(0, 0)
         task.message.connect(self._show_line)
         task.progressChanged.connect(self._show_progress)
-        # Methods and no lambdas: Qt lets go of them when the page is closed before the task has ended.
+        # Methods, not lambdas: Qt disconnects them when the page is closed before the task has ended.
         task.failed.connect(self._failed)
         task.succeeded.connect(self._done)
         return task.start()
@@ -204,9 +204,9 @@ class EngineBox(QGroupBox):
         self._task = None
         self._set_busy(False)
         self._refresh()
-        self._say(text)
+        self._append_log(text)
 
-    def _say(self, text: str) -> None:
+    def _append_log(self, text: str) -> None:
         self.log.appendPlainText(text)
         self.log.setVisible(True)
         self.log.horizontalScrollBar().setValue(0)
@@ -230,7 +230,7 @@ class EngineBox(QGroupBox):
         self.log.setVisible(busy or bool(self.log.toPlainText()))
 
     def _refresh(self, *_changed: object) -> None:
-        settings = replace(self._plugin.load(), **self.values())
+        settings = replace(self._plugin.get_settings(), **self.values())
         missing = explain_missing_engine(settings)
         python = get_engine_python(settings)
         self.state.setText(missing or tr("Installed: {python}").format(python=python))
@@ -244,14 +244,14 @@ class EngineBox(QGroupBox):
         if log.is_file():
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(log)))
         else:
-            self._say(tr("There is no log of a set-up yet."))
+            self._append_log(tr("There is no log of a set-up yet."))
 
-    def _agreed(self, question: str) -> bool:
+    def _confirm(self, question: str) -> bool:
         buttons = QMessageBox.StandardButton
         answer = QMessageBox.question(self, "TerraSpore", question, buttons.Ok | buttons.Cancel)
         return answer == buttons.Ok
 
-    def _button(self, text: str, clicked: Callable[[], None]) -> QPushButton:
+    def _make_button(self, text: str, clicked: Callable[[], None]) -> QPushButton:
         button = QPushButton(text, self)
         button.clicked.connect(lambda _checked=False: clicked())
         return button
@@ -277,7 +277,7 @@ class EngineBox(QGroupBox):
         column.addWidget(self.log)
 
 
-def _file_widget(parent: QWidget, empty: str) -> QgsFileWidget:
+def _make_file_widget(parent: QWidget, empty: str) -> QgsFileWidget:
     widget = QgsFileWidget(parent)
     widget.setStorageMode(QgsFileWidget.StorageMode.GetFile)
     widget.lineEdit().setPlaceholderText(empty)

@@ -1,4 +1,4 @@
-"""Default models, the folder of models, and adding a model from a file."""
+"""Models on the options page: default models, the folder of models, and adding a model from a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ModelsBox(QGroupBox):
 
     Args:
         plugin: the engine's processes, to check a model that is added.
-        gather: what the whole page says now.
+        gather: returns the settings of the whole page.
         parent: the page.
     """
 
@@ -54,7 +54,7 @@ class ModelsBox(QGroupBox):
         self.folder.fileChanged.connect(self._refill)
 
     def values(self) -> dict[str, Any]:
-        """The settings of this part."""
+        """Return the settings of this part."""
         chosen = {name: choice.currentData() or "" for name, choice in self.choices.items()}
         return {**chosen, "models_folder": self.folder.filePath().strip()}
 
@@ -71,7 +71,7 @@ class ModelsBox(QGroupBox):
         return dialog
 
     def _added(self, reference: str, task: str) -> None:
-        """Show the new model, and take it for its task where no model was chosen for that."""
+        """Show the new model, and choose it for its task if no model was chosen."""
         name = next(name for name, value in _TASKS.items() if value == task)
         settings = self._gather()
         self._fill(settings if getattr(settings, name) else dataclasses.replace(settings, **{name: reference}))

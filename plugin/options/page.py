@@ -1,14 +1,16 @@
-"""The options page: engine, models, performance."""
+"""The options page with its parts: engine, models, performance; and its registration with QGIS."""
 
 from __future__ import annotations
 
 import dataclasses
 
-from qgis.gui import QgsOptionsPageWidget, QgsScrollArea
+from qgis.gui import QgsOptionsPageWidget, QgsOptionsWidgetFactory, QgsScrollArea
+from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ..context import PluginContext
 from ..i18n import tr
+from ..paths import icon_path
 from ..settings import Settings, reset_settings, save_settings
 from .engine_box import EngineBox
 from .models_box import ModelsBox
@@ -16,7 +18,7 @@ from .performance_box import PerformanceBox
 
 
 class OptionsPage(QgsOptionsPageWidget):
-    """All settings; they are kept when the person clicks OK.
+    """All settings; they are saved when the user clicks OK.
 
     Args:
         plugin: the engine's processes and the settings.
@@ -44,20 +46,20 @@ class OptionsPage(QgsOptionsPageWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        self._show(plugin.load())
+        self._show(plugin.get_settings())
 
     def apply(self) -> None:
-        """Keep what the page says; an engine that was started with other settings is ended."""
+        """Save the settings; an idle engine, which was started with the former ones, is ended."""
         save_settings(self.gather())
         self._plugin.pool.end_idle()
 
     def helpKey(self) -> str:  # noqa: N802
-        """The page of QGIS's manual that the Help button opens."""
+        """Return the page of QGIS's manual that the Help button opens."""
         return "plugin_manager/plugin_manager"
 
     def gather(self) -> Settings:
-        """What the page says now."""
-        settings = self._plugin.load()
+        """Return the settings as the page shows them."""
+        settings = self._plugin.get_settings()
         for box in (self.engine, self.models, self.performance):
             settings = dataclasses.replace(settings, **box.values())
         return settings
@@ -68,3 +70,30 @@ class OptionsPage(QgsOptionsPageWidget):
     def _show(self, settings: Settings) -> None:
         for box in (self.engine, self.models, self.performance):
             box.show_settings(settings)
+
+
+class OptionsFactory(QgsOptionsWidgetFactory):
+    """Makes the page when QGIS's options dialog opens.
+
+    Args:
+        plugin: engine and settings.
+    """
+
+    #: Name by which QGIS finds the page.
+    PAGE = "mOptionsPageTerraSpore"
+
+    def __init__(self, plugin: PluginContext) -> None:
+        super().__init__()
+        self._plugin = plugin
+        self.setTitle("TerraSpore")
+        self.setIcon(self.icon())
+
+    def icon(self) -> QIcon:
+        """Return the page's icon in the list of options."""
+        return QIcon(icon_path("terraspore"))
+
+    def createWidget(self, parent: QWidget | None) -> QgsOptionsPageWidget:  # noqa: N802
+        """Make a new page."""
+        page = OptionsPage(self._plugin, parent)
+        page.setObjectName(self.PAGE)
+        return page

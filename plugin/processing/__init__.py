@@ -1,1 +1,1 @@
-"""The Processing provider and its algorithms. The dialogs run these, so that there is one way."""
+"""The Processing provider and its algorithms, which the dialogs run, too."""

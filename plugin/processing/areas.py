@@ -1,4 +1,4 @@
-"""Polygons that limit a run: gathered from features, and written for the engine."""
+"""Polygons that limit a run: merged from features, and written to a file for the engine."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from qgis.core import (
 from ..engine.errors import EngineError
 
 #: How long areas are kept for runs that may be resumed.
-_KEPT_SECONDS = 30 * 24 * 3600
+_MAX_AGE_SECONDS = 30 * 24 * 3600
 
 
-def area_geometry(features: Iterable[QgsFeature], transform: QgsCoordinateTransform) -> QgsGeometry:
-    """The union of the features' polygons in the target CRS.
+def merge_polygons(features: Iterable[QgsFeature], transform: QgsCoordinateTransform) -> QgsGeometry:
+    """Merge the features' polygons in the target CRS of ``transform``.
 
     Raises:
         EngineError: there are none, or they cannot be transformed.
     """
-    parts = []
+    polygons = []
     for feature in features:
         geometry = QgsGeometry(feature.geometry())
         if geometry.isNull() or geometry.isEmpty():
@@ -40,20 +40,20 @@ def area_geometry(features: Iterable[QgsFeature], transform: QgsCoordinateTransf
         try:
             geometry.transform(transform)
         except QgsCsException as error:
-            raise EngineError("The polygons cannot be brought into the image's CRS.", "Choose others.") from error
-        parts.append(geometry.makeValid())
-    union = QgsGeometry.unaryUnion(parts) if parts else QgsGeometry()
+            raise EngineError("The polygons cannot be transformed to the image's CRS.", "Choose others.") from error
+        polygons.append(geometry.makeValid())
+    union = QgsGeometry.unaryUnion(polygons) if polygons else QgsGeometry()
     if union.isNull() or union.isEmpty():
-        raise EngineError("There is no polygon to work in.", "Select polygons, or choose another area.")
+        raise EngineError("There is no polygon that limits the area.", "Select polygons, or choose another area.")
     return union
 
 
-def keep_area(
+def store_area(
     area: QgsGeometry, crs: QgsCoordinateReferenceSystem, folder: Path, transforms: QgsCoordinateTransformContext
 ) -> Path:
-    """Write ``area`` into ``folder`` under a name made of its content, unless it is there already.
+    """Write ``area`` into ``folder`` under a name made of its content, unless it exists; return the file.
 
-    A run can be resumed only while its files stay what they were; so the same polygons are the same file.
+    A run can only be resumed with unchanged files, so the same polygons must be the same file.
 
     Raises:
         EngineError: it cannot be written.
@@ -62,14 +62,14 @@ def keep_area(
     target = folder / f"{digest}.gpkg"
     if target.is_file():
         return target
-    fresh = folder / f".{digest}.{os.getpid()}.gpkg"
+    partial = folder / f".{digest}.{os.getpid()}.gpkg"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.gpkg"):
-            if time.time() - old.stat().st_mtime > _KEPT_SECONDS:
+            if time.time() - old.stat().st_mtime > _MAX_AGE_SECONDS:
                 old.unlink()
-        write_area(area, crs, fresh, transforms)
-        fresh.replace(target)
+        write_area(area, crs, partial, transforms)
+        partial.replace(target)
     except OSError as error:
         raise EngineError(
             f"The area could not be written to {target}: {error.strerror}.", code="OutputError"
@@ -79,8 +79,8 @@ def keep_area(
 
 def write_area(
     area: QgsGeometry, crs: QgsCoordinateReferenceSystem, target: Path, transforms: QgsCoordinateTransformContext
-) -> Path:
-    """Write ``area`` in ``crs`` to the GeoPackage ``target`` and return that.
+) -> None:
+    """Write ``area`` in ``crs`` to the GeoPackage ``target``.
 
     Raises:
         EngineError: it cannot be written.
@@ -99,4 +99,3 @@ def write_area(
     del writer
     if not written:
         raise EngineError(f"The area could not be written to {target}: {reason}.", code="OutputError")
-    return target

@@ -1,97 +1,110 @@
-"""From parameters to the words of the engine's command line. Pure functions.
+"""Arguments of the engine's command line. Pure functions, without QGIS.
 
-Every value stands in one word with its option (``--option=value``) and every path is absolute, so that no name of
+Every value stands in one argument with its option (``--option=value``) and every path is absolute, so that no name of
 a layer, a file or a model can become an option.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from ...engine.protocol.options import ImageOptions, Option, RuntimeOptions, options_of
 
 
 @dataclass(frozen=True)
-class Options:
-    """What all runs of a model over an image share; None and empty leave the choice to the engine."""
+class RunOptions:
+    """Options of a run of a model over an image.
 
-    model: str = ""
-    extent: tuple[float, float, float, float] | None = None
-    area: Path | None = None
-    bands: tuple[int, ...] = ()
+    Attributes:
+        image: how the model sees the image.
+        runtime: where and how the network runs.
+        threshold: probability from which a pixel belongs to the class; None for the model's.
+        resume: whether to continue the unfinished run of the output.
+    """
+
+    image: ImageOptions
+    runtime: RuntimeOptions
     threshold: float | None = None
-    overlap: int | None = None
-    tile: int = 0
-    threads: int = 0
-    device: str = "auto"
-    runtime: str = "auto"
-    tta: bool = False
-    memory: int = 0
     resume: bool = False
 
+    def to_arguments(self) -> list[str]:
+        """Return the arguments of all options that differ from their defaults."""
+        arguments = []
+        for options in (self.image, self.runtime):
+            declared = options_of(type(options))
+            arguments += make_option_arguments((option, getattr(options, name)) for name, option in declared.items())
+        if self.threshold is not None:
+            arguments.append(f"--threshold={format_number(self.threshold)}")
+        return [*arguments, "--resume"] if self.resume else arguments
 
-def extract_words(task: str, image: Path, output: Path, options: Options, rasters: dict[str, Path]) -> list[str]:
-    """``extract roads`` and ``extract landcover``.
+
+def make_extract_arguments(
+    task: str, image: Path, output: Path, options: RunOptions, rasters: Mapping[str, Path]
+) -> list[str]:
+    """Make the arguments of ``extract roads`` and ``extract landcover``.
 
     Args:
         task: ``roads`` or ``landcover``.
         image: the image's file.
         output: the GeoPackage to write.
         options: the run's options.
-        rasters: option's name -> raster to write beside the vectors.
+        rasters: rasters to write too, by the option's name.
     """
-    words = ["extract", task, str(image), f"--output={output}", *_shared(options)]
-    words += [f"--{name}={path}" for name, path in rasters.items()]
-    return words
+    arguments = ["extract", task, str(image), f"--output={output}", *options.to_arguments()]
+    return arguments + [f"--{name}={path}" for name, path in rasters.items()]
 
 
-def segment_words(image: Path, output: Path, options: Options, vectors: Path | None) -> list[str]:
-    """``segment``: the raster of classes or of probabilities, and its vectors where ``vectors`` is given."""
-    words = ["segment", str(image), f"--output={output}", *_shared(options)]
-    return words + ([f"--vectors={vectors}"] if vectors is not None else [])
+def make_segment_arguments(image: Path, output: Path, options: RunOptions, rasters: Mapping[str, Path]) -> list[str]:
+    """Make the arguments of ``segment``.
+
+    Args:
+        image: the image's file.
+        output: the raster of classes to write.
+        options: the run's options.
+        rasters: further files to write, by the option's name: ``vectors``, ``probability``.
+    """
+    arguments = ["segment", str(image), f"--output={output}", *options.to_arguments()]
+    return arguments + [f"--{name}={path}" for name, path in rasters.items()]
 
 
-def plan_words(task: str, image: Path, options: Options) -> list[str]:
-    """``plan``: what a run over ``image`` would be; a threshold changes nothing about it."""
-    wanted = [] if task == "segmentation" else [f"--task={task}"]
-    return ["plan", str(image), *wanted, *_shared(replace(options, threshold=None, resume=False))]
+def make_plan_arguments(task: str, image: Path, options: RunOptions) -> list[str]:
+    """Make the arguments of ``plan``; threshold and resuming do not change a plan."""
+    arguments = ["plan", str(image), *([] if task == "segmentation" else [f"--task={task}"])]
+    return arguments + replace(options, threshold=None, resume=False).to_arguments()
 
 
-def vectorize_words(kind: str, raster: Path, output: Path, values: dict[str, float | None]) -> list[str]:
-    """``vectorize roads`` and ``vectorize landcover``: ``values`` by option, None for the engine's default."""
-    words = ["vectorize", kind, str(raster), f"--output={output}"]
-    return words + [f"--{name}={number(value)}" for name, value in values.items() if value is not None]
+def make_vectorize_arguments(
+    kind: str, raster: Path, output: Path, values: Iterable[tuple[Option, float | None]] = ()
+) -> list[str]:
+    """Make the arguments of ``vectorize roads`` and ``vectorize landcover``; None leaves a value to the engine."""
+    arguments = ["vectorize", kind, str(raster), f"--output={output}"]
+    return arguments + [f"--{option.flag}={format_number(value)}" for option, value in values if value is not None]
 
 
-def chips_words(image: Path, vectors: Path, folder: Path, values: dict[str, str]) -> list[str]:
-    """``chips``: training chips from an image and vectors."""
-    words = ["chips", str(image), str(vectors), f"--output={folder}"]
-    return words + [f"--{name}={value}" for name, value in values.items() if value]
+def make_chips_arguments(image: Path, vectors: Path, folder: Path, values: Mapping[str, str]) -> list[str]:
+    """Make the arguments of ``chips``; ``values`` are by the option's name, empty ones are left out."""
+    arguments = ["chips", str(image), str(vectors), f"--output={folder}"]
+    return arguments + [f"--{name}={value}" for name, value in values.items() if value]
 
 
-def number(value: float) -> str:
-    """``value`` as the engine reads it, whatever the locale."""
+def make_option_arguments(values: Iterable[tuple[Option, Any]]) -> list[str]:
+    """Make the arguments of declared options; values that are None or the default are left out."""
+    arguments = []
+    for option, value in values:
+        if value is None or value == option.default:
+            continue
+        if option.kind == "bool":
+            arguments.append(f"--{option.flag}" if value else f"--no-{option.flag}")
+        elif isinstance(value, tuple):
+            arguments.append(f"--{option.flag}=" + ",".join(repr(item) for item in value))
+        else:
+            arguments.append(f"--{option.flag}={format_number(value) if isinstance(value, (int, float)) else value}")
+    return arguments
+
+
+def format_number(value: float) -> str:
+    """Format ``value`` as the engine reads it, whatever the locale."""
     return repr(round(value, 9)) if value != int(value) else str(int(value))
-
-
-def _shared(options: Options) -> list[str]:
-    words = []
-    if options.model:
-        words.append(f"--model={options.model}")
-    if options.extent is not None:
-        words.append("--extent=" + ",".join(repr(float(value)) for value in options.extent))
-    if options.area is not None:
-        words.append(f"--area={options.area}")
-    if options.bands:
-        words.append("--bands=" + ",".join(str(band) for band in options.bands))
-    if options.threshold is not None:
-        words.append(f"--threshold={number(options.threshold)}")
-    for name in ("overlap", "tile", "threads", "memory"):
-        if getattr(options, name):
-            words.append(f"--{name}={getattr(options, name)}")
-    words += _chosen("device", options.device) + _chosen("runtime", options.runtime)
-    return words + [f"--{name}" for name in ("tta", "resume") if getattr(options, name)]
-
-
-def _chosen(name: str, value: str) -> Sequence[str]:
-    return [] if value in ("", "auto") else [f"--{name}={value}"]

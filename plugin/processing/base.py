@@ -1,4 +1,4 @@
-"""What all algorithms share: resolving the layer, running the engine, handing over results."""
+"""Base classes of the algorithms: resolving the layer, running the engine, options of a run over an image."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QIcon
 
 from ...engine.protocol.messages import Plan, Result
+from ...engine.protocol.options import ImageOptions, RuntimeOptions
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine, get_cache_folder
 from ..engine.errors import EngineCancelledError, EngineError
 from ..engine.models import ModelInfo
 from ..i18n import tr
-from ..layers.sources import FetchRequest, LayerSource, fetch, resolve_layer, with_crs
+from ..layers.sources import FetchRequest, LayerSource, fetch_layer, get_file_with_crs, resolve_layer
 from ..paths import icon_path
-from .areas import area_geometry, keep_area
-from .arguments import Options, plan_words
-from .feedback import FeedbackListener
+from .areas import merge_polygons, store_area
+from .arguments import RunOptions, make_plan_arguments
+from .feedback import FeedbackReporter
 
-#: Share of the progress bar for fetching a layer that is no file.
+#: Share of the progress bar for fetching a layer that is not a file.
 FETCH_SHARE = 0.4
 
 
 class EngineAlgorithm(QgsProcessingAlgorithm):
-    """An algorithm that the engine carries out.
+    """An algorithm that runs a command of the engine.
 
     Args:
         plugin: the engine's processes and the settings.
@@ -54,50 +55,50 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         self.plugin = plugin
 
     def createInstance(self) -> EngineAlgorithm:  # noqa: N802
-        """A new algorithm of the same kind: QGIS makes one for each run."""
+        """Make a new algorithm of the same kind: QGIS does so for each run."""
         return type(self)(self.plugin)
 
     def name(self) -> str:
-        """What scripts call the algorithm, behind ``terraspore:``."""
+        """Return the identifier for scripts, without ``terraspore:``."""
         return self.ID
 
     def displayName(self) -> str:  # noqa: N802
-        """The name in the person's language."""
+        """Return the name in the user's language."""
         return tr(self.TITLE)
 
     def shortHelpString(self) -> str:  # noqa: N802
-        """The text beside the parameters."""
+        """Return the text beside the parameters."""
         return tr(self.HELP)
 
     def shortDescription(self) -> str:  # noqa: N802
-        """The first sentence of it, for the toolbox's tool tip."""
+        """Return the first sentence of the help, for the toolbox's tool tip."""
         return tr(self.HELP).split(". ")[0]
 
     def tags(self) -> list[str]:
-        """Words by which it is found, in English and in the person's language."""
+        """Return search terms in English and in the user's language."""
         return [*self.TAGS.split(","), *tr(self.TAGS).split(",")]
 
     def icon(self) -> QIcon:
-        """The algorithm's picture."""
+        """Return the algorithm's icon."""
         return QIcon(icon_path(self.ICON))
 
     def svgIconPath(self) -> str:  # noqa: N802
-        """The same as a path."""
+        """Return the icon's path."""
         return icon_path(self.ICON)
 
     def helpUrl(self) -> str:  # noqa: N802
-        """The address behind the Help button."""
+        """Return the address of the Help button."""
         return "https://github.com/terraspore/terraspore/blob/main/docs/plugin.md"
 
     def canExecute(self) -> tuple[bool, str]:  # noqa: N802
-        """Whether there is an engine, and what to do where there is none."""
-        missing = explain_missing_engine(self.plugin.load())
+        """Return whether there is an engine, and what to do where there is none."""
+        missing = explain_missing_engine(self.plugin.get_settings())
         return missing is None, missing or ""
 
     def processAlgorithm(  # noqa: N802
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
-        """Run the engine in a private temporary folder; every failure becomes one sentence."""
+        """Call ``compute`` with a private temporary folder; every failure becomes one sentence."""
         folder = Path(tempfile.mkdtemp(prefix="terraspore-", dir=QgsProcessingUtils.tempFolder()))
         try:
             return self.compute(parameters, context, feedback, folder)
@@ -107,7 +108,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             for line in error.details.splitlines():
                 feedback.pushConsoleInfo(line)
             raise QgsProcessingException(str(error)) from error
-        except RuntimeError as error:  # GDAL's own, where another plugin has switched its exceptions on
+        except RuntimeError as error:  # of GDAL, where another plugin has enabled its exceptions
             raise QgsProcessingException(
                 tr("A raster could not be read or written: {why}").format(why=error)
             ) from error
@@ -117,7 +118,7 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
-        """The algorithm's own work, in a worker thread.
+        """Run the algorithm, in a worker thread.
 
         Args:
             parameters: as Processing gives them.
@@ -126,12 +127,12 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             folder: a private folder that is removed afterwards.
 
         Raises:
-            EngineError: the sentence for the person.
+            EngineError: the run failed.
         """
-        raise EngineError(f"{type(self).__name__} has no computation.")
+        raise NotImplementedError
 
-    def source_of_input(self, parameters: dict[str, Any], context: QgsProcessingContext) -> LayerSource:
-        """What is needed of the layer INPUT; to be called in the layer's own thread.
+    def resolve_input(self, parameters: dict[str, Any], context: QgsProcessingContext) -> LayerSource:
+        """Read the properties of the layer INPUT that a run needs. Call it in the layer's own thread.
 
         Raises:
             QgsProcessingException: there is no such layer, or it cannot be used.
@@ -144,20 +145,34 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         except EngineError as error:
             raise QgsProcessingException(str(error)) from error
 
-    def run_engine(self, words: list[str], feedback: QgsProcessingFeedback, start: float = 0.0) -> Result:
-        """Run the engine's command ``words`` and pass on what it says.
+    def run_engine(self, arguments: list[str], feedback: QgsProcessingFeedback, start: float = 0.0) -> Result:
+        """Run the engine with ``arguments``, and report its events to ``feedback``.
 
         Raises:
             EngineError: as ``EnginePool.run``.
         """
-        listener = FeedbackListener(feedback, start)
-        result = self.plugin.run(words, listener.listener(), feedback.isCanceled)
+        reporter = FeedbackReporter(feedback, start)
+        result = self.plugin.run_engine(arguments, reporter.make_listener(), feedback.isCanceled)
         feedback.pushInfo(result.text)
         return result
 
+    def get_optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
+        """Return the number of the parameter ``name``; None where it was left empty.
+
+        Raises:
+            EngineError: it is below 0.
+        """
+        definition = self.parameterDefinition(name)
+        if definition is None or parameters.get(name, definition.defaultValue()) in (None, ""):
+            return None
+        value = self.parameterAsDouble(parameters, name, context)
+        if value < 0:
+            raise EngineError(f"{name} must be at least 0.")
+        return value
+
 
 class ImageAlgorithm(EngineAlgorithm):
-    """An algorithm over a raster layer, which may be a service."""
+    """An algorithm that runs a model over a raster layer, which may be an online service."""
 
     TASK = "segmentation"
 
@@ -168,110 +183,119 @@ class ImageAlgorithm(EngineAlgorithm):
     def prepareAlgorithm(  # noqa: N802
         self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> bool:
-        """Take what is needed of the layer, in the layer's own thread."""
-        self.source = self.source_of_input(parameters, context)
+        """Read the layer's properties, in the layer's own thread."""
+        self.source = self.resolve_input(parameters, context)
         return True
 
-    def ask_plan(
+    def request_plan(
         self,
         parameters: dict[str, Any],
         context: QgsProcessingContext,
         feedback: QgsProcessingFeedback,
-        cancelled: Callable[[], bool],
+        is_cancelled: Callable[[], bool],
     ) -> Plan:
-        """What a run with ``parameters`` would be. Blocks; after ``prepareAlgorithm``, in a worker thread.
+        """Ask the engine for the plan of a run. Blocks; call it after ``prepareAlgorithm``, in a worker thread.
 
         Raises:
-            EngineError: as ``EnginePool.run``; or the layer is no file, and would have to be fetched for it.
+            EngineError: as ``EnginePool.run``, or the layer is not a file and would have to be fetched first.
         """
         assert self.source is not None
         if self.source.path is None:
-            raise EngineError(f"{self.source.name} is no file.", "Its plan is made when it has been fetched.")
+            raise EngineError(f"{self.source.name} is not a file.", "Its plan is made when it has been fetched.")
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
-            image, options, _ = self.image_and_options(parameters, context, feedback, Path(folder))
-            listener = FeedbackListener(feedback)
-            self.plugin.run(plan_words(self.TASK, image, options), listener.listener(), cancelled)
-        if listener.plan is None:
+            image, options, _ = self.prepare_run(parameters, context, feedback, Path(folder))
+            reporter = FeedbackReporter(feedback)
+            arguments = make_plan_arguments(self.TASK, image, options)
+            self.plugin.run_engine(arguments, reporter.make_listener(), is_cancelled)
+        if reporter.plan is None:
             raise EngineError("The engine gave no plan.")
-        return listener.plan
+        return reporter.plan
 
-    def image_and_options(
+    def prepare_run(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
-    ) -> tuple[Path, Options, float]:
-        """The image's file, the run's options, and the share of the progress bar that fetching took."""
+    ) -> tuple[Path, RunOptions, float]:
+        """Fetch the image where it is not a file, and gather the options of the run.
+
+        Returns:
+            The image's file, the options, and the share of the progress bar that fetching took.
+
+        Raises:
+            EngineError: the area is empty, or the image could not be fetched.
+        """
         assert self.source is not None
-        area = self._area(parameters, context)
-        extent = self._extent(parameters, context)
-        wanted = self.parameterAsString(parameters, "MODEL", context).strip()
-        model = self.plugin.model_for(self.TASK, wanted)
-        lost = "" if wanted else self.plugin.lost_choice(self.TASK)
-        if lost and model is not None:
+        area, extent = self._get_area(parameters, context), self._get_extent(parameters, context)
+        reference = self.parameterAsString(parameters, "MODEL", context).strip()
+        model = self.plugin.choose_model(self.TASK, reference)
+        missing = "" if reference else self.plugin.find_missing_choice(self.TASK)
+        if missing and model is not None:
             text = tr("The model {lost} that the settings name is not there; {model} is used.")
-            feedback.pushWarning(text.format(lost=lost, model=model.title))
+            feedback.pushWarning(text.format(lost=missing, model=model.title))
         start = 0.0
         if self.source.path is not None:
-            image = with_crs(self.source, folder)
+            image = get_file_with_crs(self.source, folder)
         else:
-            resolution = self.fetch_resolution(parameters, context) or (model.resolution if model else 0.0)
-            request = FetchRequest(resolution, _common(extent, area), area, folder)
-            image = self._fetch(request, feedback)
+            resolution = self.get_fetch_resolution(parameters, context) or (model.resolution if model else 0.0)
+            box = extent if area is None else area.boundingBox()
+            if extent is not None and area is not None:
+                box = extent.intersect(area.boundingBox())
+            image = self._fetch(FetchRequest(resolution, box, area, folder), feedback)
             start = FETCH_SHARE
-        settings = self.plugin.load()
-        options = Options(
-            model=model.reference if model else wanted,
-            extent=None if extent is None else _corners(extent),
-            area=None
-            if area is None
-            else keep_area(area, self.source.crs, get_cache_folder(settings) / "areas", context.transformContext()),
-            bands=self._bands(parameters, model, context),
-            threshold=self.optional_number(parameters, "THRESHOLD", context),
-            overlap=self._whole(parameters, "OVERLAP", context),
-            tile=settings.tile,
-            threads=settings.threads,
-            device=self._choice(parameters, "DEVICE", settings.device, context),
-            runtime=self._choice(parameters, "RUNTIME", settings.runtime, context),
+        settings = self.plugin.get_settings()
+        area_file = None
+        if area is not None:
+            areas = get_cache_folder(settings) / "areas"
+            area_file = store_area(area, self.source.crs, areas, context.transformContext())
+        overlap = self.get_optional_number(parameters, "OVERLAP", context)
+        image_options = ImageOptions(
+            model=(model.reference if model else reference) or None,
+            bands=self._get_bands(parameters, model, context) or None,
+            extent=None
+            if extent is None
+            else (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()),
+            area=area_file,
+            tile=settings.tile or None,
+            overlap=None if overlap is None else int(overlap),
+            memory=settings.memory or None,
             tta=self.parameterAsBool(parameters, "TTA", context),
-            memory=settings.memory,
+        )
+        runtime_options = RuntimeOptions(
+            device=self._get_choice(parameters, "DEVICE", settings.device, context),
+            runtime=self._get_choice(parameters, "RUNTIME", settings.runtime, context),
+            threads=settings.threads or None,
+        )
+        options = RunOptions(
+            image_options,
+            runtime_options,
+            threshold=self.get_optional_number(parameters, "THRESHOLD", context),
             resume=self.parameterAsBool(parameters, "RESUME", context),
         )
         return image, options, start
 
-    def fetch_resolution(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> float:
-        """Resolution in m per pixel for fetching, where the person gave one; 0 for the model's."""
+    def get_fetch_resolution(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> float:
+        """Return the resolution in m per pixel at which a service is fetched; 0 for the model's."""
         return 0.0
-
-    def optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
-        """The number of the parameter ``name``, or None where it was left empty."""
-        definition = self.parameterDefinition(name)
-        if definition is None or parameters.get(name, definition.defaultValue()) in (None, ""):
-            return None
-        return self.parameterAsDouble(parameters, name, context)
-
-    def _whole(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> int | None:
-        value = self.optional_number(parameters, name, context)
-        return None if value is None else int(value)
 
     def _fetch(self, request: FetchRequest, feedback: QgsProcessingFeedback) -> Path:
         assert self.source is not None
         if request.resolution <= 0:
             raise EngineError(
-                f"At what resolution {self.source.name} shall be fetched is not known.",
+                f"The resolution at which to fetch {self.source.name} is not known.",
                 "Choose a model with a card, or give the resolution.",
             )
         feedback.setProgressText(
             tr("Fetching the image at {resolution} m").format(resolution=f"{request.resolution:g}")
         )
-        image, came = fetch(
+        image, summary = fetch_layer(
             self.source, request, feedback.isCanceled, lambda share: feedback.setProgress(100 * FETCH_SHARE * share)
         )
-        feedback.pushInfo(tr("{n} tiles were fetched.").format(n=came.tiles))
-        if came.empty:
-            feedback.pushWarning(tr("{n} of {m} tiles came empty.").format(n=came.empty, m=came.tiles))
-        for error in came.errors[:5]:
+        feedback.pushInfo(tr("{n} tiles were fetched.").format(n=summary.tiles))
+        if summary.empty:
+            feedback.pushWarning(tr("{n} of {m} tiles came empty.").format(n=summary.empty, m=summary.tiles))
+        for error in summary.errors[:5]:
             feedback.pushWarning(error)
         return image
 
-    def _extent(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRectangle | None:
+    def _get_extent(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRectangle | None:
         assert self.source is not None
         if parameters.get("EXTENT") in (None, ""):
             return None
@@ -280,35 +304,23 @@ class ImageAlgorithm(EngineAlgorithm):
             raise EngineError("The rectangle is empty.", "Draw it again.")
         return box
 
-    def _area(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsGeometry | None:
+    def _get_area(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsGeometry | None:
         assert self.source is not None
         polygons: QgsFeatureSource | None = self.parameterAsSource(parameters, "AREA", context)
         if polygons is None:
             return None
         transform = QgsCoordinateTransform(polygons.sourceCrs(), self.source.crs, context.transformContext())
-        return area_geometry(polygons.getFeatures(), transform)
+        return merge_polygons(polygons.getFeatures(), transform)
 
-    def _bands(
+    def _get_bands(
         self, parameters: dict[str, Any], model: ModelInfo | None, context: QgsProcessingContext
     ) -> tuple[int, ...]:
-        """The bands that were chosen; else those that the layer's style shows, for a model of three."""
+        """Return the chosen bands; else, for a model of three bands, those that the layer's style shows."""
         assert self.source is not None
         if parameters.get("BANDS") not in (None, "", []):
             return tuple(self.parameterAsInts(parameters, "BANDS", context))
         return self.source.bands if model is not None and model.bands == 3 else ()
 
-    def _choice(self, parameters: dict[str, Any], name: str, default: str, context: QgsProcessingContext) -> str:
+    def _get_choice(self, parameters: dict[str, Any], name: str, default: str, context: QgsProcessingContext) -> str:
         value = self.parameterAsEnumString(parameters, name, context)
-        return default if value in ("", "auto") else value
-
-
-def _corners(box: QgsRectangle) -> tuple[float, float, float, float]:
-    return box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()
-
-
-def _common(extent: QgsRectangle | None, area: QgsGeometry | None) -> QgsRectangle | None:
-    """The rectangle around what both leave; None where both are None."""
-    if area is None:
-        return extent
-    box = area.boundingBox()
-    return box if extent is None else extent.intersect(box)
+        return (default if value in ("", "auto") else value) or "auto"

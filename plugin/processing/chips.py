@@ -1,4 +1,4 @@
-"""Training Chips from Raster and Vectors: data for training a model of one's own."""
+"""The algorithm Training Chips from Raster and Vectors: data for training an own model."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterFolderDestination,
-    QgsProcessingParameterRasterLayer,
     QgsVectorFileWriter,
 )
 
 from ..engine.errors import EngineError
 from ..i18n import tr
-from ..layers.sources import LayerSource, with_crs
-from . import parameters as make
-from .arguments import chips_words
+from ..layers.sources import LayerSource, get_file_with_crs
+from .arguments import make_chips_arguments
 from .base import EngineAlgorithm
+from .parameters import make_image_parameter, make_number_parameter
 
 
 class ChipsAlgorithm(EngineAlgorithm):
-    """Image and labelled vectors to pairs of small images and masks."""
+    """Cut an image and labelled vectors into pairs of small images and masks."""
 
     ID = "trainingchips"
     TITLE = "Training Chips from Raster and Vectors"
@@ -46,7 +45,7 @@ class ChipsAlgorithm(EngineAlgorithm):
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
         """Declare parameters and outputs."""
-        self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Image")))
+        self.addParameter(make_image_parameter())
         kinds = [QgsProcessing.SourceType.TypeVectorLine, QgsProcessing.SourceType.TypeVectorPolygon]
         self.addParameter(QgsProcessingParameterFeatureSource("VECTORS", tr("Labelled lines or polygons"), kinds))
         self.addParameter(
@@ -54,37 +53,40 @@ class ChipsAlgorithm(EngineAlgorithm):
                 "FIELD", tr("Field with the class (empty: one class)"), None, "VECTORS", optional=True
             )
         )
-        self.addParameter(make.number("SIZE", tr("Edge of a chip in pixels"), whole=True, maximum=8192, default=512))
-        self.addParameter(make.number("RESOLUTION", tr("Ground resolution in m (empty: the image's)"), maximum=10_000))
-        self.addParameter(make.number("WIDTH", tr("Width of lines in m (empty: the engine's)"), maximum=1000))
+        size, resolution = tr("Edge of a chip in pixels"), tr("Ground resolution in m (empty: the image's)")
+        self.addParameter(make_number_parameter("SIZE", size, is_whole=True, maximum=8192, default=512))
+        self.addParameter(make_number_parameter("RESOLUTION", resolution, maximum=10_000))
+        width = tr("Width of lines in m (empty: the engine's)")
+        self.addParameter(make_number_parameter("WIDTH", width, maximum=1000))
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder of chips")))
 
     def prepareAlgorithm(  # noqa: N802
         self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> bool:
-        """Take the file from the layer, in the layer's own thread."""
-        self._source = self.source_of_input(parameters, context)
+        """Read the layer's properties, in the layer's own thread."""
+        self._source = self.resolve_input(parameters, context)
         if self._source.path is None:
             name = self.parameterAsRasterLayer(parameters, "INPUT", context).name()
-            raise QgsProcessingException(tr("{layer} is no raster file; save it as one first.").format(layer=name))
+            raise QgsProcessingException(tr("{layer} is not a raster file; save it as one first.").format(layer=name))
         return True
 
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
-        """Write the vectors to a file of their own, and have the engine cut image and masks."""
+        """Write the vectors to a file, and run the engine's command ``chips``."""
         assert self._source is not None
         vectors = self._write_vectors(parameters, context, folder)
         output = Path(self.parameterAsString(parameters, "OUTPUT", context)).absolute()
         output.mkdir(parents=True, exist_ok=True)
         values = {
-            name.lower(): self._text(parameters, name, context) for name in ("FIELD", "SIZE", "RESOLUTION", "WIDTH")
+            name.lower(): self._format_value(parameters, name, context)
+            for name in ("FIELD", "SIZE", "RESOLUTION", "WIDTH")
         }
-        words = chips_words(with_crs(self._source, folder), vectors, output, values)
-        self.run_engine(words, feedback)
+        image = get_file_with_crs(self._source, folder)
+        self.run_engine(make_chips_arguments(image, vectors, output, values), feedback)
         return {"OUTPUT": str(output)}
 
-    def _text(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
+    def _format_value(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
         definition = self.parameterDefinition(name)
         if parameters.get(name, definition.defaultValue()) in (None, ""):
             return ""
@@ -93,7 +95,7 @@ class ChipsAlgorithm(EngineAlgorithm):
         return f"{self.parameterAsDouble(parameters, name, context):g}"
 
     def _write_vectors(self, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path) -> Path:
-        """The vectors, in the image's CRS, as a private GeoPackage: layers may be anything QGIS reads."""
+        """Write the vectors in the image's CRS to a private GeoPackage: layers may be anything that QGIS reads."""
         source = self.parameterAsSource(parameters, "VECTORS", context)
         if source is None or self._source is None:
             raise EngineError("The labelled vectors cannot be read.")

@@ -1,4 +1,4 @@
-"""Extract Roads and Extract Land Cover."""
+"""The algorithms Extract Roads and Extract Land Cover."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputVectorLayer,
-    QgsProcessingParameterBoolean,
+    QgsProcessingParameterDefinition,
 )
 
 from ...engine.fs.journal import remove_unfinished_run
@@ -19,15 +19,30 @@ from ...engine.protocol.messages import Result
 from ...engine.protocol.options import CoverageOptions, RoadOptions, options_of
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
-from ..layers.results import Dress, load_beside, load_on_completion
-from . import parameters as make
-from .arguments import Options, extract_words
+from ..layers.probability import write_mask
+from ..layers.results import LayerPresentation, load_additional_layer, load_on_completion
+from .arguments import RunOptions, make_extract_arguments, make_option_arguments
 from .base import ImageAlgorithm
-from .masks import write_mask
+from .parameters import (
+    LINES,
+    POLYGONS,
+    make_area_parameters,
+    make_image_parameter,
+    make_inference_parameters,
+    make_model_parameter,
+    make_option_parameter,
+    make_raster_output,
+    make_threshold_parameter,
+    make_vector_output,
+    mark_advanced,
+)
+
+_ROAD_AREAS = options_of(RoadOptions)["areas"]
+_MINIMUM_AREA = options_of(CoverageOptions)["minimum_area"]
 
 
 class ExtractAlgorithm(ImageAlgorithm):
-    """Image to GeoPackage, and to rasters where they are asked for."""
+    """Extract a GeoPackage from an image, and rasters on request."""
 
     #: Layer of the GeoPackage that is the main output, its style and its English name.
     MAIN = ("", "", "")
@@ -37,96 +52,100 @@ class ExtractAlgorithm(ImageAlgorithm):
     RASTERS: dict[str, tuple[str, str, str]] = {}  # noqa: RUF012
     #: Numbers of the engine's summary: output's name -> (key, English name).
     NUMBERS: dict[str, tuple[str, str]] = {}  # noqa: RUF012
-    GEOMETRY = make.LINES
+    GEOMETRY = LINES
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
         """Declare parameters and outputs."""
-        for parameter in (make.image(), make.model(tr("Model (empty: the default)")), *make.area()):
+        for parameter in (
+            make_image_parameter(),
+            make_model_parameter(tr("Model (empty: the default)")),
+            *make_area_parameters(),
+            *self.make_task_parameters(),
+            *make_inference_parameters(),
+            make_vector_output(tr(self.MAIN[2]), self.GEOMETRY),
+            *(make_raster_output(name, tr(title)) for name, (_, _, title) in self.RASTERS.items()),
+        ):
             self.addParameter(parameter)
-        for parameter in (*self.task_parameters(), *make.inference()):
-            self.addParameter(parameter)
-        self.addParameter(make.vectors(tr(self.MAIN[2]), self.GEOMETRY))
-        for name, (_, _, title) in self.RASTERS.items():
-            self.addParameter(make.raster(name, tr(title)))
         for name, (_, _, title) in self.FURTHER.items():
             self.addOutput(QgsProcessingOutputVectorLayer(name, tr(title)))
         for name, (_, title) in self.NUMBERS.items():
             self.addOutput(QgsProcessingOutputNumber(name, tr(title)))
 
-    def task_parameters(self) -> list[Any]:
-        """Parameters of this task alone."""
+    def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
+        """Make the parameters of this task alone."""
         return []
 
-    def task_words(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> list[str]:
-        """Words for the engine from the parameters of this task alone."""
+    def make_task_arguments(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> list[str]:
+        """Make the engine's arguments from the parameters of this task alone."""
         return []
 
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
-        """Have the engine extract, and load what it wrote."""
+        """Run the engine's command ``extract``, and load its outputs."""
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        output = geopackage(target)
+        output = check_geopackage(target)
         rasters = {
             name: self.parameterAsOutputLayer(parameters, name, context)
             for name in self.RASTERS
             if parameters.get(name) not in (None, "")
         }
-        image, options, start = self.image_and_options(parameters, context, feedback, folder)
+        image, options, start = self.prepare_run(parameters, context, feedback, folder)
         paths = {self.RASTERS[name][0]: Path(path).absolute() for name, path in rasters.items()}
         mask = paths.pop("mask", None)
         if mask is not None:
             paths.setdefault("probability", folder / "probability.tif")
-        words = extract_words(self.TASK, image, output, options, paths) + self.task_words(parameters, context)
+        arguments = make_extract_arguments(self.TASK, image, output, options, paths)
+        arguments += self.make_task_arguments(parameters, context)
         try:
-            result = self.run_engine(words, feedback, start)
+            result = self.run_engine(arguments, feedback, start)
         except EngineCancelledError:
             remove_unfinished_run(output)  # an engine that was ended by force has not removed it
             raise
         if mask is not None:
-            write_mask(paths["probability"], mask, self._threshold(options), feedback.isCanceled)
+            threshold = options.threshold
+            if threshold is None:
+                model = self.plugin.choose_model(self.TASK, options.image.model or "")
+                threshold = model.threshold if model else 0.5
+            write_mask(paths["probability"], mask, threshold, feedback.isCanceled)
         self._load(context, result, options, target, rasters)
         return {
-            "OUTPUT": layer_source(output, self.MAIN[0]),
-            **{name: layer_source(output, layer) for name, (layer, _, _) in self._further(output).items()},
+            "OUTPUT": make_layer_source(output, self.MAIN[0]),
+            **{
+                name: make_layer_source(output, layer)
+                for name, (layer, _, _) in self._list_further_layers(output).items()
+            },
             **rasters,
             **{name: result.summary.get(key) for name, (key, _) in self.NUMBERS.items()},
         }
 
-    def _further(self, output: Path) -> dict[str, tuple[str, str, str]]:
-        """The further layers that the run has made."""
-        made = layer_names(output)
-        return {name: entry for name, entry in self.FURTHER.items() if entry[0] in made}
-
-    def _threshold(self, options: Options) -> float:
-        """The run's threshold, or its model's."""
-        if options.threshold is not None:
-            return options.threshold
-        model = self.plugin.model_for(self.TASK, options.model)
-        return model.threshold if model else 0.5
+    def _list_further_layers(self, output: Path) -> dict[str, tuple[str, str, str]]:
+        """List the entries of ``FURTHER`` that the run has written."""
+        written = list_vector_layers(output)
+        return {name: entry for name, entry in self.FURTHER.items() if entry[0] in written}
 
     def _load(
-        self, context: QgsProcessingContext, result: Result, options: Options, target: str, rasters: dict[str, str]
+        self, context: QgsProcessingContext, result: Result, options: RunOptions, target: str, rasters: dict[str, str]
     ) -> None:
         assert self.source is not None
-        output = geopackage(target)
+        output = check_geopackage(target)
         group = f"{self.displayName()} – {self.source.name}"
-        facts = {tr("Image"): self.source.name, tr("Model"): options.model, **result.summary}
-
-        def dress(style: str, title: str, *, visible: bool = True) -> Dress:
-            return Dress(style, group, tr(title), facts, visible)
+        facts = {tr("Image"): self.source.name, tr("Model"): options.image.model or "", **result.summary}
 
         for name, path in rasters.items():
             _, style, title = self.RASTERS[name]
-            load_on_completion(context, path, path, name, dress(style, title, visible=False))
-        for name, (layer, style, title) in reversed(list(self._further(output).items())):
-            load_beside(context, layer_source(output, layer), name, dress(style, title, visible=False))
+            presentation = LayerPresentation(style, group, tr(title), facts, is_visible=False, is_raster=True)
+            load_on_completion(context, path, path, name, presentation)
+        for name, (layer, style, title) in reversed(list(self._list_further_layers(output).items())):
+            presentation = LayerPresentation(style, group, tr(title), facts, is_visible=False)
+            load_additional_layer(context, make_layer_source(output, layer), name, presentation)
         layer, style, title = self.MAIN
-        load_on_completion(context, target, layer_source(output, layer), "OUTPUT", dress(style, title))
+        presentation = LayerPresentation(style, group, tr(title), facts)
+        load_on_completion(context, target, make_layer_source(output, layer), "OUTPUT", presentation)
 
 
 class ExtractRoads(ExtractAlgorithm):
-    """Image to road network."""
+    """Extract a road network from an image."""
 
     ID = "extractroads"
     TITLE = "Extract Roads"
@@ -151,25 +170,23 @@ class ExtractRoads(ExtractAlgorithm):
     }
     NUMBERS = {"LENGTH": ("length_m", "Length of roads in m"), "COUNT": ("roads", "Number of roads")}  # noqa: RUF012
 
-    def task_parameters(self) -> list[Any]:
-        """Whether the areas of roads are made, too, and the threshold."""
-        areas = options_of(RoadOptions)["areas"]
-        flag = QgsProcessingParameterBoolean("ROAD_AREAS", make.option_title(areas, show_default=False), areas.default)
-        return [make.threshold(), make.advanced(flag)]
+    def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
+        """Make the threshold, and whether to write the layer of road areas."""
+        return [make_threshold_parameter(), mark_advanced(make_option_parameter(_ROAD_AREAS, name="ROAD_AREAS"))]
 
-    def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
-        """The options for them."""
-        return [] if self.parameterAsBool(parameters, "ROAD_AREAS", context) else ["--no-areas"]
+    def make_task_arguments(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
+        """Make the argument that leaves out the layer of road areas."""
+        return make_option_arguments([(_ROAD_AREAS, self.parameterAsBool(parameters, "ROAD_AREAS", context))])
 
 
 class ExtractLandCover(ExtractAlgorithm):
-    """Image to land-cover coverage."""
+    """Extract a land-cover coverage from an image."""
 
     ID = "extractlandcover"
     TITLE = "Extract Land Cover"
     ICON = "landcover"
     TASK = "landcover"
-    GEOMETRY = make.POLYGONS
+    GEOMETRY = POLYGONS
     TAGS = "land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial"
     HELP = (
         "Classifies an aerial or satellite image and writes the land cover as polygons without gaps and overlaps, "
@@ -184,18 +201,18 @@ class ExtractLandCover(ExtractAlgorithm):
     }
     NUMBERS = {"COUNT": ("polygons", "Number of polygons")}  # noqa: RUF012
 
-    def task_parameters(self) -> list[Any]:
-        """The smallest polygon."""
-        return [make.advanced(make.engine_option(options_of(CoverageOptions)["minimum_area"]))]
+    def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
+        """Make the parameter of the smallest polygon."""
+        return [mark_advanced(make_option_parameter(_MINIMUM_AREA))]
 
-    def task_words(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
-        """The option for it."""
-        area = self.optional_number(parameters, "MINIMUM_AREA", context)
-        return [] if area is None else [f"--minimum-area={area!r}"]
+    def make_task_arguments(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
+        """Make the argument of the smallest polygon."""
+        area = self.get_optional_number(parameters, "MINIMUM_AREA", context)
+        return make_option_arguments([(_MINIMUM_AREA, area)])
 
 
-def geopackage(target: str) -> Path:
-    """The GeoPackage at ``target``.
+def check_geopackage(target: str) -> Path:
+    """Return the absolute path of the GeoPackage ``target``.
 
     Raises:
         EngineError: it is another format.
@@ -208,12 +225,12 @@ def geopackage(target: str) -> Path:
     return path
 
 
-def layer_source(path: Path, layer: str) -> str:
-    """The layer ``layer`` of the GeoPackage ``path``, as QGIS opens it."""
+def make_layer_source(path: Path, layer: str) -> str:
+    """Return the source of a layer in the GeoPackage ``path``, as QGIS opens it."""
     return f"{path}|layername={layer}"
 
 
-def layer_names(path: Path) -> list[str]:
-    """Names of the layers in the GeoPackage ``path``; none where it cannot be opened."""
+def list_vector_layers(path: Path) -> list[str]:
+    """List the layers in the GeoPackage ``path``; none where it cannot be opened."""
     dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_READONLY)
     return [dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())] if dataset else []

@@ -1,4 +1,4 @@
-"""The engine's events on QGIS's side: progress bar and log of a Processing run."""
+"""Report the engine's events to a Processing run: progress bar, texts and log."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ _STAGES = {"read": (0.0, 0.02), "infer": (0.02, 0.85), "vectorize": (0.85, 0.97)
 _TEXT_SECONDS = 1.0
 
 
-def plan_text(plan: Plan) -> str:
-    """What a run is going to do, in one line."""
+def format_plan(plan: Plan) -> str:
+    """Format the size, memory and duration of a run in one line."""
     text = tr("{tiles} tiles of {tile} pixels at {resolution} m, about {memory} MB of memory").format(
         tiles=plan.tiles,
         tile=plan.tile,
         resolution=f"{plan.resolution:.3g}",
         memory=round(plan.memory_bytes / 1e6),
     )
-    return text if plan.seconds is None else f"{text}, {duration(plan.seconds)}"
+    return text if plan.seconds is None else f"{text}, {format_duration(plan.seconds)}"
 
 
-def device_text(plan: Plan) -> str:
-    """On what a run computes, and why."""
+def format_device(plan: Plan) -> str:
+    """Format model, device and runtime of a run, and the reason for the choice."""
     return tr("{model} on {device} with {runtime}: {reason}").format(
         model=plan.model, device=plan.device, runtime=plan.runtime, reason=plan.reason
     )
 
 
-def duration(seconds: float) -> str:
-    """``seconds`` for people."""
+def format_duration(seconds: float) -> str:
+    """Format a duration in the user's language."""
     if seconds < 90:
         return tr("about {n} s").format(n=max(1, round(seconds)))
     return tr("about {n} min").format(n=round(seconds / 60))
 
 
-def stage_text(stage: str) -> str:
-    """The stage for people."""
+def format_stage(stage: str) -> str:
+    """Format the name of a stage in the user's language."""
     return {
         "read": tr("Reading"),
         "infer": tr("Computing"),
@@ -51,8 +51,12 @@ def stage_text(stage: str) -> str:
     }.get(stage, stage)
 
 
-class FeedbackListener:
-    """Passes the engine's events to a Processing feedback.
+class FeedbackReporter:
+    """Reports the engine's events to the feedback of a Processing run.
+
+    Attributes:
+        plan: the run's plan, once the engine has sent it.
+
 
     Args:
         feedback: the run's feedback.
@@ -63,33 +67,33 @@ class FeedbackListener:
         self._feedback = feedback
         self._start = start
         self._stage = ""
-        self._said = 0.0
+        self._text_time = 0.0
         self._share = 0.0
         self.plan: Plan | None = None
 
-    def listener(self) -> Listener:
-        """The same as the engine's client takes it."""
-        return Listener(self._event, self._feedback.pushConsoleInfo)
+    def make_listener(self) -> Listener:
+        """Make a listener for the engine's process."""
+        return Listener(self._report_event, self._feedback.pushConsoleInfo)
 
-    def _event(self, event: Event) -> None:
+    def _report_event(self, event: Event) -> None:
         if isinstance(event, Plan):
             self.plan = event
-            self._feedback.pushInfo(plan_text(event))
-            self._feedback.pushInfo(device_text(event))
+            self._feedback.pushInfo(format_plan(event))
+            self._feedback.pushInfo(format_device(event))
         elif isinstance(event, Progress):
-            self._progress(event)
+            self._report_progress(event)
         elif isinstance(event, Message):
             (self._feedback.pushWarning if event.level == "warning" else self._feedback.pushInfo)(event.text)
 
-    def _progress(self, event: Progress) -> None:
+    def _report_progress(self, event: Progress) -> None:
         begin, end = _STAGES.get(event.stage, (0.0, 1.0))
         share = begin + (end - begin) * (event.done / event.total if event.total else 1.0)
         self._share = max(self._share, share)  # a raster is written before the vectors are made
         self._feedback.setProgress(100 * (self._start + (1 - self._start) * self._share))
-        text = stage_text(event.stage)
+        text = format_stage(event.stage)
         if event.eta is not None and event.done < event.total:
-            text += " – " + tr("{time} left").format(time=duration(event.eta))
+            text += " – " + tr("{time} left").format(time=format_duration(event.eta))
         now = time.monotonic()
-        if event.stage != self._stage or now - self._said > _TEXT_SECONDS:
-            self._stage, self._said = event.stage, now
+        if event.stage != self._stage or now - self._text_time > _TEXT_SECONDS:
+            self._stage, self._text_time = event.stage, now
             self._feedback.setProgressText(text)

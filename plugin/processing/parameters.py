@@ -1,4 +1,4 @@
-"""Parameters that several algorithms share."""
+"""Parameters that several algorithms share, made from the engine's declared options where it declares them."""
 
 from __future__ import annotations
 
@@ -17,115 +17,117 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from ...engine.protocol.options import (
-    DEVICE_NAMES,
-    RUNTIME_NAMES,
-    ImageOptions,
-    Option,
-    RuntimeOptions,
-    options_of,
-)
+from ...engine.protocol.options import ImageOptions, Option, RoadOptions, RuntimeOptions, options_of
 from ..i18n import tr
 
 #: The engine's options of images and of runtimes, by name.
-IMAGE, RUNTIME = options_of(ImageOptions), options_of(RuntimeOptions)
+IMAGE_OPTIONS, RUNTIME_OPTIONS = options_of(ImageOptions), options_of(RuntimeOptions)
+THRESHOLD = options_of(RoadOptions)["threshold"]
 #: Largest value of a number for which the engine declares none.
 LARGEST = 1e9
 LINES = QgsProcessing.SourceType.TypeVectorLine
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
 
 
-def advanced(parameter: QgsProcessingParameterDefinition) -> QgsProcessingParameterDefinition:
-    """``parameter``, shown under "Advanced"."""
-    parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
-    return parameter
+def get_range(option: Option) -> tuple[float, float]:
+    """Return the smallest and the largest value of a declared number, for fields and parameters."""
+    info = option.info
+    return info.minimum or 0.0, LARGEST if info.maximum is None else info.maximum
 
 
-def image() -> QgsProcessingParameterDefinition:
-    """The raster layer: a file or a service."""
-    return QgsProcessingParameterRasterLayer("INPUT", tr("Image"))
+def get_title(option: Option) -> str:
+    """Return the title of a declared option in the user's language, with its unit."""
+    return tr(option.info.title) + (f" ({option.info.unit})" if option.info.unit else "")
 
 
-def model(title: str) -> QgsProcessingParameterDefinition:
-    """The model; empty for the default of the settings."""
-    return QgsProcessingParameterString("MODEL", title, defaultValue="", optional=True)
-
-
-def area() -> list[QgsProcessingParameterDefinition]:
-    """Rectangle and polygons; both may be given."""
-    return [
-        QgsProcessingParameterExtent("EXTENT", option_title(IMAGE["extent"], show_default=False), optional=True),
-        QgsProcessingParameterFeatureSource(
-            "AREA", option_title(IMAGE["area"], show_default=False), [POLYGONS], optional=True
-        ),
-    ]
-
-
-def inference() -> list[QgsProcessingParameterDefinition]:
-    """Bands, overlap, augmentation, device, runtime, resuming: all under "Advanced"."""
-    return [
-        advanced(
-            QgsProcessingParameterBand(
-                "BANDS",
-                option_title(IMAGE["bands"], show_default=False),
-                None,
-                "INPUT",
-                optional=True,
-                allowMultiple=True,
-            )
-        ),
-        advanced(engine_option(IMAGE["overlap"])),
-        advanced(
-            QgsProcessingParameterBoolean("TTA", option_title(IMAGE["tta"], show_default=False), IMAGE["tta"].default)
-        ),
-        advanced(static_choice("DEVICE", tr(RUNTIME["device"].info.title), list(DEVICE_NAMES))),
-        advanced(static_choice("RUNTIME", tr(RUNTIME["runtime"].info.title), list(RUNTIME_NAMES))),
-        advanced(QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)),
-    ]
-
-
-def number(
-    name: str, title: str, *, whole: bool = False, maximum: float = 1e6, default: float | None = None
+def make_option_parameter(
+    option: Option, *, name: str = "", empty: str | None = None, show_default: bool = True
 ) -> QgsProcessingParameterDefinition:
-    """An optional number of at least 0; left empty, the engine chooses."""
+    """Make the parameter of a declared number or yes-or-no; a number that is left empty is chosen by the engine.
+
+    Args:
+        option: the declaration.
+        name: name of the parameter; the option's name in capitals where empty.
+        empty: what an empty field stands for, in English; None for the declared default.
+        show_default: whether the title of a number says what an empty field stands for.
+    """
+    name, title = name or option.name.upper(), get_title(option)
+    if option.kind == "bool":
+        return QgsProcessingParameterBoolean(name, title, option.default)
+    if show_default:
+        default = tr(option.default_text if empty is None else empty)
+        title = tr("{title}, empty: {default}").format(title=title, default=default)
     kinds = QgsProcessingParameterNumber.Type
-    kind = kinds.Integer if whole else kinds.Double
+    kind = kinds.Integer if option.kind == "int" else kinds.Double
+    return QgsProcessingParameterNumber(name, title, kind, None, True, *get_range(option))
+
+
+def make_number_parameter(
+    name: str, title: str, *, is_whole: bool = False, maximum: float = 1e6, default: float | None = None
+) -> QgsProcessingParameterDefinition:
+    """Make an optional number of at least 0; left empty, the engine chooses."""
+    kinds = QgsProcessingParameterNumber.Type
+    kind = kinds.Integer if is_whole else kinds.Double
     return QgsProcessingParameterNumber(name, title, kind, default, True, 0, maximum)
 
 
-def engine_option(option: Option, *, show_default: bool = True) -> QgsProcessingParameterDefinition:
-    """Make the parameter of a number that the engine declares; left empty, the engine's default holds."""
-    kinds = QgsProcessingParameterNumber.Type
-    kind = kinds.Integer if option.kind == "int" else kinds.Double
-    info = option.info
-    maximum = LARGEST if info.maximum is None else info.maximum
-    title = option_title(option, show_default=show_default)
-    return QgsProcessingParameterNumber(option.name.upper(), title, kind, None, True, info.minimum or 0, maximum)
-
-
-def option_title(option: Option, *, show_default: bool = True) -> str:
-    """Title of an engine's option with its unit and, where wanted, what an empty field stands for."""
-    title = tr(option.info.title) + (f" ({option.info.unit})" if option.info.unit else "")
-    return (
-        tr("{title}, empty: {default}").format(title=title, default=tr(option.default_text)) if show_default else title
-    )
-
-
-def threshold() -> QgsProcessingParameterDefinition:
-    """The threshold on probabilities."""
-    return number("THRESHOLD", tr("Threshold on probability (empty: the model's)"), maximum=1)
-
-
-def static_choice(name: str, title: str, values: list[str]) -> QgsProcessingParameterDefinition:
-    """A choice whose values are their own names, so that a script may say ``"cpu"``."""
+def make_choice_parameter(name: str, title: str, values: list[str]) -> QgsProcessingParameterDefinition:
+    """Make a choice whose values are their own names, so that a script may say ``"cpu"``."""
     return QgsProcessingParameterEnum(name, title, values, False, values[0], True, True)
 
 
-def vectors(title: str, kind: QgsProcessing.SourceType) -> QgsProcessingParameterDefinition:
-    """The GeoPackage to write."""
+def make_image_parameter() -> QgsProcessingParameterDefinition:
+    """Make the parameter of the raster layer: a file or a service."""
+    return QgsProcessingParameterRasterLayer("INPUT", tr("Image"))
+
+
+def make_model_parameter(title: str) -> QgsProcessingParameterDefinition:
+    """Make the parameter of the model; empty for the default of the settings."""
+    return QgsProcessingParameterString("MODEL", title, defaultValue="", optional=True)
+
+
+def make_area_parameters() -> list[QgsProcessingParameterDefinition]:
+    """Make the parameters of rectangle and polygons; both may be given."""
+    extent, area = get_title(IMAGE_OPTIONS["extent"]), get_title(IMAGE_OPTIONS["area"])
+    return [
+        QgsProcessingParameterExtent("EXTENT", extent, optional=True),
+        QgsProcessingParameterFeatureSource("AREA", area, [POLYGONS], optional=True),
+    ]
+
+
+def make_threshold_parameter() -> QgsProcessingParameterDefinition:
+    """Make the parameter of the threshold on a model's probabilities."""
+    parameter = make_option_parameter(THRESHOLD, empty="the model's")
+    parameter.setMaximum(1)
+    return parameter
+
+
+def make_inference_parameters() -> list[QgsProcessingParameterDefinition]:
+    """Make bands, overlap, augmentation, device, runtime and resuming, all under "Advanced"."""
+    bands = QgsProcessingParameterBand(
+        "BANDS", get_title(IMAGE_OPTIONS["bands"]), None, "INPUT", optional=True, allowMultiple=True
+    )
+    choices = [
+        make_choice_parameter(name.upper(), get_title(option), list(option.info.suggestions))
+        for name, option in RUNTIME_OPTIONS.items()
+        if option.info.suggestions
+    ]
+    resume = QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)
+    numbers = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("overlap", "tta")]
+    return [mark_advanced(parameter) for parameter in (bands, *numbers, *choices, resume)]
+
+
+def make_vector_output(title: str, kind: QgsProcessing.SourceType) -> QgsProcessingParameterDefinition:
+    """Make the parameter of the GeoPackage to write."""
     return QgsProcessingParameterVectorDestination("OUTPUT", title, kind)
 
 
-def raster(name: str, title: str) -> QgsProcessingParameterDefinition:
-    """An optional raster, not made unless asked for."""
+def make_raster_output(name: str, title: str) -> QgsProcessingParameterDefinition:
+    """Make the parameter of a raster that is written only on request."""
     return QgsProcessingParameterRasterDestination(name, title, None, optional=True, createByDefault=False)
+
+
+def mark_advanced(parameter: QgsProcessingParameterDefinition) -> QgsProcessingParameterDefinition:
+    """Show ``parameter`` under "Advanced"."""
+    parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+    return parameter

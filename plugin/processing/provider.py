@@ -17,10 +17,10 @@ ALGORITHMS = (ExtractRoads, ExtractLandCover, SegmentAlgorithm, VectorizeAlgorit
 
 
 def make_algorithm(name: str, plugin: PluginContext) -> EngineAlgorithm:
-    """The algorithm ``name``, ready to be asked for its parameters."""
-    made = next(algorithm for algorithm in ALGORITHMS if name == algorithm.ID)(plugin)
-    made.initAlgorithm({})
-    return made
+    """Make the algorithm ``name`` with its parameters declared."""
+    algorithm = next(algorithm for algorithm in ALGORITHMS if name == algorithm.ID)(plugin)
+    algorithm.initAlgorithm({})
+    return algorithm
 
 
 class TerraSporeProvider(QgsProcessingProvider):
@@ -35,30 +35,30 @@ class TerraSporeProvider(QgsProcessingProvider):
         self._plugin = plugin
 
     def loadAlgorithms(self) -> None:  # noqa: N802
-        """Add one of each."""
+        """Add an instance of each algorithm."""
         for algorithm in ALGORITHMS:
             self.addAlgorithm(algorithm(self._plugin))
 
     def id(self) -> str:
-        """The word before the colon of every algorithm's name."""
+        """Return the part before the colon of every algorithm's identifier."""
         return "terraspore"
 
     def name(self) -> str:
-        """What the toolbox calls the group."""
+        """Return the provider's title in the toolbox."""
         return "TerraSpore"
 
     def icon(self) -> QIcon:
-        """The group's picture."""
+        """Return the provider's icon."""
         return QIcon(icon_path("terraspore"))
 
     def svgIconPath(self) -> str:  # noqa: N802
-        """The same as a path."""
+        """Return the icon's path."""
         return icon_path("terraspore")
 
     def supportedOutputVectorLayerExtensions(self) -> list[str]:  # noqa: N802
-        """GeoPackage alone: one file holds all layers, styles and metadata of a result."""
+        """Return GeoPackage alone: one file holds all layers, styles and metadata of a result."""
         return ["gpkg"]
 
     def supportedOutputRasterLayerExtensions(self) -> list[str]:  # noqa: N802
-        """GeoTIFF alone."""
+        """Return GeoTIFF alone."""
         return ["tif"]

@@ -1,4 +1,4 @@
-"""Segment with Another Model: any segmentation model over an image."""
+"""The algorithm Segment with Another Model: any segmentation model over an image."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from qgis.core import (
-    QgsProcessing,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingParameterRasterDestination,
@@ -14,15 +13,25 @@ from qgis.core import (
 )
 
 from ..i18n import tr
-from ..layers.results import Dress, load_on_completion
-from . import parameters as make
-from .arguments import segment_words
+from ..layers.results import LayerPresentation, load_on_completion
+from .arguments import make_segment_arguments
 from .base import ImageAlgorithm
-from .extract import geopackage, layer_source
+from .extract import check_geopackage, make_layer_source
+from .parameters import (
+    POLYGONS,
+    make_area_parameters,
+    make_image_parameter,
+    make_inference_parameters,
+    make_model_parameter,
+    make_number_parameter,
+    make_raster_output,
+    make_threshold_parameter,
+    mark_advanced,
+)
 
 
 class SegmentAlgorithm(ImageAlgorithm):
-    """Image to the raster of a model's classes or probabilities, and to polygons where they are asked for."""
+    """Compute the raster of a model's classes from an image, and polygons and probabilities on request."""
 
     ID = "segment"
     TITLE = "Segment with Another Model"
@@ -36,27 +45,28 @@ class SegmentAlgorithm(ImageAlgorithm):
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
         """Declare parameters and outputs."""
-        for parameter in (make.image(), make.model(tr("Model: name, folder or file")), *make.area()):
+        resolution = tr("Ground resolution in m (empty: the model's)")
+        for parameter in (
+            make_image_parameter(),
+            make_model_parameter(tr("Model: name, folder or file")),
+            *make_area_parameters(),
+            make_threshold_parameter(),
+            mark_advanced(make_number_parameter("RESOLUTION", resolution, maximum=10_000)),
+            *make_inference_parameters(),
+            QgsProcessingParameterRasterDestination("OUTPUT", tr("Classes")),
+            QgsProcessingParameterVectorDestination("VECTORS", tr("Polygons"), POLYGONS, None, True, False),
+            make_raster_output("PROBABILITY", tr("Probabilities")),
+        ):
             self.addParameter(parameter)
-        self.addParameter(make.threshold())
-        resolution = make.number("RESOLUTION", tr("Ground resolution in m (empty: the model's)"), maximum=10_000)
-        self.addParameter(make.advanced(resolution))
-        for parameter in make.inference():
-            self.addParameter(parameter)
-        self.addParameter(QgsProcessingParameterRasterDestination("OUTPUT", tr("Classes")))
-        kind = QgsProcessing.SourceType.TypeVectorPolygon
-        vectors = QgsProcessingParameterVectorDestination("VECTORS", tr("Polygons"), kind, None, True, False)
-        self.addParameter(vectors)
-        self.addParameter(make.raster("PROBABILITY", tr("Probabilities")))
 
-    def fetch_resolution(self, parameters: dict[str, Any], context: QgsProcessingContext) -> float:
-        """Of a service: what the person asked for; 0 where the model's is to be taken."""
-        return self.optional_number(parameters, "RESOLUTION", context) or 0.0
+    def get_fetch_resolution(self, parameters: dict[str, Any], context: QgsProcessingContext) -> float:
+        """Return the resolution that the user chose for a service; 0 for the model's."""
+        return self.get_optional_number(parameters, "RESOLUTION", context) or 0.0
 
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
-        """Have the engine compute the classes of the image."""
+        """Run the engine's command ``segment``, and load its outputs."""
         assert self.source is not None
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         optional = {
@@ -64,23 +74,24 @@ class SegmentAlgorithm(ImageAlgorithm):
             for name in ("VECTORS", "PROBABILITY")
             if parameters.get(name) not in (None, "")
         }
-        vectors = geopackage(optional["VECTORS"]) if "VECTORS" in optional else None
-        image, options, start = self.image_and_options(parameters, context, feedback, folder)
-        words = segment_words(image, Path(target).absolute(), options, vectors)
-        if "PROBABILITY" in optional:
-            words.append(f"--probability={Path(optional['PROBABILITY']).absolute()}")
-        result = self.run_engine(words, feedback, start)
+        paths = {name.lower(): Path(path).absolute() for name, path in optional.items()}
+        if "VECTORS" in optional:
+            paths["vectors"] = check_geopackage(optional["VECTORS"])
+        image, options, start = self.prepare_run(parameters, context, feedback, folder)
+        arguments = make_segment_arguments(image, Path(target).absolute(), options, paths)
+        result = self.run_engine(arguments, feedback, start)
         group = f"{tr('Segmentation')} – {self.source.name}"
-        facts = {tr("Image"): self.source.name, tr("Model"): options.model, **result.summary}
+        facts = {tr("Image"): self.source.name, tr("Model"): options.image.model or "", **result.summary}
         if "PROBABILITY" in optional:
-            path = optional["PROBABILITY"]
-            dress = Dress("probability", group, tr("Probabilities"), facts, visible=False)
-            load_on_completion(context, path, path, "PROBABILITY", dress)
-        load_on_completion(context, target, target, "OUTPUT", Dress("", group, tr("Classes"), facts))
+            path, title = optional["PROBABILITY"], tr("Probabilities")
+            presentation = LayerPresentation("probability", group, title, facts, is_visible=False, is_raster=True)
+            load_on_completion(context, path, path, "PROBABILITY", presentation)
+        presentation = LayerPresentation("", group, tr("Classes"), facts, is_raster=True)
+        load_on_completion(context, target, target, "OUTPUT", presentation)
         results = {**optional, "OUTPUT": target}
-        if vectors is not None:
-            source = layer_source(vectors, "classes")
-            dress = Dress("", group, tr("Polygons"), facts)
-            load_on_completion(context, optional["VECTORS"], source, "VECTORS", dress)
+        if "VECTORS" in optional:
+            source = make_layer_source(paths["vectors"], "classes")
+            presentation = LayerPresentation("", group, tr("Polygons"), facts)
+            load_on_completion(context, optional["VECTORS"], source, "VECTORS", presentation)
             results["VECTORS"] = source
         return results

@@ -1,4 +1,4 @@
-"""Make Vectors from a Probability Raster: a new threshold or simplification without a new inference."""
+"""The algorithm Make Vectors from a Probability Raster: a new threshold or simplification without a new inference."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from qgis.core import (
 )
 
 from ...engine.protocol.options import CoverageOptions, Option, RoadOptions, options_of
-from ..engine.errors import EngineError
 from ..i18n import tr
-from ..layers.results import Dress, load_beside, load_on_completion
-from ..layers.sources import local_file
-from . import parameters as make
-from .arguments import vectorize_words
+from ..layers.results import LayerPresentation, load_additional_layer, load_on_completion
+from ..layers.sources import get_local_file
+from .arguments import make_vectorize_arguments
 from .base import EngineAlgorithm
-from .extract import geopackage, layer_names, layer_source
+from .extract import check_geopackage, list_vector_layers, make_layer_source
+from .parameters import make_choice_parameter, make_option_parameter, make_vector_output, mark_advanced
 
 KINDS = ["roads", "landcover"]
 #: The engine's options that are parameters, by kind; those of both kinds share a parameter.
@@ -38,8 +37,8 @@ LAYERS = {
 }
 
 
-def vector_options() -> dict[str, tuple[Option, list[str]]]:
-    """The options of all kinds by name: the declaration, and the kinds that have it."""
+def list_vector_options() -> dict[str, tuple[Option, list[str]]]:
+    """Return the options of all kinds by name: the declaration, and the kinds that have it."""
     found: dict[str, tuple[Option, list[str]]] = {}
     for kind, options in OPTIONS.items():
         for name, option in options.items():
@@ -48,7 +47,7 @@ def vector_options() -> dict[str, tuple[Option, list[str]]]:
 
 
 class VectorizeAlgorithm(EngineAlgorithm):
-    """Raster of probabilities or of classes to vectors."""
+    """Make vectors from a raster of probabilities or of classes."""
 
     ID = "vectorize"
     TITLE = "Make Vectors from a Probability Raster"
@@ -68,23 +67,23 @@ class VectorizeAlgorithm(EngineAlgorithm):
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
         """Declare parameters and outputs."""
         self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Raster of probabilities or classes")))
-        self.addParameter(make.static_choice("KIND", tr("What the raster shows"), KINDS))
-        for name, (option, kinds) in vector_options().items():
-            parameter = make.engine_option(option, show_default=len(kinds) == 1)
-            self.addParameter(make.advanced(parameter) if name in ADVANCED else parameter)
-        self.addParameter(make.vectors(tr("Vectors"), QgsProcessing.SourceType.TypeVectorAnyGeometry))
+        self.addParameter(make_choice_parameter("KIND", tr("What the raster shows"), KINDS))
+        for name, (option, kinds) in list_vector_options().items():
+            parameter = make_option_parameter(option, show_default=len(kinds) == 1)
+            self.addParameter(mark_advanced(parameter) if name in ADVANCED else parameter)
+        self.addParameter(make_vector_output(tr("Vectors"), QgsProcessing.SourceType.TypeVectorAnyGeometry))
 
     def prepareAlgorithm(  # noqa: N802
         self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
     ) -> bool:
-        """Take the file from the layer, in the layer's own thread."""
+        """Read the layer's file, in the layer's own thread."""
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
         if layer is None:
             raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
-        path = local_file(layer)
+        path = get_local_file(layer)
         if path is None:
             raise QgsProcessingException(
-                tr("{layer} is no raster file; save it as one first.").format(layer=layer.name())
+                tr("{layer} is not a raster file; save it as one first.").format(layer=layer.name())
             )
         self._raster, self._name = path, layer.name()
         return True
@@ -92,29 +91,23 @@ class VectorizeAlgorithm(EngineAlgorithm):
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
-        """Have the engine make vectors of the raster."""
+        """Run the engine's command ``vectorize``."""
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        output = geopackage(target)
-        values = {
-            option.flag: self._number(parameters, name.upper(), context) for name, option in OPTIONS[kind].items()
-        }
-        result = self.run_engine(vectorize_words(kind, self._raster, output, values), feedback)
+        output = check_geopackage(target)
+        values = [
+            (option, self.get_optional_number(parameters, name.upper(), context))
+            for name, option in OPTIONS[kind].items()
+        ]
+        result = self.run_engine(make_vectorize_arguments(kind, self._raster, output, values), feedback)
         group = f"{tr(LAYERS[kind][0][1])} – {self._name}"
         facts = {tr("Raster"): str(self._raster), **result.summary}
         main, *further = LAYERS[kind]
-        made = layer_names(output)
-        for layer, title in reversed([entry for entry in further if entry[0] in made]):
-            dress = Dress(layer, group, tr(title), facts, visible=False)
-            load_beside(context, layer_source(output, layer), layer, dress)
-        source = layer_source(output, main[0])
-        load_on_completion(context, target, source, "OUTPUT", Dress(main[0], group, tr(main[1]), facts))
+        written = list_vector_layers(output)
+        for layer, title in reversed([entry for entry in further if entry[0] in written]):
+            presentation = LayerPresentation(layer, group, tr(title), facts, is_visible=False)
+            load_additional_layer(context, make_layer_source(output, layer), layer, presentation)
+        source = make_layer_source(output, main[0])
+        presentation = LayerPresentation(main[0], group, tr(main[1]), facts)
+        load_on_completion(context, target, source, "OUTPUT", presentation)
         return {"OUTPUT": source}
-
-    def _number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
-        if parameters.get(name) in (None, ""):
-            return None
-        value = self.parameterAsDouble(parameters, name, context)
-        if value < 0:
-            raise EngineError(f"{name} must be at least 0.")
-        return value

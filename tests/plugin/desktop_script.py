@@ -111,7 +111,7 @@ def explain():
     """Without an engine the dialog says what to do, and OK is off."""
     from terraspore.plugin.dialogs.forms import ROADS
 
-    dialog = plugin().interface.open_dialog(ROADS)
+    dialog = plugin().gui.open_dialog(ROADS)
     yield pause(0.5)
     assert not dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).isEnabled()
     picture("no-engine", dialog)
@@ -123,7 +123,7 @@ def set_up():
     """The environment from a folder of wheels, on the options page; then the test of the engine."""
     from terraspore.plugin.options.page import OptionsPage
 
-    QTimer.singleShot(0, plugin().interface.show_options)
+    QTimer.singleShot(0, plugin().gui.show_options)
     yield lambda: QApplication.activeModalWidget() is not None
     window = QApplication.activeModalWidget()
     window.resize(1000, 860)
@@ -170,7 +170,7 @@ def extract():
     yield pause(0.5)
     picture("dialog", dialog)
     REPORT["note"] = dialog._note.text()
-    runs, ended = plugin().interface.runs, []
+    runs, ended = plugin().gui.runs, []
     beat = Beat()
     QTest.mouseClick(dialog.buttons.button(QDialogButtonBox.StandardButton.Ok), Qt.MouseButton.LeftButton)
     yield lambda: len(runs) == 1
@@ -214,9 +214,9 @@ def cancel():
     iface.setActiveLayer(layer)
     iface.messageBar().clearWidgets()
     plugin().context.pool.end_idle()  # the run begins with the engine's start, and so takes long enough
-    dialog = plugin().interface.open_dialog(ROADS)
+    dialog = plugin().gui.open_dialog(ROADS)
     dialog.tta.setChecked(True)
-    runs, ended = plugin().interface.runs, []
+    runs, ended = plugin().gui.runs, []
     dialog.accept()
     yield lambda: len(runs) == 1
     runs[0].ended.connect(lambda good, _results: ended.append(good))

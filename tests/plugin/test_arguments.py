@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from terraspore.plugin.processing.arguments import Options, extract_words, number
+from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
+from terraspore.plugin.processing.arguments import RunOptions, format_number, make_extract_arguments
 
 
 @given(
@@ -14,13 +15,28 @@ from terraspore.plugin.processing.arguments import Options, extract_words, numbe
 )
 def test_no_name_becomes_an_option(name, model):
     image, output = Path("/data") / name, Path("/out") / f"{name}.gpkg"
-    words = extract_words("roads", image, output, Options(model=model, bands=(3, 2, 1), threshold=0.25), {})
-    assert words[:3] == ["extract", "roads", str(image)]
-    assert words[2].startswith("/")
-    assert [word.split("=")[0] for word in words[3:]] == ["--output", "--model", "--bands", "--threshold"]
+    options = RunOptions(ImageOptions(model=model, bands=(3, 2, 1)), RuntimeOptions(), threshold=0.25)
+    arguments = make_extract_arguments("roads", image, output, options, {})
+    assert arguments[:3] == ["extract", "roads", str(image)]
+    assert arguments[2].startswith("/")
+    names = [argument.split("=")[0] for argument in arguments[3:]]
+    assert names == ["--output", "--model", "--bands", "--threshold"]
+
+
+def test_only_what_differs_from_the_defaults_is_passed():
+    options = RunOptions(
+        ImageOptions(extent=(1.5, 2.0, 3.0, 4.0), area=Path("/a b.gpkg"), tile=256, overlap=0, memory=500, tta=True),
+        RuntimeOptions(device="auto", runtime="openvino", threads=2),
+        resume=True,
+    )
+    assert options.to_arguments() == [
+        "--extent=1.5,2.0,3.0,4.0", "--area=/a b.gpkg", "--tile=256", "--overlap=0", "--memory=500", "--tta",
+        "--runtime=openvino", "--threads=2", "--resume",
+    ]  # fmt: skip
+    assert RunOptions(ImageOptions(), RuntimeOptions()).to_arguments() == []
 
 
 @given(st.floats(0, 1e6))
 def test_numbers_have_a_point_in_every_locale(value):
-    assert float(number(value)) == pytest.approx(value, abs=1e-8)
-    assert "," not in number(value)
+    assert float(format_number(value)) == pytest.approx(value, abs=1e-8)
+    assert "," not in format_number(value)

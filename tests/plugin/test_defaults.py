@@ -42,7 +42,7 @@ def install(qgis_app, tmp_path, monkeypatch):
         for name in own:
             put_model(tmp_path / "own", name, name.split("-")[0])
         plugin = context.PluginContext(EnginePool(), lambda: dataclasses.replace(settings, **chosen))
-        return plugin, plugin.model_for(task, "")
+        return plugin, plugin.choose_model(task, "")
 
     return install
 
@@ -63,8 +63,8 @@ def test_choice_of_the_settings_comes_first(install, tmp_path):
 def test_choice_that_is_gone_is_said_and_the_default_taken(install, tmp_path):
     plugin, model = install(SMALL, road_model=str(tmp_path / "own" / "gone"))
     assert model.name == "roads-lednet"
-    assert plugin.lost_choice("roads") == str(tmp_path / "own" / "gone")
-    assert plugin.lost_choice("landcover") == ""
+    assert plugin.find_missing_choice("roads") == str(tmp_path / "own" / "gone")
+    assert plugin.find_missing_choice("landcover") == ""
 
 
 def test_card_without_weights_is_no_model(install, tmp_path):
@@ -75,7 +75,7 @@ def test_card_without_weights_is_no_model(install, tmp_path):
 
 def test_model_that_is_asked_for_and_unknown_is_not_replaced(install):
     plugin, _ = install(SMALL)
-    assert plugin.model_for("roads", "no-such-model") is None
+    assert plugin.choose_model("roads", "no-such-model") is None
 
 
 def test_small_models_are_in_the_zip_and_large_ones_beside_it(tmp_path, monkeypatch):

@@ -92,7 +92,7 @@ def test_estimate_is_that_of_the_plan(open_dialog):
 
 def ask_plan(dialog):
     QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
-    spin(lambda: dialog._asking is None, 200)
+    spin(lambda: dialog._task is None, 200)
     return dialog._note.text()
 
 
@@ -119,7 +119,7 @@ def test_dialog_may_be_closed_while_it_waits_for_the_plan(open_dialog, settings,
     settings(interpreter=fake_python)
     dialog, _ = open_dialog()
     QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
-    task, ended = dialog._asking, []
+    task, ended = dialog._task, []
     task.failed.connect(ended.append)
     while not plugin.context.pool.list_pids():
         QCoreApplication.processEvents()
@@ -145,7 +145,7 @@ def test_drawn_rectangle(open_dialog):
     dialog.area.kind.setCurrentIndex(2)
     assert not is_ready(dialog)
     assert dialog._note.text() == "Draw a rectangle on the map."
-    dialog.area._take(QgsRectangle(500010, 5000010, 500110, 5000060))
+    dialog.area._set_rectangle(QgsRectangle(500010, 5000010, 500110, 5000060))
     assert is_ready(dialog)
     assert dialog.parameters()["EXTENT"].width() == 100
     dialog.reject()
@@ -158,7 +158,7 @@ def test_polygons_and_the_selected_ones_of_them(open_dialog, project):
     assert not dialog.parameters()["AREA"].selectedFeaturesOnly
     project[1].selectByIds([1, 2])
     assert dialog.parameters()["AREA"].selectedFeaturesOnly
-    box = dialog.area.extent_in(project[0])
+    box = dialog.area.get_extent_in(project[0])
     assert (box.xMinimum(), box.xMaximum()) == (500000, 500150)
 
 

@@ -19,10 +19,9 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
-from terraspore.plugin.layers import fetch as fetching
-from terraspore.plugin.layers.sources import FetchRequest, fetch, local_file, resolve_layer
-from terraspore.plugin.layers.tile_grid import Box, make_lattice
-from terraspore.plugin.layers.units import units_per_metre
+from terraspore.plugin.layers import fetch
+from terraspore.plugin.layers.grid import Box, make_tile_grid, measure_units_per_metre
+from terraspore.plugin.layers.sources import FetchRequest, fetch_layer, get_local_file, resolve_layer
 from tile_server import CENTRE, TileServer
 
 #: About 300 m on the ground around the crossing.
@@ -32,7 +31,7 @@ AREA = QgsRectangle(CENTRE[0] - 240, CENTRE[1] - 230, CENTRE[0] + 240, CENTRE[1]
 @pytest.fixture
 def serve(qgis_app, monkeypatch):
     servers = []
-    monkeypatch.setattr(fetching, "RETRY_PAUSES", (0.05, 0.05))
+    monkeypatch.setattr(fetch, "RETRY_PAUSES", (0.05, 0.05))
 
     def serve(**how):
         servers.append(TileServer(**how))
@@ -66,11 +65,11 @@ def in_thread(function):
     return worker.value
 
 
-def fetch_layer(layer, folder, *, area=None, extent=AREA, resolution=1.0, cancelled=lambda: False):
+def fetch_to(layer, folder, *, area=None, extent=AREA, resolution=1.0, cancelled=lambda: False):
     source = resolve_layer(layer)
     request = FetchRequest(resolution, extent, area, Path(folder))
     shares = []
-    path, came = in_thread(lambda: fetch(source, request, cancelled, shares.append))
+    path, came = in_thread(lambda: fetch_layer(source, request, cancelled, shares.append))
     assert shares == sorted(shares)
     return gdal.Open(str(path)), came
 
@@ -81,7 +80,7 @@ def test_picture_lies_where_the_service_says(serve, tmp_path, kind):
     if kind == "wms":
         layer = QgsRasterLayer(server.wms, "map", "wms")
         assert layer.isValid()
-    image, came = fetch_layer(layer, tmp_path)
+    image, came = fetch_to(layer, tmp_path)
     assert came.empty == 0
     left, pixel, _, top, _, down = image.GetGeoTransform()
     assert pixel == pytest.approx(1 / math.cos(math.radians(50.0)), rel=0.01)  # a true metre at 50 degrees
@@ -107,7 +106,7 @@ def test_other_services_lie_where_they_say(services, tmp_path, kind, bands):
     layer = QgsRasterLayer(source, kind, provider)
     assert layer.isValid(), layer.error().summary()
     services.seen.clear()
-    image, came = fetch_layer(layer, tmp_path)
+    image, came = fetch_to(layer, tmp_path)
     assert came.empty == 0
     assert len(services.seen) > 0
     left, pixel, _, top, _, down = image.GetGeoTransform()
@@ -121,15 +120,15 @@ def test_other_services_lie_where_they_say(services, tmp_path, kind, bands):
 
 def test_tiles_outside_of_the_area_are_not_asked_for(serve, tmp_path):
     server, layer = serve()
-    fetch_layer(layer, tmp_path, extent=AREA.buffered(2500), resolution=1.0, area=QgsGeometry.fromRect(AREA))
+    fetch_to(layer, tmp_path, extent=AREA.buffered(2500), resolution=1.0, area=QgsGeometry.fromRect(AREA))
     some = len(server.seen)
-    fetch_layer(layer, tmp_path, extent=AREA.buffered(2500), resolution=1.0)
+    fetch_to(layer, tmp_path, extent=AREA.buffered(2500), resolution=1.0)
     assert some < 0.5 * len(server.seen)
 
 
 def test_failing_requests_are_repeated(serve, tmp_path):
     server, layer = serve(failures=1)
-    image, came = fetch_layer(layer, tmp_path)
+    image, came = fetch_to(layer, tmp_path)
     assert came.empty == 0
     assert image.GetRasterBand(4).ReadAsArray().min() == 255
     assert max(server.seen.values()) >= 2
@@ -138,13 +137,13 @@ def test_failing_requests_are_repeated(serve, tmp_path):
 def test_nothing_but_empty_tiles_is_a_sentence(serve, tmp_path):
     _, layer = serve(empty=True)
     with pytest.raises(EngineError, match="The layer tiles gave no image for this area"):
-        fetch_layer(layer, tmp_path)
+        fetch_to(layer, tmp_path)
 
 
 def test_cancel_during_a_slow_service(serve, tmp_path):
     server, layer = serve(hold=True)
     with pytest.raises(EngineCancelledError):
-        fetch_layer(layer, tmp_path, cancelled=lambda: bool(server.seen))
+        fetch_to(layer, tmp_path, cancelled=lambda: bool(server.seen))
     assert not server.released.is_set()
 
 
@@ -155,17 +154,17 @@ def zipped(qgis_app, inputs, tmp_path):
         archive.write(inputs / "image.tif", "image.tif")
     layer = QgsRasterLayer(f"/vsizip/{tmp_path / 'image.zip'}/image.tif", "part")
     assert layer.isValid()
-    assert local_file(layer) is None
+    assert get_local_file(layer) is None
     return layer
 
 
 def test_area_outside_of_the_layer_is_a_sentence(zipped, tmp_path):
     with pytest.raises(EngineError, match="lies outside of the layer part"):
-        fetch_layer(zipped, tmp_path, extent=QgsRectangle(0, 0, 10, 10))
+        fetch_to(zipped, tmp_path, extent=QgsRectangle(0, 0, 10, 10))
 
 
 def test_values_of_a_layer_that_is_no_plain_file(zipped, inputs, tmp_path):
-    image, _ = fetch_layer(zipped, tmp_path, extent=None)
+    image, _ = fetch_to(zipped, tmp_path, extent=None)
     expected = gdal.Open(str(inputs / "image.tif"))
     scale = image.RasterXSize / expected.RasterXSize
     assert scale == pytest.approx(1, abs=0.002)  # a metre in UTM is 0.9996 m at its meridian
@@ -183,7 +182,7 @@ def test_values_of_a_layer_that_is_no_plain_file(zipped, inputs, tmp_path):
     ],
 )
 def test_units_per_metre_on_the_ground(qgis_app, crs, extent, expected):
-    units = units_per_metre(QgsCoordinateReferenceSystem(crs).toWkt(), Box(*extent))
+    units = measure_units_per_metre(QgsCoordinateReferenceSystem(crs).toWkt(), Box(*extent))
     assert units == pytest.approx(expected, rel=0.005)
 
 
@@ -192,7 +191,7 @@ def test_units_per_metre_on_the_ground(qgis_app, crs, extent, expected):
 )
 def test_no_scale_is_said(qgis_app, extent, why):
     with pytest.raises(ValueError, match=why):
-        units_per_metre(QgsCoordinateReferenceSystem("EPSG:32632").toWkt(), Box(*extent))
+        measure_units_per_metre(QgsCoordinateReferenceSystem("EPSG:32632").toWkt(), Box(*extent))
 
 
 coordinates = st.floats(-1e7, 1e7)
@@ -201,15 +200,15 @@ coordinates = st.floats(-1e7, 1e7)
 @settings(max_examples=60)
 @given(coordinates, coordinates, st.floats(0.1, 5000), st.floats(0.1, 5000), st.floats(0.05, 30), st.integers(1, 700))
 def test_lattice_covers_its_box_once(left, bottom, width, height, pixel, edge):
-    lattice = make_lattice(Box(left, bottom, left + width, bottom + height), pixel, pixel)
+    grid = make_tile_grid(Box(left, bottom, left + width, bottom + height), pixel, pixel)
     slack = pixel * 1e-5 + 1e-6
-    assert lattice.left <= left + slack
-    assert lattice.top >= bottom + height - slack
-    assert lattice.left + lattice.width * pixel >= left + width - slack
-    assert lattice.top - lattice.height * pixel <= bottom + slack
-    assert lattice.width <= width / pixel + 2
-    tiles = list(lattice.tiles(max(edge, lattice.width // 20, lattice.height // 20, 1)))
-    assert sum(tile.width * tile.height for tile in tiles) == lattice.width * lattice.height
+    assert grid.left <= left + slack
+    assert grid.top >= bottom + height - slack
+    assert grid.left + grid.width * pixel >= left + width - slack
+    assert grid.top - grid.height * pixel <= bottom + slack
+    assert grid.width <= width / pixel + 2
+    tiles = list(grid.tiles(max(edge, grid.width // 20, grid.height // 20, 1)))
+    assert sum(tile.width * tile.height for tile in tiles) == grid.width * grid.height
     assert len({(tile.column, tile.row) for tile in tiles}) == len(tiles)
 
 
@@ -240,5 +239,5 @@ def test_main_thread_goes_on_while_a_slow_service_is_waited_for(serve, tmp_path,
             server.released.set()
 
     monkeypatch.setattr(QCoreApplication, "processEvents", beat)
-    fetch_layer(layer, tmp_path, extent=AREA.buffered(500))
+    fetch_to(layer, tmp_path, extent=AREA.buffered(500))
     assert len(beats) >= 50

@@ -133,7 +133,7 @@ def start(plugin, settings, image, tmp_path, fake_python, monkeypatch):
     from terraspore.plugin import runner
 
     settings(interpreter=fake_python)
-    monkeypatch.setattr(runner, "_LATER_MS", 0)
+    monkeypatch.setattr(runner, "_MESSAGE_DELAY_MS", 0)
     iface, parent, ended = Iface(), QObject(), []
 
     def start(how):
@@ -174,9 +174,9 @@ def test_message_may_be_closed_while_the_run_goes_on(start):
     ],
 )  # fmt: skip
 def test_message_of_a_result_fits_into_the_bar(qgis_app, text, short):
-    from terraspore.plugin.runner import short_text
+    from terraspore.plugin.runner import shorten_result
 
-    assert short_text(text) == short
+    assert shorten_result(text) == short
 
 
 def test_failure_says_what_is_kept(start, inputs, tmp_path):

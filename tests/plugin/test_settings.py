@@ -137,5 +137,5 @@ def test_run_keeps_the_cache_to_its_limit(module, plugin, tmp_path, monkeypatch,
             interpreter=str(fake_python), cache_folder=str(tmp_path / "cache"), cache_megabytes=1, keep_minutes=0
         )
     )
-    plugin.context.run(["x"], Listener(), lambda: False)
+    plugin.context.run_engine(["x"], Listener(), lambda: False)
     assert names(tmp_path / "cache") == ["b.blob"]

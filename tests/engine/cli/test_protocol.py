@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 from terraspore.engine.protocol.codec import MAX_COMMAND_BYTES
-from terraspore.plugin.processing.arguments import Options, extract_words, segment_words
+from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
+from terraspore.plugin.processing.arguments import RunOptions, make_extract_arguments, make_segment_arguments
 
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 
@@ -57,7 +58,7 @@ def test_a_word_that_is_an_option_is_a_path_behind_two_dashes(tmp_path, word):
 
 
 def test_names_of_files_layers_and_models_are_never_options_or_commands(make_raster, make_model, tmp_path):
-    """The plugin's own words for the engine, by a real process: each name is an image, an output and a model."""
+    """The plugin's own arguments for the engine, by a real process: each name is an image, an output and a model."""
     pixels = np.full((3, 40, 40), 20, np.uint8)
     pixels[:, 18:22] = 245
     plain, model = make_raster(pixels), make_model()
@@ -69,9 +70,10 @@ def test_names_of_files_layers_and_models_are_never_options_or_commands(make_ras
         image, output, own = place / name, place / f"{name}.gpkg", place / f"{name}-model"
         image.write_bytes(plain.read_bytes())
         own.symlink_to(model)
-        words = extract_words("roads", image, output, Options(model=str(own), device="cpu", runtime="onnxruntime"), {})
-        assert words[2] == str(image)
-        lines.append(json.dumps({"type": "run", "id": number, "arguments": words}).encode())
+        options = RunOptions(ImageOptions(model=str(own)), RuntimeOptions(device="cpu", runtime="onnxruntime"))
+        arguments = make_extract_arguments("roads", image, output, options, {})
+        assert arguments[2] == str(image)
+        lines.append(json.dumps({"type": "run", "id": number, "arguments": arguments}).encode())
         expected[number] = (place, {image.name, output.name, own.name})
     ends = {event["id"]: event for event in _ends(lines)}
     for number, (place, files) in expected.items():
@@ -100,9 +102,10 @@ def _ends(lines):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_models_and_areas_are_one_word_with_their_option(tmp_path, name):
-    words = segment_words(tmp_path / "i.tif", tmp_path / "o.tif", Options(model=name, area=tmp_path / name), None)
-    assert f"--model={name}" in words
-    assert [word for word in words if word.startswith("--")] == words[2:]
+    options = RunOptions(ImageOptions(model=name, area=tmp_path / name), RuntimeOptions())
+    arguments = make_segment_arguments(tmp_path / "i.tif", tmp_path / "o.tif", options, {})
+    assert f"--model={name}" in arguments
+    assert [argument for argument in arguments if argument.startswith("--")] == arguments[2:]
 
 
 def test_temporary_files_are_private():

@@ -1,0 +1,108 @@
+"""Probability rasters of the engine, handled with GDAL alone: QGIS's Python may lack NumPy.
+
+The engine writes ``round(probability * PROBABILITY_SCALE)`` as bytes, and ``NODATA`` where there is no value; see
+``engine/raster/probability.py``, with whose constants a test compares these.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from pathlib import Path
+from typing import Callable
+
+from osgeo import gdal, osr
+
+from ..engine.errors import EngineCancelledError, EngineError
+
+PROBABILITY_SCALE = 250
+NODATA = 255
+_CREATION_OPTIONS = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER"]
+#: Edge of the sample raster in pixels of 1 m, and half the width of its roads.
+_SAMPLE_EDGE = 400
+_HALF_ROAD = 5
+
+
+def make_lookup_table(threshold: float) -> bytes:
+    """Make the table from bytes of a probability raster to bytes of its mask: 0, 1, or ``NODATA``."""
+    lowest = max(1, math.ceil(threshold * PROBABILITY_SCALE - 1e-9))
+    return bytes(NODATA if value == NODATA else int(value >= lowest) for value in range(256))
+
+
+def write_mask(probability: Path, target: Path, threshold: float, is_cancelled: Callable[[], bool]) -> None:
+    """Write the mask of a probability raster to ``target``, whole or not at all.
+
+    Args:
+        probability: the engine's probability raster.
+        target: the GeoTIFF to write.
+        threshold: probability from which a pixel is 1.
+        is_cancelled: asked between strips of rows.
+
+    Raises:
+        EngineError: a file cannot be read or written.
+        EngineCancelledError: the run was cancelled.
+    """
+    source = gdal.Open(str(probability))
+    if source is None:
+        raise EngineError(f"The probability raster {probability} cannot be read.")
+    partial = target.with_name(f".{target.stem[:20]}.{uuid.uuid4().hex}.partial{target.suffix}")
+    try:
+        _write_strips(source, partial, make_lookup_table(threshold), is_cancelled)
+        partial.replace(target)
+    except OSError as error:
+        raise EngineError(f"The mask {target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_strips(source: gdal.Dataset, target: Path, table: bytes, is_cancelled: Callable[[], bool]) -> None:
+    width, height = source.RasterXSize, source.RasterYSize
+    mask = gdal.GetDriverByName("GTiff").Create(str(target), width, height, 1, gdal.GDT_Byte, _CREATION_OPTIONS)
+    if mask is None:
+        raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+    mask.SetGeoTransform(source.GetGeoTransform())
+    mask.SetProjection(source.GetProjection())
+    band = mask.GetRasterBand(1)
+    band.SetNoDataValue(NODATA)
+    for row in range(0, height, 512):
+        if is_cancelled():
+            raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
+        rows = min(512, height - row)
+        data = source.GetRasterBand(1).ReadRaster(0, row, width, rows, buf_type=gdal.GDT_Byte)
+        if data is None or band.WriteRaster(0, row, width, rows, bytes(data).translate(table)):
+            raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+    if mask.FlushCache() not in (None, 0):
+        raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+
+
+def write_sample(path: Path) -> Path:
+    """Write a small probability raster for trying the engine: roads of 10 m at 1 m per pixel.
+
+    They cross, and there are a gap, a ring, a paved area, a dead end and a hole, so that every step of the road
+    extraction has something to do.
+    """
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), _SAMPLE_EDGE, _SAMPLE_EDGE, 1, gdal.GDT_Byte)
+    reference = osr.SpatialReference()
+    reference.ImportFromEPSG(32632)
+    dataset.SetProjection(reference.ExportToWkt())
+    dataset.SetGeoTransform((500_000.0, 1.0, 0.0, 5_000_000.0, 0.0, -1.0))
+    road, ground = round(0.98 * PROBABILITY_SCALE), round(0.02 * PROBABILITY_SCALE)
+    edge = range(_SAMPLE_EDGE)
+    pixels = bytes(road if _is_sample_road(column, row) else ground for row in edge for column in edge)
+    band = dataset.GetRasterBand(1)
+    band.SetScale(1 / PROBABILITY_SCALE)
+    band.WriteRaster(0, 0, _SAMPLE_EDGE, _SAMPLE_EDGE, pixels)
+    dataset.FlushCache()
+    return path
+
+
+def _is_sample_road(column: int, row: int) -> bool:
+    """Whether a pixel of the sample is road."""
+    horizontal = abs(row - 200) < _HALF_ROAD and not 60 <= column < 85  # with a gap
+    vertical = abs(column - 200) < _HALF_ROAD
+    ring = abs(((column - 300) ** 2 + (row - 200) ** 2) ** 0.5 - 40) < _HALF_ROAD
+    paved_area = 80 <= column < 140 and 300 <= row < 360
+    access = abs(row - 330) < _HALF_ROAD and 100 <= column <= 200
+    dead_end = abs(row - 80) < _HALF_ROAD and 200 <= column < 330
+    hole = 196 <= column < 203 and 100 <= row < 108
+    return (horizontal or vertical or ring or paved_area or access or dead_end) and not hole

@@ -1,0 +1,132 @@
+"""The engine's declared options in parameters and dialogs: the same titles, ranges and defaults everywhere."""
+
+import pytest
+from qgis.core import QgsApplication
+from qgis.gui import QgsMapCanvas
+from qgis.PyQt.QtWidgets import QFormLayout, QLabel, QWidget
+from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions, options_of
+
+IMAGE, RUNTIME = options_of(ImageOptions), options_of(RuntimeOptions)
+ROADS, COVERAGE = options_of(RoadOptions), options_of(CoverageOptions)
+#: Parameters that are declared options: algorithm -> parameter -> option.
+PARAMETERS = {
+    name: {
+        "BANDS": IMAGE["bands"],
+        "EXTENT": IMAGE["extent"],
+        "AREA": IMAGE["area"],
+        "OVERLAP": IMAGE["overlap"],
+        "TTA": IMAGE["tta"],
+        "DEVICE": RUNTIME["device"],
+        "RUNTIME": RUNTIME["runtime"],
+        **further,
+    }
+    for name, further in {
+        "extractroads": {"THRESHOLD": ROADS["threshold"], "ROAD_AREAS": ROADS["areas"]},
+        "extractlandcover": {"MINIMUM_AREA": COVERAGE["minimum_area"]},
+        "segment": {"THRESHOLD": ROADS["threshold"]},
+    }.items()
+} | {
+    "vectorize": {
+        **{name.upper(): ROADS[name] for name in ("threshold", "simplify", "min_length", "gap", "spur")},
+        "MERGE_PARALLEL": ROADS["merge_parallel"],
+        "MINIMUM_AREA": COVERAGE["minimum_area"],
+    },
+}
+CASES = [(algorithm, name) for algorithm, options in PARAMETERS.items() for name in options]
+
+
+@pytest.mark.parametrize(("algorithm", "name"), CASES)
+def test_parameter_is_the_declared_option(plugin, algorithm, name):
+    option = PARAMETERS[algorithm][name]
+    found = QgsApplication.processingRegistry().algorithmById(f"terraspore:{algorithm}")
+    parameter = found.parameterDefinition(name)
+    unit = f" ({option.info.unit})" if option.info.unit else ""
+    assert option.info.title
+    assert parameter.description().split(", empty: ")[0] == option.info.title + unit
+    if parameter.type() == "number":
+        assert parameter.minimum() == (option.info.minimum or 0)
+        if option.info.maximum is not None:
+            assert parameter.maximum() == option.info.maximum
+        assert parameter.defaultValue() is None
+        assert parameter.flags() & parameter.FlagOptional
+    elif parameter.type() == "boolean":
+        assert parameter.defaultValue() == option.default
+    elif parameter.type() == "enum":
+        assert tuple(parameter.options()) == option.info.suggestions
+        assert parameter.defaultValue() == option.default
+
+
+@pytest.mark.parametrize(("algorithm", "name"), [case for case in CASES if case[0] != "vectorize"])
+def test_empty_parameter_names_what_it_stands_for(plugin, algorithm, name):
+    parameter = QgsApplication.processingRegistry().algorithmById(f"terraspore:{algorithm}").parameterDefinition(name)
+    if parameter.type() == "number":
+        default = "the model's" if name == "THRESHOLD" else PARAMETERS[algorithm][name].default_text
+        assert parameter.description().endswith(f", empty: {default}")
+
+
+def read_rows(widget):
+    """Titles and fields of all forms in a widget."""
+    rows = {}
+    for form in widget.findChildren(QFormLayout):
+        for row in range(form.rowCount()):
+            label, field = (form.itemAt(row, role) for role in (QFormLayout.LabelRole, QFormLayout.FieldRole))
+            if label is not None and field is not None and isinstance(label.widget(), QLabel):
+                rows[label.widget().text()] = field.widget()
+    return rows
+
+
+def test_fields_of_the_run_dialog(plugin, settings):
+    from terraspore.plugin.dialogs.forms import ROADS as FORM
+    from terraspore.plugin.dialogs.run_dialog import RunDialog
+
+    canvas, parent = QgsMapCanvas(), QWidget()
+    dialog = RunDialog(FORM, plugin.context, canvas, start=print, show_options=print, parent=parent)
+    rows = read_rows(dialog)
+    options = {**RUNTIME, **{name: IMAGE[name] for name in ("bands", "overlap")}, "threshold": ROADS["threshold"]}
+    for name in ("threshold", "bands", "overlap", "device", "runtime"):
+        assert rows[options[name].info.title] is getattr(dialog, name)
+    assert dialog.tta.text() == IMAGE["tta"].info.title
+    assert dialog.overlap.specialValueText() == dialog.overlap.text() == IMAGE["overlap"].info.unset
+    assert dialog.overlap.get_value() is dialog.threshold.get_value() is None
+    dialog.overlap.setValue(0)
+    assert dialog.overlap.get_value() == 0
+    assert isinstance(dialog.overlap.get_value(), int)
+    assert dialog.threshold.maximum() == 1
+    for field, option in ((dialog.device, RUNTIME["device"]), (dialog.runtime, RUNTIME["runtime"])):
+        assert tuple(field.itemText(index) for index in range(field.count())) == option.info.suggestions
+    dialog.close()
+
+
+def test_fields_of_the_vectorize_dialog(plugin, settings):
+    from terraspore.plugin.dialogs.vectorize_dialog import VectorizeDialog
+
+    dialog = VectorizeDialog(plugin.context, print)
+    for kind in ("roads", "landcover"):
+        dialog.kind.setCurrentIndex(dialog.kind.findData(kind))
+        rows = read_rows(dialog)
+        for name, (option, kinds) in dialog.options.items():
+            unit = f" ({option.info.unit})" if option.info.unit else ""
+            assert (option.info.title + unit in rows) == (kind in kinds)
+            field = dialog.fields[name.upper()]
+            assert field.get_value() is None
+            assert field.minimum() + field.singleStep() == option.info.minimum
+    dialog.close()
+
+
+def test_fields_of_the_options_page(plugin, settings):
+    from terraspore.plugin.options.page import OptionsPage
+
+    page = OptionsPage(plugin.context, None)
+    box, rows = page.performance, read_rows(page)
+    for name in ("device", "runtime", "threads"):
+        assert rows[RUNTIME[name].info.title] is getattr(box, name)
+    for name in ("memory", "tile"):
+        assert rows[IMAGE[name].info.title] is getattr(box, name)
+        assert getattr(box, name).specialValueText() == IMAGE[name].info.unset
+    assert box.threads.specialValueText() == RUNTIME["threads"].info.unset
+
+
+def test_suggestions_are_named_by_the_help():
+    for option in (RUNTIME["device"], RUNTIME["runtime"]):
+        assert option.info.suggestions[0] == option.default
+        assert all(value in option.info.help for value in option.info.suggestions)
