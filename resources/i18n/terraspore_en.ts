@@ -96,10 +96,6 @@
         <translation>Average over eight flips and rotations (slower)</translation>
     </message>
     <message>
-        <source>Bands</source>
-        <translation>Bands</translation>
-    </message>
-    <message>
         <source>Bands are numbers, such as 1,2,3.</source>
         <translation>Bands are numbers, such as 1,2,3.</translation>
     </message>
@@ -488,10 +484,6 @@
         <translation>Other segmentation</translation>
     </message>
     <message>
-        <source>Overlap in pixels</source>
-        <translation>Overlap in pixels</translation>
-    </message>
-    <message>
         <source>Overlap of tiles in pixels</source>
         <translation>Overlap of tiles in pixels</translation>
     </message>
@@ -534,10 +526,6 @@
     <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>Processor (OpenVINO, ONNX Runtime)</translation>
-    </message>
-    <message>
-        <source>Processor threads</source>
-        <translation>Processor threads</translation>
     </message>
     <message>
         <source>Python to make it from</source>
@@ -646,6 +634,10 @@
     <message>
         <source>Simplification</source>
         <translation>Simplification</translation>
+    </message>
+    <message>
+        <source>Smaller tiles need less memory</source>
+        <translation>Smaller tiles need less memory</translation>
     </message>
     <message>
         <source>Smallest polygon</source>
@@ -844,16 +836,8 @@
         <translation>Threshold on probability</translation>
     </message>
     <message>
-        <source>Threshold on probability (empty: the model's)</source>
-        <translation>Threshold on probability (empty: the model's)</translation>
-    </message>
-    <message>
         <source>Tile in pixels</source>
         <translation>Tile in pixels</translation>
-    </message>
-    <message>
-        <source>Tile in pixels (smaller needs less memory)</source>
-        <translation>Tile in pixels (smaller needs less memory)</translation>
     </message>
     <message>
         <source>Training Chips from Raster and Vectors</source>
@@ -910,10 +894,6 @@
     <message>
         <source>all cores</source>
         <translation>all cores</translation>
-    </message>
-    <message>
-        <source>all processors</source>
-        <translation>all processors</translation>
     </message>
     <message>
         <source>automatic: {model}</source>
@@ -1036,12 +1016,8 @@
         <translation>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</translation>
     </message>
     <message>
-        <source>what the machine has</source>
-        <translation>what the machine has</translation>
-    </message>
-    <message>
-        <source>{layer} is no raster file; save it as one first.</source>
-        <translation>{layer} is no raster file; save it as one first.</translation>
+        <source>{layer} is not a raster file; save it as one first.</source>
+        <translation>{layer} is not a raster file; save it as one first.</translation>
     </message>
     <message>
         <source>{model} on {device} with {runtime}: {reason}</source>

@@ -96,10 +96,6 @@
         <translation>对八种翻转和旋转取平均（较慢）</translation>
     </message>
     <message>
-        <source>Bands</source>
-        <translation>波段</translation>
-    </message>
-    <message>
         <source>Bands are numbers, such as 1,2,3.</source>
         <translation>波段应为数字，例如 1,2,3。</translation>
     </message>
@@ -488,10 +484,6 @@
         <translation>其他分割</translation>
     </message>
     <message>
-        <source>Overlap in pixels</source>
-        <translation>重叠（像素）</translation>
-    </message>
-    <message>
         <source>Overlap of tiles in pixels</source>
         <translation>瓦片重叠（像素）</translation>
     </message>
@@ -534,10 +526,6 @@
     <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>处理器（OpenVINO、ONNX Runtime）</translation>
-    </message>
-    <message>
-        <source>Processor threads</source>
-        <translation>处理器线程</translation>
     </message>
     <message>
         <source>Python to make it from</source>
@@ -646,6 +634,10 @@
     <message>
         <source>Simplification</source>
         <translation>简化</translation>
+    </message>
+    <message>
+        <source>Smaller tiles need less memory</source>
+        <translation>瓦片越小，占用内存越少</translation>
     </message>
     <message>
         <source>Smallest polygon</source>
@@ -844,16 +836,8 @@
         <translation>概率阈值</translation>
     </message>
     <message>
-        <source>Threshold on probability (empty: the model's)</source>
-        <translation>概率阈值（留空：模型的）</translation>
-    </message>
-    <message>
         <source>Tile in pixels</source>
         <translation>瓦片边长（像素）</translation>
-    </message>
-    <message>
-        <source>Tile in pixels (smaller needs less memory)</source>
-        <translation>瓦片边长（像素；越小占用内存越少）</translation>
     </message>
     <message>
         <source>Training Chips from Raster and Vectors</source>
@@ -910,10 +894,6 @@
     <message>
         <source>all cores</source>
         <translation>所有核</translation>
-    </message>
-    <message>
-        <source>all processors</source>
-        <translation>全部处理器</translation>
     </message>
     <message>
         <source>automatic: {model}</source>
@@ -1036,11 +1016,7 @@
         <translation>矢量化,面化,阈值,简化,概率,掩膜,道路,土地覆盖</translation>
     </message>
     <message>
-        <source>what the machine has</source>
-        <translation>本机全部内存</translation>
-    </message>
-    <message>
-        <source>{layer} is no raster file; save it as one first.</source>
+        <source>{layer} is not a raster file; save it as one first.</source>
         <translation>{layer} 不是栅格文件；请先另存为文件。</translation>
     </message>
     <message>
