@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 from ..context import RunContext
 from ..fs.atomic import temp_output
@@ -11,7 +12,7 @@ from ..fs.lock import lock_outputs
 from ..protocol.messages import Result
 from ..raster.writer import make_probability_layout
 from ..runtimes.pool import SessionPool
-from .plan import open_run
+from .plan import InferenceRun, open_run
 from .preload import Preloader
 from .request import RoadRequest
 from .resume import make_fingerprint, open_journal
@@ -46,20 +47,15 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         card = run.model.card
         threshold = card.threshold if request.threshold is None else request.threshold
         options = replace(request.options, threshold=threshold)
-        names = [entry.name for entry in card.classes]
-        rasters = {} if request.probability is None else {request.probability: len(names)}
-        check_disk_space(run.grid, rasters, request.output, spooled_bands=1)
+        bands = {} if request.probability is None else {request.probability: len(card.classes)}
+        check_disk_space(run.grid, bands, request.output, spooled_bands=1)
         fingerprint = make_fingerprint(run, request.image, {"rasters": "probability"})
         with (
             open_journal(run, fingerprint, request.output, resume=request.resume, context=context) as journal,
             StreamingRoads(run, options, request.output, spool=spool, preloader=preloader, context=context) as roads,
         ):
-            with ExitStack() as stack:
-                writes: list[Write] = [roads.append]
-                if request.probability is not None:
-                    layout = make_probability_layout(names, run.tags)
-                    writes.append(stack.enter_context(open_output_raster(request.probability, run.grid, layout)))
-                sinks = [probability_sink(len(names), *writes)]
+            with _open_probability(run, request.probability) as write_probability:
+                sinks = [probability_sink(len(card.classes), roads.append, write_probability)]
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
             with remove_on_cancel([request.probability]):
@@ -79,3 +75,11 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         seconds=seconds,
         text=f"{text}, {statistics.describe(run, seconds)} -> {request.output}",
     )
+
+
+def _open_probability(run: InferenceRun, path: Path | None) -> AbstractContextManager[Write | None]:
+    """Open the probability raster; None where it is not wanted."""
+    if path is None:
+        return nullcontext()
+    layout = make_probability_layout([entry.name for entry in run.model.card.classes], run.tags)
+    return open_output_raster(path, run.grid, layout)

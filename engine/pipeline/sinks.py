@@ -45,11 +45,11 @@ class OutputSink:
     write: Write
 
 
-def probability_sink(classes: int, *writes: Write) -> OutputSink:
-    """Write all probabilities, one band for each class, to each of ``writes``."""
+def probability_sink(classes: int, *writes: Write | None) -> OutputSink:
+    """Write all probabilities, one band for each class, to each of ``writes`` that is not None."""
 
     def write_all(rows: UInt8Array) -> None:
-        for write in writes:
+        for write in filter(None, writes):
             write(rows)
 
     return OutputSink(classes, quantize, write_all)

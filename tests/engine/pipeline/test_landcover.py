@@ -111,9 +111,13 @@ def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, sessions, t
         [weights],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    said = {"model_type": "Segmentor", "class_names": {"0": "field", "1": "wood", "2": "water"}, "resolution": 50}
-    said |= {"tiles_overlap": 25, "standardization_mean": [0.5, 0.5, 0.5], "standardization_std": [0.25, 0.25, 0.25]}
-    helper.set_model_props(model, {key: json.dumps(value) for key, value in said.items()})
+    properties = {"model_type": "Segmentor", "class_names": {"0": "field", "1": "wood", "2": "water"}, "resolution": 50}
+    properties |= {
+        "tiles_overlap": 25,
+        "standardization_mean": [0.5, 0.5, 0.5],
+        "standardization_std": [0.25, 0.25, 0.25],
+    }
+    helper.set_model_props(model, {key: json.dumps(value) for key, value in properties.items()})
     onnx.save(model, tmp_path / "net.onnx")
     truth = np.random.default_rng(4).integers(0, 3, (9, 9)).repeat(10, axis=0).repeat(10, axis=1)
     pixels = np.stack([np.where(truth == i, 200, 60) for i in range(3)]).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A limit for memory: fewer tiles at once, and a sentence where that does not do."""
+"""Estimates, and a limit of memory: fewer tiles at once, and an error where one tile needs too much."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def test_no_more_tiles_at_once_than_the_limit_allows(job):
     assert estimate_memory(half) <= whole - 4 * one
 
 
-def test_limit_that_cannot_be_kept_is_said(job):
+def test_a_limit_that_is_too_low_is_an_error(job):
     with pytest.raises(ParameterError, match=r"needs about \d+ MB of memory; the limit is 20 MB.*higher --memory"):
         limit_batch(job, 20_000_000)
 
 
-def test_without_a_limit_the_machine_counts(job):
+def test_without_a_limit_the_memory_of_the_machine_is_the_limit(job):
     assert limit_batch(job, None).batch >= 1
 
 
 def test_option_of_the_command(make_raster, make_model, tmp_path):
-    words = ["extract", "roads", str(make_raster(np.zeros((3, 100, 100), np.uint8))), f"--model={make_model()}"]
-    words += [f"--output={tmp_path / 'roads.gpkg'}", "--runtime=onnxruntime", "--device=cpu"]
-    command = [sys.executable, "-m", "terraspore", *words]
+    arguments = ["extract", "roads", str(make_raster(np.zeros((3, 100, 100), np.uint8))), f"--model={make_model()}"]
+    arguments += [f"--output={tmp_path / 'roads.gpkg'}", "--runtime=onnxruntime", "--device=cpu"]
+    command = [sys.executable, "-m", "terraspore", *arguments]
     done = subprocess.run([*command, "--memory=20"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "the limit is 20 MB" in done.stderr

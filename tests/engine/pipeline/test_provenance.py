@@ -36,8 +36,14 @@ def of_vectors(path):
 def test_roads(image, make_model, tmp_path):
     model = make_model()
     digest = hashlib.sha256((model / "net.onnx").read_bytes()).hexdigest()
-    words = [image, f"--model={model}", f"--output={tmp_path / 'r.gpkg'}", f"--probability={tmp_path / 'p.tif'}", *ONNX]
-    assert run(["extract", "roads", *words]) == 0
+    arguments = [
+        image,
+        f"--model={model}",
+        f"--output={tmp_path / 'r.gpkg'}",
+        f"--probability={tmp_path / 'p.tif'}",
+        *ONNX,
+    ]
+    assert run(["extract", "roads", *arguments]) == 0
     assert of_vectors(tmp_path / "r.gpkg") == digest
     assert of_raster(tmp_path / "p.tif") == digest
     # Vectors that are made later from a kept raster are still of that model.
@@ -49,12 +55,12 @@ def test_classes(image, make_model, tmp_path):
     model = make_model([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]], task="landcover", activation="softmax")
     digest = hashlib.sha256((model / "net.onnx").read_bytes()).hexdigest()
     rasters = {name: tmp_path / f"{name}.tif" for name in ("classes", "confidence", "probability")}
-    words = [image, f"--model={model}", f"--output={tmp_path / 'l.gpkg'}", *ONNX]
-    assert run(["extract", "landcover", *words, *(f"--{name}={path}" for name, path in rasters.items())]) == 0
+    arguments = [image, f"--model={model}", f"--output={tmp_path / 'l.gpkg'}", *ONNX]
+    assert run(["extract", "landcover", *arguments, *(f"--{name}={path}" for name, path in rasters.items())]) == 0
     assert of_vectors(tmp_path / "l.gpkg") == digest
     assert {of_raster(path) for path in rasters.values()} == {digest}
-    words = [image, f"--model={model}", f"--output={tmp_path / 's.tif'}", f"--vectors={tmp_path / 's.gpkg'}", *ONNX]
-    assert run(["segment", *words]) == 0
+    arguments = [image, f"--model={model}", f"--output={tmp_path / 's.tif'}", f"--vectors={tmp_path / 's.gpkg'}", *ONNX]
+    assert run(["segment", *arguments]) == 0
     assert of_raster(tmp_path / "s.tif") == of_vectors(tmp_path / "s.gpkg") == digest
 
 
@@ -62,8 +68,8 @@ def test_classes(image, make_model, tmp_path):
 def test_formats_of_one_layer_a_file(image, make_model, tmp_path, suffix):
     model = make_model()
     digest = hashlib.sha256((model / "net.onnx").read_bytes()).hexdigest()
-    words = [image, f"--model={model}", f"--output={tmp_path / f'r.{suffix}'}", *ONNX]
-    assert run(["extract", "roads", *words, "--threshold=0.375"]) == 0
+    arguments = [image, f"--model={model}", f"--output={tmp_path / f'r.{suffix}'}", *ONNX]
+    assert run(["extract", "roads", *arguments, "--threshold=0.375"]) == 0
     files = sorted(tmp_path.glob(f"r*.{suffix}"))
     assert len(files) == 3
     for path in files:

@@ -1,4 +1,4 @@
-"""A stream that was broken off at any tile and gone on with writes what an unbroken one does, bit for bit."""
+"""A run that was interrupted at any tile and resumed writes what an uninterrupted one does, bit for bit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def network(tiles):
     return np.stack([mixed[:, 0] + mixed[:, 1], mixed[:, 2] * np.float32(1.9)], axis=1) / np.float32(1000)
 
 
-class Broken:
+class Failing:
     """A network that fails after so many calls."""
 
     def __init__(self, calls):
@@ -54,7 +54,7 @@ class Broken:
 
     def __call__(self, tiles):
         if self.left == 0:
-            raise InferenceError("broken off")
+            raise InferenceError("interrupted")
         self.left -= 1
         return network(tiles)
 
@@ -77,12 +77,12 @@ def begin(output, job, path):
     return create_journal(output, JournalHeader(output.name, fingerprint, job.plan.rows.count, job.batch))
 
 
-def broken_off(output, path, resolution, calls):
+def interrupt(output, path, resolution, calls):
     """Run until the network fails; every finished row counts."""
     with open_job(path, resolution) as job:
         journal = RowJournal(output, begin(output, job, path))
-        with pytest.raises(InferenceError, match="broken off"):
-            run(job, Broken(calls), journal)
+        with pytest.raises(InferenceError, match="interrupted"):
+            run(job, Failing(calls), journal)
         journal.commit()
         journal.close()
 
@@ -90,7 +90,7 @@ def broken_off(output, path, resolution, calls):
 @pytest.mark.parametrize("resolution", [None, 1.7, 0.6])
 @settings(max_examples=8)
 @given(share=st.floats(0, 0.999), again=st.floats(0, 0.999))
-def test_broken_off_anywhere_the_result_is_the_same(make_raster, tmp_path, resolution, share, again):
+def test_interrupted_anywhere_the_result_is_the_same(make_raster, tmp_path, resolution, share, again):
     path = make_raster(picture(170, 120), nodata=0)
     output = tmp_path / "p.tif"
     calls = []
@@ -98,11 +98,11 @@ def test_broken_off_anywhere_the_result_is_the_same(make_raster, tmp_path, resol
         expected, counts = run(job, lambda tiles: calls.append(1) or network(tiles))
         rows = job.plan.rows.count
         assert rows > 2
-    broken_off(output, path, resolution, int(share * len(calls)))
-    for predict in (Broken(int(again * len(calls))), network):
+    interrupt(output, path, resolution, int(share * len(calls)))
+    for predict in (Failing(int(again * len(calls))), network):
         journal = read_journal(output)
         finished = len(journal.records)
-        # Another batch would be taken by a session of its own accord.
+        # The batch of the journal counts, not that of the session.
         with open_job(path, resolution, batch=5) as job:
             journal, reporter = RowJournal(output, journal), RecordingReporter()
             try:
@@ -130,7 +130,7 @@ def test_a_finished_stream_is_written_from_the_journal_alone(make_raster, tmp_pa
         journal = RowJournal(output, begin(output, job, path))
         expected, _ = run(job, network, journal)
         journal.close()
-        again, _ = run(job, Broken(0), RowJournal(output, read_journal(output)))
+        again, _ = run(job, Failing(0), RowJournal(output, read_journal(output)))
     for mine, theirs in zip(again, expected, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 

@@ -1,4 +1,4 @@
-"""Roads that are made while the network goes on."""
+"""Roads that are made while the network still computes."""
 
 import numpy as np
 import pyogrio
@@ -41,19 +41,18 @@ def features(path, layer):
     return shapely.to_wkt(shapely.from_wkb(geometry)).tolist(), [column.tolist() for column in columns]
 
 
-def test_live_roads_are_those_of_the_kept_raster(make_raster, make_model, sessions, tmp_path):
+def test_streamed_roads_are_those_of_the_written_raster(make_raster, make_model, sessions, tmp_path):
     image = ImageRequest(make_raster(scene(), nodata=0), ImageOptions(model=str(make_model())), runtime=ONNX)
-    live, kept, later = tmp_path / "live.gpkg", tmp_path / "kept.tif", tmp_path / "later.gpkg"
-    extract_roads(RoadRequest(image, live, kept), sessions, RunContext())
-    words = {"metadata": {}, "context": RunContext()}
-    summary = vectorize_roads(kept, later, RoadOptions(threshold=0.5), **words)
+    streamed, kept, later = tmp_path / "streamed.gpkg", tmp_path / "kept.tif", tmp_path / "later.gpkg"
+    extract_roads(RoadRequest(image, streamed, kept), sessions, RunContext())
+    summary = vectorize_roads(kept, later, RoadOptions(threshold=0.5), metadata={}, context=RunContext())
     assert summary.edges > 10
     assert summary.areas > 0
     for layer in ("roads", "road_nodes", "road_areas"):
-        assert features(live, layer) == features(later, layer)
+        assert features(streamed, layer) == features(later, layer)
 
 
-def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, sessions, tmp_path):
+def test_vectors_report_only_after_finish_was_called(make_raster, make_model, sessions, tmp_path):
     reporter = RecordingReporter()
     raster = make_raster(scene(), crs=None)
     image = ImageRequest(raster, ImageOptions(model=str(make_model()), pixel_size=1.0), runtime=ONNX)
@@ -66,19 +65,19 @@ def test_vectors_speak_only_when_they_are_waited_for(make_raster, make_model, se
     assert sum("has no CRS" in text and raster.name in text for text in remarks) == 1
 
 
-def test_held_events_come_in_order_and_progress_is_dropped():
-    heard = RecordingReporter()
-    held = DeferredReporter(heard)
-    held.emit(Message("first"))
-    held.emit(Progress("vectorize", 1, 2))
-    assert heard.events == []
-    held.release()
-    held.emit(Progress("vectorize", 2, 2))
-    assert heard.events == [Message("first"), Progress("vectorize", 2, 2)]
+def test_deferred_events_keep_their_order_and_progress_is_dropped():
+    recorder = RecordingReporter()
+    deferred = DeferredReporter(recorder)
+    deferred.emit(Message("first"))
+    deferred.emit(Progress("vectorize", 1, 2))
+    assert recorder.events == []
+    deferred.release()
+    deferred.emit(Progress("vectorize", 2, 2))
+    assert recorder.events == [Message("first"), Progress("vectorize", 2, 2)]
 
 
 def test_roads_that_cannot_be_made_end_the_run(make_raster, make_model, sessions, out, monkeypatch):
-    def fail(*_arguments, **_words):
+    def fail(*_arguments, **_options):
         raise VectorError("No roads today.")
 
     monkeypatch.setattr("terraspore.engine.vector.roads.extract.vectorize_probability", fail)
