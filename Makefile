@@ -1,4 +1,4 @@
-# Everything a fresh machine needs: `make demo` and `make test` do their own set-up.
+# `make demo` and `make test` set up everything that they need on a new machine.
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -7,16 +7,16 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help setup demo demo-landcover demo-pictures bench docs test lite lint format typecheck clean
 
 help:
-	@echo "make demo      set up, extract roads from a real image, make a picture   (IMAGE=path for your own)"
+	@echo "make demo      set up, extract roads from a real image, draw a picture   (IMAGE=path for your own image)"
 	@echo "make demo-landcover   the same for land cover"
-	@echo "make test      set up, lint, type-check, run every test"
-	@echo "make fuzz      fuzz the readers of models, images and messages  (FUZZ_SECONDS=600 for each)"
-	@echo "make explore   run the property tests with new examples each time  (ROUNDS=10)"
-	@echo "make faults    kill the engine 100 times and cancel it 200 times, with all other faults"
+	@echo "make test      set up, lint, type-check, run all tests   (GROUPS=\"faults plugin-dialogs\" for some groups)"
+	@echo "make fuzz      fuzz the readers of models, images and messages   (FUZZ_SECONDS=600 for each)"
+	@echo "make explore   run the property tests with new examples each time   (ROUNDS=10)"
+	@echo "make faults    run all fault tests, with 100 kills and 200 cancellations of the engine"
 	@echo "make bench     measure speed and memory, as ratios within one run"
-	@echo "make docs      the documentation as a site in out/docs"
+	@echo "make docs      build the documentation site in out/docs"
 	@echo "make lint      ruff and mypy"
-	@echo "make package   the zip of the QGIS plugin, checked by the plugin site's rules"
+	@echo "make package   build the zip of the QGIS plugin and check it by the plugin site's rules"
 	@echo "make link      link the plugin into your QGIS profile, for development"
 
 # Two steps, so that the demo does not wait for MindSpore (about 800 MB).
@@ -39,12 +39,12 @@ demo: $(VENV)/.engine
 demo-landcover: $(VENV)/.engine
 	$(BIN)/python docs/demo/landcover.py $(if $(IMAGE),--image "$(IMAGE)")
 
-# The README's pictures, of what the two demos found in their own images.
+# The pictures of the README, drawn from the results of the two demos.
 demo-pictures: demo demo-landcover
 	$(BIN)/python docs/demo/pictures.py
 
-# BENCH=quick for a short look, BENCH=large for vectors of 50,000 x 50,000 pixels, too; ONLY="startup memory" for some
-# parts; IMAGE=path to repeat an image of your own.
+# BENCH=quick is a short run, BENCH=large adds vectors of 50,000 x 50,000 pixels; ONLY="startup memory" selects
+# parts; IMAGE=path repeats your own image.
 bench: setup
 	$(BIN)/python tests/bench/bench.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick large,$(BENCH)),--$(BENCH)) $(if $(ONLY),--only $(ONLY))
 
@@ -63,35 +63,35 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# MindSpore Lite lives in an interpreter of its own; without CPython 3.7 its tests are skipped.
+# MindSpore Lite needs a separate interpreter; without CPython 3.7 its tests are skipped.
 lite:
 	@test -e $(VENV)-lite/.ready || sh resources/setup/make-lite.sh $(VENV)-lite
 
-# Groups of tests as processes, JOBS at a time; every failure is told. GROUPS="pipeline plugin-dialogs" for some of them.
+# Test groups as processes, JOBS at a time; all failures are reported. GROUPS="engine-pipeline plugin-dialogs" selects some.
 JOBS ?= 2
 test: lint lite qgis-setup translations
 	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(GROUPS)
 
-# Each target for FUZZ_SECONDS; what is found goes on from one run to the next in out/fuzz.
+# Each target runs for FUZZ_SECONDS; the corpus in out/fuzz is kept and extended by later runs.
 FUZZ_SECONDS ?= 600
 FUZZ_TARGETS := checkpoint card mindir onnx vrt command event torch
 fuzz: setup
 	for target in $(FUZZ_TARGETS); do \
 		OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/run.py $$target out/fuzz $(FUZZ_SECONDS) || exit 1; done
 
-# Property tests with examples that differ from run to run; `make test` takes the same ones each time.
+# Property tests with different examples in each run; `make test` always uses the same ones.
 .PHONY: explore
 ROUNDS ?= 10
 explore: setup
 	for round in $$(seq $(ROUNDS)); do \
 		TERRASPORE_EXAMPLES=explore $(BIN)/python -m pytest -q -m hypothesis tests/engine tests/training || exit 1; done
 
-# The short form is part of `make test`.
+# `make test` runs the fault tests with fewer kills and cancellations.
 .PHONY: faults
 faults: setup
 	TERRASPORE_KILLS=50 TERRASPORE_CANCELS=200 $(BIN)/python -m pytest tests/faults
 
-# ---- The QGIS plugin. QGIS has a Python of its own, so it has a virtual environment of its own. ----
+# ---- The QGIS plugin. QGIS uses a different Python, so it has a separate virtual environment. ----
 QGIS := .venv-qgis
 .PHONY: qgis-setup test-qgis translations package link
 
@@ -100,18 +100,18 @@ $(QGIS)/.ready: $(VENV)/.engine plugin/engine/env_profiles.py resources/setup/ma
 
 qgis-setup: $(QGIS)/.ready
 
-# The plugin's tests alone.
+# Only the plugin's tests.
 test-qgis: setup qgis-setup translations
 	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(notdir $(patsubst tests/plugin/test_%.py,plugin-%,$(wildcard tests/plugin/test_*.py)))
 
 translations: $(VENV)/.engine
 	$(BIN)/python tools/translations.py
 
-# The zip for the plugin site, and its checks.
+# Build the zip for the plugin site and check it.
 package: qgis-setup translations
 	@if test -e $(QGIS)/.ready; then $(QGIS)/bin/python tools/package.py --check; else $(BIN)/python tools/package.py; fi
 
-# PROFILE=name for another profile than QGIS's default one.
+# PROFILE=name selects a QGIS profile other than the default one.
 link:
 	$(PYTHON) tools/link.py $(if $(PROFILE),--profile "$(PROFILE)")
 

@@ -1,4 +1,4 @@
-"""Links this folder into a QGIS profile as the plugin ``terraspore``, for development."""
+"""Link this folder into a QGIS profile as the plugin ``terraspore``, for development."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def profiles_folder() -> Path:
-    """Where QGIS keeps its profiles on this system."""
+    """Return the folder of the QGIS profiles on this system."""
     home = Path.home()
     if sys.platform == "win32":
         return Path(os.environ["APPDATA"]) / "QGIS" / "QGIS3" / "profiles"
@@ -21,7 +21,7 @@ def profiles_folder() -> Path:
 
 
 def link(profile: str) -> Path:
-    """Make the link; one that is there already is replaced, a folder is not."""
+    """Create the link in a profile and return its path; an existing link is replaced, an existing folder is not."""
     plugins = profiles_folder() / profile / "python" / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     target = plugins / "terraspore"
@@ -34,7 +34,7 @@ def link(profile: str) -> Path:
 
 
 def main() -> None:
-    """Link, and say where."""
+    """Create the link and print its path."""
     parser = argparse.ArgumentParser(description="Link the plugin into a QGIS profile.")
     parser.add_argument("--profile", default="default")
     print(f"{link(parser.parse_args().profile)} -> {ROOT}")

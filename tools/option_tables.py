@@ -1,6 +1,6 @@
-"""Write the documentation's tables of options: ``python tools/option_tables.py [--check]``.
+"""Generate the option tables of the documentation: ``python tools/option_tables.py [--check]``.
 
-A table stands between ``<!-- options: NAME -->`` and ``<!-- end of options -->``; NAME is a dataclass of
+A table is placed between ``<!-- options: NAME -->`` and ``<!-- end of options -->``; NAME is a dataclass of
 ``engine/protocol/options.py``.
 """
 
@@ -18,15 +18,15 @@ _TABLE = re.compile(r"(<!-- options: (\w+) -->\n).*?(<!-- end of options -->)", 
 
 
 def load_declarations() -> ModuleType:
-    """The module of the declarations, of this folder whatever its name."""
+    """Import the module with the declarations; this folder may have any name."""
     package = ModuleType("terraspore")
     package.__path__ = [str(ROOT)]
     sys.modules.setdefault("terraspore", package)
     return importlib.import_module("terraspore.engine.protocol.options")
 
 
-def table(declaration: type) -> str:
-    """The options of one dataclass as a Markdown table."""
+def format_table(declaration: type) -> str:
+    """Return the options of one dataclass as a Markdown table."""
     rows = ["| option | default | meaning |", "|---|---|---|"]
     for option in load_declarations().options_of(declaration).values():
         value = f" {option.info.items}" if option.info.items else ""
@@ -35,25 +35,25 @@ def table(declaration: type) -> str:
     return "\n".join(rows) + "\n"
 
 
-def with_tables(text: str) -> str:
-    """A page with its tables made anew."""
+def update_tables(text: str) -> str:
+    """Return the text of a page with its tables replaced."""
     declarations = load_declarations()
-    return _TABLE.sub(lambda found: found[1] + table(getattr(declarations, found[2])) + found[3], text)
+    return _TABLE.sub(lambda found: found[1] + format_table(getattr(declarations, found[2])) + found[3], text)
 
 
 def main() -> int:
-    """Update the pages, or say which are not up to date."""
+    """Update the pages, or report which are not up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 where a page is out of date")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a page is out of date")
     check = parser.parse_args().check
     outdated = []
     for path in sorted((ROOT / "docs").glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        made = with_tables(text)
-        if made != text:
+        updated = update_tables(text)
+        if updated != text:
             outdated.append(path.name)
             if not check:
-                path.write_text(made, encoding="utf-8")
+                path.write_text(updated, encoding="utf-8")
     print(", ".join(outdated) or "All tables are up to date.")
     return 1 if check and outdated else 0
 

@@ -1,11 +1,11 @@
-"""Makes the zip for the plugin site, and checks it by the site's rules.
+"""Build the zip for the plugin site and check it by the site's rules.
 
-    python tools/package.py                 dist/terraspore-<version>.zip, and a zip for each model that did not fit
-    python tools/package.py --check         the same, then structure, metadata, bandit and detect-secrets
-    python tools/package.py --baseline      explain the hashes of the models in the zip to detect-secrets
+    python tools/package.py                 dist/terraspore-<version>.zip, and a zip for each model that does not fit
+    python tools/package.py --check         the same, then check structure, metadata, bandit and detect-secrets
+    python tools/package.py --baseline      add the hashes of the models in the zip to the baseline of detect-secrets
 
-The zip holds what git tracks (and the translations that are built), so nothing private gets in by accident.
-Everything in it has the same date: the same commit gives the same bytes.
+The zip contains files tracked by git and the built translations, so no private file is included by accident.
+All entries have the same date, so the same commit gives the same bytes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "terraspore"
-#: The site's limit, and what is left free of it.
+#: The site's size limit, and the margin below it.
 LIMIT_BYTES = 25 * 1000 * 1000
 SPARE_BYTES = 1000 * 1000
-#: A model with more than this is a zip of its own, however much room there is: it changes more rarely than the plugin.
+#: Larger models are always separate zips, because they change more rarely than the plugin.
 MODEL_BYTES = 10 * 1000 * 1000
 FOLDERS = ("plugin", "engine", "training", "resources")
 FILES = ("__init__.py", "__main__.py", "__about__.py", "metadata.txt", "LICENSE", "README.md", "CHANGELOG.md")
@@ -39,17 +39,17 @@ _DATE = (2020, 1, 1, 0, 0, 0)
 
 
 def tracked_files() -> list[Path]:
-    """What git tracks and the zip holds, and the built translations, relative to the root."""
-    said = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout.decode()
-    files = [Path(name) for name in said.split("\0") if name]
-    kept = [path for path in files if path.parts[0] in FOLDERS or str(path) in (*FILES, *RULES)]
-    kept = [path for path in kept if path.parts[:2] != ("resources", "setup")]
+    """Return the tracked files that belong into the zip and the built translations, relative to the root."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout.decode()
+    files = [Path(name) for name in listing.split("\0") if name]
+    packaged = [path for path in files if path.parts[0] in FOLDERS or str(path) in (*FILES, *RULES)]
+    packaged = [path for path in packaged if path.parts[:2] != ("resources", "setup")]
     built = [path.relative_to(ROOT) for path in (ROOT / "resources" / "i18n").glob("*.qm")]
-    return sorted({*kept, *built} - {path for path in kept if not (ROOT / path).is_file()})
+    return sorted({*packaged, *built} - {path for path in packaged if not (ROOT / path).is_file()})
 
 
 def model_folders(files: Iterable[Path]) -> dict[str, list[Path]]:
-    """The files of each bundled model, the smallest model first."""
+    """Return the files of each bundled model by its name, the smallest model first."""
     models: dict[str, list[Path]] = {}
     for path in files:
         if path.parts[:2] == ("resources", "models") and len(path.parts) > 3:
@@ -58,7 +58,7 @@ def model_folders(files: Iterable[Path]) -> dict[str, list[Path]]:
 
 
 def size_of(paths: Iterable[Path]) -> int:
-    """Bytes of files of the repository."""
+    """Return the size in bytes of files of the repository."""
     return sum((ROOT / path).stat().st_size for path in paths)
 
 
@@ -74,12 +74,12 @@ def write_zip(target: Path, files: Iterable[Path], strip: Path | None = None) ->
 
 
 def package(folder: Path) -> Path:
-    """Make the zips in ``folder`` and return the plugin's: small models go in, as long as they fit."""
+    """Build the zips in ``folder`` and return the plugin's zip, which includes small models as long as they fit."""
     folder.mkdir(parents=True, exist_ok=True)
     files = tracked_files()
     models = model_folders(files)
-    apart = {path for paths in models.values() for path in paths}
-    chosen = [path for path in files if path not in apart]
+    model_files = {path for paths in models.values() for path in paths}
+    chosen = [path for path in files if path not in model_files]
     target = folder / f"{NAME}-{version()}.zip"
     write_zip(target, chosen)
     for name, paths in models.items():
@@ -97,12 +97,12 @@ def package(folder: Path) -> Path:
 
 
 def version() -> str:
-    """The version in ``metadata.txt``."""
+    """Return the version in ``metadata.txt``."""
     return metadata((ROOT / "metadata.txt").read_text(encoding="utf-8"))["version"]
 
 
 def metadata(text: str) -> dict[str, str]:
-    """The keys of ``metadata.txt``; the site's reader minds upper and lower case."""
+    """Parse the keys of ``metadata.txt``, which are case-sensitive as on the plugin site."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read_string(text)
@@ -110,15 +110,15 @@ def metadata(text: str) -> dict[str, str]:
 
 
 def check_structure(target: Path) -> list[str]:
-    """What the site would refuse of the zip's size, names and metadata, in sentences."""
+    """Return messages about everything in the zip's size, names and metadata that the site would refuse."""
     faults = []
     if target.stat().st_size > LIMIT_BYTES:
-        faults.append(f"The zip has {target.stat().st_size} bytes; the site takes {LIMIT_BYTES}.")
+        faults.append(f"The zip has {target.stat().st_size} bytes; the site's limit is {LIMIT_BYTES}.")
     with zipfile.ZipFile(target) as archive:
         names = archive.namelist()
         roots = {name.split("/")[0] for name in names}
         if roots != {NAME}:
-            faults.append(f"The zip must hold one folder, {NAME}; it holds {sorted(roots)}.")
+            faults.append(f"The zip must contain one folder, {NAME}; it contains {sorted(roots)}.")
         for name in names:
             parts = name.split("/")
             if any(part in ("__pycache__", ".git", "__MACOSX") for part in parts) or name.endswith(".pyc"):
@@ -139,10 +139,10 @@ def check_structure(target: Path) -> list[str]:
 
 
 def check_code(target: Path) -> list[str]:
-    """What bandit and detect-secrets find in the zip, in sentences."""
+    """Return messages about everything that bandit and detect-secrets find in the zip."""
     with tempfile.TemporaryDirectory() as scratch:
         with zipfile.ZipFile(target) as archive:
-            archive.extractall(scratch)  # our own zip, just written
+            archive.extractall(scratch)  # trusted: this program has just written it
         folder = Path(scratch) / NAME
         return [*_bandit(folder), *_secrets(folder)]
 
@@ -156,7 +156,7 @@ def _bandit(folder: Path) -> list[str]:
 
 
 def update_baseline(target: Path) -> None:
-    """Write into ``.secrets.baseline`` the lines ``sha256`` of the cards in the zip, and nothing else."""
+    """Write the ``sha256`` lines of the cards in the zip to ``.secrets.baseline``, and nothing else."""
     with tempfile.TemporaryDirectory() as scratch:
         with zipfile.ZipFile(target) as archive:
             archive.extractall(scratch)
@@ -173,7 +173,7 @@ def update_baseline(target: Path) -> None:
 
 
 def _scan(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """What detect-secrets finds, by file; the baseline itself, full of hashes, is none of them, as in its own runs."""
+    """Run detect-secrets and return its findings by file; the baseline itself is excluded."""
     command = [sys.executable, "-m", "detect_secrets", "scan", "--all-files"]
     command += ["--exclude-files", r"\.secrets\.baseline$", "."]
     done = subprocess.run(command, cwd=folder, capture_output=True, check=True)
@@ -194,8 +194,8 @@ def _secrets(folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Make the zip, and check it where asked to."""
-    parser = argparse.ArgumentParser(description="Make the zip for the plugin site.")
+    """Build the zip and, with ``--check``, check it."""
+    parser = argparse.ArgumentParser(description="Build the zip for the plugin site.")
     parser.add_argument("--folder", type=Path, default=ROOT / "dist")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--baseline", action="store_true")

@@ -1,10 +1,10 @@
-"""Gathers the plugin's texts, writes ``resources/i18n/terraspore_<language>.ts``, and builds the ``.qm`` files.
+"""Collect the plugin's texts, write ``resources/i18n/terraspore_<language>.ts`` and build the ``.qm`` files.
 
-    python tools/translations.py            update the .ts files, build .qm where Qt's lrelease is there
-    python tools/translations.py --check    end with 1 where a text is not translated or a .ts file is not up to date
+    python tools/translations.py            update the .ts files, build the .qm files if Qt's lrelease is installed
+    python tools/translations.py --check    exit with 1 if a text is not translated or a .ts file is not up to date
 
-Texts are what stands in ``tr("...")``, and the constants of the modules that say so in ``CONSTANTS``. Translations
-are kept by their English text; texts that are gone are dropped.
+The texts are the arguments of ``tr("...")`` and the constants listed in ``CONSTANTS``. Translations are identified by
+their English text; texts that no longer exist are removed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "resources" / "i18n"
 CONTEXT = "TerraSpore"
 LANGUAGES = ("en", "zh")
-#: Modules with texts that are translated where they are shown: assigned names, fields and calls that hold them.
+#: Names of constants with translatable texts, by module; they are translated where they are shown.
 CONSTANTS = {
     "processing/extract.py": {"TITLE", "HELP", "TAGS", "MAIN", "FURTHER", "RASTERS", "NUMBERS"},
     "processing/segment.py": {"TITLE", "HELP", "TAGS"},
@@ -37,7 +37,7 @@ CONSTANTS = {
 
 
 def texts() -> list[str]:
-    """All texts of the plugin, sorted."""
+    """Return all texts of the plugin, sorted."""
     found: set[str] = set()
     for path in sorted((ROOT / "plugin").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def texts() -> list[str]:
 
 
 def _declared() -> Iterator[str]:
-    """Titles of the engine's options, and what their unset values stand for."""
+    """Yield the titles of the engine's options and the texts for their unset values."""
     tree = ast.parse((ROOT / "engine" / "protocol" / "options.py").read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         is_text = isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant)
@@ -76,26 +76,29 @@ def _assigned(tree: ast.AST, names: set[str]) -> Iterator[str]:
 
 
 def _is_for_people(text: str) -> bool:
-    """Identifiers, suffixes and requirements are not; what has a capital at its beginning or a comma is."""
+    """Return whether a constant is a text for people, not an identifier, suffix or requirement.
+
+    Texts start with a capital letter or contain a comma.
+    """
     return bool(text) and (
         (text[0].isupper() and not text.isupper()) or ("," in text and not any(c in text for c in "<>=."))
     )
 
 
 def read_translations(path: Path) -> dict[str, str]:
-    """English text -> translation, as kept in ``path``."""
+    """Read the translations in ``path``, by their English text."""
     if not path.is_file():
         return {}
-    kept = {}
+    translations = {}
     for message in Xml.parse(path).iter("message"):
         translation = message.find("translation")
         if translation is not None and translation.text and translation.get("type") != "unfinished":
-            kept[message.findtext("source", "")] = translation.text
-    return kept
+            translations[message.findtext("source", "")] = translation.text
+    return translations
 
 
 def render(language: str, sources: list[str], translations: dict[str, str]) -> str:
-    """The ``.ts`` document."""
+    """Return the ``.ts`` document."""
     lines = ['<?xml version="1.0" encoding="utf-8"?>', "<!DOCTYPE TS>", f'<TS version="2.1" language="{language}">']
     lines += ["<context>", f"    <name>{CONTEXT}</name>"]
     for source in sources:
@@ -107,7 +110,7 @@ def render(language: str, sources: list[str], translations: dict[str, str]) -> s
 
 
 def build(path: Path) -> bool:
-    """Build the ``.qm`` beside ``path``; false where Qt's lrelease is not there."""
+    """Build the ``.qm`` file of ``path`` in the same folder; return False if Qt's lrelease is not installed."""
     program = shutil.which("lrelease") or shutil.which("lrelease-qt5") or shutil.which("pyside6-lrelease")
     if program is None:
         return False
@@ -116,7 +119,7 @@ def build(path: Path) -> bool:
 
 
 def main() -> int:
-    """Update or check."""
+    """Update the translations, or check them."""
     parser = argparse.ArgumentParser(description="Update and build the translations.")
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check

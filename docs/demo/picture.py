@@ -1,4 +1,4 @@
-"""Pictures of what was extracted: on the image, and beside the truth."""
+"""Draw extraction results on their image and next to reference data."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from rasterio.warp import transform as warp_points
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-#: Pixels of the longer side of a background image; more cannot be seen at the figure's size.
+#: Pixels of the longer side of a background image; more are not visible at the size of the figure.
 SHOWN_PIXELS = 1400
 Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class View:
-    """A place as it is drawn.
+    """An image as it is drawn.
 
     Attributes:
         pixels: the image, (rows, columns) grey or (rows, columns, 3), uint8.
-        crs: its coordinate system; None where it has none, and nothing is transformed.
+        crs: its coordinate system; if None, layers are not transformed.
         extent: left, right, bottom and top in that system.
     """
 
@@ -47,7 +47,7 @@ class View:
 
     @property
     def metres(self) -> float:
-        """Width of the place on the ground; its pixels need not be square."""
+        """Width on the ground in metres; the pixels need not be square."""
         left, right, bottom, top = self.extent
         if self.crs is None:
             return abs(right - left)
@@ -57,7 +57,7 @@ class View:
 
     @property
     def height(self) -> float:
-        """Height of a panel of width 1, as it is on the ground."""
+        """Ratio of height to width on the ground."""
         left, right, bottom, top = self.extent
         if self.crs is None:
             return abs((top - bottom) / (right - left))
@@ -67,9 +67,9 @@ class View:
 
 
 def read_view(image: Path, placed: Path | None = None) -> View:
-    """The image small and stretched, in the place of the raster ``placed`` (its own unless given)."""
+    """Read an image, decimated and stretched, with the georeference of ``placed`` if given, else with its own."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # then ``placed`` says where it is
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # then ``placed`` has the georeference
         source = rasterio.open(image)
     with source, rasterio.open(placed or image) as place:
         shrink = max(1.0, max(source.width, source.height) / SHOWN_PIXELS)
@@ -87,14 +87,14 @@ def read_view(image: Path, placed: Path | None = None) -> View:
 def new_figure(
     view: View, columns: int, rows: int = 1, room: float = 0.75, width: float = 5.0
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of panels with the shape of ``view``.
+    """Create a figure of panels with the shape of ``view``.
 
     Args:
-        view: the place.
-        columns: of panels.
-        rows: of panels.
-        room: inches for what stands under them.
-        width: inches of a panel.
+        view: the image.
+        columns: number of panels in a row.
+        rows: number of rows of panels.
+        room: height of the space under the panels, in inches.
+        width: width of a panel, in inches.
     """
     size = width * columns, rows * (width * view.height + 0.3) + room
     figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
@@ -104,7 +104,7 @@ def new_figure(
 
 
 def save_figure(figure: Figure, out: Path, attribution: str) -> None:
-    """Write the figure with a line under it, as a PNG or a JPEG."""
+    """Write the figure as PNG or JPEG, with the attribution under it."""
     figure.text(0.005, 0.008, attribution, fontsize=7, color="0.35")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=110, pil_kwargs={"quality": 88} if out.suffix == ".jpg" else None)
@@ -112,7 +112,7 @@ def save_figure(figure: Figure, out: Path, attribution: str) -> None:
 
 
 def draw_image(axis: Axes, view: View, title: str) -> None:
-    """Fill a panel with the image."""
+    """Draw the image in a panel."""
     grey = view.pixels.ndim == 2
     axis.imshow(view.pixels, extent=view.extent, cmap="gray" if grey else None, interpolation="bilinear")
     axis.set_axis_off()
@@ -123,7 +123,7 @@ def draw_image(axis: Axes, view: View, title: str) -> None:
 
 
 def draw_probability(axis: Axes, raster: Path) -> None:
-    """Lay the first band of a probability raster over a panel."""
+    """Draw the first band of a probability raster over a panel."""
     with rasterio.open(raster) as source:
         values, bounds, scale = source.read(1, masked=True), source.bounds, source.scales[0]
     extent = (bounds.left, bounds.right, bounds.bottom, bounds.top)
@@ -131,9 +131,9 @@ def draw_probability(axis: Axes, raster: Path) -> None:
 
 
 def draw_roads(axis: Axes, roads: Path, view: View, *, lines: bool = True, areas: bool = True) -> None:
-    """Lay the layers of an extraction of roads over a panel."""
+    """Draw the layers of a road extraction over a panel."""
     if areas:
-        # On their own they have an outline; under lines that would be one line too many.
+        # Areas have an outline only if no lines are drawn, so that outlines are not mistaken for lines.
         edge = {"linewidth": 0.0} if lines else {"edgecolor": "#ffb000", "linewidth": 1.4}
         for area in read_layer(roads, "road_areas", view)[0]:
             for part in shapely.get_parts(area):
@@ -143,14 +143,14 @@ def draw_roads(axis: Axes, roads: Path, view: View, *, lines: bool = True, areas
 
 
 def draw_lines(axis: Axes, lines: NDArray[Any], colour: str, width: float) -> None:
-    """Lay lines with a white edge over a panel."""
+    """Draw lines with a white edge over a panel."""
     parts = [shapely.get_coordinates(part) for line in lines for part in shapely.get_parts(line)]
     axis.add_collection(LineCollection(parts, colors="white", linewidths=width + 1.4))
     axis.add_collection(LineCollection(parts, colors=colour, linewidths=width))
 
 
 def draw_nodes(axis: Axes, roads: Path, view: View) -> None:
-    """Lay the nodes of a road network over a panel."""
+    """Draw the nodes of a road network over a panel."""
     points = shapely.get_coordinates(read_layer(roads, "road_nodes", view)[0])
     axis.plot(points[:, 0], points[:, 1], "o", markersize=5.5, color="white", markeredgecolor="#e4002b", zorder=3)
 
@@ -158,9 +158,17 @@ def draw_nodes(axis: Axes, roads: Path, view: View) -> None:
 def draw_polygons(
     axis: Axes, polygons: Path, view: View, colours: Mapping[str, Colour], *, fill: float = 0.35
 ) -> dict[str, float]:
-    """Lay the polygons of land cover over a panel, coloured by class; the area of each class in square metres.
+    """Draw land-cover polygons over a panel, coloured by class.
 
-    ``fill`` is how much of the image they hide, from 0 to 1.
+    Args:
+        axis: the panel.
+        polygons: the vector file with the layer ``landcover``.
+        view: the image.
+        colours: colours by class name.
+        fill: opacity of the polygons, 0 to 1.
+
+    Returns:
+        The area of each class in square metres.
     """
     geometry, columns = read_layer(polygons, "landcover", view)
     areas: dict[str, float] = {}
@@ -175,7 +183,7 @@ def draw_polygons(
 
 
 def read_layer(path: Path, layer: str | None, view: View) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
-    """The geometries of a layer in the coordinates of ``view``, and its columns."""
+    """Read the geometries of a layer in the coordinates of ``view``, and its columns."""
     meta, _, blobs, columns = pyogrio.raw.read(path, layer=layer)
     geometry = shapely.from_wkb(blobs)
     if meta["crs"] and view.crs:
@@ -188,6 +196,6 @@ def _warped(points: NDArray[np.float64], source: str, target: str) -> NDArray[np
 
 
 def _outline(polygon: shapely.Polygon) -> mpl.path.Path:
-    """The path of a polygon, whose holes stay open."""
+    """Return the path of a polygon with its holes."""
     rings = [mpl.path.Path(shapely.get_coordinates(ring)) for ring in (polygon.exterior, *polygon.interiors)]
     return mpl.path.Path.make_compound_path(*rings)

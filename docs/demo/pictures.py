@@ -1,6 +1,6 @@
-"""``make demo-pictures``: the pictures of the README, of the results that the two demos left in ``out/demo``.
+"""``make demo-pictures``: draw the pictures of the README from the results of the two demos in ``out/demo``.
 
-The overview shows one place in four ways, so the roads of the land cover's image are found for it.
+The overview shows roads and land cover of the same image, so roads are extracted from the image of the land-cover demo.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from picture import (
 )
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-#: The road model of the plugin's zip.
+#: The road model in the plugin's zip.
 ROAD_MODEL = "roads-lednet"
-#: Inches of a panel of the overview, and for what stands under it.
+#: Width of a panel of the overview and height of the legend under it, in inches.
 PANEL, LEGEND = 4.0, 0.75
 
 
 def main() -> None:
-    """Draw all of them."""
+    """Draw all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--results", type=Path, default=Path("out/demo"), help="where the demos' results are")
+    parser.add_argument("--results", type=Path, default=Path("out/demo"), help="folder with the results of the demos")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder for the pictures")
     options = parser.parse_args()
     results, out = options.results, options.out
@@ -48,18 +48,18 @@ def main() -> None:
 
 
 def overview(image: Path, cover: Path, classes: Path, results: Path, out: Path) -> None:
-    """Four panels of one place: the probability of roads, their lines, their areas, and land cover.
+    """Draw four panels of one image: road probability, road lines, road areas and land cover.
 
     Args:
-        image: the image, without a georeference.
+        image: the image, without georeference.
         cover: its land cover, as polygons.
-        classes: its land cover, as a raster, which says where all this lies.
+        classes: its land cover, as a raster, whose georeference is used for all panels.
         results: folder for its roads.
-        out: the picture.
+        out: the picture to write.
     """
     found, probability = results / "overview.gpkg", results / "overview.tif"
-    words = ("--model", ROAD_MODEL, "--pixel-size", landcover.PIXEL_METRES, "--probability", str(probability))
-    terraspore("extract", "roads", str(image), "-o", str(found), *words)
+    arguments = ("--model", ROAD_MODEL, "--pixel-size", landcover.PIXEL_METRES, "--probability", str(probability))
+    terraspore("extract", "roads", str(image), "-o", str(found), *arguments)
     view = read_view(image, classes)
     figure, axes = new_figure(view, 4, room=LEGEND, width=PANEL)
     for axis, title in zip(axes, ("Probability of roads", "Road network", "Road areas", "Land cover"), strict=True):
@@ -70,7 +70,7 @@ def overview(image: Path, cover: Path, classes: Path, results: Path, out: Path) 
     draw_roads(axes[2], found, view, lines=False)
     colours = landcover.class_colours(classes)
     shown = draw_polygons(axes[3], cover, view, colours, fill=0.5)
-    for axis in axes:  # layers may reach a little further than the image
+    for axis in axes:  # layers may extend a little beyond the image
         axis.set(xlim=view.extent[:2], ylim=view.extent[2:])
         _draw_scale(axis, view.metres)
     names = [name for name in colours if name in shown]
@@ -80,7 +80,7 @@ def overview(image: Path, cover: Path, classes: Path, results: Path, out: Path) 
 
 
 def _draw_scale(axis: Axes, metres: float, length: float = 20.0) -> None:
-    """Draw a bar of ``length`` metres at the lower left of a panel that is ``metres`` wide."""
+    """Draw a scale bar of ``length`` metres at the lower left of a panel that is ``metres`` wide."""
     outline = [matplotlib.patheffects.withStroke(linewidth=3.0, foreground="black")]
     axis.plot((0.04, 0.04 + length / metres), (0.035, 0.035), color="white", linewidth=2.5, transform=axis.transAxes,
               path_effects=outline)  # fmt: skip

@@ -1,7 +1,7 @@
-"""``make demo``: extract roads from a real image, compare them with surveyed lines, make a picture.
+"""``make demo``: extract roads from a real image, compare them with surveyed lines and draw a picture.
 
-The image is a WorldView tile of Las Vegas from SpaceNet that lies in the wheel ``solaris`` on PyPI, with the
-surveyed road centre lines of the same place. ``--image`` takes any other image.
+The image is a WorldView tile of Las Vegas from SpaceNet. It is part of the wheel ``solaris`` on PyPI, together with the
+surveyed road centre lines of the same area. ``--image`` uses any other image.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BUFFER_METRES = 5.0
 def main() -> None:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--image", type=Path, help="an image of your own instead of the sample")
+    parser.add_argument("--image", type=Path, help="your own image instead of the sample")
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="folder for the results")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -42,14 +42,14 @@ def main() -> None:
 
 
 def draw(image: Path, roads: Path, out: Path, truth: Path | None, attribution: str) -> None:
-    """Write a picture: the image, the roads found and, if there is one, the truth.
+    """Draw the image, the extracted roads and, if given, the reference lines.
 
     Args:
-        image: the raster that was searched.
+        image: the input image.
         roads: a GeoPackage with the layers ``roads`` and ``road_areas``.
-        out: the picture.
+        out: the picture to write.
         truth: a vector file of road centre lines, or None.
-        attribution: a line under the picture.
+        attribution: text under the picture.
     """
     view = read_view(image)
     figure, axes = new_figure(view, 2 if truth is None else 3)
@@ -63,7 +63,7 @@ def draw(image: Path, roads: Path, out: Path, truth: Path | None, attribution: s
 
 
 def _print_comparison(roads: Path, truth: Path) -> None:
-    """Print how the roads found agree with the surveyed centre lines."""
+    """Print the metrics of the extracted roads against the surveyed centre lines."""
     arguments = ("compare", str(roads), str(truth), "--buffer", str(BUFFER_METRES), "--json")
     lines = terraspore(*arguments, capture=True).splitlines()
     summary = next(event["summary"] for event in map(json.loads, lines) if event["type"] == "result")

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small rasters, fewer runs")
     parser.add_argument("--large", action="store_true", help="vectors of 50,000 x 50,000 pixels, too")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="some parts alone")
-    parser.add_argument("--image", type=Path, help="repeat this image (three bands of bytes) instead of a made-up one")
+    parser.add_argument("--image", type=Path, help="repeat this image (three uint8 bands) instead of a synthetic one")
     options = parser.parse_args()
     picture = _picture(options.image)
     if LITE.exists():
@@ -113,7 +113,7 @@ def _write_machine(image: Path | None) -> None:
         "memory": f"{gibibytes:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "libraries": ", ".join(f"{name} {number}" for name, number in libraries.items()),
-        "image": image.name if image else "a made-up scene of fields and roads",
+        "image": image.name if image else "a synthetic scene of fields and roads",
         "load": f"{os.getloadavg()[2]:.1f}",
     }
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,7 @@ def coverage_speed(folder: Path, size: int) -> list[Row]:
         speed = ours.cpu / theirs.cpu
         rows.append(show(Row(f"{title} time of rasterio.shapes and Shapely", "times", speed, goal, speed, note)))
         note = f"rasterio.shapes: {faults(others)}"
-        rows.append(show(Row(f"{title} polygons that are not valid or do not fit", "", faults(polygons), 0, note=note)))
+        rows.append(show(Row(f"{title} invalid polygons, alone or as a coverage", "", faults(polygons), 0, note=note)))
         rows += [_written(raster, folder, title), *_simplified(raster, folder, title), _strips(raster, folder, title)]
     return rows
 
@@ -96,7 +96,7 @@ def _simplified(raster: Path, folder: Path, title: str) -> list[Row]:
     """Smoothed, simplified by a pixel: faults, and gaps and overlaps where there are not too many polygons."""
     polygons = polygons_of(raster, CoverageOptions(minimum_area=0.0), folder)
     note = f"{len(polygons)} polygons, smoothed and simplified by a pixel"
-    rows = [Row(f"{title} simplified polygons that are not valid or do not fit", "", faults(polygons), 0, note=note)]
+    rows = [Row(f"{title} simplified polygons: invalid, alone or as a coverage", "", faults(polygons), 0, note=note)]
     with rasterio.open(raster) as source:
         rows.append(_area_row(title, polygons, source.width * source.height))
     if len(polygons) <= MOST_UNITED:
@@ -108,7 +108,7 @@ def _simplified(raster: Path, folder: Path, title: str) -> list[Row]:
 def _area_row(title: str, polygons: NDArray[np.object_], pixels: int) -> Row:
     """How far the sum of areas is from the area of the pixels, of one square metre each."""
     difference = abs(float(shapely.area(polygons).sum()) - pixels)
-    return Row(f"{title} sum of simplified areas less that of the pixels", "m²", round(difference, 3), 0)
+    return Row(f"{title} sum of simplified areas minus that of the pixels", "m²", round(difference, 3), 0)
 
 
 def _strips(raster: Path, folder: Path, title: str) -> Row:
@@ -119,7 +119,7 @@ def _strips(raster: Path, folder: Path, title: str) -> Row:
     for strip in (64, 1000):
         found = _features(batches_of(raster, CoverageOptions(strip=strip), folder))
         differ += sum(one != other for one, other in zip(whole, found, strict=True))
-    return show(Row(f"{title} features that are others in strips of 64 and 1000 rows", "", differ, 0))
+    return show(Row(f"{title} features that differ between strips of 64 and of 1000 rows", "", differ, 0))
 
 
 def _features(parts: list[CoverageBatch]) -> list[tuple[object, ...]]:
@@ -144,7 +144,7 @@ def landcover(folder: Path, size: int) -> list[Row]:
     ]
     polygons = read_layer(folder / "landcover.gpkg").geometry
     bad, note = faults(polygons), f"{len(polygons)} polygons"
-    rows.append(show(Row(f"{title} polygons that are not valid or do not fit", "", bad, 0, note=note)))
+    rows.append(show(Row(f"{title} invalid polygons, alone or as a coverage", "", bad, 0, note=note)))
     return [*rows, show(_area_row(title, polygons, size * size))]
 
 
@@ -162,8 +162,8 @@ def memory(folder: Path, blocks: Mapping[str, NDArray[np.uint8] | None], sizes: 
             rows.append(show(Row(title, "MB", one.peak_bytes / 1e6, MOST_MEMORY, note=note, series=series, x=size)))
         first, last = sizes[0], sizes[-1]
         growth = ((took[last].cpu - start) / last**2) / ((took[first].cpu - start) / first**2)
-        note = f"processor time without the {start:.1f} s of the start"
-        title = f"vectorize {kind}: time of a pixel of {last} x {last}, in that of {first} x {first}"
+        note = f"processor time without the {start:.1f} s of start-up"
+        title = f"vectorize {kind}: time per pixel at {last} x {last}, relative to {first} x {first}"
         rows.append(show(Row(title, "times", growth, MOST_GROWTH, growth, note)))
     return rows
 
@@ -203,7 +203,7 @@ def strips(folder: Path, block: NDArray[np.uint8], width: int) -> list[Row]:
         # In the first quarter kernels are loaded, and no polygons are complete yet.
         quarter = (end - begin) / 4
         second, last = clock.between(begin + quarter, begin + 2 * quarter), clock.between(end - quarter, end)
-        name = f"{title}, {width} x {height}: the last quarter of the rows, in the second"
+        name = f"{title}, {width} x {height}: the last quarter of the rows, relative to the second"
         note = f"{last:.2f} against {second:.2f} s of processor time"
         return show(Row(name, "times", last / second, MOST_GROWTH, last / second, note))
 

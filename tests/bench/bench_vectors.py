@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="also 50,000 x 50,000 pixels")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="some parts alone")
     parser.add_argument("--mask", type=Path, help="a road mask to repeat, instead of a drawn one")
-    parser.add_argument("--classes", type=Path, help="a class raster to repeat, instead of a made-up one")
+    parser.add_argument("--classes", type=Path, help="a class raster to repeat, instead of a synthetic one")
     options = parser.parse_args()
     quick = options.quick
     mask = road_block() if options.mask is None else _band(options.mask)
@@ -117,7 +117,7 @@ def _score_row(
     means: dict[tuple[str, str], NDArray[np.float64]], state: str, name: str, column: int, goal: float, peer: str
 ) -> Row:
     ours, plain = float(means[state, "ours"][column]), float(means[state, "skeleton graph"][column])
-    note = f"a plain skeleton graph {plain:.3f}; on other masks of the kind, {peer}"
+    note = f"a plain skeleton graph {plain:.3f}; on other masks of this kind, {peer}"
     return Row(f"{name} of networks from {state} masks", "", ours, goal, note=note, at_least=True)
 
 
@@ -195,7 +195,7 @@ def road_speed(folder: Path, block: NDArray[np.uint8], size: int) -> list[Row]:
     add("to lines, nodes and simplified areas", vectorize(RoadOptions()))
     add("to a skeleton alone, by skimage, in memory", lambda: skeletonize(mask > 0))
     difference = abs(float(shapely.area(read_layer(output).geometry).sum()) - float((mask == value).sum()))
-    rows.append(show(Row("Area of the exact areas less that of the pixels", "m²", difference, 0.0)))
+    rows.append(show(Row("Area of the exact areas minus that of the pixels", "m²", difference, 0.0)))
     return rows
 
 

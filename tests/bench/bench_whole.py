@@ -121,7 +121,7 @@ def _network(architecture: str, model: Model, trained: bool, image: Path, folder
     if trained:
         command = ("extract", "roads", image, "-o", folder / "roads.gpkg", "--model", model.weights.parent)
         wholes["to the vectors"] = terraspore(*command)
-        wholes["to the vectors and a kept raster"] = terraspore(*command, "--probability", folder / "probability.tif")
+        wholes["to the vectors and a saved raster"] = terraspore(*command, "--probability", folder / "probability.tif")
     else:
         wholes["to the raster"] = _segment(model, image, folder)
     first = next(iter(wholes.values()))
@@ -135,7 +135,7 @@ def _network(architecture: str, model: Model, trained: bool, image: Path, folder
             f"{whole.seconds:.1f} s against {loop['seconds']:.1f} s for {plan['tiles']} tiles in {plan['runtime']}; "
             f"processor time {whole.cpu:.1f} s against {loop['cpu']:.1f} s"
         )
-        series = name if whole is first else f"{name}, with a kept raster"
+        series = name if whole is first else f"{name}, with a saved raster"
         title_of = f"{title}: {what} / bare loop"
         rows.append(Row(title_of, "times", ratio, AIMS[architecture], ratio, note, series, size))
     rows.append(_peak(title, first, name, size))
@@ -150,7 +150,7 @@ def _against_peer(architecture: str, title: str, seconds: float, size: int) -> l
     if size != PEER_SIZE or architecture not in PEER:
         return []
     peer, times = PEER[architecture]
-    note = f"{peer / seconds:.1f} times quicker than Deepness was on another machine with two cores ({peer:g} s)"
+    note = f"{peer / seconds:.1f} times faster than Deepness on another machine with two cores ({peer:g} s)"
     return [Row(f"{title}: whole command, against Deepness", "s", seconds, peer / times, seconds / peer, note)]
 
 
