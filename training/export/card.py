@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ...engine.errors import CheckpointError, ParameterError
 from ...engine.fs.regular_file import compute_sha256
@@ -15,7 +14,7 @@ from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation
 from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
 from ..config import Config
 from ..evaluation.plots import class_colours
-from ..networks import network_entry, other_options
+from ..networks import NetworkOptions, network_entry
 
 #: colour of the roads where the configuration gives none
 ROAD = (228, 0, 43)
@@ -54,7 +53,7 @@ class CardDetails:
     notes: str = ""
 
 
-def model_card(config: Config, details: CardDetails, *, weights: str, sha256: str) -> ModelCard:
+def create_card(config: Config, details: CardDetails, *, weights: str, sha256: str) -> ModelCard:
     """The card of a network that was trained as ``config`` says.
 
     Args:
@@ -71,6 +70,7 @@ def model_card(config: Config, details: CardDetails, *, weights: str, sha256: st
     if not resolution:
         raise ParameterError("The ground resolution of the training images is not known.", "Give --resolution.")
     entry = network_entry(config.network.name)
+    options = read_network_options(config)
     count = config.network.num_classes
     tile = details.tile or -(-512 // entry.multiple) * entry.multiple
     split = f"{config.data.train} for training, {config.data.test} for the figures"
@@ -78,10 +78,10 @@ def model_card(config: Config, details: CardDetails, *, weights: str, sha256: st
         name=details.name,
         title=details.title or config.title or f"{entry.title}, {config.name}",
         task=details.task or ("roads" if count == 1 else "landcover"),
-        architecture=config.network.name.partition("-")[0],
+        architecture=config.network.name,
         classes=_classes(config),
         resolution=resolution,
-        bands=bands_of(config),
+        bands=options.in_channels,
         normalisation=Normalisation(
             config.normalisation.scale, tuple(config.normalisation.mean), tuple(config.normalisation.std)
         ),
@@ -99,7 +99,7 @@ def model_card(config: Config, details: CardDetails, *, weights: str, sha256: st
         split=details.split or split,
         figures=dict(details.figures),
         notes=details.notes,
-        options=network_options(config),
+        options=entry.changed_options(options),
     )
 
 
@@ -121,27 +121,25 @@ def write_run_card(weights: Path, config: Config, figures: Mapping[str, float]) 
     held = config.data.val or f"every {config.data.holdout}th training image, held out"
     details = CardDetails(name=name[:100], figures=finite, split=f"{config.data.train} for training; figures on {held}")
     digest = compute_sha256(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
-    card = model_card(config, details, weights=weights.name, sha256=digest)
+    card = create_card(config, details, weights=weights.name, sha256=digest)
     path = weights.with_name(CARD_NAME)
     write_card(path, card)
     return path
 
 
-def network_options(config: Config) -> dict[str, Any]:
-    """The options that make the network another one than its name alone, e.g. the stem's pooling."""
-    given = {key: value for key, value in config.network.options.items() if key != "in_channels"}
-    return other_options(config.network.name, given)
+def read_network_options(config: Config) -> NetworkOptions:
+    """Read the network's options from the configuration, and check its bands against the normalisation.
 
-
-def bands_of(config: Config) -> int:
-    """Number of bands that the network takes."""
-    bands = int(config.network.options.get("in_channels", 3))
-    if len(config.normalisation.mean) != bands or len(config.normalisation.std) != bands:
+    Raises:
+        ParameterError: an option that the network does not have, or another number of bands.
+    """
+    options = NetworkOptions.from_mapping(config.network.name, config.network.options)
+    if {len(config.normalisation.mean), len(config.normalisation.std)} != {options.in_channels}:
         raise ParameterError(
-            f"The network takes {bands} bands, but the normalisation has {len(config.normalisation.mean)} means and "
-            f"{len(config.normalisation.std)} standard deviations."
+            f"The network takes {options.in_channels} bands, but the normalisation has "
+            f"{len(config.normalisation.mean)} means and {len(config.normalisation.std)} standard deviations."
         )
-    return bands
+    return options
 
 
 def _classes(config: Config) -> tuple[ClassInfo, ...]:

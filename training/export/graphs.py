@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from mindspore import nn
 from onnx import helper
 
-from ..networks import NETWORKS, architecture_name, create_network, network_entry, other_options
-from ..networks.layers import StemPool
+from ..networks import NETWORKS, NetworkOptions, create_network, network_entry
 from .mindir import export_onnx
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "graphs"
@@ -28,71 +28,94 @@ _SIZES = ((64, 96), (160, 224), (288, 352))
 _ODD = ((3, 5), (9, 1), (7, 13))
 
 
-def graph_names() -> list[str]:
-    """All graphs: every network, with every combination of options that are not its defaults."""
-    names = []
-    for name, entry in NETWORKS.items():
-        pools: tuple[StemPool | None, ...] = ("symmetric", "same") if "stem_pool" in entry.defaults else (None,)
-        strides: tuple[int | None, ...] = (16, 8) if "output_stride" in entry.defaults else (None,)
-        names += [architecture_name(name, stem_pool=pool, output_stride=stride) for stride in strides for pool in pools]
-    return names
+@dataclass(frozen=True)
+class GraphSpec:
+    """A weightless graph.
+
+    Attributes:
+        network: name of the network.
+        options: those that change the graph.
+    """
+
+    network: str
+    options: NetworkOptions
+
+    @property
+    def file_stem(self) -> str:
+        """Name of the file without its ending: the network, then the options that are not its defaults."""
+        changed = network_entry(self.network).changed_options(self.options)
+        suffixes = [f"os{value}" if option == "output_stride" else str(value) for option, value in changed.items()]
+        return "-".join([self.network, *suffixes])
 
 
-def weightless_graph(architecture: str) -> onnx.ModelProto:
-    """The graph of an architecture, with what is known of it in its metadata."""
-    entry = network_entry(architecture)
+def list_graphs() -> dict[str, GraphSpec]:
+    """List all graphs by the stems of their files: every network with every combination of its options."""
+    specs = [
+        GraphSpec(name, NetworkOptions(stem_pool=pool, output_stride=stride))
+        for name, entry in NETWORKS.items()
+        for stride in entry.output_strides or (None,)
+        for pool in entry.stem_pools or (None,)
+    ]
+    return {spec.file_stem: spec for spec in specs}
+
+
+def derive_graph(spec: GraphSpec) -> onnx.ModelProto:
+    """Derive a graph from the network, with what is known of it in its metadata.
+
+    "architecture" is the network's name; "options" are those that are not its defaults, as JSON; "multiple" is what
+    height and width have to be multiples of; "training_only" are the prefixes, separated by spaces, of parameters that
+    a checkpoint may hold beyond the graph's.
+    """
+    entry = network_entry(spec.network)
     any_size = entry.multiple < 32
     shapes = [
         (counts[0], counts[1], size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
         for counts, size, odd in zip(_COUNTS, _SIZES, _ODD, strict=True)
     ]
-    classes = [min(counts[2], entry.classes[1]) for counts in _COUNTS]
+    classes = [min(counts[2], entry.max_classes) for counts in _COUNTS]
 
-    def make(num_classes: int, bands: int) -> nn.Cell:
-        """The network with so many classes and bands."""
-        return create_network(architecture, num_classes=num_classes, in_channels=bands)
+    def create(num_classes: int, bands: int) -> nn.Cell:
+        """Create the network with these numbers of classes and bands."""
+        return create_network(
+            spec.network,
+            num_classes=num_classes,
+            in_channels=bands,
+            stem_pool=spec.options.stem_pool,
+            output_stride=spec.options.output_stride,
+        )
 
-    model = export_onnx(make, make(classes[0], _COUNTS[0][1]), shapes, num_classes=classes, weights=False)
-    helper.set_model_props(model, properties(architecture))
-    return model
-
-
-def properties(architecture: str) -> dict[str, str]:
-    """What is known of an architecture, as a graph's metadata.
-
-    "architecture" is the network's name without options; "options" are those that are not its defaults, as JSON;
-    "multiple" is what height and width have to be multiples of; "training_only" are the prefixes, with spaces between,
-    of parameters that a checkpoint may hold beyond the graph's.
-    """
-    entry = network_entry(architecture)
-    return {
-        "architecture": architecture.partition("-")[0],
-        "options": json.dumps(other_options(architecture), sort_keys=True),
+    model = export_onnx(create, create(classes[0], _COUNTS[0][1]), shapes, num_classes=classes, weights=False)
+    metadata = {
+        "architecture": spec.network,
+        "options": json.dumps(entry.changed_options(spec.options), sort_keys=True),
         "title": entry.title,
         "multiple": str(entry.multiple),
         "training_only": " ".join(entry.training_only),
     }
+    helper.set_model_props(model, metadata)
+    return model
 
 
-def write_graphs(names: list[str], folder: Path) -> Iterator[Path]:
-    """Write the graphs ``names`` (all, if empty) into ``folder``, one after the other; the files' paths."""
+def write_graphs(specs: Sequence[GraphSpec], folder: Path) -> Iterator[Path]:
+    """Write graphs into ``folder``, one after the other, and yield the files' paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names or graph_names():
-        path = folder / f"{name}.onnx"
-        path.write_bytes(weightless_graph(name).SerializeToString(deterministic=True))
+    for spec in specs:
+        path = folder / f"{spec.file_stem}.onnx"
+        path.write_bytes(derive_graph(spec).SerializeToString(deterministic=True))
         yield path
 
 
 def main() -> None:
     """Run the command."""
+    specs = list_graphs()
     parser = argparse.ArgumentParser(description="Write the weightless graphs of the engine.")
-    parser.add_argument("names", nargs="*", help="which; all unless given")
+    parser.add_argument("names", nargs="*", help="stems of the files to write; all unless given")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     arguments = parser.parse_args()
-    unknown = set(arguments.names) - set(graph_names())
+    unknown = set(arguments.names) - set(specs)
     if unknown:
-        parser.error(f"there is no graph {', '.join(sorted(unknown))}; known: {', '.join(graph_names())}")
-    for path in write_graphs(arguments.names, arguments.folder):
+        parser.error(f"there is no graph {', '.join(sorted(unknown))}; known: {', '.join(specs)}")
+    for path in write_graphs([specs[name] for name in arguments.names or specs], arguments.folder):
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")  # noqa: T201 (the command's own output)
 
 

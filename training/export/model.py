@@ -26,7 +26,7 @@ from ...engine.models.onnx_file import load_onnx
 from ...engine.models.parameters import is_training_state, match_parameters
 from ..config import Config
 from ..networks import create_network
-from .card import CardDetails, bands_of, model_card, network_options
+from .card import CardDetails, create_card, read_network_options
 from .mindir import export_mindir
 
 Precision = Literal["float16", "float32"]
@@ -39,7 +39,7 @@ TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What was written.
 
     Attributes:
@@ -62,7 +62,7 @@ def export_model(
     precision: Precision = "float32",
     formats: Sequence[Format] = ("onnx", "mindir"),
     overwrite: bool = False,
-) -> Exported:
+) -> ExportResult:
     """Make a model folder of a checkpoint.
 
     Args:
@@ -91,7 +91,7 @@ def export_model(
         partial.mkdir(parents=True)
         write_checkpoint(partial / WEIGHTS, weights)
         digest = hashlib.sha256((partial / WEIGHTS).read_bytes()).hexdigest()
-        card = model_card(config, details, weights=WEIGHTS, sha256=digest)
+        card = create_card(config, details, weights=WEIGHTS, sha256=digest)
         write_card(partial / CARD_NAME, card)
         differences = _write_formats(partial, network, card, formats)
         shutil.rmtree(folder, ignore_errors=True)
@@ -100,13 +100,18 @@ def export_model(
         raise OutputError(f"The model {folder} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return Exported(folder, card, differences)
+    return ExportResult(folder, card, differences)
 
 
 def _create(config: Config) -> nn.Cell:
-    options = network_options(config)
-    count = config.network.num_classes
-    network = create_network(config.network.name, num_classes=count, in_channels=bands_of(config), **options)
+    options = read_network_options(config)
+    network = create_network(
+        config.network.name,
+        num_classes=config.network.num_classes,
+        in_channels=options.in_channels,
+        stem_pool=options.stem_pool,
+        output_stride=options.output_stride,
+    )
     network.set_train(False)
     return network
 
@@ -149,16 +154,16 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     weights = read_checkpoint(folder / WEIGHTS)
     graph = load_onnx(graph_path(str(card.architecture), card.options, GRAPHS))
     fill_graph(graph, weights, WEIGHTS, {"classes": len(card.classes), "bands": card.bands})
-    differences = {WEIGHTS: largest_difference(network, graph, card, shapes)}
+    differences = {WEIGHTS: compare_with_mindspore(network, graph, card, shapes)}
     if "onnx" in formats:
         helper.set_model_props(graph, {"producer": "TerraSpore", CARD_KEY: card_text(card)})
         (folder / "model.onnx").write_bytes(graph.SerializeToString())
-        differences["model.onnx"] = largest_difference(network, load_onnx(folder / "model.onnx"), card, shapes)
+        differences["model.onnx"] = compare_with_mindspore(network, load_onnx(folder / "model.onnx"), card, shapes)
     if "mindir" in formats:
         shape = (1, card.bands, card.tile, card.tile)
         (folder / "model.mindir").write_bytes(export_mindir(network, shape))
         # At the size that it was exported with: MINDIR may have sizes in it.
-        differences["model.mindir"] = largest_difference(network, convert(folder / "model.mindir"), card, [shape])
+        differences["model.mindir"] = compare_with_mindspore(network, convert(folder / "model.mindir"), card, [shape])
     wrong = {name: value for name, value in differences.items() if not value <= TOLERANCE}
     if wrong:
         name, value = next(iter(wrong.items()))
@@ -166,7 +171,7 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     return differences
 
 
-def largest_difference(
+def compare_with_mindspore(
     network: nn.Cell, graph: onnx.ModelProto, card: ModelCard, shapes: Sequence[tuple[int, int, int, int]]
 ) -> float:
     """The largest difference of a probability between MindSpore and ONNX Runtime, on noise."""

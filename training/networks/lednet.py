@@ -1,8 +1,8 @@
-"""LEDNet in the variant of the Tecorigin model zoo.
+"""LEDNet in the variant of the Tecorigin model zoo, as a whole network.
 
 Wang et al., "LEDNet: A Lightweight Encoder-Decoder Network for Real-time Semantic Segmentation", ICIP 2019,
 https://arxiv.org/abs/1905.02423. Against the authors' code this variant splits the k x k convolutions of the attention
-pyramid into k x 1 and 1 x k and takes pictures of any size.
+pyramid into k x 1 and 1 x k and takes images of any size.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ DILATIONS = (1, 2, 5, 9, 2, 5, 9, 17)
 
 
 class Downsampler(nn.Cell):
-    """A 3x3 convolution of stride 2 and a 2x2 pooling side by side, normalised together.
+    """A 3x3 convolution of stride 2 and a 2x2 pooling, concatenated and normalised.
 
-    (N, in, H, W) to (N, out, ceil(H / 2), ceil(W / 2)). A last odd row or column of the pooling has a partial window.
+    (N, in, H, W) to (N, out, ceil(H / 2), ceil(W / 2)); the pooling takes a last odd row or column by itself.
 
     Args:
         in_channels: of the input.
@@ -35,16 +35,18 @@ class Downsampler(nn.Cell):
         self.relu = relu()
 
     def construct(self, x: Tensor) -> Tensor:
-        """Features at half the size."""
+        """Halve height and width."""
         return self.relu(self.bn(ops.cat((self.conv(x), self.pool(x)), 1)))
 
 
 class SplitShuffleBlock(nn.Cell):
     """SS-nbt: two branches of one-dimensional convolutions on half the channels each, a shortcut, a channel shuffle.
 
+    Keeps the shape (N, channels, H, W).
+
     Args:
         channels: of input and output, even.
-        dropout: probability with which a channel of a branch is dropped while training.
+        dropout: probability of dropping a channel of a branch while training.
         dilation: of the second pair of convolutions.
     """
 
@@ -58,7 +60,7 @@ class SplitShuffleBlock(nn.Cell):
         self.relu = relu()
 
     def construct(self, x: Tensor) -> Tensor:
-        """(N, channels, H, W) to the same shape."""
+        """Apply the block."""
         both = ops.cat((self.left(x[:, : self.half]), self.right(x[:, self.half :])), 1)
         return shuffle(self.relu(self.dropout(both) + x))
 
@@ -86,7 +88,7 @@ def shuffle(x: Tensor) -> Tensor:
 
 
 class AttentionPyramid(nn.Cell):
-    """The decoder: a pyramid of three scales and one channel weighs the class scores, a global average is added.
+    """The decoder: a pyramid of three scales and one channel weighs the class scores; a global average is added.
 
     Args:
         channels: of the input.
@@ -95,7 +97,7 @@ class AttentionPyramid(nn.Cell):
 
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
-        # The average itself has no weights; its place in the sequence keeps the names of published weights.
+        # The average has no weights; an identity in its place keeps the names of published weights.
         self.branch1 = sequence(nn.Identity(), ConvUnit(channels, num_classes))
         self.mid = sequence(ConvUnit(channels, num_classes))
         self.down1 = sequence(*_separable(channels, 7, stride=2))
@@ -105,7 +107,7 @@ class AttentionPyramid(nn.Cell):
         self.conv1 = sequence(*_separable(1, 7))
 
     def construct(self, x: Tensor) -> Tensor:
-        """(N, channels, h, w) to (N, num_classes, h, w)."""
+        """Score (N, channels, h, w): (N, num_classes, h, w)."""
         average = self.branch1(x.mean((2, 3), keep_dims=True))
         first = self.down1(x)
         second = self.down2(first)
@@ -126,12 +128,12 @@ class ConvUnit(nn.Cell):
         self.relu = relu()
 
     def construct(self, x: Tensor) -> Tensor:
-        """(N, in, H, W) to (N, out, H, W)."""
+        """Map (N, in, H, W) to (N, out, H, W)."""
         return self.relu(self.bn(self.conv(x)))
 
 
 def _separable(in_channels: int, kernel: int, *, stride: int = 1) -> tuple[nn.Cell, ...]:
-    """A kernel x 1 and a 1 x kernel convolution to one channel, then norm and ReLU."""
+    """Create a kernel x 1 and a 1 x kernel convolution to one channel, norm and ReLU."""
     padding = (kernel - 1) // 2
     return (
         conv(in_channels, 1, (kernel, 1), stride=(stride, 1), padding=(padding, 0), bias=True),
@@ -145,7 +147,7 @@ class LEDNetEncoder(nn.Cell):
     """The encoder with a classifier of its own: what LEDNet's first phase of training trains.
 
     Its parameters have the names that they have in ``LEDNet``; ``output_conv`` is used in this phase only. The authors
-    train this phase on labels at an eighth of the size; here the scores are resized to the picture instead, so that
+    train this phase on labels at an eighth of the size; here the scores are resized to the image instead, so that
     every network has one interface.
 
     Args:
@@ -156,11 +158,11 @@ class LEDNetEncoder(nn.Cell):
     def __init__(self, *, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
         self.initial_block = Downsampler(in_channels, 32)
-        self.layers = _layers()
+        self.layers = _create_layers()
         self.output_conv = conv(128, num_classes, 1, bias=True)
 
     def construct(self, image: Tensor) -> Tensor:
-        """Logits (N, num_classes, H, W) of images (N, in_channels, H, W)."""
+        """Compute logits (N, num_classes, H, W) of images (N, in_channels, H, W)."""
         x = self.output_conv(self.layers(self.initial_block(image)))
         return resize(x, image.shape[2:])
 
@@ -168,8 +170,8 @@ class LEDNetEncoder(nn.Cell):
 class LEDNet(nn.Cell):
     """LEDNet: the encoder (output stride 8) and the attention pyramid.
 
-    The scores are sums and products of ReLU outputs, so none is ever negative: the network as it was published. That
-    makes it one for a softmax; ``LEDNetBinary`` is for a sigmoid.
+    As published, the scores are sums and products of ReLU outputs and never negative, which suits a softmax only;
+    ``LEDNetBinary`` is for a sigmoid.
 
     Args:
         num_classes: channels of the output, 2 or more.
@@ -179,11 +181,11 @@ class LEDNet(nn.Cell):
     def __init__(self, *, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
         self.initial_block = Downsampler(in_channels, 32)
-        self.layers = _layers()
+        self.layers = _create_layers()
         self.apn = AttentionPyramid(128, num_classes)
 
     def construct(self, image: Tensor) -> Tensor:
-        """Logits (N, num_classes, H, W) of images (N, in_channels, H, W) of any H and W."""
+        """Compute logits (N, num_classes, H, W) of images (N, in_channels, H, W) of any H and W."""
         x = self.apn(self.layers(self.initial_block(image)))
         return resize(x, image.shape[2:])
 
@@ -205,17 +207,17 @@ class LEDNetBinary(nn.Cell):
         if num_classes != 1:
             raise ValueError(f"one class, not {num_classes}")
         self.initial_block = Downsampler(in_channels, 32)
-        self.layers = _layers()
+        self.layers = _create_layers()
         self.apn = AttentionPyramid(128, 2)
 
     def construct(self, image: Tensor) -> Tensor:
-        """Logits (N, 1, H, W) of images (N, in_channels, H, W) of any H and W."""
+        """Compute logits (N, 1, H, W) of images (N, in_channels, H, W) of any H and W."""
         scores = self.apn(self.layers(self.initial_block(image)))
         return resize(scores[:, 1:2] - scores[:, 0:1], image.shape[2:])
 
 
-def _layers() -> nn.Cell:
-    """The encoder behind its first block; the downsamplers are numbers 3 and 6."""
+def _create_layers() -> nn.Cell:
+    """Create the encoder behind its first block; the downsamplers are numbers 3 and 6."""
     return sequence(
         *(SplitShuffleBlock(32, dropout=0.03) for _ in range(3)),
         Downsampler(32, 64),

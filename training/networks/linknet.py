@@ -1,4 +1,4 @@
-"""LinkNet and its two variants.
+"""LinkNet and its two variants, as whole networks.
 
 Chaurasia and Culurciello, "LinkNet: Exploiting Encoder Representations for Efficient Semantic Segmentation", VCIP 2017,
 https://arxiv.org/abs/1707.03718; https://github.com/e-lab/pytorch-linknet (``linknet``) and
@@ -19,8 +19,10 @@ from .layers import StemPool, conv, deconv, deconv_double, norm, relu, resize, s
 Variant = Literal["port", "residual", "nobypass"]
 
 
-class LinkDecoder(nn.Cell):
+class LinkBlock(nn.Cell):
     """1x1 convolution to a quarter of the channels, 3x3 transposed convolution, 1x1 convolution; norm and ReLU each.
+
+    (N, in, H, W) to (N, out, stride H, stride W).
 
     Args:
         channels: of input and output.
@@ -37,14 +39,15 @@ class LinkDecoder(nn.Cell):
         self.conv2 = sequence(conv(middle, channels[1], 1, bias=bias), norm(channels[1], eps=eps), relu())
 
     def construct(self, x: Tensor) -> Tensor:
-        """(N, in, H, W) to (N, out, stride H, stride W)."""
+        """Convolve."""
         return self.conv2(self.tp_conv(self.conv1(x)))
 
 
-class ResidualDecoder(nn.Cell):
-    """3x3 transposed and 1x1 convolution, around a shortcut of a 1x1 convolution and a bilinear resize.
+class ResidualBlock(nn.Cell):
+    """3x3 transposed and 1x1 convolution with a shortcut of a 1x1 convolution and a bilinear resize.
 
-    Only the Torch 7 repository has this decoder. Arguments as of ``LinkDecoder``.
+    (N, in, H, W) to (N, out, stride H, stride W). Only the Torch 7 repository has this block.
+    Arguments as of ``LinkBlock``.
     """
 
     def __init__(self, channels: tuple[int, int], *, stride: int, bias: bool, eps: float) -> None:
@@ -62,7 +65,7 @@ class ResidualDecoder(nn.Cell):
         self.stride = stride
 
     def construct(self, x: Tensor) -> Tensor:
-        """(N, in, H, W) to (N, out, stride H, stride W)."""
+        """Convolve, and add the shortcut."""
         main = self.main(x)
         short = self.shortcut(x)
         if self.stride > 1:
@@ -100,25 +103,25 @@ class LinkNet(nn.Cell):
         encoder = ResNetEncoder(18, in_channels=in_channels, stem_pool=stem_pool)
         self.in_block = sequence(encoder.conv1, encoder.bn1, encoder.relu, encoder.max_pool)
         self.encoder1, self.encoder2, self.encoder3, self.encoder4 = encoder.stages
-        decoder = ResidualDecoder if variant == "residual" else LinkDecoder
+        block = ResidualBlock if variant == "residual" else LinkBlock
         bias, eps = variant != "port", 1e-5 if variant == "port" else 1e-3
-        self.decoder4 = decoder((512, 256), stride=2, bias=bias, eps=eps)
-        self.decoder3 = decoder((256, 128), stride=2, bias=bias, eps=eps)
-        self.decoder2 = decoder((128, 64), stride=2, bias=bias, eps=eps)
-        self.decoder1 = decoder((64, 64), stride=1, bias=bias, eps=eps)
+        self.decoder4 = block((512, 256), stride=2, bias=bias, eps=eps)
+        self.decoder3 = block((256, 128), stride=2, bias=bias, eps=eps)
+        self.decoder2 = block((128, 64), stride=2, bias=bias, eps=eps)
+        self.decoder1 = block((64, 64), stride=1, bias=bias, eps=eps)
         self.tp_conv1 = sequence(deconv_double(64, 32), norm(32), relu())
         self.conv2 = sequence(same_conv(32, 32, 3, bias=True), norm(32, eps=eps), relu())
         self.tp_conv2 = deconv(32, num_classes, 2, stride=2)
-        self.bypass = variant != "nobypass"
+        self.has_skips = variant != "nobypass"
 
     def construct(self, image: Tensor) -> Tensor:
-        """Logits (N, num_classes, H, W) of images (N, in_channels, H, W), H and W multiples of 32."""
+        """Compute logits (N, num_classes, H, W) of images (N, in_channels, H, W), H and W multiples of 32."""
         stem = self.in_block(image)
         skip1 = self.encoder1(stem)
         skip2 = self.encoder2(skip1)
         skip3 = self.encoder3(skip2)
         x = self.decoder4(self.encoder4(skip3))
-        if self.bypass:
+        if self.has_skips:
             x = self.decoder3(x + skip3)
             x = self.decoder2(x + skip2)
             x = self.decoder1(x + skip1) + stem

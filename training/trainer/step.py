@@ -14,7 +14,7 @@ from ..config import OptimizerConfig
 from ..data import Batch
 from ..distributed import ProcessGroup
 from ..losses import Loss
-from ..networks.dropout import batch_key, bind_dropout
+from ..networks.layers import batch_key, bind_dropout
 from .state import TrainState
 
 

@@ -1,8 +1,8 @@
-"""Weights of others: readers of PyTorch files without PyTorch, and the names that their tensors have here."""
+"""Weights of other programs: read PyTorch files without PyTorch, and map their names to the networks here."""
 
 from __future__ import annotations
 
-from .mapping import Report, map_weights
+from .mapping import MappingReport, map_weights
 from .torch_file import read_torch
 
-__all__ = ["Report", "map_weights", "read_torch"]
+__all__ = ["MappingReport", "map_weights", "read_torch"]

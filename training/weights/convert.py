@@ -1,4 +1,4 @@
-"""Files of weights of other programs -> checkpoints of the networks here."""
+"""Convert weights of other programs to checkpoints of the networks here."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ...engine.errors import CheckpointError
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
 from ...engine.models.graph import GRAPHS, graph_path, parameter_shapes
 from ...engine.models.onnx_file import load_onnx
-from ..networks import network_entry, other_options
-from .mapping import Array, Part, Report, map_weights
+from ..networks import network_entry
+from .mapping import Array, MappingReport, Part, map_weights
 from .torch_file import read_torch
 
-#: how Torch 7 begins: the number, 32 bits, of the kind of what follows (a table or an object)
-_TORCH7 = (b"\x03\0\0\0", b"\x04\0\0\0")
+#: how a Torch 7 file begins: the type of its content, a table or an object, as a 32-bit number
+_TORCH7_TYPES = (b"\x03\0\0\0", b"\x04\0\0\0")
 
 
 @dataclass(frozen=True)
-class Converted:
+class ConversionResult:
     """What was written.
 
     Attributes:
@@ -27,18 +27,18 @@ class Converted:
         stem_pool: the option of that name that the weights were trained with, or None where the network has none.
     """
 
-    report: Report
+    report: MappingReport
     stem_pool: str | None
 
 
-def convert_weights(source: Path, target: Path, architecture: str, *, part: Part = "auto") -> Converted:
-    """Convert the weights in ``source`` and write them as the checkpoint ``target``.
+def convert_weights(source: Path, target: Path, architecture: str, *, part: Part = "auto") -> ConversionResult:
+    """Convert the weights in ``source`` and write them to the checkpoint ``target``.
 
     Args:
-        source: a PyTorch file (``.pth``, ``.th``, ``.pt``) or a MindSpore checkpoint (``.ckpt``); which one it is, is
-            decided by its content.
+        source: a PyTorch file (``.pth``, ``.th``, ``.pt``) or a MindSpore checkpoint (``.ckpt``); its content
+            decides which.
         target: the checkpoint to write.
-        architecture: the network.
+        architecture: name of the network.
         part: whether the source holds the whole network or its encoder (a ResNet).
 
     Raises:
@@ -47,23 +47,21 @@ def convert_weights(source: Path, target: Path, architecture: str, *, part: Part
         ParameterError: there is no such network.
     """
     entry = network_entry(architecture)
-    weights, foreign = _read(source)
-    graph = load_onnx(graph_path(architecture.partition("-")[0], other_options(architecture), GRAPHS))
-    arrays, report = map_weights(
-        weights, architecture, parameter_shapes(graph), part=part, training_only=entry.training_only
-    )
-    if report.surprises:
+    weights, is_torch = _read(source)
+    shapes = parameter_shapes(load_onnx(graph_path(architecture, {}, GRAPHS)))
+    arrays, report = map_weights(weights, architecture, shapes, part=part)
+    if report.has_problems:
         raise CheckpointError(
             f"{source} does not hold the weights of {architecture} ({report.text()}): {report.details()}."
         )
     write_checkpoint(target, arrays)
     # MindCV's ResNets pool with "same"; torchvision's, and all PyTorch networks here, symmetrically.
-    pool = ("symmetric" if foreign else "same") if "stem_pool" in entry.defaults else None
-    return Converted(report, pool)
+    pool = ("symmetric" if is_torch else "same") if entry.stem_pools else None
+    return ConversionResult(report, pool)
 
 
 def _read(source: Path) -> tuple[dict[str, Array], bool]:
-    """The weights, and whether PyTorch wrote them."""
+    """Read the weights, and tell whether PyTorch wrote them."""
     try:
         with source.open("rb") as stream:
             head = stream.read(4)
@@ -71,10 +69,10 @@ def _read(source: Path) -> tuple[dict[str, Array], bool]:
         raise CheckpointError(f"{source} cannot be read: {error.strerror or error}.") from error
     if head[:2] == b"PK" or head[:1] == b"\x80":
         return read_torch(source), True
-    if head in _TORCH7:
+    if head in _TORCH7_TYPES:
         raise CheckpointError(
             f"{source} looks like a file of Torch 7, which holds a program of Lua objects and is not read.",
             "Use weights of LinkNet's PyTorch port, or torchvision's ResNet18 for the encoder.",
         )
-    found: dict[str, Any] = read_checkpoint(source)
-    return found, False
+    tensors: dict[str, Any] = read_checkpoint(source)
+    return tensors, False

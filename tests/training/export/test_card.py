@@ -6,14 +6,14 @@ import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.models.card import card_text, parse_card
 from terraspore.training.config import Config, DataConfig, NetworkConfig, NormalisationConfig
-from terraspore.training.export.card import CardDetails, model_card, write_run_card
+from terraspore.training.export.card import CardDetails, create_card, write_run_card
 
 pytestmark = pytest.mark.mindspore
 SHA = "0" * 64
 
 
 def card(config: Config, **details):
-    return model_card(config, CardDetails(name="model", **details), weights="weights.ckpt", sha256=SHA)
+    return create_card(config, CardDetails(name="model", **details), weights="weights.ckpt", sha256=SHA)
 
 
 def test_card_of_a_road_network():
@@ -44,7 +44,7 @@ def test_card_of_many_classes_and_bands():
 def test_options_that_are_defaults_are_not_in_the_card():
     config = Config(resolution=1.0, network=NetworkConfig("dlinknet34", 1, {"stem_pool": "symmetric"}))
     assert card(config).options == {}
-    config = dataclasses.replace(config, network=NetworkConfig("dlinknet34-same", 1))
+    config = dataclasses.replace(config, network=NetworkConfig("dlinknet34", 1, {"stem_pool": "same"}))
     assert (card(config).architecture, card(config).options) == ("dlinknet34", {"stem_pool": "same"})
 
 
@@ -54,6 +54,7 @@ def test_options_that_are_defaults_are_not_in_the_card():
         (Config(), "resolution"),
         (Config(resolution=1.0, network=NetworkConfig("lednet", 4)), "names"),
         (Config(resolution=1.0, network=NetworkConfig("dlinknet34", 1, {"in_channels": 4})), "4 bands"),
+        (Config(resolution=1.0, network=NetworkConfig("dlinknet34", 1, {"output_stride": 8})), "output_stride"),
     ],
 )
 def test_what_is_lacking_is_said(config, part):

@@ -4,7 +4,7 @@ import json
 
 import onnx
 import pytest
-from terraspore.training.export.graphs import FOLDER, graph_names, write_graphs
+from terraspore.training.export.graphs import FOLDER, list_graphs, write_graphs
 from terraspore.training.networks import NETWORKS
 
 pytestmark = pytest.mark.mindspore
@@ -12,13 +12,13 @@ pytestmark = pytest.mark.mindspore
 
 @pytest.mark.parametrize("name", ["lednet", "lednet_binary", "dlinknet34"])
 def test_graphs_in_the_repository_are_those_that_the_networks_give(name, tmp_path):
-    (path,) = write_graphs([name], tmp_path)
+    (path,) = write_graphs([list_graphs()[name]], tmp_path)
     assert path.read_bytes() == (FOLDER / f"{name}.onnx").read_bytes()
 
 
 def test_every_network_with_every_option_has_a_graph():
-    assert {path.stem for path in FOLDER.glob("*.onnx")} == set(graph_names())
-    assert {name.partition("-")[0] for name in graph_names()} == set(NETWORKS)
+    assert {path.stem for path in FOLDER.glob("*.onnx")} == set(list_graphs())
+    assert {spec.network for spec in list_graphs().values()} == set(NETWORKS)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.onnx")), ids=lambda path: path.stem)

@@ -18,7 +18,7 @@ from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import build_graph
 from terraspore.engine.models.registry import find_model, read_model
-from terraspore.training.export.model import largest_difference
+from terraspore.training.export.model import compare_with_mindspore
 from terraspore.training.networks import create_network
 
 pytestmark = pytest.mark.mindspore
@@ -138,10 +138,10 @@ def test_half_precision_keeps_variances_that_it_cannot_hold(run_folder, tmp_path
 def test_difference_finds_one_weight_that_is_wrong(model):
     graph = onnx.load(model / "model.onnx")
     card = read_model(model).card
-    assert largest_difference(network(), graph, card, [(1, 3, 64, 64)]) < 1e-4
+    assert compare_with_mindspore(network(), graph, card, [(1, 3, 64, 64)]) < 1e-4
     weight = next(t for t in graph.graph.initializer if t.name == "apn.mid.0.conv.bias")
     weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) + np.float32([0, 1]), weight.name))
-    assert largest_difference(network(), graph, card, [(1, 3, 64, 64)]) > 1e-3
+    assert compare_with_mindspore(network(), graph, card, [(1, 3, 64, 64)]) > 1e-3
 
 
 @pytest.mark.parametrize(

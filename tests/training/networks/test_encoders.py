@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.training.networks.encoders import ResNetEncoder
-from terraspore.training.networks.encoders.resnet import stage_plan
+from terraspore.training.networks.encoders.resnet import plan_stages
 
 pytestmark = pytest.mark.mindspore
 
@@ -19,7 +19,7 @@ def test_contract_of_an_encoder():
     encoder = ResNetEncoder(18, in_channels=4)
     features = encoder(ms.Tensor(np.zeros((1, 4, 64, 96), np.float32)))
     assert tuple(f.shape[1] for f in features) == encoder.out_channels == (64, 64, 128, 256, 512)
-    assert [f.shape[2:] for f in features] == [(16, 24), (16, 24), (8, 12), (4, 6), (2, 3)]
+    assert [f.shape[2:] for f in features] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
     assert encoder.output_stride == 32
     assert len(encoder.stages) == 4
 
@@ -27,18 +27,18 @@ def test_contract_of_an_encoder():
 def test_dilated_stages_keep_their_size():
     encoder = ResNetEncoder(50, output_stride=8)
     features = encoder(ms.Tensor(np.zeros((1, 3, 64, 64), np.float32)))
-    assert [f.shape[2] for f in features] == [16, 16, 8, 8, 8]
+    assert [f.shape[2] for f in features] == [32, 16, 8, 8, 8]
 
 
 def test_plan_of_dilations():
-    assert stage_plan(16)[2:] == ((2, (1,)), (1, (2, 4, 8)))
-    assert stage_plan(8)[2:] == ((1, (2,)), (1, (4, 8, 16)))
+    assert plan_stages(16)[2:] == ((2, (1,)), (1, (2, 4, 8)))
+    assert plan_stages(8)[2:] == ((1, (2,)), (1, (4, 8, 16)))
 
 
 def test_deep_stem_pools_a_last_partial_window():
     encoder = ResNetEncoder(50, stem="deep", output_stride=8)
     sizes = [f.shape[2] for f in encoder(ms.Tensor(np.zeros((1, 3, 32, 32), np.float32)))]
-    assert sizes == [9, 9, 5, 5, 5]  # 16 after the stem; torch: ceil((16 + 2 - 3) / 2) + 1 = 9
+    assert sizes == [16, 9, 5, 5, 5]  # 16 after the stem; torch: ceil((16 + 2 - 3) / 2) + 1 = 9
 
 
 @pytest.mark.parametrize("make", [lambda: ResNetEncoder(51), lambda: ResNetEncoder(50, output_stride=4)])

@@ -12,8 +12,9 @@ import onnxruntime
 import pytest
 from mindspore import nn, ops
 from onnx import numpy_helper
+from terraspore.training.export.graphs import list_graphs
 from terraspore.training.networks import create_network, network_entry
-from terraspore.training.networks.anysize import AnySize
+from terraspore.training.networks.model import PadToMultiple
 
 GRAPHS = Path(__file__).resolve().parents[3] / "resources" / "graphs"
 
@@ -75,7 +76,7 @@ class NetworkTests:
 
     def test_takes_pictures_of_odd_size(self, network):
         multiple = network_entry(self.name).multiple
-        any_size = network if multiple == 1 else AnySize(network, multiple)
+        any_size = network if multiple == 1 else PadToMultiple(network, multiple)
         logits = any_size(ms.Tensor(picture(1, 3, 45, 67)))
         assert logits.shape == (1, self.classes, 45, 67)
         assert np.isfinite(logits.asnumpy()).all()
@@ -116,7 +117,13 @@ class NetworkTests:
         for architecture in self.graphs:
             cell = network
             if architecture != self.name:
-                cell = create_network(architecture, num_classes=self.classes)
+                spec = list_graphs()[architecture]
+                cell = create_network(
+                    spec.network,
+                    num_classes=self.classes,
+                    stem_pool=spec.options.stem_pool,
+                    output_stride=spec.options.output_stride,
+                )
                 ms.load_param_into_net(cell, {p.name: p for p in network.get_parameters()}, True)
                 cell.set_train(False)
             session = filled(onnx.load(GRAPHS / f"{architecture}.onnx"), cell)
@@ -267,8 +274,8 @@ class TestDeepLabV3(NetworkTests):
         ms.load_param_into_net(other, {p.name: p for p in network.get_parameters()}, True)
         other.set_train(False)
         image = ms.Tensor(picture(1, 3, 64, 64))
-        assert other.backbone(image)[1].shape[2:] == (8, 8)
-        assert network.backbone(image)[1].shape[2:] == (4, 4)
+        assert other.encoder(image)[4].shape[2:] == (8, 8)
+        assert network.encoder(image)[4].shape[2:] == (4, 4)
         assert np.abs(other(image).asnumpy() - network(image).asnumpy()).max() > 1e-3
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.training.networks import architecture_name, create_network, network_names
+from terraspore.training.networks import NetworkOptions, create_network, network_entry, network_names
+from terraspore.training.networks.registry import rename
 
 pytestmark = pytest.mark.mindspore
 
@@ -26,14 +27,29 @@ def test_all_promised_networks_are_there():
     } <= set(network_names())
 
 
-def test_architecture_carries_options_that_are_not_the_default():
-    assert architecture_name("dlinknet34") == "dlinknet34"
-    assert architecture_name("dlinknet34", stem_pool="symmetric") == "dlinknet34"
-    assert architecture_name("dlinknet34", stem_pool="same") == "dlinknet34-same"
-    assert architecture_name("deeplabv3_resnet50", stem_pool="symmetric", output_stride=8) == (
-        "deeplabv3_resnet50-symmetric-os8"
-    )
-    assert create_network("deeplabv3_resnet50-os8", num_classes=2).backbone.net.output_stride == 8
+def test_only_options_that_change_the_graph_are_listed():
+    def changed(name: str, **options: object) -> dict[str, str | int]:
+        return network_entry(name).changed_options(NetworkOptions.from_mapping(name, options))
+
+    assert changed("dlinknet34") == changed("dlinknet34", stem_pool="symmetric", in_channels=4) == {}
+    assert changed("dlinknet34", stem_pool="same") == {"stem_pool": "same"}
+    both = {"stem_pool": "symmetric", "output_stride": 8}
+    assert changed("deeplabv3_resnet50", **both) == both
+    assert changed("deeplabv3_resnet50", stem_pool="same", output_stride=16) == {}
+
+
+def test_options_reach_the_encoder():
+    assert create_network("deeplabv3_resnet50", num_classes=2, output_stride=8).encoder.output_stride == 8
+    assert create_network("deeplabv3_resnet50", num_classes=2).encoder.output_stride == 16
+
+
+def test_the_longest_prefix_of_a_parameter_is_renamed():
+    names = {"decoder": "", "head": "last", "encoder": "net", "encoder.conv1": "stem"}
+    renamed = {
+        name: rename(name, names) for name in ("encoder.conv1.weight", "encoder.conv10.weight", "decoder.a.bias")
+    }
+    assert list(renamed.values()) == ["stem.weight", "net.conv10.weight", "a.bias"]
+    assert rename("heads.weight", names) == "heads.weight"
 
 
 @pytest.mark.parametrize(
@@ -46,8 +62,8 @@ def test_architecture_carries_options_that_are_not_the_default():
         ("lednet", {"stem_pool": "same", "num_classes": 2}, "stem_pool"),
         ("lednet", {"num_classes": 1}, "lednet_binary"),
         ("lednet_binary", {"num_classes": 2}, "at most 1 class"),
-        ("dlinknet34-os9", {}, "os9"),
-        ("deeplabv3_resnet50-os8", {"output_stride": 16}, "output_stride"),
+        ("dlinknet34-same", {}, "dlinknet34-same"),
+        ("deeplabv3_resnet50", {"output_stride": 32}, "16 or 8"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_a_sentence(name, options, part):

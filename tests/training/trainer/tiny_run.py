@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import Tensor, nn
 from terraspore.training.config import Config, from_mapping, merge_overrides
 from terraspore.training.evaluation import evaluate_checkpoint
-from terraspore.training.networks.dropout import SeededDropout
+from terraspore.training.networks.layers import SeededDropout
 from terraspore.training.trainer import run_training
 from terraspore.training.trainer.progress import ProgressDisplay
 

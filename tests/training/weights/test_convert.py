@@ -59,7 +59,7 @@ def test_network_into_a_checkpoint_that_mindspore_loads(tmp_path):
         ("absent.pth", "cannot be read"),
     ],
 )
-def test_any_surprise_is_an_error_and_writes_nothing(name, part, tmp_path):
+def test_any_problem_is_an_error_and_writes_nothing(name, part, tmp_path):
     code, event = convert(DATA / name, tmp_path / "out.ckpt", "--arch", "dlinknet34")
     assert code == 2
     assert part in event["text"] + str(event["hint"])

@@ -37,7 +37,7 @@ def test_torchvision_resnet_into_dlinknet(name):
     weights = read_torch(DATA / name)
     arrays, report = map_weights(weights, "dlinknet34", shapes("dlinknet34"))
     assert report.part == "encoder"
-    assert not report.surprises
+    assert not report.has_problems
     # 36 normalisations of four tensors and 36 convolutions
     assert len(arrays) == 36 * 5
     for ours, theirs in {
@@ -74,7 +74,7 @@ def test_resnets_into_other_networks(file, architecture, pairs):
     weights = read_torch(DATA / file)
     arrays, report = map_weights(weights, architecture, shapes(architecture))
     assert report.part == "encoder"
-    assert not report.surprises
+    assert not report.has_problems
     for ours, theirs in pairs.items():
         assert (arrays[ours] == origin(weights, theirs)).all()
 
@@ -84,7 +84,7 @@ def test_original_dlinknet(name):
     weights = read_torch(DATA / name)
     arrays, report = map_weights(weights, "dlinknet34", shapes("dlinknet34"))
     assert report.part == "network"
-    assert not report.surprises
+    assert not report.has_problems
     assert len(arrays) == 266
     for ours, theirs in {
         "dblock.dilate3.bias": "module.dblock.dilate3.bias",
@@ -102,7 +102,7 @@ def test_mindcv_resnet():
     mindcv = {n.removeprefix(prefix): a for n, a in like(wanted).items() if n.startswith(prefix)}
     mindcv |= {"classifier.weight": np.zeros((1000, 2048), np.float32), "classifier.bias": np.zeros(1000, np.float32)}
     arrays, report = map_weights(mindcv, "deeplabv3_resnet50", wanted)
-    assert (report.part, report.surprises) == ("encoder", False)
+    assert (report.part, report.has_problems) == ("encoder", False)
     assert set(report.left_out) == {"classifier.weight", "classifier.bias"}
     assert all((arrays[prefix + n] == a).all() for n, a in mindcv.items() if not n.startswith("classifier"))
 
@@ -113,7 +113,7 @@ def test_published_mindspore_dlinknet_lacks_biases_and_has_state():
     published |= {f"moment1.{n}": a for n, a in list(published.items())[:5]}
     published |= {"scale_sense": np.float32(1), "global_step": np.int32([4])}
     arrays, report = map_weights(published, "dlinknet50", wanted)
-    assert not report.surprises
+    assert not report.has_problems
     assert set(report.filled) == {*(f"decoder{i}.deconv2.bias" for i in range(1, 5)), "dblock.dilate5.bias"}
     assert arrays["decoder4.deconv2.bias"].shape == (512,)
     assert not arrays["dblock.dilate5.bias"].any()
@@ -124,20 +124,20 @@ def test_wrapped_deeplab_and_ports_of_dgcnet():
     wanted = shapes("deeplabv3_resnet50")
     wrapped = {f"network.{n}": a for n, a in like(wanted, classes=21).items()}
     arrays, report = map_weights(wrapped, "deeplabv3_resnet50", wanted)
-    assert (report.part, report.surprises, len(arrays)) == ("network", False, len(wanted))
+    assert (report.part, report.has_problems, len(arrays)) == ("network", False, len(wanted))
 
     wanted = shapes("dgcnet50")
     port = {f"net.{n.replace('down_sample', 'downsample')}": a for n, a in like(wanted, classes=19).items()}
     port["net.dsn.0.weight"] = np.ones((512, 1024, 3, 3), np.float32)
     torch_shaped = "net.head.dualgcn.conv_wg.weight"
     port[torch_shaped] = port[torch_shaped][:, :, 0]
-    arrays, report = map_weights(port, "dgcnet50", wanted, training_only=("dsn.",))
-    assert not report.surprises
+    arrays, report = map_weights(port, "dgcnet50", wanted)
+    assert not report.has_problems
     assert arrays["head.dualgcn.conv_wg.weight"].shape == (256, 256, 1, 1)
     assert arrays["dsn.0.weight"].shape == (512, 1024, 3, 3)
 
 
-def test_surprises_are_named():
+def test_problems_are_named():
     wanted = shapes("dlinknet34")
     weights = read_torch(DATA / "extra.pth")
     del weights["layer1.0.conv1.weight"]
@@ -145,7 +145,7 @@ def test_surprises_are_named():
     _, report = map_weights(weights, "dlinknet34", wanted)
     assert report.missing == ("encoder1.0.conv1.weight",)
     assert report.unexpected == ("surprise.weight",)
-    assert report.misshapen == ("encoder1.1.conv1.weight [64, 32, 3, 3] instead of [64, 64, 3, 3]",)
+    assert report.mismatched == ("encoder1.1.conv1.weight [64, 32, 3, 3] instead of [64, 64, 3, 3]",)
     assert "surprise.weight" in report.details()
 
 

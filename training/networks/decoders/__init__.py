@@ -1,8 +1,24 @@
-"""Decoder blocks: what brings features back to a larger size."""
+"""Decoders by name; each can be built on any encoder that keeps the contract of ``encoders.base``."""
 
 from __future__ import annotations
 
-from .dilation import DilationBlock
-from .link import LinkBlock
+from typing import Literal
 
-__all__ = ["DilationBlock", "LinkBlock"]
+from .aspp import DeepLabV3Decoder, DeepLabV3PlusDecoder
+from .base import Decoder
+from .dlinknet import DLinkNetDecoder
+from .dual_graph import DualGraphDecoder
+from .linknet import LinkNetDecoder
+
+__all__ = ["DECODERS", "Decoder", "DecoderName"]
+
+DecoderName = Literal["dlinknet", "linknet", "deeplabv3", "deeplabv3plus", "dual_graph"]
+
+#: every decoder
+DECODERS: dict[DecoderName, type[Decoder]] = {
+    "dlinknet": DLinkNetDecoder,
+    "linknet": LinkNetDecoder,
+    "deeplabv3": DeepLabV3Decoder,
+    "deeplabv3plus": DeepLabV3PlusDecoder,
+    "dual_graph": DualGraphDecoder,
+}

@@ -13,6 +13,7 @@ from mindspore import Tensor, nn
 
 from ....engine.errors import ParameterError
 from ..layers import StemPool, conv, max_pool, norm, relu, same_conv, sequence, stem_max_pool
+from .base import Encoder
 
 #: depth -> (whether blocks are bottlenecks, blocks per stage)
 DEPTHS: dict[int, tuple[bool, tuple[int, int, int, int]]] = {
@@ -40,10 +41,10 @@ class BasicBlock(nn.Cell):
         self.conv2 = conv(width, width, 3, padding=dilation, dilation=dilation)
         self.bn2 = norm(width)
         self.relu = relu()
-        self.down_sample = shortcut(in_channels, width, stride)
+        self.down_sample = create_shortcut(in_channels, width, stride)
 
     def construct(self, x: Tensor) -> Tensor:
-        """Features of the block."""
+        """Compute the features of the block."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         if self.down_sample is not None:
@@ -65,10 +66,10 @@ class Bottleneck(nn.Cell):
         self.conv3 = conv(width, 4 * width, 1)
         self.bn3 = norm(4 * width)
         self.relu = relu()
-        self.down_sample = shortcut(in_channels, 4 * width, stride)
+        self.down_sample = create_shortcut(in_channels, 4 * width, stride)
 
     def construct(self, x: Tensor) -> Tensor:
-        """Features of the block."""
+        """Compute the features of the block."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
@@ -77,18 +78,18 @@ class Bottleneck(nn.Cell):
         return self.relu(y + x)
 
 
-def shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Cell | None:
-    """The projection on a block's shortcut, or None where the input fits as it is."""
+def create_shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Cell | None:
+    """Create the projection of a block's shortcut; None where the input fits as it is."""
     if stride == 1 and in_channels == out_channels:
         return None
     return sequence(conv(in_channels, out_channels, 1, stride=stride), norm(out_channels))
 
 
-def stage_plan(output_stride: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """Stride and dilations (repeated over a stage's blocks) of the four stages.
+def plan_stages(output_stride: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Choose stride and dilations (repeated over a stage's blocks) of the four stages.
 
-    A stage that keeps its size dilates instead, and the last stage's blocks are multiplied by the multigrid 1, 2, 4
-    (Chen et al., https://arxiv.org/abs/1706.05587).
+    A stage that keeps its size dilates instead, and the dilations of the last stage's blocks are multiplied by the
+    multigrid 1, 2, 4 (Chen et al., https://arxiv.org/abs/1706.05587).
 
     Raises:
         ParameterError: ``output_stride`` is not 8, 16 or 32.
@@ -102,20 +103,16 @@ def stage_plan(output_stride: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
     raise ParameterError(f"A ResNet has an output stride of 8, 16 or 32, not {output_stride}.")
 
 
-class ResNetEncoder(nn.Cell):
+class ResNetEncoder(Encoder):
     """A ResNet without its classifier.
 
     Args:
         depth: 18, 34, 50 or 101.
         in_channels: bands of the image.
         stem: "single" is a 7x7 convolution of stride 2; "deep" is three 3x3 ones (64, 64 and 128 channels).
-        stem_pool: see ``layers.stem_max_pool``; a deep stem always pools with symmetric padding and keeps a last
-            partial window.
+        stem_pool: see ``layers.stem_max_pool``; a deep stem always pools with symmetric padding and, in a dilated
+            encoder as DGCNet's, keeps a last partial window (at output stride 32 every feature has to halve exactly).
         output_stride: 32, or 16 and 8 with dilated last stages. The parameters are the same for all three.
-
-    Attributes:
-        out_channels: channels of the stem and the four stages.
-        output_stride: as given.
 
     Raises:
         ParameterError: a depth or output stride that does not exist.
@@ -133,38 +130,43 @@ class ResNetEncoder(nn.Cell):
         super().__init__()
         if depth not in DEPTHS:
             raise ParameterError(f"There is no ResNet{depth} here; depths are {', '.join(map(str, DEPTHS))}.")
-        bottleneck, blocks = DEPTHS[depth]
-        block = Bottleneck if bottleneck else BasicBlock
+        is_bottleneck, blocks = DEPTHS[depth]
+        block = Bottleneck if is_bottleneck else BasicBlock
         width = 64 if stem == "single" else 128
-        self.conv1 = conv(in_channels, 64, 7, stride=2, padding=3) if stem == "single" else deep_stem(in_channels)
+        self.conv1 = (
+            conv(in_channels, 64, 7, stride=2, padding=3) if stem == "single" else create_deep_stem(in_channels)
+        )
         self.bn1 = norm(width)
         self.relu = relu()
-        self.max_pool = stem_max_pool(stem_pool) if stem == "single" else max_pool(3, stride=2, padding=1, ceil=True)
-        plan = stage_plan(output_stride)
+        if stem == "single":
+            self.max_pool = stem_max_pool(stem_pool)
+        else:
+            self.max_pool = max_pool(3, stride=2, padding=1, ceil=output_stride < 32)
+        plan = plan_stages(output_stride)
         outs = tuple(block.expansion * w for w in WIDTHS)
-        self.layer1 = stage(block, (width, WIDTHS[0]), blocks[0], plan[0])
-        self.layer2 = stage(block, (outs[0], WIDTHS[1]), blocks[1], plan[1])
-        self.layer3 = stage(block, (outs[1], WIDTHS[2]), blocks[2], plan[2])
-        self.layer4 = stage(block, (outs[2], WIDTHS[3]), blocks[3], plan[3])
-        self.out_channels = (width, *outs)
+        self.layer1 = create_stage(block, (width, WIDTHS[0]), blocks[0], plan[0])
+        self.layer2 = create_stage(block, (outs[0], WIDTHS[1]), blocks[1], plan[1])
+        self.layer3 = create_stage(block, (outs[1], WIDTHS[2]), blocks[2], plan[2])
+        self.layer4 = create_stage(block, (outs[2], WIDTHS[3]), blocks[3], plan[3])
+        self.out_channels = (width, outs[0], outs[1], outs[2], outs[3])
         self.output_stride = output_stride
 
     @property
-    def stages(self) -> tuple[nn.Cell, nn.Cell, nn.Cell, nn.Cell]:
+    def stages(self) -> tuple[nn.Cell, ...]:
         """The four stages, finest first."""
         return self.layer1, self.layer2, self.layer3, self.layer4
 
-    def construct(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Features of the stem (a quarter of the image's size) and of the four stages."""
-        stem = self.max_pool(self.relu(self.bn1(self.conv1(x))))
-        first = self.layer1(stem)
+    def construct(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Compute the features of the stem, in front of its pooling, and of the four stages."""
+        stem = self.relu(self.bn1(self.conv1(image)))
+        first = self.layer1(self.max_pool(stem))
         second = self.layer2(first)
         third = self.layer3(second)
         return stem, first, second, third, self.layer4(third)
 
 
-def deep_stem(in_channels: int) -> nn.Cell:
-    """Three 3x3 convolutions in place of the 7x7 one, 128 channels at half the size; the last norm is ``bn1``."""
+def create_deep_stem(in_channels: int) -> nn.Cell:
+    """Create three 3x3 convolutions in place of the 7x7 one, 128 channels at half the size; ``bn1`` follows."""
     return sequence(
         conv(in_channels, 64, 3, stride=2, padding=1),
         norm(64),
@@ -176,13 +178,13 @@ def deep_stem(in_channels: int) -> nn.Cell:
     )
 
 
-def stage(
+def create_stage(
     block: type[BasicBlock] | type[Bottleneck],
     channels: tuple[int, int],
     count: int,
     plan: tuple[int, tuple[int, ...]],
 ) -> nn.Cell:
-    """A stage of ``count`` blocks.
+    """Create a stage of ``count`` blocks.
 
     Args:
         block: the kind of block.

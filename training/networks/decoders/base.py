@@ -1,0 +1,41 @@
+"""The contract of decoders."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from mindspore import Tensor, nn
+
+from ..encoders import Encoder
+
+
+class Decoder(nn.Cell):
+    """Base of all decoders: an encoder's five features to one feature that a head classifies.
+
+    Args:
+        encoder: whose channels the decoder reads; it does not keep the encoder.
+
+    Attributes:
+        out_channels: channels of the result.
+        is_full_size: whether the result, after the head, has the image's size; otherwise the model resizes the logits.
+        output_strides: the output strides of encoders that the decoder can be built on, the usual one first.
+    """
+
+    out_channels: int
+    is_full_size: ClassVar[bool] = False
+    output_strides: ClassVar[tuple[int, ...]] = (16, 8, 32)
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+
+    def construct(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Decode features of strides 2, 4, 8, 16 and 32 (see ``Encoder``) to (N, out_channels, h, w)."""
+        raise NotImplementedError
+
+    def create_head(self, num_classes: int) -> nn.Cell:
+        """Create the head: (N, out_channels, h, w) to logits (N, num_classes, h, w)."""
+        raise NotImplementedError
+
+    def create_auxiliary_head(self, num_classes: int) -> nn.Cell | None:
+        """Create the head that training puts on the encoder's fourth feature; None where there is none."""
+        return None

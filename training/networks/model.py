@@ -1,0 +1,123 @@
+"""Encoder, decoder and head as one network.
+
+Any encoder of ``encoders`` can carry any decoder of ``decoders``. The registry's networks are such pairs whose
+parameters have the names that their publications use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mindspore import Tensor, nn, ops
+
+from ...engine.errors import ParameterError
+from .decoders import DECODERS, Decoder, DecoderName
+from .encoders import Encoder, EncoderName, create_encoder
+from .layers import StemPool, resize
+
+
+class SegmentationModel(nn.Cell):
+    """An encoder, a decoder and the decoder's head.
+
+    Args:
+        encoder: makes five features of an image.
+        decoder: joins them; was created for this encoder.
+        num_classes: channels of the output.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder, num_classes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.head = decoder.create_head(num_classes)
+        self.auxiliary_head = decoder.create_auxiliary_head(num_classes)
+        self.is_full_size = decoder.is_full_size
+
+    def construct(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Compute the logits of an image.
+
+        Args:
+            image: (N, bands, H, W), normalised; decoders of full size want multiples of 32.
+
+        Returns:
+            (N, num_classes, H, W); while training, also the auxiliary head's where there is one.
+        """
+        features = self.encoder(image)
+        logits = self.head(self.decoder(features))
+        if not self.is_full_size:
+            logits = resize(logits, image.shape[2:])
+        if self.training and self.auxiliary_head is not None:
+            return logits, resize(self.auxiliary_head(features[3]), image.shape[2:])
+        return logits
+
+
+def create_segmentation_model(
+    decoder: DecoderName,
+    encoder: EncoderName,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    stem_pool: StemPool = "symmetric",
+    output_stride: int | None = None,
+) -> SegmentationModel:
+    """Create any decoder on any encoder, with fresh weights.
+
+    Args:
+        decoder: a key of ``decoders.DECODERS``.
+        encoder: a key of ``encoders.ENCODERS``.
+        num_classes: channels of the output, 1 or more.
+        in_channels: bands of the image, 1 or more.
+        stem_pool: how the pooling behind a ResNet's stem pads, see ``layers.stem_max_pool``.
+        output_stride: of the encoder, 8, 16 or 32; None takes what is usual for the decoder.
+
+    Raises:
+        ParameterError: an unknown name, or an output stride that encoder or decoder does not have.
+    """
+    if decoder not in DECODERS:
+        raise ParameterError(f"There is no decoder named {decoder!r}.", f"Known ones: {', '.join(DECODERS)}.")
+    strides = DECODERS[decoder].output_strides
+    stride = strides[0] if output_stride is None else output_stride
+    if stride not in strides:
+        known = " or ".join(map(str, sorted(strides)))
+        raise ParameterError(f"The decoder {decoder} wants an encoder of output stride {known}, not {stride}.")
+    cell = create_encoder(encoder, in_channels=in_channels, stem_pool=stem_pool, output_stride=stride)
+    return SegmentationModel(cell, DECODERS[decoder](cell), num_classes)
+
+
+def rename_parameters(network: nn.Cell, names: Mapping[str, str]) -> None:
+    """Give the parameters of ``network`` the names of a publication, in place.
+
+    Args:
+        network: not hung into another cell; a wrapper has to have ``auto_prefix=False``, or it names them anew.
+        names: published beginning by beginning of the name here, see ``registry.rename``.
+    """
+    from .registry import rename
+
+    for parameter in network.get_parameters():
+        parameter.name = rename(parameter.name, names)
+
+
+class PadToMultiple(nn.Cell):
+    """Pads images at the bottom and right by mirroring, runs a network, and crops the logits.
+
+    For networks that want multiples of 32; the parameters keep the network's own names.
+
+    Args:
+        network: images (N, C, H, W) to logits (N, K, H, W).
+        multiple: what H and W of the network's input have to be multiples of.
+    """
+
+    def __init__(self, network: nn.Cell, multiple: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.multiple = multiple
+
+    def construct(self, image: Tensor) -> Tensor:
+        """Compute logits (N, K, H, W) of images (N, C, H, W) of any H and W."""
+        height, width = image.shape[2], image.shape[3]
+        bottom, right = -height % self.multiple, -width % self.multiple
+        if bottom or right:
+            # An image smaller than the padding cannot be mirrored in one piece: its border is repeated instead.
+            mode = "reflect" if bottom < height and right < width else "replicate"
+            image = ops.pad(image, (0, right, 0, bottom), mode=mode)
+        return self.network(image)[:, :, :height, :width]
