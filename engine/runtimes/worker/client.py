@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -36,6 +37,8 @@ _LOG_TAIL_BYTES = 2000
 #: Tiles that fit into the shared files.
 _CAPACITY = 4
 _BATCHES = (1, 2, 4)
+#: Errors of file systems which cannot allocate without writing.
+_NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 class WorkerProcess:
@@ -58,7 +61,7 @@ class WorkerProcess:
     def __init__(self, python: Path, kind: str, program: Path = HOST_PROGRAM, timeout: float = ANSWER_TIMEOUT) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="terraspore-"))
         self._memory_folder: Path | None = None
-        if MEMORY_FOLDER.is_dir() and os.access(MEMORY_FOLDER, os.W_OK):
+        with contextlib.suppress(OSError):  # there is none, or it is full
             self._memory_folder = Path(tempfile.mkdtemp(prefix="terraspore-", dir=MEMORY_FOLDER))
         self._timeout = timeout
         self._log = (self.folder / "log").open("w+b")
@@ -207,8 +210,13 @@ def _allocate_file(path: Path, size: int) -> None:
     """
     with path.open("wb") as file:
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-            return
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except OSError as error:
+                if error.errno not in _NOT_SUPPORTED:
+                    raise
+            else:
+                return
         block = bytes(1 << 20)
         for start in range(0, size, len(block)):
             file.write(block[: size - start])

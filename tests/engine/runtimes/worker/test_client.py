@@ -98,6 +98,18 @@ def test_tiles_which_do_not_fit_into_memory_go_to_the_temporary_folder(identity,
     assert list(full_memory_folder.iterdir()) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no fallocate")
+def test_files_are_allocated_by_writing_where_the_file_system_needs_it(tmp_path, monkeypatch):
+    def refuse(descriptor, offset, size):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    path, size = tmp_path / "tiles", (2 << 20) + 7
+    module._allocate_file(path, size)
+    assert path.stat().st_size == size
+    assert path.stat().st_blocks * 512 >= size
+
+
 def test_tiles_without_room_anywhere_are_an_error_and_leave_no_process(identity, monkeypatch):
     def allocate_nothing(path, size):
         raise OSError(errno.ENOSPC, "No space left on device")
