@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes an environment with MindSpore Lite, whose wheels on PyPI are for CPython 3.7 only:
+# Make an environment with MindSpore Lite, whose wheels on PyPI are for CPython 3.7 only:
 #   make-lite.sh FOLDER
-# Without CPython 3.7 nothing is made, and what needs it is skipped; that is no failure.
+# Without CPython 3.7 no environment is made, and tests that need it are skipped; this is not an error.
 folder=$1
 for python in python3.7 "$HOME"/.pyenv/versions/3.7*/bin/python; do
     if "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 7))' 2>/dev/null; then
@@ -16,4 +16,4 @@ for python in python3.7 "$HOME"/.pyenv/versions/3.7*/bin/python; do
         exit 0
     fi
 done
-echo "There is no CPython 3.7 here; the tests of MindSpore Lite will be skipped."
+echo "CPython 3.7 was not found; the tests of MindSpore Lite will be skipped."

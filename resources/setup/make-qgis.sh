@@ -1,9 +1,9 @@
 #!/bin/sh
-# make-qgis.sh FOLDER ENGINE_PYTHON: what the plugin's tests need, or a sentence on why they cannot run here.
+# make-qgis.sh FOLDER ENGINE_PYTHON: install what the plugin's tests need, or say why they cannot run here.
 #
-# QGIS and a virtual screen from the distribution (Debian and Ubuntu, where this may install packages); a virtual
-# environment of QGIS's own Python with pytest; the wheels for an installation without network (about 330 MB); the
-# image of the demo. Ends with 3 where QGIS cannot be had.
+# QGIS and a virtual screen from the distribution (Debian and Ubuntu, with permission to install packages); a virtual
+# environment of QGIS's own Python with pytest; the wheels for an offline installation (about 330 MB); the
+# image of the demo. Exits with 3 if QGIS cannot be installed.
 set -eu
 folder=$1
 engine=$2
@@ -26,7 +26,7 @@ test -x "$folder/bin/python" || /usr/bin/python3 -m venv --system-site-packages 
 "$folder/bin/pip" install --quiet "pytest>=8" "pytest-timeout>=2.3" "hypothesis>=6.100" "bandit>=1.7" "detect-secrets>=1.5"
 mkdir -p "$folder/plugins" "$folder/wheels"
 ln -sfn "$(pwd)" "$folder/plugins/terraspore"
-# For the Python that QGIS runs on: environments are made from that.
+# For QGIS's Python, from which environments are made.
 "$folder/bin/python" -c "
 import sys
 sys.path.insert(0, 'plugin/engine')

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make a virtual environment: make-venv.sh PYTHON FOLDER
-# Debian and Ubuntu keep venv in a package of its own; as root it is installed, otherwise a sentence says how.
+# On Debian and Ubuntu venv is a separate package; as root it is installed, otherwise a message says how.
 set -eu
 python=$1
 folder=$2
