@@ -1,4 +1,4 @@
-"""What the documentation tells people to type is understood, and what it links to is there."""
+"""Commands, links, named files and option tables in the documentation are correct."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
 from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions, options_of
@@ -26,7 +27,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
 def commands():
-    """The words of command lines in blocks and in sentences, each with its page."""
+    """Yield the arguments of every command line in code blocks and in the text, with its page."""
     for page in PAGES:
         text = page.read_text("utf-8")
         lines = [line for block in BLOCK.findall(text) for line in block.splitlines()]
@@ -38,13 +39,13 @@ def commands():
 
 @pytest.mark.parametrize("words", list(commands()))
 def test_command_is_understood(words):
-    """Every sub-command, option and key of a configuration is there."""
+    """Every sub-command, option and configuration key exists."""
     command, path = LazyGroup("terraspore", {**ENGINE_COMMANDS, **TRAINING_COMMANDS}), "terraspore"
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         context = click.Context(command)
         word, *words = words
         if command.name == "vectorize" and command.get_command(context, word) is None:
-            return  # the raster itself: what it shows is found out
+            return  # the argument is a raster, whose kind is detected
         command, path = command.get_command(context, word), f"{path} {word}"
         assert command is not None, f"there is no {path}"
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
@@ -62,6 +63,11 @@ def test_command_is_understood(words):
 def test_links_lead_somewhere(page):
     links = [link for link in LINK.findall(page.read_text("utf-8")) if not link.startswith("http")]
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_site_lists_every_page():
+    listed = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
 def test_tables_of_options_are_those_of_the_declarations():
