@@ -161,7 +161,7 @@ def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, s
     monkeypatch.setattr(engine_box.EngineBox, "_warm_up", lambda *_: None)
     monkeypatch.setattr(engine_box.EngineBox, "_test", lambda *_: None)
     questions = []
-    monkeypatch.setattr(engine_box.EngineBox, "_agreed", lambda _box, text: questions.append(text) or True)
+    monkeypatch.setattr(engine_box.EngineBox, "_confirm", lambda _box, text: questions.append(text) or True)
     page = OptionsPage(plugin.context, None)
     QTest.mouseClick(page.engine.create, Qt.MouseButton.LeftButton)
     spin(lambda: page.engine._task is None, 200)
