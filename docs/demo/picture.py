@@ -71,12 +71,12 @@ def read_view(image: Path, placed: Path | None = None) -> View:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # then ``placed`` has the georeference
         source = rasterio.open(image)
-    with source, rasterio.open(placed or image) as place:
+    with source, rasterio.open(placed or image) as reference:
         shrink = max(1.0, max(source.width, source.height) / SHOWN_PIXELS)
         bands = [1, 2, 3] if source.count >= 3 else [1]
         shape = (len(bands), round(source.height / shrink), round(source.width / shrink))
         pixels = source.read(bands, out_shape=shape, resampling=rasterio.enums.Resampling.average)
-        crs, bounds = place.crs, place.bounds
+        crs, bounds = reference.crs, reference.bounds
     low, high = np.percentile(pixels, (1, 99))
     stretched = (np.clip((pixels - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.uint8)
     extent = (bounds.left, bounds.right, bounds.bottom, bounds.top)
