@@ -47,12 +47,14 @@ def main() -> None:
 
 def _exit(code: int) -> NoReturn:
     """End the process with ``code``."""
+    if "mindspore" in sys.modules:
+        sys.exit(code)  # its own finalizers take apart what it has loaded
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
     except (OSError, ValueError):  # nobody reads the output any more
         os._exit(code)
-    if code and "mindspore" not in sys.modules:
+    if code:
         os._exit(code)  # after an error a thread may still be in native code, which must not outlive the interpreter
     gc.freeze()  # to collect everything that was loaded would take a sixth of a small run
     sys.exit(code)
