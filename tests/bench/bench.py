@@ -1,9 +1,9 @@
-"""``make bench``: everything that is measured, part by part, and the report of it.
+"""``make bench``: run all parts of the benchmark and write the report.
 
     python tests/bench/bench.py                          # everything, about a quarter of an hour on two idle cores
-    python tests/bench/bench.py --quick                  # small rasters; docs/performance.md stays as it is
-    python tests/bench/bench.py --only startup memory    # some parts; the others stay as they were measured before
-    python tests/bench/bench.py --only vectors --large   # vectors of 50,000 x 50,000 pixels, too
+    python tests/bench/bench.py --quick                  # small rasters; docs/performance.md is not changed
+    python tests/bench/bench.py --only startup memory    # some parts; the earlier results of the others are kept
+    python tests/bench/bench.py --only vectors --large   # also vectors of 50,000 x 50,000 pixels
 
 Nothing is downloaded. Times depend on the machine: compare the ratios.
 """
@@ -33,12 +33,12 @@ from terraspore.engine.runtimes.hardware import available_cores, cpu_name
 from terraspore.engine.runtimes.mindspore_lite import PYTHON_VARIABLE
 
 HERE = Path(__file__).resolve().parent
-#: Where `make lite` puts the interpreter of MindSpore Lite.
+#: Interpreter of MindSpore Lite, made by `make lite`.
 LITE = HERE.parents[1] / ".venv-lite" / "bin" / "python"
 
 
 def main() -> None:
-    """Run the parts that are asked for and write the report."""
+    """Run the requested parts and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small rasters, fewer runs")
     parser.add_argument("--large", action="store_true", help="vectors of 50,000 x 50,000 pixels, too")
@@ -49,7 +49,7 @@ def main() -> None:
     if LITE.exists():
         os.environ.setdefault(PYTHON_VARIABLE, str(LITE))
     with tempfile.TemporaryDirectory(prefix="terraspore-bench-") as name:
-        # Streams and batches that were chosen while something else went on must not count; every part warms up first.
+        # Cached streams and batches may have been chosen under load, so they are not used; every part warms up first.
         os.environ[FOLDER_VARIABLE] = str(Path(name) / "cache")
         for part in options.only:
             print(f"\n{part}:", flush=True)
@@ -85,7 +85,7 @@ def _startup(folder: Path, picture: Picture, options: argparse.Namespace) -> lis
 
 
 def _runtimes(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
-    """Each model in a process of its own: MindSpore changes what oneDNN takes in all of a process."""
+    """Measure each model in a separate process, because MindSpore changes oneDNN for a whole process."""
     rows = []
     with mosaic(folder, (1024, 1024), picture) as image:
         for architecture, (model, _) in models_of(folder).items():
@@ -99,7 +99,7 @@ def _runtimes(folder: Path, picture: Picture, options: argparse.Namespace) -> li
 
 
 def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> None:
-    """A program of its own, which writes its rows itself."""
+    """Run a separate program, which writes its own rows."""
     size = ["--quick"] if options.quick else ["--large"] if options.large else []
     subprocess.run([sys.executable, str(HERE / "bench_vectors.py"), *size], check=True)
 

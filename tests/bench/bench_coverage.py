@@ -1,4 +1,4 @@
-"""How fast, valid and lean coverages are: class rasters to polygons, whole commands on large rasters."""
+"""Measure speed, validity and memory of coverages: class rasters to polygons, whole commands on large rasters."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from terraspore.engine.vector.metrics.coverage import score_coverage
 from terraspore.engine.vector.metrics.inputs import read_layer
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
-#: With more polygons than this gaps and overlaps are not measured: their union takes minutes.
+#: With more polygons than this, gaps and overlaps are not measured, because the union takes minutes.
 MOST_UNITED = 50_000
-#: Memory that no command may exceed, MB, and by how much more a pixel of the largest raster may cost.
+#: Upper limit for the memory of each command in MB, and for the growth of the time per pixel.
 MOST_MEMORY, MOST_GROWTH = 1500.0, 1.25
 EXACT = CoverageOptions(minimum_area=0.0, smooth=False, simplify=0.0)
 
 
 def faults(polygons: NDArray[np.object_]) -> int:
-    """Polygons that are not valid by themselves or do not fit their neighbours exactly."""
+    """Count polygons that are invalid or do not share their borders exactly with their neighbours."""
     bad = ~shapely.is_valid(polygons)
     if not bad.any():
         bad = ~shapely.is_empty(shapely.coverage_invalid_edges(polygons))
@@ -45,7 +45,7 @@ def faults(polygons: NDArray[np.object_]) -> int:
 
 
 def coverage_speed(folder: Path, size: int) -> list[Row]:
-    """Class rasters to polygons: ours and rasterio.shapes, exact; ours simplified; strips against the whole."""
+    """Measure class rasters to polygons: exact (compared with rasterio.shapes), simplified, and in strips."""
     rows = []
     for name, sigma, goal in (("smooth", 12.0, 1 / 2), ("noisy", 3.0, 1 / 5)):
         values = classes(size, sigma)
@@ -67,12 +67,12 @@ def coverage_speed(folder: Path, size: int) -> list[Row]:
 
 
 def polygons_of(raster: Path, options: CoverageOptions, folder: Path) -> NDArray[np.object_]:
-    """The polygons of a class raster, in memory."""
+    """Return the polygons of a class raster."""
     return np.concatenate([part.geometry for part in batches_of(raster, options, folder)])
 
 
 def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[CoverageBatch]:
-    """The coverage of a class raster, in memory."""
+    """Return the coverage of a class raster."""
     with open_raster(raster) as dataset:
         source = ClassRaster(dataset, 1, None, None)
         geodesy = PixelGeodesy(dataset.crs, dataset.transform)
@@ -80,7 +80,7 @@ def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[Cov
 
 
 def rasterio_polygons(values: NDArray[np.uint8]) -> NDArray[np.object_]:
-    """What rasterio gives, as Shapely polygons."""
+    """Return the polygons of rasterio.shapes as Shapely polygons."""
     return np.array([shape(geometry) for geometry, _ in rasterio.features.shapes(values, transform=METRE)], object)
 
 
@@ -93,7 +93,7 @@ def _written(raster: Path, folder: Path, title: str) -> Row:
 
 
 def _simplified(raster: Path, folder: Path, title: str) -> list[Row]:
-    """Smoothed, simplified by a pixel: faults, and gaps and overlaps where there are not too many polygons."""
+    """Smooth and simplify by a pixel; count invalid polygons and, if there are few, measure gaps and overlaps."""
     polygons = polygons_of(raster, CoverageOptions(minimum_area=0.0), folder)
     note = f"{len(polygons)} polygons, smoothed and simplified by a pixel"
     rows = [Row(f"{title} simplified polygons: invalid, alone or as a coverage", "", faults(polygons), 0, note=note)]
@@ -106,13 +106,13 @@ def _simplified(raster: Path, folder: Path, title: str) -> list[Row]:
 
 
 def _area_row(title: str, polygons: NDArray[np.object_], pixels: int) -> Row:
-    """How far the sum of areas is from the area of the pixels, of one square metre each."""
+    """Compare the sum of the areas with that of the pixels, of one square metre each."""
     difference = abs(float(shapely.area(polygons).sum()) - pixels)
     return Row(f"{title} sum of simplified areas minus that of the pixels", "m²", round(difference, 3), 0)
 
 
 def _strips(raster: Path, folder: Path, title: str) -> Row:
-    """Features that are others when the raster is worked on in strips."""
+    """Count features that change if the raster is processed in strips."""
     with rasterio.open(raster) as source:
         whole = _features(batches_of(raster, CoverageOptions(strip=source.height), folder))
     differ = 0
@@ -133,7 +133,7 @@ def _features(parts: list[CoverageBatch]) -> list[tuple[object, ...]]:
 
 
 def landcover(folder: Path, size: int) -> list[Row]:
-    """A large class raster to a valid, simplified coverage in a GeoPackage."""
+    """Measure a large class raster to a valid, simplified coverage in a GeoPackage."""
     raster = write_repeated(folder / "landcover.tif", classes(2048, 8.0), size)
     took = terraspore("vectorize", "landcover", raster, "-o", folder / "landcover.gpkg")
     title = f"Land cover of {size} x {size}:"
@@ -149,11 +149,11 @@ def landcover(folder: Path, size: int) -> list[Row]:
 
 
 def memory(folder: Path, blocks: Mapping[str, NDArray[np.uint8] | None], sizes: list[int]) -> list[Row]:
-    """Peak memory of whole commands, and whether their time is linear in the pixels."""
+    """Measure the peak memory of whole commands, and whether their time is linear in the number of pixels."""
     rows = []
     for kind, block in blocks.items():
         repeated = classes(2048, 8.0) if block is None else block
-        start = _whole(folder, kind, repeated, 256).cpu  # next to nothing is worked on
+        start = _whole(folder, kind, repeated, 256).cpu  # almost only the start-up
         took = {size: _whole(folder, kind, repeated, size) for size in sizes}
         for size, one in took.items():
             note = f"{one.seconds:.0f} s, {one.cpu:.0f} s of processor time"
@@ -176,31 +176,31 @@ def _whole(folder: Path, kind: str, block: NDArray[np.uint8], size: int) -> Meas
 
 
 class Clock:
-    """A reporter that notes the processor time at which every share of the work was done."""
+    """A reporter that records the processor time at each progress event."""
 
     def __init__(self) -> None:
         self.marks = [(0.0, time.process_time())]
 
     def emit(self, event: Event) -> None:
-        """Take one event."""
+        """Record one event."""
         if isinstance(event, Progress) and event.stage == "vectorize":
             self.marks.append((event.done / event.total, time.process_time()))
 
     def between(self, begin: float, end: float) -> float:
-        """Seconds of processor time between two shares."""
+        """Return the seconds of processor time between two shares of the progress."""
         shares, times = zip(*self.marks, strict=True)
         first, last = np.interp([begin, end], shares, times)
         return float(last - first)
 
 
 def strips(folder: Path, block: NDArray[np.uint8], width: int) -> list[Row]:
-    """Whether the last rows cost more than those before: of a raster eight times as high as wide, repeated."""
+    """Measure whether the last rows cost more than earlier ones, for a raster eight times as high as wide."""
     height = 8 * width
     cover = write_repeated(folder / "classes.tif", classes(2048, 8.0), width, height)
     roads = write_repeated(folder / "roads.tif", block, width, height)
 
     def quarters(title: str, clock: Clock, begin: float, end: float) -> Row:
-        # In the first quarter kernels are loaded, and no polygons are complete yet.
+        # The first quarter is not used: kernels are loaded, and no polygons are complete.
         quarter = (end - begin) / 4
         second, last = clock.between(begin + quarter, begin + 2 * quarter), clock.between(end - quarter, end)
         name = f"{title}, {width} x {height}: the last quarter of the rows, relative to the second"

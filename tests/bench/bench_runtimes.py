@@ -1,10 +1,10 @@
-"""The runtimes against each other: the same model, the same tiles, in turns, in one run.
+"""Compare the runtimes: the same model and the same tiles, in alternation, in one run.
 
     python tests/bench/bench_runtimes.py [--model NAME] [--image FILE ...] [--tile 512] [--tiles 4] [--rounds 5]
 
-Every round times every runtime once, so that what else goes on in the machine hits all of them alike; the shortest
-time of each counts. Beside the time stands how far the probabilities are from those of OpenVINO in float32: at the
-pixel that changes most, and at the one that 99.9 % of the pixels stay below.
+Every round times every runtime once, so that other load on the machine affects all of them equally; the shortest
+time of each is used. The table also has the difference of the probabilities from those of OpenVINO in float32: its
+maximum and its 99.9th percentile.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from terraspore.engine.runtimes.cache import default_cache_folder
 from terraspore.engine.runtimes.measure import probability_change, synthetic_tiles
 from terraspore.engine.runtimes.registry import open_session
 
-#: Runtime and precision; the first one is the reference. MindSpore stands last: the limit on instructions that it
-#: needs holds for the whole process.
+#: Runtime and precision; the first one is the reference. MindSpore is the last one, because the limit on instructions
+#: that it needs applies to the whole process.
 WAYS = (
     ("openvino", "float32"),
     ("openvino", "bfloat16"),
@@ -42,7 +42,7 @@ WAYS = (
 
 
 def image_tiles(path: Path, tile: int, count: int) -> Tiles:
-    """Tiles of a uint8 picture of three bands, spread over it: (count, 3, tile, tile)."""
+    """Return tiles spread over a uint8 image of three bands: (count, 3, tile, tile)."""
     import rasterio
     from rasterio.windows import Window
 
@@ -54,7 +54,7 @@ def image_tiles(path: Path, tile: int, count: int) -> Tiles:
 
 
 def open_all(model: Model, tile: int) -> dict[str, Session]:
-    """A session in each runtime and precision that works here; why others do not goes to stderr."""
+    """Open a session in each available runtime and precision; reasons for failures are printed to stderr."""
     from terraspore.__main__ import create_network
 
     sessions = {}
@@ -75,7 +75,7 @@ def open_all(model: Model, tile: int) -> dict[str, Session]:
 
 
 def measure(sessions: dict[str, Session], tiles: Tiles, rounds: int) -> dict[str, float]:
-    """The shortest time for one of ``tiles`` in each session, in seconds."""
+    """Return the shortest time for one of ``tiles`` in each session, in seconds."""
     least = dict.fromkeys(sessions, float("inf"))
     for _ in range(rounds):
         for name, session in sessions.items():
@@ -86,7 +86,7 @@ def measure(sessions: dict[str, Session], tiles: Tiles, rounds: int) -> dict[str
 
 
 def compare(model: Model, tiles: Tiles, rounds: int) -> tuple[dict[str, float], dict[str, Probabilities]]:
-    """The shortest time for a tile in each runtime and precision, and what each of them gives."""
+    """Return the shortest time for a tile and the results of each runtime and precision."""
     sessions = open_all(model, tiles.shape[-1])
     results = {name: session.predict(tiles) for name, session in sessions.items()}
     least = measure(sessions, tiles, rounds)
@@ -96,7 +96,7 @@ def compare(model: Model, tiles: Tiles, rounds: int) -> tuple[dict[str, float], 
 
 
 def rows_of(model: Model, least: Mapping[str, float], results: Mapping[str, Probabilities]) -> list[Row]:
-    """The rows of the report."""
+    """Return the rows of the report."""
     rows = []
     reference = next(iter(least))
     for name, seconds in least.items():

@@ -1,13 +1,13 @@
-"""How good and how fast vectors are, beside a plain skeleton graph and beside polygonizers.
+"""Measure quality and speed of vectors, compared with a plain skeleton graph and with polygonizers.
 
     python tests/bench/bench_vectors.py                  # everything, about ten minutes on two idle cores
     python tests/bench/bench_vectors.py --quick          # smaller rasters, fewer networks
     python tests/bench/bench_vectors.py --only coverage  # one part, up to three minutes
     python tests/bench/bench_vectors.py --large          # also 50,000 x 50,000, which takes longer
-    python tests/bench/bench_vectors.py --only roads memory --mask MASK.tif    # repeats a mask of your own
+    python tests/bench/bench_vectors.py --only roads memory --mask MASK.tif    # repeats your own mask
 
-Times depend on the machine: compare the ratios. Without a mask of your own rasters are made from seeded generators;
-nothing is downloaded. Every part keeps its rows in out/bench, and all of them stand in out/bench/vectors.json.
+Times depend on the machine: compare the ratios. Without ``--mask`` rasters are made from seeded generators; nothing
+is downloaded. Every part writes its rows to out/bench; out/bench/vectors.json has the rows of all parts.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from terraspore.engine.vector.roads.centerlines import CenterlinePixels
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.vector.roads.graph import trace
 
-#: Seconds of gdal_polygonize where the aims for road masks were set.
+#: Seconds of gdal_polygonize on the machine on which the aims for road masks were set.
 POLYGONIZE = 1.08
 PARTS = ("quality", "coverage", "roads", "landcover", "memory")
 
 
 def main() -> None:
-    """Run the parts that are asked for, print their rows and keep them."""
+    """Run the requested parts, print their rows and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="smaller rasters, fewer networks")
     parser.add_argument("--large", action="store_true", help="also 50,000 x 50,000 pixels")
@@ -91,7 +91,7 @@ def _band(path: Path) -> NDArray[np.uint8]:
 
 
 def road_quality(folder: Path, seeds: int) -> list[Row]:
-    """Clean and degraded drawings of networks of all kinds: ours and a plain skeleton graph."""
+    """Measure TerraSpore and a plain skeleton graph on clean and degraded masks of networks of all kinds."""
     means: dict[tuple[str, str], NDArray[np.float64]] = {}
     print(f"\n### Road networks from drawn masks ({seeds} networks of each kind, 1,200 x 1,200 m)\n")
     print("| mask | network | kind | APLS | TOPO F1 | quality | junction F1 | pieces (truth) | dead ends (truth) |")
@@ -147,7 +147,7 @@ def _ours(folder: Path, probability: NDArray[np.float32]) -> Network:
 
 
 def _plain(_folder: Path, probability: NDArray[np.float32]) -> Network:
-    """Threshold, thin, trace, simplify: what a skeleton graph gives without any care."""
+    """Threshold, thin, trace and simplify, without any cleaning."""
     row, col = np.nonzero(skeletonize(probability >= 0.5))
     ones, zeros = np.ones(len(row), np.float32), np.zeros(len(row), np.uint8)
     graph = trace(CenterlinePixels(row.astype(np.int32), col.astype(np.int32), ones, zeros, probability.shape))
@@ -160,7 +160,7 @@ def _plain(_folder: Path, probability: NDArray[np.float32]) -> Network:
 
 
 def road_speed(folder: Path, block: NDArray[np.uint8], size: int) -> list[Row]:
-    """A large road mask to a cleaned network and to areas, beside a bare thinning and polygonizing."""
+    """Measure a large road mask to a cleaned network and to areas, compared with thinning and polygonizing alone."""
     mask = repeated(block, size)
     raster = write(folder / "mask.tif", mask)
     references = [gdal_polygonize(raster, folder / "gdal.gpkg") for _ in range(2)]

@@ -1,8 +1,8 @@
-"""Whole commands: against a bare loop over the same tiles, against gdal_translate, their memory and their start.
+"""Measure whole commands: time against a bare loop over the same tiles and gdal_translate, memory and start-up.
 
-The bare loop calls the same session with as many tiles of the same size and does nothing else: no reading, blending,
-writing or vectors. Both run in processes of their own, one after the other, so that their ratio is worth more than
-the seconds.
+The bare loop calls the same session with the same number of tiles of the same size, without reading, blending,
+writing or vectors. Both run in separate processes, one after the other, so the ratio is more reliable than the
+seconds.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Picture = NDArray[np.uint8]
 #: Aims for the whole command against the bare loop, by architecture.
 AIMS = {"dlinknet34": 1.05, "lednet_binary": 1.3}
 TRANSLATE_AIM, FIRST_TILE_AIM, FLAT_AIM = 1.5, 2.0, 1.10
-#: What the closest peer, the QGIS plugin Deepness, took on two cores of another machine for 8192 x 8192 pixels, and
-#: how many times quicker this program should be there.
+#: Seconds that the QGIS plugin Deepness took on two cores of another machine for 8192 x 8192 pixels, and how many
+#: times faster TerraSpore should be.
 PEER = {"trivial": (10.5, 5.0), "dlinknet34": (66.0, 2.8)}
 PEER_SIZE = 8192
 
@@ -54,7 +54,7 @@ TRANSLATE = "-q -co TILED=YES -co BLOCKXSIZE=512 -co BLOCKYSIZE=512 -co COMPRESS
 
 
 def models_of(folder: Path) -> dict[str, tuple[Model, bool]]:
-    """The models by architecture, and whether they are trained: only then their vectors mean anything."""
+    """Return the models by architecture, and whether they are trained; only then their vectors are meaningful."""
     found: dict[str, tuple[Model, bool]] = {"trivial": (trivial_model(folder), False)}
     for architecture in AIMS:
         bundled = bundled_model(architecture, "roads")
@@ -64,7 +64,7 @@ def models_of(folder: Path) -> dict[str, tuple[Model, bool]]:
 
 @contextmanager
 def mosaic(folder: Path, size: tuple[int, int], picture: Picture) -> Iterator[Path]:
-    """A raster of ``size`` (height, width) that is gone at the end of the block."""
+    """Write a raster of ``size`` (height, width) and remove it at the end of the block."""
     path = folder / f"mosaic-{size[1]}x{size[0]}.tif"
     write_mosaic(path, size, picture)
     try:
@@ -74,10 +74,10 @@ def mosaic(folder: Path, size: tuple[int, int], picture: Picture) -> Iterator[Pa
 
 
 def whole_commands(folder: Path, picture: Picture, sizes: Sequence[int]) -> list[Row]:
-    """Every model at every size."""
+    """Measure every model at every size."""
     rows = []
     models = models_of(folder)
-    for architecture, (model, _) in models.items():  # nothing that happens once for a machine is measured
+    for architecture, (model, _) in models.items():  # work done once per machine is not measured
         with mosaic(folder, (600, 600), picture) as image:
             _segment(model, image, folder)
         print(f"  warmed up {architecture}", flush=True)
@@ -94,7 +94,7 @@ def _segment(model: Model, image: Path, folder: Path) -> Measured:
 
 
 def _trivial(model: Model, image: Path, folder: Path, size: int) -> list[Row]:
-    """The trivial network beside gdal_translate of the same raster to the same kind of file."""
+    """Compare the trivial network with gdal_translate of the same raster to the same kind of file."""
     whole = _segment(model, image, folder)
     title = f"trivial network, {size} x {size}"
     rows = [_peak(title, whole, "trivial", size), *_against_peer("trivial", title, whole.seconds, size)]
@@ -114,7 +114,7 @@ def _trivial(model: Model, image: Path, folder: Path, size: int) -> list[Row]:
 
 
 def _network(architecture: str, model: Model, trained: bool, image: Path, folder: Path, size: int) -> list[Row]:
-    """A network beside the bare loop: to the vectors where it is trained, and to a raster."""
+    """Compare a network with the bare loop: to the vectors if it is trained, and to a raster."""
     name = model.card.name if trained else f"{architecture} (untrained)"
     title = f"{name}, {size} x {size}"
     wholes = {}
@@ -155,7 +155,7 @@ def _against_peer(architecture: str, title: str, seconds: float, size: int) -> l
 
 
 def memory(folder: Path, picture: Picture, heights: Sequence[int], width: int = 8192) -> list[Row]:
-    """Peak memory of ever higher rasters of one width; the first height is what the others are compared with."""
+    """Measure the peak memory of rasters of one width and increasing height, relative to the first height."""
     model = trivial_model(folder)
     rows: list[Row] = []
     for height in heights:
@@ -170,7 +170,7 @@ def memory(folder: Path, picture: Picture, heights: Sequence[int], width: int = 
 
 
 def startup(folder: Path, picture: Picture, runs: int) -> list[Row]:
-    """Seconds from the start of the process to the first tile's result, with a warm cache."""
+    """Measure the seconds from the start of the process to the result of the first tile, with a warm cache."""
     rows = []
     with mosaic(folder, (2048, 2048), picture) as image:
         for architecture, (model, trained) in models_of(folder).items():

@@ -1,4 +1,4 @@
-"""Run a command and measure what it took: wall time, processor time and the peak memory of its whole process tree."""
+"""Run a command and measure wall time, processor time and the peak memory of its whole process tree."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Measured:
-    """What one command took.
+    """Measurements of one command.
 
     Attributes:
         seconds: from its start to its end.
         cpu: seconds of all processors together.
         peak_bytes: the largest sum of resident pages over the process and its children.
-        stdout: what it printed.
+        stdout: its output.
         stamps: seconds from the start to each line of ``stdout``.
     """
 
@@ -36,12 +36,12 @@ class Measured:
     stamps: list[float] = field(default_factory=list)
 
     def events(self) -> list[tuple[float, dict[str, Any]]]:
-        """The events of a command with ``--json``, with the seconds from the start to each."""
+        """Return the events of a command with ``--json``, each with the seconds since the start."""
         return list(zip(self.stamps, map(json.loads, self.stdout.splitlines()), strict=True))
 
 
 def terraspore(*arguments: str | Path) -> Measured:
-    """Run the real command line with the machine protocol."""
+    """Run the command line with the machine protocol."""
     return run([sys.executable, "-m", "terraspore", *map(str, arguments), "--json"])
 
 
@@ -82,7 +82,7 @@ def run(command: Sequence[str]) -> Measured:
 
 
 def _tree_bytes(pid: int) -> int:
-    """Resident bytes of ``pid`` and of everything it started."""
+    """Return the resident bytes of ``pid`` and its descendants."""
     total, waiting = 0, [pid]
     page = os.sysconf("SC_PAGE_SIZE")
     while waiting:
@@ -92,5 +92,5 @@ def _tree_bytes(pid: int) -> int:
             for task in Path(f"/proc/{current}/task").iterdir():
                 waiting += [int(child) for child in (task / "children").read_text().split()]
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended between two looks
+            continue  # it ended in the meantime
     return total

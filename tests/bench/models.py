@@ -1,4 +1,4 @@
-"""Models for benchmarks: a trivial one, and untrained ones of any architecture. What they find means nothing."""
+"""Models for benchmarks: a trivial one, and untrained ones of any architecture. Their results are meaningless."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TILE, OVERLAP = 512, 64
 
 
 def trivial_model(folder: Path) -> Model:
-    """A convolution of 1 x 1: the mean of the bands as the probability of the only class."""
+    """Create a model with one 1 x 1 convolution: the mean of the bands is the probability of the only class."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -36,13 +36,13 @@ def trivial_model(folder: Path) -> Model:
 
 
 def untrained_model(folder: Path, architecture: str, names: Sequence[str] = ("road",)) -> Model:
-    """A network with seeded random weights of the usual scale."""
+    """Create a network with seeded random weights of the usual scale."""
     random = np.random.default_rng(3)
     sizes = {"classes": len(names), "bands": 3}
     shapes = parameter_shapes(load_onnx(graph_path(architecture, {})))
     tensors: dict[str, NDArray[Any]] = {}
     for name, shape in shapes.items():
-        # LEDNet's first convolution gives what its pooling of the bands beside it leaves of 32 channels.
+        # LEDNet's first convolution and the parallel pooling of the bands have 32 channels together.
         shape = tuple(sizes.get(dim, 29) if isinstance(dim, str) else dim for dim in shape)
         tensors[name] = _initial(name, shape, random)
     path = folder / "untrained.ckpt"
@@ -55,7 +55,7 @@ def untrained_model(folder: Path, architecture: str, names: Sequence[str] = ("ro
 
 
 def bundled_model(architecture: str, task: Task) -> Model | None:
-    """The model that is delivered with the program, or None where there is none of this kind."""
+    """Return the bundled model of this architecture, or None."""
     models = scan_models(model_folders()).models
     fits = (model for model in models if (model.card.architecture, model.card.task) == (architecture, task))
     return next(fits, None)

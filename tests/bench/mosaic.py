@@ -1,4 +1,4 @@
-"""Large rasters for benchmarks, made by repeating a small one in mirrored copies, so that no seam shows."""
+"""Large rasters for benchmarks, made by repeating a small one in mirrored copies, so that there are no seams."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BLOCK = 512
 
 
 def synthetic_scene(size: int, seed: int) -> NDArray[np.uint8]:
-    """An RGB scene (3, size, size) of smooth fields with bright straight roads: something for a network to do."""
+    """Return a synthetic RGB scene (3, size, size) of smooth fields with bright straight roads."""
     import cv2
 
     random = np.random.default_rng(seed)

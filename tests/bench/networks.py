@@ -1,6 +1,6 @@
-"""Seeded synthetic road networks of several kinds, drawn, occluded and noised: for benchmarks and tests.
+"""Seeded synthetic road networks of several kinds, drawn as masks with occlusions and noise, for benchmarks and tests.
 
-All lengths are metres; a pixel of the drawings is one metre.
+All lengths are in metres; a pixel of the masks is one metre.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Roads:
 
 
 def make_roads(kind: str, seed: int, size: int = 1200) -> Roads:
-    """A network of one of the ``KINDS``."""
+    """Create a network of one of the ``KINDS``."""
     rng = np.random.default_rng([KINDS.index(kind), seed])
     maker = {"grid": _grid, "suburb": _suburb, "rural": _rural, "motorway": _motorway}[kind]
     drawn = maker(rng, size)
@@ -40,7 +40,7 @@ def make_roads(kind: str, seed: int, size: int = 1200) -> Roads:
 
 
 def draw(roads: Roads) -> NDArray[np.uint8]:
-    """The clean mask: uint8, 0 or 255, drawn four times as fine and reduced, so that edges lie right to a quarter."""
+    """Draw the clean mask, uint8, 0 or 255; drawn finer and reduced, so that edges are exact to a quarter pixel."""
     fine = np.zeros((roads.size * 2, roads.size * 2), np.uint8)
     for line, width in zip(roads.lines, roads.width, strict=True):
         points = np.rint(shapely.get_coordinates(line) * 2.0 - 0.5).astype(np.int32)
@@ -50,12 +50,12 @@ def draw(roads: Roads) -> NDArray[np.uint8]:
 
 
 def degrade(mask: NDArray[np.uint8], roads: Roads, seed: int, strength: float = 1.0) -> NDArray[np.float32]:
-    """A probability raster as a network might give it: soft edges, occlusions, ragged borders, false blobs, noise.
+    """Return a probability raster similar to that of a network: soft edges, occlusions, ragged borders, blobs, noise.
 
     Args:
         mask: the clean mask.
-        roads: what it shows.
-        seed: of the generator.
+        roads: the roads in the mask.
+        seed: seed of the generator.
         strength: share of the usual number of occlusions and blobs.
     """
     rng = np.random.default_rng([991, seed])
@@ -70,7 +70,7 @@ def degrade(mask: NDArray[np.uint8], roads: Roads, seed: int, strength: float = 
         patch = np.zeros_like(mask)
         cv2.ellipse(patch, (int(x), int(y)), axes, float(rng.integers(180)), 0, 360, 1, -1)
         probability = np.where(patch > 0, probability * rng.uniform(0.0, 0.35), probability)
-    for _ in range(int(strength * size * size / 24000.0)):  # roofs, drives and bare soil taken for road
+    for _ in range(int(strength * size * size / 24000.0)):  # roofs, driveways and bare soil classified as road
         x, y = rng.integers(0, size, 2)
         axes = (int(rng.integers(3, 12)), int(rng.integers(2, 7)))
         patch = np.zeros_like(mask)
@@ -85,7 +85,7 @@ Drawn = list[tuple[NDArray[np.float64], float]]
 
 
 def _grid(rng: np.random.Generator, size: int) -> Drawn:
-    """Streets at right angles, turned, some blocks missing."""
+    """Create streets at right angles, rotated, with some blocks missing."""
     angle = rng.uniform(-0.4, 0.4)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     steps = np.concatenate(([0.0], np.cumsum(rng.uniform(90.0, 150.0, 24)))) - size * 0.75
@@ -101,7 +101,7 @@ def _grid(rng: np.random.Generator, size: int) -> Drawn:
 
 
 def _curve(points: NDArray[np.float64], rounds: int = 3) -> NDArray[np.float64]:
-    """Chaikin's corner cutting: a smooth line through the middle of a coarse one."""
+    """Smooth a coarse line by Chaikin's corner cutting."""
     for _ in range(rounds):
         first = 0.75 * points[:-1] + 0.25 * points[1:]
         second = 0.25 * points[:-1] + 0.75 * points[1:]
@@ -111,7 +111,7 @@ def _curve(points: NDArray[np.float64], rounds: int = 3) -> NDArray[np.float64]:
 
 
 def _suburb(rng: np.random.Generator, size: int) -> Drawn:
-    """Winding collectors with loops and cul-de-sacs that end in turning circles."""
+    """Create winding collectors with loops and cul-de-sacs that end in turning circles."""
     drawn: Drawn = []
     for y in np.arange(100.0, size, 330.0):
         x = np.linspace(-50.0, size + 50.0, 9)
@@ -149,7 +149,7 @@ def _curve_ends(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _rural(rng: np.random.Generator, size: int) -> Drawn:
-    """A few long winding roads and tracks that branch off."""
+    """Create a few long winding roads with tracks that branch off."""
     drawn: Drawn = []
     for number in range(4):
         heading = number * np.pi / 4.0 + rng.uniform(-0.2, 0.2)
@@ -168,7 +168,7 @@ def _rural(rng: np.random.Generator, size: int) -> Drawn:
 
 
 def _motorway(rng: np.random.Generator, size: int) -> Drawn:
-    """Two carriageways 26 m apart, crossed by roads, with ramps between."""
+    """Create two carriageways 26 m apart, crossed by roads, with ramps between them."""
     drawn: Drawn = []
     middle = size / 2.0 + rng.uniform(-80.0, 80.0)
     x = np.linspace(-50.0, size + 50.0, 7)

@@ -1,4 +1,4 @@
-"""Rasters for the benchmark of vectors, and what it measures with."""
+"""Rasters and timers for the benchmark of vectors."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds of the clock and of the processors."""
+    """Wall time and processor time in seconds."""
 
     seconds: float
     cpu: float
 
 
-def timed(work: Callable[[], Result], times: int = 1) -> tuple[Taken, Result]:
-    """The shortest time that ``work`` takes in ``times`` attempts, and what it gave at last."""
+def timed(function: Callable[[], Result], times: int = 1) -> tuple[Taken, Result]:
+    """Return the shortest time of ``function`` in ``times`` attempts, and its last result."""
     attempts = []
     for _ in range(times):
         begin, cpu = time.perf_counter(), time.process_time()
-        result = work()
+        result = function()
         attempts.append(Taken(time.perf_counter() - begin, time.process_time() - cpu))
-    return Taken(min(one.seconds for one in attempts), min(one.cpu for one in attempts)), result
+    return Taken(min(taken.seconds for taken in attempts), min(taken.cpu for taken in attempts)), result
 
 
 def gdal_polygonize(raster: Path, output: Path) -> Taken | None:
-    """What gdal_polygonize takes; None where it is not installed."""
+    """Measure gdal_polygonize; return None if it is not installed."""
     command = shutil.which("gdal_polygonize.py") or shutil.which("gdal_polygonize")
     if command is None:
         return None
@@ -57,20 +57,20 @@ def gdal_polygonize(raster: Path, output: Path) -> Taken | None:
 
 
 def classes(size: int, sigma: float) -> NDArray[np.uint8]:
-    """Five classes: the largest of five fields of smoothed noise."""
+    """Return a raster of five classes, the largest of five fields of smoothed noise."""
     rng = np.random.default_rng(7)
     fields = [gaussian_filter(rng.standard_normal((size, size), np.float32), sigma) for _ in range(5)]
     return np.asarray(np.argmax(fields, axis=0) + 1, np.uint8)
 
 
 def road_block() -> NDArray[np.uint8]:
-    """A mask of 2,000 x 2,000 pixels of all kinds of networks, to be repeated."""
+    """Return a mask of 2,000 x 2,000 pixels with networks of all kinds, to be repeated."""
     kinds = [draw(make_roads(kind, 40 + number, 1000)) for number, kind in enumerate(KINDS)]
     return np.vstack((np.hstack(kinds[:2]), np.hstack(kinds[2:])))
 
 
 def repeated(block: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A block repeated over a square."""
+    """Repeat a block over a square."""
     times = -(-size // len(block))
     return np.tile(block, (times, times))[:size, :size]
 

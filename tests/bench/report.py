@@ -1,6 +1,6 @@
-"""The report of ``make bench``: a table with each aim beside what was measured, and a plot.
+"""Write the report of ``make bench``: tables with each aim and its measurement, and a plot.
 
-python tests/bench/report.py            # prints it, and rewrites the generated part of docs/performance.md
+python tests/bench/report.py            # print it and rewrite the generated part of docs/performance.md
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rows import FOLDER, Row, read_rows
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLOT = DOCS / "images" / "performance.png"
-BEGIN, END = "<!-- made by make bench -->", "<!-- end of what make bench made -->"
+BEGIN, END = "<!-- results of make bench -->", "<!-- end of the results of make bench -->"
 TITLES = {
     "startup": "From the start of the process to the first tile",
     "whole": "Whole commands",
@@ -31,10 +31,10 @@ Rows = Sequence[Row]
 
 
 def report(*, update_docs: bool) -> str:
-    """The report of what lies in ``out/bench``, as Markdown.
+    """Return the report of the results in ``out/bench`` as Markdown.
 
     Args:
-        update_docs: rewrite the generated part of docs/performance.md and its plot, too.
+        update_docs: also rewrite the generated part of docs/performance.md and its plot.
     """
     parts = {part: rows for part in TITLES if (rows := read_rows(part))}
     machine = json.loads((FOLDER / "machine.json").read_text(encoding="utf-8"))
@@ -65,12 +65,12 @@ def _table(title: str, rows: Rows) -> str:
 
 
 def _number(value: float) -> str:
-    """Three digits that count, and no more."""
+    """Format a number with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _draw(rows: Rows, path: Path) -> None:
-    """Ratios by size on the left, peak memory by pixels on the right."""
+    """Plot ratios by size on the left, peak memory by pixels on the right."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -100,7 +100,7 @@ def _draw(rows: Rows, path: Path) -> None:
 
 
 def _rewrite(page: Path, text: str) -> None:
-    """Put ``text`` and the plot between the markers of ``page``."""
+    """Replace the text between the markers of ``page`` by the plot and ``text``."""
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     after = rest.split(END)[1]
     plot = "![Ratios and peak memory by the size of the raster](images/performance.png)"

@@ -1,4 +1,4 @@
-"""Rows of results: what was measured, beside what it should be."""
+"""Rows of results: a measurement and its aim."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ FOLDER = Path("out/bench")
 
 @dataclass(frozen=True)
 class Row:
-    """One figure.
+    """One measurement.
 
     Attributes:
         name: what was measured.
         unit: of ``measured`` and ``goal``.
-        measured: the figure.
-        goal: what it should be at most, or at least; None where there is no aim.
-        ratio: ``measured`` against what it is compared with; None where it is compared with nothing.
-        note: what it was compared with, or why an aim is missed.
-        series: the line of the plot that it belongs to; empty for none.
-        x: its place on that line.
+        measured: the value.
+        goal: upper limit, or lower limit if ``at_least``; None if there is no aim.
+        ratio: ``measured`` relative to a reference; None without a reference.
+        note: the reference, or the reason for a missed aim.
+        series: name of its line in the plot; empty for none.
+        x: its position on that line.
         met: whether the goal is reached; None without a goal.
         at_least: whether the goal is a lower limit.
     """
@@ -38,16 +38,16 @@ class Row:
     at_least: bool = False
 
 
-def judged(row: Row) -> Row:
-    """The row with ``met`` set by its goal."""
+def check_goal(row: Row) -> Row:
+    """Return the row with ``met`` set by its goal."""
     if row.goal is None:
         return row
     return replace(row, met=row.measured >= row.goal if row.at_least else row.measured <= row.goal)
 
 
 def show(row: Row) -> Row:
-    """Print a row as soon as it is there, and return it judged."""
-    row = judged(row)
+    """Print a row immediately and return it with ``met`` set."""
+    row = check_goal(row)
     state = "" if row.met is None else "  ok" if row.met else "  MISSED"
     goal = "" if row.goal is None else f" (aim {'at least ' if row.at_least else ''}{row.goal:g})"
     print(f"  {row.name:<62} {row.measured:9.3f} {row.unit}{goal}{state}  {row.note}", flush=True)
@@ -55,14 +55,14 @@ def show(row: Row) -> Row:
 
 
 def write_rows(part: str, rows: list[Row]) -> None:
-    """Keep the rows of a part of the benchmark where ``report.py`` finds them."""
+    """Write the rows of a part of the benchmark to ``out/bench``, where ``report.py`` reads them."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = json.dumps([asdict(row) for row in rows], indent=1, ensure_ascii=False)
     (FOLDER / f"{part}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def read_rows(part: str) -> list[Row]:
-    """The rows of a part; none where it was not measured."""
+    """Read the rows of a part; none if it was not measured."""
     path = FOLDER / f"{part}.json"
     if not path.exists():
         return []

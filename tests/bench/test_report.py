@@ -1,4 +1,4 @@
-"""The report says of every aim whether it is met, and replaces its own part of the page only."""
+"""The report shows whether each aim is met, and replaces only its own part of the page."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import report
 import rows
-from rows import Row, judged, write_rows
+from rows import Row, check_goal, write_rows
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def measured(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_aims_stand_beside_what_was_measured(measured):
+def test_table_shows_aims_and_measurements(measured):
     found = [Row("quick", "times", 1.02, 1.05, 1.02, "1 s", "a network", 2048), Row("slow", "times", 1.2, 1.05)]
-    write_rows("whole", [judged(row) for row in [*found, Row("big", "MB", 1234.5)]])
+    write_rows("whole", [check_goal(row) for row in [*found, Row("big", "MB", 1234.5)]])
     text = report.report(update_docs=False)
     assert "| quick | 1.05 times | 1.02 times | yes | 1 s |" in text
     assert "| slow | 1.05 times | 1.2 times | **no** |  |" in text
@@ -34,7 +34,7 @@ def test_aims_stand_beside_what_was_measured(measured):
     assert "Aims met: 1 of 2." in text
 
 
-def test_rows_of_other_programs_are_taken_as_they_are(measured):
+def test_rows_of_other_programs_are_accepted(measured):
     row = {"name": "lines", "unit": "s", "goal": 3, "measured": 2.5, "ratio": None, "met": True, "note": "", "more": 1}
     (measured / "vectors.json").write_text(json.dumps([row]))
     assert "| lines | 3 s | 2.5 s | yes |  |" in report.report(update_docs=False)
