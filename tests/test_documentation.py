@@ -37,30 +37,30 @@ def commands():
                 yield pytest.param(shlex.split(found[1], comments=True), id=f"{page.stem}: {found[1][:60]}")
 
 
-@pytest.mark.parametrize("words", list(commands()))
-def test_command_is_understood(words):
+@pytest.mark.parametrize("arguments", list(commands()))
+def test_command_is_valid(arguments):
     """Every sub-command, option and configuration key exists."""
     command, path = LazyGroup("terraspore", {**ENGINE_COMMANDS, **TRAINING_COMMANDS}), "terraspore"
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
         context = click.Context(command)
-        word, *words = words
-        if command.name == "vectorize" and command.get_command(context, word) is None:
+        name, *arguments = arguments
+        if command.name == "vectorize" and command.get_command(context, name) is None:
             return  # the argument is a raster, whose kind is detected
-        command, path = command.get_command(context, word), f"{path} {word}"
+        command, path = command.get_command(context, name), f"{path} {name}"
         assert command is not None, f"there is no {path}"
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    options = {argument.partition("=")[0] for argument in arguments if re.match(r"--?[a-z]", argument)}
     assert options <= {*known, "--help"}, path
-    if path == "terraspore train" and words:
+    if path == "terraspore train" and arguments:
         from terraspore.training.config import load_config
 
-        packaged = words[0] if words[0] in PACKAGED else "linknet_camvid"
-        pairs = [word.replace("...", "there") for word in words[1:] if re.match(r"\w+\.\w+=", word)]
+        packaged = arguments[0] if arguments[0] in PACKAGED else "linknet_camvid"
+        pairs = [pair.replace("...", "folder") for pair in arguments[1:] if re.match(r"\w+\.\w+=", pair)]
         load_config(packaged, pairs)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_links_lead_somewhere(page):
+def test_links_are_valid(page):
     links = [link for link in LINK.findall(page.read_text("utf-8")) if not link.startswith("http")]
     assert [link for link in links if not (page.parent / link).exists()] == []
 
@@ -70,7 +70,7 @@ def test_site_lists_every_page():
     assert sorted(listed) == sorted(path.name for path in (ROOT / "docs").glob("*.md"))
 
 
-def test_tables_of_options_are_those_of_the_declarations():
+def test_option_tables_match_the_declarations():
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "option_tables.py", "--check"], capture_output=True, text=True, check=False
     )
@@ -78,30 +78,30 @@ def test_tables_of_options_are_those_of_the_declarations():
 
 
 @pytest.mark.parametrize(
-    ("words", "declaration"),
+    ("arguments", "declaration"),
     [
         (("vectorize", "roads"), RoadOptions),
         (("vectorize", "landcover"), CoverageOptions),
         *(
-            (words, declaration)
-            for words in (("extract", "roads"), ("extract", "landcover"), ("segment",), ("plan",))
+            (arguments, declaration)
+            for arguments in (("extract", "roads"), ("extract", "landcover"), ("segment",), ("plan",))
             for declaration in (ImageOptions, RuntimeOptions)
         ),
     ],
 )
-def test_command_line_has_the_declared_options(words, declaration):
+def test_command_line_has_the_declared_options(arguments, declaration):
     command = LazyGroup("terraspore", ENGINE_COMMANDS)
-    for word in words:
-        command = command.get_command(click.Context(command), word)
+    for name in arguments:
+        command = command.get_command(click.Context(command), name)
     found = {parameter.name: parameter for parameter in command.params}
     for name, option in options_of(declaration).items():
         assert f"--{option.flag}" in found[name].opts
         assert option.info.help in found[name].help
         assert option.default_text in found[name].help
-        assert not isinstance(found[name].default, (float, int)), "the default is the declaration's alone"
+        assert not isinstance(found[name].default, (float, int)), "the default belongs in the declaration"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_files_that_are_named_are_there(page):
+def test_named_files_exist(page):
     named = re.findall(r"`((?:engine|plugin|training|resources|tests|tools)/[\w./]+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
