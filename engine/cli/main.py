@@ -26,7 +26,7 @@ ENGINE_COMMANDS: CommandTable = {
     "vectorize": (".engine.cli.vectorize", "vectorize", "Make vectors of a raster of probabilities or classes."),
     "compare": (".engine.cli.compare", "compare", "Measure a result against the truth."),
     "info": (".engine.cli.info", "info", "Say what an image is and how it would be read."),
-    "models": (".engine.cli.models", "models", "List the models, their figures and licences."),
+    "models": (".engine.cli.models", "models", "List the models, their metrics and licences."),
     "devices": (".engine.cli.devices", "devices", "Try every device and runtime, and say what auto takes."),
     "install": (".engine.cli.install", "install", "Check a model of your own and put it where it is found by name."),
     "serve": (".engine.cli.serve", "serve", "Take commands as JSON lines and keep models loaded between them."),

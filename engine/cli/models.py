@@ -59,7 +59,7 @@ def summarize_model(model: Model) -> dict[str, float | int | str | None]:
         "data": card.data,
         "split": card.split,
         "notes": card.notes,
-        **{f"figures.{name}": value for name, value in card.figures.items()},
+        **{f"metrics.{name}": value for name, value in card.metrics.items()},
     }
 
 
@@ -84,10 +84,10 @@ def _format_listing(found: tuple[Model, ...]) -> str:
 
 def _format_details(model: Model) -> str:
     card = model.card
-    figures = ", ".join(f"{name} {value:.3g}" for name, value in card.figures.items()) or "none measured"
+    metrics = ", ".join(f"{name} {value:.3g}" for name, value in card.metrics.items()) or "none measured"
     parts = (
         f"classes: {', '.join(entry.name for entry in card.classes)}",
-        f"figures: {figures}",
+        f"metrics: {metrics}",
         f"licence: {card.licence}",
     )
     folder = f"  folder: {shown(str(model.weights.parent))}"  # whole, to be copied

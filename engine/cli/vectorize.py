@@ -158,13 +158,13 @@ def _roads(job: Job, values: Values, context: RunContext) -> Result:
         existing=None if existing is None else read_existing_roads(existing, distance),
     )
     text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
-    figures = summary.metrics()
+    metrics = summary.metrics()
     if existing is not None:
         kinds = ", ".join(f"{float(value or 0) / 1000:.2f} km {name[:-2]}" for name, value in summary.changes.items())
         text += f" ({kinds})"
     return Result(
         outputs={role: str(path) for role, path in summary.layers.items()},
-        summary=figures,
+        summary=metrics,
         seconds=time.perf_counter() - begin,
         text=text,
     )

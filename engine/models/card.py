@@ -94,7 +94,7 @@ class ModelCard:
         data: the training data.
         licence: of the weights.
         split: which images were trained on and which were measured on.
-        figures: measured metrics by name.
+        metrics: measured metrics by name.
         notes: remarks for users.
     """
 
@@ -119,7 +119,7 @@ class ModelCard:
     data: str
     licence: str
     split: str
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
 
 
@@ -190,7 +190,7 @@ def parse_card(text: str, origin: str) -> ModelCard:
         data=reader.text("data"),
         licence=reader.text("licence"),
         split=reader.text("split"),
-        figures=reader.figures("figures"),
+        metrics=reader.metrics("metrics"),
         notes=reader.text("notes", empty=True),
     )
     normalisation.finish()
@@ -233,8 +233,8 @@ def card_text(card: ModelCard) -> str:
     Raises:
         CardError: the card would not be read back as it is.
     """
-    if any(not math.isfinite(value) for value in card.figures.values()):
-        raise CardError(f"The card of {card.name} has a figure that is not finite.")
+    if any(not math.isfinite(value) for value in card.metrics.values()):
+        raise CardError(f"The card of {card.name} has a metric that is not finite.")
     document = {"format": CARD_FORMAT, **dataclasses.asdict(card)}
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     parse_card(text, card.name)

@@ -109,7 +109,7 @@ class StrictReader:
             StrictReader(value, self._origin, f"{self._prefix}{key}[{index}].") for index, value in enumerate(values)
         ]
 
-    def figures(self, key: str) -> dict[str, float]:
+    def metrics(self, key: str) -> dict[str, float]:
         """A JSON object of finite numbers by name."""
         values = self._take_mapping(key)
         return {name: self._check_number(f"{key}.{name}", value, -1e300, 1e300) for name, value in values.items()}

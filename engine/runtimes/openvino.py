@@ -210,8 +210,8 @@ def _choose_precision(compiler: _ModelCompiler) -> str:
 def _change(compiler: _ModelCompiler, precision: str) -> float:
     """Return how far probabilities move in ``precision``: the card's value, an earlier measurement, or a new one."""
     card, metric = compiler.model.card, change_metric(precision)
-    if metric in card.figures:
-        return card.figures[metric]
+    if metric in card.metrics:
+        return card.metrics[metric]
     name, cache = compiler.entry_name(precision, "change") + ".json", compiler.config.cache
     known = load_measurements(cache, name)
     if metric not in known:

@@ -18,7 +18,7 @@ CARD = {
     "format": 1, "architecture": None, "resolution": 1.0, "bands": 3,
     "normalisation": {"scale": 1 / 250, "mean": [0.0] * 3, "std": [1.0] * 3}, "dtype": "uint8", "stretch": False,
     "activation": "none", "tile": 256, "overlap": 32, "multiple": 1, "threshold": 0.5, "weights": "net.onnx",
-    "data": "none", "licence": "GPL-3.0-or-later", "split": "none", "figures": {}, "notes": "", "options": {},
+    "data": "none", "licence": "GPL-3.0-or-later", "split": "none", "metrics": {}, "notes": "", "options": {},
 }  # fmt: skip
 
 

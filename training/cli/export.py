@@ -41,7 +41,7 @@ _FORMATS: Final = ("onnx", "mindir")
 @click.option("--data", help="What it was trained on.")
 @click.option("--licence", help="Licence of the weights.")
 @click.option("--split", help="Images that were used for training and for the metrics.")
-@click.option("--figure", "figures", multiple=True, metavar="NAME=VALUE", help="A measured metric; may be repeated.")
+@click.option("--metric", "metrics", multiple=True, metavar="NAME=VALUE", help="A measured metric; may be repeated.")
 @click.option("--notes", default="", help="What a user should know.")
 @click.option("--precision", type=click.Choice(["float32", "float16"]), default="float32", help="Of stored weights.")
 @click.option("--format", "formats", type=click.Choice(_FORMATS), multiple=True, help="Besides .ckpt; all by default.")
@@ -65,7 +65,7 @@ def export(
     data: str | None,
     licence: str | None,
     split: str | None,
-    figures: tuple[str, ...],
+    metrics: tuple[str, ...],
     notes: str,
     precision: Precision,
     formats: tuple[Format, ...],
@@ -94,7 +94,7 @@ def export(
             data=data,
             licence=licence,
             split=split,
-            figures=_parse_metrics(figures),
+            metrics=_parse_metrics(metrics),
             notes=notes,
         )
         weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)

@@ -34,8 +34,8 @@ class CardDetails:
         threshold: on probabilities.
         data: what it was trained on.
         licence: of the weights.
-        split: which images were used for training and which for the figures.
-        figures: measured figures by name.
+        split: which images were used for training and which for the metrics.
+        metrics: measured metrics by name.
         notes: what a user should know beside this.
     """
 
@@ -49,7 +49,7 @@ class CardDetails:
     data: str | None = None
     licence: str | None = None
     split: str | None = None
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
 
 
@@ -73,7 +73,7 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
     options = read_network_options(config)
     count = config.network.num_classes
     tile = details.tile or -(-512 // entry.multiple) * entry.multiple
-    split = f"{config.data.train} for training, {config.data.test} for the figures"
+    split = f"{config.data.train} for training, {config.data.test} for the metrics"
     return ModelCard(
         name=details.name,
         title=details.title or config.title or f"{entry.title}, {config.name}",
@@ -97,19 +97,19 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
         data=details.data or config.source or "not said",
         licence=details.licence or config.licence or "not said",
         split=details.split or split,
-        figures=dict(details.figures),
+        metrics=dict(details.metrics),
         notes=details.notes,
         options=entry.changed_options(options),
     )
 
 
-def write_run_card(weights: Path, config: Config, figures: Mapping[str, float]) -> Path | None:
+def write_run_card(weights: Path, config: Config, metrics: Mapping[str, float]) -> Path | None:
     """Write the card of a run's best weights beside them, so that the engine takes the run's folder as a model.
 
     Args:
         weights: the checkpoint.
         config: of the run.
-        figures: of the check that found these weights the best; those that are not numbers are left out.
+        metrics: of the check that found these weights the best; those that are not numbers are left out.
 
     Returns:
         The card, or None where the configuration has no ground resolution: a card without it would be wrong.
@@ -117,9 +117,9 @@ def write_run_card(weights: Path, config: Config, figures: Mapping[str, float]) 
     if not config.resolution:
         return None
     name = re.sub(r"[^A-Za-z0-9._-]", "-", config.name).lstrip("._-") or "model"
-    finite = {key: float(value) for key, value in figures.items() if math.isfinite(value)}
+    finite = {key: float(value) for key, value in metrics.items() if math.isfinite(value)}
     held = config.data.val or f"every {config.data.holdout}th training image, held out"
-    details = CardDetails(name=name[:100], figures=finite, split=f"{config.data.train} for training; figures on {held}")
+    details = CardDetails(name=name[:100], metrics=finite, split=f"{config.data.train} for training; metrics on {held}")
     digest = compute_sha256(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
     card = create_card(config, details, weights=weights.name, sha256=digest)
     path = weights.with_name(CARD_NAME)

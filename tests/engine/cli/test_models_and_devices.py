@@ -34,7 +34,7 @@ def command():
 def folder(make_model, tmp_path, monkeypatch):
     """A folder with one whole model and one whose weights were changed; only it and the bundled ones are listed."""
     for name in ("good", "broken"):
-        shutil.copytree(make_model(np.eye(3)[:1], figures={"iou": 0.512}, licence="CC0-1.0"), tmp_path / name)
+        shutil.copytree(make_model(np.eye(3)[:1], metrics={"iou": 0.512}, licence="CC0-1.0"), tmp_path / name)
         card = read_card(tmp_path / name / "card.json")
         write_card(tmp_path / name / "card.json", card.__class__(**{**vars(card), "name": name}))
     with (tmp_path / "broken" / "net.onnx").open("ab") as file:
@@ -50,7 +50,7 @@ def test_models_are_listed_with_figures_and_licence(command, folder):
     assert line.split()[1:] == ["roads", "onnx", "1", "64", "0.0"]
     (paragraph,) = [part for part in text.split("\n\n") if part.startswith("good: ")]
     *facts, place = paragraph.splitlines()[1:]
-    assert facts == ["  classes: class 0", "  figures: iou 0.512", "  licence: CC0-1.0"]
+    assert facts == ["  classes: class 0", "  metrics: iou 0.512", "  licence: CC0-1.0"]
     assert place == f"  folder: {folder / 'good'}"
     assert max(len(line) for line in text.splitlines() if "folder: " not in line) <= 100
 
@@ -63,7 +63,7 @@ def test_models_as_facts_and_faults_as_warnings(command, folder):
     assert "broken" in warning["text"]
     result = events[-1]
     assert result["outputs"]["good"] == str(folder / "good")
-    assert result["summary"]["good.figures.iou"] == 0.512
+    assert result["summary"]["good.metrics.iou"] == 0.512
     assert result["summary"]["good.licence"] == "CC0-1.0"
     assert "broken.task" not in result["summary"]
 

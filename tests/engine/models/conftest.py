@@ -32,7 +32,7 @@ CARD = ModelCard(
     data="random numbers",
     licence="GPL-3.0-or-later",
     split="none",
-    figures={"iou": 0.25},
+    metrics={"iou": 0.25},
 )
 
 

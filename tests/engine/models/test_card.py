@@ -56,7 +56,7 @@ def test_an_unknown_key_is_named(card, place):
         ("weights", "a/b.ckpt", "not the name of a file"),
         ("weights", "..", "not the name of a file"),
         ("sha256", "XY", "sha256 is 'XY'"),
-        ("figures", {"iou": "high"}, "figures.iou is not a finite number"),
+        ("metrics", {"iou": "high"}, "metrics.iou is not a finite number"),
         ("options", {"deep": []}, "options.deep is neither"),
         ("tile", 33, "no multiple of 2"),
         ("overlap", 16, "not less than half"),

@@ -23,8 +23,8 @@ def run(model, precision, cache=None, threads=2):
 
 @NEEDS_BFLOAT16
 def test_auto_takes_bfloat16_only_where_the_card_or_a_measurement_allows_it(probe):
-    allowed = replace(probe, card=replace(probe.card, figures={"bfloat16_change": 0.0199}))
-    refused = replace(probe, card=replace(probe.card, figures={"bfloat16_change": 0.0201}))
+    allowed = replace(probe, card=replace(probe.card, metrics={"bfloat16_change": 0.0199}))
+    refused = replace(probe, card=replace(probe.card, metrics={"bfloat16_change": 0.0201}))
     short, precision = run(allowed, "auto")
     exact, kept = run(refused, "auto")
     assert (precision, kept) == ("bfloat16", "float32")

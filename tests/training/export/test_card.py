@@ -17,11 +17,11 @@ def card(config: Config, **details):
 
 
 def test_card_of_a_road_network():
-    made = card(Config(resolution=0.5, licence="CC0", source="here"), figures={"iou": 0.5})
+    made = card(Config(resolution=0.5, licence="CC0", source="here"), metrics={"iou": 0.5})
     assert (made.task, made.architecture, made.activation) == ("roads", "dlinknet34", "sigmoid")
     assert [(c.id, c.name) for c in made.classes] == [(1, "road")]
     assert (made.resolution, made.tile, made.overlap, made.multiple) == (0.5, 512, 64, 32)
-    assert (made.licence, made.data, made.figures) == ("CC0", "here", {"iou": 0.5})
+    assert (made.licence, made.data, made.metrics) == ("CC0", "here", {"iou": 0.5})
     # D-LinkNet's value / 255 * 3.2 - 1.6
     value = (200 * made.normalisation.scale - made.normalisation.mean[0]) / made.normalisation.std[0]
     assert value == pytest.approx(200 / 255 * 3.2 - 1.6)
@@ -71,7 +71,7 @@ def test_run_folder_becomes_a_model(tmp_path):
     assert path == tmp_path / "card.json"
     model = read_model(tmp_path)
     assert model.card.name == "my-run-1"
-    assert model.card.figures == {"foreground_iou": 0.5}
+    assert model.card.metrics == {"foreground_iou": 0.5}
     assert model.weights == tmp_path / "best.ckpt"
 
 

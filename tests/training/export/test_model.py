@@ -66,7 +66,7 @@ def run_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def model(run_folder, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    code, event = export(run_folder, "--out", folder, "--tile", 64, "--figure", "mean_iou=0.25")
+    code, event = export(run_folder, "--out", folder, "--tile", 64, "--metric", "mean_iou=0.25")
     assert code == 0, event
     assert set(event["summary"]) == {f"difference {n}" for n in ("weights.ckpt", "model.onnx", "model.mindir")}
     assert all(value < 1e-3 for value in event["summary"].values())
@@ -92,7 +92,7 @@ def test_engine_runs_the_folder_as_it_is(model):
     found = read_model(model)
     assert found.card.title == "Tiny land cover"
     assert [c.name for c in found.card.classes] == ["low", "high"]
-    assert found.card.figures == {"mean_iou": 0.25}
+    assert found.card.metrics == {"mean_iou": 0.25}
     np.testing.assert_allclose(probabilities(found), mindspores(network()), atol=1e-3)
 
 
@@ -149,7 +149,7 @@ def test_difference_finds_one_weight_that_is_wrong(model):
     [
         (["--arch", "dlinknet34", "--classes", "road"], "not of this network"),
         (["--classes", "a,b,c"], "not of this network"),
-        (["--figure", "iou"], "NAME=VALUE"),
+        (["--metric", "iou"], "NAME=VALUE"),
         (["--tile", "2", "--overlap", "1"], "overlap"),
         (["data.classes=[a,b,c]"], "data.classes"),
     ],
