@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from held_engine import HoldPoint
 from onnx import TensorProto, helper, numpy_helper
 from writing import write_raster
 
@@ -22,6 +23,12 @@ def make_raster(tmp_path):
         return write_raster(tmp_path / name, pixels, **profile)
 
     return make
+
+
+@pytest.fixture
+def hold(tmp_path_factory):
+    """A point at which an engine can be held."""
+    return HoldPoint(tmp_path_factory.mktemp("hold"))
 
 
 def write_model(folder: Path, graph: onnx.GraphProto, bands: int, classes: int, **fields) -> Path:

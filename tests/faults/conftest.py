@@ -1,4 +1,4 @@
-"""A small world for faults: an image, models of one convolution, and the engine as a process that starts at once."""
+"""An image, models of one convolution, and the engine as a forked process, which starts at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from held_engine import HoldPoint
 from terraspore.engine.fs.lock import is_locked
+from waiting import wait_for
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -43,122 +44,107 @@ def read_events(path):
     return [json.loads(line) for line in lines]
 
 
-def names(folder):
+def list_names(folder):
     return sorted(path.name for path in Path(folder).iterdir())
 
 
-class Zygote:
-    """The process that forks engines; see ``engine_child``."""
+class ForkServer:
+    """The process that forks engines; see ``fork_server.py``."""
 
     def __init__(self):
         self._process = subprocess.Popen(
-            [sys.executable, HERE / "engine_child.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, HERE / "fork_server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def ask(self, **message):
-        """Send a message and give the answer."""
+    def request(self, **message):
+        """Send a message and return the answer."""
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
     def close(self):
-        """End it."""
+        """End the process."""
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
 
 
 @dataclass
-class Started:
-    """A running engine."""
+class RunningEngine:
+    """A forked engine."""
 
-    zygote: Zygote
+    server: ForkServer
     pid: int
-    said: Path
+    output: Path
     code: int | None = None
 
     def events(self):
-        """What it has said so far."""
-        return read_events(self.said)
-
-    def alive(self):
-        """Whether it has not ended."""
-        if self.code is None:
-            self.code = self.zygote.ask(poll=self.pid)
-        return self.code is None
-
-    def wait_for(self, condition):
-        """Until an event fulfils ``condition``, or the process ends."""
-        while self.alive() and not any(condition(event) for event in self.events()):
-            time.sleep(0.005)
-
-    def signal(self, number):
-        """Send a signal."""
-        if self.alive():
-            os.kill(self.pid, number)
-
-    def kill(self):
-        """End it at once, and wait until it is gone."""
-        self.signal(signal.SIGKILL)
-        self.wait(30)
-
-    def wait(self, seconds=100):
-        """Wait for its end."""
-        end = time.monotonic() + seconds
-        while self.alive():
-            if time.monotonic() > end:
-                os.kill(self.pid, signal.SIGKILL)
-                raise AssertionError(f"the engine did not end; it said {self.events()[-2:]} and {self.errors()}")
-            time.sleep(0.005)
+        """The events so far."""
+        return read_events(self.output)
 
     def errors(self):
-        """What it wrote to stderr."""
-        return Path(f"{self.said}.err").read_text("utf-8", "replace")
+        """The text on stderr so far."""
+        return Path(f"{self.output}.err").read_text("utf-8", "replace")
 
-    def end(self):
-        """Wait for its end; the exit code and the last event."""
-        self.wait()
+    def is_running(self):
+        """Whether the process has not ended."""
+        if self.code is None:
+            self.code = self.server.request(poll=self.pid)
+        return self.code is None
+
+    def wait_until_held(self, hold):
+        """Wait until the engine is held at ``hold``, or has ended; return whether it is held."""
+        wait_for(lambda: hold.is_reached() or not self.is_running())
+        return hold.is_reached()
+
+    def kill(self):
+        """End the process with SIGKILL, and wait until it is gone."""
+        if self.is_running():
+            os.kill(self.pid, signal.SIGKILL)
+        wait_for(lambda: not self.is_running())
+
+    def wait(self):
+        """Wait for the end; return the exit code and the last event."""
+        try:
+            wait_for(lambda: not self.is_running(), 300)
+        except AssertionError:
+            self.kill()
+            raise AssertionError(f"the engine did not end: {self.events()[-2:]}, {self.errors()}") from None
         assert "Traceback" not in self.errors(), self.errors()
-        said = self.events()
-        return self.code, said[-1] if said else None
+        events = self.events()
+        return self.code, events[-1] if events else None
 
 
 @dataclass(frozen=True)
-class World:
-    """The image, the models, and words for commands."""
+class EngineRunner:
+    """Runs the engine on one image with models of one convolution."""
 
     image: Path
     roads: Path
     classes: Path
-    zygote: Zygote
+    server: ForkServer
     scratch: Path
 
-    def words(self, kind, out, *more, image=None, output=None):
-        """The command line of a kind of run into the folder ``out``."""
+    def arguments(self, kind, out, *options, image=None, output=None):
+        """The command line of a run of ``kind``, roads or classes, into the folder ``out``."""
         image = str(image or self.image)
         if kind == "roads":
-            words = [
-                "extract",
-                "roads",
-                image,
-                "-o",
-                str(output or out / "r.gpkg"),
-                "--probability",
-                str(out / "p.tif"),
-            ]
-            return [*words, "--model", str(self.roads), *ONNX, *more]
-        words = ["segment", image, "-o", str(output or out / "c.tif"), "--confidence", str(out / "f.tif")]
-        return [*words, "--model", str(self.classes), *ONNX, *more]
+            command = ["extract", "roads", image, "-o", str(output or out / "r.gpkg")]
+            return [*command, "--probability", str(out / "p.tif"), "--model", str(self.roads), *ONNX, *options]
+        command = ["segment", image, "-o", str(output or out / "c.tif"), "--confidence", str(out / "f.tif")]
+        return [*command, "--model", str(self.classes), *ONNX, *options]
 
-    def start(self, words, **environment):
-        """Start the engine in a process that has everything imported."""
-        said = Path(tempfile.mkstemp(dir=self.scratch, suffix=".events")[1])
-        number = self.zygote.ask(arguments=list(words), said=str(said), environment=environment)
-        return Started(self.zygote, number, said)
+    def start(self, arguments, hold=None, **environment):
+        """Start the engine in a process that has everything imported, to be held at ``hold``."""
+        output = Path(tempfile.mkstemp(dir=self.scratch, suffix=".events")[1])
+        if hold is not None:
+            environment.update(hold.environment)
+        pid = self.server.request(arguments=list(arguments), output=str(output), environment=environment)
+        return RunningEngine(self.server, pid, output)
 
-    def run(self, words, **environment):
-        """Run the engine to its end; exit code and last event."""
-        return self.start(words, **environment).end()
+    def run(self, arguments, hold=None, **environment):
+        """Run the engine to its end; return the exit code and the last event."""
+        return self.start(arguments, hold, **environment).wait()
 
 
 @pytest.fixture(scope="session")
@@ -178,8 +164,8 @@ def out(scratch):
 
 
 @pytest.fixture(scope="session")
-def world(scratch, make_model):
-    """Roads of five levels of brightness, so that no tile is like the other."""
+def runner(scratch, make_model):
+    """An engine with an image in which no two tiles are equal: roads over two gradients."""
     pixels = np.full((3, ROWS, COLUMNS), 20, np.uint8)
     pixels[0, 96::200] = pixels[0, 97::200] = 90
     for offset in range(9):
@@ -195,9 +181,9 @@ def world(scratch, make_model):
     models = make_model(), make_model(WEIGHTS, task="segmentation")
     if not hasattr(os, "fork"):
         pytest.skip("engines are forked, which this system cannot do")
-    zygote = Zygote()
-    yield World(image, *models, zygote, scratch)
-    zygote.close()
+    server = ForkServer()
+    yield EngineRunner(image, *models, server, scratch)
+    server.close()
 
 
 def features(path):
@@ -208,31 +194,50 @@ def features(path):
 
 
 def content(path):
-    """What has to be identical: the bytes of a raster, the features of a GeoPackage."""
+    """The part of an output that has to be identical: the bytes of a raster, the features of a GeoPackage."""
     return features(path) if path.suffix == ".gpkg" else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def contents(folder):
-    """What stands under final names in ``folder``."""
+    """The content of the files in ``folder``, except hidden ones, by name."""
     return {path.name: content(path) for path in Path(folder).iterdir() if not path.name.startswith(".")}
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What an uninterrupted run gives.
+
+    Attributes:
+        contents: of the outputs, by name.
+        steps: how many steps of each kind it has, see ``held_engine``.
+    """
+
+    contents: dict
+    steps: dict
+
+
 @pytest.fixture(scope="session")
-def reference(world, scratch):
-    """For each kind of run: what an unbroken one gives, and how long it takes."""
+def reference(runner, scratch):
+    """A function that returns the ``Reference`` of a kind of run."""
     known = {}
 
-    def of(kind, *more):
-        if (kind, more) not in known:
+    def make(kind, *options):
+        if (kind, options) not in known:
             folder = Path(tempfile.mkdtemp(dir=scratch))
-            begin = time.perf_counter()
-            code, last = world.run(world.words(kind, folder, *more))
+            counted = HoldPoint(Path(tempfile.mkdtemp(dir=scratch))).set(None, watched=folder)
+            code, last = runner.run(runner.arguments(kind, folder, *options), counted)
             assert code == 0, last
-            known[kind, more] = contents(folder), time.perf_counter() - begin
-            assert names(folder) == sorted(known[kind, more][0])
-        return known[kind, more]
+            known[kind, options] = Reference(contents(folder), counted.counts())
+            assert list_names(folder) == sorted(known[kind, options].contents)
+        return known[kind, options]
 
-    return of
+    return make
+
+
+@pytest.fixture
+def hold(scratch):
+    """A point at which an engine can be held."""
+    return HoldPoint(Path(tempfile.mkdtemp(dir=scratch)))
 
 
 @pytest.fixture(scope="session")
@@ -262,6 +267,6 @@ def small_disk(scratch):
         subprocess.run(["umount", "-l", folder], check=False, capture_output=True)
 
 
-def unlocked(folder):
-    """Whether no output in ``folder`` is locked."""
-    return not any(is_locked(Path(folder) / name) for name in ("r.gpkg", "p.tif", "c.tif", "f.tif"))
+def has_lock(folder):
+    """Whether an output in ``folder`` is locked."""
+    return any(is_locked(Path(folder) / name) for name in ("r.gpkg", "p.tif", "c.tif", "f.tif"))

@@ -1,18 +1,17 @@
-"""Disks that are full or broken: one sentence, nothing under a final name, and a resume once the disk is well again."""
+"""Full or broken disks: an error message, no incomplete output, and a resume once the disk works again."""
 
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import rasterio
-from conftest import COMMAND, HERE, content, contents, names, read_events, unlocked
+from conftest import COMMAND, HERE, contents, has_lock, list_names, read_events
 
-#: What a run with its journal takes at its largest, as a share of the sizes below; the first leaves next to nothing.
+#: Sizes of the disk, as shares of what the outputs take; with the first almost nothing fits.
 SHARES = (0.15, 0.5, 0.9)
 
 
@@ -21,10 +20,10 @@ def size_of(folder):
 
 
 @pytest.mark.parametrize("kind", ["roads", "classes"])
-def test_full_disk_is_said_with_what_is_needed_and_room_lets_it_go_on(world, reference, small_disk, kind):
-    expected, _ = reference(kind)
+def test_full_disk_is_said_with_what_is_needed_and_room_lets_it_go_on(runner, reference, small_disk, kind):
+    expected = reference(kind).contents
     disk = small_disk("16m")
-    code, last = world.run(world.words(kind, disk))
+    code, last = runner.run(runner.arguments(kind, disk))
     assert code == 0, last
     needed = size_of(disk)
     for path in disk.iterdir():
@@ -32,9 +31,9 @@ def test_full_disk_is_said_with_what_is_needed_and_room_lets_it_go_on(world, ref
     failed = 0
     for share in SHARES:
         subprocess.run(["mount", "-o", f"remount,size={int(share * needed) // 4096 * 4096}", disk], check=True)
-        code, last = world.run(world.words(kind, disk))
+        code, last = runner.run(runner.arguments(kind, disk))
         assert contents(disk).items() <= expected.items()
-        assert unlocked(disk)
+        assert not has_lock(disk)
         if code == 0:
             assert contents(disk) == expected
         else:
@@ -44,12 +43,12 @@ def test_full_disk_is_said_with_what_is_needed_and_room_lets_it_go_on(world, ref
             assert "disk is full" in last["text"] or "MB free" in last["text"]
             assert " MB" in last["text"]
             assert set(contents(disk)) < set(expected)
-            assert not [name for name in names(disk) if "partial" in name or "lock" in name]
+            assert not [name for name in list_names(disk) if "partial" in name or "lock" in name]
         subprocess.run(["mount", "-o", "remount,size=32m", disk], check=True)
-        code, last = world.run([*world.words(kind, disk), "--resume"])
+        code, last = runner.run([*runner.arguments(kind, disk), "--resume"])
         assert code == 0, last
         assert contents(disk) == expected
-        assert names(disk) == sorted(expected)
+        assert list_names(disk) == sorted(expected)
         for path in disk.iterdir():
             path.unlink()
     assert failed >= 2
@@ -66,14 +65,14 @@ def shim(scratch):
     return library
 
 
-def run_shimmed(world, shim, words, **settings):
+def run_shimmed(runner, shim, arguments, **settings):
     """A real process in which some calls fail; exit code, last event, and how many calls there were."""
     count = shim.with_name("calls")
     count.unlink(missing_ok=True)
-    said = shim.with_name("shimmed.events")
+    events_file = shim.with_name("shimmed.events")
     environment = {"LD_PRELOAD": str(shim), "FAIL_COUNT": str(count), **{k: str(v) for k, v in settings.items()}}
-    command = ["env", *(f"{key}={value}" for key, value in environment.items()), *COMMAND, *words]
-    with said.open("w") as stream:
+    command = ["env", *(f"{key}={value}" for key, value in environment.items()), *COMMAND, *arguments]
+    with events_file.open("w") as stream:
         done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
@@ -85,56 +84,56 @@ def run_shimmed(world, shim, words, **settings):
         )
     assert "Traceback" not in done.stderr, done.stderr
     calls = count.read_bytes().count(b".") if count.exists() else 0
-    return done.returncode, read_events(said)[-1], calls
+    return done.returncode, read_events(events_file)[-1], calls
 
 
 @pytest.mark.parametrize(("kind", "pattern"), [("classes", "partial-"), ("roads", ".gpkg")])
-def test_no_space_in_the_last_writes(world, reference, shim, out, kind, pattern):
-    words = world.words(kind, out)
-    code, _, calls = run_shimmed(world, shim, words, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=10**6)
+def test_no_space_in_the_last_writes(runner, reference, shim, out, kind, pattern):
+    arguments = runner.arguments(kind, out)
+    code, _, calls = run_shimmed(runner, shim, arguments, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=10**6)
     assert code == 0
-    assert contents(out) == reference(kind)[0]
+    assert contents(out) == reference(kind).contents
     for path in out.iterdir():
         path.unlink()
     code, last, _ = run_shimmed(
-        world, shim, words, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=int(0.95 * calls), FAIL_ERRNO=28
+        runner, shim, arguments, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=int(0.95 * calls), FAIL_ERRNO=28
     )
     print(last)
     assert code == 2, last
     assert last["code"] in ("DiskFullError", "OutputError")
     assert "full" in last["text"] or "cannot be written" in last["text"]
     standing = contents(out)
-    assert set(standing) < set(reference(kind)[0])
-    assert all(standing[name] == reference(kind)[0][name] for name in standing)
-    assert not [name for name in names(out) if "partial" in name or "lock" in name]
-    code, last = world.run([*words, "--resume"])
+    assert set(standing) < set(reference(kind).contents)
+    assert all(standing[name] == reference(kind).contents[name] for name in standing)
+    assert not [name for name in list_names(out) if "partial" in name or "lock" in name]
+    code, last = runner.run([*arguments, "--resume"])
     assert code == 0, last
-    assert contents(out) == reference(kind)[0]
+    assert contents(out) == reference(kind).contents
 
 
-def test_read_error_in_the_middle_names_the_place(world, reference, shim, out):
-    words = world.words("classes", out)
-    code, _, calls = run_shimmed(world, shim, words, FAIL_PATH="image.tif", FAIL_CALL="read", FAIL_AFTER=10**6)
+def test_read_error_in_the_middle_names_the_place(runner, reference, shim, out):
+    arguments = runner.arguments("classes", out)
+    code, _, calls = run_shimmed(runner, shim, arguments, FAIL_PATH="image.tif", FAIL_CALL="read", FAIL_AFTER=10**6)
     assert code == 0
     for path in out.iterdir():
         path.unlink()
     code, last, _ = run_shimmed(
-        world, shim, words, FAIL_PATH="image.tif", FAIL_CALL="read", FAIL_AFTER=calls // 2, FAIL_ERRNO=5
+        runner, shim, arguments, FAIL_PATH="image.tif", FAIL_CALL="read", FAIL_AFTER=calls // 2, FAIL_ERRNO=5
     )
     assert (code, last["code"]) == (2, "SourceError"), last
     assert "Rows" in last["text"]
-    assert str(world.image) in last["text"]
+    assert str(runner.image) in last["text"]
     assert contents(out) == {}
-    code, last = world.run([*words, "--resume"])
+    code, last = runner.run([*arguments, "--resume"])
     assert code == 0, last
-    assert contents(out) == reference("classes")[0]
+    assert contents(out) == reference("classes").contents
 
 
 @pytest.mark.parametrize("damage", ["a damaged block", "cut short"])
-def test_damaged_image_names_the_place(world, out, damage):
+def test_damaged_image_names_the_place(runner, out, damage):
     image = out.parent / "damaged.tif"
-    data = bytearray(world.image.read_bytes())
-    with rasterio.open(world.image) as dataset:
+    data = bytearray(runner.image.read_bytes())
+    with rasterio.open(runner.image) as dataset:
         assert dataset.profile["compress"] == "deflate"
     if damage == "cut short":
         del data[len(data) * 2 // 3 :]
@@ -142,54 +141,46 @@ def test_damaged_image_names_the_place(world, out, damage):
         half = len(data) // 2
         data[half : half + 4000] = np.random.default_rng(1).bytes(4000)
     image.write_bytes(data)
-    code, last = world.run(world.words("roads", out, image=image))
+    code, last = runner.run(runner.arguments("roads", out, image=image))
     image.unlink()
     assert (code, last["code"]) == (2, "SourceError"), last
     assert str(image) in last["text"]
     assert contents(out) == {}
-    assert not [name for name in names(out) if "partial" in name or "lock" in name]
+    assert not [name for name in list_names(out) if "partial" in name or "lock" in name]
 
 
-def test_space_for_the_levels_of_roads_is_asked_for_before_inference(world, small_disk):
+def test_space_for_the_levels_of_roads_is_asked_for_before_inference(runner, small_disk):
     """They lie on the disk as they are while the run lasts: a byte for each of the 630,000 pixels."""
     disk = small_disk("512k")
-    started = world.start(world.words("roads", disk))
-    code, last = started.end()
+    engine = runner.start(runner.arguments("roads", disk))
+    code, last = engine.wait()
     assert (code, last["code"]) == (2, "DiskFullError"), last
     assert "needs 0.7 MB or more, but its disk has 0.5 MB free" in last["text"]
-    assert "progress" not in [event["type"] for event in started.events()]
+    assert "progress" not in [event["type"] for event in engine.events()]
     subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
-    assert world.run(world.words("roads", disk))[0] == 0
+    assert runner.run(runner.arguments("roads", disk))[0] == 0
 
 
-def test_target_that_is_read_only_fails_before_inference(world, small_disk):
+def test_target_that_is_read_only_fails_before_inference(runner, small_disk):
     disk = small_disk("1m")
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     for kind in ("roads", "classes"):
-        started = world.start(world.words(kind, disk))
-        code, last = started.end()
+        engine = runner.start(runner.arguments(kind, disk))
+        code, last = engine.wait()
         assert (code, last["code"]) == (2, "OutputError"), last
         assert "Read-only" in last["text"]
-        assert [event["type"] for event in started.events()] == ["error"]
+        assert [event["type"] for event in engine.events()] == ["error"]
 
 
-def test_image_that_changes_while_it_is_read_is_noticed(world, out):
+def test_image_that_changes_while_it_is_read_is_noticed(runner, out, hold):
     image = out / "copy.tif"
-    for _ in range(10):  # on a busy machine the run can be over before this process has its turn
-        shutil.copy(world.image, image)
-        started = world.start(world.words("classes", out, "--tta", image=image))
-        started.wait_for(lambda event: event.get("stage") == "infer")
-        started.signal(signal.SIGSTOP)
-        if started.alive() and started.events()[-1]["type"] == "progress":
-            break
-        started.kill()
-        for path in out.iterdir():
-            path.unlink()
+    shutil.copy(runner.image, image)
+    engine = runner.start(runner.arguments("classes", out, "--tta", image=image), hold.set("tile"))
+    assert engine.wait_until_held(hold)
     with image.open("r+b") as file:
         file.seek(-100, 2)
         file.write(bytes(100))
-    started.signal(signal.SIGCONT)
-    code, last = started.end()
+    hold.release()
+    code, last = engine.wait()
     assert (code, last["code"]) == (2, "SourceChangedError"), last
-    assert names(out) == ["copy.tif"]
-    assert content(image)
+    assert list_names(out) == ["copy.tif"]

@@ -1,6 +1,6 @@
-"""The engine killed at any moment: what has its final name is complete, and a resumed run ends like an unbroken one.
+"""The engine killed at any step: files with their final name are complete, and a resumed run ends like a whole one.
 
-``TERRASPORE_KILLS`` says how many kills each kind of run gets (``make faults``: 50, so 100 in all).
+``TERRASPORE_KILLS`` is the number of kills for each kind of run (``make faults``: 50, so 100 in all).
 """
 
 from __future__ import annotations
@@ -9,135 +9,130 @@ import os
 import random
 import shutil
 import subprocess
-import time
 
 import pytest
-from conftest import COMMAND, contents, names, unlocked
-from terraspore.engine.fs.journal import JOURNAL, ROWS, find_unfinished_run, journal_folder, read_journal
+from conftest import contents, has_lock, list_names
+from held_engine import HELD_COMMAND
+from terraspore.engine.fs.journal import JOURNAL, ROWS, find_unfinished_run, journal_folder
 from terraspore.engine.pipeline.resume import TILES_WORTH_A_JOURNAL
+from waiting import wait_for
 
 KILLS = int(os.environ.get("TERRASPORE_KILLS", "3"))
 SLOW = "--tta"
 
 
-def kill_at(started, moment, seconds):
-    """Kill at a share ``moment`` of the tiles where that is below 1, else in the time behind the last tile."""
-    share = min(moment, 1)
-    started.wait_for(lambda event: event.get("stage") == "infer" and event["done"] >= share * event["total"])
-    time.sleep(max(0, moment - 1) * seconds)
-    started.kill()
+def kill_at(runner, arguments, hold, step, number, **watched):
+    """Start a run and kill it at a step; a resumed run that does not have so many steps ends by itself."""
+    engine = runner.start(arguments, hold.set(step, number, **watched))
+    engine.wait_until_held(hold)
+    engine.kill()
 
 
-def kill_in_the_middle(world, out, **image):
-    """Kill a run of roads so that it can be resumed."""
-    for _ in range(5):  # on a busy machine the run can be over before this process has its turn
-        kill_at(world.start(world.words("roads", out, SLOW, **image)), 0.3, 0)
-        if find_unfinished_run(out / "r.gpkg") is not None:
-            return
-    raise AssertionError("every run was over before it could be killed")
+def kill_with_rows(runner, out, hold, **image):
+    """Kill a run of roads that has two rows of tiles in its journal."""
+    kill_at(runner, runner.arguments("roads", out, SLOW, **image), hold, "row", 2)
+    assert find_unfinished_run(out / "r.gpkg") is not None
 
 
 @pytest.mark.parametrize("kind", ["roads", "classes"])
-@pytest.mark.timeout(60 + 30 * KILLS)
-def test_killed_at_random_moments_every_resume_gives_the_identical_result(world, reference, out, kind):
-    expected, seconds = reference(kind, SLOW)
+@pytest.mark.timeout(60 + 60 * KILLS)
+def test_killed_at_random_moments_every_resume_gives_the_identical_result(runner, reference, out, hold, kind):
+    whole = reference(kind, SLOW)
     chance = random.Random(kind)
-    resumed = kills = 0
-    # On a busy machine a run can be over before this process has its turn; such a kill says nothing.
-    while kills < KILLS or (resumed < KILLS / 4 and kills < 10 * KILLS):
-        kills += 1
-        words = world.words(kind, out, SLOW)
-        kill_at(world.start(words), chance.uniform(0.1, 1.3), seconds)
+    resumed = 0
+
+    def choose_step():
+        step = chance.choice(["tile", "row", "file"])
+        return step, chance.randint(1, whole.steps[step])
+
+    for number in range(KILLS):
+        arguments = runner.arguments(kind, out, SLOW)
+        kill_at(runner, arguments, hold, *(choose_step() if number else ("row", 2)), watched=out)
         while True:
             standing = contents(out)
-            assert all(standing[name] == expected[name] for name in standing)
-            assert unlocked(out)
-            unfinished = find_unfinished_run(out / ("r.gpkg" if kind == "roads" else "c.tif"))
-            resumed += unfinished is not None
-            started = world.start([*words, "--resume"])
+            assert all(standing[name] == whole.contents[name] for name in standing)
+            assert not has_lock(out)
+            resumed += find_unfinished_run(out / ("r.gpkg" if kind == "roads" else "c.tif")) is not None
             if chance.random() > 0.25:
                 break
-            kill_at(started, chance.uniform(0.1, 1.3), seconds)
-        code, last = started.end()
+            kill_at(runner, [*arguments, "--resume"], hold, *choose_step(), watched=out)
+        code, last = runner.run([*arguments, "--resume"])
         assert code == 0, last
-        assert contents(out) == expected
-        assert names(out) == sorted(expected)
+        assert contents(out) == whole.contents
+        assert list_names(out) == sorted(whole.contents)
         shutil.rmtree(out)
         out.mkdir()
-    assert resumed >= KILLS / 4, "most of the kills came too early for a resume to be tried"
-    print(f"{kills} kills of {kind}, {resumed} resumes from a journal")
+    assert resumed
+    print(f"{KILLS} kills of {kind}, {resumed} resumes from a journal")
 
 
-def test_a_real_process_killed_at_a_tile_goes_on_where_it_was(world, reference, out):
-    expected, _ = reference("roads", SLOW)
-    words = world.words("roads", out, SLOW)
-    output, unfinished = out / "r.gpkg", None
-    for _ in range(5):  # on a busy machine the run can be over before this process has its turn
-        with subprocess.Popen([*COMMAND, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-            while process.poll() is None and ((found := read_journal(output)) is None or not found.records):
-                time.sleep(0.001)
-            process.kill()
-        unfinished = find_unfinished_run(output)
-        if unfinished is not None:
-            break
-    assert 0 < unfinished.fraction <= 1
+def test_a_real_process_killed_at_a_tile_goes_on_where_it_was(runner, reference, out, hold):
+    expected = reference("roads", SLOW).contents
+    arguments = runner.arguments("roads", out, SLOW)
+    environment = {**os.environ, **hold.set("row", 3).environment}
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen([*HELD_COMMAND, *arguments], env=environment, **streams) as process:
+        wait_for(hold.is_reached)
+        process.kill()
+    unfinished = find_unfinished_run(out / "r.gpkg")
+    assert 0 < unfinished.fraction < 1
     assert unfinished.changed is None
-    assert contents(out).items() <= expected.items()
-    started = world.start([*words, "--resume"])
-    assert started.end()[0] == 0
-    assert any("goes on at" in event.get("text", "") for event in started.events())
-    first = next(event for event in started.events() if event["type"] == "progress")
+    assert contents(out) == {}
+    resumed = runner.start([*arguments, "--resume"])
+    assert resumed.wait()[0] == 0
+    assert any("goes on at" in event.get("text", "") for event in resumed.events())
+    first = next(event for event in resumed.events() if event["type"] == "progress")
     assert first["done"] == round(unfinished.fraction * first["total"])
     assert contents(out) == expected
-    assert names(out) == sorted(expected)
+    assert list_names(out) == sorted(expected)
 
 
 @pytest.fixture
-def killed(world, out):
+def killed(runner, out, hold):
     """A folder with a run of roads that was killed in the middle."""
-    kill_in_the_middle(world, out)
+    kill_with_rows(runner, out, hold)
     return out
 
 
-def test_without_resume_what_is_left_goes_and_a_message_says_so(world, reference, killed):
-    started = world.start(world.words("roads", killed, SLOW))
-    assert started.end()[0] == 0
-    assert any("is removed; with --resume" in event.get("text", "") for event in started.events())
-    assert contents(killed) == reference("roads", SLOW)[0]
-    assert names(killed) == ["p.tif", "r.gpkg"]
+def test_without_resume_what_is_left_goes_and_a_message_says_so(runner, reference, killed):
+    engine = runner.start(runner.arguments("roads", killed, SLOW))
+    assert engine.wait()[0] == 0
+    assert any("is removed; with --resume" in event.get("text", "") for event in engine.events())
+    assert contents(killed) == reference("roads", SLOW).contents
+    assert list_names(killed) == ["p.tif", "r.gpkg"]
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("options", "change"),
     [
         ((SLOW, "--overlap=8"), "the overlap is 8, not 16"),
         ((), "the augmentation is none, not eight symmetries"),
         ((SLOW, "--extent=500000,3999200,500600,4000000"), "the size in pixels is 600 x 800, not 700 x 900"),
     ],
 )
-def test_another_run_is_not_resumed_and_the_sentence_says_why(world, killed, more, said):
-    before = names(killed)
-    code, last = world.run(world.words("roads", killed, *more, "--resume"))
+def test_another_run_is_not_resumed_and_the_sentence_says_why(runner, killed, options, change):
+    before = list_names(killed)
+    code, last = runner.run(runner.arguments("roads", killed, *options, "--resume"))
     assert code == 2
     assert last["code"] == "ResumeError"
-    assert said in last["text"]
+    assert change in last["text"]
     assert "leave out --resume" in last["hint"]
-    assert [name for name in before if "unfinished" in name] == names(killed)
+    assert [name for name in before if "unfinished" in name] == list_names(killed)
 
 
-def test_a_changed_image_is_not_resumed(world, out):
+def test_a_changed_image_is_not_resumed(runner, out, hold):
     image = out / "copy.tif"
-    shutil.copy(world.image, image)
-    kill_in_the_middle(world, out, image=image)
+    shutil.copy(runner.image, image)
+    kill_with_rows(runner, out, hold, image=image)
     os.utime(image, (1, 1))
     assert find_unfinished_run(out / "r.gpkg").changed == f"{image} was changed"
-    code, last = world.run(world.words("roads", out, SLOW, "--resume", image=image))
+    code, last = runner.run(runner.arguments("roads", out, SLOW, "--resume", image=image))
     assert (code, last["code"]) == (2, "ResumeError")
     assert f"{image} was changed" in last["text"]
 
 
 @pytest.mark.parametrize("damage", ["a flipped byte in the rows", "rows cut short", "a torn line", "no rows"])
-def test_a_damaged_journal_costs_rows_and_not_the_result(world, reference, killed, damage):
+def test_a_damaged_journal_costs_rows_and_not_the_result(runner, reference, killed, damage):
     rows, journal = (journal_folder(killed / "r.gpkg") / name for name in (ROWS, JOURNAL))
     data = bytearray(rows.read_bytes())
     if damage == "a flipped byte in the rows":
@@ -149,16 +144,16 @@ def test_a_damaged_journal_costs_rows_and_not_the_result(world, reference, kille
         journal.write_bytes(journal.read_bytes()[:-7])
     else:
         rows.unlink()
-    code, last = world.run(world.words("roads", killed, SLOW, "--resume"))
+    code, last = runner.run(runner.arguments("roads", killed, SLOW, "--resume"))
     assert code == 0, last
-    assert contents(killed) == reference("roads", SLOW)[0]
-    assert names(killed) == ["p.tif", "r.gpkg"]
+    assert contents(killed) == reference("roads", SLOW).contents
+    assert list_names(killed) == ["p.tif", "r.gpkg"]
 
 
-def test_short_runs_keep_no_journal(world, out):
-    started = world.start(world.words("roads", out, "--extent=500000,3999700,500250,4000000", "--resume"))
-    code, last = started.end()
+def test_short_runs_keep_no_journal(runner, out):
+    engine = runner.start(runner.arguments("roads", out, "--extent=500000,3999700,500250,4000000", "--resume"))
+    code, last = engine.wait()
     assert code == 0
     assert last["summary"]["tiles"] < TILES_WORTH_A_JOURNAL
-    assert any("nothing to resume" in event.get("text", "") for event in started.events())
-    assert names(out) == ["p.tif", "r.gpkg"]
+    assert any("nothing to resume" in event.get("text", "") for event in engine.events())
+    assert list_names(out) == ["p.tif", "r.gpkg"]

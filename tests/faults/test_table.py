@@ -1,4 +1,4 @@
-"""The table of faults in the documentation names tests that are there, and all tests of this folder."""
+"""Each row of the table of faults in the documentation names an existing test."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def defined_in(path):
 def test_every_row_of_the_table_of_faults_is_a_test():
     text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
     rows = ROW.findall(text)
-    assert len(rows) == text.count("\n| ") - 1  # but for the heading
+    assert len(rows) == text.count("\n| ") - 1  # without the heading
     for file, name in rows:
         assert name in defined_in(ROOT / file), f"{file}::{name}"

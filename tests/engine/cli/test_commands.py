@@ -8,17 +8,15 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 import terraspore
 from affine import Affine
-from patience import until, within
+from held_engine import HELD_COMMAND, MAX_LATE_BATCHES
 from terraspore.__about__ import __version__
-from terraspore.engine.fs.lock import is_locked
+from waiting import wait_for
 
 ROOT = Path(terraspore.__file__).parent
 COMMAND = (sys.executable, "-m", "terraspore")
@@ -183,56 +181,44 @@ def test_the_plugins_folder_may_have_any_name(make_raster, tmp_path):
     assert loaded.stdout.strip() == str(folder / "engine" / "__init__.py")
 
 
-def slow_image(path):
-    """Large enough to be still running when it is stopped: 4000 tiles."""
-    profile = {"driver": "GTiff", "width": 4000, "height": 4000, "count": 3, "dtype": "uint8", "crs": "EPSG:32618"}
-    profile |= {"transform": rasterio.transform.from_origin(5e5, 4e6, 1, 1), "tiled": True, "compress": "deflate"}
-    with rasterio.open(path, "w", **profile) as dataset:
-        dataset.write(np.tile(crossing(), (1, 20, 20)))
-    return path
-
-
-def start_slow(folder, model, **options):
-    image = slow_image(folder / "image.tif")
-    out = folder / "out"
-    out.mkdir()
-    words = extract_words(image, model, out, f"--probability={out}/p.tif", "--tta", "--json")
-    process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True, **options)
-    for line in process.stdout:
-        if json.loads(line)["type"] == "progress":
-            break
-    return process, out
+def start_held(hold, *arguments, **options):
+    """Start a command in a process that ``hold`` applies to, and wait until it is held."""
+    environment = {**os.environ, **hold.environment}
+    process = subprocess.Popen(
+        [*HELD_COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, text=True, env=environment, **options
+    )
+    wait_for(lambda: hold.is_reached() or process.poll() is not None)
+    assert process.poll() is None
+    return process
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "end of stdin"])
-def test_stopping_takes_less_than_two_seconds_and_leaves_nothing(make_model, tmp_path, how):
-    process, out = start_slow(tmp_path, make_model(), stdin=subprocess.PIPE)
-    with within(2):
-        if how == "end of stdin":
-            process.stdin.close()
-        else:
-            process.send_signal(getattr(signal, how))
-        rest = [json.loads(line) for line in process.stdout]
-        assert process.wait(timeout=100) == 3
+def test_a_stopped_run_ends_at_the_next_batch_and_leaves_nothing(make_raster, make_model, tmp_path, hold, how):
+    out = tmp_path / "out"
+    out.mkdir()
+    words = extract_words(make_raster(crossing(500)), make_model(), out, f"--probability={out}/p.tif", "--tta")
+    process = start_held(hold.set("row", 2), *words, "--json", stdin=subprocess.PIPE)
+    if how == "end of stdin":
+        process.stdin.close()
+    else:
+        process.send_signal(getattr(signal, how))
+    rest = events(process.stdout.read())
+    assert process.wait(timeout=300) == 3
     assert rest[-1]["type"] == "error"
     assert rest[-1]["code"] == "Cancelled"
-    # Who closes stdin is gone and did not cancel: what is finished can be resumed.
-    left = [path.suffix for path in out.iterdir()]
-    assert left in ([[], [".unfinished"]] if how == "end of stdin" else [[]])
+    assert hold.counts()["late"] <= MAX_LATE_BATCHES
+    # After a signal nothing is left; after the end of stdin, because the parent process ended, the run can be resumed.
+    assert [path.suffix for path in out.iterdir()] == ([".unfinished"] if how == "end of stdin" else [])
 
 
-def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, hanging_model, tmp_path):
+def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, hanging_model, tmp_path, hold):
     out = tmp_path / "out"
     out.mkdir()
     words = extract_words(make_raster(crossing()), hanging_model, out, f"--probability={out}/p.tif", "--json")
-    process = subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.PIPE, text=True)
-    until(lambda: is_locked(out / "roads.gpkg"))  # from here on the run hears of signals
-    time.sleep(4)  # in which the first tile is tried, where the machine is not too busy for that
-    assert process.poll() is None
-    with within(2.5):
-        process.terminate()
-        rest = [json.loads(line) for line in process.stdout]
-        assert process.wait(timeout=100) == 3
+    process = start_held(hold.set("predict", waits=False), *words)
+    process.terminate()
+    rest = events(process.stdout.read())
+    assert process.wait(timeout=300) == 3
     assert rest[-1]["code"] == "Cancelled"
     assert list(out.iterdir()) == []
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import psutil
 import pytest
-from patience import within
+from held_engine import HELD_COMMAND, MAX_LATE_BATCHES
+from waiting import wait_for
 
+COMMAND = (sys.executable, "-m", "terraspore")
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 
 
 class Client:
     """Talks to a server process."""
 
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "terraspore", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, command=COMMAND, environment=None):
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        environment = {**os.environ, **(environment or {})}
+        self.process = subprocess.Popen([*command, "serve"], text=True, env=environment, **streams)
 
     def send(self, **message):
         self.write(json.dumps(message))
@@ -40,14 +43,18 @@ class Client:
             assert events[-1]["id"] == number
         return events
 
+    def close(self):
+        """Close stdin, and wait for the end of the server."""
+        self.process.stdin.close()
+        assert self.process.wait(timeout=300) == 0
+        self.process.stdout.close()
+
 
 @pytest.fixture
 def client():
     client = Client()
     yield client
-    client.process.stdin.close()
-    assert client.process.wait(timeout=100) == 0
-    client.process.stdout.close()
+    client.close()
 
 
 def image_of(make_raster, size=150):
@@ -106,37 +113,32 @@ def test_mistakes_do_not_end_the_server(client, tmp_path):
     assert client.next()["type"] == "pong"
 
 
-def test_one_run_is_cancelled_and_the_next_one_done(client, make_raster, make_model, tmp_path):
-    model = make_model()
-    big = image_of(make_raster, 3000)
-    out = tmp_path / "big.gpkg"
-    words = ["extract", "roads", str(big), f"--output={out}", f"--model={model}", "--tta", *ONNX]
+def start_held_run(hold, make_raster, make_model, out):
+    """Start a server with run 1, and wait until that has stored its second row of tiles."""
+    client = Client(HELD_COMMAND, hold.set("row", 2).environment)
+    image = image_of(make_raster, 500)
+    words = ["extract", "roads", str(image), f"--output={out}", f"--model={make_model()}", "--tta", *ONNX]
     client.send(type="run", id=1, arguments=words)
-    while client.next()["type"] != "progress":
-        pass
-    client.send(type="run", id=2, arguments=["info", str(big)])
+    wait_for(hold.is_reached)
+    return client, image
+
+
+def test_one_run_is_cancelled_and_the_next_one_done(hold, make_raster, make_model, tmp_path):
+    out = tmp_path / "roads.gpkg"
+    client, image = start_held_run(hold, make_raster, make_model, out)
+    client.send(type="run", id=2, arguments=["info", str(image)])
     client.send(type="ping")
-    kinds = []
-    with within(2):
-        client.send(type="cancel", id=1)
-        while not kinds or kinds[-1] != "error":
-            event = client.next()
-            kinds.append(event["type"])
-    assert "pong" in kinds
-    assert event["code"] == "Cancelled"
-    assert not out.exists()
-    assert client.until_end(2)[-1]["summary"]["width"] == 3000
-
-
-def test_end_of_stdin_ends_a_run_and_the_server(make_raster, make_model, tmp_path):
-    client = Client()
-    big, out = image_of(make_raster, 3000), tmp_path / "big.gpkg"
-    words = ["extract", "roads", str(big), f"--output={out}", f"--model={make_model()}", "--tta", *ONNX]
-    client.send(type="run", id=1, arguments=words)
-    while client.next()["type"] != "progress":
+    while client.next()["type"] != "pong":  # answered while the run is held
         pass
-    with within(5):
-        client.process.stdin.close()
-        client.process.wait(timeout=100)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["image.tif"]
-    client.process.stdout.close()
+    client.send(type="cancel", id=1)
+    assert client.until_end(1)[-1]["code"] == "Cancelled"
+    assert not out.exists()
+    assert client.until_end(2)[-1]["summary"]["width"] == 500
+    client.close()
+
+
+def test_end_of_stdin_ends_a_run_and_the_server(hold, make_raster, make_model, tmp_path):
+    client, _ = start_held_run(hold, make_raster, make_model, tmp_path / "roads.gpkg")
+    client.close()
+    assert hold.counts()["late"] <= MAX_LATE_BATCHES
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".tif", ".unfinished"]

@@ -1,7 +1,7 @@
-"""Engines that start at once: this process has everything imported, and forks one for each line that asks for it.
+"""A process that has the engine imported and forks it for each request, so that an engine starts at once.
 
-A line on stdin is ``{"arguments": [...], "said": path, "environment": {...}}``, which is answered with the number of
-the new process, or ``{"poll": number}``, with its exit code, negative for a signal, or null while it runs.
+A request is one line on stdin: ``{"arguments": [...], "output": path, "environment": {...}}`` is answered with the id
+of the new process, ``{"poll": pid}`` with its exit code, negative for a signal, or null while it runs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import sys
 from pathlib import Path
 
 import numba
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import held_engine
 
 #: What the commands of these tests import.
 PRELOAD = (
@@ -30,14 +33,15 @@ PRELOAD = (
 )
 
 
-def run_engine(arguments: list[str], said: str, environment: dict[str, str]) -> int:
-    """Run one command line as the program does; what it says goes to the file ``said``, errors beside it.
+def run_engine(arguments: list[str], output: str, environment: dict[str, str]) -> int:
+    """Run one command line as the program does.
 
     Args:
-        arguments: the words behind ``terraspore``.
-        said: the file.
-        environment: further variables. ``MEMORY`` is a limit of the address space above what it is now, in bytes;
-            ``LC_ALL`` is set as the process's locale, as a library could do it; ``CHANGE_TO`` is the folder to be in.
+        arguments: the arguments after ``terraspore``.
+        output: the file for stdout; stderr goes to the file of this name with ``.err``.
+        environment: further variables. ``HOLD`` is that of ``held_engine``; ``MEMORY`` limits the address space to
+            so many bytes more than it has now; ``LC_ALL`` is set as the process's locale, as a library could do it;
+            ``CHANGE_TO`` becomes the working directory.
 
     Returns:
         The exit code.
@@ -45,7 +49,7 @@ def run_engine(arguments: list[str], said: str, environment: dict[str, str]) -> 
     from terraspore.engine.cli import run
     from terraspore.engine.cli.cli_context import CliContext
 
-    for descriptor, path in ((0, os.devnull), (1, said), (2, f"{said}.err")):
+    for descriptor, path in ((0, os.devnull), (1, output), (2, f"{output}.err")):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.dup2(handle, descriptor)
         os.close(handle)
@@ -56,6 +60,8 @@ def run_engine(arguments: list[str], said: str, environment: dict[str, str]) -> 
         os.chdir(environment["CHANGE_TO"])
     if "MEMORY" in environment:
         _limit_memory(int(environment["MEMORY"]))
+    if "HOLD" in environment:
+        held_engine.install(Path(environment["HOLD"]))
     return run(arguments, cli_context=CliContext(owns_process=True))
 
 
@@ -67,8 +73,8 @@ def _limit_memory(more: int) -> None:
 
 
 def _fork(message: dict[str, object]) -> int:
-    number = os.fork()
-    if number == 0:
+    pid = os.fork()
+    if pid == 0:
         code = 1
         try:
             code = run_engine(**message)
@@ -76,16 +82,16 @@ def _fork(message: dict[str, object]) -> int:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-    return number
+    return pid
 
 
-def _poll(number: int) -> int | None:
-    found, status = os.waitpid(number, os.WNOHANG)
+def _poll(pid: int) -> int | None:
+    found, status = os.waitpid(pid, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if found else None
 
 
 def serve() -> None:
-    """Answer lines until there are no more."""
+    """Answer requests until stdin ends."""
     for name in PRELOAD:
         importlib.import_module(name)
     numba.njit(lambda value: value + 1)(1)  # the compiler loads most of itself at its first use
