@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -27,8 +26,7 @@ def run_desktop(folder, config, seconds):
     """
     out = folder / "out"
     out.mkdir(parents=True)
-    told = {**config, "out": str(out), "tests": str(HERE.parent)}
-    told["bystander"] = [sys.executable, str(HERE / "bystander.py")]
+    told = {**config, "out": str(out)}
     (folder / "config.json").write_text(json.dumps(told))
     keep = ("LANG", "LC_ALL", "TMPDIR")
     environment = {name: os.environ[name] for name in keep if name in os.environ}

@@ -2,13 +2,13 @@
 
 import time
 
-from patience import until
 from qgis.PyQt.QtCore import QCoreApplication, QEvent
+from waiting import wait_for
 
 
 def spin(condition, seconds=100.0):
     """Serve events, deletions among them, until ``condition()`` holds; fail after ``seconds``."""
-    return until(condition, seconds, _serve)
+    return wait_for(condition, seconds, _serve)
 
 
 def _serve():

