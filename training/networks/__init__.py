@@ -2,8 +2,8 @@
 
 ``create_network`` creates any of them by name, ``model.create_segmentation_model`` any decoder on any encoder;
 ``training.export`` derives ONNX and MINDIR from them. A network takes normalised images (N, bands, H, W) and gives
-logits (N, num_classes, H, W) of the same size; ``model.PadToMultiple`` lets one that wants multiples of 32 take any
-size. Importing this package does not import MindSpore, creating a network does.
+logits (N, num_classes, H, W) of the same size; some want multiples of 32 (``NetworkEntry.multiple``). Importing this
+package does not import MindSpore, creating a network does.
 """
 
 from __future__ import annotations

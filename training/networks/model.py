@@ -6,14 +6,29 @@ parameters have the names that their publications use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn
 
 from ...engine.errors import ParameterError
 from .decoders import DECODERS, Decoder, DecoderName
 from .encoders import Encoder, EncoderName, create_encoder
 from .layers import StemPool, resize
+from .lednet import LEDNet, LEDNetBinary, LEDNetEncoder
+from .linknet import LinkNet
+from .registry import rename
+
+#: the registry's networks that are no pair of encoder and decoder; all take ``num_classes`` and ``in_channels``, those
+#: with an encoder also ``stem_pool``
+WHOLE_NETWORKS: dict[str, Callable[..., nn.Cell]] = {
+    "linknet": LinkNet,
+    "linknet_residual": partial(LinkNet, variant="residual"),
+    "linknet_nobypass": partial(LinkNet, variant="nobypass"),
+    "lednet": LEDNet,
+    "lednet_binary": LEDNetBinary,
+    "lednet_encoder": LEDNetEncoder,
+}
 
 
 class SegmentationModel(nn.Cell):
@@ -91,33 +106,5 @@ def rename_parameters(network: nn.Cell, names: Mapping[str, str]) -> None:
         network: not hung into another cell; a wrapper has to have ``auto_prefix=False``, or it names them anew.
         names: published beginning by beginning of the name here, see ``registry.rename``.
     """
-    from .registry import rename
-
     for parameter in network.get_parameters():
         parameter.name = rename(parameter.name, names)
-
-
-class PadToMultiple(nn.Cell):
-    """Pads images at the bottom and right by mirroring, runs a network, and crops the logits.
-
-    For networks that want multiples of 32; the parameters keep the network's own names.
-
-    Args:
-        network: images (N, C, H, W) to logits (N, K, H, W).
-        multiple: what H and W of the network's input have to be multiples of.
-    """
-
-    def __init__(self, network: nn.Cell, multiple: int) -> None:
-        super().__init__(auto_prefix=False)
-        self.network = network
-        self.multiple = multiple
-
-    def construct(self, image: Tensor) -> Tensor:
-        """Compute logits (N, K, H, W) of images (N, C, H, W) of any H and W."""
-        height, width = image.shape[2], image.shape[3]
-        bottom, right = -height % self.multiple, -width % self.multiple
-        if bottom or right:
-            # An image smaller than the padding cannot be mirrored in one piece: its border is repeated instead.
-            mode = "reflect" if bottom < height and right < width else "replicate"
-            image = ops.pad(image, (0, right, 0, bottom), mode=mode)
-        return self.network(image)[:, :, :height, :width]

@@ -1,14 +1,14 @@
 """Networks by name: a table of typed entries, from which networks are created.
 
 To add a network, write its decoder (``decoders/linknet.py`` is the shortest), its encoder, or a cell of its own
-(``lednet.py``), and add one entry to ``NETWORKS``. Importing this module does not import MindSpore.
+(``lednet.py``), and add an entry to ``NETWORKS``. Importing this module does not import MindSpore.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, cast
 
 from ...engine.errors import ParameterError
 
@@ -37,27 +37,25 @@ class NetworkOptions:
 
     @classmethod
     def from_mapping(cls, name: str, options: Mapping[str, object]) -> NetworkOptions:
-        """Read the options of the network ``name`` from a configuration, and check them.
+        """Check the options of the network ``name``, and put them together.
 
         Raises:
             ParameterError: there is no such network, or it has no such option or value.
         """
-        in_channels = options.get("in_channels", 3)
-        if isinstance(in_channels, bool) or not isinstance(in_channels, int):
-            raise ParameterError(f"The option in_channels is a number of bands, not {in_channels!r}.")
         entry = network_entry(name)
         choices: dict[str, tuple[object, ...]] = {"stem_pool": entry.stem_pools, "output_stride": entry.output_strides}
-        for option, value in options.items():
-            if option == "in_channels" or value is None:
-                continue
-            if not choices.get(option):
+        given = {option: value for option, value in options.items() if value is not None}
+        in_channels = given.pop("in_channels", 3)
+        if not isinstance(in_channels, int) or in_channels < 1:
+            raise ParameterError(f"The option in_channels is a number of bands of 1 or more, not {in_channels!r}.")
+        for option, value in given.items():
+            allowed = choices.get(option, ())
+            if not allowed:
                 raise ParameterError(f"The network {name} has no option {option!r}.")
-            if value not in choices[option]:
-                known = " or ".join(map(repr, choices[option]))
-                raise ParameterError(f"The option {option} is {known}, not {value!r}.")
-        stem_pool: StemPool | None = next((pool for pool in entry.stem_pools if pool == options.get("stem_pool")), None)
-        stride = next((number for number in entry.output_strides if number == options.get("output_stride")), None)
-        return cls(in_channels, stem_pool, stride)
+            if value not in allowed:
+                raise ParameterError(f"The option {option} is {' or '.join(map(repr, allowed))}, not {value!r}.")
+        stem_pool = cast("StemPool | None", given.get("stem_pool"))
+        return cls(in_channels, stem_pool, cast("int | None", given.get("output_stride")))
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,8 @@ class NetworkEntry:
 
     Attributes:
         title: name for people.
-        encoder: the encoder whose pre-trained weights fit, and which the network is created from; None for none.
-        decoder: the decoder; None for a network that is created as a whole.
-        create_whole: creates such a network from its numbers of classes, its options, and the stem's pooling.
+        encoder: the encoder, whose pre-trained weights fit; None for none.
+        decoder: the decoder; None for a network of ``model.WHOLE_NETWORKS``.
         parameter_names: how the names of parameters begin in published weights, by how they begin in a
             ``SegmentationModel``.
         multiple: height and width of the input have to be multiples of this.
@@ -83,7 +80,6 @@ class NetworkEntry:
     title: str
     encoder: EncoderName | None = None
     decoder: DecoderName | None = None
-    create_whole: Callable[[int, NetworkOptions], nn.Cell] | None = None
     parameter_names: Mapping[str, str] = field(default_factory=dict)
     multiple: int = 1
     stem_pools: tuple[StemPool, ...] = ()
@@ -113,57 +109,30 @@ _DLINKNET_NAMES = {
 }
 _LINKNET_NAMES = {"encoder.conv1": "in_block.0", "encoder.bn1": "in_block.1", **_STAGES}
 _DGCNET_NAMES = {"encoder": "", "decoder": "head", "head": "head.bottleneck.3", "auxiliary_head": "dsn"}
-_DEEPLABV3_NAMES = {"encoder": "backbone.net", "decoder": "", "head": "conv"}
-_DEEPLABV3PLUS_NAMES = {"encoder": "backbone.net", "decoder": "", "head": "last_conv.6"}
 
 
 def _dlinknet(title: str, encoder: EncoderName, decoder: DecoderName = "dlinknet") -> NetworkEntry:
-    pools: tuple[StemPool, ...] = ("symmetric", "same")
-    return NetworkEntry(title, encoder, decoder, parameter_names=_DLINKNET_NAMES, multiple=32, stem_pools=pools)
+    return NetworkEntry(title, encoder, decoder, _DLINKNET_NAMES, multiple=32, stem_pools=("symmetric", "same"))
+
+
+def _linknet(title: str) -> NetworkEntry:
+    return NetworkEntry(title, "resnet18", None, _LINKNET_NAMES, multiple=32, stem_pools=("symmetric", "same"))
 
 
 def _dgcnet(title: str, encoder: EncoderName) -> NetworkEntry:
-    return NetworkEntry(title, encoder, "dual_graph", parameter_names=_DGCNET_NAMES, training_only=("dsn.",))
+    return NetworkEntry(title, encoder, "dual_graph", _DGCNET_NAMES, training_only=("dsn.",))
 
 
-def _deeplab(title: str, encoder: EncoderName, decoder: DecoderName, names: Mapping[str, str]) -> NetworkEntry:
-    pools: tuple[StemPool, ...] = ("same", "symmetric")
-    return NetworkEntry(title, encoder, decoder, parameter_names=names, stem_pools=pools, output_strides=(16, 8))
+def _deeplabv3(title: str, encoder: EncoderName) -> NetworkEntry:
+    names = {"encoder": "backbone.net", "decoder": "", "head": "conv"}
+    return NetworkEntry(title, encoder, "deeplabv3", names, stem_pools=("same", "symmetric"), output_strides=(16, 8))
 
 
-def _linknet(title: str, variant: Literal["port", "residual", "nobypass"]) -> NetworkEntry:
-    def create(num_classes: int, options: NetworkOptions) -> nn.Cell:
-        from .linknet import LinkNet
-
-        pool = options.stem_pool or "symmetric"
-        return LinkNet(num_classes=num_classes, in_channels=options.in_channels, stem_pool=pool, variant=variant)
-
+def _deeplabv3plus(title: str, encoder: EncoderName) -> NetworkEntry:
+    names = {"encoder": "backbone.net", "decoder": "", "head": "last_conv.6"}
     return NetworkEntry(
-        title,
-        "resnet18",
-        create_whole=create,
-        parameter_names=_LINKNET_NAMES,
-        multiple=32,
-        stem_pools=("symmetric", "same"),
+        title, encoder, "deeplabv3plus", names, stem_pools=("same", "symmetric"), output_strides=(16, 8)
     )
-
-
-def _create_lednet(num_classes: int, options: NetworkOptions) -> nn.Cell:
-    from .lednet import LEDNet
-
-    return LEDNet(num_classes=num_classes, in_channels=options.in_channels)
-
-
-def _create_lednet_binary(num_classes: int, options: NetworkOptions) -> nn.Cell:
-    from .lednet import LEDNetBinary
-
-    return LEDNetBinary(num_classes=num_classes, in_channels=options.in_channels)
-
-
-def _create_lednet_encoder(num_classes: int, options: NetworkOptions) -> nn.Cell:
-    from .lednet import LEDNetEncoder
-
-    return LEDNetEncoder(num_classes=num_classes, in_channels=options.in_channels)
 
 
 #: every network, by the name that configurations and model cards use
@@ -172,20 +141,18 @@ NETWORKS: dict[str, NetworkEntry] = {
     "dlinknet50": _dlinknet("D-LinkNet with ResNet50", "resnet50"),
     "dlinknet101": _dlinknet("D-LinkNet with ResNet101", "resnet101"),
     "linknet34": _dlinknet("LinkNet34, the baseline of D-LinkNet", "resnet34", "linknet"),
-    "linknet": _linknet("LinkNet with ResNet18", "port"),
-    "linknet_residual": _linknet("LinkNet with residual decoders", "residual"),
-    "linknet_nobypass": _linknet("LinkNet without skips", "nobypass"),
-    "lednet": NetworkEntry("LEDNet", create_whole=_create_lednet, min_classes=2),
-    "lednet_binary": NetworkEntry("LEDNet for one class", create_whole=_create_lednet_binary, max_classes=1),
-    "lednet_encoder": NetworkEntry("LEDNet's encoder, for its first phase", create_whole=_create_lednet_encoder),
+    "linknet": _linknet("LinkNet with ResNet18"),
+    "linknet_residual": _linknet("LinkNet with residual decoders"),
+    "linknet_nobypass": _linknet("LinkNet without skips"),
+    "lednet": NetworkEntry("LEDNet", min_classes=2),
+    "lednet_binary": NetworkEntry("LEDNet for one class", max_classes=1),
+    "lednet_encoder": NetworkEntry("LEDNet's encoder, for its first phase"),
     "dgcnet50": _dgcnet("DGCNet with ResNet50", "resnet50_deep"),
     "dgcnet101": _dgcnet("DGCNet with ResNet101", "resnet101_deep"),
-    "deeplabv3_resnet50": _deeplab("DeepLabV3 with ResNet50", "resnet50", "deeplabv3", _DEEPLABV3_NAMES),
-    "deeplabv3_resnet101": _deeplab("DeepLabV3 with ResNet101", "resnet101", "deeplabv3", _DEEPLABV3_NAMES),
-    "deeplabv3plus_resnet50": _deeplab("DeepLabV3+ with ResNet50", "resnet50", "deeplabv3plus", _DEEPLABV3PLUS_NAMES),
-    "deeplabv3plus_resnet101": _deeplab(
-        "DeepLabV3+ with ResNet101", "resnet101", "deeplabv3plus", _DEEPLABV3PLUS_NAMES
-    ),
+    "deeplabv3_resnet50": _deeplabv3("DeepLabV3 with ResNet50", "resnet50"),
+    "deeplabv3_resnet101": _deeplabv3("DeepLabV3 with ResNet101", "resnet101"),
+    "deeplabv3plus_resnet50": _deeplabv3plus("DeepLabV3+ with ResNet50", "resnet50"),
+    "deeplabv3plus_resnet101": _deeplabv3plus("DeepLabV3+ with ResNet101", "resnet101"),
 }
 
 
@@ -230,27 +197,26 @@ def create_network(
         ParameterError: an unknown name, a number out of range, or an option that this network does not have.
     """
     entry = network_entry(name)
-    if num_classes < 1 or in_channels < 1:
-        raise ParameterError(f"A network has at least one class and one band, not {num_classes} and {in_channels}.")
     if not entry.min_classes <= num_classes <= entry.max_classes:
-        most = f"at most {entry.max_classes} class" + "es" * (entry.max_classes > 1)
-        bound = f"at least {entry.min_classes} classes" if num_classes < entry.min_classes else most
+        most = entry.max_classes
+        bound = f"at most {most}" if num_classes > most else f"at least {entry.min_classes}"
         hint = "lednet_binary is for one class, lednet for more." if name.startswith("lednet") else ""
-        raise ParameterError(f"The network {name} has {bound}, not {num_classes}.", hint)
+        raise ParameterError(f"The number of classes of the network {name} is {bound}, not {num_classes}.", hint)
     given = {"in_channels": in_channels, "stem_pool": stem_pool, "output_stride": output_stride}
     options = NetworkOptions.from_mapping(name, given)
-    if entry.create_whole is not None:
-        return entry.create_whole(num_classes, options)
-    if entry.encoder is None or entry.decoder is None:
-        raise AssertionError(f"{name} has neither encoder and decoder nor a cell of its own")
-    from .model import create_segmentation_model, rename_parameters
+    from .model import WHOLE_NETWORKS, create_segmentation_model, rename_parameters
 
+    if entry.encoder is None:
+        return WHOLE_NETWORKS[name](num_classes=num_classes, in_channels=in_channels)
+    pool = options.stem_pool or (entry.stem_pools or ("symmetric",))[0]
+    if entry.decoder is None:
+        return WHOLE_NETWORKS[name](num_classes=num_classes, in_channels=in_channels, stem_pool=pool)
     network = create_segmentation_model(
         entry.decoder,
         entry.encoder,
         num_classes=num_classes,
         in_channels=in_channels,
-        stem_pool=options.stem_pool or (entry.stem_pools or ("symmetric",))[0],
+        stem_pool=pool,
         output_stride=options.output_stride,
     )
     rename_parameters(network, entry.parameter_names)

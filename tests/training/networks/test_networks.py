@@ -14,7 +14,6 @@ from mindspore import nn, ops
 from onnx import numpy_helper
 from terraspore.training.export.graphs import list_graphs
 from terraspore.training.networks import create_network, network_entry
-from terraspore.training.networks.model import PadToMultiple
 
 GRAPHS = Path(__file__).resolve().parents[3] / "resources" / "graphs"
 
@@ -26,8 +25,8 @@ def trainable(network: nn.Cell, part: str | None = None) -> int:
     return sum(p.size for p in network.trainable_params() if part is None or part in p.name.split("."))
 
 
-def made(name: str, **options) -> nn.Cell:
-    """A network in evaluation mode whose normalisation has something to do."""
+def create_with_statistics(name: str, **options) -> nn.Cell:
+    """Create a network in evaluation mode with random statistics, scales and biases."""
     ms.set_seed(7)
     network = create_network(name, **options)
     generator = np.random.default_rng(7)
@@ -42,12 +41,12 @@ def made(name: str, **options) -> nn.Cell:
     return network
 
 
-def picture(*shape: int) -> np.ndarray:
+def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
-def filled(graph: onnx.ModelProto, network: nn.Cell) -> onnxruntime.InferenceSession:
-    """The weightless graph with the network's weights."""
+def open_session(graph: onnx.ModelProto, network: nn.Cell) -> onnxruntime.InferenceSession:
+    """Open the graph without weights, with the network's weights loaded."""
     weights = {p.name: p.asnumpy() for p in network.get_parameters()}
     for value in list(graph.graph.input)[1:]:
         graph.graph.initializer.append(numpy_helper.from_array(weights[value.name], value.name))
@@ -56,7 +55,7 @@ def filled(graph: onnx.ModelProto, network: nn.Cell) -> onnxruntime.InferenceSes
 
 
 class NetworkTests:
-    """What holds for every network; subclasses say which."""
+    """Tests of every network; a subclass names one."""
 
     name: str
     classes = 3
@@ -68,21 +67,21 @@ class NetworkTests:
     @pytest.fixture(scope="class")
     @classmethod
     def network(cls) -> nn.Cell:
-        return made(cls.name, num_classes=cls.classes)
+        return create_with_statistics(cls.name, num_classes=cls.classes)
 
     def test_has_the_published_number_of_weights(self):
         for classes, count in self.counts.items():
             assert trainable(create_network(self.name, num_classes=classes)) == count
 
-    def test_takes_pictures_of_odd_size(self, network):
+    def test_takes_images_of_any_multiple(self, network):
         multiple = network_entry(self.name).multiple
-        any_size = network if multiple == 1 else PadToMultiple(network, multiple)
-        logits = any_size(ms.Tensor(picture(1, 3, 45, 67)))
-        assert logits.shape == (1, self.classes, 45, 67)
+        size = (45, 67) if multiple == 1 else (2 * multiple, 5 * multiple)
+        logits = network(ms.Tensor(noise(1, 3, *size)))
+        assert logits.shape == (1, self.classes, *size)
         assert np.isfinite(logits.asnumpy()).all()
 
     def test_every_weight_gets_a_finite_gradient(self):
-        network = made(self.name, num_classes=self.classes)
+        network = create_with_statistics(self.name, num_classes=self.classes)
         network.set_train()
         weights = network.trainable_params()
         target = ms.Tensor(np.arange(2 * 64 * 64).reshape(2, 64, 64) % self.classes, ms.int32)
@@ -94,7 +93,7 @@ class NetworkTests:
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             return sum(ops.cross_entropy(output, target) for output in outputs)
 
-        gradients = ms.value_and_grad(loss, None, weights)(ms.Tensor(picture(2, 3, 64, 64)))[1]
+        gradients = ms.value_and_grad(loss, None, weights)(ms.Tensor(noise(2, 3, 64, 64)))[1]
         dead = [w.name for w, g in zip(weights, gradients, strict=True) if not np.abs(g.asnumpy()).max() > 0]
         assert all(np.isfinite(g.asnumpy()).all() for g in gradients)
         assert not [name for name in dead if not self.may_be_dead(name)]
@@ -110,7 +109,7 @@ class NetworkTests:
         assert not missing
         assert not left
         other.set_train(False)
-        image = ms.Tensor(picture(1, 3, 64, 64))
+        image = ms.Tensor(noise(1, 3, 64, 64))
         np.testing.assert_array_equal(network(image).asnumpy(), other(image).asnumpy())
 
     def test_the_engines_graph_computes_the_same(self, network):
@@ -126,9 +125,9 @@ class NetworkTests:
                 )
                 ms.load_param_into_net(cell, {p.name: p for p in network.get_parameters()}, True)
                 cell.set_train(False)
-            session = filled(onnx.load(GRAPHS / f"{architecture}.onnx"), cell)
+            session = open_session(onnx.load(GRAPHS / f"{architecture}.onnx"), cell)
             for shape in ((1, 3, 64, 128), (2, 3, 96, 32)):
-                image = picture(*shape)
+                image = noise(*shape)
                 wanted = cell(ms.Tensor(image)).asnumpy()
                 np.testing.assert_allclose(session.run(None, {"image": image})[0], wanted, atol=1e-3)
                 assert np.abs(wanted).max() > 0.01, "nothing to compare"
@@ -141,11 +140,11 @@ class TestDLinkNet34(NetworkTests):
     graphs = ("dlinknet34", "dlinknet34-same")
 
     def test_every_weight_gets_a_finite_gradient(self):
-        network = made(self.name, num_classes=1)
+        network = create_with_statistics(self.name, num_classes=1)
         network.set_train()
         weights = network.trainable_params()
         loss = ms.value_and_grad(lambda x: network(x).abs().mean(), None, weights)
-        assert all(np.isfinite(g.asnumpy()).all() for g in loss(ms.Tensor(picture(2, 3, 64, 64)))[1])
+        assert all(np.isfinite(g.asnumpy()).all() for g in loss(ms.Tensor(noise(2, 3, 64, 64)))[1])
 
     def test_has_the_names_that_published_weights_have(self, network):
         names = {p.name for p in network.get_parameters()}
@@ -212,13 +211,13 @@ class TestLEDNet(NetworkTests):
     @pytest.fixture(scope="class")
     @classmethod
     def network(cls):
-        return with_lively_scores(made(cls.name, num_classes=cls.classes))
+        return with_lively_scores(create_with_statistics(cls.name, num_classes=cls.classes))
 
     def may_be_dead(self, name):
         return name.endswith("bias") or name.startswith("apn.")  # a one-channel ReLU may be off everywhere
 
     def test_scores_are_as_published_never_negative(self, network):
-        assert network(ms.Tensor(picture(1, 3, 64, 64))).asnumpy().min() >= 0
+        assert network(ms.Tensor(noise(1, 3, 64, 64))).asnumpy().min() >= 0
 
     def test_its_first_phase_trains_the_same_encoder(self, network):
         encoder = create_network("lednet_encoder", num_classes=3)
@@ -237,15 +236,15 @@ class TestLEDNetBinary(NetworkTests):
     @pytest.fixture(scope="class")
     @classmethod
     def network(cls):
-        return with_lively_scores(made(cls.name, num_classes=1))
+        return with_lively_scores(create_with_statistics(cls.name, num_classes=1))
 
     def may_be_dead(self, name):
         return name.endswith("bias") or name.startswith("apn.")  # a one-channel ReLU may be off everywhere
 
     def test_its_logit_is_the_difference_of_two_scores(self, network):
-        plain = made("lednet", num_classes=2)
+        plain = create_with_statistics("lednet", num_classes=2)
         ms.load_param_into_net(plain, {p.name: p for p in network.get_parameters()}, strict_load=True)
-        image = ms.Tensor(picture(1, 3, 45, 67))
+        image = ms.Tensor(noise(1, 3, 45, 67))
         scores, logits = plain(image).asnumpy(), network(image).asnumpy()
         np.testing.assert_allclose(logits[:, 0], scores[:, 1] - scores[:, 0], atol=1e-4)
         assert np.abs(logits).max() > 0.01, "nothing to compare"
@@ -257,7 +256,7 @@ class TestDGCNet50(NetworkTests):
     graphs = ("dgcnet50",)
 
     def test_has_an_auxiliary_head_while_training_only(self, network):
-        image = ms.Tensor(picture(2, 3, 33, 33))
+        image = ms.Tensor(noise(2, 3, 33, 33))
         network.set_train()
         outputs = network(image)
         network.set_train(False)
@@ -273,7 +272,7 @@ class TestDeepLabV3(NetworkTests):
         other = create_network(self.name, num_classes=self.classes, output_stride=8)
         ms.load_param_into_net(other, {p.name: p for p in network.get_parameters()}, True)
         other.set_train(False)
-        image = ms.Tensor(picture(1, 3, 64, 64))
+        image = ms.Tensor(noise(1, 3, 64, 64))
         assert other.encoder(image)[4].shape[2:] == (8, 8)
         assert network.encoder(image)[4].shape[2:] == (4, 4)
         assert np.abs(other(image).asnumpy() - network(image).asnumpy()).max() > 1e-3
