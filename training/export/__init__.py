@@ -1,3 +1,3 @@
-"""From a trained network to files that run elsewhere: MINDIR, ONNX and model folders."""
+"""Export of trained networks: model folders with cards, ONNX, MINDIR, and the engine's graphs without weights."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The model card of a network that was trained here, from the configuration it was trained with."""
+"""Create the model card of a trained network from the configuration of its training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..config import Config
 from ..evaluation.plots import class_colours
 from ..networks import NetworkOptions, network_entry
 
-#: colour of the roads where the configuration gives none
-ROAD = (228, 0, 43)
+#: colour of roads where the configuration gives none
+ROAD_COLOUR = (228, 0, 43)
 
 
 @dataclass(frozen=True)
 class CardDetails:
-    """What a card says beyond the configuration; None leaves it to the configuration or to the default.
+    """What a card contains beyond the configuration; None takes the configuration's value or the default.
 
     Attributes:
         name: of the model, also of its folder.
@@ -36,7 +36,7 @@ class CardDetails:
         licence: of the weights.
         split: which images were used for training and which for the metrics.
         metrics: measured metrics by name.
-        notes: what a user should know beside this.
+        notes: what else a user should know.
     """
 
     name: str
@@ -54,11 +54,11 @@ class CardDetails:
 
 
 def create_card(config: Config, details: CardDetails, *, weights: str, sha256: str) -> ModelCard:
-    """The card of a network that was trained as ``config`` says.
+    """Create the card of a network that was trained with ``config``.
 
     Args:
-        config: the run's configuration.
-        details: what it does not hold.
+        config: configuration of the run.
+        details: what it does not contain.
         weights: name of the weights file.
         sha256: of the weights file.
 
@@ -73,7 +73,6 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
     options = read_network_options(config)
     count = config.network.num_classes
     tile = details.tile or -(-512 // entry.multiple) * entry.multiple
-    split = f"{config.data.train} for training, {config.data.test} for the metrics"
     return ModelCard(
         name=details.name,
         title=details.title or config.title or f"{entry.title}, {config.name}",
@@ -96,7 +95,7 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
         sha256=sha256,
         data=details.data or config.source or "not said",
         licence=details.licence or config.licence or "not said",
-        split=details.split or split,
+        split=details.split or f"{config.data.train} for training, {config.data.test} for the metrics",
         metrics=dict(details.metrics),
         notes=details.notes,
         options=entry.changed_options(options),
@@ -104,15 +103,15 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
 
 
 def write_run_card(weights: Path, config: Config, metrics: Mapping[str, float]) -> Path | None:
-    """Write the card of a run's best weights beside them, so that the engine takes the run's folder as a model.
+    """Write the card of a run's best weights next to them, so that the engine accepts the run's folder as a model.
 
     Args:
         weights: the checkpoint.
         config: of the run.
-        metrics: of the check that found these weights the best; those that are not numbers are left out.
+        metrics: of the validation that found these weights the best; values that are not finite are left out.
 
     Returns:
-        The card, or None where the configuration has no ground resolution: a card without it would be wrong.
+        Path of the card, or None where the configuration has no ground resolution, which a card needs.
     """
     if not config.resolution:
         return None
@@ -143,13 +142,15 @@ def read_network_options(config: Config) -> NetworkOptions:
 
 
 def _classes(config: Config) -> tuple[ClassInfo, ...]:
-    """One class per channel; the foreground of a mask has the id 1, since 0 is what is not foreground."""
+    """List the classes by channel; the foreground of a mask has the id 1, because 0 is the background."""
     count, names = config.network.num_classes, config.data.classes
     if len(names) != count:
         raise ParameterError(f"data.classes has {len(names)} names, but network.num_classes is {count}.")
-    table = class_colours(config)
     if count == 1:
-        red, green, blue = config.data.colours[0] if config.data.colours else ROAD
+        red, green, blue = config.data.colours[0] if config.data.colours else ROAD_COLOUR
         return (ClassInfo(1, names[0], (int(red), int(green), int(blue))),)
-    colours = [tuple(int(value) for value in table[index]) for index in range(count)]
-    return tuple(ClassInfo(i, name, (c[0], c[1], c[2])) for i, (name, c) in enumerate(zip(names, colours, strict=True)))
+    colours = class_colours(config)[:count].tolist()
+    return tuple(
+        ClassInfo(index, name, (red, green, blue))
+        for index, (name, (red, green, blue)) in enumerate(zip(names, colours, strict=True))
+    )

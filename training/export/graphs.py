@@ -1,24 +1,29 @@
-"""Writes the weightless graphs of ``resources/graphs``: ``python -m terraspore.training.export.graphs [NAME ...]``.
+"""Export networks to MINDIR, and to the graphs without weights of ``resources/graphs``.
 
-A weightless graph is the ONNX network of an architecture without weights: its first input is "image", every further
-input is a weight with the name that checkpoints use. Batch, height and width are open, and so are the numbers of
-classes ("classes") and bands ("bands"). The engine fills such a graph from a bare ``.ckpt``, without MindSpore.
+``python -m terraspore.training.export.graphs [NAME ...]`` writes the latter. Such a graph is the ONNX network of an
+architecture without weights: its first input is "image", each further input is a parameter with the name that
+checkpoints use. Batch, height and width are open, and so are the numbers of classes ("classes") and bands ("bands").
+The engine loads a bare ``.ckpt`` into it, without MindSpore. ONNX is made from MINDIR by ``engine.mindir``, because
+MindSpore's own ONNX export writes wrong paddings and lacks operations.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import mindspore as ms
+import numpy as np
 import onnx
 from mindspore import nn
 from onnx import helper
 
+from ...engine.mindir import convert
 from ..networks import NETWORKS, NetworkOptions, create_network, network_entry
-from .mindir import export_onnx
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "graphs"
 #: (batch, bands, classes) of the exports that a graph is derived from
@@ -30,7 +35,7 @@ _ODD = ((3, 5), (9, 1), (7, 13))
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """A weightless graph.
+    """A graph without weights.
 
     Attributes:
         network: name of the network.
@@ -59,12 +64,26 @@ def list_graphs() -> dict[str, GraphSpec]:
     return {spec.file_stem: spec for spec in specs}
 
 
-def derive_graph(spec: GraphSpec) -> onnx.ModelProto:
-    """Derive a graph from the network, with what is known of it in its metadata.
+def export_mindir(network: nn.Cell, shape: tuple[int, int, int, int]) -> bytes:
+    """Export a network with its weights to MINDIR, in evaluation mode.
 
-    "architecture" is the network's name; "options" are those that are not its defaults, as JSON; "multiple" is what
-    height and width have to be multiples of; "training_only" are the prefixes, separated by spaces, of parameters that
-    a checkpoint may hold beyond the graph's.
+    Args:
+        network: images to logits; left in evaluation mode.
+        shape: of the input: (N, bands, H, W). MINDIR has it fixed.
+    """
+    network.set_train(False)
+    with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
+        path = Path(folder) / "network.mindir"
+        ms.export(network, ms.Tensor(np.zeros(shape, np.float32)), file_name=str(path), file_format="MINDIR")
+        return path.read_bytes()
+
+
+def derive_graph(spec: GraphSpec) -> onnx.ModelProto:
+    """Derive a graph from exports at several sizes, so that sizes in it can be told from plain numbers.
+
+    Its metadata say what is known of the network: "architecture" is its name; "options" are those that are not its
+    defaults, as JSON; "multiple" is what height and width have to be multiples of; "training_only" are the prefixes,
+    separated by spaces, of parameters that a checkpoint may hold beyond the graph's.
     """
     entry = network_entry(spec.network)
     any_size = entry.multiple < 32
@@ -72,19 +91,17 @@ def derive_graph(spec: GraphSpec) -> onnx.ModelProto:
         (counts[0], counts[1], size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
         for counts, size, odd in zip(_COUNTS, _SIZES, _ODD, strict=True)
     ]
-    classes = [min(counts[2], entry.max_classes) for counts in _COUNTS]
-
-    def create(num_classes: int, bands: int) -> nn.Cell:
-        """Create the network with these numbers of classes and bands."""
-        return create_network(
+    exports = []
+    for (_, bands, count), shape in zip(_COUNTS, shapes, strict=True):
+        network = create_network(
             spec.network,
-            num_classes=num_classes,
+            num_classes=min(count, entry.max_classes),
             in_channels=bands,
             stem_pool=spec.options.stem_pool,
             output_stride=spec.options.output_stride,
         )
-
-    model = export_onnx(create, create(classes[0], _COUNTS[0][1]), shapes, num_classes=classes, weights=False)
+        exports.append(export_mindir(network, shape))
+    model = convert(exports[0], variants=exports[1:], weights=False, output_names=["logits"])
     metadata = {
         "architecture": spec.network,
         "options": json.dumps(entry.changed_options(spec.options), sort_keys=True),
@@ -108,7 +125,7 @@ def write_graphs(specs: Sequence[GraphSpec], folder: Path) -> Iterator[Path]:
 def main() -> None:
     """Run the command."""
     specs = list_graphs()
-    parser = argparse.ArgumentParser(description="Write the weightless graphs of the engine.")
+    parser = argparse.ArgumentParser(description="Write the graphs without weights of the engine.")
     parser.add_argument("names", nargs="*", help="stems of the files to write; all unless given")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     arguments = parser.parse_args()

@@ -1,10 +1,10 @@
-"""Writes a model folder: weights, card, ONNX and MINDIR, each compared with MindSpore before it counts."""
+"""Export a checkpoint to a model folder: weights, card, ONNX and MINDIR, each compared with MindSpore."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -27,14 +27,14 @@ from ...engine.models.parameters import is_training_state, match_parameters
 from ..config import Config
 from ..networks import create_network
 from .card import CardDetails, create_card, read_network_options
-from .mindir import export_mindir
+from .graphs import export_mindir
 
 Precision = Literal["float16", "float32"]
 Format = Literal["onnx", "mindir"]
 Floats = NDArray[np.float32]
 
 WEIGHTS = "weights.ckpt"
-#: largest difference of a probability between MindSpore and what was exported
+#: largest accepted difference of a probability between MindSpore and an exported file
 TOLERANCE = 1e-3
 
 
@@ -43,9 +43,9 @@ class ExportResult:
     """What was written.
 
     Attributes:
-        folder: the model.
-        card: as it stands there.
-        differences: largest difference of a probability to MindSpore's, by file.
+        folder: folder of the model.
+        card: its card.
+        differences: largest difference of a probability from MindSpore's, by file.
     """
 
     folder: Path
@@ -63,16 +63,16 @@ def export_model(
     formats: Sequence[Format] = ("onnx", "mindir"),
     overwrite: bool = False,
 ) -> ExportResult:
-    """Make a model folder of a checkpoint.
+    """Export a checkpoint to a model folder.
 
     Args:
-        checkpoint: the network's weights; state of training in it is left out.
-        folder: is written as a whole or not at all.
-        config: what the network was trained with.
-        details: of the card.
-        precision: in which the weights are stored. The other formats have the same, rounded, values.
-        formats: what is written beside the checkpoint and the card.
-        overwrite: whether a folder that is there is replaced.
+        checkpoint: the network's weights; the state of training in it is left out.
+        folder: folder to write, as a whole or not at all.
+        config: configuration of the training.
+        details: further content of the card.
+        precision: of the stored weights; the other formats hold the same, rounded values.
+        formats: what to write besides checkpoint and card.
+        overwrite: whether to replace an existing folder.
 
     Raises:
         CheckpointError: the checkpoint is damaged or of another network.
@@ -82,9 +82,10 @@ def export_model(
     """
     if folder.exists() and not overwrite:
         raise OutputError(f"There is something at {folder} already.", "Add --overwrite, or choose another --out.")
-    network = _create(config)
-    weights = _weights(checkpoint, network, precision)
-    _load(network, weights)
+    network = _create_network(config)
+    weights = _read_weights(checkpoint, network, precision)
+    for parameter in network.get_parameters():
+        parameter.set_data(ms.Tensor(weights[parameter.name].astype(np.float32)))
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -103,7 +104,7 @@ def export_model(
     return ExportResult(folder, card, differences)
 
 
-def _create(config: Config) -> nn.Cell:
+def _create_network(config: Config) -> nn.Cell:
     options = read_network_options(config)
     network = create_network(
         config.network.name,
@@ -116,44 +117,32 @@ def _create(config: Config) -> nn.Cell:
     return network
 
 
-def _weights(checkpoint: Path, network: nn.Cell, precision: Precision) -> dict[str, NDArray[Any]]:
-    """The network's weights from the checkpoint, in the precision they are stored in."""
+def _read_weights(checkpoint: Path, network: nn.Cell, precision: Precision) -> dict[str, NDArray[Any]]:
+    """Read the network's weights, in the precision they are stored in."""
     shapes = {parameter.name: tuple(parameter.shape) for parameter in network.get_parameters()}
     tensors = read_checkpoint(checkpoint, wanted=lambda name: not is_training_state(name))
-    weights = match_parameters(tensors, shapes, str(checkpoint))
+    weights: dict[str, NDArray[Any]] = dict(match_parameters(tensors, shapes, str(checkpoint)))
     if precision == "float32":
-        return dict(weights)
-    return {name: _rounded(name, values, checkpoint) for name, values in weights.items()}
-
-
-def _rounded(name: str, values: Floats, checkpoint: Path) -> NDArray[Any]:
-    """The weights in float16; running statistics as they are.
-
-    Statistics are few, and a variance may lie beyond float16 or be rounded to 0, by which is divided.
-    """
-    if name.endswith(("moving_mean", "moving_variance")):
-        return values
-    with np.errstate(over="ignore"):
-        rounded = values.astype(np.float16)
-    if not np.isfinite(rounded).all():
-        raise CheckpointError(f"{name} of {checkpoint} holds values beyond float16.", "Store float32 instead.")
-    return rounded
-
-
-def _load(network: nn.Cell, weights: Mapping[str, NDArray[Any]]) -> None:
-    for parameter in network.get_parameters():
-        parameter.set_data(ms.Tensor(weights[parameter.name].astype(np.float32)))
+        return weights
+    for name, values in weights.items():
+        # Running statistics stay: they are few, and a variance may lie beyond float16 or be rounded to 0, a divisor.
+        if not name.endswith(("moving_mean", "moving_variance")):
+            with np.errstate(over="ignore"):
+                weights[name] = values.astype(np.float16)
+            if not np.isfinite(weights[name]).all():
+                raise CheckpointError(f"{name} of {checkpoint} holds values beyond float16.", "Store float32 instead.")
+    return weights
 
 
 def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Sequence[Format]) -> dict[str, float]:
-    """Write and compare the formats; the largest difference by file."""
+    """Write the formats, compare them and the checkpoint with MindSpore, and return the largest difference by file."""
     multiple = card.multiple
     shapes = [(1, card.bands, 2 * multiple, 3 * multiple), (2, card.bands, 4 * multiple, 2 * multiple)]
     if multiple < 32:
         shapes = [(1, card.bands, 65, 97), (2, card.bands, 96, 64)]
-    weights = read_checkpoint(folder / WEIGHTS)
     graph = load_onnx(graph_path(str(card.architecture), card.options, GRAPHS))
-    fill_graph(graph, weights, WEIGHTS, {"classes": len(card.classes), "bands": card.bands})
+    sizes = {"classes": len(card.classes), "bands": card.bands}
+    fill_graph(graph, read_checkpoint(folder / WEIGHTS), WEIGHTS, sizes)
     differences = {WEIGHTS: compare_with_mindspore(network, graph, card, shapes)}
     if "onnx" in formats:
         helper.set_model_props(graph, {"producer": "TerraSpore", CARD_KEY: card_text(card)})
@@ -162,7 +151,7 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     if "mindir" in formats:
         shape = (1, card.bands, card.tile, card.tile)
         (folder / "model.mindir").write_bytes(export_mindir(network, shape))
-        # At the size that it was exported with: MINDIR may have sizes in it.
+        # MINDIR holds the size it was exported with.
         differences["model.mindir"] = compare_with_mindspore(network, convert(folder / "model.mindir"), card, [shape])
     wrong = {name: value for name, value in differences.items() if not value <= TOLERANCE}
     if wrong:
@@ -174,32 +163,36 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
 def compare_with_mindspore(
     network: nn.Cell, graph: onnx.ModelProto, card: ModelCard, shapes: Sequence[tuple[int, int, int, int]]
 ) -> float:
-    """The largest difference of a probability between MindSpore and ONNX Runtime, on noise."""
+    """Run ``network`` and ``graph`` on noise, and return the largest difference of a probability.
+
+    Args:
+        network: in evaluation mode.
+        graph: run by ONNX Runtime.
+        card: says which activation makes probabilities of logits.
+        shapes: of the inputs: (N, bands, H, W).
+
+    Raises:
+        GraphError: the outputs have different shapes.
+    """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    activate = _activation(card)
     generator = np.random.default_rng(0)
     largest = 0.0
     for shape in shapes:
         image = generator.normal(size=shape).astype(np.float32)
-        wanted = activate(network(ms.Tensor(image)).asnumpy())
-        found = activate(np.asarray(session.run(None, {name: image})[0]))
-        if found.shape != wanted.shape:
-            raise GraphError(f"The exported network gives {found.shape} instead of {wanted.shape}.")
-        largest = max(largest, float(np.abs(found - wanted).max()))
+        expected = _activate(network(ms.Tensor(image)).asnumpy(), card)
+        exported = _activate(np.asarray(session.run(None, {name: image})[0]), card)
+        if exported.shape != expected.shape:
+            raise GraphError(f"The exported network gives {exported.shape} instead of {expected.shape}.")
+        largest = max(largest, float(np.abs(exported - expected).max()))
     return largest
 
 
-def _activation(card: ModelCard) -> Callable[[Floats], Floats]:
-    def sigmoid(logits: Floats) -> Floats:
-        """Probabilities of single classes."""
+def _activate(logits: Floats, card: ModelCard) -> Floats:
+    """Make probabilities of logits (N, C, H, W)."""
+    if card.activation == "sigmoid":
         return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-
-    def softmax(logits: Floats) -> Floats:
-        """Probabilities over axis 1."""
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
-
-    return sigmoid if card.activation == "sigmoid" else softmax
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
