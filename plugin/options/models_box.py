@@ -51,7 +51,7 @@ class ModelsBox(QGroupBox):
         row.addWidget(self._count, 1)
         row.addWidget(self.add)
         form.addRow("", row)
-        self.folder.fileChanged.connect(self._refill)
+        self.folder.fileChanged.connect(lambda _path: self._fill(self._gather()))
 
     def values(self) -> dict[str, Any]:
         """Return the settings of this part."""
@@ -75,9 +75,6 @@ class ModelsBox(QGroupBox):
         name = next(name for name, value in _TASKS.items() if value == task)
         settings = self._gather()
         self._fill(settings if getattr(settings, name) else dataclasses.replace(settings, **{name: reference}))
-
-    def _refill(self, _path: str) -> None:
-        self._fill(self._gather())
 
     def _fill(self, settings: Settings) -> None:
         models = list_models(BUNDLED_MODELS, [get_models_folder(settings)])

@@ -32,7 +32,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self.models = ModelsBox(plugin, self.gather, self)
         self.performance = PerformanceBox(self)
         self._reset = QPushButton(tr("Restore defaults"), self)
-        self._reset.clicked.connect(self._restore)
+        self._reset.clicked.connect(lambda _checked=False: self._show(reset_settings()))
         inner = QWidget(self)
         column = QVBoxLayout(inner)
         for box in (self.engine, self.models, self.performance):
@@ -63,9 +63,6 @@ class OptionsPage(QgsOptionsPageWidget):
         for box in (self.engine, self.models, self.performance):
             settings = dataclasses.replace(settings, **box.values())
         return settings
-
-    def _restore(self) -> None:
-        self._show(reset_settings())
 
     def _show(self, settings: Settings) -> None:
         for box in (self.engine, self.models, self.performance):

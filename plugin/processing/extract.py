@@ -48,7 +48,7 @@ class ExtractAlgorithm(ImageAlgorithm):
     MAIN = ("", "", "")
     #: Further layers: output's name -> (layer, style, English name).
     FURTHER: dict[str, tuple[str, str, str]] = {}  # noqa: RUF012
-    #: Raster outputs: output's name -> (engine's option, style, English name).
+    #: Raster outputs: output's name -> (engine's option, style or empty for the file's own, English name).
     RASTERS: dict[str, tuple[str, str, str]] = {}  # noqa: RUF012
     #: Numbers of the engine's summary: output's name -> (key, English name).
     NUMBERS: dict[str, tuple[str, str]] = {}  # noqa: RUF012
@@ -196,7 +196,7 @@ class ExtractLandCover(ExtractAlgorithm):
     )
     MAIN = ("landcover", "landcover", "Land cover")
     RASTERS = {  # noqa: RUF012
-        "CLASSES": ("classes", "landcover_classes", "Land-cover classes"),
+        "CLASSES": ("classes", "", "Land-cover classes"),
         "CONFIDENCE": ("confidence", "probability", "Confidence"),
     }
     NUMBERS = {"COUNT": ("polygons", "Number of polygons")}  # noqa: RUF012

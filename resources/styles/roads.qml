@@ -3,7 +3,7 @@
   <renderer-v2 symbollevels="0" referencescale="-1" forceraster="0" enableorderby="0" type="RuleRenderer">
     <rules key="{502ce231-d882-4bde-a8d0-31ef77372440}">
       <rule label="Road (colour: confidence, width: width)" symbol="0" filter="NOT &quot;bridged&quot;" key="{a2e2533a-a2d4-4a6b-8e45-720a2a0b4459}"/>
-      <rule label="Road that bridges a gap" symbol="1" filter="&quot;bridged&quot;" key="{4f98010f-a54a-47b0-bdc1-8e97203de62a}"/>
+      <rule label="Road across a closed gap" symbol="1" filter="&quot;bridged&quot;" key="{4f98010f-a54a-47b0-bdc1-8e97203de62a}"/>
     </rules>
     <symbols>
       <symbol alpha="1" clip_to_extent="1" force_rhr="0" name="0" type="line">

@@ -21,13 +21,13 @@ def run_desktop(folder, config, seconds):
 
     Args:
         folder: for the profile and for the pictures.
-        config: what the script is told.
+        config: the script's configuration.
         seconds: after which QGIS is ended.
     """
     out = folder / "out"
     out.mkdir(parents=True)
-    told = {**config, "out": str(out)}
-    (folder / "config.json").write_text(json.dumps(told))
+    values = {**config, "out": str(out), "tests": str(HERE.parent)}
+    (folder / "config.json").write_text(json.dumps(values))
     keep = ("LANG", "LC_ALL", "TMPDIR")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     environment.update(

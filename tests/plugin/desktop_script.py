@@ -3,13 +3,12 @@
     qgis --code desktop_script.py          (DESKTOP_CONFIG: a JSON file that says where things are)
 
 Writes ``report.json`` and pictures into the output folder. A step is a generator: it yields a condition to wait for,
-while QGIS's own event loop runs; so the main thread is never held by this script, and gaps in the beat of a timer
-are QGIS's or the plugin's.
+while QGIS's own event loop runs; so the main thread is never held by this script.
 """
 
 import json
 import os
-import signal
+import shlex
 import time
 import traceback
 from pathlib import Path
@@ -28,18 +27,16 @@ BEATS = []
 
 
 class Beat:
-    """Counts the rounds of the event loop, and measures the longest computing time of the main thread in one of them.
+    """Counts the turns of the event loop, and measures the longest time that this thread computed in one turn.
 
-    Computing time is that of the thread itself, so it does not depend on other programs.
+    That is time of the processor, so it is what the plugin takes, however many other programs run.
     """
 
     def __init__(self):
-        self.count = 0
-        self.busiest, self.computed = 0.0, time.thread_time()
+        self.count, self.busiest, self.computed = 0, 0.0, time.thread_time()
         self.begin = time.monotonic()
         BEATS.append(self)
         self.timer = QTimer()
-        self.timer.setTimerType(Qt.TimerType.PreciseTimer)
         self.timer.timeout.connect(self.tick)
         self.timer.start(BEAT_MS)
 
@@ -50,7 +47,7 @@ class Beat:
         self.computed = computed
 
     def forgive(self):
-        """Leave out the computing time since the last beat."""
+        """Do not count what was since the last beat."""
         self.computed = time.thread_time()
 
     def stop(self):
@@ -164,20 +161,13 @@ def extract():
     yield lambda: ended or (iface.mainWindow().findChild(QPushButton, "terraspore-cancel") is not None)
     yield pause(1.5)
     picture("running")
-    # The event loop goes on while the engine does not: nothing in the main thread waits for the engine.
-    stopped = [] if ended else plugin().context.pool.list_pids()
-    for pid in stopped:
-        os.kill(pid, signal.SIGSTOP)
-    beats = beat.count
-    yield lambda: ended or beat.count >= beats + 100
-    REPORT["ended_while_stopped"] = bool(stopped and ended)
-    for pid in stopped:
-        os.kill(pid, signal.SIGCONT)
     yield lambda: bool(ended)
     good, results, REPORT["run"] = ended[0]
     REPORT["good"], REPORT["results"] = good, {name: str(value) for name, value in results.items()}
-    yield pause(2.5)
+    yield lambda: "km of road" in read_message()
+    yield pause(1)
     picture("result")
+    REPORT["message"] = read_message()
     describe_layers()
 
 
@@ -196,37 +186,53 @@ def describe_layers():
         }
         for layer in project.mapLayers().values()
     ]
-    bar = iface.messageBar().currentItem()
-    REPORT["message"] = bar.text() if bar else ""
+
+
+def read_message():
+    item = iface.messageBar().currentItem()
+    return item.text() if item else ""
+
+
+def write_held_python():
+    """A program that runs the engine of the settings, and stops a run at a known point (held_engine.py)."""
+    from terraspore.plugin.engine.environment import get_engine_python
+
+    program = OUT / "held-python"
+    python = get_engine_python(plugin().context.get_settings())
+    command = shlex.join([str(python), "-I", "-X", "utf8", str(Path(CONFIG["tests"]) / "plugin" / "held_engine.py")])
+    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+    program.chmod(0o755)
+    return program
 
 
 def cancel():
-    """The button in the message bar cancels a run, though its layer was removed."""
+    """While the engine is held at a tile QGIS goes on, the layer may be removed, and a button cancels the run."""
     from terraspore.plugin.dialogs.forms import ROADS
 
     layer = QgsRasterLayer(CONFIG["image"], "removed while running")
     QgsProject.instance().addMapLayer(layer)
     iface.setActiveLayer(layer)
     iface.messageBar().clearWidgets()
-    plugin().context.pool.end_idle()  # the run begins with the engine's start, and so takes long enough
+    os.environ.update(TERRASPORE_INTERPRETER=str(write_held_python()), HOLD_AT_TILE="1")
     dialog = plugin().gui.open_dialog(ROADS)
     dialog.tta.setChecked(True)
     runs, ended = plugin().gui.runs, []
     dialog.accept()
     yield lambda: len(runs) == 1
     runs[0].ended.connect(lambda good, _results: ended.append(good))
-    yield pause(0.3)
     QgsProject.instance().removeMapLayer(layer.id())
-    yield pause(0.3)
-    yield lambda: ended or iface.mainWindow().findChild(QPushButton, "terraspore-cancel") is not None
+    yield lambda: ended or runs[0].task.progress() > 0  # a tile is done, and the engine waits
+    beat = Beat()
+    yield lambda: ended or beat.count >= 100
+    REPORT["held"] = {"beats": beat.count, **beat.stop()}
     button = iface.mainWindow().findChild(QPushButton, "terraspore-cancel")
     assert button is not None and not ended
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
     yield lambda: bool(ended)
     REPORT["cancelled"] = ended == [False]
-    yield pause(1.2)
-    bar = iface.messageBar().currentItem()
-    REPORT["cancel_message"] = bar.text() if bar else ""
+    yield lambda: read_message().startswith("Cancelled")
+    REPORT["cancel_message"] = read_message()
+    del os.environ["TERRASPORE_INTERPRETER"], os.environ["HOLD_AT_TILE"]
 
 
 def reload():
@@ -237,7 +243,7 @@ def reload():
     REPORT["processes_before"] = len(pool.list_pids())
     for _ in range(3):
         unloadPlugin("terraspore")
-        yield pause(0.3)
+        yield lambda: not any(leftovers().values())
         REPORT["left"] = leftovers()
         REPORT["processes_after"] = len(pool.list_pids())
         assert loadPlugin("terraspore") and startPlugin("terraspore")

@@ -46,9 +46,13 @@ def hold_at_tile(limit):
         if len(done) >= limit:
             stopped.wait()
 
+    def end(cancellation):
+        if type(cancellation) is Cancellation:  # not that of a thread beside the run, which ends by itself
+            stopped.set()
+
     run_afterwards(ProgressTracker, "advance", wait)
     for name in ("cancel", "abandon"):
-        run_afterwards(Cancellation, name, lambda _cancellation: stopped.set())
+        run_afterwards(Cancellation, name, end)
 
 
 def kill_at_row(limit):

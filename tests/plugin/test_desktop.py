@@ -74,13 +74,11 @@ def test_one_click_gives_a_styled_layer(report):
 
 
 def test_main_thread_is_free_during_a_run(report):
-    run = report["run"]
-    assert run["seconds"] > 1
-    assert run["busiest_ms"] <= 100
-    assert not report["ended_while_stopped"]
+    assert report["held"]["beats"] >= 100
+    assert max(report["run"]["busiest_ms"], report["held"]["busiest_ms"]) <= 100  # of the processor
 
 
-def test_a_run_is_cancelled_though_its_layer_is_gone(report):
+def test_cancel_ends_a_run_in_its_middle_though_the_layer_is_gone(report):
     assert report["cancelled"]
     assert report["cancel_message"] == "Cancelled; nothing was written."
 

@@ -213,7 +213,7 @@ def test_cancel_leaves_nothing(plugin, image, tmp_path, settings, fake_python, m
     assert list(tmp_path.glob("*.gpkg")) == []
 
 
-def test_toolbox_loads_every_layer_dressed_and_grouped(plugin, settings, image, tmp_path):
+def test_toolbox_loads_every_layer_styled_and_grouped(plugin, settings, image, tmp_path):
     import processing
 
     project = QgsProject.instance()
