@@ -54,13 +54,12 @@ def format_stage(stage: str) -> str:
 class FeedbackReporter:
     """Reports the engine's events to the feedback of a Processing run.
 
-    Attributes:
-        plan: the run's plan, once the engine has sent it.
-
-
     Args:
         feedback: the run's feedback.
         start: share of the progress bar that was used before the engine, 0..1.
+
+    Attributes:
+        plan: the run's plan, once the engine has sent it.
     """
 
     def __init__(self, feedback: QgsProcessingFeedback, start: float = 0.0) -> None:

@@ -30,7 +30,7 @@ sys.path.insert(0, str(HERE))
 
 @pytest.fixture(scope="session", autouse=True)
 def no_user_settings(tmp_path_factory):
-    """Nothing of the person's profile, environments or variables is seen."""
+    """Hide the user's profile, environments and variables."""
     home = tmp_path_factory.mktemp("home")
     for name in [name for name in os.environ if name.startswith("TERRASPORE_")]:
         del os.environ[name]
@@ -61,7 +61,7 @@ def qgis_app(no_user_settings):
 
 @pytest.fixture(autouse=True)
 def no_errors_in_slots(monkeypatch):
-    """What a slot raises would end the process without a word; here it fails the test.
+    """Fail a test for an exception in a slot, which would else end the process silently.
 
     Widgets that were closed go at the end of the test and in this thread. Without an event loop Qt would keep them, and
     Python's collector would take them at any time and in any thread, which ends the process too.

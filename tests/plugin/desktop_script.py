@@ -1,4 +1,4 @@
-"""Runs inside a desktop QGIS with a fresh profile: what a person does, from the zip to the styled layer.
+"""Runs inside a desktop QGIS with a fresh profile: what a user does, from the zip to the styled layer.
 
     qgis --code desktop_script.py          (DESKTOP_CONFIG: a JSON file that says where things are)
 
@@ -56,7 +56,7 @@ class Beat:
 
 
 def picture(name, widget=None):
-    """Save a picture; the time that this takes is nobody's fault."""
+    """Save a picture; its time is not counted."""
     for beat in BEATS:
         beat.tick()
     (widget or iface.mainWindow()).grab().save(str(OUT / f"{name}.png"))
@@ -236,7 +236,7 @@ def cancel():
 
 
 def reload():
-    """Unloaded, nothing of the plugin is left; loaded again, everything is there once."""
+    """Unloading removes everything of the plugin; loading it again adds everything once."""
     from qgis.utils import loadPlugin, startPlugin, unloadPlugin
 
     pool = plugin().context.pool
@@ -267,7 +267,7 @@ STEPS = [install, explain, set_up, extract, cancel, reload]
 
 
 class Driver:
-    """Goes through the steps; the first that fails ends everything."""
+    """Runs the steps; the first failure ends QGIS."""
 
     def __init__(self):
         self.steps = iter([step for step in STEPS if step.__name__ in CONFIG.get("steps", [s.__name__ for s in STEPS])])

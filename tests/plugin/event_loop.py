@@ -1,4 +1,4 @@
-"""Waiting as QGIS does it: while Qt's events go on."""
+"""Waiting while Qt's events are served."""
 
 import time
 

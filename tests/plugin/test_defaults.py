@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
 
-def put_model(folder, name, task, *, weights=b"weights"):
+def write_model(folder, name, task, *, weights=b"weights"):
     """A folder with a card and, unless ``weights`` is None, a weights file."""
     target = folder / name
     target.mkdir(parents=True)
@@ -28,7 +28,7 @@ def put_model(folder, name, task, *, weights=b"weights"):
 
 @pytest.fixture
 def install(qgis_app, tmp_path, monkeypatch):
-    """Puts models into the plugin or into the person's folder, and says what the default of a task is then."""
+    """Install models into the plugin or the user's folder, and choose the model of a task."""
     from terraspore.plugin import context
     from terraspore.plugin.engine.pool import EnginePool
     from terraspore.plugin.settings import Settings
@@ -38,9 +38,9 @@ def install(qgis_app, tmp_path, monkeypatch):
 
     def install(bundled=(), own=(), task="roads", **chosen):
         for name in bundled:
-            put_model(tmp_path / "bundled", name, name.split("-")[0])
+            write_model(tmp_path / "bundled", name, name.split("-")[0])
         for name in own:
-            put_model(tmp_path / "own", name, name.split("-")[0])
+            write_model(tmp_path / "own", name, name.split("-")[0])
         plugin = context.PluginContext(EnginePool(), lambda: dataclasses.replace(settings, **chosen))
         return plugin, plugin.choose_model(task, "")
 
@@ -60,7 +60,7 @@ def test_choice_of_the_settings_comes_first(install, tmp_path):
     assert (model.name, model.reference) == ("roads-lednet", "roads-lednet")
 
 
-def test_choice_that_is_gone_is_said_and_the_default_taken(install, tmp_path):
+def test_missing_choice_is_reported_and_replaced_by_the_default(install, tmp_path):
     plugin, model = install(SMALL, road_model=str(tmp_path / "own" / "gone"))
     assert model.name == "roads-lednet"
     assert plugin.find_missing_choice("roads") == str(tmp_path / "own" / "gone")
@@ -68,12 +68,12 @@ def test_choice_that_is_gone_is_said_and_the_default_taken(install, tmp_path):
 
 
 def test_card_without_weights_is_no_model(install, tmp_path):
-    put_model(tmp_path / "bundled", "roads-dlinknet34", "roads", weights=None)
+    write_model(tmp_path / "bundled", "roads-dlinknet34", "roads", weights=None)
     _, model = install(("roads-lednet",))
     assert model.name == "roads-lednet"
 
 
-def test_model_that_is_asked_for_and_unknown_is_not_replaced(install):
+def test_unknown_model_is_not_replaced_by_the_default(install):
     plugin, _ = install(SMALL)
     assert plugin.choose_model("roads", "no-such-model") is None
 
@@ -83,10 +83,10 @@ def test_small_models_are_in_the_zip_and_large_ones_beside_it(tmp_path, monkeypa
 
     repository = tmp_path / "repository"
     models = repository / "resources" / "models"
-    put_model(models, "roads-small", "roads", weights=os.urandom(200_000))
-    put_model(models, "roads-large", "roads", weights=b"\0" * 1_100_000)  # packs to nothing; its size counts
+    write_model(models, "roads-small", "roads", weights=os.urandom(200_000))
+    write_model(models, "roads-large", "roads", weights=b"\0" * 1_100_000)  # packs to nothing; its size counts
     for number in range(3):
-        put_model(models, f"roads-many{number}", "roads", weights=os.urandom(950_000))
+        write_model(models, f"roads-many{number}", "roads", weights=os.urandom(950_000))
     (repository / "metadata.txt").write_text("[general]\nversion=1.0\n")
     for command in (("init", "-q"), ("add", ".")):
         subprocess.run(["git", *command], cwd=repository, check=True)

@@ -61,7 +61,7 @@ def test_environment_from_a_folder_of_wheels_works(report):
     assert "auto takes openvino on cpu" in report["engine_test"]
 
 
-def test_one_click_gives_a_styled_layer(report):
+def test_run_of_the_dialog_adds_a_styled_layer(report):
     assert report["good"]
     layers = {layer["name"]: layer for layer in report["layers"]}
     roads = layers["Roads"]
@@ -83,7 +83,7 @@ def test_cancel_ends_a_run_in_its_middle_though_the_layer_is_gone(report):
     assert report["cancel_message"] == "Cancelled; nothing was written."
 
 
-def test_unloading_leaves_nothing_and_loading_again_brings_it_once(report):
+def test_unloading_removes_everything_and_reloading_adds_it_once(report):
     assert report["left"] == {"actions": 0, "toolbars": 0, "provider": 0}
     assert report["processes_after"] == 0
     assert report["back"] == {"actions": 5, "toolbars": 1, "provider": 1}

@@ -1,4 +1,4 @@
-"""What the dialogs hand over, and what they say, without a window on a screen."""
+"""The dialogs without a screen: parameters that they return, and messages."""
 
 import re
 
@@ -72,7 +72,7 @@ def is_ready(dialog):
 
 
 @pytest.mark.parametrize("name", ["roads", "landcover", "segment"])
-def test_untouched_dialog_gives_what_its_algorithm_takes(open_dialog, name):
+def test_parameters_of_an_untouched_dialog_are_valid(open_dialog, name):
     dialog, started = open_dialog(name)
     assert is_ready(dialog)
     dialog.accept()
@@ -85,7 +85,7 @@ def test_untouched_dialog_gives_what_its_algorithm_takes(open_dialog, name):
     assert set(parameters) <= {definition.name() for definition in found.parameterDefinitions()}
 
 
-def test_estimate_is_that_of_the_plan(open_dialog):
+def test_estimate_equals_the_plan(open_dialog):
     dialog, _ = open_dialog()
     assert dialog._note.text() == "600 × 500 pixels at 1 m; tiles: about 9."
 
@@ -108,7 +108,7 @@ def test_plan_before_the_run(open_dialog, project):
     assert dialog.plan.isEnabled()
 
 
-def test_plan_that_cannot_be_made_is_a_sentence(open_dialog, settings):
+def test_failed_plan_is_shown_as_a_sentence(open_dialog, settings):
     dialog, _ = open_dialog()
     settings(memory=20)
     assert "the limit is 20 MB" in ask_plan(dialog)
@@ -174,7 +174,7 @@ def test_outputs_lie_beside_the_main_one(open_dialog, tmp_path):
     assert parameters["MASK"] == str(tmp_path / "my roads_mask.tif")
 
 
-def test_mistakes_are_said_before_the_run(open_dialog, settings):
+def test_mistakes_are_shown_before_the_run(open_dialog, settings):
     dialog, _ = open_dialog()
     dialog.bands.setText("1,x")
     assert not is_ready(dialog)

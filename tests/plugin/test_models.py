@@ -1,4 +1,4 @@
-"""Models of one's own through the dialog of the options page: three kinds of file, and wrong files of many kinds."""
+"""Adding own models by the dialog of the options page: three kinds of file, and invalid files."""
 
 import json
 import os

@@ -134,7 +134,7 @@ def test_extract_land_cover(run, image, tmp_path):
     assert QgsRasterLayer(results["CLASSES"], "classes").isValid()
 
 
-def test_segment_with_a_model_of_ones_own(run, image, inputs, tmp_path):
+def test_segment_with_an_own_model(run, image, inputs, tmp_path):
     results = run(
         "segment", INPUT=image, MODEL=str(inputs / "more" / "own"), OUTPUT=str(tmp_path / "c.tif"),
         VECTORS=str(tmp_path / "v.gpkg"),

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def program():
-    """Debian's wrapper is passed over: it adds an option that qgis_process does not know."""
+    """Skip Debian's wrapper, which adds an option that qgis_process does not know."""
     return shutil.which("qgis_process.bin") or shutil.which("qgis_process")
 
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not program(), reason="qgis_process is not insta
 
 @pytest.fixture
 def call(no_user_settings, inputs, tmp_path):
-    """Run qgis_process with a profile that has the plugin, and return its exit code and what it said."""
+    """Run qgis_process with a profile that has the plugin, and return its exit code and output."""
     plugins = tmp_path / "profile" / "profiles" / "default" / "python" / "plugins"
     plugins.mkdir(parents=True)
     (plugins / "terraspore").symlink_to(ROOT)
@@ -49,11 +49,11 @@ def engine():
 
 def test_file(call, engine, inputs, tmp_path):
     output = tmp_path / "roads.gpkg"
-    code, said = call(
+    code, text = call(
         "--json", "run", "terraspore:extractroads", "--", f"INPUT={inputs / 'image.tif'}", f"OUTPUT={output}", **engine
     )
-    assert code == 0, said
-    results = json.loads(said[said.index("{\n") : said.rindex("}") + 1])["results"]
+    assert code == 0, text
+    results = json.loads(text[text.index("{\n") : text.rindex("}") + 1])["results"]
     assert results["OUTPUT"] == f"{output}|layername=roads"
     assert results["LENGTH"] == pytest.approx(1610, rel=0.05)
 
@@ -64,22 +64,22 @@ def test_service(call, engine, tmp_path):
         x, y = CENTRE
         extent = f"EXTENT={x - 200},{x + 200},{y - 200},{y + 200} [EPSG:3857]"
         words = ("run", "terraspore:extractroads", "--", f"INPUT=wms://{server.uri}", extent)
-        code, said = call(*words, f"OUTPUT={tmp_path / 'roads.gpkg'}", **engine)
+        code, text = call(*words, f"OUTPUT={tmp_path / 'roads.gpkg'}", **engine)
     finally:
         server.close()
-    assert code == 0, said
-    assert "tiles were fetched" in said
+    assert code == 0, text
+    assert "tiles were fetched" in text
     assert (tmp_path / "roads.gpkg").is_file()
 
 
 def test_without_an_engine_everything_is_listed_and_explained(call, inputs, tmp_path):
-    code, said = call("list")
+    code, text = call("list")
     assert code == 0
     for name in ("extractroads", "extractlandcover", "segment", "vectorize", "trainingchips"):
-        assert f"terraspore:{name}" in said
+        assert f"terraspore:{name}" in text
     nowhere = {"TERRASPORE_ENVIRONMENTS": str(tmp_path / "nothing")}
     words = ("run", "terraspore:extractroads", "--", f"INPUT={inputs / 'image.tif'}", f"OUTPUT={tmp_path / 'a.gpkg'}")
-    code, said = call(*words, **nowhere)
+    code, text = call(*words, **nowhere)
     assert code != 0
-    assert "The inference engine is not installed yet." in said
-    assert "Traceback" not in said
+    assert "The inference engine is not installed yet." in text
+    assert "Traceback" not in text

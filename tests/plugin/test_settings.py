@@ -1,4 +1,4 @@
-"""Settings: what was set is there again, what was damaged is the default, variables come first."""
+"""Settings: saving and loading, damaged values, environment variables, and the options page."""
 
 import dataclasses
 import os
@@ -17,14 +17,14 @@ def module(qgis_app):
     settings.reset_settings()
 
 
-def test_what_was_set_is_there_again(module):
+def test_settings_are_saved_and_loaded(module):
     wanted = module.Settings(interpreter="/a b/python", threads=3, device="cuda", keep_minutes=0)
     module.save_settings(wanted)
     assert module.load_settings({}) == wanted
     assert module.reset_settings() == module.load_settings({}) == module.Settings()
 
 
-def test_only_what_differs_from_the_default_is_kept(module):
+def test_only_values_that_differ_from_the_default_are_stored(module):
     module.save_settings(module.Settings(threads=3))
     store = QgsSettings()
     store.beginGroup("terraspore")
@@ -32,12 +32,12 @@ def test_only_what_differs_from_the_default_is_kept(module):
 
 
 @pytest.mark.parametrize("value", ["x", None, -5, [], "1e9"])
-def test_damaged_values_are_the_default_or_its_limit(module, value):
+def test_damaged_values_become_the_default_or_its_limit(module, value):
     QgsSettings().setValue("terraspore/threads", value)
     assert module.load_settings({}).threads == 0
 
 
-def test_variables_come_first(module):
+def test_environment_variables_override_the_profile(module):
     module.save_settings(module.Settings(device="cuda"))
     found = module.load_settings({"TERRASPORE_DEVICE": "cpu", "TERRASPORE_TILE": "256"})
     assert (found.device, found.tile) == ("cpu", 256)
@@ -111,7 +111,7 @@ def test_page_shows_the_size_of_the_cache_and_empties_it(module, plugin, tmp_pat
     assert names(tmp_path / "cache") == ["mine.txt"]
 
 
-def test_page_may_be_closed_while_its_work_goes_on(module, plugin, monkeypatch, fake_python):
+def test_page_may_be_closed_while_its_task_runs(module, plugin, monkeypatch, fake_python):
     from qgis.PyQt import sip
     from terraspore.plugin.options.page import OptionsPage
 
@@ -119,12 +119,12 @@ def test_page_may_be_closed_while_its_work_goes_on(module, plugin, monkeypatch, 
     module.save_settings(module.Settings(interpreter=str(fake_python), keep_minutes=0))
     page = OptionsPage(plugin.context, None)
     page.engine.test.click()
-    # What it tells before the page is gone may already have been told; that it is done is told by the event loop only.
-    said, task = [], page.engine._task
-    task.succeeded.connect(said.append)
+    # Messages before the deletion may have been delivered already; the end is delivered by the event loop only.
+    values, task = [], page.engine._task
+    task.succeeded.connect(values.append)
     sip.delete(page)
-    spin(lambda: said)
-    assert said == ["Done."]
+    spin(lambda: values)
+    assert values == ["Done."]
 
 
 def test_run_keeps_the_cache_to_its_limit(module, plugin, tmp_path, monkeypatch, fake_python):

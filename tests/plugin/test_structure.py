@@ -1,4 +1,4 @@
-"""Rules about the plugin's code that no run of it would show."""
+"""Static rules of the plugin's code, its translations and its zip."""
 
 import ast
 import enum
@@ -89,7 +89,7 @@ def test_code_is_ready_for_qt_6(qgis_app, path):
     assert outdated_calls(tree) == []
 
 
-def test_what_qt_6_does_not_know_is_found(qgis_app):
+def test_check_finds_what_qt_6_does_not_know(qgis_app):
     code = """
 from qgis.core import Qgis, QgsMapLayerProxyModel, QgsProcessing, QgsTask
 from qgis.PyQt.QtCore import Qt
@@ -165,7 +165,7 @@ def packed(tmp_path_factory):
     return package.package(tmp_path_factory.mktemp("dist"))
 
 
-def test_same_files_give_the_same_zip(tmp_path):
+def test_zip_is_reproducible(tmp_path):
     import package
 
     files = package.tracked_files()[:50]

@@ -1,4 +1,4 @@
-"""Layers that are no files: an XYZ service on loopback, failures of the service, and raw values."""
+"""Fetching layers that are not files: services on loopback, their failures, raw values; grids and ground units."""
 
 import math
 import zipfile
@@ -118,7 +118,7 @@ def test_other_services_lie_where_they_say(services, tmp_path, kind, bands):
     assert image.RasterCount == bands
 
 
-def test_tiles_outside_of_the_area_are_not_asked_for(serve, tmp_path):
+def test_tiles_outside_of_the_area_are_not_requested(serve, tmp_path):
     server, layer = serve()
     fetch_to(layer, tmp_path, extent=AREA.buffered(2500), resolution=1.0, area=QgsGeometry.fromRect(AREA))
     some = len(server.seen)
@@ -163,7 +163,7 @@ def test_area_outside_of_the_layer_is_a_sentence(zipped, tmp_path):
         fetch_to(zipped, tmp_path, extent=QgsRectangle(0, 0, 10, 10))
 
 
-def test_values_of_a_layer_that_is_no_plain_file(zipped, inputs, tmp_path):
+def test_values_of_a_layer_in_an_archive(zipped, inputs, tmp_path):
     image, _ = fetch_to(zipped, tmp_path, extent=None)
     expected = gdal.Open(str(inputs / "image.tif"))
     scale = image.RasterXSize / expected.RasterXSize
@@ -189,7 +189,7 @@ def test_units_per_metre_on_the_ground(qgis_app, crs, extent, expected):
 @pytest.mark.parametrize(
     ("extent", "why"), [((500000, 5000000, 500000, 5000000), "a step of 0"), ((1e9, 1e9, 2e9, 2e9), "measures|domain")]
 )
-def test_no_scale_is_said(qgis_app, extent, why):
+def test_area_without_scale_is_an_error(qgis_app, extent, why):
     with pytest.raises(ValueError, match=why):
         measure_units_per_metre(QgsCoordinateReferenceSystem("EPSG:32632").toWkt(), Box(*extent))
 
@@ -199,7 +199,7 @@ coordinates = st.floats(-1e7, 1e7)
 
 @settings(max_examples=60)
 @given(coordinates, coordinates, st.floats(0.1, 5000), st.floats(0.1, 5000), st.floats(0.05, 30), st.integers(1, 700))
-def test_lattice_covers_its_box_once(left, bottom, width, height, pixel, edge):
+def test_grid_covers_its_box_once(left, bottom, width, height, pixel, edge):
     grid = make_tile_grid(Box(left, bottom, left + width, bottom + height), pixel, pixel)
     slack = pixel * 1e-5 + 1e-6
     assert grid.left <= left + slack
@@ -226,7 +226,7 @@ def test_extract_roads_from_a_service(serve, plugin, settings, tmp_path):
     assert results["LENGTH"] == pytest.approx(480 * 0.643 + 460 * 0.643, rel=0.1)
 
 
-def test_main_thread_goes_on_while_a_slow_service_is_waited_for(serve, tmp_path, monkeypatch):
+def test_main_thread_is_free_during_a_slow_request(serve, tmp_path, monkeypatch):
     """The service answers only after the main thread has served events fifty times."""
     server, layer = serve(hold=True)
     beats = []
