@@ -188,7 +188,12 @@ class ImageOptions:
         None, "Vector file whose polygons limit the area that is computed.", title="Polygons to work in", metavar="FILE"
     )
     resolution: float | None = option(
-        None, "Metres per pixel for the network.", title="Ground resolution", metavar="M", unset="the model's"
+        None,
+        "Metres per pixel for the network.",
+        title="Ground resolution",
+        unit="m",
+        metavar="M",
+        unset="the model's",
     )
     pixel_size: float | None = option(None, "Metres per pixel of an image without georeference.", metavar="M")
     subdataset: str | None = option(

@@ -18,12 +18,13 @@ from .arguments import make_segment_arguments
 from .base import ImageAlgorithm
 from .extract import check_geopackage, make_layer_source
 from .parameters import (
+    IMAGE_OPTIONS,
     POLYGONS,
     make_area_parameters,
     make_image_parameter,
     make_inference_parameters,
     make_model_parameter,
-    make_number_parameter,
+    make_option_parameter,
     make_raster_output,
     make_threshold_parameter,
     mark_advanced,
@@ -45,13 +46,12 @@ class SegmentAlgorithm(ImageAlgorithm):
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
         """Declare parameters and outputs."""
-        resolution = tr("Ground resolution in m (empty: the model's)")
         for parameter in (
             make_image_parameter(),
             make_model_parameter(tr("Model: name, folder or file")),
             *make_area_parameters(),
             make_threshold_parameter(),
-            mark_advanced(make_number_parameter("RESOLUTION", resolution, maximum=10_000)),
+            mark_advanced(make_option_parameter(IMAGE_OPTIONS["resolution"])),
             *make_inference_parameters(),
             QgsProcessingParameterRasterDestination("OUTPUT", tr("Classes")),
             QgsProcessingParameterVectorDestination("VECTORS", tr("Polygons"), POLYGONS, None, True, False),

@@ -304,10 +304,6 @@
         <translation>Ground resolution in m (empty: the image's)</translation>
     </message>
     <message>
-        <source>Ground resolution in m (empty: the model's)</source>
-        <translation>Ground resolution in m (empty: the model's)</translation>
-    </message>
-    <message>
         <source>Image</source>
         <translation>Image</translation>
     </message>

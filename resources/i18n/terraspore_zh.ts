@@ -304,10 +304,6 @@
         <translation>地面分辨率（米；留空：影像的）</translation>
     </message>
     <message>
-        <source>Ground resolution in m (empty: the model's)</source>
-        <translation>地面分辨率（米；留空：模型的）</translation>
-    </message>
-    <message>
         <source>Image</source>
         <translation>影像</translation>
     </message>

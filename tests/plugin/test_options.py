@@ -23,7 +23,7 @@ PARAMETERS = {
     for name, further in {
         "extractroads": {"THRESHOLD": ROADS["threshold"], "ROAD_AREAS": ROADS["areas"]},
         "extractlandcover": {"MINIMUM_AREA": COVERAGE["minimum_area"]},
-        "segment": {"THRESHOLD": ROADS["threshold"]},
+        "segment": {"THRESHOLD": ROADS["threshold"], "RESOLUTION": IMAGE["resolution"]},
     }.items()
 } | {
     "vectorize": {
