@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings of all tests."""
 
 import os
 import sys
@@ -9,19 +9,17 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# How long an example takes says more of the machine than of the code: what must be quick has a test of its own. That
-# the tests of a class share a folder (``tmp_path``) is meant: examples write the same files over and over.
-# A run of the tests says something about the code, so it takes the same examples each time; new ones are sought by
-# `make explore`, which turns what it finds into failures with a seed.
-CALM = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-settings.register_profile("terraspore", deadline=None, derandomize=True, suppress_health_check=CALM)
-settings.register_profile("explore", deadline=None, suppress_health_check=CALM)
+# No deadline, because the time of an example depends on the machine. Examples of a test may share ``tmp_path``: each
+# writes the same files again. Every run takes the same examples; `make explore` takes new ones.
+SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("terraspore", deadline=None, derandomize=True, suppress_health_check=SUPPRESSED)
+settings.register_profile("explore", deadline=None, suppress_health_check=SUPPRESSED)
 settings.load_profile(os.environ.get("TERRASPORE_EXAMPLES", "terraspore"))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory):
-    """Compiled models go to a folder of the tests, not to the user's."""
+def temporary_cache(tmp_path_factory):
+    """Write compiled models to a temporary folder instead of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TERRASPORE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield

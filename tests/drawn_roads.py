@@ -24,11 +24,11 @@ def draw_roads(lines: list[list[tuple[float, float]]], size: int = 400, width: i
     return mask
 
 
-def extract_roads(raster: Path, output: Path, options: RoadOptions | None = None, **more: object) -> RoadSummary:
-    """Extract a road network; ``more`` as the arguments of ``vectorize_roads``."""
-    context = more.pop("context", RunContext())
+def extract_roads(raster: Path, output: Path, options: RoadOptions | None = None, **arguments: object) -> RoadSummary:
+    """Extract a road network; ``arguments`` are further ones of ``vectorize_roads``."""
+    context = arguments.pop("context", RunContext())
     return vectorize_roads(
-        raster, output, options or RoadOptions(), metadata={"model": "test"}, context=context, **more
+        raster, output, options or RoadOptions(), metadata={"model": "test"}, context=context, **arguments
     )
 
 

@@ -1,4 +1,4 @@
-"""The rules about who may import whom, and what the distribution holds."""
+"""Which packages may import which, and what the distribution contains."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import tomllib
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def imported(path: Path, *, everywhere: bool) -> Iterator[str]:
-    """Absolute names of what a module imports; of its top level only, unless ``everywhere``."""
+def imported_names(path: Path, *, everywhere: bool) -> Iterator[str]:
+    """Yield the absolute names that a module imports; those of its top level only, unless ``everywhere``."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     package = ["terraspore", *path.relative_to(ROOT).with_suffix("").parts[:-1]]
     nodes = ast.walk(tree) if everywhere else iter(top_level(tree))
@@ -38,24 +38,26 @@ def modules(package: str) -> list[Path]:
     return sorted((ROOT / package).rglob("*.py"))
 
 
-def offenders(package: str, banned: tuple[str, ...], *, everywhere: bool) -> list[str]:
+def forbidden_imports(package: str, banned: tuple[str, ...], *, everywhere: bool) -> list[str]:
     return [
         f"{path.relative_to(ROOT)}: {name}"
         for path in modules(package)
-        for name in imported(path, everywhere=everywhere)
+        for name in imported_names(path, everywhere=everywhere)
         if any(name == root or name.startswith(f"{root}.") for root in banned)
     ]
 
 
-def test_the_engine_knows_neither_qgis_nor_the_training_package():
+def test_the_engine_imports_neither_qgis_nor_the_training_package():
     assert modules("engine")
     assert (
-        offenders("engine", ("qgis", "PyQt5", "PyQt6", "terraspore.training", "terraspore.plugin"), everywhere=True)
+        forbidden_imports(
+            "engine", ("qgis", "PyQt5", "PyQt6", "terraspore.training", "terraspore.plugin"), everywhere=True
+        )
         == []
     )
 
 
-#: The rooms of the engine from the top down: a room imports those of the lines below it only.
+#: The packages of the engine from the top down: each imports only those of the lines below it.
 LAYERS = (
     {"cli", "launch"},
     {"pipeline"},
@@ -70,40 +72,40 @@ LAYERS = (
 )
 
 
-def test_rooms_of_the_engine_import_only_what_lies_below():
-    level = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+def test_packages_of_the_engine_import_only_those_below():
+    level = {package: number for number, packages in enumerate(LAYERS) for package in packages}
     upward = []
     for path in modules("engine"):
-        room = path.relative_to(ROOT / "engine").with_suffix("").parts[0]
-        if room == "__init__":
+        package = path.relative_to(ROOT / "engine").with_suffix("").parts[0]
+        if package == "__init__":
             continue
-        for name in imported(path, everywhere=True):
-            other = name.split(".")[2] if name.startswith("terraspore.engine.") else room
-            if other != room and level[other] <= level[room]:
+        for name in imported_names(path, everywhere=True):
+            other = name.split(".")[2] if name.startswith("terraspore.engine.") else package
+            if other != package and level[other] <= level[package]:
                 upward.append(f"{path.relative_to(ROOT)}: {name}")
     assert upward == []
 
 
 def test_the_engine_imports_mindspore_only_inside_functions():
-    assert offenders("engine", ("mindspore", "mindspore_lite"), everywhere=False) == []
+    assert forbidden_imports("engine", ("mindspore", "mindspore_lite"), everywhere=False) == []
 
 
-def test_training_knows_no_qgis():
+def test_training_does_not_import_qgis():
     assert modules("training")
-    assert offenders("training", ("qgis", "PyQt5", "PyQt6", "terraspore.plugin"), everywhere=True) == []
+    assert forbidden_imports("training", ("qgis", "PyQt5", "PyQt6", "terraspore.plugin"), everywhere=True) == []
 
 
-def test_the_plugin_is_thin():
+def test_the_plugin_imports_of_the_engine_only_the_protocol_and_the_journal():
     banned = ("numpy", "rasterio", "shapely", "onnx", "onnxruntime", "openvino", "mindspore", "cv2", "scipy")
-    found = offenders("plugin", (*banned, "terraspore.engine", "terraspore.training"), everywhere=True)
-    # The protocol, and the journal to ask about unfinished runs; they need the standard library alone
-    # (tests/engine/protocol/test_codec.py, tests/engine/fs/test_journal.py).
+    found = forbidden_imports("plugin", (*banned, "terraspore.engine", "terraspore.training"), everywhere=True)
+    # The protocol, and the journal to find unfinished runs. They need only the standard library (see
+    # tests/engine/protocol/test_codec.py, tests/engine/fs/test_journal.py).
     allowed = ("terraspore.engine.protocol.", "terraspore.engine.fs.journal.")
     assert [entry for entry in found if not f"{entry.split(': ')[1]}.".startswith(allowed)] == []
 
 
 def test_the_plugin_gets_qt_through_qgis():
-    assert offenders("plugin", ("PyQt5", "PyQt6", "PySide2", "PySide6"), everywhere=True) == []
+    assert forbidden_imports("plugin", ("PyQt5", "PyQt6", "PySide2", "PySide6"), everywhere=True) == []
 
 
 def test_the_distribution_lists_every_package():

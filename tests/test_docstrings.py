@@ -1,4 +1,4 @@
-"""Every public name of the engine and the training package says what it is."""
+"""Every public name of the engine and the training package has a docstring."""
 
 import ast
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def public_names(node: Documented, where: str) -> Iterator[tuple[str, Documented]]:
-    """The node and what is in it, as far as its name does not begin with an underscore."""
+    """Yield the node and the public classes and functions in it, with their names."""
     yield where, node
     if isinstance(node, ast.Module | ast.ClassDef):
         for child in node.body:

@@ -1,4 +1,4 @@
-"""Nothing in the repository runs what a file holds, and temporary files are private: looked up in the source."""
+"""The source has no call that executes code from a file, and none that makes a temporary file others can access."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Modules that run what they read, or that read no format of ours. ``pickletools`` only parses.
+#: Modules that execute what they read, and PyTorch. ``pickletools`` only parses.
 MODULES = {
     "pickle",
     "cPickle",
@@ -25,12 +25,12 @@ MODULES = {
     "codeop",
 }
 CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "tempfile.mktemp"}
-#: What may run code or load a pickle, as a method or function of whatever module.
+#: Methods and functions of any module that may execute code or load a pickle.
 ATTRIBUTES = {
     "unsafe_load", "full_load", "UnsafeLoader", "FullLoader", "read_pickle", "to_pickle", "tempnam", "tmpnam",
     "getoutput", "getstatusoutput",
 }  # fmt: skip
-#: Tests write pickles, with PyTorch too, to see them refused or read without being carried out.
+#: Tests write pickles, also with PyTorch, which the reader must refuse or parse without executing them.
 MAY_WRITE_PICKLES = {
     "tests/training/weights/make_data.py",
     "tests/training/weights/test_torch_file.py",
@@ -39,7 +39,7 @@ MAY_WRITE_PICKLES = {
 
 
 def sources() -> list[Path]:
-    """Every Python file that belongs to the repository."""
+    """Return every Python file of the repository."""
     listed = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode == 0 and listed.stdout:
         return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
@@ -47,8 +47,8 @@ def sources() -> list[Path]:
     return [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
 
 
-def offences(tree: ast.AST, name: str) -> Iterator[str]:
-    """What in a module could run what a file holds, or leave temporary files open to others."""
+def find_unsafe_code(tree: ast.AST, name: str) -> Iterator[str]:
+    """Yield the places of a module that could execute code from a file, or make a temporary file others can access."""
     for node in ast.walk(tree):
         where = f"{name}:{getattr(node, 'lineno', 0)}"
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -60,10 +60,10 @@ def offences(tree: ast.AST, name: str) -> Iterator[str]:
         elif isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
             yield f"{where}: {node.attr}"
         elif isinstance(node, ast.Call):
-            yield from (f"{where}: {what}" for what in _of_call(node))
+            yield from (f"{where}: {name}" for name in _find_unsafe_call(node))
 
 
-def _of_call(node: ast.Call) -> Iterator[str]:
+def _find_unsafe_call(node: ast.Call) -> Iterator[str]:
     called = ast.unparse(node.func)
     keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
     if called in CALLS:
@@ -76,13 +76,13 @@ def _of_call(node: ast.Call) -> Iterator[str]:
         yield called
 
 
-def test_nothing_runs_what_a_file_holds():
+def test_nothing_executes_the_content_of_a_file():
     found = []
     for path in sources():
         name = path.relative_to(ROOT).as_posix()
-        for offence in offences(ast.parse(path.read_text(encoding="utf-8")), name):
-            if name not in MAY_WRITE_PICKLES or not offence.endswith(("pickle", "torch")):
-                found.append(offence)
+        for place in find_unsafe_code(ast.parse(path.read_text(encoding="utf-8")), name):
+            if name not in MAY_WRITE_PICKLES or not place.endswith(("pickle", "torch")):
+                found.append(place)
     assert found == []
     assert len(sources()) > 300
 
@@ -98,8 +98,8 @@ def test_nothing_runs_what_a_file_holds():
         "from torch import nn",
     ],
 )  # fmt: skip
-def test_the_search_finds(code):
-    assert list(offences(ast.parse(code), "x.py"))
+def test_unsafe_code_is_found(code):
+    assert list(find_unsafe_code(ast.parse(code), "x.py"))
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,12 @@ def test_the_search_finds(code):
         "re.compile('x')", "from .pickles import PickleReader", "platform.system()",
     ],
 )  # fmt: skip
-def test_the_search_lets_through(code):
-    assert not list(offences(ast.parse(code), "x.py"))
+def test_safe_code_is_accepted(code):
+    assert not list(find_unsafe_code(ast.parse(code), "x.py"))
 
 
-def test_only_the_restricted_reader_of_convert_knows_pickles():
-    """``pickletools``, which parses and carries nothing out, is used in one module, and that by ``convert`` alone."""
+def test_only_the_restricted_reader_of_convert_parses_pickles():
+    """``pickletools``, which only parses, is used in one module, and this module by ``convert`` alone."""
     users = {
         path.relative_to(ROOT).as_posix()
         for path in sources()

@@ -1,4 +1,4 @@
-"""The demo's picture of land cover shows each class in its colour, where it is."""
+"""The land cover demo draws each class in its colour and place."""
 
 import sys
 from pathlib import Path
@@ -66,6 +66,6 @@ def test_polygons_lie_on_the_image(found):
 
 
 def test_the_picture_is_written(found, tmp_path):
-    landcover.draw(*found, tmp_path / "pictures" / "out.png", "nobody's")
+    landcover.draw(*found, tmp_path / "pictures" / "out.png", "a licence")
     with rasterio.open(tmp_path / "pictures" / "out.png") as drawn:
         assert drawn.width > 1000

@@ -1,4 +1,4 @@
-"""Rasters and models that tests make for themselves."""
+"""Fixtures that make rasters and models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import onnx
 import pytest
 from held_engine import HoldPoint
 from onnx import TensorProto, helper, numpy_helper
-from writing import write_raster
+from raster_files import write_raster
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def hold(tmp_path_factory):
 
 
 def write_model(folder: Path, graph: onnx.GraphProto, bands: int, classes: int, **fields) -> Path:
-    """A folder with ``graph`` and its card; ``fields`` of the card may be given."""
+    """Write ``graph`` and a card, whose ``fields`` can be given, to ``folder``."""
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     data = onnx.ModelProto.SerializeToString(model)
     (folder / "net.onnx").write_bytes(data)
@@ -67,8 +67,8 @@ def write_model(folder: Path, graph: onnx.GraphProto, bands: int, classes: int, 
     return folder
 
 
-def graph_of(nodes, bands: int, weights) -> onnx.GraphProto:
-    """A graph from ``image`` to ``scores``; ``weights`` are its initialisers, the last one that of the last layer."""
+def make_graph(nodes, bands: int, weights) -> onnx.GraphProto:
+    """Make a graph from ``image`` to ``scores``; ``weights`` are its initializers, in the order of the layers."""
     ends = (("image", bands), ("scores", weights[-1].dims[0]))
     image, scores = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", count, "h", "w"]) for name, count in ends
@@ -78,7 +78,7 @@ def graph_of(nodes, bands: int, weights) -> onnx.GraphProto:
 
 @pytest.fixture(scope="session")
 def make_model(tmp_path_factory):
-    """A function that writes the folder of a model that is one 1x1 convolution.
+    """A function that writes the folder of a model with one 1 x 1 convolution.
 
     ``weights`` is (classes, bands); the network gives ``weights @ (value / scale)`` at each pixel.
     """
@@ -87,7 +87,7 @@ def make_model(tmp_path_factory):
         weights = np.asarray(weights, np.float32)
         classes, bands = weights.shape
         nodes = [helper.make_node("Conv", ["image", "weights"], ["scores"])]
-        graph = graph_of(nodes, bands, [numpy_helper.from_array(weights[:, :, None, None], "weights")])
+        graph = make_graph(nodes, bands, [numpy_helper.from_array(weights[:, :, None, None], "weights")])
         fields.setdefault("normalisation", {"scale": 1 / scale, "mean": [0.0] * bands, "std": [1.0] * bands})
         return write_model(tmp_path_factory.mktemp("model"), graph, bands, classes, **fields)
 
@@ -96,7 +96,7 @@ def make_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def hanging_model(tmp_path_factory):
-    """A model one tile of which takes minutes: thirty convolutions of 64 channels at 1024 x 1024."""
+    """A model that computes one tile for minutes: thirty convolutions of 64 channels at 1024 x 1024."""
     weights = [numpy_helper.from_array(np.full((64, n, 3, 3), 0.01, np.float32), f"w{n}") for n in (3, 64)]
     weights.append(numpy_helper.from_array(np.full((1, 64, 1, 1), 0.01, np.float32), "last"))
     names = ["image", *(f"x{i}" for i in range(31))]
@@ -105,4 +105,4 @@ def hanging_model(tmp_path_factory):
         for a, b in pairwise(names)
     ]
     nodes.append(helper.make_node("Conv", [names[-1], "last"], ["scores"]))
-    return write_model(tmp_path_factory.mktemp("hanging"), graph_of(nodes, 3, weights), 3, 1, tile=1024)
+    return write_model(tmp_path_factory.mktemp("hanging"), make_graph(nodes, 3, weights), 3, 1, tile=1024)

@@ -1,7 +1,7 @@
-"""One target under the coverage-guided fuzzer: ``python tests/fuzz/run.py TARGET FOLDER SECONDS [SEED [INPUTS]]``.
+"""Run one target in the coverage-guided fuzzer: ``python tests/fuzz/run.py TARGET FOLDER SECONDS [SEED [INPUTS]]``.
 
-FOLDER keeps what was found to be interesting from one run to the next, and below ``crashes`` what broke a target.
-Exit code 0 where nothing did. Without SEED every run goes another way; with INPUTS it ends after so many.
+FOLDER keeps the corpus from one run to the next, and failing inputs in ``crashes``. The exit code is 0 if there are
+none. Without SEED each run is different; with INPUTS it ends after so many inputs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parent))
 from targets import TARGETS
 
-#: What libFuzzer takes for too long an input, too much memory (MB) and too long a time (s).
-LONGEST, MEMORY, TIME = 16_384, 2048, 20
+#: Limits of an input: its bytes, the memory in MB, and the time in seconds.
+MAX_BYTES, MAX_MEMORY, MAX_SECONDS = 16_384, 2048, 20
 
 
 def main(name: str, folder: Path, seconds: int, seed: int = 0, inputs: int = -1) -> None:
@@ -31,11 +31,11 @@ def main(name: str, folder: Path, seconds: int, seed: int = 0, inputs: int = -1)
         (corpus / f"seed-{number}").write_bytes(data)
     options = [
         f"-max_total_time={seconds}",
-        f"-seed={seed}",  # 0: by the clock
+        f"-seed={seed}",  # 0: from the time
         f"-runs={inputs}",
-        f"-max_len={LONGEST}",
-        f"-rss_limit_mb={MEMORY}",
-        f"-timeout={TIME}",
+        f"-max_len={MAX_BYTES}",
+        f"-rss_limit_mb={MAX_MEMORY}",
+        f"-timeout={MAX_SECONDS}",
         f"-artifact_prefix={crashes}/{name}-",
         "-print_final_stats=1",
         "-verbosity=1",

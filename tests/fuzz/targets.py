@@ -1,7 +1,7 @@
-"""What is fuzzed: for each reader of files or messages of others its seeds, and what must hold for any bytes.
+"""Fuzz targets: one for each reader of untrusted files or messages.
 
-A target raises where something is wrong: another exception than the reader's own errors, a result that breaks its
-promise, or (seen by the fuzzer) too much memory or time.
+A target fails if the reader raises anything but its own errors, or returns an invalid result. The fuzzer also limits
+memory and time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Target:
-    """One target: ``seeds`` gives inputs to begin with, ``check`` takes any bytes, ``module`` is watched."""
+    """A fuzz target.
+
+    Attributes:
+        seeds: returns the first inputs.
+        check: tries any bytes; raises if something is wrong.
+        module: the module whose coverage guides the fuzzer.
+    """
 
     seeds: Callable[[], list[bytes]]
     check: Callable[[bytes], None]
@@ -28,9 +34,9 @@ class Target:
 
 
 def as_file(data: bytes, suffix: str) -> Path:
-    """A file of this process with the content ``data``; the same one each time.
+    """Write ``data`` to a file of this process, the same one each time.
 
-    It lies in the folder FUZZ_FILES, or in memory: libFuzzer ends a process without letting it clear up.
+    It is in the folder FUZZ_FILES, or in memory, because libFuzzer ends a process without cleaning up.
     """
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tempfile.gettempdir()
     path = Path(os.environ.get("FUZZ_FILES", memory)) / f"terraspore-fuzz-{os.getpid()}{suffix}"
@@ -38,10 +44,10 @@ def as_file(data: bytes, suffix: str) -> Path:
     return path
 
 
-def expect_sentence(error: Exception) -> None:
-    """One line that ends with a full stop."""
+def check_message(error: Exception) -> None:
+    """Check that the message of an error is there, and one line up to its first colon."""
     text = str(error)
-    assert text.strip(), "an empty sentence"
+    assert text.strip(), "an empty message"
     assert "\n" not in text.partition(":")[0], text
 
 
@@ -65,7 +71,7 @@ def check_checkpoint(data: bytes) -> None:
     try:
         tensors = read_checkpoint(as_file(data, ".ckpt"))
     except CheckpointError as error:
-        expect_sentence(error)
+        check_message(error)
         return
     assert sum(tensor.nbytes for tensor in tensors.values()) <= 2 * len(data), "more than the file holds"
     assert all(np.isfinite(tensor).all() for tensor in tensors.values() if tensor.dtype.kind == "f")
@@ -82,7 +88,7 @@ def check_card(data: bytes) -> None:
     try:
         card = read_card(as_file(data, ".json"))
     except CardError as error:
-        expect_sentence(error)
+        check_message(error)
         return
     assert parse_card(card_text(card), "again") == card
 
@@ -101,7 +107,7 @@ def check_mindir(data: bytes) -> None:
         assert sum(entry.data.nbytes for entry in network.parameters) <= len(data)
         convert(network)
     except GraphError as error:
-        expect_sentence(error)
+        check_message(error)
 
 
 def onnx_seeds() -> list[bytes]:
@@ -127,7 +133,7 @@ def check_onnx(data: bytes) -> None:
     try:
         model = parse_onnx(data, "x.onnx")
     except GraphError as error:
-        expect_sentence(error)
+        check_message(error)
         return
     assert not any(
         node.op_type in ("Loop", "If", "Scan") or node.domain not in ("", "ai.onnx") for node in model.graph.node
@@ -154,14 +160,14 @@ def vrt_seeds() -> list[bytes]:
 
 
 def check_vrt(data: bytes) -> None:
-    """Whatever stands in the text as it is must be found, and nothing but the reader's own error be raised."""
+    """Forbidden references that are plain text are found, and no error but the reader's own is raised."""
     from terraspore.engine.errors import SourceError
     from terraspore.engine.raster.vrt_security import check_references
 
     try:
         check_references(as_file(data, ".vrt"))
     except SourceError as error:
-        expect_sentence(error)
+        check_message(error)
         return
     if b"<VRTDataset" in data[:1024]:
         assert not re.search(rb"VRTRawRasterBand|PixelFunctionCode|/vsicurl|/vsis3|MEM:::", data), data
@@ -177,14 +183,14 @@ def command_seeds() -> list[bytes]:
 
 
 def check_command(data: bytes) -> None:
-    """A server that only queues: each line is a run, an answer or nothing, and what it says is the protocol."""
+    """A server that executes no runs: each line is a run, an answer or nothing, and answers follow the protocol."""
     from terraspore.engine.cli.cli_context import CliContext
-    from terraspore.engine.cli.serve import Channel, Server
+    from terraspore.engine.cli.serve import EventWriter, Server
     from terraspore.engine.protocol.codec import ProtocolError, decode_command
     from terraspore.engine.protocol.messages import RunCommand
 
-    said = io.StringIO()
-    server = Server(Channel(said), CliContext())
+    output = io.StringIO()
+    server = Server(EventWriter(output), CliContext())
     for line in data.split(b"\n"):
         try:
             command = decode_command(line)
@@ -192,12 +198,12 @@ def check_command(data: bytes) -> None:
             assert len(str(error)) < 300  # noqa: PT017 (either outcome is right)
             continue
         if isinstance(command, RunCommand):
-            assert all("\0" not in word for word in command.arguments)
-            [word.encode("utf-8", "surrogateescape") for word in command.arguments]
+            assert all("\0" not in argument for argument in command.arguments)
+            [argument.encode("utf-8", "surrogateescape") for argument in command.arguments]
     for line in data.split(b"\n")[:20]:
-        server.take(line)
-    server.end()
-    for text in said.getvalue().splitlines():
+        server.handle_line(line)
+    server.stop()
+    for text in output.getvalue().splitlines():
         assert json.loads(text)["type"] in ("pong", "error")
 
 
@@ -253,7 +259,7 @@ def torch_seeds() -> list[bytes]:
 
 
 def check_torch(data: bytes) -> None:
-    """The instructions of a pickle are read and never carried out: nothing but tensors comes of any bytes."""
+    """The instructions of a pickle are parsed but not executed: the result has only tensors."""
     import numpy as np
     from terraspore.engine.errors import CheckpointError
     from terraspore.training.weights.torch_file import read_torch
@@ -261,7 +267,7 @@ def check_torch(data: bytes) -> None:
     try:
         tensors = read_torch(as_file(data, ".pth"))
     except CheckpointError as error:
-        expect_sentence(error)
+        check_message(error)
         return
     assert all(isinstance(tensor, np.ndarray) for tensor in tensors.values())
 

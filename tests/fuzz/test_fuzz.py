@@ -1,4 +1,4 @@
-"""A short run of every fuzz target; ``make fuzz`` is the long one. Crashes that were found stand in ``FOUND``."""
+"""A short run of every fuzz target; ``make fuzz`` runs them longer."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from targets import TARGETS
 
-#: What each target gets: so many inputs take one to two seconds, and are the same ones on a quick and a slow machine.
-INPUTS, SECONDS = 1500, 200
-GUIDED = importlib.util.find_spec("atheris") is not None
+#: Inputs of each target, which take one to two seconds; the limit in seconds only ends a run that hangs.
+INPUTS, SECONDS = 1500, 600
+HAS_ATHERIS = importlib.util.find_spec("atheris") is not None
 
-#: Inputs that broke a target once: lines of brackets ended the thread that reads the server's stdin.
+#: Inputs that failed once. Nested brackets ended the thread that reads the server's stdin.
 FOUND = [
     ("command", b"[" * 50_000),
     ("command", b'{"type": "ping", "id":' * 20_000),
     ("event", b"\xff" + b"[" * 200 + b"\n" + b'{"type":' * 50),
     ("event", b'\xff{"type": "result", "outputs": {}, "summary": {"a": {"b": []}}, "seconds": 1, "text": ""}\n'),
-    # The name of an operator with a line end in it made two lines of the sentence about it.
+    # An operator whose name contains a line break.
     (
         "onnx",
         base64.b64decode(
@@ -44,17 +44,17 @@ FOUND = [
 
 
 @pytest.fixture(autouse=True)
-def own_files(tmp_path, monkeypatch):
-    """What a target writes goes with the test."""
+def use_temporary_folder(tmp_path, monkeypatch):
+    """Write the files of targets to the folder of the test."""
     monkeypatch.setenv("FUZZ_FILES", str(tmp_path))
 
 
 @pytest.mark.parametrize(("name", "data"), FOUND)
-def test_what_was_found(name, data):
+def test_inputs_that_failed_once(name, data):
     TARGETS[name].check(data)
 
 
-#: Bytes that protobuf reads in Python, and does not read in C++, where ONNX's checker lives.
+#: Bytes that protobuf in Python accepts, and protobuf in C++, which ONNX's checker uses, does not.
 READ_IN_PYTHON_ONLY = (
     "CAg6nQEKJgoFaW1hZ2UKAXcSAXkiBENvbnYqEQoEcGFkc0AAQABAAEAAoAEHCg8KAXkSAXoiB1NpZ21vaWQSAWcqGwgBCAMIAQgB"
     "EAFCAXdKDCoAqARwYWRzQABAAEAAQACgAQcKDwoBeRIBeiIHCgMSAW4KAggDCgMSAWgKAxIBd2IeCgF6EhkKF/j+7ez1/O4GbgoC"
@@ -63,7 +63,7 @@ READ_IN_PYTHON_ONLY = (
 
 
 @pytest.mark.parametrize("implementation", ["python", "upb"])
-def test_what_only_one_protobuf_reads(implementation):
+def test_bytes_that_one_protobuf_accepts(implementation):
     program = "import base64, sys; from targets import TARGETS; TARGETS['onnx'].check(base64.b64decode(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", program, READ_IN_PYTHON_ONLY],
@@ -76,16 +76,15 @@ def test_what_only_one_protobuf_reads(implementation):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_seeds_are_taken(name):
+def test_seeds_pass(name):
     for seed in TARGETS[name].seeds():
         TARGETS[name].check(seed)
 
 
-@pytest.mark.skipif(not GUIDED, reason="atheris has no wheel here; the targets run under hypothesis instead")
+@pytest.mark.skipif(not HAS_ATHERIS, reason="atheris has no wheel here; the targets run under hypothesis instead")
 @pytest.mark.parametrize("name", TARGETS)
 def test_coverage_guided(tmp_path, name):
-    # What a test run finds must not hang on chance; `make fuzz` goes other ways each time.
-    numbers = (str(SECONDS), "1", str(INPUTS))
+    numbers = (str(SECONDS), "1", str(INPUTS))  # a fixed seed; `make fuzz` takes another each time
     run = [sys.executable, str(Path(__file__).with_name("run.py")), name, str(tmp_path), *numbers]
     done = subprocess.run(run, capture_output=True, text=True, errors="replace", timeout=SECONDS + 60)
     crashes = [path.read_bytes()[:2000] for path in (tmp_path / "crashes").iterdir()]
@@ -96,9 +95,9 @@ def test_coverage_guided(tmp_path, name):
     assert int(executed[1]) >= INPUTS
 
 
-@pytest.mark.skipif(GUIDED, reason="atheris runs the targets")
+@pytest.mark.skipif(HAS_ATHERIS, reason="atheris runs the targets")
 @pytest.mark.parametrize("name", TARGETS)
-def test_seeds_changed_at_random(name):
+def test_seeds_with_random_changes(name):
     seeds = TARGETS[name].seeds()
 
     @settings(max_examples=200, suppress_health_check=list(HealthCheck))

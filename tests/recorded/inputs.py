@@ -13,7 +13,7 @@ import numpy as np
 import pyogrio
 import shapely
 from affine import Affine
-from writing import NORTH_UP, UTM, write_raster
+from raster_files import NORTH_UP, UTM, write_raster
 
 #: Rows and columns of the images.
 HEIGHT, WIDTH = 300, 420
@@ -190,7 +190,7 @@ def _write_model(folder: Path) -> None:
     helpers = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(helpers)
     weights = np.array(((0.9, 0.0, 0.0), (0.0, 0.8, 0.1), (0.1, 0.1, 0.6)), np.float32)[:, :, None, None]
-    graph = helpers.graph_of(
+    graph = helpers.make_graph(
         [helpers.helper.make_node("Conv", ["image", "weights"], ["scores"])],
         3,
         [helpers.numpy_helper.from_array(weights, "weights")],

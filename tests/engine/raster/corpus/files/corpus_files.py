@@ -10,12 +10,12 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from affine import Affine
+from raster_files import NORTH_UP
 from rasterio.rpc import RPC
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.reader import ImageView
 from terraspore.engine.raster.stretch import estimate_stretch
-from writing import NORTH_UP
 
 ROWS, COLUMNS = 24, 32
 

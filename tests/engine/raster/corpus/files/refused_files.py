@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 from corpus_files import COLUMNS, ROWS, copy_as, make_pixels, raw_band, rpcs, vrt, vrt_band
+from raster_files import write_raster as write
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from writing import write_raster as write
 
 
 def content(name, data):

@@ -8,11 +8,11 @@ import numpy as np
 import rasterio
 from affine import Affine
 from corpus_files import COLUMNS, ROWS, ValidFile, copy_as, make_pixels, rpcs, vrt, vrt_band
+from raster_files import NORTH_UP
+from raster_files import write_raster as write
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
-from writing import NORTH_UP
-from writing import write_raster as write
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 TABLE = {0: (10, 20, 30, 255), 1: (200, 0, 7, 255), 2: (1, 2, 3, 255), 3: (90, 180, 45, 255)}

@@ -1,4 +1,4 @@
-"""Rasters that tests write for themselves."""
+"""Write rasters for tests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NORTH_UP = Affine(1, 0, 500_000, 0, -1, 4_649_776)
 
 
 def write_raster(path, pixels, **profile):
-    """Write ``pixels`` (bands, rows, columns), as a GeoTIFF in UTM with pixels of 1 m unless told otherwise.
+    """Write ``pixels`` (bands, rows, columns) as a GeoTIFF in UTM with pixels of 1 m, and return its path.
 
     Args:
-        path: the file, which is given back.
+        path: the file.
         pixels: the values.
-        profile: rasterio's own keys, and mask, colormap, colorinterp, rpcs, overviews and scales.
+        profile: keys of rasterio's profile that differ, and mask, colormap, colorinterp, rpcs, overviews and scales.
     """
     pixels = np.asarray(pixels)
     after = {
