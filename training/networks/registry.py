@@ -1,7 +1,8 @@
 """Networks by name: a table of typed entries, from which networks are created.
 
 To add a network, write its decoder (``decoders/linknet.py`` is the shortest), its encoder, or a cell of its own
-(``lednet.py``), and add an entry to ``NETWORKS``. Importing this module does not import MindSpore.
+(``lednet.py``, with a line in ``model.WHOLE_NETWORKS``), and add an entry to ``NETWORKS``. Importing this module
+does not import MindSpore.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """What can be chosen of a network beside its number of classes; None is the network's own default.
+    """Options of a network besides its number of classes; None is the network's own default.
 
     Attributes:
         in_channels: bands of the image, 1 or more.
@@ -37,7 +38,7 @@ class NetworkOptions:
 
     @classmethod
     def from_mapping(cls, name: str, options: Mapping[str, object]) -> NetworkOptions:
-        """Check the options of the network ``name``, and put them together.
+        """Check the options of the network ``name``, and collect them.
 
         Raises:
             ParameterError: there is no such network, or it has no such option or value.
@@ -60,7 +61,7 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class NetworkEntry:
-    """What is known of a network without creating it.
+    """Properties of a network that are known without creating it.
 
     Attributes:
         title: name for people.
@@ -162,7 +163,7 @@ def network_names() -> tuple[str, ...]:
 
 
 def network_entry(name: str) -> NetworkEntry:
-    """Look up what is known of the network ``name``.
+    """Look up the entry of the network ``name``.
 
     Raises:
         ParameterError: there is no such network.

@@ -52,7 +52,7 @@ _DTYPES = {
     "ByteStorage": "|u1",
     "BoolStorage": "|u1",
 }
-#: keys under which training programs keep the weights beside other things
+#: keys under which training programs store the weights next to other values
 CONTAINERS = ("state_dict", "model_state", "model_state_dict", "model", "net")
 
 

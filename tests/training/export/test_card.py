@@ -41,7 +41,7 @@ def test_card_of_many_classes_and_bands():
     assert [(c.id, c.colour) for c in made.classes] == [(0, (0, 0, 255)), (1, (0, 128, 0)), (2, (9, 9, 9))]
 
 
-def test_options_that_are_defaults_are_not_in_the_card():
+def test_default_options_are_not_in_the_card():
     config = Config(resolution=1.0, network=NetworkConfig("dlinknet34", 1, {"stem_pool": "symmetric"}))
     assert card(config).options == {}
     config = dataclasses.replace(config, network=NetworkConfig("dlinknet34", 1, {"stem_pool": "same"}))
@@ -57,7 +57,7 @@ def test_options_that_are_defaults_are_not_in_the_card():
         (Config(resolution=1.0, network=NetworkConfig("dlinknet34", 1, {"output_stride": 8})), "output_stride"),
     ],
 )
-def test_what_is_lacking_is_said(config, part):
+def test_missing_or_contradictory_settings_are_refused(config, part):
     with pytest.raises(ParameterError, match=part):
         card(config)
 
@@ -75,7 +75,7 @@ def test_run_folder_becomes_a_model(tmp_path):
     assert model.weights == tmp_path / "best.ckpt"
 
 
-def test_no_card_is_better_than_one_without_a_resolution(tmp_path):
+def test_no_card_is_written_without_a_resolution(tmp_path):
     (tmp_path / "best.ckpt").write_bytes(b"weights")
     assert write_run_card(tmp_path / "best.ckpt", Config(), {}) is None
     assert not (tmp_path / "card.json").exists()

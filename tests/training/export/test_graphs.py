@@ -11,7 +11,7 @@ pytestmark = pytest.mark.mindspore
 
 
 @pytest.mark.parametrize("name", ["lednet", "lednet_binary", "dlinknet34"])
-def test_graphs_in_the_repository_are_those_that_the_networks_give(name, tmp_path):
+def test_graphs_in_the_repository_are_up_to_date(name, tmp_path):
     (path,) = write_graphs([list_graphs()[name]], tmp_path)
     assert path.read_bytes() == (FOLDER / f"{name}.onnx").read_bytes()
 
@@ -22,7 +22,7 @@ def test_every_network_with_every_option_has_a_graph():
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.onnx")), ids=lambda path: path.stem)
-def test_graphs_have_no_weights_and_say_what_they_are(path):
+def test_graphs_have_no_weights_and_complete_metadata(path):
     model = onnx.load(path)
     assert path.stat().st_size < 100_000
     image, *weights = model.graph.input

@@ -25,15 +25,15 @@ pytestmark = pytest.mark.mindspore
 COMMANDS = {"export": (".training.cli.export", "export", "")}
 
 
-def export(*words: str | Path) -> tuple[int, dict]:
+def export(*arguments: str | Path) -> tuple[int, dict]:
     """Exit code and last event of the command."""
     out = io.StringIO()
     cli_context = CliContext(stdout=out, stderr=io.StringIO())
-    code = run(["export", *map(str, words), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
+    code = run(["export", *map(str, arguments), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
     return code, json.loads(out.getvalue().splitlines()[-1])
 
 
-def network(classes: int = 2):
+def create_lednet(classes: int = 2):
     ms.set_seed(3)
     cell = create_network("lednet", num_classes=classes)
     for parameter in cell.get_parameters():
@@ -47,7 +47,7 @@ def network(classes: int = 2):
 def run_folder(tmp_path_factory) -> Path:
     """What a training run leaves: weights with the optimizer's state, and the configuration."""
     folder = tmp_path_factory.mktemp("run")
-    cell = network()
+    cell = create_lednet()
     state = [{"name": f"adam_m.{p.name}", "data": p} for p in list(cell.get_parameters())[:3]]
     weights = [{"name": p.name, "data": p} for p in cell.get_parameters()]
     ms.save_checkpoint(weights + state, str(folder / "best.ckpt"))
@@ -74,13 +74,13 @@ def model(run_folder, tmp_path_factory) -> Path:
 
 
 def probabilities(model) -> np.ndarray:
-    """What the engine's graph makes of a picture."""
+    """What the engine's graph makes of an image."""
     session = onnxruntime.InferenceSession(build_graph(model).SerializeToString(), providers=["CPUExecutionProvider"])
     tiles = np.random.default_rng(4).integers(0, 256, (2, 3, 64, 64), np.uint8)
     return session.run(None, {"image": tiles})[0]
 
 
-def mindspores(cell) -> np.ndarray:
+def mindspore_probabilities(cell) -> np.ndarray:
     """The same by MindSpore, the normalisation and softmax written out."""
     tiles = np.random.default_rng(4).integers(0, 256, (2, 3, 64, 64), np.uint8)
     logits = cell(ms.Tensor(((tiles / 255 - 0.5) / 0.3125).astype(np.float32))).asnumpy()
@@ -93,7 +93,7 @@ def test_engine_runs_the_folder_as_it_is(model):
     assert found.card.title == "Tiny land cover"
     assert [c.name for c in found.card.classes] == ["low", "high"]
     assert found.card.metrics == {"mean_iou": 0.25}
-    np.testing.assert_allclose(probabilities(found), mindspores(network()), atol=1e-3)
+    np.testing.assert_allclose(probabilities(found), mindspore_probabilities(create_lednet()), atol=1e-3)
 
 
 def test_engine_runs_the_onnx_file_alone(model, tmp_path):
@@ -101,14 +101,14 @@ def test_engine_runs_the_onnx_file_alone(model, tmp_path):
     path.write_bytes((model / "model.onnx").read_bytes())
     found = find_model(str(path))
     assert found.card.resolution == 0.3
-    np.testing.assert_allclose(probabilities(found), mindspores(network()), atol=1e-3)
+    np.testing.assert_allclose(probabilities(found), mindspore_probabilities(create_lednet()), atol=1e-3)
 
 
 def test_mindspore_loads_the_mindir(model):
     cell = ms.nn.GraphCell(ms.load(str(model / "model.mindir")))
     image = np.random.default_rng(4).normal(size=(1, 3, 64, 64)).astype(np.float32)
     np.testing.assert_allclose(
-        cell(ms.Tensor(image)).asnumpy(), network()(ms.Tensor(image)).asnumpy(), rtol=1e-4, atol=1e-4
+        cell(ms.Tensor(image)).asnumpy(), create_lednet()(ms.Tensor(image)).asnumpy(), rtol=1e-4, atol=1e-4
     )
 
 
@@ -120,7 +120,9 @@ def test_half_precision_is_half_the_size_and_nearly_the_same(run_folder, model, 
     assert sorted(path.name for path in (tmp_path / "half").iterdir()) == ["card.json", "weights.ckpt"]
     sizes = [(folder / "weights.ckpt").stat().st_size for folder in (tmp_path / "half", model)]
     assert sizes[0] < 0.6 * sizes[1]
-    np.testing.assert_allclose(probabilities(read_model(tmp_path / "half")), mindspores(network()), atol=0.02)
+    np.testing.assert_allclose(
+        probabilities(read_model(tmp_path / "half")), mindspore_probabilities(create_lednet()), atol=0.02
+    )
 
 
 def test_half_precision_keeps_variances_that_it_cannot_hold(run_folder, tmp_path):
@@ -129,8 +131,8 @@ def test_half_precision_keeps_variances_that_it_cannot_hold(run_folder, tmp_path
     tensors[name] = np.full_like(tensors[name], 1e6)
     wide = tmp_path / "wide.ckpt"
     write_checkpoint(wide, tensors)
-    words = ["--config", run_folder / "config.yaml", "--precision", "float16", "--only-checkpoint", "--tile", 64]
-    code, _ = export(wide, "--out", tmp_path / "half", *words)
+    arguments = ["--config", run_folder / "config.yaml", "--precision", "float16", "--only-checkpoint", "--tile", 64]
+    code, _ = export(wide, "--out", tmp_path / "half", *arguments)
     assert code == 0
     np.testing.assert_array_equal(read_checkpoint(tmp_path / "half" / "weights.ckpt")[name], tensors[name])
 
@@ -138,14 +140,14 @@ def test_half_precision_keeps_variances_that_it_cannot_hold(run_folder, tmp_path
 def test_difference_finds_one_weight_that_is_wrong(model):
     graph = onnx.load(model / "model.onnx")
     card = read_model(model).card
-    assert compare_with_mindspore(network(), graph, card, [(1, 3, 64, 64)]) < 1e-4
+    assert compare_with_mindspore(create_lednet(), graph, card, [(1, 3, 64, 64)]) < 1e-4
     weight = next(t for t in graph.graph.initializer if t.name == "apn.mid.0.conv.bias")
     weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight) + np.float32([0, 1]), weight.name))
-    assert compare_with_mindspore(network(), graph, card, [(1, 3, 64, 64)]) > 1e-3
+    assert compare_with_mindspore(create_lednet(), graph, card, [(1, 3, 64, 64)]) > 1e-3
 
 
 @pytest.mark.parametrize(
-    ("words", "part"),
+    ("arguments", "part"),
     [
         (["--arch", "dlinknet34", "--classes", "road"], "not of this network"),
         (["--classes", "a,b,c"], "not of this network"),
@@ -154,14 +156,14 @@ def test_difference_finds_one_weight_that_is_wrong(model):
         (["data.classes=[a,b,c]"], "data.classes"),
     ],
 )
-def test_mistakes_are_said_and_leave_nothing(run_folder, tmp_path, words, part):
-    code, event = export(run_folder, "--out", tmp_path / "model", "--resolution", 1, *words)
+def test_mistakes_are_reported_and_write_nothing(run_folder, tmp_path, arguments, part):
+    code, event = export(run_folder, "--out", tmp_path / "model", "--resolution", 1, *arguments)
     assert code == 2
     assert part in event["text"] + str(event["hint"])
     assert not list(tmp_path.iterdir())
 
 
-def test_folder_that_is_there_is_kept(run_folder, tmp_path):
+def test_existing_folder_is_not_replaced(run_folder, tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.txt").write_text("mine", "utf-8")
     code, event = export(run_folder, "--out", tmp_path / "model")

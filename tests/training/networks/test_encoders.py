@@ -41,7 +41,7 @@ def test_deep_stem_pools_a_last_partial_window():
     assert sizes == [16, 9, 5, 5, 5]  # 16 after the stem; torch: ceil((16 + 2 - 3) / 2) + 1 = 9
 
 
-@pytest.mark.parametrize("make", [lambda: ResNetEncoder(51), lambda: ResNetEncoder(50, output_stride=4)])
-def test_what_does_not_exist_is_refused(make):
+@pytest.mark.parametrize("create", [lambda: ResNetEncoder(51), lambda: ResNetEncoder(50, output_stride=4)])
+def test_unknown_depths_and_strides_are_refused(create):
     with pytest.raises(ParameterError):
-        make()
+        create()

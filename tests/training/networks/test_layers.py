@@ -20,7 +20,7 @@ def test_stem_pools_differ_by_one_pixel():
     assert symmetric.tolist() == [9, 11, 13, 15]
 
 
-def test_pooling_in_halves_keeps_a_last_odd_row():
+def test_halving_max_pool_keeps_a_last_odd_row():
     x = ms.Tensor(np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3))
     assert layers.halving_max_pool()(x).asnumpy()[0, 0].tolist() == [[4, 5], [7, 8]]
 
@@ -76,7 +76,7 @@ def test_one_dimensional_convolution_has_the_documented_shape():
     assert layers.conv1d(5, 7).weight.shape == (7, 5, 1, 1)
 
 
-def bind(*cells: SeededDropout) -> tuple[nn.SequentialCell, ms.Parameter]:
+def bind_layers(*cells: SeededDropout) -> tuple[nn.SequentialCell, ms.Parameter]:
     network = nn.SequentialCell(*cells)
     network.set_train(True)
     key = bind_dropout(network)
@@ -84,7 +84,7 @@ def bind(*cells: SeededDropout) -> tuple[nn.SequentialCell, ms.Parameter]:
     return network, key
 
 
-def drawn(cell: nn.Cell, key: ms.Parameter, number: int, x: np.ndarray) -> np.ndarray:
+def apply_dropout(cell: nn.Cell, key: ms.Parameter, number: int, x: np.ndarray) -> np.ndarray:
     ms.ops.assign(key, ms.Tensor(number, ms.int64))
     return cell(ms.Tensor(x)).asnumpy()
 
@@ -95,45 +95,45 @@ def test_the_hash_is_the_published_one() -> None:
             x = ((x ^ (x >> 16)) * 0x45D9F3B) % 2**32
         return x ^ (x >> 16)
 
-    words = [0, 1, 2, 12345, 2**31, 2**32 - 1]
-    assert hash_integers(ms.Tensor(words, ms.int64)).asnumpy().tolist() == [reference(word) for word in words]
+    values = [0, 1, 2, 12345, 2**31, 2**32 - 1]
+    assert hash_integers(ms.Tensor(values, ms.int64)).asnumpy().tolist() == [reference(value) for value in values]
 
 
 @pytest.mark.parametrize("probability", [0.03, 0.3, 0.7])
-def test_share_and_scale_of_what_stays(probability: float) -> None:
-    network, key = bind(SeededDropout(probability, channels=False))
-    y = drawn(network, key, batch_key(1, 2, 0), np.ones((4, 16, 32, 32), np.float32))
+def test_share_and_scale_of_remaining_elements(probability: float) -> None:
+    network, key = bind_layers(SeededDropout(probability, channels=False))
+    y = apply_dropout(network, key, batch_key(1, 2, 0), np.ones((4, 16, 32, 32), np.float32))
     assert (y > 0).mean() == pytest.approx(1 - probability, abs=0.01)  # five standard deviations of 65536 draws
     assert np.unique(y) == pytest.approx([0, 1 / (1 - probability)])
     # Neighbours along every axis are independent of each other.
-    kept = y > 0
+    mask = y > 0
     for axis in range(4):
-        both = (kept & np.roll(kept, 1, axis)).mean()
+        both = (mask & np.roll(mask, 1, axis)).mean()
         assert both == pytest.approx((1 - probability) ** 2, abs=0.012)
 
 
 def test_whole_channels_are_dropped_and_their_gradient_too() -> None:
-    network, key = bind(SeededDropout(0.5, channels=True))
+    network, key = bind_layers(SeededDropout(0.5, channels=True))
     x = np.random.default_rng(0).uniform(1, 2, (8, 32, 3, 5)).astype(np.float32)
-    y = drawn(network, key, 7, x)
-    kept = (y != 0).all((2, 3))
-    assert ((y == 0).all((2, 3)) | kept).all()
-    assert np.array_equal(y[kept], 2 * x[kept])
-    assert 80 < kept.sum() < 176
+    y = apply_dropout(network, key, 7, x)
+    mask = (y != 0).all((2, 3))
+    assert ((y == 0).all((2, 3)) | mask).all()
+    assert np.array_equal(y[mask], 2 * x[mask])
+    assert 80 < mask.sum() < 176
     gradient = ms.grad(network)(ms.Tensor(x)).asnumpy()
-    assert np.array_equal(gradient, np.where(kept[:, :, None, None], np.float32(2), np.float32(0)) * np.ones_like(x))
+    assert np.array_equal(gradient, np.where(mask[:, :, None, None], np.float32(2), np.float32(0)) * np.ones_like(x))
 
 
 def test_masks_follow_from_key_and_layer() -> None:
     one, two = SeededDropout(0.5, channels=False), SeededDropout(0.5, channels=False)
-    _, key = bind(one, two)
+    _, key = bind_layers(one, two)
     x = np.ones((2, 8, 16, 16), np.float32)
-    first = drawn(one, key, batch_key(5, 0, 0), x)
-    others = [drawn(one, key, batch_key(*words), x) for words in ((5, 1, 0), (5, 0, 1), (6, 0, 0))]
-    others.append(drawn(two, key, batch_key(5, 0, 0), x))
+    first = apply_dropout(one, key, batch_key(5, 0, 0), x)
+    others = [apply_dropout(one, key, batch_key(*numbers), x) for numbers in ((5, 1, 0), (5, 0, 1), (6, 0, 0))]
+    others.append(apply_dropout(two, key, batch_key(5, 0, 0), x))
     for other in others:
         assert abs(np.corrcoef(first.ravel() > 0, other.ravel() > 0)[0, 1]) < 0.08
-    assert np.array_equal(drawn(one, key, batch_key(5, 0, 0), x), first)
+    assert np.array_equal(apply_dropout(one, key, batch_key(5, 0, 0), x), first)
 
 
 @pytest.mark.parametrize(
@@ -151,20 +151,20 @@ def test_all_dropout_of_a_network_follows_from_the_key(name: str, count: int) ->
 
 
 def test_compiled_code_takes_a_new_key() -> None:
-    network, key = bind(SeededDropout(0.5, channels=False))
+    network, key = bind_layers(SeededDropout(0.5, channels=False))
     x = np.ones((1, 4, 8, 8), np.float32)
     compiled = ms.jit(network)
-    first, second = drawn(compiled, key, 1, x), drawn(compiled, key, 2, x)
+    first, second = apply_dropout(compiled, key, 1, x), apply_dropout(compiled, key, 2, x)
     assert not np.array_equal(first, second)
-    assert np.array_equal(drawn(compiled, key, 1, x), first)
-    assert np.array_equal(drawn(network, key, 2, x), second)
+    assert np.array_equal(apply_dropout(compiled, key, 1, x), first)
+    assert np.array_equal(apply_dropout(network, key, 2, x), second)
 
 
 def test_nothing_is_dropped_in_evaluation_and_nothing_is_stored() -> None:
-    network, key = bind(SeededDropout(0.9, channels=True))
+    network, key = bind_layers(SeededDropout(0.9, channels=True))
     network.set_train(False)
     x = np.ones((1, 4, 2, 2), np.float32)
-    assert np.array_equal(drawn(network, key, 3, x), x)
+    assert np.array_equal(apply_dropout(network, key, 3, x), x)
     assert list(network.get_parameters()) == []
     assert bind_dropout(nn.SequentialCell(nn.ReLU())) is None
     alone = SeededDropout(0.5, channels=True)

@@ -8,7 +8,7 @@ from terraspore.training.networks.registry import rename
 pytestmark = pytest.mark.mindspore
 
 
-def test_all_promised_networks_are_there():
+def test_all_documented_networks_exist():
     assert {
         "dlinknet34",
         "dlinknet50",
@@ -67,6 +67,6 @@ def test_the_longest_prefix_of_a_parameter_is_renamed():
         ("deeplabv3_resnet50", {"output_stride": 32}, "16 or 8"),
     ],
 )
-def test_what_does_not_exist_is_refused_with_a_sentence(name, options, part):
+def test_invalid_names_and_options_are_refused(name, options, part):
     with pytest.raises(ParameterError, match=part):
         create_network(name, **{"num_classes": 1, **options})

@@ -15,11 +15,11 @@ DATA = Path(__file__).parent / "data"
 COMMANDS = {"convert": (".training.cli.convert", "convert", "")}
 
 
-def convert(*words: str | Path) -> tuple[int, dict]:
+def convert(*arguments: str | Path) -> tuple[int, dict]:
     """Exit code and last event of the command."""
     out = io.StringIO()
     cli_context = CliContext(stdout=out, stderr=io.StringIO())
-    code = run(["convert", *map(str, words), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
+    code = run(["convert", *map(str, arguments), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
     return code, json.loads(out.getvalue().splitlines()[-1])
 
 
@@ -66,7 +66,7 @@ def test_any_problem_is_an_error_and_writes_nothing(name, part, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_files_of_torch_7_are_named_as_such(tmp_path):
+def test_torch_7_files_are_recognised_and_refused(tmp_path):
     # A table or an object of Torch 7: kind, index, version "V 1", name of the class.
     name = b"nn.Sequential"
     lengths = [length.to_bytes(4, "little") for length in (4, 1, 3, len(name))]

@@ -1,4 +1,4 @@
-"""Names of others to ours. The n-th tensor of a file of networks is n everywhere, so every value shows its origin."""
+"""Mapping of names. The n-th tensor of each test file has the value n everywhere, so a value shows its origin."""
 
 from __future__ import annotations
 
@@ -150,13 +150,13 @@ def test_problems_are_named():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_values_that_no_network_can_have_are_refused(value):
+def test_values_beyond_float32_are_refused(value):
     wanted = {"conv.weight": (1, 1, 1, 1)}
     with pytest.raises(CheckpointError, match=r"conv\.weight"):
         map_weights({"conv.weight": np.full((1, 1, 1, 1), value)}, "lednet", wanted)
 
 
-def test_one_weight_under_two_names_is_refused():
+def test_duplicate_names_are_refused():
     weights = {"module.conv.weight": np.ones((1, 1, 1, 1)), "conv.weight": np.ones((1, 1, 1, 1))}
     with pytest.raises(CheckpointError, match="twice"):
         map_weights(weights, "lednet", {"conv.weight": (1, 1, 1, 1)})

@@ -33,7 +33,7 @@ def test_tensors_of_all_kinds(name):
     assert found["flags"].dtype == np.bool_
 
 
-def test_files_of_the_first_versions_with_gpu_storages():
+def test_legacy_files_with_gpu_storages():
     found = read_torch(DATA / "ancient.th")
     assert found["module.a"].tolist() == [[0, 1, 2], [3, 4, 5]]
     assert found["module.b"].tolist() == [1.5]
@@ -47,7 +47,7 @@ def test_nothing_in_a_file_is_executed(name, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_whole_models_are_refused_with_the_way_out():
+def test_pickled_models_are_refused_with_a_hint():
     with pytest.raises(CheckpointError, match=r"Sequential.*state_dict"):
         read_torch(DATA / "whole_model.pth")
 
@@ -83,7 +83,7 @@ def archive(pickled: bytes, members: dict[str, bytes]) -> bytes:
         (archive(b"\x80\x02\x82\x01.", {}), "EXT1"),
     ],
 )
-def test_what_is_no_file_of_weights_is_refused(content, part, tmp_path):
+def test_other_files_are_refused(content, part, tmp_path):
     path = tmp_path / "weights.pth"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match=part):
@@ -109,7 +109,7 @@ def test_views_beyond_their_storage_are_refused(tmp_path):
 
 @given(st.sampled_from(["numbers.pth", "numbers_old.pth", "ancient.th"]), st.data())
 @settings(max_examples=300)
-def test_damaged_files_give_a_sentence_or_arrays(name, data):
+def test_damaged_files_give_an_error_or_arrays(name, data):
     content = bytearray((DATA / name).read_bytes())
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
