@@ -115,7 +115,7 @@ def create_environment(spec: EnvSpec, observer: InstallObserver) -> Path:
 
     Raises:
         EngineError: it could not be made; the sentence says why.
-        EngineCancelledError: ``observer`` said so; nothing is left but the log.
+        EngineCancelledError: ``observer.is_cancelled`` returned true; nothing is left but the log.
     """
     if spec.wheels is not None and not any(spec.wheels.glob("*.whl")):
         raise EngineError(
@@ -212,7 +212,7 @@ def _run_command(
         Its exit code, and the lines of its output.
 
     Raises:
-        EngineCancelledError: ``observer`` said so; the command and its children were ended.
+        EngineCancelledError: ``observer.is_cancelled`` returned true; the command and its children were ended.
     """
     lines = []
     with subprocess.Popen(  # nosec B603

@@ -1,7 +1,7 @@
 """The real engine, stopped at a known point of a run: ``python held_engine.py -I -X utf8 LAUNCHER serve``.
 
-Tests kill or abandon a run in its middle, however fast it is and however busy the machine. What happens is said by
-variables:
+Tests kill or abandon a run in its middle, however fast it is and however busy the machine. Variables
+choose the point:
 
     HOLD_AT_TILE   the run waits after this many tiles until it is cancelled or abandoned; the process still answers
     KILL_AT_ROW    the process is killed when this many rows of tiles are in the run's journal

@@ -109,7 +109,7 @@ def test_failure_of_a_run_is_its_sentence_and_the_process_lives_on(engine):
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "code", "words"),
+    ("behaviour", "code", "pattern"),
     [
         ("segfault", "EngineCrashed", "segmentation fault"),
         ("killed", "OutOfMemoryError", "memory ran out"),
@@ -117,8 +117,8 @@ def test_failure_of_a_run_is_its_sentence_and_the_process_lives_on(engine):
         ("import", "EngineIncomplete", "No module named 'rasterio'"),
     ],
 )
-def test_crash_is_a_sentence(engine, behaviour, code, words):
-    with pytest.raises(EngineError, match=words) as caught:
+def test_crash_is_a_sentence(engine, behaviour, code, pattern):
+    with pytest.raises(EngineError, match=pattern) as caught:
         engine.run([behaviour], Listener(), never)
     assert caught.value.code == code
     assert not engine.is_alive

@@ -1,4 +1,4 @@
-"""Background tasks: what a dialog hears of their end."""
+"""Background tasks: the signals that a dialog gets at their end."""
 
 import pytest
 from event_loop import spin

@@ -93,7 +93,7 @@ def test_other_spellings_of_commands(line, command):
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "pattern"),
     [
         (b" " * (MAX_COMMAND_BYTES + 1), "more than 1048576 bytes"),
         (b"", "not JSON"),
@@ -120,14 +120,14 @@ def test_other_spellings_of_commands(line, command):
         (b'{"type": "ping", "id": []}', "whole number"),
     ],
 )
-def test_commands_that_are_refused(line, words):
-    with pytest.raises(ProtocolError, match=words) as caught:
+def test_commands_that_are_refused(line, pattern):
+    with pytest.raises(ProtocolError, match=pattern) as caught:
         decode_command(line)
     assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "pattern"),
     [
         (b" " * (MAX_EVENT_BYTES + 1), "more than 4194304 bytes"),
         (b'{"type": ["a"]}', "type is not a text"),
@@ -148,8 +148,8 @@ def test_commands_that_are_refused(line, words):
         (b'{"type": "message"}', "text is not a text"),
     ],
 )
-def test_events_that_are_refused(line, words):
-    with pytest.raises(ProtocolError, match=words):
+def test_events_that_are_refused(line, pattern):
+    with pytest.raises(ProtocolError, match=pattern):
         decode_event(line)
 
 
