@@ -13,13 +13,15 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...engine.protocol.model_policy import is_for_task, sort_by_preference
 from ..i18n import tr
 from ..paths import GRAPHS
-from ..settings import Settings
 from .errors import EngineError
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 CARD = "card.json"
 #: Larger models are not unpacked.

@@ -107,7 +107,7 @@ dialog.exec_()
 
 
 def test_engine_process_needs_no_qgis():
-    code = "import sys; sys.modules['qgis'] = None; import terraspore.plugin.engine.pool"
+    code = "import sys; sys.modules['qgis'] = None; from terraspore.plugin.engine import cache, install, models, pool"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / ".venv-qgis" / "plugins")})
 
 
