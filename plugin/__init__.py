@@ -1,4 +1,4 @@
-"""The QGIS user interface. The engine runs as a process of its own; nothing of it is imported here."""
+"""The QGIS plugin. The engine runs in its own process; only its protocol and its journal are imported here."""
 
 from __future__ import annotations
 

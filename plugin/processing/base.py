@@ -230,28 +230,27 @@ class ImageAlgorithm(EngineAlgorithm):
         if missing and model is not None:
             text = tr("The model {lost} that the settings name is not there; {model} is used.")
             feedback.pushWarning(text.format(lost=missing, model=model.title))
-        start = 0.0
         if self.source.path is not None:
-            image = get_file_with_crs(self.source, folder)
+            image, start = get_file_with_crs(self.source, folder), 0.0
         else:
             resolution = self.get_fetch_resolution(parameters, context) or (model.resolution if model else 0.0)
             box = extent if area is None else area.boundingBox()
             if extent is not None and area is not None:
                 box = extent.intersect(area.boundingBox())
-            image = self._fetch(FetchRequest(resolution, box, area, folder), feedback)
-            start = FETCH_SHARE
+            image, start = self._fetch(FetchRequest(resolution, box, area, folder), feedback), FETCH_SHARE
         settings = self.plugin.get_settings()
         area_file = None
         if area is not None:
             areas = get_cache_folder(settings) / "areas"
             area_file = store_area(area, self.source.crs, areas, context.transformContext())
+        corners = None
+        if extent is not None:
+            corners = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
         overlap = self.get_optional_number(parameters, "OVERLAP", context)
         image_options = ImageOptions(
             model=(model.reference if model else reference) or None,
             bands=self._get_bands(parameters, model, context) or None,
-            extent=None
-            if extent is None
-            else (extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()),
+            extent=corners,
             area=area_file,
             tile=settings.tile or None,
             overlap=None if overlap is None else int(overlap),
@@ -263,13 +262,9 @@ class ImageAlgorithm(EngineAlgorithm):
             runtime=self._get_choice(parameters, "RUNTIME", settings.runtime, context),
             threads=settings.threads or None,
         )
-        options = RunOptions(
-            image_options,
-            runtime_options,
-            threshold=self.get_optional_number(parameters, "THRESHOLD", context),
-            resume=self.parameterAsBool(parameters, "RESUME", context),
-        )
-        return image, options, start
+        threshold = self.get_optional_number(parameters, "THRESHOLD", context)
+        resume = self.parameterAsBool(parameters, "RESUME", context)
+        return image, RunOptions(image_options, runtime_options, threshold, resume), start
 
     def get_fetch_resolution(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> float:
         """Return the resolution in m per pixel at which a service is fetched; 0 for the model's."""
