@@ -1,9 +1,9 @@
-"""Run every test: groups of files as processes, two at a time, with all failures told at the end.
+"""Run every test, in groups that are processes, and report all failures at the end.
 
     python tests/run_all.py [--jobs N] [GROUP ...]
 
-Groups are processes of their own because MindSpore keeps its mode and device, and QGIS its widgets, for a whole
-process; two run side by side because most tests keep one core busy. A group's output is printed when it is finished.
+Groups are processes because MindSpore keeps its mode and device, and QGIS its widgets, for a whole process. Two groups
+run at a time because most tests keep one core busy. The output of a group is printed when it has finished.
 """
 
 from __future__ import annotations
@@ -19,10 +19,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 QGIS = ROOT / ".venv-qgis"
-#: MindSpore's graph mode; what trains uses the other one.
-GRAPHS = ("tests/engine/mindir", "tests/training/networks", "tests/training/export", "tests/training/weights")
-#: Groups that trace the commands as processes; each takes long enough to be a group.
-ALONE = ("tests/faults", "tests/recorded", "tests/engine/vector", "tests/engine/runtimes", "tests/engine/pipeline")
+#: Name -> paths, the longest first, so that the last groups to end are short. A group leaves out what is in others.
+PATHS = {
+    "training": ("tests/training",),
+    "faults": ("tests/faults",),
+    "recorded": ("tests/recorded",),
+    "engine-vector": ("tests/engine/vector",),
+    "engine-runtimes": ("tests/engine/runtimes",),
+    "engine-pipeline": ("tests/engine/pipeline",),
+    # MindSpore's graph mode; training uses the other one.
+    "graphs": ("tests/engine/mindir", "tests/training/networks", "tests/training/export", "tests/training/weights"),
+    "training-commands": ("tests/training/test_commands.py",),
+    "rest": ("tests",),
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class Group:
     """Tests that share a process.
 
     Attributes:
-        name: what ``run_all.py NAME`` takes.
+        name: argument of ``run_all.py``.
         command: the process.
         environment: variables added to those of this process.
     """
@@ -40,45 +49,26 @@ class Group:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a group ended."""
-
-    group: Group
-    returncode: int
-    seconds: float
-    output: str
-
-
-def pytest_group(name: str, *arguments: str) -> Group:
-    """A group that runs in this Python."""
-    return Group(name, (sys.executable, "-m", "pytest", *arguments))
-
-
-def all_groups() -> list[Group]:
-    """The groups, those that take longest first, so that the last ones to end are short."""
-    ignored = (f"--ignore={path}" for path in ("tests/training", "tests/plugin", "tests/engine/mindir", *ALONE))
-    trainer = [f"--ignore={path}" for path in GRAPHS if path.startswith("tests/training")]
-    groups = [
-        pytest_group("training", "tests/training", *trainer, "--ignore=tests/training/test_commands.py"),
-        *(pytest_group(path.removeprefix("tests/").replace("/", "-"), path) for path in ALONE),
-        pytest_group("graphs", *GRAPHS),
-        pytest_group("training-commands", "tests/training/test_commands.py"),
-        pytest_group("rest", "tests", *ignored),
-    ]
+def make_groups() -> list[Group]:
+    """Return all groups; those of the plugin are files, and left out where QGIS is not set up."""
+    groups = []
+    for name, paths in PATHS.items():
+        others = ["tests/plugin", *(path for other, paths in PATHS.items() if other != name for path in paths)]
+        inside = [path for path in others if path.startswith(tuple(f"{own}/" for own in paths))]
+        ignored = (f"--ignore={path}" for path in inside)
+        groups.append(Group(name, (sys.executable, "-m", "pytest", *paths, *ignored)))
     if not (QGIS / ".ready").exists():
-        print("QGIS is not set up here: the plugin's tests are left out (see the sentence of make qgis-setup).")
+        print("QGIS is not set up here, so the plugin's tests are left out (make qgis-setup reports the reason).")
         return groups
-    environment = {"PYTHONPATH": str(QGIS / "plugins")}
-    python = str(QGIS / "bin" / "python")
+    python, environment = str(QGIS / "bin" / "python"), {"PYTHONPATH": str(QGIS / "plugins")}
     for path in sorted((ROOT / "tests" / "plugin").glob("test_*.py")):
         name = f"plugin-{path.stem.removeprefix('test_')}"
         groups.append(Group(name, (python, "-m", "pytest", str(path.relative_to(ROOT))), environment))
     return groups
 
 
-def run_group(group: Group) -> Outcome:
-    """Run a group to its end."""
+def run_group(group: Group) -> tuple[bool, str, str]:
+    """Run a group to its end; return whether it passed, its line of the summary, and its output."""
     start = time.monotonic()
     done = subprocess.run(
         group.command,
@@ -91,31 +81,28 @@ def run_group(group: Group) -> Outcome:
         errors="replace",
         check=False,
     )
-    return Outcome(group, done.returncode, time.monotonic() - start, done.stdout)
+    seconds, passed = time.monotonic() - start, done.returncode == 0
+    summary = f"{seconds:7.1f} s  {group.name:24} {'passed' if passed else f'FAILED ({done.returncode})'}"
+    return passed, summary, f"---- {group.name}\n{done.stdout}"
 
 
 def main() -> int:
-    """Run the groups that are named, or all of them."""
+    """Run the named groups, or all; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help="names of groups; all unless given")
     parser.add_argument("--jobs", type=int, default=2, help="groups that run at the same time")
     arguments = parser.parse_args()
-    groups = all_groups()
-    unknown = set(arguments.groups) - {group.name for group in groups}
-    if unknown:
-        parser.error(f"no group is called {', '.join(sorted(unknown))}; there are: {', '.join(g.name for g in groups)}")
-    chosen = [group for group in groups if not arguments.groups or group.name in arguments.groups]
-    outcomes = []
+    groups = {group.name: group for group in make_groups()}
+    if unknown := set(arguments.groups) - set(groups):
+        parser.error(f"no group is called {', '.join(sorted(unknown))}; there are: {', '.join(groups)}")
     with ThreadPoolExecutor(max(arguments.jobs, 1)) as pool:
+        chosen = [group for name, group in groups.items() if name in arguments.groups or not arguments.groups]
+        results = []
         for future in as_completed([pool.submit(run_group, group) for group in chosen]):
-            outcome = future.result()
-            outcomes.append(outcome)
-            print(f"---- {outcome.group.name}\n{outcome.output}", flush=True)
-    failed = [outcome for outcome in outcomes if outcome.returncode != 0]
-    for outcome in sorted(outcomes, key=lambda outcome: -outcome.seconds):
-        state = "passed" if outcome.returncode == 0 else f"FAILED ({outcome.returncode})"
-        print(f"{outcome.seconds:7.1f} s  {outcome.group.name:24} {state}")
-    return 1 if failed else 0
+            results.append(future.result())
+            print(results[-1][2], flush=True)
+    print("\n".join(sorted((summary for _, summary, _ in results), reverse=True)))
+    return 0 if all(passed for passed, _, _ in results) else 1
 
 
 if __name__ == "__main__":
