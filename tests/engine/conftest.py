@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from held_engine import HoldPoint
+from hold_point import HoldPoint
 from onnx import TensorProto, helper, numpy_helper
 from raster_files import write_raster
 

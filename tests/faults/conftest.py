@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from held_engine import HoldPoint
+from hold_point import HoldPoint
 from terraspore.engine.fs.lock import is_locked
 from waiting import wait_for
 
@@ -209,7 +209,7 @@ class Reference:
 
     Attributes:
         contents: of the outputs, by name.
-        steps: how many steps of each kind it has, see ``held_engine``.
+        steps: how many steps of each kind it has, see ``hold_point``.
     """
 
     contents: dict

@@ -16,7 +16,7 @@ from pathlib import Path
 import numba
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import held_engine
+import hold_point
 
 #: What the commands of these tests import.
 PRELOAD = (
@@ -39,7 +39,7 @@ def run_engine(arguments: list[str], output: str, environment: dict[str, str]) -
     Args:
         arguments: the arguments after ``terraspore``.
         output: the file for stdout; stderr goes to the file of this name with ``.err``.
-        environment: further variables. ``HOLD`` is that of ``held_engine``; ``MEMORY`` limits the address space to
+        environment: further variables. ``HOLD`` is that of ``hold_point``; ``MEMORY`` limits the address space to
             so many bytes more than it has now; ``LC_ALL`` is set as the process's locale, as a library could do it;
             ``CHANGE_TO`` becomes the working directory.
 
@@ -61,7 +61,7 @@ def run_engine(arguments: list[str], output: str, environment: dict[str, str]) -
     if "MEMORY" in environment:
         _limit_memory(int(environment["MEMORY"]))
     if "HOLD" in environment:
-        held_engine.install(Path(environment["HOLD"]))
+        hold_point.install(Path(environment["HOLD"]))
     return run(arguments, cli_context=CliContext(owns_process=True))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ONNX, contents, has_lock, list_names
-from held_engine import HELD_COMMAND, MAX_LATE_BATCHES
+from hold_point import HELD_COMMAND, MAX_LATE_BATCHES
 from terraspore.engine.fs.journal import find_unfinished_run
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 from conftest import contents, has_lock, list_names
-from held_engine import HELD_COMMAND
+from hold_point import HELD_COMMAND
 from terraspore.engine.fs.journal import JOURNAL, ROWS, find_unfinished_run, journal_folder
 from terraspore.engine.pipeline.resume import TILES_WORTH_A_JOURNAL
 from waiting import wait_for

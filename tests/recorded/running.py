@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hold_point import HELD_COMMAND, HoldPoint
 from recorded.commands import HELP, LINES, LONG, MISTAKES, PROCESSES, RIVAL, SERVED, Command
 from recorded.inputs import make_inputs
 from recorded.reduce import plain_sentence, reduce_events, reduce_path
+from waiting import wait_for
 
 PROGRAM = (sys.executable, "-m", "terraspore")
 LONGEST = 300
-#: Tiles of the long run that are done before it is interrupted: some rows of them, and far from all.
-TILES_BEFORE_INTERRUPTION = 36
+#: Rows of tiles of the long run in the journal when it is interrupted.
+ROWS_BEFORE_INTERRUPTION = 3
 _OPTION = re.compile(r"^  (-\w, )?(--[\w-]+)(?: / (--[\w-]+))?")
 
 
@@ -169,17 +171,25 @@ def _events_of(server: subprocess.Popen[str], number: int) -> list[dict[str, Any
 
 
 def _record_interruption(recording: Recording, folder: Path) -> None:
-    """Interrupt a run by closing its stdin, try another run with the same output meanwhile, and resume it.
-
-    The process is stopped while the other one is tried, so that it cannot end too early.
-    """
-    for _ in range(5):  # on a busy machine the run can be over before this process has its turn
-        code, events = _interrupt(recording, folder)
-        if code != 0:
-            break
-    # How far it came depends on the machine: only how it ended is recorded.
+    """Interrupt a run by closing its stdin, try another run with the same output meanwhile, and resume it."""
+    with tempfile.TemporaryDirectory() as name:
+        hold = HoldPoint(Path(name)).set("row", ROWS_BEFORE_INTERRUPTION)
+        with subprocess.Popen(
+            [*HELD_COMMAND, *LONG.words],
+            cwd=folder,
+            env={**_environment(), **hold.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            wait_for(hold.is_reached, LONGEST)
+            rival = _call(RIVAL.words, folder)
+            process.stdin.close()
+            events = [json.loads(line) for line in process.stdout]
+    recording.add(RIVAL, folder, rival.returncode, [json.loads(line) for line in rival.stdout.splitlines()])
     recording.results["interrupted"] = {
-        "exit_code": code,
+        "exit_code": process.returncode,
         "code": events[-1].get("code"),
         "outputs": sorted(name for name in LONG.files if (folder / name).exists()),
     }
@@ -189,34 +199,5 @@ def _record_interruption(recording: Recording, folder: Path) -> None:
     recording.add(resumed, folder, done.returncode, events)
     left = sorted(path.name for path in folder.glob(".*"))
     recording.results["resumed"]["left"] = left
-    # How much of the run was finished depends on the moment at which it was interrupted.
+    # The message has the date of the first run.
     recording.sentences["resumed"] = [re.sub(r"\d[\d.:-]*", "#", text) for text in recording.sentences["resumed"]]
-
-
-def _interrupt(recording: Recording, folder: Path) -> tuple[int, list[dict[str, Any]]]:
-    """Start the long run, stop it, run its rival, close its stdin; returns its exit code and its events."""
-    for name in LONG.files:
-        (folder / name).unlink(missing_ok=True)
-    with subprocess.Popen(
-        [*PROGRAM, *LONG.words],
-        cwd=folder,
-        env=_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        events = []
-        for line in process.stdout:
-            events.append(json.loads(line))
-            if events[-1].get("stage") == "infer" and events[-1]["done"] >= TILES_BEFORE_INTERRUPTION:
-                break
-        process.send_signal(signal.SIGSTOP)
-        try:
-            rival = _call(RIVAL.words, folder)
-        finally:
-            process.stdin.close()
-            process.send_signal(signal.SIGCONT)
-        events += [json.loads(line) for line in process.stdout]
-        recording.add(RIVAL, folder, rival.returncode, [json.loads(line) for line in rival.stdout.splitlines()])
-        return process.wait(LONGEST), events

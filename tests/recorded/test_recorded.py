@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-import sys
 
 import pytest
 from recorded.comparing import changed_sentences, differences
 from recorded.record import EXPECTED, make_recording
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform == "win32", reason="stops a process, which Windows cannot do"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import terraspore
 from affine import Affine
-from held_engine import HELD_COMMAND, MAX_LATE_BATCHES
+from hold_point import HELD_COMMAND, MAX_LATE_BATCHES
 from terraspore.__about__ import __version__
 from waiting import wait_for
 

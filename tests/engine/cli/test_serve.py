@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import psutil
 import pytest
-from held_engine import HELD_COMMAND, MAX_LATE_BATCHES
+from hold_point import HELD_COMMAND, MAX_LATE_BATCHES
 from waiting import wait_for
 
 COMMAND = (sys.executable, "-m", "terraspore")

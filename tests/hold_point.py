@@ -1,6 +1,6 @@
 """Run TerraSpore and hold it at a chosen step, so that a test can act on it exactly there.
 
-    HOLD=hold.json python held_engine.py ARGUMENTS...
+    HOLD=hold.json python hold_point.py ARGUMENTS...
 
 A step is an event of one kind in a run, counted from 1:
 
