@@ -105,3 +105,8 @@ def test_command_line_has_the_declared_options(arguments, declaration):
 def test_named_files_exist(page):
     named = re.findall(r"`((?:engine|plugin|training|resources|tests|tools)/[\w./]+)`", page.read_text("utf-8"))
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("declaration", [ImageOptions, RuntimeOptions, RoadOptions, CoverageOptions])
+def test_every_option_has_a_title_for_forms(declaration):
+    assert [name for name, option in options_of(declaration).items() if not option.info.title] == []

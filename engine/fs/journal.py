@@ -8,7 +8,7 @@ after its chunk was flushed to the disk, so a row with a line is complete:
     5f1e02aa {"format": 2, "output": "roads.gpkg", "files": [...], "settings": {...}, "rows": 23, ...}
     09d3c6b1 {"row": 0, "start": 0, "length": 48213, "checksum": 2853021, "empty": 4}
 
-Flushing is expensive, so lines are held back until the time since the last flush is ``_FLUSH_INTERVAL`` times its
+Flushing is expensive, so lines are held back until the time since the last flush is ``_FLUSH_PAUSE_FACTOR`` times its
 duration. Journaling therefore takes about 1 % of a run on any disk, and a fast disk loses less in a crash.
 
 Standard library only, Python 3.9: the QGIS plugin imports this module to find unfinished runs.
@@ -36,7 +36,7 @@ from .regular_file import FileIdentity
 FORMAT = 2
 JOURNAL, ROWS = "journal", "rows"
 #: Minimum time between two flushes, as a multiple of the duration of one.
-_FLUSH_INTERVAL = 100
+_FLUSH_PAUSE_FACTOR = 100
 #: A longer file is not a journal: a row of tiles takes 100 bytes.
 _MAX_JOURNAL_BYTES = 64 << 20
 #: Characters of a setting's value in a message.
@@ -189,11 +189,11 @@ class JournalWriter:
 
     Args:
         journal: the existing journal (see ``create_journal``).
-        rows: number of its rows to keep.
+        keep: number of its rows to keep.
     """
 
-    def __init__(self, journal: Journal, rows: int) -> None:
-        kept = journal.records[:rows]
+    def __init__(self, journal: Journal, keep: int) -> None:
+        kept = journal.records[:keep]
         self.count = len(kept)
         self._pending: list[RowRecord] = []
         self._end = kept[-1].start + kept[-1].length if kept else 0
@@ -226,7 +226,7 @@ class JournalWriter:
             checksum, length = zlib.crc32(data, checksum), length + len(data)
         self._pending.append(RowRecord(row, self._end, length, checksum, empty))
         self._end += length
-        if time.perf_counter() - self._last_flush >= _FLUSH_INTERVAL * self._flush_duration:
+        if time.perf_counter() - self._last_flush >= _FLUSH_PAUSE_FACTOR * self._flush_duration:
             self.commit()
 
     def commit(self) -> None:

@@ -94,14 +94,15 @@ def run_inference(
         InferenceError: the network returned something of another shape, or values that are not finite.
         TerraSporeError: reading or writing failed.
     """
-    first = empty = 0
+    first_tile_row = empty_count = 0
     if journal is not None:
         job = replace(job, batch=journal.batch)
-        first, empty = journal.replay(job.plan, sinks, context.cancellation)
-    assembler = RowAssembler(job.plan, job.classes, sinks, first, None if journal is None else journal.append)
-    progress = ProgressTracker(job.plan.count, first * job.plan.columns.count, empty, context)
+        first_tile_row, empty_count = journal.replay(job.plan, sinks, context.cancellation)
+    assembler = RowAssembler(job.plan, job.classes, sinks, first_tile_row, None if journal is None else journal.append)
+    progress = ProgressTracker(job.plan.count, first_tile_row * job.plan.columns.count, empty_count, context)
     # The row of tiles before the first one is computed once more, because it overlaps the first pixels.
-    strips = read_strips(job.view, job.plan, max(0, first - 1)) if first < job.plan.rows.count else iter(())
+    is_finished = first_tile_row >= job.plan.rows.count
+    strips = iter(()) if is_finished else read_strips(job.view, job.plan, max(0, first_tile_row - 1))
 
     def assemble(batch: TileBatch) -> None:
         results = iter(() if batch.probability is None else batch.probability)
@@ -110,12 +111,12 @@ def run_inference(
 
     with (
         ReadAhead(strips) as strips_ahead,
-        WriteBehind(assemble, depth=4) as put,
+        WriteBehind(assemble, depth=4) as send_to_writer,
         closing(compute_tiles(job, strips_ahead, progress.timed(predict_stream), context.cancellation)) as batches,
     ):
         for batch in batches:
-            put(batch)
-            if batch.strip.row >= first:
+            send_to_writer(batch)
+            if batch.strip.row >= first_tile_row:
                 progress.advance(len(batch.columns), sum(batch.empty))
     context.check_cancelled()
     if journal is not None:
@@ -230,7 +231,7 @@ class ProgressTracker:
 
     def __init__(self, total: int, done: int, empty: int, context: RunContext) -> None:
         self._total, self._done, self._empty, self._context = total, done, empty, context
-        self._free = done  # tiles that took no time in this run
+        self._uncomputed = done  # tiles that took no time in this run
         self._start = context.clock()
         self._last = 0.0
         self._inference = 0.0
@@ -262,11 +263,11 @@ class ProgressTracker:
         """Count ``tiles`` finished tiles, of which ``empty`` were not computed."""
         self._done += tiles
         self._empty += empty
-        self._free += empty
+        self._uncomputed += empty
         now = self._context.clock()
         if now - self._last >= _PROGRESS_INTERVAL or self._done == self._total:
             self._last = now
-            rate = (self._done - self._free) / max(now - self._start, 1e-9)
+            rate = (self._done - self._uncomputed) / max(now - self._start, 1e-9)
             eta = (self._total - self._done) / rate if rate else None
             self._context.report(Progress("infer", self._done, self._total, rate=rate, eta=eta))
 

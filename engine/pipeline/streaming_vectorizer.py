@@ -1,4 +1,4 @@
-"""Make roads of rows that are still being computed: lines and areas are searched while the network runs."""
+"""Vectorize roads while their rows are still being computed: lines and areas are traced while the network runs."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class StreamingRoads:
         """Append the next rows of quantized probabilities (bands, rows, width), of which the first band is used.
 
         Raises:
-            TerraSporeError: the rows cannot be stored, or the roads have failed already, hours before the last row.
+            TerraSporeError: the rows cannot be stored, or vectorizing has already failed.
         """
         if self._summary.done():
             self._summary.result()

@@ -163,6 +163,7 @@ class RuntimeOptions:
         "auto",
         "Number type: float32 is exact; auto may take a shorter type where it is faster.",
         choices=("auto", "float32", "bfloat16", "float16"),
+        title="Number type",
     )
     threads: int | None = option(None, "Processor threads.", title="Threads", minimum=1, unset="all cores", metavar="N")
 
@@ -195,9 +196,15 @@ class ImageOptions:
         metavar="M",
         unset="the model's",
     )
-    pixel_size: float | None = option(None, "Metres per pixel of an image without georeference.", metavar="M")
+    pixel_size: float | None = option(
+        None, "Metres per pixel of an image without georeference.", metavar="M", title="Size of a pixel"
+    )
     subdataset: str | None = option(
-        None, "Number or name of an image in a file that holds several.", unset="the first", metavar="NUMBER"
+        None,
+        "Number or name of an image in a file that holds several.",
+        unset="the first",
+        metavar="NUMBER",
+        title="Image in the file",
     )
     tile: int | None = option(
         None, "Edge of a tile in pixels.", title="Edge of a tile in pixels", unset="the model's", metavar="N"
@@ -241,15 +248,26 @@ class RoadOptions:
         metavar="P",
     )
     blur: float = option(
-        2.0, "Standard deviation of the Gaussian before the threshold; 0 for none.", unit="m", minimum=0
+        2.0,
+        "Standard deviation of the Gaussian before the threshold; 0 for none.",
+        unit="m",
+        minimum=0,
+        title="Smoothing of the probabilities",
     )
-    hole_area: float = option(200.0, "Holes in the road surface up to this area are closed.", unit="m²", minimum=0)
+    hole_area: float = option(
+        200.0,
+        "Holes in the road surface up to this area are closed.",
+        unit="m²",
+        minimum=0,
+        title="Largest hole that is closed",
+    )
     max_width: float = option(
         40.0,
         "Wider regions are treated as paved areas (squares, car parks); lines lead around their core.",
         unit="m",
         minimum=0,
         above=True,
+        title="Widest road",
     )
     merge_parallel: float = option(
         0.0,
@@ -279,6 +297,7 @@ class RoadOptions:
         minimum=0,
         maximum=180,
         metavar="DEGREES",
+        title="Largest angle of a closed gap",
     )
     min_length: float = option(
         80.0,
@@ -288,7 +307,11 @@ class RoadOptions:
         minimum=0,
     )
     smooth: float = option(
-        3.0, "Standard deviation of the Gaussian that smooths along the line; 0 for none.", unit="m", minimum=0
+        3.0,
+        "Standard deviation of the Gaussian that smooths along the line; 0 for none.",
+        unit="m",
+        minimum=0,
+        title="Smoothing of lines",
     )
     simplify: float = option(
         1.0,
@@ -299,16 +322,25 @@ class RoadOptions:
     )
     areas: bool = option(True, "Make the layer road_areas.", title="Make the areas of roads, too")
     minimum_area: float = option(
-        100.0, "Smaller pieces of road surface are left out of road_areas.", unit="m²", minimum=0
+        100.0,
+        "Smaller pieces of road surface are left out of road_areas.",
+        unit="m²",
+        minimum=0,
+        title="Smallest road area",
     )
     area_simplify: float = option(
         0.5,
         "Largest distance between the outline of an area and its simplification; 0 keeps pixel edges and exact areas.",
         unit="m",
         minimum=0,
+        title="Simplification of areas",
     )
     tile: int = option(
-        2048, "Side of the tiles; speed and memory depend on it, the result does not.", unit="pixels", minimum=64
+        2048,
+        "Side of the tiles; speed and memory depend on it, the result does not.",
+        unit="pixels",
+        minimum=64,
+        title="Edge of a tile",
     )
     threads: int | None = option(
         None,
@@ -316,6 +348,7 @@ class RoadOptions:
         minimum=1,
         unset="one for each core",
         metavar="N",
+        title="Threads",
     )
 
     def __post_init__(self) -> None:
@@ -347,15 +380,30 @@ class CoverageOptions:
         unset="16 pixels",
     )
     minimum_area_by_class: Mapping[int, float] = option(
-        dict, "The same for one class; may be repeated.", items="ID=M2", flag="class-minimum-area"
+        dict,
+        "The same for one class; may be repeated.",
+        items="ID=M2",
+        flag="class-minimum-area",
+        title="Smallest polygon of a class",
     )
     protected: frozenset[int] = option(
-        frozenset, "A class that is never merged away; may be repeated.", items="ID", flag="protect"
+        frozenset,
+        "A class that is never merged away; may be repeated.",
+        items="ID",
+        flag="protect",
+        title="Protected class",
     )
     classes: frozenset[int] | None = option(
-        None, "Make areas of this class alone; may be repeated.", items="ID", flag="only", unset="all classes"
+        None,
+        "Make areas of this class alone; may be repeated.",
+        items="ID",
+        flag="only",
+        unset="all classes",
+        title="Only this class",
     )
-    nodata: int | None = option(None, "A value that is no class.", unset="the raster's own", metavar="ID")
+    nodata: int | None = option(
+        None, "A value that is no class.", unset="the raster's own", metavar="ID", title="Value without data"
+    )
     simplify: float | None = option(
         None,
         "Largest distance of a dropped vertex from the simplified border; 0 drops none.",
@@ -364,12 +412,15 @@ class CoverageOptions:
         minimum=0,
         unset="one pixel",
     )
-    smooth: bool = option(True, "Cut lines at the corners of pixels, so that slanting borders become straight.")
+    smooth: bool = option(
+        True, "Cut lines at the corners of pixels, so that slanting borders become straight.", title="Smooth borders"
+    )
     strip: int = option(
         512,
         "Rows that are processed at a time; speed and memory depend on it, the result does not.",
         unit="rows",
         minimum=1,
+        title="Rows at a time",
     )
 
     def __post_init__(self) -> None:

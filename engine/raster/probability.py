@@ -35,7 +35,7 @@ NODATA = 255
 #: GDAL's default block cache, a share of the machine's memory, would fill up with blocks that are read only once.
 _CACHE_BYTES = 100_000_000
 #: Largest side of the decimated copy from which an encoding is detected.
-_SAMPLE = 2048
+_SAMPLE_SIDE = 2048
 
 
 def quantize(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, out: UInt8Array) -> None:
@@ -148,8 +148,8 @@ class ProbabilityRaster(ABC):
     def read_padded(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """Read a window that may extend beyond the raster, where pixels are mirrored at the border.
 
-        More of the window must lie inside than outside (unless the raster is smaller than that). With mirrored pixels a
-        road that leaves the raster continues straight, so its centerline ends at the border.
+        On each axis the part outside must be shorter than the part inside, unless the raster is smaller than that.
+        With mirrored pixels a road that leaves the raster continues straight, so its centerline ends at the border.
         """
         import cv2
 
@@ -220,7 +220,8 @@ class MaskedBand:
         """Read a window.
 
         Returns:
-            Values (height, width) and the mask of known pixels; None if there is no mask but the nodata value.
+            Values (height, width) and the mask of known pixels; None if the nodata value is the only mask, which the
+            caller compares the values with.
 
         Raises:
             SourceError: the file is damaged.
@@ -323,7 +324,7 @@ def open_raster(path: Path) -> Iterator[Any]:
 
 def sample_values(dataset: Any, band: int) -> NDArray[Any]:
     """Read the valid values of a decimated copy (nearest neighbors) of a band, one-dimensional."""
-    scale = max(1.0, dataset.height / _SAMPLE, dataset.width / _SAMPLE)
+    scale = max(1.0, dataset.height / _SAMPLE_SIDE, dataset.width / _SAMPLE_SIDE)
     shape = (max(1, round(dataset.height / scale)), max(1, round(dataset.width / scale)))
     try:
         values = dataset.read(band, out_shape=shape, masked=True, resampling=Resampling.nearest).compressed()

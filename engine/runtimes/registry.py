@@ -17,7 +17,7 @@ from .mindspore_lite import MindSporeLite
 from .onnxruntime import IsolatedOnnxRuntime, OnnxRuntime
 from .openvino import OpenVino
 
-#: Every runtime. A line here makes one available by name; a line in AUTO_ORDER lets ``auto`` choose it.
+#: Every runtime. A line here makes one available by name; a line in AUTO_ORDER lets ``--runtime auto`` choose it.
 RUNTIMES: Sequence[Callable[[], Runtime]] = (
     OpenVino,
     OnnxRuntime,
@@ -62,7 +62,7 @@ def rank_devices(device: str, runtime: str, infos: Sequence[DeviceInfo]) -> list
         kind = info.device.partition(":")[0]
         rank = ranks.get((kind, info.runtime), len(AUTO_ORDER))
         fits = runtime in {"auto", info.runtime} and device in {"auto", info.device, kind}
-        if fits and (device != "auto" or rank < len(AUTO_ORDER)):
+        if fits and (rank < len(AUTO_ORDER) or not device == runtime == "auto"):
             ranked.append((rank, info))
     return [info for _, info in sorted(ranked, key=lambda pair: pair[0])]
 

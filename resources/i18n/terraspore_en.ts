@@ -228,6 +228,10 @@
         <translation>Edge of a chip in pixels</translation>
     </message>
     <message>
+        <source>Edge of a tile</source>
+        <translation>Edge of a tile</translation>
+    </message>
+    <message>
         <source>Edge of a tile in pixels</source>
         <translation>Edge of a tile in pixels</translation>
     </message>
@@ -308,6 +312,10 @@
         <translation>Image</translation>
     </message>
     <message>
+        <source>Image in the file</source>
+        <translation>Image in the file</translation>
+    </message>
+    <message>
         <source>Inference engine</source>
         <translation>Inference engine</translation>
     </message>
@@ -354,6 +362,14 @@
     <message>
         <source>Land-cover classes</source>
         <translation>Land-cover classes</translation>
+    </message>
+    <message>
+        <source>Largest angle of a closed gap</source>
+        <translation>Largest angle of a closed gap</translation>
+    </message>
+    <message>
+        <source>Largest hole that is closed</source>
+        <translation>Largest hole that is closed</translation>
     </message>
     <message>
         <source>Length of roads in m</source>
@@ -468,6 +484,14 @@
         <translation>Number of roads</translation>
     </message>
     <message>
+        <source>Number type</source>
+        <translation>Number type</translation>
+    </message>
+    <message>
+        <source>Only this class</source>
+        <translation>Only this class</translation>
+    </message>
+    <message>
         <source>Open the folder</source>
         <translation>Open the folder</translation>
     </message>
@@ -522,6 +546,10 @@
     <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>Processor (OpenVINO, ONNX Runtime)</translation>
+    </message>
+    <message>
+        <source>Protected class</source>
+        <translation>Protected class</translation>
     </message>
     <message>
         <source>Python to make it from</source>
@@ -600,6 +628,10 @@
         <translation>Roads</translation>
     </message>
     <message>
+        <source>Rows at a time</source>
+        <translation>Rows at a time</translation>
+    </message>
+    <message>
         <source>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</source>
         <translation>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</translation>
     </message>
@@ -632,12 +664,40 @@
         <translation>Simplification</translation>
     </message>
     <message>
+        <source>Simplification of areas</source>
+        <translation>Simplification of areas</translation>
+    </message>
+    <message>
+        <source>Size of a pixel</source>
+        <translation>Size of a pixel</translation>
+    </message>
+    <message>
         <source>Smaller tiles need less memory</source>
         <translation>Smaller tiles need less memory</translation>
     </message>
     <message>
         <source>Smallest polygon</source>
         <translation>Smallest polygon</translation>
+    </message>
+    <message>
+        <source>Smallest polygon of a class</source>
+        <translation>Smallest polygon of a class</translation>
+    </message>
+    <message>
+        <source>Smallest road area</source>
+        <translation>Smallest road area</translation>
+    </message>
+    <message>
+        <source>Smooth borders</source>
+        <translation>Smooth borders</translation>
+    </message>
+    <message>
+        <source>Smoothing of lines</source>
+        <translation>Smoothing of lines</translation>
+    </message>
+    <message>
+        <source>Smoothing of the probabilities</source>
+        <translation>Smoothing of the probabilities</translation>
     </message>
     <message>
         <source>Start anew</source>
@@ -844,6 +904,10 @@
         <translation>Use shorter paths and fewer parameters.</translation>
     </message>
     <message>
+        <source>Value without data</source>
+        <translation>Value without data</translation>
+    </message>
+    <message>
         <source>Vectors</source>
         <translation>Vectors</translation>
     </message>
@@ -858,6 +922,10 @@
     <message>
         <source>Whole layer</source>
         <translation>Whole layer</translation>
+    </message>
+    <message>
+        <source>Widest road</source>
+        <translation>Widest road</translation>
     </message>
     <message>
         <source>Width of lines in m (empty: the engine's)</source>

@@ -228,6 +228,10 @@
         <translation>样本边长（像素）</translation>
     </message>
     <message>
+        <source>Edge of a tile</source>
+        <translation>瓦片边长</translation>
+    </message>
+    <message>
         <source>Edge of a tile in pixels</source>
         <translation>瓦片边长（像素）</translation>
     </message>
@@ -308,6 +312,10 @@
         <translation>影像</translation>
     </message>
     <message>
+        <source>Image in the file</source>
+        <translation>文件中的影像</translation>
+    </message>
+    <message>
         <source>Inference engine</source>
         <translation>推理引擎</translation>
     </message>
@@ -354,6 +362,14 @@
     <message>
         <source>Land-cover classes</source>
         <translation>土地覆盖类别</translation>
+    </message>
+    <message>
+        <source>Largest angle of a closed gap</source>
+        <translation>连接间隙的最大角度</translation>
+    </message>
+    <message>
+        <source>Largest hole that is closed</source>
+        <translation>被填补的最大孔洞</translation>
     </message>
     <message>
         <source>Length of roads in m</source>
@@ -468,6 +484,14 @@
         <translation>道路数</translation>
     </message>
     <message>
+        <source>Number type</source>
+        <translation>数值类型</translation>
+    </message>
+    <message>
+        <source>Only this class</source>
+        <translation>仅此类别</translation>
+    </message>
+    <message>
         <source>Open the folder</source>
         <translation>打开文件夹</translation>
     </message>
@@ -522,6 +546,10 @@
     <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>处理器（OpenVINO、ONNX Runtime）</translation>
+    </message>
+    <message>
+        <source>Protected class</source>
+        <translation>受保护的类别</translation>
     </message>
     <message>
         <source>Python to make it from</source>
@@ -600,6 +628,10 @@
         <translation>道路</translation>
     </message>
     <message>
+        <source>Rows at a time</source>
+        <translation>每次处理的行数</translation>
+    </message>
+    <message>
         <source>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</source>
         <translation>在影像上运行您自己的分割模型：带模型卡的模型文件夹，或在“设置 &gt; 选项 &gt; TerraSpore”中添加的 .ckpt、.onnx 或 .mindir 文件。输出类别栅格，并可按需输出多边形。影像可以是文件或在线图层。</translation>
     </message>
@@ -632,12 +664,40 @@
         <translation>简化</translation>
     </message>
     <message>
+        <source>Simplification of areas</source>
+        <translation>面的简化</translation>
+    </message>
+    <message>
+        <source>Size of a pixel</source>
+        <translation>像元大小</translation>
+    </message>
+    <message>
         <source>Smaller tiles need less memory</source>
         <translation>瓦片越小，占用内存越少</translation>
     </message>
     <message>
         <source>Smallest polygon</source>
         <translation>最小多边形</translation>
+    </message>
+    <message>
+        <source>Smallest polygon of a class</source>
+        <translation>某类别的最小多边形</translation>
+    </message>
+    <message>
+        <source>Smallest road area</source>
+        <translation>最小道路面</translation>
+    </message>
+    <message>
+        <source>Smooth borders</source>
+        <translation>平滑边界</translation>
+    </message>
+    <message>
+        <source>Smoothing of lines</source>
+        <translation>线的平滑</translation>
+    </message>
+    <message>
+        <source>Smoothing of the probabilities</source>
+        <translation>概率的平滑</translation>
     </message>
     <message>
         <source>Start anew</source>
@@ -844,6 +904,10 @@
         <translation>请使用更短的路径和更少的参数。</translation>
     </message>
     <message>
+        <source>Value without data</source>
+        <translation>无数据值</translation>
+    </message>
+    <message>
         <source>Vectors</source>
         <translation>矢量</translation>
     </message>
@@ -858,6 +922,10 @@
     <message>
         <source>Whole layer</source>
         <translation>整个图层</translation>
+    </message>
+    <message>
+        <source>Widest road</source>
+        <translation>道路的最大宽度</translation>
     </message>
     <message>
         <source>Width of lines in m (empty: the engine's)</source>

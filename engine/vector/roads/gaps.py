@@ -35,7 +35,7 @@ DETOUR = 1.6
 MAX_WINDING = 1.6
 BEND_WEIGHT = 2.0
 CORRIDOR = 0.15
-MIN_PROBABILITY = 0.08
+PROBABILITY_FLOOR = 0.08
 #: Rows and columns of the blocks in which the raster is read.
 _BLOCK = (512, 1024)
 
@@ -45,11 +45,11 @@ class GapClosure:
     """A path from a dead end to a point of the network.
 
     Attributes:
-        score: length, increased where the road bends; closures with smaller scores are preferred.
+        score: straight distance to the target in pixels, times the penalties for bends; small scores are preferred.
         node: the dead end.
         target: index of the point that is met.
         path: int32 (n, 2), rows and columns from the dead end to the point.
-        probability: uint8 (n,), quantized probability along the path.
+        probability: uint8 (n,), smoothed and quantized probability along the path.
     """
 
     score: float
@@ -86,7 +86,7 @@ def gap_rules(options: RoadOptions, resolution: float) -> GapRules:
         max_winding=MAX_WINDING,
         bend_weight=BEND_WEIGHT,
         corridor=CORRIDOR,
-        min_probability=MIN_PROBABILITY,
+        probability_floor=PROBABILITY_FLOOR,
         probability_scale=PROBABILITY_SCALE,
     )
 

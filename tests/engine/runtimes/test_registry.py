@@ -18,6 +18,7 @@ INFOS = [
     DeviceInfo("onnxruntime", "cuda", "A GPU"),
     DeviceInfo("onnxruntime", "cuda:1", "A GPU"),
     DeviceInfo("mindspore", "cpu", "A CPU"),
+    DeviceInfo("onnxruntime-isolated", "cpu", "A CPU"),
 ]
 
 
@@ -29,10 +30,12 @@ INFOS = [
             "auto",
             [*GPU, *CPU],
         ),
-        ("cpu", "auto", CPU),
+        ("cpu", "auto", [*CPU, "onnxruntime-isolated cpu"]),
         ("cuda", "auto", GPU),
         ("cuda:1", "auto", ["onnxruntime cuda:1"]),
         ("auto", "onnxruntime", [*GPU, "onnxruntime cpu"]),
+        ("auto", "openvino", ["openvino cpu", "openvino gpu"]),
+        ("auto", "onnxruntime-isolated", ["onnxruntime-isolated cpu"]),
         ("gpu", "auto", ["openvino gpu"]),
         ("ascend", "auto", []),
     ],

@@ -36,9 +36,9 @@ class GapRules(NamedTuple):
         direction_points: number of points from which the direction of a dead end is estimated.
         detour: points that are within this many times ``max_gap`` along the network are no targets.
         max_winding: a path is at most this many times as long as the gap, plus 5 pixels.
-        bend_weight: share by which a bend of 90 degrees lengthens a gap when targets are compared.
+        bend_weight: a bend of 90 degrees multiplies the score of a target by 1 plus this; small scores are preferred.
         corridor: at this share of the gap's length (plus 3 pixels) off the straight line, the cost of a pixel doubles.
-        min_probability: added to the probability of every pixel, so that paths can cross occluded pixels.
+        probability_floor: added to the probability of every pixel, so that paths can cross occluded pixels.
         probability_scale: quantized probability 1.
     """
 
@@ -49,7 +49,7 @@ class GapRules(NamedTuple):
     max_winding: float
     bend_weight: float
     corridor: float
-    min_probability: float
+    probability_floor: float
     probability_scale: int
 
 
@@ -79,11 +79,11 @@ def find_targets(index: GraphIndex, rules: GapRules, halves: Ints) -> tuple[Ints
 def find_best_target(
     index: GraphIndex, half: int, rules: GapRules, distance: Floats, reached: Index
 ) -> tuple[int, float]:
-    """Find the best point for one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
+    """Find the best_point point for one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
     here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), rules.detour * rules.max_gap
-    row, col, near = int(index.row[here]), int(index.col[here]), 1.5 * index.width[here]
+    row, col, sharp_bend_reach = int(index.row[here]), int(index.col[here]), 1.5 * index.width[here]
     ahead = end_direction(index, half, rules.direction_points)
-    count, best, least = 0, -1, np.inf
+    count, best_point, best_score = 0, -1, np.inf
     for r in range(max(row - reach, 0), min(row + reach + 1, index.row_first.size - 1)):
         stop = index.row_first[r + 1]
         k = lower_bound(index.point_col, index.row_first[r], stop, col - reach)
@@ -93,19 +93,19 @@ def find_best_target(
             k += 1
             length = math.sqrt(down * down + right * right)
             cosine = (down * ahead[0] + right * ahead[1]) / max(length, 1e-9)
-            if length > rules.max_gap or (cosine < rules.min_cosine and (cosine <= 0.0 or length > near)):
+            if length > rules.max_gap or (cosine < rules.min_cosine and (cosine <= 0.0 or length > sharp_bend_reach)):
                 continue
             score = length * (1.0 + rules.bend_weight * (1.0 - cosine))
-            if score >= least:
+            if score >= best_score:
                 continue
             if count == 0:
                 count = distances_within(index, index.ends[half >> 1, half & 1], detour, distance, reached)
             if distance_to_point(index, point, distance) > detour:
                 score *= 1.0 + rules.bend_weight * bend_at_target(index, point, down, right, rules.direction_points)
-                if score < least:
-                    best, least = int(point), score
+                if score < best_score:
+                    best_point, best_score = int(point), score
     reset_distances(distance, reached, count)
-    return best, least
+    return best_point, best_score
 
 
 @jit
@@ -154,11 +154,11 @@ def find_paths(
     first = np.zeros(halves.size + 1, np.int64)
     paths = np.empty((capacity, 2), np.int32)
     values = np.empty(capacity, np.uint8)
-    met = np.empty(halves.size, np.int64)
+    contacts = np.empty(halves.size, np.int64)
     distance = np.empty(index.node_first.size - 1)
     distance[:] = np.inf
     reached = np.empty(distance.size, np.int32)
-    least = rules.probability_scale / (256 + rules.min_probability * rules.probability_scale)
+    least = rules.probability_scale / (256 + rules.probability_floor * rules.probability_scale)
     used = 0
     for number in range(halves.size):
         row, col, height, width = windows[number]
@@ -170,18 +170,18 @@ def find_paths(
             path[i, 0] += row
             path[i, 1] += col
         count = 0
-        met[number] = -1
+        contacts[number] = -1
         if not is_winding(path, rules.max_winding):
             node, limit = index.ends[halves[number] >> 1, halves[number] & 1], rules.detour * rules.max_gap
             reset = distances_within(index, node, limit, distance, reached)
-            met[number], count = cut_at_contact(index, here, path, rules, distance)
+            contacts[number], count = cut_at_contact(index, here, path, rules, distance)
             reset_distances(distance, reached, reset)
         for i in range(count):
             paths[used + i] = path[i]
             values[used + i] = probability[path[i, 0] - top, path[i, 1] - left]
         used += count
         first[number + 1] = used
-    return first, paths[:used].copy(), values[:used].copy(), met
+    return first, paths[:used].copy(), values[:used].copy(), contacts
 
 
 @jit
@@ -203,7 +203,7 @@ def cost_surface(probability: Probability, ends: tuple[int, int, int, int], rule
         for c in range(probability.shape[1]):
             offset = ((r - ends[0]) * right - (c - ends[1]) * down) * scale
             share = probability[r, c] / rules.probability_scale
-            cost[r, c] = (1.0 + offset * offset) / (share + rules.min_probability)
+            cost[r, c] = (1.0 + offset * offset) / (share + rules.probability_floor)
     return cost
 
 
