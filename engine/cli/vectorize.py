@@ -63,7 +63,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--output",
             type=PATH,
             required=True,
-            help="File to write: .gpkg (all layers in one), .fgb, .geojson, .shp or .parquet.",
+            help="Vector file to write; the suffix gives the format, .gpkg holds all layers.",
         ),
         click.argument("raster", type=PATH),
     ):

@@ -12,11 +12,17 @@ import pytest
 import shapely
 from terraspore.engine.errors import OutputError, ParameterError
 from terraspore.engine.fs import atomic
-from terraspore.engine.vector.io.formats import choose_format
+from terraspore.engine.vector.io.formats import FORMATS, choose_format
 from terraspore.engine.vector.io.geopackage import verify_geopackage
 from terraspore.engine.vector.io.styles import load_styles
 from terraspore.engine.vector.io.writer import open_vector_writer
 
+#: Formats of one layer a file that GDAL writes here.
+LAYER_FILE_SUFFIXES = [
+    entry.suffixes[0]
+    for entry in FORMATS
+    if not entry.is_multi_layer and "w" in pyogrio.list_drivers().get(entry.driver, "")
+]
 LINES = np.array([shapely.LineString([(0, 0), (1, 1)]), shapely.LineString([(1, 1), (2, 0)])], object)
 POINTS = np.array([shapely.Point(0, 0)], object)
 COLUMNS = {
@@ -87,7 +93,7 @@ def test_reprojection_keeps_shared_vertices(tmp_path: Path) -> None:
     assert shapely.from_wkb(points[0]).coords[0] == first.coords[0]
 
 
-@pytest.mark.parametrize("suffix", [".fgb", ".geojson", ".shp"])
+@pytest.mark.parametrize("suffix", LAYER_FILE_SUFFIXES)
 def test_single_layer_formats_get_a_file_per_layer(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     paths = write(path)
