@@ -293,7 +293,7 @@ class Driver:
             self.condition = next(self.current, None)
             if self.condition is None:
                 self.current, self.condition = None, lambda: True
-        except Exception:  # noqa: BLE001 (told to the test)
+        except Exception:  # noqa: BLE001 (reported to the test)
             self.finish(traceback.format_exc())
 
     def finish(self, error):

@@ -31,12 +31,12 @@ def call(no_user_settings, inputs, tmp_path):
     settings.parent.mkdir()
     settings.write_text("[PythonPlugins]\nterraspore=true\n")
 
-    def call(*words, **variables):
+    def call(*arguments, **variables):
         environment = {**os.environ, "PATH": "/usr/bin:/bin", "QGIS_CUSTOM_CONFIG_PATH": str(tmp_path / "profile")}
         environment.pop("PYTHONPATH", None)
         environment.update(TERRASPORE_MODELS_FOLDER=str(inputs / "models"), TERRASPORE_ROAD_MODEL="bright-is-road")
         environment.update(TERRASPORE_CACHE_FOLDER=str(CACHE), **variables)
-        done = subprocess.run([program(), *words], env=environment, capture_output=True, text=True, timeout=280)
+        done = subprocess.run([program(), *arguments], env=environment, capture_output=True, text=True, timeout=280)
         return done.returncode, done.stdout + done.stderr
 
     return call
@@ -63,8 +63,8 @@ def test_service(call, engine, tmp_path):
     try:
         x, y = CENTRE
         extent = f"EXTENT={x - 200},{x + 200},{y - 200},{y + 200} [EPSG:3857]"
-        words = ("run", "terraspore:extractroads", "--", f"INPUT=wms://{server.uri}", extent)
-        code, text = call(*words, f"OUTPUT={tmp_path / 'roads.gpkg'}", **engine)
+        arguments = ("run", "terraspore:extractroads", "--", f"INPUT=wms://{server.uri}", extent)
+        code, text = call(*arguments, f"OUTPUT={tmp_path / 'roads.gpkg'}", **engine)
     finally:
         server.close()
     assert code == 0, text
@@ -78,8 +78,14 @@ def test_without_an_engine_everything_is_listed_and_explained(call, inputs, tmp_
     for name in ("extractroads", "extractlandcover", "segment", "vectorize", "trainingchips"):
         assert f"terraspore:{name}" in text
     nowhere = {"TERRASPORE_ENVIRONMENTS": str(tmp_path / "nothing")}
-    words = ("run", "terraspore:extractroads", "--", f"INPUT={inputs / 'image.tif'}", f"OUTPUT={tmp_path / 'a.gpkg'}")
-    code, text = call(*words, **nowhere)
+    arguments = (
+        "run",
+        "terraspore:extractroads",
+        "--",
+        f"INPUT={inputs / 'image.tif'}",
+        f"OUTPUT={tmp_path / 'a.gpkg'}",
+    )
+    code, text = call(*arguments, **nowhere)
     assert code != 0
     assert "The inference engine is not installed yet." in text
     assert "Traceback" not in text
