@@ -13,7 +13,8 @@ import pytest
 import yaml
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
-from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions, options_of
+from terraspore.engine.protocol.declaration import options_of
+from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions
 
 ROOT = Path(__file__).parents[1]
 PAGES = [

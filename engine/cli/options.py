@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import click
 
 from ..pipeline.request import ImageRequest
-from ..protocol.options import ImageOptions, Option, RuntimeOptions, options_of
+from ..protocol.declaration import Option, options_of
+from ..protocol.options import ImageOptions, RuntimeOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QComboBox, QDialog, QDoubleSpinBox, QSpinBox, QWidget
 
-from ...engine.protocol.options import Option
+from ...engine.protocol.declaration import Option
 from ..processing.parameters import get_range
 
 

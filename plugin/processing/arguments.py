@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...engine.protocol.options import ImageOptions, Option, RuntimeOptions, options_of
+from ...engine.protocol.declaration import Option, options_of
+from ...engine.protocol.options import ImageOptions, RuntimeOptions
 
 
 @dataclass(frozen=True)

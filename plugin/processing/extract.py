@@ -15,8 +15,9 @@ from qgis.core import (
 )
 
 from ...engine.fs.journal import remove_unfinished_run
+from ...engine.protocol.declaration import options_of
 from ...engine.protocol.messages import Result
-from ...engine.protocol.options import CoverageOptions, RoadOptions, options_of
+from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
 from ..layers.probability import write_mask

@@ -17,7 +17,8 @@ from qgis.core import (
     QgsProcessingParameterVectorDestination,
 )
 
-from ...engine.protocol.options import ImageOptions, Option, RoadOptions, RuntimeOptions, options_of
+from ...engine.protocol.declaration import Option, options_of
+from ...engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
 from ..i18n import tr
 
 #: The engine's options of images and of runtimes, by name.

@@ -13,7 +13,8 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
 )
 
-from ...engine.protocol.options import CoverageOptions, Option, RoadOptions, options_of
+from ...engine.protocol.declaration import Option, options_of
+from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..i18n import tr
 from ..layers.results import LayerPresentation, load_additional_layer, load_on_completion
 from ..layers.sources import get_local_file

@@ -4,7 +4,8 @@ import pytest
 from qgis.core import QgsApplication
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtWidgets import QFormLayout, QLabel, QWidget
-from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions, options_of
+from terraspore.engine.protocol.declaration import options_of
+from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions
 
 IMAGE, RUNTIME = options_of(ImageOptions), options_of(RuntimeOptions)
 ROADS, COVERAGE = options_of(RoadOptions), options_of(CoverageOptions)
