@@ -79,7 +79,7 @@ def find_targets(index: GraphIndex, rules: GapRules, halves: Ints) -> tuple[Ints
 def find_best_target(
     index: GraphIndex, half: int, rules: GapRules, distance: Floats, reached: Index
 ) -> tuple[int, float]:
-    """Find the best_point point for one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
+    """Find the best target of one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
     here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), rules.detour * rules.max_gap
     row, col, sharp_bend_reach = int(index.row[here]), int(index.col[here]), 1.5 * index.width[here]
     ahead = end_direction(index, half, rules.direction_points)
