@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench_whole import Picture, memory, models_of, mosaic, startup, whole_commands
+from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
 from mosaic import synthetic_scene
 from report import report
 from rows import FOLDER, Row, read_rows, write_rows
@@ -84,6 +84,10 @@ def _startup(folder: Path, picture: Picture, options: argparse.Namespace) -> lis
     return startup(folder, picture, 2 if options.quick else 5)
 
 
+def _cancel(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return cancel(folder, picture, 2 if options.quick else 5)
+
+
 def _runtimes(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
     """Measure each model in a separate process, because MindSpore changes oneDNN for a whole process."""
     rows = []
@@ -91,9 +95,9 @@ def _runtimes(folder: Path, picture: Picture, options: argparse.Namespace) -> li
         for architecture, (model, _) in models_of(folder).items():
             if architecture != "trivial":
                 rounds = "1" if options.quick else "3"
-                words = ("--tiles", "2", "--rounds", rounds, "--rows", f"runtimes-{architecture}")
+                arguments = ("--tiles", "2", "--rounds", rounds, "--rows", f"runtimes-{architecture}")
                 command = [sys.executable, str(HERE / "bench_runtimes.py"), "--model", str(model.weights.parent)]
-                subprocess.run([*command, "--image", str(image), *words], check=True)
+                subprocess.run([*command, "--image", str(image), *arguments], check=True)
                 rows += read_rows(f"runtimes-{architecture}")
     return rows
 
@@ -122,6 +126,7 @@ def _write_machine(image: Path | None) -> None:
 
 PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]] = {
     "startup": _startup,
+    "cancel": _cancel,
     "whole": _whole,
     "memory": _memory,
     "runtimes": _runtimes,

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import statistics
+import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from measure import Measured, run, terraspore
+from measure import Measured, run, terraspore, terraspore_command
 from models import bundled_model, trivial_model, untrained_model
 from mosaic import write_mosaic
 from numpy.typing import NDArray
@@ -26,7 +29,7 @@ from terraspore.engine.models.registry import Model
 Picture = NDArray[np.uint8]
 #: Aims for the whole command against the bare loop, by architecture.
 AIMS = {"dlinknet34": 1.05, "lednet_binary": 1.3}
-TRANSLATE_AIM, FIRST_TILE_AIM, FLAT_AIM = 1.5, 2.0, 1.10
+TRANSLATE_AIM, FIRST_TILE_AIM, CANCEL_AIM, FLAT_AIM = 1.5, 2.0, 2.0, 1.10
 #: Seconds that the QGIS plugin Deepness took on two cores of another machine for 8192 x 8192 pixels, and how many
 #: times faster TerraSpore should be.
 PEER = {"trivial": (10.5, 5.0), "dlinknet34": (66.0, 2.8)}
@@ -89,8 +92,12 @@ def whole_commands(folder: Path, picture: Picture, sizes: Sequence[int]) -> list
     return rows
 
 
+def _segment_arguments(model: Model, image: Path, folder: Path) -> tuple[str | Path, ...]:
+    return ("segment", image, "-o", folder / "classes.tif", "--model", model.weights.parent)
+
+
 def _segment(model: Model, image: Path, folder: Path) -> Measured:
-    return terraspore("segment", image, "-o", folder / "classes.tif", "--model", model.weights.parent)
+    return terraspore(*_segment_arguments(model, image, folder))
 
 
 def _trivial(model: Model, image: Path, folder: Path, size: int) -> list[Row]:
@@ -126,8 +133,8 @@ def _network(architecture: str, model: Model, trained: bool, image: Path, folder
         wholes["to the raster"] = _segment(model, image, folder)
     first = next(iter(wholes.values()))
     plan = next(event for _, event in first.events() if event["type"] == "plan")
-    words = [str(plan[key]) for key in ("tiles", "tile", "runtime", "device")]
-    loop = json.loads(run([sys.executable, "-c", BARE_LOOP, str(model.weights.parent), *words]).stdout)
+    arguments = [str(plan[key]) for key in ("tiles", "tile", "runtime", "device")]
+    loop = json.loads(run([sys.executable, "-c", BARE_LOOP, str(model.weights.parent), *arguments]).stdout)
     rows = []
     for what, whole in wholes.items():
         ratio = whole.seconds / loop["seconds"]
@@ -185,3 +192,34 @@ def startup(folder: Path, picture: Picture, runs: int) -> list[Row]:
                 show(Row(f"{name}: start to first tile", "s", statistics.median(first), FIRST_TILE_AIM, note=note))
             )
     return rows
+
+
+def cancel(folder: Path, picture: Picture, runs: int) -> list[Row]:
+    """Measure the seconds from SIGTERM at the first progress to the end of the process.
+
+    Raises:
+        SystemExit: a run ended before it was cancelled.
+    """
+    rows = []
+    with mosaic(folder, (4096, 4096), picture) as image:
+        for architecture, (model, trained) in models_of(folder).items():
+            if architecture == "trivial":
+                continue
+            seconds = [_time_cancel(terraspore_command(*_segment_arguments(model, image, folder))) for _ in range(runs)]
+            name = model.card.name if trained else architecture
+            note = f"median of {runs}, from {min(seconds):.2f} to {max(seconds):.2f} s"
+            rows.append(show(Row(f"{name}: cancel to end", "s", statistics.median(seconds), CANCEL_AIM, note=note)))
+    return rows
+
+
+def _time_cancel(command: Sequence[str]) -> float:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        next((line for line in process.stdout if json.loads(line)["type"] == "progress"), None)
+        begin = time.perf_counter()
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
+        seconds = time.perf_counter() - begin
+    if process.returncode != 3:
+        sys.exit(f"{' '.join(command)} was not cancelled: exit code {process.returncode}")
+    return seconds

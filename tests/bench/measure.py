@@ -40,9 +40,14 @@ class Measured:
         return list(zip(self.stamps, map(json.loads, self.stdout.splitlines()), strict=True))
 
 
+def terraspore_command(*arguments: str | Path) -> list[str]:
+    """Return the command line with the machine protocol."""
+    return [sys.executable, "-m", "terraspore", *map(str, arguments), "--json"]
+
+
 def terraspore(*arguments: str | Path) -> Measured:
     """Run the command line with the machine protocol."""
-    return run([sys.executable, "-m", "terraspore", *map(str, arguments), "--json"])
+    return run(terraspore_command(*arguments))
 
 
 def run(command: Sequence[str]) -> Measured:
@@ -54,9 +59,9 @@ def run(command: Sequence[str]) -> Measured:
     Raises:
         SystemExit: the command failed; its standard error is shown.
     """
-    with tempfile.TemporaryFile("w+") as complaints:
+    with tempfile.TemporaryFile("w+") as errors:
         before, begin = os.times(), time.perf_counter()
-        process = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=complaints, text=True)
+        process = subprocess.Popen(list(command), stdout=subprocess.PIPE, stderr=errors, text=True)
         peak, done = [0], threading.Event()
 
         def watch() -> None:
@@ -75,8 +80,8 @@ def run(command: Sequence[str]) -> Measured:
         done.set()
         watcher.join()
         if process.returncode:
-            complaints.seek(0)
-            sys.exit(f"{' '.join(command)} failed:\n{''.join(lines)[-2000:]}{complaints.read()[-2000:]}")
+            errors.seek(0)
+            sys.exit(f"{' '.join(command)} failed:\n{''.join(lines)[-2000:]}{errors.read()[-2000:]}")
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
     return Measured(seconds, cpu, peak[0], "".join(lines), stamps)
 

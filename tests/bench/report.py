@@ -21,6 +21,7 @@ PLOT = DOCS / "images" / "performance.png"
 BEGIN, END = "<!-- results of make bench -->", "<!-- end of the results of make bench -->"
 TITLES = {
     "startup": "From the start of the process to the first tile",
+    "cancel": "From a cancel to the end of the process",
     "whole": "Whole commands",
     "memory": "Peak memory against the raster's height",
     "runtimes": "Runtimes against each other",
