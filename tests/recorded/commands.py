@@ -1,6 +1,6 @@
-"""The recorded commands: their words and the files whose content is recorded.
+"""The recorded commands: their arguments and the files whose content is recorded.
 
-Words are relative to the folder with the inputs (see ``inputs``). What a command writes, later ones may read.
+Paths are relative to the folder with the inputs (see ``inputs``). Commands may read what earlier ones write.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 
 ONNX = "--device cpu --runtime onnxruntime --precision float32 --threads 1"
 OPENVINO = "--device cpu --runtime openvino --precision float32 --threads 1"
-#: Of a run that takes more than a second.
+#: Options of a long run.
 SMALL_TILES = "--tta --tile 64 --overlap 32"
 ROADS, COVER = "--model roads-lednet", "--model landcover-lednet"
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command line and what of it is recorded.
+    """A command line and which of its results are recorded.
 
     Attributes:
-        name: of the command in the recording.
-        line: the words.
+        name: key of the recording.
+        line: the arguments after the program's name, separated by spaces.
         files: written files and folders whose content is recorded.
-        network: whether results are made by a network, whose last digits depend on the processor.
-        summary: the values of the summary that are recorded where the others, and the sentences, are the machine's.
+        network: whether a network is run, because its last digits depend on the processor.
+        summary: the only values of the summary to record, if the others, and the messages, depend on the machine.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Command:
     summary: tuple[str, ...] = ()
 
     @property
-    def words(self) -> list[str]:
-        """The words after the program's name."""
+    def arguments(self) -> list[str]:
+        """The arguments after the program's name."""
         return self.line.split()
 
 
-#: Each runs as a process of its own, with and without --json.
+#: Each runs in its own process, with or without --json.
 PROCESSES = (
     Command("version", "--version"),
     Command("info for a person", "info town.tif"),
@@ -198,7 +198,7 @@ SERVED = (
     ),
 )
 
-#: What a person can put right: each ends with exit code 2 and leaves nothing behind.
+#: Errors of the user: each ends with exit code 2 and leaves no files.
 MISTAKES = (
     Command("image that is not there", "extract roads none.tif -o x.gpkg"),
     Command("image that is text", "info text.tif"),
@@ -257,7 +257,7 @@ HELP = (
     "convert",
 )
 
-#: A run that is long enough to be interrupted, and one that wants the same output meanwhile.
+#: A run that is interrupted, and one that has the same output meanwhile.
 LONG = Command(
     "interrupted",
     f"extract roads town.tif -o long.gpkg --probability long.tif {SMALL_TILES} {ROADS} {ONNX} --json",
@@ -265,7 +265,7 @@ LONG = Command(
     network=True,
 )
 RIVAL = Command("output that is being written", "vectorize roads probability.tif -o long.gpkg --json")
-#: Lines to the server that are no runs, and runs that cannot be.
+#: Lines to the server that are not runs, and invalid runs.
 LINES = (
     '{"type": "ping"}',
     '{"type": "ping", "id": 5}',

@@ -1,4 +1,4 @@
-"""Run the recorded commands: some as processes of their own, most in one server."""
+"""Run the recorded commands: some in their own processes, most in one server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from recorded.reduce import plain_sentence, reduce_events, reduce_path
 from waiting import wait_for
 
 PROGRAM = (sys.executable, "-m", "terraspore")
-LONGEST = 300
+TIMEOUT = 300
 #: Rows of tiles of the long run in the journal when it is interrupted.
 ROWS_BEFORE_INTERRUPTION = 3
 _OPTION = re.compile(r"^  (-\w, )?(--[\w-]+)(?: / (--[\w-]+))?")
@@ -29,13 +29,13 @@ _OPTION = re.compile(r"^  (-\w, )?(--[\w-]+)(?: / (--[\w-]+))?")
 
 @dataclass
 class Recording:
-    """What the commands gave, by name, and the sentences apart from that."""
+    """Results of the commands by name, and their messages apart from these."""
 
     results: dict[str, Any] = field(default_factory=dict)
     sentences: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, command: Command, folder: Path, code: int, events: list[dict[str, Any]]) -> None:
-        """Add a command that spoke the machine protocol."""
+        """Add the events of a command with the machine protocol."""
         reduced, sentences = reduce_events(events, folder, command.summary)
         self.results[command.name] = {
             "exit_code": code,
@@ -74,15 +74,15 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in own}
 
 
-def _call(words: Iterable[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def _call(arguments: Iterable[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *words],
+        [*PROGRAM, *arguments],
         cwd=folder,
         env=_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=LONGEST,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -105,12 +105,12 @@ def _line_of(lines: list[str], text: str) -> int:
 
 def _record_processes(recording: Recording, folder: Path) -> None:
     for command in PROCESSES:
-        done = _call(command.words, folder)
-        if "--json" in command.words:
+        done = _call(command.arguments, folder)
+        if "--json" in command.arguments:
             recording.add(command, folder, done.returncode, [json.loads(line) for line in done.stdout.splitlines()])
             continue
         output = done.stdout.splitlines()
-        errors = done.stderr.splitlines() if done.returncode else []  # else it is the progress
+        errors = done.stderr.splitlines() if done.returncode else []  # otherwise it is the progress
         recording.results[command.name] = {
             "exit_code": done.returncode,
             "lines": len(output),
@@ -121,7 +121,7 @@ def _record_processes(recording: Recording, folder: Path) -> None:
 
 
 def _record_served(recording: Recording, folder: Path) -> None:
-    """Run the commands of one server, and send it lines that are no runs."""
+    """Run the commands of one server, and send it lines that are not runs."""
     with subprocess.Popen(
         [*PROGRAM, "serve"],
         cwd=folder,
@@ -143,7 +143,7 @@ def _record_served(recording: Recording, folder: Path) -> None:
         _record_runs(recording, folder, server, MISTAKES)
         left = sorted(path.name for path in set(folder.iterdir()) - before)
         server.stdin.close()
-        recording.results["server"] = {"exit_code": server.wait(LONGEST), "left_by_mistakes": left}
+        recording.results["server"] = {"exit_code": server.wait(TIMEOUT), "left_by_mistakes": left}
 
 
 def _send(server: subprocess.Popen[str], lines: Iterable[str]) -> None:
@@ -154,9 +154,9 @@ def _send(server: subprocess.Popen[str], lines: Iterable[str]) -> None:
 def _record_runs(
     recording: Recording, folder: Path, server: subprocess.Popen[str], commands: tuple[Command, ...]
 ) -> None:
-    """Run one command after the other; the files of each are read before the next one begins."""
+    """Run one command after the other; read the files of each before the next one starts."""
     for number, command in enumerate(commands):
-        _send(server, [json.dumps({"type": "run", "id": number, "arguments": command.words})])
+        _send(server, [json.dumps({"type": "run", "id": number, "arguments": command.arguments})])
         events = _events_of(server, number)
         recording.add(command, folder, events[-1].get("exit_code", 0), events)
 
@@ -175,7 +175,7 @@ def _record_interruption(recording: Recording, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         hold = HoldPoint(Path(name)).set("row", ROWS_BEFORE_INTERRUPTION)
         with subprocess.Popen(
-            [*HELD_COMMAND, *LONG.words],
+            [*HELD_COMMAND, *LONG.arguments],
             cwd=folder,
             env={**_environment(), **hold.environment},
             stdin=subprocess.PIPE,
@@ -183,8 +183,8 @@ def _record_interruption(recording: Recording, folder: Path) -> None:
             stderr=subprocess.DEVNULL,
             text=True,
         ) as process:
-            wait_for(hold.is_reached, LONGEST)
-            rival = _call(RIVAL.words, folder)
+            wait_for(hold.is_reached, TIMEOUT)
+            rival = _call(RIVAL.arguments, folder)
             process.stdin.close()
             events = [json.loads(line) for line in process.stdout]
     recording.add(RIVAL, folder, rival.returncode, [json.loads(line) for line in rival.stdout.splitlines()])
@@ -193,7 +193,7 @@ def _record_interruption(recording: Recording, folder: Path) -> None:
         "code": events[-1].get("code"),
         "outputs": sorted(name for name in LONG.files if (folder / name).exists()),
     }
-    done = _call([*LONG.words, "--resume"], folder)
+    done = _call([*LONG.arguments, "--resume"], folder)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     resumed = Command("resumed", LONG.line, LONG.files, network=True)
     recording.add(resumed, folder, done.returncode, events)

@@ -1,4 +1,4 @@
-"""Commands as processes: what they print, how they end, how they are stopped."""
+"""Commands as processes: output, exit codes and cancellation."""
 
 from __future__ import annotations
 
@@ -30,41 +30,43 @@ def crossing(size=200):
     return pixels
 
 
-def call(*words, command=COMMAND, **options):
-    return subprocess.run([*command, *map(str, words)], capture_output=True, text=True, timeout=300, **options)
+def call(*arguments, command=COMMAND, **options):
+    return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, timeout=300, **options)
 
 
-def events(text):
-    """The objects of the machine protocol; fails on anything else."""
+def parse_events(text):
+    """Parse the lines of the machine protocol; fail on anything else."""
     return [json.loads(line) for line in text.splitlines()]
 
 
-def extract_words(image, model, folder, *more):
-    return ["extract", "roads", image, "-o", folder / "roads.gpkg", "--model", model, *ONNX, *more]
+def extract_arguments(image, model, folder, *options):
+    return ["extract", "roads", image, "-o", folder / "roads.gpkg", "--model", model, *ONNX, *options]
 
 
 def test_machine_protocol_of_a_run(make_raster, make_model, tmp_path):
-    words = extract_words(make_raster(crossing()), make_model(), tmp_path, "--json", f"--probability={tmp_path}/p.tif")
-    done = call(*words)
+    arguments = extract_arguments(
+        make_raster(crossing()), make_model(), tmp_path, "--json", f"--probability={tmp_path}/p.tif"
+    )
+    done = call(*arguments)
     assert done.returncode == 0, done.stderr
-    said = events(done.stdout)
-    kinds = [event["type"] for event in said]
+    events = parse_events(done.stdout)
+    kinds = [event["type"] for event in events]
     assert kinds[-1] == "result"
     assert kinds.count("plan") == 1
     assert kinds.count("result") + kinds.count("error") == 1
     assert kinds.index("plan") < kinds.index("progress")
-    plan, result = said[kinds.index("plan")], said[-1]
+    plan, result = events[kinds.index("plan")], events[-1]
     assert {"tiles", "width", "height", "resolution", "tile", "overlap", "model", "runtime", "device", "reason"} < set(
         plan
     )
     assert plan["memory_bytes"] > 0
     assert result["outputs"] == {"roads": f"{tmp_path}/roads.gpkg", "probability": f"{tmp_path}/p.tif"}
     assert result["summary"]["roads"] == 4
-    assert {event["stage"] for event in said if event["type"] == "progress"} >= {"infer"}
+    assert {event["stage"] for event in events if event["type"] == "progress"} >= {"infer"}
 
 
-def test_a_person_gets_one_line(make_raster, make_model, tmp_path):
-    done = call(*extract_words(make_raster(crossing()), make_model(), tmp_path))
+def test_the_text_output_is_one_line(make_raster, make_model, tmp_path):
+    done = call(*extract_arguments(make_raster(crossing()), make_model(), tmp_path))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.strip().splitlines()
     assert len(lines) == 1
@@ -74,11 +76,11 @@ def test_a_person_gets_one_line(make_raster, make_model, tmp_path):
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_a_mistake_is_one_sentence(tmp_path, as_json):
+def test_an_error_is_one_line(tmp_path, as_json):
     done = call("info", tmp_path / "none.tif", *(["--json"] if as_json else []))
     assert done.returncode == 2
     if as_json:
-        (event,) = events(done.stdout)
+        (event,) = parse_events(done.stdout)
         assert event["type"] == "error"
         assert event["code"] == "SourceError"
         assert event["exit_code"] == 2
@@ -90,7 +92,7 @@ def test_a_mistake_is_one_sentence(tmp_path, as_json):
 
 
 @pytest.mark.parametrize(
-    ("words", "part"),
+    ("arguments", "message"),
     [
         (["nonsense"], "'nonsense'. Behind 'terraspore' comes one of: extract, segment, "),
         (["extract", "a.tif"], "Behind 'terraspore extract' comes one of: landcover, roads."),
@@ -102,35 +104,35 @@ def test_a_mistake_is_one_sentence(tmp_path, as_json):
         (["extract", "roads", "a.tif", "-o", "b.gpkg", "--threshold=2"], "threshold"),
     ],
 )
-def test_words_that_are_not_understood(words, part):
-    done = call(*words)
+def test_invalid_arguments_are_refused(arguments, message):
+    done = call(*arguments)
     assert done.returncode == 2
-    assert part in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_info_says_what_an_image_is(make_raster):
+def test_info_describes_an_image(make_raster):
     done = call("info", make_raster(crossing(), nodata=0), "--json", "--resolution=2")
-    (event,) = events(done.stdout)
-    facts = event["summary"]
-    assert (facts["width"], facts["height"], facts["bands"], facts["type"]) == (200, 200, 3, "uint8")
-    assert facts["crs"] == "EPSG:32618"
-    assert facts["pixel_width_m"] == pytest.approx(1 / 0.9996, rel=1e-4)
-    assert facts["transparency"] == "nodata 0.0"
-    assert facts["grid_width"] == 100
+    (event,) = parse_events(done.stdout)
+    summary = event["summary"]
+    assert (summary["width"], summary["height"], summary["bands"], summary["type"]) == (200, 200, 3, "uint8")
+    assert summary["crs"] == "EPSG:32618"
+    assert summary["pixel_width_m"] == pytest.approx(1 / 0.9996, rel=1e-4)
+    assert summary["transparency"] == "nodata 0.0"
+    assert summary["grid_width"] == 100
 
 
 def test_an_image_without_georeference_needs_the_size_of_its_pixels(make_raster, make_model, tmp_path):
     image = make_raster(crossing(), crs=None, transform=Affine.identity())
     model = make_model(np.eye(3), task="landcover")
-    words = ["extract", "landcover", image, "-o", tmp_path / "c.gpkg", "--model", model]
-    done = call(*words, *ONNX, "--json")
+    arguments = ["extract", "landcover", image, "-o", tmp_path / "c.gpkg", "--model", model]
+    done = call(*arguments, *ONNX, "--json")
     assert done.returncode == 2
-    assert "--pixel-size" in events(done.stdout)[-1]["hint"]
-    done = call(*words, *ONNX, "--pixel-size=0.1", "--json")
+    assert "--pixel-size" in parse_events(done.stdout)[-1]["hint"]
+    done = call(*arguments, *ONNX, "--pixel-size=0.1", "--json")
     assert done.returncode == 0, done.stderr
-    said = [event["text"] for event in events(done.stdout) if event["type"] == "message"]
-    assert said == [
+    texts = [event["text"] for event in parse_events(done.stdout) if event["type"] == "message"]
+    assert texts == [
         "image.tif has no georeference; 0.1 m per pixel is assumed.",
         "image.tif has no CRS: its units are taken as metres.",
     ]
@@ -174,7 +176,7 @@ def test_the_plugins_folder_may_have_any_name(make_raster, tmp_path):
     script = folder / "engine" / "launch.py"
     done = call("info", make_raster(crossing()), "--json", command=(sys.executable, "-I", script), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert events(done.stdout)[-1]["summary"]["width"] == 200
+    assert parse_events(done.stdout)[-1]["summary"]["width"] == 200
     load = f"import pathlib, runpy; runpy.run_path({str(script)!r})['load_package'](pathlib.Path({str(folder)!r}))"
     code = f"{load}; import terraspore.engine as engine; print(engine.__file__)"
     loaded = call("-I", "-c", code, command=(sys.executable,))
@@ -196,13 +198,13 @@ def start_held(hold, *arguments, **options):
 def test_a_stopped_run_ends_at_the_next_batch_and_leaves_nothing(make_raster, make_model, tmp_path, hold, how):
     out = tmp_path / "out"
     out.mkdir()
-    words = extract_words(make_raster(crossing(500)), make_model(), out, f"--probability={out}/p.tif", "--tta")
-    process = start_held(hold.set("row", 2), *words, "--json", stdin=subprocess.PIPE)
+    arguments = extract_arguments(make_raster(crossing(500)), make_model(), out, f"--probability={out}/p.tif", "--tta")
+    process = start_held(hold.set("row", 2), *arguments, "--json", stdin=subprocess.PIPE)
     if how == "end of stdin":
         process.stdin.close()
     else:
         process.send_signal(getattr(signal, how))
-    rest = events(process.stdout.read())
+    rest = parse_events(process.stdout.read())
     assert process.wait(timeout=300) == 3
     assert rest[-1]["type"] == "error"
     assert rest[-1]["code"] == "Cancelled"
@@ -214,15 +216,15 @@ def test_a_stopped_run_ends_at_the_next_batch_and_leaves_nothing(make_raster, ma
 def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, hanging_model, tmp_path, hold):
     out = tmp_path / "out"
     out.mkdir()
-    words = extract_words(make_raster(crossing()), hanging_model, out, f"--probability={out}/p.tif", "--json")
-    process = start_held(hold.set("predict", waits=False), *words)
+    arguments = extract_arguments(make_raster(crossing()), hanging_model, out, f"--probability={out}/p.tif", "--json")
+    process = start_held(hold.set("predict", waits=False), *arguments)
     process.terminate()
-    rest = events(process.stdout.read())
+    rest = parse_events(process.stdout.read())
     assert process.wait(timeout=300) == 3
     assert rest[-1]["code"] == "Cancelled"
     assert list(out.iterdir()) == []
 
 
 def test_an_empty_stdin_that_is_no_pipe_does_not_cancel(make_raster, make_model, tmp_path):
-    words = extract_words(make_raster(crossing()), make_model(), tmp_path, "--json")
-    assert call(*words, stdin=subprocess.DEVNULL).returncode == 0
+    arguments = extract_arguments(make_raster(crossing()), make_model(), tmp_path, "--json")
+    assert call(*arguments, stdin=subprocess.DEVNULL).returncode == 0

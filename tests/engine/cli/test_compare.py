@@ -16,9 +16,9 @@ from terraspore.engine.cli.cli_context import CliContext
 Writer = Callable[..., Path]
 
 
-def call(*words: object) -> tuple[int, list[dict[str, object]]]:
+def call(*arguments: object) -> tuple[int, list[dict[str, object]]]:
     out = io.StringIO()
-    code = run([*map(str, words), "--json"], cli_context=CliContext(stdout=out, stderr=io.StringIO()))
+    code = run([*map(str, arguments), "--json"], cli_context=CliContext(stdout=out, stderr=io.StringIO()))
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 

@@ -31,14 +31,14 @@ def test_rubbish_does_not_end_the_server_and_is_answered_shortly():
         b"\xff\xfe",
         b'{"type": "run", "id": 1, "arguments": [{}]}',
     ]
-    said, _ = serve([*rubbish, b'{"type": "ping", "id": 7}'])
-    assert [event["type"] for event in said] == ["error"] * 4 + ["pong"]
-    assert all(event["code"] == "ProtocolError" and len(event["text"]) < 300 for event in said[:4])
+    events, _ = serve([*rubbish, b'{"type": "ping", "id": 7}'])
+    assert [event["type"] for event in events] == ["error"] * 4 + ["pong"]
+    assert all(event["code"] == "ProtocolError" and len(event["text"]) < 300 for event in events[:4])
 
 
 def test_a_command_of_an_unknown_type_is_ignored_with_a_line_in_the_log():
-    said, log = serve([b'{"type": "later", "id": 1}', b'{"type": "ping"}'])
-    assert [event["type"] for event in said] == ["pong"]
+    events, log = serve([b'{"type": "later", "id": 1}', b'{"type": "ping"}'])
+    assert [event["type"] for event in events] == ["pong"]
     assert b"unknown type later" in log
 
 
@@ -84,7 +84,7 @@ def test_names_of_files_layers_and_models_are_never_options_or_commands(make_ras
 
 
 def _ends(lines):
-    """The last event of each of ``lines``, from a server that is kept until it has said them all."""
+    """The last event of each of ``lines``, from a server that stays until it has sent them all."""
     with subprocess.Popen(
         [sys.executable, "-m", "terraspore", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as server:
@@ -109,7 +109,7 @@ def test_models_and_areas_are_one_word_with_their_option(tmp_path, name):
 
 
 def test_temporary_files_are_private():
-    """The folders that an engine shares with a worker are the user's alone, whatever the umask."""
+    """The folders that an engine shares with a worker are private to the user for any umask."""
     program = (
         "import os, sys, tempfile\n"
         "from pathlib import Path\n"

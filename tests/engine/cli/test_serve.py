@@ -18,7 +18,7 @@ ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threa
 
 
 class Client:
-    """Talks to a server process."""
+    """Sends commands to a server process and reads its events."""
 
     def __init__(self, command=COMMAND, environment=None):
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -35,8 +35,8 @@ class Client:
     def next(self):
         return json.loads(self.process.stdout.readline())
 
-    def until_end(self, number):
-        """All events of run ``number`` up to its end; of other runs there must be none."""
+    def read_run(self, number):
+        """Read the events of run ``number`` up to its end; fail on events of other runs."""
         events = []
         while not events or events[-1]["type"] not in ("result", "error"):
             events.append(self.next())
@@ -69,27 +69,27 @@ def test_runs_follow_each_other_and_keep_the_model(client, make_raster, make_mod
     assert client.next()["type"] == "pong"
     for number in (1, 2):
         out = tmp_path / f"roads{number}.gpkg"
-        words = ["extract", "roads", str(image), f"--output={out}", f"--model={model}", *ONNX]
-        client.send(type="run", id=number, arguments=words)
+        arguments = ["extract", "roads", str(image), f"--output={out}", f"--model={model}", *ONNX]
+        client.send(type="run", id=number, arguments=arguments)
     for number in (1, 2):
-        events = client.until_end(number)
+        events = client.read_run(number)
         assert events[-1]["type"] == "result", events[-1]
         assert events[-1]["summary"]["roads"] == 1
         assert [event["type"] for event in events].count("plan") == 1
     assert (tmp_path / "roads2.gpkg").is_file()
     model.joinpath("net.onnx").rename(tmp_path / "gone.onnx")
-    client.send(type="run", id=3, arguments=words)
-    assert client.until_end(3)[-1]["type"] == "error"
+    client.send(type="run", id=3, arguments=arguments)
+    assert client.read_run(3)[-1]["type"] == "error"
 
 
-def test_a_run_after_the_death_of_an_isolated_worker_gets_a_new_one(client, make_raster, make_model, tmp_path):
+def test_a_run_after_the_end_of_an_isolated_worker_starts_a_new_one(client, make_raster, make_model, tmp_path):
     image, model = image_of(make_raster), make_model()
     device = [option for option in ONNX if "runtime" not in option]
-    words = ["extract", "roads", str(image), f"--model={model}", "--runtime=onnxruntime-isolated", *device]
+    arguments = ["extract", "roads", str(image), f"--model={model}", "--runtime=onnxruntime-isolated", *device]
     seen = set()
     for number in (1, 2):
-        client.send(type="run", id=number, arguments=[*words, f"--output={tmp_path / f'{number}.gpkg'}"])
-        last = client.until_end(number)[-1]
+        client.send(type="run", id=number, arguments=[*arguments, f"--output={tmp_path / f'{number}.gpkg'}"])
+        last = client.read_run(number)[-1]
         assert last["type"] == "result", last
         (worker,) = psutil.Process(client.process.pid).children()
         assert worker.pid not in seen
@@ -98,12 +98,12 @@ def test_a_run_after_the_death_of_an_isolated_worker_gets_a_new_one(client, make
         psutil.wait_procs([worker], timeout=60)
 
 
-def test_mistakes_do_not_end_the_server(client, tmp_path):
+def test_errors_do_not_end_the_server(client, tmp_path):
     client.send(type="run", id=7, arguments=["info", str(tmp_path / "none.tif")])
-    (event,) = client.until_end(7)
+    (event,) = client.read_run(7)
     assert (event["type"], event["code"], event["exit_code"]) == ("error", "SourceError", 2)
     client.send(type="run", id=8, arguments=["nonsense"])
-    assert client.until_end(8)[-1]["code"] == "UsageError"
+    assert client.read_run(8)[-1]["code"] == "UsageError"
     for line in ("{", "[]", '{"type": "run", "id": "x", "arguments": []}', '{"type": "run", "id": 1, "arguments": 5}'):
         client.write(line)
         event = client.next()
@@ -117,8 +117,8 @@ def start_held_run(hold, make_raster, make_model, out):
     """Start a server with run 1, and wait until that has stored its second row of tiles."""
     client = Client(HELD_COMMAND, hold.set("row", 2).environment)
     image = image_of(make_raster, 500)
-    words = ["extract", "roads", str(image), f"--output={out}", f"--model={make_model()}", "--tta", *ONNX]
-    client.send(type="run", id=1, arguments=words)
+    arguments = ["extract", "roads", str(image), f"--output={out}", f"--model={make_model()}", "--tta", *ONNX]
+    client.send(type="run", id=1, arguments=arguments)
     wait_for(hold.is_reached)
     return client, image
 
@@ -131,9 +131,9 @@ def test_one_run_is_cancelled_and_the_next_one_done(hold, make_raster, make_mode
     while client.next()["type"] != "pong":  # answered while the run is held
         pass
     client.send(type="cancel", id=1)
-    assert client.until_end(1)[-1]["code"] == "Cancelled"
+    assert client.read_run(1)[-1]["code"] == "Cancelled"
     assert not out.exists()
-    assert client.until_end(2)[-1]["summary"]["width"] == 500
+    assert client.read_run(2)[-1]["summary"]["width"] == 500
     client.close()
 
 

@@ -17,9 +17,9 @@ from terraspore.engine.cli.cli_context import CliContext
 Writer = Callable[..., Path]
 
 
-def call(*words: object) -> tuple[int, list[dict[str, object]]]:
+def call(*arguments: object) -> tuple[int, list[dict[str, object]]]:
     out = io.StringIO()
-    code = run([*map(str, words), "--json"], cli_context=CliContext(stdout=out, stderr=io.StringIO()))
+    code = run([*map(str, arguments), "--json"], cli_context=CliContext(stdout=out, stderr=io.StringIO()))
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -41,8 +41,8 @@ def test_a_raster_is_recognised_without_a_command(tmp_path: Path, make_raster: W
 
 def test_options_reach_the_result(tmp_path: Path, make_raster: Writer) -> None:
     raster = make_raster(roads()[None])
-    words = ("vectorize", "roads", raster, "--crs", "EPSG:4326", "--no-areas", "--min-length=10", "--gap", 5)
-    code, events = call(*words, "-o", tmp_path / "a.geojson")
+    arguments = ("vectorize", "roads", raster, "--crs", "EPSG:4326", "--no-areas", "--min-length=10", "--gap", 5)
+    code, events = call(*arguments, "-o", tmp_path / "a.geojson")
     assert code == 0
     assert events[-1]["outputs"].keys() == {"roads", "road_nodes"}
     assert pyogrio.read_info(tmp_path / "a.geojson")["crs"] == "EPSG:4326"
@@ -52,8 +52,10 @@ def test_options_reach_the_result(tmp_path: Path, make_raster: Writer) -> None:
 def test_land_cover_options(tmp_path: Path, make_raster: Writer) -> None:
     classes = np.full((40, 40), 1, np.uint8)
     classes[5:9, 5:9], classes[20:22, 20:22] = 2, 3
-    words = ("vectorize", "landcover", make_raster(classes[None]), "-o", tmp_path / "a.gpkg", "--no-smooth")
-    _, events = call(*words, "--minimum-area", 10, "--class-minimum-area", "2=20", "--protect", 3, "--name", "3=hut")
+    arguments = ("vectorize", "landcover", make_raster(classes[None]), "-o", tmp_path / "a.gpkg", "--no-smooth")
+    _, events = call(
+        *arguments, "--minimum-area", 10, "--class-minimum-area", "2=20", "--protect", 3, "--name", "3=hut"
+    )
     assert events[-1]["summary"]["polygons"] == 2
     _, _, _, fields = pyogrio.raw.read(tmp_path / "a.gpkg", layer="landcover")
     assert sorted(fields[2]) == ["1", "hut"]
@@ -70,7 +72,7 @@ def test_an_update_writes_changes(tmp_path: Path, make_raster: Writer) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ("vectorize", "roads", "missing.tif", "-o", "a.gpkg"),
         ("vectorize", "roads", "{raster}", "-o", "a.xyz"),
@@ -84,11 +86,11 @@ def test_an_update_writes_changes(tmp_path: Path, make_raster: Writer) -> None:
     ],
 )
 def test_mistakes_give_one_sentence_and_code_two(
-    tmp_path: Path, make_raster: Writer, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    tmp_path: Path, make_raster: Writer, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     raster = make_raster(roads()[None])
-    code, events = call(*(word.format(raster=raster) for word in words))
+    code, events = call(*(word.format(raster=raster) for word in arguments))
     assert (code, events[-1]["type"], events[-1]["exit_code"]) == (2, "error", 2)
     assert len(events[-1]["text"]) > 15
     assert [entry.name for entry in tmp_path.iterdir()] == ["image.tif"]
