@@ -176,9 +176,11 @@ def test_dead_parent_ends_the_engine_and_its_run_goes_on(runner, reference, out,
     command = [sys.executable, "-c", PARENT, json.dumps([*HELD_COMMAND, "serve"]), run]
     environment = {**os.environ, **hold.set("row", 3).environment}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
-        pid = int(parent.stdout.readline())
-        wait_for(hold.is_reached)
-        parent.kill()
+        try:
+            pid = int(parent.stdout.readline())
+            wait_for(hold.is_reached)
+        finally:
+            parent.kill()
     wait_for(lambda: not is_alive(pid))
     assert not has_lock(out)
     assert contents(out) == {}
