@@ -160,7 +160,7 @@ def install(path: Path) -> None:
     from terraspore.engine.runtimes.onnxruntime import OnnxRuntimeSession
 
     counter = StepCounter(path)
-    journal._FLUSH_INTERVAL = 0  # each row is flushed, however long that takes on this disk
+    journal._FLUSH_PAUSE_FACTOR = 0  # each row is flushed, however long that takes on this disk
     serve.STOP_GRACE = GRACE
     _call_after(ProgressTracker, "advance", lambda _self: counter.count("tile"))
     _call_after(RowJournal, "append", lambda _self: counter.count("row"))

@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 import rasterio
 from affine import Affine
-from rasterio._err import CPLE_BaseError
+from rasterio._err import CPLE_BaseError, CPLE_OutOfMemoryError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from ..errors import OutputError
+from ..errors import OutOfMemoryError, OutputError
 from ..fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
 from ..fs.spool import UInt8Array
 from .grid import Grid
@@ -203,9 +203,11 @@ class RowWriter:
             ):
                 dataset.build_overviews(self._overview_factors, method)
 
-    def _translate_error(self, error: Exception) -> OutputError:
+    def _translate_error(self, error: Exception) -> OutputError | OutOfMemoryError:
         """Convert an error of GDAL; for a full disk, estimate the needed space from what was written so far."""
         lines = str(error).strip().splitlines()
+        if isinstance(error, CPLE_OutOfMemoryError) or "cannot allocate" in str(error).lower():
+            return OutOfMemoryError(f"There was not enough memory to write {self._final}.", "Choose a smaller tile.")
         if any("No space left" in line or "Disk quota" in line for line in lines) or is_disk_full(self._path.parent):
             share = self._written / self._height if self._written else 1.0
             return make_disk_full_error(self._final, int(measure_with_sidecars(self._path) / share))

@@ -8,8 +8,9 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio._err import CPLE_OutOfMemoryError
 from rasterio.crs import CRS
-from terraspore.engine.errors import OutputError
+from terraspore.engine.errors import OutOfMemoryError, OutputError
 from terraspore.engine.raster.grid import Grid
 from terraspore.engine.raster.probability import NODATA
 from terraspore.engine.raster.writer import RowWriter, make_class_layout, make_probability_layout
@@ -110,3 +111,13 @@ def test_verify_detects_a_lost_overview_block(tmp_path, level):
     path.write_bytes(data.replace(offset.to_bytes(4, "little"), bytes(4)))
     with pytest.raises(OutputError, match=r"a\.tif cannot be written"):
         writer.verify(path)
+
+
+def test_overviews_without_memory_are_an_out_of_memory_error(tmp_path, monkeypatch):
+    def build_overviews(_dataset, _factors, _method):
+        raise CPLE_OutOfMemoryError(3, 2, "overview.cpp, 4765: cannot allocate 5734400 bytes")
+
+    monkeypatch.setattr(rasterio.io.DatasetWriter, "build_overviews", build_overviews, raising=False)
+    pixels = np.zeros((1, 600, 600), np.uint8)
+    with pytest.raises(OutOfMemoryError, match=r"not enough memory to write .*p\.tif"):
+        write(tmp_path / "p.tif", pixels, make_probability_layout(["road"], {}), 600, overviews=True)
