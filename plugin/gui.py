@@ -43,7 +43,8 @@ class Gui(QObject):
         self._toolbar = iface.addToolBar("TerraSpore")
         self._toolbar.setObjectName("TerraSporeToolbar")
         self.actions = [
-            self._make_action(tr(form.title), form.icon, window, partial(self.open_dialog, form)) for form in RUN_FORMS
+            self._make_action(tr(form.algorithm.TITLE), form.algorithm.ICON, window, partial(self.open_dialog, form))
+            for form in RUN_FORMS
         ]
         self.actions.append(
             self._make_action(tr("Make Vectors from a Probability Raster"), "vectorize", window, self._open_vectorize)

@@ -1,9 +1,23 @@
-"""Fields and behaviour that the dialogs share: spin boxes of the engine's declared options, and resizing."""
+"""Widgets that the dialogs and the options page share: fields, buttons, rows, and the frame of a dialog."""
 
 from __future__ import annotations
 
-from qgis.PyQt.QtCore import QTimer
-from qgis.PyQt.QtWidgets import QComboBox, QDialog, QDoubleSpinBox, QSpinBox, QWidget
+from typing import Any, Callable
+
+from qgis.gui import QgsFileWidget
+from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLayout,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...engine.protocol.declaration import Option
 from ..processing.parameters import get_range
@@ -16,23 +30,18 @@ class OptionSpinBox(QDoubleSpinBox):
         option: the declaration: range and whether it is a whole number.
         empty: text for the lowest value.
         parent: the dialog.
-        step: step of the arrows; None for one that fits the range.
     """
 
-    def __init__(self, option: Option, empty: str, parent: QWidget, step: float | None = None) -> None:
+    def __init__(self, option: Option, empty: str, parent: QWidget) -> None:
         super().__init__(parent)
         minimum, maximum = get_range(option)
         is_whole = option.kind == "int"
-        step = step or (0.05 if maximum <= 1 and not is_whole else 1.0)
+        step = 0.05 if maximum <= 1 and not is_whole else 1.0
         self._empty = minimum - step
         self.setDecimals(0 if is_whole else 2)
         self.setRange(self._empty, maximum)
         self.setSingleStep(step)
         self.setSpecialValueText(empty)
-        self.clear_value()
-
-    def clear_value(self) -> None:
-        """Leave the choice to the engine."""
         self.setValue(self._empty)
 
     def get_value(self) -> float | int | None:
@@ -58,18 +67,64 @@ def make_suggestion_box(option: Option, parent: QWidget) -> QComboBox:
     return box
 
 
-class DialogResizer(QTimer):
-    """Fits a dialog to what it shows, at the next event: what was hidden has its size until then.
+def make_file_widget(parent: QWidget, mode: QgsFileWidget.StorageMode, empty: str = "") -> QgsFileWidget:
+    """Make a field for a path; ``empty`` is shown while there is none."""
+    widget = QgsFileWidget(parent)
+    widget.setStorageMode(mode)
+    widget.lineEdit().setPlaceholderText(empty)
+    return widget
+
+
+def make_button(parent: QWidget, text: str, clicked: Callable[[], Any]) -> QPushButton:
+    """Make a button that calls ``clicked``."""
+    button = QPushButton(text, parent)
+    button.clicked.connect(lambda _checked=False: clicked())
+    return button
+
+
+def make_row(*widgets: QWidget, stretched: QWidget | None = None) -> QHBoxLayout:
+    """Lay out ``widgets`` side by side; ``stretched`` takes the free room, which else stays at the end."""
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget, int(widget is stretched))
+    if stretched is None:
+        row.addStretch(1)
+    return row
+
+
+class FormDialog(QDialog):
+    """A dialog with OK and Cancel that is deleted when it is closed.
 
     Args:
-        dialog: the dialog, with which this is deleted.
+        name: its object name, without the plugin's.
+        title: its title in the user's language.
+        parent: its owner.
     """
 
-    def __init__(self, dialog: QDialog) -> None:
-        super().__init__(dialog)
-        self.setSingleShot(True)
-        self.timeout.connect(dialog.adjustSize)
+    def __init__(self, name: str, title: str, parent: QWidget | None) -> None:
+        super().__init__(parent)
+        self.setObjectName(f"terraspore-{name}")
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        buttons = QDialogButtonBox.StandardButton
+        self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel)  # without a parent: last in the tab order
+        self.ok = self.buttons.button(buttons.Ok)
+        self.buttons.accepted.connect(self.accept)
+        self.buttons.rejected.connect(self.reject)
+        self._resize_timer = QTimer(self)
+        self._resize_timer.setSingleShot(True)
+        self._resize_timer.timeout.connect(self.adjustSize)
 
-    def schedule(self, *_changed: object) -> None:
-        """Fit the dialog soon; a slot for any signal."""
-        self.start(0)
+    def lay_out_column(self, form: QLayout, *widgets: QWidget, width: int) -> None:
+        """Lay out ``form``, ``widgets`` and the buttons below each other, at least ``width`` pixels wide."""
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        for widget in widgets:
+            column.addWidget(widget)
+        column.addStretch(1)
+        column.addWidget(self.buttons)
+        self.setMinimumWidth(width)
+
+    def schedule_resize(self, *_changed: object) -> None:
+        """Fit the dialog to what it shows, at the next event: what was hidden has its size until then."""
+        self._resize_timer.start(0)

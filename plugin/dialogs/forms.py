@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..processing.base import ImageAlgorithm
+from ..processing.extract import ExtractLandCover, ExtractRoads
+from ..processing.segment import SegmentAlgorithm
+
 
 @dataclass(frozen=True)
 class ExtraOutput:
@@ -25,29 +29,20 @@ class RunForm:
     """The dialog of one algorithm.
 
     Attributes:
-        algorithm: its id without the provider's.
-        title: in English.
-        icon: its icon.
-        task: whose models are offered.
+        algorithm: its class.
         has_threshold: whether there is a field for the threshold.
         suffix: of the main output's file.
         outputs: the further outputs.
     """
 
-    algorithm: str
-    title: str
-    icon: str
-    task: str
+    algorithm: type[ImageAlgorithm]
     has_threshold: bool
     suffix: str
     outputs: tuple[ExtraOutput, ...]
 
 
 ROADS = RunForm(
-    "extractroads",
-    "Extract Roads",
-    "roads",
-    "roads",
+    ExtractRoads,
     True,
     ".gpkg",
     (
@@ -57,19 +52,13 @@ ROADS = RunForm(
     ),
 )
 LANDCOVER = RunForm(
-    "extractlandcover",
-    "Extract Land Cover",
-    "landcover",
-    "landcover",
+    ExtractLandCover,
     False,
     ".gpkg",
     (ExtraOutput("CLASSES", "Raster of classes", ".tif"), ExtraOutput("CONFIDENCE", "Confidence", ".tif")),
 )
 SEGMENT = RunForm(
-    "segment",
-    "Segment with Another Model",
-    "segment",
-    "segmentation",
+    SegmentAlgorithm,
     True,
     ".tif",
     (ExtraOutput("VECTORS", "Polygons", ".gpkg"), ExtraOutput("PROBABILITY", "Probabilities", ".tif")),

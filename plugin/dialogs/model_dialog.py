@@ -6,21 +6,8 @@ import tempfile
 from pathlib import Path
 
 from qgis.gui import QgsFileWidget
-from qgis.PyQt.QtCore import Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import (
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPlainTextEdit,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qgis.PyQt.QtCore import pyqtSignal
+from qgis.PyQt.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QPlainTextEdit, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import get_models_folder, make_launch
@@ -36,7 +23,7 @@ from ..engine.process import Listener
 from ..i18n import tr
 from ..settings import Settings
 from ..tasks import BackgroundTask
-from .fields import DialogResizer
+from .fields import FormDialog, make_button, make_file_widget, make_row
 
 SUFFIXES = "*.ckpt *.onnx *.mindir *.zip"
 TASKS = ["roads", "landcover", "segmentation"]
@@ -52,7 +39,7 @@ _TEXTS = {
 }
 
 
-class ModelDialog(QDialog):
+class ModelDialog(FormDialog):
     """Adds a model after the engine has checked it; has fields for the facts that a weights file lacks.
 
     Args:
@@ -64,16 +51,12 @@ class ModelDialog(QDialog):
     added = pyqtSignal(str, str)
 
     def __init__(self, plugin: PluginContext, settings: Settings, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("model", tr("Add a model"), parent)
         self._plugin, self._settings = plugin, settings
         self._task: BackgroundTask | None = None
-        self.setWindowTitle(tr("Add a model"))
-        self.setObjectName("terraspore-model")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.file = QgsFileWidget(self)
-        self.file.setStorageMode(QgsFileWidget.StorageMode.GetFile)
+        self.file = make_file_widget(self, QgsFileWidget.StorageMode.GetFile)
         self.file.setFilter(f"{tr('Models')} ({SUFFIXES} {CARD})")
-        self.folder = QPushButton(tr("Folder…"), self)
+        self.folder = make_button(self, tr("Folder…"), self._choose_folder)
         self.name = QLineEdit(self)
         self.task = QComboBox(self)
         self.task.addItems(TASKS)
@@ -87,15 +70,9 @@ class ModelDialog(QDialog):
         self.card.setReadOnly(True)
         self.message = QLabel(self)
         self.message.setWordWrap(True)
-        buttons = QDialogButtonBox.StandardButton
-        self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
-        self.buttons.button(buttons.Ok).setText(tr("Check and add"))
-        self._resizer = DialogResizer(self)
+        self.ok.setText(tr("Check and add"))
         self._lay_out()
         self.file.fileChanged.connect(self._show_choice)
-        self.folder.clicked.connect(lambda _checked=False: self._choose_folder())
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
         self._show_choice("")
 
     def facts(self) -> dict[str, str]:
@@ -119,8 +96,7 @@ class ModelDialog(QDialog):
             with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
                 model = unpack_model(path, Path(folder)) if path.suffix.lower() == ".zip" else path
                 arguments = make_install_arguments(model, target / name, facts, settings)
-                listener = Listener(on_log=task.log)
-                result = pool.run(make_launch(settings), arguments, listener, task.isCanceled)
+                result = pool.run(make_launch(settings), arguments, Listener(on_log=task.log), task.isCanceled)
             return str(target / name), str(result.summary.get("task", "segmentation"))
 
         self._set_busy(True)
@@ -147,18 +123,18 @@ class ModelDialog(QDialog):
         self.message.setText(text)
 
     def _set_busy(self, busy: bool) -> None:
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not busy)
+        self.ok.setEnabled(not busy)
         self.message.setText(tr("Checking the model…") if busy else "")
 
     def _show_choice(self, text: str) -> None:
         path = Path(text.strip()) if text.strip() else None
         known = path is not None and path.exists()
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(known)
+        self.ok.setEnabled(known)
         has_card = self._has_card()
         self._facts.setVisible(known and not has_card)
         self.card.setVisible(known and has_card)
         self.hint.setVisible(not (known and has_card))
-        self._resizer.schedule()
+        self.schedule_resize()
         if path is None or not known:
             self.hint.setText(tr("Choose a weights file or a model's folder."))
             return
@@ -192,10 +168,7 @@ class ModelDialog(QDialog):
 
     def _lay_out(self) -> None:
         form = QFormLayout()
-        row = QHBoxLayout()
-        row.addWidget(self.file, 1)
-        row.addWidget(self.folder)
-        form.addRow(tr("File"), row)
+        form.addRow(tr("File"), make_row(self.file, self.folder, stretched=self.file))
         form.addRow(tr("Name"), self.name)
         self._facts = QWidget(self)
         facts = QFormLayout(self._facts)
@@ -205,10 +178,4 @@ class ModelDialog(QDialog):
         for name, (title, example) in _TEXTS.items():
             self.texts[name].setPlaceholderText(tr("for example {value}").format(value=example))
             facts.addRow(tr(title), self.texts[name])
-        column = QVBoxLayout(self)
-        column.addLayout(form)
-        for widget in (self.hint, self.card, self._facts, self.message):
-            column.addWidget(widget)
-        column.addStretch(1)
-        column.addWidget(self.buttons)
-        self.setMinimumWidth(680)
+        self.lay_out_column(form, self.hint, self.card, self._facts, self.message, width=680)

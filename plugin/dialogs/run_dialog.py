@@ -17,17 +17,7 @@ from qgis.core import (
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFormLayout,
-    QLabel,
-    QLineEdit,
-    QVBoxLayout,
-    QWidget,
-)
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
@@ -36,21 +26,19 @@ from ..i18n import tr
 from ..layers.grid import Box, estimate_run_size, measure_units_per_metre
 from ..layers.sources import get_local_file
 from ..paths import icon_path
-from ..processing.base import ImageAlgorithm
 from ..processing.feedback import format_device, format_plan
 from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, get_title
-from ..processing.provider import make_algorithm
 from ..tasks import BackgroundTask
 from ..unfinished import ResumeDialog, find_resumable_run
 from .area import AreaWidget
-from .fields import DialogResizer, OptionSpinBox, make_suggestion_box
+from .fields import FormDialog, OptionSpinBox, make_file_widget, make_suggestion_box
 from .forms import RunForm
 
 DEFAULT_TILE = 1024
 DEFAULT_OVERLAP = 128
 
 
-class RunDialog(QDialog):
+class RunDialog(FormDialog):
     """Gathers the parameters of a run; the defaults fit most runs.
 
     Args:
@@ -72,12 +60,9 @@ class RunDialog(QDialog):
         show_options: Callable[[], None],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(form.algorithm.ID, tr(form.algorithm.TITLE), parent)
         self._form, self._plugin, self._start, self._show_options = form, plugin, start, show_options
-        self.setObjectName(f"terraspore-{form.algorithm}")
-        self.setWindowTitle(tr(form.title))
-        self.setWindowIcon(QIcon(icon_path(form.icon)))
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowIcon(QIcon(icon_path(form.algorithm.ICON)))
         self.layer = QgsMapLayerComboBox(self)
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.model = QComboBox(self)
@@ -88,18 +73,26 @@ class RunDialog(QDialog):
         self.outputs = {output.name: QCheckBox(tr(output.title), self) for output in form.outputs}
         for output in form.outputs:
             self.outputs[output.name].setChecked(not output.suffix)
-        self.target = QgsFileWidget(self)
-        self._make_advanced()
+        self.target = make_file_widget(self, QgsFileWidget.StorageMode.SaveFile, tr("temporary layer"))
+        self.target.setFilter("GeoPackage (*.gpkg)" if form.suffix == ".gpkg" else "GeoTIFF (*.tif)")
+        self._advanced = QgsCollapsibleGroupBox(tr("More"), self)
+        self.bands = QLineEdit(self)
+        self.bands.setPlaceholderText(tr("those of the layer's style"))
+        self.overlap = OptionSpinBox(IMAGE_OPTIONS["overlap"], tr(IMAGE_OPTIONS["overlap"].default_text), self)
+        self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
+        self.device = make_suggestion_box(RUNTIME_OPTIONS["device"], self)
+        self.runtime = make_suggestion_box(RUNTIME_OPTIONS["runtime"], self)
         self._note = QLabel(self)
-        self.buttons = QDialogButtonBox(
-            QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel, self
-        )
         self.plan = self.buttons.addButton(tr("Plan"), QDialogButtonBox.ButtonRole.ActionRole)
         self.plan.setToolTip(tr("Load the model, and say how long the run takes and how much memory it needs"))
         self._task: BackgroundTask | None = None
         self._fill()
         self._lay_out()
-        self._connect()
+        self.plan.clicked.connect(self.request_plan)
+        signals = self.layer.layerChanged, self.model.currentIndexChanged, self.area.changed, self.bands.textChanged
+        for signal in signals:
+            signal.connect(self._refresh)
+        self._note.linkActivated.connect(lambda _link: self._show_options())
         self._refresh()
 
     def set_layer(self, layer: QgsRasterLayer | None) -> None:
@@ -109,7 +102,7 @@ class RunDialog(QDialog):
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters for the algorithm."""
-        layer = self.layer.currentLayer()
+        layer, threshold, overlap = self.layer.currentLayer(), self.threshold.get_value(), self.overlap.get_value()
         values: dict[str, Any] = {
             "INPUT": layer.id() if layer else None,
             "MODEL": self.model.currentData() or "",
@@ -119,10 +112,10 @@ class RunDialog(QDialog):
             "OUTPUT": self._make_output_path(self._form.suffix, ""),
             **self.area.parameters(),
         }
-        if self._form.has_threshold and self.threshold.get_value() is not None:
-            values["THRESHOLD"] = self.threshold.get_value()
-        if self.overlap.get_value() is not None:
-            values["OVERLAP"] = self.overlap.get_value()
+        if self._form.has_threshold and threshold is not None:
+            values["THRESHOLD"] = threshold
+        if overlap is not None:
+            values["OVERLAP"] = overlap
         if self.bands.text().strip():
             values["BANDS"] = [int(band) for band in self._split_bands()]
         for output in self._form.outputs:
@@ -142,14 +135,14 @@ class RunDialog(QDialog):
             if resume is None:
                 return
             parameters["RESUME"] = resume
-        self._start(f"terraspore:{self._form.algorithm}", parameters)
+        self._start(f"terraspore:{self._form.algorithm.ID}", parameters)
         super().accept()
 
     def request_plan(self) -> None:
         """Ask the engine for the plan of the run, and show it in the note."""
-        algorithm, parameters = make_algorithm(self._form.algorithm, self._plugin), self.parameters()
+        algorithm, parameters = self._form.algorithm(self._plugin), self.parameters()
+        algorithm.initAlgorithm({})
         context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
-        assert isinstance(algorithm, ImageAlgorithm)
         context.setProject(QgsProject.instance())
         try:
             algorithm.prepareAlgorithm(parameters, context, feedback)
@@ -172,7 +165,7 @@ class RunDialog(QDialog):
         self._task = None
         self._refresh()
         self._note.setText(text)
-        self._resizer.schedule()
+        self.schedule_resize()
 
     def done(self, code: int) -> None:
         """Restore the map's tool, cancel the plan and close."""
@@ -189,20 +182,11 @@ class RunDialog(QDialog):
         stem = path.stem if path.suffix.lower() in (".gpkg", ".tif", ".tiff") else path.name
         return str(path.with_name(stem + ending + suffix))
 
-    def _make_advanced(self) -> None:
-        self._advanced = QgsCollapsibleGroupBox(tr("More"), self)
-        self.bands = QLineEdit(self)
-        self.bands.setPlaceholderText(tr("those of the layer's style"))
-        overlap = IMAGE_OPTIONS["overlap"]
-        self.overlap = OptionSpinBox(overlap, tr(overlap.default_text), self)
-        self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
-        self.device = make_suggestion_box(RUNTIME_OPTIONS["device"], self)
-        self.runtime = make_suggestion_box(RUNTIME_OPTIONS["runtime"], self)
-
     def _fill(self) -> None:
         settings = self._plugin.get_settings()
-        default = self._plugin.choose_model(self._form.task, "")
-        for model in list_models_for_task(self._plugin.list_models(), self._form.task):
+        task = self._form.algorithm.TASK
+        default = self._plugin.choose_model(task, "")
+        for model in list_models_for_task(self._plugin.list_models(), task):
             resolution = f"{model.resolution:g} m"
             has_resolution = not model.resolution or resolution in model.title
             self.model.addItem(model.title if has_resolution else f"{model.title} – {resolution}", model.reference)
@@ -211,10 +195,6 @@ class RunDialog(QDialog):
             self.model.setCurrentIndex(max(0, self.model.findData(default.reference)))
         self.device.setCurrentText(settings.device)
         self.runtime.setCurrentText(settings.runtime)
-        self.target.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
-        pattern = "GeoPackage (*.gpkg)" if self._form.suffix == ".gpkg" else "GeoTIFF (*.tif)"
-        self.target.setFilter(pattern)
-        self.target.lineEdit().setPlaceholderText(tr("temporary layer"))
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -237,33 +217,16 @@ class RunDialog(QDialog):
         self._advanced.setCollapsed(True)
         self._note.setWordWrap(True)
         self._note.setMinimumHeight(2 * self._note.fontMetrics().lineSpacing())
-        column = QVBoxLayout(self)
-        column.addLayout(form)
-        column.addWidget(self._advanced)
-        column.addWidget(self._note)
-        column.addStretch(1)
-        column.addWidget(self.buttons)
-        self.setMinimumWidth(460)
-        self._resizer = DialogResizer(self)
-        self._advanced.collapsedStateChanged.connect(self._resizer.schedule)
-        self._resizer.schedule()
-
-    def _connect(self) -> None:
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
-        self.plan.clicked.connect(self.request_plan)
-        self.layer.layerChanged.connect(self._refresh)
-        self.model.currentIndexChanged.connect(self._refresh)
-        self.area.changed.connect(self._refresh)
-        self.bands.textChanged.connect(self._refresh)
-        self._note.linkActivated.connect(lambda _link: self._show_options())
+        self.lay_out_column(form, self._advanced, self._note, width=460)
+        self._advanced.collapsedStateChanged.connect(self.schedule_resize)
+        self.schedule_resize()
 
     def _refresh(self, *_changed: object) -> None:
         """Update buttons and note. A method, not a lambda: Qt disconnects methods when the dialog is deleted."""
         problem = self._explain_problem()
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
-        can_plan = not problem and self._task is None and get_local_file(self.layer.currentLayer()) is not None
-        self.plan.setEnabled(can_plan)
+        self.ok.setEnabled(not problem)
+        is_idle = self._task is None
+        self.plan.setEnabled(not problem and is_idle and get_local_file(self.layer.currentLayer()) is not None)
         self._note.setText(problem or self._format_estimate())
 
     def _explain_problem(self) -> str:
@@ -286,7 +249,7 @@ class RunDialog(QDialog):
     def _format_estimate(self) -> str:
         """Return the size of the run for the note; empty where it is unknown."""
         layer = self.layer.currentLayer()
-        model = self._plugin.choose_model(self._form.task, self.model.currentData() or "")
+        model = self._plugin.choose_model(self._form.algorithm.TASK, self.model.currentData() or "")
         box = self.area.get_extent_in(layer)
         if box.isEmpty():
             return tr("The area lies outside of the layer.")

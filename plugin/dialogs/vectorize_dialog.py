@@ -6,17 +6,8 @@ from typing import Any, Callable
 
 from qgis.core import QgsMapLayerProxyModel, QgsProcessing, QgsRasterLayer
 from qgis.gui import QgsFileWidget, QgsMapLayerComboBox
-from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import (
-    QComboBox,
-    QDialog,
-    QDialogButtonBox,
-    QFormLayout,
-    QLabel,
-    QVBoxLayout,
-    QWidget,
-)
+from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
@@ -24,10 +15,10 @@ from ..i18n import tr
 from ..paths import icon_path
 from ..processing.parameters import get_title
 from ..processing.vectorize import KINDS, list_vector_options
-from .fields import DialogResizer, OptionSpinBox
+from .fields import FormDialog, OptionSpinBox, make_file_widget
 
 
-class VectorizeDialog(QDialog):
+class VectorizeDialog(FormDialog):
     """Gathers the options of new vectors; empty fields leave the choice to the engine.
 
     Args:
@@ -39,12 +30,9 @@ class VectorizeDialog(QDialog):
     def __init__(
         self, plugin: PluginContext, start: Callable[[str, dict[str, Any]], None], parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
+        super().__init__("vectorize", tr("Make Vectors from a Probability Raster"), parent)
         self._start = start
-        self.setObjectName("terraspore-vectorize")
-        self.setWindowTitle(tr("Make Vectors from a Probability Raster"))
         self.setWindowIcon(QIcon(icon_path("vectorize")))
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.layer = QgsMapLayerComboBox(self)
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.kind = QComboBox(self)
@@ -56,16 +44,9 @@ class VectorizeDialog(QDialog):
         }
         for field in self.fields.values():  # a form is as wide as its widest row, and these have the longest titles
             field.setMinimumWidth(180)
-        self.target = QgsFileWidget(self)
-        self.target.setStorageMode(QgsFileWidget.StorageMode.SaveFile)
+        self.target = make_file_widget(self, QgsFileWidget.StorageMode.SaveFile, tr("temporary layer"))
         self.target.setFilter("GeoPackage (*.gpkg)")
-        self.target.lineEdit().setPlaceholderText(tr("temporary layer"))
-        buttons = QDialogButtonBox.StandardButton
-        self.buttons = QDialogButtonBox(buttons.Ok | buttons.Cancel, self)
-        self._resizer = DialogResizer(self)
         self._lay_out(explain_missing_engine(plugin.get_settings()) or "")
-        self.buttons.accepted.connect(self.accept)
-        self.buttons.rejected.connect(self.reject)
         self.kind.currentIndexChanged.connect(self._refresh)
         self._refresh()
 
@@ -106,13 +87,8 @@ class VectorizeDialog(QDialog):
         note = QLabel(problem, self)
         note.setWordWrap(True)
         note.setVisible(bool(problem))
-        self.buttons.button(QDialogButtonBox.StandardButton.Ok).setEnabled(not problem)
-        column = QVBoxLayout(self)
-        column.addLayout(self._form)
-        column.addWidget(note)
-        column.addStretch(1)
-        column.addWidget(self.buttons)
-        self.setMinimumWidth(440)
+        self.ok.setEnabled(not problem)
+        self.lay_out_column(self._form, note, width=440)
 
     def _has_option(self, kind: str, name: str) -> bool:
         """Whether vectors of ``kind`` have the option of the field ``name``."""
@@ -129,4 +105,4 @@ class VectorizeDialog(QDialog):
                 self._form.insertRow(self._form.rowCount() - 1, self._labels[name], field)
             for widget in (self._labels[name], field):
                 widget.setVisible(is_visible)
-        self._resizer.schedule()
+        self.schedule_resize()

@@ -15,18 +15,17 @@ from qgis.PyQt.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from ..context import PluginContext
+from ..dialogs.fields import make_button, make_file_widget, make_row
 from ..engine.env_profiles import ENV_PROFILES, find_profile
 from ..engine.environment import (
     explain_missing_engine,
@@ -68,16 +67,17 @@ class EngineBox(QGroupBox):
         self.env_profile = QComboBox(self)
         for profile in ENV_PROFILES:
             self.env_profile.addItem(tr(profile.title), profile.name)
-        self.interpreter = _make_file_widget(self, tr("the plugin's own environment"))
-        self.base = _make_file_widget(self, tr("found automatically"))
+        existing = QgsFileWidget.StorageMode.GetFile
+        self.interpreter = make_file_widget(self, existing, tr("the plugin's own environment"))
+        self.base = make_file_widget(self, existing, tr("found automatically"))
         self.index = QLineEdit(self)
         self.index.setPlaceholderText("PyPI")
-        self.create = self._make_button(tr("Create (download)"), lambda: self._build(None))
-        self.create_offline = self._make_button(tr("Create from a folder of wheels…"), self._build_offline)
-        self.delete = self._make_button(tr("Remove"), self._remove)
-        self.test = self._make_button(tr("Test engine"), self._test)
-        self.show_log = self._make_button(tr("Log"), self._open_log)
-        self.cancel = self._make_button(tr("Cancel"), self._cancel)
+        self.create = make_button(self, tr("Create (download)"), self._build)
+        self.create_offline = make_button(self, tr("Create from a folder of wheels…"), self._build_offline)
+        self.delete = make_button(self, tr("Remove"), self._remove)
+        self.test = make_button(self, tr("Test engine"), self._test)
+        self.show_log = make_button(self, tr("Log"), self._open_log)
+        self.cancel = make_button(self, tr("Cancel"), self._cancel)
         self.progress = QProgressBar(self)
         self.log = QPlainTextEdit(self)
         self.log.setReadOnly(True)
@@ -135,7 +135,7 @@ class EngineBox(QGroupBox):
             arguments = make_vectorize_arguments("roads", raster, Path(folder) / "roads.gpkg")
             self._plugin.pool.run(make_launch(settings), arguments, Listener(on_log=task.log), task.isCanceled)
 
-    def _build(self, wheels: Path | None) -> None:
+    def _build(self) -> None:
         profile = find_profile(self.env_profile.currentData())
         settings = self._gather()
         question = tr(
@@ -145,8 +145,8 @@ class EngineBox(QGroupBox):
             index=settings.package_index or "PyPI",
             folder=get_environments_folder(settings) / profile.name,
         )
-        if wheels is not None or self._confirm(question):
-            self.build_from(wheels)
+        if self._confirm(question):
+            self.build_from(None)
 
     def _build_offline(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, tr("Folder of wheels"))
@@ -171,9 +171,8 @@ class EngineBox(QGroupBox):
         settings = self._gather()
 
         def test(task: BackgroundTask) -> str:
-            listener = Listener(on_log=task.log)
-            launch = make_launch(settings)
-            return self._plugin.pool.run(launch, ["devices"], listener, task.isCanceled).text
+            log = Listener(on_log=task.log)
+            return self._plugin.pool.run(make_launch(settings), ["devices"], log, task.isCanceled).text
 
         self._start(BackgroundTask(tr("Testing the engine"), test), self._tested)
 
@@ -187,7 +186,7 @@ class EngineBox(QGroupBox):
         self.log.clear()
         self._set_busy(True)
         self.progress.setRange(0, 0)
-        task.message.connect(self._show_line)
+        task.message.connect(self.log.appendPlainText)
         task.progressChanged.connect(self._show_progress)
         # Methods, not lambdas: Qt disconnects them when the page is closed before the task has ended.
         task.failed.connect(self._failed)
@@ -195,24 +194,22 @@ class EngineBox(QGroupBox):
         return task.start()
 
     def _done(self, value: Any) -> None:
-        self._task = None
-        self._set_busy(False)
-        self._refresh()
+        self._forget_task()
         self._succeeded(value)
 
     def _failed(self, text: str) -> None:
+        self._forget_task()
+        self._append_log(text)
+
+    def _forget_task(self) -> None:
         self._task = None
         self._set_busy(False)
         self._refresh()
-        self._append_log(text)
 
     def _append_log(self, text: str) -> None:
         self.log.appendPlainText(text)
         self.log.setVisible(True)
         self.log.horizontalScrollBar().setValue(0)
-
-    def _show_line(self, line: str) -> None:
-        self.log.appendPlainText(line)
 
     def _show_progress(self, percent: float) -> None:
         self.progress.setRange(0, 100)
@@ -251,11 +248,6 @@ class EngineBox(QGroupBox):
         answer = QMessageBox.question(self, "TerraSpore", question, buttons.Ok | buttons.Cancel)
         return answer == buttons.Ok
 
-    def _make_button(self, text: str, clicked: Callable[[], None]) -> QPushButton:
-        button = QPushButton(text, self)
-        button.clicked.connect(lambda _checked=False: clicked())
-        return button
-
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.addRow(tr("State"), self.state)
@@ -263,22 +255,8 @@ class EngineBox(QGroupBox):
         form.addRow(tr("Existing interpreter instead"), self.interpreter)
         form.addRow(tr("Python to make it from"), self.base)
         form.addRow(tr("Package index"), self.index)
-        first, second = QHBoxLayout(), QHBoxLayout()
-        for button in (self.create, self.create_offline, self.delete):
-            first.addWidget(button)
-        for widget in (self.test, self.show_log, self.progress, self.cancel):
-            second.addWidget(widget)
-        for row in (first, second):
-            row.addStretch(1)
         column = QVBoxLayout(self)
         column.addLayout(form)
-        column.addLayout(first)
-        column.addLayout(second)
+        column.addLayout(make_row(self.create, self.create_offline, self.delete))
+        column.addLayout(make_row(self.test, self.show_log, self.progress, self.cancel))
         column.addWidget(self.log)
-
-
-def _make_file_widget(parent: QWidget, empty: str) -> QgsFileWidget:
-    widget = QgsFileWidget(parent)
-    widget.setStorageMode(QgsFileWidget.StorageMode.GetFile)
-    widget.lineEdit().setPlaceholderText(empty)
-    return widget

@@ -6,9 +6,10 @@ import dataclasses
 from typing import Any, Callable
 
 from qgis.gui import QgsFileWidget
-from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QHBoxLayout, QLabel, QPushButton, QWidget
+from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QWidget
 
 from ..context import PluginContext
+from ..dialogs.fields import make_button, make_file_widget, make_row
 from ..dialogs.model_dialog import ModelDialog
 from ..engine.environment import get_models_folder
 from ..engine.models import find_default_model, list_models, list_models_for_task
@@ -35,22 +36,17 @@ class ModelsBox(QGroupBox):
         for choice in self.choices.values():  # else the longest title makes the page wider than the dialog
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             choice.setMinimumContentsLength(30)
-        self.folder = QgsFileWidget(self)
-        self.folder.setStorageMode(QgsFileWidget.StorageMode.GetDirectory)
-        self.folder.lineEdit().setPlaceholderText(str(get_models_folder(Settings())))
-        self.add = QPushButton(tr("Add a model…"), self)
+        directory = QgsFileWidget.StorageMode.GetDirectory
+        self.folder = make_file_widget(self, directory, str(get_models_folder(Settings())))
+        self.add = make_button(self, tr("Add a model…"), self.open_dialog)
         self.add.setToolTip(tr("A model's folder, its zip, or a .ckpt, .onnx or .mindir file"))
-        self.add.clicked.connect(lambda _checked=False: self.open_dialog())
         self._count = QLabel(self)
         form = QFormLayout(self)
         titles = (tr("Roads"), tr("Land cover"), tr("Other segmentation"))
         for title, choice in zip(titles, self.choices.values()):
             form.addRow(title, choice)
         form.addRow(tr("Folder of your models"), self.folder)
-        row = QHBoxLayout()
-        row.addWidget(self._count, 1)
-        row.addWidget(self.add)
-        form.addRow("", row)
+        form.addRow("", make_row(self._count, self.add, stretched=self._count))
         self.folder.fileChanged.connect(lambda _path: self._fill(self._gather()))
 
     def values(self) -> dict[str, Any]:

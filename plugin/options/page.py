@@ -6,9 +6,10 @@ import dataclasses
 
 from qgis.gui import QgsOptionsPageWidget, QgsOptionsWidgetFactory, QgsScrollArea
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QPushButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QVBoxLayout, QWidget
 
 from ..context import PluginContext
+from ..dialogs.fields import make_button
 from ..i18n import tr
 from ..paths import icon_path
 from ..settings import Settings, reset_settings, save_settings
@@ -31,13 +32,12 @@ class OptionsPage(QgsOptionsPageWidget):
         self.engine = EngineBox(plugin, self.gather, self)
         self.models = ModelsBox(plugin, self.gather, self)
         self.performance = PerformanceBox(self)
-        self._reset = QPushButton(tr("Restore defaults"), self)
-        self._reset.clicked.connect(lambda _checked=False: self._show(reset_settings()))
+        self._boxes = self.engine, self.models, self.performance
+        self._reset = make_button(self, tr("Restore defaults"), lambda: self._show(reset_settings()))
         inner = QWidget(self)
         column = QVBoxLayout(inner)
-        for box in (self.engine, self.models, self.performance):
-            column.addWidget(box)
-        column.addWidget(self._reset)
+        for widget in (*self._boxes, self._reset):
+            column.addWidget(widget)
         column.addStretch(1)
         scroll = QgsScrollArea(self)
         scroll.setWidgetResizable(True)
@@ -60,12 +60,12 @@ class OptionsPage(QgsOptionsPageWidget):
     def gather(self) -> Settings:
         """Return the settings as the page shows them."""
         settings = self._plugin.get_settings()
-        for box in (self.engine, self.models, self.performance):
+        for box in self._boxes:
             settings = dataclasses.replace(settings, **box.values())
         return settings
 
     def _show(self, settings: Settings) -> None:
-        for box in (self.engine, self.models, self.performance):
+        for box in self._boxes:
             box.show_settings(settings)
 
 

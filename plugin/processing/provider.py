@@ -7,20 +7,12 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..context import PluginContext
 from ..paths import icon_path
-from .base import EngineAlgorithm
 from .chips import ChipsAlgorithm
 from .extract import ExtractLandCover, ExtractRoads
 from .segment import SegmentAlgorithm
 from .vectorize import VectorizeAlgorithm
 
 ALGORITHMS = (ExtractRoads, ExtractLandCover, SegmentAlgorithm, VectorizeAlgorithm, ChipsAlgorithm)
-
-
-def make_algorithm(name: str, plugin: PluginContext) -> EngineAlgorithm:
-    """Make the algorithm ``name`` with its parameters declared."""
-    algorithm = next(algorithm for algorithm in ALGORITHMS if name == algorithm.ID)(plugin)
-    algorithm.initAlgorithm({})
-    return algorithm
 
 
 class TerraSporeProvider(QgsProcessingProvider):

@@ -119,12 +119,13 @@ def test_fields_of_the_options_page(plugin, settings):
 
     page = OptionsPage(plugin.context, None)
     box, rows = page.performance, read_rows(page)
+    fields = {**box.choices, **box.numbers}
     for name in ("device", "runtime", "threads"):
-        assert rows[RUNTIME[name].info.title] is getattr(box, name)
+        assert rows[RUNTIME[name].info.title] is fields[name]
     for name in ("memory", "tile"):
-        assert rows[IMAGE[name].info.title] is getattr(box, name)
-        assert getattr(box, name).specialValueText() == IMAGE[name].info.unset
-    assert box.threads.specialValueText() == RUNTIME["threads"].info.unset
+        assert rows[IMAGE[name].info.title] is fields[name]
+        assert fields[name].specialValueText() == IMAGE[name].info.unset
+    assert box.numbers["threads"].specialValueText() == RUNTIME["threads"].info.unset
 
 
 def test_suggestions_are_named_by_the_help():

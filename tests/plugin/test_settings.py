@@ -55,7 +55,7 @@ def test_page_shows_and_keeps_every_setting(module, plugin):
     page = OptionsPage(plugin.context, None)
     shown = page.gather()
     assert dataclasses.asdict(shown) == dataclasses.asdict(wanted)
-    page.performance.threads.setValue(5)
+    page.performance.numbers["threads"].setValue(5)
     page.apply()
     assert module.load_settings({}) == dataclasses.replace(wanted, threads=5)
 
