@@ -157,16 +157,19 @@ def install(path: Path) -> None:
     from terraspore.engine.fs import journal
     from terraspore.engine.pipeline.resume import RowJournal
     from terraspore.engine.pipeline.runner import ProgressTracker
-    from terraspore.engine.runtimes.onnxruntime import OnnxRuntimeSession
+    from terraspore.engine.runtimes import onnxruntime
 
     counter = StepCounter(path)
+    # Batch sizes are measured otherwise, so that the number of batches would depend on the load of the machine.
+    onnxruntime.choose_batch_size = lambda *_arguments: 1
     journal._FLUSH_PAUSE_FACTOR = 0  # each row is flushed, however long that takes on this disk
     serve.STOP_GRACE = GRACE
     _call_after(ProgressTracker, "advance", lambda _self: counter.count("tile"))
     _call_after(RowJournal, "append", lambda _self: counter.count("row"))
     for name in ("cancel", "abandon"):
         _call_after(Cancellation, name, lambda self: counter.cancel() if type(self) is Cancellation else None)
-    predict, run_group, end_after_grace = OnnxRuntimeSession.predict, main.run_group, cli_context.end_after_grace
+    predict, run_group = onnxruntime.OnnxRuntimeSession.predict, main.run_group
+    end_after_grace = cli_context.end_after_grace
 
     def counted_predict(self, tiles, batch=None):
         counter.count("predict")
@@ -182,7 +185,7 @@ def install(path: Path) -> None:
     def end_after_long_grace(cancellation, reporter, context, grace=cli_context.STOP_GRACE):
         return end_after_grace(cancellation, reporter, context, counter.choose_grace(grace))
 
-    OnnxRuntimeSession.predict = counted_predict
+    onnxruntime.OnnxRuntimeSession.predict = counted_predict
     main.run_group = counted_run
     cli_context.end_after_grace = end_after_long_grace
     sys.addaudithook(counter.audit)
