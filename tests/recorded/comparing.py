@@ -1,8 +1,8 @@
 """Compare two recordings.
 
-What a network computed is the same to the last bit on the same kind of processor with the same libraries. Elsewhere
-its rasters have to be near the recorded ones in a thinned copy, and what follows from them in number and size.
-Everything else has to be the same everywhere.
+Results of a network are equal to the last bit on the same kind of processor with the same libraries. On others, the
+thinned copies of its rasters, and the numbers and sizes of features made from them, have to be close to the recorded
+ones. Everything else has to be equal everywhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHARE_OF_CLASSES = 0.99
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """Where ``found`` differs from ``expected``, in words; the sentences are not compared."""
+    """Describe the differences of ``found`` from ``expected``; messages are not compared."""
     exact = expected["made_on"] == found["made_on"]
     lines = []
     names = [*expected["results"], *(name for name in found["results"] if name not in expected["results"])]
@@ -37,7 +37,7 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 
 def changed_sentences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """The sentences that are others than the recorded ones."""
+    """Describe the messages that differ from the recorded ones."""
     lines = []
     for name, old in expected["sentences"].items():
         new = found["sentences"].get(name, [])
@@ -47,7 +47,7 @@ def changed_sentences(expected: dict[str, Any], found: dict[str, Any]) -> list[s
 
 
 def _compare(old: Any, new: Any, where: str, *, near: bool) -> Iterator[str]:
-    """The differences of two values of JSON."""
+    """Describe the differences of two JSON values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in sorted({*old, *new}):
             place = f"{where}: {name}" if ": " not in where else f"{where}.{name}"
@@ -79,7 +79,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _compare_coarse(old: dict[str, Any], new: dict[str, Any], where: str) -> Iterator[str]:
-    """The difference of the thinned copies of two rasters, if there is one."""
+    """Describe the difference of the thinned copies of two rasters, if there is one."""
     before, after = coarse_values(old["coarse"]), coarse_values(new["coarse"])
     if before.shape != after.shape:
         yield f"{where} has another size"

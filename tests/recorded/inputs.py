@@ -1,4 +1,4 @@
-"""Small files for the recorded commands, the same bytes of pixels on every machine.
+"""Small files for the recorded commands, with the same pixels on every machine.
 
 Only integer arithmetic, ``sqrt`` and divisions make the pixels, because these give the same digits everywhere; the
 random numbers are those of a linear congruential generator for the same reason.
@@ -42,7 +42,7 @@ def make_inputs(folder: Path) -> None:
 
 
 def _noise(height: int, width: int, seed: int, amplitude: int) -> np.ndarray:
-    """Integers from 0 to ``amplitude`` - 1, of a hash of each pixel's number."""
+    """Return integers from 0 to ``amplitude`` - 1, hashes of the pixels' indices."""
     value = np.arange(height * width, dtype=np.uint32) + np.uint32(seed * 7_919 + 1)
     for _ in range(3):
         value = value * np.uint32(1_664_525) + np.uint32(1_013_904_223)
@@ -51,7 +51,7 @@ def _noise(height: int, width: int, seed: int, amplitude: int) -> np.ndarray:
 
 
 def _distance_to_streets(height: int, width: int) -> np.ndarray:
-    """Pixels from each pixel to the edge of the nearest street; negative within it."""
+    """Return the distance of each pixel to the edge of the nearest street, in pixels; negative within it."""
     rows, columns = np.mgrid[:height, :width].astype(np.float64)
     nearest = np.full((height, width), 1e9)
     for (row, column), (end_row, end_column), half_width in STREETS:
@@ -64,7 +64,7 @@ def _distance_to_streets(height: int, width: int) -> np.ndarray:
 
 
 def _town(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """A picture of streets, roofs, lawns and trees: (3, height, width), uint8."""
+    """Draw streets, roofs, lawns and trees: (3, height, width), uint8."""
     rows, columns = np.mgrid[:height, :width]
     picture = np.empty((3, height, width), np.int64)
     for band, value in enumerate((92, 118, 78)):  # lawn
@@ -103,27 +103,27 @@ def _write_images(folder: Path) -> None:
 
 
 def _probability() -> np.ndarray:
-    """Probabilities of the streets in steps of 0.004, 0..250, with speckles, a square and a lake without data."""
+    """Draw quantized probabilities of the streets, 0..250, with speckles, a square and a lake without data."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     distance = _distance_to_streets(HEIGHT, WIDTH)
-    levels = np.clip(235 - np.floor(np.clip(distance, -2, 30) * 30), 4, 250) + _noise(HEIGHT, WIDTH, 11, 15) - 7
+    probability = np.clip(235 - np.floor(np.clip(distance, -2, 30) * 30), 4, 250) + _noise(HEIGHT, WIDTH, 11, 15) - 7
     square = (np.abs(rows - 245) < 26) & (np.abs(columns - 60) < 29)
-    levels[square] = 225
-    levels[(np.abs(rows - 90) < 9) & (np.abs(columns - 372) < 9)] = 30  # a gap, as under a tree
-    levels[(np.abs(rows - 40) < 4) & (np.abs(columns - 220) < 9)] = 215  # a piece that is no road
-    levels = np.clip(levels, 0, 250).astype(np.uint8)
-    levels[(rows - 270) ** 2 + (columns - 390) ** 2 < 400] = PROBABILITY_NODATA
-    return levels
+    probability[square] = 225
+    probability[(np.abs(rows - 90) < 9) & (np.abs(columns - 372) < 9)] = 30  # a gap, as under a tree
+    probability[(np.abs(rows - 40) < 4) & (np.abs(columns - 220) < 9)] = 215  # a piece that is no road
+    probability = np.clip(probability, 0, 250).astype(np.uint8)
+    probability[(rows - 270) ** 2 + (columns - 390) ** 2 < 400] = PROBABILITY_NODATA
+    return probability
 
 
 def _write_probabilities(folder: Path) -> None:
-    levels = _probability()
+    probability = _probability()
     profile = {"nodata": PROBABILITY_NODATA, **TILED}
-    write_raster(folder / "probability.tif", levels[None], **profile)
+    write_raster(folder / "probability.tif", probability[None], **profile)
     rotated = NORTH_UP @ Affine(0.96, -0.28, 0, 0.28, 0.96, 0)
-    share = np.where(levels == PROBABILITY_NODATA, np.nan, levels / np.float32(250)).astype(np.float32)
+    share = np.where(probability == PROBABILITY_NODATA, np.nan, probability / np.float32(250)).astype(np.float32)
     write_raster(folder / "share.tif", share[None], transform=rotated, nodata=np.nan)
-    mask = (levels >= 125) & (levels != PROBABILITY_NODATA)
+    mask = (probability >= 125) & (probability != PROBABILITY_NODATA)
     write_raster(folder / "mask.tif", mask[None].astype(np.uint8))
     moved = np.roll(mask, 2, axis=0)
     moved[:, 300:330] = False
@@ -131,7 +131,7 @@ def _write_probabilities(folder: Path) -> None:
 
 
 def _write_classes(folder: Path) -> None:
-    """Patches of four classes with speckles, their confidence, and a second raster that differs in a corner."""
+    """Write patches of four classes with speckles, their confidence, and a raster that differs in a corner."""
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     classes = ((rows // 37) * 3 + (columns // 41) * 5 + (rows + columns) // 90) % 4
     classes[_distance_to_streets(HEIGHT, WIDTH) < 0] = 0
@@ -148,7 +148,7 @@ def _write_classes(folder: Path) -> None:
 
 
 def _write_vectors(folder: Path) -> None:
-    """An area of two polygons, existing roads, and labels for chips."""
+    """Write an area of two polygons, existing roads, and labels for chips."""
     left, top = NORTH_UP.c, NORTH_UP.f
     area = [
         shapely.Polygon(
@@ -184,7 +184,7 @@ def _write_layer(path: Path, layer: str, geometry: list, kind: str, columns: dic
 
 
 def _write_model(folder: Path) -> None:
-    """A model of three classes that is one convolution, from the engine's own test helpers."""
+    """Write a model of three classes with one convolution."""
     path = Path(__file__).parents[1] / "engine" / "conftest.py"
     spec = importlib.util.spec_from_file_location("engine_helpers", path)
     helpers = importlib.util.module_from_spec(spec)

@@ -1,10 +1,10 @@
-"""Record what the commands give on files that are made here, and check a recording.
+"""Record the results of commands on files that are made here, or compare them with a recording.
 
     python tests/recorded/record.py --out tests/recorded/expected.json
     python tests/recorded/record.py --check tests/recorded/expected.json
 
-A change of the program that is to change no result changes nothing here but sentences, which ``--check`` prints
-without failing for them. Where a result is to change, the recording is made anew and the difference is looked at.
+``--check`` fails if a result differs, and prints messages that differ. If a change of the program changes results on
+purpose, record them again and review the difference.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ EXPECTED = Path(__file__).with_name("expected.json")
 
 
 def make_recording(folder: Path) -> dict[str, Any]:
-    """Run everything in the empty folder ``folder``; the recording as it stands in the file."""
+    """Run everything in the empty folder ``folder``, and return the recording as JSON."""
     recording = record(folder.resolve())
     made = {"made_on": made_on(), "results": recording.results, "sentences": recording.sentences}
     return json.loads(json.dumps(made))
 
 
 def made_on() -> dict[str, str]:
-    """What the last digits of a network's result depend on: the kind of processor, and the libraries."""
+    """Return the processor and the libraries, on which the last digits of a network's result depend."""
     packages = ("numpy", "onnxruntime", "openvino", "opencv-python-headless", "scipy")
     versions = {name: metadata.version(name) for name in packages}
     native = {"gdal": rasterio.__gdal_version__, "geos": shapely.geos_version_string, "proj": pyproj.__proj_version__}
@@ -47,7 +47,7 @@ def made_on() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """Name and a hash of the abilities of the processor; empty where the system does not say it."""
+    """Return the name and a hash of the features of the processor; empty if the system does not list them."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -57,7 +57,7 @@ def _processor() -> str:
 
 
 def _as_text(recording: dict[str, Any]) -> str:
-    """The recording as JSON, with a line for each value or list of values."""
+    """Return the recording as JSON, with a line for each value or list of values."""
     text = json.dumps(recording, indent=1, ensure_ascii=False)
     return re.sub(r"\[\n[^\[\]{}]*\]", lambda match: re.sub(r"\n *", " ", match[0]), text) + "\n"
 
@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Record or check; 1 where something differs."""
+    """Record or check; return 1 if a result differs."""
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
         os.environ["TERRASPORE_CACHE"] = cache

@@ -1,7 +1,7 @@
-"""What is recorded of events, rasters, vector files and folders: what has to stay, without times and paths.
+"""Reduce events, rasters, vector files and folders to values that are equal in each run, without times and paths.
 
-Values under the key ``exact`` are hashes; those under ``coarse`` a thinned copy of a raster, for machines on which a
-network gives slightly other digits.
+Values under the key ``exact`` are hashes; ``coarse`` is a thinned copy of a raster, for machines on which the last
+digits of a network differ.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ RASTERS = (".tif", ".png")
 VECTORS = (".gpkg", ".geojson", ".fgb", ".shp", ".parquet")
 #: Fields of the plan that do not depend on the machine.
 PLAN = ("tiles", "width", "height", "resolution", "tile", "overlap", "model", "runtime", "device")
-#: Ends of names in summaries whose values are times, or text for people.
+#: Endings of the names of times in summaries, and names of text for users.
 TIMES = ("seconds", "milliseconds")
 TEXTS = ("title", "licence", "data", "split", "notes", "reason", "remarks")
-#: Durations, numbers of processes, and the folders of absolute paths.
+#: Durations, process ids, and the folders of absolute paths.
 _CHANGING = re.compile(r"\b\d+(?:\.\d+)?(?= (?:ms|s|min|h)\b)|(?<=process )\d+|(?<!\S)/\S*/")
 _COLOUR = re.compile(r'"(\d+,\d+,\d+,\d+)\b')
-#: Values of a raster that its coarse copy has at most.
+#: Maximum number of values of a thinned copy.
 COARSE_VALUES = 12_000
 
 
 def reduce_events(
     events: Sequence[dict[str, Any]], folder: Path, values: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
-    """What has to stay of the events of a command, and its sentences apart from that.
+    """Return the constant values of the events of a command, and its messages.
 
-    How often progress is reported, and of which short stages, depends on the time that they take.
+    Progress is left out, because its events depend on the time that a stage takes.
 
     Args:
-        events: the objects of the machine protocol, in their order.
+        events: the objects of the machine protocol, in order.
         folder: of the command; paths are recorded relative to it.
-        values: names of the values of the summary that are recorded; all unless given.
+        values: names of the values of the summary to record; all if empty.
     """
     order = [event["type"] for event in events if event["type"] != "progress"]
     found: dict[str, Any] = {"order": order, "fields": {}}
@@ -75,7 +75,7 @@ def reduce_events(
 
 
 def plain_sentence(text: str, folder: Path) -> str:
-    """``text`` with paths relative to ``folder``, without what is another at each run."""
+    """Return ``text`` with paths relative to ``folder``, without values that differ in each run."""
     return _CHANGING.sub("#", _without_folder(text, folder))
 
 
@@ -84,7 +84,7 @@ def _without_folder(text: str, folder: Path) -> str:
 
 
 def _relative(path: str, folder: Path) -> str:
-    """``path`` within ``folder``; only the name of what lies elsewhere, as models of the program."""
+    """Return ``path`` relative to ``folder``; for paths outside, such as bundled models, only the name."""
     if Path(path).is_relative_to(folder):
         return str(Path(path).relative_to(folder))
     return Path(path).name if Path(path).is_absolute() else path
@@ -102,7 +102,7 @@ def _summary(values: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def reduce_path(path: Path, folder: Path, *, thinned: bool) -> dict[str, Any]:
-    """What has to stay of a file or of a folder with files; ``thinned`` adds copies of rasters."""
+    """Return the constant values of a file, or of all files of a folder; ``thinned`` adds copies of rasters."""
     if not path.exists():
         return {"kind": "missing"}
     if path.is_dir():
@@ -160,13 +160,13 @@ def reduce_raster(path: Path, *, thinned: bool) -> dict[str, Any]:
 
 
 def coarse_values(text: str) -> np.ndarray:
-    """The values of a thinned copy of a raster, as numbers that can be subtracted."""
+    """Return the values of a thinned copy of a raster, as signed integers."""
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8).astype(np.int16)
 
 
 def reduce_vectors(path: Path) -> dict[str, Any]:
-    """The layers of a vector file, and of a GeoPackage its tables of styles and metadata."""
-    single = path.suffix != ".gpkg"  # the layer in a file of one layer is named as its driver likes
+    """Return the layers of a vector file, and the styles and metadata of a GeoPackage."""
+    single = path.suffix != ".gpkg"  # the driver chooses the name of a single layer
     layers = {"layer" if single else str(name): _reduce_layer(path, str(name)) for name, _ in pyogrio.list_layers(path)}
     facts = {"kind": "vectors", "layers": {name: layer for name, layer in sorted(layers.items()) if layer}}
     if path.suffix == ".gpkg":
@@ -181,13 +181,13 @@ def reduce_vectors(path: Path) -> dict[str, Any]:
 
 
 def _reduce_layer(path: Path, layer: str) -> dict[str, Any]:
-    """Columns, rows, sums and a hash of a layer; nothing for a table without geometry."""
+    """Return columns, rows, sums and a hash of a layer; nothing for a table without geometry."""
     meta, _, wkb, columns = pyogrio.raw.read(path, layer=layer)
     if meta["geometry_type"] is None:
         return {}
     step = 9 if meta["crs"] and rasterio.crs.CRS.from_user_input(meta["crs"]).is_geographic else 3
     shapes = shapely.from_wkb(wkb)
-    # Adding 0 makes 0 of -0, which the same position can be written as.
+    # Adding 0 turns -0 into 0.
     rounded = shapely.transform(shapes, lambda xy: np.round(xy, step) + 0.0)
     fields = {str(name): values for name, values in zip(meta["fields"], columns, strict=True)}
     rows = zip(shapely.to_wkb(rounded, hex=True), *map(_plain_values, fields.values()), strict=True)
@@ -207,14 +207,14 @@ def _reduce_layer(path: Path, layer: str) -> dict[str, Any]:
 
 
 def _plain_values(values: np.ndarray) -> list[Any]:
-    """The values of a column, numbers with six digits behind the point."""
+    """Return the values of a column, numbers rounded to six decimals."""
     if values.dtype.kind == "f":
         return [round(float(value), 6) + 0.0 for value in values]
     return [str(value) if values.dtype.kind in "OM" else int(value) for value in values]
 
 
 def _crs(crs: Any) -> str | None:
-    """The authority's code of a CRS, or a hash of its text."""
+    """Return the code of a CRS with its authority, or a hash of its WKT."""
     if not crs:
         return None
     crs = rasterio.crs.CRS.from_user_input(crs)
@@ -223,5 +223,5 @@ def _crs(crs: Any) -> str | None:
 
 
 def digest(data: bytes) -> str:
-    """The first half of the SHA-256 of ``data``."""
+    """Return the first half of the SHA-256 of ``data``."""
     return hashlib.sha256(data).hexdigest()[:32]

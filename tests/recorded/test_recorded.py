@@ -1,4 +1,4 @@
-"""The commands give what was recorded: see ``record``."""
+"""The commands give the recorded results (see ``record``)."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def expected():
     return json.loads(EXPECTED.read_text("utf-8"))
 
 
-def test_the_commands_give_what_was_recorded(expected, found):
+def test_the_commands_give_the_recorded_results(expected, found):
     for line in changed_sentences(expected, found):
         print(f"sentence: {line}")
     assert differences(expected, found) == []
 
 
-def test_a_resumed_run_gives_what_an_unbroken_one_gives(found):
+def test_a_resumed_run_gives_the_results_of_an_uninterrupted_one(found):
     resumed, unbroken = (found["results"][name]["files"] for name in ("resumed", "unbroken"))
     assert resumed["long.tif"]["exact"] == unbroken["unbroken.tif"]["exact"]
     assert resumed["long.gpkg"]["layers"] == unbroken["unbroken.gpkg"]["layers"]
 
 
-def test_what_a_command_gives_is_compared(expected):
-    """A recording that differs in one pixel, vertex, code or option is told apart."""
+def test_differences_are_found(expected):
+    """A difference in one pixel, vertex, code or option is found."""
     changed = copy.deepcopy(expected)
     results = changed["results"]
     results["extract roads"]["files"]["roads.tif"]["exact"] = "another"
@@ -46,7 +46,7 @@ def test_what_a_command_gives_is_compared(expected):
     assert len(differences(expected, changed)) == 5
 
 
-def test_on_another_processor_networks_may_differ_a_little_and_vectors_of_rasters_not_at_all(expected):
+def test_on_another_processor_only_results_of_networks_may_differ(expected):
     changed = copy.deepcopy(expected)
     changed["made_on"]["processor"] = "another"
     results = changed["results"]
