@@ -20,7 +20,7 @@ def size_of(folder):
 
 
 @pytest.mark.parametrize("kind", ["roads", "classes"])
-def test_full_disk_is_said_with_what_is_needed_and_room_lets_it_go_on(runner, reference, small_disk, kind):
+def test_full_disk_is_reported_with_the_needed_space_and_the_run_resumes(runner, reference, small_disk, kind):
     expected = reference(kind).contents
     disk = small_disk("16m")
     code, last = runner.run(runner.arguments(kind, disk))
@@ -149,8 +149,8 @@ def test_damaged_image_names_the_place(runner, out, damage):
     assert not [name for name in list_names(out) if "partial" in name or "lock" in name]
 
 
-def test_space_for_the_levels_of_roads_is_asked_for_before_inference(runner, small_disk):
-    """They lie on the disk as they are while the run lasts: a byte for each of the 630,000 pixels."""
+def test_space_for_the_temporary_file_of_roads_is_checked_before_inference(runner, small_disk):
+    """It has a byte for each of the 630,000 pixels."""
     disk = small_disk("512k")
     engine = runner.start(runner.arguments("roads", disk))
     code, last = engine.wait()

@@ -75,7 +75,7 @@ def start_engine(hold):
         assert not process.is_alive
 
 
-def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_goes_on(runner, reference, out, hold, start_engine):
+def test_stopped_engine_is_ended_by_the_watchdog_and_its_run_resumes(runner, reference, out, hold, start_engine):
     hold.set("row", 3)
     clock = ManualClock()
     process = start_engine(clock=clock)
@@ -171,7 +171,7 @@ engine.stdout.read()
 """
 
 
-def test_dead_parent_ends_the_engine_and_its_run_goes_on(runner, reference, out, hold):
+def test_the_engine_ends_with_its_parent_and_its_run_resumes(runner, reference, out, hold):
     run = json.dumps(plain_arguments(runner, "classes", out, "--tta"))
     command = [sys.executable, "-c", PARENT, json.dumps([*HELD_COMMAND, "serve"]), run]
     environment = {**os.environ, **hold.set("row", 3).environment}

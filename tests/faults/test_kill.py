@@ -66,7 +66,7 @@ def test_killed_at_random_moments_every_resume_gives_the_identical_result(runner
     print(f"{KILLS} kills of {kind}, {resumed} resumes from a journal")
 
 
-def test_a_real_process_killed_at_a_tile_goes_on_where_it_was(runner, reference, out, hold):
+def test_a_real_process_killed_at_a_row_resumes_there(runner, reference, out, hold):
     expected = reference("roads", SLOW).contents
     arguments = runner.arguments("roads", out, SLOW)
     environment = {**os.environ, **hold.set("row", 3).environment}
@@ -94,7 +94,7 @@ def killed(runner, out, hold):
     return out
 
 
-def test_without_resume_what_is_left_goes_and_a_message_says_so(runner, reference, killed):
+def test_without_resume_the_unfinished_run_is_removed_with_a_message(runner, reference, killed):
     engine = runner.start(runner.arguments("roads", killed, SLOW))
     assert engine.wait()[0] == 0
     assert any("is removed; with --resume" in event.get("text", "") for event in engine.events())
@@ -110,7 +110,7 @@ def test_without_resume_what_is_left_goes_and_a_message_says_so(runner, referenc
         ((SLOW, "--extent=500000,3999200,500600,4000000"), "the size in pixels is 600 x 800, not 700 x 900"),
     ],
 )
-def test_another_run_is_not_resumed_and_the_sentence_says_why(runner, killed, options, change):
+def test_another_run_is_not_resumed_and_the_message_says_why(runner, killed, options, change):
     before = list_names(killed)
     code, last = runner.run(runner.arguments("roads", killed, *options, "--resume"))
     assert code == 2
@@ -132,7 +132,7 @@ def test_a_changed_image_is_not_resumed(runner, out, hold):
 
 
 @pytest.mark.parametrize("damage", ["a flipped byte in the rows", "rows cut short", "a torn line", "no rows"])
-def test_a_damaged_journal_costs_rows_and_not_the_result(runner, reference, killed, damage):
+def test_rows_of_a_damaged_journal_are_computed_again(runner, reference, killed, damage):
     rows, journal = (journal_folder(killed / "r.gpkg") / name for name in (ROWS, JOURNAL))
     data = bytearray(rows.read_bytes())
     if damage == "a flipped byte in the rows":

@@ -39,7 +39,7 @@ def test_address_space_that_runs_out(runner, reference, out, megabytes):
     assert contents(out) == reference("classes", "--tile=512").contents
 
 
-def test_killed_for_memory_is_said_so():
+def test_a_process_killed_for_memory_is_reported():
     error = make_exit_error(-9, "")
     assert error.code == "OutOfMemoryError"
     assert "smaller tile" in error.hint
