@@ -95,7 +95,7 @@ def test_a_run_after_the_end_of_an_isolated_worker_starts_a_new_one(client, make
         assert worker.pid not in seen
         seen.add(worker.pid)
         worker.kill()
-        psutil.wait_procs([worker], timeout=60)
+        wait_for(lambda worker=worker: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_errors_do_not_end_the_server(client, tmp_path):
