@@ -144,9 +144,9 @@ def test_threshold_on_one_class_is_that_of_the_quantized_probability(threshold, 
         assert not out[0]
 
 
-def test_masks_of_the_plugin_have_the_same_scale() -> None:
+def test_the_plugin_has_the_same_scale() -> None:
     """The plugin imports nothing of the engine but its protocol, so it states the numbers again."""
-    tree = ast.parse((Path(terraspore.__file__).parent / "plugin" / "processing" / "masks.py").read_text("utf-8"))
+    tree = ast.parse((Path(terraspore.__file__).parent / "plugin" / "layers" / "probability.py").read_text("utf-8"))
     constants = {
         node.targets[0].id: node.value.value
         for node in tree.body
