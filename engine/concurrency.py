@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from .context import Cancellation, Reporter
-from .errors import Cancelled, OutOfMemoryError
+from .errors import OutOfMemoryError
 from .protocol.messages import Event, Progress
 
 T = TypeVar("T")
@@ -81,9 +80,7 @@ class ReadAhead(Generic[T]):
         start_thread(self._thread)
         return self._items()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the thread."""
         self._stop.set()
         self._thread.join()
@@ -137,9 +134,7 @@ class WriteBehind(Generic[T]):
         start_thread(self._thread)
         return self._put
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait until the thread has written everything, or, after an error, end it at once."""
         if kind is not None:
             self._stop.set()
@@ -212,11 +207,6 @@ class LinkedCancellation(Cancellation):
     def requested(self) -> bool:
         """Whether either was requested."""
         return super().requested or self._other.requested
-
-    def check(self) -> None:
-        """Raise ``Cancelled`` if either was requested."""
-        if self.requested:
-            raise Cancelled("Cancelled; nothing was written.")
 
 
 @contextmanager

@@ -54,11 +54,15 @@ class JsonReporter:
 
 
 class Cancellation:
-    """A flag that another thread or a signal handler sets, and that a run checks between units of work."""
+    """A flag that another thread or a signal handler sets, and that a run checks between units of work.
+
+    Attributes:
+        abandoned: whether the end was requested by ``abandon`` and not by ``cancel``.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._abandoned = False
+        self.abandoned = False
 
     def cancel(self) -> None:
         """Request the end of the run; what it could be resumed from is removed."""
@@ -66,13 +70,8 @@ class Cancellation:
 
     def abandon(self) -> None:
         """Request the end of the run because its parent process has ended; what it can be resumed from is kept."""
-        self._abandoned = not self._event.is_set()
+        self.abandoned = not self._event.is_set()
         self._event.set()
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether the end was requested by ``abandon`` and not by ``cancel``."""
-        return self._abandoned
 
     @property
     def requested(self) -> bool:
@@ -81,7 +80,7 @@ class Cancellation:
 
     def check(self) -> None:
         """Raise ``Cancelled`` if the end of the run was requested."""
-        if self._event.is_set():
+        if self.requested:
             raise Cancelled("Cancelled; nothing was written.")
 
 

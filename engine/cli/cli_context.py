@@ -90,30 +90,19 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
         TerraSporeError: whatever ``command`` raises; ``engine.cli.main.run`` turns it into the error event.
     """
     cli_context = current_cli_context()
-    cancellation = cli_context.cancellation or Cancellation()
-    if cli_context.reporter is not None:
-        with end_after_grace(cancellation, cli_context.reporter, cli_context, grace):
-            cli_context.reporter.emit(command(RunContext(cli_context.reporter, cancellation)))
-        return
+    cancellation, reporter = cli_context.cancellation or Cancellation(), cli_context.reporter
     with ExitStack() as stack:
-        stack.enter_context(_cancel_on_signals(cancellation))
-        reporter = stack.enter_context(_reporter(as_json, cli_context))
-        if as_json:
-            stack.enter_context(cancel_when_stdin_closes(cancellation))
+        if reporter is None:
+            stack.enter_context(_cancel_on_signals(cancellation))
+            if as_json:
+                reporter = JsonReporter(stack.enter_context(reserve_stdout(cli_context.stdout)))
+                stack.enter_context(cancel_when_stdin_closes(cancellation))
+            else:
+                from .console import ConsoleReporter
+
+                reporter = stack.enter_context(ConsoleReporter(cli_context.stdout, cli_context.stderr))
         stack.enter_context(end_after_grace(cancellation, reporter, cli_context, grace))
         reporter.emit(command(RunContext(reporter, cancellation)))
-
-
-@contextmanager
-def _reporter(as_json: bool, cli_context: CliContext) -> Iterator[Reporter]:
-    if as_json:
-        with reserve_stdout(cli_context.stdout) as stream:
-            yield JsonReporter(stream)
-        return
-    from .console import ConsoleReporter
-
-    with ConsoleReporter(cli_context.stdout, cli_context.stderr) as reporter:
-        yield reporter
 
 
 @contextmanager
@@ -220,7 +209,8 @@ def cancel_when_stdin_closes(cancellation: Cancellation) -> Iterator[None]:
 
     Only a pipe or a socket is watched: ``/dev/null`` and files end at once and mean nothing.
     """
-    if not _is_pipe(sys.stdin):
+    mode = os.fstat(0).st_mode if _descriptor(sys.stdin) == 0 else 0
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
         yield
         return
     finished = threading.Event()
@@ -245,11 +235,3 @@ def _descriptor(stream: IO[str] | None) -> int | None:
         return None if stream is None else stream.fileno()
     except (OSError, ValueError):
         return None
-
-
-def _is_pipe(stream: IO[str] | None) -> bool:
-    descriptor = _descriptor(stream)
-    if descriptor != 0:
-        return False
-    mode = os.fstat(descriptor).st_mode
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

@@ -103,11 +103,8 @@ def _compare_rasters(result: Path, truth: Path, threshold: float | None) -> tupl
 
     pairs, classes = read_raster_pairs(result, truth, threshold)
     metrics = score_rasters(pairs, classes).metrics()
-    if threshold is not None:
-        text = ", ".join(f"{name} {metrics[f'{name}_1'] or 0.0:.3f}" for name in ("iou", "precision", "recall", "f1"))
-    else:
-        text = ", ".join(f"{name} {metrics[name] or 0.0:.3f}" for name in ("accuracy", "mean_iou", "kappa"))
-    return metrics, text
+    names = ("accuracy", "mean_iou", "kappa") if threshold is None else ("iou_1", "precision_1", "recall_1", "f1_1")
+    return metrics, ", ".join(f"{name.removesuffix('_1')} {metrics[name] or 0.0:.3f}" for name in names)
 
 
 def _compare_coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple[Metrics, str]:

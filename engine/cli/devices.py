@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from ..context import RunContext
-from ..protocol.messages import Result
+from ..protocol.messages import Result, SummaryValue
 from ..runtimes.probe import TILE, ProbeResult, choose_default, probe_devices
 from ..runtimes.registry import create_runtimes
 from .cli_context import json_option, run_command
@@ -26,9 +26,16 @@ def devices(threads: int | None, as_json: bool) -> None:
         runtimes = create_runtimes()
         results = probe_devices(runtimes, threads)
         best = choose_default(results)
-        summary: dict[str, float | int | str | None] = {"auto": _device_name(best) if best else None}
+        summary: dict[str, SummaryValue] = {"auto": _device_name(best) if best else None}
         for result in results:
-            summary.update({f"{_device_name(result)}.{key}": value for key, value in _summarize(result).items()})
+            facts: dict[str, SummaryValue] = {
+                "hardware": result.info.title,
+                "works": int(result.works),
+                "precision": result.precision or None,
+                "milliseconds": None if result.seconds is None else round(result.seconds * 1000, 2),
+                "reason": result.info.reason or None,
+            }
+            summary.update({f"{_device_name(result)}.{key}": value for key, value in facts.items()})
         return Result(
             outputs={},
             summary=summary,
@@ -41,16 +48,6 @@ def devices(threads: int | None, as_json: bool) -> None:
 
 def _device_name(result: ProbeResult) -> str:
     return f"{result.info.runtime} on {result.info.device}"
-
-
-def _summarize(result: ProbeResult) -> dict[str, float | int | str | None]:
-    return {
-        "hardware": result.info.title,
-        "works": int(result.works),
-        "precision": result.precision or None,
-        "milliseconds": None if result.seconds is None else round(result.seconds * 1000, 2),
-        "reason": result.info.reason or None,
-    }
 
 
 def _format_listing(results: Sequence[ProbeResult]) -> str:

@@ -18,29 +18,24 @@ from ..protocol.options import RuntimeOptions
 from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context, json_option, run_command
 from .models import summarize_model
-from .options import PATH
-
-
-def _numbers(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
-    """Numbers with commas between them."""
-    try:
-        return None if value is None else tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"'{value}' is not of the form 0.5,0.5,0.5.") from None
-
+from .options import PATH, add_options, parse_numbers
 
 #: A shorter type may leave 0..1 by its rounding.
 _SLACK = 0.02
-_HINTS = (
+_parse_statistics = parse_numbers("tuple[float, ...]", "0.5,0.5,0.5")
+_hint_options = add_options(
     click.option("--architecture", help="Of a .ckpt: the network whose weights it holds."),
     click.option("--task", type=click.Choice(get_args(Task)), help="What the classes mean."),
     click.option("--classes", metavar="A,B,...", help="Names of the classes, in the order of the channels."),
     click.option("--resolution", type=click.FloatRange(0, min_open=True), metavar="M", help="Metres per pixel."),
     click.option("--bands", type=click.IntRange(1), metavar="N", help="Number of bands."),
     click.option("--scale", type=float, help="Factor on pixel values; 1/255 unless given."),
-    click.option("--mean", metavar="A,B,...", callback=_numbers, help="Mean of each band, of scaled values."),
+    click.option("--mean", metavar="A,B,...", callback=_parse_statistics, help="Mean of each band, of scaled values."),
     click.option(
-        "--std", metavar="A,B,...", callback=_numbers, help="Standard deviation of each band, of scaled values."
+        "--std",
+        metavar="A,B,...",
+        callback=_parse_statistics,
+        help="Standard deviation of each band, of scaled values.",
     ),
     click.option("--dtype", type=click.Choice(get_args(PixelType)), help="Type of the pixels."),
     click.option("--activation", type=click.Choice(get_args(Activation)), help="What follows the network."),
@@ -48,12 +43,6 @@ _HINTS = (
     click.option("--overlap", type=click.IntRange(0), metavar="N", help="Pixels that neighbouring tiles share."),
     click.option("--threshold", type=click.FloatRange(0, 1), metavar="T", help="On probabilities."),
 )
-
-
-def _hint_options(command: Any) -> Any:
-    for option in reversed(_HINTS):
-        command = option(command)
-    return command
 
 
 @click.command()

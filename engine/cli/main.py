@@ -6,6 +6,7 @@ import importlib
 import os
 import traceback
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 import click
 
@@ -98,13 +99,9 @@ def run_group(group: click.Group, arguments: Sequence[str], cli_context: CliCont
         failure = make_failure(error)
     else:
         return 0
-    _report_failure(failure, cli_context, as_json="--json" in _options(arguments))
+    # All arguments behind "--" are paths.
+    _report_failure(failure, cli_context, as_json="--json" in takewhile(lambda argument: argument != "--", arguments))
     return failure.exit_code
-
-
-def _options(arguments: Sequence[str]) -> Sequence[str]:
-    """Return the arguments before ``--``; all behind it are paths."""
-    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def make_failure(error: BaseException) -> Failure:

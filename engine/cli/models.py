@@ -90,9 +90,6 @@ def _format_details(model: Model) -> str:
         f"metrics: {metrics}",
         f"licence: {card.licence}",
     )
+    wrapper = textwrap.TextWrapper(_WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     folder = f"  folder: {shown(str(model.weights.parent))}"  # whole, to be copied
-    return "\n".join([f"{card.name}: {card.title}", *(_wrap(part) for part in parts), folder])
-
-
-def _wrap(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    return "\n".join([f"{card.name}: {card.title}", *map(wrapper.fill, parts), folder])

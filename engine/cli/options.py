@@ -32,7 +32,18 @@ PATH = click.Path(path_type=Path)
 GEOTIFF = GeoTiffPath(path_type=Path)
 
 
-def _numbers(kind: str, form: str) -> Callable[..., Any]:
+def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:
+    """Return a decorator that adds click options, in the order of the help."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def parse_numbers(kind: str, form: str) -> Callable[..., Any]:
     """Make a callback that parses numbers with commas between them.
 
     Args:
@@ -71,14 +82,7 @@ def declared_options(declaration: type, *names: str) -> Callable[[F], F]:
         declaration: the dataclass.
         names: fields to take, in the order of the help; all of them unless given.
     """
-    made = [_click_option(option) for option in options_of(declaration, *names).values()]
-
-    def add(command: F) -> F:
-        for click_option in reversed(made):
-            command = click_option(command)
-        return command
-
-    return add
+    return add_options(*map(_click_option, options_of(declaration, *names).values()))
 
 
 def _click_option(option: Option) -> Callable[[F], F]:
@@ -92,7 +96,7 @@ def _click_option(option: Option) -> Callable[[F], F]:
         return click.option(f"--{option.flag}", name, multiple=True, type=item, metavar=info.items, help=text)
     metavar = info.metavar or _METAVARS.get(info.unit, "X")
     if option.kind.startswith("tuple"):
-        parse = _numbers(option.kind, metavar)
+        parse = parse_numbers(option.kind, metavar)
         return click.option(f"--{option.flag}", name, callback=parse, metavar=metavar, help=text)
     if info.choices:
         return click.option(f"--{option.flag}", name, type=click.Choice(info.choices), help=text)
@@ -102,15 +106,11 @@ def _click_option(option: Option) -> Callable[[F], F]:
 def _value_type(option: Option) -> Any:
     """The type of click for a single value."""
     info = option.info
-    if option.kind == "Path":
-        return PATH
-    if option.kind == "int":
-        return click.INT if info.minimum is None else click.IntRange(int(info.minimum))
-    if option.kind == "float" and info.minimum is None:
-        return click.FLOAT
-    if option.kind == "float":
+    if option.kind == "int" and info.minimum is not None:
+        return click.IntRange(int(info.minimum))
+    if option.kind == "float" and info.minimum is not None:
         return click.FloatRange(info.minimum, info.maximum, min_open=info.above)
-    return str
+    return {"Path": PATH, "int": int, "float": float}.get(option.kind, str)
 
 
 def given_options(declaration: type[D], values: Mapping[str, Any], **parsed: Any) -> D:
@@ -138,11 +138,10 @@ def threshold_option(text: str) -> Callable[[F], F]:
     return click.option("--threshold", type=click.FloatRange(0, 1), metavar="P", help=text)
 
 
-def image_options(command: F) -> F:
-    """Add the options of everything that runs a model over an image, the image itself first."""
-    command = declared_options(RuntimeOptions)(command)
-    command = declared_options(ImageOptions)(command)
-    return click.argument("image", type=PATH)(command)
+#: The options of everything that runs a model over an image, the image itself first.
+image_options = add_options(
+    click.argument("image", type=PATH), declared_options(ImageOptions), declared_options(RuntimeOptions)
+)
 
 
 def make_image_request(image: Path, options: Mapping[str, Any]) -> ImageRequest:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,10 +15,12 @@ from ..fs.lock import lock_outputs
 from ..protocol.messages import Result
 from ..protocol.options import CoverageOptions, RoadOptions
 from .cli_context import json_option, run_command
-from .options import declared_options, given_options
+from .options import PATH, add_options, declared_options, given_options
 
-PATH = click.Path(path_type=Path)
-METRES = click.FloatRange(0)
+if TYPE_CHECKING:
+    from ..vector.coverage.extract import CoverageSummary
+    from ..vector.roads.extract import RoadSummary
+
 Values = dict[str, Any]
 
 
@@ -52,23 +53,20 @@ def vectorize() -> None:
     """
 
 
-def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of all kinds of vectors."""
-    for option in (
-        json_option,
-        click.option("--crs", metavar="CRS", help="CRS of the vectors, like EPSG:25832; else the raster's."),
-        click.option("--band", type=click.IntRange(1), default=1, show_default=True, help="The band to use."),
-        click.option(
-            "-o",
-            "--output",
-            type=PATH,
-            required=True,
-            help="Vector file to write; the suffix gives the format, .gpkg holds all layers.",
-        ),
-        click.argument("raster", type=PATH),
-    ):
-        command = option(command)
-    return command
+#: The options of all kinds of vectors.
+shared_options = add_options(
+    click.argument("raster", type=PATH),
+    click.option(
+        "-o",
+        "--output",
+        type=PATH,
+        required=True,
+        help="Vector file to write; the suffix gives the format, .gpkg holds all layers.",
+    ),
+    click.option("--band", type=click.IntRange(1), default=1, show_default=True, help="The band to use."),
+    click.option("--crs", metavar="CRS", help="CRS of the vectors, like EPSG:25832; else the raster's."),
+    json_option,
+)
 
 
 @vectorize.command(hidden=True)
@@ -76,8 +74,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @declared_options(RoadOptions, "threshold", "simplify", "minimum_area")
 def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **values: Any) -> None:
     """Find out what the raster shows."""
-    job = Job(raster, output, band, checked_crs(crs))
-    _run(as_json, _auto, job, values)
+    _run(as_json, _auto, Job(raster, output, band, checked_crs(crs)), values)
 
 
 @vectorize.command(short_help="Make a road network of road probabilities or a mask.")
@@ -88,7 +85,7 @@ def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, 
 )
 @click.option(
     "--update-distance",
-    type=METRES,
+    type=click.FloatRange(0),
     metavar="M",
     default=10.0,
     help="Lines within this distance of each other are the same road. [10 m]",
@@ -98,8 +95,7 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
 
     Lengths are in metres on the ground. The defaults stand in brackets.
     """
-    job = Job(raster, output, band, checked_crs(crs))
-    _run(as_json, _roads, job, values)
+    _run(as_json, _roads, Job(raster, output, band, checked_crs(crs)), values)
 
 
 @vectorize.command(short_help="Make polygons of a raster of classes.")
@@ -109,22 +105,28 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
 @click.option("--name", multiple=True, metavar="ID=NAME", help="Name of a class; may be repeated.")
 def landcover(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **values: Any) -> None:
     """Make a coverage of a raster of classes: polygons without gaps and overlaps."""
-    job = Job(raster, output, band, checked_crs(crs))
-    _run(as_json, _landcover, job, values)
+    _run(as_json, _landcover, Job(raster, output, band, checked_crs(crs)), values)
 
 
-def _run(as_json: bool, make_vectors: Callable[[Job, Values, RunContext], Result], job: Job, values: Values) -> None:
+#: Makes the vectors of a job; returns their summary, and a sentence with it.
+MakeVectors = Callable[[Job, Values, RunContext], "tuple[RoadSummary | CoverageSummary, str]"]
+
+
+def _run(as_json: bool, make_vectors: MakeVectors, job: Job, values: Values) -> None:
     """Run ``make_vectors`` with its output locked."""
 
     def command(context: RunContext) -> Result:
         """Vectorize while no other run writes the output."""
+        start = context.clock()
         with lock_outputs([job.output], [job.raster]):
-            return make_vectors(job, values, context)
+            summary, text = make_vectors(job, values, context)
+        outputs = {role: str(path) for role, path in summary.layers.items()}
+        return Result(outputs, summary.metrics(), context.clock() - start, text)
 
     run_command(as_json, command)
 
 
-def _auto(job: Job, values: Values, context: RunContext) -> Result:
+def _auto(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary | CoverageSummary, str]:
     from ..raster.probability import has_class_values, open_raster
 
     with open_raster(job.raster) as dataset:
@@ -141,12 +143,11 @@ def _origin(raster: Path) -> dict[str, str]:
     return {"source": raster.name, **{name: tags[name][:1000] for name in ("MODEL", "MODEL_SHA256") if name in tags}}
 
 
-def _roads(job: Job, values: Values, context: RunContext) -> Result:
+def _roads(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary, str]:
     from ..vector.conflation import read_existing_roads
     from ..vector.roads.extract import vectorize_roads
 
     existing, distance = values.get("update"), values.get("update_distance", 0.0)
-    begin = time.perf_counter()
     summary = vectorize_roads(
         job.raster,
         job.output,
@@ -158,19 +159,13 @@ def _roads(job: Job, values: Values, context: RunContext) -> Result:
         existing=None if existing is None else read_existing_roads(existing, distance),
     )
     text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
-    metrics = summary.metrics()
     if existing is not None:
         kinds = ", ".join(f"{float(value or 0) / 1000:.2f} km {name[:-2]}" for name, value in summary.changes.items())
         text += f" ({kinds})"
-    return Result(
-        outputs={role: str(path) for role, path in summary.layers.items()},
-        summary=metrics,
-        seconds=time.perf_counter() - begin,
-        text=text,
-    )
+    return summary, text
 
 
-def _landcover(job: Job, values: Values, context: RunContext) -> Result:
+def _landcover(job: Job, values: Values, context: RunContext) -> tuple[CoverageSummary, str]:
     from ..vector.coverage.extract import vectorize_landcover
 
     by_class = {int_key(key): as_float(value) for key, value in _pairs(values.get("minimum_area_by_class", ()))}
@@ -181,7 +176,6 @@ def _landcover(job: Job, values: Values, context: RunContext) -> Result:
         protected=frozenset(values.get("protected", ())),
         classes=frozenset(values.get("classes", ())) or None,
     )
-    begin = time.perf_counter()
     summary = vectorize_landcover(
         job.raster,
         job.output,
@@ -193,12 +187,7 @@ def _landcover(job: Job, values: Values, context: RunContext) -> Result:
         band=job.band,
         crs=job.crs,
     )
-    return Result(
-        outputs={role: str(path) for role, path in summary.layers.items()},
-        summary=summary.metrics(),
-        seconds=time.perf_counter() - begin,
-        text=f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}",
-    )
+    return summary, f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}"
 
 
 def checked_crs(text: str | None) -> str | None:
@@ -210,10 +199,9 @@ def checked_crs(text: str | None) -> str | None:
     from pyproj import CRS
     from pyproj.exceptions import CRSError
 
-    if text is None:
-        return None
     try:
-        CRS.from_user_input(text)
+        if text is not None:
+            CRS.from_user_input(text)
     except CRSError as error:
         raise ParameterError(f"{text} is no CRS.", "Give one like EPSG:25832.") from error
     return text

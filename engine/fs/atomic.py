@@ -137,7 +137,7 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         OutputError: the folder is missing or read-only, or the path is not that of a regular file.
         DiskFullError: the free space is less than ``needed_bytes``.
     """
-    try:
+    with translate_os_errors(path):
         if not path.parent.is_dir():
             raise OutputError(
                 f"The output {path} cannot be written: its folder does not exist.", "Create the folder first."
@@ -158,8 +158,6 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         finally:
             probe.unlink(missing_ok=True)
         free = shutil.disk_usage(path.parent).free
-    except OSError as error:
-        raise translate_os_error(error, path) from error
     if free < needed_bytes:
         raise DiskFullError(
             f"The output {path} needs {_format_size(needed_bytes)} or more, but its disk has {free / 1e6:.1f} MB free.",
@@ -178,6 +176,15 @@ def translate_os_error(error: OSError, path: Path, needed_bytes: int = 0) -> Out
     if error.errno in _NO_SPACE:
         return make_disk_full_error(path, needed_bytes)
     return OutputError(f"The output {path} cannot be written: {error.strerror or error}.")
+
+
+@contextmanager
+def translate_os_errors(path: Path, needed_bytes: int = 0) -> Iterator[None]:
+    """Raise ``OutputError`` for an ``OSError`` within the block; arguments as ``translate_os_error``."""
+    try:
+        yield
+    except OSError as error:
+        raise translate_os_error(error, path, needed_bytes) from error
 
 
 def make_disk_full_error(path: Path, needed_bytes: int) -> DiskFullError:
@@ -199,10 +206,10 @@ def is_disk_full(folder: Path) -> bool:
 
 def measure_with_sidecars(temporary: Path) -> int:
     """Return the size in bytes of a temporary file and its sidecar files; 0 if they do not exist."""
-    sizes = []
-    with suppress(OSError):
-        sizes = [file.stat().st_size for file in _list_with_sidecars(temporary)]
-    return sum(sizes)
+    try:
+        return sum(file.stat().st_size for file in _list_with_sidecars(temporary))
+    except OSError:
+        return 0
 
 
 def _format_size(count: int) -> str:

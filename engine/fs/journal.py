@@ -5,7 +5,7 @@ run, one chunk for each row of tiles (compressed, see ``spool``). ``journal`` is
 (its fingerprint), each further line a finished row of tiles. A line begins with its own checksum and is written only
 after its chunk was flushed to the disk, so a row with a line is complete:
 
-    5f1e02aa {"format": 2, "output": "roads.gpkg", "files": [...], "settings": {...}, "rows": 23, ...}
+    5f1e02aa {"format": 2, "version": "0.4", "files": [...], "settings": {...}, "output": "roads.gpkg", "rows": 23, ...}
     09d3c6b1 {"row": 0, "start": 0, "length": 48213, "checksum": 2853021, "empty": 4}
 
 Flushing is expensive, so lines are held back until the time since the last flush is ``_FLUSH_PAUSE_FACTOR`` times its
@@ -96,18 +96,8 @@ class JournalHeader:
 
     def to_line(self) -> bytes:
         """Return the first line of the journal."""
-        return _format_line(
-            {
-                "format": FORMAT,
-                "output": self.output,
-                "version": self.fingerprint.version,
-                "files": [asdict(file) for file in self.fingerprint.files],
-                "settings": dict(self.fingerprint.settings),
-                "rows": self.rows,
-                "batch": self.batch,
-                "started": self.started,
-            }
-        )
+        values = asdict(self)
+        return _format_line({"format": FORMAT, **values.pop("fingerprint"), **values})
 
     @classmethod
     def from_line(cls, line: bytes) -> JournalHeader:
@@ -323,9 +313,7 @@ def read_row(journal: Journal, record: RowRecord) -> bytes | None:
     with (journal.folder / ROWS).open("rb") as file:
         file.seek(record.start)
         data = file.read(record.length)
-    if len(data) != record.length or zlib.crc32(data) != record.checksum:
-        return None
-    return data
+    return data if len(data) == record.length and zlib.crc32(data) == record.checksum else None
 
 
 def remove_journal(output: Path) -> None:

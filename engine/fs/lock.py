@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputBusyError, ParameterError
-from .atomic import check_output_path, cleanup_on_abort, remove_stale_temp_files, translate_os_error
+from .atomic import check_output_path, cleanup_on_abort, remove_stale_temp_files, translate_os_errors
 from .paths import hidden_path
 
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
@@ -116,10 +116,8 @@ def is_locked(target: Path) -> bool:
 @contextmanager
 def _hold_lock(path: Path, target: Path, subject: str, advice: str) -> Iterator[None]:
     """Hold the lock file ``path`` of ``target``; ``subject`` and ``advice`` are for the message if it is held."""
-    try:
+    with translate_os_errors(target):
         handle = _acquire(path)
-    except OSError as error:
-        raise translate_os_error(error, target) from error
     if handle is None:
         raise OutputBusyError(
             f"{subject} is being written by another run{_describe_owner(path)}.",

@@ -14,17 +14,16 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Cancelled, DiskFullError, OutputError
-from .atomic import translate_os_error
+from .atomic import translate_os_errors
 
 #: Side in pixels of a block of a ``RowSpool``.
 BLOCK = 256
@@ -63,20 +62,16 @@ class RowSpool:
         self._change = threading.Condition()
         self._read_lock = threading.Lock()
         size = -(-shape[0] // BLOCK) * self._blocks_across * _BLOCK_BYTES
-        try:
+        with translate_os_errors(final, size):
             self._writer: BinaryIO = path.open("xb", buffering=0)
             self._reader: BinaryIO = path.open("rb", buffering=0)
             self._writer.truncate(size)
-        except OSError as error:
-            raise translate_os_error(error, final, size) from error
 
     def __enter__(self) -> RowSpool:
         """Return the spool; the file is open already."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file; threads that wait for rows get ``Cancelled``."""
         self.abort()
         with self._read_lock:
@@ -132,14 +127,12 @@ class RowSpool:
         blocks = np.ascontiguousarray(self._buffer.reshape(BLOCK, self._blocks_across, BLOCK).transpose(1, 0, 2))
         used = np.concatenate(([False], blocks.reshape(self._blocks_across, -1).any(axis=1), [False]))
         edges = np.flatnonzero(used[1:] != used[:-1])
-        try:
+        with translate_os_errors(self._final, self.shape[0] * self.shape[1]):
             for begin, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
                 self._writer.seek((self._rows // BLOCK * self._blocks_across + begin) * _BLOCK_BYTES)
                 data = blocks[begin:end].data.cast("B")
                 while data:
                     data = data[self._writer.write(data) or 0 :]
-        except OSError as error:
-            raise translate_os_error(error, self._final, self.shape[0] * self.shape[1]) from error
         with self._change:
             self._rows += self._buffered
             self._change.notify_all()
@@ -188,7 +181,7 @@ class ArraySpool:
         """Return the spool."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove the file."""
         self._stack.close()
 
@@ -253,17 +246,13 @@ def decompress_buffers(data: bytes, sizes: Sequence[int]) -> list[bytes] | None:
         method, length = _HEADER.unpack_from(data, offset)
         begin = offset + _HEADER.size
         body = memoryview(data)[begin : begin + length]
-        if len(body) != length:
-            return None
         buffer = None
-        if method == _ZLIB:
-            try:
+        with suppress(zlib.error):
+            if method == _ZLIB:
                 buffer = zlib.decompressobj().decompress(body, size + 1)
-            except zlib.error:
-                return None
-        elif method == _SPARSE:
-            buffer = _decompress_sparse(body, size)
-        if buffer is None or len(buffer) != size:
+            elif method == _SPARSE:
+                buffer = _decompress_sparse(body, size)
+        if len(body) != length or buffer is None or len(buffer) != size:
             return None
         buffers.append(buffer)
         offset = begin + length

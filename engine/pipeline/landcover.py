@@ -134,22 +134,16 @@ def _open_sinks(run: InferenceRun, request: ClassRequest, rasters: ClassRasters)
     layers = [entry.name for entry in card.classes]
     with ExitStack() as stack:
 
-        def open_raster(path: Path | None, layout: RasterLayout, *, is_output: bool) -> Write | None:
+        def open_raster(path: Path | None, layout: RasterLayout) -> Write | None:
             if path is None:
                 return None
-            if is_output or request.output is None:
+            if request.output is None or path in (request.classes, request.confidence, request.probability):
                 return stack.enter_context(open_output_raster(path, run.grid, layout))
             return stack.enter_context(open_temporary_raster(path, run.grid, layout, request.output))
 
-        write_classes = open_raster(
-            rasters.classes, make_class_layout(names, colours, run.tags), is_output=request.classes is not None
-        )
-        write_confidence = open_raster(
-            rasters.confidence,
-            make_probability_layout(["confidence"], run.tags),
-            is_output=request.confidence is not None,
-        )
-        write_all = open_raster(request.probability, make_probability_layout(layers, run.tags), is_output=True)
+        write_classes = open_raster(rasters.classes, make_class_layout(names, colours, run.tags))
+        write_confidence = open_raster(rasters.confidence, make_probability_layout(["confidence"], run.tags))
+        write_all = open_raster(request.probability, make_probability_layout(layers, run.tags))
         sinks: list[OutputSink] = []
         if write_classes or write_confidence:
             ids = [entry.id for entry in card.classes]

@@ -19,7 +19,7 @@ from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
-from ..raster.grid import Grid, crop_to_extent, make_grid
+from ..raster.grid import Grid, crop_to_extent
 from ..raster.reader import ImageView
 from ..raster.stretch import estimate_stretch
 from ..raster.writer import BLOCK
@@ -193,8 +193,7 @@ def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: 
 def _plan_tiles(request: ImageRequest, model: Model, source: Source) -> tuple[ImageView, TilePlan]:
     """Choose grid, bands and stretch of an image, and lay the tiles over it."""
     card = model.card
-    size, wanted = (source.width, source.height), request.options.resolution or card.resolution
-    grid = make_grid(source.crs, source.transform, size, source.pixel_size, wanted)
+    grid = source.make_grid(request.options.resolution or card.resolution)
     if request.options.extent is not None:
         grid = crop_to_extent(grid, request.options.extent)
     tile = request.options.tile if request.options.tile is not None else card.tile

@@ -14,7 +14,7 @@ import numpy as np
 from ...__about__ import __version__
 from ..context import Cancellation, RunContext
 from ..errors import Cancelled, ResumeError, SourceChangedError, UserError
-from ..fs.atomic import cleanup_on_abort, translate_os_error
+from ..fs.atomic import cleanup_on_abort, translate_os_errors
 from ..fs.journal import (
     Fingerprint,
     Journal,
@@ -48,7 +48,7 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
         rasters: further settings: which rasters are written, and how.
     """
     view, plan, session = run.job.view, run.job.plan, run.session
-    source, grid = view.source, view.grid
+    source, grid, memory = view.source, view.grid, request.options.memory
     members = {_absolute(Path(name)) for name in source.dataset.files} - {_absolute(source.path)}
     others = sorted(Path(name) for name in members if not name.endswith(_NOT_PIXELS))  # as those of a virtual raster
     if request.options.area is not None:
@@ -64,9 +64,7 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
         "device": session.device,
         "precision": session.precision,
         "number of threads": str(request.runtime.threads or f"all {os.cpu_count()}"),
-        "limit of memory": "none"
-        if request.options.memory is None
-        else f"{request.options.memory} MB",  # decides the batch
+        "limit of memory": "none" if memory is None else f"{memory} MB",  # decides the batch
         "image in the file": str(source.dataset.name),
         "bands": ",".join(map(str, view.bands.indices)),
         "stretch": "none" if view.stretch is None else repr((view.stretch.low, view.stretch.high)),
@@ -120,7 +118,7 @@ class RowJournal:
             The row of tiles to continue with, and how many tiles before it were empty.
         """
         row = empty = 0
-        with _translate_os_errors(self._output):
+        with translate_os_errors(self._output):
             for record in self._journal.records:
                 cancellation.check()
                 first, end = plan.rows.finalized_range(row)
@@ -139,13 +137,13 @@ class RowJournal:
         """Store the rows of all sinks of row of tiles ``row``, of which ``empty`` tiles were empty."""
         assert self._writer is not None, "stored rows are replayed first"
         share = (row + 1) / self._journal.header.rows
-        with _translate_os_errors(self._output, int(self._writer.size / share)):
+        with translate_os_errors(self._output, int(self._writer.size / share)):
             self._writer.append(row, compress_buffers([np.ascontiguousarray(part).data for part in rows]), empty)
 
     def commit(self) -> None:
         """Flush everything that was appended, so that it survives a crash."""
         if self._writer is not None:
-            with _translate_os_errors(self._output):
+            with translate_os_errors(self._output):
                 self._writer.commit()
 
     def close(self) -> None:
@@ -188,7 +186,7 @@ def open_journal(
     """
     plan = run.job.plan
     found = _find_journal(output, fingerprint, resume, context)
-    with _translate_os_errors(output):
+    with translate_os_errors(output):
         if found is None:
             remove_journal(output)
             if plan.count >= TILES_WORTH_A_JOURNAL and plan.rows.count > 1:
@@ -209,7 +207,7 @@ def open_journal(
         except BaseException as error:
             _keep_or_remove(journal, error, context)
             raise
-        with _translate_os_errors(output):
+        with translate_os_errors(output):
             journal.remove()
 
 
@@ -250,12 +248,3 @@ def _find_journal(output: Path, current: Fingerprint, resume: bool, context: Run
         )
     context.report(Message(f"The run of {output.name} that was begun on {date} UTC goes on at {share}."))
     return journal
-
-
-@contextmanager
-def _translate_os_errors(output: Path, needed_bytes: int = 0) -> Iterator[None]:
-    """Raise ``OutputError`` for errors of the system while the journal of ``output`` is read or written."""
-    try:
-        yield
-    except OSError as error:
-        raise translate_os_error(error, output, needed_bytes) from error

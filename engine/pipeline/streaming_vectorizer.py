@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,11 +93,9 @@ class StreamingRoads:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Cancel and join the threads, and close the spool."""
-        self._stack.__exit__(kind, error, trace)
+        self._stack.close()
 
     def append(self, rows: UInt8Array) -> None:
         """Append the next rows of quantized probabilities (bands, rows, width), of which the first band is used.

@@ -64,8 +64,7 @@ class Area:
     def count_tiles(self, plan: TilePlan) -> int:
         """Count the tiles of ``plan`` whose active range intersects a polygon."""
         tree = shapely.STRtree(self.polygons)
-        rows = [plan.rows.active_range(i) for i in range(plan.rows.count)]
-        columns = [plan.columns.active_range(i) for i in range(plan.columns.count)]
+        rows, columns = ([axis.active_range(i) for i in range(axis.count)] for axis in (plan.rows, plan.columns))
         boxes = [shapely.box(x0, y0, x1, y1) for y0, y1 in rows for x0, x1 in columns]
         return len(np.unique(tree.query(boxes, predicate="intersects")[0]))
 
@@ -102,16 +101,10 @@ def read_area(path: Path, grid: Grid, layer: str | None = None) -> Area:
 def _make_pixel_transform(crs: str | None, grid: Grid, path: Path) -> Callable[[Points], Points]:
     """Return the function from (n, 2) coordinates of the vector file to pixels of ``grid``."""
     inverse = ~grid.transform
-
-    def to_pixels(x: NDArray[np.float64], y: NDArray[np.float64]) -> Points:
-        columns = inverse.a * x + inverse.b * y + inverse.c
-        rows = inverse.d * x + inverse.e * y + inverse.f
-        return np.column_stack([columns, rows])
-
     if not crs or grid.crs is None:
-        return lambda points: to_pixels(points[:, 0], points[:, 1])
+        return lambda points: np.column_stack(inverse @ tuple(points.T))
     try:
         transformer = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True)
     except (CRSError, ProjError) as error:
         raise VectorError(f"The coordinate system of {path} cannot be parsed.") from error
-    return lambda points: to_pixels(*transformer.transform(points[:, 0], points[:, 1]))
+    return lambda points: np.column_stack(inverse @ transformer.transform(*points.T))

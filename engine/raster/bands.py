@@ -91,11 +91,12 @@ def read_bands(
         SourceError: the file is damaged there.
         OutOfMemoryError: there is not enough memory.
     """
-    reader = _WindowReader(source.dataset, bands.indices, window, shape, _choose_resampling(window, shape, bands))
+    dataset, indices, resampling = source.dataset, list(bands.indices), _choose_resampling(window, shape, bands)
     target = out if source.dtype == "uint8" and bands.palette is None and bands.layers == len(bands.indices) else None
     try:
-        pixels = reader.read(list(bands.indices), target)
-        valid = _find_valid(reader, pixels)
+        out_shape = (len(indices), *shape) if target is None else None
+        pixels = dataset.read(indices, window=window, out=target, out_shape=out_shape, resampling=resampling)
+        valid = _find_valid(dataset, indices, pixels, window, resampling)
     except MemoryError as error:
         raise OutOfMemoryError(
             "There was not enough memory to read the image.", "Try a smaller tile (--tile)."
@@ -110,32 +111,6 @@ def read_bands(
     if bands.palette is not None:
         return _apply_palette(pixels[0], bands.palette, valid)
     return pixels, valid
-
-
-@dataclass(frozen=True)
-class _WindowReader:
-    """A window of a dataset, resampled to ``shape``."""
-
-    dataset: Any
-    indices: tuple[int, ...]
-    window: Window
-    shape: tuple[int, int]
-    resampling: Resampling
-
-    def read(self, indices: list[int], out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Read bands ``indices``, (bands, rows, columns)."""
-        shape = None if out is not None else (len(indices), *self.shape)
-        result: NDArray[Any] = self.dataset.read(
-            indices, window=self.window, out=out, out_shape=shape, resampling=self.resampling
-        )
-        return result
-
-    def read_masks(self, indices: list[int]) -> Mask:
-        """Read where the masks of bands ``indices`` are above half of their range, (bands, rows, columns)."""
-        shape = (len(indices), *self.shape)
-        masks = self.dataset.read_masks(indices, window=self.window, out_shape=shape, resampling=self.resampling)
-        result: Mask = masks > 127
-        return result
 
 
 def _with_palette(source: Source, indices: tuple[int, ...], needed: int) -> Bands:
@@ -170,26 +145,31 @@ def _choose_resampling(window: Window, shape: tuple[int, int], bands: Bands) -> 
     return Resampling.average if shrinks else Resampling.bilinear
 
 
-def _find_valid(reader: _WindowReader, pixels: NDArray[Any]) -> Mask | None:
-    """Return the mask of valid ``pixels``, or None if all of them are."""
-    dataset, indices = reader.dataset, reader.indices
+def _find_valid(
+    dataset: Any, indices: list[int], pixels: NDArray[Any], window: Window, resampling: Resampling
+) -> Mask | None:
+    """Return the mask of valid ``pixels``, which were read from ``window`` of bands ``indices``; None if all are."""
     masks: list[Mask] = []
+    one_band = (1, *pixels.shape[1:])
     flags = [dataset.mask_flag_enums[index - 1] for index in indices]
     has_alpha = ColorInterp.alpha in dataset.colorinterp
     if all(MaskFlags.nodata in flag for flag in flags):
         nodata = [dataset.nodatavals[index - 1] for index in indices]
         differs: Mask = np.logical_or.reduce([layer != value for layer, value in zip(pixels, nodata, strict=True)])
-        if reader.resampling != Resampling.nearest:
+        if resampling != Resampling.nearest:
             # A resampled pixel that is mostly nodata may still get a value from the rest.
-            differs &= reader.read_masks(list(indices)).any(axis=0)
+            known = dataset.read_masks(indices, window=window, out_shape=pixels.shape, resampling=resampling)
+            differs &= (known > 127).any(axis=0)
         masks.append(differs)
     elif MaskFlags.per_dataset in flags[0] and not has_alpha:
-        masks.append(reader.read_masks([indices[0]])[0])
+        known = dataset.read_masks(indices[:1], window=window, out_shape=one_band, resampling=resampling)
+        masks.append(known[0] > 127)
     if has_alpha:
         index = dataset.colorinterp.index(ColorInterp.alpha) + 1
         dtype = np.dtype(dataset.dtypes[index - 1])
         opaque = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
-        masks.append(reader.read([index])[0] > opaque / 2)
+        alpha = dataset.read([index], window=window, out_shape=one_band, resampling=resampling)[0]
+        masks.append(alpha > opaque / 2)
     if pixels.dtype.kind == "f":
         masks.append(np.isfinite(pixels).any(axis=0))
     valid = np.logical_and.reduce(masks) if masks else None

@@ -39,11 +39,10 @@ def configure_environment(environment: MutableMapping[str, str] | None = None) -
         environment: the variables to change; ``os.environ`` if None.
     """
     variables = os.environ if environment is None else environment
-    for name in [name for name in variables if name.upper().startswith(_FOREIGN_PREFIXES)]:
-        del variables[name]
+    for name in tuple(variables):
+        if name.upper().startswith(_FOREIGN_PREFIXES) or name.lower() in (*_PROXY_VARIABLES, "no_proxy"):
+            del variables[name]
     variables.update(SAFE_SETTINGS)
     # A GeoPackage is flushed once, before it gets its final name; SQLite would wait for the disk at every batch.
     variables["OGR_SQLITE_SYNCHRONOUS"] = "OFF"
-    for name in [name for name in variables if name.lower() in (*_PROXY_VARIABLES, "no_proxy")]:
-        del variables[name]
     variables.update({spelling: _DEAD_PROXY for name in _PROXY_VARIABLES for spelling in (name, name.upper())})

@@ -7,7 +7,7 @@ against it: the transform carries the rotation of a rotated or south-up image, s
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from affine import Affine
 from rasterio.crs import CRS
@@ -133,12 +133,5 @@ def crop_to_extent(grid: Grid, extent: Extent) -> Grid:
 
 def crop(grid: Grid, x0: int, y0: int, x1: int, y1: int) -> Grid:
     """Return columns ``x0:x1`` and rows ``y0:y1`` of ``grid`` as a grid."""
-    return Grid(
-        crs=grid.crs,
-        transform=grid.transform @ Affine.translation(x0, y0),
-        width=x1 - x0,
-        height=y1 - y0,
-        resolution=grid.resolution,
-        scale=grid.scale,
-        offset=(grid.offset[0] + x0, grid.offset[1] + y0),
-    )
+    transform, offset = grid.transform @ Affine.translation(x0, y0), (grid.offset[0] + x0, grid.offset[1] + y0)
+    return replace(grid, transform=transform, width=x1 - x0, height=y1 - y0, offset=offset)

@@ -59,15 +59,12 @@ class ImageView:
         Raises:
             SourceError: the file is damaged there.
         """
-        windows = self._split_rows(x1 - x0, y0, y1)
-        masks = [self._read_window((x0, a, x1, b), out[:, a - y0 : b - y0]) for a, b in windows]
-        if all(mask is None for mask in masks):
-            return None
-        filled = [
-            np.ones((b - a, x1 - x0), np.bool_) if mask is None else mask
-            for mask, (a, b) in zip(masks, windows, strict=True)
-        ]
-        return np.concatenate(filled)
+        valid = np.ones((y1 - y0, x1 - x0), np.bool_)
+        for a, b in self._split_rows(x1 - x0, y0, y1):
+            mask = self._read_window((x0, a, x1, b), out[:, a - y0 : b - y0])
+            if mask is not None:
+                valid[a - y0 : b - y0] = mask
+        return None if valid.all() else valid
 
     def _read_window(self, window: tuple[int, int, int, int], out: NDArray[Any]) -> Mask | None:
         x0, y0, x1, y1 = window

@@ -48,7 +48,13 @@ class Stretch:
         step = max(1, _SLAB // max(1, pixels.shape[2]))
         for layer, low, high, target in zip(pixels, self.low, self.high, out, strict=True):
             for top in range(0, len(layer), step):
-                _stretch(layer[top : top + step], low, high, target[top : top + step])
+                scaled = np.subtract(layer[top : top + step], low, dtype=np.float32, casting="unsafe")
+                scaled *= np.float32(255.0 / (high - low))
+                if layer.dtype.kind == "f":
+                    np.nan_to_num(scaled, copy=False, nan=0.0)
+                np.clip(scaled, 0.0, 255.0, out=scaled)
+                np.rint(scaled, out=scaled)
+                np.copyto(target[top : top + step], scaled, casting="unsafe")
 
 
 def estimate_stretch(source: Source, bands: Bands) -> Stretch | None:
@@ -117,13 +123,3 @@ def _read_valid(source: Source, bands: Bands, window: Window, shape: tuple[int, 
     pixels, valid = read_bands(source, bands, window, shape)
     layers = [layer.ravel() if valid is None else layer[valid] for layer in pixels]
     return [layer[np.isfinite(layer)] if layer.dtype.kind == "f" else layer for layer in layers]
-
-
-def _stretch(values: NDArray[Any], low: float, high: float, out: NDArray[np.uint8]) -> None:
-    scaled = np.subtract(values, low, dtype=np.float32, casting="unsafe")
-    scaled *= np.float32(255.0 / (high - low))
-    if values.dtype.kind == "f":
-        np.nan_to_num(scaled, copy=False, nan=0.0)
-    np.clip(scaled, 0.0, 255.0, out=scaled)
-    np.rint(scaled, out=scaled)
-    np.copyto(out, scaled, casting="unsafe")
