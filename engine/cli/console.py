@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import IO
 
 from rich.console import Console
@@ -16,7 +16,7 @@ from ..protocol.messages import Progress as ProgressEvent
 _STAGES = {"read": "Reading", "infer": "Inference", "vectorize": "Vectors", "write": "Writing"}
 
 
-class ConsoleReporter:
+class ConsoleReporter(AbstractContextManager["ConsoleReporter"]):
     """Show events on a terminal; a context manager.
 
     Args:
@@ -39,13 +39,7 @@ class ConsoleReporter:
         self._tasks: dict[str, TaskID] = {}
         self._started = False
 
-    def __enter__(self) -> ConsoleReporter:
-        """Give the reporter; nothing is shown before the first progress."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove the progress bar."""
         self._stop()
 

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -39,7 +39,7 @@ _CHUNK_BYTES = 1 << 20
 _WORD_BYTES = 8
 
 
-class RowSpool:
+class RowSpool(AbstractContextManager["RowSpool"]):
     """One uint8 band in a temporary file, appended from top to bottom by one thread and read by others.
 
     A context manager.
@@ -66,10 +66,6 @@ class RowSpool:
             self._writer: BinaryIO = path.open("xb", buffering=0)
             self._reader: BinaryIO = path.open("rb", buffering=0)
             self._writer.truncate(size)
-
-    def __enter__(self) -> RowSpool:
-        """Return the spool; the file is open already."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close the file; threads that wait for rows get ``Cancelled``."""
@@ -161,7 +157,7 @@ class SpooledArray:
     shape: tuple[int, ...]
 
 
-class ArraySpool:
+class ArraySpool(AbstractContextManager["ArraySpool"]):
     """Arrays in an unnamed temporary file, which is created when it is first needed. A context manager.
 
     Args:
@@ -176,10 +172,6 @@ class ArraySpool:
         self._stack = ExitStack()
         self._file: IO[bytes] | None = None
         self.written = 0
-
-    def __enter__(self) -> ArraySpool:
-        """Return the spool."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the file."""

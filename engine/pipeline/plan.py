@@ -168,17 +168,7 @@ def _report_plan(run: InferenceRun, context: RunContext) -> None:
 
 
 def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: RunContext) -> Result:
-    """Report the plan of a run over an image: the model is opened and timed, and nothing is written.
-
-    Args:
-        request: image, model and their options.
-        task: task that the model must be for; ``segmentation`` accepts any model.
-        sessions: opens the model.
-        context: receives the plan and messages.
-
-    Raises:
-        UserError: image, model or options cannot be used, or do not fit together.
-    """
+    """Report the plan of a run: open and time the model, write nothing; arguments and errors as for ``open_run``."""
     start = context.clock()
     with open_run(request, task, sessions, context) as run:
         grid, model = run.grid, run.model.card.name

@@ -149,17 +149,14 @@ def _read_strip(view: ImageView, plan: TilePlan, row: int, previous: Strip | Non
     elif shared:  # rows above the first strip that is read are not used
         pixels[:, :shared] = 0
     new = view.read(0, top + shared, width, top + height, pixels[:, shared:height, :width])
-    old = None if previous is None else previous.valid
-    valid = None
-    if new is not None or (old is not None and not old[len(old) - shared :].all()):
-        valid = np.ones(padded, np.bool_)
-        if old is not None and shared:
-            valid[:shared] = old[len(old) - shared :]
-        if new is not None:
-            valid[shared:height, :width] = new
-        reflect(valid[None], height, width)
+    valid = np.ones(padded, np.bool_)
+    if previous is not None and previous.valid is not None:
+        valid[:shared] = previous.valid[tile - shared :]
+    if new is not None:
+        valid[shared:height, :width] = new
+    reflect(valid[None], height, width)
     reflect(pixels, height, width)
-    return Strip(row, pixels, valid)
+    return Strip(row, pixels, None if valid.all() else valid)
 
 
 def reflect(pixels: NDArray[Any], height: int, width: int) -> None:

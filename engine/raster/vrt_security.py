@@ -28,22 +28,18 @@ _MAX_DEPTH = 32
 _MAX_PATH_LENGTH = 4096
 
 _NETWORK = "connects to the network"
-_FORBIDDEN = (
-    (re.compile(r"VRTRawRasterBand", re.IGNORECASE), "reads raw bytes of other files"),
-    (re.compile(r"PixelFunctionLanguage\W{1,20}Python|PixelFunctionCode", re.IGNORECASE), "holds program code"),
-    (re.compile(r"MEM:::|DATAPOINTER\s*=", re.IGNORECASE), "reads the program's own memory"),
-    (re.compile(r"/vsistd(in|out)", re.IGNORECASE), "reads the program's own input"),
+_FORBIDDEN_PATTERNS = (
+    (r"VRTRawRasterBand", "reads raw bytes of other files"),
+    (r"PixelFunctionLanguage\W{1,20}Python|PixelFunctionCode", "holds program code"),
+    (r"MEM:::|DATAPOINTER\s*=", "reads the program's own memory"),
+    (r"/vsistd(in|out)", "reads the program's own input"),
     # Archives and parts of local files are the only virtual file systems that a local image needs.
-    (re.compile(r"/vsi(?!zip/|gzip/|tar/|7z/|rar/|subfile/|sparse/|mem/)\w+", re.IGNORECASE), _NETWORK),
-    (re.compile(r"(SourceFilename|SourceDataset)[^<>]{0,200}[>=]\s*[\"']?\s*(https?|ftp):", re.IGNORECASE), _NETWORK),
-    (
-        re.compile(
-            r"\b(NETCDF|DODS|HDF\w+|ZARR|WCS|WMT?S|STAC\w+|MVT|VRT|OGCAPI)\s*:\W{0,8}(https?|ftp):", re.IGNORECASE
-        ),
-        _NETWORK,
-    ),
-    (re.compile(r"<GDAL_WMS\b", re.IGNORECASE), _NETWORK),
+    (r"/vsi(?!zip/|gzip/|tar/|7z/|rar/|subfile/|sparse/|mem/)\w+", _NETWORK),
+    (r"(SourceFilename|SourceDataset)[^<>]{0,200}[>=]\s*[\"']?\s*(https?|ftp):", _NETWORK),
+    (r"\b(NETCDF|DODS|HDF\w+|ZARR|WCS|WMT?S|STAC\w+|MVT|VRT|OGCAPI)\s*:\W{0,8}(https?|ftp):", _NETWORK),
+    (r"<GDAL_WMS\b", _NETWORK),
 )
+_FORBIDDEN = [(re.compile(pattern, re.IGNORECASE), action) for pattern, action in _FORBIDDEN_PATTERNS]
 #: Texts of elements and values of attributes.
 _VALUE = re.compile(r">([^<>]+)<|=\s*\"([^\"]*)\"|=\s*'([^']*)'")
 _PREFIX = re.compile(r"^\w+:")

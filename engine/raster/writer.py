@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import warnings
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,7 +71,7 @@ def make_class_layout(
     return RasterLayout(bands=("class",), colors=colors, names=names, tags=tags)
 
 
-class RowWriter:
+class RowWriter(AbstractContextManager["RowWriter"]):
     """Write a uint8 GeoTIFF row by row; a context manager.
 
     Args:
@@ -95,25 +96,17 @@ class RowWriter:
         # Factor 4 takes less than half the time of factor 2, and no screen shows more pixels than that leaves.
         factors = [4**n for n in range(1, 8) if max(grid.width, grid.height) / 4**n >= BLOCK / 4]
         self._overview_factors = factors if overviews else []
-        try:
+        with self._translate_errors():
             self._dataset: Any = rasterio.open(path, "w", **_make_profile(grid, layout))
             self._write_metadata()
-        except _ERRORS as error:
-            raise self._translate_error(error) from error
-
-    def __enter__(self) -> RowWriter:
-        """Return the writer; the file is open already."""
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Close the file; without an exception, complete it with category names and overviews."""
-        try:
+        with self._translate_errors():
             if kind is None:
                 self._finish()
             else:
                 self._dataset.close()
-        except _ERRORS as failure:
-            raise self._translate_error(failure) from failure
 
     def write(self, rows: UInt8Array) -> None:
         """Append ``rows`` (bands, rows, width)."""
@@ -129,13 +122,11 @@ class RowWriter:
     def verify(self, path: Path) -> None:
         """Raise ``OutputError`` unless the closed file ``path`` reads back as it was written."""
         shares = [range(first, len(self._checksums), _VERIFY_THREADS) for first in range(_VERIFY_THREADS)]
-        try:
+        with self._translate_errors():
             with ThreadPoolExecutor(_VERIFY_THREADS) as pool:
                 list(pool.map(partial(self._verify_rows, path), shares))
             if self._overview_factors:
                 self._verify_overviews(path)
-        except _ERRORS as error:
-            raise self._translate_error(error) from error
 
     def _verify_rows(self, path: Path, indices: range) -> None:
         """Raise ``OSError`` if the block rows ``indices`` differ from what was written."""
@@ -176,10 +167,8 @@ class RowWriter:
         """Write the buffered rows."""
         rows = self._buffer[:, : self._buffered]
         self._checksums.append(_checksum(rows))
-        try:
+        with self._translate_errors():
             self._dataset.write(rows, window=self._window(self._written, self._buffered))
-        except _ERRORS as error:
-            raise self._translate_error(error) from error
         self._written += self._buffered
         self._buffered = 0
 
@@ -200,16 +189,22 @@ class RowWriter:
             ):
                 dataset.build_overviews(self._overview_factors, method)
 
-    def _translate_error(self, error: Exception) -> OutputError | OutOfMemoryError:
-        """Convert an error of GDAL; for a full disk, estimate the needed space from what was written so far."""
-        lines = str(error).strip().splitlines()
-        if isinstance(error, CPLE_OutOfMemoryError) or "cannot allocate" in str(error).lower():
-            return OutOfMemoryError(f"There was not enough memory to write {self._final}.", "Choose a smaller tile.")
-        if any("No space left" in line or "Disk quota" in line for line in lines) or is_disk_full(self._path.parent):
-            share = self._written / self._height if self._written else 1.0
-            return make_disk_full_error(self._final, int(measure_with_sidecars(self._path) / share))
-        detail = (lines[0] if lines else type(error).__name__).rstrip(".")
-        return OutputError(f"The raster {self._final} cannot be written: {detail}.")
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        """Convert errors of GDAL; for a full disk, estimate the needed space from what was written so far."""
+        try:
+            yield
+        except _ERRORS as error:
+            text = str(error).strip()
+            if isinstance(error, CPLE_OutOfMemoryError) or "cannot allocate" in text.lower():
+                raise OutOfMemoryError(
+                    f"There was not enough memory to write {self._final}.", "Choose a smaller tile."
+                ) from error
+            if "No space left" in text or "Disk quota" in text or is_disk_full(self._path.parent):
+                share = self._written / self._height if self._written else 1.0
+                raise make_disk_full_error(self._final, int(measure_with_sidecars(self._path) / share)) from error
+            detail = (text.splitlines()[0] if text else type(error).__name__).rstrip(".")
+            raise OutputError(f"The raster {self._final} cannot be written: {detail}.") from error
 
     def _window(self, top: int, rows: int) -> Window:
         return Window(0, top, self._width, rows)
