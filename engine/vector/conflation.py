@@ -14,10 +14,8 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from .arrays import Floats, Ints, Lines
 from .metrics.inputs import VectorLayer, choose_metric_crs, read_layer, to_crs
-
-Lines = NDArray[np.object_]
-Floats = NDArray[np.float64]
 
 KEPT, NEW, GONE, MOVED = "kept", "new", "gone", "moved"
 #: A line has moved where its mean distance from the new line exceeds this share of the tolerance.
@@ -42,17 +40,13 @@ class RoadChanges:
 
     geometry: Lines
     change: NDArray[np.object_]
-    source: NDArray[np.int64]
+    source: Ints
     distance: Floats
     length: Floats
 
     def metrics(self) -> dict[str, float | int | str | None]:
         """Return the metres of each kind of change, for the result event."""
-        return {f"{change}_m": self.total_length(change) for change in (KEPT, NEW, GONE, MOVED)}
-
-    def total_length(self, change: str) -> float:
-        """Metres of one kind of change."""
-        return float(self.length[self.change == change].sum())
+        return {f"{kind}_m": float(self.length[self.change == kind].sum()) for kind in (KEPT, NEW, GONE, MOVED)}
 
 
 def conflate(existing: Lines, new: Lines, distance: float) -> RoadChanges:

@@ -6,16 +6,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
 from ..errors import SourceError
+from .arrays import Floats, Ints
 from .jit import jit
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 #: Largest distance in metres between nodes of a ``GeodesicGrid``; keeps interpolated areas correct to 1e-5.
 _GRID_SPACING = 20_000.0
@@ -110,6 +109,12 @@ class GeodesicGrid:
     def measure_lines(self, points: NDArray[np.int32], start: Ints, scale: float) -> tuple[Floats, Floats]:
         """Measure lines; see the kernel ``measure_lines``."""
         return measure_lines(points, start, scale, self.values, *self.step)
+
+
+def transform_geometries(geometry: NDArray[np.object_], transformer: Transformer) -> NDArray[np.object_]:
+    """Transform Shapely geometries to another CRS."""
+    transformed = shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+    return np.asarray(transformed, np.object_)
 
 
 class PixelGeodesy:

@@ -17,14 +17,10 @@ from ..protocol.messages import Message
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def _import_numba() -> ModuleType | None:
-    try:
-        return importlib.import_module("numba")
-    except ImportError:
-        return None
-
-
-_NUMBA = _import_numba()
+try:
+    _NUMBA: ModuleType | None = importlib.import_module("numba")
+except ImportError:
+    _NUMBA = None
 
 #: Whether numba is installed, so that kernels are compiled.
 HAS_NUMBA = _NUMBA is not None

@@ -9,12 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...fs.spool import ArraySpool, SpooledArray
+from ..arrays import Flags, Ints, Labels
 from .kernels.arcs import gather_points, join_arcs, normalize_arcs
 from .kernels.boundaries import NODE, SEAM, find_constraint_points, find_corners, link_corners, trace_arcs
-
-Labels = NDArray[np.int32]
-Ints = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 
 #: Arcs that come from above end at the corners of every so many rows of the raster, whatever the strips are. So no
 #: arc is higher than the window of rows in which its surroundings are known.

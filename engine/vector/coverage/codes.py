@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...errors import ParameterError, SourceError
 from ...protocol.options import CoverageOptions
 from ...raster.probability import MaskedBand, ProbabilityRaster
+from ..arrays import Flags, Floats
 
 #: Number of codes (16 bits); class ids are below ``N_CODES`` - 1.
 N_CODES = 65536
@@ -82,7 +83,7 @@ class ClassRaster:
             return np.zeros((0, 0), np.uint8)
         return self._confidence.read(row, 0, height, self.shape[1])
 
-    def _encode(self, values: NDArray[Any], is_valid: NDArray[np.bool_] | None) -> NDArray[np.uint16]:
+    def _encode(self, values: NDArray[Any], is_valid: Flags | None) -> NDArray[np.uint16]:
         """Convert class ids of any integer type to codes; nodata and masked pixels become 0.
 
         Raises:
@@ -102,7 +103,7 @@ class ClassRaster:
         return np.asarray(codes, np.uint16)
 
 
-def minimum_pixels(options: CoverageOptions, pixel_area: float) -> NDArray[np.float64]:
+def minimum_pixels(options: CoverageOptions, pixel_area: float) -> Floats:
     """Compute the pixels that a region of each code needs to stay, float64 (N_CODES,); 0 for one that always stays.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from ...context import RunContext
 from ...protocol.messages import Message, Progress
 from ...protocol.options import CoverageOptions
 from ...raster.probability import PROBABILITY_SCALE, open_probability_raster, open_raster
+from ..arrays import Flags, Floats, Labels
 from ..geodesy import PixelGeodesy
 from ..io.formats import check_vector_output
 from ..io.styles import Color, make_class_style
@@ -27,8 +28,6 @@ from .codes import N_CODES, ClassRaster, CodeSource, minimum_pixels
 from .kernels.rings import transform_points
 from .polygons import stream_polygons
 from .regions import drop_codes, find_regions, merge_below_mmu
-
-Floats = NDArray[np.float64]
 
 LAYER = "landcover"
 #: Largest number of pixels in a strip: very wide rasters have lower strips than the options say.
@@ -52,7 +51,7 @@ class CoverageBatch:
     """
 
     geometry: NDArray[np.object_]
-    region: NDArray[np.int32]
+    region: Labels
     code: NDArray[np.uint16]
     area: Floats
     perimeter: Floats
@@ -159,10 +158,6 @@ def stream_coverage(
     if options.classes is not None:
         is_included = np.isin(np.arange(N_CODES) - 1, sorted(options.classes))
 
-    def on_progress(done: int, total: int) -> None:
-        context.check_cancelled()
-        context.report(Progress("vectorize", done, total))
-
     return build_coverage(
         source,
         geodesy,
@@ -171,7 +166,7 @@ def stream_coverage(
         smooth=options.smooth,
         tolerance=1.0 if options.simplify is None else options.simplify / resolution,
         strip_rows=min(options.strip, max(64, MAX_STRIP_PIXELS // source.shape[1])),
-        on_progress=on_progress,
+        context=context,
         scratch=scratch,
     )
 
@@ -181,11 +176,11 @@ def build_coverage(
     geodesy: PixelGeodesy,
     *,
     minimum_pixels: Floats,
-    is_included: NDArray[np.bool_],
+    is_included: Flags,
     smooth: bool,
     tolerance: float,
     strip_rows: int,
-    on_progress: Callable[[int, int], None],
+    context: RunContext,
     scratch: Path | None = None,
 ) -> Iterator[CoverageBatch]:
     """Build the coverage of rows of class codes.
@@ -199,12 +194,17 @@ def build_coverage(
         smooth: whether to cut lines at the corners of pixels.
         tolerance: of the simplification, in pixels; 0 drops no vertex.
         strip_rows: rows that are processed at a time.
-        on_progress: called with the rows done and the rows to do, of both passes together.
+        context: receives the progress of both passes together; checked for cancellation.
         scratch: folder for data that does not fit in memory; None for the system's folder for temporary files.
     """
     rows = source.shape[0]
+
+    def report(done: int) -> None:
+        context.check_cancelled()
+        context.report(Progress("vectorize", done, 2 * rows))
+
     largest = float(minimum_pixels.max(initial=0.0))
-    regions, region_map, borders = find_regions(source, strip_rows, largest, lambda done: on_progress(done, 2 * rows))
+    regions, region_map, borders = find_regions(source, strip_rows, largest, report)
     regions, region_map = merge_below_mmu(regions, region_map, borders, minimum_pixels)
     del borders
     region_map = drop_codes(regions, region_map, is_included)
@@ -217,7 +217,7 @@ def build_coverage(
         smooth=smooth,
         tolerance=tolerance,
         scratch=scratch,
-        on_progress=lambda done: on_progress(rows + done, 2 * rows),
+        on_progress=lambda done: report(rows + done),
     ):
         region = polygons.region
         xy = transform_points(polygons.points, 0.5, t.a, t.b, t.c, t.d, t.e, t.f)
@@ -289,7 +289,7 @@ def _write(
             columns = {
                 "area_id": batch.region.astype(np.int64),
                 "class_id": ids,
-                "class_name": names[inverse] if len(ids) else np.zeros(0, object),
+                "class_name": names[inverse],
                 "area": np.round(batch.area, 2),
                 "perimeter": np.round(batch.perimeter, 2),
                 "confidence": np.round(confidence, 3),

@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...fs.spool import ArraySpool
+from ..arrays import Flags, Floats, Ints, Labels
 from ..geodesy import GeodesicGrid
 from .arcs import BREAK_ROWS, NO_ARCS, ArcBuffer, Arcs, trace_strip
 from .codes import CodeSource
 from .kernels.rings import gather_ring_points, group_half_edges, link_rings, order_shells_first, sum_cross_products
 from .regions import RegionMap, Regions
 from .simplify import ConstraintBitmap, simplify_arcs
-
-Labels = NDArray[np.int32]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 #: Points of the polygons that are yielded at a time; a single polygon may have more.
 MAX_POINTS = 1_000_000
@@ -65,7 +61,7 @@ class Polygons:
             low = high
 
 
-def assemble_polygons(arcs: Arcs, is_assembled: NDArray[np.bool_], grid: GeodesicGrid) -> Polygons:
+def assemble_polygons(arcs: Arcs, is_assembled: Flags, grid: GeodesicGrid) -> Polygons:
     """Link arcs to rings and rings to polygons, and measure them.
 
     Args:

@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Flags, Floats, Ints, Labels
 from .arcs import BoundaryEdges
 from .codes import CodeSource
 from .kernels.boundaries import find_boundary_edges
 from .kernels.mmu import build_adjacency, max_by_label, merge_small_regions, sum_by_label
-from .kernels.runs import find_borders, find_runs, label_runs, measure_components, unite_at_seam
-
-Labels = NDArray[np.int32]
-Codes = NDArray[np.uint16]
-Ints = NDArray[np.int64]
+from .kernels.runs import Codes, find_borders, find_runs, label_runs, measure_components, unite_at_seam
 
 #: Number of runs of pixels (8 bytes each) kept for the second pass; further strips are read and labelled again.
 KEEP_RUNS = 12_000_000
@@ -120,7 +117,7 @@ def find_regions(
     """
     rows, cols = source.shape
     components: list[Regions] = []
-    borders: list[Borders] = []
+    borders = [NO_BORDERS]
     kept: list[LabelledRuns] = []
     base, runs = [0], 0
     parent = np.zeros(1024, np.int32)
@@ -153,7 +150,7 @@ def find_regions(
 
 
 def merge_below_mmu(
-    regions: Regions, region_map: RegionMap, borders: Borders, minimum_pixels: NDArray[np.float64]
+    regions: Regions, region_map: RegionMap, borders: Borders, minimum_pixels: Floats
 ) -> tuple[Regions, RegionMap]:
     """Merge the regions below the minimum mapping unit of their class into their neighbours.
 
@@ -186,7 +183,7 @@ def merge_below_mmu(
     return merged, replace(region_map, region=new_number[region_map.region])
 
 
-def drop_codes(regions: Regions, region_map: RegionMap, is_included: NDArray[np.bool_]) -> RegionMap:
+def drop_codes(regions: Regions, region_map: RegionMap, is_included: Flags) -> RegionMap:
     """Make regions whose code is not included (bool by code) part of the outside."""
     table = np.where(is_included[regions.code], np.arange(len(regions.code)), 0).astype(np.int32)
     return replace(region_map, region=table[region_map.region])
@@ -216,8 +213,6 @@ def _sum_equal_pairs(pairs: Labels, length: Ints) -> Borders:
 
 def _merge_borders(borders: list[Borders], region: Labels) -> Borders:
     """Borders between regions from borders between components."""
-    if not borders:
-        return NO_BORDERS
     pairs = region[np.concatenate([part.pairs for part in borders])]
     pairs.sort(axis=1)
     length = np.concatenate([part.length for part in borders])

@@ -6,13 +6,11 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Flags, Ints
 from .arcs import BREAK_ROWS, Arcs
 from .kernels.boundaries import NODE
 from .kernels.simplify import WORD_BITS, cut_corners, set_bits, simplify_visvalingam
-
-Ints = NDArray[np.int64]
 
 #: Rows of half pixels below the end of a strip that its constraint points may lie in or that are looked at.
 _ROWS_BELOW = 4
@@ -66,7 +64,7 @@ def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, to
     shares = np.linspace(0, len(points), 4 * threads + 1 if threads > 1 else 2)
     cuts = np.unique(np.searchsorted(start, shares)).tolist()
 
-    def choose_points(low: int, high: int) -> NDArray[np.bool_]:
+    def choose_points(low: int, high: int) -> Flags:
         share = slice(start[low], start[high])
         share_start = start[low : high + 1] - start[low]
         return simplify_visvalingam(

@@ -11,21 +11,8 @@ Color = tuple[int, int, int]
 
 #: The folder with one QML document for each layer.
 STYLE_FOLDER = Path(__file__).resolve().parents[3] / "resources" / "styles"
-#: Colors of classes without one, by id modulo 12: ColorBrewer's Set3, made for qualitative maps.
-_PALETTE: tuple[Color, ...] = (
-    (141, 211, 199),
-    (255, 255, 179),
-    (190, 186, 218),
-    (251, 128, 114),
-    (128, 177, 211),
-    (253, 180, 98),
-    (179, 222, 105),
-    (252, 205, 229),
-    (217, 217, 217),
-    (188, 128, 189),
-    (204, 235, 197),
-    (255, 237, 111),
-)
+#: Colors of classes without one, by id modulo 12, three bytes each: ColorBrewer's Set3, made for qualitative maps.
+_PALETTE = bytes.fromhex("8dd3c7ffffb3bebadafb807280b1d3fdb462b3de69fccde5d9d9d9bc80bdccebc5ffed6f")
 _OPACITY = 170
 
 
@@ -58,7 +45,8 @@ def make_class_style(names: Mapping[int, str], colors: Mapping[int, Color]) -> s
         category, symbol = copy.deepcopy(category_template), copy.deepcopy(symbol_template)
         category.attrib |= {"value": str(class_id), "label": name, "symbol": str(index)}
         symbol.attrib["name"] = str(index)
-        fill = ",".join(map(str, (*colors.get(class_id, _PALETTE[class_id % len(_PALETTE)]), _OPACITY)))
+        color = colors.get(class_id) or _PALETTE[3 * (class_id % 12) :][:3]
+        fill = ",".join(map(str, (*color, _OPACITY)))
         for option in symbol.iterfind(".//Option[@name='color']"):
             option.attrib["value"] = fill
         for prop in symbol.iterfind(".//prop[@k='color']"):

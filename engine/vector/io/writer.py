@@ -25,6 +25,7 @@ from pyproj import CRS, Transformer
 from ...errors import OutputError, ParameterError
 from ...fs.atomic import atomic_output, is_disk_full, make_disk_full_error, measure_with_sidecars
 from ...fs.pyogrio_path import pyogrio_path
+from ..geodesy import transform_geometries
 from .formats import VectorFormat, check_file_sizes, choose_format
 from .geopackage import GEOMETRY_COLUMN, add_styles, verify_geopackage
 
@@ -78,7 +79,7 @@ class VectorWriter(ABC):
             OutputError: the features cannot be written.
         """
         if self._transformer is not None:
-            geometry = np.asarray(shapely.transform(geometry, self._reproject), np.object_)
+            geometry = transform_geometries(geometry, self._transformer)
         self.counts[layer] = self.counts.get(layer, 0) + len(geometry)
         self._add(layer, kind, geometry, columns)
 
@@ -89,10 +90,6 @@ class VectorWriter(ABC):
     @abstractmethod
     def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
         """Write or collect features in the output's CRS."""
-
-    def _reproject(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        assert self._transformer is not None
-        return np.column_stack(self._transformer.transform(points[:, 0], points[:, 1]))
 
     def _store(self, path: Path, name: str, kind: str, geometry: Geometries, columns: Columns, **options: Any) -> None:
         """Write features to ``path`` with pyogrio's ``options``."""
@@ -158,8 +155,7 @@ class LayerFileWriter(VectorWriter):
 
     def __init__(self, output: VectorOutput, stack: ExitStack) -> None:
         super().__init__(output, stack)
-        self._batches: dict[str, list[tuple[Geometries, Columns]]] = {}
-        self._kinds: dict[str, str] = {}
+        self._layers: dict[str, tuple[str, list[tuple[Geometries, Columns]]]] = {}
 
     def finish(self) -> None:
         """Write the collected layers."""
@@ -169,19 +165,18 @@ class LayerFileWriter(VectorWriter):
             options["layer_metadata"] = metadata
         if file_format.has_description and metadata:
             options["layer_options"] = {"DESCRIPTION": "\n".join(f"{key}={value}" for key, value in metadata.items())}
-        for layer, batches in self._batches.items():
+        for layer, (kind, batches) in self._layers.items():
             geometry = np.concatenate([batch[0] for batch in batches])
             columns = {name: np.concatenate([batch[1][name] for batch in batches]) for name in batches[0][1]}
             temporary = self._stack.enter_context(atomic_output(self.paths[layer]))
-            self._store(temporary, layer, self._kinds[layer], geometry, columns, **options)
+            self._store(temporary, layer, kind, geometry, columns, **options)
             check_file_sizes(temporary, file_format)
 
     def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
         if layer not in self.paths:
             target = self._output.path
             self.paths[layer] = target.with_name(f"{target.stem}_{layer}{target.suffix}") if self.paths else target
-        self._kinds[layer] = kind
-        self._batches.setdefault(layer, []).append((geometry, columns))
+        self._layers.setdefault(layer, (kind, []))[1].append((geometry, columns))
 
 
 @contextmanager

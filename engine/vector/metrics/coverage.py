@@ -10,6 +10,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
+from ..arrays import Ints
+
 Polygons = NDArray[np.object_]
 
 
@@ -63,9 +65,7 @@ def score_coverage(polygons: Polygons, *, count_holes: bool = True) -> CoverageS
     )
 
 
-def raster_agreement(
-    polygons: Polygons, ids: NDArray[np.int64], classes: NDArray[np.int64], transform: Affine, nodata: int
-) -> float:
+def raster_agreement(polygons: Polygons, ids: Ints, classes: Ints, transform: Affine, nodata: int) -> float:
     """Share of the valid pixels that keep their class when the polygons are rasterized again, 0 to 1.
 
     Args:
@@ -90,9 +90,7 @@ def raster_agreement(
     return float((rasterized == classes)[is_valid].mean())
 
 
-def area_drift(
-    polygons: Polygons, ids: NDArray[np.int64], classes: NDArray[np.int64], pixel_area: float
-) -> dict[int, float]:
+def area_drift(polygons: Polygons, ids: Ints, classes: Ints, pixel_area: float) -> dict[int, float]:
     """Relative difference between the area of the polygons and that of the pixels, by class id.
 
     Args:

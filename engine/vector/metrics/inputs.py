@@ -20,8 +20,9 @@ from rasterio.windows import Window
 from ...errors import SourceError, VectorError
 from ...fs.pyogrio_path import pyogrio_path
 from ...raster.probability import PROBABILITY_SCALE, open_probability_raster, open_raster
+from ..arrays import Ints
+from ..geodesy import transform_geometries
 
-Ints = NDArray[np.int64]
 RasterPairs = Iterator[tuple[Ints, Ints]]
 
 #: Rows of rasters that are compared at a time.
@@ -98,13 +99,10 @@ def choose_metric_crs(layer: VectorLayer) -> CRS | None:
 
 def to_crs(layer: VectorLayer, crs: CRS | None) -> NDArray[np.object_]:
     """Transform the geometries of a layer to another CRS, in two dimensions."""
-    flat = shapely.force_2d(layer.geometry)
+    flat = np.asarray(shapely.force_2d(layer.geometry), np.object_)
     if crs is None or layer.crs is None or crs == layer.crs:
-        return np.asarray(flat, np.object_)
-    transformer = Transformer.from_crs(layer.crs, crs, always_xy=True)
-    return np.asarray(
-        shapely.transform(flat, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1]))), np.object_
-    )
+        return flat
+    return transform_geometries(flat, Transformer.from_crs(layer.crs, crs, always_xy=True))
 
 
 def read_raster_pairs(result: Path, truth: Path, threshold: float | None) -> tuple[RasterPairs, tuple[int, ...]]:

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Lines = NDArray[np.object_]
+from ..arrays import Floats, Ints, Lines
 
 #: Vertices closer than this are the same, metres.
 PRECISION = 0.01

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from ..arrays import Flags, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def score_rasters(
     return RasterScores(tuple(int(key) for key in ids), matrix)
 
 
-def _index_of(values: Ints, ids: Ints) -> tuple[Ints, NDArray[np.bool_]]:
+def _index_of(values: Ints, ids: Ints) -> tuple[Ints, Flags]:
     """Index of each value in the ascending ``ids``, and whether it is there."""
     position = np.minimum(np.searchsorted(ids, values), len(ids) - 1)
     return position.astype(np.int64), ids[position] == values

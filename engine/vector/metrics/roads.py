@@ -14,7 +14,8 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra, maximum_bipartite_matching
 from scipy.spatial import cKDTree
 
-from .network import EdgePoints, Floats, Ints, Network, build_adjacency_matrix, sample_points, snap_points
+from ..arrays import Floats, Ints
+from .network import EdgePoints, Network, build_adjacency_matrix, sample_points, snap_points
 
 #: Largest number of start points of paths; with more points, so many are drawn by a seeded generator.
 MAX_SOURCES = 400
@@ -38,7 +39,7 @@ class RoadScores:
     """Scores of a road network against the truth.
 
     Attributes:
-        apls: average path length similarity, 0 to 1; likewise its two directions.
+        apls: average path length similarity, 0 to 1: the harmonic mean of both directions (see ``one_way_apls``).
         topo_precision: share of the reached points that are right, 0 to 1 (see ``topo``).
         topo_recall: share of the points of the truth that are reached, 0 to 1.
         topo_f1: their harmonic mean.
@@ -118,21 +119,12 @@ def score_roads(result: Network, truth: Network, *, buffer: float = 5.0, seed: i
     )
 
 
-def apls(result: Network, truth: Network, *, buffer: float = 4.0, spacing: float = 50.0, seed: int = 0) -> float:
-    """Average path length similarity (Van Etten, Lindenbaum and Bacastow 2018, arXiv:1807.01232), 0 to 1.
-
-    The harmonic mean of ``one_way_apls`` in both directions.
-    """
-    return harmonic_mean(
-        one_way_apls(truth, result, buffer=buffer, spacing=spacing, seed=seed),
-        one_way_apls(result, truth, buffer=buffer, spacing=spacing, seed=seed),
-    )
-
-
 def one_way_apls(
     base: Network, other: Network, *, buffer: float = 4.0, spacing: float = 50.0, shortest: float = 10.0, seed: int = 0
 ) -> float:
-    """APLS in one direction: 1 - mean of min(1, |L - L'| / L) over the shortest paths L of ``base``.
+    """Average path length similarity (Van Etten, Lindenbaum and Bacastow 2018, arXiv:1807.01232) in one direction.
+
+    It is 1 - mean of min(1, |L - L'| / L) over the shortest paths L of ``base``, 0 to 1.
 
     L' is the path in ``other`` between the points nearest to the ends of L. The term is 1 where an end has no such
     point within the buffer, or where there is no path.

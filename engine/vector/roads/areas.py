@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...context import RunContext
-from ...protocol.messages import Progress
 from ...protocol.options import RoadOptions
 from ...raster.probability import ProbabilityRaster
 from ..coverage.codes import N_CODES
@@ -85,10 +84,6 @@ def polygonize_roads(
     minimum[ROAD] = options.minimum_area / resolution**2
     minimum[BACKGROUND] = options.hole_area / resolution**2
 
-    def report(done: int, total: int) -> None:
-        context.check_cancelled()
-        context.report(Progress("vectorize", done, total))
-
     batches = build_coverage(
         RoadMaskReader(source, pixel_options(options, resolution)),
         geodesy,
@@ -98,6 +93,6 @@ def polygonize_roads(
         tolerance=options.area_simplify / resolution,
         strip_rows=max(64, _STRIP_PIXELS // source.shape[1]),
         scratch=scratch,
-        on_progress=report,
+        context=context,
     )
-    yield from merge_batches(batches)
+    return merge_batches(batches)

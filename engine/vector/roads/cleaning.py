@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from .graph import Flags, Floats, Graph, Ints
+from ..arrays import Flags, Floats, Ints
+from .graph import Graph, label_components
 
 #: A loop that a merged junction closes is no road where it is shorter than this many widths.
 LOOP_FACTOR = 3.5
@@ -65,8 +64,8 @@ def node_widths(graph: Graph) -> Floats:
 def _contract(graph: Graph, short: Flags, width: Floats) -> None:
     """Merge the nodes of the edges ``short``, which become loops."""
     pairs = graph.ends[short]
-    matrix = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(graph.node_count,) * 2)
-    count, group = connected_components(matrix, directed=False)
+    group = label_components(pairs, graph.node_count)
+    count = int(group.max()) + 1
     size = np.bincount(group, minlength=count)
     radius = np.zeros(count)
     np.maximum.at(radius, group[pairs[:, 0]], 0.5 * width[short])

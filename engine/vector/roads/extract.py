@@ -154,7 +154,11 @@ def vectorize_probability(
     metadata = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
     styles = load_styles((ROADS, NODES, AREAS, CHANGES))
     with open_source() as source:
-        geodesy = _make_geodesy(source, name, context)
+        if not source.encoding.is_quantized:
+            context.report(Message(f"{name} is read as {source.encoding.name}."))
+        geodesy = PixelGeodesy(source.crs, source.transform)
+        if not geodesy.is_metric:
+            context.report(Message(f"{name} has no CRS: its units are taken as metres.", "warning"))
         progress = SharedProgress(context.reporter, 2 if options.areas else 1)
         line_context, area_context = (replace(context, reporter=progress.part(number)) for number in (0, 1))
         with (
@@ -203,16 +207,6 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
     merge_junctions(graph)
     drop_weak_components(graph, pixels.strong_threshold, pixels.min_length)
     return graph
-
-
-def _make_geodesy(source: ProbabilityRaster, name: str, context: RunContext) -> PixelGeodesy:
-    """Make the geodesy of the raster; report how its values are read and whether it has no CRS."""
-    if not source.encoding.is_quantized:
-        context.report(Message(f"{name} is read as {source.encoding.name}."))
-    geodesy = PixelGeodesy(source.crs, source.transform)
-    if not geodesy.is_metric:
-        context.report(Message(f"{name} has no CRS: its units are taken as metres.", "warning"))
-    return geodesy
 
 
 @contextmanager

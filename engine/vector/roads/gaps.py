@@ -20,7 +20,8 @@ from ...concurrency import map_bounded
 from ...context import Cancellation
 from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
-from .graph import Flags, Floats, Graph, Ints
+from ..arrays import Flags, Floats, Ints
+from .graph import Graph
 from .kernels.gaps import GapRules, find_paths, find_targets
 from .kernels.graph_index import GraphIndex, order_points
 from .mask import Probability, gaussian_blur
@@ -135,7 +136,7 @@ def find_closures(
     """Find the gaps that are closed in one round.
 
     Args:
-        graph: the network.
+        graph: the network; this and the next ones as for ``close_gaps``.
         source: the probabilities.
         options: the smoothing of the probabilities.
         rules: limits and weights.
@@ -149,7 +150,10 @@ def find_closures(
     """
     dead = (graph.degree() == 1) & ~graph.node_border
     if previous is not None:
-        dead &= _near_closures(graph, previous, rules.max_gap)
+        # A candidate that met another one and was rejected for it reaches one gap further than that one.
+        cells = cKDTree(np.concatenate([closure.path for closure in previous]))
+        nodes = np.column_stack((graph.node_row, graph.node_col))
+        dead &= np.isfinite(cells.query(nodes, distance_upper_bound=2.0 * rules.max_gap)[0])
     halves = np.flatnonzero(dead[graph.ends.ravel()])
     if halves.size == 0 or rules.max_gap <= 0.0:
         return []
@@ -163,26 +167,15 @@ def find_closures(
             size = bottom - top + 2 * margin, right - left + 2 * margin
             yield block, source.read_padded(top - margin, left - margin, *size)
 
-    def process(item: tuple[_Candidates, Probability]) -> list[GapClosure]:
-        return _find_block_closures(index, rules, *item, options)
-
     found: list[GapClosure] = []
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(partial(find_targets, index, rules), np.array_split(halves, threads)))
         targets, scores = (np.concatenate(values) for values in zip(*parts, strict=True))
         candidates = _make_candidates(graph, halves, targets, scores)
-        for closures in map_bounded(pool, process, read_blocks(candidates), threads):
+        search = partial(_find_block_closures, index, rules, options)
+        for closures in map_bounded(pool, search, read_blocks(candidates), threads):
             found += closures
     return _select(graph, sorted(found, key=lambda closure: (closure.score, closure.node)), dead)
-
-
-def _near_closures(graph: Graph, closures: Sequence[GapClosure], max_gap: float) -> Flags:
-    """Mark the nodes that are close enough to a closure for a new target."""
-    cells = np.concatenate([closure.path for closure in closures])
-    nodes = np.column_stack((graph.node_row, graph.node_col))
-    # A candidate that met another one and was rejected for it reaches one gap further than that one.
-    distance, _ = cKDTree(cells).query(nodes, distance_upper_bound=2.0 * max_gap)
-    return np.asarray(np.isfinite(distance), np.bool_)
 
 
 def _build_index(graph: Graph, dead_halves: Ints) -> GraphIndex:
@@ -237,10 +230,10 @@ def _blocks(candidates: _Candidates) -> Iterator[_Candidates]:
 
 
 def _find_block_closures(
-    index: GraphIndex, rules: GapRules, candidates: _Candidates, probability: Probability, options: PixelOptions
+    index: GraphIndex, rules: GapRules, options: PixelOptions, block: tuple[_Candidates, Probability]
 ) -> list[GapClosure]:
-    """Find the paths of the candidates of one block; ``probability`` has a margin for smoothing on all sides."""
-    margin = options.blur_radius
+    """Find the paths of the candidates of a block, whose probabilities have a margin for smoothing on all sides."""
+    (candidates, probability), margin = block, options.blur_radius
     inner = slice(margin, -margin or None)
     smoothed = np.ascontiguousarray(gaussian_blur(probability, options.sigma, margin)[inner, inner])
     top, left = candidates.windows[:, :2].min(axis=0).tolist()
@@ -263,10 +256,7 @@ def _select(graph: Graph, closures: list[GapClosure], dead: Flags) -> list[GapCl
     """Select closures in order, without those that meet a selected one, use a dead end again or only make a loop."""
     if not closures:
         return []
-    target = np.array([closure.target for closure in closures])
-    edge = np.searchsorted(graph.start, target, side="right") - 1
-    target_node = np.where(target == graph.start[edge], graph.ends[edge, 0], -1)
-    target_node = np.where(target == graph.start[edge + 1] - 1, graph.ends[edge, 1], target_node)
+    _, edge, target_node = _locate_targets(graph, closures)
     target_node = np.where(dead[target_node], target_node, -1)
     edge_at = np.zeros(graph.node_count, np.int64)
     edge_at[graph.ends.ravel()] = np.repeat(np.arange(graph.edge_count), 2)
@@ -308,18 +298,22 @@ def _find_touching(closures: list[GapClosure]) -> dict[int, list[int]]:
     return touching
 
 
+def _locate_targets(graph: Graph, closures: Sequence[GapClosure]) -> tuple[Ints, Ints, Ints]:
+    """Return the target of each closure, its edge, and the node there; -1 for a target in the middle of an edge."""
+    target = np.array([closure.target for closure in closures])
+    edge = np.searchsorted(graph.start, target, side="right") - 1
+    node = np.where(target == graph.start[edge + 1] - 1, graph.ends[edge, 1], -1)
+    return target, edge, np.where(target == graph.start[edge], graph.ends[edge, 0], node)
+
+
 def insert_closures(graph: Graph, closures: Sequence[GapClosure]) -> None:
     """Insert closures as edges of width 0, in place; the dead ends that they continue become nodes of degree two.
 
     Edges are split where a closure meets their middle.
     """
-    target = np.array([closure.target for closure in closures])
-    edge = np.searchsorted(graph.start, target, side="right") - 1
-    is_first, is_last = target == graph.start[edge], target == graph.start[edge + 1] - 1
-    splits = np.unique(target[~is_first & ~is_last])
-    split_node = graph.node_count + np.searchsorted(splits, target)
-    end_node = np.where(is_first, graph.ends[edge, 0], graph.ends[edge, 1])
-    target_node = np.where(is_first | is_last, end_node, split_node)
+    target, _, target_node = _locate_targets(graph, closures)
+    splits = np.unique(target[target_node < 0])
+    target_node = np.where(target_node < 0, graph.node_count + np.searchsorted(splits, target), target_node)
     closure_ends = np.column_stack(([closure.node for closure in closures], target_node))
 
     edge = np.searchsorted(graph.start, splits, side="right") - 1

@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..arrays import Flags, Floats, Ints
 from .centerlines import CenterlinePixels
 from .kernels.graph import count_links, edge_lengths, follow_chains, join_points, link_pixels, trace_edges
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass
@@ -80,9 +77,7 @@ class Graph:
 
     def components(self) -> Ints:
         """Label the connected component of each node."""
-        ones = np.ones(self.edge_count, np.int8)
-        matrix = coo_array((ones, (self.ends[:, 0], self.ends[:, 1])), shape=(self.node_count, self.node_count))
-        return np.asarray(connected_components(matrix, directed=False)[1], np.int64)
+        return label_components(self.ends, self.node_count)
 
     def keep_edges(self, keep: Flags) -> None:
         """Remove the edges that are not in the mask ``keep``, and the nodes that lose their last edge."""
@@ -119,6 +114,12 @@ class Graph:
         self.col = self.col[points]
         self.width = self.width[points]
         self.probability = self.probability[points]
+
+
+def label_components(pairs: NDArray[np.int32], nodes: int) -> Ints:
+    """Label the connected component of each of some nodes, which are joined by ``pairs`` (n, 2)."""
+    matrix = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(nodes, nodes))
+    return np.asarray(connected_components(matrix, directed=False)[1], np.int64)
 
 
 def trace(pixels: CenterlinePixels) -> Graph:

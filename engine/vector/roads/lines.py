@@ -10,8 +10,9 @@ import shapely
 from numpy.typing import NDArray
 
 from ...raster.probability import PROBABILITY_SCALE
+from ..arrays import Floats, Ints
 from ..geodesy import PixelGeodesy
-from .graph import Floats, Graph, Ints
+from .graph import Graph
 from .kernels.graph import shape_edges
 
 #: Points of the edges of one batch.
@@ -122,6 +123,4 @@ def _measure_width(graph: Graph) -> tuple[Floats, Floats]:
 
 def _sum_runs(values: Floats, start: Ints) -> Floats:
     """Sum over runs that are not empty: run i is ``values[start[i]:start[i + 1]]``."""
-    if start.size <= 1:
-        return np.zeros(0)
     return np.asarray(np.add.reduceat(values, start[:-1]), np.float64)

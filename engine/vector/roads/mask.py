@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Ints
 from .kernels.mask import DISTANCE_SCALE, distance_transform, extract_line_pixels, fill_holes
 from .kernels.thinning import thin
 from .options import PixelOptions
@@ -35,7 +36,7 @@ class RoadMask:
     """
 
     values: NDArray[np.uint8]
-    runs: NDArray[np.int64]
+    runs: Ints
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def thin_to_centerline(mask: RoadMask, max_radius: int, core: tuple[int, int, in
     return Centerline(*extract_line_pixels(words, distance, stride, *(core or (0, 0, rows, stride))))
 
 
-def _find_runs(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _find_runs(values: NDArray[np.uint8]) -> Ints:
     """Find where runs of ones start and stop in a mask whose rows end with zeros."""
     flat = values.ravel()
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1

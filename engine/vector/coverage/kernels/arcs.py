@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ...arrays import Ints, Labels
 from ...jit import jit
-from .boundaries import NODE
-
-Labels = NDArray[np.int32]
-Ints = NDArray[np.int64]
-Ends = NDArray[np.int8]
+from .boundaries import NODE, Ends
 
 
 @jit

@@ -11,11 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Bits, Ints, Labels
 from ...jit import jit
 
-Labels = NDArray[np.int32]
-Bits = NDArray[np.uint8]
-Ints = NDArray[np.int64]
 Ends = NDArray[np.int8]
 
 #: Kind of a corner: an arc passes through, arcs end at a node, or an arc is open at a seam.
@@ -63,16 +61,9 @@ def find_boundary_edges(
 @jit
 def corner_mask(north_east: int, south_east: int, south_west: int, north_west: int) -> int:
     """Mask of the boundary edges at the corner between four regions."""
-    mask = 0
-    if north_east != south_east:
-        mask |= 1
-    if south_west != south_east:
-        mask |= 2
-    if north_west != south_west:
-        mask |= 4
-    if north_west != north_east:
-        mask |= 8
-    return mask
+    east, south = int(north_east != south_east), int(south_west != south_east)
+    west, north = int(north_west != south_west), int(north_west != north_east)
+    return east | south << 1 | west << 2 | north << 3
 
 
 @jit

@@ -7,11 +7,9 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Floats, Ints, Labels
 from ...jit import jit
 from .runs import find_root
-
-Ints = NDArray[np.int64]
-Labels = NDArray[np.int32]
 
 
 @jit
@@ -112,9 +110,9 @@ def find_longest_border(
 @jit
 def merge_small_regions(
     area: Ints,
-    minimum: NDArray[np.float64],
+    minimum: Floats,
     code: NDArray[np.uint16],
-    minimum_by_code: NDArray[np.float64],
+    minimum_by_code: Floats,
     first: Ints,
     neighbour: Labels,
     border: Ints,

@@ -9,10 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Floats, Ints, Labels
 from ...jit import jit
-
-Ints = NDArray[np.int64]
-Labels = NDArray[np.int32]
 
 #: Groups up to this size are sorted by insertion.
 INSERTION_SORT_SIZE = 32
@@ -206,7 +204,7 @@ def gather_ring_points(
 @jit
 def transform_points(
     points: Labels, scale: float, a: float, b: float, c: float, d: float, e: float, f: float
-) -> NDArray[np.float64]:
+) -> Floats:
     """Scale points by ``scale`` and apply the affine transform (a, b, c; d, e, f)."""
     out = np.empty(points.shape, np.float64)
     for n in range(points.shape[0]):

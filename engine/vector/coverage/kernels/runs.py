@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Flags, Ints, Labels
 from ...jit import jit
 
-Labels = NDArray[np.int32]
 Codes = NDArray[np.uint16]
-Ints = NDArray[np.int64]
 
 #: Pixels that are compared at once where nothing changes.
 BLOCK = 64
@@ -201,7 +200,7 @@ def unite_at_seam(
 
 @jit
 def find_borders(
-    start: Ints, col: Labels, label: Labels, is_large: NDArray[np.bool_], above_col: Labels, above: Labels, cols: int
+    start: Ints, col: Labels, label: Labels, is_large: Flags, above_col: Labels, above: Labels, cols: int
 ) -> tuple[Labels, Ints]:
     """Find the borders between labels, unless both are large: one entry for each pair of touching runs.
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Flags, Ints, Labels
 from ...jit import jit
 
-Labels = NDArray[np.int32]
-Ints = NDArray[np.int64]
 Words = NDArray[np.uint32]
 
 #: Bits in a word of the bitmap of constraint points.
@@ -22,7 +21,7 @@ KEEP = 1 << 31
 
 
 @jit
-def cut_corners(points: Labels, start: Ints, is_ring: NDArray[np.bool_]) -> tuple[Labels, Ints, NDArray[np.bool_]]:
+def cut_corners(points: Labels, start: Ints, is_ring: Flags) -> tuple[Labels, Ints, Flags]:
     """Replace every turn by the midpoints of the two boundary edges that meet there, and double the coordinates.
 
     Each cut stays within the four half pixels around its corner, where no other arc is, so arcs neither touch nor cross
@@ -92,7 +91,7 @@ def set_bits(bits: Words, points: Ints) -> None:
 
 
 @jit
-def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, bits: Words) -> bool:
+def is_blocked(points: Ints, p: int, i: int, q: int, bits: Words) -> bool:
     """Whether a constraint point that is not one of the arc's between ``p`` and ``q`` lies in the triangle p, i, q."""
     ax, ay, bx, by, cx, cy = points[p, 0], points[p, 1], points[i, 0], points[i, 1], points[q, 0], points[q, 1]
     low_x, high_x = min(ax, bx, cx), max(ax, bx, cx)
@@ -129,7 +128,7 @@ def is_blocked(points: NDArray[np.int64], p: int, i: int, q: int, bits: Words) -
 
 
 @jit
-def squared_distance(points: NDArray[np.int64], p: int, q: int, k: int) -> float:
+def squared_distance(points: Ints, p: int, q: int, k: int) -> float:
     """Squared distance of the point ``k`` from the segment between the points ``p`` and ``q``."""
     dx, dy = points[q, 0] - points[p, 0], points[q, 1] - points[p, 1]
     ex, ey = points[k, 0] - points[p, 0], points[k, 1] - points[p, 1]
@@ -144,7 +143,7 @@ def squared_distance(points: NDArray[np.int64], p: int, q: int, k: int) -> float
 
 
 @jit
-def is_within_tolerance(points: NDArray[np.int64], p: int, i: int, q: int, square: float) -> bool:
+def is_within_tolerance(points: Ints, p: int, i: int, q: int, square: float) -> bool:
     """Whether all points between ``p`` and ``q`` are at most sqrt(``square``) away from the segment between them.
 
     ``i`` is checked first, because it is likely to be the furthest.
@@ -158,7 +157,7 @@ def is_within_tolerance(points: NDArray[np.int64], p: int, i: int, q: int, squar
 
 
 @jit
-def point_priority(points: NDArray[np.int64], p: int, i: int, q: int, is_deferred: bool, square: float) -> int:
+def point_priority(points: Ints, p: int, i: int, q: int, is_deferred: bool, square: float) -> int:
     """Priority with which the point ``i`` between ``p`` and ``q`` is dropped: the smaller, the sooner.
 
     Twice the area of the triangle, at most ``MAX_AREA``, plus ``DEFERRED`` for a deferred point; ``KEEP`` where ``i``
@@ -185,14 +184,6 @@ def heap_push(heap: Ints, size: int, key: int) -> int:
 
 
 @jit
-def heap_pop(heap: Ints, size: int) -> int:
-    """Remove the smallest key, ``heap[0]``, from a binary heap of ``size`` keys; return its new size."""
-    size -= 1
-    heap_replace(heap, size, heap[size])
-    return size
-
-
-@jit
 def heap_replace(heap: Ints, size: int, key: int) -> None:
     """Replace the smallest key, ``heap[0]``, of a binary heap of ``size`` keys."""
     at, below = 0, 1
@@ -207,9 +198,7 @@ def heap_replace(heap: Ints, size: int, key: int) -> None:
 
 
 @jit
-def queue_points(
-    line: NDArray[np.int64], is_deferred: NDArray[np.bool_], square: float, priority: Ints, queued: Ints, heap: Ints
-) -> int:
+def queue_points(line: Ints, is_deferred: Flags, square: float, priority: Ints, queued: Ints, heap: Ints) -> int:
     """Compute the priorities of an arc's inner points, and queue those that may be dropped.
 
     Args:
@@ -237,12 +226,12 @@ def queue_points(
 
 @jit
 def simplify_visvalingam(
-    points: NDArray[np.int64],
+    points: Ints,
     start: Ints,
-    is_deferred: NDArray[np.bool_],
+    is_deferred: Flags,
     tolerance: float,
     bits: Words,
-) -> NDArray[np.bool_]:
+) -> Flags:
     """Choose the points of arcs to keep: Visvalingam and Whyatt (1993), with a bounded error and preserved topology.
 
     The point with the smallest triangle is dropped first, if all points that were dropped between its neighbours stay
@@ -281,7 +270,8 @@ def simplify_visvalingam(
                 queued[i] = priority[i]
                 heap_replace(heap, waiting, priority[i] << 32 | i)
                 continue
-            waiting = heap_pop(heap, waiting)
+            waiting -= 1
+            heap_replace(heap, waiting, heap[waiting])
             if queued[i] != key:
                 continue  # another key of this point came up before
             queued[i] = KEEP

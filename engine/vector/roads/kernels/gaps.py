@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Floats, Ints
 from ...jit import jit
-from .graph import Floats, Index, Ints
+from .graph import Index
 from .graph_index import (
     GraphIndex,
     distance_to_point,
@@ -67,8 +68,7 @@ def find_targets(index: GraphIndex, rules: GapRules, halves: Ints) -> tuple[Ints
     """
     target = np.empty(halves.size, np.int64)
     score = np.empty(halves.size)
-    distance = np.empty(index.node_first.size - 1)
-    distance[:] = np.inf
+    distance = np.full(index.node_first.size - 1, np.inf)
     reached = np.empty(distance.size, np.int32)
     for number in range(halves.size):
         target[number], score[number] = find_best_target(index, halves[number], rules, distance, reached)
@@ -155,8 +155,7 @@ def find_paths(
     paths = np.empty((capacity, 2), np.int32)
     values = np.empty(capacity, np.uint8)
     contacts = np.empty(halves.size, np.int64)
-    distance = np.empty(index.node_first.size - 1)
-    distance[:] = np.inf
+    distance = np.full(index.node_first.size - 1, np.inf)
     reached = np.empty(distance.size, np.int32)
     least = rules.probability_scale / (256 + rules.probability_floor * rules.probability_scale)
     used = 0
@@ -237,8 +236,7 @@ def least_cost_path(
         for col in range(cols):
             most = max(most, cost[row, col])
     buckets = int(1.4143 * most / least) + 2
-    head = np.empty(buckets, np.int32)
-    head[:] = -1
+    head = np.full(buckets, -1, np.int32)
     following = np.empty(8 * rows * cols + 1, np.int32)
     pixel = np.empty(8 * rows * cols + 1, np.int32)
     best[begin_row, begin_col] = 0.0

@@ -10,11 +10,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Bits, Flags, Floats, Ints
 from ...jit import jit
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bits = NDArray[np.uint8]
 #: Coordinates, and indices of pixels: there are fewer than 2^31 centre-line pixels in any raster.
 Index = NDArray[np.int32]
 
@@ -176,7 +174,7 @@ def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bi
 
 
 @jit
-def follow_chains(node_first: Ints, node_halves: Index, tail: Index, keep: NDArray[np.bool_]) -> tuple[Index, Ints]:
+def follow_chains(node_first: Ints, node_halves: Index, tail: Index, keep: Flags) -> tuple[Index, Ints]:
     """Join edges to chains across nodes that are not kept.
 
     Args:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...arrays import Floats, Ints
 from ...jit import jit
-from .graph import Floats, Index, Ints
+from .graph import Index
 
 
 class GraphIndex(NamedTuple):

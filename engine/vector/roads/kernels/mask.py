@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...coverage.kernels.runs import find_root
 from ...jit import jit
 
 Mask = NDArray[np.uint8]
@@ -135,15 +136,6 @@ def find_background_runs(runs: Runs, rows: int, stride: int) -> tuple[Index, Ind
         run += 1
     first[rows] = run
     return first, start, stop
-
-
-@jit
-def find_root(parent: Index, i: int) -> int:
-    """Find the root of ``i`` in a union-find forest, with path halving."""
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
 
 
 @jit

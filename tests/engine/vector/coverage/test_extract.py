@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
+from terraspore.engine.context import RunContext
 from terraspore.engine.fs.spool import ArraySpool, SpooledArray
 from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify
 from terraspore.engine.vector.coverage.codes import N_CODES
@@ -57,7 +58,7 @@ def cover(
         smooth=smooth,
         tolerance=tolerance,
         strip_rows=strip_rows,
-        on_progress=lambda done, total: None,
+        context=RunContext(),
     )
     return list(batches)
 
@@ -191,7 +192,7 @@ def test_area_and_perimeter_are_true_metres_in_degrees() -> None:
             smooth=False,
             tolerance=0.0,
             strip_rows=8,
-            on_progress=lambda done, total: None,
+            context=RunContext(),
         )
     )
     assert [part.code.tolist() for part in parts] == [[2]]

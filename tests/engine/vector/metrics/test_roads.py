@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.engine.vector.metrics.network import Network, build_adjacency_matrix, build_network, sample_points
 from terraspore.engine.vector.metrics.roads import (
-    apls,
     buffer_scores,
     count_components,
     junction_scores,
@@ -25,6 +24,10 @@ from terraspore.engine.vector.metrics.roads import (
 
 def network(*lines: list[tuple[float, float]]) -> Network:
     return build_network(np.array([shapely.LineString(line) for line in lines], object))
+
+
+def apls(result: Network, truth: Network) -> float:
+    return score_roads(result, truth).apls
 
 
 SQUARE = network([(0, 0), (100, 0)], [(100, 0), (100, 100)], [(100, 100), (0, 100)], [(0, 100), (0, 0)])
@@ -51,7 +54,7 @@ def test_apls_of_a_broken_line_by_hand() -> None:
     truth, result = network([(0, 0), (100, 0)]), network([(0, 0), (50, 0)])
     assert one_way_apls(truth, result, spacing=50.0) == pytest.approx(1 / 3)
     assert one_way_apls(result, truth, spacing=50.0) == pytest.approx(1.0)
-    assert apls(result, truth, spacing=50.0) == pytest.approx(2 * (1 / 3) / (1 + 1 / 3))
+    assert apls(result, truth) == pytest.approx(2 * (1 / 3) / (1 + 1 / 3))
 
 
 def test_apls_of_a_detour_by_hand() -> None:
