@@ -23,8 +23,7 @@ def devices(threads: int | None, as_json: bool) -> None:
     def command(context: RunContext) -> Result:
         """List the devices."""
         begin = context.clock()
-        runtimes = create_runtimes()
-        results = probe_devices(runtimes, threads)
+        results = probe_devices(create_runtimes(), threads)
         best = choose_default(results)
         summary: dict[str, SummaryValue] = {"auto": _device_name(best) if best else None}
         for result in results:
@@ -36,12 +35,8 @@ def devices(threads: int | None, as_json: bool) -> None:
                 "reason": result.info.reason or None,
             }
             summary.update({f"{_device_name(result)}.{key}": value for key, value in facts.items()})
-        return Result(
-            outputs={},
-            summary=summary,
-            seconds=context.clock() - begin,
-            text=f"{_format_listing(results)}\n\n{describe_choice(results, best)}",
-        )
+        text = f"{_format_listing(results)}\n\n{describe_choice(results, best)}"
+        return Result({}, summary, context.clock() - begin, text)
 
     run_command(as_json, command)
 

@@ -31,12 +31,8 @@ def models(as_json: bool) -> None:
         summary: dict[str, float | int | str | None] = {"models": len(found.models)}
         for model in found.models:
             summary.update({f"{model.card.name}.{key}": value for key, value in summarize_model(model).items()})
-        return Result(
-            outputs={model.card.name: str(model.weights.parent) for model in found.models},
-            summary=summary,
-            seconds=context.clock() - begin,
-            text=_format_listing(found.models),
-        )
+        folders = {model.card.name: str(model.weights.parent) for model in found.models}
+        return Result(folders, summary, context.clock() - begin, _format_listing(found.models))
 
     run_command(as_json, command)
 
