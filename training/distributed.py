@@ -143,5 +143,4 @@ def msrun_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 def first_line(error: Exception) -> str:
     """First line of an error of MindSpore, whose messages go on with stack traces."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

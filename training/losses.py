@@ -113,10 +113,14 @@ def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: 
     if weights is not None and weights.shape != (num_classes,):
         raise ParameterError(f"There are {weights.shape[0]} class weights for {num_classes} classes.")
 
+    def plain(logits: Tensor, labels: Tensor) -> Tensor:
+        """Loss without mining or focal factor, also of further outputs."""
+        if num_classes == 1:
+            return bce_dice(logits, labels, ignore, config.dice_smooth)
+        return cross_entropy(logits, labels, ignore, weights)
+
     def main(logits: Tensor, labels: Tensor) -> Tensor:
         """Loss of the main output."""
-        if config.name == "bce_dice":
-            return bce_dice(logits, labels, ignore, config.dice_smooth)
         if config.name == "ohem":
             return ohem_cross_entropy(
                 logits, labels, ignore=ignore, threshold=config.ohem_threshold, keep=config.ohem_keep, weights=weights
@@ -125,13 +129,7 @@ def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: 
             return focal(
                 logits, labels, ignore=ignore, gamma=config.focal_gamma, alpha=config.focal_alpha, weights=weights
             )
-        return cross_entropy(logits, labels, ignore, weights)
-
-    def auxiliary(logits: Tensor, labels: Tensor) -> Tensor:
-        """Loss of a further output: without mining or focal factor."""
-        if num_classes == 1:
-            return bce_dice(logits, labels, ignore, config.dice_smooth)
-        return cross_entropy(logits, labels, ignore, weights)
+        return plain(logits, labels)
 
     def loss(output: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
         """Weighted sum over all outputs."""
@@ -139,7 +137,7 @@ def make_loss(config: LossConfig, num_classes: int, ignore: int, class_weights: 
             return main(output, labels)
         total = main(output[0], labels)
         for extra in output[1:]:
-            total = total + config.auxiliary * auxiliary(extra, labels)
+            total = total + config.auxiliary * plain(extra, labels)
         return total
 
     return loss

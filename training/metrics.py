@@ -7,7 +7,8 @@ labels nor the prediction is NaN and left out of means (some published code coun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from operator import add
 
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:
     return np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom > 0)
 
 
-def _mean(values: Floats) -> float:
+def mean_defined(values: Floats) -> float:
     """Mean without NaN; NaN if nothing else is there."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
@@ -86,9 +87,9 @@ class Confusion:
         """Metrics of many classes: overall_acc, mean_acc, freqw_acc, mean_iou."""
         return {
             "overall_acc": self.overall_accuracy,
-            "mean_acc": _mean(self.recall),
+            "mean_acc": mean_defined(self.recall),
             "freqw_acc": self.frequency_weighted_iou,
-            "mean_iou": _mean(self.iou),
+            "mean_iou": mean_defined(self.iou),
         }
 
     def foreground(self) -> dict[str, float]:
@@ -108,17 +109,10 @@ class Confusion:
 
     def per_class(self, names: Sequence[str]) -> list[dict[str, float | str]]:
         """One row per class: class (its name), iou, recall, precision, f1, pixels."""
-        pixels = self.matrix.sum(1)
+        rates = {"iou": self.iou, "recall": self.recall, "precision": self.precision, "f1": self.f1}
         return [
-            {
-                "class": name,
-                "iou": float(self.iou[i]),
-                "recall": float(self.recall[i]),
-                "precision": float(self.precision[i]),
-                "f1": float(self.f1[i]),
-                "pixels": int(pixels[i]),
-            }
-            for i, name in enumerate(names)
+            {"class": name, **{key: float(values[i]) for key, values in rates.items()}, "pixels": int(pixels)}
+            for i, (name, pixels) in enumerate(zip(names, self.matrix.sum(1), strict=False))
         ]
 
 
@@ -142,12 +136,7 @@ class RelaxedCounts:
 
     def __add__(self, other: RelaxedCounts) -> RelaxedCounts:
         """Counts of both together."""
-        return RelaxedCounts(
-            self.near_truth + other.near_truth,
-            self.predicted + other.predicted,
-            self.near_predicted + other.near_predicted,
-            self.true + other.true,
-        )
+        return RelaxedCounts(*map(add, astuple(self), astuple(other)))
 
     def summary(self) -> dict[str, float]:
         """relaxed_precision, relaxed_recall and their harmonic mean relaxed_f1; NaN where undefined."""
@@ -206,10 +195,9 @@ class InstanceCounts:
         """Count an image: class ids of truth and prediction, and the instance ids, all (H, W)."""
         numbers = np.asarray(ids, np.int64)
         for value in np.unique(numbers[numbers >= 1000]):
-            label = int(value) // 1000
-            if label not in self.classes:
+            class_id = self.classes.get(int(value) // 1000)
+            if class_id is None:
                 continue
-            class_id = self.classes[label]
             area = numbers == value
             hits = int((predicted[area] == class_id).sum())
             self.instances.setdefault(class_id, []).append((int(area.sum()), hits))
@@ -239,6 +227,6 @@ class InstanceCounts:
     def summary(self, names: Sequence[str] = ()) -> dict[str, float]:
         """``mean_iiou`` and, where names are given, ``iiou_<name>`` of each class."""
         values = self.iiou()
-        metrics = {"mean_iiou": _mean(np.array(list(values.values())))}
+        metrics = {"mean_iiou": mean_defined(np.array(list(values.values())))}
         metrics.update({f"iiou_{names[class_id]}": iiou for class_id, iiou in values.items() if class_id < len(names)})
         return metrics

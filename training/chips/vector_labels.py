@@ -176,9 +176,7 @@ def _to_pixels(geometry: NDArray[Any], crs: str | None, grid: Grid, path: Path) 
 
     def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert points (n, 2) of the layer to pixels of the grid."""
-        x, y = (
-            (points[:, 0], points[:, 1]) if transformer is None else transformer.transform(points[:, 0], points[:, 1])
-        )
+        x, y = points.T if transformer is None else transformer.transform(*points.T)
         return np.column_stack([inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f])
 
     return np.asarray(shapely.transform(shapely.force_2d(geometry), to_pixels))

@@ -36,9 +36,8 @@ def convert(source: Path, target: Path, arch: str, part: Literal["auto", "networ
         from ..weights.convert import convert_weights
 
         started = time.perf_counter()
-        converted = convert_weights(source, target, arch, part=part)
-        report = converted.report
-        pool = f" They were trained with stem_pool: {converted.stem_pool}." if converted.stem_pool else ""
+        report, stem_pool = convert_weights(source, target, arch, part=part)
+        pool = f" They were trained with stem_pool: {stem_pool}." if stem_pool else ""
         return Result(
             outputs={"checkpoint": str(target)},
             summary={
@@ -48,7 +47,7 @@ def convert(source: Path, target: Path, arch: str, part: Literal["auto", "networ
                 "unexpected": len(report.unexpected),
                 "filled": len(report.filled),
                 "left_out": len(report.left_out),
-                "stem_pool": converted.stem_pool,
+                "stem_pool": stem_pool,
             },
             seconds=time.perf_counter() - started,
             text=f"Wrote {target}, {report.text()}.{pool}",

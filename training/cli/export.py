@@ -17,7 +17,6 @@ from ...engine.protocol.messages import Result
 if TYPE_CHECKING:
     from ...engine.models.card import Task
     from ..config import Config
-    from ..export.card import CardDetails
     from ..export.model import Format, Precision
 
 _FORMATS: Final = ("onnx", "mindir")
@@ -82,6 +81,7 @@ def export(
     def run(_context: RunContext) -> Result:
         """Export the model."""
         from ..export.card import CardDetails
+        from ..export.model import export_model
 
         details = CardDetails(
             name=out.name,
@@ -99,32 +99,17 @@ def export(
         )
         weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
         chosen = () if only_checkpoint else formats or _FORMATS
-        return _export(weights, config, out, details, precision=precision, formats=chosen, overwrite=overwrite)
+        started = time.perf_counter()
+        exported = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
+        worst = max(exported.differences.values())
+        return Result(
+            outputs={"model": str(out)},
+            summary={f"difference {name}": value for name, value in exported.differences.items()},
+            seconds=time.perf_counter() - started,
+            text=f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}.",
+        )
 
     run_command(as_json, run)
-
-
-def _export(
-    weights: Path,
-    config: Config,
-    out: Path,
-    details: CardDetails,
-    *,
-    precision: Precision,
-    formats: tuple[Format, ...],
-    overwrite: bool,
-) -> Result:
-    from ..export.model import export_model
-
-    started = time.perf_counter()
-    exported = export_model(weights, out, config, details, precision=precision, formats=formats, overwrite=overwrite)
-    worst = max(exported.differences.values())
-    return Result(
-        outputs={"model": str(out)},
-        summary={f"difference {name}": value for name, value in exported.differences.items()},
-        seconds=time.perf_counter() - started,
-        text=f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}.",
-    )
 
 
 def _find_weights(

@@ -47,9 +47,7 @@ def find_config(path: str | Path, folder: Path | None = None) -> Path:
         ParameterError: there is no such file; the hint names the most similar one of the package.
     """
     wanted = Path(path)
-    candidates = [] if folder is None else [folder / wanted]
-    candidates += [wanted, PACKAGED / wanted, PACKAGED / f"{wanted}.yaml"]
-    for candidate in candidates:
+    for candidate in ((folder or Path()) / wanted, wanted, PACKAGED / wanted, PACKAGED / f"{wanted}.yaml"):
         if candidate.is_file():
             return candidate
     known = sorted(file.stem for file in PACKAGED.glob("*.yaml"))
@@ -98,20 +96,9 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> 
     return kind(**{key: _convert(value, hints[key], prefix + key) for key, value in values.items()})
 
 
-def to_mapping(config: object) -> dict[str, Any]:
-    """Plain values (dictionaries, lists, numbers, strings) of a dataclass; ``from_mapping`` is the inverse."""
-    plain: dict[str, Any] = _to_plain(config)
-    return plain
-
-
-def _to_plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return {field.name: _to_plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {key: _to_plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_to_plain(entry) for entry in value]
-    return value
+def to_mapping(config: Config) -> dict[str, Any]:
+    """Plain values (dictionaries, tuples, numbers, strings) of a configuration; ``from_mapping`` is the inverse."""
+    return dataclasses.asdict(config)
 
 
 def _read_yaml(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
@@ -124,8 +111,7 @@ def _read_yaml(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         raise ParameterError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParameterError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}.") from error
-    if values is None:
-        values = {}
+    values = {} if values is None else values
     if not isinstance(values, dict):
         raise ParameterError(f"The configuration {path} is not a table of keys and values.")
     bases = values.pop("base", [])
@@ -175,13 +161,11 @@ def _convert_scalar(value: Any, hint: Any, key: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         if value not in arguments:
-            choices = ", ".join(str(choice) for choice in arguments)
+            choices = ", ".join(map(str, arguments))
             raise ParameterError(f"The configuration's {key!r} is {value!r}, but must be one of: {choices}.")
         return value
     if origin in (Union, types.UnionType):
-        if type(value) in arguments:
-            return value
-        return _convert_scalar(value, arguments[0], key)
+        return value if type(value) in arguments else _convert_scalar(value, arguments[0], key)
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         # YAML 1.1 reads 6e-4, without a dot, as a text.
         try:

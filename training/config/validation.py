@@ -17,35 +17,32 @@ def validate(config: Config) -> Config:
     Raises:
         ParameterError: the first value that does not.
     """
-    for key, value, valid, wanted in [*_count_rules(config), *_augment_rules(config), *_other_rules(config)]:
+    for key, value, valid, wanted in _rules(config):
         if not valid:
             raise ParameterError(f"The configuration's {key!r} is {value!r}, but must be {wanted}.")
     return config
 
 
-def _count_rules(config: Config) -> Iterator[Rule]:
+def _rules(config: Config) -> Iterator[Rule]:
+    network, data, train, augment = config.network, config.data, config.train, config.augment
+    norm, optimizer, evaluation = config.normalisation, config.optimizer, config.evaluation
     counts = {
-        "network.num_classes": config.network.num_classes,
-        "train.batch": config.train.batch,
-        "train.save_every": config.train.save_every,
-        "train.log_every": config.train.log_every,
-        "augment.crop": config.augment.crop,
-        "optimizer.accumulate": config.optimizer.accumulate,
-        "evaluation.window": config.evaluation.window,
-        "evaluation.multiple": config.evaluation.multiple,
-        "data.threads": config.data.threads,
+        "network.num_classes": network.num_classes,
+        "train.batch": train.batch,
+        "train.save_every": train.save_every,
+        "train.log_every": train.log_every,
+        "augment.crop": augment.crop,
+        "optimizer.accumulate": optimizer.accumulate,
+        "evaluation.window": evaluation.window,
+        "evaluation.multiple": evaluation.multiple,
+        "data.threads": data.threads,
     }
     for key, value in counts.items():
         yield key, value, value >= 1, "1 or more"
-    train = config.train
     yield "train.archive", train.archive, train.archive >= -1, "0, a number of validations, or -1 for all"
     yield "train.compile", train.compile, train.compile or train.mode == "pynative", "true in graph mode"
     enough = train.steps > 0 or (train.steps == 0 and train.epochs > 0)
     yield "train.steps", train.steps, enough, "above 0, or 0 with train.epochs above 0"
-
-
-def _augment_rules(config: Config) -> Iterator[Rule]:
-    augment = config.augment
     ranges = {
         "scale": (augment.scale, True),
         "saturation": (augment.saturation, False),
@@ -58,13 +55,9 @@ def _augment_rules(config: Config) -> Iterator[Rule]:
     for key, ((low, high), positive) in ranges.items():
         valid = low <= high and (low > 0 if positive else low >= 0)
         yield f"augment.{key}", [low, high], valid, "a range (low, high) of positive numbers"
-
-
-def _other_rules(config: Config) -> Iterator[Rule]:
-    count = config.network.num_classes
-    for key, entries in (("data.classes", config.data.classes), ("data.colours", config.data.colours)):
-        yield key, list(entries), len(entries) in (0, count), f"empty or {count} (network.num_classes) entries"
-    norm, optimizer, evaluation = config.normalisation, config.optimizer, config.evaluation
+    wanted = f"empty or {network.num_classes} (network.num_classes) entries"
+    for key, entries in (("data.classes", data.classes), ("data.colours", data.colours)):
+        yield key, list(entries), len(entries) in (0, network.num_classes), wanted
     yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
     same = len(norm.mean) == len(norm.std)
     yield "normalisation.mean", norm.mean, same, "as many numbers as normalisation.std"

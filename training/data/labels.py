@@ -35,22 +35,6 @@ CAMVID_COLOURS: Mapping[str, tuple[Colour, ...]] = {
     "Bicyclist": ((0, 128, 192), (192, 0, 192)),
 }
 
-#: CamVid's classes in SegNet's order (class 11 is void), and the order of LinkNet (class 0 is void).
-CAMVID_SEGNET = tuple(CAMVID_COLOURS)
-CAMVID_LINKNET = (
-    "Road",
-    "Building",
-    "Fence",
-    "Tree",
-    "Sidewalk",
-    "Sign",
-    "Pole",
-    "Car",
-    "Pedestrian",
-    "Bicyclist",
-    "Sky",
-)
-
 #: CamVid's test sequence, the sequence whose first 62 labelled frames are for training and the rest for testing, and
 #: the frames of 0016E5 for validation.
 _CAMVID_TEST, _CAMVID_TRAIN_TEST = "Seq05VD", "0001TP"
@@ -69,14 +53,9 @@ def colours_to_classes(picture: NDArray[np.generic], colours: Sequence[Sequence[
 
 def voc_palette(count: int = 256) -> NDArray[np.uint8]:
     """PASCAL VOC's colours, uint8 (count, 3): the class id's bits spread over red, green and blue from bit 7 down."""
-    table = np.zeros((count, 3), np.uint8)
-    for number in range(count):
-        bits = number
-        for shift in range(7, -1, -1):
-            for channel in range(3):
-                table[number, channel] |= ((bits >> channel) & 1) << shift
-            bits >>= 3
-    return table
+    place = np.arange(8)[:, None]
+    bits = (np.arange(count)[:, None, None] >> (3 * place + np.arange(3))) & 1
+    return np.asarray((bits << (7 - place)).sum(1), np.uint8)
 
 
 def camvid_classes(picture: NDArray[np.generic]) -> Label:

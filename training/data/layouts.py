@@ -77,8 +77,7 @@ def index_decoder(config: DataConfig, default: Mapping[int, int]) -> Callable[[N
         """Class ids of a label image."""
         if values.ndim != 2:
             raise SourceError(
-                "A label image has colours where class ids are expected.",
-                "Convert it with `terraspore labels`.",
+                "A label image has colours where class ids are expected.", "Convert it with `terraspore labels`."
             )
         numbers = np.asarray(values, np.int64)
         return np.asarray(table[np.clip(numbers, 0, 255)], np.uint8)
@@ -129,14 +128,8 @@ def _voc(config: DataConfig, root: Path, name: str) -> Split:
 def _camvid(config: DataConfig, root: Path, name: str) -> Split:
     """``<split>/<id>.png|jpg`` and ``<split>annot/<id>.png`` with SegNet's class numbers (11 is void)."""
     folder, labels = _folder(root / name), _folder(root / f"{name}annot")
-    samples = []
-    for image in sorted(folder.iterdir()):
-        if image.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-            continue
-        label = labels / f"{image.stem}.png"
-        if not label.is_file():
-            raise SourceError(f"{image} has no label {label}.")
-        samples.append(Sample(image.stem, image, label))
+    images = (path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+    samples = _pair(images, labels)
     if not samples:
         raise SourceError(f"{folder} holds no images.")
     return _split(name, samples, index_decoder(config, {value: value for value in range(11)}))
@@ -190,12 +183,7 @@ def _lists(config: DataConfig, root: Path, name: str) -> Split:
 def _chips(config: DataConfig, root: Path, name: str) -> Split:
     """Chips of ``terraspore chips``: ``<split>/images/<id>.tif`` and ``<split>/labels/<id>.png``."""
     images, labels = _folder(root / name / "images"), _folder(root / name / "labels")
-    samples = []
-    for image in sorted(images.glob("*.tif")):
-        label = labels / f"{image.stem}.png"
-        if not label.is_file():
-            raise SourceError(f"{image} has no label {label}.")
-        samples.append(Sample(image.stem, image, label))
+    samples = _pair(images.glob("*.tif"), labels)
     if not samples:
         raise SourceError(f"{images} holds no chips.")
     return _split(name, samples, index_decoder(config, {value: value for value in range(IGNORE)}))
@@ -206,6 +194,17 @@ def _mindrecord(_config: DataConfig, root: Path, name: str) -> Split:
     from .mindrecord import open_records
 
     return open_records(root, name, index_decoder(DataConfig(), {value: value for value in range(IGNORE)}))
+
+
+def _pair(images: Iterable[Path], labels: Path) -> list[Sample]:
+    """Pair images with the PNGs of the same name in the folder ``labels``."""
+    samples = []
+    for image in sorted(images):
+        label = labels / f"{image.stem}.png"
+        if not label.is_file():
+            raise SourceError(f"{image} has no label {label}.")
+        samples.append(Sample(image.stem, image, label))
+    return samples
 
 
 def _split(name: str, samples: Iterable[Sample], decode: Callable[[NDArray[np.generic]], Label]) -> Split:

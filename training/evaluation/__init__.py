@@ -1,11 +1,10 @@
 """Prediction of whole images, scores against labels, reports and pictures."""
 
-from .evaluator import EvaluationReport, evaluate_checkpoint, evaluate_split
+from .evaluator import evaluate_checkpoint, evaluate_split
 from .predictor import Predictor, network_function
 from .scores import SegmentationScores, class_names, write_confusion
 
 __all__ = [
-    "EvaluationReport",
     "Predictor",
     "SegmentationScores",
     "class_names",

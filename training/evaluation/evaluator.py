@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -113,12 +114,7 @@ class EvaluationReport:
             {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
             for row in self.per_class
         ]
-        values = {
-            "metrics": self.json_metrics(),
-            "images": self.images,
-            "seconds": self.seconds,
-            "classes": classes,
-        }
+        values = {"metrics": self.json_metrics(), "images": self.images, "seconds": self.seconds, "classes": classes}
         (folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n", "utf-8")
         write_confusion(self.matrix, names, folder / "confusion.csv")
         plot_confusion(self.matrix, names, folder / "confusion.png")
@@ -162,17 +158,10 @@ def evaluate_checkpoint(
     if save_predictions and out is not None:
         callbacks.append(_prediction_writer(config, out / "predictions"))
     if config.data.layout == "cityscapes" and group.size == 1:
-        callbacks.append(_instance_counter(instances))
+        callbacks.append(partial(_count_instances, instances))
     started = time.perf_counter()
-    count = evaluate_split(
-        images,
-        predictor,
-        scores,
-        group,
-        limit=config.evaluation.limit,
-        callbacks=callbacks,
-        context=context,
-    )
+    limit = config.evaluation.limit
+    count = evaluate_split(images, predictor, scores, group, limit=limit, callbacks=callbacks, context=context)
     metrics = scores.metrics()
     if instances.instances:
         metrics.update(instances.summary(names))
@@ -194,10 +183,7 @@ def _prediction_writer(config: Config, folder: Path) -> ImageCallback:
     return write
 
 
-def _instance_counter(instances: InstanceCounts) -> ImageCallback:
-    def count(sample: Sample, label: Label, predicted: NDArray[np.uint8]) -> None:
-        """Count the instances of an image."""
-        if sample.instances is not None:
-            instances.add(label, predicted, read_label(sample.instances))
-
-    return count
+def _count_instances(instances: InstanceCounts, sample: Sample, label: Label, predicted: NDArray[np.uint8]) -> None:
+    """Count the instances of an image."""
+    if sample.instances is not None:
+        instances.add(label, predicted, read_label(sample.instances))

@@ -41,10 +41,9 @@ class Predictor:
         """Probabilities (classes, H, W) float32 of an image (H, W, bands) uint8; the mean over all scales and flips."""
         config = self._config
         height, width = image.shape[:2]
-        turns = (0, 1) if config.tta8 else (0,)
-        vertical = (False, True) if config.tta8 else (False,)
-        horizontal = (False, True) if config.tta8 or config.flip else (False,)
-        views = list(product(turns, vertical, horizontal))
+        # Views are quarter turns of (bands, H, W), then flips along axes.
+        flips: list[tuple[int, ...]] = [(), (2,), (1,), (1, 2)][: 4 if config.tta8 else 2 if config.flip else 1]
+        views = list(product((0, 1) if config.tta8 else (0,), flips))
         total: Floats | np.float32 = np.float32(0)
         for scale in config.scales:
             scaled = image
@@ -53,13 +52,11 @@ class Predictor:
                 resized = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
                 scaled = np.asarray(resized, np.uint8).reshape(size[1], size[0], -1)
             x = normalise(scaled, self._normalisation)
-            for k, flip_v, flip_h in views:
-                view = np.ascontiguousarray(_orient(x, k, flip_v, flip_h))
-                p = self._predict_view(view)
-                p = np.ascontiguousarray(_restore_orientation(p, k, flip_v, flip_h))
+            for turns, axes in views:
+                p = self._predict_view(np.ascontiguousarray(np.flip(np.rot90(x, turns, axes=(1, 2)), axes)))
+                p = np.ascontiguousarray(np.rot90(np.flip(p, axes), -turns, axes=(1, 2)))
                 if scale != 1:
-                    planes = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in p]
-                    p = np.stack(planes)
+                    p = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in p])
                 total = total + p
         return np.asarray(total / np.float32(len(config.scales) * len(views)), np.float32)
 
@@ -117,19 +114,6 @@ def window_starts(length: int, size: int, overlap: float) -> list[int]:
         return [0]
     stride = max(1, int(np.ceil(size * (1 - overlap))))
     return [*range(0, length - size, stride), length - size]
-
-
-def _orient(x: Floats, k: int, vertical: bool, horizontal: bool) -> Floats:
-    """An image (bands, H, W) after ``k`` quarter turns and flips."""
-    x = np.rot90(x, k, axes=(1, 2))
-    x = x[:, ::-1] if vertical else x
-    return x[:, :, ::-1] if horizontal else x
-
-
-def _restore_orientation(p: Floats, k: int, vertical: bool, horizontal: bool) -> Floats:
-    p = p[:, :, ::-1] if horizontal else p
-    p = p[:, ::-1] if vertical else p
-    return np.rot90(p, -k, axes=(1, 2))
 
 
 def network_function(network: nn.Cell, *, compiled: bool) -> NetworkFunction:

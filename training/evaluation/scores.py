@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from ...engine.errors import ParameterError
 from ..config import Config
 from ..data.samples import Label
 from ..distributed import ProcessGroup
-from ..metrics import Confusion, RelaxedCounts, confusion_matrix, relaxed_counts
+from ..metrics import Confusion, RelaxedCounts, confusion_matrix, mean_defined, relaxed_counts
 
 
 @dataclass
@@ -67,10 +68,9 @@ class SegmentationScores:
             result.update(self.relaxed.summary())
         per_image = [matrix_metrics(matrix) for matrix in self.images]
         for key in ("foreground_iou", "f1") if self.classes == 2 else ("mean_iou", "overall_acc"):
-            values = np.array([metrics[key] for metrics in per_image if key in metrics])
-            defined = values[~np.isnan(values)]
-            if defined.size:
-                result[f"{key}_per_image"] = float(defined.mean())
+            mean = mean_defined(np.array([metrics[key] for metrics in per_image]))
+            if not math.isnan(mean):
+                result[f"{key}_per_image"] = mean
         return result
 
 

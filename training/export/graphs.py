@@ -87,12 +87,8 @@ def derive_graph(spec: GraphSpec) -> onnx.ModelProto:
     """
     entry = network_entry(spec.network)
     any_size = entry.multiple < 32
-    shapes = [
-        (counts[0], counts[1], size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
-        for counts, size, odd in zip(_COUNTS, _SIZES, _ODD, strict=True)
-    ]
     exports = []
-    for (_, bands, count), shape in zip(_COUNTS, shapes, strict=True):
+    for (batch, bands, count), size, odd in zip(_COUNTS, _SIZES, _ODD, strict=True):
         network = create_network(
             spec.network,
             num_classes=min(count, entry.max_classes),
@@ -100,6 +96,7 @@ def derive_graph(spec: GraphSpec) -> onnx.ModelProto:
             stem_pool=spec.options.stem_pool,
             output_stride=spec.options.output_stride,
         )
+        shape = (batch, bands, size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
         exports.append(export_mindir(network, shape))
     model = convert(exports[0], variants=exports[1:], weights=False, output_names=["logits"])
     metadata = {

@@ -15,7 +15,6 @@ from .registry import (
     create_configured_network,
     create_network,
     network_entry,
-    network_names,
 )
 
 __all__ = [
@@ -25,5 +24,4 @@ __all__ = [
     "create_configured_network",
     "create_network",
     "network_entry",
-    "network_names",
 ]

@@ -143,7 +143,31 @@ def _separable(in_channels: int, kernel: int, *, stride: int = 1) -> tuple[nn.Ce
     )
 
 
-class LEDNetEncoder(nn.Cell):
+class LEDNetFeatures(nn.Cell):
+    """The encoder, base of the networks below: two blocks with the names of published weights.
+
+    Args:
+        in_channels: bands of the image, fewer than 32.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.initial_block = Downsampler(in_channels, 32)
+        # The downsamplers are numbers 3 and 6.
+        self.layers = sequence(
+            *(SplitShuffleBlock(32, dropout=0.03) for _ in range(3)),
+            Downsampler(32, 64),
+            *(SplitShuffleBlock(64, dropout=0.03) for _ in range(2)),
+            Downsampler(64, 128),
+            *(SplitShuffleBlock(128, dropout=0.3, dilation=dilation) for dilation in DILATIONS),
+        )
+
+    def features(self, image: Tensor) -> Tensor:
+        """Map images (N, in_channels, H, W) to features (N, 128, H / 8, W / 8), sizes rounded up."""
+        return self.layers(self.initial_block(image))
+
+
+class LEDNetEncoder(LEDNetFeatures):
     """The encoder with a classifier of its own: what LEDNet's first phase of training trains.
 
     Its parameters have the names that they have in ``LEDNet``; ``output_conv`` is used in this phase only. The authors
@@ -152,22 +176,19 @@ class LEDNetEncoder(nn.Cell):
 
     Args:
         num_classes: channels of the output.
-        in_channels: bands of the image.
+        in_channels: bands of the image, fewer than 32.
     """
 
     def __init__(self, *, num_classes: int, in_channels: int = 3) -> None:
-        super().__init__()
-        self.initial_block = Downsampler(in_channels, 32)
-        self.layers = _create_layers()
+        super().__init__(in_channels)
         self.output_conv = conv(128, num_classes, 1, bias=True)
 
     def construct(self, image: Tensor) -> Tensor:
         """Compute logits (N, num_classes, H, W) of images (N, in_channels, H, W)."""
-        x = self.output_conv(self.layers(self.initial_block(image)))
-        return resize(x, image.shape[2:])
+        return resize(self.output_conv(self.features(image)), image.shape[2:])
 
 
-class LEDNet(nn.Cell):
+class LEDNet(LEDNetFeatures):
     """LEDNet: the encoder (output stride 8) and the attention pyramid.
 
     As published, the scores are sums and products of ReLU outputs and never negative, which suits a softmax only;
@@ -179,18 +200,15 @@ class LEDNet(nn.Cell):
     """
 
     def __init__(self, *, num_classes: int, in_channels: int = 3) -> None:
-        super().__init__()
-        self.initial_block = Downsampler(in_channels, 32)
-        self.layers = _create_layers()
+        super().__init__(in_channels)
         self.apn = AttentionPyramid(128, num_classes)
 
     def construct(self, image: Tensor) -> Tensor:
         """Compute logits (N, num_classes, H, W) of images (N, in_channels, H, W) of any H and W."""
-        x = self.apn(self.layers(self.initial_block(image)))
-        return resize(x, image.shape[2:])
+        return resize(self.apn(self.features(image)), image.shape[2:])
 
 
-class LEDNetBinary(nn.Cell):
+class LEDNetBinary(LEDNet):
     """LEDNet for one class against the background, e.g. roads.
 
     LEDNet's scores are never negative, so a sigmoid of a single one is never below 0.5 and nothing would be background.
@@ -203,25 +221,11 @@ class LEDNetBinary(nn.Cell):
     """
 
     def __init__(self, *, num_classes: int = 1, in_channels: int = 3) -> None:
-        super().__init__()
         if num_classes != 1:
             raise ValueError(f"one class, not {num_classes}")
-        self.initial_block = Downsampler(in_channels, 32)
-        self.layers = _create_layers()
-        self.apn = AttentionPyramid(128, 2)
+        super().__init__(num_classes=2, in_channels=in_channels)
 
     def construct(self, image: Tensor) -> Tensor:
         """Compute logits (N, 1, H, W) of images (N, in_channels, H, W) of any H and W."""
-        scores = self.apn(self.layers(self.initial_block(image)))
+        scores = self.apn(self.features(image))
         return resize(scores[:, 1:2] - scores[:, 0:1], image.shape[2:])
-
-
-def _create_layers() -> nn.Cell:
-    """Create the encoder behind its first block; the downsamplers are numbers 3 and 6."""
-    return sequence(
-        *(SplitShuffleBlock(32, dropout=0.03) for _ in range(3)),
-        Downsampler(32, 64),
-        *(SplitShuffleBlock(64, dropout=0.03) for _ in range(2)),
-        Downsampler(64, 128),
-        *(SplitShuffleBlock(128, dropout=0.3, dilation=dilation) for dilation in DILATIONS),
-    )

@@ -91,12 +91,11 @@ class NetworkEntry:
 
     def changed_options(self, options: NetworkOptions) -> dict[str, str | int]:
         """List the options that change the graph, because they are not the network's defaults."""
-        changed: dict[str, str | int] = {}
-        if options.stem_pool is not None and options.stem_pool != self.stem_pools[0]:
-            changed["stem_pool"] = options.stem_pool
-        if options.output_stride is not None and options.output_stride != self.output_strides[0]:
-            changed["output_stride"] = options.output_stride
-        return changed
+        chosen = (
+            ("stem_pool", options.stem_pool, self.stem_pools),
+            ("output_stride", options.output_stride, self.output_strides),
+        )
+        return {name: value for name, value, known in chosen if value is not None and value != known[0]}
 
 
 _STAGES = {f"encoder.layer{number}": f"encoder{number}" for number in range(1, 5)}
@@ -124,16 +123,9 @@ def _dgcnet(title: str, encoder: EncoderName) -> NetworkEntry:
     return NetworkEntry(title, encoder, "dual_graph", _DGCNET_NAMES, training_only=("dsn.",))
 
 
-def _deeplabv3(title: str, encoder: EncoderName) -> NetworkEntry:
-    names = {"encoder": "backbone.net", "decoder": "", "head": "conv"}
-    return NetworkEntry(title, encoder, "deeplabv3", names, stem_pools=("same", "symmetric"), output_strides=(16, 8))
-
-
-def _deeplabv3plus(title: str, encoder: EncoderName) -> NetworkEntry:
-    names = {"encoder": "backbone.net", "decoder": "", "head": "last_conv.6"}
-    return NetworkEntry(
-        title, encoder, "deeplabv3plus", names, stem_pools=("same", "symmetric"), output_strides=(16, 8)
-    )
+def _deeplab(title: str, encoder: EncoderName, decoder: DecoderName, head: str) -> NetworkEntry:
+    names = {"encoder": "backbone.net", "decoder": "", "head": head}
+    return NetworkEntry(title, encoder, decoder, names, stem_pools=("same", "symmetric"), output_strides=(16, 8))
 
 
 #: every network, by the name that configurations and model cards use
@@ -150,16 +142,11 @@ NETWORKS: dict[str, NetworkEntry] = {
     "lednet_encoder": NetworkEntry("LEDNet's encoder, for its first phase"),
     "dgcnet50": _dgcnet("DGCNet with ResNet50", "resnet50_deep"),
     "dgcnet101": _dgcnet("DGCNet with ResNet101", "resnet101_deep"),
-    "deeplabv3_resnet50": _deeplabv3("DeepLabV3 with ResNet50", "resnet50"),
-    "deeplabv3_resnet101": _deeplabv3("DeepLabV3 with ResNet101", "resnet101"),
-    "deeplabv3plus_resnet50": _deeplabv3plus("DeepLabV3+ with ResNet50", "resnet50"),
-    "deeplabv3plus_resnet101": _deeplabv3plus("DeepLabV3+ with ResNet101", "resnet101"),
+    "deeplabv3_resnet50": _deeplab("DeepLabV3 with ResNet50", "resnet50", "deeplabv3", "conv"),
+    "deeplabv3_resnet101": _deeplab("DeepLabV3 with ResNet101", "resnet101", "deeplabv3", "conv"),
+    "deeplabv3plus_resnet50": _deeplab("DeepLabV3+ with ResNet50", "resnet50", "deeplabv3plus", "last_conv.6"),
+    "deeplabv3plus_resnet101": _deeplab("DeepLabV3+ with ResNet101", "resnet101", "deeplabv3plus", "last_conv.6"),
 }
-
-
-def network_names() -> tuple[str, ...]:
-    """List the names that ``create_network`` knows."""
-    return tuple(NETWORKS)
 
 
 def network_entry(name: str) -> NetworkEntry:
@@ -184,7 +171,7 @@ def create_network(
     """Create a network with fresh weights.
 
     Args:
-        name: one of ``network_names()``.
+        name: a key of ``NETWORKS``.
         num_classes: channels of the output, 1 or more; "lednet" wants 2 or more, "lednet_binary" is for 1.
         in_channels: bands of the image, 1 or more.
         stem_pool: see ``NetworkOptions``.

@@ -58,11 +58,10 @@ class Optimizer(nn.Cell):
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
         """Apply ``gradients`` to the trained parameters."""
-        if self.decay:
-            if self.decoupled:
-                self.each(ops.partial(_shrink, self.rule.learning_rate), self.factors, self.weights)
-            else:
-                gradients = self.each(_add_decay, self.factors, gradients, self.weights)
+        if self.decay and self.decoupled:
+            self.each(ops.partial(_shrink, self.rule.learning_rate), self.factors, self.weights)
+        elif self.decay:
+            gradients = self.each(_add_decay, self.factors, gradients, self.weights)
         return self.rule(gradients)
 
 

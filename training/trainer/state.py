@@ -54,15 +54,13 @@ class LossScale:
 
     def update(self, finite: bool) -> None:
         """Adapt the scale to a step whose gradients were, or were not, finite."""
-        if not finite:
-            self.overflows += 1
+        self.overflows += not finite
         if not self.dynamic:
             return
+        self.good = self.good + 1 if finite else 0
         if not finite:
-            self.value, self.good = max(1.0, self.value / self.factor), 0
-            return
-        self.good += 1
-        if self.good >= self.window:
+            self.value = max(1.0, self.value / self.factor)
+        elif self.good >= self.window:
             self.value, self.good = self.value * self.factor, 0
 
 
@@ -126,10 +124,8 @@ class TrainState:
 
     def weights(self) -> Arrays:
         """Weights that are evaluated and saved: the running means if there are any."""
-        if not self.averages:
-            return parameter_values(self.parameters)
-        pairs = zip(self.parameters, self.averages, strict=True)
-        return {parameter.name: mean.asnumpy().copy() for parameter, mean in pairs}
+        pairs = zip(self.parameters, self.averages or self.parameters, strict=True)
+        return {parameter.name: value.asnumpy().copy() for parameter, value in pairs}
 
     @contextmanager
     def averaged_weights(self) -> Iterator[None]:

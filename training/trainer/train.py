@@ -122,7 +122,7 @@ def build_trainer(
     epoch = max(1, loader.batches_per_epoch // optimizer.accumulate)
     total = config.train.steps or config.train.epochs * epoch
     trainer = Trainer(
-        config,
+        config=config,
         folder=folder,
         group=group,
         state=state,

@@ -23,7 +23,7 @@ from .progress import ProgressDisplay, StepTimer
 from .run_folder import RunFolder
 from .run_log import RunLog, plot_curves
 from .state import RunProgress, TrainState
-from .step import StepResult, TrainStep
+from .step import TrainStep
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,11 @@ class TrainResult:
     compile_seconds: float
 
 
+@dataclass(kw_only=True)
 class Trainer:
     """Runs the steps and validations of a run and saves its states and checkpoints.
 
-    Args:
+    Attributes:
         config: the run.
         folder: for the files of the run; the main process writes them.
         group: this process among those that train together.
@@ -59,31 +60,19 @@ class Trainer:
         validate_every: steps between validations.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        *,
-        folder: RunFolder,
-        group: ProcessGroup,
-        state: TrainState,
-        step: TrainStep,
-        loader: BatchLoader,
-        validation: ImageCache,
-        display: ProgressDisplay,
-        total: int,
-        validate_every: int,
-    ) -> None:
-        self.config = config
-        self.folder = folder
-        self.group = group
-        self.state = state
-        self.total = total
-        self._step = step
-        self._loader = loader
-        self._validation = validation
-        self.display = display
-        self._validate_every = validate_every
-        self._timer = StepTimer(config.train.batch * config.optimizer.accumulate * group.size)
+    config: Config
+    folder: RunFolder
+    group: ProcessGroup
+    state: TrainState
+    step: TrainStep
+    loader: BatchLoader
+    validation: ImageCache
+    display: ProgressDisplay
+    total: int
+    validate_every: int
+
+    def __post_init__(self) -> None:
+        self._timer = StepTimer(self.config.train.batch * self.config.optimizer.accumulate * self.group.size)
 
     def run(self, context: RunContext) -> TrainResult:
         """Run all steps that are left.
@@ -91,22 +80,28 @@ class Trainer:
         Raises:
             Cancelled: the run was stopped; its state is saved.
         """
-        config, progress = self.config, self.state.progress
+        config, progress, timer = self.config, self.state.progress, self._timer
         self.state.network.set_train(True)
         first = progress.step * config.optimizer.accumulate
-        source = prefetch_batches(self._loader, first, config.data.threads, config.data.prefetch)
+        source = prefetch_batches(self.loader, first, config.data.threads, config.data.prefetch)
         stopped = False
         with RunLog(self.folder, progress.step, self.group.is_main) as log:
             while progress.step < self.total and not stopped:
                 self._train_step(source, log)
-                if progress.step % self._validate_every == 0 or progress.step == self.total:
+                if progress.step % self.validate_every == 0 or progress.step == self.total:
                     stopped = self._validate_and_save(log)
                 elif progress.step % config.train.save_every == 0:
                     self._save_last()
                 if context.cancellation.requested:
                     self._save_last()
                     raise Cancelled(f"Stopped after step {progress.step}; --resume goes on from there.")
-        return self._finish()
+        if self.group.is_main:
+            speed = {"images_per_second": timer.images_per_second, "compile_seconds": timer.compile_seconds}
+            self.folder.write_json("summary.json", {**vars(progress), **speed})
+            plot_curves(self.folder)
+        best = f"best {config.train.monitor} {progress.best} at step {progress.best_step}"
+        self.report(f"done: {progress.step} steps, {best}")
+        return TrainResult(self.folder, progress, timer.images_per_second, timer.compile_seconds)
 
     def report(self, text: str) -> None:
         """Show a line and append it to the run's text log."""
@@ -121,15 +116,14 @@ class Trainer:
         """
         config, network = self.config, self.state.network
         scores = SegmentationScores(max(2, config.network.num_classes), config.data.ignore)
-        plain = replace(config.evaluation, flip=False, tta8=False)
-        if len(plain.scales) > 1:
-            plain = replace(plain, scales=(1.0,))
+        scales = config.evaluation.scales
+        plain = replace(config.evaluation, flip=False, tta8=False, scales=scales if len(scales) == 1 else (1.0,))
         self.group.average_batch_norm(network)
         # Not compiled: a compiled forward pass may keep the weights that it saw first.
         predictor = Predictor(network_function(network, compiled=False), plain, config.normalisation)
         try:
             with self.state.averaged_weights():
-                evaluate_split(self._validation, predictor, scores, self.group, limit=plain.limit)
+                evaluate_split(self.validation, predictor, scores, self.group, limit=plain.limit)
         finally:
             network.set_train(True)
         return scores
@@ -140,23 +134,20 @@ class Trainer:
         return learning_rate(schedule, self.config.optimizer.lr, state.progress.step, self.total, state.plateau.scale)
 
     def _train_step(self, source: Iterator[Batch], log: RunLog) -> None:
-        progress, rate = self.state.progress, self._learning_rate()
+        """Run one step on the next batches of ``source``, log it and show it."""
+        progress, scale, timer, rate = self.state.progress, self.state.loss_scale, self._timer, self._learning_rate()
         requested = time.perf_counter()
-        group = list(islice(source, self.config.optimizer.accumulate))
+        batches = list(islice(source, self.config.optimizer.accumulate))
         started = time.perf_counter()
-        result = self._step.run(group, rate, progress.step)
-        self._timer.add(time.perf_counter() - started)
+        result = self.step.run(batches, rate, progress.step)
+        timer.add(time.perf_counter() - started)
         progress.step += 1
-        progress.seconds += self._timer.last
+        progress.seconds += timer.last
         if math.isfinite(result.loss):
             progress.loss_sum += result.loss
             progress.loss_count += 1
-        self._log_step(result, rate, log, started - requested)
-
-    def _log_step(self, result: StepResult, rate: float, log: RunLog, data_seconds: float) -> None:
-        step, scale, timer = self.state.progress.step, self.state.loss_scale, self._timer
         row: dict[str, float | int | str] = {
-            "step": step,
+            "step": progress.step,
             "loss": repr(result.loss),
             "lr": f"{rate:.6g}",
             "grad_norm": f"{result.norm:.5g}",
@@ -164,17 +155,17 @@ class Trainer:
             "overflows": scale.overflows,
             "seconds": f"{timer.last:.3f}",
             "images_per_second": f"{timer.images_per_second:.3f}",
-            "data_seconds": f"{data_seconds:.3f}",
+            "data_seconds": f"{started - requested:.3f}",
         }
         mean = log.add_step(row, result.loss)
         text = f"loss {result.loss:.3f} (mean {mean:.4f}) · lr {rate:.2e} · "
         text += f"{timer.mean:.2f} s/step · {timer.images_per_second:.1f} images/s"
         if not result.applied:
             text += f" · overflow, loss scale now {scale.value:g}"
-        as_line = step % self.config.train.log_every == 0 or not result.applied
-        self.display.update(step, text, as_line)
+        as_line = progress.step % self.config.train.log_every == 0 or not result.applied
+        self.display.update(progress.step, text, as_line)
         if as_line and self.group.is_main:
-            self.folder.append_log(f"step {step}: {text}")
+            self.folder.append_log(f"step {progress.step}: {text}")
         if timer.count == 1:
             self.report(f"compiled and ran the first step in {timer.compile_seconds:.1f} s")
 
@@ -206,7 +197,12 @@ class Trainer:
         if config.schedule.name == "plateau" and config.schedule.restore and decision.is_best:
             self._save_state(self.folder.best_state)
         if decision.drop:
-            self._restore_best()
+            text = f"plateau: lr now {self._learning_rate():.2e}"
+            if config.schedule.restore and self.folder.best_state.exists():
+                # The network that is trained returns to the best weights and continues with the lower rate.
+                state.restore_weights(self.folder.best_state)
+                text += f", back to the weights of step {progress.best_step}"
+            self.report(text)
         self._save_last()
         if decision.stop:
             self.report(f"no better {monitor} for {state.plateau.stale} validations: stopping")
@@ -229,14 +225,6 @@ class Trainer:
             save_checkpoint(folder.archive / f"step_{self.state.progress.step}.ckpt", self.state.weights())
             prune_archive(folder.archive, config.train.archive)
 
-    def _restore_best(self) -> None:
-        """On a plateau, return to the best weights, in the network that is trained, and continue with a lower rate."""
-        text = f"plateau: lr now {self._learning_rate():.2e}"
-        if self.config.schedule.restore and self.folder.best_state.exists():
-            self.state.restore_weights(self.folder.best_state)
-            text += f", back to the weights of step {self.state.progress.best_step}"
-        self.report(text)
-
     def _save_state(self, path: Path) -> None:
         if self.group.is_main:
             self.state.save(path, self.config)
@@ -245,13 +233,3 @@ class Trainer:
         self._save_state(self.folder.state)
         if self.group.is_main:
             save_checkpoint(self.folder.last, self.state.weights())
-
-    def _finish(self) -> TrainResult:
-        progress, timer = self.state.progress, self._timer
-        if self.group.is_main:
-            speed = {"images_per_second": timer.images_per_second, "compile_seconds": timer.compile_seconds}
-            self.folder.write_json("summary.json", {**vars(progress), **speed})
-            plot_curves(self.folder)
-        monitor = self.config.train.monitor
-        self.report(f"done: {progress.step} steps, best {monitor} {progress.best} at step {progress.best_step}")
-        return TrainResult(self.folder, progress, timer.images_per_second, timer.compile_seconds)

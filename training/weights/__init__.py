@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mapping import MappingReport, map_weights
+from .mapping import map_weights
 from .torch_file import read_torch
 
-__all__ = ["MappingReport", "map_weights", "read_torch"]
+__all__ = ["map_weights", "read_torch"]

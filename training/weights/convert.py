@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +17,9 @@ from .torch_file import read_torch
 _TORCH7_TYPES = (b"\x03\0\0\0", b"\x04\0\0\0")
 
 
-@dataclass(frozen=True)
-class ConversionResult:
-    """What was written.
-
-    Attributes:
-        report: what became of the names.
-        stem_pool: the option of that name that the weights were trained with, or None where the network has none.
-    """
-
-    report: MappingReport
-    stem_pool: str | None
-
-
-def convert_weights(source: Path, target: Path, architecture: str, *, part: Part = "auto") -> ConversionResult:
+def convert_weights(
+    source: Path, target: Path, architecture: str, *, part: Part = "auto"
+) -> tuple[MappingReport, str | None]:
     """Convert the weights in ``source`` and write them to the checkpoint ``target``.
 
     Args:
@@ -40,6 +28,10 @@ def convert_weights(source: Path, target: Path, architecture: str, *, part: Part
         target: the checkpoint to write.
         architecture: name of the network.
         part: whether the source holds the whole network or its encoder (a ResNet).
+
+    Returns:
+        What became of the names, and the option ``stem_pool`` that the weights were trained with, or None where the
+        network has none.
 
     Raises:
         CheckpointError: the source is damaged, or any name is missing, unexpected or of another shape; nothing is
@@ -57,7 +49,7 @@ def convert_weights(source: Path, target: Path, architecture: str, *, part: Part
     write_checkpoint(target, arrays)
     # MindCV's ResNets pool with "same"; torchvision's, and all PyTorch networks here, symmetrically.
     pool = ("symmetric" if is_torch else "same") if entry.stem_pools else None
-    return ConversionResult(report, pool)
+    return report, pool
 
 
 def _read(source: Path) -> tuple[dict[str, Array], bool]:

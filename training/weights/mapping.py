@@ -66,13 +66,8 @@ class MappingReport:
     def text(self) -> str:
         """Summarise the counts in one line."""
         counts = [f"{len(self.matched)} matched", f"{len(self.missing)} missing", f"{len(self.unexpected)} unexpected"]
-        for names, label in (
-            (self.mismatched, "of another shape"),
-            (self.filled, "set to 0"),
-            (self.left_out, "left out"),
-        ):
-            if names:
-                counts.append(f"{len(names)} {label}")
+        optional = ((self.mismatched, "of another shape"), (self.filled, "set to 0"), (self.left_out, "left out"))
+        counts += [f"{len(names)} {label}" for names, label in optional if names]
         return f"{self.part}: {', '.join(counts)}"
 
     def details(self) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.training.networks import NetworkOptions, create_network, network_entry, network_names
+from terraspore.training.networks import NETWORKS, NetworkOptions, create_network, network_entry
 from terraspore.training.networks.registry import rename
 
 pytestmark = pytest.mark.mindspore
@@ -24,7 +24,7 @@ def test_all_documented_networks_exist():
         "deeplabv3_resnet50",
         "deeplabv3_resnet101",
         "deeplabv3plus_resnet101",
-    } <= set(network_names())
+    } <= set(NETWORKS)
 
 
 def test_only_options_that_change_the_graph_are_listed():

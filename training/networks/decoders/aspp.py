@@ -111,14 +111,7 @@ class DeepLabV3PlusDecoder(Decoder):
         self.conv1 = conv(encoder.out_channels[1], 48, 1)
         self.bn1 = norm(48)
         self.relu = relu()
-        self.last_conv = sequence(
-            same_conv(304, 256, 3),
-            norm(256),
-            relu(),
-            same_conv(256, 256, 3),
-            norm(256),
-            relu(),
-        )
+        self.last_conv = sequence(same_conv(304, 256, 3), norm(256), relu(), same_conv(256, 256, 3), norm(256), relu())
         for cell in (self.aspp, self.conv1, self.last_conv):
             initialize_xavier(cell)
         self.out_channels = 256

@@ -133,15 +133,14 @@ class ResNetEncoder(Encoder):
         is_bottleneck, blocks = DEPTHS[depth]
         block = Bottleneck if is_bottleneck else BasicBlock
         width = 64 if stem == "single" else 128
-        self.conv1 = (
-            conv(in_channels, 64, 7, stride=2, padding=3) if stem == "single" else create_deep_stem(in_channels)
-        )
-        self.bn1 = norm(width)
-        self.relu = relu()
         if stem == "single":
+            self.conv1 = conv(in_channels, 64, 7, stride=2, padding=3)
             self.max_pool = stem_max_pool(stem_pool)
         else:
+            self.conv1 = create_deep_stem(in_channels)
             self.max_pool = max_pool(3, stride=2, padding=1, ceil=output_stride < 32)
+        self.bn1 = norm(width)
+        self.relu = relu()
         plan = plan_stages(output_stride)
         outs = tuple(block.expansion * w for w in WIDTHS)
         self.layer1 = create_stage(block, (width, WIDTHS[0]), blocks[0], plan[0])
