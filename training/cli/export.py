@@ -12,7 +12,7 @@ import click
 from ...engine.cli.cli_context import json_option, run_command
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
-from ...engine.protocol.messages import Result
+from ...engine.protocol.messages import Result, SummaryValue
 
 if TYPE_CHECKING:
     from ...engine.models.card import Task
@@ -100,14 +100,11 @@ def export(
         weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
         chosen = () if only_checkpoint else formats or _FORMATS
         started = time.perf_counter()
-        exported = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
-        worst = max(exported.differences.values())
-        return Result(
-            outputs={"model": str(out)},
-            summary={f"difference {name}": value for name, value in exported.differences.items()},
-            seconds=time.perf_counter() - started,
-            text=f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}.",
-        )
+        written = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
+        summary: dict[str, SummaryValue] = {f"difference {name}": value for name, value in written.items()}
+        worst = max(written.values())
+        text = f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}."
+        return Result({"model": str(out)}, summary, time.perf_counter() - started, text)
 
     run_command(as_json, run)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,21 +37,6 @@ WEIGHTS = "weights.ckpt"
 TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
-class ExportResult:
-    """What was written.
-
-    Attributes:
-        folder: folder of the model.
-        card: its card.
-        differences: largest difference of a probability from MindSpore's, by file.
-    """
-
-    folder: Path
-    card: ModelCard
-    differences: Mapping[str, float]
-
-
 def export_model(
     checkpoint: Path,
     folder: Path,
@@ -62,7 +46,7 @@ def export_model(
     precision: Precision = "float32",
     formats: Sequence[Format] = ("onnx", "mindir"),
     overwrite: bool = False,
-) -> ExportResult:
+) -> dict[str, float]:
     """Export a checkpoint to a model folder.
 
     Args:
@@ -73,6 +57,9 @@ def export_model(
         precision: of the stored weights; the other formats hold the same, rounded values.
         formats: what to write besides checkpoint and card.
         overwrite: whether to replace an existing folder.
+
+    Returns:
+        Largest difference of a probability from MindSpore's, by file.
 
     Raises:
         CheckpointError: the checkpoint is damaged or of another network.
@@ -103,7 +90,7 @@ def export_model(
         raise OutputError(f"The model {folder} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return ExportResult(folder, card, differences)
+    return differences
 
 
 def _read_weights(checkpoint: Path, network: nn.Cell, precision: Precision) -> dict[str, NDArray[Any]]:
