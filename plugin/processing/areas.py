@@ -68,7 +68,17 @@ def store_area(
         for old in folder.glob("*.gpkg"):
             if time.time() - old.stat().st_mtime > _MAX_AGE_SECONDS:
                 old.unlink()
-        write_area(area, crs, partial, transforms)
+        area.convertToMultiType()
+        writer = make_geopackage_writer(
+            partial, "area", QgsFields(), QgsWkbTypes.Type.MultiPolygon, crs=crs, transforms=transforms
+        )
+        feature = QgsFeature()
+        feature.setGeometry(area)
+        written = writer.addFeature(feature) and writer.flushBuffer()
+        reason = writer.errorMessage()
+        del writer
+        if not written:
+            raise EngineError(f"The area could not be written to {partial}: {reason}.", code="OutputError")
         partial.replace(target)
     except OSError as error:
         raise EngineError(
@@ -77,25 +87,17 @@ def store_area(
     return target
 
 
-def write_area(
-    area: QgsGeometry, crs: QgsCoordinateReferenceSystem, target: Path, transforms: QgsCoordinateTransformContext
-) -> None:
-    """Write ``area`` in ``crs`` to the GeoPackage ``target``.
-
-    Raises:
-        EngineError: it cannot be written.
-    """
+def make_geopackage_writer(
+    target: Path,
+    layer: str,
+    fields: QgsFields,
+    geometry: QgsWkbTypes.Type,
+    *,
+    crs: QgsCoordinateReferenceSystem,
+    transforms: QgsCoordinateTransformContext,
+) -> QgsVectorFileWriter:
+    """Make a writer of one layer into the new GeoPackage ``target``; it is complete when the writer is deleted."""
     options = QgsVectorFileWriter.SaveVectorOptions()
     options.driverName = "GPKG"
-    options.layerName = "area"
-    area.convertToMultiType()
-    writer = QgsVectorFileWriter.create(
-        str(target), QgsFields(), QgsWkbTypes.Type.MultiPolygon, crs, transforms, options
-    )
-    feature = QgsFeature()
-    feature.setGeometry(area)
-    written = writer.addFeature(feature) and writer.flushBuffer()
-    reason = writer.errorMessage()
-    del writer
-    if not written:
-        raise EngineError(f"The area could not be written to {target}: {reason}.", code="OutputError")
+    options.layerName = layer
+    return QgsVectorFileWriter.create(str(target), fields, geometry, crs, transforms, options)

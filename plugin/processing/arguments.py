@@ -42,33 +42,21 @@ class RunOptions:
         return [*arguments, "--resume"] if self.resume else arguments
 
 
-def make_extract_arguments(
-    task: str, image: Path, output: Path, options: RunOptions, rasters: Mapping[str, Path]
+def make_run_arguments(
+    task: str, image: Path, output: Path, options: RunOptions, further: Mapping[str, Path]
 ) -> list[str]:
-    """Make the arguments of ``extract roads`` and ``extract landcover``.
+    """Make the arguments of ``extract roads``, ``extract landcover`` and ``segment``.
 
     Args:
-        task: ``roads`` or ``landcover``.
+        task: ``roads``, ``landcover`` or ``segmentation``.
         image: the image's file.
-        output: the GeoPackage to write.
+        output: the GeoPackage to write; the raster of classes for ``segmentation``.
         options: the run's options.
-        rasters: rasters to write too, by the option's name.
+        further: files to write too, by the option's name.
     """
-    arguments = ["extract", task, str(image), f"--output={output}", *options.to_arguments()]
-    return arguments + [f"--{name}={path}" for name, path in rasters.items()]
-
-
-def make_segment_arguments(image: Path, output: Path, options: RunOptions, rasters: Mapping[str, Path]) -> list[str]:
-    """Make the arguments of ``segment``.
-
-    Args:
-        image: the image's file.
-        output: the raster of classes to write.
-        options: the run's options.
-        rasters: further files to write, by the option's name: ``vectors``, ``probability``.
-    """
-    arguments = ["segment", str(image), f"--output={output}", *options.to_arguments()]
-    return arguments + [f"--{name}={path}" for name, path in rasters.items()]
+    command = ["segment"] if task == "segmentation" else ["extract", task]
+    files = [f"--{name}={path}" for name, path in further.items()]
+    return [*command, str(image), f"--output={output}", *options.to_arguments(), *files]
 
 
 def make_plan_arguments(task: str, image: Path, options: RunOptions) -> list[str]:

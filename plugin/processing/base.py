@@ -49,6 +49,10 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
     ICON = ""
     TAGS = ""
     HELP = ""
+    #: Whether INPUT must be a file; other layers are fetched.
+    NEEDS_FILE = False
+    #: The layer INPUT, since ``prepareAlgorithm``.
+    source: LayerSource
 
     def __init__(self, plugin: PluginContext) -> None:
         super().__init__()
@@ -95,6 +99,26 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         missing = explain_missing_engine(self.plugin.get_settings())
         return missing is None, missing or ""
 
+    def prepareAlgorithm(  # noqa: N802
+        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
+    ) -> bool:
+        """Read the properties of the layer INPUT that a run needs, in the layer's own thread.
+
+        Raises:
+            QgsProcessingException: there is no such layer, or it cannot be used.
+        """
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        if layer is None:
+            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
+        try:
+            self.source = resolve_layer(layer)
+        except EngineError as error:
+            raise QgsProcessingException(str(error)) from error
+        if self.NEEDS_FILE and self.source.path is None:
+            text = tr("{layer} is not a raster file; save it as one first.")
+            raise QgsProcessingException(text.format(layer=self.source.name))
+        return True
+
     def processAlgorithm(  # noqa: N802
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> dict[str, Any]:
@@ -131,20 +155,6 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """
         raise NotImplementedError
 
-    def resolve_input(self, parameters: dict[str, Any], context: QgsProcessingContext) -> LayerSource:
-        """Read the properties of the layer INPUT that a run needs. Call it in the layer's own thread.
-
-        Raises:
-            QgsProcessingException: there is no such layer, or it cannot be used.
-        """
-        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
-        if layer is None:
-            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
-        try:
-            return resolve_layer(layer)
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
-
     def run_engine(self, arguments: list[str], feedback: QgsProcessingFeedback, start: float = 0.0) -> Result:
         """Run the engine with ``arguments``, and report its events to ``feedback``.
 
@@ -176,17 +186,6 @@ class ImageAlgorithm(EngineAlgorithm):
 
     TASK = "segmentation"
 
-    def __init__(self, plugin: PluginContext) -> None:
-        super().__init__(plugin)
-        self.source: LayerSource | None = None
-
-    def prepareAlgorithm(  # noqa: N802
-        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
-    ) -> bool:
-        """Read the layer's properties, in the layer's own thread."""
-        self.source = self.resolve_input(parameters, context)
-        return True
-
     def request_plan(
         self,
         parameters: dict[str, Any],
@@ -199,7 +198,6 @@ class ImageAlgorithm(EngineAlgorithm):
         Raises:
             EngineError: as ``EnginePool.run``, or the layer is not a file and would have to be fetched first.
         """
-        assert self.source is not None
         if self.source.path is None:
             raise EngineError(f"{self.source.name} is not a file.", "Its plan is made when it has been fetched.")
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
@@ -222,7 +220,6 @@ class ImageAlgorithm(EngineAlgorithm):
         Raises:
             EngineError: the area is empty, or the image could not be fetched.
         """
-        assert self.source is not None
         area, extent = self._get_area(parameters, context), self._get_extent(parameters, context)
         reference = self.parameterAsString(parameters, "MODEL", context).strip()
         model = self.plugin.choose_model(self.TASK, reference)
@@ -271,7 +268,6 @@ class ImageAlgorithm(EngineAlgorithm):
         return 0.0
 
     def _fetch(self, request: FetchRequest, feedback: QgsProcessingFeedback) -> Path:
-        assert self.source is not None
         if request.resolution <= 0:
             raise EngineError(
                 f"The resolution at which to fetch {self.source.name} is not known.",
@@ -291,7 +287,6 @@ class ImageAlgorithm(EngineAlgorithm):
         return image
 
     def _get_extent(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsRectangle | None:
-        assert self.source is not None
         if parameters.get("EXTENT") in (None, ""):
             return None
         box = self.parameterAsExtent(parameters, "EXTENT", context, self.source.crs)
@@ -300,7 +295,6 @@ class ImageAlgorithm(EngineAlgorithm):
         return box
 
     def _get_area(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsGeometry | None:
-        assert self.source is not None
         polygons: QgsFeatureSource | None = self.parameterAsSource(parameters, "AREA", context)
         if polygons is None:
             return None
@@ -311,7 +305,6 @@ class ImageAlgorithm(EngineAlgorithm):
         self, parameters: dict[str, Any], model: ModelInfo | None, context: QgsProcessingContext
     ) -> tuple[int, ...]:
         """Return the chosen bands; else, for a model of three bands, those that the layer's style shows."""
-        assert self.source is not None
         if parameters.get("BANDS") not in (None, "", []):
             return tuple(self.parameterAsInts(parameters, "BANDS", context))
         return self.source.bands if model is not None and model.bands == 3 else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,12 @@ from qgis.core import (
 
 from ...engine.fs.journal import remove_unfinished_run
 from ...engine.protocol.declaration import options_of
-from ...engine.protocol.messages import Result
 from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
 from ..layers.probability import write_mask
 from ..layers.results import LayerPresentation, load_additional_layer, load_on_completion
-from .arguments import RunOptions, make_extract_arguments, make_option_arguments
+from .arguments import make_option_arguments, make_run_arguments
 from .base import ImageAlgorithm
 from .parameters import (
     LINES,
@@ -45,10 +45,10 @@ _MINIMUM_AREA = options_of(CoverageOptions)["minimum_area"]
 class ExtractAlgorithm(ImageAlgorithm):
     """Extract a GeoPackage from an image, and rasters on request."""
 
-    #: Layer of the GeoPackage that is the main output, its style and its English name.
-    MAIN = ("", "", "")
-    #: Further layers: output's name -> (layer, style, English name).
-    FURTHER: dict[str, tuple[str, str, str]] = {}  # noqa: RUF012
+    #: Layer of the GeoPackage that is the main output, and its English name.
+    MAIN = ("", "")
+    #: Further layers: output's name -> (layer, English name).
+    FURTHER: dict[str, tuple[str, str]] = {}  # noqa: RUF012
     #: Raster outputs: output's name -> (engine's option, style or empty for the file's own, English name).
     RASTERS: dict[str, tuple[str, str, str]] = {}  # noqa: RUF012
     #: Numbers of the engine's summary: output's name -> (key, English name).
@@ -63,11 +63,11 @@ class ExtractAlgorithm(ImageAlgorithm):
             *make_area_parameters(),
             *self.make_task_parameters(),
             *make_inference_parameters(),
-            make_vector_output(tr(self.MAIN[2]), self.GEOMETRY),
+            make_vector_output(tr(self.MAIN[1]), self.GEOMETRY),
             *(make_raster_output(name, tr(title)) for name, (_, _, title) in self.RASTERS.items()),
         ):
             self.addParameter(parameter)
-        for name, (_, _, title) in self.FURTHER.items():
+        for name, (_, title) in self.FURTHER.items():
             self.addOutput(QgsProcessingOutputVectorLayer(name, tr(title)))
         for name, (_, title) in self.NUMBERS.items():
             self.addOutput(QgsProcessingOutputNumber(name, tr(title)))
@@ -96,7 +96,7 @@ class ExtractAlgorithm(ImageAlgorithm):
         mask = paths.pop("mask", None)
         if mask is not None:
             paths.setdefault("probability", folder / "probability.tif")
-        arguments = make_extract_arguments(self.TASK, image, output, options, paths)
+        arguments = make_run_arguments(self.TASK, image, output, options, paths)
         arguments += self.make_task_arguments(parameters, context)
         try:
             result = self.run_engine(arguments, feedback, start)
@@ -109,40 +109,17 @@ class ExtractAlgorithm(ImageAlgorithm):
                 model = self.plugin.choose_model(self.TASK, options.image.model or "")
                 threshold = model.threshold if model else 0.5
             write_mask(paths["probability"], mask, threshold, feedback.isCanceled)
-        self._load(context, result, options, target, rasters)
-        return {
-            "OUTPUT": make_layer_source(output, self.MAIN[0]),
-            **{
-                name: make_layer_source(output, layer)
-                for name, (layer, _, _) in self._list_further_layers(output).items()
-            },
-            **rasters,
-            **{name: result.summary.get(key) for name, (key, _) in self.NUMBERS.items()},
-        }
-
-    def _list_further_layers(self, output: Path) -> dict[str, tuple[str, str, str]]:
-        """List the entries of ``FURTHER`` that the run has written."""
-        written = list_vector_layers(output)
-        return {name: entry for name, entry in self.FURTHER.items() if entry[0] in written}
-
-    def _load(
-        self, context: QgsProcessingContext, result: Result, options: RunOptions, target: str, rasters: dict[str, str]
-    ) -> None:
-        assert self.source is not None
-        output = check_geopackage(target)
         group = f"{self.displayName()} – {self.source.name}"
         facts = {tr("Image"): self.source.name, tr("Model"): options.image.model or "", **result.summary}
-
         for name, path in rasters.items():
             _, style, title = self.RASTERS[name]
             presentation = LayerPresentation(style, group, tr(title), facts, is_visible=False, is_raster=True)
             load_on_completion(context, path, path, name, presentation)
-        for name, (layer, style, title) in reversed(list(self._list_further_layers(output).items())):
-            presentation = LayerPresentation(style, group, tr(title), facts, is_visible=False)
-            load_additional_layer(context, make_layer_source(output, layer), name, presentation)
-        layer, style, title = self.MAIN
-        presentation = LayerPresentation(style, group, tr(title), facts)
-        load_on_completion(context, target, make_layer_source(output, layer), "OUTPUT", presentation)
+        return {
+            **load_vector_layers(context, target, {"OUTPUT": self.MAIN, **self.FURTHER}, group, facts),
+            **rasters,
+            **{name: result.summary.get(key) for name, (key, _) in self.NUMBERS.items()},
+        }
 
 
 class ExtractRoads(ExtractAlgorithm):
@@ -160,11 +137,8 @@ class ExtractRoads(ExtractAlgorithm):
         "Limit the work with a rectangle or with polygons; tiles outside are skipped. "
         "Keep the probability raster to make the lines again with another threshold without a new computation."
     )
-    MAIN = ("roads", "roads", "Roads")
-    FURTHER = {  # noqa: RUF012
-        "NODES": ("road_nodes", "road_nodes", "Road nodes"),
-        "AREAS": ("road_areas", "road_areas", "Road areas"),
-    }
+    MAIN = ("roads", "Roads")
+    FURTHER = {"NODES": ("road_nodes", "Road nodes"), "AREAS": ("road_areas", "Road areas")}  # noqa: RUF012
     RASTERS = {  # noqa: RUF012
         "PROBABILITY": ("probability", "probability", "Road probability"),
         "MASK": ("mask", "road_mask", "Road mask"),
@@ -195,7 +169,7 @@ class ExtractLandCover(ExtractAlgorithm):
         "The image may be a file or an online layer (XYZ, WMS, WMTS, WCS, ArcGIS). "
         "Limit the work with a rectangle or with polygons; tiles outside are skipped."
     )
-    MAIN = ("landcover", "landcover", "Land cover")
+    MAIN = ("landcover", "Land cover")
     RASTERS = {  # noqa: RUF012
         "CLASSES": ("classes", "", "Land-cover classes"),
         "CONFIDENCE": ("confidence", "probability", "Confidence"),
@@ -231,7 +205,39 @@ def make_layer_source(path: Path, layer: str) -> str:
     return f"{path}|layername={layer}"
 
 
-def list_vector_layers(path: Path) -> list[str]:
-    """List the layers in the GeoPackage ``path``; none where it cannot be opened."""
+def load_vector_layers(
+    context: QgsProcessingContext,
+    target: str,
+    layers: Mapping[str, tuple[str, str]],
+    group: str,
+    facts: Mapping[str, Any],
+) -> dict[str, str]:
+    """Load the layers of a run's GeoPackage into the project, where its main layer is to be loaded.
+
+    Args:
+        context: the run's context.
+        target: the GeoPackage, as Processing gives it.
+        layers: output's name -> (layer, which is also its style, and its English name): ``OUTPUT`` first, and further
+            layers, which are loaded but not shown if the run has written them.
+        group: name of the layers' group.
+        facts: what they were made with.
+
+    Returns:
+        The sources of the layers by the output's name.
+    """
+    path = Path(target).absolute()
     dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_READONLY)
-    return [dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())] if dataset else []
+    written = {dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())} if dataset else set()
+    sources = {
+        name: make_layer_source(path, layer)
+        for name, (layer, _) in layers.items()
+        if name == "OUTPUT" or layer in written
+    }
+    for name, source in reversed(list(sources.items())):  # the first comes out on top
+        layer, title = layers[name]
+        presentation = LayerPresentation(layer, group, tr(title), facts, is_visible=name == "OUTPUT")
+        if name == "OUTPUT":
+            load_on_completion(context, target, source, name, presentation)
+        else:
+            load_additional_layer(context, source, name, presentation)
+    return sources

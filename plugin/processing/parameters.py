@@ -58,18 +58,16 @@ def make_option_parameter(
     if show_default:
         default = tr(option.default_text if empty is None else empty)
         title = tr("{title}, empty: {default}").format(title=title, default=default)
-    kinds = QgsProcessingParameterNumber.Type
-    kind = kinds.Integer if option.kind == "int" else kinds.Double
-    return QgsProcessingParameterNumber(name, title, kind, None, True, *get_range(option))
+    return make_number_parameter(name, title, get_range(option), is_whole=option.kind == "int")
 
 
 def make_number_parameter(
-    name: str, title: str, *, is_whole: bool = False, maximum: float = 1e6, default: float | None = None
+    name: str, title: str, limits: tuple[float, float], *, is_whole: bool = False, default: float | None = None
 ) -> QgsProcessingParameterDefinition:
-    """Make an optional number of at least 0; left empty, the engine chooses."""
+    """Make an optional number within ``limits``; left empty, the engine chooses."""
     kinds = QgsProcessingParameterNumber.Type
     kind = kinds.Integer if is_whole else kinds.Double
-    return QgsProcessingParameterNumber(name, title, kind, default, True, 0, maximum)
+    return QgsProcessingParameterNumber(name, title, kind, default, True, *limits)
 
 
 def make_choice_parameter(name: str, title: str, values: list[str]) -> QgsProcessingParameterDefinition:

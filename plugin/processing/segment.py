@@ -14,7 +14,7 @@ from qgis.core import (
 
 from ..i18n import tr
 from ..layers.results import LayerPresentation, load_on_completion
-from .arguments import make_segment_arguments
+from .arguments import make_run_arguments
 from .base import ImageAlgorithm
 from .extract import check_geopackage, make_layer_source
 from .parameters import (
@@ -67,7 +67,6 @@ class SegmentAlgorithm(ImageAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
         """Run the engine's command ``segment``, and load its outputs."""
-        assert self.source is not None
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         optional = {
             name: self.parameterAsOutputLayer(parameters, name, context)
@@ -78,7 +77,7 @@ class SegmentAlgorithm(ImageAlgorithm):
         if "VECTORS" in optional:
             paths["vectors"] = check_geopackage(optional["VECTORS"])
         image, options, start = self.prepare_run(parameters, context, feedback, folder)
-        arguments = make_segment_arguments(image, Path(target).absolute(), options, paths)
+        arguments = make_run_arguments(self.TASK, image, Path(target).absolute(), options, paths)
         result = self.run_engine(arguments, feedback, start)
         group = f"{tr('Segmentation')} – {self.source.name}"
         facts = {tr("Image"): self.source.name, tr("Model"): options.image.model or "", **result.summary}

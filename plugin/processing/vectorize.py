@@ -5,22 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import (
-    QgsProcessing,
-    QgsProcessingContext,
-    QgsProcessingException,
-    QgsProcessingFeedback,
-    QgsProcessingParameterRasterLayer,
-)
+from qgis.core import QgsProcessing, QgsProcessingContext, QgsProcessingFeedback, QgsProcessingParameterRasterLayer
 
 from ...engine.protocol.declaration import Option, options_of
 from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..i18n import tr
-from ..layers.results import LayerPresentation, load_additional_layer, load_on_completion
-from ..layers.sources import get_local_file
 from .arguments import make_vectorize_arguments
 from .base import EngineAlgorithm
-from .extract import check_geopackage, list_vector_layers, make_layer_source
+from .extract import check_geopackage, load_vector_layers
 from .parameters import make_choice_parameter, make_option_parameter, make_vector_output, mark_advanced
 
 KINDS = ["roads", "landcover"]
@@ -53,17 +45,13 @@ class VectorizeAlgorithm(EngineAlgorithm):
     ID = "vectorize"
     TITLE = "Make Vectors from a Probability Raster"
     ICON = "vectorize"
+    NEEDS_FILE = True
     TAGS = "vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover"
     HELP = (
         "Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, "
         "with another threshold or simplification and without a new computation of the network. "
         "Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks."
     )
-
-    def __init__(self, plugin: Any) -> None:
-        super().__init__(plugin)
-        self._raster = Path()
-        self._name = ""
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
         """Declare parameters and outputs."""
@@ -74,25 +62,12 @@ class VectorizeAlgorithm(EngineAlgorithm):
             self.addParameter(mark_advanced(parameter) if name in ADVANCED else parameter)
         self.addParameter(make_vector_output(tr("Vectors"), QgsProcessing.SourceType.TypeVectorAnyGeometry))
 
-    def prepareAlgorithm(  # noqa: N802
-        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
-    ) -> bool:
-        """Read the layer's file, in the layer's own thread."""
-        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
-        if layer is None:
-            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
-        path = get_local_file(layer)
-        if path is None:
-            raise QgsProcessingException(
-                tr("{layer} is not a raster file; save it as one first.").format(layer=layer.name())
-            )
-        self._raster, self._name = path, layer.name()
-        return True
-
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
         """Run the engine's command ``vectorize``."""
+        raster = self.source.path
+        assert raster is not None
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         output = check_geopackage(target)
@@ -100,15 +75,9 @@ class VectorizeAlgorithm(EngineAlgorithm):
             (option, self.get_optional_number(parameters, name.upper(), context))
             for name, option in OPTIONS[kind].items()
         ]
-        result = self.run_engine(make_vectorize_arguments(kind, self._raster, output, values), feedback)
-        group = f"{tr(LAYERS[kind][0][1])} – {self._name}"
-        facts = {tr("Raster"): str(self._raster), **result.summary}
+        result = self.run_engine(make_vectorize_arguments(kind, raster, output, values), feedback)
         main, *further = LAYERS[kind]
-        written = list_vector_layers(output)
-        for layer, title in reversed([entry for entry in further if entry[0] in written]):
-            presentation = LayerPresentation(layer, group, tr(title), facts, is_visible=False)
-            load_additional_layer(context, make_layer_source(output, layer), layer, presentation)
-        source = make_layer_source(output, main[0])
-        presentation = LayerPresentation(main[0], group, tr(main[1]), facts)
-        load_on_completion(context, target, source, "OUTPUT", presentation)
-        return {"OUTPUT": source}
+        group = f"{tr(main[1])} – {self.source.name}"
+        facts = {tr("Raster"): str(raster), **result.summary}
+        layers = {"OUTPUT": main, **{entry[0]: entry for entry in further}}
+        return {"OUTPUT": load_vector_layers(context, target, layers, group, facts)["OUTPUT"]}

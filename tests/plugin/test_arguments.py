@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
-from terraspore.plugin.processing.arguments import RunOptions, format_number, make_extract_arguments
+from terraspore.plugin.processing.arguments import RunOptions, format_number, make_run_arguments
 
 
 @given(
@@ -16,7 +16,7 @@ from terraspore.plugin.processing.arguments import RunOptions, format_number, ma
 def test_no_name_becomes_an_option(name, model):
     image, output = Path("/data") / name, Path("/out") / f"{name}.gpkg"
     options = RunOptions(ImageOptions(model=model, bands=(3, 2, 1)), RuntimeOptions(), threshold=0.25)
-    arguments = make_extract_arguments("roads", image, output, options, {})
+    arguments = make_run_arguments("roads", image, output, options, {})
     assert arguments[:3] == ["extract", "roads", str(image)]
     assert arguments[2].startswith("/")
     names = [argument.split("=")[0] for argument in arguments[3:]]
