@@ -13,7 +13,7 @@ from .engine.models import ModelInfo, find_default_model, find_model, list_model
 from .engine.pool import EnginePool
 from .engine.process import Listener
 from .paths import BUNDLED_MODELS
-from .settings import Settings, load_settings
+from .settings import MODEL_SETTINGS, Settings, load_settings
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,7 @@ class PluginContext:
 
     def get_chosen_model(self, task: str) -> str:
         """Return the settings' choice for ``task``; empty where there is none."""
-        settings = self.get_settings()
-        return {
-            "roads": settings.road_model,
-            "landcover": settings.landcover_model,
-            "segmentation": settings.segmentation_model,
-        }[task]
+        return getattr(self.get_settings(), MODEL_SETTINGS[task])
 
     def find_missing_choice(self, task: str) -> str:
         """Return the settings' choice for ``task`` if its model does not exist any more; else empty."""

@@ -22,8 +22,9 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QCoreApplication, QObject, Qt, QTimer, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
+from qgis.PyQt.QtWidgets import QProgressBar
 
+from .dialogs.fields import make_button
 from .i18n import tr
 from .layers.results import LayerStyler, group_layer, style_layer
 from .log import log_info, log_warning
@@ -123,15 +124,13 @@ class Run(QObject):
     def _show_progress(self, task: QgsProcessingAlgRunnerTask) -> None:
         bar = self._iface.messageBar()
         self._item = bar.createMessage(self._algorithm.displayName(), tr("Loading the model…"))
-        progress = QProgressBar(self._item)
-        progress.setMaximumWidth(220)
-        progress.setRange(0, 0)  # busy, until the engine has loaded the model
-        cancel = QPushButton(tr("Cancel"), self._item)
+        self._progress = QProgressBar(self._item)
+        self._progress.setMaximumWidth(220)
+        self._progress.setRange(0, 0)  # busy, until the engine has loaded the model
+        cancel = make_button(self._item, tr("Cancel"), self.cancel)
         cancel.setObjectName("terraspore-cancel")
-        cancel.clicked.connect(self.cancel)
-        self._item.layout().addWidget(progress)
+        self._item.layout().addWidget(self._progress)
         self._item.layout().addWidget(cancel)
-        self._progress = progress
         task.progressChanged.connect(self._show_share)
         self._feedback.message.connect(self._show_text, Qt.ConnectionType.QueuedConnection)
         self._item.destroyed.connect(self._forget_item)
@@ -191,14 +190,11 @@ class Run(QObject):
         item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)
         if output:
             folder = QUrl.fromLocalFile(str(Path(output).parent))
-            show = QPushButton(tr("Open the folder"), item)
-            show.clicked.connect(lambda: QDesktopServices.openUrl(folder))
+            show = make_button(item, tr("Open the folder"), lambda: QDesktopServices.openUrl(folder))
             item.layout().addWidget(show)
         if layers:
             layer_id = layers[-1].id()  # the layer may be gone when the button is clicked
-            zoom = QPushButton(tr("Zoom to"), item)
-            zoom.clicked.connect(lambda: self._zoom(layer_id))
-            item.layout().addWidget(zoom)
+            item.layout().addWidget(make_button(item, tr("Zoom to"), lambda: self._zoom(layer_id)))
         item.setDuration(0)
         self._show_later(lambda: self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success))
 

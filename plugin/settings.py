@@ -11,6 +11,8 @@ from typing import Any
 from qgis.core import QgsSettings
 
 GROUP = "terraspore"
+#: The setting with the default model, by task.
+MODEL_SETTINGS = {"roads": "road_model", "landcover": "landcover_model", "segmentation": "segmentation_model"}
 #: A variable of this prefix and a field's name in capitals overrides the field: for automation and tests.
 VARIABLE_PREFIX = "TERRASPORE_"
 

@@ -50,7 +50,7 @@ class AreaWidget(QWidget):
         self._stack = QStackedWidget(self)
         self._lay_out()
         self.kind.currentIndexChanged.connect(self._kind_changed)
-        self.polygons.layerChanged.connect(self._layer_changed)
+        self.polygons.layerChanged.connect(self.changed)
         self._draw.clicked.connect(self._start_drawing)
 
     def _lay_out(self) -> None:
@@ -66,10 +66,6 @@ class AreaWidget(QWidget):
         column.addWidget(self.kind)
         column.addWidget(self._stack)
         self._stack.hide()
-
-    def _layer_changed(self, _layer: object) -> None:
-        """Emit ``changed``. A method, not a lambda, because Qt disconnects methods when the dialog is deleted."""
-        self.changed.emit()
 
     def _kind_changed(self, kind: int) -> None:
         self._stack.setVisible(kind in (RECTANGLE, POLYGONS))

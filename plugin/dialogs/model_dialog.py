@@ -89,7 +89,7 @@ class ModelDialog(FormDialog):
         if problem:
             self.message.setText(problem)
             return
-        facts = {} if self._has_card() else self.facts()
+        facts = {} if _has_card(path) else self.facts()
         settings, pool = self._settings, self._plugin.pool
 
         def install(task: BackgroundTask) -> tuple[str, str]:
@@ -127,28 +127,21 @@ class ModelDialog(FormDialog):
         self.message.setText(tr("Checking the model…") if busy else "")
 
     def _show_choice(self, text: str) -> None:
-        path = Path(text.strip()) if text.strip() else None
-        known = path is not None and path.exists()
+        path = Path(text.strip())
+        known = bool(text.strip()) and path.exists()
+        has_card = known and _has_card(path)
         self.ok.setEnabled(known)
-        has_card = self._has_card()
         self._facts.setVisible(known and not has_card)
-        self.card.setVisible(known and has_card)
-        self.hint.setVisible(not (known and has_card))
+        self.card.setVisible(has_card)
+        self.hint.setVisible(not has_card)
         self.schedule_resize()
-        if path is None or not known:
+        if not known:
             self.hint.setText(tr("Choose a weights file or a model's folder."))
             return
         self.name.setText(path.parent.name if path.name == CARD else path.name if path.is_dir() else path.stem)
         self.hint.setText(tr("It has no card. Empty fields are taken from the file."))
         self.card.setPlainText(self._describe(path) if has_card else "")
         self.architecture.setEnabled(path.suffix.lower() == ".ckpt")
-
-    def _has_card(self) -> bool:
-        text = self.file.filePath().strip()
-        if not text:
-            return False
-        path = Path(text)
-        return path.name == CARD or path.suffix.lower() == ".zip" or (path.is_dir() and (path / CARD).is_file())
 
     def _describe(self, path: Path) -> str:
         if path.suffix.lower() == ".zip":
@@ -179,3 +172,7 @@ class ModelDialog(FormDialog):
             self.texts[name].setPlaceholderText(tr("for example {value}").format(value=example))
             facts.addRow(tr(title), self.texts[name])
         self.lay_out_column(form, self.hint, self.card, self._facts, self.message, width=680)
+
+
+def _has_card(path: Path) -> bool:
+    return path.name == CARD or path.suffix.lower() == ".zip" or (path.is_dir() and (path / CARD).is_file())

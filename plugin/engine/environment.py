@@ -104,13 +104,11 @@ def make_installer_env() -> dict[str, str]:
 def get_proxy_variables() -> Mapping[str, str]:
     """Return QGIS's proxy as the variables that pip reads; empty where QGIS uses none."""
     store = QgsSettings()
-    kind = store.value("proxy/proxyType", "", type=str)
-    host = store.value("proxy/proxyHost", "", type=str)
+    kind, host, port, user, password = (
+        store.value(f"proxy/proxy{name}", "", type=str) for name in ("Type", "Host", "Port", "User", "Password")
+    )
     if not store.value("proxy/proxyEnabled", False, type=bool) or not host or kind == "DefaultProxy":
         return {}
-    port = store.value("proxy/proxyPort", "", type=str)
-    user = store.value("proxy/proxyUser", "", type=str)
-    password = store.value("proxy/proxyPassword", "", type=str)
     scheme = "socks5" if kind == "Socks5Proxy" else "http"
     account = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
     url = f"{scheme}://{account}{host}{f':{port}' if port else ''}"

@@ -74,10 +74,7 @@ def list_candidates(chosen: str) -> list[str]:
     major, minor = sys.version_info[:2]
     names = ("python.exe", "python3.exe") if sys.platform == "win32" else (f"bin/python{major}.{minor}", "bin/python3")
     found += [str(prefix / name) for name in names if (prefix / name).is_file()]
-    for name in ("python3.12", "python3.11", "python3.10", "python3", "python"):
-        program = shutil.which(name)
-        if program:
-            found.append(program)
+    found += filter(None, map(shutil.which, ("python3.12", "python3.11", "python3.10", "python3", "python")))
     return list(dict.fromkeys(found))
 
 

@@ -12,14 +12,13 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Callable
+from typing import IO, Callable
 
 from ...engine.protocol.codec import (
     MAX_EVENT_BYTES,
@@ -29,16 +28,7 @@ from ...engine.protocol.codec import (
     encode_command,
     make_printable,
 )
-from ...engine.protocol.messages import (
-    CancelCommand,
-    Envelope,
-    Event,
-    Failure,
-    Ping,
-    Pong,
-    Result,
-    RunCommand,
-)
+from ...engine.protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand
 from ..i18n import tr
 from .errors import EngineCancelledError, EngineError, EngineMissingError, EngineProtocolError
 from .exit_codes import make_exit_error
@@ -279,15 +269,14 @@ class EngineProcess:
         """End a process that does not respond or makes no progress; send a ping to one that is silent."""
         now, limits = self._clock(), self.timeouts
         silent = now - activity.answer
-        text = ""
+        text, seconds = "", limits.stalled
         if silent > limits.unresponsive:
-            text = tr("The engine did not answer for {seconds} seconds and was ended.")
-            text = text.format(seconds=round(limits.unresponsive))
+            text, seconds = tr("The engine did not answer for {seconds} seconds and was ended."), limits.unresponsive
         elif now - activity.event > limits.stalled:
             text = tr("The engine made no progress for {seconds} seconds and was ended.")
-            text = text.format(seconds=round(limits.stalled))
         if text:
             self.kill()
+            text = text.format(seconds=round(seconds))
             hint = tr("Choose another device or runtime in Settings > Options > TerraSpore.")
             raise EngineError(text, hint, code="EngineHung", details="\n".join(self._stderr))
         # One ping at a time, so that a process that does not read cannot fill the pipe.
@@ -331,9 +320,6 @@ def _read_chunks(stream: IO[bytes] | None) -> Iterator[bytes]:
 
 
 def _start(launch: Launch) -> subprocess.Popen[bytes]:
-    flags: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        flags = {"creationflags": subprocess.CREATE_NO_WINDOW}
     try:
         # The program is the interpreter of the engine's environment; no shell is involved.
         return subprocess.Popen(  # nosec B603
@@ -344,7 +330,8 @@ def _start(launch: Launch) -> subprocess.Popen[bytes]:
             env=dict(launch.environment),
             cwd=tempfile.gettempdir(),
             bufsize=0,
-            **flags,
+            start_new_session=os.name == "posix",
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
     except OSError as error:
         text = tr("The engine's interpreter {program} does not start: {reason}.")

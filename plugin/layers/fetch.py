@@ -74,19 +74,6 @@ class FetchSummary:
     errors: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class FetchedTile:
-    """Pixels of a tile.
-
-    Attributes:
-        data: raw bytes of each band, or one entry of BGRA pixels; empty where nothing came.
-        errors: the provider's error messages, without repetitions.
-    """
-
-    data: tuple[bytes, ...]
-    errors: tuple[str, ...]
-
-
 def fetch_image(
     job: FetchJob,
     feedback: QgsRasterBlockFeedback,
@@ -116,12 +103,12 @@ def fetch_image(
     errors: dict[str, None] = {}
     empty = 0
     for index, tile in enumerate(tiles):
-        fetched = fetch_tile(job.provider, tile, feedback, is_cancelled)
+        data, reported = fetch_tile(job.provider, tile, feedback, is_cancelled)
         if is_cancelled():
             raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
-        errors.update(dict.fromkeys(fetched.errors))
-        if fetched.data:
-            _write_tile(dataset, tile, fetched, job)
+        errors.update(dict.fromkeys(reported))
+        if data:
+            _write_tile(dataset, tile, data, job)
         else:
             empty += 1
             if errors and empty == index + 1 == _MAX_EMPTY:
@@ -136,7 +123,7 @@ def fetch_image(
 
 def fetch_tile(
     provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRasterBlockFeedback, is_cancelled: Callable[[], bool]
-) -> FetchedTile:
+) -> tuple[tuple[bytes, ...], list[str]]:
     """Request ``tile`` from ``provider``, and again after a pause where nothing comes.
 
     Args:
@@ -144,6 +131,9 @@ def fetch_tile(
         tile: what to request.
         feedback: cancels requests that are under way.
         is_cancelled: asked between attempts.
+
+    Returns:
+        Raw bytes of each band, or one entry of BGRA pixels, empty where nothing came; and the provider's errors.
     """
     errors: list[str] = []
     read = _read_colors if _has_color_pixels(provider) else _read_values
@@ -151,12 +141,12 @@ def fetch_tile(
         data = read(provider, tile, feedback)
         errors += feedback.errors()
         if data or is_cancelled():
-            return FetchedTile(data, tuple(dict.fromkeys(errors)))
+            break
         waited = 0.0
         while waited < pause and not is_cancelled():
             time.sleep(0.05)
             waited += 0.05
-    return FetchedTile((), tuple(dict.fromkeys(errors)))
+    return data, errors
 
 
 def _has_color_pixels(provider: QgsRasterDataProvider) -> bool:
@@ -201,18 +191,12 @@ def _read_values(provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRaste
     return tuple(bands)
 
 
-def _get_value_type(job: FetchJob) -> int:
-    """Return the GDAL type of the provider's values."""
-    value_type = _GDAL_TYPES.get(job.provider.dataType(1))
-    if value_type is None:
-        raise EngineError(f"The layer {job.name} has a pixel type that cannot be used.")
-    return value_type
-
-
 def _create_dataset(job: FetchJob) -> gdal.Dataset:
     """Create an empty raster: RGB and alpha for coloured pixels, else the provider's bands."""
     has_colors = _has_color_pixels(job.provider)
-    value_type = gdal.GDT_Byte if has_colors else _get_value_type(job)
+    value_type = gdal.GDT_Byte if has_colors else _GDAL_TYPES.get(job.provider.dataType(1))
+    if value_type is None:
+        raise EngineError(f"The layer {job.name} has a pixel type that cannot be used.")
     bands = 4 if has_colors else job.provider.bandCount()
     options = [*_CREATION_OPTIONS, *(["PHOTOMETRIC=RGB", "ALPHA=YES"] if has_colors else [])]
     driver = gdal.GetDriverByName("GTiff")
@@ -229,19 +213,19 @@ def _create_dataset(job: FetchJob) -> gdal.Dataset:
     return dataset
 
 
-def _write_tile(dataset: gdal.Dataset, tile: Tile, fetched: FetchedTile, job: FetchJob) -> None:
+def _write_tile(dataset: gdal.Dataset, tile: Tile, data: tuple[bytes, ...], job: FetchJob) -> None:
     if _has_color_pixels(job.provider):  # memory holds B, G, R, A
         failed = dataset.WriteRaster(
-            tile.column, tile.row, tile.width, tile.height, fetched.data[0],
+            tile.column, tile.row, tile.width, tile.height, data[0],
             tile.width, tile.height, gdal.GDT_Byte, [3, 2, 1, 4], 4, 4 * tile.width, 1,
         )  # fmt: skip
     else:
-        value_type = _get_value_type(job)
+        value_type = dataset.GetRasterBand(1).DataType
         failed = any(
             dataset.GetRasterBand(band).WriteRaster(
-                tile.column, tile.row, tile.width, tile.height, data, tile.width, tile.height, value_type
+                tile.column, tile.row, tile.width, tile.height, pixels, tile.width, tile.height, value_type
             )
-            for band, data in enumerate(fetched.data, start=1)
+            for band, pixels in enumerate(data, start=1)
         )
     if failed:
         raise _make_write_error(job)

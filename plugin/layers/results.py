@@ -8,7 +8,6 @@ from typing import Any
 
 from qgis.core import (
     QgsLayerTreeGroup,
-    QgsLayerTreeLayer,
     QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
@@ -89,18 +88,13 @@ def group_layer(project: QgsProject, layer: QgsMapLayer, presentation: LayerPres
     node.setExpanded(False)
     if not presentation.group:
         return
-    group = find_or_make_group(root, presentation.group)
+    groups = (child for child in root.children() if isinstance(child, QgsLayerTreeGroup))
+    group = next((group for group in groups if group.name() == presentation.group), None)
+    if group is None:
+        group = root.insertGroup(0, presentation.group)
     if node.parent() != group:
         group.addChildNode(node.clone())
         node.parent().removeChildNode(node)
-
-
-def find_or_make_group(root: QgsLayerTreeGroup, name: str) -> QgsLayerTreeGroup:
-    """Find the group ``name`` at the top of the tree, or insert it."""
-    for child in root.children():
-        if isinstance(child, QgsLayerTreeGroup) and not isinstance(child, QgsLayerTreeLayer) and child.name() == name:
-            return child
-    return root.insertGroup(0, name)
 
 
 class LayerStyler(QgsProcessingLayerPostProcessorInterface):

@@ -61,7 +61,6 @@ class EngineBox(QGroupBox):
         super().__init__(tr("Inference engine"), parent)
         self._plugin, self._gather = plugin, gather
         self._task: BackgroundTask | None = None
-        self._succeeded: Callable[[Any], None] = lambda _value: None
         self.state = QLabel(self)
         self.state.setWordWrap(True)
         self.env_profile = QComboBox(self)
@@ -165,7 +164,7 @@ class EngineBox(QGroupBox):
             return
         self._plugin.pool.end_idle()
         task = BackgroundTask(tr("Removing the engine's environment"), lambda _task: remove_environment(target))
-        self._start(task, lambda _: self._refresh())
+        self._start(task, self._refresh)
 
     def _test(self) -> None:
         settings = self._gather()
@@ -182,26 +181,19 @@ class EngineBox(QGroupBox):
         self.state.setText(f"{self.state.text()}\n{text.rsplit(chr(10), maxsplit=1)[-1]}")
 
     def _start(self, task: BackgroundTask, succeeded: Callable[[Any], None]) -> BackgroundTask:
-        self._task, self._succeeded = task, succeeded
+        self._task = task
         self.log.clear()
         self._set_busy(True)
         self.progress.setRange(0, 0)
         task.message.connect(self.log.appendPlainText)
         task.progressChanged.connect(self._show_progress)
         # Methods, not lambdas: Qt disconnects them when the page is closed before the task has ended.
-        task.failed.connect(self._failed)
-        task.succeeded.connect(self._done)
+        for signal, handle in ((task.failed, self._append_log), (task.succeeded, succeeded)):
+            signal.connect(self._forget_task)
+            signal.connect(handle)
         return task.start()
 
-    def _done(self, value: Any) -> None:
-        self._forget_task()
-        self._succeeded(value)
-
-    def _failed(self, text: str) -> None:
-        self._forget_task()
-        self._append_log(text)
-
-    def _forget_task(self) -> None:
+    def _forget_task(self, _outcome: object) -> None:
         self._task = None
         self._set_busy(False)
         self._refresh()

@@ -15,9 +15,7 @@ from ..engine.environment import get_models_folder
 from ..engine.models import find_default_model, list_models, list_models_for_task
 from ..i18n import tr
 from ..paths import BUNDLED_MODELS
-from ..settings import Settings
-
-_TASKS = {"road_model": "roads", "landcover_model": "landcover", "segmentation_model": "segmentation"}
+from ..settings import MODEL_SETTINGS, Settings
 
 
 class ModelsBox(QGroupBox):
@@ -32,7 +30,7 @@ class ModelsBox(QGroupBox):
     def __init__(self, plugin: PluginContext, gather: Callable[[], Settings], parent: QWidget) -> None:
         super().__init__(tr("Models"), parent)
         self._plugin, self._gather = plugin, gather
-        self.choices = {name: QComboBox(self) for name in _TASKS}
+        self.choices = {task: QComboBox(self) for task in MODEL_SETTINGS}
         for choice in self.choices.values():  # else the longest title makes the page wider than the dialog
             choice.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             choice.setMinimumContentsLength(30)
@@ -51,7 +49,7 @@ class ModelsBox(QGroupBox):
 
     def values(self) -> dict[str, Any]:
         """Return the settings of this part."""
-        chosen = {name: choice.currentData() or "" for name, choice in self.choices.items()}
+        chosen = {MODEL_SETTINGS[task]: choice.currentData() or "" for task, choice in self.choices.items()}
         return {**chosen, "models_folder": self.folder.filePath().strip()}
 
     def show_settings(self, settings: Settings) -> None:
@@ -68,17 +66,16 @@ class ModelsBox(QGroupBox):
 
     def _added(self, reference: str, task: str) -> None:
         """Show the new model, and choose it for its task if no model was chosen."""
-        name = next(name for name, value in _TASKS.items() if value == task)
-        settings = self._gather()
+        name, settings = MODEL_SETTINGS[task], self._gather()
         self._fill(settings if getattr(settings, name) else dataclasses.replace(settings, **{name: reference}))
 
     def _fill(self, settings: Settings) -> None:
         models = list_models(BUNDLED_MODELS, [get_models_folder(settings)])
-        for name, choice in self.choices.items():
+        for task, choice in self.choices.items():
             choice.clear()
-            default = find_default_model(models, _TASKS[name])
+            default = find_default_model(models, task)
             choice.addItem(tr("automatic: {model}").format(model=default.title) if default else tr("none yet"), "")
-            for model in list_models_for_task(models, _TASKS[name]):
+            for model in list_models_for_task(models, task):
                 choice.addItem(model.title, model.reference)
-            choice.setCurrentIndex(max(0, choice.findData(getattr(settings, name))))
+            choice.setCurrentIndex(max(0, choice.findData(getattr(settings, MODEL_SETTINGS[task]))))
         self._count.setText(tr("Number of models: {n}").format(n=len(models)))

@@ -62,21 +62,13 @@ class ChipsAlgorithm(EngineAlgorithm):
         vectors = self._write_vectors(parameters, context, folder)
         output = Path(self.parameterAsString(parameters, "OUTPUT", context)).absolute()
         output.mkdir(parents=True, exist_ok=True)
-        values = {
-            name.lower(): self._format_value(parameters, name, context)
-            for name in ("FIELD", "SIZE", "RESOLUTION", "WIDTH")
-        }
+        values = {"field": self.parameterAsString(parameters, "FIELD", context)}
+        for name in ("SIZE", "RESOLUTION", "WIDTH"):
+            number = self.get_optional_number(parameters, name, context)
+            values[name.lower()] = "" if number is None else f"{number:g}"
         image = get_file_with_crs(self.source, folder)
         self.run_engine(make_chips_arguments(image, vectors, output, values), feedback)
         return {"OUTPUT": str(output)}
-
-    def _format_value(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> str:
-        definition = self.parameterDefinition(name)
-        if parameters.get(name, definition.defaultValue()) in (None, ""):
-            return ""
-        if name == "FIELD":
-            return self.parameterAsString(parameters, name, context)
-        return f"{self.parameterAsDouble(parameters, name, context):g}"
 
     def _write_vectors(self, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path) -> Path:
         """Write the vectors in the image's CRS to a private GeoPackage: layers may be anything that QGIS reads."""
