@@ -5,15 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InferenceError, OutOfMemoryError, TerraSporeError
+from ..errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError, TerraSporeError
 from ..models.card import ModelCard
 from ..models.registry import Model
 
@@ -131,7 +129,7 @@ class Session(ABC):
             InferenceError: the runtime failed.
             OutOfMemoryError: there was not enough memory.
         """
-        return map_batches(partial(self.predict, batch=batch))(batches)
+        return (None if tiles is None else self.predict(tiles, batch) for tiles in batches)
 
     def is_alive(self) -> bool:
         """Return whether the session can still compute; False once the process which runs the model has ended."""
@@ -144,9 +142,7 @@ class Session(ABC):
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -208,6 +204,19 @@ def check_tiles(tiles: Tiles, shape: tuple[int, int, int], dtype: np.dtype[Any])
     return np.ascontiguousarray(tiles)
 
 
+def fill_batch(tiles: Tiles, size: int) -> Tiles:
+    """Return ``tiles`` with as many empty tiles behind them as a multiple of ``size`` needs."""
+    missing = -len(tiles) % size
+    return np.pad(tiles, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else tiles
+
+
+def predict_in_batches(predict: Callable[[Tiles], Probabilities], tiles: Tiles, size: int) -> Probabilities:
+    """Return the probabilities of ``tiles`` by calls of ``predict`` with exactly ``size`` tiles each."""
+    filled = fill_batch(tiles, size)
+    results = [predict(filled[start : start + size]) for start in range(0, len(filled), size)]
+    return (results[0] if len(results) == 1 else np.concatenate(results))[: len(tiles)]
+
+
 def last_line(error: BaseException) -> str:
     """Return the last line of what ``error`` says, at most 300 characters; the name of its class if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()[:300]
@@ -229,3 +238,15 @@ def translate_error(error: Exception, action: str) -> TerraSporeError:
     ):
         return OutOfMemoryError(f"There was not enough memory while {action}.", "Choose a smaller tile.")
     return InferenceError(f"The runtime failed while {action}: {last_line(error)}")
+
+
+def translate_load_error(error: Exception, title: str, weights: Path) -> TerraSporeError:
+    """Return the engine's error for ``error``, which the runtime ``title`` raised while it loaded ``weights``.
+
+    Returns:
+        An ``OutOfMemoryError`` where ``error`` speaks of memory, else a ``RuntimeUnavailableError``.
+    """
+    shortage = translate_error(error, f"{title} loaded the model")
+    if isinstance(shortage, OutOfMemoryError):
+        return shortage
+    return RuntimeUnavailableError(f"{title} cannot load {weights}: {last_line(error)}")

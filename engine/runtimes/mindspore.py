@@ -23,6 +23,7 @@ from .base import (
     SessionConfig,
     Tiles,
     check_tiles,
+    predict_in_batches,
     translate_error,
 )
 from .hardware import Accelerator, cpu_name, find_accelerators
@@ -119,11 +120,7 @@ class MindSporeSession(Session):
         """Return the probabilities of ``tiles``; see ``Session.predict``."""
         tiles = check_tiles(tiles, self.shape, self.dtype)
         # Every batch size is compiled for itself: a call of another size is padded and cut into calls of this one.
-        count, size = len(tiles), batch or self._batch
-        if count % size:
-            tiles = np.concatenate([tiles, np.zeros((size - count % size, *self.shape), self.dtype)])
-        results = [self._compute(tiles[start : start + size]) for start in range(0, len(tiles), size)]
-        return (results[0] if len(results) == 1 else np.concatenate(results))[:count]
+        return predict_in_batches(self._compute, tiles, batch or self._batch)
 
     def _compute(self, tiles: Tiles) -> Probabilities:
         import mindspore

@@ -15,9 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
+from ..errors import InferenceError, RuntimeUnavailableError
 from ..models.card import ModelCard
 from ..models.graph import build_graph
 from ..models.registry import Model
@@ -28,8 +26,9 @@ from .base import (
     SessionConfig,
     Tiles,
     check_tiles,
-    last_line,
+    predict_in_batches,
     translate_error,
+    translate_load_error,
 )
 from .hardware import Accelerator, available_cores, cpu_name, find_accelerators
 from .measure import choose_batch_size
@@ -84,9 +83,8 @@ class OnnxRuntime:
             return [DeviceInfo(self.name, device, cpu_name())]
         if device in _NEEDS and not present:
             return [DeviceInfo(self.name, device, _NEEDS[device], "No such device was found in this machine.")]
-        names = [f"{device}:{index}" if index else device for index in range(max(len(present), 1))]
-        titles = [entry.title for entry in present] or [device]
-        return [DeviceInfo(self.name, name, title, reason) for name, title in zip(names, titles, strict=True)]
+        titles = enumerate([entry.title for entry in present] or [device])
+        return [DeviceInfo(self.name, f"{device}:{i}" if i else device, title, reason) for i, title in titles]
 
     def open(self, model: Model, config: SessionConfig) -> OnnxRuntimeSession:
         """Load ``model``; errors as of ``Runtime.open``."""
@@ -175,10 +173,7 @@ def _create_session(
     try:
         return onnxruntime.InferenceSession(content, settings, providers=providers)
     except _library_errors() as error:
-        shortage = translate_error(error, "ONNX Runtime loaded the model")
-        if isinstance(shortage, OutOfMemoryError):
-            raise shortage from error
-        raise RuntimeUnavailableError(f"ONNX Runtime cannot load {model.weights}: {last_line(error)}") from error
+        raise translate_load_error(error, OnnxRuntime.title, model.weights) from error
 
 
 def _library_errors() -> tuple[type[Exception], ...]:
@@ -211,15 +206,7 @@ class OnnxRuntimeSession(Session):
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Return the probabilities of ``tiles``; see ``Session.predict``."""
         tiles = check_tiles(tiles, self.shape, self.dtype)
-        size = self._fixed_batch
-        if size is None:
-            return self._compute(tiles)
-        results = []
-        for start in range(0, len(tiles), size):
-            part = tiles[start : start + size]
-            padding = ((0, size - len(part)), (0, 0), (0, 0), (0, 0))
-            results.append(self._compute(np.pad(part, padding))[: len(part)])
-        return results[0] if len(results) == 1 else np.concatenate(results)
+        return predict_in_batches(self._compute, tiles, self._fixed_batch or len(tiles))
 
     def _compute(self, tiles: Tiles) -> Probabilities:
         assert self._session is not None, "the session is closed"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OutOfMemoryError, RuntimeUnavailableError, TerraSporeError
+from ..errors import RuntimeUnavailableError, TerraSporeError
 from ..models.card import ModelCard
 from ..models.graph import build_graph, graph_identity
 from ..models.registry import Model
@@ -27,8 +27,9 @@ from .base import (
     SessionConfig,
     Tiles,
     check_tiles,
-    last_line,
+    fill_batch,
     translate_error,
+    translate_load_error,
 )
 from .cache import cache_key, load_entry, load_measurements, store_entry, store_measurements
 from .hardware import available_cores
@@ -56,25 +57,22 @@ class OpenVino:
     def devices(self) -> list[DeviceInfo]:
         """Return the processor, and Intel's graphics and neural units where OpenVINO finds them."""
         try:
-            import openvino  # noqa: F401
-        except ImportError as error:
-            return [DeviceInfo(self.name, "cpu", "CPU", f"OpenVINO cannot be imported: {error}.")]
-        try:
             core = _get_core()
             return [
                 DeviceInfo(self.name, _device_name(name), core.get_property(name, "FULL_DEVICE_NAME"))
                 for name in core.available_devices
             ]
+        except ImportError as error:
+            return [DeviceInfo(self.name, "cpu", "CPU", f"OpenVINO cannot be imported: {error}.")]
         except RuntimeError as error:
             return [DeviceInfo(self.name, "cpu", "CPU", f"OpenVINO does not start: {error}.")]
 
     def open(self, model: Model, config: SessionConfig) -> OpenVinoSession:
         """Load ``model``; errors as of ``Runtime.open``."""
         try:
-            import openvino  # noqa: F401
+            core = _get_core()
         except ImportError as error:
             raise RuntimeUnavailableError(f"OpenVINO cannot be imported: {error}.") from error
-        core = _get_core()
         names = {_device_name(name): name for name in core.available_devices}
         if config.device not in names:
             raise RuntimeUnavailableError(
@@ -131,11 +129,9 @@ class _ModelCompiler:
         """Return a session for ``precision`` and so many streams, from the cache where it is there."""
         blob = load_entry(self.config.cache, self._blob_name(precision, streams))
         if blob is not None:
-            try:
+            with suppress(RuntimeError):  # of another build in spite of the same version: compile anew
                 compiled = _import_model(self.core, blob, self.device, self._properties(precision, streams))
                 return OpenVinoSession(compiled, self.model.card, self.config, precision, streams, weights=blob)
-            except RuntimeError:  # of another build in spite of the same version: compile anew
-                pass
         session = self.compile(precision, streams)
         self.store(session)
         return session
@@ -154,10 +150,7 @@ class _ModelCompiler:
                 sized.reshape([tiles, self.model.card.bands, config.tile, config.tile])
             compiled = self.core.compile_model(sized, self.device, self._properties(precision, streams))
         except RuntimeError as error:
-            shortage = translate_error(error, "OpenVINO loaded the model")
-            if isinstance(shortage, OutOfMemoryError):
-                raise shortage from error
-            raise RuntimeUnavailableError(f"OpenVINO cannot load {self.model.weights}: {last_line(error)}") from error
+            raise translate_load_error(error, OpenVino.title, self.model.weights) from error
         return OpenVinoSession(compiled, self.model.card, config, precision, streams)
 
     def store(self, session: OpenVinoSession) -> None:
@@ -330,10 +323,8 @@ class OpenVinoSession(Session):
         """Start computing ``tiles``, in turns with all infer requests; waits where the next one is still busy."""
         import openvino
 
-        tiles = check_tiles(tiles, self.shape, self.dtype)
         count, size = len(tiles), self._compiled_batch
-        if count % size:
-            tiles = np.concatenate([tiles, np.zeros((size - count % size, *self.shape), self.dtype)])
+        tiles = fill_batch(check_tiles(tiles, self.shape, self.dtype), size)
         result = np.empty((len(tiles), self.classes, *self.shape[1:]), np.float32)
         used = []
         try:

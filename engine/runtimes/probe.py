@@ -145,14 +145,12 @@ def _build_graph(weights: Mapping[str, NDArray[np.float32]]) -> Any:
     nodes, value = [], "image"
     for name, _, _, stride in _LAYERS:
         operator, pads = ("ConvTranspose", [0] * 4) if stride < 0 else ("Conv", [1] * 4)
-        last = name == _LAYERS[-1][0]
-        result = "logits" if last else f"{name}.sum"
-        nodes.append(
-            helper.make_node(operator, [value, f"{name}.weight"], [result], strides=[abs(stride)] * 2, pads=pads)
-        )
-        value = result if last else f"{name}.relu"
-        if not last:
-            nodes.append(helper.make_node("Relu", [result], [value]))
+        inputs = [value, f"{name}.weight"]
+        nodes.append(helper.make_node(operator, inputs, [f"{name}.sum"], strides=[abs(stride)] * 2, pads=pads))
+        value = f"{name}.relu"
+        nodes.append(helper.make_node("Relu", [f"{name}.sum"], [value]))
+    nodes.pop()  # the last layer gives logits
+    nodes[-1].output[0] = "logits"
     graph = helper.make_graph(
         nodes,
         "probe",

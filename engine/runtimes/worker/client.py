@@ -14,7 +14,6 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -60,13 +59,13 @@ class WorkerProcess:
 
     def __init__(self, python: Path, kind: str, program: Path = HOST_PROGRAM, timeout: float = ANSWER_TIMEOUT) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="terraspore-"))
-        self._memory_folder: Path | None = None
+        self._folders = [self.folder]
         with contextlib.suppress(OSError):  # there is none, or it is full
-            self._memory_folder = Path(tempfile.mkdtemp(prefix="terraspore-", dir=MEMORY_FOLDER))
+            self._folders.append(Path(tempfile.mkdtemp(prefix="terraspore-", dir=MEMORY_FOLDER)))
         self._timeout = timeout
         self._log = (self.folder / "log").open("w+b")
         self._answers: queue.Queue[bytes] = queue.Queue()
-        command = [str(python), "-I", str(program), kind, *map(str, self._folders())]
+        command = [str(python), "-I", str(program), kind, *map(str, self._folders)]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, cwd=self.folder
@@ -124,7 +123,7 @@ class WorkerProcess:
             OutOfMemoryError: there is no room for it in the temporary folder either.
         """
         reason = ""
-        for folder in reversed(self._folders()):
+        for folder in reversed(self._folders):
             path = folder / name
             try:
                 _allocate_file(path, math.prod(shape) * dtype.itemsize)
@@ -153,13 +152,8 @@ class WorkerProcess:
     def __enter__(self) -> WorkerProcess:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _folders(self) -> list[Path]:
-        return [self.folder, *([] if self._memory_folder is None else [self._memory_folder])]
 
     def _read_answers(self) -> None:
         assert self._process.stdout is not None
@@ -198,7 +192,7 @@ class WorkerProcess:
 
     def _remove_files(self) -> None:
         self._log.close()
-        for folder in self._folders():
+        for folder in self._folders:
             shutil.rmtree(folder, ignore_errors=True)
 
 

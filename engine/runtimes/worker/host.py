@@ -158,8 +158,7 @@ def serve(worker: Worker, commands: Any, answers: Any) -> None:
             answer = dict(actions[command["do"]](command), ok=True)
         except worker.errors as error:
             answer = {"ok": False, "error": "{}: {}".format(type(error).__name__, error)}  # noqa: UP032
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+        print(json.dumps(answer), file=answers, flush=True)
 
 
 def main() -> None:
@@ -172,8 +171,7 @@ def main() -> None:
         greeting = dict(worker.details, ok=True, version=worker.version, python=sys.version.split()[0])
     except (ImportError, OSError) as error:
         greeting = {"ok": False, "error": "{}: {}".format(type(error).__name__, error)}  # noqa: UP032
-    answers.write(json.dumps(greeting) + "\n")
-    answers.flush()
+    print(json.dumps(greeting), file=answers, flush=True)
     if greeting["ok"]:
         serve(worker, sys.stdin, answers)
         for folder in sys.argv[2:]:

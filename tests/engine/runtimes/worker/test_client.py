@@ -155,7 +155,7 @@ def test_a_tiny_memory_file_system_is_no_crash(tmp_path):
 
 def test_closing_ends_the_process_and_leaves_nothing(start, monkeypatch):
     worker = start(ECHO)
-    pid, folders = worker._process.pid, worker._folders()
+    pid, folders = worker._process.pid, worker._folders
     monkeypatch.setattr(module, "EXIT_TIMEOUT", 100.0)  # after which it would be killed
     worker.close()
     assert worker._process.returncode == 0
@@ -267,7 +267,7 @@ def test_when_the_engine_is_killed_nothing_is_left():
         from pathlib import Path
         from terraspore.engine.runtimes.worker.client import WorkerProcess
         worker = WorkerProcess(Path(sys.executable), "onnxruntime")
-        print(worker._process.pid, *worker._folders(), flush=True)
+        print(worker._process.pid, *worker._folders, flush=True)
         time.sleep(600)
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(engine)], stdout=subprocess.PIPE, text=True)
