@@ -70,9 +70,7 @@ class GraphBuilder:
             shapes: of the output, per variant.
             **attributes: of the operator.
         """
-        name = f"{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
-        ref = Ref(name, shapes)
+        ref = Ref(self._add_node(op, inputs, **attributes), shapes)
         self.tensors.append(ref)
         return ref
 
@@ -124,7 +122,7 @@ class GraphBuilder:
                     f"A size in the network is {', '.join(map(str, values))} at the sizes it was exported with, and no "
                     "tensor's size explains it; it can only be converted at a fixed size."
                 )
-        return names[0] if len(names) == 1 else self._add_size_node("Concat", names, axis=0)
+        return names[0] if len(names) == 1 else self._add_node("Concat", names, axis=0)
 
     def find_axis(self, values: tuple[int, ...], near: Sequence[Ref]) -> tuple[str, int] | None:
         """A tensor's name and axis whose size is ``values``, one per variant; None if there is none."""
@@ -138,14 +136,14 @@ class GraphBuilder:
         """The name of a tensor of one element that holds the size of an axis of the tensor ``name``."""
         if (name, axis) not in self._size_tensors:
             if (name, -1) not in self._size_tensors:
-                self._size_tensors[name, -1] = self._add_size_node("Shape", [name])
-            self._size_tensors[name, axis] = self._add_size_node(
+                self._size_tensors[name, -1] = self._add_node("Shape", [name])
+            self._size_tensors[name, axis] = self._add_node(
                 "Gather", [self._size_tensors[name, -1], self.integers([axis])], axis=0
             )
         return self._size_tensors[name, axis]
 
-    def _add_size_node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        """Add a node whose result is a size; it is not among ``tensors``, whose sizes are searched."""
+    def _add_node(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
+        """Add a node of one output and return its name; it is not among ``tensors``, whose sizes are searched."""
         name = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name

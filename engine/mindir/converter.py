@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,7 @@ def convert(
     new_names = dict(zip(output_refs, names, strict=True))
     for node in nodes:
         for values in (node.input, node.output):
-            for index, name in enumerate(values):
-                values[index] = new_names.get(name, name)
+            values[:] = [new_names.get(name, name) for name in values]
     return _make_model(networks, builder, nodes, names, weights)
 
 
@@ -83,17 +82,22 @@ def _operations(network: Mindir) -> list[Node]:
     return [node for node in network.nodes if node.op != "Constant"]
 
 
+def _align(networks: Sequence[Mindir], kind: str) -> Iterator[tuple[Tensor, ...]]:
+    """Each of the ``inputs``, ``outputs`` or ``parameters``, in all variants."""
+    return zip(*(getattr(network, kind) for network in networks), strict=True)
+
+
 def _convert_nodes(networks: Sequence[Mindir], builder: GraphBuilder) -> list[Ref]:
     """Convert all nodes, and return the tensors that are the network's outputs.
 
     Names are the first variant's; ``known`` maps, per variant, every name so far to its operand.
     """
     known: list[dict[str, Any]] = [
-        {node.output: _Constant(node.attributes.get("value")) for node in network.nodes if node.op == "Constant"}
+        {node.name: _Constant(node.attributes.get("value")) for node in network.nodes if node.op == "Constant"}
         for network in networks
     ]
     for kind in ("inputs", "parameters"):
-        for tensors in zip(*(getattr(network, kind) for network in networks), strict=True):
+        for tensors in _align(networks, kind):
             ref = Ref(tensors[0].name, tuple(tensor.shape for tensor in tensors))
             for operands, tensor in zip(known, tensors, strict=True):
                 operands[tensor.name] = ref
@@ -103,7 +107,7 @@ def _convert_nodes(networks: Sequence[Mindir], builder: GraphBuilder) -> list[Re
         inputs = [_find_operand(known, names) for names in zip(*(node.inputs for node in nodes), strict=True)]
         result = _convert_node(Call(nodes[0], nodes[1:], tuple(inputs), builder))
         for operands, node in zip(known, nodes, strict=True):
-            operands[node.output] = result
+            operands[node.name] = result
     outputs = [known[0].get(tensor.name) for tensor in networks[0].outputs]
     if not all(isinstance(output, Ref) for output in outputs):
         raise GraphError("An output of the network is not a tensor.")
@@ -145,24 +149,17 @@ def _make_model(
     networks: Sequence[Mindir], builder: GraphBuilder, nodes: list[onnx.NodeProto], names: list[str], weights: bool
 ) -> onnx.ModelProto:
     """Assemble the model and check it."""
-    first = networks[0]
     labels = _label_open_sizes(networks)
     used = {name for node in nodes for name in node.input}
-    parameters = [
-        tensors
-        for tensors in zip(*(network.parameters for network in networks), strict=True)
-        if tensors[0].name in used
-    ]
-    inputs = [
-        _make_value_info(t[0].name, t, labels) for t in zip(*(network.inputs for network in networks), strict=True)
-    ]
+    parameters = [tensors for tensors in _align(networks, "parameters") if tensors[0].name in used]
+    inputs = [_make_value_info(tensors[0].name, tensors, labels) for tensors in _align(networks, "inputs")]
     outputs = [
         _make_value_info(name, tensors, labels)
-        for name, tensors in zip(names, zip(*(network.outputs for network in networks), strict=True), strict=True)
+        for name, tensors in zip(names, _align(networks, "outputs"), strict=True)
     ]
     if len(networks) == 1 and not builder.size_bound:
         for info in (*inputs, *outputs):
-            _open_image_axes(info, first.inputs[0].shape)
+            _open_image_axes(info, networks[0].inputs[0].shape)
     initializers = [tensor for name, tensor in builder.initializers.items() if name in used]
     if weights:
         for tensor, *_ in parameters:
@@ -185,7 +182,7 @@ def _label_open_sizes(networks: Sequence[Mindir]) -> dict[Shape, str]:
     labels: dict[Shape, str] = {}
     places = [("outputs", {1: "classes"}), ("inputs", {0: "batch", 1: "bands", 2: "height", 3: "width"})]
     for kind, axes in places:
-        for tensors in zip(*(getattr(network, kind) for network in networks), strict=True):
+        for tensors in _align(networks, kind):
             for axis, sizes in enumerate(zip(*(tensor.shape for tensor in tensors), strict=True)):
                 if len(set(sizes)) > 1 and axis in axes:
                     labels[sizes] = axes[axis]
@@ -194,11 +191,10 @@ def _label_open_sizes(networks: Sequence[Mindir]) -> dict[Shape, str]:
 
 def _make_value_info(name: str, tensors: tuple[Tensor, ...], labels: dict[Shape, str]) -> onnx.ValueInfoProto:
     """Type and shape of an input or output; sizes that differ between the variants are open."""
-    sizes = list(zip(*(tensor.shape for tensor in tensors), strict=True))
     # An open size without a label is named after its values, so that equal sizes have equal names.
     shape = [
         values[0] if len(set(values)) == 1 else labels.get(values) or "size_" + "_".join(map(str, values))
-        for values in sizes
+        for values in zip(*(tensor.shape for tensor in tensors), strict=True)
     ]
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(tensors[0].dtype), shape)
 

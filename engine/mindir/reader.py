@@ -78,9 +78,8 @@ class Node:
 
     Attributes:
         op: the primitive's name, "Constant" for a constant.
-        name: unique within the graph.
+        name: unique within the graph; others refer to the result by it.
         inputs: names of nodes, parameters or graph inputs.
-        output: the name under which others refer to the result.
         attributes: of the primitive; a constant has "value".
         shapes: of the result, or of each entry where the result is a tuple; empty where the file does not say.
     """
@@ -88,7 +87,6 @@ class Node:
     op: str
     name: str
     inputs: tuple[str, ...]
-    output: str
     attributes: Mapping[str, Value]
     shapes: tuple[Shape, ...]
 
@@ -98,14 +96,12 @@ class Mindir:
     """A network: one graph without control flow.
 
     Attributes:
-        name: of the graph; the file prefixes every name with it, which is removed here.
         inputs: the tensors that a caller passes.
         outputs: the results, by names of nodes.
         parameters: weights with their data, under the names that checkpoints use.
         nodes: in an order in which they can be computed.
     """
 
-    name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     parameters: tuple[Tensor, ...]
@@ -167,8 +163,7 @@ def _read_graph(data: memoryview, primitives: dict[str, tuple[str, dict[str, Val
     message = _read_message(data)
     if len(message.get(1, [])) > MAX_NODES:
         raise GraphError(f"The network has more than {MAX_NODES} nodes.")
-    name = _read_last_text(message, 2)
-    prefix = f"{name}:"
+    prefix = f"{_read_last_text(message, 2)}:"  # of every name in the file
     parameters = tuple(_read_tensor(as_view(value), prefix) for value in message.get(3, []))
     for parameter in parameters:
         if parameter.data is None:
@@ -176,10 +171,10 @@ def _read_graph(data: memoryview, primitives: dict[str, tuple[str, dict[str, Val
     nodes = tuple(_read_node(as_view(value), prefix, primitives) for value in message.get(1, []))
     inputs = tuple(_read_value_info(as_view(value), prefix) for value in message.get(5, []))
     outputs = tuple(_read_value_info(as_view(value), prefix) for value in message.get(6, []))
-    names = [tensor.name for tensor in (*inputs, *parameters)] + [node.output for node in nodes]
+    names = [tensor.name for tensor in (*inputs, *parameters)] + [node.name for node in nodes]
     if len(set(names)) != len(names):
         raise GraphError("The network uses one name for two things.")
-    return Mindir(name, inputs, outputs, parameters, nodes)
+    return Mindir(inputs, outputs, parameters, nodes)
 
 
 def _read_value_info(data: memoryview, prefix: str) -> Tensor:
@@ -212,8 +207,7 @@ def _read_node(data: memoryview, prefix: str, primitives: dict[str, tuple[str, d
         if op[5:] not in primitives:
             raise GraphError(f"The network calls {op[5:]!r}, which is not one of its primitives.")
         op, attributes = primitives[op[5:]]
-    output = outputs[0].removeprefix(prefix)
-    return Node(op, output, inputs, output, attributes, shapes)
+    return Node(op, outputs[0].removeprefix(prefix), inputs, attributes, shapes)
 
 
 def _read_shapes(value: Value) -> tuple[tuple[int, ...], ...]:

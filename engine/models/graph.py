@@ -129,14 +129,12 @@ def fill_graph(
     used = {name: tensor for name, tensor in tensors.items() if not is_in_modules(name, unused)}
     parameters = match_parameters(used, wanted, origin)
     del graph.graph.input[1:]
-    for name, values in parameters.items():
-        graph.graph.initializer.append(numpy_helper.from_array(values, name))
+    graph.graph.initializer.extend(numpy_helper.from_array(values, name) for name, values in parameters.items())
 
 
 def training_only_modules(graph: onnx.ModelProto) -> list[str]:
     """Names of the modules of a network that only training uses (auxiliary heads), by its graph's metadata."""
-    metadata: dict[str, str] = {entry.key: entry.value for entry in graph.metadata_props}
-    return metadata.get("training_only", "").split()
+    return str(next((entry.value for entry in graph.metadata_props if entry.key == "training_only"), "")).split()
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:

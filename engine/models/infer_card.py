@@ -10,6 +10,7 @@ from __future__ import annotations
 import colorsys
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,10 +102,9 @@ def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
     tile = hints.tile or _DEFAULT_TILE
     if bands > MAX_BANDS:  # before a list of so many values is made
         raise CardError(f"The model {path} takes {bands} bands; at most {MAX_BANDS} are supported.")
-    letters = (letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "-" for letter in path.stem)
     dtype = hints.dtype or "uint8"
     card = ModelCard(
-        name=("".join(letters).lstrip("._-") or "model")[:100],
+        name=(re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "model")[:100],
         title=path.name,
         task=hints.task or "segmentation",
         architecture=hints.architecture,

@@ -7,7 +7,7 @@ float32.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,10 +45,7 @@ def add_normalisation_and_activation(model: onnx.ModelProto, card: ModelCard, or
     names = _reserved_names(graph, inner.name, graph.output[0].name)
     scores_type = graph.output[0].type.tensor_type.elem_type
     _rename_values(graph, names)
-    front = _normalising_nodes(card.normalisation, pixel, kind, names[inner.name])
-    if front is None:
-        raise GraphError(f"The network in {origin} takes whole numbers, and its card asks for a normalisation.")
-    nodes, constants = front
+    nodes, constants = _normalising_nodes(card.normalisation, pixel, kind, names[inner.name], origin)
     opset = next((entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}), 1)
     nodes = [*nodes, *graph.node, *_activation_nodes(card.activation, scores_type, names[graph.output[0].name], opset)]
     sizes[1] = card.bands
@@ -79,17 +76,15 @@ def _reserved_names(graph: onnx.GraphProto, image: str, scores: str) -> dict[str
 def _rename_values(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     for node in graph.node:
         for values in (node.input, node.output):
-            for index, name in enumerate(values):
-                if name in names:
-                    values[index] = names[name]
+            values[:] = [names.get(name, name) for name in values]
     for tensor in graph.initializer:
         tensor.name = names.get(tensor.name, tensor.name)
 
 
 def _normalising_nodes(
-    normalisation: Normalisation, pixel: int, kind: int, target: str
-) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]] | None:
-    """Nodes from ``image`` to ``target`` and their constants; None where an integer type cannot hold the result.
+    normalisation: Normalisation, pixel: int, kind: int, target: str, origin: str
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """Nodes from ``image`` to ``target`` and their constants; ``GraphError`` where an integer type cannot hold it.
 
     ``(x * scale - mean) / std`` is one multiplication and one addition, with factors computed in float64.
     """
@@ -98,29 +93,26 @@ def _normalising_nodes(
     std = np.asarray(normalisation.std, np.float64).reshape(1, -1, 1, 1)
     factor = (normalisation.scale / std).astype(np.float32)
     shift = (-np.asarray(normalisation.mean, np.float64).reshape(std.shape) / std).astype(np.float32)
-    steps: list[tuple[str, str | int]] = []  # (operator, its constant's name or target type)
+    constants = {}
+    if np.any(factor != 1):
+        constants["Mul"] = numpy_helper.from_array(factor, "normalisation/factor")
+    if np.any(shift != 0):
+        constants["Add"] = numpy_helper.from_array(shift, "normalisation/shift")
+    steps: list[tuple[str, list[str], dict[str, Any]]]  # operator, inputs behind the value, attributes
     if kind in {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}:
-        steps += [("Cast", TensorProto.FLOAT)] if pixel != TensorProto.FLOAT else []
-        steps += [("Mul", "normalisation/factor")] if np.any(factor != 1) else []
-        steps += [("Add", "normalisation/shift")] if np.any(shift != 0) else []
-        steps += [("Cast", kind)] if kind != TensorProto.FLOAT else []
-    elif np.any(factor != 1) or np.any(shift != 0):
-        return None
-    elif kind != pixel:
-        steps += [("Cast", kind)]
-    steps = steps or [("Identity", "")]
+        steps = [("Cast", [], {"to": TensorProto.FLOAT})] if pixel != TensorProto.FLOAT else []
+        steps += [(operator, [constant.name], {}) for operator, constant in constants.items()]
+        steps += [("Cast", [], {"to": kind})] if kind != TensorProto.FLOAT else []
+    elif constants:
+        raise GraphError(f"The network in {origin} takes whole numbers, and its card asks for a normalisation.")
+    else:
+        steps = [("Cast", [], {"to": kind})] if kind != pixel else []
     nodes, value = [], IMAGE
-    for index, (operator, argument) in enumerate(steps):
-        result = target if index == len(steps) - 1 else f"normalisation/{index}"
-        inputs = [value, str(argument)] if operator in {"Mul", "Add"} else [value]
-        node = helper.make_node(operator, inputs, [result])
-        if operator == "Cast":
-            node.attribute.append(helper.make_attribute("to", argument))
-        nodes.append(node)
+    for index, (operator, inputs, attributes) in enumerate(steps or [("Identity", [], {})], 1):
+        result = target if index >= len(steps) else f"normalisation/{index - 1}"
+        nodes.append(helper.make_node(operator, [value, *inputs], [result], **attributes))
         value = result
-    constants = {"normalisation/factor": factor, "normalisation/shift": shift}
-    used = {argument for _, argument in steps}
-    return nodes, [numpy_helper.from_array(values, name) for name, values in constants.items() if name in used]
+    return nodes, list(constants.values())
 
 
 def _activation_nodes(activation: str, kind: int, scores: str, opset: int) -> Sequence[onnx.NodeProto]:
@@ -131,10 +123,8 @@ def _activation_nodes(activation: str, kind: int, scores: str, opset: int) -> Se
     if kind not in {TensorProto.FLOAT, TensorProto.UNDEFINED}:
         nodes.append(helper.make_node("Cast", [scores], ["activation/scores"], to=TensorProto.FLOAT))
         scores = "activation/scores"
-    if activation == "none":
-        return [*nodes, helper.make_node("Identity", [scores], [PROBABILITY])]
-    if activation == "sigmoid":
-        return [*nodes, helper.make_node("Sigmoid", [scores], [PROBABILITY])]
+    if activation != "softmax":
+        return [*nodes, helper.make_node("Sigmoid" if activation == "sigmoid" else "Identity", [scores], [PROBABILITY])]
     if opset >= _SOFTMAX_OPSET:
         return [*nodes, helper.make_node("Softmax", [scores], [PROBABILITY], axis=1)]
     return [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,10 @@ from .declaration import check_range, check_ranges, option, options_of
 #: What the device and the runtime of a run may be called; the runtimes are those of ``engine/runtimes/registry.py``.
 DEVICE_NAMES = ("auto", "cpu", "gpu", "npu", "cuda", "tensorrt", "directml", "coreml", "ascend")
 RUNTIME_NAMES = ("auto", "openvino", "onnxruntime", "onnxruntime-isolated", "mindspore-lite", "mindspore")
+
+#: Options that are a length or an area on the ground, from 0.
+_length = partial(option, unit="m", minimum=0)
+_area = partial(option, unit="m²", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -125,49 +130,31 @@ class RoadOptions:
         unset="threshold + (1 - threshold) / 4",
         metavar="P",
     )
-    blur: float = option(
+    blur: float = _length(
         2.0,
         "Standard deviation of the Gaussian before the threshold; 0 for none.",
-        unit="m",
-        minimum=0,
         title="Smoothing of the probabilities",
     )
-    hole_area: float = option(
-        200.0,
-        "Holes in the road surface up to this area are closed.",
-        unit="m²",
-        minimum=0,
-        title="Largest hole that is closed",
+    hole_area: float = _area(
+        200.0, "Holes in the road surface up to this area are closed.", title="Largest hole that is closed"
     )
-    max_width: float = option(
+    max_width: float = _length(
         40.0,
         "Wider regions are treated as paved areas (squares, car parks); lines lead around their core.",
-        unit="m",
-        minimum=0,
         above=True,
         title="Widest road",
     )
-    merge_parallel: float = option(
+    merge_parallel: float = _length(
         0.0,
         "Carriageways with less than this between them become one line; 0 keeps them apart.",
         title="Carriageways closer than this are one",
-        unit="m",
-        minimum=0,
     )
-    spur: float = option(
+    spur: float = _length(
         6.0,
         "Dead ends shorter than this and 1.2 times the road's half width are dropped.",
         title="Longest dead end that is dropped",
-        unit="m",
-        minimum=0,
     )
-    gap: float = option(
-        50.0,
-        "Gaps up to this length are closed; 0 closes none.",
-        title="Longest gap that is closed",
-        unit="m",
-        minimum=0,
-    )
+    gap: float = _length(50.0, "Gaps up to this length are closed; 0 closes none.", title="Longest gap that is closed")
     gap_angle: float = option(
         40.0,
         "Largest angle between a dead end and the line that closes the gap.",
@@ -177,40 +164,22 @@ class RoadOptions:
         metavar="DEGREES",
         title="Largest angle of a closed gap",
     )
-    min_length: float = option(
-        80.0,
-        "Connected pieces with less length of road in all are dropped.",
-        title="Shortest connected piece of road",
-        unit="m",
-        minimum=0,
+    min_length: float = _length(
+        80.0, "Connected pieces with less length of road in all are dropped.", title="Shortest connected piece of road"
     )
-    smooth: float = option(
-        3.0,
-        "Standard deviation of the Gaussian that smooths along the line; 0 for none.",
-        unit="m",
-        minimum=0,
-        title="Smoothing of lines",
+    smooth: float = _length(
+        3.0, "Standard deviation of the Gaussian that smooths along the line; 0 for none.", title="Smoothing of lines"
     )
-    simplify: float = option(
-        1.0,
-        "Largest distance between a line and its simplification; 0 keeps every vertex.",
-        title="Simplification",
-        unit="m",
-        minimum=0,
+    simplify: float = _length(
+        1.0, "Largest distance between a line and its simplification; 0 keeps every vertex.", title="Simplification"
     )
     areas: bool = option(True, "Make the layer road_areas.", title="Make the areas of roads, too")
-    minimum_area: float = option(
-        100.0,
-        "Smaller pieces of road surface are left out of road_areas.",
-        unit="m²",
-        minimum=0,
-        title="Smallest road area",
+    minimum_area: float = _area(
+        100.0, "Smaller pieces of road surface are left out of road_areas.", title="Smallest road area"
     )
-    area_simplify: float = option(
+    area_simplify: float = _length(
         0.5,
         "Largest distance between the outline of an area and its simplification; 0 keeps pixel edges and exact areas.",
-        unit="m",
-        minimum=0,
         title="Simplification of areas",
     )
     tile: int = option(
@@ -248,13 +217,11 @@ class RoadOptions:
 class CoverageOptions:
     """Options of a land-cover coverage."""
 
-    minimum_area: float | None = option(
+    minimum_area: float | None = _area(
         None,
         "Minimum mapping unit: smaller regions are merged into the neighbour with the longest border, the smallest "
         "first; 0 merges none.",
         title="Smallest polygon",
-        unit="m²",
-        minimum=0,
         unset="16 pixels",
     )
     minimum_area_by_class: Mapping[int, float] = option(
@@ -282,12 +249,10 @@ class CoverageOptions:
     nodata: int | None = option(
         None, "A value that is no class.", unset="the raster's own", metavar="ID", title="Value without data"
     )
-    simplify: float | None = option(
+    simplify: float | None = _length(
         None,
         "Largest distance of a dropped vertex from the simplified border; 0 drops none.",
         title="Simplification",
-        unit="m",
-        minimum=0,
         unset="one pixel",
     )
     smooth: bool = option(

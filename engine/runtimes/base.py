@@ -147,12 +147,7 @@ class Session(ABC):
 
 
 class OpenedSession(NamedTuple):
-    """A session and why it was chosen.
-
-    Attributes:
-        session: the session.
-        reason: one sentence: runtime, device, precision and why.
-    """
+    """A session, and one sentence on why it was chosen: runtime, device, precision and why."""
 
     session: Session
     reason: str

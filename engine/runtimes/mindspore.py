@@ -100,13 +100,7 @@ def _load_network(model: Model, network_factory: NetworkFactory) -> Any:
 
 
 class MindSporeSession(Session):
-    """A checkpoint in MindSpore; normalisation and activation are done in NumPy around it.
-
-    Args:
-        network: with its weights, ready for inference.
-        card: of the model.
-        config: device and tile size.
-    """
+    """A network in MindSpore, ready for inference; normalisation and activation are done in NumPy around it."""
 
     def __init__(self, network: Any, card: ModelCard, config: SessionConfig) -> None:
         super().__init__(MindSpore.name, "float32", card, config)

@@ -185,14 +185,7 @@ def _library_errors() -> tuple[type[Exception], ...]:
 
 
 class OnnxRuntimeSession(Session):
-    """A model in ONNX Runtime.
-
-    Args:
-        session: of the library.
-        card: of the model.
-        config: device and tile size.
-        precision: the type it computes in.
-    """
+    """A model in ONNX Runtime, whose own session is given."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, card: ModelCard, config: SessionConfig, precision: str

@@ -48,12 +48,7 @@ def weight_tile(probability: Floats, plan: TilePlan, row: int, column: int) -> F
 
 
 class RowBlender:
-    """Blend the tiles of a plan in order and return pieces of the grid that no later tile changes.
-
-    Args:
-        plan: the layout of the tiles.
-        classes: number of classes.
-    """
+    """Blend the tiles of a plan in order and return pieces of the grid that no later tile changes."""
 
     def __init__(self, plan: TilePlan, classes: int) -> None:
         self._plan = plan

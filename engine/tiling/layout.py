@@ -59,17 +59,6 @@ class AxisTiling:
         first, end = self.active_range(index)
         return first, end if index == self.count - 1 else end - self.ramp
 
-    def weights(self, index: int) -> NDArray[np.float32]:
-        """Weight of tile ``index`` at each pixel of its active range, multiples of 1/64 in 0..1, float32."""
-        first, end = self.active_range(index)
-        weights = np.ones(end - first, np.float32)
-        rising, falling = self.ramps
-        if index > 0:
-            weights[: self.ramp] = rising
-        if index < self.count - 1:
-            weights[len(weights) - self.ramp :] = falling
-        return weights
-
     @cached_property
     def ramps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Weights of the ramp in which a tile begins, rising, and of the ramp in which it ends, falling.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ...errors import GraphError
 from ..builder import Call, GraphBuilder, Ref
@@ -12,25 +13,20 @@ from .convolution import as_pair
 _PAD_MODES = {0: "pad", 1: "same", 2: "valid"}
 
 
-def max_pool(call: Call) -> Ref:
-    """``MaxPool`` with pad_mode "valid" or "same" -> ``MaxPool``."""
-    return _pool(call, "MaxPool")
+def pool(op: str) -> Callable[[Call], Ref]:
+    """``MaxPool`` or ``AvgPool`` with pad_mode "valid" or "same"; padding is left out of the mean."""
 
+    def convert(call: Call) -> Ref:
+        """Pool with the kernel and stride of the call."""
+        mode = call.value(3, "pad_mode", "valid")
+        mode = _PAD_MODES.get(mode, str(mode)) if isinstance(mode, int) else str(mode).lower()
+        if mode not in {"valid", "same"}:
+            raise GraphError(f"{call.node.name!r} is a pooling with pad_mode {mode!r}, which is not supported.")
+        kernel, stride = as_pair(call.value(1, "kernel_size")), as_pair(call.value(2, "strides"))
+        padding = {"auto_pad": "SAME_UPPER"} if mode == "same" else {"pads": [0, 0, 0, 0]}
+        return call.emit(op, [call.tensor(0).name], kernel_shape=kernel, strides=stride, **padding)
 
-def average_pool(call: Call) -> Ref:
-    """``AvgPool`` with pad_mode "valid" or "same" -> ``AveragePool``; padding is left out of the mean."""
-    return _pool(call, "AveragePool")
-
-
-def _pool(call: Call, op: str) -> Ref:
-    mode = call.value(3, "pad_mode", "valid")
-    mode = _PAD_MODES.get(mode, str(mode)) if isinstance(mode, int) else str(mode).lower()
-    if mode not in {"valid", "same"}:
-        raise GraphError(f"{call.node.name!r} is a pooling with pad_mode {mode!r}, which is not supported.")
-    kernel = as_pair(call.value(1, "kernel_size"))
-    stride = as_pair(call.value(2, "strides"))
-    padding = {"auto_pad": "SAME_UPPER"} if mode == "same" else {"pads": [0, 0, 0, 0]}
-    return call.emit(op, [call.tensor(0).name], kernel_shape=kernel, strides=stride, **padding)
+    return convert
 
 
 def max_pool_3d(call: Call) -> tuple[Ref, ...]:
@@ -41,15 +37,16 @@ def max_pool_3d(call: Call) -> tuple[Ref, ...]:
     """
     kernel, stride = list(call.attribute("ksize")), list(call.attribute("strides"))
     pads, dilation = list(call.attribute("pads")), list(call.attribute("dilation", (1, 1, 1)))
-    ceil = int(bool(call.attribute("ceil_mode", False)))
     source = call.tensor(0)
     flat = _without_depth(call.builder, source) if (kernel[0], stride[0], pads[0]) == (1, 1, 0) else None
+    if flat is not None:
+        kernel, stride, pads, dilation = kernel[1:], stride[1:], pads[1:], dilation[1:]
+    settings: dict[str, Any] = {"kernel_shape": kernel, "strides": stride, "pads": pads * 2, "dilations": dilation}
+    settings["ceil_mode"] = int(bool(call.attribute("ceil_mode", False)))
     if flat is None:
-        settings = {"kernel_shape": kernel, "strides": stride, "pads": pads * 2, "dilations": dilation}
-        return (call.emit("MaxPool", [source.name], ceil_mode=ceil, **settings),)
+        return (call.emit("MaxPool", [source.name], **settings),)
     shapes = tuple(shape[:2] + shape[3:] for shape in call.shapes())
-    settings = {"kernel_shape": kernel[1:], "strides": stride[1:], "pads": pads[1:] * 2, "dilations": dilation[1:]}
-    pooled = call.builder.emit("MaxPool", [flat], shapes, ceil_mode=ceil, **settings)
+    pooled = call.builder.emit("MaxPool", [flat], shapes, **settings)
     return (call.emit("Unsqueeze", [pooled.name, call.builder.integers([2])]),)
 
 
@@ -106,8 +103,8 @@ def resize(mode: str) -> Callable[[Call], Ref]:
 
 
 OPERATORS = {
-    "MaxPool": max_pool,
-    "AvgPool": average_pool,
+    "MaxPool": pool("MaxPool"),
+    "AvgPool": pool("AveragePool"),
     "MaxPool3DWithArgmax": max_pool_3d,
     "MaxPoolWithArgmaxV2": max_pool_2d,
     "AdaptiveAvgPool2D": adaptive_average_pool,
