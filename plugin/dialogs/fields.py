@@ -7,6 +7,7 @@ from typing import Any, Callable
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -49,6 +50,28 @@ class OptionSpinBox(QDoubleSpinBox):
         if self.value() <= self._empty:
             return None
         return self.value() if self.decimals() else int(self.value())
+
+
+class OptionCheckBox(QCheckBox):
+    """A yes-or-no of a declared option.
+
+    Args:
+        option: the declaration.
+        parent: the dialog.
+    """
+
+    def __init__(self, option: Option, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setChecked(option.default)
+
+    def get_value(self) -> bool:
+        """Return whether the box is checked."""
+        return self.isChecked()
+
+
+def make_option_field(option: Option, empty: str, parent: QWidget) -> OptionSpinBox | OptionCheckBox:
+    """Make the field of a declared number or yes-or-no; ``empty`` is the text of a number left to the engine."""
+    return OptionCheckBox(option, parent) if option.kind == "bool" else OptionSpinBox(option, empty, parent)
 
 
 def make_count_box(parent: QWidget, maximum: int, empty: str, step: int = 1) -> QSpinBox:

@@ -15,7 +15,7 @@ from ..i18n import tr
 from ..paths import icon_path
 from ..processing.parameters import get_title
 from ..processing.vectorize import KINDS, list_vector_options
-from .fields import FormDialog, OptionSpinBox, make_file_widget
+from .fields import FormDialog, make_file_widget, make_option_field
 
 
 class VectorizeDialog(FormDialog):
@@ -40,7 +40,7 @@ class VectorizeDialog(FormDialog):
             self.kind.addItem(title, kind)
         self.options = list_vector_options()
         self.fields = {
-            name.upper(): OptionSpinBox(option, tr("default"), self) for name, (option, _) in self.options.items()
+            name.upper(): make_option_field(option, tr("default"), self) for name, (option, _) in self.options.items()
         }
         for field in self.fields.values():  # a form is as wide as its widest row, and these have the longest titles
             field.setMinimumWidth(180)

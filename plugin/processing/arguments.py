@@ -66,11 +66,10 @@ def make_plan_arguments(task: str, image: Path, options: RunOptions) -> list[str
 
 
 def make_vectorize_arguments(
-    kind: str, raster: Path, output: Path, values: Iterable[tuple[Option, float | None]] = ()
+    kind: str, raster: Path, output: Path, values: Iterable[tuple[Option, float | bool | None]] = ()
 ) -> list[str]:
     """Make the arguments of ``vectorize roads`` and ``vectorize landcover``; None leaves a value to the engine."""
-    arguments = ["vectorize", kind, str(raster), f"--output={output}"]
-    return arguments + [f"--{option.flag}={format_number(value)}" for option, value in values if value is not None]
+    return ["vectorize", kind, str(raster), f"--output={output}", *make_option_arguments(values)]
 
 
 def make_chips_arguments(image: Path, vectors: Path, folder: Path, values: Mapping[str, str]) -> list[str]:

@@ -31,11 +31,18 @@ LAYERS = {
 
 
 def list_vector_options() -> dict[str, tuple[Option, list[str]]]:
-    """Return the options of all kinds by name: the declaration, and the kinds that have it."""
+    """Return the options of all kinds by name: the declaration, and the kinds that have it.
+
+    Raises:
+        ValueError: two kinds have options of the same name that differ in type or unit and cannot share a parameter.
+    """
     found: dict[str, tuple[Option, list[str]]] = {}
     for kind, options in OPTIONS.items():
         for name, option in options.items():
-            found.setdefault(name, (option, []))[1].append(kind)
+            shared, kinds = found.setdefault(name, (option, []))
+            if (shared.kind, shared.info.unit) != (option.kind, option.info.unit):
+                raise ValueError(f"{name} of {kind} and of {kinds[0]} are different options")
+            kinds.append(kind)
     return found
 
 
@@ -72,7 +79,12 @@ class VectorizeAlgorithm(EngineAlgorithm):
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         output = check_geopackage(target)
         values = [
-            (option, self.get_optional_number(parameters, name.upper(), context))
+            (
+                option,
+                self.parameterAsBool(parameters, name.upper(), context)
+                if option.kind == "bool"
+                else self.get_optional_number(parameters, name.upper(), context),
+            )
             for name, option in OPTIONS[kind].items()
         ]
         result = self.run_engine(make_vectorize_arguments(kind, raster, output, values), feedback)

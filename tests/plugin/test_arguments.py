@@ -5,8 +5,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
-from terraspore.plugin.processing.arguments import RunOptions, format_number, make_run_arguments
+from terraspore.engine.protocol.declaration import options_of
+from terraspore.engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
+from terraspore.plugin.processing.arguments import (
+    RunOptions,
+    format_number,
+    make_run_arguments,
+    make_vectorize_arguments,
+)
 
 
 @given(
@@ -40,3 +46,10 @@ def test_only_what_differs_from_the_defaults_is_passed():
 def test_numbers_have_a_point_in_every_locale(value):
     assert float(format_number(value)) == pytest.approx(value, abs=1e-8)
     assert "," not in format_number(value)
+
+
+def test_vectorize_takes_numbers_and_switches():
+    roads = options_of(RoadOptions)
+    values = [(roads["gap"], 30.0), (roads["spur"], None), (roads["areas"], False)]
+    arguments = make_vectorize_arguments("roads", Path("/p.tif"), Path("/r.gpkg"), values)
+    assert arguments == ["vectorize", "roads", "/p.tif", "--output=/r.gpkg", "--gap=30", "--no-areas"]

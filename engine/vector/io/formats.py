@@ -21,8 +21,8 @@ class VectorFormat:
     Attributes:
         driver: GDAL's short name.
         suffixes: lower-case file suffixes.
-        is_multi_layer: whether a file holds several layers and layers can be appended to; otherwise each layer gets a
-            file of its own, written in one call.
+        is_multi_layer: whether a file holds several layers (written by ``GeoPackageWriter``); otherwise each layer gets
+            a file of its own, written in one call.
         has_metadata: whether GDAL stores metadata items with a layer.
         has_description: whether a layer has one free text instead.
         dataset_options: GDAL's dataset creation options.

@@ -10,9 +10,15 @@ from terraspore.engine.errors import InferenceError, RuntimeUnavailableError
 from terraspore.engine.models.registry import find_model
 from terraspore.engine.runtimes.base import SessionConfig
 from terraspore.engine.runtimes.onnxruntime import OnnxRuntime
-from terraspore.engine.runtimes.openvino import OpenVino
+from terraspore.engine.runtimes.registry import create_runtimes
 
-RUNTIMES = [OpenVino(), OnnxRuntime()]
+#: Registered runtimes that run ONNX graphs on the processor here; MindSpore's take checkpoints only.
+RUNTIMES = [
+    runtime
+    for runtime in create_runtimes().values()
+    if runtime.name not in {"mindspore", "mindspore-lite"}
+    and any(info.device == "cpu" and not info.reason for info in runtime.devices())
+]
 
 
 @pytest.fixture(params=RUNTIMES, ids=lambda runtime: runtime.name)
