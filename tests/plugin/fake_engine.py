@@ -84,8 +84,8 @@ def main():
     for line in sys.stdin:
         message = json.loads(line)
         if message["type"] == "ping":
-            pings.release()
             print(json.dumps({"type": "pong"}), flush=True)
+            pings.release()  # after the pong, whose line the result of the other thread would else break up
         elif message["type"] == "cancel":
             cancelled.set()
         else:
