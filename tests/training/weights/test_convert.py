@@ -36,14 +36,17 @@ def test_encoder_into_a_checkpoint_that_a_network_loads(tmp_path):
 
 
 @pytest.mark.mindspore
-def test_network_into_a_checkpoint_that_mindspore_loads(tmp_path):
+def test_network_into_a_checkpoint_that_mindspore_loads(tmp_path, monkeypatch):
     import mindspore as ms
+    from mindspore.train import serialization
     from terraspore.training.networks import create_network
 
     code, event = convert(DATA / "dlinknet34_old.th", tmp_path / "network.ckpt", "--arch", "dlinknet34")
     assert code == 0
     assert event["summary"]["part"] == "network"
     network = create_network("dlinknet34", num_classes=1)
+    # MindSpore takes the page cache for used memory, and would refuse a file that fits where the cache is full.
+    monkeypatch.setattr(serialization, "_get_available_memory", lambda: None, raising=False)
     missing, left = ms.load_param_into_net(network, ms.load_checkpoint(str(tmp_path / "network.ckpt")), True)
     assert not missing
     assert not left
