@@ -28,7 +28,7 @@ def write_model(folder, task, weights):
     classes, bands = weights.shape
     graph = helper.make_graph(
         [helper.make_node("Conv", ["image", "weights"], ["scores"])],
-        "one_by_one",
+        "pointwise_network",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", bands, "h", "w"])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes, "h", "w"])],
         [numpy_helper.from_array(weights[:, :, None, None], "weights")],

@@ -11,7 +11,7 @@ from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.engine.models.graph import GRAPHS, parameter_shapes
 
 
-def one_by_one():
+def pointwise_network():
     """A 1x1 convolution and a sigmoid, three bands to one class."""
     weights = np.full((1, 3, 1, 1), 0.5, np.float32)
     graph = helper.make_graph(
@@ -19,7 +19,7 @@ def one_by_one():
             helper.make_node("Conv", ["image", "weights"], ["scores"]),
             helper.make_node("Sigmoid", ["scores"], ["probability"]),
         ],
-        "one_by_one",
+        "pointwise_network",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, "h", "w"])],
         [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["n", 1, "h", "w"])],
         [numpy_helper.from_array(weights, "weights")],
@@ -29,7 +29,7 @@ def one_by_one():
 
 def main(folder):
     generator = np.random.default_rng(0)
-    model = one_by_one()
+    model = pointwise_network()
     (folder / "good.onnx").write_bytes(model.SerializeToString())
     external_data_helper.convert_model_to_external_data(model, location="outside.bin", size_threshold=0)
     onnx.save(model, folder / "external.onnx")
