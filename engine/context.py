@@ -10,7 +10,7 @@ from typing import IO, Protocol
 
 from .errors import Cancelled
 from .protocol.codec import encode_event
-from .protocol.messages import Event
+from .protocol.messages import Event, Message
 
 
 class Reporter(Protocol):
@@ -92,15 +92,23 @@ class RunContext:
         reporter: receives plan, progress and messages.
         cancellation: checked between units of work.
         clock: returns seconds from an arbitrary start, for rates and durations.
+        warnings: what ``warn`` was told, in its order; the result and its files carry them.
     """
 
     reporter: Reporter = field(default_factory=SilentReporter)
     cancellation: Cancellation = field(default_factory=Cancellation)
     clock: Callable[[], float] = time.perf_counter
+    warnings: list[str] = field(default_factory=list)
 
     def report(self, event: Event) -> None:
         """Send one event to the reporter."""
         self.reporter.emit(event)
+
+    def warn(self, text: str) -> None:
+        """Report a sentence about a doubtful result, and keep it for the result; a repeated one is dropped."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self.report(Message(text, "warning"))
 
     def check_cancelled(self) -> None:
         """Raise ``Cancelled`` if the run was cancelled."""

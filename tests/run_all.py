@@ -30,6 +30,7 @@ PATHS = {
     # MindSpore's graph mode; training uses the other one.
     "graphs": ("tests/engine/mindir", "tests/training/networks", "tests/training/export", "tests/training/weights"),
     "training-commands": ("tests/training/test_commands.py",),
+    "reports": ("tests/reports",),
     "rest": ("tests",),
 }
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
@@ -83,7 +83,7 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
 
     Args:
         as_json: machine protocol on stdout instead of a progress bar.
-        command: takes the context and returns the last event.
+        command: takes the context and returns the result, to which the warnings of the run are added.
         grace: seconds that the command may take to end once it is cancelled; training has a state to save.
 
     Raises:
@@ -102,7 +102,9 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
 
                 reporter = stack.enter_context(ConsoleReporter(cli_context.stdout, cli_context.stderr))
         stack.enter_context(end_after_grace(cancellation, reporter, cli_context, grace))
-        reporter.emit(command(RunContext(reporter, cancellation)))
+        context = RunContext(reporter, cancellation)
+        result = command(context)
+        reporter.emit(replace(result, warnings=tuple(context.warnings)))
 
 
 @contextmanager

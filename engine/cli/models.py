@@ -9,7 +9,7 @@ import click
 from ..context import RunContext
 from ..errors import shown
 from ..models.registry import Model, model_folders, scan_models
-from ..protocol.messages import Message, Result
+from ..protocol.messages import Result
 from .cli_context import json_option, run_command
 from .console import format_table
 
@@ -27,7 +27,7 @@ def models(as_json: bool) -> None:
         begin = context.clock()
         found = scan_models(model_folders())
         for fault in found.faults.values():
-            context.report(Message(fault, "warning"))
+            context.warn(fault)
         summary: dict[str, float | int | str | None] = {"models": len(found.models)}
         for model in found.models:
             summary.update({f"{model.card.name}.{key}": value for key, value in summarize_model(model).items()})

@@ -40,7 +40,7 @@ MAX_ID = (1 << 53) - 1
 MAX_EVENT_BYTES = 4 << 20
 #: Longest text that is shown or logged, in characters.
 MAX_TEXT_LENGTH = 4000
-#: Most outputs and summary values of a result.
+#: Most outputs, summary values and warnings of a result, together.
 MAX_RESULT_ITEMS = 10_000
 #: Longest path of an output in characters.
 MAX_PATH_LENGTH = 32_768
@@ -244,8 +244,11 @@ def _decode_result(value: dict[str, Any]) -> Result:
     outputs, summary = value.get("outputs"), value.get("summary")
     if not isinstance(outputs, dict) or not isinstance(summary, dict):
         raise ProtocolError("its outputs or its summary are missing")
-    if len(outputs) + len(summary) > MAX_RESULT_ITEMS:
-        raise ProtocolError("its outputs and summary are too many")
+    warnings = value.get("warnings", [])
+    if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
+        raise ProtocolError("its warnings are not a list of texts")
+    if len(outputs) + len(summary) + len(warnings) > MAX_RESULT_ITEMS:
+        raise ProtocolError("its outputs, summary and warnings are too many")
     for path in outputs.values():
         if not isinstance(path, str) or not path or "\0" in path or len(path) > MAX_PATH_LENGTH:
             raise ProtocolError("one of its outputs is not a path")
@@ -254,6 +257,7 @@ def _decode_result(value: dict[str, Any]) -> Result:
         summary={make_printable(name): _summary_value(entry) for name, entry in summary.items()},
         seconds=_number(value, "seconds"),
         text=_text(value, "text"),
+        warnings=tuple(map(make_printable, warnings)),
     )
 
 

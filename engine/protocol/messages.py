@@ -125,6 +125,7 @@ class Result:
         summary: values by name, for programs.
         seconds: duration of the run.
         text: the same for people, in one sentence.
+        warnings: why the result may not be what was meant, a sentence each.
     """
 
     type: ClassVar[str] = "result"
@@ -132,6 +133,7 @@ class Result:
     summary: dict[str, SummaryValue]
     seconds: float
     text: str
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
 from ...context import RunContext
-from ...protocol.messages import Message, Progress
+from ...protocol.messages import Progress
 from ...protocol.options import CoverageOptions
 from ...raster.probability import PROBABILITY_SCALE, open_probability_raster, open_raster
 from ..arrays import Flags, Floats, Labels
@@ -128,7 +128,7 @@ def vectorize_landcover(
         source = ClassRaster(dataset, band, options.nodata, probability)
         geodesy = PixelGeodesy(dataset.crs, dataset.transform)
         if not geodesy.is_metric:
-            context.report(Message(f"{name or classes.name} has no CRS: its units are taken as metres.", "warning"))
+            context.warn(f"{name or classes.name} has no CRS: its units are taken as metres.")
         described = {**metadata, **{f"coverage.{key}": str(value) for key, value in asdict(options).items()}}
         styles: dict[str, str] = {}  # filled below, when the classes are known; stored when the writer is closed
         writer = stack.enter_context(

@@ -158,7 +158,7 @@ def vectorize_probability(
             context.report(Message(f"{name} is read as {source.encoding.name}."))
         geodesy = PixelGeodesy(source.crs, source.transform)
         if not geodesy.is_metric:
-            context.report(Message(f"{name} has no CRS: its units are taken as metres.", "warning"))
+            context.warn(f"{name} has no CRS: its units are taken as metres.")
         progress = SharedProgress(context.reporter, 2 if options.areas else 1)
         line_context, area_context = (replace(context, reporter=progress.part(number)) for number in (0, 1))
         with (

@@ -47,6 +47,7 @@ EVENTS = [
     Progress("write", 0, 0),
     Message("Łódź ✓", "warning"),
     Result({"vectors": "/a b.gpkg"}, {"roads": 3, "length_km": 1.5, "model": "m", "area": None}, 1.25, "Done."),
+    Result({}, {}, 0.5, "Nothing.", ("Nothing reached the threshold.", "No CRS.")),
     Failure("SourceError", "It is not an image.", "Choose another.", 2),
     Failure("Cancelled", "Cancelled.", None, 3),
     Pong(),
