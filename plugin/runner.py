@@ -32,15 +32,18 @@ from .unfinished import compute_percent, find_resumable_run
 
 #: Messages appear after QGIS's own "Task complete", which would cover them.
 _MESSAGE_DELAY_MS = 400
+#: More warnings than these are only in the log.
+_SHOWN_WARNINGS = 2
 
 
 class RunFeedback(QgsProcessingFeedback):
-    """Writes everything to the log panel, and stores what the message bar shows: the first error, the last information.
+    """Writes everything to the log panel, and stores what the message bar shows.
 
     Attributes:
         message: signal with the text beside the progress bar.
         error: the first error.
         last: the last information.
+        warnings: all warnings.
     """
 
     message = pyqtSignal(str)
@@ -49,6 +52,7 @@ class RunFeedback(QgsProcessingFeedback):
         super().__init__(False)
         self.error = ""
         self.last = ""
+        self.warnings: list[str] = []
 
     def pushInfo(self, info: str) -> None:  # noqa: N802
         """Log the sentence, and store it: the last one describes the result."""
@@ -56,7 +60,8 @@ class RunFeedback(QgsProcessingFeedback):
         log_info(info)
 
     def pushWarning(self, warning: str) -> None:  # noqa: N802
-        """Log a warning."""
+        """Log and store a warning."""
+        self.warnings.append(warning)
         log_warning(warning)
 
     def pushConsoleInfo(self, info: str) -> None:  # noqa: N802
@@ -185,7 +190,11 @@ class Run(QObject):
         return loaded
 
     def _show_result(self, layers: list[QgsMapLayer], results: Mapping[str, Any]) -> None:
-        text = shorten_result(self._feedback.last)
+        warnings = self._feedback.warnings
+        text = " ".join([shorten_result(self._feedback.last), *warnings[:_SHOWN_WARNINGS]])
+        if len(warnings) > _SHOWN_WARNINGS:
+            text += " " + tr("The log has {n} more warnings.").format(n=len(warnings) - _SHOWN_WARNINGS)
+        level = Qgis.MessageLevel.Warning if warnings else Qgis.MessageLevel.Success
         output = str(results.get("OUTPUT", "")).split("|")[0]
         item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)
         if output:
@@ -196,7 +205,7 @@ class Run(QObject):
             layer_id = layers[-1].id()  # the layer may be gone when the button is clicked
             item.layout().addWidget(make_button(item, tr("Zoom to"), lambda: self._zoom(layer_id)))
         item.setDuration(0)
-        self._show_later(lambda: self._iface.messageBar().pushWidget(item, Qgis.MessageLevel.Success))
+        self._show_later(lambda: self._iface.messageBar().pushWidget(item, level))
 
     def _zoom(self, layer_id: str) -> None:
         layer = QgsProject.instance().mapLayer(layer_id)

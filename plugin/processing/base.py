@@ -166,6 +166,15 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         feedback.pushInfo(result.text)
         return result
 
+    def describe_result(self, result: Result, model: str | None = None) -> dict[str, Any]:
+        """Return what the metadata of the result's layers say: the layer, the model, the figures and the warnings."""
+        facts: dict[str, Any] = {tr("Image"): self.source.name}
+        if model is not None:
+            facts[tr("Model")] = model
+        if result.warnings:
+            facts[tr("Warnings")] = " ".join(result.warnings)
+        return {**facts, **result.summary}
+
     def get_optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
         """Return the number of the parameter ``name``; None where it was left empty.
 

@@ -110,7 +110,7 @@ class ExtractAlgorithm(ImageAlgorithm):
                 threshold = model.threshold if model else 0.5
             write_mask(paths["probability"], mask, threshold, feedback.isCanceled)
         group = f"{self.displayName()} – {self.source.name}"
-        facts = {tr("Image"): self.source.name, tr("Model"): options.image.model or "", **result.summary}
+        facts = self.describe_result(result, options.image.model or "")
         for name, path in rasters.items():
             _, style, title = self.RASTERS[name]
             presentation = LayerPresentation(style, group, tr(title), facts, is_visible=False, is_raster=True)

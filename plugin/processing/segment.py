@@ -80,7 +80,7 @@ class SegmentAlgorithm(ImageAlgorithm):
         arguments = make_run_arguments(self.TASK, image, Path(target).absolute(), options, paths)
         result = self.run_engine(arguments, feedback, start)
         group = f"{tr('Segmentation')} – {self.source.name}"
-        facts = {tr("Image"): self.source.name, tr("Model"): options.image.model or "", **result.summary}
+        facts = self.describe_result(result, options.image.model or "")
         if "PROBABILITY" in optional:
             path, title = optional["PROBABILITY"], tr("Probabilities")
             presentation = LayerPresentation("probability", group, title, facts, is_visible=False, is_raster=True)

@@ -90,6 +90,6 @@ class VectorizeAlgorithm(EngineAlgorithm):
         result = self.run_engine(make_vectorize_arguments(kind, raster, output, values), feedback)
         main, *further = LAYERS[kind]
         group = f"{tr(main[1])} – {self.source.name}"
-        facts = {tr("Raster"): str(raster), **result.summary}
+        facts = self.describe_result(result)
         layers = {"OUTPUT": main, **{entry[0]: entry for entry in further}}
         return {"OUTPUT": load_vector_layers(context, target, layers, group, facts)["OUTPUT"]}

@@ -808,6 +808,10 @@
         <translation>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</translation>
     </message>
     <message>
+        <source>The log has {n} more warnings.</source>
+        <translation>The log has {n} more warnings.</translation>
+    </message>
+    <message>
         <source>The log is {file}.</source>
         <translation>The log is {file}.</translation>
     </message>
@@ -914,6 +918,10 @@
     <message>
         <source>Visible part of the map</source>
         <translation>Visible part of the map</translation>
+    </message>
+    <message>
+        <source>Warnings</source>
+        <translation>Warnings</translation>
     </message>
     <message>
         <source>What the raster shows</source>

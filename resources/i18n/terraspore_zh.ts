@@ -808,6 +808,10 @@
         <translation>推理引擎尚未安装。请在“设置 &gt; 选项 &gt; TerraSpore”中创建其环境。</translation>
     </message>
     <message>
+        <source>The log has {n} more warnings.</source>
+        <translation>日志中还有 {n} 条警告。</translation>
+    </message>
+    <message>
         <source>The log is {file}.</source>
         <translation>日志文件：{file}。</translation>
     </message>
@@ -914,6 +918,10 @@
     <message>
         <source>Visible part of the map</source>
         <translation>地图可见部分</translation>
+    </message>
+    <message>
+        <source>Warnings</source>
+        <translation>警告</translation>
     </message>
     <message>
         <source>What the raster shows</source>

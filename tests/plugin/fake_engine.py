@@ -40,7 +40,8 @@ def run_command(run, arguments):  # noqa: PLR0912 (one branch for each behaviour
         print("native library says hello", flush=True)
         print("words for people", file=sys.stderr, flush=True)
         summary = {"features": 3, "length_km": 1.25}
-        emit(run, type="result", outputs={}, summary=summary, seconds=0.5, text="Done.")
+        warnings = ["A remark."]
+        emit(run, type="result", outputs={}, summary=summary, seconds=0.5, text="Done.", warnings=warnings)
     elif behaviour == "fail":
         emit(run, type="error", code="SourceError", text="The file is no image.", hint="Choose another.", exit_code=2)
     elif behaviour == "segfault":

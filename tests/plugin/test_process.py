@@ -85,6 +85,7 @@ def test_events_arrive_in_order_and_foreign_words_go_to_the_log(engine):
     assert [event.done for event in events if isinstance(event, Progress)] == [1, 2, 3, 4]
     assert events[-1] == Message("A remark.", "warning")
     assert result.summary["length_km"] == 1.25
+    assert result.warnings == ("A remark.",)
     assert "native library says hello" in lines
     assert engine.is_alive
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from event_loop import spin
 from qgis.core import (
+    Qgis,
     QgsApplication,
     QgsGeometry,
     QgsProcessingException,
@@ -161,6 +162,13 @@ def test_message_may_be_closed_while_the_run_goes_on(start):
     run.cancel()
     spin(lambda: ended and bar.currentItem() is not None)
     assert bar.currentItem().text() == "Cancelled; nothing was written."
+
+
+def test_warning_of_a_run_is_shown_with_its_result(start):
+    _, bar, ended = start("steps")
+    spin(lambda: ended and bar.currentItem() is not None and "Done" in bar.currentItem().text())
+    assert bar.currentItem().level() == Qgis.MessageLevel.Warning
+    assert bar.currentItem().text().startswith("Done. A remark.")
 
 
 @pytest.mark.parametrize(
