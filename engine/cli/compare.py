@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from ..context import RunContext
-from ..errors import ParameterError
 from ..protocol.messages import Result
 from .cli_context import json_option, run_command
 from .options import PATH
@@ -51,18 +50,18 @@ def compare(
 
     def command(context: RunContext) -> Result:
         """Compare by what the two files hold."""
-        from ..vector.metrics.inputs import is_raster
+        from ..raster.dataset import identify_image
+        from ..vector.metrics.inputs import is_vector
 
         start = context.clock()
         for path in (result, truth):
-            if not path.is_file():
-                raise ParameterError(f"{path} is not there or is not a plain file.")
-        if not is_raster(truth):
+            identify_image(path)
+        if is_vector(truth):
             metrics, text = _compare_lines(result, truth, (layer, truth_layer), buffer)
-        elif is_raster(result):
-            metrics, text = _compare_rasters(result, truth, threshold)
-        else:
+        elif is_vector(result):
             metrics, text = _compare_coverage(result, truth, layer, field)
+        else:
+            metrics, text = _compare_rasters(result, truth, threshold)
         return Result(outputs={}, summary=metrics, seconds=context.clock() - start, text=text)
 
     run_command(as_json, command)
@@ -110,21 +109,21 @@ def _compare_rasters(result: Path, truth: Path, threshold: float | None) -> tupl
 def _compare_coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple[Metrics, str]:
     """Metrics of polygons against the class raster that they were made of, and a sentence with them."""
     import numpy as np
-    import rasterio
 
     from ..errors import VectorError
+    from ..raster.dataset import open_raster
     from ..vector.metrics.coverage import raster_agreement, score_coverage
-    from ..vector.metrics.inputs import read_layer, to_crs
+    from ..vector.metrics.inputs import NO_CLASS, read_classes, read_layer, to_crs
 
     polygons = read_layer(result, layer, ("landcover", "road_areas"))
     if field not in polygons.columns:
         raise VectorError(f"{result} has no column {field}.", "Name the column with the class with --field.")
-    with rasterio.open(truth) as dataset:
-        classes = dataset.read(1, masked=True).astype(np.int64).filled(-1)
+    with open_raster(truth) as dataset:
+        classes = read_classes(dataset)
         geometry = to_crs(polygons, dataset.crs)
         class_ids = polygons.columns[field].astype(np.int64)
-        agreement = raster_agreement(geometry, class_ids, classes, dataset.transform, nodata=-1)
-    scores = score_coverage(geometry, count_holes=bool((classes != -1).all()))
+        agreement = raster_agreement(geometry, class_ids, classes, dataset.transform, nodata=NO_CLASS)
+    scores = score_coverage(geometry, count_holes=bool((classes != NO_CLASS).all()))
     text = (
         f"{scores.polygons} polygons, {scores.invalid} invalid, {'a' if scores.is_coverage else 'no'} valid coverage, "
         f"overlaps {scores.overlap_area:.2f}, gaps {scores.gap_area:.2f}, agreement {agreement:.4f}"

@@ -127,7 +127,8 @@ def _run(as_json: bool, make_vectors: MakeVectors, job: Job, values: Values) -> 
 
 
 def _auto(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary | CoverageSummary, str]:
-    from ..raster.probability import has_class_values, open_raster
+    from ..raster.dataset import open_raster
+    from ..raster.probability import has_class_values
 
     with open_raster(job.raster) as dataset:
         classes = has_class_values(dataset, job.band)
@@ -136,7 +137,7 @@ def _auto(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary | 
 
 def _origin(raster: Path) -> dict[str, str]:
     """What is written into vectors of where they are from: the raster, and the model where the raster names it."""
-    from ..raster.probability import open_raster
+    from ..raster.dataset import open_raster
 
     with open_raster(raster) as dataset:
         tags: dict[str, str] = dataset.tags()

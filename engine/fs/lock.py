@@ -52,8 +52,9 @@ def lock_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path]) -> Iter
         OutputError: an output cannot be written, or is being written by another run.
     """
     paths = [path for path in outputs if path is not None]
-    resolved = [path.resolve() for path in paths]
-    sources = {path.resolve() for path in inputs}
+    # Path.resolve() raises RuntimeError for a loop of links; whoever opens such an input reports it.
+    resolved = [os.path.realpath(path) for path in paths]
+    sources = {os.path.realpath(path) for path in inputs}
     for path, real in zip(paths, resolved, strict=True):
         if real in sources:
             raise ParameterError(f"The output {path} is the input itself.")

@@ -1,4 +1,6 @@
-"""Open an image for reading, with every check that a file of unknown origin needs, and select a subdataset of it.
+"""Open a raster for reading, with every check that a file of unknown origin needs, and select a subdataset of it.
+
+Every command opens its rasters here: ``open_source`` an image for a network, ``open_raster`` any other raster.
 
 Files that hold several images (netCDF, HDF5, GeoTIFFs of several pages) list them as subdatasets, each with a name for
 GDAL such as ``NETCDF:"/data/a.nc":red``. A person selects one by its number, by the last part of that name or by all
@@ -7,6 +9,7 @@ of it.
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import warnings
@@ -107,29 +110,58 @@ def open_source(path: Path, pixel_size: float | None = None, subdataset: str | N
         ParameterError: the file has no such subdataset.
     """
     identity = identify_image(path)
+    with ExitStack() as stack:
+        dataset = stack.enter_context(open_raster(path, subdataset))
+        view, crs, transform, remarks = read_georeferencing(dataset, path, pixel_size, stack)
+        wkt = crs.to_wkt() if crs else None
+        resolution = measure_ground_resolution(wkt, transform, view.width, view.height, str(path))
+        remarks = (*_remark_on_subdatasets(dataset, path, subdataset), *remarks)
+        yield Source(path, identity, view, crs, transform, view.width, view.height, resolution, remarks)
+
+
+@contextmanager
+def open_raster(path: Path, subdataset: str | None = None) -> Iterator[DatasetReader]:
+    """Open a raster of any kind for reading: imagery, probabilities, classes, labels.
+
+    Args:
+        path: a regular file that GDAL can read.
+        subdataset: number or name of one image of a file that holds several (see ``Subdataset``).
+
+    Yields:
+        rasterio's dataset, closed at the end of the block.
+
+    Raises:
+        SourceError: the file is missing, is not a raster, or cannot be used.
+        ParameterError: the file has no such subdataset.
+    """
+    identify_image(path)
     check_references(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**SAFE_SETTINGS))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        dataset, selection_remarks = _open_image(path, subdataset, stack)
-        _check_dataset(dataset, path)
-        view, crs, transform, remarks = read_georeferencing(dataset, path, pixel_size, stack)
+        dataset = _open_image(path, subdataset, stack)
+        try:
+            _check_dataset(dataset, path)
+        except GDAL_ERRORS as error:
+            raise SourceError(
+                f"The metadata of {path} cannot be read: {format_gdal_error(error)}.", "It may be damaged."
+            ) from error
         # Two rows of blocks of all bands, so that no block is decoded twice.
         blocks_across = -(-int(dataset.width) // int(dataset.block_shapes[0][1]))
         cache = min(_MAX_CACHE_BYTES, max(_MIN_CACHE_BYTES, 2 * blocks_across * sum(_measure_blocks(dataset))))
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=cache))
-        wkt = crs.to_wkt() if crs else None
-        resolution = measure_ground_resolution(wkt, transform, view.width, view.height, str(path))
-        remarks = (*selection_remarks, *remarks)
-        yield Source(path, identity, view, crs, transform, view.width, view.height, resolution, remarks)
+        yield dataset
 
 
 def identify_image(path: Path) -> FileIdentity:
     """Return the identity of an image file; ``SourceError`` if it is missing or not a regular file."""
     try:
+        os.fspath(path).encode("utf-8")
         mode = path.stat().st_mode
         identity = FileIdentity.from_path(path)
+    except UnicodeEncodeError:
+        raise SourceError(f"The name of the image {path} is not valid UTF-8.", "Rename the file first.") from None
     except FileNotFoundError as error:
         raise SourceError(f"The image {path} does not exist.") from error
     except (OSError, ValueError) as error:
@@ -198,34 +230,35 @@ def format_subdatasets(subdatasets: list[Subdataset]) -> str:
     return ", ".join(listed[:_MAX_LISTED]) + more
 
 
-def _open_image(path: Path, wanted: str | None, stack: ExitStack) -> tuple[DatasetReader, tuple[str, ...]]:
-    """Open the file's image, or one of several in it; the second value are remarks about the selection."""
+def _open_image(path: Path, wanted: str | None, stack: ExitStack) -> DatasetReader:
+    """Open the file's image, or one of several in it."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 (keeps links)
     whole = stack.enter_context(_open_dataset(absolute, path))
     found = list_subdatasets(whole, absolute)
     if wanted is not None:
-        chosen = select_subdataset(found, wanted, path)
-        remark = f"Sub-dataset {chosen.name} of {path.name} is read."
-        return stack.enter_context(_open_dataset(chosen.address, path)), (remark,)
+        return stack.enter_context(_open_dataset(select_subdataset(found, wanted, path).address, path))
     if whole.count == 0 and len(found) == 1:
-        return stack.enter_context(_open_dataset(found[0].address, path)), ()
+        return stack.enter_context(_open_dataset(found[0].address, path))
     if whole.count == 0 and found:
         raise SourceError(
             f"The image {path} holds several images: {format_subdatasets(found)}.",
             "Choose one with --subdataset=NUMBER.",
         )
-    if len(found) > 1:
-        more = f"{path.name} holds {len(found)} images; the first is read. Another is chosen with --subdataset=NUMBER."
-        return whole, (more,)
-    return whole, ()
+    return whole
+
+
+def _remark_on_subdatasets(dataset: DatasetReader, path: Path, wanted: str | None) -> tuple[str, ...]:
+    """Say which of several images is read."""
+    if wanted is not None:
+        return (f"Sub-dataset {wanted} of {path.name} is read.",)
+    count = len(list_subdatasets(dataset, Path(os.path.abspath(path))))  # noqa: PTH100 (keeps links)
+    if count < 2:
+        return ()
+    return (f"{path.name} holds {count} images; the first is read. Another is chosen with --subdataset=NUMBER.",)
 
 
 def _open_dataset(address: Path | str, path: Path) -> DatasetReader:
     """Open ``address``: the absolute ``path`` (rasterio parses "a:b" as a connection string) or a subdataset of it."""
-    try:
-        os.fspath(path).encode("utf-8")
-    except UnicodeEncodeError:
-        raise SourceError(f"The name of the image {path} is not valid UTF-8.", "Rename the file first.") from None
     try:
         return rasterio.open(address, sharing=False)
     except GDAL_ERRORS as error:
@@ -236,7 +269,7 @@ def _open_dataset(address: Path | str, path: Path) -> DatasetReader:
 
 
 def _check_dataset(dataset: DatasetReader, path: Path) -> None:
-    """Raise ``SourceError`` if bands, dtypes or blocks cannot be used."""
+    """Raise ``SourceError`` if bands, dtypes, transform or blocks cannot be used."""
     if dataset.count == 0:
         raise SourceError(f"The image {path} has no bands.")
     if any(kind.startswith("complex") for kind in dataset.dtypes):
@@ -246,6 +279,12 @@ def _check_dataset(dataset: DatasetReader, path: Path) -> None:
             f"The bands of {path} have different types ({', '.join(sorted(set(dataset.dtypes)))}).",
             "Save the bands to be used with one type.",
         )
+    if not all(map(math.isfinite, dataset.transform)):
+        raise SourceError(f"The georeference of {path} holds values that are not finite numbers.")
+    if dataset.transform.is_degenerate:
+        raise SourceError(f"The georeference of {path} is degenerate: its pixels have no area.")
+    # GDAL reads these late; what it cannot read of them is reported here and not in the middle of a run.
+    _ = (dataset.colorinterp, dataset.mask_flag_enums, dataset.nodatavals, dataset.scales, dataset.gcps)
     sizes = _measure_blocks(dataset)
     # A pixel-interleaved block holds all bands and is decoded as a whole also for one of them.
     size = sum(sizes) if dataset.interleaving == Interleaving.pixel else max(sizes)

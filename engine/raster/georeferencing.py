@@ -33,7 +33,7 @@ def read_georeferencing(
     """Read the georeferencing of ``dataset``.
 
     Args:
-        dataset: the opened image.
+        dataset: the opened image, with a transform that was checked.
         path: its file, for messages.
         pixel_size: metres per pixel, used if the image has no georeferencing.
         stack: closes a warped view.
@@ -43,10 +43,6 @@ def read_georeferencing(
     """
     transform = dataset.transform
     if not transform.is_identity:
-        if not all(map(math.isfinite, transform)):
-            raise SourceError(f"The georeference of {path} holds values that are not finite numbers.")
-        if transform.is_degenerate:
-            raise SourceError(f"The georeference of {path} is degenerate: its pixels have no area.")
         remark = f"{path.name} has no coordinate system; its units are taken as metres."
         return Georeferencing(dataset, dataset.crs, transform, () if dataset.crs is not None else (remark,))
     points, crs = dataset.gcps

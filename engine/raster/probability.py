@@ -7,33 +7,28 @@ A probability is stored as uint8, ``round(probability * PROBABILITY_SCALE)``, wi
 from __future__ import annotations
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import MaskFlags, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..errors import ParameterError, SourceError
 from ..fs.spool import RowSpool, UInt8Array
-from .gdal_environment import SAFE_SETTINGS
-from .vrt_security import check_references
+from .dataset import open_raster
 
 #: The quantized value of probability 1. The inverse is the scale tag of the GeoTIFFs.
 PROBABILITY_SCALE = 250
 NODATA = 255
 
-#: GDAL's default block cache, a share of the machine's memory, would fill up with blocks that are read only once.
-_CACHE_BYTES = 100_000_000
 #: Largest side of the decimated copy from which an encoding is detected.
 _SAMPLE_SIDE = 2048
 
@@ -294,32 +289,6 @@ def open_probability_raster(path: Path, band: int = 1, encoding: Encoding | None
         if not 1 <= band <= dataset.count:
             raise ParameterError(f"{path} has {dataset.count} bands, so there is no band {band}.")
         yield BandProbabilityRaster(dataset, band, encoding or detect_encoding(dataset, band))
-
-
-@contextmanager
-def open_raster(path: Path) -> Iterator[Any]:
-    """Open a raster of probabilities or classes for reading.
-
-    Raises:
-        SourceError: there is no such file, or it is not a raster with bands.
-    """
-    if not path.is_file():
-        raise SourceError(f"{path} does not exist or is not a regular file.")
-    check_references(path)
-    with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(**SAFE_SETTINGS, GDAL_CACHEMAX=_CACHE_BYTES))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            # Absolute, because rasterio parses a relative "a:b" as a connection string.
-            dataset = stack.enter_context(rasterio.open(path.absolute(), sharing=False))
-        except (RasterioError, OSError, ValueError, TypeError) as error:
-            raise SourceError(f"{path} is not a raster that can be read.") from error
-        if dataset.count == 0 or dataset.width == 0 or dataset.height == 0:
-            raise SourceError(f"{path} has no raster bands.")
-        if np.dtype(dataset.dtypes[0]).kind == "c":
-            raise SourceError(f"{path} holds complex numbers, not probabilities or classes.")
-        yield dataset
 
 
 def sample_values(dataset: Any, band: int) -> NDArray[Any]:

@@ -21,7 +21,7 @@ from rows import Row, show
 from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.messages import Event, Progress
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
-from terraspore.engine.raster.probability import open_raster
+from terraspore.engine.raster.dataset import open_raster
 from terraspore.engine.vector.coverage.codes import ClassRaster
 from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage, vectorize_landcover
 from terraspore.engine.vector.geodesy import PixelGeodesy

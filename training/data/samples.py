@@ -109,13 +109,14 @@ def read_label(path: Path) -> NDArray[np.generic]:
 
 
 def _read_tiff(path: Path) -> Image:
-    import rasterio
-    from rasterio.errors import RasterioIOError
+    from rasterio.errors import RasterioError
+
+    from ...engine.raster.dataset import open_raster
 
     try:
-        with rasterio.open(path) as source:
+        with open_raster(path) as source:
             values = source.read()
-    except RasterioIOError as error:
+    except RasterioError as error:
         raise SourceError(f"{path} is not an image that can be read.") from error
     if values.dtype != np.uint8:
         raise SourceError(

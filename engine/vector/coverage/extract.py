@@ -17,7 +17,8 @@ from ...concurrency import ReadAhead
 from ...context import RunContext
 from ...protocol.messages import Progress
 from ...protocol.options import CoverageOptions
-from ...raster.probability import PROBABILITY_SCALE, open_probability_raster, open_raster
+from ...raster.dataset import open_raster
+from ...raster.probability import PROBABILITY_SCALE, open_probability_raster
 from ..arrays import Flags, Floats, Labels
 from ..geodesy import PixelGeodesy
 from ..io.formats import check_vector_output

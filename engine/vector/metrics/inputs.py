@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pyogrio
 import pyogrio.errors
-import rasterio
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
@@ -19,7 +18,8 @@ from rasterio.windows import Window
 
 from ...errors import SourceError, VectorError
 from ...fs.pyogrio_path import pyogrio_path
-from ...raster.probability import PROBABILITY_SCALE, open_probability_raster, open_raster
+from ...raster.dataset import open_raster
+from ...raster.probability import PROBABILITY_SCALE, open_probability_raster
 from ..arrays import Ints
 from ..geodesy import transform_geometries
 
@@ -28,7 +28,7 @@ RasterPairs = Iterator[tuple[Ints, Ints]]
 #: Rows of rasters that are compared at a time.
 _ROWS = 512
 #: Class id of pixels without a valid value.
-_NO_CLASS = -1
+NO_CLASS = -1
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,11 @@ class VectorLayer:
     crs: CRS | None
 
 
-def is_raster(path: Path) -> bool:
-    """Whether a file is a raster with bands."""
+def is_vector(path: Path) -> bool:
+    """Whether a file has vector layers; a file that is neither vector nor raster is refused when it is opened."""
     try:
-        with rasterio.open(path) as dataset:
-            return int(dataset.count) > 0
-    except RasterioError:
+        return len(pyogrio.list_layers(pyogrio_path(path))) > 0
+    except pyogrio.errors.DataSourceError:
         return False
 
 
@@ -130,26 +129,32 @@ def read_raster_pairs(result: Path, truth: Path, threshold: float | None) -> tup
     if threshold is not None:
         return _read_masks(result, truth, threshold), (0, 1)
     ids: set[int] = set()
-    for _, classes in _read_classes(result, truth):
+    for _, classes in _read_class_pairs(result, truth):
         ids |= set(np.unique(classes).tolist())
-    ids.discard(_NO_CLASS)
+    ids.discard(NO_CLASS)
     if not ids:
         raise SourceError(f"{truth.name} ({shape[1]} x {shape[0]} pixels) holds no class at all.")
-    return _read_classes(result, truth), tuple(sorted(ids))
+    return _read_class_pairs(result, truth), tuple(sorted(ids))
 
 
-def _read_classes(result: Path, truth: Path) -> RasterPairs:
-    def read(dataset: Any, window: Window) -> Ints:
-        try:
-            values = dataset.read(1, window=window, masked=True)
-        except RasterioError as error:
-            raise SourceError(f"{dataset.name} cannot be read: the file is damaged or cut short.") from error
-        return np.asarray(values.astype(np.int64).filled(_NO_CLASS))
+def read_classes(dataset: Any, window: Window | None = None) -> Ints:
+    """Read the class ids of band 1 of an opened raster, int64, ``NO_CLASS`` without a valid value.
 
+    Raises:
+        SourceError: the file is damaged.
+    """
+    try:
+        values = dataset.read(1, window=window, masked=True)
+    except RasterioError as error:
+        raise SourceError(f"{dataset.name} cannot be read: the file is damaged or cut short.") from error
+    return np.asarray(values.astype(np.int64).filled(NO_CLASS))
+
+
+def _read_class_pairs(result: Path, truth: Path) -> RasterPairs:
     with open_raster(result) as a, open_raster(truth) as b:
         for row in range(0, a.height, _ROWS):
             window = Window(0, row, a.width, min(_ROWS, a.height - row))
-            yield read(a, window), read(b, window)
+            yield read_classes(a, window), read_classes(b, window)
 
 
 def _read_masks(result: Path, truth: Path, threshold: float) -> RasterPairs:

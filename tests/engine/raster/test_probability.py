@@ -12,6 +12,7 @@ import terraspore
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.errors import ParameterError, SourceError
+from terraspore.engine.raster.dataset import open_raster
 from terraspore.engine.raster.probability import (
     NODATA,
     PROBABILITY_SCALE,
@@ -19,7 +20,6 @@ from terraspore.engine.raster.probability import (
     classify,
     has_class_values,
     open_probability_raster,
-    open_raster,
     quantize,
 )
 

@@ -17,6 +17,13 @@ import refused_files
 import valid_files
 
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
+SQUARE = json.dumps(
+    {
+        "type": "Feature",
+        "properties": {"class_id": 1},
+        "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]},
+    }
+)
 #: Bytes of address space that the engine may take: libraries and threads take some 3 GB of it without using them.
 LIMIT = 8 << 30
 SECONDS = 200
@@ -25,6 +32,12 @@ RUN = (
     "palette", "palette_for_a_model_of_one_band", "one_bit", "alpha", "internal_mask", "nodata", "control_points_only",
     "cmyk", "hundreds_of_bands", "virtual_in_virtual", "rotated", "no coordinate system", "netCDF by name",
     "second of several pages", "leading dash", "new line", "terabytes_that_are_not_stored",
+)  # fmt: skip
+#: One of each kind that is refused.
+REFUSED = (
+    "missing", "text", "folder", "pipe", "link to itself", "name that is too long", "path of 2400 characters",
+    "name that is no UTF-8", "overviews beyond the end", "complex64", "mixed types", "degenerate", "raw bytes",
+    "raw bytes hidden in another", "pipe as source", "network", "one huge block",
 )  # fmt: skip
 
 
@@ -107,6 +120,34 @@ def test_info_of_refused_files(engine, tmp_path, name):
     assert event["exit_code"] == 2, event
     assert event["code"] not in ("InternalError", "ProtocolError"), event
     assert "\n" not in event["text"]
+    assert engine.resident() < 700 << 20
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_every_command_refuses_with_the_same_sentence(engine, make_raster, make_model, tmp_path, name):
+    path = refused_files.MAKERS[name][0](tmp_path)
+    image, model = make_raster(np.ones((1, 24, 32), np.uint8), "whole.tif"), make_model()
+    landcover = make_model(np.eye(3), task="landcover")
+    output, squares = tmp_path / "out.gpkg", tmp_path / "squares.geojson"
+    squares.write_text(SQUARE)
+    commands = (
+        ("info", "--", path),
+        ("plan", f"--model={model}", "--", path),
+        ("extract", "roads", f"--model={model}", "-o", output, "--", path),
+        ("extract", "landcover", f"--model={landcover}", "-o", output, "--", path),
+        ("segment", f"--model={model}", "-o", tmp_path / "out.tif", "--", path),
+        ("vectorize", "-o", output, "--", path),
+        ("vectorize", "roads", "-o", output, "--", path),
+        ("vectorize", "landcover", "-o", output, "--", path),
+        ("compare", "--", path, image),
+        ("compare", "--", image, path),
+        ("compare", "--", squares, path),
+        ("chips", f"--out={tmp_path / 'chips'}", "--", path, squares),
+    )
+    events = [engine.run(*command) for command in commands]
+    sentences = [(event["type"], event["text"], event.get("exit_code")) for event in events]
+    assert sentences == [("error", events[0]["text"], 2)] * len(commands)
+    assert not output.exists()
     assert engine.resident() < 700 << 20
 
 

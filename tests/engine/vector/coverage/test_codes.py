@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.engine.protocol.options import CoverageOptions
-from terraspore.engine.raster.probability import open_raster
+from terraspore.engine.raster.dataset import open_raster
 from terraspore.engine.vector.coverage.codes import ClassRaster, minimum_pixels
 
 Writer = Callable[..., Path]

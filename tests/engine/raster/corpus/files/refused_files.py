@@ -223,6 +223,16 @@ def claims(columns, rows, bands=1):
     return make  # fmt: skip
 
 
+def overviews_beyond_the_end(folder):
+    """A TIFF whose pixels are whole, but whose directory of overviews is beyond its end: GDAL finds out late."""
+    tags = [(256, 4, 1, 16), (257, 4, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 134),
+            (277, 3, 1, 1), (278, 4, 1, 16), (279, 4, 1, 256), (330, 4, 1, 99_999)]  # fmt: skip
+    path = folder / "overviews.tif"
+    directory = struct.pack("<IH", 8, len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    path.write_bytes(b"II*\0" + directory + bytes(4) + bytes(256))
+    return path
+
+
 def name_that_is_not_text(folder):
     plain = write(folder / "plain.tif", make_pixels())
     path = os.fsdecode(os.fsencode(folder) + b"/caf\xe9.tif")
@@ -255,6 +265,8 @@ MAKERS = {
     "link to nothing": (linked("nowhere.tif"), "does not exist"),
     "link to itself": (linked("link.tif"), "cannot be opened|does not exist"),
     "name that is too long": (lambda folder: folder / ("x" * 300), "cannot be opened"),
+    "path of 2400 characters": (lambda folder: folder / ("d/" * 1200) / "image.tif", "does not exist|cannot be opened"),
+    "overviews beyond the end": (overviews_beyond_the_end, "metadata.*cannot be read"),
     "name that is no UTF-8": (name_that_is_not_text, "not valid UTF-8"),
     "cut off": (cut_off(0.5), "cannot be read"),
     "cut off, compressed": (cut_off(0.6, compress="deflate", **TILES), "cannot be read"),
