@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..context import RunContext
+from ..errors import SourceError
 from ..protocol.messages import Result
 from .cli_context import json_option, run_command
 from .options import PATH
@@ -51,15 +52,15 @@ def compare(
     def command(context: RunContext) -> Result:
         """Compare by what the two files hold."""
         from ..raster.dataset import identify_image
-        from ..vector.metrics.inputs import is_vector
+        from ..vector.io.reader import is_vector
 
         start = context.clock()
         for path in (result, truth):
             identify_image(path)
         if is_vector(truth):
-            metrics, text = _compare_lines(result, truth, (layer, truth_layer), buffer)
+            metrics, text = _compare_lines(result, truth, (layer, truth_layer), buffer, context)
         elif is_vector(result):
-            metrics, text = _compare_coverage(result, truth, layer, field)
+            metrics, text = _compare_coverage(result, truth, layer, field, context)
         else:
             metrics, text = _compare_rasters(result, truth, threshold)
         return Result(outputs={}, summary=metrics, seconds=context.clock() - start, text=text)
@@ -68,25 +69,23 @@ def compare(
 
 
 def _compare_lines(
-    result: Path, truth: Path, layers: tuple[str | None, str | None], buffer: float
+    result: Path, truth: Path, layers: tuple[str | None, str | None], buffer: float, context: RunContext
 ) -> tuple[Metrics, str]:
     """Metrics of a road network, and a sentence with them."""
-    import numpy as np
-    import shapely
-
-    from ..errors import VectorError
-    from ..vector.metrics.inputs import choose_metric_crs, read_layer, to_crs
+    from ..vector.crs import make_metric_crs
+    from ..vector.io.reader import read_vector_layer
     from ..vector.metrics.network import build_network
     from ..vector.metrics.roads import score_roads
 
-    result_layer = read_layer(result, layers[0], ("roads",))
-    truth_layer = read_layer(truth, layers[1], ("roads",))
-    crs = choose_metric_crs(truth_layer)
-    networks = []
-    for path, lines in ((result, result_layer), (truth, truth_layer)):
-        if len(lines.geometry) and not np.isin(shapely.get_dimensions(lines.geometry), (1, -1)).all():
-            raise VectorError(f"{path} holds other geometries than lines.", "Choose a layer of lines with --layer.")
-        networks.append(build_network(to_crs(lines, crs)))
+    first, second = (
+        read_vector_layer(path, layer, context=context, dimensions=(1,), preferred=("roads",), option=option).select(
+            (1,), context
+        )
+        for path, layer, option in ((result, layers[0], "--layer"), (truth, layers[1], "--truth-layer"))
+    )
+    first, second = first.resolve(second.reference, context), second.resolve(first.reference, context)
+    crs = make_metric_crs(second.crs, second.bounds)
+    networks = [build_network(lines.to_crs(crs)) for lines in (first, second)]
     scores = score_roads(networks[0], networks[1], buffer=buffer)
     text = (
         f"APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, completeness {scores.completeness:.3f}, "
@@ -106,21 +105,26 @@ def _compare_rasters(result: Path, truth: Path, threshold: float | None) -> tupl
     return metrics, ", ".join(f"{name.removesuffix('_1')} {metrics[name] or 0.0:.3f}" for name in names)
 
 
-def _compare_coverage(result: Path, truth: Path, layer: str | None, field: str) -> tuple[Metrics, str]:
+def _compare_coverage(
+    result: Path, truth: Path, layer: str | None, field: str, context: RunContext
+) -> tuple[Metrics, str]:
     """Metrics of polygons against the class raster that they were made of, and a sentence with them."""
     import numpy as np
 
-    from ..errors import VectorError
     from ..raster.dataset import open_raster
+    from ..vector.io.reader import make_reference, read_vector_layer
     from ..vector.metrics.coverage import raster_agreement, score_coverage
-    from ..vector.metrics.inputs import NO_CLASS, read_classes, read_layer, to_crs
+    from ..vector.metrics.inputs import NO_CLASS, read_classes
 
-    polygons = read_layer(result, layer, ("landcover", "road_areas"))
-    if field not in polygons.columns:
-        raise VectorError(f"{result} has no column {field}.", "Name the column with the class with --field.")
+    polygons = read_vector_layer(
+        result, layer, context=context, dimensions=(2,), preferred=("landcover", "road_areas"), columns=(field,)
+    )
     with open_raster(truth) as dataset:
         classes = read_classes(dataset)
-        geometry = to_crs(polygons, dataset.crs)
+        if (classes == NO_CLASS).all():
+            raise SourceError(f"{truth} holds no class at all: every pixel is nodata.")
+        reference = make_reference(truth.name, dataset.crs, dataset.transform, dataset.shape)
+        geometry = polygons.resolve(reference, context).to_crs(reference.crs)
         class_ids = polygons.columns[field].astype(np.int64)
         agreement = raster_agreement(geometry, class_ids, classes, dataset.transform, nodata=NO_CLASS)
     scores = score_coverage(geometry, count_holes=bool((classes != NO_CLASS).all()))

@@ -157,7 +157,7 @@ def _roads(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary, 
         context=context,
         band=job.band,
         crs=job.crs,
-        existing=None if existing is None else read_existing_roads(existing, distance),
+        existing=None if existing is None else read_existing_roads(existing, distance, context),
     )
     text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
     if existing is not None:

@@ -121,7 +121,7 @@ def open_run(
     model = choose_model(options.model, task)
     with ExitStack() as resources:
         source = resources.enter_context(open_source(request.image, options.pixel_size, options.subdataset))
-        view, plan = _plan_tiles(request, model, source)
+        view, plan = _plan_tiles(request, model, source, context)
         for remark in source.remarks:
             context.report(Message(remark))
         wanted = options.resolution or model.card.resolution
@@ -180,7 +180,7 @@ def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: 
     )
 
 
-def _plan_tiles(request: ImageRequest, model: Model, source: Source) -> tuple[ImageView, TilePlan]:
+def _plan_tiles(request: ImageRequest, model: Model, source: Source, context: RunContext) -> tuple[ImageView, TilePlan]:
     """Choose grid, bands and stretch of an image, and lay the tiles over it."""
     card = model.card
     grid = source.make_grid(request.options.resolution or card.resolution)
@@ -189,10 +189,11 @@ def _plan_tiles(request: ImageRequest, model: Model, source: Source) -> tuple[Im
     tile = request.options.tile if request.options.tile is not None else card.tile
     overlap = request.options.overlap if request.options.overlap is not None else min(card.overlap, tile // 2)
     area: Area | None = None
-    if request.options.area is not None:
-        from ..raster.area import read_area  # brings libraries for vectors, which few runs need
+    options = request.options
+    if options.area is not None:
+        from ..vector.io.reader import read_area  # brings libraries for vectors, which few runs need
 
-        whole = read_area(request.options.area, grid)
+        whole = read_area(options.area, grid, options.area_layer, name=source.path.name, context=context)
         cropped = whole.crop_grid(grid, overlap)  # the network sees a margin around the polygons
         grid, area = cropped, whole.shift_to(grid, cropped)
     plan = make_plan(grid.width, grid.height, tile, overlap, card.multiple)

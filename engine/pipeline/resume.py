@@ -72,6 +72,7 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
         "size in pixels": f"{grid.width} x {grid.height}",
         "place": ", ".join(f"{number!r}" for number in tuple(grid.transform)[:6]),
         "coordinate system": _digest(grid.crs.to_wkt()) if grid.crs else "none",
+        "layer of the area": request.options.area_layer or "the first",
         "tile": str(plan.tile),
         "overlap": str(plan.overlap),
         "augmentation": "eight symmetries" if request.options.tta else "none",

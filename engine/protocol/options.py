@@ -71,6 +71,13 @@ class ImageOptions:
     area: Path | None = option(  # noqa: RUF009 (a field)
         None, "Vector file whose polygons limit the area that is computed.", title="Polygons to work in", metavar="FILE"
     )
+    area_layer: str | None = option(
+        None,
+        "Layer of the polygons in that file.",
+        title="Layer of the polygons",
+        unset="the first with polygons",
+        metavar="NAME",
+    )
     resolution: float | None = option(
         None,
         "Metres per pixel for the network.",

@@ -1,28 +1,19 @@
-"""An area of interest: polygons of a vector file, rasterized for rows of a grid as they are needed."""
+"""An area of interest: polygons, rasterized for rows of a grid as they are needed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError, ProjError
 from rasterio.features import rasterize
 
-from ..errors import ParameterError, VectorError
-from ..fs.pyogrio_path import pyogrio_path
 from ..tiling.layout import TilePlan
 from .grid import Grid, crop
-
-Points = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -69,42 +60,13 @@ class Area:
         return len(np.unique(tree.query(boxes, predicate="intersects")[0]))
 
 
-def read_area(path: Path, grid: Grid, layer: str | None = None) -> Area:
-    """Read the polygons of a vector file.
-
-    Args:
-        path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
-        grid: the grid that the area restricts.
-        layer: the layer to read; None for the first.
-
-    Raises:
-        VectorError: the file cannot be read or has no polygons.
-        ParameterError: no polygon intersects the grid.
-    """
-    if not path.is_file():
-        raise VectorError(f"The area {path} does not exist or is not a regular file.")
-    try:
-        info, _, wkb, _ = pyogrio.raw.read(pyogrio_path(path), layer=layer, columns=[])
-        geometry = shapely.from_wkb(wkb)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
-        raise VectorError(f"The area {path} cannot be read as a vector layer: {str(error).splitlines()[0]}.") from error
-    polygons = geometry[np.isin(shapely.get_type_id(geometry), (3, 6))]
-    if not len(polygons):
-        raise VectorError(f"The area {path} has no polygons.")
-    pixels = shapely.transform(polygons, _make_pixel_transform(info["crs"], grid, path))
-    pixels = pixels[shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height))]
-    if not len(pixels):
-        raise ParameterError(f"The polygons of {path} do not touch the image or its extent.")
-    return Area(pixels, grid.width)
+def make_area(polygons: NDArray[Any], grid: Grid) -> Area:
+    """Make an area of polygons in the CRS of ``grid``; those that do not touch it are left out."""
+    pixels = transform_to_pixels(polygons, grid)
+    return Area(pixels[shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height))], grid.width)
 
 
-def _make_pixel_transform(crs: str | None, grid: Grid, path: Path) -> Callable[[Points], Points]:
-    """Return the function from (n, 2) coordinates of the vector file to pixels of ``grid``."""
+def transform_to_pixels(geometry: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    """Transform geometries from the CRS of ``grid`` to its pixel coordinates."""
     inverse = ~grid.transform
-    if not crs or grid.crs is None:
-        return lambda points: np.column_stack(inverse @ tuple(points.T))
-    try:
-        transformer = Transformer.from_crs(CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True)
-    except (CRSError, ProjError) as error:
-        raise VectorError(f"The coordinate system of {path} cannot be parsed.") from error
-    return lambda points: np.column_stack(inverse @ transformer.transform(*points.T))
+    return np.asarray(shapely.transform(geometry, lambda points: np.column_stack(inverse @ tuple(points.T))))

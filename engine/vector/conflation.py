@@ -6,7 +6,7 @@ differences have to be looked at.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,10 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
+from ..context import RunContext
 from .arrays import Floats, Ints, Lines
-from .metrics.inputs import VectorLayer, choose_metric_crs, read_layer, to_crs
+from .crs import Reference, make_metric_crs, transform
+from .io.reader import VectorLayer, read_vector_layer
 
 KEPT, NEW, GONE, MOVED = "kept", "new", "gone", "moved"
 #: A line has moved where its mean distance from the new line exceeds this share of the tolerance.
@@ -89,26 +91,29 @@ class ExistingRoads:
     layer: VectorLayer
     distance: float
 
-    def conflate(self, new: Lines, crs: CRS | None) -> RoadChanges:
+    def conflate(self, new: Lines, crs: CRS | None, context: RunContext) -> RoadChanges:
         """Conflate with new lines in ``crs``; the geometries of the result are in ``crs``, too."""
-        metric = choose_metric_crs(self.layer)
-        existing = np.asarray(shapely.get_parts(to_crs(self.layer, metric)), np.object_)
-        changes = conflate(existing, to_crs(VectorLayer(new, {}, crs), metric), self.distance)
-        geometry = to_crs(VectorLayer(changes.geometry, {}, metric), crs)
-        return RoadChanges(geometry, changes.change, changes.source, changes.distance, changes.length)
+        reference = Reference("the raster", crs, tuple(shapely.total_bounds(new).tolist()))
+        layer = self.layer.resolve(reference, context)
+        metric = make_metric_crs(layer.crs, layer.bounds)
+        changes = conflate(layer.to_crs(metric), transform(new, crs, metric, reference.name), self.distance)
+        geometry = transform(changes.geometry, metric, crs, layer.name)
+        return replace(changes, geometry=geometry)
 
 
-def read_existing_roads(path: Path, distance: float) -> ExistingRoads:
+def read_existing_roads(path: Path, distance: float, context: RunContext) -> ExistingRoads:
     """Read the lines of a file: its layer ``roads``, or its first layer.
 
     Args:
         path: the vector file.
         distance: tolerance in metres, see ``conflate``.
+        context: receives messages.
 
     Raises:
-        VectorError: the file cannot be read.
+        VectorError: the file cannot be read, or holds no lines.
     """
-    return ExistingRoads(read_layer(path, None, ("roads",)), distance)
+    layer = read_vector_layer(path, context=context, dimensions=(1,), preferred=("roads",), option="--update-layer")
+    return ExistingRoads(layer.select((1,), context), distance)
 
 
 def _find_near(lines: Lines, others: Lines, distance: float) -> list[Lines]:

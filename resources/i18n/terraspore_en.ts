@@ -372,6 +372,10 @@
         <translation>Largest hole that is closed</translation>
     </message>
     <message>
+        <source>Layer of the polygons</source>
+        <translation>Layer of the polygons</translation>
+    </message>
+    <message>
         <source>Length of roads in m</source>
         <translation>Length of roads in m</translation>
     </message>
@@ -1046,6 +1050,10 @@
     <message>
         <source>the first</source>
         <translation>the first</translation>
+    </message>
+    <message>
+        <source>the first with polygons</source>
+        <translation>the first with polygons</translation>
     </message>
     <message>
         <source>the machine's</source>

@@ -372,6 +372,10 @@
         <translation>被填补的最大孔洞</translation>
     </message>
     <message>
+        <source>Layer of the polygons</source>
+        <translation>多边形所在的图层</translation>
+    </message>
+    <message>
         <source>Length of roads in m</source>
         <translation>道路长度（米）</translation>
     </message>
@@ -1046,6 +1050,10 @@
     <message>
         <source>the first</source>
         <translation>第一个</translation>
+    </message>
+    <message>
+        <source>the first with polygons</source>
+        <translation>第一个含多边形的图层</translation>
     </message>
     <message>
         <source>the machine's</source>

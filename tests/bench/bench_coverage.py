@@ -25,8 +25,8 @@ from terraspore.engine.raster.dataset import open_raster
 from terraspore.engine.vector.coverage.codes import ClassRaster
 from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage, vectorize_landcover
 from terraspore.engine.vector.geodesy import PixelGeodesy
+from terraspore.engine.vector.io.reader import read_vector_layer
 from terraspore.engine.vector.metrics.coverage import score_coverage
-from terraspore.engine.vector.metrics.inputs import read_layer
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
 #: With more polygons than this, gaps and overlaps are not measured, because the union takes minutes.
@@ -142,7 +142,7 @@ def landcover(folder: Path, size: int) -> list[Row]:
         show(Row(f"{title} to a GeoPackage", "s", took.seconds, 180.0 if size == 20000 else None, note=note)),
         show(Row(f"{title} peak memory", "MB", took.peak_bytes / 1e6, MOST_MEMORY)),
     ]
-    polygons = read_layer(folder / "landcover.gpkg").geometry
+    polygons = read_vector_layer(folder / "landcover.gpkg", context=RunContext()).geometry
     bad, note = faults(polygons), f"{len(polygons)} polygons"
     rows.append(show(Row(f"{title} invalid polygons, alone or as a coverage", "", bad, 0, note=note)))
     return [*rows, show(_area_row(title, polygons, size * size))]

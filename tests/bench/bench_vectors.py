@@ -31,9 +31,10 @@ from bench_coverage import coverage_speed, landcover, memory, strips
 from networks import KINDS, degrade, draw, make_roads
 from rasters import METRE, QUIET, gdal_polygonize, repeated, road_block, timed, write
 from rows import Row, read_rows, show, write_rows
+from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
 from terraspore.engine.vector.coverage.extract import vectorize_landcover
-from terraspore.engine.vector.metrics.inputs import read_layer
+from terraspore.engine.vector.io.reader import read_vector_layer
 from terraspore.engine.vector.metrics.network import Network, build_network
 from terraspore.engine.vector.metrics.roads import score_roads
 from terraspore.engine.vector.roads.centerlines import CenterlinePixels
@@ -143,7 +144,7 @@ def _print_scores(state: str, name: str, kind: str, mean: NDArray[np.float64]) -
 def _ours(folder: Path, probability: NDArray[np.float32]) -> Network:
     raster = write(folder / "probability.tif", np.rint(probability * 250).astype(np.uint8), scale=0.004)
     vectorize_roads(raster, folder / "roads.gpkg", RoadOptions(areas=False), **QUIET)
-    return build_network(read_layer(folder / "roads.gpkg", "roads").geometry)
+    return build_network(read_vector_layer(folder / "roads.gpkg", "roads", context=RunContext()).geometry)
 
 
 def _plain(_folder: Path, probability: NDArray[np.float32]) -> Network:
@@ -194,7 +195,10 @@ def road_speed(folder: Path, block: NDArray[np.uint8], size: int) -> list[Row]:
     )
     add("to lines, nodes and simplified areas", vectorize(RoadOptions()))
     add("to a skeleton alone, by skimage, in memory", lambda: skeletonize(mask > 0))
-    difference = abs(float(shapely.area(read_layer(output).geometry).sum()) - float((mask == value).sum()))
+    difference = abs(
+        float(shapely.area(read_vector_layer(output, context=RunContext()).geometry).sum())
+        - float((mask == value).sum())
+    )
     rows.append(show(Row("Area of the exact areas minus that of the pixels", "m²", difference, 0.0)))
     return rows
 

@@ -128,7 +128,7 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
 
     Args:
         request: inputs and options.
-        context: its cancellation is checked before each chip.
+        context: receives messages; its cancellation is checked before each chip.
 
     Raises:
         ParameterError: a value is out of range, or the labels do not touch the image.
@@ -136,26 +136,28 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
         Cancelled: the command was stopped.
     """
     _validate(request)
+    context = context or RunContext()
     with rasterio.Env(**SAFE_SETTINGS), open_source(request.image) as source:
         bands = choose_bands(source, request.bands or None, len(request.bands) or 3)
         grid = source.make_grid(request.resolution)
         view = ImageView(source, grid, bands, estimate_stretch(source, bands), "uint8")
+        windows = split_windows(
+            grid.width, grid.height, request.size, request.stride or request.size, request.validation
+        )
         labels = read_labels(
             request.labels,
             grid,
+            image=request.image.name,
+            context=context,
             layer=request.layer,
             field=request.field,
             classes=request.classes,
             width=request.width,
             width_field=request.width_field,
         )
-        windows = split_windows(
-            grid.width, grid.height, request.size, request.stride or request.size, request.validation
-        )
         counts, pixels = dict.fromkeys(windows, 0), np.zeros(256, np.int64)
         for split, corner, image, label in _chips(request.size, view, labels, windows):
-            if context is not None:
-                context.check_cancelled()
+            context.check_cancelled()
             _write_chip(request.out / split, corner, image, label, view.grid)
             pixels += np.bincount(label.ravel(), minlength=256)
             counts[split] += 1

@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
 import rasterio.features
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError, ProjError
 
+from ...engine.context import RunContext
 from ...engine.errors import ParameterError, VectorError
-from ...engine.fs.pyogrio_path import pyogrio_path
+from ...engine.raster.area import transform_to_pixels
 from ...engine.raster.grid import Grid
-
-_LINES, _POLYGONS = (1, 5), (3, 6)
+from ...engine.vector.crs import explain_distance
+from ...engine.vector.io.reader import make_reference, read_vector_layer
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ def read_labels(
     path: Path,
     grid: Grid,
     *,
+    image: str,
+    context: RunContext,
     layer: str | None = None,
     field: str | None = None,
     classes: Sequence[str] = (),
@@ -79,7 +79,9 @@ def read_labels(
     Args:
         path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
         grid: the pixels of the chips.
-        layer: the layer; the first unless given.
+        image: name of their raster, for messages.
+        context: receives messages.
+        layer: the layer; the first with lines or polygons unless given.
         field: attribute with the class.
         classes: values of ``field`` in the order of their class ids; other values are not labelled. All values in
             alphabetic order unless given.
@@ -89,47 +91,32 @@ def read_labels(
 
     Raises:
         VectorError: the file cannot be read, or holds neither lines nor polygons.
-        ParameterError: an attribute or a class does not exist, or the width is not positive.
+        ParameterError: an attribute or a class does not exist, the width is not positive, or nothing touches the grid.
     """
     if not (math.isfinite(width) and width > 0):
         raise ParameterError(f"The width {width} is not a positive number of metres.")
-    info, geometry, columns = _read_layer(path, layer, [name for name in (field, width_field) if name])
-    kinds = shapely.get_type_id(geometry)
-    usable = np.isin(kinds, _LINES + _POLYGONS) & ~shapely.is_empty(geometry)
-    if not usable.any():
+    columns = [column for column in (field, width_field) if column]
+    found = read_vector_layer(path, layer, context=context, columns=columns).select((1, 2), context)
+    count = len(found.geometry)
+    if not count:
         raise VectorError(f"{path} holds neither lines nor polygons.")
     if field is None:
         names: tuple[str, ...] = ("background", "class")
-        values = np.ones(len(geometry), np.uint8)
+        values = np.ones(count, np.uint8)
     else:
-        names, values = _class_ids(columns[field], classes, path, field, ignore)
-        usable &= values != ignore
-    pixels = _to_pixels(geometry[usable], info["crs"], grid, path)
-    widths = _line_widths(columns.get(width_field or ""), width, len(geometry))[usable]
-    lines = np.isin(kinds[usable], _LINES)
+        names, values = _class_ids(found.columns[field], classes, path, field, ignore)
+    reference = make_reference(image, grid.crs, grid.transform, (grid.height, grid.width))
+    found = found.resolve(reference, context)
+    pixels = transform_to_pixels(found.to_crs(reference.crs), grid)
+    if not shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height)).any():
+        hint = explain_distance(found.name, found.crs, found.bounds, reference)
+        raise ParameterError(f"The labels {path} do not touch the image {image}.", hint)
+    widths = _line_widths(found.columns.get(width_field or ""), width, count)
+    lines = shapely.get_dimensions(pixels) == 1
     pixels[lines] = shapely.buffer(pixels[lines], widths[lines] / 2 / grid.resolution, cap_style="flat")
-    areas = shapely.make_valid(pixels)
-    return VectorLabels(areas, values[usable], names, 0 if field is None else ignore)
-
-
-def _read_layer(
-    path: Path, layer: str | None, wanted: list[str]
-) -> tuple[dict[str, Any], NDArray[Any], dict[str, Any]]:
-    if not path.is_file():
-        raise VectorError(f"The labels {path} do not exist or are not a regular file.")
-    try:
-        info, _, encoded, fields = pyogrio.raw.read(pyogrio_path(path), layer=layer, columns=wanted)
-        geometry = shapely.from_wkb(encoded)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, shapely.GEOSException) as error:
-        raise VectorError(
-            f"The labels {path} cannot be read as a vector layer: {str(error).splitlines()[0]}."
-        ) from error
-    columns = dict(zip(info["fields"], fields, strict=True))
-    for name in wanted:
-        if name not in columns:
-            known = ", ".join(pyogrio.read_info(pyogrio_path(path), layer=layer)["fields"])
-            raise ParameterError(f"{path} has no attribute {name!r}.", f"It has: {known or 'none'}.")
-    return info, geometry, columns
+    is_class = values != ignore
+    areas = shapely.make_valid(pixels[is_class])
+    return VectorLabels(areas, values[is_class], names, 0 if field is None else ignore)
 
 
 def _class_ids(
@@ -161,22 +148,3 @@ def _line_widths(column: NDArray[Any] | None, default: float, count: int) -> NDA
     except ValueError as error:
         raise ParameterError("The attribute of the width holds texts that are no numbers.") from error
     return np.where(np.isfinite(widths) & (widths > 0), widths, default)
-
-
-def _to_pixels(geometry: NDArray[Any], crs: str | None, grid: Grid, path: Path) -> NDArray[Any]:
-    inverse = ~grid.transform
-    transformer: Transformer | None = None
-    if crs and grid.crs is not None:
-        try:
-            transformer = Transformer.from_crs(
-                CRS.from_user_input(crs), CRS.from_wkt(grid.crs.to_wkt()), always_xy=True
-            )
-        except (CRSError, ProjError) as error:
-            raise VectorError(f"The coordinate system of {path} cannot be understood.") from error
-
-    def to_pixels(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Convert points (n, 2) of the layer to pixels of the grid."""
-        x, y = points.T if transformer is None else transformer.transform(*points.T)
-        return np.column_stack([inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f])
-
-    return np.asarray(shapely.transform(shapely.force_2d(geometry), to_pixels))

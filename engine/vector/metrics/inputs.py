@@ -1,27 +1,19 @@
-"""Read the files to compare: vector layers in a common metric CRS, windows of rasters on the same grid."""
+"""Read the rasters to compare: windows of both on the same grid."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyogrio
-import pyogrio.errors
-import shapely
-from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from ...errors import SourceError, VectorError
-from ...fs.pyogrio_path import pyogrio_path
+from ...errors import SourceError
 from ...raster.dataset import open_raster
 from ...raster.probability import PROBABILITY_SCALE, open_probability_raster
 from ..arrays import Ints
-from ..geodesy import transform_geometries
 
 RasterPairs = Iterator[tuple[Ints, Ints]]
 
@@ -29,79 +21,6 @@ RasterPairs = Iterator[tuple[Ints, Ints]]
 _ROWS = 512
 #: Class id of pixels without a valid value.
 NO_CLASS = -1
-
-
-@dataclass(frozen=True)
-class VectorLayer:
-    """A vector layer.
-
-    Attributes:
-        geometry: Shapely geometries.
-        columns: attributes by name.
-        crs: its CRS, or None.
-    """
-
-    geometry: NDArray[np.object_]
-    columns: dict[str, NDArray[Any]]
-    crs: CRS | None
-
-
-def is_vector(path: Path) -> bool:
-    """Whether a file has vector layers; a file that is neither vector nor raster is refused when it is opened."""
-    try:
-        return len(pyogrio.list_layers(pyogrio_path(path))) > 0
-    except pyogrio.errors.DataSourceError:
-        return False
-
-
-def read_layer(path: Path, layer: str | None = None, preferred: tuple[str, ...] = ()) -> VectorLayer:
-    """Read a vector layer.
-
-    Args:
-        path: the file.
-        layer: name of the layer; None for the first of ``preferred`` that exists, else the first of the file.
-        preferred: names of layers.
-
-    Raises:
-        VectorError: the file or the layer cannot be read.
-    """
-    try:
-        names = [str(name) for name in pyogrio.list_layers(pyogrio_path(path))[:, 0]]
-        chosen = layer or next((name for name in preferred if name in names), names[0] if names else None)
-        if chosen not in names:
-            raise VectorError(f"{path} has no layer {chosen}.", f"It has {', '.join(names) or 'none'}.")
-        meta, _, geometry, columns = pyogrio.raw.read(pyogrio_path(path), layer=chosen)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise VectorError(f"{path} is not a vector file that can be read.") from error
-    if geometry is None:
-        raise VectorError(f"The layer {chosen} of {path} has no geometry.")
-    crs = CRS.from_user_input(meta["crs"]) if meta["crs"] else None
-    return VectorLayer(
-        np.asarray(shapely.from_wkb(geometry), np.object_),
-        dict(zip(map(str, meta["fields"]), columns, strict=True)),
-        crs,
-    )
-
-
-def choose_metric_crs(layer: VectorLayer) -> CRS | None:
-    """Choose a CRS in metres for a layer: azimuthal equidistant around its middle; None where the layer has no CRS."""
-    if layer.crs is None or not len(layer.geometry):
-        return layer.crs
-    west, south, east, north = shapely.total_bounds(layer.geometry)
-    to_degrees = Transformer.from_crs(layer.crs, layer.crs.geodetic_crs, always_xy=True)
-    lon, lat = to_degrees.transform((west + east) / 2.0, (south + north) / 2.0)
-    geod = layer.crs.get_geod()
-    if geod is None:
-        return layer.crs
-    return CRS.from_user_input(f"+proj=aeqd +lat_0={lat:.6f} +lon_0={lon:.6f} +a={geod.a} +b={geod.b} +units=m")
-
-
-def to_crs(layer: VectorLayer, crs: CRS | None) -> NDArray[np.object_]:
-    """Transform the geometries of a layer to another CRS, in two dimensions."""
-    flat = np.asarray(shapely.force_2d(layer.geometry), np.object_)
-    if crs is None or layer.crs is None or crs == layer.crs:
-        return flat
-    return transform_geometries(flat, Transformer.from_crs(layer.crs, crs, always_xy=True))
 
 
 def read_raster_pairs(result: Path, truth: Path, threshold: float | None) -> tuple[RasterPairs, tuple[int, ...]]:

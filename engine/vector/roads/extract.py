@@ -258,7 +258,9 @@ def _write_network(
         lambda done: context.report(Progress("write", done, graph.edge_count)),
         keep=existing is not None,
     )
-    changes = {} if existing is None else write_changes(writer, existing, np.concatenate(lines.geometry), geodesy)
+    changes = (
+        {} if existing is None else write_changes(writer, existing, np.concatenate(lines.geometry), geodesy, context)
+    )
     context.check_cancelled()
     dead_ends = write_nodes(writer, graph, geodesy)
     return RoadSummary(

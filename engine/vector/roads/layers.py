@@ -10,6 +10,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
+from ...context import RunContext
 from ...raster.probability import PROBABILITY_SCALE
 from ..conflation import NEW, ExistingRoads
 from ..coverage.extract import CoverageBatch
@@ -103,10 +104,14 @@ def write_areas(writer: VectorWriter, batches: Iterable[CoverageBatch]) -> tuple
 
 
 def write_changes(
-    writer: VectorWriter, existing: ExistingRoads, lines: NDArray[np.object_], geodesy: PixelGeodesy
+    writer: VectorWriter,
+    existing: ExistingRoads,
+    lines: NDArray[np.object_],
+    geodesy: PixelGeodesy,
+    context: RunContext,
 ) -> dict[str, float | int | str | None]:
     """Conflate the new lines with an existing network and write the layer ``road_changes``; return the metrics."""
-    changes = existing.conflate(lines, geodesy.crs)
+    changes = existing.conflate(lines, geodesy.crs, context)
     is_new = changes.change == NEW
     columns = {
         "change": changes.change,

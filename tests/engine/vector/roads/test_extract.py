@@ -163,7 +163,7 @@ def test_an_update_tells_what_changed(tmp_path: Path, write_raster: Writer) -> N
     extract_roads(write_raster(draw_roads(CROSS), "old.tif"), tmp_path / "old.gpkg")
     now = [[(206, -10), (206, 410)], [(-10, 150), (410, 150)], [(40, 150), (40, 410)]]
     raster = write_raster(draw_roads(now), "new.tif")
-    existing = read_existing_roads(tmp_path / "old.gpkg", 10.0)
+    existing = read_existing_roads(tmp_path / "old.gpkg", 10.0, RunContext())
     summary = extract_roads(raster, tmp_path / "new.gpkg", existing=existing)
     assert summary.changes["moved_m"] == pytest.approx(390, abs=40)
     assert summary.changes["kept_m"] == pytest.approx(400, abs=30)

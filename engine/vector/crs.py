@@ -1,0 +1,221 @@
+"""CRSs of vector files: parse them, check them against the coordinates, fill in a missing one, name the likely one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError, ProjError
+
+from ..context import RunContext
+from ..errors import VectorError
+from .geodesy import transform_geometries
+
+Bounds = tuple[float, float, float, float]
+
+#: Largest longitude in degrees that is not a mistake: 0 to 360, and layers that go on beyond 180.
+_MAX_LONGITUDE = 540.0
+_WEB_MERCATOR, _WGS84 = CRS.from_epsg(3857), CRS.from_epsg(4326)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The raster or layer that a vector file is used with.
+
+    Attributes:
+        name: for messages.
+        crs: its CRS, or None.
+        bounds: west, south, east and north in its CRS; NaN where it is empty.
+    """
+
+    name: str
+    crs: CRS | None
+    bounds: Bounds
+
+
+def parse_crs(crs: object | None, name: str) -> CRS | None:
+    """Parse a CRS as GDAL gives it; None where there is none or where it is "undefined" or local.
+
+    Args:
+        crs: WKT, an authority's code or rasterio's CRS.
+        name: of the file, for messages.
+
+    Raises:
+        VectorError: it cannot be parsed.
+    """
+    if not crs:
+        return None
+    try:
+        parsed = CRS.from_user_input(crs)
+    except CRSError as error:
+        raise VectorError(f"The coordinate system of {name} cannot be parsed.") from error
+    is_undefined = parsed.geodetic_crs is None or parsed.name.startswith("Undefined")
+    return None if is_undefined else parsed
+
+
+def describe_crs(crs: CRS | None) -> str:
+    """Return the code of a CRS, or its name where it has none."""
+    if crs is None:
+        return "no CRS"
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else str(crs.name)
+
+
+def resolve_crs(name: str, crs: CRS | None, bounds: Bounds, reference: Reference, context: RunContext) -> CRS | None:
+    """Decide in which CRS the coordinates of a layer are.
+
+    Args:
+        name: of the layer, for messages.
+        crs: the CRS that the file declares, or None.
+        bounds: of its coordinates; NaN without any.
+        reference: what it is used with.
+        context: receives the warning where a CRS is assumed.
+
+    Returns:
+        The declared CRS; that of ``reference`` where none is declared and the coordinates lie there; None where
+        neither has a CRS, so that both are in the same plane.
+
+    Raises:
+        VectorError: a CRS in degrees is declared, but the coordinates are none; or a CRS is missing, and the
+            coordinates do not lie where the reference is.
+    """
+    if any(map(math.isnan, bounds)):
+        return crs or reference.crs
+    if crs is None or reference.crs is None:
+        if crs is reference.crs:
+            return None
+        lacking, other, known = (name, reference.name, reference.crs) if crs is None else (reference.name, name, crs)
+        if _overlap(bounds, reference.bounds):
+            context.warn(f"{lacking} has no CRS: {describe_crs(known)} of {other} is assumed.")
+            return reference.crs
+        raise VectorError(
+            f"{lacking} has no CRS, and {name} ({_format(bounds)}) does not lie in the coordinates of "
+            f"{reference.name} ({_format(reference.bounds)}).",
+            _advise(name, guess_crs(bounds, reference)) if crs is None else f"Assign a CRS to {lacking}.",
+        )
+    degrees = _degrees_per_unit(crs)
+    if degrees and (
+        max(abs(bounds[0]), abs(bounds[2])) * degrees > _MAX_LONGITUDE
+        or max(abs(bounds[1]), abs(bounds[3])) * degrees > 90.001
+    ):
+        guess = guess_crs(bounds, reference)
+        swapped = (bounds[1], bounds[0], bounds[3], bounds[2])
+        if guess is None and _overlap(swapped, _transform_bounds(reference, crs)):
+            advice = "Its coordinates seem to be in the order latitude, longitude; the order is longitude, latitude."
+        else:
+            advice = _advise(name, guess)
+        raise VectorError(
+            f"The coordinates of {name} ({_format(bounds)}) are no degrees, but its CRS is {describe_crs(crs)}, which "
+            "is also what a GeoJSON without a CRS stands for.",
+            advice,
+        )
+    return crs
+
+
+def explain_distance(name: str, crs: CRS | None, bounds: Bounds, reference: Reference) -> str | None:
+    """Return why a layer may not lie where the reference is; None where its coordinates give no hint."""
+    guess = guess_crs(bounds, reference)
+    if guess is not None and guess != crs:
+        return f"The coordinates of {name} fit {describe_crs(guess)}, but its CRS is {describe_crs(crs)}."
+    swapped = (bounds[1], bounds[0], bounds[3], bounds[2])
+    if crs is not None and reference.crs is not None and _overlap(swapped, _transform_bounds(reference, crs)):
+        return f"The coordinates of {name} seem to be in the wrong order: they fit with x and y swapped."
+    return None
+
+
+def guess_crs(bounds: Bounds, reference: Reference) -> CRS | None:
+    """Return the CRS in which coordinates would lie where the reference is; None where none of the usual ones fits.
+
+    The reference's own CRS, degrees, Web Mercator and the UTM zone of the reference are tried.
+    """
+    if reference.crs is None:
+        return None
+    candidates = [reference.crs, _WGS84, _WEB_MERCATOR]
+    west, south, east, north = _transform_bounds(reference, _WGS84)
+    if math.isfinite(west + south + east + north):
+        zone = min(60, int((((west + east) / 2 + 180) % 360) // 6) + 1)
+        candidates.append(CRS.from_epsg((32600 if south + north >= 0 else 32700) + zone))
+    return next((crs for crs in candidates if _overlap(bounds, _transform_bounds(reference, crs))), None)
+
+
+def make_metric_crs(crs: CRS | None, bounds: Bounds) -> CRS | None:
+    """Return a CRS in metres: azimuthal equidistant around the middle of ``bounds``.
+
+    Args:
+        crs: CRS of the bounds; the result has its ellipsoid.
+        bounds: west, south, east and north.
+
+    Returns:
+        ``crs`` itself where it is None or not bound to an ellipsoid, or where the bounds are not finite.
+    """
+    geod = crs.get_geod() if crs is not None else None
+    if crs is None or geod is None or not math.isfinite(sum(bounds)):
+        return crs
+    to_degrees = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+    west, south, east, north = bounds
+    lon, lat = to_degrees.transform((west + east) / 2.0, (south + north) / 2.0)
+    return CRS.from_user_input(f"+proj=aeqd +lat_0={lat:.6f} +lon_0={lon:.6f} +a={geod.a} +b={geod.b} +units=m")
+
+
+def transform(geometry: NDArray[np.object_], source: CRS | None, target: CRS | None, name: str) -> NDArray[np.object_]:
+    """Transform geometries to another CRS; coordinates that it cannot express become infinite.
+
+    Args:
+        geometry: Shapely geometries.
+        source: their CRS; None for that of ``target``.
+        target: the other CRS; None for that of the geometries.
+        name: of the file, for messages.
+
+    Raises:
+        VectorError: there is no transformation.
+    """
+    if source is None or target is None or source == target:
+        return geometry
+    try:
+        return transform_geometries(geometry, Transformer.from_crs(source, target, always_xy=True))
+    except ProjError as error:
+        raise VectorError(
+            f"{name} cannot be transformed from {describe_crs(source)} to {describe_crs(target)}."
+        ) from error
+
+
+def _degrees_per_unit(crs: CRS) -> float:
+    """Degrees in a unit of a geographic CRS; 0 for any other CRS."""
+    geodetic = crs.geodetic_crs
+    return math.degrees(geodetic.axis_info[0].unit_conversion_factor) if geodetic and crs.is_geographic else 0.0
+
+
+def _transform_bounds(reference: Reference, crs: CRS) -> Bounds:
+    """Bounds of the reference in another CRS; NaN where that cannot express them."""
+    nowhere = (math.nan,) * 4
+    if reference.crs is None or any(map(math.isnan, reference.bounds)):
+        return nowhere
+    try:
+        found = Transformer.from_crs(reference.crs, crs, always_xy=True).transform_bounds(*reference.bounds)
+    except ProjError:
+        return nowhere
+    west, south, east, north = (float(value) for value in found)
+    if not math.isfinite(west + south + east + north):
+        return nowhere
+    return (west, south, east, north) if west <= east else (-180.0, south, 180.0, north)
+
+
+def _overlap(a: Bounds, b: Bounds) -> bool:
+    """Whether two bounds touch; False for NaN."""
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+
+
+def _format(bounds: Bounds) -> str:
+    """Bounds for messages: as degrees where they may be some, else in whole numbers."""
+    digits = 4 if max(map(abs, bounds)) <= _MAX_LONGITUDE else 0
+    west, south, east, north = (f"{value:.{digits}f}" for value in bounds)
+    return f"x {west} to {east}, y {south} to {north}"
+
+
+def _advise(name: str, guess: CRS | None) -> str:
+    """What to do about a missing or wrong CRS."""
+    code, fit = ("CRS", "") if guess is None else (describe_crs(guess), f"They fit {describe_crs(guess)}. ")
+    return f"{fit}Assign the right CRS to {name}, for instance with ogr2ogr -a_srs {code}."
