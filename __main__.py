@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import warnings
+from contextlib import suppress
 from typing import Any, NoReturn
-
-from .engine.cli import run
-from .engine.cli.cli_context import CliContext
 
 #: name -> (module relative to this package, attribute, one line of help)
 TRAINING_COMMANDS = {
@@ -37,12 +37,27 @@ def create_network(name: str, **options: Any) -> Any:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    signal.signal(signal.SIGINT, _end_at_start)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # those of libraries are for their developers
+    from .engine.cli import run
+    from .engine.cli.cli_context import CliContext
+    from .engine.cli.streams import prepare_standard_streams
+
+    prepare_standard_streams()
     # Start-up makes hundreds of thousands of objects that stay; collecting garbage among them takes time.
     gc.set_threshold(250_000, 20, 100)
-    cli_context = CliContext(network_factory=create_network, owns_process=True)
+    cli_context = CliContext(network_factory=create_network, end_process=os._exit)
     package = __package__ or "terraspore"
     code = run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, cli_context=cli_context)
     _exit(code)
+
+
+def _end_at_start(*_: object) -> NoReturn:
+    """End the process at a Ctrl-C while libraries are loaded, whose import can leave nothing behind."""
+    with suppress(OSError):
+        os.write(2, b"Error: Cancelled; nothing was written.\n")
+    os._exit(3)
 
 
 def _exit(code: int) -> NoReturn:

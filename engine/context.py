@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Protocol
 
-from .errors import Cancelled
+from .errors import Cancelled, StreamError
 from .protocol.codec import encode_event
 from .protocol.messages import Event, Message
 
@@ -47,10 +48,25 @@ class JsonReporter:
 
     def emit(self, event: Event) -> None:
         """Write ``event`` as one line."""
-        line = encode_event(event) + "\n"
         with self._lock:
-            self._stream.write(line)
-            self._stream.flush()
+            write_line(self._stream, encode_event(event))
+
+
+def write_line(stream: IO[str], text: str) -> None:
+    """Write ``text`` as one line and flush it. After an error, and once the reader has gone, everything is dropped.
+
+    Raises:
+        StreamError: it cannot be written.
+    """
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except OSError as error:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())  # what is buffered would fail again
+        os.close(null)
+        if not isinstance(error, BrokenPipeError):
+            raise StreamError(f"The result cannot be written to stdout: {error.strerror or error}.") from error
 
 
 class Cancellation:

@@ -67,6 +67,10 @@ class DiskFullError(OutputError):
     """There is not enough free space for the output."""
 
 
+class StreamError(OutputError):
+    """The standard output cannot be written."""
+
+
 class OutputBusyError(OutputError):
     """Another run is writing the output."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -37,7 +36,8 @@ class CliContext:
         stderr: receives progress, messages and errors.
         reporter: receives the events instead of the streams (set by ``serve``).
         cancellation: cancels the command instead of signals and stdin (set by ``serve``).
-        owns_process: whether a hanging command may end the process.
+        end_process: ends the process with an exit code although a command hangs; None where that is not allowed.
+        watches_stdin: whether the end of stdin ends the command (``--watch-stdin``).
         sessions: the pool whose sessions outlive one command (set by ``serve``).
     """
 
@@ -46,7 +46,8 @@ class CliContext:
     stderr: IO[str] = field(default_factory=lambda: sys.stderr)
     reporter: Reporter | None = None
     cancellation: Cancellation | None = None
-    owns_process: bool = False
+    end_process: Callable[[int], object] | None = None
+    watches_stdin: bool = False
     sessions: SessionPool | None = None
 
     def session_pool(self, capacity: int = 0) -> SessionPool:
@@ -70,9 +71,20 @@ def current_cli_context() -> CliContext:
     return found or CliContext()
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Speak the machine protocol: one JSON object a line."
-)
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json`` (``as_json``) and ``--watch-stdin``, which only ``run_command`` sees."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, is_watched: bool) -> None:
+        """Note in the command's context whether stdin is watched."""
+        if cli_context := context.find_object(CliContext):
+            cli_context.watches_stdin = is_watched
+
+    text = "Stop when stdin ends, because the program that started this one has ended."
+    command = click.option("--watch-stdin", is_flag=True, expose_value=False, callback=remember, help=text)(command)
+    text = "Speak the machine protocol: one JSON object a line."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
 #: Seconds after a cancel until the process is ended although its run has not returned (a driver hangs).
 STOP_GRACE = 1.0
 _POLL = 0.05
@@ -96,14 +108,15 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
             stack.enter_context(_cancel_on_signals(cancellation))
             if as_json:
                 reporter = JsonReporter(stack.enter_context(reserve_stdout(cli_context.stdout)))
-                stack.enter_context(cancel_when_stdin_closes(cancellation))
             else:
                 from .console import ConsoleReporter
 
                 reporter = stack.enter_context(ConsoleReporter(cli_context.stdout, cli_context.stderr))
-        stack.enter_context(end_after_grace(cancellation, reporter, cli_context, grace))
+            if cli_context.watches_stdin:
+                stack.enter_context(cancel_when_stdin_closes(cancellation))
         context = RunContext(reporter, cancellation)
-        result = command(context)
+        with end_after_grace(cancellation, reporter, cli_context, grace):
+            result = command(context)
         reporter.emit(replace(result, warnings=tuple(context.warnings)))
 
 
@@ -179,42 +192,37 @@ def end_after_grace(
 ) -> Iterator[None]:
     """End the process ``grace`` seconds after a cancel if the run has not returned, because native code may hang.
 
-    Its unfinished files are removed and the error event is sent first. Nothing is done unless the command owns the
-    process.
+    Its unfinished files are removed and the error event is sent first. Nothing is done where ``cli_context`` has no
+    ``end_process``.
     """
-    if not cli_context.owns_process:
+    end_process = cli_context.end_process
+    if end_process is None:
         yield
         return
-    finished = threading.Event()
+    finished, turn = threading.Event(), threading.Lock()
 
     def watch() -> None:
         """Wait for the cancel, then for the end of the run."""
         while not cancellation.requested:
             if finished.wait(_POLL):
                 return
-        if not finished.wait(grace):
+        if not finished.wait(grace) and turn.acquire(blocking=False):
             run_abort_cleanups()
             failure = Failure.from_error(Cancelled("Cancelled; nothing was written."))
             reporter.emit(failure)
-            os._exit(failure.exit_code)
+            end_process(failure.exit_code)
 
     start_thread(threading.Thread(target=watch, name="stop-watch", daemon=True))
     try:
         yield
     finally:
         finished.set()
+        turn.acquire()  # for ever where the process is being ended, so that a run has one end
 
 
 @contextmanager
 def cancel_when_stdin_closes(cancellation: Cancellation) -> Iterator[None]:
-    """Abandon the run when stdin ends, because the parent process is gone; its journal is kept.
-
-    Only a pipe or a socket is watched: ``/dev/null`` and files end at once and mean nothing.
-    """
-    mode = os.fstat(0).st_mode if _descriptor(sys.stdin) == 0 else 0
-    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-        yield
-        return
+    """Abandon the run when stdin ends, because the parent process is gone; its journal is kept."""
     finished = threading.Event()
 
     def watch() -> None:

@@ -10,7 +10,7 @@ from ..context import RunContext
 from ..errors import SourceError
 from ..protocol.messages import Result
 from .cli_context import json_option, run_command
-from .options import PATH
+from .paths import PATH
 
 Metrics = dict[str, float | int | str | None]
 

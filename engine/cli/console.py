@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from ..errors import shown
+from ..context import write_line
+from ..errors import StreamError, shown
 from ..protocol.messages import Event, Failure, Message, Plan, Result
 from ..protocol.messages import Progress as ProgressEvent
 
@@ -25,7 +26,7 @@ class ConsoleReporter(AbstractContextManager["ConsoleReporter"]):
     """
 
     def __init__(self, stdout: IO[str], stderr: IO[str]) -> None:
-        self._out = Console(file=stdout, highlight=False, soft_wrap=True, markup=False)
+        self._stdout, self._stderr = stdout, stderr
         self._err = Console(file=stderr, highlight=False, soft_wrap=True, markup=False)
         self._bars = Progress(
             TextColumn("{task.description:<10}"),
@@ -48,15 +49,22 @@ class ConsoleReporter(AbstractContextManager["ConsoleReporter"]):
         if isinstance(event, ProgressEvent):
             self._progress(event)
         elif isinstance(event, Plan):
-            self._err.print(describe_plan(event))
+            self._print_message(describe_plan(event))
         elif isinstance(event, Message):
-            self._err.print(shown(f"Warning: {event.text}" if event.level == "warning" else event.text))
+            self._print_message(shown(f"Warning: {event.text}" if event.level == "warning" else event.text))
         elif isinstance(event, Result):
             self._stop()
-            self._out.print("\n".join(map(shown, event.text.split("\n"))))
+            write_line(self._stdout, "\n".join(map(shown, event.text.split("\n"))))
         elif isinstance(event, Failure):
             self._stop()
-            self._err.print(f"Error: {event.text} {event.hint or ''}".rstrip())
+            self._print_message(f"Error: {event.sentence}")
+
+    def _print_message(self, text: str) -> None:
+        if self._err.is_terminal:
+            self._err.print(text)  # above the bars
+        else:
+            with suppress(StreamError):  # nobody reads it
+                write_line(self._stderr, text)
 
     def _progress(self, event: ProgressEvent) -> None:
         if not self._started:

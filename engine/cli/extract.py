@@ -12,16 +12,8 @@ from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.options import CoverageOptions, RoadOptions
 from .cli_context import current_cli_context, json_option, run_command
-from .options import (
-    GEOTIFF,
-    PATH,
-    declared_options,
-    given_options,
-    image_options,
-    make_image_request,
-    resume_option,
-    threshold_option,
-)
+from .options import declared_options, given_options, image_options, make_image_request, resume_option, threshold_option
+from .paths import GEOTIFF, PATH
 
 
 @click.group()

@@ -12,7 +12,8 @@ from ..protocol.options import ImageOptions
 from ..raster.dataset import open_source
 from ..raster.describe import describe_source
 from .cli_context import json_option, run_command
-from .options import PATH, declared_options
+from .options import declared_options
+from .paths import PATH
 
 
 @click.command()

@@ -18,7 +18,8 @@ from ..protocol.options import RuntimeOptions
 from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context, json_option, run_command
 from .models import summarize_model
-from .options import PATH, add_options, parse_numbers
+from .options import add_options, parse_numbers
+from .paths import PATH
 
 #: A shorter type may leave 0..1 by its rounding.
 _SLACK = 0.02

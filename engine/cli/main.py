@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout, suppress
 from itertools import takewhile
 
 import click
 
 from ...__about__ import __version__
-from ..errors import Cancelled, OutOfMemoryError, TerraSporeError
+from ..context import write_line
+from ..errors import Cancelled, OutOfMemoryError, StreamError, TerraSporeError
 from ..protocol.codec import encode_event
-from ..protocol.messages import Failure
+from ..protocol.messages import Failure, Result
 from ..raster.gdal_environment import configure_environment
 from .cli_context import CliContext
 
@@ -91,17 +94,19 @@ def run(
 
 def run_group(group: click.Group, arguments: Sequence[str], cli_context: CliContext) -> int:
     """Run one command line of ``group``, report its error, and return the exit code."""
+    words = set(takewhile(lambda argument: argument != "--", arguments))  # all arguments behind it are paths
+    asks_for_text = not words.isdisjoint({"--help", "--version"})
+    as_json, printed = "--json" in words, io.StringIO()
     try:
-        group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=cli_context)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
+        with redirect_stdout(printed) if asks_for_text else nullcontext():
+            group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=cli_context)
+        if printed.getvalue():
+            _report_text(printed.getvalue().rstrip(), cli_context)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place: no traceback reaches a person)
         failure = make_failure(error)
-    else:
-        return 0
-    # All arguments behind "--" are paths.
-    _report_failure(failure, cli_context, as_json="--json" in takewhile(lambda argument: argument != "--", arguments))
-    return failure.exit_code
+        _report_failure(failure, cli_context, as_json=as_json and not isinstance(error, StreamError))
+        return failure.exit_code
+    return 0
 
 
 def make_failure(error: BaseException) -> Failure:
@@ -134,11 +139,20 @@ def _usage_hint(error: click.ClickException) -> str | None:
     return f"'{context.command_path} --help' says what there is."
 
 
+def _report_text(text: str, cli_context: CliContext) -> None:
+    """Report the text of ``--help`` or ``--version`` to the server's reporter, or print it."""
+    if cli_context.reporter is not None:
+        cli_context.reporter.emit(Result({}, {}, 0.0, text))
+    else:
+        write_line(cli_context.stdout, text)
+
+
 def _report_failure(failure: Failure, cli_context: CliContext, *, as_json: bool) -> None:
     """Report ``failure`` to the server's reporter, as JSON on stdout, or as a sentence on stderr."""
-    if cli_context.reporter is not None:
-        cli_context.reporter.emit(failure)
-    elif as_json:
-        print(encode_event(failure), file=cli_context.stdout, flush=True)
-    else:
-        print(f"Error: {failure.text} {failure.hint or ''}".rstrip(), file=cli_context.stderr, flush=True)
+    with suppress(StreamError):  # nobody can read it
+        if cli_context.reporter is not None:
+            cli_context.reporter.emit(failure)
+        elif as_json:
+            write_line(cli_context.stdout, encode_event(failure))
+        else:
+            write_line(cli_context.stderr, f"Error: {failure.sentence}")

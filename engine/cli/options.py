@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,24 +11,10 @@ import click
 from ..pipeline.request import ImageRequest
 from ..protocol.declaration import Option, options_of
 from ..protocol.options import ImageOptions, RuntimeOptions
+from .paths import PATH
 
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")
-
-
-class GeoTiffPath(click.Path):
-    """The name of a raster to write: what is written is a GeoTIFF, and others look at the suffix."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; fails for a name with another suffix."""
-        path = super().convert(value, param, ctx)
-        if Path(os.fsdecode(path)).suffix.lower() not in (".tif", ".tiff"):
-            self.fail(f"rasters are written as GeoTIFF, so the name '{value}' must end in .tif or .tiff.", param, ctx)
-        return path
-
-
-PATH = click.Path(path_type=Path)
-GEOTIFF = GeoTiffPath(path_type=Path)
 
 
 def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:

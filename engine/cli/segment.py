@@ -10,7 +10,8 @@ import click
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
 from .cli_context import current_cli_context, json_option, run_command
-from .options import GEOTIFF, PATH, image_options, make_image_request, resume_option, threshold_option
+from .options import image_options, make_image_request, resume_option, threshold_option
+from .paths import GEOTIFF, PATH
 
 
 @click.command()

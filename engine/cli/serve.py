@@ -4,26 +4,30 @@
     {"type": "cancel", "id": 1}
     {"type": "ping"}
 
-Runs are executed one after the other; each ends with one ``result`` or ``error`` which carries its ``id``. Models stay
-loaded between them. Pings and cancels are answered at once; if a run does not end soon after its cancel, the process
-is ended. The end of stdin cancels all runs and ends the process; unfinished runs can be resumed.
+Runs are executed one after the other; each ends with one ``result`` or ``error`` which carries its ``id``; after that
+the ``id`` is free. Models stay loaded between them. Pings and cancels are answered at once; if a run does not end soon
+after its cancel, those which wait are answered with an error, and the process is ended. The end of stdin cancels all
+runs and ends the process; unfinished runs can be resumed.
 """
 
 from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import IO
 
 import click
 
 from ..concurrency import start_thread
-from ..context import Cancellation
+from ..context import Cancellation, write_line
+from ..errors import ParameterError, StreamError
 from ..protocol.codec import MAX_COMMAND_BYTES, LineSplitter, ProtocolError, decode_command, encode_envelope
-from ..protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, RunCommand, UnknownCommand
+from ..protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand, UnknownCommand
 from .cli_context import STOP_GRACE, CliContext, current_cli_context, reserve_stdout
 
 #: Runs that may wait at a time.
@@ -41,46 +45,32 @@ class QueuedRun:
     cancellation: Cancellation = field(default_factory=Cancellation)
 
 
-class EventWriter:
-    """Writes events with the number of their run, from any thread."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-
-    def write(self, event: Event, number: int | None) -> None:
-        """Write ``event`` with the id of its run or ping as one line."""
-        line = encode_envelope(Envelope(event, number)) + "\n"
-        with self._lock:
-            self._stream.write(line)
-            self._stream.flush()
-
-
 @dataclass(frozen=True)
 class RunReporter:
     """The reporter of one run."""
 
-    writer: EventWriter
-    run: int
+    server: Server
+    run: QueuedRun
 
     def emit(self, event: Event) -> None:
         """Send ``event``."""
-        self.writer.write(event, self.run)
+        self.server.report(event, self.run)
 
 
 class Server:
     """Receives commands in one thread and executes the runs among them in another.
 
     Args:
-        writer: for the events.
+        stream: for the events.
         cli_context: the context of every run, with the pool of sessions that runs share.
     """
 
-    def __init__(self, writer: EventWriter, cli_context: CliContext) -> None:
-        self._writer, self._cli_context = writer, cli_context
+    def __init__(self, stream: IO[str], cli_context: CliContext) -> None:
+        self._stream, self._cli_context = stream, cli_context
         self._queue: queue.Queue[QueuedRun | None] = queue.Queue()
         #: Runs which wait or are executed.
         self._unfinished: dict[int, QueuedRun] = {}
+        #: Held while an event is written, so that the client knows of an end before its id is free.
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
@@ -91,10 +81,10 @@ class Server:
             if isinstance(command, RunCommand):
                 self._enqueue(command)
         except ProtocolError as error:
-            self._writer.write(Failure("ProtocolError", f"A line was not understood: {error}.", exit_code=2), None)
+            self._write(Failure("ProtocolError", f"A line was not understood: {error}.", exit_code=2), None)
             return
         if isinstance(command, Ping):
-            self._writer.write(Pong(), command.id)
+            self._write(Pong(), command.id)
         elif isinstance(command, CancelCommand):
             with self._lock:
                 run = self._unfinished.get(command.id)
@@ -104,18 +94,44 @@ class Server:
             sys.stderr.write(f"A message of the unknown type {command.type} was ignored.\n")
             sys.stderr.flush()
 
+    def report(self, event: Event, run: QueuedRun) -> None:
+        """Write an event of ``run``; nothing after its end."""
+        with self._lock:
+            if self._unfinished.get(run.id) is not run:
+                return
+            if isinstance(event, Result | Failure):
+                del self._unfinished[run.id]
+            self._write_line(event, run.id)
+
+    def _write(self, event: Event, number: int | None) -> None:
+        with self._lock:
+            self._write_line(event, number)
+
+    def _write_line(self, event: Event, number: int | None) -> None:
+        with suppress(StreamError):  # nobody can be told
+            write_line(self._stream, encode_envelope(Envelope(event, number)))
+
+    def end_process(self, code: int) -> None:
+        """Answer the runs that wait, and end the process although a cancelled run hangs."""
+        failure = Failure("EngineEnded", "The engine was ended because a cancelled run did not stop; start it again.")
+        for run in list(self._unfinished.values()):
+            self.report(failure, run)
+        os._exit(code)
+
     def _enqueue(self, command: RunCommand) -> None:
         """Add a run to the queue.
 
         Raises:
-            ProtocolError: its id is in use, or too many runs wait.
+            ProtocolError: its id is in use.
         """
         run = QueuedRun(command.id, command.arguments)
         with self._lock:
             if run.id in self._unfinished:
-                raise ProtocolError("there is a run with its id already")
+                raise ProtocolError(f"the run with the id {run.id} has not ended")
             if len(self._unfinished) >= MAX_QUEUED:
-                raise ProtocolError(f"more than {MAX_QUEUED} runs would wait")
+                text = f"More than {MAX_QUEUED} runs would wait."
+                self._write_line(Failure("ProtocolError", text, exit_code=2), run.id)
+                return
             self._unfinished[run.id] = run
         self._queue.put(run)
 
@@ -136,11 +152,13 @@ class Server:
         from .main import run_group
 
         while (run := self._queue.get()) is not None and not self._stopped.is_set():
-            reporter = RunReporter(self._writer, run.id)
-            cli_context = replace(self._cli_context, reporter=reporter, cancellation=run.cancellation)
+            reporter = RunReporter(self, run)
+            end_process = self.end_process if self._cli_context.end_process else None
+            cli_context = replace(
+                self._cli_context, reporter=reporter, cancellation=run.cancellation, end_process=end_process
+            )
             run_group(group, run.arguments, cli_context)
-            with self._lock:
-                self._unfinished.pop(run.id, None)
+            self.report(Failure("InternalError", "The run ended without a result."), run)  # where it did not say more
 
 
 @click.command()
@@ -149,11 +167,15 @@ def serve() -> None:
     group = click.get_current_context().find_root().command
     assert isinstance(group, click.Group)
     cli_context = current_cli_context()
+    if cli_context.reporter is not None:
+        raise ParameterError("`serve` cannot be run by `serve`.")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     is_done = threading.Event()
     with reserve_stdout(cli_context.stdout) as stream:
         try:
             with cli_context.session_pool(MAX_SESSIONS) as sessions:
-                server = Server(EventWriter(stream), replace(cli_context, sessions=sessions))
+                server = Server(stream, replace(cli_context, sessions=sessions))
                 reader = threading.Thread(target=_read_stdin, args=(server, is_done), name="serve-stdin", daemon=True)
                 start_thread(reader)
                 server.execute_runs(group)

@@ -15,7 +15,8 @@ from ..fs.lock import lock_outputs
 from ..protocol.messages import Result
 from ..protocol.options import CoverageOptions, RoadOptions
 from .cli_context import json_option, run_command
-from .options import PATH, add_options, declared_options, given_options
+from .options import add_options, declared_options, given_options
+from .paths import PATH
 
 if TYPE_CHECKING:
     from ..vector.coverage.extract import CoverageSummary

@@ -158,6 +158,11 @@ class Failure:
         """Make the event for ``error``."""
         return cls(code=error.code, text=error.text, hint=error.hint, exit_code=error.exit_code)
 
+    @property
+    def sentence(self) -> str:
+        """The text and, behind it, the hint."""
+        return f"{self.text} {self.hint}" if self.hint else self.text
+
 
 @dataclass(frozen=True)
 class Pong:

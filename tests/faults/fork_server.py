@@ -62,7 +62,7 @@ def run_engine(arguments: list[str], output: str, environment: dict[str, str]) -
         _limit_memory(int(environment["MEMORY"]))
     if "HOLD" in environment:
         hold_point.install(Path(environment["HOLD"]))
-    return run(arguments, cli_context=CliContext(owns_process=True))
+    return run(arguments, cli_context=CliContext(end_process=os._exit))
 
 
 def _limit_memory(more: int) -> None:

@@ -175,7 +175,7 @@ def _record_interruption(recording: Recording, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         hold = HoldPoint(Path(name)).set("row", ROWS_BEFORE_INTERRUPTION)
         with subprocess.Popen(
-            [*HELD_COMMAND, *LONG.arguments],
+            [*HELD_COMMAND, *LONG.arguments, "--watch-stdin"],
             cwd=folder,
             env={**_environment(), **hold.environment},
             stdin=subprocess.PIPE,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 import click
 from terraspore.engine.cli import run
@@ -28,7 +28,7 @@ def slow():
     run_command(False, hold, *map(float, sys.argv[1:]))
 
 sys.modules["slow_command"] = sys.modules["__main__"]
-cli_context = CliContext(owns_process=True)
+cli_context = CliContext(end_process=os._exit)
 sys.exit(run(["slow"], extra_commands={"slow": ("slow_command", "slow", "")}, cli_context=cli_context))
 """
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result
 
 
 @click.command()
-@click.argument("image", type=click.Path(path_type=Path))
-@click.argument("labels", type=click.Path(path_type=Path))
-@click.option("--out", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the chips.")
+@click.argument("image", type=PATH)
+@click.argument("labels", type=PATH)
+@click.option("--out", "--output", type=PATH, required=True, help="Folder for the chips.")
 @click.option("--layer", help="Layer of LABELS; the first unless given.")
 @click.option("--field", help="Attribute with the class; one class unless given.")
 @click.option("--classes", help="Values of --field by class id, separated by commas.")

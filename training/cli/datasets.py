@@ -8,16 +8,15 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
-
-_PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(["camvid", "cityscapes", "voc", "sbd"]))
-@click.argument("source", type=_PATH)
-@click.argument("target", type=_PATH)
+@click.argument("source", type=PATH)
+@click.argument("target", type=PATH)
 @json_option
 def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
     """Convert the labels of a data set in SOURCE to class ids in TARGET.
@@ -42,7 +41,7 @@ def lists() -> None:
 
 
 @lists.command("cityscapes")
-@click.argument("root", type=_PATH)
+@click.argument("root", type=PATH)
 @json_option
 def cityscapes(root: Path, *, as_json: bool) -> None:
     """Write the lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT into ROOT."""
@@ -57,11 +56,11 @@ def cityscapes(root: Path, *, as_json: bool) -> None:
 
 
 @lists.command("voc")
-@click.argument("voc", type=_PATH)
-@click.argument("sbd", type=_PATH)
-@click.option("--voc-labels", type=_PATH, required=True, help="Class-id PNGs of VOC.")
-@click.option("--sbd-labels", type=_PATH, required=True, help="Class-id PNGs of SBD.")
-@click.option("--out", type=_PATH, required=True, help="Folder for the lists.")
+@click.argument("voc", type=PATH)
+@click.argument("sbd", type=PATH)
+@click.option("--voc-labels", type=PATH, required=True, help="Class-id PNGs of VOC.")
+@click.option("--sbd-labels", type=PATH, required=True, help="Class-id PNGs of SBD.")
+@click.option("--out", type=PATH, required=True, help="Folder for the lists.")
 @json_option
 def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: Path, as_json: bool) -> None:
     """Write the lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
@@ -76,9 +75,9 @@ def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: 
 
 
 @lists.command("folder")
-@click.argument("images", type=_PATH)
-@click.argument("labels_folder", metavar="LABELS", type=_PATH)
-@click.option("--out", type=_PATH, required=True, help="The list file; its folder becomes data.root.")
+@click.argument("images", type=PATH)
+@click.argument("labels_folder", metavar="LABELS", type=PATH)
+@click.option("--out", type=PATH, required=True, help="The list file; its folder becomes data.root.")
 @json_option
 def folder(images: Path, labels_folder: Path, *, out: Path, as_json: bool) -> None:
     """List the images of a folder with the labels of the same name of another."""
@@ -107,7 +106,7 @@ def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path)
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--split", "splits", multiple=True, help="Split to convert; train and test of CONFIG unless given.")
-@click.option("--out", type=_PATH, required=True, help="Folder for the files.")
+@click.option("--out", type=PATH, required=True, help="Folder for the files.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=8, show_default=True, help="Files per split.")
 @json_option
 def records(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -14,11 +15,9 @@ from ...engine.protocol.messages import Result
 @click.command()
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--checkpoint", type=click.Path(path_type=Path), help="Weights to evaluate; init.checkpoint of CONFIG unless given."
-)
+@click.option("--checkpoint", type=PATH, help="Weights to evaluate; init.checkpoint of CONFIG unless given.")
 @click.option("--split", help="Split to evaluate on; data.test of CONFIG unless given.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for metrics, confusion matrix and predictions.")
+@click.option("--out", type=PATH, help="Folder for metrics, confusion matrix and predictions.")
 @click.option("--save-predictions", is_flag=True, help="Write the predictions as pictures in the classes' colours.")
 @json_option
 def evaluate(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result, SummaryValue
@@ -23,11 +24,9 @@ _FORMATS: Final = ("onnx", "mindir")
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoint", type=PATH)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder of the model, named like the model."
-)
+@click.option("--out", type=PATH, required=True, help="Folder of the model, named like the model.")
 @click.option("--config", "config_path", help="Configuration of the run; config.yaml next to CHECKPOINT unless given.")
 @click.option("--arch", help="Network, if there is no configuration.")
 @click.option("--classes", help="Names of the classes, separated by commas.")

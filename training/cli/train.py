@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -18,7 +19,7 @@ STOP_GRACE = 600.0
 @click.command()
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; runs/<name> unless given.")
+@click.option("--out", type=PATH, help="Folder of the run; runs/<name> unless given.")
 @click.option("--resume", is_flag=True, help="Continue the run in the folder, if there is one.")
 @json_option
 def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: bool, as_json: bool) -> None:

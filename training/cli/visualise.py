@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 
@@ -15,10 +16,10 @@ from ...engine.protocol.messages import Result
 @click.command()
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Weights; init.checkpoint of CONFIG unless given.")
+@click.option("--checkpoint", type=PATH, help="Weights; init.checkpoint of CONFIG unless given.")
 @click.option("--split", help="Split to show; data.test of CONFIG unless given.")
-@click.option("--images", type=click.Path(path_type=Path), help="A folder of pictures to show instead of a split.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the pictures.")
+@click.option("--images", type=PATH, help="A folder of pictures to show instead of a split.")
+@click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
 @click.option("--mix/--no-mix", default=True, show_default=True, help="Blend the colours over the image.")
 @click.option("--alpha", type=float, default=0.5, show_default=True, help="Opacity of the colours, 0 to 1.")
 @json_option

@@ -199,7 +199,7 @@ def test_a_stopped_run_ends_at_the_next_batch_and_leaves_nothing(make_raster, ma
     out = tmp_path / "out"
     out.mkdir()
     arguments = extract_arguments(make_raster(crossing(500)), make_model(), out, f"--probability={out}/p.tif", "--tta")
-    process = start_held(hold.set("row", 2), *arguments, "--json", stdin=subprocess.PIPE)
+    process = start_held(hold.set("row", 2), *arguments, "--json", "--watch-stdin", stdin=subprocess.PIPE)
     if how == "end of stdin":
         process.stdin.close()
     else:
@@ -225,6 +225,17 @@ def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, hang
     assert list(out.iterdir()) == []
 
 
-def test_an_empty_stdin_that_is_no_pipe_does_not_cancel(make_raster, make_model, tmp_path):
-    arguments = extract_arguments(make_raster(crossing()), make_model(), tmp_path, "--json")
-    assert call(*arguments, stdin=subprocess.DEVNULL).returncode == 0
+@pytest.mark.parametrize("command", ["segment", "lists"])
+def test_a_command_in_a_shell_loop_reads_nothing_of_the_loops_input(make_raster, make_model, tmp_path, command):
+    """The next names of ``while read`` are in the stdin of the command, which may be a pipe without an end."""
+    taken, given = os.pipe()
+    os.write(given, b"second.tif\n")
+    os.close(given)
+    arguments = ["segment", make_raster(crossing()), "-o", tmp_path / "c.tif", "--model", make_model(), *ONNX]
+    if command == "lists":
+        arguments = ["lists", "massachusetts", tmp_path, "--out", tmp_path / "lists"]
+    done = call(*arguments, "--json", stdin=taken)
+    assert "Cancelled" not in done.stdout
+    assert done.returncode == (0 if command == "segment" else 2), done.stdout
+    assert os.read(taken, 100) == b"second.tif\n"
+    os.close(taken)

@@ -121,6 +121,46 @@ def test_errors_do_not_end_the_server(client, tmp_path):
     assert client.next()["type"] == "pong"
 
 
+def test_an_id_is_free_as_soon_as_its_end_is_read(client):
+    for _ in range(50):
+        client.send(type="run", id=1, arguments=["--version"])
+        assert client.next()["text"].startswith("terraspore ")
+
+
+def test_help_is_answered_and_the_server_does_not_run_itself(client):
+    client.send(type="run", id=1, arguments=["extract", "roads", "--help"])
+    (event,) = client.read_run(1)
+    assert event["type"] == "result"
+    assert "--watch-stdin" in event["text"]
+    client.send(type="run", id=2, arguments=["serve"])
+    (event,) = client.read_run(2)
+    assert (event["code"], event["exit_code"]) == ("ParameterError", 2)
+
+
+def test_a_cancelled_run_that_hangs_is_answered_once_and_those_that_wait_are_answered(
+    hold, make_raster, hanging_model, tmp_path
+):
+    client = Client(HELD_COMMAND, hold.set("predict", waits=False).environment)
+    image, out = image_of(make_raster), tmp_path / "roads.gpkg"
+    client.send(type="run", id=1, arguments=["extract", "roads", str(image), f"-o={out}", f"--model={hanging_model}"])
+    client.process.stdin.flush()
+    arguments = ["extract", "roads", str(image), f"--output={out}", f"--model={hanging_model}", *ONNX]
+    client.send(type="run", id=2, arguments=arguments)
+    client.send(type="run", id=3, arguments=["--version"])
+    client.send(type="run", id=4, arguments=["--version"])
+    wait_for(hold.is_reached)
+    client.send(type="cancel", id=2)
+    events = [json.loads(line) for line in client.process.stdout]
+    assert client.process.wait(timeout=300) == 3
+    ends = {}
+    for event in events:
+        if event["type"] in ("result", "error"):
+            ends.setdefault(event["id"], []).append(event["code"])
+    assert ends.pop(1)
+    assert ends == {2: ["Cancelled"], 3: ["EngineEnded"], 4: ["EngineEnded"]}
+    assert not out.exists()
+
+
 def start_held_run(hold, make_raster, make_model, out):
     """Start a server with run 1, and wait until that has stored its second row of tiles."""
     client = Client(HELD_COMMAND, hold.set("row", 2).environment)

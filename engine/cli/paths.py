@@ -1,0 +1,38 @@
+"""Types of file names on the command line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class FilePath(click.Path):
+    """A path, whose name the libraries that read and write files have to be able to encode."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; fails for a name that is not UTF-8."""
+        path = super().convert(value, param, ctx)
+        try:
+            os.fsdecode(path).encode("utf-8")
+        except UnicodeEncodeError:
+            text = f"{os.fsdecode(path)!a} is not UTF-8; rename the file or folder, or use a UTF-8 locale."
+            self.fail(text, param, ctx)
+        return path
+
+
+class GeoTiffPath(FilePath):
+    """The name of a raster to write: what is written is a GeoTIFF, and others look at the suffix."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; fails for a name with another suffix."""
+        path = super().convert(value, param, ctx)
+        if Path(os.fsdecode(path)).suffix.lower() not in (".tif", ".tiff"):
+            self.fail(f"rasters are written as GeoTIFF, so the name '{value}' must end in .tif or .tiff.", param, ctx)
+        return path
+
+
+PATH = FilePath(path_type=Path)
+GEOTIFF = GeoTiffPath(path_type=Path)
