@@ -8,24 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array
 
 from ..arrays import Flags, Floats, Ints, Labels
 from .arcs import BoundaryEdges
 from .codes import CodeSource
 from .kernels.boundaries import find_boundary_edges
-from .kernels.mmu import build_adjacency, max_by_label, merge_small_regions, sum_by_label
+from .kernels.mmu import merge_small_regions
 from .kernels.runs import Codes, find_borders, find_runs, label_runs, measure_components, unite_at_seam
 
 #: Number of runs of pixels (8 bytes each) kept for the second pass; further strips are read and labelled again.
 KEEP_RUNS = 12_000_000
 
 
-@dataclass(frozen=True)
-class Regions:
+class Regions(NamedTuple):
     """Statistics of regions (or of the components of one strip), by number. Region 0 is the outside.
 
     Attributes:
@@ -87,25 +87,9 @@ class RegionMap:
         return BoundaryEdges(*find_boundary_edges(runs.start, runs.col, runs.component, region_of, source.shape[1]))
 
 
-@dataclass(frozen=True)
-class Borders:
-    """Borders between components or regions: the edges of the region adjacency graph.
-
-    Attributes:
-        pairs: int32 (n, 2), the lower number first.
-        length: int64 (n,), pixel sides.
-    """
-
-    pairs: Labels
-    length: Ints
-
-
-NO_BORDERS = Borders(np.zeros((0, 2), np.int32), np.zeros(0, np.int64))
-
-
 def find_regions(
     source: CodeSource, strip_rows: int, largest_minimum: float, on_progress: Callable[[int], None]
-) -> tuple[Regions, RegionMap, Borders]:
+) -> tuple[Regions, RegionMap, csr_array]:
     """Label a raster strip by strip.
 
     Args:
@@ -114,10 +98,13 @@ def find_regions(
         largest_minimum: regions of at least this many pixels will not be merged; borders between two of them
             are left out. 0 leaves out all borders.
         on_progress: called with the number of rows done after each strip.
+
+    Returns:
+        The regions, their map, and the lengths of the borders between them in pixel sides, (regions, regions).
     """
     rows, cols = source.shape
     components: list[Regions] = []
-    borders = [NO_BORDERS]
+    borders: list[coo_array] = []
     kept: list[LabelledRuns] = []
     base, runs = [0], 0
     parent = np.zeros(1024, np.int32)
@@ -137,7 +124,9 @@ def find_regions(
         unite_at_seam(above_col, above_code, above, col[top], code[top], label[top], parent)
         if largest_minimum > 0:
             is_large = (area >= largest_minimum)[component]
-            borders.append(_sum_equal_pairs(*find_borders(start, col, label, is_large, above_col, above, cols)))
+            one, other, length = find_borders(start, col, label, is_large, above_col, above, cols)
+            borders.append(coo_array((length, (one, other)), shape=2 * (base[-1] + count + 1,)))
+            borders[-1].sum_duplicates()
         above_col, above_code, above = col[bottom].copy(), code[bottom].copy(), label[bottom].copy()
         base.append(base[-1] + count)
         runs += len(col)
@@ -150,35 +139,35 @@ def find_regions(
 
 
 def merge_below_mmu(
-    regions: Regions, region_map: RegionMap, borders: Borders, minimum_pixels: Floats
+    regions: Regions, region_map: RegionMap, borders: csr_array, minimum_pixels: Floats
 ) -> tuple[Regions, RegionMap]:
     """Merge the regions below the minimum mapping unit of their class into their neighbours.
 
     Args:
         regions: the regions.
         region_map: maps components to them.
-        borders: between them.
+        borders: lengths of the borders between them, symmetric.
         minimum_pixels: pixels that a region of each code needs to stay; 0 for one that always stays.
 
     Returns:
         The remaining regions and their map. The first pixel of a region is that of the part that gave the class.
     """
-    if not len(borders.pairs):
+    if not borders.nnz:
         return regions, region_map
-    first, neighbour, length = build_adjacency(borders.pairs, borders.length, len(regions.area))
-    minimum = minimum_pixels[regions.code]
-    target = merge_small_regions(regions.area, minimum, regions.code, minimum_pixels, first, neighbour, length)
-    del first, neighbour, length
+    minimum, first = minimum_pixels[regions.code], borders.indptr.astype(np.int64)
+    target = merge_small_regions(
+        regions.area, minimum, regions.code, minimum_pixels, first, borders.indices, borders.data
+    )
     kept = np.flatnonzero(target == np.arange(len(target)))
     number = np.zeros(len(target), np.int32)
     number[kept] = np.arange(len(kept))
     new_number = number[target]
     merged = Regions(
-        area=sum_by_label(new_number, regions.area, len(kept)),
+        area=_sum_by_label(new_number, regions.area, len(kept)),
         code=regions.code[kept],
-        confidence=sum_by_label(new_number, regions.confidence, len(kept)),
+        confidence=_sum_by_label(new_number, regions.confidence, len(kept)),
         first=regions.first[kept],
-        last=max_by_label(new_number, regions.last, len(kept)),
+        last=_max_by_label(new_number, regions.last, len(kept)),
     )
     return merged, replace(region_map, region=new_number[region_map.region])
 
@@ -200,24 +189,31 @@ def _extend_forest(parent: Labels, labels: int, more: int) -> Labels:
     return parent
 
 
-def _sum_equal_pairs(pairs: Labels, length: Ints) -> Borders:
-    """Sum the lengths of equal pairs."""
-    if not len(pairs):
-        return NO_BORDERS
-    key = pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1]
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-    return Borders(pairs[order[first]], np.add.reduceat(length[order], first))
+def _sum_by_label(label: Labels, values: Ints, count: int) -> Ints:
+    """Sum ``values`` by label, 0 to ``count`` - 1."""
+    sums = np.zeros(count, np.int64)
+    np.add.at(sums, label, values)
+    return sums
 
 
-def _merge_borders(borders: list[Borders], region: Labels) -> Borders:
-    """Borders between regions from borders between components."""
-    pairs = region[np.concatenate([part.pairs for part in borders])]
-    pairs.sort(axis=1)
-    length = np.concatenate([part.length for part in borders])
-    is_border = pairs[:, 0] != pairs[:, 1]
-    return _sum_equal_pairs(pairs[is_border], length[is_border])
+def _max_by_label(label: Labels, values: Labels, count: int) -> Labels:
+    """Largest of the non-negative ``values`` by label, 0 to ``count`` - 1."""
+    largest = np.zeros(count, np.int32)
+    np.maximum.at(largest, label, values)
+    return largest
+
+
+def _merge_borders(borders: list[coo_array], region: Labels) -> csr_array:
+    """Borders between regions, in both directions, from borders between components."""
+    count = int(region.max(initial=0)) + 1
+    if not borders:
+        return csr_array((count, count), dtype=np.int64)
+    one = region[np.concatenate([part.row for part in borders])]
+    other = region[np.concatenate([part.col for part in borders])]
+    is_border = one != other
+    length = np.concatenate([part.data for part in borders])[is_border]
+    ends = np.concatenate((one[is_border], other[is_border])), np.concatenate((other[is_border], one[is_border]))
+    return csr_array((np.tile(length, 2), ends), shape=(count, count))
 
 
 def _number_roots(parent: Labels) -> Labels:
@@ -233,15 +229,13 @@ def _number_roots(parent: Labels) -> Labels:
 
 def _merge_components(components: list[Regions], region: Labels) -> Regions:
     """Statistics of regions from those of components. Empties ``components``, column by column, to save memory."""
-    areas, confidences = [part.area for part in components], [part.confidence for part in components]
-    codes, firsts = [part.code for part in components], [part.first for part in components]
-    lasts = [part.last for part in components]
+    areas, codes, confidences, firsts, lasts = map(list, zip(*components, strict=True))
     components.clear()
     of_component = region[1:]
-    count = int(region.max()) + 1 if len(region) else 1
-    area = sum_by_label(of_component, _concatenate(areas), count)
-    confidence = sum_by_label(of_component, _concatenate(confidences), count)
-    last = max_by_label(of_component, _concatenate(lasts), count)
+    count = int(region.max()) + 1
+    area = _sum_by_label(of_component, _concatenate(areas), count)
+    confidence = _sum_by_label(of_component, _concatenate(confidences), count)
+    last = _max_by_label(of_component, _concatenate(lasts), count)
     lowest = np.zeros(count, np.int64)
     lowest[of_component[::-1]] = np.arange(len(of_component))[::-1]  # of equal indices the last assignment stays
     code, first = np.zeros(count, np.uint16), np.zeros((count, 2), np.int32)

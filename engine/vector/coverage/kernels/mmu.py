@@ -13,52 +13,6 @@ from .runs import find_root
 
 
 @jit
-def sum_by_label(label: Labels, values: Ints, count: int) -> Ints:
-    """Sum ``values`` by label, 0 to ``count`` - 1."""
-    sums = np.zeros(count, np.int64)
-    for n in range(label.size):
-        sums[label[n]] += values[n]
-    return sums
-
-
-@jit
-def max_by_label(label: Labels, values: Labels, count: int) -> Labels:
-    """Largest of the non-negative ``values`` by label, 0 to ``count`` - 1."""
-    largest = np.zeros(count, np.int32)
-    for n in range(label.size):
-        largest[label[n]] = max(largest[label[n]], values[n])
-    return largest
-
-
-@jit
-def build_adjacency(pairs: Labels, length: Ints, count: int) -> tuple[Ints, Labels, Ints]:
-    """Build the region adjacency graph in compressed rows.
-
-    Args:
-        pairs: int32 (n, 2), regions that share a border.
-        length: (n,), length of the border, pixel sides.
-        count: number of regions.
-
-    Returns:
-        Where each region's neighbours begin (and, last, end); the neighbours; the lengths of the borders with them.
-    """
-    first = np.zeros(count + 1, np.int64)
-    for n in range(length.size):
-        first[pairs[n, 0] + 1] += 1
-        first[pairs[n, 1] + 1] += 1
-    for region in range(count):
-        first[region + 1] += first[region]
-    free = first[:-1].copy()
-    neighbour, border = np.empty(2 * length.size, np.int32), np.empty(2 * length.size, np.int64)
-    for side in range(2):
-        for n in range(length.size):
-            region = pairs[n, side]
-            neighbour[free[region]], border[free[region]] = pairs[n, 1 - side], length[n]
-            free[region] += 1
-    return first, neighbour, border
-
-
-@jit
 def find_longest_border(
     region: int,
     parent: Labels,

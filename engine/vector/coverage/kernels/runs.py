@@ -201,7 +201,7 @@ def unite_at_seam(
 @jit
 def find_borders(
     start: Ints, col: Labels, label: Labels, is_large: Flags, above_col: Labels, above: Labels, cols: int
-) -> tuple[Labels, Ints]:
+) -> tuple[Labels, Labels, Ints]:
     """Find the borders between labels, unless both are large: one entry for each pair of touching runs.
 
     Args:
@@ -214,10 +214,10 @@ def find_borders(
         cols: columns of the raster.
 
     Returns:
-        int32 (n, 2) labels, the lower first; int64 (n,) lengths of the borders, pixel sides.
+        The lower and the higher label of each pair, int32 (n,), and the length of its border in pixel sides.
     """
-    pairs = np.empty((3 * col.size + above.size, 2), np.int32)
-    length = np.empty(len(pairs), np.int64)
+    lower, higher = np.empty(3 * col.size + above.size, np.int32), np.empty(3 * col.size + above.size, np.int32)
+    length = np.empty(lower.size, np.int64)
     count = 0
     for r in range(start.size - 1):
         low = start[r - 1] if r > 0 else 0
@@ -228,14 +228,14 @@ def find_borders(
             here = label[run]
             end = col[run + 1] if run + 1 < start[r + 1] else cols
             if run > start[r] and here and label[run - 1] and not (is_large[run] and is_large[run - 1]):
-                pairs[count, 0], pairs[count, 1] = min(here, label[run - 1]), max(here, label[run - 1])
+                lower[count], higher[count] = min(here, label[run - 1]), max(here, label[run - 1])
                 length[count] = 1
                 count += 1
             while at < upper.size:
                 stop = upper_col[at + 1] if at + 1 < upper.size else cols
                 other = upper[at]
                 if here and other and other != here and not (r > 0 and is_large[run] and is_large[low + at]):
-                    pairs[count, 0], pairs[count, 1] = min(here, other), max(here, other)
+                    lower[count], higher[count] = min(here, other), max(here, other)
                     length[count] = min(end, stop) - max(col[run], upper_col[at])
                     count += 1
                 if stop > end:
@@ -243,4 +243,4 @@ def find_borders(
                 at += 1
                 if stop == end:
                     break
-    return pairs[:count].copy(), length[:count].copy()
+    return lower[:count].copy(), higher[:count].copy(), length[:count].copy()
