@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +21,7 @@ BREAK_ROWS = 2048
 BUFFER_BYTES = 64_000_000
 
 
-@dataclass(frozen=True)
-class Arcs:
+class Arcs(NamedTuple):
     """Arcs between regions.
 
     Attributes:
@@ -39,18 +39,15 @@ class Arcs:
     corners: Ints
     ends: NDArray[np.int8]
 
-    def __len__(self) -> int:
-        return len(self.sides)
-
     @property
-    def arrays(self) -> tuple[Labels, Ints, Labels, Ints, NDArray[np.int8]]:
-        """All arrays, in the order of the fields."""
-        return self.points, self.start, self.sides, self.corners, self.ends
+    def number(self) -> int:
+        """The number of arcs."""
+        return len(self.sides)
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return sum(array.nbytes for array in self.arrays)
+        return sum(array.nbytes for array in self)
 
     def take(self, index: Ints) -> Arcs:
         """Select arcs, in the order of ``index``."""
@@ -63,7 +60,7 @@ class Arcs:
         Args:
             width: corners in a row.
         """
-        points, sides, corners, ends = normalize_arcs(*self.arrays, width)
+        points, sides, corners, ends = normalize_arcs(*self, width)
         return Arcs(points, self.start, sides, corners, ends)
 
 
@@ -78,17 +75,10 @@ NO_ARCS = Arcs(
 
 def concatenate_arcs(arcs: Sequence[Arcs]) -> Arcs:
     """Concatenate arcs; at least one item."""
-    if len(arcs) == 1:
-        return arcs[0]
-    offsets = np.cumsum([0] + [len(part.points) for part in arcs])
-    starts = [part.start[:-1] + offset for part, offset in zip(arcs, offsets, strict=False)]
-    return Arcs(
-        np.concatenate([part.points for part in arcs]),
-        np.concatenate([*starts, offsets[-1:]]).astype(np.int64),
-        np.concatenate([part.sides for part in arcs]),
-        np.concatenate([part.corners for part in arcs]),
-        np.concatenate([part.ends for part in arcs]),
-    )
+    points, starts, *others = zip(*arcs, strict=True)
+    sizes = np.concatenate([np.diff(start) for start in starts])
+    start = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    return Arcs(np.concatenate(points), start, *map(np.concatenate, others))
 
 
 @dataclass(frozen=True)
@@ -176,12 +166,12 @@ def _close_at_nodes(open_arcs: Arcs, is_node: Flags, row: int) -> Arcs:
     at_row, at_col = np.divmod(open_arcs.corners, len(is_node))
     ends = open_arcs.ends.copy()
     ends[:, 2:][(ends[:, 2:] == SEAM) & (at_row == row) & is_node[at_col]] = NODE
-    return replace(open_arcs, ends=ends)
+    return open_arcs._replace(ends=ends)
 
 
 def _join_at_seam(open_arcs: Arcs, traced: Arcs) -> Arcs:
     """Join arcs whose ends meet at a seam."""
-    if not len(open_arcs):
+    if not open_arcs.number:
         return traced
     arcs = concatenate_arcs((open_arcs, traced))
     corner = arcs.corners.ravel()
@@ -191,7 +181,7 @@ def _join_at_seam(open_arcs: Arcs, traced: Arcs) -> Arcs:
     pair = np.flatnonzero(corner[order][1:] == corner[order][:-1])
     a, b = order[pair], order[pair + 1]
     partners[a], partners[b] = b, a
-    return Arcs(*join_arcs(*arcs.arrays, partners))
+    return Arcs(*join_arcs(*arcs, partners))
 
 
 @dataclass
@@ -224,13 +214,13 @@ class ArcBuffer:
 
     def add(self, arcs: Arcs, current: int) -> None:
         """Add complete arcs; ``current`` is the block that is being traced."""
-        if not len(arcs):
+        if not arcs.number:
             return
         due = self._block_of[arcs.sides]
         for block in np.unique(due[due >= 0]).tolist():
             is_due = due == block
             index = np.flatnonzero(is_due[:, 0] | is_due[:, 1])
-            selected = arcs if len(index) == len(arcs) else arcs.take(index)
+            selected = arcs if len(index) == arcs.number else arcs.take(index)
             self._blocks.setdefault(block, _Block()).in_memory.append((selected, is_due[index]))
             if block > current:
                 self._waiting_bytes += selected.nbytes
@@ -254,6 +244,6 @@ class ArcBuffer:
     def _spool_later_blocks(self, current: int) -> None:
         for number, block in self._blocks.items():
             if number > current:
-                block.on_disk += [self._spool.append((*arcs.arrays, sides)) for arcs, sides in block.in_memory]
+                block.on_disk += [self._spool.append((*arcs, sides)) for arcs, sides in block.in_memory]
                 block.in_memory.clear()
         self._waiting_bytes = 0

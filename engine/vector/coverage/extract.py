@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -26,7 +26,6 @@ from ..io.styles import Color, make_class_style
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
 from .codes import N_CODES, ClassRaster, CodeSource, minimum_pixels
-from .kernels.rings import transform_points
 from .polygons import stream_polygons
 from .regions import drop_codes, find_regions, merge_below_mmu
 
@@ -37,8 +36,7 @@ MAX_STRIP_PIXELS = 10_000_000
 _BATCH_POLYGONS, _BATCH_VERTICES = 20_000, 1_000_000
 
 
-@dataclass(frozen=True)
-class CoverageBatch:
+class CoverageBatch(NamedTuple):
     """Some polygons of a coverage.
 
     Attributes:
@@ -48,7 +46,6 @@ class CoverageBatch:
         area: float64 (n,), square metres on the ellipsoid.
         perimeter: float64 (n,), metres on the ellipsoid, holes included.
         confidence: float64 (n,), mean over the region's pixels, in the units of the source.
-        vertices: number of vertices of all polygons.
     """
 
     geometry: NDArray[np.object_]
@@ -57,7 +54,6 @@ class CoverageBatch:
     area: Floats
     perimeter: Floats
     confidence: Floats
-    vertices: int = 0
 
 
 EMPTY_BATCH = CoverageBatch(
@@ -209,7 +205,6 @@ def build_coverage(
     regions, region_map = merge_below_mmu(regions, region_map, borders, minimum_pixels)
     del borders
     region_map = drop_codes(regions, region_map, is_included)
-    t = geodesy.transform
     for polygons in stream_polygons(
         source,
         regions,
@@ -221,8 +216,7 @@ def build_coverage(
         on_progress=lambda done: report(rows + done),
     ):
         region = polygons.region
-        xy = transform_points(polygons.points, 0.5, t.a, t.b, t.c, t.d, t.e, t.f)
-        offsets = (polygons.ring_start, polygons.first_ring)
+        xy, offsets = geodesy.to_crs(0.5 * polygons.points), (polygons.ring_start, polygons.first_ring)
         yield CoverageBatch(
             geometry=shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, offsets),
             region=region,
@@ -230,36 +224,21 @@ def build_coverage(
             area=polygons.area,
             perimeter=polygons.perimeter,
             confidence=regions.confidence[region] / regions.area[region],
-            vertices=len(xy),
         )
 
 
 def merge_batches(batches: Iterable[CoverageBatch]) -> Iterator[CoverageBatch]:
     """Merge batches into larger ones that are worth a write; at least one, so that an empty layer is written, too."""
-    waiting: list[CoverageBatch] = []
-    is_empty = True
+    waiting, polygons, vertices = [EMPTY_BATCH], 0, 0
     for batch in batches:
         waiting.append(batch)
-        is_full = sum(len(part.region) for part in waiting) >= _BATCH_POLYGONS
-        if is_full or sum(part.vertices for part in waiting) >= _BATCH_VERTICES:
-            yield _concatenate(waiting)
-            waiting, is_empty = [], False
-    if waiting or is_empty:
-        yield _concatenate(waiting or [EMPTY_BATCH])
-
-
-def _concatenate(batches: list[CoverageBatch]) -> CoverageBatch:
-    if len(batches) == 1:
-        return batches[0]
-    return CoverageBatch(
-        np.concatenate([batch.geometry for batch in batches]),
-        np.concatenate([batch.region for batch in batches]),
-        np.concatenate([batch.code for batch in batches]),
-        np.concatenate([batch.area for batch in batches]),
-        np.concatenate([batch.perimeter for batch in batches]),
-        np.concatenate([batch.confidence for batch in batches]),
-        sum(batch.vertices for batch in batches),
-    )
+        polygons += len(batch.geometry)
+        vertices += int(shapely.get_num_coordinates(batch.geometry).sum())
+        if polygons >= _BATCH_POLYGONS or vertices >= _BATCH_VERTICES:
+            yield CoverageBatch(*map(np.concatenate, zip(*waiting, strict=True)))
+            waiting, polygons, vertices = [], 0, 0
+    if waiting:
+        yield CoverageBatch(*map(np.concatenate, zip(*waiting, strict=True)))
 
 
 def _read_palette(dataset: Any, band: int) -> dict[int, Color]:

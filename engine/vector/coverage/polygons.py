@@ -13,7 +13,7 @@ from ..arrays import Flags, Floats, Ints, Labels
 from ..geodesy import GeodesicGrid
 from .arcs import BREAK_ROWS, NO_ARCS, ArcBuffer, Arcs, trace_strip
 from .codes import CodeSource
-from .kernels.rings import gather_ring_points, group_half_edges, link_rings, order_shells_first, sum_cross_products
+from .kernels.rings import gather_ring_points, link_rings, order_shells_first, sum_cross_products
 from .regions import RegionMap, Regions
 from .simplify import ConstraintBitmap, simplify_arcs
 
@@ -73,8 +73,9 @@ def assemble_polygons(arcs: Arcs, is_assembled: Flags, grid: GeodesicGrid) -> Po
     region = arcs.sides.ravel()[half_edge]
     begin, direction = arcs.corners.ravel(), arcs.ends[:, :2].astype(np.int64).ravel()
     key = begin[half_edge] << 2 | direction[half_edge]
-    order, group = group_half_edges(region, key)
-    half_edge, key = half_edge[order], key[order]
+    order = np.lexsort((key, region))
+    half_edge, key, region = half_edge[order], key[order], region[order]
+    group = np.flatnonzero(np.concatenate(([True], region[1:] != region[:-1], [True])))
     opposite = half_edge ^ 1
     arrival = ((direction[opposite] + 2) & 3).astype(np.int8)
     linked, ring_start, first_ring = link_rings(group, key, begin[opposite], arrival)
@@ -86,7 +87,7 @@ def assemble_polygons(arcs: Arcs, is_assembled: Flags, grid: GeodesicGrid) -> Po
     # Half-edges are grouped by region, and holes run in the opposite direction of shells.
     signed_area = np.where(half_edge & 1, -area[half_edge >> 1], area[half_edge >> 1])
     return Polygons(
-        region=region[order][group[:-1]],
+        region=region[group[:-1]],
         points=points,
         ring_start=start,
         first_ring=first_ring,

@@ -57,8 +57,8 @@ def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, to
         points, start, is_midpoint = cut_corners(arcs.points, arcs.start, arcs.ends[:, 2] != NODE)
     else:
         points, start, is_midpoint = 2 * arcs.points, arcs.start, np.zeros(len(arcs.points), np.bool_)
-    if tolerance <= 0.0 or not len(arcs):
-        return Arcs(points, start, arcs.sides, arcs.corners, arcs.ends)
+    if tolerance <= 0.0 or not arcs.number:
+        return arcs._replace(points=points, start=start)
     threads = min(os.cpu_count() or 1, 1 + len(points) // _POINTS_PER_THREAD)
     # More shares than threads, because some arcs take longer than others.
     shares = np.linspace(0, len(points), 4 * threads + 1 if threads > 1 else 2)
@@ -74,4 +74,4 @@ def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, to
     with ThreadPoolExecutor(threads) as pool:
         keep = np.concatenate(list(pool.map(choose_points, cuts[:-1], cuts[1:])))
     start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
-    return Arcs(points[keep], start, arcs.sides, arcs.corners, arcs.ends)
+    return arcs._replace(points=points[keep], start=start)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Floats, Ints, Labels
 from ...jit import jit
-from .runs import find_root
+from ...search import find_root
 
 
 @jit

@@ -9,61 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import Floats, Ints, Labels
+from ...arrays import Ints, Labels
 from ...jit import jit
-
-#: Groups up to this size are sorted by insertion.
-INSERTION_SORT_SIZE = 32
-
-
-@jit
-def sort_group(order: Ints, key: Ints, first: int, last: int) -> None:
-    """Sort the entries of ``order`` from ``first`` to before ``last`` by ``key``, in place."""
-    if last - first > INSERTION_SORT_SIZE:
-        group = order[first:last].copy()
-        order[first:last] = group[np.argsort(key[group])]
-        return
-    for n in range(first + 1, last):
-        entry = order[n]
-        k = n
-        while k > first and key[order[k - 1]] > key[entry]:
-            order[k] = order[k - 1]
-            k -= 1
-        order[k] = entry
-
-
-@jit
-def group_half_edges(region: Labels, key: Ints) -> tuple[Ints, Ints]:
-    """Sort half-edges by region and, within a region, by ``key``.
-
-    Args:
-        region: region of each half-edge; at least one half-edge.
-        key: int64, different for all half-edges of a region.
-
-    Returns:
-        The order, and where each region's half-edges begin in it (and, last, end).
-    """
-    low = region.min()
-    next_free = np.zeros(region.max() - low + 2, np.int64)
-    for n in range(region.size):
-        next_free[region[n] - low + 1] += 1
-    groups = 0
-    for k in range(1, next_free.size):
-        groups += next_free[k] > 0
-        next_free[k] += next_free[k - 1]
-    order = np.empty(region.size, np.int64)
-    for n in range(region.size):
-        slot = region[n] - low
-        order[next_free[slot]] = n
-        next_free[slot] += 1
-    first = np.zeros(groups + 1, np.int64)
-    group = 0
-    for n in range(1, region.size + 1):
-        if n == region.size or region[order[n]] != region[order[n - 1]]:
-            sort_group(order, key, first[group], n)
-            group += 1
-            first[group] = n
-    return order, first
+from ...search import lower_bound
 
 
 @jit
@@ -80,13 +28,7 @@ def find_next_half_edge(key: Ints, low: int, high: int, corner: int, direction: 
         corner: the corner.
         direction: of arrival.
     """
-    first, last = low, high
-    while first < last:
-        middle = (first + last) >> 1
-        if key[middle] >> 2 < corner:
-            first = middle + 1
-        else:
-            last = middle
+    first = lower_bound(key, low, high, corner << 2)
     other = first + 1
     if other < high and key[other] >> 2 == corner and key[other] & 3 == (direction + 1) & 3:
         return other
@@ -199,16 +141,3 @@ def gather_ring_points(
         used += 1
         out_start[n + 1] = used
     return out, out_start
-
-
-@jit
-def transform_points(
-    points: Labels, scale: float, a: float, b: float, c: float, d: float, e: float, f: float
-) -> Floats:
-    """Scale points by ``scale`` and apply the affine transform (a, b, c; d, e, f)."""
-    out = np.empty(points.shape, np.float64)
-    for n in range(points.shape[0]):
-        x, y = points[n, 0] * scale, points[n, 1] * scale
-        out[n, 0] = a * x + b * y + c
-        out[n, 1] = d * x + e * y + f
-    return out

@@ -13,20 +13,12 @@ from numpy.typing import NDArray
 
 from ...arrays import Flags, Ints, Labels
 from ...jit import jit
+from ...search import find_root
 
 Codes = NDArray[np.uint16]
 
 #: Pixels that are compared at once where nothing changes.
 BLOCK = 64
-
-
-@jit
-def find_root(parent: Labels, label: int) -> int:
-    """Find the root of ``label`` in a union-find forest, halving the path."""
-    while parent[label] != label:
-        parent[label] = parent[parent[label]]
-        label = parent[label]
-    return label
 
 
 @jit

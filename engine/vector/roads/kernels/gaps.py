@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Floats, Ints
 from ...jit import jit
+from ...search import lower_bound
 from .graph import Index
 from .graph_index import (
     GraphIndex,
@@ -17,7 +18,6 @@ from .graph_index import (
     distances_within,
     end_direction,
     end_point,
-    lower_bound,
     reset_distances,
 )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Floats, Ints
 from ...jit import jit
+from ...search import lower_bound
 from .graph import Index
 
 
@@ -85,18 +86,6 @@ def count_below(values: Index, limit: int) -> Ints:
     for number in range(limit):
         below[number + 1] += below[number]
     return below
-
-
-@jit
-def lower_bound(values: Ints | Index, begin: int, end: int, value: int) -> int:
-    """Find the first index in ascending ``values[begin:end]`` with at least ``value``; ``end`` if there is none."""
-    while begin < end:
-        middle = (begin + end) // 2
-        if values[middle] < value:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
 
 
 @jit

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...coverage.kernels.runs import find_root
 from ...jit import jit
+from ...search import find_root
 
 Mask = NDArray[np.uint8]
 Runs = NDArray[np.int64]
