@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -173,58 +175,6 @@ def point_priority(points: Ints, p: int, i: int, q: int, is_deferred: bool, squa
 
 
 @jit
-def heap_push(heap: Ints, size: int, key: int) -> int:
-    """Add a key to a binary heap of ``size`` keys, the smallest first; return its new size."""
-    at = size
-    while at > 0 and heap[(at - 1) >> 1] > key:
-        heap[at] = heap[(at - 1) >> 1]
-        at = (at - 1) >> 1
-    heap[at] = key
-    return size + 1
-
-
-@jit
-def heap_replace(heap: Ints, size: int, key: int) -> None:
-    """Replace the smallest key, ``heap[0]``, of a binary heap of ``size`` keys."""
-    at, below = 0, 1
-    while below < size:
-        if below + 1 < size and heap[below + 1] < heap[below]:
-            below += 1
-        if heap[below] >= key:
-            break
-        heap[at] = heap[below]
-        at, below = below, 2 * below + 1
-    heap[at] = key
-
-
-@jit
-def queue_points(line: Ints, is_deferred: Flags, square: float, priority: Ints, queued: Ints, heap: Ints) -> int:
-    """Compute the priorities of an arc's inner points, and queue those that may be dropped.
-
-    Args:
-        line: int64 (points, 2), the points of the arc.
-        is_deferred: which of them go last.
-        square: the tolerance, squared.
-        priority: receives the priority of each point.
-        queued: receives the priority with which each point is queued, ``KEEP`` for points that are not.
-        heap: receives the queue.
-
-    Returns:
-        The number of queued points.
-    """
-    waiting = 0
-    last = line.shape[0] - 1
-    for n in range(last + 1):
-        queued[n] = KEEP
-        if 0 < n < last:
-            priority[n] = point_priority(line, n - 1, n, n + 1, is_deferred[n], square)
-            if priority[n] < KEEP:
-                queued[n] = priority[n]
-                waiting = heap_push(heap, waiting, priority[n] << 32 | n)
-    return waiting
-
-
-@jit
 def simplify_visvalingam(
     points: Ints,
     start: Ints,
@@ -254,8 +204,8 @@ def simplify_visvalingam(
     most = max(0, (start[1:] - start[:-1]).max())
     before, after, priority = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     # Keys of the heap are priorities and indices of points. A point whose triangle has grown keeps its key, ``queued``,
-    # until that comes up, since most grow more than once until then. Each dropped point adds at most two keys.
-    queued, heap = np.empty(most, np.int64), np.empty(3 * most, np.int64)
+    # until that comes up, since most grow more than once until then.
+    queued = np.empty(most, np.int64)
     square = tolerance * tolerance
     for arc in range(start.size - 1):
         first = start[arc]
@@ -263,15 +213,23 @@ def simplify_visvalingam(
         line, deferred = points[first : first + count], is_deferred[first : first + count]
         for n in range(count):
             before[n], after[n] = n - 1, n + 1
-        waiting = queue_points(line, deferred, square, priority, queued, heap)
-        while waiting > 0:
+        heap = [np.int64(0)]
+        heap.pop()
+        for n in range(count):
+            queued[n] = KEEP
+            if 0 < n < count - 1:
+                priority[n] = point_priority(line, n - 1, n, n + 1, deferred[n], square)
+                if priority[n] < KEEP:
+                    queued[n] = priority[n]
+                    heap.append(priority[n] << 32 | n)
+        heapq.heapify(heap)
+        while len(heap) > 0:
             key, i = heap[0] >> 32, heap[0] & 0xFFFFFFFF
             if queued[i] == key != priority[i] < KEEP:
                 queued[i] = priority[i]
-                heap_replace(heap, waiting, priority[i] << 32 | i)
+                heapq.heapreplace(heap, priority[i] << 32 | i)
                 continue
-            waiting -= 1
-            heap_replace(heap, waiting, heap[waiting])
+            heapq.heappop(heap)
             if queued[i] != key:
                 continue  # another key of this point came up before
             queued[i] = KEEP
@@ -289,5 +247,5 @@ def simplify_visvalingam(
                     priority[n] = point_priority(line, before[n], n, after[n], deferred[n], square)
                     if priority[n] < queued[n]:
                         queued[n] = priority[n]
-                        waiting = heap_push(heap, waiting, priority[n] << 32 | n)
+                        heapq.heappush(heap, priority[n] << 32 | n)
     return keep
