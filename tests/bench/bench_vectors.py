@@ -151,7 +151,7 @@ def _plain(_folder: Path, probability: NDArray[np.float32]) -> Network:
     """Threshold, thin, trace and simplify, without any cleaning."""
     row, col = np.nonzero(skeletonize(probability >= 0.5))
     ones, zeros = np.ones(len(row), np.float32), np.zeros(len(row), np.uint8)
-    graph = trace(CenterlinePixels(row.astype(np.int32), col.astype(np.int32), ones, zeros, probability.shape))
+    graph = trace(CenterlinePixels(row.astype(np.int32), col.astype(np.int32), ones, zeros), probability.shape)
     points = np.column_stack(METRE * (graph.col + 0.5, graph.row + 0.5))
     lines = shapely.linestrings(points, indices=np.repeat(np.arange(graph.edge_count), np.diff(graph.start)))
     return build_network(np.asarray(shapely.simplify(lines, 1.0), object))

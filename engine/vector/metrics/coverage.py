@@ -88,20 +88,3 @@ def raster_agreement(polygons: Polygons, ids: Ints, classes: Ints, transform: Af
             dtype="int32",
         )
     return float((rasterized == classes)[is_valid].mean())
-
-
-def area_drift(polygons: Polygons, ids: Ints, classes: Ints, pixel_area: float) -> dict[int, float]:
-    """Relative difference between the area of the polygons and that of the pixels, by class id.
-
-    Args:
-        polygons: Polygons in the CRS of the raster.
-        ids: class id of each polygon.
-        classes: class ids of the raster, (rows, columns).
-        pixel_area: area of a pixel in the CRS's square units.
-    """
-    area = shapely.area(polygons)
-    drift = {}
-    for key in np.unique(ids).tolist():
-        pixels = float((classes == key).sum()) * pixel_area
-        drift[int(key)] = (float(area[ids == key].sum()) - pixels) / pixels if pixels else float("inf")
-    return drift

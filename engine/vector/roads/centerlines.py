@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +22,7 @@ from .mask import PixelBounds, Probability, make_road_mask, merge_carriageways, 
 from .options import PixelOptions
 
 
-@dataclass(frozen=True)
-class CenterlinePixels:
+class CenterlinePixels(NamedTuple):
     """Centre-line pixels, ordered by row and column.
 
     Attributes:
@@ -32,14 +30,12 @@ class CenterlinePixels:
         col: int32 (n,), column of each pixel.
         width: float32 (n,), width of the road there in pixels.
         probability: uint8 (n,), quantized probability there.
-        shape: rows and columns of the raster.
     """
 
     row: NDArray[np.int32]
     col: NDArray[np.int32]
     width: NDArray[np.float32]
     probability: NDArray[np.uint8]
-    shape: tuple[int, int]
 
 
 class Tile(NamedTuple):
@@ -95,10 +91,10 @@ def find_centerlines(
         for done, (part, pixels) in enumerate(zip(tiles, results, strict=True), 1):
             tile_row.append(pixels)
             if part.col + part.width == shape[1]:
-                sorted_rows.append(_sort_pixels(_concatenate(tile_row, shape)))
+                sorted_rows.append(_sort_pixels(_concatenate(tile_row)))
                 tile_row = []
             context.report(Progress("vectorize", done, len(tiles)))
-    return _concatenate(sorted_rows, shape)
+    return _concatenate(sorted_rows)
 
 
 def find_tile_centerlines(
@@ -114,7 +110,7 @@ def find_tile_centerlines(
     """
     if int(probability.max()) < options.threshold:
         none = np.zeros(0, np.int32)
-        return CenterlinePixels(none, none, np.zeros(0, np.float32), np.zeros(0, np.uint8), shape)
+        return CenterlinePixels(none, none, np.zeros(0, np.float32), np.zeros(0, np.uint8))
     probability = merge_carriageways(probability, options)
     halo, bounds = tile.halo(options, shape), None
     if halo > options.halo:
@@ -124,21 +120,13 @@ def find_tile_centerlines(
     mask = make_road_mask(probability, options, bounds)
     line = thin_to_centerline(mask, options.max_radius, (halo, halo, tile.height, tile.width))
     row, col = line.row + np.int32(tile.row - halo), line.col + np.int32(tile.col - halo)
-    return CenterlinePixels(row, col, line.width, probability[line.row, line.col], shape)
+    return CenterlinePixels(row, col, line.width, probability[line.row, line.col])
 
 
-def _concatenate(parts: Sequence[CenterlinePixels], shape: tuple[int, int]) -> CenterlinePixels:
-    return CenterlinePixels(
-        np.concatenate([part.row for part in parts]),
-        np.concatenate([part.col for part in parts]),
-        np.concatenate([part.width for part in parts]),
-        np.concatenate([part.probability for part in parts]),
-        shape,
-    )
+def _concatenate(parts: Sequence[CenterlinePixels]) -> CenterlinePixels:
+    return CenterlinePixels(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _sort_pixels(pixels: CenterlinePixels) -> CenterlinePixels:
-    order = np.argsort(pixels.row.astype(np.int64) * pixels.shape[1] + pixels.col, kind="stable")
-    return CenterlinePixels(
-        pixels.row[order], pixels.col[order], pixels.width[order], pixels.probability[order], pixels.shape
-    )
+    order = np.lexsort((pixels.col, pixels.row))
+    return CenterlinePixels(*(column[order] for column in pixels))

@@ -192,7 +192,7 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
     threads = options.threads or os.cpu_count() or 1
 
     centerlines = find_centerlines(source, pixels, tile=options.tile, threads=threads, context=context)
-    graph = trace(centerlines)
+    graph = trace(centerlines, source.shape)
     del centerlines
 
     drop_weak_components(graph, pixels.strong_threshold, NOISE_SHARE * pixels.min_length)

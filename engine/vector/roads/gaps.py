@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,10 @@ from scipy.spatial import cKDTree
 from ...concurrency import map_bounded
 from ...context import Cancellation
 from ...protocol.options import RoadOptions
-from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
+from ...raster.probability import ProbabilityRaster
 from ..arrays import Flags, Floats, Ints
 from .graph import Graph
-from .kernels.gaps import GapRules, find_paths, find_targets
+from .kernels.gaps import MAX_WINDING, GapRules, find_paths, find_targets
 from .kernels.graph_index import GraphIndex, order_points
 from .mask import Probability, gaussian_blur
 from .options import PixelOptions
@@ -31,12 +32,6 @@ from .options import PixelOptions
 MAX_ROUNDS = 4
 #: The direction of a dead end is estimated from this many metres of road.
 DIRECTION_LENGTH = 20.0
-#: Values of ``GapRules`` that are no options.
-DETOUR = 1.6
-MAX_WINDING = 1.6
-BEND_WEIGHT = 2.0
-CORRIDOR = 0.15
-PROBABILITY_FLOOR = 0.08
 #: Rows and columns of the blocks in which the raster is read.
 _BLOCK = (512, 1024)
 
@@ -60,8 +55,7 @@ class GapClosure:
     probability: Probability
 
 
-@dataclass(frozen=True)
-class _Candidates:
+class _Candidates(NamedTuple):
     """Dead ends with their targets.
 
     Attributes:
@@ -83,12 +77,6 @@ def gap_rules(options: RoadOptions, resolution: float) -> GapRules:
         max_gap=options.gap / resolution,
         min_cosine=math.cos(math.radians(options.gap_angle)),
         direction_points=math.ceil(DIRECTION_LENGTH / resolution),
-        detour=DETOUR,
-        max_winding=MAX_WINDING,
-        bend_weight=BEND_WEIGHT,
-        corridor=CORRIDOR,
-        probability_floor=PROBABILITY_FLOOR,
-        probability_scale=PROBABILITY_SCALE,
     )
 
 
@@ -226,7 +214,7 @@ def _blocks(candidates: _Candidates) -> Iterator[_Candidates]:
     order = np.lexsort((block[:, 1], block[:, 0]))
     cuts = np.flatnonzero((np.diff(block[order], axis=0) != 0).any(axis=1)) + 1
     for i in np.split(order, cuts) if order.size else ():
-        yield _Candidates(candidates.halves[i], candidates.targets[i], candidates.scores[i], candidates.windows[i])
+        yield _Candidates(*(column[i] for column in candidates))
 
 
 def _find_block_closures(
@@ -238,7 +226,7 @@ def _find_block_closures(
     smoothed = np.ascontiguousarray(gaussian_blur(probability, options.sigma, margin)[inner, inner])
     top, left = candidates.windows[:, :2].min(axis=0).tolist()
     # Paths that wind too much are rejected, and a window spans its gap and twice the margin.
-    capacity = int(((rules.max_winding * candidates.windows[:, 2:].sum(axis=1)) + 8.0).sum())
+    capacity = int(((MAX_WINDING * candidates.windows[:, 2:].sum(axis=1)) + 8.0).sum())
     first, path, values, met = find_paths(
         index, rules, candidates.halves, candidates.targets, candidates.windows, smoothed, top, left, capacity
     )

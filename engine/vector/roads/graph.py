@@ -16,7 +16,10 @@ from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Flags, Floats, Ints
 from .centerlines import CenterlinePixels
-from .kernels.graph import count_links, edge_lengths, follow_chains, join_points, link_pixels, trace_edges
+from .kernels.graph import edge_lengths, follow_chains, join_points, link_pixels, trace_edges
+
+#: Number of bits set in each byte.
+_BIT_COUNTS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
 
 
 @dataclass
@@ -122,16 +125,19 @@ def label_components(pairs: NDArray[np.int32], nodes: int) -> Ints:
     return np.asarray(connected_components(matrix, directed=False)[1], np.int64)
 
 
-def trace(pixels: CenterlinePixels) -> Graph:
-    """Trace centre-line pixels into a graph; nodes are ends and crossings, and one pixel of each ring."""
-    row_start = np.searchsorted(pixels.row, np.arange(pixels.shape[0] + 1)).astype(np.int64)
+def trace(pixels: CenterlinePixels, shape: tuple[int, int]) -> Graph:
+    """Trace centre-line pixels of a raster of ``shape`` into a graph.
+
+    Nodes are ends and crossings, and one pixel of each ring.
+    """
+    row_start = np.searchsorted(pixels.row, np.arange(shape[0] + 1)).astype(np.int64)
     above, below, near, linked = link_pixels(row_start, pixels.col)
-    path, start = trace_edges(above, below, near, linked, count_links(linked))
+    path, start = trace_edges(above, below, near, linked, _BIT_COUNTS[linked])
     del above, below, near, linked
     firsts, lasts = path[start[:-1]], path[start[1:] - 1]
     node_pixels, ends = np.unique(np.concatenate((firsts, lasts)), return_inverse=True)
     row, col = pixels.row[node_pixels], pixels.col[node_pixels]
-    rows, cols = pixels.shape
+    rows, cols = shape
     graph = Graph(
         node_row=row.astype(np.float64),
         node_col=col.astype(np.float64),
@@ -143,7 +149,7 @@ def trace(pixels: CenterlinePixels) -> Graph:
         col=pixels.col[path],
         width=pixels.width[path],
         probability=pixels.probability[path],
-        shape=pixels.shape,
+        shape=shape,
     )
     graph.keep_edges(np.diff(start) > 1)  # single pixels are no roads
     return graph

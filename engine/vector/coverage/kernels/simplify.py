@@ -224,7 +224,7 @@ def simplify_visvalingam(
                     heap.append(priority[n] << 32 | n)
         heapq.heapify(heap)
         while len(heap) > 0:
-            key, i = heap[0] >> 32, heap[0] & 0xFFFFFFFF
+            key, i = heap[0] >> 32, int(heap[0] & 0xFFFFFFFF)
             if queued[i] == key != priority[i] < KEEP:
                 queued[i] = priority[i]
                 heapq.heapreplace(heap, priority[i] << 32 | i)

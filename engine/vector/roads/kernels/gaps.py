@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ....raster.probability import PROBABILITY_SCALE
 from ...arrays import Floats, Ints
 from ...jit import jit
 from ...search import lower_bound
@@ -23,6 +24,16 @@ from .graph_index import (
 
 Probability = NDArray[np.uint8]
 
+#: Points that are within this many times the largest gap along the network are no targets.
+DETOUR = 1.6
+#: A path is at most this many times as long as the gap, plus 5 pixels.
+MAX_WINDING = 1.6
+#: A bend of 90 degrees multiplies the score of a target by 1 plus this; small scores are preferred.
+BEND_WEIGHT = 2.0
+#: At this share of the gap's length (plus 3 pixels) off the straight line, the cost of a pixel doubles.
+CORRIDOR = 0.15
+#: Added to the probability of every pixel, so that paths can cross occluded pixels.
+PROBABILITY_FLOOR = 0.08
 #: Steps to the neighbours of a pixel, from the east clockwise.
 DOWN = (0, 1, 1, 1, 0, -1, -1, -1)
 RIGHT = (1, 1, 0, -1, -1, -1, 0, 1)
@@ -35,23 +46,11 @@ class GapRules(NamedTuple):
         max_gap: length of the longest gap.
         min_cosine: smallest cosine of the angle between the direction of a dead end and the gap.
         direction_points: number of points from which the direction of a dead end is estimated.
-        detour: points that are within this many times ``max_gap`` along the network are no targets.
-        max_winding: a path is at most this many times as long as the gap, plus 5 pixels.
-        bend_weight: a bend of 90 degrees multiplies the score of a target by 1 plus this; small scores are preferred.
-        corridor: at this share of the gap's length (plus 3 pixels) off the straight line, the cost of a pixel doubles.
-        probability_floor: added to the probability of every pixel, so that paths can cross occluded pixels.
-        probability_scale: quantized probability 1.
     """
 
     max_gap: float
     min_cosine: float
     direction_points: int
-    detour: float
-    max_winding: float
-    bend_weight: float
-    corridor: float
-    probability_floor: float
-    probability_scale: int
 
 
 @jit
@@ -80,7 +79,7 @@ def find_best_target(
     index: GraphIndex, half: int, rules: GapRules, distance: Floats, reached: Index
 ) -> tuple[int, float]:
     """Find the best target of one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
-    here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), rules.detour * rules.max_gap
+    here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), DETOUR * rules.max_gap
     row, col, sharp_bend_reach = int(index.row[here]), int(index.col[here]), 1.5 * index.width[here]
     ahead = end_direction(index, half, rules.direction_points)
     count, best_point, best_score = 0, -1, np.inf
@@ -95,13 +94,13 @@ def find_best_target(
             cosine = (down * ahead[0] + right * ahead[1]) / max(length, 1e-9)
             if length > rules.max_gap or (cosine < rules.min_cosine and (cosine <= 0.0 or length > sharp_bend_reach)):
                 continue
-            score = length * (1.0 + rules.bend_weight * (1.0 - cosine))
+            score = length * (1.0 + BEND_WEIGHT * (1.0 - cosine))
             if score >= best_score:
                 continue
             if count == 0:
                 count = distances_within(index, index.ends[half >> 1, half & 1], detour, distance, reached)
             if distance_to_point(index, point, distance) > detour:
-                score *= 1.0 + rules.bend_weight * bend_at_target(index, point, down, right, rules.direction_points)
+                score *= 1.0 + BEND_WEIGHT * bend_at_target(index, point, down, right, rules.direction_points)
                 if score < best_score:
                     best_point, best_score = int(point), score
     reset_distances(distance, reached, count)
@@ -157,21 +156,21 @@ def find_paths(
     contacts = np.empty(halves.size, np.int64)
     distance = np.full(index.node_first.size - 1, np.inf)
     reached = np.empty(distance.size, np.int32)
-    least = rules.probability_scale / (256 + rules.probability_floor * rules.probability_scale)
+    least = PROBABILITY_SCALE / (256 + PROBABILITY_FLOOR * PROBABILITY_SCALE)
     used = 0
     for number in range(halves.size):
         row, col, height, width = windows[number]
         here, there = end_point(index, halves[number]), targets[number]
         window = probability[row - top : row - top + height, col - left : col - left + width]
         ends = (index.row[here] - row, index.col[here] - col, index.row[there] - row, index.col[there] - col)
-        path = least_cost_path(cost_surface(window, ends, rules), least, *ends)
+        path = least_cost_path(cost_surface(window, ends), least, *ends)
         for i in range(len(path)):
             path[i, 0] += row
             path[i, 1] += col
         count = 0
         contacts[number] = -1
-        if not is_winding(path, rules.max_winding):
-            node, limit = index.ends[halves[number] >> 1, halves[number] & 1], rules.detour * rules.max_gap
+        if not is_winding(path):
+            node, limit = index.ends[halves[number] >> 1, halves[number] & 1], DETOUR * rules.max_gap
             reset = distances_within(index, node, limit, distance, reached)
             contacts[number], count = cut_at_contact(index, here, path, rules, distance)
             reset_distances(distance, reached, reset)
@@ -184,7 +183,7 @@ def find_paths(
 
 
 @jit
-def cost_surface(probability: Probability, ends: tuple[int, int, int, int], rules: GapRules) -> NDArray[np.float32]:
+def cost_surface(probability: Probability, ends: tuple[int, int, int, int]) -> NDArray[np.float32]:
     """Compute the cost per length of each pixel: 1 / (probability + minimum), increasing off the straight line.
 
     The increase keeps the path over an occluded crossing from turning into a side road.
@@ -192,17 +191,16 @@ def cost_surface(probability: Probability, ends: tuple[int, int, int, int], rule
     Args:
         probability: of the window, quantized.
         ends: row and column of one end, row and column of the other end, in the window.
-        rules: limits and weights.
     """
     down, right = ends[2] - ends[0], ends[3] - ends[1]
     length = math.sqrt(down * down + right * right)
-    scale = 1.0 / (max(length, 1e-9) * (3.0 + rules.corridor * length))
+    scale = 1.0 / (max(length, 1e-9) * (3.0 + CORRIDOR * length))
     cost = np.empty(probability.shape, np.float32)
     for r in range(probability.shape[0]):
         for c in range(probability.shape[1]):
             offset = ((r - ends[0]) * right - (c - ends[1]) * down) * scale
-            share = probability[r, c] / rules.probability_scale
-            cost[r, c] = (1.0 + offset * offset) / (share + rules.probability_floor)
+            share = probability[r, c] / PROBABILITY_SCALE
+            cost[r, c] = (1.0 + offset * offset) / (share + PROBABILITY_FLOOR)
     return cost
 
 
@@ -287,13 +285,13 @@ def trace_back(came: NDArray[np.int8], begin_row: int, begin_col: int, end_row: 
 
 
 @jit
-def is_winding(path: NDArray[np.int32], max_winding: float) -> bool:
-    """Return whether a path is more than ``max_winding`` times as long as the straight line, plus 5 pixels."""
+def is_winding(path: NDArray[np.int32]) -> bool:
+    """Return whether a path is more than ``MAX_WINDING`` times as long as the straight line, plus 5 pixels."""
     length = 0.0
     for i in range(1, len(path)):
         length += math.sqrt(abs(path[i, 0] - path[i - 1, 0]) + abs(path[i, 1] - path[i - 1, 1]))
     down, right = path[-1, 0] - path[0, 0], path[-1, 1] - path[0, 1]
-    return length > max_winding * math.sqrt(down * down + right * right) + 5.0
+    return length > MAX_WINDING * math.sqrt(down * down + right * right) + 5.0
 
 
 @jit
@@ -323,7 +321,7 @@ def cut_at_contact(
             k = lower_bound(index.point_col, index.row_first[r], index.row_first[r + 1], c)
             while k < index.row_first[r + 1] and index.point_col[k] == c:
                 inside = abs(r - row) <= reach and abs(c - col) <= reach
-                if inside and distance_to_point(index, index.point[k], distance) > rules.detour * rules.max_gap:
+                if inside and distance_to_point(index, index.point[k], distance) > DETOUR * rules.max_gap:
                     met = int(index.point[k])
                     break
                 own = True

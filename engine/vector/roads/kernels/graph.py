@@ -95,20 +95,6 @@ def neighbour(i: int, direction: int, above: Index, below: Index, near: Bits) ->
 
 
 @jit
-def count_links(linked: Bits) -> Bits:
-    """Count the links of each pixel."""
-    degree = np.zeros(linked.size, np.uint8)
-    for i in range(linked.size):
-        bits = linked[i]
-        number = 0
-        while bits:
-            bits &= bits - 1
-            number += 1
-        degree[i] = number
-    return degree
-
-
-@jit
 def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bits) -> tuple[Index, Ints]:
     """Trace edges from node to node (pixels with any number of links but two), then the rings that remain.
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from terraspore.engine.vector.metrics.coverage import area_drift, raster_agreement, score_coverage
+from terraspore.engine.vector.metrics.coverage import raster_agreement, score_coverage
 
 
 def test_coverage_checks_by_hand() -> None:
@@ -21,8 +21,7 @@ def test_coverage_checks_by_hand() -> None:
     assert score_coverage(np.array([bow])).invalid == 1
 
 
-def test_agreement_and_drift_by_hand() -> None:
+def test_agreement_by_hand() -> None:
     classes = np.array([[1, 1, 2], [1, 1, 2]])
     polygons, ids = np.array([shapely.box(0, 0, 1, 2), shapely.box(1, 0, 3, 2)]), np.array([1, 2])
     assert raster_agreement(polygons, ids, classes, Affine.identity(), -1) == pytest.approx(4 / 6)
-    assert area_drift(polygons, ids, classes, 1.0) == {1: -0.5, 2: 1.0}

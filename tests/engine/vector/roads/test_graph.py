@@ -23,7 +23,6 @@ def pixels_of(mask: np.ndarray) -> CenterlinePixels:
         col.astype(np.int32),
         np.full(len(row), 3.0, np.float32),
         np.full(len(row), 200, np.uint8),
-        mask.shape,
     )
 
 
@@ -55,14 +54,14 @@ def steps_of(graph: Graph) -> list[frozenset[tuple[int, int]]]:
 @given(masks)
 def test_every_link_between_pixels_is_in_exactly_one_edge(mask: np.ndarray) -> None:
     expected = sorted(map(sorted, adjacency(mask).edges))
-    assert sorted(map(sorted, steps_of(trace(pixels_of(mask))))) == expected
+    assert sorted(map(sorted, steps_of(trace(pixels_of(mask), mask.shape)))) == expected
 
 
 @settings(max_examples=120)
 @given(masks)
 def test_edges_of_a_skeleton_lie_in_the_mask_and_join_what_it_joins(mask: np.ndarray) -> None:
     skeleton = skeletonize(mask)
-    graph = trace(pixels_of(skeleton))
+    graph = trace(pixels_of(skeleton), skeleton.shape)
     assert mask[graph.row, graph.col].all()
     # Lone pixels are no roads; every other piece of the skeleton is one piece of the graph.
     pieces = [piece for piece in nx.connected_components(adjacency(skeleton)) if len(piece) > 1]
@@ -74,7 +73,7 @@ def test_edges_of_a_skeleton_lie_in_the_mask_and_join_what_it_joins(mask: np.nda
 @given(masks)
 def test_nodes_are_where_the_number_of_links_is_not_two(mask: np.ndarray) -> None:
     reference = adjacency(mask)
-    graph = trace(pixels_of(mask))
+    graph = trace(pixels_of(mask), mask.shape)
     nodes = {(int(r), int(c)) for r, c in zip(graph.node_row, graph.node_col, strict=True)}
     wanted = {cell for cell, degree in reference.degree if degree not in (0, 2)}
     rings = [piece for piece in nx.connected_components(reference) if all(reference.degree[c] == 2 for c in piece)]
@@ -87,7 +86,7 @@ def test_nodes_are_where_the_number_of_links_is_not_two(mask: np.ndarray) -> Non
 @settings(max_examples=80)
 @given(masks, st.randoms(use_true_random=False))
 def test_dissolving_keeps_all_steps_and_leaves_no_pseudo_node(mask: np.ndarray, random: object) -> None:
-    graph = trace(pixels_of(mask))
+    graph = trace(pixels_of(mask), mask.shape)
     graph.keep_edges(np.array([random.random() < 0.7 for _ in range(graph.edge_count)], bool))
     before = sorted(map(sorted, steps_of(graph)))
     graph.dissolve_pseudo_nodes()
@@ -101,7 +100,7 @@ def test_parallel_edges_and_loops_stay() -> None:
     mask[4, 0:5] = mask[4, 11:20] = True
     mask[2, 5:11] = mask[6, 5:11] = True
     mask[3, 4] = mask[5, 4] = mask[3, 11] = mask[5, 11] = True
-    graph = trace(pixels_of(mask))
+    graph = trace(pixels_of(mask), mask.shape)
     graph.dissolve_pseudo_nodes()
     network = nx.MultiGraph(graph.ends.tolist())
     assert max(network.number_of_edges(a, b) for a, b in set(network.edges())) == 2
@@ -114,9 +113,8 @@ def test_wide_rasters_do_not_wrap() -> None:
         np.arange(count, dtype=np.int32),
         np.ones(count, np.float32),
         np.ones(count, np.uint8),
-        (1, count),
     )
-    graph = trace(pixels)
+    graph = trace(pixels, (1, count))
     assert graph.edge_count == 1
     assert graph.lengths()[0] == count - 1
     assert sorted(graph.node_col.tolist()) == [0.0, count - 1.0]
