@@ -18,9 +18,7 @@ from .paths import PATH
 
 @click.command()
 @click.argument("image", type=PATH)
-@click.option("--resolution", type=float, metavar="M", help="Say what the grid would be at so many metres per pixel.")
-@click.option("--pixel-size", type=float, metavar="M", help="Metres per pixel of an image without georeference.")
-@declared_options(ImageOptions, "subdataset")
+@declared_options(ImageOptions, "resolution", "pixel_size", "subdataset")
 @json_option
 def info(
     image: Path, resolution: float | None, pixel_size: float | None, subdataset: str | None, as_json: bool

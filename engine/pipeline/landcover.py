@@ -16,6 +16,7 @@ from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
+from ..vector.io.formats import choose_format
 from .plan import InferenceRun, open_run
 from .request import ClassRequest
 from .resume import make_fingerprint, open_journal
@@ -67,6 +68,8 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
     main = request.main or next(filter(None, outputs.values()), None)
     if main is None:
         raise ParameterError("No output is named.")
+    if request.output is not None:
+        choose_format(request.output)
     with (
         lock_outputs(list(outputs.values()), [request.image.image]),
         _choose_class_rasters(request) as rasters,

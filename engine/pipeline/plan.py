@@ -14,7 +14,7 @@ import psutil
 from ...__about__ import __version__
 from ..context import RunContext
 from ..errors import ModelError, ParameterError
-from ..models.card import Task
+from ..models.card import ModelCard, Task
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..raster.bands import choose_bands
@@ -38,8 +38,8 @@ _TILES_WORTH_TIMING = 40
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 #: Strips in memory at a time: one is read, one waits, one is computed, and one is written.
 _STRIPS = 4
-#: Images this many times coarser than the model's resolution are reported.
-_COARSE = 2.0
+#: Images this many times coarser than the model's resolution are warned of, or computed only if asked for.
+_COARSE, _TOO_COARSE = 2.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,10 @@ def open_run(
     model = choose_model(options.model, task)
     with ExitStack() as resources:
         source = resources.enter_context(open_source(request.image, options.pixel_size, options.subdataset))
-        view, plan = _plan_tiles(request, model, source, context)
         for remark in source.remarks:
             context.report(Message(remark))
-        wanted = options.resolution or model.card.resolution
-        if max(source.pixel_size) > _COARSE * wanted:
-            pixel = f"The image has pixels of {max(source.pixel_size):.3g} m"
-            context.report(Message(f"{pixel}, the model was made for {wanted:.3g} m: expect a poor result."))
+        _check_scale(source, model.card, options.resolution, context)
+        view, plan = _plan_tiles(request, model, source, context)
         if on_model_opening is not None:
             on_model_opening()
         session, reason = resources.enter_context(sessions.open(model, request.runtime, plan.tile))
@@ -144,6 +141,26 @@ def open_run(
         )
         _report_plan(run, context)
         yield run
+
+
+def _check_scale(source: Source, card: ModelCard, resolution: float | None, context: RunContext) -> None:
+    """Report that an image is much finer or coarser than what the model was made for.
+
+    Raises:
+        ParameterError: it is so much coarser that the person has to ask for it.
+    """
+    pixel = max(source.pixel_size)
+    factor = pixel / card.resolution
+    subject = f"The image has pixels of {pixel:.3g} m, the model {card.name} was made for {card.resolution:.3g} m"
+    if resolution is None and factor > _TOO_COARSE:
+        raise ParameterError(
+            f"{subject}: each pixel would become {factor:.0f} x {factor:.0f}, without any more detail.",
+            f"Use a finer image, or say with --resolution {card.resolution:g} that it is to be enlarged nevertheless.",
+        )
+    if factor > _COARSE:
+        context.warn(f"{subject}: expect a poor result.")
+    elif resolution is None and factor < 1 / _TOO_COARSE:
+        context.report(Message(f"{subject}: its pixels are averaged."))
 
 
 def _report_plan(run: InferenceRun, context: RunContext) -> None:
@@ -183,7 +200,7 @@ def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: 
 def _plan_tiles(request: ImageRequest, model: Model, source: Source, context: RunContext) -> tuple[ImageView, TilePlan]:
     """Choose grid, bands and stretch of an image, and lay the tiles over it."""
     card = model.card
-    grid = source.make_grid(request.options.resolution or card.resolution)
+    grid = source.make_grid(card.resolution if request.options.resolution is None else request.options.resolution)
     if request.options.extent is not None:
         grid = crop_to_extent(grid, request.options.extent)
     tile = request.options.tile if request.options.tile is not None else card.tile

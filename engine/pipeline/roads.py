@@ -12,6 +12,7 @@ from ..fs.lock import lock_outputs
 from ..protocol.messages import Result
 from ..raster.writer import make_probability_layout
 from ..runtimes.pool import SessionPool
+from ..vector.io.formats import choose_format
 from .plan import InferenceRun, open_run
 from .preload import Preloader
 from .request import RoadRequest
@@ -39,6 +40,7 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         TerraSporeError: an output cannot be made. Complete rasters stay, except after a cancel.
     """
     start, preloader = context.clock(), Preloader()
+    choose_format(request.output)
     with (
         lock_outputs([request.output, request.probability], [request.image.image]),
         temp_output(request.output, ".rows") as spool,

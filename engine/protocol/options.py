@@ -83,11 +83,19 @@ class ImageOptions:
         "Metres per pixel for the network.",
         title="Ground resolution",
         unit="m",
+        minimum=0,
+        above=True,
         metavar="M",
         unset="the model's",
     )
     pixel_size: float | None = option(
-        None, "Metres per pixel of an image without georeference.", metavar="M", title="Size of a pixel"
+        None,
+        "Metres per pixel of an image without georeference.",
+        title="Size of a pixel",
+        unit="m",
+        minimum=0,
+        above=True,
+        metavar="M",
     )
     subdataset: str | None = option(
         None,

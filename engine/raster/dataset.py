@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from rasterio.io import DatasetReader
 from ..errors import ParameterError, SourceChangedError, SourceError
 from ..fs.regular_file import FileIdentity
 from .gdal_environment import SAFE_SETTINGS
-from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
 from .georeferencing import read_georeferencing
 from .grid import Grid, make_grid
 from .ground_resolution import measure_ground_resolution
@@ -38,6 +39,8 @@ from .vrt_security import check_references
 #: A block is decoded as a whole; a larger one would take memory out of proportion.
 _MAX_BLOCK_BYTES = 1 << 30
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 64 << 20, 400 << 20
+#: An address, of which a path has kept only one slash.
+_ADDRESS = re.compile(r"((?:https?|ftp|s3|gs|az|abfss?|wms|wmts|wcs):)/+(.+)", re.IGNORECASE)
 #: Subdatasets that an error message lists.
 _MAX_LISTED = 6
 
@@ -163,6 +166,10 @@ def identify_image(path: Path) -> FileIdentity:
     except UnicodeEncodeError:
         raise SourceError(f"The name of the image {path} is not valid UTF-8.", "Rename the file first.") from None
     except FileNotFoundError as error:
+        if address := _ADDRESS.match(str(path)):
+            raise SourceError(
+                f"The image {address[1]}//{address[2]} is an address on the network.", "Download it and give the file."
+            ) from error
         raise SourceError(f"The image {path} does not exist.") from error
     except (OSError, ValueError) as error:
         raise SourceError(f"The image {path!s:.300} cannot be opened: {format_gdal_error(error)}.") from error
@@ -263,8 +270,7 @@ def _open_dataset(address: Path | str, path: Path) -> DatasetReader:
         return rasterio.open(address, sharing=False)
     except GDAL_ERRORS as error:
         raise SourceError(
-            f"The image {path} cannot be read as a raster: {format_gdal_error(error)}.",
-            "It may be damaged or of an unknown format.",
+            f"The image {path} cannot be read as a raster: {format_gdal_error(error)}.", advise_on_format(path)
         ) from error
 
 

@@ -1,6 +1,8 @@
-"""Exceptions of rasterio and GDAL, and their messages in one line."""
+"""Exceptions of rasterio and GDAL, their messages in one line, and what to do about files that GDAL cannot read."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
@@ -8,6 +10,18 @@ from rasterio.errors import RasterioError
 #: Everything that rasterio raises for unusual files: its own errors, GDAL's that it does not wrap, and those of Python
 #: for metadata of an unexpected form.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, TypeError, KeyError, AttributeError)
+_ARCHIVE = "It is an archive: unpack it and give the image in it."
+#: Suffixes of files that are often given in place of an image, and what to do about them.
+_OTHER_KINDS = (
+    (".gpkg .shp .geojson .json .fgb .kml .gml .gpx .dxf .parquet .csv", "It is a vector file: give the image."),
+    (".zip .gz .tar .tgz .7z .rar .kmz", _ARCHIVE),
+    (
+        ".ecw .sid .jpm",
+        "This format needs its vendor's library: convert the image to GeoTIFF with a program that has it.",
+    ),
+    (".las .laz .e57", "It is a point cloud: make a raster of it first."),
+    (".qgs .qgz .aprx .mxd", "It is a project: give the image of one of its layers."),
+)
 
 
 def format_gdal_error(error: BaseException) -> str:
@@ -19,3 +33,12 @@ def format_gdal_error(error: BaseException) -> str:
         error = error.__cause__
     lines = str(error).strip().splitlines()
     return lines[0][:300].rstrip(".") if lines else type(error).__name__
+
+
+def advise_on_format(path: Path) -> str:
+    """Return what to do about a file that GDAL does not read as a raster, by its suffix and its first bytes."""
+    with path.open("rb") as file:
+        if file.read(4) == b"PK\3\4":
+            return _ARCHIVE
+    found = (advice for suffixes, advice in _OTHER_KINDS if path.suffix.lower() in suffixes.split())
+    return next(found, "It may be damaged or of an unknown format.")

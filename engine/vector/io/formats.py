@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyogrio
-
 from ...errors import OutputError, ParameterError
 from ...fs.atomic import check_output_path
 from ...fs.paths import hidden_stem
-from ...fs.pyogrio_path import pyogrio_path
 
 
 @dataclass(frozen=True)
@@ -49,10 +46,10 @@ FORMATS = (
 
 
 def choose_format(path: Path) -> VectorFormat:
-    """Return the format for the suffix of ``path``.
+    """Return the format for the suffix of ``path``; needs no library.
 
     Raises:
-        ParameterError: no format has the suffix, or GDAL on this machine cannot write the format.
+        ParameterError: no format has the suffix.
     """
     by_suffix = {suffix: entry for entry in FORMATS for suffix in entry.suffixes}
     chosen = by_suffix.get(path.suffix.lower())
@@ -60,25 +57,30 @@ def choose_format(path: Path) -> VectorFormat:
         raise ParameterError(
             f"{path.name} has no suffix of a vector format.", f"Use one of {', '.join(sorted(by_suffix))}."
         )
-    if "w" not in pyogrio.list_drivers().get(chosen.driver, ""):
-        raise ParameterError(
-            f"GDAL on this machine cannot write {chosen.driver}, so {path.name} cannot be written.",
-            "Use .gpkg instead.",
-        )
     return chosen
 
 
-def check_vector_output(path: Path) -> None:
-    """Check, before any work, that vectors can be written to ``path``.
+def check_vector_output(path: Path) -> VectorFormat:
+    """Check, before any work, that vectors can be written to ``path``, and return their format.
 
     Raises:
         ParameterError: no format has the suffix, or GDAL on this machine cannot write the format.
         OutputError: the file cannot be written.
         VectorError: pyogrio cannot write into a folder of this name.
     """
-    choose_format(path)
+    import pyogrio
+
+    from ...fs.pyogrio_path import pyogrio_path
+
+    chosen = choose_format(path)
+    if "w" not in pyogrio.list_drivers().get(chosen.driver, ""):
+        raise ParameterError(
+            f"GDAL on this machine cannot write {chosen.driver}, so {path.name} cannot be written.",
+            "Use .gpkg instead.",
+        )
     pyogrio_path(path.with_name(hidden_stem(path)))
     check_output_path(path)
+    return chosen
 
 
 def check_file_sizes(path: Path, file_format: VectorFormat) -> None:

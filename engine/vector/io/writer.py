@@ -26,7 +26,7 @@ from ...errors import OutputError, ParameterError
 from ...fs.atomic import atomic_output, is_disk_full, make_disk_full_error, measure_with_sidecars
 from ...fs.pyogrio_path import pyogrio_path
 from ..geodesy import transform_geometries
-from .formats import VectorFormat, check_file_sizes, choose_format
+from .formats import VectorFormat, check_file_sizes, check_vector_output
 from .geopackage import GEOMETRY_COLUMN, add_styles, verify_geopackage
 
 Geometries = NDArray[np.object_]
@@ -210,7 +210,7 @@ def open_vector_writer(
     if target is not None and source is None:
         raise ParameterError("The raster has no CRS, so its vectors cannot be transformed to another.")
     output = VectorOutput(
-        final, choose_format(final), source, target, dict(metadata or {}), {} if styles is None else styles
+        final, check_vector_output(final), source, target, dict(metadata or {}), {} if styles is None else styles
     )
     writer_class = GeoPackageWriter if output.file_format.is_multi_layer else LayerFileWriter
     with ExitStack() as stack:

@@ -59,7 +59,8 @@ def test_finer_image_gives_outputs_at_the_models_resolution(make_raster, make_mo
 def test_coarse_image_is_remarked_on(make_raster, make_model, sessions, tmp_path, crossing):
     image = make_raster(crossing[:, :20, :20], transform=TRANSFORM @ Affine.scale(10))
     model, reporter = str(make_model(task="segmentation")), RecordingReporter()
-    request = ClassRequest(ImageRequest(image, ImageOptions(model=model), runtime=ONNX), probability=tmp_path / "p.tif")
+    options = ImageOptions(model=model, resolution=1.0)
+    request = ClassRequest(ImageRequest(image, options, runtime=ONNX), probability=tmp_path / "p.tif")
     extract_classes(request, "segmentation", sessions, RunContext(reporter))
     assert any("expect a poor result" in event.text for event in reporter.events if isinstance(event, Message))
 

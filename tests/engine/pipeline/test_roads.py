@@ -103,7 +103,7 @@ def test_mistakes_are_found_before_the_work(make_raster, make_model, sessions, t
     refused(ModelError, "not for roads", RoadRequest(ask(image, landcover), out), sessions)
     refused(ParameterError, "extent", RoadRequest(ask(image, model, extent=(0, 0, 1, 1)), out), sessions)
     refused(ParameterError, "overlap", RoadRequest(ask(image, model, overlap=60), out), sessions)
-    refused(ParameterError, "input itself", RoadRequest(ask(image, model), image), sessions)
+    refused(ParameterError, "input itself", RoadRequest(ask(image, model), out, image), sessions)
     refused(ParameterError, "given twice", RoadRequest(ask(image, model), out, out), sessions)
     refused(OutputError, "folder", RoadRequest(ask(image, model), tmp_path / "no" / "r.gpkg"), sessions)
     assert not out.exists()
