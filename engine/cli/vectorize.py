@@ -19,6 +19,7 @@ from .options import add_options, declared_options, given_options
 from .paths import PATH
 
 if TYPE_CHECKING:
+    from ..vector.conflation import ExistingRoads
     from ..vector.coverage.extract import CoverageSummary
     from ..vector.roads.extract import RoadSummary
 
@@ -84,6 +85,7 @@ def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, 
 @click.option(
     "--update", type=PATH, metavar="FILE", help="Conflate with the roads of this file: kept, new, gone, moved."
 )
+@click.option("--update-layer", metavar="NAME", help="Layer of that file; else roads or the first with lines.")
 @click.option(
     "--update-distance",
     type=click.FloatRange(0),
@@ -146,10 +148,8 @@ def _origin(raster: Path) -> dict[str, str]:
 
 
 def _roads(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary, str]:
-    from ..vector.conflation import read_existing_roads
     from ..vector.roads.extract import vectorize_roads
 
-    existing, distance = values.get("update"), values.get("update_distance", 0.0)
     summary = vectorize_roads(
         job.raster,
         job.output,
@@ -158,13 +158,34 @@ def _roads(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary, 
         context=context,
         band=job.band,
         crs=job.crs,
-        existing=None if existing is None else read_existing_roads(existing, distance, context),
+        existing=_read_existing(job, values, context),
     )
     text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
-    if existing is not None:
-        kinds = ", ".join(f"{float(value or 0) / 1000:.2f} km {name[:-2]}" for name, value in summary.changes.items())
-        text += f" ({kinds})"
+    if summary.changes:
+        kinds = (
+            f"{float(value or 0) / 1000:.2f} km {name[:-2].replace('_', ' ')}"
+            for name, value in summary.changes.items()
+        )
+        text += f" ({', '.join(kinds)})"
     return summary, text
+
+
+def _read_existing(job: Job, values: Values, context: RunContext) -> ExistingRoads | None:
+    """Read the roads to conflate with, if there are any."""
+    from ..raster.dataset import open_raster
+    from ..vector.conflation import read_existing_roads
+    from ..vector.io.reader import make_reference
+
+    if values.get("update") is None:
+        return None
+    with open_raster(job.raster) as dataset:
+        reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
+        if 0 in dataset.nodatavals[job.band - 1 : job.band]:
+            context.warn(
+                f"0 is the nodata value of {job.raster.name}, so that no data cannot be told from no road: every pixel "
+                "counts as examined."
+            )
+    return read_existing_roads(values["update"], values["update_layer"], values["update_distance"], reference, context)
 
 
 def _landcover(job: Job, values: Values, context: RunContext) -> tuple[CoverageSummary, str]:

@@ -9,14 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..concurrency import run_in_background
 from ..context import Cancellation, Reporter, RunContext
 from ..fs.spool import RowSpool, UInt8Array
 from ..protocol.messages import Event, Progress
 from ..protocol.options import RoadOptions
-from ..raster.probability import PROBABILITY_SCALE
 from ..raster.writer import read_back_georeferencing
 from .plan import InferenceRun
 from .preload import Preloader
@@ -105,10 +102,7 @@ class StreamingRoads:
         """
         if self._summary.done():
             self._summary.result()
-        band = rows[0]
-        if band.max(initial=0) > PROBABILITY_SCALE:  # nodata is not road
-            band = np.where(band > PROBABILITY_SCALE, np.uint8(0), band)
-        self._spool.append(band)
+        self._spool.append(rows[0])
 
     def finish(self) -> RoadSummary:
         """Wait for the roads and report from now on.

@@ -140,6 +140,10 @@ class ProbabilityRaster(ABC):
             SourceError: the window cannot be read.
         """
 
+    def read_valid(self, _row: int, _col: int, height: int, width: int) -> NDArray[np.bool_]:
+        """Read which pixels of a window have a value, (height, width); 0 counts as one even where it is nodata."""
+        return np.ones((height, width), np.bool_)
+
     def read_padded(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """Read a window that may extend beyond the raster, where pixels are mirrored at the border.
 
@@ -175,6 +179,12 @@ class BandProbabilityRaster(ProbabilityRaster):
         values, known = self._band.read(row, col, height, width)
         return quantize_values(values, self.encoding, self._band.nodata, known)
 
+    def read_valid(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_]:
+        """Read which pixels have a value; see ``ProbabilityRaster.read_valid``."""
+        values, known = self._band.read(row, col, height, width)
+        is_valid = ~_is_unknown(values, self.encoding, self._band.nodata)
+        return is_valid if known is None else is_valid & known
+
 
 class StreamingProbabilityRaster(ProbabilityRaster):
     """A raster whose rows are still being computed; reading blocks until they are available.
@@ -191,7 +201,11 @@ class StreamingProbabilityRaster(ProbabilityRaster):
 
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """Wait for the rows of a window and read it; ``Cancelled`` if they will not be computed."""
-        return self._rows.read(row, col, height, width)
+        return quantize_values(self._rows.read(row, col, height, width), self.encoding, NODATA, None)
+
+    def read_valid(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_]:
+        """Wait for the rows of a window and read which pixels have a value."""
+        return self._rows.read(row, col, height, width) <= PROBABILITY_SCALE
 
 
 class MaskedBand:
@@ -261,15 +275,20 @@ def quantize_values(
 def _quantize_any(values: NDArray[Any], encoding: Encoding, nodata: float | None) -> UInt8Array:
     """Quantize values of any dtype, pixel by pixel."""
     probability = values.astype(np.float32) * np.float32(encoding.scale) + np.float32(encoding.offset)
-    unknown = ~np.isfinite(probability)
+    probability[_is_unknown(values, encoding, nodata)] = 0.0
+    quantized = np.empty(values.shape, np.uint8)
+    quantize(np.clip(probability, 0.0, 1.0), None, quantized)
+    return quantized
+
+
+def _is_unknown(values: NDArray[Any], encoding: Encoding, nodata: float | None) -> NDArray[np.bool_]:
+    """Whether stored values are NaN or nodata; 0 is a probability even where it is the nodata value."""
+    unknown: NDArray[np.bool_] = ~np.isfinite(values)
     if nodata is not None and nodata != 0:
         unknown |= values == nodata
     if encoding.is_quantized:
         unknown |= values > PROBABILITY_SCALE  # 255 is nodata even if the file does not declare it
-    probability[unknown] = 0.0
-    quantized = np.empty(values.shape, np.uint8)
-    quantize(np.clip(probability, 0.0, 1.0), None, quantized)
-    return quantized
+    return unknown
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
@@ -160,7 +161,9 @@ def make_metric_crs(crs: CRS | None, bounds: Bounds) -> CRS | None:
     return CRS.from_user_input(f"+proj=aeqd +lat_0={lat:.6f} +lon_0={lon:.6f} +a={geod.a} +b={geod.b} +units=m")
 
 
-def transform(geometry: NDArray[np.object_], source: CRS | None, target: CRS | None, name: str) -> NDArray[np.object_]:
+def transform(
+    geometry: NDArray[np.object_], source: CRS | None, target: CRS | None, name: str, *, near: float | None = None
+) -> NDArray[np.object_]:
     """Transform geometries to another CRS; coordinates that it cannot express become infinite.
 
     Args:
@@ -168,18 +171,27 @@ def transform(geometry: NDArray[np.object_], source: CRS | None, target: CRS | N
         source: their CRS; None for that of ``target``.
         target: the other CRS; None for that of the geometries.
         name: of the file, for messages.
+        near: x of a target in degrees; longitudes become those within 180 degrees of it, so that lines that cross the
+            antimeridian are not torn.
 
     Raises:
         VectorError: there is no transformation.
     """
     if source is None or target is None or source == target:
-        return geometry
-    try:
-        return transform_geometries(geometry, Transformer.from_crs(source, target, always_xy=True))
-    except ProjError as error:
-        raise VectorError(
-            f"{name} cannot be transformed from {describe_crs(source)} to {describe_crs(target)}."
-        ) from error
+        moved = geometry
+    else:
+        try:
+            moved = transform_geometries(geometry, Transformer.from_crs(source, target, always_xy=True))
+        except ProjError as error:
+            raise VectorError(
+                f"{name} cannot be transformed from {describe_crs(source)} to {describe_crs(target)}."
+            ) from error
+    degrees = _degrees_per_unit(target) if target is not None and near is not None else 0.0
+    if not degrees:
+        return moved
+    turn = 360.0 / degrees
+    unwrapped = shapely.transform(moved, lambda xy: xy - [turn, 0.0] * np.rint((xy[:, :1] - near) / turn))
+    return np.asarray(unwrapped, np.object_)
 
 
 def _degrees_per_unit(crs: CRS) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ class VectorLayer:
     @property
     def bounds(self) -> Bounds:
         """West, south, east and north of all coordinates; NaN without any."""
-        west, south, east, north = shapely.total_bounds(self.geometry).tolist()
+        west, south, east, north = shapely.total_bounds(self.geometry).tolist() if len(self.ids) else [math.nan] * 4
         return west, south, east, north
 
     @property

@@ -55,7 +55,7 @@ class RoadSummary:
         areas: features in ``road_areas``; 0 without that layer.
         area: square metres of ``road_areas``.
         layers: the file of each layer.
-        changes: metres kept, new, gone and moved, where the network was conflated with an existing one.
+        changes: metres kept, new, gone, moved and not examined, where the network was conflated with an existing one.
     """
 
     length: float
@@ -259,7 +259,7 @@ def _write_network(
         keep=existing is not None,
     )
     changes = (
-        {} if existing is None else write_changes(writer, existing, np.concatenate(lines.geometry), geodesy, context)
+        {} if existing is None else write_changes(writer, existing, np.concatenate(lines.geometry), source, context)
     )
     context.check_cancelled()
     dead_ends = write_nodes(writer, graph, geodesy)

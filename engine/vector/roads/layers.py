@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
 from ...context import RunContext
-from ...raster.probability import PROBABILITY_SCALE
+from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..conflation import NEW, ExistingRoads
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy
@@ -107,15 +107,15 @@ def write_changes(
     writer: VectorWriter,
     existing: ExistingRoads,
     lines: NDArray[np.object_],
-    geodesy: PixelGeodesy,
+    source: ProbabilityRaster,
     context: RunContext,
 ) -> dict[str, float | int | str | None]:
     """Conflate the new lines with an existing network and write the layer ``road_changes``; return the metrics."""
-    changes = existing.conflate(lines, geodesy.crs, context)
+    changes = existing.conflate(lines, source, context)
     is_new = changes.change == NEW
     columns = {
         "change": changes.change,
-        "existing": np.where(is_new, 0, changes.source + 1).astype(np.int64),
+        "existing": np.where(is_new, -1, changes.source).astype(np.int64),
         "road_id": np.where(is_new, changes.source + 1, 0).astype(np.int64),
         "distance": np.round(changes.distance, 2),
         "length": np.round(changes.length, 2),

@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ParameterError
 from terraspore.engine.protocol.options import RoadOptions
+from terraspore.engine.raster.dataset import open_raster
 from terraspore.engine.vector.conflation import read_existing_roads
+from terraspore.engine.vector.io.reader import make_reference
 
 Writer = Callable[..., Path]
 
@@ -122,6 +124,7 @@ from pathlib import Path
 from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.protocol.options import RoadOptions
+from terraspore.engine.raster.dataset import open_raster
 reporter = RecordingReporter()
 vectorize_roads(Path(sys.argv[1]), Path(sys.argv[2]), RoadOptions(), metadata={}, context=RunContext(reporter))
 assert any("numba" in event.text for event in reporter.events if event.type == "message")
@@ -163,7 +166,9 @@ def test_an_update_tells_what_changed(tmp_path: Path, write_raster: Writer) -> N
     extract_roads(write_raster(draw_roads(CROSS), "old.tif"), tmp_path / "old.gpkg")
     now = [[(206, -10), (206, 410)], [(-10, 150), (410, 150)], [(40, 150), (40, 410)]]
     raster = write_raster(draw_roads(now), "new.tif")
-    existing = read_existing_roads(tmp_path / "old.gpkg", 10.0, RunContext())
+    with open_raster(raster) as dataset:
+        reference = make_reference("new.tif", dataset.crs, dataset.transform, dataset.shape)
+    existing = read_existing_roads(tmp_path / "old.gpkg", None, 10.0, reference, RunContext())
     summary = extract_roads(raster, tmp_path / "new.gpkg", existing=existing)
     assert summary.changes["moved_m"] == pytest.approx(390, abs=40)
     assert summary.changes["kept_m"] == pytest.approx(400, abs=30)
