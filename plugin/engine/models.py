@@ -7,9 +7,11 @@ checks cards and weights when it uses them.
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -176,7 +178,7 @@ def unpack_model(path: Path, folder: Path) -> Path:
                 if not entry.is_dir():
                     with archive.open(entry) as source, (folder / PurePosixPath(entry.filename).name).open("wb") as to:
                         shutil.copyfileobj(source, to)
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError) as error:
         raise EngineError(tr("{path} cannot be unpacked: {reason}.").format(path=path, reason=error)) from error
     return folder
 

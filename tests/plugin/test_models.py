@@ -134,6 +134,24 @@ def test_wrong_file_is_one_clear_sentence(add, weights, tmp_path, name):
     assert_sentence(add(weights / name, **WRONG_FILES[name]), tmp_path)
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("damage", ["overwritten", "cut out"])
+def test_corrupt_packed_folder_is_one_clear_sentence(add, inputs, tmp_path, compression, damage):
+    path = tmp_path / "packed.zip"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for file in (inputs / "more" / "own").iterdir():
+            archive.write(file, f"own/{file.name}")
+        entry = archive.getinfo("own/card.json")
+    data = bytearray(path.read_bytes())
+    start = entry.header_offset + 30 + len(entry.filename)
+    if damage == "overwritten":
+        data[start : start + entry.compress_size] = b"\xff" * entry.compress_size
+    else:
+        data[start + 20 : start + entry.compress_size] = bytes(entry.compress_size - 20)
+    path.write_bytes(data)
+    assert_sentence(add(path), tmp_path)
+
+
 def test_name_cannot_leave_the_folder(add, weights, tmp_path):
     assert add(weights / "good.onnx", name="../out").startswith("A name has letters")
     assert not (tmp_path / "out").exists()
