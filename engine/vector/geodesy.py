@@ -172,6 +172,14 @@ class PixelGeodesy:
         across, down = self._pixel_sides(pixel)
         return np.asarray(np.abs(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]), np.float64)
 
+    def pixel_sizes(self, pixel: Floats) -> Floats:
+        """Metres of one step along a row and of one along a column at the points ``pixel`` (n, 2); (n, 2).
+
+        Raises:
+            SourceError: a point lies outside the domain of the CRS.
+        """
+        return np.column_stack([np.hypot(*side.T) for side in self._pixel_sides(pixel)])
+
     def resolution(self, shape: tuple[int, int]) -> float:
         """Side in metres of a square with the area of the central pixel of a raster of ``shape`` (rows, columns)."""
         center = np.array([[shape[1] / 2.0, shape[0] / 2.0]])

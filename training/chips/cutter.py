@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +18,21 @@ from PIL import Image as PillowImage
 
 from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
+from ...engine.protocol.messages import Message
 from ...engine.raster.bands import choose_bands
-from ...engine.raster.dataset import open_source
+from ...engine.raster.dataset import Source, open_source
 from ...engine.raster.gdal_environment import SAFE_SETTINGS
-from ...engine.raster.grid import Grid
+from ...engine.raster.grid import SNAP, Grid
 from ...engine.raster.reader import ImageView
 from ...engine.raster.stretch import estimate_stretch
 from ..data.labels import voc_palette
 from .vector_labels import VectorLabels, read_labels
 
 IGNORE = 255
+#: Name of the configuration for training on the chips.
+CONFIG_NAME = "train.yaml"
+#: Training chips below which a training has little to learn from, of which every eighth is held out.
+FEW_CHIPS = 8
 
 
 @dataclass(frozen=True)
@@ -95,22 +103,14 @@ def split_windows(width: int, height: int, size: int, stride: int, share: float)
         size: side of a chip, pixels.
         stride: pixels from chip to chip.
         share: of the longer side for validation.
-
-    Raises:
-        ParameterError: the image is too small for a training and a validation chip.
     """
     along_x = width >= height
     length, across = (width, height) if along_x else (height, width)
     begin = min(length - size, round(length * (1 - share)))
-    if across < size or (share > 0 and begin < size + 1):
-        raise ParameterError(
-            f"The image has {width} x {height} pixels, too few for training and validation chips of {size}.",
-            "Choose a smaller --size or a finer --resolution.",
-        )
     sides = range(0, across - size + 1, stride)
     last = begin - 1 if share > 0 else length
     parts = {"train": range(0, last - size + 1, stride)}
-    parts["valid"] = range(begin, length - size + 1, size) if share > 0 else range(0)
+    parts["valid"] = range(max(0, begin), length - size + 1, size) if share > 0 else range(0)
     return {
         name: [
             (a, b) if along_x else (b, a)
@@ -128,22 +128,23 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
 
     Args:
         request: inputs and options.
-        context: receives messages; its cancellation is checked before each chip.
+        context: receives warnings; its cancellation is checked before each chip.
 
     Raises:
-        ParameterError: a value is out of range, or the labels do not touch the image.
+        ParameterError: a value is out of range, there would be too few chips, or the labels do not touch the image.
         OutputError: the folder holds chips already, or cannot be written.
         Cancelled: the command was stopped.
     """
-    _validate(request)
     context = context or RunContext()
+    _validate(request)
     with rasterio.Env(**SAFE_SETTINGS), open_source(request.image) as source:
         bands = choose_bands(source, request.bands or None, len(request.bands) or 3)
-        grid = source.make_grid(request.resolution)
-        view = ImageView(source, grid, bands, estimate_stretch(source, bands), "uint8")
+        grid = source.make_grid(_choose_resolution(request, source, context))
         windows = split_windows(
             grid.width, grid.height, request.size, request.stride or request.size, request.validation
         )
+        _check_counts(request, grid, {name: len(corners) for name, corners in windows.items()}, context)
+        view = ImageView(source, grid, bands, estimate_stretch(source, bands), "uint8")
         labels = read_labels(
             request.labels,
             grid,
@@ -155,18 +156,24 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
             width=request.width,
             width_field=request.width_field,
         )
-        counts, pixels = dict.fromkeys(windows, 0), np.zeros(256, np.int64)
-        for split, corner, image, label in _chips(request.size, view, labels, windows):
-            context.check_cancelled()
-            _write_chip(request.out / split, corner, image, label, view.grid)
-            pixels += np.bincount(label.ravel(), minlength=256)
-            counts[split] += 1
-    pixels = pixels[: len(labels.names)]
-    if (not pixels[1:].any() and request.field is None) or not pixels.any():
-        raise ParameterError(f"The labels {request.labels} do not touch the image {request.image}.")
-    config = _write_config(request, grid, labels.names, view.bands.layers)
+        counts, pixels = dict.fromkeys(windows, 0), {name: np.zeros(256, np.int64) for name in windows}
+        with _publish_folder(request.out) as folder:
+            for split, corner, image, label in _chips(request.size, view, labels, windows):
+                context.check_cancelled()
+                _write_chip(folder / split, corner, image, label, view.grid)
+                pixels[split] += np.bincount(label.ravel(), minlength=256)
+                counts[split] += 1
+            total = (pixels["train"] + pixels["valid"])[: len(labels.names)]
+            _check_labels(request, labels.names, pixels, context)
+            _check_counts(request, grid, counts, context)
+            _write_config(request, folder, grid, labels.names, view.bands.layers)
     return ChipsSummary(
-        counts["train"], counts["valid"], labels.names, tuple(int(n) for n in pixels), grid.resolution, config
+        counts["train"],
+        counts["valid"],
+        labels.names,
+        tuple(int(count) for count in total),
+        grid.resolution,
+        request.out / CONFIG_NAME,
     )
 
 
@@ -177,9 +184,90 @@ def _validate(request: ChipsRequest) -> None:
         raise ParameterError(f"The stride {request.stride} is not within 1 and the size {request.size}.")
     if not 0 <= request.validation < 1:
         raise ParameterError(f"The share for validation is {request.validation}, but must be at least 0 and below 1.")
-    for split in ("train", "valid"):
-        if (request.out / split).exists():
-            raise OutputError(f"{request.out / split} is there already.", "Choose another folder.")
+    for name in ("train", "valid", CONFIG_NAME):
+        if (request.out / name).exists():
+            raise OutputError(f"{request.out / name} is there already.", "Choose another folder.")
+
+
+def _choose_resolution(request: ChipsRequest, source: Source, context: RunContext) -> float | None:
+    """The requested resolution, or one with square pixels where the image's are not square: networks see only these."""
+    across, down = source.pixel_size
+    if request.resolution is not None or abs(across / down - 1) <= SNAP:
+        return request.resolution
+    resolution = math.sqrt(across * down)
+    context.report(
+        Message(
+            f"The pixels of {request.image.name} are {across:.3g} m wide and {down:.3g} m high; the chips have "
+            f"{resolution:.3g} m both ways."
+        )
+    )
+    return resolution
+
+
+def _check_counts(request: ChipsRequest, grid: Grid, counts: Mapping[str, int], context: RunContext) -> None:
+    """Refuse too few chips to train on, and warn of few.
+
+    Raises:
+        ParameterError: there are less than two training chips, or none of a validation that was asked for.
+    """
+    train, valid = counts["train"], counts["valid"]
+    if train >= FEW_CHIPS and (valid or not request.validation):
+        return
+    kinds = f"{train} training and {valid} validation chips" if request.validation else f"{train} training chips"
+    text = (
+        f"{request.image.name} has {grid.width} x {grid.height} pixels of {grid.resolution:.3g} m, which give only "
+        f"{kinds} of {request.size} x {request.size}."
+    )
+    hint = _propose_size(request, grid)
+    if train < 2 or (request.validation and not valid):
+        raise ParameterError(text, hint)
+    context.warn(f"{text} {hint}")
+
+
+def _propose_size(request: ChipsRequest, grid: Grid) -> str:
+    """Sentence with the largest size of chips of which there are enough."""
+    for size in range((request.size - 1) // 32 * 32, 63, -32):
+        windows = split_windows(grid.width, grid.height, size, size, request.validation)
+        if len(windows["train"]) >= 2 * FEW_CHIPS:
+            return f"--size {size} gives up to {len(windows['train'])} and {len(windows['valid'])}."
+    return "Use a larger image, or a finer --resolution."
+
+
+def _check_labels(
+    request: ChipsRequest, names: Sequence[str], pixels: Mapping[str, NDArray[np.int64]], context: RunContext
+) -> None:
+    """Refuse labels that do not touch the image, and warn of splits and classes without any.
+
+    Raises:
+        ParameterError: no chip has a labelled pixel.
+    """
+    shown = names[1:] if request.field is None else names
+    first = len(names) - len(shown)
+    if not any(counts[first : len(names)].any() for counts in pixels.values()):
+        raise ParameterError(f"The labels {request.labels} do not touch the image {request.image}.")
+    for split, counts in pixels.items():
+        missing = [name for name, count in zip(shown, counts[first:], strict=False) if not count]
+        if missing and (split == "train" or request.validation):
+            kind = "label" if request.field is None else f"class {', '.join(missing[:20])}"
+            context.warn(f"No pixel of the chips in {split!r} has the {kind}.")
+
+
+@contextmanager
+def _publish_folder(out: Path) -> Iterator[Path]:
+    """Yield a folder whose content is moved to ``out`` if the block ends without an exception, else removed."""
+    is_new = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".chips-", dir=out) as name:
+            yield Path(name)
+            for path in sorted(Path(name).iterdir()):
+                path.rename(out / path.name)
+            is_new = False
+    except OSError as error:
+        raise OutputError(f"The folder {out} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if is_new and out.is_dir():
+            out.rmdir()
 
 
 def _chips(
@@ -228,8 +316,8 @@ def _write_chip(
         raise OutputError(f"The chip {folder / name} cannot be written: {error}.") from error
 
 
-def _write_config(request: ChipsRequest, grid: Grid, names: tuple[str, ...], bands: int) -> Path:
-    """Write a configuration that trains on the chips; return its path."""
+def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[str, ...], bands: int) -> None:
+    """Write a configuration that trains on the chips into ``folder``."""
     mask = request.field is None
     crop = min(512, request.size // 32 * 32) or 32
     classes = [request.labels.stem] if mask else list(names)
@@ -265,6 +353,5 @@ def _write_config(request: ChipsRequest, grid: Grid, names: tuple[str, ...], ban
             "gamma_chance": 0.2,
         },
     }
-    path = request.out / "train.yaml"
-    path.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), "utf-8")
-    return path
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    (folder / CONFIG_NAME).write_text(text, "utf-8")

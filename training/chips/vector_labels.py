@@ -18,6 +18,7 @@ from ...engine.errors import ParameterError, VectorError
 from ...engine.raster.area import transform_to_pixels
 from ...engine.raster.grid import Grid
 from ...engine.vector.crs import explain_distance
+from ...engine.vector.geodesy import PixelGeodesy
 from ...engine.vector.io.reader import make_reference, read_vector_layer
 
 
@@ -73,8 +74,9 @@ def read_labels(
 ) -> VectorLabels:
     """Read a vector layer onto a grid.
 
-    Lines are buffered to their width on the ground. Without a class field there is one class, and everything else is
-    background; with one, pixels outside of all polygons are not labelled (``ignore``).
+    Lines are buffered to their width on the ground, also where a pixel is not as wide as it is high. Without a class
+    field there is one class, and everything else is background; with one, pixels outside of all polygons are not
+    labelled (``ignore``).
 
     Args:
         path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
@@ -113,7 +115,7 @@ def read_labels(
         raise ParameterError(f"The labels {path} do not touch the image {image}.", hint)
     widths = _line_widths(found.columns.get(width_field or ""), width, count)
     lines = shapely.get_dimensions(pixels) == 1
-    pixels[lines] = shapely.buffer(pixels[lines], widths[lines] / 2 / grid.resolution, cap_style="flat")
+    pixels[lines] = _buffer_lines(pixels[lines], widths[lines], grid)
     is_class = values != ignore
     areas = shapely.make_valid(pixels[is_class])
     return VectorLabels(areas, values[is_class], names, 0 if field is None else ignore)
@@ -148,3 +150,18 @@ def _line_widths(column: NDArray[Any] | None, default: float, count: int) -> NDA
     except ValueError as error:
         raise ParameterError("The attribute of the width holds texts that are no numbers.") from error
     return np.where(np.isfinite(widths) & (widths > 0), widths, default)
+
+
+def _buffer_lines(lines: NDArray[Any], widths: NDArray[np.float64], grid: Grid) -> NDArray[Any]:
+    """Areas of lines that are ``widths`` metres wide; all in pixels."""
+    # Where a line leaves the image, the size of the pixels at the border is near enough.
+    centers = np.clip(shapely.get_coordinates(shapely.centroid(lines)), 0, (grid.width, grid.height))
+    metres = PixelGeodesy(grid.crs, grid.transform).pixel_sizes(centers)
+    areas = shapely.buffer(_scale(lines, metres), widths / 2, cap_style="flat")
+    return _scale(areas, 1 / metres)
+
+
+def _scale(geometry: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[Any]:
+    """Multiply the coordinates of each geometry by its factors (n, 2)."""
+    coordinates, index = shapely.get_coordinates(geometry, return_index=True)
+    return np.asarray(shapely.set_coordinates(geometry.copy(), coordinates * factors[index]))

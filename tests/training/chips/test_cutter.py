@@ -114,8 +114,10 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         cut_chips(ChipsRequest(image, far, tmp_path / "b", size=50, field="class"))
     with pytest.raises(ParameterError, match="There are: a"):
         cut_chips(ChipsRequest(image, far, tmp_path / "b", size=50, field="kind", classes=("b",)))
-    with pytest.raises(ParameterError, match="too few"):
+    with pytest.raises(ParameterError, match="only 0 training and 0 validation chips of 128"):
         cut_chips(ChipsRequest(image, far, tmp_path / "c", size=128))
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "c").exists()
     points = vectors(tmp_path / "points.gpkg", [shapely.Point(1, 1)], "Point")
     with pytest.raises(VectorError, match="lines or polygons are needed"):
         cut_chips(ChipsRequest(image, points, tmp_path / "d", size=50))
