@@ -69,7 +69,7 @@ def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: 
         """Write the lists of VOC with SBD."""
         from ..data.lists import voc_sbd_lists
 
-        return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels), out)
+        return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels, out), out)
 
     run_command(as_json, run)
 
@@ -105,29 +105,33 @@ def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path)
 @click.command()
 @click.argument("config")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--split", "splits", multiple=True, help="Split to convert; train and test of CONFIG unless given.")
+@click.option("--split", "splits", multiple=True, help="Split to convert; all of CONFIG unless given.")
 @click.option("--out", type=PATH, required=True, help="Folder for the files.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=8, show_default=True, help="Files per split.")
 @json_option
 def records(
     config: str, overrides: tuple[str, ...], *, splits: tuple[str, ...], out: Path, shards: int, as_json: bool
 ) -> None:
-    """Convert the data set that CONFIG names to MindRecord files, for data.layout=mindrecord."""
+    """Convert the data set that CONFIG names to MindRecord files, for data.layout=mindrecord.
+
+    Several sources are written to a folder each.
+    """
     from ..config import load_config
 
     loaded = load_config(config, overrides)
 
     def run(_context: RunContext) -> Result:
         """Write the records."""
-        from ..data import open_split
+        from ..data import open_split, source_configs
         from ..data.mindrecord import write_records
 
         started = time.perf_counter()
         counts: dict[str, float | int | str | None] = {}
-        for name in splits or (loaded.data.train, loaded.data.test):
-            split = open_split(loaded.data, name)
-            write_records(split, out / name, shards)
-            counts[name] = len(split.samples)
+        for source, data in source_configs(loaded):
+            for name in dict.fromkeys(splits or (data.train, *([data.val] if data.val else []), data.test)):
+                split = open_split(data, name)
+                write_records(split, out / source.name / name, shards)
+                counts[f"{source.name}/{name}" if source.name else name] = len(split.samples)
         text = ", ".join(f"{name} {count}" for name, count in counts.items())
         return Result({"folder": str(out)}, counts, time.perf_counter() - started, f"Written to {out}: {text}.")
 

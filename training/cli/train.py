@@ -34,9 +34,13 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
 
     def run(context: RunContext) -> Result:
         """Run the training."""
+        from ..data import open_training_data
+
+        # Before MindSpore is loaded, so that a mistake in the data is reported at once.
+        data = open_training_data(loaded, context)
         from ..trainer import run_training
 
-        result = run_training(loaded, folder, resume=resume, context=context, arguments=sys.argv[1:])
+        result = run_training(loaded, folder, data=data, resume=resume, context=context, arguments=sys.argv[1:])
         progress = result.progress
         summary: dict[str, float | int | str | None] = {
             "steps": progress.step,

@@ -18,7 +18,7 @@ from ...engine.protocol.messages import Result
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--checkpoint", type=PATH, help="Weights; init.checkpoint of CONFIG unless given.")
 @click.option("--split", help="Split to show; data.test of CONFIG unless given.")
-@click.option("--images", type=PATH, help="A folder of pictures to show instead of a split.")
+@click.option("--images", type=PATH, help="A picture or a folder of them, instead of a split.")
 @click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
 @click.option("--mix/--no-mix", default=True, show_default=True, help="Blend the colours over the image.")
 @click.option("--alpha", type=float, default=0.5, show_default=True, help="Opacity of the colours, 0 to 1.")

@@ -12,8 +12,10 @@ from .schema import (
     NormalisationConfig,
     OptimizerConfig,
     ScheduleConfig,
+    SourceConfig,
     TrainConfig,
 )
+from .validation import class_names
 
 __all__ = [
     "AugmentConfig",
@@ -26,7 +28,9 @@ __all__ = [
     "NormalisationConfig",
     "OptimizerConfig",
     "ScheduleConfig",
+    "SourceConfig",
     "TrainConfig",
+    "class_names",
     "from_mapping",
     "load_config",
     "merge_overrides",

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+import reprlib
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-import yaml
-
 from ...engine.errors import ParameterError
 from .schema import Config
 from .validation import validate
+from .yaml_limits import parse_yaml
 
 T = TypeVar("T")
 
 #: Folder of the configurations that come with the package.
 PACKAGED = Path(__file__).parent.parent / "configs"
 
+#: Largest whole number; more digits than Python converts would end in an error when a sentence shows the number.
+_MAX_INTEGER = 2**63 - 1
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -66,9 +69,9 @@ def merge_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
         if not equals or not key:
             raise ParameterError(f"{text!r} is not of the form key=value.")
         try:
-            nested: Any = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError as error:
-            raise ParameterError(f"The value of {text!r} is not YAML.") from error
+            nested: Any = parse_yaml(value) if value else ""
+        except ValueError as error:
+            raise ParameterError(f"The value of {text[:100]!r} cannot be read: {error}.") from error
         for part in reversed(key.split(".")):
             nested = {part: nested}
         merged = _merge(merged, nested)
@@ -90,9 +93,8 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], prefix: str = "") -> 
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in values:
         if key not in names:
-            raise ParameterError(
-                f"The configuration has an unknown key {prefix + str(key)!r}.", _suggest(str(key), names)
-            )
+            name = _shorten(key)[1:-1] if isinstance(key, str) else _shorten(key)
+            raise ParameterError(f"The configuration has an unknown key '{prefix}{name}'.", _suggest(name, names))
     return kind(**{key: _convert(value, hints[key], prefix + key) for key, value in values.items()})
 
 
@@ -106,11 +108,11 @@ def _read_yaml(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in children:
         raise ParameterError(f"The configuration {path} inherits from itself.")
     try:
-        values = yaml.safe_load(path.read_text("utf-8"))
+        values = parse_yaml(path.read_text("utf-8"))
     except OSError as error:
         raise ParameterError(f"The configuration {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParameterError(f"The configuration {path} is not YAML: {' '.join(str(error).split())}.") from error
+    except ValueError as error:
+        raise ParameterError(f"The configuration {path} cannot be read: {error}.") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise ParameterError(f"The configuration {path} is not a table of keys and values.")
@@ -162,25 +164,37 @@ def _convert_scalar(value: Any, hint: Any, key: str) -> Any:
     if origin is Literal:
         if value not in arguments:
             choices = ", ".join(map(str, arguments))
-            raise ParameterError(f"The configuration's {key!r} is {value!r}, but must be one of: {choices}.")
+            raise _type_error(key, value, f"one of: {choices}")
         return value
     if origin in (Union, types.UnionType):
         return value if type(value) in arguments else _convert_scalar(value, arguments[0], key)
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         # YAML 1.1 reads 6e-4, without a dot, as a text.
         try:
-            return float(value)
-        except ValueError:
+            number = float(value)
+        except (ValueError, OverflowError):
             raise _type_error(key, value, _TYPE_NAMES[float]) from None
+        if not math.isfinite(number):
+            raise _type_error(key, value, "a finite number")
+        return number
     if hint is str and value is None:
         return ""
-    if type(value) is hint:
+    if type(value) is hint and not (hint is int and abs(value) > _MAX_INTEGER):
         return value
     raise _type_error(key, value, _TYPE_NAMES.get(hint, str(hint)))
 
 
 def _type_error(key: str, value: Any, expected: str) -> ParameterError:
-    return ParameterError(f"The configuration's {key!r} is {value!r}, but must be {expected}.")
+    return ParameterError(f"The configuration's {key!r} is {_shorten(value)}, but must be {expected}.")
+
+
+def _shorten(value: Any) -> str:
+    """Value as a sentence shows it, short however large it is."""
+    if isinstance(value, int) and abs(value) > _MAX_INTEGER:
+        return "a number of many digits"
+    shown = reprlib.Repr()
+    shown.maxstring = shown.maxother = 100
+    return shown.repr(value)
 
 
 def _suggest(key: str, known: Sequence[str]) -> str:

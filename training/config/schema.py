@@ -41,11 +41,47 @@ class InitConfig:
     freeze: tuple[str, ...] = ()
 
 
+Layout = Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"]
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One of several data sets of a training; what is empty is taken from ``data``.
+
+    Attributes:
+        root: the folder.
+        name: in tables and columns; the folder's name unless given.
+        layout: folder layout.
+        resolution: metres per pixel of all images; or the name of a CSV file in the folder, with columns ``name`` (of
+            the image, without suffix) and ``resolution`` (or ``resolution_m``). 0 if it is the network's. Images and
+            labels are resampled to the network's ``resolution``.
+        weight: share of the training samples, relative to the other sources.
+        licence: of the data, for the model card.
+        train: name of the training split.
+        val: name of the validation split; without, every ``data.holdout``-th training image is held out.
+        test: name of the split that only ``terraspore evaluate`` uses.
+        label_map: label value in the files -> class id.
+    """
+
+    root: str = ""
+    name: str = ""
+    layout: Literal["", Layout] = ""
+    resolution: float | str = 0.0
+    weight: float = 1.0
+    licence: str = ""
+    train: str = ""
+    val: str = ""
+    test: str = ""
+    label_map: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """Images and labels, and how they are read.
 
     Attributes:
+        sources: several data sets that are trained on together. Samples are drawn by their weights, areas without image
+            (white or black borders) are ignored, and metrics are those of each source and their mean.
         layout: folder layout (see ``training.data.layouts``).
         root: the folder.
         train: name of the training split.
@@ -59,9 +95,13 @@ class DataConfig:
         threads: worker threads that read and augment images.
         prefetch: batches that are made ahead.
         cache_mb: decoded images kept in memory, megabytes.
+        cache_path: folder in which decoded and resampled images and labels are kept for later epochs and runs; empty
+            for none.
+        resize: magnification of training images and labels when they are read, before any augmentation.
     """
 
-    layout: Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"] = "deepglobe"
+    sources: tuple[SourceConfig, ...] = ()
+    layout: Layout = "deepglobe"
     root: str = ""
     train: str = "train"
     val: str = ""
@@ -74,6 +114,8 @@ class DataConfig:
     threads: int = 2
     prefetch: int = 4
     cache_mb: int = 1024
+    cache_path: str = ""
+    resize: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -333,7 +375,8 @@ class Config:
         name: of the run, in its folder and log.
         title: one line for the model card.
         seed: of all random numbers.
-        resolution: ground resolution of the images, metres per pixel, for the model card; 0 if it is not known.
+        resolution: ground resolution at which the network sees images, metres per pixel; 0 if it is not known. It goes
+            into the model card, and ``data.sources`` are resampled to it.
         licence: licence of the data, for the model card.
         source: origin of the data, for the model card.
         network: the network.

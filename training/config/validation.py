@@ -58,6 +58,14 @@ def _rules(config: Config) -> Iterator[Rule]:
     wanted = f"empty or {network.num_classes} (network.num_classes) entries"
     for key, entries in (("data.classes", data.classes), ("data.colours", data.colours)):
         yield key, list(entries), len(entries) in (0, network.num_classes), wanted
+    weights = sum(source.weight for source in data.sources)
+    for number, source in enumerate(data.sources):
+        key, metres = f"data.sources[{number}]", source.resolution
+        yield f"{key}.root", source.root, bool(source.root), "a folder"
+        yield f"{key}.weight", source.weight, source.weight >= weights / 1000 > 0, "a thousandth of all or more"
+        valid = isinstance(metres, str) or metres >= 0
+        yield f"{key}.resolution", metres, valid, "metres per pixel, or a CSV file"
+    yield "data.resize", data.resize, 0.01 <= data.resize <= 100, "0.01 to 100"
     yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
     same = len(norm.mean) == len(norm.std)
     yield "normalisation.mean", norm.mean, same, "as many numbers as normalisation.std"
@@ -66,3 +74,18 @@ def _rules(config: Config) -> Iterator[Rule]:
     yield "evaluation.overlap", evaluation.overlap, 0 <= evaluation.overlap < 1, "at least 0 and below 1"
     scales = evaluation.scales
     yield "evaluation.scales", scales, bool(scales) and min(scales) > 0, "positive numbers"
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """Name of each row of the confusion matrix; a mask has two rows, background and its only class.
+
+    Raises:
+        ParameterError: the configuration has another number of names than of classes.
+    """
+    count = config.network.num_classes
+    names = config.data.classes
+    if count == 1:
+        return ("background", names[0] if names else "foreground")
+    if names and len(names) != count:
+        raise ParameterError(f"data.classes has {len(names)} names, but network.num_classes is {count}.")
+    return names or tuple(f"class {number}" for number in range(count))

@@ -1,19 +1,26 @@
 """Data sets: layouts and samples, augmented batches, labels and lists of published data sets, MindRecord files."""
 
 from .batches import Batch, BatchLoader, normalise, prefetch_batches
+from .image_files import read_image, read_label
 from .layouts import open_split, open_train_val
-from .samples import ImageCache, Sample, Split, read_image, read_label
+from .samples import ImageCache, Sample, Split
+from .sources import Source, TrainingData, open_sources, open_training_data, source_configs
 
 __all__ = [
     "Batch",
     "BatchLoader",
     "ImageCache",
     "Sample",
+    "Source",
     "Split",
+    "TrainingData",
     "normalise",
+    "open_sources",
     "open_split",
     "open_train_val",
+    "open_training_data",
     "prefetch_batches",
     "read_image",
     "read_label",
+    "source_configs",
 ]

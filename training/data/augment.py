@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import AugmentConfig
-from .samples import Image, Label
+from .image_files import Image
+from .samples import Label
 
 Floats = NDArray[np.float32]
 _ATTEMPTS = 8

@@ -16,10 +16,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.errors import ParameterError, SourceError
+from ...engine.errors import ParameterError
 from ..config import AugmentConfig, NormalisationConfig
 from .augment import augment_sample
-from .samples import Image, ImageCache
+from .checks import class_error
+from .image_files import Image
+from .samples import ImageCache
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,57 @@ def normalise(image: Image, config: NormalisationConfig) -> NDArray[np.float32]:
     return np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
+#: Draws in which every source has its exact share.
+_ROUND = 1000
+
+
+@lru_cache(maxsize=64)
+def _epoch_order(seed: int, epoch: int, count: int, source: int) -> NDArray[np.int64]:
+    # The first source alone has the order that it had before there were several.
+    entropy = [seed, 7, epoch, source] if source else [seed, 7, epoch]
+    return np.random.default_rng(entropy).permutation(count)
+
+
 @lru_cache(maxsize=4)
-def _epoch_order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    return np.random.default_rng([seed, 7, epoch]).permutation(count)
+def _round_order(seed: int, number: int, weights: tuple[float, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Source of each draw of a round, and how often it was drawn in the round before."""
+    shares = np.cumsum(weights) / sum(weights)
+    counts = np.diff(np.rint(shares * _ROUND).astype(np.int64), prepend=0)
+    sources = np.random.default_rng([seed, 13, number]).permutation(np.repeat(np.arange(len(weights)), counts))
+    before = np.zeros(len(sources), np.int64)
+    for source in range(len(weights)):
+        drawn = sources == source
+        before[drawn] = np.arange(np.count_nonzero(drawn))
+    return sources, before
+
+
+@dataclass(frozen=True)
+class DrawOrder:
+    """Which image of which source is drawn at each position of a training.
+
+    Sources alternate at random by their weights. The images of a source come in a random order, all of them before any
+    comes again.
+
+    Attributes:
+        counts: images of each source.
+        weights: of the sources, relative to each other.
+        seed: of the run.
+    """
+
+    counts: tuple[int, ...]
+    weights: tuple[float, ...]
+    seed: int
+
+    def draw(self, position: int) -> tuple[int, int]:
+        """Number of the source, and index of its image, at a position from 0."""
+        source, place = 0, position
+        if len(self.counts) > 1:
+            number, inside = divmod(position, _ROUND)
+            sources, before = _round_order(self.seed, number, self.weights)
+            source = int(sources[inside])
+            place = number * int(np.count_nonzero(sources == source)) + int(before[inside])
+        epoch, index = divmod(place, self.counts[source])
+        return source, int(_epoch_order(self.seed, epoch, self.counts[source], source)[index])
 
 
 @dataclass(frozen=True)
@@ -58,38 +108,39 @@ class BatchLoader:
     """Makes the training batches of one process, by number.
 
     Attributes:
-        images: of the training split.
+        images: of the training split of each source.
         augment: random crops and changes.
         normalisation: of the augmented images.
         seed: of the run.
         batch: samples per batch and process.
         ignore: label value that is not counted.
-        classes: number of classes; labels must be below.
+        names: of the classes; labels must be below their number.
+        weights: of the sources; equal unless given.
         rank: number of this process.
         ranks: number of processes.
     """
 
-    images: ImageCache
+    images: tuple[ImageCache, ...]
     augment: AugmentConfig
     normalisation: NormalisationConfig
     seed: int
     batch: int
     ignore: int = 255
-    classes: int = 256
+    names: tuple[str, ...] = ("background", "foreground")
+    weights: tuple[float, ...] = ()
     rank: int = 0
     ranks: int = 1
 
     @property
     def batches_per_epoch(self) -> int:
-        """Batches in which each image is seen once (the last one may reach into the next epoch)."""
-        return max(1, -(-len(self.images.split.samples) // (self.batch * self.ranks)))
+        """Batches that draw as many images as there are (the last one may reach into the next epoch)."""
+        return max(1, -(-sum(len(cache.split.samples) for cache in self.images) // (self.batch * self.ranks)))
 
-    def image_index(self, number: int, k: int) -> int:
-        """Index of the image of sample ``k`` of batch ``number``; each epoch goes through all in a random order."""
-        count = len(self.images.split.samples)
-        position = (number * self.ranks + self.rank) * self.batch + k
-        epoch, place = divmod(position, count)
-        return int(_epoch_order(self.seed, epoch, count)[place])
+    def draw(self, number: int, k: int) -> tuple[int, int]:
+        """Number of the source, and index of its image, of sample ``k`` of batch ``number``."""
+        counts = tuple(len(cache.split.samples) for cache in self.images)
+        order = DrawOrder(counts, self.weights or (1.0,) * len(counts), self.seed)
+        return order.draw((number * self.ranks + self.rank) * self.batch + k)
 
     def load(self, number: int) -> Batch:
         """Make batch ``number`` (from 0).
@@ -100,16 +151,12 @@ class BatchLoader:
         images, labels = [], []
         for k in range(self.batch):
             rng = np.random.default_rng([self.seed, 11, number, self.rank * self.batch + k])
-            index = self.image_index(number, k)
-            image, label = self.images.read(index)
+            source, index = self.draw(number, k)
+            image, label = self.images[source].read(index)
             crop, target = augment_sample(image, label, self.augment, self.ignore, rng)
             counted = target[target != self.ignore]
-            if counted.size and int(counted.max()) >= self.classes:
-                raise SourceError(
-                    f"{self.images.split.samples[index].label} has the class {int(counted.max())}, but there are only "
-                    f"{self.classes}.",
-                    "Set network.num_classes, or data.label_map.",
-                )
+            if counted.size and int(counted.max()) >= len(self.names):
+                raise class_error(self.images[source].split.samples[index].label, int(counted.max()), self.names)
             images.append(normalise(crop, self.normalisation))
             labels.append(target)
         return Batch(np.stack(images), np.stack(labels).astype(np.int32))

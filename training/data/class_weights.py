@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,15 @@ from numpy.typing import NDArray
 
 from ...engine.errors import ParameterError
 from ..config import Config
-from .samples import Split, read_label
+from .samples import Split
 
 
-def configured_class_weights(config: Config, train: Split, cache: Path | None) -> tuple[float, ...] | None:
+def configured_class_weights(config: Config, train: Sequence[Split], cache: Path | None) -> tuple[float, ...] | None:
     """Class weights of the configured loss, or None if it has none.
 
     Args:
         config: loss and classes.
-        train: split whose classes are counted for ENet's weights.
+        train: splits whose classes are counted for ENet's weights.
         cache: folder for the histogram; None counts each time.
 
     Raises:
@@ -29,7 +30,8 @@ def configured_class_weights(config: Config, train: Split, cache: Path | None) -
     if loss.weights == "given":
         return loss.class_weights
     if loss.weights == "enet":
-        histogram = cached_histogram(train, config.network.num_classes, cache, config.data.ignore)
+        classes, ignore = config.network.num_classes, config.data.ignore
+        histogram = np.sum([cached_histogram(split, classes, cache, ignore) for split in train], axis=0)
         return tuple(float(weight) for weight in enet_weights(histogram, loss.enet_c, loss.share))
     return None
 
@@ -59,9 +61,9 @@ def enet_weights(histogram: NDArray[np.int64], c: float = 1.02, share: str = "to
 def class_histogram(split: Split, classes: int, ignore: int = 255) -> NDArray[np.int64]:
     """Count the pixels of each class over all labels of a split."""
     total = np.zeros(256, np.int64)
-    for sample in split.samples:
+    for index, sample in enumerate(split.samples):
         if sample.label is not None:
-            total += np.bincount(split.decode(read_label(sample.label)).ravel(), minlength=256)
+            total += np.bincount(split.read_label(index).ravel(), minlength=256)
     total[ignore] = 0
     return total[:classes]
 
@@ -71,10 +73,8 @@ def cached_histogram(split: Split, classes: int, cache: Path | None, ignore: int
     if cache is None:
         return class_histogram(split, classes, ignore)
     digest = hashlib.sha256(f"{classes} {ignore}".encode())
-    for sample in split.samples:
-        if sample.label is not None:
-            status = sample.label.stat()
-            digest.update(f"{sample.label} {status.st_size} {status.st_mtime_ns}".encode())
+    for index in range(len(split.samples)):
+        digest.update(split.identify(index).encode())
     path = cache / f"class_histogram_{digest.hexdigest()[:16]}.json"
     try:
         counts = json.loads(path.read_text("utf-8"))["pixels"]

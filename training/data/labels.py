@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from ...engine.errors import SourceError
-from .samples import Label, read_label
+from .image_files import read_label
+from .samples import Label
 
 Colour = tuple[int, int, int]
 
@@ -120,12 +121,13 @@ def convert_labels(kind: str, source: Path, target: Path) -> int:
         target: folder to write to; for Cityscapes it may be the same, names end in ``_labelTrainIds.png``.
 
     Raises:
-        SourceError: there is nothing to convert, or a file is not of the kind.
+        SourceError: there is nothing to convert, a file is not of the kind, or no label has a class of it.
     """
     patterns = {"camvid": "*.png", "voc": "*.png", "cityscapes": "*_labelIds.png", "sbd": "*.mat"}
     files = sorted(source.rglob(patterns[kind]))
     if not files:
         raise SourceError(f"{source} holds no files {patterns[kind]}.")
+    found = False
     for path in files:
         name = path.relative_to(source).with_suffix(".png")
         if kind == "cityscapes":
@@ -134,7 +136,14 @@ def convert_labels(kind: str, source: Path, target: Path) -> int:
             name = name.with_name(name.name.replace("_L.png", ".png"))
         out = target / name
         out.parent.mkdir(parents=True, exist_ok=True)
-        PillowImage.fromarray(_classes(kind, path)).save(out)
+        classes = _classes(kind, path)
+        found = found or bool((classes != (len(CAMVID_COLOURS) if kind == "camvid" else 255)).any())
+        PillowImage.fromarray(classes).save(out)
+    if not found:
+        raise SourceError(
+            f"No pixel of the {len(files)} labels in {source} has a class of {kind}; those in {target} are void.",
+            "Choose the kind of the data set that the labels are of.",
+        )
     return len(files)
 
 

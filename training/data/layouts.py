@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from ...engine.errors import SourceError
 from ..config import DataConfig
 from .labels import CITYSCAPES_TRAIN_IDS
-from .samples import Label, Sample, Split
+from .samples import Decoder, Label, Sample, Split
 
+#: Label value that layouts with class ids ignore unless ``data.label_map`` says otherwise.
 IGNORE = 255
 
 
@@ -27,7 +29,7 @@ def open_split(config: DataConfig, name: str) -> Split:
         raise SourceError("The configuration does not say where the data are.", "Give data.root=FOLDER.")
     if not root.is_dir() and not (config.layout == "mindrecord" and root.parent.is_dir()):
         raise SourceError(f"There is no folder {root}.", "Give data.root=FOLDER.")
-    return LAYOUTS[config.layout](config, root, name)
+    return replace(LAYOUTS[config.layout](config, root, name), ignore=config.ignore)
 
 
 def open_train_val(config: DataConfig) -> tuple[Split, Split]:
@@ -47,8 +49,14 @@ def open_train_val(config: DataConfig) -> tuple[Split, Split]:
     kept = tuple(sample for index, sample in enumerate(train.samples) if index % config.holdout)
     held = train.samples[:: config.holdout]
     if not kept:
-        raise SourceError(f"The split {config.train!r} has only {len(train.samples)} images; none is left to train on.")
-    return Split(f"{config.train} (kept)", kept, train.decode), Split(f"{config.train} (held out)", held, train.decode)
+        raise SourceError(
+            f"The split {config.train!r} of {config.root} has a single image, and it is held out for validation.",
+            "Give more images (smaller chips: `terraspore chips --size`), or data.val=SPLIT.",
+        )
+    return (
+        replace(train, name=f"{config.train} (kept)", samples=kept),
+        replace(train, name=f"{config.train} (held out)", samples=held),
+    )
 
 
 def decode_mask(values: NDArray[np.generic]) -> Label:
@@ -58,10 +66,10 @@ def decode_mask(values: NDArray[np.generic]) -> Label:
     return np.asarray(flat >= threshold, np.uint8)
 
 
-def index_decoder(config: DataConfig, default: Mapping[int, int]) -> Callable[[NDArray[np.generic]], Label]:
+def index_decoder(config: DataConfig, default: Mapping[int, int]) -> Decoder:
     """Make a decoder of label images (H, W) by ``config.label_map``, or by ``default`` if that is empty.
 
-    Values that are not in the map are ignored.
+    Values that are not in the map are ignored; the decoder raises ValueError for what cannot be a label image.
 
     Raises:
         SourceError: a key of the map is no label value.
@@ -69,34 +77,38 @@ def index_decoder(config: DataConfig, default: Mapping[int, int]) -> Callable[[N
     given = config.label_map.items()
     if not all(key.isdecimal() and int(key) < 256 for key, _ in given):
         raise SourceError("The keys of data.label_map must be label values, 0 to 255.")
-    table = np.full(256, IGNORE, np.uint8)
+    table = np.full(256, config.ignore, np.uint8)
     for value, class_id in ({int(key): value for key, value in given} or default).items():
         table[value] = class_id
 
     def decode(values: NDArray[np.generic]) -> Label:
         """Class ids of a label image."""
         if values.ndim != 2:
-            raise SourceError(
-                "A label image has colours where class ids are expected.", "Convert it with `terraspore labels`."
-            )
+            raise ValueError("has colours where class ids are expected")
         numbers = np.asarray(values, np.int64)
-        return np.asarray(table[np.clip(numbers, 0, 255)], np.uint8)
+        if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < 256:
+            raise ValueError(f"has values from {numbers.min()} to {numbers.max()}, but class ids are 0 to 255")
+        return np.asarray(table[numbers], np.uint8)
 
     return decode
 
 
 def _deepglobe(_config: DataConfig, root: Path, name: str) -> Split:
-    """``<split>/<id>_sat.jpg`` (or ``.png``, ``.tif``) and ``<split>/<id>_mask.png``; road where it is 128 or more."""
+    """``<split>/<id>_sat.jpg`` (or ``.png``, ``.tif``) and ``<id>_mask.png``, in the same folder or ``<split>_mask``.
+
+    A pixel is road where the mask is 128 or more.
+    """
     folder = _folder(root / name)
+    masks = root / f"{name}_mask" if (root / f"{name}_mask").is_dir() else folder
     images = [path for path in folder.iterdir() if path.stem.endswith("_sat")]
     if not images:
         raise SourceError(f"{folder} holds no images named <id>_sat.jpg.")
     samples = []
     for image in images:
         identifier = image.stem.removesuffix("_sat")
-        label = _first(folder / f"{identifier}_mask{suffix}" for suffix in (".png", ".tif"))
+        label = _first(masks / f"{identifier}_mask{suffix}" for suffix in (".png", ".tif"))
         if label is None:
-            raise SourceError(f"{folder} holds {image.name} but no {identifier}_mask.png.")
+            raise SourceError(f"{folder} holds {image.name}, but {masks} no {identifier}_mask.png.")
         samples.append(Sample(identifier, image, label))
     return _split(name, samples, decode_mask)
 
@@ -189,11 +201,12 @@ def _chips(config: DataConfig, root: Path, name: str) -> Split:
     return _split(name, samples, index_decoder(config, {value: value for value in range(IGNORE)}))
 
 
-def _mindrecord(_config: DataConfig, root: Path, name: str) -> Split:
+def _mindrecord(config: DataConfig, root: Path, name: str) -> Split:
     """``<root>/<split>0``, ``1``, ... as ``terraspore records`` writes them; their labels are mapped already."""
     from .mindrecord import open_records
 
-    return open_records(root, name, index_decoder(DataConfig(), {value: value for value in range(IGNORE)}))
+    decode = index_decoder(replace(config, label_map={}), {value: value for value in range(256)})
+    return open_records(root, name, decode)
 
 
 def _pair(images: Iterable[Path], labels: Path) -> list[Sample]:
@@ -207,7 +220,7 @@ def _pair(images: Iterable[Path], labels: Path) -> list[Sample]:
     return samples
 
 
-def _split(name: str, samples: Iterable[Sample], decode: Callable[[NDArray[np.generic]], Label]) -> Split:
+def _split(name: str, samples: Iterable[Sample], decode: Decoder) -> Split:
     ordered = tuple(sorted(samples, key=lambda sample: sample.id))
     if not ordered:
         raise SourceError(f"The split {name!r} is empty.")

@@ -56,8 +56,10 @@ def _cityscapes(root: Path, split: str, kind: str | None) -> list[Pair]:
     return pairs
 
 
-def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path) -> dict[str, list[Pair]]:
+def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path, root: Path) -> dict[str, list[Pair]]:
     """Pairs of the five lists of VOC2012 with SBD: voc_train, voc_val, sbd_train, sbd_val, and vocaug_train.
+
+    Paths are relative to ``root``; absolute where a file is not in it.
 
     ``vocaug_train`` is everything of SBD that is neither in VOC's train nor in its val, plus VOC's train (10,582
     images).
@@ -67,9 +69,10 @@ def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path) -> d
         sbd: SBD's folder ``dataset`` (img, train.txt, val.txt).
         voc_labels: class-id PNGs of VOC.
         sbd_labels: class-id PNGs of SBD.
+        root: folder of the lists.
 
     Raises:
-        SourceError: a list of VOC or SBD cannot be read.
+        SourceError: a list of VOC or SBD cannot be read, or names a file that is not there.
     """
     names = {
         "voc_train": _names(voc / "ImageSets" / "Segmentation" / "train.txt"),
@@ -78,12 +81,14 @@ def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path) -> d
         "sbd_val": _names(sbd / "val.txt"),
     }
     lists = {
-        name: _pairs(ids, *((voc / "JPEGImages", voc_labels) if name.startswith("voc") else (sbd / "img", sbd_labels)))
+        name: _pairs(
+            ids, *((voc / "JPEGImages", voc_labels) if name.startswith("voc") else (sbd / "img", sbd_labels)), root
+        )
         for name, ids in names.items()
     }
     taken = set(names["voc_train"]) | set(names["voc_val"])
     further = [name for name in names["sbd_train"] + names["sbd_val"] if name not in taken]
-    lists["vocaug_train"] = lists["voc_train"] + _pairs(further, sbd / "img", sbd_labels)
+    lists["vocaug_train"] = lists["voc_train"] + _pairs(further, sbd / "img", sbd_labels, root)
     return lists
 
 
@@ -93,6 +98,9 @@ def folder_list(images: Path, labels: Path, root: Path) -> list[Pair]:
     Raises:
         SourceError: there are no images, or a label is missing.
     """
+    for folder in (images, labels):
+        if not folder.is_dir():
+            raise SourceError(f"There is no folder {folder}.")
     found = {path.stem: path for path in labels.iterdir() if path.suffix.lower() in (".png", ".tif")}
     pairs: list[Pair] = []
     for image in sorted(images.iterdir()):
@@ -106,8 +114,12 @@ def folder_list(images: Path, labels: Path, root: Path) -> list[Pair]:
     return pairs
 
 
-def _pairs(names: Iterable[str], images: Path, labels: Path) -> list[Pair]:
-    return [(str(images / f"{name}.jpg"), str(labels / f"{name}.png")) for name in names]
+def _pairs(names: Iterable[str], images: Path, labels: Path, root: Path) -> list[Pair]:
+    files = [(images / f"{name}.jpg", labels / f"{name}.png") for name in names]
+    for path in (path for pair in files for path in pair):
+        if not path.is_file():
+            raise SourceError(f"There is no file {path}, which the lists of the data set name.")
+    return [(_relative(image, root), _relative(label, root)) for image, label in files]
 
 
 def _names(path: Path) -> list[str]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from ...engine.errors import OutputError, SourceError
-from .samples import Image, Label, Sample, Split
+from .image_files import Image, Mask, decode_image, measure_picture, read_label
+from .samples import Decoder, Sample, Split
 
 SCHEMA = {"file_name": {"type": "string"}, "label": {"type": "bytes"}, "data": {"type": "bytes"}}
 _FLUSH = 1000
@@ -38,15 +37,14 @@ def write_records(split: Split, target: Path, shards: int = 8) -> list[Path]:
     from mindspore.mindrecord import FileWriter
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    if list(target.parent.glob(f"{target.name}*")):
-        raise OutputError(f"There are files {target}* already.", "Choose another name.")
+    if first_shard(target) is not None:
+        raise OutputError(f"There are MindRecord files {target} already.", "Choose another folder.")
     writer = FileWriter(str(target), shards)
     writer.add_schema(SCHEMA, "images with class ids per pixel")
     rows: list[dict[str, Any]] = []
     for index, sample in enumerate(split.samples):
-        _, label = split.read(index)
         png = io.BytesIO()
-        PillowImage.fromarray(label).save(png, "PNG")
+        PillowImage.fromarray(split.read_label(index)).save(png, "PNG")
         rows.append({"file_name": sample.image.name, "label": png.getvalue(), "data": sample.image.read_bytes()})
         if len(rows) == _FLUSH:
             writer.write_raw_data(rows)
@@ -54,7 +52,20 @@ def write_records(split: Split, target: Path, shards: int = 8) -> list[Path]:
     if rows:
         writer.write_raw_data(rows)
     writer.commit()
-    return sorted(path for path in target.parent.glob(f"{target.name}*") if path.suffix != ".db")
+    if shards == 1:
+        return [target]
+    digits = len(str(shards - 1))
+    return [target.with_name(f"{target.name}{number:0{digits}d}") for number in range(shards)]
+
+
+def first_shard(target: Path) -> Path | None:
+    """First of the files that were written as ``target``; a single one has no number. None if there are none.
+
+    The header of any shard names the others, so files of another split whose name begins in the same way (``trainval``)
+    are not mixed in.
+    """
+    names = (target.name, *(f"{target.name}{'0' * digits}" for digits in range(1, 5)))
+    return next((target.with_name(name) for name in names if target.with_name(name).is_file()), None)
 
 
 @dataclass(frozen=True)
@@ -63,15 +74,29 @@ class RecordSplit(Split):
 
     reader: RecordReader = field(kw_only=True)
 
-    def read(self, index: int) -> tuple[Image, Label]:
-        """Image and label of record ``index``."""
-        data, label = self.reader.row(int(self.samples[index].id))
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise SourceError(f"Record {self.samples[index].image.name} holds no image that can be read.")
-        with PillowImage.open(io.BytesIO(label)) as picture:
-            classes = self.decode(np.asarray(picture))
-        return np.ascontiguousarray(image[:, :, ::-1]).astype(np.uint8, copy=False), classes
+    def decode_image(self, index: int) -> tuple[Image, Mask | None]:
+        """Image of record ``index`` as it is stored, and which of its pixels are valid; None if all are."""
+        return decode_image(self.samples[index].image, self._row(index)[0])
+
+    def read_values(self, index: int) -> NDArray[np.generic]:
+        """Class ids of record ``index`` as they are stored."""
+        return read_label(_label_name(self.samples[index]), self._row(index)[1])
+
+    def measure(self, index: int) -> tuple[tuple[int, int], tuple[int, int] | None]:
+        """Width and height of image and label of record ``index``."""
+        sample, (image, label) = self.samples[index], self._row(index)
+        return measure_picture(sample.image, image), measure_picture(_label_name(sample), label)
+
+    def identify(self, index: int) -> str:
+        """Text that changes when the files or the row of sample ``index`` do."""
+        return f"{self.reader.identity} {self.samples[index].id}"
+
+    def _row(self, index: int) -> tuple[bytes, bytes]:
+        return self.reader.row(int(self.samples[index].id))
+
+
+def _label_name(sample: Sample) -> Path:
+    return Path(f"{sample.image}.png")
 
 
 class RecordReader:
@@ -80,21 +105,27 @@ class RecordReader:
     MindSpore only streams them, therefore the rows are copied to a temporary file.
 
     Args:
-        files: all shards.
+        first: the first shard, whose header names the others.
+
+    Attributes:
+        identity: text that changes when the files do.
+        names: file name of the image of each row.
 
     Raises:
-        RuntimeError: MindSpore cannot read a file.
+        RuntimeError: MindSpore cannot read a file, or one is missing.
     """
 
-    def __init__(self, files: list[Path]) -> None:
+    def __init__(self, first: Path) -> None:
         from mindspore.mindrecord import FileReader
 
+        status = first.stat()
+        self.identity = f"{first.resolve()} {status.st_size} {status.st_mtime_ns}"
         self.names: list[str] = []
         self._rows: list[tuple[int, int, int]] = []
         self._store = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the reader
         self._lock = Lock()
         offset = 0
-        reader = FileReader([str(path) for path in files])
+        reader = FileReader(str(first))
         for row in reader.get_next():
             data, label = bytes(row["data"]), bytes(row["label"])
             self._store.write(data)
@@ -113,19 +144,19 @@ class RecordReader:
         return both[:first], both[first:]
 
 
-def open_records(root: Path, name: str, decode: Callable[[NDArray[np.generic]], Label]) -> Split:
-    """Open the split ``<root>/<name><shard>`` of MindRecord files.
+def open_records(root: Path, name: str, decode: Decoder) -> Split:
+    """Open the split ``name`` of the MindRecord files in ``root``.
 
     Raises:
         SourceError: there are none, or they cannot be read.
     """
-    files = sorted(path for path in root.glob(f"{name}*") if path.suffix != ".db" and path.is_file())
-    if not files:
-        raise SourceError(f"There are no MindRecord files {root / name}*.", "Make them with `terraspore records`.")
+    first = first_shard(root / name)
+    if first is None:
+        raise SourceError(f"There are no MindRecord files {root / name}.", "Make them with `terraspore records`.")
     try:
-        reader = RecordReader(files)
+        reader = RecordReader(first)
     except (RuntimeError, ValueError) as error:
-        raise SourceError(f"The MindRecord files {root / name}* cannot be read.") from error
+        raise SourceError(f"The MindRecord files {first} cannot be read: one is damaged or missing.") from error
     # The order of the rows depends on the shards: sort by file name, as other layouts do.
     order = sorted(range(len(reader.names)), key=lambda row: reader.names[row])
     samples = tuple(Sample(str(row), Path(reader.names[row]), Path(reader.names[row])) for row in order)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.errors import SourceError
+from ...engine.fs.atomic import atomic_output
+from .image_files import Image, Mask, decode_image, measure_picture, read_label
+from .resampling import find_blank_areas, resample_image, resample_label
 
-Image = NDArray[np.uint8]
 Label = NDArray[np.uint8]
+Decoder = Callable[[NDArray[np.generic]], Label]
 
 
 @dataclass(frozen=True)
@@ -41,101 +45,106 @@ class Split:
     Attributes:
         name: of the split.
         samples: sorted by id.
-        decode: values of a label file -> uint8 class ids, 255 for ignored pixels.
+        decode: values of a label file -> uint8 class ids, ``ignore`` for ignored pixels.
+        ignore: class id of pixels that are not counted.
+        scales: magnification of each sample when it is read; empty for none.
+        find_blank: whether areas without image are looked for, and ignored in the label.
     """
 
     name: str
     samples: tuple[Sample, ...]
-    decode: Callable[[NDArray[np.generic]], Label]
+    decode: Decoder
+    ignore: int = 255
+    scales: tuple[float, ...] = ()
+    find_blank: bool = False
 
     def read(self, index: int) -> tuple[Image, Label]:
-        """Image (H, W, bands) uint8 in RGB order and label (H, W) uint8 of sample ``index``.
+        """Image (H, W, bands) uint8 in RGB order and label (H, W) uint8 of sample ``index``, magnified by its scale.
+
+        Pixels that a file declares to be without image (no data, transparent) are ignored in the label.
 
         Raises:
             SourceError: a file cannot be read, or image and label differ in size.
         """
-        sample = self.samples[index]
-        image = read_image(sample.image)
-        if sample.label is None:
-            raise SourceError(f"{sample.image} has no label file.")
-        label = self.decode(read_label(sample.label))
+        image, valid = self.decode_image(index)
+        label = self.read_label(index)
         if label.shape != image.shape[:2]:
+            raise size_error(self.samples[index], label.shape[::-1], image.shape[1::-1])
+        if valid is not None:
+            label[~valid] = self.ignore
+        if self.find_blank:
+            label[find_blank_areas(image)] = self.ignore
+        scale = self.scale(index)
+        return resample_image(image, scale), resample_label(label, scale)
+
+    def read_image(self, index: int) -> Image:
+        """Image of sample ``index`` alone, magnified by its scale; it may have no label."""
+        return resample_image(self.decode_image(index)[0], self.scale(index))
+
+    def scale(self, index: int) -> float:
+        """Magnification of sample ``index``."""
+        return self.scales[index] if self.scales else 1.0
+
+    def decode_image(self, index: int) -> tuple[Image, Mask | None]:
+        """Image of sample ``index`` as it is stored, and which of its pixels are valid; None if all are."""
+        return decode_image(self.samples[index].image)
+
+    def read_values(self, index: int) -> NDArray[np.generic]:
+        """Stored values of the label of sample ``index``.
+
+        Raises:
+            SourceError: there is no label, or it cannot be read.
+        """
+        sample = self.samples[index]
+        if sample.label is None:
+            raise SourceError(f"{sample.image} has no label.")
+        return read_label(sample.label)
+
+    def read_label(self, index: int) -> Label:
+        """Class ids (H, W) of sample ``index``.
+
+        Raises:
+            SourceError: there is no label, it cannot be read, or its values cannot be class ids.
+        """
+        try:
+            return self.decode(self.read_values(index))
+        except ValueError as error:
             raise SourceError(
-                f"{sample.label} is {label.shape[1]} x {label.shape[0]}, but its image {sample.image.name} is "
-                f"{image.shape[1]} x {image.shape[0]}."
-            )
-        return image, label
+                f"The label {self.samples[index].label} {error}.", "`terraspore labels` converts colours to class ids."
+            ) from error
+
+    def identify(self, index: int) -> str:
+        """Text that changes when the file of the image or the label of sample ``index`` does."""
+        sample = self.samples[index]
+        status = [(path, path.stat()) for path in (sample.image, sample.label) if path is not None]
+        return " ".join(f"{path} {entry.st_size} {entry.st_mtime_ns}" for path, entry in status)
+
+    def measure(self, index: int) -> tuple[tuple[int, int], tuple[int, int] | None]:
+        """Width and height of image and label of sample ``index``, by the headers of the files; None without label."""
+        sample = self.samples[index]
+        return measure_picture(sample.image), None if sample.label is None else measure_picture(sample.label)
 
 
-def read_image(path: Path) -> Image:
-    """Read an image as (H, W, bands) uint8; GeoTIFFs keep their bands, other files have three in RGB order.
-
-    Raises:
-        SourceError: the file is missing or no image, or a GeoTIFF is not uint8.
-    """
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return _read_tiff(path)
-    try:
-        encoded = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
-    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    if image is None:
-        raise SourceError(f"{path} is not an image that can be read.")
-    return np.ascontiguousarray(image[:, :, ::-1]).astype(np.uint8, copy=False)
-
-
-def read_label(path: Path) -> NDArray[np.generic]:
-    """Read the stored values of a label file: (H, W), indices for palette images, or (H, W, 3) RGB for colour labels.
-
-    Raises:
-        SourceError: the file is missing or no image.
-    """
-    if path.suffix.lower() in (".tif", ".tiff"):
-        return _read_tiff(path)[:, :, 0]
-    from PIL import Image as PillowImage
-    from PIL import UnidentifiedImageError
-
-    try:
-        with PillowImage.open(path) as picture:
-            values = np.asarray(picture)
-    except FileNotFoundError as error:
-        raise SourceError(f"There is no file {path}.") from error
-    except (OSError, UnidentifiedImageError) as error:
-        raise SourceError(f"{path} is not an image that can be read.") from error
-    if values.dtype == np.bool_:
-        values = values.astype(np.uint8)
-    return values[:, :, :3] if values.ndim == 3 else values
-
-
-def _read_tiff(path: Path) -> Image:
-    from rasterio.errors import RasterioError
-
-    from ...engine.raster.dataset import open_raster
-
-    try:
-        with open_raster(path) as source:
-            values = source.read()
-    except RasterioError as error:
-        raise SourceError(f"{path} is not an image that can be read.") from error
-    if values.dtype != np.uint8:
-        raise SourceError(
-            f"{path} has values of type {values.dtype}; training needs uint8.", "Make chips with `terraspore chips`."
-        )
-    return np.ascontiguousarray(values.transpose(1, 2, 0))
+def size_error(sample: Sample, label: tuple[int, ...], image: tuple[int, ...]) -> SourceError:
+    """Error for a label whose size (width, height) is not that of its image."""
+    return SourceError(
+        f"{sample.label} is {label[0]} x {label[1]}, but its image {sample.image.name} is {image[0]} x {image[1]}."
+    )
 
 
 @dataclass
 class ImageCache:
-    """Decoded images and labels of a split, kept in memory up to a budget; others are read from their files each time.
+    """Decoded images and labels of a split, kept in memory up to a budget and, if a folder is given, in files.
 
     Attributes:
         split: what is read.
         budget: memory in bytes.
+        folder: for files that outlive the run; None for none.
     """
 
     split: Split
     budget: int
+    folder: Path | None = None
     _cached: dict[int, tuple[Image, Label]] = field(default_factory=dict)
     _used: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -145,10 +154,27 @@ class ImageCache:
         found = self._cached.get(index)
         if found is not None:
             return found
-        image, label = self.split.read(index)
+        image, label = self.split.read(index) if self.folder is None else self._read_file(index, self.folder)
         size = image.nbytes + label.nbytes
         with self._lock:
             if index not in self._cached and self._used + size <= self.budget:
                 self._cached[index] = (image, label)
                 self._used += size
+        return image, label
+
+    def _read_file(self, index: int, folder: Path) -> tuple[Image, Label]:
+        """Read a sample from its file in the folder, which is written if there is none that can be read."""
+        split = self.split
+        # What the decoder makes of every value stands for the decoder.
+        decoded = split.decode(np.arange(256, dtype=np.uint8)[None]).tobytes()
+        text = f"{split.identify(index)} {split.scale(index)!r} {split.find_blank} {split.ignore}"
+        path = folder / f"{hashlib.sha256(text.encode() + decoded).hexdigest()[:32]}.npz"
+        try:
+            with np.load(path) as file:
+                return file["image"], file["label"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            image, label = split.read(index)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_output(path) as temporary, temporary.open("wb") as target:
+            np.savez(target, image=image, label=label)
         return image, label

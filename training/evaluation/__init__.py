@@ -1,15 +1,16 @@
 """Prediction of whole images, scores against labels, reports and pictures."""
 
 from .evaluator import evaluate_checkpoint, evaluate_split
-from .predictor import Predictor, network_function
-from .scores import SegmentationScores, class_names, write_confusion
+from .predictor import Predictor, mix_precision, network_function
+from .scores import SegmentationScores, SourceScores, write_confusion
 
 __all__ = [
     "Predictor",
     "SegmentationScores",
-    "class_names",
+    "SourceScores",
     "evaluate_checkpoint",
     "evaluate_split",
+    "mix_precision",
     "network_function",
     "write_confusion",
 ]

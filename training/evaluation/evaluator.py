@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from mindspore import nn
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 
 from ...engine.context import RunContext
 from ..backend import configure_mindspore
-from ..config import Config
-from ..data import ImageCache, Sample, open_split, read_label
+from ..config import Config, class_names
+from ..data import ImageCache, Sample, Source, open_sources, read_label
+from ..data.checks import check_files, describe_missing
 from ..data.labels import CITYSCAPES_TRAIN_IDS
 from ..data.samples import Label
 from ..distributed import ProcessGroup
@@ -25,7 +27,9 @@ from ..metrics import Confusion, InstanceCounts
 from ..networks.registry import create_configured_network
 from .plots import class_colours, plot_confusion, save_classes
 from .predictor import Predictor, checkpoint_path, load_predictor
-from .scores import SegmentationScores, class_names, write_confusion
+from .scores import SegmentationScores, SourceScores, write_confusion
+
+V = TypeVar("V", bound="float | str")
 
 #: Called with each image's sample, its label and the predicted class ids, both (H, W).
 ImageCallback = Callable[[Sample, Label, NDArray[np.uint8]], None]
@@ -82,6 +86,7 @@ class EvaluationReport:
     Attributes:
         metrics: by name; NaN where a metric is undefined.
         per_class: one row of metrics per class.
+        by_source: metrics of each source by its name; empty unless there are several.
         images: number of images.
         seconds: duration.
         matrix: confusion matrix, pixels by (true class, predicted class).
@@ -89,18 +94,19 @@ class EvaluationReport:
 
     metrics: dict[str, float]
     per_class: list[dict[str, float | str]]
+    by_source: dict[str, dict[str, float]]
     images: int
     seconds: float
     matrix: NDArray[np.int64]
 
     def json_metrics(self) -> dict[str, float | None]:
         """The metrics with None for NaN, which JSON does not have."""
-        return {key: None if math.isnan(value) else value for key, value in self.metrics.items()}
+        return _without_nan(self.metrics)
 
     def text(self) -> str:
-        """One line for a person."""
-        listed = ", ".join(f"{key} {value:.4f}" for key, value in self.metrics.items())
-        return f"{self.images} images in {self.seconds:.1f} s: {listed}"
+        """One line for a person; with several sources also one of each."""
+        lines = [f"{self.images} images in {self.seconds:.1f} s: {_list_metrics(self.metrics)}"]
+        return "\n".join(lines + [f"{name}: {_list_metrics(table)}" for name, table in self.by_source.items()])
 
     def write(self, names: Sequence[str], folder: Path) -> None:
         """Write ``metrics.json`` and the confusion matrix as table and picture into ``folder``.
@@ -110,14 +116,24 @@ class EvaluationReport:
             folder: created if it does not exist.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        classes = [
-            {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
-            for row in self.per_class
-        ]
-        values = {"metrics": self.json_metrics(), "images": self.images, "seconds": self.seconds, "classes": classes}
+        values = {
+            "metrics": self.json_metrics(),
+            "images": self.images,
+            "seconds": self.seconds,
+            "classes": [_without_nan(row) for row in self.per_class],
+            "sources": {name: _without_nan(table) for name, table in self.by_source.items()},
+        }
         (folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n", "utf-8")
         write_confusion(self.matrix, names, folder / "confusion.csv")
         plot_confusion(self.matrix, names, folder / "confusion.png")
+
+
+def _without_nan(row: Mapping[str, V]) -> dict[str, V | None]:
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+
+
+def _list_metrics(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{key} {value:.4f}" for key, value in metrics.items())
 
 
 def evaluate_checkpoint(
@@ -147,29 +163,59 @@ def evaluate_checkpoint(
         SourceError: the data are missing.
         Cancelled: the evaluation was stopped.
     """
+    context = context or RunContext()
     path = checkpoint_path(config, checkpoint)
+    sources, names = open_sources(config, split), class_names(config)
+    for source in sources:
+        check_files(source.split)
     group = configure_mindspore(config.train, config.seed)
     predictor = load_predictor(config, path, make_network)
-    images = ImageCache(open_split(config.data, split or config.data.test), 0)
-    names = class_names(config)
-    scores = SegmentationScores(len(names), config.data.ignore, config.evaluation.relaxed)
     instances = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore)
-    callbacks: list[ImageCallback] = []
-    if save_predictions and out is not None:
-        callbacks.append(_prediction_writer(config, out / "predictions"))
-    if config.data.layout == "cityscapes" and group.size == 1:
-        callbacks.append(partial(_count_instances, instances))
-    started = time.perf_counter()
-    limit = config.evaluation.limit
-    count = evaluate_split(images, predictor, scores, group, limit=limit, callbacks=callbacks, context=context)
-    metrics = scores.metrics()
+    started, count = time.perf_counter(), 0
+    tables: dict[str, SegmentationScores] = {}
+    for source in sources:
+        scores = SegmentationScores(len(names), config.data.ignore, config.evaluation.relaxed)
+        callbacks: list[ImageCallback] = []
+        if save_predictions and out is not None:
+            callbacks.append(_prediction_writer(config, out / "predictions" / source.name))
+        if config.data.layout == "cityscapes" and group.size == 1:
+            callbacks.append(partial(_count_instances, instances))
+        count += evaluate_split(
+            ImageCache(source.split, 0),
+            predictor,
+            scores,
+            group,
+            limit=config.evaluation.limit,
+            callbacks=callbacks,
+            context=context,
+        )
+        _warn_of_nothing(source, scores, names, context)
+        tables[source.name] = scores
+    all_scores = SourceScores(tables)
+    metrics = all_scores.metrics()
     if instances.instances:
         metrics.update(instances.summary(names))
-    seconds = time.perf_counter() - started
-    report = EvaluationReport(metrics, Confusion(scores.matrix).per_class(names), count, seconds, scores.matrix)
+    report = EvaluationReport(
+        metrics=metrics,
+        per_class=Confusion(all_scores.matrix).per_class(names),
+        by_source=all_scores.by_source() if len(tables) > 1 else {},
+        images=count,
+        seconds=time.perf_counter() - started,
+        matrix=all_scores.matrix,
+    )
     if out is not None and group.is_main:
         report.write(names, out)
     return report
+
+
+def _warn_of_nothing(source: Source, scores: SegmentationScores, names: Sequence[str], context: RunContext) -> None:
+    """Warn of classes of which there is no pixel in the labels, so that their metrics say nothing."""
+    counts = scores.matrix.sum(1)
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    if missing:
+        context.warn(f"{describe_missing(source.split, missing)} Its metrics are not defined there.")
+    if len(names) == 2 and counts[1] and not scores.matrix[:, 1].any():
+        context.warn(f"No pixel of {source.split.name!r} was predicted as {names[1]}; is the checkpoint of this data?")
 
 
 def _prediction_writer(config: Config, folder: Path) -> ImageCallback:

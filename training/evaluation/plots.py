@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from ...engine.context import RunContext
 from ...engine.errors import ParameterError, SourceError
 from ..backend import configure_mindspore
 from ..config import Config
-from ..data import open_split, read_image
-from ..data.samples import Image
+from ..data import open_sources, read_image
+from ..data.image_files import Image
 from ..networks.registry import create_configured_network
 from .predictor import checkpoint_path, load_predictor
 
@@ -43,7 +44,7 @@ def plot_predictions(
         checkpoint: the weights; ``init.checkpoint`` unless given.
         out: folder for the pictures, named like the images.
         split: which images; ``data.test`` unless given.
-        images: a folder of images instead of a split.
+        images: an image, or a folder of images, instead of a split.
         alpha: opacity of the colours over the image, 0 to 1; None writes class ids with a palette instead.
         context: its cancellation is checked before each image.
         make_network: creates the network.
@@ -53,29 +54,56 @@ def plot_predictions(
         SourceError: there are no images.
         Cancelled: the command was stopped.
     """
+    context = context or RunContext()
     path = checkpoint_path(config, checkpoint)
-    if images is None:
-        files = [(sample.id, sample.image) for sample in open_split(config.data, split or config.data.test).samples]
-    elif not images.is_dir():
-        raise SourceError(f"There is no folder {images}.")
-    else:
-        files = [(file.stem, file) for file in sorted(images.iterdir()) if file.suffix.lower() in _SUFFIXES]
-        if not files:
-            raise SourceError(f"{images} holds no pictures.")
+    readers = _split_images(config, split) if images is None else _find_images(images)
     configure_mindspore(config.train, config.seed)
     predictor = load_predictor(config, path, make_network)
     colours = class_colours(config)
-    out.mkdir(parents=True, exist_ok=True)
-    for name, file in files:
-        if context is not None:
-            context.check_cancelled()
-        image = read_image(file)
-        classes = predictor.predict_classes(image)
+    highest = 0.0
+    for name, read in readers.items():
+        context.check_cancelled()
+        image = read()
+        probabilities = predictor.predict(image)
+        classes = predictor.classify(probabilities)
+        highest = max(highest, float(probabilities.max()))
+        picture = out / f"{name}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
         if alpha is None:
-            save_classes(classes, colours, out / f"{name}.png")
+            save_classes(classes, colours, picture)
         else:
-            PillowImage.fromarray(overlay(image, classes, colours, alpha)).save(out / f"{name}.png")
-    return len(files)
+            PillowImage.fromarray(overlay(image, classes, colours, alpha)).save(picture)
+    threshold = config.evaluation.threshold
+    if config.network.num_classes == 1 and highest < threshold:
+        context.warn(
+            f"Nothing in the {len(readers)} images reached the threshold {threshold:g} (highest {highest:.2f})."
+        )
+    return len(readers)
+
+
+def _split_images(config: Config, split: str | None) -> dict[str, Callable[[], Image]]:
+    """Readers of the images of a split, by the sample's id; with several sources below the name of the source."""
+    return {
+        f"{source.name}/{sample.id}" if source.name else sample.id: partial(source.split.read_image, index)
+        for source in open_sources(config, split)
+        for index, sample in enumerate(source.split.samples)
+    }
+
+
+def _find_images(path: Path) -> dict[str, Callable[[], Image]]:
+    """Readers of an image, or of the images of a folder, by their names without suffix.
+
+    Raises:
+        SourceError: there are none.
+    """
+    if path.is_file():
+        return {path.stem: partial(read_image, path)}
+    if not path.is_dir():
+        raise SourceError(f"There is no image or folder {path}.")
+    files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in _SUFFIXES]
+    if not files:
+        raise SourceError(f"{path} holds no pictures.")
+    return {file.stem: partial(read_image, file) for file in files}
 
 
 def class_colours(config: Config) -> Colours:

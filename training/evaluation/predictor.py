@@ -9,14 +9,14 @@ from pathlib import Path
 import cv2
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor, nn
+from mindspore import Tensor, amp, nn
 from numpy.typing import NDArray
 
 from ...engine.errors import ParameterError
 from ..checkpoint_io import load_checkpoint
-from ..config import Config, EvaluationConfig, NormalisationConfig
+from ..config import Config, EvaluationConfig, NormalisationConfig, TrainConfig
 from ..data import normalise
-from ..data.samples import Image
+from ..data.image_files import Image
 
 Floats = NDArray[np.float32]
 #: normalised images (N, bands, H, W) -> logits (N, classes, H, W)
@@ -61,8 +61,11 @@ class Predictor:
         return np.asarray(total / np.float32(len(config.scales) * len(views)), np.float32)
 
     def predict_classes(self, image: Image) -> NDArray[np.uint8]:
-        """Class ids (H, W) uint8: 1 where the only class reaches the threshold, else the most probable class."""
-        p = self.predict(image)
+        """Class ids (H, W) uint8 of an image (H, W, bands) uint8."""
+        return self.classify(self.predict(image))
+
+    def classify(self, p: Floats) -> NDArray[np.uint8]:
+        """Class ids (H, W) of probabilities: 1 where the only class reaches the threshold, else the most probable."""
         if p.shape[0] == 1:
             return np.asarray(p[0] >= self._config.threshold, np.uint8)
         return np.asarray(p.argmax(0), np.uint8)
@@ -139,6 +142,11 @@ def network_function(network: nn.Cell, *, compiled: bool) -> NetworkFunction:
     return infer
 
 
+def mix_precision(network: nn.Cell, config: TrainConfig) -> nn.Cell:
+    """The network computing in the configured mixed precision; its parameters stay float32."""
+    return network if config.amp == "O0" else amp.auto_mixed_precision(network, config.amp)
+
+
 def checkpoint_path(config: Config, checkpoint: Path | None) -> Path:
     """The checkpoint to use: the given one, or the configuration's.
 
@@ -151,12 +159,12 @@ def checkpoint_path(config: Config, checkpoint: Path | None) -> Path:
 
 
 def load_predictor(config: Config, checkpoint: Path, make_network: Callable[[Config], nn.Cell]) -> Predictor:
-    """Create the configured network, load a checkpoint into it and wrap it as a predictor.
+    """Create the configured network, load a checkpoint into it and wrap it as a predictor, in the training's precision.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or of another network.
     """
     network = make_network(config)
     load_checkpoint(network, checkpoint)
-    function = network_function(network, compiled=config.train.compile)
+    function = network_function(mix_precision(network, config.train), compiled=config.train.compile)
     return Predictor(function, config.evaluation, config.normalisation)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...engine.errors import ParameterError
-from ..config import Config
 from ..data.samples import Label
 from ..distributed import ProcessGroup
 from ..metrics import Confusion, RelaxedCounts, confusion_matrix, mean_defined, relaxed_counts
+
+#: Metrics that are also given as a mean over images, and by source: of a mask, and of many classes.
+MAIN_METRICS = ("foreground_iou", "f1", "mean_iou", "overall_acc")
 
 
 @dataclass
@@ -67,11 +68,41 @@ class SegmentationScores:
         if self.buffer and self.classes == 2:
             result.update(self.relaxed.summary())
         per_image = [matrix_metrics(matrix) for matrix in self.images]
-        for key in ("foreground_iou", "f1") if self.classes == 2 else ("mean_iou", "overall_acc"):
+        for key in MAIN_METRICS[:2] if self.classes == 2 else MAIN_METRICS[2:]:
             mean = mean_defined(np.array([metrics[key] for metrics in per_image]))
             if not math.isnan(mean):
                 result[f"{key}_per_image"] = mean
         return result
+
+
+@dataclass(frozen=True)
+class SourceScores:
+    """Scores of several data sets.
+
+    Attributes:
+        sources: scores by name of the source; a single one has no name.
+    """
+
+    sources: Mapping[str, SegmentationScores]
+
+    @property
+    def matrix(self) -> NDArray[np.int64]:
+        """Confusion matrix over all sources."""
+        return np.asarray(np.sum([scores.matrix for scores in self.sources.values()], axis=0), np.int64)
+
+    def by_source(self) -> dict[str, dict[str, float]]:
+        """Metrics of each source by its name."""
+        return {name: scores.metrics() for name, scores in self.sources.items()}
+
+    def metrics(self) -> dict[str, float]:
+        """Metrics of the only source; or the means over the sources, and ``<metric>_<source>`` for the main metrics."""
+        tables = self.by_source()
+        first = next(iter(tables.values()))
+        if len(tables) == 1:
+            return first
+        result = {key: mean_defined(np.array([table.get(key, np.nan) for table in tables.values()])) for key in first}
+        main = [key for key in MAIN_METRICS if key in first]
+        return {**result, **{f"{key}_{name}": table[key] for key in main for name, table in tables.items()}}
 
 
 def matrix_metrics(matrix: NDArray[np.int64]) -> dict[str, float]:
@@ -81,21 +112,6 @@ def matrix_metrics(matrix: NDArray[np.int64]) -> dict[str, float]:
     if len(matrix) != 2:
         return summary
     return {**confusion.foreground(), **{key: summary[key] for key in ("mean_acc", "freqw_acc", "mean_iou")}}
-
-
-def class_names(config: Config) -> tuple[str, ...]:
-    """Name of each row of the confusion matrix; a mask has two rows, background and its only class.
-
-    Raises:
-        ParameterError: the configuration has another number of names than of classes.
-    """
-    count = config.network.num_classes
-    names = config.data.classes
-    if count == 1:
-        return ("background", names[0] if names else "foreground")
-    if names and len(names) != count:
-        raise ParameterError(f"data.classes has {len(names)} names, but network.num_classes is {count}.")
-    return names or tuple(f"class {number}" for number in range(count))
 
 
 def write_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from mindspore import amp, nn
+from mindspore import nn
 
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.fs.lock import lock_folder
 from ..backend import configure_mindspore
 from ..checkpoint_io import load_checkpoint
-from ..config import Config, InitConfig
-from ..data import BatchLoader, ImageCache, open_train_val
+from ..config import Config, InitConfig, class_names
+from ..data import BatchLoader, ImageCache, Source, TrainingData, open_training_data
 from ..data.class_weights import configured_class_weights
 from ..distributed import ProcessGroup
+from ..evaluation import mix_precision
 from ..losses import make_loss
 from ..networks.registry import create_configured_network
 from ..optim import Optimizer, Plateau
@@ -31,6 +32,7 @@ def run_training(
     config: Config,
     out: Path,
     *,
+    data: TrainingData | None = None,
     resume: bool = False,
     display: ProgressDisplay | None = None,
     context: RunContext | None = None,
@@ -44,6 +46,7 @@ def run_training(
     Args:
         config: the run.
         out: the run's folder.
+        data: the samples; opened and checked here unless given.
         resume: continue from the folder's state, if it has one.
         display: shows the progress.
         context: its cancellation is checked after each step; the state is saved before the run ends.
@@ -55,13 +58,15 @@ def run_training(
         ParameterError: the folder already has a run and ``resume`` is not set, or the configuration does not fit.
         Cancelled: the run was stopped; it can be resumed.
     """
+    context = context or RunContext()
+    data = data or open_training_data(config, context)
     group = configure_mindspore(config.train, config.seed)
     folder = RunFolder(out)
     # Processes that train together share the folder; the main process locks it for all of them.
     with lock_folder(out) if group.is_main else nullcontext():
         if folder.state.exists() and not resume:
             raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
-        trainer, notes = build_trainer(config, folder, group, make_network(config), display)
+        trainer, notes = build_trainer(config, data, folder, group, network=make_network(config), display=display)
         if resume and folder.state.exists():
             changed = trainer.state.resume(folder.state, config)
             if changed:
@@ -70,41 +75,44 @@ def run_training(
             folder.write_config(config)
             folder.write_environment(arguments or [])
         with trainer.display:
-            for note in notes:
+            for note in [*context.warnings, *notes]:
                 trainer.report(note)
-            return trainer.run(context or RunContext())
+            return trainer.run(context)
 
 
 def build_trainer(
-    config: Config, folder: RunFolder, group: ProcessGroup, network: nn.Cell, display: ProgressDisplay | None = None
+    config: Config,
+    data: TrainingData,
+    folder: RunFolder,
+    group: ProcessGroup,
+    *,
+    network: nn.Cell,
+    display: ProgressDisplay | None = None,
 ) -> tuple[Trainer, list[str]]:
-    """Assemble data, loss, optimizer and step of a run.
+    """Assemble batches, loss, optimizer and step of a run.
 
     Returns:
         The trainer, and remarks for the user on the weights it starts from.
 
     Raises:
         ParameterError: parts of the configuration do not fit each other.
-        SourceError: the data are missing.
     """
-    train, validation = open_train_val(config.data)
-    cache_bytes = config.data.cache_mb * 1_000_000
     loader = BatchLoader(
-        images=ImageCache(train, cache_bytes),
+        images=tuple(_make_cache(source, data.train, config) for source in data.train),
         augment=config.augment,
         normalisation=config.normalisation,
         seed=config.seed,
         batch=config.train.batch,
         ignore=config.data.ignore,
-        classes=max(2, config.network.num_classes),
+        names=class_names(config),
+        weights=tuple(source.weight for source in data.train),
         rank=group.rank,
         ranks=group.size,
     )
     notes = load_initial_weights(network, config.init)
-    if config.train.amp != "O0":
-        # Parameters stay float32; only the computation is in half precision.
-        network = amp.auto_mixed_precision(network, config.train.amp)
-    weights = configured_class_weights(config, train, folder.path if group.is_main else None)
+    network = mix_precision(network, config.train)
+    splits = [source.split for source in data.train]
+    weights = configured_class_weights(config, splits, folder.path if group.is_main else None)
     loss = make_loss(config.loss, config.network.num_classes, config.data.ignore, weights)
     frozen = config.init.freeze
     trained = [p for p in network.trainable_params() if not (frozen and p.name.startswith(frozen))]
@@ -128,12 +136,20 @@ def build_trainer(
         state=state,
         step=TrainStep(state, loss, optimizer, compiled=config.train.compile, seed=config.seed, group=group),
         loader=loader,
-        validation=ImageCache(validation, cache_bytes),
+        validation={source.name: _make_cache(source, data.validation, config) for source in data.validation},
         display=display or ProgressDisplay(total),
         total=total,
         validate_every=config.train.evaluate_every or epoch,
     )
     return trainer, notes
+
+
+def _make_cache(source: Source, sources: Sequence[Source], config: Config) -> ImageCache:
+    """Cache of a source's images, whose memory is shared out among the sources by their numbers of images."""
+    data = config.data
+    share = len(source.split.samples) / sum(len(other.split.samples) for other in sources)
+    folder = Path(data.cache_path) if data.cache_path else None
+    return ImageCache(source.split, int(share * data.cache_mb * 1_000_000), folder)
 
 
 def load_initial_weights(network: nn.Cell, config: InitConfig) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,10 +12,17 @@ from pathlib import Path
 from ...engine.context import RunContext
 from ...engine.errors import Cancelled, UserError
 from ..checkpoint_io import save_checkpoint
-from ..config import Config
+from ..config import Config, class_names
 from ..data import Batch, BatchLoader, ImageCache, prefetch_batches
 from ..distributed import ProcessGroup
-from ..evaluation import Predictor, SegmentationScores, class_names, evaluate_split, network_function, write_confusion
+from ..evaluation import (
+    Predictor,
+    SegmentationScores,
+    SourceScores,
+    evaluate_split,
+    network_function,
+    write_confusion,
+)
 from ..export.card import write_run_card
 from ..optim import learning_rate
 from .checkpoint_policy import new_bests, prune_archive, score
@@ -54,7 +61,7 @@ class Trainer:
         state: what changes during training.
         step: runs one optimizer step on ``state``.
         loader: makes the training batches.
-        validation: validation images.
+        validation: validation images by name of their source; a single one has no name.
         display: shows the progress.
         total: steps of the whole run.
         validate_every: steps between validations.
@@ -66,7 +73,7 @@ class Trainer:
     state: TrainState
     step: TrainStep
     loader: BatchLoader
-    validation: ImageCache
+    validation: Mapping[str, ImageCache]
     display: ProgressDisplay
     total: int
     validate_every: int
@@ -109,13 +116,14 @@ class Trainer:
         if self.group.is_main:
             self.folder.append_log(text)
 
-    def validate(self) -> SegmentationScores:
+    def validate(self) -> SourceScores:
         """Evaluate the weights on the validation images, which are shared out among the processes.
 
         Images are predicted at their own scale and without flips or turns, whatever the final evaluation averages.
         """
         config, network = self.config, self.state.network
-        scores = SegmentationScores(max(2, config.network.num_classes), config.data.ignore)
+        classes = max(2, config.network.num_classes)
+        scores = SourceScores({name: SegmentationScores(classes, config.data.ignore) for name in self.validation})
         scales = config.evaluation.scales
         plain = replace(config.evaluation, flip=False, tta8=False, scales=scales if len(scales) == 1 else (1.0,))
         self.group.average_batch_norm(network)
@@ -123,7 +131,8 @@ class Trainer:
         predictor = Predictor(network_function(network, compiled=False), plain, config.normalisation)
         try:
             with self.state.averaged_weights():
-                evaluate_split(self.validation, predictor, scores, self.group, limit=plain.limit)
+                for name, images in self.validation.items():
+                    evaluate_split(images, predictor, scores.sources[name], self.group, limit=plain.limit)
         finally:
             network.set_train(True)
         return scores
@@ -135,9 +144,10 @@ class Trainer:
 
     def _train_step(self, source: Iterator[Batch], log: RunLog) -> None:
         """Run one step on the next batches of ``source``, log it and show it."""
-        progress, scale, timer, rate = self.state.progress, self.state.loss_scale, self._timer, self._learning_rate()
+        config, progress, timer = self.config, self.state.progress, self._timer
+        scale, rate = self.state.loss_scale, self._learning_rate()
         requested = time.perf_counter()
-        batches = list(islice(source, self.config.optimizer.accumulate))
+        batches = list(islice(source, config.optimizer.accumulate))
         started = time.perf_counter()
         result = self.step.run(batches, rate, progress.step)
         timer.add(time.perf_counter() - started)
@@ -162,12 +172,13 @@ class Trainer:
         text += f"{timer.mean:.2f} s/step · {timer.images_per_second:.1f} images/s"
         if not result.applied:
             text += f" · overflow, loss scale now {scale.value:g}"
-        as_line = progress.step % self.config.train.log_every == 0 or not result.applied
+        as_line = progress.step % config.train.log_every == 0 or not result.applied
         self.display.update(progress.step, text, as_line)
         if as_line and self.group.is_main:
             self.folder.append_log(f"step {progress.step}: {text}")
         if timer.count == 1:
-            self.report(f"compiled and ran the first step in {timer.compile_seconds:.1f} s")
+            action = "compiled and ran" if config.train.compile else "ran"
+            self.report(f"{action} the first step in {timer.compile_seconds:.1f} s")
 
     def _validate_and_save(self, log: RunLog) -> bool:
         """Validate, save checkpoints and state, lower the rate on a plateau; return whether to stop."""
@@ -208,7 +219,7 @@ class Trainer:
             self.report(f"no better {monitor} for {state.plateau.stale} validations: stopping")
         return decision.stop
 
-    def _save_checkpoints(self, scores: SegmentationScores, metrics: dict[str, float], bests: list[Path]) -> None:
+    def _save_checkpoints(self, scores: SourceScores, metrics: dict[str, float], bests: list[Path]) -> None:
         """Save the weights under the names ``bests``, each with its confusion matrix, and in the archive."""
         folder, config = self.folder, self.config
         for path in bests:

@@ -7,6 +7,9 @@ from terraspore.engine.errors import ParameterError
 from terraspore.training.config import Config, from_mapping, load_config, to_mapping
 from terraspore.training.config.loader import PACKAGED
 
+#: Nine levels of ten references each: 1.6 GB if a sentence shows the last one.
+ANCHORS = "x0: &x0 [1]\n" + "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]\n" for n in range(1, 9))
+
 
 def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
@@ -42,6 +45,23 @@ def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
         ("optimizer: {ema: 1.0}", "below 1"),
         ("normalisation: {mean: [0.5]}", "as many numbers"),
         ("a: [", "not YAML"),
+        ("[" * 20_000, "30 levels"),
+        ("a:\n" + "".join("  " * n + f"  k{n}:\n" for n in range(200)), "30 levels"),
+        (f"seed: {'9' * 5000}", "4,000 characters"),
+        (f"seed: {'9' * 3000}", "a number of many digits"),
+        ("seed: 0x" + "f" * 3900, "a number of many digits"),
+        (f"optimizer: {{lr: {'9' * 3000}}}", "must be a number"),
+        ("optimizer: {lr: .inf}", "a finite number"),
+        ("optimizer: {lr: .nan}", "a finite number"),
+        (ANCHORS + "optimizer: {lr: *x8}", "20,000 values"),
+        ("a: &a [*a]", "20,000 values"),
+        ("a: !!python/object:os.system x", "tag"),
+        ("seed: !!int ''", "tag"),
+        ("when: 2001-99-99", "month"),
+        ("? [1, 2]\n: 3", "cannot be read"),
+        ("data: {sources: [{weight: 2}]}", "data.sources[0].root"),
+        ("data: {sources: [{root: a, weight: 1}, {root: b, weight: 2e-4}]}", "data.sources[1].weight"),
+        ("data: {sources: [{root: a, resolution: -1}]}", "data.sources[0].resolution"),
         ("base: nothing_like_this", "no configuration"),
     ],
 )
@@ -49,6 +69,7 @@ def test_invalid_values_are_errors(tmp_path: Path, text: str, message: str) -> N
     with pytest.raises(ParameterError) as caught:
         load_config(write(tmp_path, "c.yaml", text))
     assert message in str(caught.value)
+    assert len(str(caught.value)) < 1500
 
 
 def test_later_bases_override_earlier_ones(tmp_path: Path) -> None:

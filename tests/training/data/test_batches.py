@@ -27,7 +27,7 @@ WILD = AugmentConfig(
 
 def loader(roads, batch=3, **options) -> BatchLoader:
     split = open_split(DataConfig(root=str(roads)), "train")
-    return BatchLoader(ImageCache(split, 10**8), WILD, NormalisationConfig(), seed=4, batch=batch, **options)
+    return BatchLoader((ImageCache(split, 10**8),), WILD, NormalisationConfig(), seed=4, batch=batch, **options)
 
 
 def test_a_batch_depends_on_seed_and_number_only(roads) -> None:
@@ -46,7 +46,7 @@ def test_a_batch_depends_on_seed_and_number_only(roads) -> None:
 
 def test_each_epoch_sees_every_image_once(roads) -> None:
     one = loader(roads, batch=2)
-    drawn = [one.image_index(step, k) for step in range(8) for k in range(2)]
+    drawn = [one.draw(step, k)[1] for step in range(8) for k in range(2)]
     assert sorted(drawn[:8]) == list(range(8))
     assert sorted(drawn[8:]) == list(range(8))
     assert drawn[:8] != drawn[8:]
@@ -54,10 +54,7 @@ def test_each_epoch_sees_every_image_once(roads) -> None:
 
 def test_ranks_share_the_images(roads) -> None:
     drawn = [
-        loader(roads, batch=2, rank=r, ranks=2).image_index(step, k)
-        for step in range(2)
-        for r in (0, 1)
-        for k in (0, 1)
+        loader(roads, batch=2, rank=r, ranks=2).draw(step, k)[1] for step in range(2) for r in (0, 1) for k in (0, 1)
     ]
     assert sorted(drawn) == list(range(8))
 
@@ -69,8 +66,8 @@ def test_normalise() -> None:
 
 
 def test_a_label_above_the_number_of_classes_is_an_error(roads) -> None:
-    one = loader(roads, batch=8, classes=1)
-    with pytest.raises(SourceError, match=r"_mask\.png has the class 1, but there are only 1"):
+    one = loader(roads, batch=8, names=("ground",))
+    with pytest.raises(SourceError, match=r"_mask\.png has the class 1, but there are only 1 \(ground\)"):
         one.load(0)
     with pytest.raises(ParameterError, match="5 bands"):
         normalise(np.zeros((2, 2, 5), np.uint8), NormalisationConfig())

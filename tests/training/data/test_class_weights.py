@@ -45,9 +45,9 @@ def test_weights_of_linknet(tmp_path: Path) -> None:
         data=DataConfig(classes=()),
         loss=LossConfig(name="ce", weights="enet", share="largest"),
     )
-    weights = configured_class_weights(config, split, None)
+    weights = configured_class_weights(config, [split], None)
     assert np.allclose(weights, [1 / np.log(1.02 + 1), 1 / np.log(1.02 + 0.5)])
-    assert configured_class_weights(Config(), split, None) is None
+    assert configured_class_weights(Config(), [split], None) is None
 
 
 def test_enet_weights() -> None:

@@ -1,12 +1,14 @@
 """Layouts: the samples that are found, and errors that name a missing file."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from terraspore.engine.errors import SourceError
-from terraspore.training.config import DataConfig
+from terraspore.engine.errors import OutputError, SourceError
+from terraspore.training.config import DataConfig, load_config
+from terraspore.training.config.loader import PACKAGED
 from terraspore.training.data import open_split, open_train_val
 
 
@@ -98,8 +100,33 @@ def test_errors_of_lists_name_the_line(tmp_path: Path) -> None:
 def test_a_colour_label_is_an_error_with_a_hint(tmp_path: Path) -> None:
     picture(tmp_path / "train" / "x.jpg")
     picture(tmp_path / "trainannot" / "x.png")
-    with pytest.raises(SourceError, match="terraspore labels"):
+    with pytest.raises(SourceError, match=r"x\.png has colours.*terraspore labels"):
         open_split(DataConfig(layout="camvid", root=str(tmp_path)), "train").read(0)
+
+
+def test_masks_may_be_in_a_folder_of_their_own(roads: Path, tmp_path: Path) -> None:
+    shutil.copytree(roads / "valid", tmp_path / "valid")
+    want = open_split(DataConfig(root=str(roads)), "valid")
+    (tmp_path / "valid_mask").mkdir()
+    for path in (tmp_path / "valid").glob("*_mask.png"):
+        path.rename(tmp_path / "valid_mask" / path.name)
+    got = open_split(DataConfig(root=str(tmp_path)), "valid")
+    assert [sample.id for sample in got.samples] == [sample.id for sample in want.samples]
+    assert np.array_equal(got.read(2)[1], want.read(2)[1])
+    (tmp_path / "valid_mask" / "02_mask.png").unlink()
+    with pytest.raises(SourceError, match=r"02_sat\.jpg, but .*valid_mask no 02_mask\.png"):
+        open_split(DataConfig(root=str(tmp_path)), "valid")
+
+
+def test_values_above_255_are_errors_and_ignored_ones_have_the_configured_value(tmp_path: Path) -> None:
+    picture(tmp_path / "x.png")
+    label(tmp_path / "y.png", [0, 1, 7])
+    (tmp_path / "train.txt").write_text("x.png\ty.png\n")
+    config = DataConfig(layout="lists", root=str(tmp_path), label_map={"0": 0, "1": 1}, ignore=9)
+    assert open_split(config, "train").read(0)[1][0, :3].tolist() == [0, 1, 9]
+    Image.fromarray(np.full((4, 6), 300, np.uint16)).save(tmp_path / "y.png")
+    with pytest.raises(SourceError, match=r"y\.png has values from 300 to 300"):
+        open_split(config, "train").read(0)
 
 
 @pytest.mark.mindspore
@@ -116,3 +143,42 @@ def test_mindrecord_round_trip(roads: Path, tmp_path: Path) -> None:
         want, got = split.read(index), back.read(index)
         assert np.array_equal(want[0], got[0])
         assert np.array_equal(want[1], got[1])
+        assert back.measure(index) == ((40, 40), (40, 40))
+
+
+@pytest.mark.mindspore
+def test_mindrecord_splits_whose_names_begin_alike_are_not_mixed(roads: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mindspore")
+    from terraspore.training.data.mindrecord import write_records
+
+    source = DataConfig(root=str(roads))
+    write_records(open_split(source, "train"), tmp_path / "trainval", shards=3)
+    config = DataConfig(layout="mindrecord", root=str(tmp_path))
+    with pytest.raises(SourceError, match="no MindRecord files"):
+        open_split(config, "train")
+    write_records(open_split(source, "valid"), tmp_path / "train", shards=2)
+    assert len(open_split(config, "train").samples) == 3
+    assert len(open_split(config, "trainval").samples) == 8
+    with pytest.raises(OutputError, match="already"):
+        write_records(open_split(source, "valid"), tmp_path / "train", shards=1)
+    (tmp_path / "trainval1").unlink()
+    with pytest.raises(SourceError, match="damaged or missing"):
+        open_split(config, "trainval")
+
+
+@pytest.mark.mindspore
+def test_every_packaged_recipe_can_hold_records_out(roads: Path, tmp_path: Path) -> None:
+    pytest.importorskip("mindspore")
+    from terraspore.training.data.class_weights import cached_histogram
+    from terraspore.training.data.mindrecord import write_records
+
+    split = open_split(DataConfig(root=str(roads)), "train")
+    paths = sorted(PACKAGED.glob("*.yaml"))
+    for name in {load_config(path).data.train for path in paths}:
+        write_records(split, tmp_path / name, shards=1)
+    for path in paths:
+        config = load_config(path, ["data.layout=mindrecord", f"data.root={tmp_path}"])
+        train, held = open_train_val(config.data)
+        assert held.read(0)[0].shape == (40, 40, 3)
+        counts = cached_histogram(train, 2, tmp_path)
+        assert counts.sum() == 1600 * len(train.samples)

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip("mindspore")
 
 from terraspore.engine.errors import ParameterError
-from terraspore.training.config import Config, DataConfig, NetworkConfig
-from terraspore.training.evaluation.scores import SegmentationScores, class_names, write_confusion
+from terraspore.training.config import Config, DataConfig, NetworkConfig, class_names
+from terraspore.training.evaluation.scores import SegmentationScores, write_confusion
 
 
 def mask(text: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from terraspore.engine.models.checkpoint import read_checkpoint
 pytest.importorskip("mindspore")
 sys.path.insert(0, str(Path(__file__).parent))
 from mindspore import nn
+from terraspore.training.data import open_training_data
 from terraspore.training.evaluation import SegmentationScores
 from terraspore.training.trainer import Trainer, run_training
 from terraspore.training.trainer.state import read_state, write_state
@@ -117,8 +118,12 @@ def test_a_folder_with_a_run_is_not_overwritten(roads: Path, in_tmp: Path) -> No
 def test_cancelling_saves_the_state(roads: Path, in_tmp: Path) -> None:
     context = RunContext()
     context.cancellation.cancel()
+    config = tiny_config(roads)
+    with pytest.raises(Cancelled, match="nothing was written"):
+        run(config, in_tmp / "run", context=context)
+    assert not (in_tmp / "run").exists()
     with pytest.raises(Cancelled, match="after step 1"):
-        run(tiny_config(roads), in_tmp / "run", context=context)
+        run(config, in_tmp / "run", context=context, data=open_training_data(config))
     assert read_state(in_tmp / "run" / "state.npz")[1]["progress"]["step"] == 1
 
 

@@ -1,0 +1,97 @@
+"""Checks of a data set before anything is computed: sizes of the files, and classes in the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...engine.errors import SourceError
+from .samples import Split, size_error
+
+
+def check_files(split: Split) -> None:
+    """Compare the sizes of images and labels by the headers of their files, and read the first sample.
+
+    Raises:
+        SourceError: a label is missing, has another size than its image, or a file is no image or too large.
+    """
+    for index, sample in enumerate(split.samples):
+        image, label = split.measure(index)
+        if label is None:
+            raise SourceError(f"{sample.image} has no label.")
+        if label != image:
+            raise size_error(sample, label, image)
+    split.read(0)
+
+
+def find_missing_classes(split: Split, names: Sequence[str]) -> tuple[str, ...]:
+    """Names of the classes of which the labels of a split have no pixel.
+
+    Labels are read until all classes were found, so this is fast except where a class is missing.
+
+    Args:
+        split: with its labels.
+        names: of the classes by id.
+
+    Raises:
+        SourceError: a label cannot be read, or has a class above the last one.
+    """
+    counts = np.zeros(256, np.int64)
+    for index, sample in enumerate(split.samples):
+        counts += np.bincount(split.read_label(index).ravel(), minlength=256)
+        counts[split.ignore] = 0
+        if counts[len(names) :].any():
+            raise class_error(sample.label, int(counts.nonzero()[0].max()), names)
+        if counts[: len(names)].all():
+            return ()
+    return tuple(name for name, count in zip(names, counts, strict=False) if not count)
+
+
+def class_error(label: object, class_id: int, names: Sequence[str]) -> SourceError:
+    """Error for a label with a class id that the network does not have."""
+    return SourceError(
+        f"{label} has the class {class_id}, but there are only {len(names)} ({', '.join(names)}).",
+        "Set network.num_classes, or data.label_map.",
+    )
+
+
+def check_classes(split: Split, names: Sequence[str]) -> str | None:
+    """Check that the labels of a training split have something to learn.
+
+    Args:
+        split: with its labels.
+        names: of the classes by id; two for a mask, background and foreground.
+
+    Returns:
+        A sentence on classes without a pixel; None if all have some.
+
+    Raises:
+        SourceError: no pixel has a class, or none of a mask is foreground.
+    """
+    missing = find_missing_classes(split, names)
+    needed = names[1:] if len(names) == 2 else names
+    if not set(needed) <= set(missing):
+        return None if not missing else describe_missing(split, missing)
+    values = _stored_values(split)
+    listed = ", ".join(map(str, values[:10])) + (", ..." if len(values) > 10 else "")
+    high = int(values[-1]) if len(values) == 2 else None
+    hint = "Check that the labels are those of these images."
+    if high is not None and len(names) == 2:
+        hint = f"If {high} means {names[1]}, set data.label_map={{{values[0]}: 0, {high}: 1}} (layouts lists and voc)."
+    text = f"{describe_missing(split, needed)} Stored in them: {listed}; {split.ignore} is ignored."
+    raise SourceError(text, hint)
+
+
+def describe_missing(split: Split, missing: Sequence[str]) -> str:
+    """Sentence on classes without a pixel in the labels of a split."""
+    kind = "class" if len(missing) == 1 else "classes"
+    listed = ", ".join(missing[:20]) + (", ..." if len(missing) > 20 else "")
+    return f"No pixel of the {kind} {listed} is in the {len(split.samples)} labels of the split {split.name!r}."
+
+
+def _stored_values(split: Split) -> NDArray[np.generic]:
+    """Values that are stored in the labels of a split, in order."""
+    values = [np.unique(split.read_values(index)) for index in range(len(split.samples))]
+    return np.asarray(np.unique(np.concatenate(values)))

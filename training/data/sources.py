@@ -1,0 +1,151 @@
+"""The data of a run: one data set, or several sources that are sampled by weight and resampled to one resolution."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ...engine.context import RunContext
+from ...engine.errors import ParameterError, SourceError
+from ..config import Config, DataConfig, SourceConfig, class_names
+from .checks import check_classes, check_files, describe_missing, find_missing_classes
+from .layouts import open_split, open_train_val
+from .samples import Sample, Split
+
+
+@dataclass(frozen=True)
+class Source:
+    """Samples of one data set.
+
+    Attributes:
+        name: in columns and tables; empty where there is only one data set.
+        split: its samples at the network's resolution.
+        weight: share of the training samples, relative to the other sources.
+    """
+
+    name: str
+    split: Split
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Samples of a run.
+
+    Attributes:
+        train: by source.
+        validation: by source, in the same order.
+    """
+
+    train: tuple[Source, ...]
+    validation: tuple[Source, ...]
+
+
+def open_training_data(config: Config, context: RunContext | None = None) -> TrainingData:
+    """Open the training and validation samples of a run, and check their files and labels.
+
+    Args:
+        config: of the run.
+        context: receives warnings; its cancellation is checked for each source.
+
+    Raises:
+        SourceError: files are missing or damaged, or there is nothing to learn from the labels.
+        ParameterError: a resolution is missing.
+    """
+    context = context or RunContext()
+    names = class_names(config)
+    train, validation = [], []
+    for source, data in source_configs(config):
+        context.check_cancelled()
+        pair = open_train_val(data)
+        for split in pair:
+            check_files(split)
+        missing = check_classes(pair[0], names)
+        if missing:
+            context.warn(missing)
+        lacking = find_missing_classes(pair[1], names)
+        if lacking:
+            context.warn(f"{describe_missing(pair[1], lacking)} Its metrics are not defined there.")
+        resize = config.data.resize
+        train.append(Source(source.name, _at_resolution(pair[0], source, data, config, resize), source.weight))
+        validation.append(Source(source.name, _at_resolution(pair[1], source, data, config, 1.0), source.weight))
+    return TrainingData(tuple(train), tuple(validation))
+
+
+def open_sources(config: Config, split: str | None = None) -> tuple[Source, ...]:
+    """Open a split of each source; the test split of each unless given.
+
+    Raises:
+        SourceError: files are missing.
+        ParameterError: a resolution is missing.
+    """
+    found = []
+    for source, data in source_configs(config):
+        opened = open_split(data, split or data.test)
+        found.append(Source(source.name, _at_resolution(opened, source, data, config, 1.0), source.weight))
+    return tuple(found)
+
+
+def source_configs(config: Config) -> list[tuple[SourceConfig, DataConfig]]:
+    """Each source, by its name, with the data set that it is; a source without name if there is only one data set."""
+    if not config.data.sources:
+        return [(SourceConfig(), config.data)]
+    pairs = []
+    for source in config.data.sources:
+        own = {
+            key: value
+            for key in ("root", "layout", "train", "val", "test", "label_map")
+            if (value := getattr(source, key))
+        }
+        named = replace(source, name=source.name or Path(source.root).resolve().name)
+        pairs.append((named, replace(config.data, sources=(), **own)))
+    names = [source.name for source, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ParameterError(f"There are several data.sources with the name {name!r}.", "Give each its own name.")
+    return pairs
+
+
+def _at_resolution(split: Split, source: SourceConfig, data: DataConfig, config: Config, resize: float) -> Split:
+    """The split with its images and labels at the network's resolution, and areas without image ignored."""
+    if not source.name:
+        return replace(split, scales=(resize,) * len(split.samples)) if resize != 1 else split
+    resolutions = _read_resolutions(split.samples, source, data)
+    if any(resolutions) and not config.resolution:
+        raise ParameterError(
+            f"The source {source.name!r} has a resolution, but that of the network is not known.", "Set resolution."
+        )
+    scales = tuple(resize * metres / config.resolution if metres else resize for metres in resolutions)
+    return replace(split, name=f"{split.name} of {source.name}", scales=scales, find_blank=True)
+
+
+def _read_resolutions(samples: Sequence[Sample], source: SourceConfig, data: DataConfig) -> list[float]:
+    """Metres per pixel of each image; 0 where it is the network's."""
+    if not isinstance(source.resolution, str):
+        return [source.resolution] * len(samples)
+    path = Path(data.root) / source.resolution
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"The table of resolutions {path} cannot be read.") from error
+    table: dict[str, float] = {}
+    for number, row in enumerate(rows, 2):
+        try:
+            metres = float(row.get("resolution") or row["resolution_m"])
+            table[row["name"]] = metres
+        except (KeyError, TypeError, ValueError):
+            metres = 0.0
+        if not 0 < metres < 1e6:
+            raise SourceError(f"Line {number} of {path} has no name or no resolution in metres.")
+    found = []
+    for sample in samples:
+        # Layouts and MindRecord call the same image differently.
+        names = (sample.id, sample.image.stem, sample.image.stem.removesuffix("_sat"))
+        metres = next((table[name] for name in names if name in table), 0.0)
+        if not metres:
+            raise SourceError(f"{path} has no resolution of the image {names[-1]}.")
+        found.append(metres)
+    return found
