@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up everything that they need on a new machine.
-PYTHON ?= python3.11
+PYTHON ?= $(shell sh resources/setup/find-python.sh)
 VENV   := .venv
 BIN    := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

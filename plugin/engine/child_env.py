@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 _PREFIXES = (
     "PYTHON",
+    "__PYVENV_LAUNCHER__",  # of macOS: makes a child start another program
     "PIP_",
     "PROJ_",
     "GDAL_",

@@ -27,8 +27,9 @@ _ENGINE = (
 #: Further requirements for cutting training chips, from the extra ``training``.
 _CHIPS = ("pyyaml>=6", "pillow>=10")
 _ACCELERATE = ("numba>=0.60",)
-#: Versions of Python that the engine runs on: from the first to below the second.
-PYTHON_VERSIONS = ((3, 10), (3, 13))
+#: Versions of Python that the engine runs on, and those for which MindSpore has wheels, from old to new.
+_PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
+_MINDSPORE_PYTHONS = _PYTHONS[:3]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class EnvProfile:
         requirements: what pip installs.
         optional: what is installed if possible; without it everything works, but more slowly.
         download_megabytes: size of the download on Linux, about.
+        pythons: versions of Python for which all packages have wheels, from old to new.
     """
 
     name: str
@@ -48,6 +50,7 @@ class EnvProfile:
     requirements: tuple[str, ...]
     optional: tuple[str, ...]
     download_megabytes: int
+    pythons: tuple[tuple[int, int], ...] = _PYTHONS
 
 
 def _replace(name: str, *requirements: str) -> tuple[str, ...]:
@@ -70,6 +73,7 @@ ENV_PROFILES = (
         _replace("numpy", "numpy>=1.25,<2", "mindspore>=2.7,<2.11"),
         _ACCELERATE,
         800,
+        _MINDSPORE_PYTHONS,
     ),
 )
 

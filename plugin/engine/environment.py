@@ -19,6 +19,9 @@ from .errors import EngineMissingError
 from .install import get_env_python
 from .process import Launch, Timeouts
 
+#: Variables of pip and of the certificates that it checks; the engine needs none of them.
+_PIP_VARIABLES = ("PIP_", "SSL_CERT_", "REQUESTS_CA_BUNDLE")
+
 
 def get_data_folder() -> Path:
     """Return the folder for environments, models and cache: outside the plugin, shared by all profiles."""
@@ -97,8 +100,9 @@ def make_engine_env(settings: Settings) -> dict[str, str]:
 
 
 def make_installer_env() -> dict[str, str]:
-    """Make the variables of pip: the user's without those of QGIS, and QGIS's proxy."""
-    return _make_env(get_proxy_variables())
+    """Make the variables of pip: the user's without those of QGIS, pip's own and certificates, and QGIS's proxy."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(_PIP_VARIABLES)}
+    return _make_env({**kept, **get_proxy_variables()})
 
 
 def get_proxy_variables() -> Mapping[str, str]:

@@ -6,23 +6,31 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..i18n import tr
-from .env_profiles import PYTHON_VERSIONS
+
+#: Major and minor version.
+Version = tuple[int, int]
 
 _PROBE = (
     "import json,sys,struct\n"
     "try:\n import venv, ensurepip; makes = True\n"
     "except ImportError: makes = False\n"
-    "print(json.dumps([list(sys.version_info[:3]), sys.prefix, struct.calcsize('P') * 8, makes]))"
+    "try:\n import ssl; secure = True\n"
+    "except ImportError: secure = False\n"
+    "print(json.dumps([list(sys.version_info[:3]), sys.prefix, struct.calcsize('P') * 8, makes, secure]))"
 )
 _PROBE_SECONDS = 30
+#: Apple's ``/usr/bin/python3`` is a stub that opens a dialog to install developer tools unless one of these is there.
+_APPLE_STUB = "/usr/bin/python3"
+_APPLE_TOOLS = ("/Library/Developer/CommandLineTools/usr/bin/python3", "/Applications/Xcode.app")
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class Interpreter:
         prefix: its ``sys.prefix``.
         bits: 64 or 32.
         has_venv: whether it has ``venv`` and ``ensurepip``.
+        has_ssl: whether it can load ``ssl``, without which nothing can be downloaded.
     """
 
     path: str
@@ -42,28 +51,35 @@ class Interpreter:
     prefix: str
     bits: int
     has_venv: bool
+    has_ssl: bool = True
 
-    def explain_unfit(self) -> str | None:
-        """Explain in half a sentence why no environment can be made from it; None where one can."""
-        low, high = PYTHON_VERSIONS
-        if not low <= self.version[:2] < high:
-            return tr("it is Python {version}; the engine needs {lowest} to {highest}").format(
-                version=".".join(map(str, self.version)),
-                lowest=f"{low[0]}.{low[1]}",
-                highest=f"{high[0]}.{high[1] - 1}",
+    def explain_unfit(self, versions: Sequence[Version]) -> str | None:
+        """Explain in half a sentence why no environment of ``versions`` can be made from it; None where one can."""
+        if self.version[:2] not in versions:
+            return tr("it is Python {version}; needed is {wanted}").format(
+                version=".".join(map(str, self.version)), wanted=format_versions(versions)
             )
         if self.bits != 64:
             return tr("it is a 32-bit Python")
         if not self.has_venv:
             return tr("it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)")
+        if not self.has_ssl:
+            return tr("its module ssl cannot be loaded, so that nothing can be downloaded")
         return None
 
 
-def list_candidates(chosen: str) -> list[str]:
-    """List programs that may be a Python, the best first.
+def format_versions(versions: Sequence[Version]) -> str:
+    """Format consecutive versions, from old to new: ``3.10 to 3.12``."""
+    first, last = (".".join(map(str, version)) for version in (versions[0], versions[-1]))
+    return tr("{lowest} to {highest}").format(lowest=first, highest=last)
+
+
+def list_candidates(chosen: str, versions: Sequence[Version]) -> list[str]:
+    """List programs that may be a Python, the best first: QGIS's own, those on the path, those of usual folders.
 
     Args:
         chosen: the user's choice, which is then the only candidate; or empty.
+        versions: the versions that serve, from old to new.
     """
     if chosen:
         return [chosen]
@@ -74,8 +90,67 @@ def list_candidates(chosen: str) -> list[str]:
     major, minor = sys.version_info[:2]
     names = ("python.exe", "python3.exe") if sys.platform == "win32" else (f"bin/python{major}.{minor}", "bin/python3")
     found += [str(prefix / name) for name in names if (prefix / name).is_file()]
-    found += filter(None, map(shutil.which, ("python3.12", "python3.11", "python3.10", "python3", "python")))
+    # Newer versions last: packages are tried on them for a shorter time.
+    commands = [f"python{major}.{minor}" for major, minor in sorted(versions, key=lambda v: (v > (3, 12), -v[1]))]
+    found += filter(None, map(shutil.which, (*commands, "python3", "python")))
+    search = {"win32": _search_windows, "darwin": _search_macos}.get(sys.platform, _search_linux)
+    found += [str(path) for path in search(versions) if path.is_file()]
+    if sys.platform == "darwin" and not any(map(os.path.exists, _APPLE_TOOLS)):
+        found = [path for path in found if path != _APPLE_STUB]
     return list(dict.fromkeys(found))
+
+
+def _search_windows(versions: Sequence[Version]) -> Iterator[Path]:
+    """Yield what the registry names, where python.org installs, and what the launcher ``py`` knows."""
+    import winreg
+
+    for major, minor in reversed(versions):
+        key = rf"SOFTWARE\Python\PythonCore\{major}.{minor}\InstallPath"
+        for root in (winreg.HKEY_CURRENT_USER, winreg.HKEY_LOCAL_MACHINE):
+            try:
+                yield Path(winreg.QueryValue(root, key)) / "python.exe"
+            except OSError:  # not installed there
+                continue
+    for variable in ("LOCALAPPDATA", "ProgramFiles"):
+        folder = Path(os.environ.get(variable, "")) / ("Programs/Python" if variable == "LOCALAPPDATA" else "")
+        yield from (folder / f"Python{major}{minor}" / "python.exe" for major, minor in reversed(versions))
+    launcher = shutil.which("py")
+    for version in reversed(versions) if launcher else ():
+        yield from _ask_launcher(str(launcher), version)
+
+
+def _ask_launcher(launcher: str, version: Version) -> Iterator[Path]:
+    """Yield the program that Windows' launcher ``py`` starts for ``version``, if any."""
+    try:
+        done = subprocess.run(  # nosec B603
+            [launcher, f"-{version[0]}.{version[1]}", "-I", "-c", "import sys; print(sys.executable)"],
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+    except (OSError, subprocess.SubprocessError):
+        return
+    yield Path(os.fsdecode(done.stdout.strip()))
+
+
+def _search_macos(versions: Sequence[Version]) -> Iterator[Path]:
+    """Yield the Pythons of QGIS's bundle, python.org, Homebrew and MacPorts."""
+    bundle = Path(sys.executable or "").parent  # QGIS.app/Contents/MacOS
+    for major, minor in reversed(versions):
+        name = f"python{major}.{minor}"
+        yield from (bundle / name, bundle / "bin" / name)
+        yield Path(f"/Library/Frameworks/Python.framework/Versions/{major}.{minor}/bin/{name}")
+        yield from (Path(folder) / name for folder in ("/opt/homebrew/bin", "/usr/local/bin", "/opt/local/bin"))
+
+
+def _search_linux(versions: Sequence[Version]) -> Iterator[Path]:
+    """Yield the Pythons of pyenv and uv, which are often not on the path of a desktop program."""
+    for folder in (".pyenv/versions", ".local/share/uv/python"):
+        for major, minor in reversed(versions):
+            pattern = f"*{major}.{minor}.*/bin/python{major}.{minor}"
+            yield from sorted((Path.home() / folder).glob(pattern), reverse=True)
 
 
 def probe_interpreter(path: str, environment: Mapping[str, str]) -> Interpreter | None:
@@ -90,26 +165,29 @@ def probe_interpreter(path: str, environment: Mapping[str, str]) -> Interpreter 
             stdin=subprocess.DEVNULL,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
-        version, prefix, bits, has_venv = json.loads(done.stdout)
-        return Interpreter(path, tuple(version), str(prefix), int(bits), bool(has_venv))
+        version, prefix, bits, has_venv, has_ssl = json.loads(done.stdout)
+        return Interpreter(path, tuple(version), str(prefix), int(bits), bool(has_venv), bool(has_ssl))
     except (OSError, subprocess.SubprocessError, ValueError, TypeError):
         return None
 
 
-def find_interpreter(chosen: str, environment: Mapping[str, str]) -> tuple[Interpreter | None, str]:
+def find_interpreter(
+    chosen: str, environment: Mapping[str, str], versions: Sequence[Version]
+) -> tuple[Interpreter | None, str]:
     """Find the first Python from which an environment can be made.
 
     Args:
         chosen: the user's choice, or empty.
         environment: variables for the programs that are tried.
+        versions: the versions that serve, from old to new.
 
     Returns:
         The interpreter, or None and a sentence that says why each candidate cannot be used.
     """
     reasons = []
-    for path in list_candidates(chosen):
+    for path in list_candidates(chosen, versions):
         interpreter = probe_interpreter(path, environment)
-        reason = interpreter.explain_unfit() if interpreter else tr("it does not start as a Python")
+        reason = interpreter.explain_unfit(versions) if interpreter else tr("it does not start as a Python")
         if reason is None:
             return interpreter, ""
         reasons.append(f"{path}: {reason}")

@@ -36,7 +36,7 @@ from ..engine.environment import (
 )
 from ..engine.errors import EngineError
 from ..engine.install import EnvSpec, InstallObserver, create_environment, get_env_python, remove_environment
-from ..engine.interpreters import find_interpreter
+from ..engine.interpreters import find_interpreter, format_versions
 from ..engine.process import Listener
 from ..i18n import tr
 from ..layers.probability import write_sample
@@ -113,10 +113,11 @@ class EngineBox(QGroupBox):
 
         def build(task: BackgroundTask) -> str:
             variables = make_installer_env()
-            base, why = find_interpreter(settings.base_python, variables)
-            if base is None:
-                raise EngineError(why, tr("Install Python 3.10 to 3.12, or choose one under “Python to make it from”."))
             profile = find_profile(settings.env_profile)
+            base, why = find_interpreter(settings.base_python, variables, profile.pythons)
+            if base is None:
+                hint = tr("Install Python {versions}, or choose one under “Python to make it from”.")
+                raise EngineError(why, hint.format(versions=format_versions(profile.pythons)))
             target = get_environments_folder(settings) / profile.name
             spec = EnvSpec(profile, target, base, wheels, LAUNCHER, variables, settings.package_index)
             observer = InstallObserver(task.log, lambda share: task.setProgress(100 * share), task.isCanceled)
@@ -188,7 +189,7 @@ class EngineBox(QGroupBox):
         task.message.connect(self.log.appendPlainText)
         task.progressChanged.connect(self._show_progress)
         # Methods, not lambdas: Qt disconnects them when the page is closed before the task has ended.
-        for signal, handle in ((task.failed, self._append_log), (task.succeeded, succeeded)):
+        for signal, handle in ((task.failed, self._show_failure), (task.succeeded, succeeded)):
             signal.connect(self._forget_task)
             signal.connect(handle)
         return task.start()
@@ -202,6 +203,11 @@ class EngineBox(QGroupBox):
         self.log.appendPlainText(text)
         self.log.setVisible(True)
         self.log.horizontalScrollBar().setValue(0)
+
+    def _show_failure(self, text: str) -> None:
+        """Show why a task failed as the state, where it is wrapped, and in the log."""
+        self._append_log(text)
+        self.state.setText(text)
 
     def _show_progress(self, percent: float) -> None:
         self.progress.setRange(0, 100)

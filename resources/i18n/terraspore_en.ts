@@ -320,8 +320,8 @@
         <translation>Inference engine</translation>
     </message>
     <message>
-        <source>Install Python 3.10 to 3.12, or choose one under “Python to make it from”.</source>
-        <translation>Install Python 3.10 to 3.12, or choose one under “Python to make it from”.</translation>
+        <source>Install Python {versions}, or choose one under “Python to make it from”.</source>
+        <translation>Install Python {versions}, or choose one under “Python to make it from”.</translation>
     </message>
     <message>
         <source>Installed: {python}</source>
@@ -1000,8 +1000,8 @@
         <translation>it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)</translation>
     </message>
     <message>
-        <source>it is Python {version}; the engine needs {lowest} to {highest}</source>
-        <translation>it is Python {version}; the engine needs {lowest} to {highest}</translation>
+        <source>it is Python {version}; needed is {wanted}</source>
+        <translation>it is Python {version}; needed is {wanted}</translation>
     </message>
     <message>
         <source>it is a 32-bit Python</source>
@@ -1010,6 +1010,10 @@
     <message>
         <source>it uses the packages of {folder}</source>
         <translation>it uses the packages of {folder}</translation>
+    </message>
+    <message>
+        <source>its module ssl cannot be loaded, so that nothing can be downloaded</source>
+        <translation>its module ssl cannot be loaded, so that nothing can be downloaded</translation>
     </message>
     <message>
         <source>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</source>
@@ -1098,6 +1102,10 @@
     <message>
         <source>{layer} is not a raster file; save it as one first.</source>
         <translation>{layer} is not a raster file; save it as one first.</translation>
+    </message>
+    <message>
+        <source>{lowest} to {highest}</source>
+        <translation>{lowest} to {highest}</translation>
     </message>
     <message>
         <source>{model} on {device} with {runtime}: {reason}</source>

@@ -320,8 +320,8 @@
         <translation>推理引擎</translation>
     </message>
     <message>
-        <source>Install Python 3.10 to 3.12, or choose one under “Python to make it from”.</source>
-        <translation>请安装 Python 3.10 至 3.12，或在“用于创建环境的 Python”中选择一个。</translation>
+        <source>Install Python {versions}, or choose one under “Python to make it from”.</source>
+        <translation>请安装 Python {versions}，或在“用于创建环境的 Python”中选择一个。</translation>
     </message>
     <message>
         <source>Installed: {python}</source>
@@ -1000,8 +1000,8 @@
         <translation>它没有 venv（Debian 和 Ubuntu：sudo apt install python3-venv）</translation>
     </message>
     <message>
-        <source>it is Python {version}; the engine needs {lowest} to {highest}</source>
-        <translation>它是 Python {version}；引擎需要 {lowest} 至 {highest}</translation>
+        <source>it is Python {version}; needed is {wanted}</source>
+        <translation>它是 Python {version}；需要 {wanted}</translation>
     </message>
     <message>
         <source>it is a 32-bit Python</source>
@@ -1010,6 +1010,10 @@
     <message>
         <source>it uses the packages of {folder}</source>
         <translation>它使用 {folder} 的软件包</translation>
+    </message>
+    <message>
+        <source>its module ssl cannot be loaded, so that nothing can be downloaded</source>
+        <translation>它的 ssl 模块无法加载，因此无法下载任何内容</translation>
     </message>
     <message>
         <source>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</source>
@@ -1098,6 +1102,10 @@
     <message>
         <source>{layer} is not a raster file; save it as one first.</source>
         <translation>{layer} 不是栅格文件；请先另存为文件。</translation>
+    </message>
+    <message>
+        <source>{lowest} to {highest}</source>
+        <translation>{lowest} 至 {highest}</translation>
     </message>
     <message>
         <source>{model} on {device} with {runtime}: {reason}</source>

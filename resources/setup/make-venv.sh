@@ -9,8 +9,12 @@ if ! command -v "$python" >/dev/null 2>&1; then
     echo "$python was not found. Install Python 3.11, or name another interpreter: make PYTHON=python3.12 …" >&2
     exit 2
 fi
+if ! "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))'; then
+    echo "$("$python" --version) was found, but Python 3.10 to 3.14 is needed. Name another: make PYTHON=python3.12 …" >&2
+    exit 2
+fi
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-    package="$(basename "$python")-venv"
+    package="python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
         apt-get update -qq && apt-get install -y -qq "$package"
     else

@@ -10,11 +10,14 @@ import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from event_loop import spin
+from terraspore.plugin.engine import interpreters
 from terraspore.plugin.engine.child_env import make_child_env
 from terraspore.plugin.engine.env_profiles import ENV_PROFILES, EnvProfile
+from terraspore.plugin.engine.environment import make_engine_env, make_installer_env
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.install import (
     EnvSpec,
@@ -30,7 +33,9 @@ from terraspore.plugin.engine.interpreters import (
     list_candidates,
     probe_interpreter,
 )
+from terraspore.plugin.settings import Settings
 
+PYTHONS = ENV_PROFILES[0].pythons
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
@@ -55,7 +60,7 @@ def write_wheel(folder, name="probe", version="1.0"):
 
 @pytest.fixture
 def base():
-    found, why = find_interpreter("", ENVIRONMENT)
+    found, why = find_interpreter("", ENVIRONMENT, PYTHONS)
     assert found is not None, why
     return found
 
@@ -205,13 +210,15 @@ def test_folder_without_wheels_is_refused(make_spec, tmp_path):
 @pytest.mark.parametrize(
     ("version", "bits", "reason"),
     [
-        ((3, 9, 1), 64, "3.9.1; the engine needs 3.10 to 3.12"),
+        ((3, 9, 1), 64, "3.9.1; needed is 3.10 to 3.14"),
+        ((3, 15, 0), 64, "3.15.0; needed is 3.10 to 3.14"),
         ((3, 11, 0), 32, "32-bit"),
-        ((3, 12, 9), 64, None),
+        ((3, 10, 2), 64, None),
+        ((3, 14, 9), 64, None),
     ],
 )
 def test_unfit_interpreters(version, bits, reason):
-    found = Interpreter("python", version, "/", bits, has_venv=True).explain_unfit()
+    found = Interpreter("python", version, "/", bits, has_venv=True).explain_unfit(PYTHONS)
     assert (reason in found) if reason else found is None
 
 
@@ -219,20 +226,92 @@ def test_choice_that_is_no_python_is_refused(tmp_path):
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\necho hello\n")
     program.chmod(0o755)
-    found, why = find_interpreter(str(program), ENVIRONMENT)
+    found, why = find_interpreter(str(program), ENVIRONMENT, PYTHONS)
     assert found is None
     assert f"{program}: it does not start as a Python" in why
 
 
+def test_mindspore_needs_an_older_python_than_the_other_profiles():
+    mindspore = ENV_PROFILES[2].pythons
+    found = Interpreter("python", (3, 13, 1), "/", 64, has_venv=True)
+    assert found.explain_unfit(PYTHONS) is None
+    assert "3.13.1; needed is 3.10 to 3.12" in found.explain_unfit(mindspore)
+
+
+def test_python_without_ssl_is_refused():
+    found = Interpreter("python", (3, 12, 1), "/", 64, has_venv=True, has_ssl=False)
+    assert "ssl" in found.explain_unfit(PYTHONS)
+
+
+def make_program(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o755)
+    return str(path)
+
+
+def test_pythons_of_pyenv_and_uv_are_found_though_they_are_not_on_the_path(monkeypatch, tmp_path):
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    pyenv = make_program(tmp_path / ".pyenv/versions/3.12.4/bin/python3.12")
+    uv = make_program(tmp_path / ".local/share/uv/python/cpython-3.13.2-linux-x86_64-gnu/bin/python3.13")
+    old = make_program(tmp_path / ".pyenv/versions/3.8.1/bin/python3.8")
+    found = list_candidates("", PYTHONS)
+    assert {pyenv, uv} <= set(found)
+    assert old not in found
+
+
+def test_macos_bundle_is_searched_and_apples_stub_is_not_run(monkeypatch, tmp_path):
+    bundle = tmp_path / "QGIS.app" / "Contents" / "MacOS"
+    python = make_program(bundle / "python3.12")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "executable", str(bundle / "QGIS"))
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/python3" if name == "python3" else None)
+    found = list_candidates("", PYTHONS)
+    assert python in found
+    assert "/usr/bin/python3" not in found
+    monkeypatch.setattr(interpreters, "_APPLE_TOOLS", (python,))  # as if the developer tools were installed
+    assert "/usr/bin/python3" in list_candidates("", PYTHONS)
+
+
+def test_windows_registry_usual_folders_and_launcher_are_searched(monkeypatch, tmp_path):
+    registered = make_program(tmp_path / "registered" / "python.exe")
+    usual = make_program(tmp_path / "local" / "Programs" / "Python" / "Python311" / "python.exe")
+    launched = make_program(tmp_path / "store" / "python.exe")
+    launcher = tmp_path / "py"
+    launcher.write_text(f'#!/bin/sh\n[ "$1" = -3.10 ] && echo "{launched}"\n')
+    launcher.chmod(0o755)
+
+    def query(root, key):
+        if root == "user" and key == "SOFTWARE\\Python\\PythonCore\\3.13\\InstallPath":
+            return str(tmp_path / "registered")
+        raise FileNotFoundError(key)
+
+    registry = SimpleNamespace(HKEY_CURRENT_USER="user", HKEY_LOCAL_MACHINE="machine", QueryValue=query)
+    monkeypatch.setitem(sys.modules, "winreg", registry)
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "qgis-bin.exe"))
+    monkeypatch.setattr("shutil.which", lambda name: str(launcher) if name == "py" else None)
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
+    found = list_candidates("", PYTHONS)
+    assert {registered, usual, launched} <= set(found)
+
+
+def test_a_companys_index_and_certificates_reach_pip_but_not_the_engine(monkeypatch):
+    for name in ("PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE"):
+        monkeypatch.setenv(name, "theirs")
+    names = {"PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE"}
+    assert names <= set(make_installer_env())
+    assert not names & set(make_engine_env(Settings()))
+
+
 def test_qgis_itself_is_no_candidate(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/opt/QGIS/bin/qgis-bin.exe")
-    assert "/opt/QGIS/bin/qgis-bin.exe" not in list_candidates("")
+    assert "/opt/QGIS/bin/qgis-bin.exe" not in list_candidates("", PYTHONS)
 
 
 def test_variables_of_qgis_and_python_do_not_reach_a_child():
     variables = {
         "PATH": "/opt/qgis/bin:/usr/bin:/opt/qgis-tools", "HOME": "/home/me", "PYTHONHOME": "x",
-        "PYTHONEXECUTABLE": "x",
+        "PYTHONEXECUTABLE": "x", "__PYVENV_LAUNCHER__": "x",
         "PIP_INDEX_URL": "x", "GDAL_DATA": "x", "PROJ_LIB": "x", "LD_LIBRARY_PATH": "x", "LD_PRELOAD": "x",
         "VIRTUAL_ENV": "x", "SSL_CERT_FILE": "x", "DYLD_LIBRARY_PATH": "x", "QT_PLUGIN_PATH": "x", "Path2": "kept",
     }  # fmt: skip

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-import mindspore as ms
 import numpy as np
 import onnxruntime
 import pytest
-from mindspore import nn, ops
 from terraspore.engine.errors import GraphError
 from terraspore.engine.mindir import convert, read_mindir
+
+ms = pytest.importorskip("mindspore", reason="MindSpore is not installed")
+from mindspore import nn, ops
 
 pytestmark = pytest.mark.mindspore
 
