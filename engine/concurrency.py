@@ -206,7 +206,7 @@ class LinkedCancellation(Cancellation):
     @property
     def requested(self) -> bool:
         """Whether either was requested."""
-        return super().requested or self._other.requested
+        return not self._is_committed and (super().requested or self._other.requested)
 
 
 @contextmanager

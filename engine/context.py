@@ -78,21 +78,34 @@ class Cancellation:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._is_committed = False
+        self._lock = threading.RLock()  # a signal handler may cancel in the thread that is just committing
         self.abandoned = False
 
     def cancel(self) -> None:
-        """Request the end of the run; what it could be resumed from is removed."""
-        self._event.set()
+        """Request the end of the run; what it could be resumed from is removed. No effect after ``commit``."""
+        with self._lock:
+            self._event.set()
 
     def abandon(self) -> None:
         """Request the end of the run because its parent process has ended; what it can be resumed from is kept."""
         self.abandoned = not self._event.is_set()
-        self._event.set()
+        self.cancel()
+
+    def commit(self) -> None:
+        """Pass the point of the run from which on it is not cancelled, because its outputs get their names.
+
+        Raises:
+            Cancelled: the end of the run was requested before.
+        """
+        with self._lock:
+            self.check()
+            self._is_committed = True
 
     @property
     def requested(self) -> bool:
-        """Whether the end of the run was requested."""
-        return self._event.is_set()
+        """Whether the end of the run was requested, before it was committed."""
+        return self._event.is_set() and not self._is_committed
 
     def check(self) -> None:
         """Raise ``Cancelled`` if the end of the run was requested."""

@@ -11,7 +11,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from ..engine.errors import CheckpointError, OutputError
-from ..engine.fs.atomic import atomic_output
+from ..engine.fs.outputs import atomic_output
 from ..engine.models.checkpoint import read_checkpoint
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -95,7 +95,6 @@ def save_checkpoint(path: Path, values: Mapping[str, NDArray[np.generic]]) -> No
             ms.save_checkpoint(
                 [{"name": name, "data": Tensor(value)} for name, value in values.items()], str(temporary)
             )
-            # MindSpore makes its checkpoints read-only and for the owner alone.
-            temporary.chmod(0o644)
+            temporary.chmod(0o600)  # MindSpore makes its checkpoints read-only, which cannot be flushed
         except RuntimeError as error:
             raise OutputError(f"The weights {path} cannot be written: {error}.") from error

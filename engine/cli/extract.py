@@ -10,7 +10,7 @@ import click
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
-from ..protocol.options import CoverageOptions, RoadOptions
+from ..protocol.options import CoverageOptions, OutputOptions, RoadOptions
 from .cli_context import current_cli_context, json_option, run_command
 from .options import declared_options, given_options, image_options, make_image_request, resume_option, threshold_option
 from .paths import GEOTIFF, PATH
@@ -27,6 +27,7 @@ def extract() -> None:
 @click.option("--probability", type=GEOTIFF, help="Keep the probability raster in this GeoTIFF.")
 @threshold_option("Probability from which a pixel is road; else the model's.")
 @declared_options(RoadOptions, "areas")
+@declared_options(OutputOptions)
 @resume_option
 @json_option
 def roads(
@@ -49,6 +50,7 @@ def roads(
         threshold=threshold,
         options=given_options(RoadOptions, {"areas": options["areas"]}),
         resume=resume,
+        writing=given_options(OutputOptions, options),
     )
     sessions = current_cli_context().session_pool()
     run_command(as_json, lambda context: extract_roads(request, sessions, context))
@@ -61,6 +63,7 @@ def roads(
 @click.option("--confidence", type=GEOTIFF, help="Keep the probability of the class of each pixel in this GeoTIFF.")
 @click.option("--probability", type=GEOTIFF, help="Keep the probabilities of all classes in this GeoTIFF.")
 @declared_options(CoverageOptions, "minimum_area")
+@declared_options(OutputOptions)
 @resume_option
 @json_option
 def landcover(
@@ -83,6 +86,7 @@ def landcover(
         probability=probability,
         options=CoverageOptions(minimum_area=minimum_area),
         resume=resume,
+        writing=given_options(OutputOptions, options),
     )
     sessions = current_cli_context().session_pool()
     run_command(as_json, lambda context: extract_classes(request, "landcover", sessions, context))

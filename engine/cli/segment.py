@@ -9,8 +9,16 @@ import click
 
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
+from ..protocol.options import OutputOptions
 from .cli_context import current_cli_context, json_option, run_command
-from .options import image_options, make_image_request, resume_option, threshold_option
+from .options import (
+    declared_options,
+    given_options,
+    image_options,
+    make_image_request,
+    resume_option,
+    threshold_option,
+)
 from .paths import GEOTIFF, PATH
 
 
@@ -21,6 +29,7 @@ from .paths import GEOTIFF, PATH
 @click.option("--confidence", type=GEOTIFF, help="GeoTIFF of the probability of each pixel's class.")
 @click.option("--probability", type=GEOTIFF, help="GeoTIFF of the probabilities of all classes.")
 @threshold_option("For models of one class; else the model's.")
+@declared_options(OutputOptions)
 @resume_option
 @json_option
 def segment(
@@ -48,6 +57,7 @@ def segment(
         layer="classes",
         resume=resume,
         main=output,
+        writing=given_options(OutputOptions, options),
     )
     sessions = current_cli_context().session_pool()
     run_command(as_json, lambda context: extract_classes(request, "segmentation", sessions, context))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,10 @@ import click
 
 from ..context import RunContext
 from ..errors import ParameterError
-from ..fs.lock import lock_outputs
+from ..fs.outputs import Outputs
+from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
-from ..protocol.options import CoverageOptions, RoadOptions
+from ..protocol.options import CoverageOptions, OutputOptions, RoadOptions
 from .cli_context import json_option, run_command
 from .options import add_options, declared_options, given_options
 from .paths import PATH
@@ -34,6 +36,7 @@ class Job:
     output: Path
     band: int
     crs: str | None
+    writing: OutputOptions
 
 
 class RasterGroup(click.Group):
@@ -67,6 +70,7 @@ shared_options = add_options(
     ),
     click.option("--band", type=click.IntRange(1), default=1, show_default=True, help="The band to use."),
     click.option("--crs", metavar="CRS", help="CRS of the vectors, like EPSG:25832; else the raster's."),
+    declared_options(OutputOptions),
     json_option,
 )
 
@@ -76,7 +80,7 @@ shared_options = add_options(
 @declared_options(RoadOptions, "threshold", "simplify", "minimum_area")
 def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **values: Any) -> None:
     """Find out what the raster shows."""
-    _run(as_json, _auto, Job(raster, output, band, checked_crs(crs)), values)
+    _run(as_json, _auto, make_job(raster, output, band, crs, values), values)
 
 
 @vectorize.command(short_help="Make a road network of road probabilities or a mask.")
@@ -98,7 +102,7 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
 
     Lengths are in metres on the ground. The defaults stand in brackets.
     """
-    _run(as_json, _roads, Job(raster, output, band, checked_crs(crs)), values)
+    _run(as_json, _roads, make_job(raster, output, band, crs, values), values)
 
 
 @vectorize.command(short_help="Make polygons of a raster of classes.")
@@ -108,7 +112,7 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
 @click.option("--name", multiple=True, metavar="ID=NAME", help="Name of a class; may be repeated.")
 def landcover(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **values: Any) -> None:
     """Make a coverage of a raster of classes: polygons without gaps and overlaps."""
-    _run(as_json, _landcover, Job(raster, output, band, checked_crs(crs)), values)
+    _run(as_json, _landcover, make_job(raster, output, band, crs, values), values)
 
 
 #: Makes the vectors of a job; returns their summary, and a sentence with it.
@@ -116,17 +120,36 @@ MakeVectors = Callable[[Job, Values, RunContext], "tuple[RoadSummary | CoverageS
 
 
 def _run(as_json: bool, make_vectors: MakeVectors, job: Job, values: Values) -> None:
-    """Run ``make_vectors`` with its output locked."""
+    """Run ``make_vectors`` and report its result."""
 
     def command(context: RunContext) -> Result:
-        """Vectorize while no other run writes the output."""
+        """Vectorize."""
         start = context.clock()
-        with lock_outputs([job.output], [job.raster]):
-            summary, text = make_vectors(job, values, context)
+        summary, text = make_vectors(job, values, context)
         outputs = {role: str(path) for role, path in summary.layers.items()}
         return Result(outputs, summary.metrics(), context.clock() - start, text)
 
     run_command(as_json, command)
+
+
+def make_job(raster: Path, output: Path, band: int, crs: str | None, values: Values) -> Job:
+    """Make the job of a command from its values."""
+    return Job(raster, output, band, checked_crs(crs), given_options(OutputOptions, values))
+
+
+@contextmanager
+def _lock_output(
+    job: Job, layers: Mapping[str, str], further_sources: list[Path], context: RunContext
+) -> Iterator[Outputs]:
+    """Check and lock the output of a job, and publish it at the end of the block."""
+    from ..pipeline.run_outputs import list_read_files, lock_run_outputs
+    from ..vector.io.target import VectorTarget
+
+    sources = [*list_read_files(job.raster), *further_sources]
+    vectors = VectorTarget(job.output, layers)
+    with lock_run_outputs(vectors, [], sources, context, overwrite=job.writing.overwrite) as outputs:
+        yield outputs
+        outputs.publish(context.cancellation.commit)
 
 
 def _auto(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary | CoverageSummary, str]:
@@ -150,16 +173,22 @@ def _origin(raster: Path) -> dict[str, str]:
 def _roads(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary, str]:
     from ..vector.roads.extract import vectorize_roads
 
-    summary = vectorize_roads(
-        job.raster,
-        job.output,
-        given_options(RoadOptions, values),
-        metadata=_origin(job.raster),
-        context=context,
-        band=job.band,
-        crs=job.crs,
-        existing=_read_existing(job, values, context),
-    )
+    existing = values.get("update")
+    options = given_options(RoadOptions, values)
+    layers = name_road_layers(job.writing.layer, areas=options.areas, changes=existing is not None)
+    with _lock_output(job, layers, [] if existing is None else [existing], context) as outputs:
+        summary = vectorize_roads(
+            job.raster,
+            job.output,
+            options,
+            metadata=_origin(job.raster),
+            context=context,
+            band=job.band,
+            crs=job.crs,
+            existing=_read_existing(job, values, context),
+            layer=job.writing.layer,
+            outputs=outputs,
+        )
     text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
     if summary.changes:
         kinds = (
@@ -189,7 +218,8 @@ def _read_existing(job: Job, values: Values, context: RunContext) -> ExistingRoa
 
 
 def _landcover(job: Job, values: Values, context: RunContext) -> tuple[CoverageSummary, str]:
-    from ..vector.coverage.extract import vectorize_landcover
+    from ..pipeline.run_outputs import list_read_files
+    from ..vector.coverage.extract import LAYER, vectorize_landcover
 
     by_class = {int_key(key): as_float(value) for key, value in _pairs(values.get("minimum_area_by_class", ()))}
     options = given_options(
@@ -199,17 +229,22 @@ def _landcover(job: Job, values: Values, context: RunContext) -> tuple[CoverageS
         protected=frozenset(values.get("protected", ())),
         classes=frozenset(values.get("classes", ())) or None,
     )
-    summary = vectorize_landcover(
-        job.raster,
-        job.output,
-        options,
-        confidence=values.get("confidence"),
-        class_names={int_key(key): value for key, value in _pairs(values.get("name", ()))},
-        metadata=_origin(job.raster),
-        context=context,
-        band=job.band,
-        crs=job.crs,
-    )
+    layer, confidence = job.writing.layer or LAYER, values.get("confidence")
+    confidence_files = [] if confidence is None else list_read_files(confidence)
+    with _lock_output(job, {layer: layer}, confidence_files, context) as outputs:
+        summary = vectorize_landcover(
+            job.raster,
+            job.output,
+            options,
+            confidence=confidence,
+            class_names={int_key(key): value for key, value in _pairs(values.get("name", ()))},
+            metadata=_origin(job.raster),
+            context=context,
+            band=job.band,
+            crs=job.crs,
+            layer=layer,
+            outputs=outputs,
+        )
     return summary, f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}"
 
 

@@ -1,8 +1,7 @@
-"""Write whole files or none: an output gets its final name only when it is complete, verified and flushed to the disk.
+"""Temporary files and folders next to an output, and the checks of an output before the work.
 
-A raster whose writer was killed opens without an error and reads as 0 where nothing was written, and a GeoPackage
-killed between two transactions is valid but incomplete. Neither can be told from a correct result later. So every
-output is written under a temporary name in the target's folder, closed, verified, flushed and then renamed.
+Temporary names are random, so that nobody can guess them, and contain the process id, so that those of dead processes
+are removed by the next run. ``outputs`` renames complete files.
 
 Standard library only, Python 3.9: the QGIS plugin imports it with the journal.
 """
@@ -19,11 +18,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DiskFullError, OutputError
-from .paths import hidden_stem
+from .paths import hidden_stem, resolve_links
 
-_MARK = "partial"
-#: Sidecar files that belong to one version of a file and are wrong for another.
+#: What a temporary name contains: of a file that is being written, and of the earlier file while it is replaced.
+PARTIAL, PREVIOUS = "partial", "previous"
+#: Side files that belong to one version of a file and are wrong for another, by what follows its name ...
 _SIDECARS = (".aux.xml", ".ovr", ".msk", "-journal", "-wal", "-shm")
+#: ... and by what takes the place of its suffix: indices, positions and coordinate systems.
+_STEM_SIDECARS = {
+    ".shp": (".shx", ".dbf", ".prj", ".qpj", ".cpg", ".qix", ".sbn", ".sbx", ".idm", ".ind", ".fbn", ".fbx"),
+    ".tif": (".tfw",),
+    ".tiff": (".tfw",),
+}
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 #: Libraries write in chunks of up to this many bytes and do not always report why one failed.
 _MIN_FREE_BYTES = 1 << 20
@@ -31,35 +37,6 @@ _MIN_FREE_BYTES = 1 << 20
 #: Functions that clean up what the process is writing, and its temporary files. Both belong to the process.
 _cleanups: list[Callable[[], None]] = []
 _active: set[Path] = set()
-
-
-@contextmanager
-def atomic_output(final: Path, verify: Callable[[Path], None] | None = None) -> Iterator[Path]:
-    """Yield a temporary path to write to, and rename it to ``final`` if the block ends without an exception.
-
-    The temporary file is in the folder of ``final``, so that the rename is atomic, and has the same suffix, so that
-    drivers recognize the format. Sidecar files of it (``.dbf`` of a shapefile, ``.aux.xml``) are renamed with it.
-
-    Args:
-        final: path of the complete output.
-        verify: called with the temporary path after the block; raises if the file is not what was written.
-
-    Yields:
-        The path to write to. It does not exist yet.
-
-    Raises:
-        OutputError: the output cannot be written.
-        DiskFullError: there is not enough space for it.
-    """
-    check_output_path(final)
-    with temp_output(final) as temporary:
-        try:
-            yield temporary
-            if verify is not None:
-                verify(temporary)
-            _publish(temporary, final)
-        except OSError as error:
-            raise translate_os_error(error, final, measure_with_sidecars(temporary)) from error
 
 
 @contextmanager
@@ -77,35 +54,77 @@ def temp_output(target: Path, suffix: str | None = None) -> Iterator[Path]:
 
     def remove() -> None:
         if path.parent.is_dir():
-            for file in _list_with_sidecars(path):
+            for file in list_with_sidecars(path):
                 file.unlink(missing_ok=True)
 
+    with _keep_until_end(path, remove):
+        yield path
+
+
+@contextmanager
+def temp_folder(target: Path) -> Iterator[Path]:
+    """Create a hidden folder next to the folder ``target``, whose parents are created, too; it is removed afterwards.
+
+    Raises:
+        OutputError: it cannot be created.
+    """
+    with translate_os_errors(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale_temp_files(target)
+        path = temp_path(target, "")
+        path.mkdir()
+    with _keep_until_end(path, lambda: shutil.rmtree(path, ignore_errors=True)):
+        yield path
+
+
+@contextmanager
+def _keep_until_end(path: Path, remove: Callable[[], None]) -> Iterator[None]:
+    """Protect the temporary ``path`` of this process during the block, and ``remove`` it then."""
     _active.add(path)
     with cleanup_on_abort(remove):
         try:
-            yield path
+            yield
         finally:
             remove()
             _active.discard(path)
 
 
-def temp_path(target: Path, suffix: str | None = None) -> Path:
-    """Return a new temporary path next to ``target``: hidden, with the same suffix and at most 140 bytes long.
+def temp_path(target: Path, suffix: str | None = None, mark: str = PARTIAL) -> Path:
+    """Return a new temporary path next to the file that ``target`` stands for: hidden and at most 140 bytes long.
 
-    It contains the process id, so that other processes can tell whether its writer is alive.
+    Args:
+        target: the output.
+        suffix: suffix of the path; None for that of ``target``.
+        mark: ``PARTIAL`` or ``PREVIOUS``.
     """
-    ending = (target.suffix if suffix is None else suffix) or ".tmp"  # files that share the stem are its sidecar files
-    return target.with_name(f"{hidden_stem(target)}.{_MARK}-{os.getpid()}-{secrets.token_hex(4)}{ending[:16]}")
+    real = resolve_links(target)
+    ending = (real.suffix if suffix is None else suffix) or ".tmp"  # files that share the stem are its side files
+    return real.with_name(f"{hidden_stem(real)}.{mark}-{os.getpid()}-{secrets.token_hex(4)}{ending[:16]}")
 
 
 def remove_stale_temp_files(target: Path) -> None:
-    """Remove the temporary files of ``target`` whose writers have died."""
-    prefix = f"{hidden_stem(target)}.{_MARK}-"
-    with suppress(OSError):  # files that cannot be removed do no harm
-        for entry in tuple(target.parent.iterdir()):
-            writer = entry.name[len(prefix) :].split("-")[0]
-            if entry.name.startswith(prefix) and writer.isdigit() and not _is_in_use(entry, int(writer)):
-                entry.unlink(missing_ok=True)
+    """Remove the temporary files and folders of ``target`` whose writers have died.
+
+    An earlier file that was moved away, and not replaced before the writer died, gets its name back.
+    """
+    real = resolve_links(target)
+    prefix = f"{hidden_stem(real)}."
+    with suppress(OSError):  # what cannot be removed does no harm
+        for entry in tuple(real.parent.iterdir()):
+            mark, _, rest = entry.name[len(prefix) :].partition("-")
+            writer, _, ending = rest.partition("-")
+            if not entry.name.startswith(prefix) or mark not in (PARTIAL, PREVIOUS) or not writer.isdigit():
+                continue
+            if _is_in_use(entry, int(writer)):
+                continue
+            final = real.with_name(f"{real.stem}.{ending.partition('.')[2]}")
+            if mark == PREVIOUS and not final.exists():
+                entry.rename(final)
+            elif entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    entry.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -129,8 +148,8 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
     """Check, before any work, that ``path`` can be written at the end.
 
     Args:
-        path: the output file.
-        overwrite: whether an existing file may be replaced.
+        path: the output file; a link stands for the file that it leads to.
+        overwrite: whether an existing file may be replaced; an empty one always may.
         needed_bytes: size of the output in bytes; 0 if it is not known.
 
     Raises:
@@ -138,31 +157,58 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         DiskFullError: the free space is less than ``needed_bytes``.
     """
     with translate_os_errors(path):
-        if not path.parent.is_dir():
+        real = resolve_links(path)
+        if not real.parent.is_dir():
             raise OutputError(
                 f"The output {path} cannot be written: its folder does not exist.", "Create the folder first."
             )
-        if path.exists():
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise OutputError(f"The output {path} cannot be written: it exists and is not a regular file.")
-            if not overwrite:
-                raise OutputError(f"The output {path} exists already.", "Choose another name or allow overwriting.")
-            if not os.access(path, os.W_OK):
-                raise OutputError(f"The output {path} cannot be written: the existing file is read-only.")
-        for ending in _SIDECARS:  # a name may be short enough for the file, but too long for its sidecar files
-            path.with_name(path.name + ending).exists()
+        # A name may be short enough for the file, but too long for its side files.
+        existing = [*([real] if real.exists() or real.is_symlink() else []), *list_side_files(real)]
+        for file in existing:
+            _check_replaceable(file, path, overwrite)
         # Permissions do not tell everything (network shares, read-only mounts), so a file is written.
-        probe = temp_path(path)
-        try:
-            probe.touch(exist_ok=False)
-        finally:
-            probe.unlink(missing_ok=True)
-        free = shutil.disk_usage(path.parent).free
+        probe_file_mode(path)
+        free = shutil.disk_usage(real.parent).free
     if free < needed_bytes:
         raise DiskFullError(
             f"The output {path} needs {_format_size(needed_bytes)} or more, but its disk has {free / 1e6:.1f} MB free.",
             "Free some space or choose another folder.",
         )
+
+
+def _check_replaceable(file: Path, output: Path, overwrite: bool) -> None:
+    """Raise ``OutputError`` if the existing ``file`` (the output or its side file) cannot or must not be replaced."""
+    status = file.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OutputError(f"The output {output} cannot be written: {file.name} exists and is not a regular file.")
+    if not overwrite and status.st_size:
+        raise OutputError(f"The file {file} exists already.", "Choose another name, or add --overwrite to replace it.")
+    if not os.access(file, os.W_OK):
+        raise OutputError(f"The output {output} cannot be written: the existing file is read-only.")
+    folder = file.parent.stat()
+    if os.name == "posix" and folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, status.st_uid, folder.st_uid):
+        raise OutputError(f"The output {output} cannot be written: the existing file belongs to another user.")
+
+
+def probe_file_mode(target: Path) -> int:
+    """Create a temporary file next to ``target`` and return the permissions that the system gives to new files there.
+
+    Raises:
+        OSError: no file can be created there.
+    """
+    probe = temp_path(target)
+    try:
+        probe.touch(exist_ok=False)
+        return stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def list_side_files(path: Path) -> list[Path]:
+    """List the existing side files of ``path`` that would be wrong for another version of it."""
+    names = [path.name + ending for ending in _SIDECARS]
+    names += [path.stem + ending for ending in _STEM_SIDECARS.get(path.suffix.lower(), ())]
+    return [file for file in map(path.with_name, names) if file.exists() or file.is_symlink()]
 
 
 def translate_os_error(error: OSError, path: Path, needed_bytes: int = 0) -> OutputError:
@@ -207,7 +253,7 @@ def is_disk_full(folder: Path) -> bool:
 def measure_with_sidecars(temporary: Path) -> int:
     """Return the size in bytes of a temporary file and its sidecar files; 0 if they do not exist."""
     try:
-        return sum(file.stat().st_size for file in _list_with_sidecars(temporary))
+        return sum(file.stat().st_size for file in list_with_sidecars(temporary))
     except OSError:
         return 0
 
@@ -216,35 +262,9 @@ def _format_size(count: int) -> str:
     return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{max(count, 1e5) / 1e6:.1f} MB"
 
 
-def _list_with_sidecars(temporary: Path) -> list[Path]:
+def list_with_sidecars(temporary: Path) -> list[Path]:
     """List the files that share the stem of ``temporary``, which is random and therefore unique."""
     return sorted(entry for entry in temporary.parent.iterdir() if entry.name.startswith(temporary.stem))
-
-
-def _publish(temporary: Path, final: Path) -> None:
-    """Flush the files of ``temporary`` to the disk and rename them to the names of ``final``, the main file last."""
-    if not temporary.is_file():
-        raise OutputError(f"The output {final} was not written.")
-    files = _list_with_sidecars(temporary)
-    for file in files:
-        _flush(file)
-    for ending in _SIDECARS:
-        final.with_name(final.name + ending).unlink(missing_ok=True)
-    for file in files:
-        if file != temporary:
-            file.replace(final.with_name(final.stem + file.name[len(temporary.stem) :]))
-    temporary.replace(final)
-    if os.name == "posix":  # Windows cannot open a folder, and does not need it flushed
-        handle = os.open(final.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as handle:
-        os.fsync(handle.fileno())
 
 
 def _is_in_use(temporary: Path, writer: int) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,11 +31,12 @@ from typing import Any, BinaryIO
 from ..errors import OutputError
 from .atomic import remove_stale_temp_files
 from .lock import is_locked, lock_paths
-from .paths import hidden_path
+from .paths import hidden_path, is_same_owner
 from .regular_file import FileIdentity
 
 FORMAT = 2
-JOURNAL, ROWS = "journal", "rows"
+#: Files of a journal; the last one lists the outputs that are being renamed at the end of the run.
+JOURNAL, ROWS, OUTPUTS = "journal", "rows", "outputs"
 #: Minimum time between two flushes, as a multiple of the duration of one.
 _FLUSH_PAUSE_FACTOR = 100
 #: A longer file is not a journal: a row of tiles takes 100 bytes.
@@ -283,7 +285,7 @@ def create_journal(output: Path, header: JournalHeader) -> Journal:
     """Create a journal without rows next to ``output``, replacing an existing one; ``OSError`` if it cannot be."""
     remove_journal(output)
     folder = journal_folder(output)
-    folder.mkdir()
+    folder.mkdir(0o700)
     (folder / ROWS).touch()
     (folder / JOURNAL).write_bytes(header.to_line())
     return Journal(folder, header, ())
@@ -293,6 +295,7 @@ def read_journal(output: Path) -> Journal | None:
     """Read the journal of ``output`` with its complete rows; None if there is none that can be used."""
     folder = journal_folder(output)
     try:
+        _check_own_folder(folder)
         with (folder / JOURNAL).open("rb") as file:
             lines = file.read(_MAX_JOURNAL_BYTES).split(b"\n")[:-1]  # a last line without line end is not complete
         size = (folder / ROWS).stat().st_size
@@ -317,12 +320,46 @@ def read_row(journal: Journal, record: RowRecord) -> bytes | None:
 
 
 def remove_journal(output: Path) -> None:
-    """Remove the journal of ``output`` if there is one, and no other files; ``OSError`` if it cannot be removed."""
+    """Remove the journal of ``output`` if there is one, and no other files.
+
+    Raises:
+        OSError: it cannot be removed, or is not this user's.
+    """
     folder = journal_folder(output)
-    for name in (JOURNAL, ROWS):  # a journal without rows would be wrong; rows without a journal are ignored
-        (folder / name).unlink(missing_ok=True)
     with suppress(FileNotFoundError):
+        _check_own_folder(folder)
+        for name in (JOURNAL, ROWS, OUTPUTS):  # a journal without rows would be wrong; the others alone are ignored
+            (folder / name).unlink(missing_ok=True)
         folder.rmdir()
+
+
+def note_outputs(journal: Journal, outputs: Iterable[FileIdentity]) -> None:
+    """Note which outputs are about to get their names, so that a resumed run may replace them.
+
+    Raises:
+        OSError: the disk cannot be written.
+    """
+    with (journal.folder / OUTPUTS).open("wb") as file:
+        file.write(b"".join(_format_line(asdict(identity)) for identity in outputs))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_noted_outputs(output: Path) -> list[FileIdentity]:
+    """Return the files that the unfinished run of ``output`` has given their names; empty if there is none."""
+    journal = read_journal(output)
+    try:
+        lines = b"" if journal is None else (journal.folder / OUTPUTS).read_bytes()
+        return [FileIdentity(**_parse_line(line)) for line in lines.splitlines()]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _check_own_folder(folder: Path) -> None:
+    """Raise ``OSError`` if ``folder`` is a link or was made by another user, who could have guessed its name."""
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or not is_same_owner(status, folder.parent):
+        raise OSError(f"{folder} is a link, or was made by another user; remove it")
 
 
 def _format_line(values: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
 """Locks: one run at a time for each output and each run folder.
 
 They are the system's own file locks, which end with the process however it ends, so a lock file left by a crash is
-taken over by the next run. File systems without locks (some network shares) give no protection.
+taken over by the next run. File systems without locks (some network shares) give no protection; runs report that.
 
 Standard library only (so not ``filelock``), Python 3.9: the QGIS plugin imports it with the journal.
 """
@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from ..errors import OutputBusyError, ParameterError
-from .atomic import check_output_path, cleanup_on_abort, remove_stale_temp_files, translate_os_errors
-from .paths import hidden_path
+from ..errors import OutputBusyError, OutputError
+from .atomic import cleanup_on_abort, translate_os_errors
+from .paths import hidden_path, is_same_owner
 
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+#: A lock file has a name that can be guessed, so a link of that name may lead to any file.
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _HELD = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK})
 #: The byte that is locked on Windows, where a locked byte cannot be read: after the owner's process id.
 _LOCKED_BYTE = 1 << 20
@@ -40,46 +43,23 @@ else:
 
 
 @contextmanager
-def lock_outputs(outputs: Sequence[Path | None], inputs: Sequence[Path]) -> Iterator[None]:
-    """Acquire exclusive access to the output files and remove stale temporary files.
-
-    Args:
-        outputs: the files that will be written; None stands for an optional output that is not written.
-        inputs: the files that the outputs are made from.
-
-    Raises:
-        ParameterError: an output is one of the inputs, or is given twice.
-        OutputError: an output cannot be written, or is being written by another run.
-    """
-    paths = [path for path in outputs if path is not None]
-    # Path.resolve() raises RuntimeError for a loop of links; whoever opens such an input reports it.
-    resolved = [os.path.realpath(path) for path in paths]
-    sources = {os.path.realpath(path) for path in inputs}
-    for path, real in zip(paths, resolved, strict=True):
-        if real in sources:
-            raise ParameterError(f"The output {path} is the input itself.")
-        if resolved.count(real) > 1:
-            raise ParameterError(f"The output {path} is given twice.")
-        check_output_path(path)
-    with lock_paths(paths):
-        for path in paths:
-            remove_stale_temp_files(path)
-        yield
-
-
-@contextmanager
-def lock_paths(targets: Sequence[Path]) -> Iterator[None]:
+def lock_paths(targets: Sequence[Path]) -> Iterator[list[Path]]:
     """Hold the locks of ``targets`` during the block, without any check of the files.
+
+    Yields:
+        The targets whose file system has no locks.
 
     Raises:
         OutputBusyError: another run is writing one of them.
         OutputError: the folder cannot be written to.
     """
     with ExitStack() as stack:
+        unlocked = []
         for target in targets:
-            path = lock_file_path(target)
-            stack.enter_context(_hold_lock(path, target, f"The output {target}", "choose another output"))
-        yield
+            lock = _hold_lock(lock_file_path(target), target, f"The output {target}", "choose another output")
+            if not stack.enter_context(lock):
+                unlocked.append(target)
+        yield unlocked
 
 
 @contextmanager
@@ -102,7 +82,7 @@ def lock_file_path(target: Path) -> Path:
 def is_locked(target: Path) -> bool:
     """Whether a running process is writing ``target``."""
     try:
-        handle = os.open(lock_file_path(target), os.O_RDWR)
+        handle = os.open(lock_file_path(target), os.O_RDWR | _NO_FOLLOW)
     except OSError:
         return False
     try:
@@ -115,10 +95,14 @@ def is_locked(target: Path) -> bool:
 
 
 @contextmanager
-def _hold_lock(path: Path, target: Path, subject: str, advice: str) -> Iterator[None]:
-    """Hold the lock file ``path`` of ``target``; ``subject`` and ``advice`` are for the message if it is held."""
+def _hold_lock(path: Path, target: Path, subject: str, advice: str) -> Iterator[bool]:
+    """Hold the lock file ``path`` of ``target``; ``subject`` and ``advice`` are for the message if it is held.
+
+    Yields:
+        Whether the file system has locks.
+    """
     with translate_os_errors(target):
-        handle = _acquire(path)
+        handle, is_supported = _acquire(path)
     if handle is None:
         raise OutputBusyError(
             f"{subject} is being written by another run{_describe_owner(path)}.",
@@ -139,16 +123,24 @@ def _hold_lock(path: Path, target: Path, subject: str, advice: str) -> Iterator[
 
     with cleanup_on_abort(release):
         try:
-            yield
+            yield is_supported
         finally:
             release()
 
 
-def _acquire(path: Path) -> int | None:
-    """Open and lock ``path``; None if another run holds the lock."""
+def _acquire(path: Path) -> tuple[int | None, bool]:
+    """Open and lock ``path``; None if another run holds the lock. The second value is whether there are locks."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_FOLLOW, 0o666)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK):
+                raise _planted_error(path) from error
+            raise
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or not is_same_owner(status, path.parent):
+                raise _planted_error(path)
             _lock(handle, False)
             # The previous holder may have removed the file between our two calls: then the lock protects nothing.
             if os.name == "posix" and not _is_same_file(path, handle):
@@ -156,16 +148,26 @@ def _acquire(path: Path) -> int | None:
                 continue
         except OSError as error:
             if error.errno in _UNSUPPORTED:
-                return handle
+                return handle, False
             os.close(handle)
             if error.errno in _HELD:
-                return None
+                return None, True
+            raise
+        except OutputError:
+            os.close(handle)
             raise
         with suppress(OSError):  # the id is only for the message of other runs; the disk may be full
             os.truncate(handle, 0)
             os.lseek(handle, 0, os.SEEK_SET)
             os.write(handle, f"{os.getpid()}\n".encode("ascii"))
-        return handle
+        return handle, True
+
+
+def _planted_error(path: Path) -> OutputError:
+    return OutputError(
+        f"The lock file {path} is a link, or was made by another user, and is not used.",
+        "Remove it, or choose another folder.",
+    )
 
 
 def _is_same_file(path: Path, handle: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from pathlib import Path
 
@@ -22,5 +23,19 @@ def hidden_stem(target: Path) -> str:
 
 
 def hidden_path(target: Path, ending: str) -> Path:
-    """Return the path of the hidden file or folder ``ending`` next to ``target``."""
-    return target.with_name(f"{hidden_stem(target)}.{ending}")
+    """Return the path of the hidden file or folder ``ending`` next to the file that ``target`` stands for."""
+    real = resolve_links(target)
+    return real.with_name(f"{hidden_stem(real)}.{ending}")
+
+
+def resolve_links(path: Path) -> Path:
+    """Return the file that ``path`` stands for, also where a link leads to a file that does not exist yet."""
+    return Path(os.path.realpath(path))
+
+
+def is_same_owner(status: os.stat_result, folder: Path) -> bool:
+    """Whether a hidden file in ``folder`` with this ``status`` was made by this user, and not planted by another.
+
+    Some network shares give all files the owner of the folder.
+    """
+    return os.name != "posix" or status.st_uid in (os.geteuid(), folder.stat().st_uid)

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
-from ..fs.atomic import atomic_output
+from ..fs.outputs import atomic_output
 from ..fs.regular_file import open_regular
 from ..protobuf import FileView, ProtobufError, as_integers, as_text, as_view, encode_varint, read_fields
 

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..context import RunContext
 from ..errors import ParameterError
 from ..fs.atomic import temp_output
-from ..fs.lock import lock_outputs
+from ..fs.outputs import Outputs
 from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
-from ..vector.io.formats import choose_format
+from ..vector.io.target import VectorTarget
 from .plan import InferenceRun, open_run
 from .request import ClassRequest
 from .resume import make_fingerprint, open_journal
+from .run_outputs import list_read_files, lock_run_outputs
 from .runner import count_noun, run_inference
 from .sinks import (
     OutputSink,
@@ -29,7 +30,6 @@ from .sinks import (
     open_output_raster,
     open_temporary_raster,
     probability_sink,
-    remove_on_cancel,
 )
 
 if TYPE_CHECKING:
@@ -56,41 +56,49 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         The result: outputs by role, and the summary.
 
     Raises:
-        TerraSporeError: an output cannot be made. Complete rasters stay, except after a cancel.
+        TerraSporeError: an output cannot be made; none is written.
     """
     start = context.clock()
-    outputs = {
+    files = {
         "vectors": request.output,
         "classes": request.classes,
         "confidence": request.confidence,
         "probability": request.probability,
     }
-    main = request.main or next(filter(None, outputs.values()), None)
+    main = request.main or next(filter(None, files.values()), None)
     if main is None:
         raise ParameterError("No output is named.")
-    if request.output is not None:
-        choose_format(request.output)
+    image, layer = request.image, request.writing.layer or request.layer
+    vectors = None if request.output is None else VectorTarget(request.output, {layer: layer})
     with (
-        lock_outputs(list(outputs.values()), [request.image.image]),
+        lock_run_outputs(
+            vectors,
+            [request.classes, request.confidence, request.probability],
+            [*list_read_files(image.image), *filter(None, [image.options.area])],
+            context,
+            overwrite=request.writing.overwrite,
+            resumed=main if request.resume else None,
+        ) as outputs,
         _choose_class_rasters(request) as rasters,
-        open_run(request.image, task, sessions, context) as run,
+        open_run(image, task, sessions, context) as run,
     ):
+        outputs.check_sources(run.files)
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
-        fingerprint = make_fingerprint(run, request.image, _describe_rasters(request, run.model.card))
+        fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))
         with open_journal(run, fingerprint, main, resume=request.resume, context=context) as journal:
-            with _open_sinks(run, request, rasters) as sinks:
+            with _open_sinks(run, request, rasters, outputs) as sinks:
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
-            with remove_on_cancel([request.classes, request.confidence, request.probability]):
-                coverage = _vectorize(request, run, rasters, context)
+            coverage = _vectorize(request, run, rasters, outputs, context)
+            outputs.publish(context.cancellation.commit, None if journal is None else journal.note_outputs)
     seconds = context.clock() - start
     if coverage is None:
         subject = f"{run.grid.width} x {run.grid.height} pixels"
     else:
         subject = _describe_polygons(coverage, class_table(run.model.card)[0])
     return Result(
-        outputs={role: str(path) for role, path in outputs.items() if path is not None},
+        outputs={role: str(path) for role, path in files.items() if path is not None},
         summary={**statistics.summarize(run), **({} if coverage is None else coverage.metrics())},
         seconds=seconds,
         text=f"{subject}, {statistics.describe(run, seconds)}",
@@ -130,7 +138,9 @@ def _describe_rasters(request: ClassRequest, card: ModelCard) -> dict[str, str]:
 
 
 @contextmanager
-def _open_sinks(run: InferenceRun, request: ClassRequest, rasters: ClassRasters) -> Iterator[list[OutputSink]]:
+def _open_sinks(
+    run: InferenceRun, request: ClassRequest, rasters: ClassRasters, outputs: Outputs
+) -> Iterator[list[OutputSink]]:
     """Open the rasters that the run writes."""
     card = run.model.card
     names, colours = class_table(card)
@@ -141,7 +151,7 @@ def _open_sinks(run: InferenceRun, request: ClassRequest, rasters: ClassRasters)
             if path is None:
                 return None
             if request.output is None or path in (request.classes, request.confidence, request.probability):
-                return stack.enter_context(open_output_raster(path, run.grid, layout))
+                return stack.enter_context(open_output_raster(path, run.grid, layout, outputs))
             return stack.enter_context(open_temporary_raster(path, run.grid, layout, request.output))
 
         write_classes = open_raster(rasters.classes, make_class_layout(names, colours, run.tags))
@@ -157,7 +167,7 @@ def _open_sinks(run: InferenceRun, request: ClassRequest, rasters: ClassRasters)
 
 
 def _vectorize(
-    request: ClassRequest, run: InferenceRun, rasters: ClassRasters, context: RunContext
+    request: ClassRequest, run: InferenceRun, rasters: ClassRasters, outputs: Outputs, context: RunContext
 ) -> CoverageSummary | None:
     """Make the polygons of the class raster; None where they are not wanted."""
     if request.output is None or rasters.classes is None:
@@ -168,15 +178,16 @@ def _vectorize(
     if len(run.model.card.classes) == 1:
         options = replace(options, classes=frozenset({1}))  # no polygons of the background
     return vectorize_landcover(
-        rasters.classes,
+        outputs.locate(rasters.classes),
         request.output,
         options,
-        confidence=rasters.confidence,
+        confidence=None if rasters.confidence is None else outputs.locate(rasters.confidence),
         class_names=class_table(run.model.card)[0],
         metadata=run.tags,
         context=context,
-        layer=request.layer,
+        layer=request.writing.layer or request.layer,
         name=request.image.image.name,
+        outputs=outputs,
     )
 
 

@@ -14,7 +14,7 @@ import psutil
 from ...__about__ import __version__
 from ..context import RunContext
 from ..errors import ModelError, ParameterError
-from ..models.card import ModelCard, Task
+from ..models.card import CARD_NAME, ModelCard, Task
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..raster.bands import choose_bands
@@ -87,6 +87,12 @@ class InferenceRun:
     def grid(self) -> Grid:
         """Georeferencing and size of the outputs."""
         return self.job.view.grid
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read: the image with its side files, and the model's."""
+        weights = self.model.weights
+        return [*map(Path, self.job.view.source.dataset.files), weights, weights.with_name(CARD_NAME)]
 
     def release(self) -> None:
         """Close image and model before the end of the block, because what follows needs their memory."""

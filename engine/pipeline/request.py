@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions
+from ..protocol.options import CoverageOptions, ImageOptions, OutputOptions, RoadOptions, RuntimeOptions
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class RoadRequest:
         threshold: probability from which a pixel is road; None for the model's. It replaces ``options.threshold``.
         options: of the road network.
         resume: continue the unfinished run of the output, if there is one.
+        writing: name of the layer, and whether what exists is replaced.
     """
 
     image: ImageRequest
@@ -42,6 +43,7 @@ class RoadRequest:
     threshold: float | None = None
     options: RoadOptions = field(default_factory=RoadOptions)
     resume: bool = False
+    writing: OutputOptions = field(default_factory=OutputOptions)
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,11 @@ class ClassRequest:
         confidence: GeoTIFF of the probability of each pixel's class; None writes none.
         probability: GeoTIFF of the probabilities of all classes; None writes none.
         threshold: for models of one class, the probability from which a pixel belongs to it; None for the model's.
-        layer: name of the layer in the vector file.
+        layer: name of the layer in the vector file, unless ``writing`` has another.
         options: of the polygons.
         resume: continue the unfinished run of the output, if there is one.
         main: the output that the journal of an unfinished run belongs to; None for the first output that is written.
+        writing: name of the layer, and whether what exists is replaced.
     """
 
     image: ImageRequest
@@ -71,3 +74,4 @@ class ClassRequest:
     options: CoverageOptions = field(default_factory=CoverageOptions)
     resume: bool = False
     main: Path | None = None
+    writing: OutputOptions = field(default_factory=OutputOptions)

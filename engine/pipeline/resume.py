@@ -21,6 +21,7 @@ from ..fs.journal import (
     JournalHeader,
     JournalWriter,
     create_journal,
+    note_outputs,
     read_journal,
     read_row,
     remove_journal,
@@ -146,6 +147,11 @@ class RowJournal:
         if self._writer is not None:
             with translate_os_errors(self._output):
                 self._writer.commit()
+
+    def note_outputs(self, outputs: Sequence[FileIdentity]) -> None:
+        """Note the outputs that are about to get their names, so that a resumed run may replace them."""
+        with translate_os_errors(self._output):
+            note_outputs(self._journal, outputs)
 
     def close(self) -> None:
         """Close the files; their content stays."""

@@ -8,17 +8,19 @@ from pathlib import Path
 
 from ..context import RunContext
 from ..fs.atomic import temp_output
-from ..fs.lock import lock_outputs
+from ..fs.outputs import Outputs
+from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
 from ..raster.writer import make_probability_layout
 from ..runtimes.pool import SessionPool
-from ..vector.io.formats import choose_format
+from ..vector.io.target import VectorTarget
 from .plan import InferenceRun, open_run
 from .preload import Preloader
 from .request import RoadRequest
 from .resume import make_fingerprint, open_journal
+from .run_outputs import list_read_files, lock_run_outputs
 from .runner import count_noun, run_inference
-from .sinks import Write, check_disk_space, open_output_raster, probability_sink, remove_on_cancel
+from .sinks import Write, check_disk_space, open_output_raster, probability_sink
 from .streaming_vectorizer import StreamingRoads
 
 
@@ -37,36 +39,54 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         The result: outputs by role, and the summary.
 
     Raises:
-        TerraSporeError: an output cannot be made. Complete rasters stay, except after a cancel.
+        TerraSporeError: an output cannot be made; none is written.
     """
     start, preloader = context.clock(), Preloader()
-    choose_format(request.output)
+    layer, image = request.writing.layer, request.image
+    vectors = VectorTarget(request.output, name_road_layers(layer, areas=request.options.areas))
     with (
-        lock_outputs([request.output, request.probability], [request.image.image]),
+        lock_run_outputs(
+            vectors,
+            [request.probability],
+            [*list_read_files(image.image), *filter(None, [image.options.area])],
+            context,
+            overwrite=request.writing.overwrite,
+            resumed=request.output if request.resume else None,
+        ) as outputs,
         temp_output(request.output, ".rows") as spool,
-        open_run(request.image, "roads", sessions, context, on_model_opening=preloader.start) as run,
+        open_run(image, "roads", sessions, context, on_model_opening=preloader.start) as run,
     ):
+        outputs.check_sources(run.files)
         card = run.model.card
         threshold = card.threshold if request.threshold is None else request.threshold
         options = replace(request.options, threshold=threshold)
         bands = {} if request.probability is None else {request.probability: len(card.classes)}
         check_disk_space(run.grid, bands, request.output, spooled_bands=1)
-        fingerprint = make_fingerprint(run, request.image, {"rasters": "probability"})
+        fingerprint = make_fingerprint(run, image, {"rasters": "probability"})
         with (
             open_journal(run, fingerprint, request.output, resume=request.resume, context=context) as journal,
-            StreamingRoads(run, options, request.output, spool=spool, preloader=preloader, context=context) as roads,
+            StreamingRoads(
+                run,
+                options,
+                request.output,
+                layer=layer,
+                outputs=outputs,
+                spool=spool,
+                preloader=preloader,
+                context=context,
+            ) as roads,
         ):
-            with _open_probability(run, request.probability) as write_probability:
+            with _open_probability(run, request.probability, outputs) as write_probability:
                 sinks = [probability_sink(len(card.classes), roads.append, write_probability)]
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
-            with remove_on_cancel([request.probability]):
-                network = roads.finish()
+            network = roads.finish()
+            outputs.publish(context.cancellation.commit, None if journal is None else journal.note_outputs)
     seconds = context.clock() - start
     text = f"{network.length / 1000:.2f} km of road in {count_noun(network.edges, 'line')}"
-    outputs = {"roads": request.output, "probability": request.probability}
+    files = {"roads": request.output, "probability": request.probability}
     return Result(
-        outputs={role: str(path) for role, path in outputs.items() if path is not None},
+        outputs={role: str(path) for role, path in files.items() if path is not None},
         summary={
             **statistics.summarize(run),
             **network.metrics(),
@@ -79,9 +99,9 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
     )
 
 
-def _open_probability(run: InferenceRun, path: Path | None) -> AbstractContextManager[Write | None]:
+def _open_probability(run: InferenceRun, path: Path | None, outputs: Outputs) -> AbstractContextManager[Write | None]:
     """Open the probability raster; None where it is not wanted."""
     if path is None:
         return nullcontext()
     layout = make_probability_layout([entry.name for entry in run.model.card.classes], run.tags)
-    return open_output_raster(path, run.grid, layout)
+    return open_output_raster(path, run.grid, layout, outputs)

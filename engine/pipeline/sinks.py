@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import Cancelled
-from ..fs.atomic import atomic_output, check_output_path, cleanup_on_abort
+from ..fs.atomic import check_output_path
+from ..fs.outputs import Outputs
 from ..fs.spool import UInt8Array
 from ..raster.bands import Mask
 from ..raster.grid import Grid
@@ -137,13 +137,13 @@ class RowAssembler:
 
 
 @contextmanager
-def open_output_raster(path: Path, grid: Grid, layout: RasterLayout) -> Iterator[Write]:
-    """Write a GeoTIFF with overviews, which gets its name when it is complete and was read back.
+def open_output_raster(path: Path, grid: Grid, layout: RasterLayout, outputs: Outputs) -> Iterator[Write]:
+    """Write a GeoTIFF with overviews and read it back; ``outputs`` publishes it.
 
     Raises:
         OutputError: the file cannot be written, or does not read back as it was written.
     """
-    with atomic_output(path) as partial:
+    with outputs.write(path) as partial:
         with RowWriter(partial, grid, layout, final=path) as writer:
             yield writer.write
         writer.verify(partial)
@@ -180,23 +180,3 @@ def check_disk_space(grid: Grid, bands: Mapping[Path, int], main: Path, spooled_
         needed[next(same_folder, path)] += count * pixels // _COMPRESSION
     for path, size in needed.items():
         check_output_path(path, needed_bytes=size)
-
-
-@contextmanager
-def remove_on_cancel(rasters: Sequence[Path | None]) -> Iterator[None]:
-    """Remove complete rasters where the block is cancelled.
-
-    After an error they stay, because they took most of the time and vectors can be made of them.
-    """
-
-    def remove() -> None:
-        for path in filter(None, rasters):
-            path.unlink(missing_ok=True)
-            path.with_name(path.name + ".aux.xml").unlink(missing_ok=True)
-
-    with cleanup_on_abort(remove):
-        try:
-            yield
-        except Cancelled:
-            remove()
-            raise

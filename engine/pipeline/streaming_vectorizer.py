@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..concurrency import run_in_background
 from ..context import Cancellation, Reporter, RunContext
+from ..fs.outputs import Outputs
 from ..fs.spool import RowSpool, UInt8Array
 from ..protocol.messages import Event, Progress
 from ..protocol.options import RoadOptions
@@ -57,6 +58,8 @@ class StreamingRoads:
         run: what computes the rows.
         options: of the roads.
         output: the vector file.
+        layer: name of the lines in it; None for ``roads``.
+        outputs: publishes the file with the others of the run.
         spool: name of a temporary file for the rows; it does not exist yet.
         preloader: loads the libraries.
         context: receives the events after ``finish`` was called; checked for cancellation.
@@ -68,11 +71,14 @@ class StreamingRoads:
         options: RoadOptions,
         output: Path,
         *,
+        layer: str | None,
+        outputs: Outputs,
         spool: Path,
         preloader: Preloader,
         context: RunContext,
     ) -> None:
         self._options, self._output, self._preloader, self._context = options, output, preloader, context
+        self._layer, self._outputs = layer, outputs
         self._name = run.job.view.source.path.name
         self._tags = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
         self._georeferencing = read_back_georeferencing(run.grid)
@@ -128,4 +134,6 @@ class StreamingRoads:
             name=self._name,
             metadata=self._tags,
             context=replace(self._context, reporter=self._reporter, cancellation=cancellation),
+            layer=self._layer,
+            outputs=self._outputs,
         )

@@ -130,6 +130,20 @@ class ImageOptions:
 
 
 @dataclass(frozen=True)
+class OutputOptions:
+    """Options of what is written."""
+
+    layer: str | None = option(
+        None,
+        "Name of the main layer in a GeoPackage; further layers get it as their prefix. Other layers of the file stay.",
+        title="Name of the layer",
+        metavar="NAME",
+        unset="roads, landcover or classes",
+    )
+    overwrite: bool = option(False, "Replace files and layers that exist.", title="Replace what exists")
+
+
+@dataclass(frozen=True)
 class RoadOptions:
     """Options of a road network. Lengths are metres on the ground."""
 

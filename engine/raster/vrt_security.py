@@ -49,19 +49,23 @@ _NO_PATH = re.compile(r"[\s\d.,;:eE+-]*|Byte|U?Int\d+|C?Float\d+|Gray|Red|Green|
 FileKey = tuple[int, int]
 
 
-def check_references(path: Path) -> None:
+def check_references(path: Path) -> list[Path]:
     """Raise ``SourceError`` if ``path`` is a file that asks for more than pixels of local files.
 
     Files that it names are checked in the same way; if they do not exist, GDAL reports it.
 
     Args:
         path: a regular file.
+
+    Returns:
+        The existing files that it names, and those that they name.
     """
     checker = _ReferenceChecker(path)
     checker.check_file(path, ())
     sidecar = path.with_name(path.name + ".aux.xml")
     if os.path.isfile(sidecar):  # noqa: PTH113 (False also where the name is too long for the file system)
         checker.check_file(sidecar, ())
+    return checker.references
 
 
 @dataclass
@@ -72,11 +76,13 @@ class _ReferenceChecker:
         origin: the image, for messages.
         checked_files: files that were checked.
         checked_names: paths that were looked up, whether they exist or not.
+        references: files that are referred to.
     """
 
     origin: Path
     checked_files: set[FileKey] = field(default_factory=set)
     checked_names: set[str] = field(default_factory=set)
+    references: list[Path] = field(default_factory=list)
 
     def check_file(self, path: Path, parents: tuple[FileKey, ...]) -> None:
         """Check ``path``, which the files ``parents`` led to."""
@@ -121,6 +127,7 @@ class _ReferenceChecker:
             raise self._refusal(f"reads {path}, which is not a regular file")
         if (status.st_dev, status.st_ino) in parents:
             raise self._refusal("contains itself")
+        self.references.append(path)
         if os.access(path, os.R_OK):
             self.check_file(path, parents)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError, OutputError
-from ..fs.atomic import atomic_output
+from ..fs.outputs import atomic_output
 from ..fs.regular_file import open_regular
 
 FOLDER_VARIABLE = "TERRASPORE_CACHE"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...engine.protocol.declaration import Option, options_of
-from ...engine.protocol.options import ImageOptions, RuntimeOptions
+from ...engine.protocol.options import ImageOptions, OutputOptions, RuntimeOptions
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,13 @@ class RunOptions:
 
 
 def make_run_arguments(
-    task: str, image: Path, output: Path, options: RunOptions, further: Mapping[str, Path]
+    task: str,
+    image: Path,
+    output: Path,
+    options: RunOptions,
+    further: Mapping[str, Path],
+    *,
+    layer: str | None = None,
 ) -> list[str]:
     """Make the arguments of ``extract roads``, ``extract landcover`` and ``segment``.
 
@@ -53,10 +59,12 @@ def make_run_arguments(
         output: the GeoPackage to write; the raster of classes for ``segmentation``.
         options: the run's options.
         further: files to write too, by the option's name.
+        layer: name of the main layer; None for its own.
     """
     command = ["segment"] if task == "segmentation" else ["extract", task]
     files = [f"--{name}={path}" for name, path in further.items()]
-    return [*command, str(image), f"--output={output}", *options.to_arguments(), *files]
+    writing = make_writing_arguments(layer)
+    return [*command, str(image), f"--output={output}", *writing, *options.to_arguments(), *files]
 
 
 def make_plan_arguments(task: str, image: Path, options: RunOptions) -> list[str]:
@@ -66,10 +74,21 @@ def make_plan_arguments(task: str, image: Path, options: RunOptions) -> list[str
 
 
 def make_vectorize_arguments(
-    kind: str, raster: Path, output: Path, values: Iterable[tuple[Option, float | bool | None]] = ()
+    kind: str,
+    raster: Path,
+    output: Path,
+    values: Iterable[tuple[Option, float | bool | None]] = (),
+    *,
+    layer: str | None = None,
 ) -> list[str]:
     """Make the arguments of ``vectorize roads`` and ``vectorize landcover``; None leaves a value to the engine."""
-    return ["vectorize", kind, str(raster), f"--output={output}", *make_option_arguments(values)]
+    writing = make_writing_arguments(layer)
+    return ["vectorize", kind, str(raster), f"--output={output}", *writing, *make_option_arguments(values)]
+
+
+def make_writing_arguments(layer: str | None) -> list[str]:
+    """Make the arguments of how outputs are written: QGIS has asked before a file is replaced."""
+    return make_option_arguments(zip(options_of(OutputOptions).values(), (layer, True)))
 
 
 def make_chips_arguments(image: Path, vectors: Path, folder: Path, values: Mapping[str, str]) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from osgeo import gdal
 from qgis.core import (
+    QgsDataSourceUri,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
@@ -17,6 +19,7 @@ from qgis.core import (
 
 from ...engine.fs.journal import remove_unfinished_run
 from ...engine.protocol.declaration import options_of
+from ...engine.protocol.layer_names import name_layer
 from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
@@ -85,7 +88,8 @@ class ExtractAlgorithm(ImageAlgorithm):
     ) -> dict[str, Any]:
         """Run the engine's command ``extract``, and load its outputs."""
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        output = check_geopackage(target)
+        destination = parse_destination(target)
+        output = destination.path
         rasters = {
             name: self.parameterAsOutputLayer(parameters, name, context)
             for name in self.RASTERS
@@ -96,7 +100,7 @@ class ExtractAlgorithm(ImageAlgorithm):
         mask = paths.pop("mask", None)
         if mask is not None:
             paths.setdefault("probability", folder / "probability.tif")
-        arguments = make_run_arguments(self.TASK, image, output, options, paths)
+        arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=destination.layer)
         arguments += self.make_task_arguments(parameters, context)
         try:
             result = self.run_engine(arguments, feedback, start)
@@ -186,18 +190,38 @@ class ExtractLandCover(ExtractAlgorithm):
         return make_option_arguments([(_MINIMUM_AREA, area)])
 
 
-def check_geopackage(target: str) -> Path:
-    """Return the absolute path of the GeoPackage ``target``.
+@dataclass(frozen=True)
+class Destination:
+    """Where Processing wants the layers of a run.
+
+    Attributes:
+        path: absolute path of the GeoPackage.
+        layer: name of the main layer; None for its own name.
+    """
+
+    path: Path
+    layer: str | None = None
+
+
+def parse_destination(target: str) -> Destination:
+    """Return the GeoPackage, and the layer in it, that ``target`` stands for.
+
+    Args:
+        target: a file, or a layer of a GeoPackage in the form ``ogr:dbname='FILE' table="LAYER"``.
 
     Raises:
         EngineError: it is another format.
     """
+    layer = None
+    if target.lstrip().startswith("ogr:"):
+        uri = QgsDataSourceUri(target.lstrip()[len("ogr:") :])
+        target, layer = uri.database(), uri.table() or None
     path = Path(target).absolute()
     if path.suffix.lower() != ".gpkg":
         raise EngineError(
             f"The output {path.name} is not a GeoPackage.", "Choose a name that ends in .gpkg; it holds all layers."
         )
-    return path
+    return Destination(path, layer)
 
 
 def make_layer_source(path: Path, layer: str) -> str:
@@ -216,7 +240,7 @@ def load_vector_layers(
 
     Args:
         context: the run's context.
-        target: the GeoPackage, as Processing gives it.
+        target: the destination, as Processing gives it.
         layers: output's name -> (layer, which is also its style, and its English name): ``OUTPUT`` first, and further
             layers, which are loaded but not shown if the run has written them.
         group: name of the layers' group.
@@ -225,13 +249,13 @@ def load_vector_layers(
     Returns:
         The sources of the layers by the output's name.
     """
-    path = Path(target).absolute()
+    destination = parse_destination(target)
+    path = destination.path
     dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_READONLY)
     written = {dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())} if dataset else set()
+    names = {name: name_layer(layer, destination.layer) for name, (layer, _) in layers.items()}
     sources = {
-        name: make_layer_source(path, layer)
-        for name, (layer, _) in layers.items()
-        if name == "OUTPUT" or layer in written
+        name: make_layer_source(path, layer) for name, layer in names.items() if name == "OUTPUT" or layer in written
     }
     for name, source in reversed(list(sources.items())):  # the first comes out on top
         layer, title = layers[name]

@@ -16,7 +16,7 @@ from ..i18n import tr
 from ..layers.results import LayerPresentation, load_on_completion
 from .arguments import make_run_arguments
 from .base import ImageAlgorithm
-from .extract import check_geopackage, make_layer_source
+from .extract import make_layer_source, parse_destination
 from .parameters import (
     IMAGE_OPTIONS,
     POLYGONS,
@@ -73,11 +73,14 @@ class SegmentAlgorithm(ImageAlgorithm):
             for name in ("VECTORS", "PROBABILITY")
             if parameters.get(name) not in (None, "")
         }
+        vectors = parse_destination(optional["VECTORS"]) if "VECTORS" in optional else None
         paths = {name.lower(): Path(path).absolute() for name, path in optional.items()}
-        if "VECTORS" in optional:
-            paths["vectors"] = check_geopackage(optional["VECTORS"])
+        if vectors is not None:
+            paths["vectors"] = vectors.path
         image, options, start = self.prepare_run(parameters, context, feedback, folder)
-        arguments = make_run_arguments(self.TASK, image, Path(target).absolute(), options, paths)
+        arguments = make_run_arguments(
+            self.TASK, image, Path(target).absolute(), options, paths, layer=vectors.layer if vectors else None
+        )
         result = self.run_engine(arguments, feedback, start)
         group = f"{tr('Segmentation')} – {self.source.name}"
         facts = self.describe_result(result, options.image.model or "")
@@ -88,8 +91,8 @@ class SegmentAlgorithm(ImageAlgorithm):
         presentation = LayerPresentation("", group, tr("Classes"), facts, is_raster=True)
         load_on_completion(context, target, target, "OUTPUT", presentation)
         results = {**optional, "OUTPUT": target}
-        if "VECTORS" in optional:
-            source = make_layer_source(paths["vectors"], "classes")
+        if vectors is not None:
+            source = make_layer_source(vectors.path, vectors.layer or "classes")
             presentation = LayerPresentation("", group, tr("Polygons"), facts)
             load_on_completion(context, optional["VECTORS"], source, "VECTORS", presentation)
             results["VECTORS"] = source

@@ -12,7 +12,7 @@ from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..i18n import tr
 from .arguments import make_vectorize_arguments
 from .base import EngineAlgorithm
-from .extract import check_geopackage, load_vector_layers
+from .extract import load_vector_layers, parse_destination
 from .parameters import make_choice_parameter, make_option_parameter, make_vector_output, mark_advanced
 
 KINDS = ["roads", "landcover"]
@@ -77,7 +77,7 @@ class VectorizeAlgorithm(EngineAlgorithm):
         assert raster is not None
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        output = check_geopackage(target)
+        destination = parse_destination(target)
         values = [
             (
                 option,
@@ -87,7 +87,8 @@ class VectorizeAlgorithm(EngineAlgorithm):
             )
             for name, option in OPTIONS[kind].items()
         ]
-        result = self.run_engine(make_vectorize_arguments(kind, raster, output, values), feedback)
+        arguments = make_vectorize_arguments(kind, raster, destination.path, values, layer=destination.layer)
+        result = self.run_engine(arguments, feedback)
         main, *further = LAYERS[kind]
         group = f"{tr(main[1])} – {self.source.name}"
         facts = self.describe_result(result)

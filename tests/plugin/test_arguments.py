@@ -26,7 +26,7 @@ def test_no_name_becomes_an_option(name, model):
     assert arguments[:3] == ["extract", "roads", str(image)]
     assert arguments[2].startswith("/")
     names = [argument.split("=")[0] for argument in arguments[3:]]
-    assert names == ["--output", "--model", "--bands", "--threshold"]
+    assert names == ["--output", "--overwrite", "--model", "--bands", "--threshold"]
 
 
 def test_only_what_differs_from_the_defaults_is_passed():
@@ -52,4 +52,6 @@ def test_vectorize_takes_numbers_and_switches():
     roads = options_of(RoadOptions)
     values = [(roads["gap"], 30.0), (roads["spur"], None), (roads["areas"], False)]
     arguments = make_vectorize_arguments("roads", Path("/p.tif"), Path("/r.gpkg"), values)
-    assert arguments == ["vectorize", "roads", "/p.tif", "--output=/r.gpkg", "--gap=30", "--no-areas"]
+    assert arguments == ["vectorize", "roads", "/p.tif", "--output=/r.gpkg", "--overwrite", "--gap=30", "--no-areas"]
+    layered = make_vectorize_arguments("roads", Path("/p.tif"), Path("/r.gpkg"), layer="--my roads")
+    assert layered == ["vectorize", "roads", "/p.tif", "--output=/r.gpkg", "--layer=--my roads", "--overwrite"]

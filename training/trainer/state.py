@@ -15,7 +15,7 @@ import numpy as np
 from mindspore import Parameter, nn
 
 from ...engine.errors import CheckpointError
-from ...engine.fs.atomic import atomic_output
+from ...engine.fs.outputs import atomic_output
 from ..checkpoint_io import Arrays, assign, load_parameters, parameter_values
 from ..config import Config, TrainConfig, to_mapping
 from ..optim import Optimizer, Plateau

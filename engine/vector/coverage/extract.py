@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
 from ...context import RunContext
+from ...fs.outputs import Outputs
 from ...protocol.messages import Progress
 from ...protocol.options import CoverageOptions
 from ...raster.dataset import open_raster
@@ -96,6 +97,7 @@ def vectorize_landcover(
     crs: object | None = None,
     layer: str = LAYER,
     name: str | None = None,
+    outputs: Outputs | None = None,
 ) -> CoverageSummary:
     """Write the coverage of a class raster to a vector file.
 
@@ -111,6 +113,7 @@ def vectorize_landcover(
         crs: CRS of the output; None for that of the raster.
         layer: name of the layer.
         name: name of the raster in messages; None for that of its file.
+        outputs: publishes the file with the others of the run; None publishes it at once.
 
     Raises:
         SourceError: a raster cannot be used.
@@ -129,7 +132,15 @@ def vectorize_landcover(
         described = {**metadata, **{f"coverage.{key}": str(value) for key, value in asdict(options).items()}}
         styles: dict[str, str] = {}  # filled below, when the classes are known; stored when the writer is closed
         writer = stack.enter_context(
-            open_vector_writer(output, source_crs=dataset.crs, crs=crs, metadata=described, styles=styles)
+            open_vector_writer(
+                output,
+                source_crs=dataset.crs,
+                crs=crs,
+                metadata=described,
+                styles=styles,
+                names={layer: layer},
+                outputs=outputs,
+            )
         )
         batches = stream_coverage(source, geodesy, options, context, scratch=output.absolute().parent)
         summary = _write(writer, layer, batches, class_names, has_confidence=probability is not None)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import OutputError, ParameterError
-from ...fs.atomic import check_output_path
-from ...fs.paths import hidden_stem
+from ...fs.atomic import temp_path
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,13 @@ def choose_format(path: Path) -> VectorFormat:
 
 
 def check_vector_output(path: Path) -> VectorFormat:
-    """Check, before any work, that vectors can be written to ``path``, and return their format.
+    """Check that the libraries on this machine can write vectors to ``path``, and return their format.
 
     Raises:
         ParameterError: no format has the suffix, or GDAL on this machine cannot write the format.
-        OutputError: the file cannot be written.
         VectorError: pyogrio cannot write into a folder of this name.
     """
-    import pyogrio
+    import pyogrio  # loaded in the background while a model is opened
 
     from ...fs.pyogrio_path import pyogrio_path
 
@@ -78,8 +76,7 @@ def check_vector_output(path: Path) -> VectorFormat:
             f"GDAL on this machine cannot write {chosen.driver}, so {path.name} cannot be written.",
             "Use .gpkg instead.",
         )
-    pyogrio_path(path.with_name(hidden_stem(path)))
-    check_output_path(path)
+    pyogrio_path(temp_path(path))
     return chosen
 
 

@@ -1,7 +1,7 @@
 """Write vector layers to a file: all layers into one GeoPackage, or one file per layer for the other formats.
 
 Features come in batches of Shapely geometries and columns. Files are written under temporary names and renamed when
-all of them are complete (``fs.atomic``).
+all of them are complete (``fs.outputs``).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from ...errors import OutputError, ParameterError
-from ...fs.atomic import atomic_output, is_disk_full, make_disk_full_error, measure_with_sidecars
+from ...fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
+from ...fs.outputs import Outputs
 from ...fs.pyogrio_path import pyogrio_path
 from ..geodesy import transform_geometries
 from .formats import VectorFormat, check_file_sizes, check_vector_output
-from .geopackage import GEOMETRY_COLUMN, add_styles, verify_geopackage
+from .geopackage import GEOMETRY_COLUMN, ExistingGeoPackage, add_styles, has_content, verify_geopackage
+from .target import layer_files
 
 Geometries = NDArray[np.object_]
 Columns = Mapping[str, NDArray[Any]]
@@ -43,6 +45,8 @@ class VectorOutput:
     crs: CRS | None
     metadata: dict[str, str]
     styles: Mapping[str, str]
+    names: Mapping[str, str]
+    outputs: Outputs
 
 
 class VectorWriter(ABC):
@@ -50,11 +54,11 @@ class VectorWriter(ABC):
 
     Args:
         output: what is to be written.
-        stack: publishes the temporary files when it closes.
+        stack: completes the temporary files when it closes.
 
     Attributes:
-        paths: final path of each layer written so far.
-        counts: number of features of each layer written so far.
+        paths: final path of each layer written so far, by the layer's own name.
+        counts: number of features of each layer written so far, by its name in the file.
     """
 
     def __init__(self, output: VectorOutput, stack: ExitStack) -> None:
@@ -70,7 +74,7 @@ class VectorWriter(ABC):
         """Add features to a layer; the first call for a layer creates it, also with no features.
 
         Args:
-            layer: name of the layer.
+            layer: the layer's own name; ``names`` of the output has its name in the file.
             kind: "Point", "LineString", "Polygon" or "MultiPolygon".
             geometry: Shapely geometries in the source CRS.
             columns: attributes by name: bool, integers, floats or str (object).
@@ -80,16 +84,19 @@ class VectorWriter(ABC):
         """
         if self._transformer is not None:
             geometry = transform_geometries(geometry, self._transformer)
-        self.counts[layer] = self.counts.get(layer, 0) + len(geometry)
-        self._add(layer, kind, geometry, columns)
+        name = self._output.names.get(layer, layer)
+        self.counts[name] = self.counts.get(name, 0) + len(geometry)
+        if layer not in self.paths:
+            self.paths[layer] = layer_files(self._output.path, [*self.paths, layer])[layer]
+        self._add(layer, name, kind, geometry, columns)
 
     @abstractmethod
     def finish(self) -> None:
         """Complete the temporary files."""
 
     @abstractmethod
-    def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
-        """Write or collect features in the output's CRS."""
+    def _add(self, layer: str, name: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        """Write or collect features in the output's CRS; ``name`` is that of the layer in the file."""
 
     def _store(self, path: Path, name: str, kind: str, geometry: Geometries, columns: Columns, **options: Any) -> None:
         """Write features to ``path`` with pyogrio's ``options``."""
@@ -114,37 +121,53 @@ class VectorWriter(ABC):
 
 
 class GeoPackageWriter(VectorWriter):
-    """Append each batch to one GeoPackage. Arguments as ``VectorWriter``."""
+    """Append each batch to one GeoPackage; other layers of an existing file are kept. Arguments as ``VectorWriter``."""
 
     def __init__(self, output: VectorOutput, stack: ExitStack) -> None:
         super().__init__(output, stack)
         self._temporary: Path | None = None
+        self._written: set[str] = set()
+        self._others: Mapping[str, int] = {}
 
     def finish(self) -> None:
         """Add the styles of the layers that were written."""
         if self._temporary is not None:
-            used = {layer: qml for layer, qml in self._output.styles.items() if layer in self.counts}
+            names = {layer: self._output.names.get(layer, layer) for layer in self.paths}
+            used = {names[layer]: qml for layer, qml in self._output.styles.items() if layer in names}
             add_styles(self._temporary, self._output.path, used)
 
-    def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
-        output, is_first, append = self._output, self._temporary is None, layer in self.paths
+    def _add(self, layer: str, name: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        output, is_new = self._output, self._temporary is None
         if self._temporary is None:
-            verify = partial(verify_geopackage, final=output.path, counts=self.counts)
-            self._temporary = self._stack.enter_context(atomic_output(output.path, verify))
-        self.paths[layer] = output.path
+            self._temporary = self._open(name)
+        append = name in self._written
+        self._written.add(name)
         self._store(
             self._temporary,
-            layer,
+            name,
             kind,
             geometry,
             columns,
-            layer=layer,
+            layer=name,
             append=append,
             geometry_name=GEOMETRY_COLUMN,
-            dataset_metadata=output.metadata if is_first else None,
+            dataset_metadata=output.metadata if is_new and not self._others else None,
             layer_metadata=None if append else output.metadata,
             dataset_options=None if append else dict(output.file_format.dataset_options),
         )
+
+    def _open(self, name: str) -> Path:
+        """Open the temporary file, with the layers of the existing file that are kept."""
+        output = self._output
+        replaced = {name, *output.names.values()}
+        existing = output.outputs.enter(ExistingGeoPackage(output.path)) if has_content(output.path) else None
+        self._others = {} if existing is None else existing.count_other_rows(replaced)
+        verify = partial(verify_geopackage, final=output.path, counts=self.counts, others=self._others)
+        guard = None if existing is None else existing.hold()
+        temporary = self._stack.enter_context(output.outputs.write(output.path, verify, guard))
+        if existing is not None and self._others:
+            existing.copy(temporary)
+        return temporary
 
 
 class LayerFileWriter(VectorWriter):
@@ -166,16 +189,14 @@ class LayerFileWriter(VectorWriter):
         if file_format.has_description and metadata:
             options["layer_options"] = {"DESCRIPTION": "\n".join(f"{key}={value}" for key, value in metadata.items())}
         for layer, (kind, batches) in self._layers.items():
+            path = self.paths[layer]
             geometry = np.concatenate([batch[0] for batch in batches])
             columns = {name: np.concatenate([batch[1][name] for batch in batches]) for name in batches[0][1]}
-            temporary = self._stack.enter_context(atomic_output(self.paths[layer]))
-            self._store(temporary, layer, kind, geometry, columns, **options)
+            temporary = self._stack.enter_context(self._output.outputs.write(path))
+            self._store(temporary, layer, kind, geometry, columns, layer=path.stem, **options)
             check_file_sizes(temporary, file_format)
 
-    def _add(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
-        if layer not in self.paths:
-            target = self._output.path
-            self.paths[layer] = target.with_name(f"{target.stem}_{layer}{target.suffix}") if self.paths else target
+    def _add(self, layer: str, name: str, kind: str, geometry: Geometries, columns: Columns) -> None:
         self._layers.setdefault(layer, (kind, []))[1].append((geometry, columns))
 
 
@@ -187,8 +208,10 @@ def open_vector_writer(
     crs: object | None = None,
     metadata: Mapping[str, str] | None = None,
     styles: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
+    outputs: Outputs | None = None,
 ) -> Iterator[VectorWriter]:
-    """Open a vector file for writing; it gets its final name only if the block ends without an exception.
+    """Open a vector file for writing; it is complete only if the block ends without an exception.
 
     Args:
         final: path of the file; its suffix selects the format.
@@ -197,6 +220,9 @@ def open_vector_writer(
         metadata: provenance (model, hash, parameters). Stored with the layers of a GeoPackage or FlatGeobuf and as the
             description of a GeoJSON; other formats cannot store it.
         styles: QML documents by layer, stored in a GeoPackage only.
+        names: names of the layers in a GeoPackage, by their own; those of a person that are named here are replaced.
+        outputs: receives the complete files and publishes them with the others of the run; None publishes them at the
+            end of the block.
 
     Yields:
         The writer.
@@ -209,14 +235,23 @@ def open_vector_writer(
     target = source if crs is None else CRS.from_user_input(crs)
     if target is not None and source is None:
         raise ParameterError("The raster has no CRS, so its vectors cannot be transformed to another.")
-    output = VectorOutput(
-        final, check_vector_output(final), source, target, dict(metadata or {}), {} if styles is None else styles
-    )
-    writer_class = GeoPackageWriter if output.file_format.is_multi_layer else LayerFileWriter
-    with ExitStack() as stack:
-        writer = writer_class(output, stack)
-        yield writer
-        writer.finish()
+    with Outputs() as own_outputs:
+        output = VectorOutput(
+            final,
+            check_vector_output(final),
+            source,
+            target,
+            dict(metadata or {}),
+            {} if styles is None else styles,
+            names or {},
+            outputs or own_outputs,
+        )
+        writer_class = GeoPackageWriter if output.file_format.is_multi_layer else LayerFileWriter
+        with ExitStack() as stack:
+            writer = writer_class(output, stack)
+            yield writer
+            writer.finish()
+        own_outputs.publish()
 
 
 def _widen_dtype(values: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,8 @@ import numpy as np
 
 from ...concurrency import SharedProgress, run_in_background
 from ...context import Cancellation, RunContext
+from ...fs.outputs import Outputs
+from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS, name_road_layers
 from ...protocol.messages import Message, Progress
 from ...protocol.options import RoadOptions
 from ...raster.probability import Encoding, ProbabilityRaster, open_probability_raster
@@ -28,7 +30,7 @@ from .centerlines import find_centerlines
 from .cleaning import drop_weak_components, merge_junctions, prune_spurs
 from .gaps import close_gaps, gap_rules
 from .graph import Graph, trace
-from .layers import AREAS, CHANGES, NODES, ROADS, write_areas, write_changes, write_lines, write_nodes
+from .layers import write_areas, write_changes, write_lines, write_nodes
 from .lines import make_lines
 from .options import pixel_options
 
@@ -87,6 +89,8 @@ def vectorize_roads(
     encoding: Encoding | None = None,
     crs: object | None = None,
     existing: ExistingRoads | None = None,
+    layer: str | None = None,
+    outputs: Outputs | None = None,
 ) -> RoadSummary:
     """Extract the road network of a probability raster or mask.
 
@@ -103,6 +107,8 @@ def vectorize_roads(
         encoding: how values stand for probabilities; detected where None.
         crs: CRS of the output; that of the raster where None.
         existing: lines to conflate the new network with.
+        layer: name of the lines in a GeoPackage, and prefix of the other layers' names; None for ``roads``.
+        outputs: publishes the file with the others of the run; None publishes it at once.
 
     Raises:
         SourceError: the raster cannot be used.
@@ -121,6 +127,8 @@ def vectorize_roads(
         context=context,
         crs=crs,
         existing=existing,
+        layer=layer,
+        outputs=outputs,
     )
 
 
@@ -134,6 +142,8 @@ def vectorize_probability(
     context: RunContext,
     crs: object | None = None,
     existing: ExistingRoads | None = None,
+    layer: str | None = None,
+    outputs: Outputs | None = None,
 ) -> RoadSummary:
     """Extract the road network of probabilities from any source; see ``vectorize_roads``.
 
@@ -149,6 +159,8 @@ def vectorize_probability(
         context: receives progress and messages; checked for cancellation.
         crs: CRS of the output; that of the raster where None.
         existing: lines to conflate the new network with.
+        layer: as in ``vectorize_roads``.
+        outputs: as in ``vectorize_roads``.
     """
     warn_without_numba(context)
     metadata = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
@@ -170,7 +182,15 @@ def vectorize_probability(
                 context=area_context,
                 scratch=output.absolute().parent,
             ) as areas,
-            open_vector_writer(output, source_crs=source.crs, crs=crs, metadata=metadata, styles=styles) as writer,
+            open_vector_writer(
+                output,
+                source_crs=source.crs,
+                crs=crs,
+                metadata=metadata,
+                styles=styles,
+                names=name_road_layers(layer, areas=options.areas, changes=existing is not None),
+                outputs=outputs,
+            ) as writer,
         ):
             summary = _write_network(writer, source, geodesy, options=options, existing=existing, context=line_context)
             # The graph is freed before the areas, which may only be made now.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
 from ...context import RunContext
+from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..conflation import NEW, ExistingRoads
 from ..coverage.extract import CoverageBatch
@@ -18,8 +19,6 @@ from ..geodesy import PixelGeodesy
 from ..io.writer import VectorWriter
 from .graph import Graph
 from .lines import RoadLines, node_pixels
-
-ROADS, NODES, AREAS, CHANGES = "roads", "road_nodes", "road_areas", "road_changes"
 
 
 @dataclass

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
 from terraspore.engine.fs.atomic import (
-    atomic_output,
     check_output_path,
     remove_stale_temp_files,
     run_abort_cleanups,
     temp_output,
 )
+from terraspore.engine.fs.outputs import atomic_output
 
 
 def names(folder):
@@ -146,6 +146,8 @@ def test_check_output_path(tmp_path):
     with pytest.raises(DiskFullError, match="MB free"):
         check_output_path(tmp_path / "a.tif", needed_bytes=1 << 60)
     (tmp_path / "a.tif").touch()
+    check_output_path(tmp_path / "a.tif", overwrite=False)  # of an empty file nothing is lost
+    (tmp_path / "a.tif").write_text("content")
     with pytest.raises(OutputError, match="exists already"):
         check_output_path(tmp_path / "a.tif", overwrite=False)
     assert names(tmp_path) == ["a.tif"]

@@ -13,7 +13,7 @@ from terraspore.engine.context import RunContext
 from terraspore.engine.models.registry import find_model
 from terraspore.engine.pipeline.landcover import extract_classes
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
-from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
+from terraspore.engine.protocol.options import ImageOptions, OutputOptions, RuntimeOptions
 from terraspore.engine.raster.probability import NODATA
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)
@@ -36,7 +36,8 @@ def identity(make_model):
 
 def run(image, target, model, sessions, **options):
     """The probability raster of ``image``."""
-    request = ClassRequest(ImageRequest(image, ImageOptions(model=model, **options), runtime=ONNX), probability=target)
+    image_request = ImageRequest(image, ImageOptions(model=model, **options), runtime=ONNX)
+    request = ClassRequest(image_request, probability=target, writing=OutputOptions(overwrite=True))
     return extract_classes(request, "segmentation", sessions, RunContext())
 
 

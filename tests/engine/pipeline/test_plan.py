@@ -16,7 +16,7 @@ from terraspore.engine.pipeline import plan
 from terraspore.engine.pipeline.landcover import extract_classes
 from terraspore.engine.pipeline.plan import InferenceJob, estimate_memory, limit_batch
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
-from terraspore.engine.protocol.options import ImageOptions
+from terraspore.engine.protocol.options import ImageOptions, OutputOptions
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.reader import ImageView
@@ -83,7 +83,7 @@ def test_a_limit_counts_for_one_run_of_a_session(make_raster, make_model, tmp_pa
     for memory in (8000, None):
         request = ImageRequest(image, ImageOptions(model=str(make_model(task="segmentation")), memory=memory))
         extract_classes(
-            ClassRequest(request, probability=tmp_path / "p.tif"),
+            ClassRequest(request, probability=tmp_path / "p.tif", writing=OutputOptions(overwrite=True)),
             "segmentation",
             pool,
             RunContext(),

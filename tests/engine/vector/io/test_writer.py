@@ -11,7 +11,7 @@ import pyogrio
 import pytest
 import shapely
 from terraspore.engine.errors import OutputError, ParameterError
-from terraspore.engine.fs import atomic
+from terraspore.engine.fs import outputs
 from terraspore.engine.vector.io.formats import FORMATS, choose_format
 from terraspore.engine.vector.io.geopackage import verify_geopackage
 from terraspore.engine.vector.io.styles import load_styles
@@ -64,7 +64,7 @@ def test_spatial_index_has_all_batches(tmp_path: Path) -> None:
 
 def test_geopackage_is_flushed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[Path] = []
-    monkeypatch.setattr(atomic, "_flush", flushed.append)
+    monkeypatch.setattr(outputs, "_flush", flushed.append)
     write(tmp_path / "out.gpkg")
     assert len(flushed) == 1
 
@@ -117,24 +117,25 @@ def test_unknown_formats_are_refused() -> None:
 
 
 def test_failed_output_leaves_no_files(tmp_path: Path) -> None:
-    (tmp_path / "out.gpkg").write_bytes(b"older")
+    write(tmp_path / "out.gpkg")
+    older = (tmp_path / "out.gpkg").read_bytes()
     wrong = {**COLUMNS, "id": np.array([1], np.int64)}
     with pytest.raises(ValueError, match="array"), open_vector_writer(tmp_path / "out.gpkg", source_crs=None) as writer:
         writer.write("road_nodes", "Point", POINTS, {"id": np.array([7])}) or writer.write(
             "roads", "LineString", LINES, wrong
         )
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.gpkg"]
-    assert (tmp_path / "out.gpkg").read_bytes() == b"older"
+    assert (tmp_path / "out.gpkg").read_bytes() == older
 
 
 def test_verify_detects_incomplete_and_damaged_files(tmp_path: Path) -> None:
     path = tmp_path / "out.gpkg"
     write(path)
-    verify_geopackage(path, path, {"roads": 4})
+    verify_geopackage(path, path, {"roads": 4}, {"road_nodes": 1})
     with pytest.raises(OutputError):
-        verify_geopackage(path, path, {"roads": 5})
+        verify_geopackage(path, path, {"roads": 5}, {"road_nodes": 1})
     data = bytearray(path.read_bytes())
     data[8192:] = b"\x07" * (len(data) - 8192)
     path.write_bytes(data)
     with pytest.raises(OutputError):
-        verify_geopackage(path, path, {"roads": 4})
+        verify_geopackage(path, path, {"roads": 4}, {"road_nodes": 1})

@@ -1,0 +1,59 @@
+"""Exclusive access to the outputs of a run, checked before any work against what it reads and what exists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..context import RunContext
+from ..fs.journal import read_noted_outputs
+from ..fs.outputs import Outputs, lock_outputs
+from ..fs.paths import resolve_links
+from ..raster.dataset import identify_image
+from ..raster.vrt_security import check_references
+from ..vector.io.target import VectorTarget
+
+
+@contextmanager
+def lock_run_outputs(
+    vectors: VectorTarget | None,
+    rasters: Iterable[Path | None],
+    sources: Iterable[Path],
+    context: RunContext,
+    *,
+    overwrite: bool,
+    resumed: Path | None = None,
+) -> Iterator[Outputs]:
+    """Check and lock the outputs of a run; see ``fs.outputs.lock_outputs``.
+
+    Args:
+        vectors: the layers that will be written, if any.
+        rasters: the rasters that will be written; None stands for one that is not written.
+        sources: the files that the run reads; of virtual rasters those behind them, too.
+        context: receives a warning where a file system has no locks.
+        overwrite: whether files and layers that exist may be replaced.
+        resumed: the output whose unfinished run is resumed, if any: what that run has written may be replaced.
+    """
+    noted = [] if resumed is None else read_noted_outputs(resumed)
+    files: list[Path | None] = [*rasters]
+    if vectors is not None:
+        files += dict.fromkeys(vectors.files.values())
+    extended = [] if vectors is None else vectors.extended
+    with lock_outputs(files, sources, overwrite=overwrite, extended=extended, resumed=noted) as outputs:
+        if vectors is not None:
+            is_own = any(file.path == str(resolve_links(vectors.path)) and file.is_current() for file in noted)
+            vectors.check(overwrite=overwrite or is_own)
+        for path in outputs.unlocked:
+            context.warn(f"The file system of {path} has no locks: make sure that no other run writes this output.")
+        yield outputs
+
+
+def list_read_files(raster: Path) -> list[Path]:
+    """Return the file ``raster`` and the files that it refers to, as a virtual raster does.
+
+    Raises:
+        SourceError: it is missing, or refers to what must not be read.
+    """
+    identify_image(raster)
+    return [raster, *check_references(raster)]
