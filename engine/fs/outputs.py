@@ -8,6 +8,7 @@ of them are renamed; what was there before is kept until then and comes back whe
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -188,6 +189,8 @@ class _Swap:
             final: the output.
         """
         previous = None
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.exists() or target.is_symlink():
             previous = temp_path(final, target.name[len(final.stem) :], PREVIOUS)
             try:

@@ -1,0 +1,318 @@
+"""What a person has where a run writes: other layers, files of the same name, links, sources of the run."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import pytest
+import shapely
+from model_files import write_linear_model
+from raster_files import write_raster
+from reports.situation import Outcome, Situation, each, run_situation
+
+SIZE = 120
+PARCELS = [shapely.box(500_000 + 20 * n, 4_649_700, 500_010 + 20 * n, 4_649_710) for n in range(3)]
+#: GPKG's own name of a style that a person has stored.
+ADD_STYLE = """
+INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML,
+                          useAsDefault) VALUES ('', '', 'roads', 'geom', 'my style', '<qgis/>', 1)
+"""
+
+
+def _mask(folder: Path) -> Path:
+    """A mask with one road from left to right."""
+    pixels = np.zeros((1, SIZE, SIZE), np.uint8)
+    pixels[:, 50:58] = 1
+    return write_raster(folder / "mask.tif", pixels)
+
+
+def _write_layer(path: Path, layer: str, shapes: list[shapely.Geometry] = PARCELS, **options: object) -> Path:
+    pyogrio.raw.write(
+        path,
+        geometry=np.asarray(shapely.to_wkb(shapes), object),
+        field_data=[np.arange(len(shapes))],
+        fields=np.array(["number"]),
+        geometry_type=shapes[0].geom_type,
+        crs="EPSG:32618",
+        layer=layer,
+        **options,
+    )
+    return path
+
+
+def _with_layers(*layers: str) -> Callable[..., tuple[object, ...]]:
+    """A command that makes roads and writes them to a GeoPackage that has ``layers`` of a person."""
+
+    def make(folder: Path, *options: object) -> tuple[object, ...]:
+        for layer in layers:
+            _write_layer(folder / "data.gpkg", layer)
+        shutil.copy(folder / "data.gpkg", folder / "before")
+        return ("vectorize", "roads", _mask(folder), "-o", folder / "data.gpkg", *options)
+
+    return make
+
+
+def _layers(path: Path) -> list[str]:
+    return sorted(pyogrio.list_layers(path)[:, 0])
+
+
+def _has_parcels(path: Path, layer: str = "parcels") -> bool:
+    _, _, geometry, fields = pyogrio.raw.read(path, layer=layer)
+    return [shapely.from_wkb(g) for g in geometry] == PARCELS and fields[0].tolist() == [0, 1, 2]
+
+
+def _road_length(path: Path, layer: str = "roads") -> float:
+    return float(shapely.length(shapely.from_wkb(pyogrio.raw.read(path, layer=layer)[2])).sum())
+
+
+def _is_unchanged(outcome: Outcome) -> bool:
+    return (outcome.folder / "data.gpkg").read_bytes() == (outcome.folder / "before").read_bytes()
+
+
+def _replaced(outcome: Outcome) -> bool:
+    path = outcome.folder / "data.gpkg"
+    with closing(sqlite3.connect(path)) as database:
+        styles = database.execute("SELECT styleName, useAsDefault FROM layer_styles WHERE f_table_name = 'roads'")
+        assert sorted(styles.fetchall()) == [("my style", 1), ("roads", 0)]
+    return _has_parcels(path) and 100 < _road_length(path) < 125
+
+
+def _with_style_and_roads(folder: Path) -> tuple[object, ...]:
+    from terraspore.engine.vector.io.geopackage import add_styles
+
+    path = _write_layer(_write_layer(folder / "data.gpkg", "parcels"), "roads")
+    add_styles(path, path, {"roads": "<qgis/>"})
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE layer_styles SET useAsDefault = 0")
+        database.execute(ADD_STYLE)
+    return ("vectorize", "roads", _mask(folder), "-o", path, "--overwrite")
+
+
+def _update_itself(folder: Path) -> tuple[object, ...]:
+    make = _with_layers("parcels")
+    line = [shapely.LineString([(500_000, 4_649_722), (500_120, 4_649_722)])]
+    _write_layer(folder / "data.gpkg", "my_roads", line)
+    return make(folder, "--update", folder / "data.gpkg", "--overwrite")
+
+
+def _extract(folder: Path, image: Path, *options: object) -> tuple[object, ...]:
+    (folder / "model").mkdir()
+    model = write_linear_model(folder / "model")
+    return ("extract", "roads", image, "--model", model, "--runtime", "onnxruntime", "--overwrite", *options)
+
+
+def _area_itself(folder: Path) -> tuple[object, ...]:
+    _write_layer(folder / "data.gpkg", "parcels")
+    shutil.copy(folder / "data.gpkg", folder / "before")
+    image = write_raster(folder / "image.tif", np.zeros((3, SIZE, SIZE), np.uint8))
+    return _extract(folder, image, "--area", folder / "data.gpkg", "-o", folder / "data.gpkg")
+
+
+def _model_itself(folder: Path) -> tuple[object, ...]:
+    image = write_raster(folder / "image.tif", np.zeros((3, SIZE, SIZE), np.uint8))
+    arguments = _extract(folder, image, "-o", folder / "roads.gpkg", "--probability", folder / "p.tif")
+    shutil.copy(folder / "model" / "net.onnx", folder / "before")
+    (folder / "p.tif").symlink_to(folder / "model" / "net.onnx")
+    return arguments
+
+
+def _behind_virtual_rasters(folder: Path) -> tuple[object, ...]:
+    source = write_raster(folder / "source.tif", np.zeros((3, SIZE, SIZE), np.uint8))
+    shutil.copy(source, folder / "before")
+    band = (
+        '<VRTRasterBand dataType="Byte" band="{0}"><SimpleSource><SourceFilename relativeToVRT="1">{1}</SourceFilename>'
+    )
+    band += "<SourceBand>{0}</SourceBand></SimpleSource></VRTRasterBand>"
+    for name, inner in (("inner.vrt", "source.tif"), ("outer.vrt", "inner.vrt")):
+        bands = "".join(band.format(number, inner) for number in (1, 2, 3))
+        place = "<SRS>EPSG:32618</SRS><GeoTransform>500000, 1, 0, 4649776, 0, -1</GeoTransform>"
+        text = f'<VRTDataset rasterXSize="{SIZE}" rasterYSize="{SIZE}">{place}{bands}</VRTDataset>'
+        (folder / name).write_text(text)
+    return _extract(folder, folder / "outer.vrt", "-o", folder / "roads.gpkg", "--probability", source)
+
+
+def _confidence_itself(folder: Path) -> tuple[object, ...]:
+    confidence = folder / "data.gpkg"
+    write_raster(confidence, np.full((1, SIZE, SIZE), 200, np.uint8), driver="GPKG")
+    _write_layer(confidence, "parcels")
+    shutil.copy(confidence, folder / "before")
+    return ("vectorize", "landcover", _mask(folder), "--confidence", confidence, "-o", confidence, "--overwrite")
+
+
+def _derived_file(folder: Path) -> tuple[object, ...]:
+    (folder / "g_road_areas.geojson").write_text("of a person")
+    return ("vectorize", "roads", _mask(folder), "-o", folder / "g.geojson")
+
+
+def _open_transaction(folder: Path) -> tuple[object, ...]:
+    """The file is open in a program that has begun to change it; the connection lives as long as the test."""
+    arguments = _with_layers("parcels")(folder)
+    writer = sqlite3.connect(folder / "data.gpkg", isolation_level=None)
+    writer.execute("PRAGMA journal_mode = WAL")
+    shutil.copy(folder / "data.gpkg", folder / "before")
+    writer.execute("BEGIN IMMEDIATE")
+    OPEN.append(writer)
+    return arguments
+
+
+def _with_log(folder: Path) -> tuple[object, ...]:
+    """Another program has committed rows that are only in the write-ahead log, and keeps the file open."""
+    arguments = _with_layers("parcels")(folder)
+    writer = sqlite3.connect(folder / "data.gpkg", isolation_level=None)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("CREATE TABLE notes (text)")
+    writer.execute("INSERT INTO notes VALUES ('committed')")
+    OPEN.append(writer)
+    return arguments
+
+
+def _has_notes(outcome: Outcome) -> bool:
+    path = outcome.folder / "data.gpkg"
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("SELECT text FROM notes").fetchall() == [("committed",)]
+    return _has_parcels(path) and _road_length(path) > 100
+
+
+def _linked(folder: Path) -> tuple[object, ...]:
+    (folder / "store").mkdir()
+    (folder / "roads.gpkg").symlink_to(folder / "store" / "real.gpkg")
+    return ("vectorize", "roads", _mask(folder), "-o", folder / "roads.gpkg")
+
+
+def _other_file(folder: Path) -> tuple[object, ...]:
+    (folder / "data.gpkg").write_text("minutes of the meeting")
+    shutil.copy(folder / "data.gpkg", folder / "before")
+    return ("vectorize", "roads", _mask(folder), "-o", folder / "data.gpkg", "--overwrite")
+
+
+def _old_index(folder: Path) -> tuple[object, ...]:
+    _write_layer(folder / "roads.shp", "roads", layer_options={"SPATIAL_INDEX": "YES"})
+    assert (folder / "roads.qix").is_file()
+    return ("vectorize", "roads", _mask(folder), "-o", folder / "roads.shp", "--overwrite")
+
+
+def _is_found(outcome: Outcome) -> bool:
+    return len(pyogrio.raw.read(outcome.folder / "roads.shp", bbox=(500_000, 4_649_700, 500_120, 4_649_730))[2]) == 1
+
+
+def _names_layer(suffix: str) -> Situation:
+    return Situation(
+        f"a layer of a {suffix} file is named after the file",
+        lambda folder: ("vectorize", "roads", _mask(folder), "-o", folder / f"town{suffix}"),
+        check=lambda outcome: _layers(outcome.folder / f"town{suffix}") == ["town"],
+    )
+
+
+#: Connections of other programs; closed after each situation.
+OPEN: list[sqlite3.Connection] = []
+
+SITUATIONS = (
+    Situation(
+        "an output GeoPackage has a layer of parcels, which stays",
+        _with_layers("parcels"),
+        check=lambda outcome: (
+            _has_parcels(outcome.folder / "data.gpkg")
+            and _layers(outcome.folder / "data.gpkg")[:4] == ["layer_styles", "parcels", "road_areas", "road_nodes"]
+            and _road_length(outcome.folder / "data.gpkg") > 100
+        ),
+    ),
+    Situation(
+        "an output GeoPackage has a person's layer roads, which is not replaced",
+        _with_layers("parcels", "roads"),
+        code=2,
+        says=("has a layer roads already", "--overwrite", "--layer"),
+        check=_is_unchanged,
+    ),
+    Situation(
+        "an output GeoPackage has a person's layer roads, and another name is given",
+        lambda folder: _with_layers("parcels", "roads")(folder, "--layer", "new roads"),
+        check=lambda outcome: (
+            _has_parcels(outcome.folder / "data.gpkg", "roads")
+            and _road_length(outcome.folder / "data.gpkg", "new roads") > 100
+            and {"new roads_nodes", "new roads_areas"} < set(_layers(outcome.folder / "data.gpkg"))
+        ),
+    ),
+    Situation(
+        "with --overwrite the layer roads is replaced; the parcels and a style of the person stay",
+        _with_style_and_roads,
+        check=_replaced,
+    ),
+    Situation(
+        "a layer is given the name of a table of GeoPackage itself",
+        lambda folder: _with_layers("parcels")(folder, "--layer", "gpkg_contents"),
+        code=2,
+        says="cannot have the name",
+        check=_is_unchanged,
+    ),
+    Situation("the output is the --update file", _update_itself, 2, "which this run reads", check=_is_unchanged),
+    Situation("the output is the --area file", _area_itself, 2, "which this run reads", check=_is_unchanged),
+    Situation(
+        "the output is the --confidence file", _confidence_itself, 2, "which this run reads", check=_is_unchanged
+    ),
+    Situation(
+        "the probability raster is the imagery behind two virtual rasters",
+        _behind_virtual_rasters,
+        code=2,
+        says="which this run reads",
+        check=lambda outcome: (outcome.folder / "source.tif").read_bytes() == (outcome.folder / "before").read_bytes(),
+    ),
+    Situation(
+        "the probability raster is a link to the model",
+        _model_itself,
+        code=2,
+        says="which this run reads",
+        check=lambda outcome: (
+            (outcome.folder / "model" / "net.onnx").read_bytes() == (outcome.folder / "before").read_bytes()
+        ),
+    ),
+    Situation(
+        "a file that is derived from the output's name exists",
+        _derived_file,
+        code=2,
+        says=("g_road_areas.geojson exists already", "--overwrite"),
+        check=lambda outcome: (
+            not (outcome.folder / "g.geojson").exists()
+            and (outcome.folder / "g_road_areas.geojson").read_text() == "of a person"
+        ),
+    ),
+    Situation(
+        "another program has begun to change the GeoPackage",
+        _open_transaction,
+        code=2,
+        says="another program is changing",
+        check=_is_unchanged,
+    ),
+    Situation("another program's rows are in the write-ahead log only", _with_log, check=_has_notes),
+    Situation(
+        "the output is a link to a file that does not exist yet",
+        _linked,
+        check=lambda outcome: (
+            (outcome.folder / "roads.gpkg").is_symlink() and _road_length(outcome.folder / "store" / "real.gpkg") > 100
+        ),
+    ),
+    Situation("the output is a text file", _other_file, 2, "is not a GeoPackage", check=_is_unchanged),
+    Situation("an earlier shapefile has a spatial index", _old_index, check=_is_found),
+    _names_layer(".geojson"),
+    _names_layer(".fgb"),
+    Situation(
+        "nothing is written beside the raster that is read",
+        lambda folder: ("vectorize", "landcover", _mask(folder), "-o", folder / "a.gpkg"),
+        check=lambda outcome: sorted(path.name for path in outcome.folder.iterdir()) == ["a.gpkg", "mask.tif"],
+    ),
+)
+
+
+@each(SITUATIONS)
+def test_situation(situation: Situation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("terraspore.engine.vector.io.geopackage._BUSY_SECONDS", 0.1)
+    try:
+        run_situation(situation, tmp_path)
+    finally:
+        while OPEN:
+            OPEN.pop().close()
