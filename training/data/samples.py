@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.errors import SourceError
-from ...engine.fs.atomic import atomic_output
+from ...engine.fs.outputs import atomic_output
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
 from .resampling import find_blank_areas, resample_image, resample_label
 
