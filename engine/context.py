@@ -130,14 +130,16 @@ class RunContext:
     warnings: list[str] = field(default_factory=list)
 
     def report(self, event: Event) -> None:
-        """Send one event to the reporter."""
+        """Send one event to the reporter; a warning is kept for the result, and a repeated one is dropped."""
+        if isinstance(event, Message) and event.level == "warning":
+            if event.text in self.warnings:
+                return
+            self.warnings.append(event.text)
         self.reporter.emit(event)
 
     def warn(self, text: str) -> None:
-        """Report a sentence about a doubtful result, and keep it for the result; a repeated one is dropped."""
-        if text not in self.warnings:
-            self.warnings.append(text)
-            self.report(Message(text, "warning"))
+        """Report a sentence about a doubtful result; see ``report``."""
+        self.report(Message(text, "warning"))
 
     def check_cancelled(self) -> None:
         """Raise ``Cancelled`` if the run was cancelled."""

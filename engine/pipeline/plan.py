@@ -126,9 +126,15 @@ def open_run(
     options = request.options
     model = choose_model(options.model, task)
     with ExitStack() as resources:
-        source = resources.enter_context(open_source(request.image, options.pixel_size, options.subdataset))
-        for remark in source.remarks:
-            context.report(Message(remark))
+        source = resources.enter_context(
+            open_source(
+                request.image,
+                options.pixel_size,
+                options.subdataset,
+                nodata=options.nodata,
+                ignore_alpha=options.ignore_alpha,
+            )
+        )
         _check_scale(source, model.card, options.resolution, context)
         view, plan = _plan_tiles(request, model, source, context)
         if on_model_opening is not None:
@@ -221,6 +227,8 @@ def _plan_tiles(request: ImageRequest, model: Model, source: Source, context: Ru
         grid, area = cropped, whole.shift_to(grid, cropped)
     plan = make_plan(grid.width, grid.height, tile, overlap, card.multiple)
     bands = choose_bands(source, request.options.bands, card.bands)
+    for remark in (*source.remarks, *bands.remarks):
+        context.report(remark)
     stretch = estimate_stretch(source, bands) if _is_stretched(model, source) else None
     return ImageView(source, grid, bands, stretch, card.dtype, area), plan
 

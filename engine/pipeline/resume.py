@@ -50,7 +50,7 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
     """
     view, plan, session = run.job.view, run.job.plan, run.session
     source, grid, memory = view.source, view.grid, request.options.memory
-    members = {_absolute(Path(name)) for name in source.dataset.files} - {_absolute(source.path)}
+    members = {_absolute(Path(name)) for name in source.file.files} - {_absolute(source.path)}
     others = sorted(Path(name) for name in members if not name.endswith(_NOT_PIXELS))  # as those of a virtual raster
     if request.options.area is not None:
         others.append(request.options.area)
@@ -66,10 +66,11 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
         "precision": session.precision,
         "number of threads": str(request.runtime.threads or f"all {os.cpu_count()}"),
         "limit of memory": "none" if memory is None else f"{memory} MB",  # decides the batch
-        "image in the file": str(source.dataset.name),
+        "image in the file": str(source.file.name),
         "bands": ",".join(map(str, view.bands.indices)),
         "stretch": "none" if view.stretch is None else repr((view.stretch.low, view.stretch.high)),
         "nodata": str(source.dataset.nodata),
+        "bands of data": ",".join(map(str, source.data_bands)),
         "size in pixels": f"{grid.width} x {grid.height}",
         "place": ", ".join(f"{number!r}" for number in tuple(grid.transform)[:6]),
         "coordinate system": _digest(grid.crs.to_wkt()) if grid.crs else "none",

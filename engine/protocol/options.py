@@ -61,6 +61,14 @@ class ImageOptions:
     bands: tuple[int, ...] | None = option(
         None, "Bands of the image in the model's order.", title="Bands, in the order of the model's", metavar="1,2,3"
     )
+    nodata: float | None = option(
+        None,
+        "Value of pixels without data.",
+        title="Value without data",
+        unset="the image's own",
+        metavar="VALUE",
+    )
+    ignore_alpha: bool = option(False, "Do not use the alpha band as transparency.", title="Ignore the alpha band")
     extent: tuple[float, float, float, float] | None = option(
         None,
         "Part of the image, in its coordinates.",

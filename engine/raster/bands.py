@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,8 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.windows import Window
 
 from ..errors import OutOfMemoryError, ParameterError, SourceError
+from ..protocol.messages import Message
+from .band_names import find_colors
 from .dataset import Source
 from .gdal_errors import GDAL_ERRORS, format_gdal_error
 
@@ -28,10 +30,12 @@ class Bands:
     Attributes:
         indices: 1-based bands of the dataset.
         palette: (entries, channels + 1) uint8 if the only band holds indices into it: color or gray, and opacity.
+        remarks: how the bands were chosen, if the person did not choose them and could have meant others.
     """
 
     indices: tuple[int, ...]
     palette: NDArray[np.uint8] | None = None
+    remarks: tuple[Message, ...] = ()
 
     @property
     def layers(self) -> int:
@@ -42,8 +46,9 @@ class Bands:
 def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> Bands:
     """Choose the bands to read for a model of ``needed`` channels.
 
-    If none are ``wanted``: red, green and blue if the file names them, otherwise the first bands. A single band serves
-    for all channels of the model. A palette becomes RGB, or gray for a model of one channel. (GDAL converts CMYK.)
+    If none are ``wanted``: red, green and blue by the descriptions of the bands, their wavelengths or their color
+    interpretation, otherwise the first bands. A single band serves for all channels of the model. A palette becomes
+    RGB, or gray for a model of one channel. (GDAL converts CMYK.)
 
     Raises:
         ParameterError: a wanted band does not exist, or their number does not fit the model.
@@ -60,14 +65,25 @@ def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> B
     available, kinds = source.data_bands, source.dataset.colorinterp
     if not available:
         raise SourceError(f"The image {source.path} has only an alpha band.")
-    if needed == 3 and all(kind in kinds for kind in _RGB):
-        return Bands(tuple(kinds.index(kind) + 1 for kind in _RGB))
-    if len(available) >= needed:
-        return _with_palette(source, available[:needed], needed)
-    if len(available) == 1 or needed == 3:
-        # Two bands (radar polarizations, for example) are not a color image: the first is used as gray.
-        return _with_palette(source, available[:1], needed)
-    raise SourceError(f"The model takes {needed} bands, but {source.path} has {len(available)}.")
+    count, name = len(available), source.path.name
+    if needed == 3 and count >= 3:
+        tagged = tuple(kinds.index(kind) + 1 for kind in _RGB if kind in kinds)
+        named = find_colors(source.dataset)
+        if named is not None and named not in (tagged, (1, 2, 3)):
+            text = f"Bands {named[0]}, {named[1]} and {named[2]} of {name} are red, green and blue by their names."
+            return Bands(named, remarks=(Message(text),))
+        if named is not None or len(tagged) == 3:
+            return Bands(named or tagged)
+    # Two bands (radar polarizations, for example) are not a color image: the first is used as gray.
+    used = needed if count >= needed else 1
+    if used != needed and count != 1 and needed != 3:
+        raise SourceError(f"The model takes {needed} bands, but {source.path} has {count}.")
+    remarks: tuple[Message, ...] = ()
+    if used < count:
+        first = "the first is" if used == 1 else f"the first {used} are"
+        text = f"{name} has {count} bands, of which {first} used; --bands chooses others."
+        remarks = (Message(text, "info" if used == 1 == needed else "warning"),)
+    return replace(_with_palette(source, available[:used], needed), remarks=remarks)
 
 
 def read_bands(

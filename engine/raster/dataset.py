@@ -29,11 +29,13 @@ from rasterio.io import DatasetReader
 
 from ..errors import ParameterError, SourceChangedError, SourceError
 from ..fs.regular_file import FileIdentity
+from ..protocol.messages import Message
 from .gdal_environment import SAFE_SETTINGS
 from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
 from .georeferencing import read_georeferencing
 from .grid import Grid, make_grid
 from .ground_resolution import measure_ground_resolution
+from .value_tags import apply_value_tags, choose_value_tags
 from .vrt_security import check_references
 
 #: A block is decoded as a whole; a larger one would take memory out of proportion.
@@ -52,24 +54,27 @@ class Source:
     Attributes:
         path: the file.
         identity: size, time and inode of the file when it was opened.
-        dataset: rasterio's dataset; a ``WarpedVRT`` of it if the file has only ground control points or RPCs.
+        file: rasterio's dataset of the file.
+        dataset: the dataset to read from: ``file``, or a virtual copy of it with other tags or warped by its ground
+            control points or RPCs.
         crs: coordinate system, or None.
         transform: pixel to world coordinates.
         width: columns.
         height: rows.
         pixel_size: metres on the ground per column and per row at the image's center.
-        remarks: assumptions about the image that the person should know.
+        remarks: assumptions about the image that the person should know; warnings where they decide the result.
     """
 
     path: Path
     identity: FileIdentity
+    file: DatasetReader
     dataset: Any
     crs: CRS | None
     transform: Affine
     width: int
     height: int
     pixel_size: tuple[float, float]
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Message, ...] = ()
 
     @property
     def data_bands(self) -> tuple[int, ...]:
@@ -97,13 +102,22 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, pixel_size: float | None = None, subdataset: str | None = None) -> Iterator[Source]:
+def open_source(
+    path: Path,
+    pixel_size: float | None = None,
+    subdataset: str | None = None,
+    *,
+    nodata: float | None = None,
+    ignore_alpha: bool = False,
+) -> Iterator[Source]:
     """Open an image for reading.
 
     Args:
         path: a regular file that GDAL can read.
         pixel_size: metres per pixel for an image without georeferencing (a photograph, a plain PNG).
         subdataset: number or name of one image of a file that holds several (see ``Subdataset``).
+        nodata: value of pixels without data; None for what the file says, or what a sample of its values shows.
+        ignore_alpha: whether the alpha band is not used as transparency.
 
     Yields:
         The source, closed at the end of the block.
@@ -114,12 +128,14 @@ def open_source(path: Path, pixel_size: float | None = None, subdataset: str | N
     """
     identity = identify_image(path)
     with ExitStack() as stack:
-        dataset = stack.enter_context(open_raster(path, subdataset))
-        view, crs, transform, remarks = read_georeferencing(dataset, path, pixel_size, stack)
+        file = stack.enter_context(open_raster(path, subdataset))
+        tags = choose_value_tags(file, path, nodata, ignore_alpha=ignore_alpha)
+        dataset = apply_value_tags(file, tags, stack)
+        view, crs, transform, placed = read_georeferencing(dataset, path, pixel_size, stack)
         wkt = crs.to_wkt() if crs else None
         resolution = measure_ground_resolution(wkt, transform, view.width, view.height, str(path))
-        remarks = (*_remark_on_subdatasets(dataset, path, subdataset), *remarks)
-        yield Source(path, identity, view, crs, transform, view.width, view.height, resolution, remarks)
+        remarks = (*map(Message, (*_remark_on_subdatasets(file, path, subdataset), *placed)), *tags.remarks)
+        yield Source(path, identity, file, view, crs, transform, view.width, view.height, resolution, remarks)
 
 
 @contextmanager

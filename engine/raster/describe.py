@@ -29,7 +29,7 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
     limits = () if stretch is None else zip(stretch.low, stretch.high, strict=True)
     return {
         "file": str(source.path),
-        "format": dataset.driver,
+        "format": source.file.driver,
         "width": source.width,
         "height": source.height,
         "bands": dataset.count,
@@ -45,7 +45,7 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
         "grid_width": grid.width,
         "grid_height": grid.height,
         "grid_resolution_m": grid.resolution,
-        "remarks": " ".join(source.remarks) or None,
+        "remarks": " ".join(remark.text for remark in (*source.remarks, *bands.remarks)) or None,
     }
 
 

@@ -16,17 +16,14 @@ from rasterio.windows import Window
 
 from .bands import Bands, read_bands
 from .dataset import Source
+from .sampling import sample_whole, sample_windows
 
 PERCENTILES = (2.0, 98.0)
 #: 8-bit imagery is used as it is if the percentiles of a band are at least this far apart.
 SENSIBLE_SPAN = 64
 
-#: Side in pixels of a decimated copy.
-_DECIMATED = 1024
-#: Side in pixels of a sample window, and how many of them there are along each axis.
-_SAMPLE = 256
-_SAMPLES_PER_SIDE = 6
-_SAMPLES_PER_SIDE_UINT8 = 4
+#: Valid pixels of a sample that are enough to estimate percentiles.
+_ENOUGH = 4096
 #: Pixels that are stretched at a time, so that intermediate values stay in the processor's cache.
 _SLAB = 1 << 17
 
@@ -95,27 +92,14 @@ def _percentiles(values: NDArray[Any]) -> tuple[float, float]:
 
 def _sample(source: Source, bands: Bands) -> list[NDArray[Any]]:
     """Read a sample of the valid pixels of each channel, one-dimensional."""
-    is_small = source.width * source.height <= (2 * _DECIMATED) ** 2
-    if not is_small and not source.dataset.overviews(bands.indices[0]):
-        count = _SAMPLES_PER_SIDE_UINT8 if source.dtype == "uint8" else _SAMPLES_PER_SIDE
-        columns = _spread(source.width, count)
-        # From top to bottom, so that formats without random access are read once.
-        windows = [Window(x, y, w, h) for y, h in _spread(source.height, count) for x, w in columns]
-        samples = [_read_valid(source, bands, window, (int(window.height), int(window.width))) for window in windows]
-        layers = [np.concatenate(layer) for layer in zip(*samples, strict=True)]
-        if layers[0].size >= 4096:
-            return layers
-        # Few valid pixels (a narrow strip in a wide frame): read a decimated copy of everything.
-    factor = max(1.0, max(source.width, source.height) / _DECIMATED)
-    shape = (max(1, round(source.height / factor)), max(1, round(source.width / factor)))
-    return _read_valid(source, bands, Window(0, 0, source.width, source.height), shape)
-
-
-def _spread(length: int, count: int) -> list[tuple[int, int]]:
-    """Return starts and sizes of ``count`` short intervals spread over ``length``, at multiples of their size."""
-    size = min(_SAMPLE, length)
-    starts = np.linspace(0, length - size, count) // size * size
-    return [(int(start), size) for start in np.unique(starts)]
+    samples = sample_windows(source.dataset, bands.indices[0])
+    layers = [
+        np.concatenate(layer) for layer in zip(*(_read_valid(source, bands, *each) for each in samples), strict=True)
+    ]
+    if len(samples) == 1 or layers[0].size >= _ENOUGH:
+        return layers
+    # Few valid pixels (a narrow strip in a wide frame): read a decimated copy of everything.
+    return _read_valid(source, bands, *sample_whole(source.dataset))
 
 
 def _read_valid(source: Source, bands: Bands, window: Window, shape: tuple[int, int]) -> list[NDArray[Any]]:

@@ -308,6 +308,10 @@
         <translation>Ground resolution in m (empty: the image's)</translation>
     </message>
     <message>
+        <source>Ignore the alpha band</source>
+        <translation>Ignore the alpha band</translation>
+    </message>
+    <message>
         <source>Image</source>
         <translation>Image</translation>
     </message>
@@ -468,6 +472,10 @@
         <translation>Name</translation>
     </message>
     <message>
+        <source>Name of the layer</source>
+        <translation>Name of the layer</translation>
+    </message>
+    <message>
         <source>No Python was found from which an environment can be made.</source>
         <translation>No Python was found from which an environment can be made.</translation>
     </message>
@@ -602,6 +610,10 @@
     <message>
         <source>Repair the engine in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>Repair the engine in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>Replace what exists</source>
+        <translation>Replace what exists</translation>
     </message>
     <message>
         <source>Restore defaults</source>
@@ -1044,6 +1056,10 @@
         <translation>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</translation>
     </message>
     <message>
+        <source>roads, landcover or classes</source>
+        <translation>roads, landcover or classes</translation>
+    </message>
+    <message>
         <source>segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification</source>
         <translation>segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification</translation>
     </message>
@@ -1058,6 +1074,10 @@
     <message>
         <source>the first with polygons</source>
         <translation>the first with polygons</translation>
+    </message>
+    <message>
+        <source>the image's own</source>
+        <translation>the image's own</translation>
     </message>
     <message>
         <source>the machine's</source>

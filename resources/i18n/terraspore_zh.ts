@@ -308,6 +308,10 @@
         <translation>地面分辨率（米；留空：影像的）</translation>
     </message>
     <message>
+        <source>Ignore the alpha band</source>
+        <translation>忽略透明通道</translation>
+    </message>
+    <message>
         <source>Image</source>
         <translation>影像</translation>
     </message>
@@ -468,6 +472,10 @@
         <translation>名称</translation>
     </message>
     <message>
+        <source>Name of the layer</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>No Python was found from which an environment can be made.</source>
         <translation>未找到可用于创建环境的 Python。</translation>
     </message>
@@ -602,6 +610,10 @@
     <message>
         <source>Repair the engine in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中修复引擎。</translation>
+    </message>
+    <message>
+        <source>Replace what exists</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Restore defaults</source>
@@ -1044,6 +1056,10 @@
         <translation>道路,街道,路网,中心线,深度学习,分割,卫星,航空</translation>
     </message>
     <message>
+        <source>roads, landcover or classes</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification</source>
         <translation>分割,深度学习,onnx,mindir,检查点,自定义模型,分类</translation>
     </message>
@@ -1058,6 +1074,10 @@
     <message>
         <source>the first with polygons</source>
         <translation>第一个含多边形的图层</translation>
+    </message>
+    <message>
+        <source>the image's own</source>
+        <translation>影像自带的值</translation>
     </message>
     <message>
         <source>the machine's</source>

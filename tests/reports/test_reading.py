@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyogrio
+import rasterio
 import shapely
 from affine import Affine
 from model_files import write_linear_model
 from raster_files import NORTH_UP, write_raster
+from rasterio.enums import ColorInterp
 from reports.situation import Outcome, Situation, each, run_situation
+
+#: Side of a scene with a road, and width of its frame, in pixels of a metre.
+SIZE, FRAME = 160, 60
+RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 
 
 def _model(folder: Path, **fields: object) -> Path:
@@ -82,7 +89,205 @@ def _not_written(outcome: Outcome) -> bool:
     return not (outcome.folder / "a.gpkg").exists()
 
 
+def _bands(folder: Path, order: str, **profile: object) -> Path:
+    """A scene with the bands ``order`` of blue, green, red, near infrared and alpha (BGRNA); red shows a road.
+
+    The road is the middle 8 rows; the infrared has the values of vegetation.
+    """
+    noise = np.random.default_rng(7).integers(0, 60, (4, SIZE, SIZE))
+    blue, green, red, infrared = noise + np.array([400, 500, 300, 2500])[:, None, None]
+    red[76:84] = 9000
+    infrared[76:84] = 700
+    layers = {"B": blue, "G": green, "R": red, "N": infrared, "A": np.full_like(red, 255)}
+    pixels = np.stack([layers[letter] for letter in order]).astype(profile.pop("dtype", "uint16"))
+    return write_raster(folder / "image.tif", pixels, **profile)
+
+
+def _describe(path: Path, names: tuple[str, ...] = (), wavelengths: tuple[float, ...] = ()) -> Path:
+    with rasterio.open(path, "r+") as dataset:
+        dataset.descriptions = names or dataset.descriptions
+        for band, length in enumerate(wavelengths, 1):
+            dataset.update_tags(band, ns="IMAGERY", CENTRAL_WAVELENGTH_UM=str(length))
+    return path
+
+
+def _road_found(outcome: Outcome) -> bool:
+    """Whether the road of ``_bands`` was found, as long as the image is wide."""
+    return bool(abs(outcome.summary["length_m"] - SIZE) < 4)
+
+
+def _extract_bands(folder: Path, image: Path, *options: object, resolution: float = 1.0) -> tuple[object, ...]:
+    return _extract(folder, image, *options, model=_model(folder, stretch=True, resolution=resolution))
+
+
+def _eight_bits(folder: Path, alpha: np.ndarray, **profile: object) -> Path:
+    """A scene of 8 bits with a road in all bands, and ``alpha`` as the fourth one."""
+    pixels = np.random.default_rng(3).integers(20, 90, (3, SIZE, SIZE)).astype(np.uint8)
+    pixels[:, 76:84] = 250
+    return write_raster(folder / "image.tif", np.concatenate([pixels, alpha[None]]), colorinterp=RGBA, **profile)
+
+
+def _infrared() -> np.ndarray:
+    """Near infrared of 8 bits: dark roads in bright vegetation."""
+    infrared = np.random.default_rng(4).integers(120, 220, (SIZE, SIZE)).astype(np.uint8)
+    infrared[76:84] = 40
+    return infrared
+
+
+def _frame(hidden: int) -> np.ndarray:
+    """An alpha band that hides the first ``hidden`` columns."""
+    alpha = np.full((SIZE, SIZE), 255, np.uint8)
+    alpha[:, :hidden] = 0
+    return alpha
+
+
+def _framed(folder: Path, value: float, dtype: str, **profile: object) -> Path:
+    """A scene whose first columns have a value that no tag declares."""
+    path = _bands(folder, "RGB", dtype=dtype)
+    with rasterio.open(path) as dataset:
+        pixels = dataset.read()
+    pixels[:, :, :FRAME] = value
+    return write_raster(path, pixels, **profile)
+
+
+def _road_right_of(columns: int) -> Callable[[Outcome], bool]:
+    """Whether the road was found right of a frame of nodata."""
+    return lambda outcome: bool(abs(outcome.summary["length_m"] - (SIZE - columns)) < 10)
+
+
+ALPHA_AND_NODATA = (
+    Situation(
+        "a NAIP scene whose near infrared is tagged as alpha",
+        make=lambda folder: _extract_bands(folder, _eight_bits(folder, _infrared())),
+        says=("band 4", "alpha", "not used as transparency"),
+        check=lambda outcome: _road_found(outcome) and len(outcome.warnings) == 1,
+    ),
+    Situation(
+        "near infrared of 16 bits that is tagged as alpha, read at half its resolution",
+        make=lambda folder: _extract_bands(
+            folder,
+            _bands(folder, "RGBN", colorinterp=RGBA),
+            resolution=2.0,
+        ),
+        says=("band 4", "not used as transparency"),
+        check=lambda outcome: outcome.summary["width"] == SIZE // 2 and _road_found(outcome),
+    ),
+    Situation(
+        "an alpha band of 16 bits whose largest value is 255",
+        make=lambda folder: _extract_bands(folder, _bands(folder, "RGBA", colorinterp=RGBA)),
+        says="not used as transparency",
+        check=_road_found,
+    ),
+    Situation(
+        "an alpha band that hides a third of the image",
+        make=lambda folder: _extract_bands(folder, _eight_bits(folder, _frame(53))),
+        says=("hides 33%", "--ignore-alpha"),
+        check=lambda outcome: _road_right_of(53)(outcome) and not outcome.warnings,
+    ),
+    Situation(
+        "an alpha band that hides most of the image",
+        make=lambda folder: _extract_bands(folder, _eight_bits(folder, _frame(120))),
+        check=lambda outcome: "hides 75%" in outcome.warnings[0],
+    ),
+    Situation(
+        "an alpha band that hides a third of the image and is to be ignored",
+        make=lambda folder: _extract_bands(folder, _eight_bits(folder, _frame(53)), "--ignore-alpha"),
+        check=_road_found,
+    ),
+    Situation(
+        "an alpha band that was never filled",
+        make=lambda folder: _extract_bands(folder, _eight_bits(folder, _frame(SIZE))),
+        says="would hide the whole image",
+        check=_road_found,
+    ),
+    *(
+        Situation(
+            f"a frame of {value:g} that no tag declares, {dtype}",
+            make=lambda folder, value=value, dtype=dtype: _extract_bands(folder, _framed(folder, value, dtype)),
+            says=(f"value {value:g}", "37.5%", "taken as nodata", "--nodata"),
+            check=lambda outcome: _road_right_of(FRAME)(outcome) and len(outcome.warnings) == 1,
+        )
+        for value, dtype in ((-9999, "int16"), (-9999, "float32"), (-3.4e38, "float32"), (65535, "uint16"))
+    ),
+    Situation(
+        "a frame of -9999 that no tag declares, averaged to half the resolution",
+        make=lambda folder: _extract_bands(folder, _framed(folder, -9999, "int16"), resolution=2.0),
+        check=lambda outcome: outcome.summary["width"] == SIZE // 2 and _road_right_of(FRAME)(outcome),
+    ),
+    Situation(
+        "saturated highlights of 16 bits",
+        make=lambda folder: _extract(
+            folder,
+            write_raster(
+                folder / "image.tif",
+                np.linspace(0, 80_000, 3 * SIZE * SIZE).clip(0, 65535).reshape(3, SIZE, SIZE).astype(np.uint16),
+            ),
+            model=_model(folder, stretch=True),
+        ),
+        never_says="nodata",
+    ),
+    Situation(
+        "a frame of 1 that the person names as nodata",
+        make=lambda folder: _extract_bands(folder, _framed(folder, 1, "uint16"), "--nodata=1"),
+        check=_road_right_of(FRAME),
+    ),
+    Situation(
+        "a wrong nodata value, which the person replaces",
+        make=lambda folder: _extract_bands(folder, _framed(folder, 1, "uint16", nodata=9000), "--nodata=1"),
+        check=_road_right_of(FRAME),
+    ),
+)
+BANDS = (
+    Situation(
+        "bands described as Blue, Green, Red and NIR",
+        make=lambda folder: _extract_bands(
+            folder, _describe(_bands(folder, "BGRN"), ("Blue", "Green", "Red", "Near Infrared"))
+        ),
+        says=("bands 3, 2 and 1", "by their names"),
+        check=_road_found,
+    ),
+    Situation(
+        "bands of Sentinel-2 by number",
+        make=lambda folder: _extract_bands(folder, _describe(_bands(folder, "BGRN"), ("B02", "B03", "B04", "B08"))),
+        says="bands 3, 2 and 1",
+        check=_road_found,
+    ),
+    Situation(
+        "bands with wavelengths and without names",
+        make=lambda folder: _extract_bands(
+            folder, _describe(_bands(folder, "NRGB"), wavelengths=(0.842, 0.665, 0.56, 0.49))
+        ),
+        says="bands 2, 3 and 4",
+        check=_road_found,
+    ),
+    Situation(
+        "bands in the order of the model, with names",
+        make=lambda folder: _extract_bands(folder, _describe(_bands(folder, "RGBN"), ("red", "green", "blue", "nir"))),
+        never_says="by their names",
+        check=_road_found,
+    ),
+    Situation(
+        "four bands without names",
+        make=lambda folder: _extract_bands(
+            folder, _bands(folder, "RGBN", colorinterp=(ColorInterp.gray, *[ColorInterp.undefined] * 3))
+        ),
+        check=lambda outcome: _road_found(outcome) and "4 bands, of which the first 3 are" in outcome.warnings[0],
+    ),
+    Situation(
+        "two polarizations of radar",
+        make=lambda folder: _extract_bands(folder, _bands(folder, "RN")),
+        check=lambda outcome: _road_found(outcome) and "2 bands, of which the first is used" in outcome.warnings[0],
+    ),
+    Situation(
+        "bands that the person names",
+        make=lambda folder: _extract_bands(folder, _bands(folder, "BGRN"), "--bands=3,2,1"),
+        never_says="--bands",
+        check=_road_found,
+    ),
+)
 SITUATIONS = (
+    *ALPHA_AND_NODATA,
+    *BANDS,
     Situation(
         "the address of an image on the network",
         make=lambda folder: _extract(folder, "https://host/bucket/scene.tif", model=_broken_model(folder)),

@@ -53,6 +53,8 @@ class ChipsRequest:
         resolution: metres per pixel; None keeps the image's.
         bands: bands of the image, from 1; empty for the engine's choice of three.
         validation: share of the image's longer side that is cut for validation, 0 to 1.
+        nodata: value of pixels without data; None for the image's own.
+        ignore_alpha: whether the alpha band is not used as transparency.
     """
 
     image: Path
@@ -68,6 +70,8 @@ class ChipsRequest:
     resolution: float | None = None
     bands: Sequence[int] = ()
     validation: float = 0.2
+    nodata: float | None = None
+    ignore_alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,13 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
     """
     context = context or RunContext()
     _validate(request)
-    with rasterio.Env(**SAFE_SETTINGS), open_source(request.image) as source:
+    with (
+        rasterio.Env(**SAFE_SETTINGS),
+        open_source(request.image, nodata=request.nodata, ignore_alpha=request.ignore_alpha) as source,
+    ):
         bands = choose_bands(source, request.bands or None, len(request.bands) or 3)
+        for remark in (*source.remarks, *bands.remarks):
+            context.report(remark)
         grid = source.make_grid(_choose_resolution(request, source, context))
         windows = split_windows(
             grid.width, grid.height, request.size, request.stride or request.size, request.validation

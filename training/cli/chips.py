@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
-from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result
+from ...engine.protocol.options import ImageOptions
 
 
 @click.command()
@@ -26,25 +28,19 @@ from ...engine.protocol.messages import Result
 @click.option("--size", type=int, default=512, show_default=True, help="Side of a chip in pixels.")
 @click.option("--stride", type=int, help="Pixels from chip to chip in training; --size unless given.")
 @click.option("--resolution", type=float, help="Ground resolution in metres; the image's unless given.")
-@click.option("--bands", help="Bands of the image, as in 4,3,2.")
 @click.option("--validation", type=float, default=0.2, show_default=True, help="Share of the image for validation.")
+@declared_options(ImageOptions, "bands", "nodata", "ignore_alpha")
 @json_option
 def chips(
     *,
     image: Path,
     labels: Path,
     out: Path,
-    layer: str | None,
-    field: str | None,
     classes: str | None,
-    width: float,
-    width_field: str | None,
-    size: int,
-    stride: int | None,
-    resolution: float | None,
-    bands: str | None,
-    validation: float,
+    bands: tuple[int, ...] | None,
+    ignore_alpha: bool | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Cut training chips from the raster IMAGE and the vector layer LABELS.
 
@@ -60,16 +56,10 @@ def chips(
             image=image,
             labels=labels,
             out=out,
-            layer=layer,
-            field=field,
             classes=tuple(name.strip() for name in classes.split(",")) if classes else (),
-            width=width,
-            width_field=width_field,
-            size=size,
-            stride=stride,
-            resolution=resolution,
-            bands=_parse_bands(bands),
-            validation=validation,
+            bands=bands or (),
+            ignore_alpha=bool(ignore_alpha),
+            **options,
         )
         started = time.perf_counter()
         summary = cut_chips(request, context)
@@ -82,10 +72,3 @@ def chips(
         )
 
     run_command(as_json, run)
-
-
-def _parse_bands(text: str | None) -> tuple[int, ...]:
-    try:
-        return tuple(int(band) for band in text.split(",")) if text else ()
-    except ValueError as error:
-        raise ParameterError(f"--bands {text!r} is not a list of band numbers.") from error

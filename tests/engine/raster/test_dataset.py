@@ -59,13 +59,13 @@ def test_missing_georeference_asks_for_the_pixel_size(make_raster):
     assert "--pixel-size" in refusal(path)
     with open_source(path, pixel_size=0.25) as source:
         assert source.pixel_size == pytest.approx((0.25, 0.25))
-        assert "0.25 m" in source.remarks[0]
+        assert "0.25 m" in source.remarks[0].text
 
 
 def test_missing_coordinate_system_is_remarked(make_raster):
     with open_source(make_raster(PIXELS, crs=None)) as source:
         assert source.crs is None
-        assert "coordinate system" in source.remarks[0]
+        assert "coordinate system" in source.remarks[0].text
 
 
 def test_ground_control_points_are_warped(make_raster):
@@ -76,7 +76,7 @@ def test_ground_control_points_are_warped(make_raster):
         assert source.pixel_size == pytest.approx((10 / 0.9996, 10 / 0.9996), rel=1e-3)
         assert source.transform @ (0, 0) == pytest.approx((400_000, 4_000_000))
         assert source.data_bands == (1,)
-        assert "control points" in source.remarks[0]
+        assert "control points" in source.remarks[0].text
 
 
 @pytest.mark.parametrize(

@@ -35,10 +35,10 @@ def test_valid_file_is_read(tmp_path, name):
 def test_reading_the_first_of_several_pages_is_remarked(tmp_path):
     case = valid_files.MAKERS["first of several pages"](tmp_path)
     with open_source(case.path) as source:
-        assert "holds 2 images" in source.remarks[0]
-        assert "--subdataset" in source.remarks[0]
+        assert "holds 2 images" in source.remarks[0].text
+        assert "--subdataset" in source.remarks[0].text
 
 
 def test_rpcs_on_flat_ground_are_remarked(tmp_path):
     with open_source(valid_files.rpcs_only(tmp_path).path) as source:
-        assert "flat ground at 500 m" in source.remarks[0]
+        assert "flat ground at 500 m" in source.remarks[0].text
