@@ -71,8 +71,13 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
     assert predicted.max() <= 1
     code, result = command(capsys, "visualise", config, "--checkpoint", best, "--out", in_tmp / "seen", "--alpha", 0)
     assert (code, result["summary"]["images"]) == (0, 2)
+    picture = in_tmp / "data" / "VOC2007" / "JPEGImages" / "4.jpg"
+    options = ("--checkpoint", best, "--images", picture, "--out", in_tmp / "one", "--alpha", 0)
+    code, result = command(capsys, "visualise", config, *options)
+    assert (code, result["summary"]["images"]) == (0, 1)
+    assert (in_tmp / "one" / "4.png").read_bytes() == (in_tmp / "seen" / "4.png").read_bytes()
     shown = np.asarray(Image.open(in_tmp / "seen" / "4.png")).astype(int)
-    source = np.asarray(Image.open(in_tmp / "data" / "VOC2007" / "JPEGImages" / "4.jpg")).astype(int)
+    source = np.asarray(Image.open(picture)).astype(int)
     assert np.abs(shown - source).max() <= 2
 
 

@@ -76,7 +76,7 @@ def plot_predictions(
     threshold = config.evaluation.threshold
     if config.network.num_classes == 1 and highest < threshold:
         context.warn(
-            f"Nothing in the {len(readers)} images reached the threshold {threshold:g} (highest {highest:.2f})."
+            f"Nothing in the {len(readers)} images reached the threshold {threshold:g} (highest {highest:.3f})."
         )
     return len(readers)
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from ...engine.context import RunContext
-from ...engine.errors import Cancelled, UserError
+from ...engine.errors import Cancelled, ParameterError, UserError
 from ..checkpoint_io import save_checkpoint
 from ..config import Config, class_names
 from ..data import Batch, BatchLoader, ImageCache, prefetch_batches
@@ -184,6 +186,7 @@ class Trainer:
         """Validate, save checkpoints and state, lower the rate on a plateau; return whether to stop."""
         config, state, progress = self.config, self.state, self.state.progress
         started = time.perf_counter()
+        self._check_weights()
         scores = self.validate()
         metrics = scores.metrics()
         # All processes must take the same decisions, so each needs the mean loss of all.
@@ -218,6 +221,17 @@ class Trainer:
         if decision.stop:
             self.report(f"no better {monitor} for {state.plateau.stale} validations: stopping")
         return decision.stop
+
+    def _check_weights(self) -> None:
+        """Raise ``ParameterError`` if a parameter is not finite: the statistics of a batch norm may be, unnoticed."""
+        for name, value in self.state.weights().items():
+            if not np.isfinite(value).all():
+                crop, batch = self.config.augment.crop, self.config.train.batch
+                raise ParameterError(
+                    f"After step {self.state.progress.step} the parameter {name} is not finite: {batch} crops of "
+                    f"{crop} x {crop} may leave a single value to the deepest batch norm.",
+                    "Give a larger augment.crop or train.batch, or a lower optimizer.lr.",
+                )
 
     def _save_checkpoints(self, scores: SourceScores, metrics: dict[str, float], bests: list[Path]) -> None:
         """Save the weights under the names ``bests``, each with its confusion matrix, and in the archive."""

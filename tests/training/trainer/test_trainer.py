@@ -13,9 +13,10 @@ from terraspore.engine.models.checkpoint import read_checkpoint
 
 pytest.importorskip("mindspore")
 sys.path.insert(0, str(Path(__file__).parent))
-from mindspore import nn
-from terraspore.training.data import open_training_data
+from mindspore import Tensor, nn
+from terraspore.training.data import open_split, open_training_data
 from terraspore.training.evaluation import SegmentationScores
+from terraspore.training.evaluation.predictor import load_predictor
 from terraspore.training.trainer import Trainer, run_training
 from terraspore.training.trainer.state import read_state, write_state
 from tiny_run import Tiny, tiny_config
@@ -99,6 +100,32 @@ def test_a_state_of_another_version_can_be_resumed(roads: Path, in_tmp: Path) ->
     write_state(out / "state.npz", groups, meta)
     config = tiny_config(roads, "train={steps: 4, evaluate_every: 2, keep_best: [recall]}")
     assert run(config, out, resume=True).progress.bests.keys() == {"recall"}
+
+
+def test_statistics_that_are_not_finite_end_the_training(roads: Path, in_tmp: Path) -> None:
+    class Deep(Tiny):
+        """Its batch norm sees a single value of each channel."""
+
+        def construct(self, images: Tensor) -> Tensor:
+            pooled = self.norm(self.first(images).mean((2, 3), keep_dims=True))
+            return self.last(self.relu(self.first(images) + pooled))
+
+    config = tiny_config(roads, "train={steps: 2, batch: 1, evaluate_every: 2, compile: false}")
+    with pytest.raises(ParameterError, match=r"norm\.moving_variance is not finite: 1 crops of 32"):
+        run_training(config, in_tmp / "run", make_network=lambda chosen: Deep())
+    assert not (in_tmp / "run" / "best.ckpt").exists()
+    assert "compiled" not in (in_tmp / "run" / "train.log").read_text()
+
+
+def test_a_checkpoint_is_evaluated_in_the_precision_of_its_training(roads: Path, in_tmp: Path) -> None:
+    run(tiny_config(roads, "train={steps: 2, evaluate_every: 2, compile: false}"), in_tmp / "run")
+    image = open_split(tiny_config(roads).data, "valid").read(0)[0]
+    probabilities = {}
+    for level in ("O0", "O2"):
+        config = tiny_config(roads, f"train.amp={level}", "train.compile=false")
+        probabilities[level] = load_predictor(config, in_tmp / "run" / "best.ckpt", lambda _: Tiny()).predict(image)
+    difference = np.abs(probabilities["O2"] - probabilities["O0"]).max()
+    assert 1e-7 < difference < 1e-2
 
 
 def test_a_run_that_is_not_compiled_has_the_same_losses(roads: Path, in_tmp: Path) -> None:
