@@ -1,6 +1,7 @@
 """Build the ONNX graph that a runtime runs: pixels in, probabilities out.
 
-A checkpoint has weights and no graph; ``resources/graphs/<architecture>.onnx`` has the graph and no weights. Its
+A checkpoint has weights and no graph; ``resources/graphs/<architecture>.onnx`` has the graph and no weights, or a file
+of such a name beside the checkpoint, which training writes for networks that have none in ``resources``. Its
 inputs are the image (first) and then every parameter by its MindSpore name and shape; its first output is the
 logits. Here the parameters become initializers, the normalisation is put in front and the activation behind::
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def load_network(model: Model, graphs: Path = GRAPHS) -> onnx.ModelProto:
     card = model.card
     if card.architecture is None:
         raise GraphError(f"The card of {model.weights} names no architecture, which a checkpoint needs.")
-    graph = load_onnx(graph_path(card.architecture, card.options, graphs))
+    graph = load_onnx(graph_path(card.architecture, card.options, (graphs, model.weights.parent)))
     tensors = read_checkpoint(model.weights, wanted=lambda name: not is_training_state(name))
     fill_graph(graph, tensors, str(model.weights), {"classes": len(card.classes), "bands": card.bands})
     return graph
@@ -75,28 +76,34 @@ def known_architectures(graphs: Path = GRAPHS) -> list[str]:
     return sorted({path.stem.partition("-")[0] for path in graphs.glob("*.onnx")})
 
 
-def graph_path(architecture: str, options: Mapping[str, OptionValue], graphs: Path = GRAPHS) -> Path:
-    """Find the weightless graph of ``architecture`` with ``options``.
+def graph_path(architecture: str, options: Mapping[str, OptionValue], folders: Sequence[Path] = (GRAPHS,)) -> Path:
+    """Find the weightless graph of ``architecture`` with ``options`` in the first of ``folders`` that has it.
 
-    Files are named after the architecture and, behind hyphens, the options that change the graph, which the file's
-    metadata hold as JSON. Of the files whose options all agree, the one with most options is taken.
+    Files are named after the architecture and, behind hyphens, the options that are not its defaults; their metadata
+    hold all options that the graph was made with, as JSON. An option that is not given has its default.
 
     Raises:
         GraphError: there is none.
     """
     import onnx
 
-    best: tuple[int, Path] | None = None
-    for path in sorted(graphs.glob("*.onnx")):
-        if path.stem.partition("-")[0] == architecture:
+    is_known = False
+    for folder in folders:
+        paths = [path for path in folder.glob("*.onnx") if path.stem.partition("-")[0] == architecture]
+        for path in sorted(paths, key=lambda path: (len(path.stem), path.stem)):  # the defaults first
+            is_known = True
             metadata = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
-            needed = json.loads(metadata.get("options", "{}"))
-            if all(options.get(key) == value for key, value in needed.items()) and len(needed) >= (best or (0,))[0]:
-                best = (len(needed), path)
-    if best is None:
-        known = ", ".join(known_architectures(graphs)) or "none"
-        raise GraphError(f"The architecture {architecture} is not known; known are: {known}.")
-    return best[1]
+            made_with = json.loads(metadata.get("options", "{}"))
+            if all(option in made_with and made_with[option] == value for option, value in options.items()):
+                return path
+    if is_known:
+        text = ", ".join(f"{option}: {value}" for option, value in options.items())
+        raise GraphError(f"The architecture {architecture} is not known with the options {text}.")
+    known = ", ".join(known_architectures(folders[0])) or "none"
+    raise GraphError(
+        f"The architecture {architecture} is not known; known are: {known}.",
+        "`terraspore export` writes models of any network, with all that is needed to run them.",
+    )
 
 
 def parameter_shapes(graph: onnx.ModelProto) -> dict[str, Shape]:
@@ -167,6 +174,7 @@ def graph_identity(model: Model, graphs: Path = GRAPHS) -> str:
     digest = hashlib.sha256()
     if model.card.architecture is not None and model.weights.suffix.lower() == ".ckpt":
         # All variants of the architecture, because choosing one needs the onnx package, which is slow to import.
-        for template in sorted(graphs.glob(f"{model.card.architecture}*.onnx")):
-            digest.update(template.read_bytes())
+        for folder in (graphs, model.weights.parent):
+            for template in sorted(folder.glob(f"{model.card.architecture}*.onnx")):
+                digest.update(template.read_bytes())
     return f"{__version__} {model.sha256} {digest.hexdigest()} {card_text(model.card)}"

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 from typing import Any
 
 import numpy as np
 
-from ..errors import RuntimeUnavailableError
+from ..errors import GraphError, RuntimeUnavailableError
 from ..models.card import ModelCard
 from ..models.checkpoint import read_checkpoint
-from ..models.graph import graph_path, known_architectures, training_only_modules
+from ..models.graph import GRAPHS, graph_path, training_only_modules
 from ..models.onnx_file import load_onnx
 from ..models.parameters import is_in_modules, is_training_state, match_parameters
 from ..models.registry import Model
@@ -84,8 +85,9 @@ def _load_network(model: Model, network_factory: NetworkFactory) -> Any:
     network = network_factory(card.architecture, num_classes=len(card.classes), in_channels=card.bands, **card.options)
     # Heads which are used in training only need not be in the checkpoint.
     unused: list[str] = []
-    if card.architecture in known_architectures():
-        unused = training_only_modules(load_onnx(graph_path(card.architecture, card.options)))
+    with contextlib.suppress(GraphError):  # MindSpore needs no graph
+        graph = graph_path(str(card.architecture), card.options, (GRAPHS, model.weights.parent))
+        unused = training_only_modules(load_onnx(graph))
     parameters = {
         parameter.name: parameter for parameter in network.get_parameters() if not is_in_modules(parameter.name, unused)
     }

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from ...engine.errors import ParameterError
-from .schema import Config
+from ..networks import network_entry, network_name
+from .schema import Config, NetworkConfig
 from .validation import validate
 from .yaml_limits import parse_yaml
 
@@ -134,7 +135,19 @@ def _merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
         current = merged.get(key)
         both = isinstance(value, Mapping) and isinstance(current, Mapping)
         merged[key] = _merge(current, value) if both else value  # type: ignore[arg-type]
+    if isinstance(network := merged.get("network"), Mapping):
+        merged["network"] = _name_network(network)
     return merged
+
+
+def _name_network(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace ``decoder`` and ``encoder`` by the ``name`` of both; one that is not given is that of ``name``."""
+    named = {key: value for key, value in network.items() if key not in ("decoder", "encoder")}
+    if len(named) < len(network):
+        inherited = network_entry(str(network.get("name", NetworkConfig.name)))
+        decoder, encoder = network.get("decoder", inherited.decoder), network.get("encoder", inherited.encoder)
+        named["name"] = network_name(str(decoder), str(encoder))
+    return named
 
 
 def _convert(value: Any, hint: Any, key: str) -> Any:

@@ -12,9 +12,10 @@ class NetworkConfig:
     """The network.
 
     Attributes:
-        name: a name of ``training.networks.create_network``.
+        name: a name of ``training.networks.create_network``. In a file or an override, ``decoder`` and ``encoder`` may
+            stand in its place, or one of them to change that of a base.
         num_classes: output channels; 1 means a foreground mask with a sigmoid (roads).
-        options: further arguments of ``create_network``.
+        options: of the network, see ``training.networks.NetworkOptions``.
     """
 
     name: str = "dlinknet34"

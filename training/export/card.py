@@ -14,7 +14,8 @@ from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation
 from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
 from ..config import Config
 from ..evaluation.plots import class_colours
-from ..networks import NetworkOptions, network_entry
+from ..networks import NetworkOptions, network_entry, read_options
+from .graphs import provide_graph
 
 #: colour of roads where the configuration gives none
 ROAD_COLOUR = (228, 0, 43)
@@ -107,6 +108,8 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
 def write_run_card(weights: Path, config: Config, metrics: Mapping[str, float]) -> Path | None:
     """Write the card of a run's best weights next to them, so that the engine accepts the run's folder as a model.
 
+    The network's graph is written as well where ``resources`` has none.
+
     Args:
         weights: the checkpoint.
         config: of the run.
@@ -124,6 +127,7 @@ def write_run_card(weights: Path, config: Config, metrics: Mapping[str, float]) 
     digest = compute_sha256(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
     card = create_card(config, details, weights=weights.name, sha256=digest)
     path = weights.with_name(CARD_NAME)
+    provide_graph(card, path.parent)
     write_card(path, card)
     return path
 
@@ -134,7 +138,7 @@ def read_network_options(config: Config) -> NetworkOptions:
     Raises:
         ParameterError: an option that the network does not have, or another number of bands.
     """
-    options = NetworkOptions.from_mapping(config.network.name, config.network.options)
+    options = read_options(config.network.name, config.network.options)
     if {len(config.normalisation.mean), len(config.normalisation.std)} != {options.in_channels}:
         raise ParameterError(
             f"The network takes {options.in_channels} bands, but the normalisation has "

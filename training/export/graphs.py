@@ -10,6 +10,8 @@ MindSpore's own ONNX export writes wrong paddings and lacks operations.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,10 +24,12 @@ import onnx
 from mindspore import nn
 from onnx import helper
 
+from ...engine.errors import GraphError
 from ...engine.mindir import convert
-from ..networks import NETWORKS, NetworkOptions, create_network, network_entry
+from ...engine.models.card import ModelCard
+from ...engine.models.graph import GRAPHS, graph_path
+from ..networks import NETWORKS, NetworkOptions, create_network, network_entry, read_options
 
-FOLDER = Path(__file__).resolve().parents[2] / "resources" / "graphs"
 #: (batch, bands, classes) of the exports that a graph is derived from
 _COUNTS = ((1, 3, 2), (3, 5, 6), (4, 4, 11))
 #: heights and widths of these exports, in multiples of 32 and, for networks of any size, with something odd added
@@ -39,7 +43,7 @@ class GraphSpec:
 
     Attributes:
         network: name of the network.
-        options: those that change the graph.
+        options: checked ones.
     """
 
     network: str
@@ -49,17 +53,16 @@ class GraphSpec:
     def file_stem(self) -> str:
         """Name of the file without its ending: the network, then the options that are not its defaults."""
         changed = network_entry(self.network).changed_options(self.options)
-        suffixes = [f"os{value}" if option == "output_stride" else str(value) for option, value in changed.items()]
-        return "-".join([self.network, *suffixes])
+        labels = {"output_stride": "os", "stem_pool": "", "pyramid_eps": "eps"}
+        return "-".join([self.network, *(f"{labels.get(option, option)}{value}" for option, value in changed.items())])
 
 
 def list_graphs() -> dict[str, GraphSpec]:
-    """List all graphs by the stems of their files: every network with every combination of its options."""
+    """List all graphs by the stems of their files: every network with every combination of its choices."""
     specs = [
-        GraphSpec(name, NetworkOptions(stem_pool=pool, output_stride=stride))
+        GraphSpec(name, read_options(name, dict(zip(entry.choices, values, strict=True))))
         for name, entry in NETWORKS.items()
-        for stride in entry.output_strides or (None,)
-        for pool in entry.stem_pools or (None,)
+        for values in itertools.product(*entry.choices.values())
     ]
     return {spec.file_stem: spec for spec in specs}
 
@@ -81,27 +84,24 @@ def export_mindir(network: nn.Cell, shape: tuple[int, int, int, int]) -> bytes:
 def derive_graph(spec: GraphSpec) -> onnx.ModelProto:
     """Derive a graph from exports at several sizes, so that sizes in it can be told from plain numbers.
 
-    Its metadata say what is known of the network: "architecture" is its name; "options" are those that are not its
-    defaults, as JSON; "multiple" is what height and width have to be multiples of; "training_only" are the prefixes,
+    Its metadata say what is known of the network: "architecture" is its name; "options" are all that it was made with,
+    as JSON; "multiple" is what height and width have to be multiples of; "training_only" are the prefixes,
     separated by spaces, of parameters that a checkpoint may hold beyond the graph's.
     """
     entry = network_entry(spec.network)
     any_size = entry.multiple < 32
     exports = []
     for (batch, bands, count), size, odd in zip(_COUNTS, _SIZES, _ODD, strict=True):
+        classes = min(count, entry.max_classes)
         network = create_network(
-            spec.network,
-            num_classes=min(count, entry.max_classes),
-            in_channels=bands,
-            stem_pool=spec.options.stem_pool,
-            output_stride=spec.options.output_stride,
+            spec.network, num_classes=classes, in_channels=bands, **entry.graph_options(spec.options)
         )
         shape = (batch, bands, size[0] + odd[0] * any_size, size[1] + odd[1] * any_size)
         exports.append(export_mindir(network, shape))
     model = convert(exports[0], variants=exports[1:], weights=False, output_names=["logits"])
     metadata = {
         "architecture": spec.network,
-        "options": json.dumps(entry.changed_options(spec.options), sort_keys=True),
+        "options": json.dumps(entry.graph_options(spec.options), sort_keys=True),
         "title": entry.title,
         "multiple": str(entry.multiple),
         "training_only": " ".join(entry.training_only),
@@ -119,12 +119,20 @@ def write_graphs(specs: Sequence[GraphSpec], folder: Path) -> Iterator[Path]:
         yield path
 
 
+def provide_graph(card: ModelCard, folder: Path) -> Path:
+    """Return the path of the graph of a card's network; write it into ``folder`` where ``resources`` has none."""
+    with contextlib.suppress(GraphError):
+        return graph_path(str(card.architecture), card.options, (GRAPHS, folder))
+    spec = GraphSpec(str(card.architecture), read_options(str(card.architecture), card.options))
+    return next(write_graphs([spec], folder))
+
+
 def main() -> None:
     """Run the command."""
     specs = list_graphs()
     parser = argparse.ArgumentParser(description="Write the graphs without weights of the engine.")
     parser.add_argument("names", nargs="*", help="stems of the files to write; all unless given")
-    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--folder", type=Path, default=GRAPHS)
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(specs)
     if unknown:

@@ -19,14 +19,14 @@ from ...engine.errors import CheckpointError, GraphError, OutputError
 from ...engine.mindir import convert
 from ...engine.models.card import CARD_NAME, ModelCard, card_text, write_card
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
-from ...engine.models.graph import GRAPHS, fill_graph, graph_path
+from ...engine.models.graph import fill_graph
 from ...engine.models.infer_card import CARD_KEY
 from ...engine.models.onnx_file import load_onnx
 from ...engine.models.parameters import is_training_state, match_parameters
 from ..config import Config
 from ..networks import create_configured_network
 from .card import CardDetails, create_card, read_network_options
-from .graphs import export_mindir
+from .graphs import export_mindir, provide_graph
 
 Precision = Literal["float16", "float32"]
 Format = Literal["onnx", "mindir"]
@@ -51,7 +51,7 @@ def export_model(
 
     Args:
         checkpoint: the network's weights; the state of training in it is left out.
-        folder: folder to write, as a whole or not at all.
+        folder: folder to write, as a whole or not at all; with the network's graph where ``resources`` has none.
         config: configuration of the training.
         details: further content of the card.
         precision: of the stored weights; the other formats hold the same, rounded values.
@@ -116,7 +116,7 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     shapes = [(1, card.bands, 2 * multiple, 3 * multiple), (2, card.bands, 4 * multiple, 2 * multiple)]
     if multiple < 32:
         shapes = [(1, card.bands, 65, 97), (2, card.bands, 96, 64)]
-    graph = load_onnx(graph_path(str(card.architecture), card.options, GRAPHS))
+    graph = load_onnx(provide_graph(card, folder))
     sizes = {"classes": len(card.classes), "bands": card.bands}
     fill_graph(graph, read_checkpoint(folder / WEIGHTS), WEIGHTS, sizes)
     differences = {WEIGHTS: compare_with_mindspore(network, graph, card, shapes)}

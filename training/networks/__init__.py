@@ -1,6 +1,6 @@
 """The networks, each written once as a MindSpore cell.
 
-``create_network`` creates any of them by name, ``model.create_segmentation_model`` any decoder on any encoder;
+``create_network`` creates any of them by name, and any decoder on any encoder as ``<decoder>_<encoder>``;
 ``training.export`` derives ONNX and MINDIR from them. A network takes normalised images (N, bands, H, W) and gives
 logits (N, num_classes, H, W) of the same size; some want multiples of 32 (``NetworkEntry.multiple``). Importing this
 package does not import MindSpore, creating a network does.
@@ -8,13 +8,15 @@ package does not import MindSpore, creating a network does.
 
 from __future__ import annotations
 
+from .options import NetworkOptions
 from .registry import (
     NETWORKS,
     NetworkEntry,
-    NetworkOptions,
     create_configured_network,
     create_network,
     network_entry,
+    network_name,
+    read_options,
 )
 
 __all__ = [
@@ -24,4 +26,6 @@ __all__ = [
     "create_configured_network",
     "create_network",
     "network_entry",
+    "network_name",
+    "read_options",
 ]

@@ -86,6 +86,25 @@ def same_conv(
     )
 
 
+def tf_same_conv(
+    in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Cell:
+    """Create a convolution without bias that pads as TensorFlow's "same", the smaller half above and left.
+
+    Height and width become ceil(size / stride). The padding of a strided one depends on the size of the image.
+    """
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel,
+        stride=stride,
+        pad_mode="same",
+        dilation=dilation,
+        group=groups,
+        has_bias=False,
+    )
+
+
 def deconv_double(in_channels: int, out_channels: int, *, bias: bool = True) -> nn.Cell:
     """Create a 3x3 transposed convolution of stride 2 that doubles height and width exactly.
 
@@ -120,6 +139,11 @@ def norm1d(channels: int, *, eps: float = 1e-5) -> nn.Cell:
 def relu() -> nn.Cell:
     """Create a rectified linear unit."""
     return nn.ReLU()
+
+
+def relu6() -> nn.Cell:
+    """Create a rectified linear unit that is cut off at 6."""
+    return nn.ReLU6()
 
 
 def max_pool(kernel: int, *, stride: int, padding: int = 0, ceil: bool = False) -> nn.Cell:

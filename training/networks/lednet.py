@@ -11,7 +11,7 @@ from mindspore import Tensor, nn, ops
 
 from .layers import channel_dropout, conv, halving_max_pool, norm, relu, resize, same_conv, sequence
 
-#: epsilon of the encoder's normalisation
+#: epsilon of the normalisation, also in the attention pyramid of upstream's weights
 EPS = 1e-3
 #: dilations of the last eight blocks
 DILATIONS = (1, 2, 5, 9, 2, 5, 9, 17)
@@ -93,18 +93,19 @@ class AttentionPyramid(nn.Cell):
     Args:
         channels: of the input.
         num_classes: channels of the output.
+        eps: of the normalisation.
     """
 
-    def __init__(self, channels: int, num_classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int, *, eps: float) -> None:
         super().__init__()
         # The average has no weights; an identity in its place keeps the names of published weights.
-        self.branch1 = sequence(nn.Identity(), ConvUnit(channels, num_classes))
-        self.mid = sequence(ConvUnit(channels, num_classes))
-        self.down1 = sequence(*_separable(channels, 7, stride=2))
-        self.down2 = sequence(*_separable(1, 5, stride=2))
-        self.down3 = sequence(*_separable(1, 3, stride=2), *_separable(1, 3))
-        self.conv2 = sequence(*_separable(1, 5))
-        self.conv1 = sequence(*_separable(1, 7))
+        self.branch1 = sequence(nn.Identity(), ConvUnit(channels, num_classes, eps=eps))
+        self.mid = sequence(ConvUnit(channels, num_classes, eps=eps))
+        self.down1 = sequence(*_separable(channels, 7, stride=2, eps=eps))
+        self.down2 = sequence(*_separable(1, 5, stride=2, eps=eps))
+        self.down3 = sequence(*_separable(1, 3, stride=2, eps=eps), *_separable(1, 3, eps=eps))
+        self.conv2 = sequence(*_separable(1, 5, eps=eps))
+        self.conv1 = sequence(*_separable(1, 7, eps=eps))
 
     def construct(self, x: Tensor) -> Tensor:
         """Score (N, channels, h, w): (N, num_classes, h, w)."""
@@ -121,10 +122,10 @@ class AttentionPyramid(nn.Cell):
 class ConvUnit(nn.Cell):
     """1x1 convolution, norm and ReLU."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, *, eps: float) -> None:
         super().__init__()
         self.conv = conv(in_channels, out_channels, 1, bias=True)
-        self.bn = norm(out_channels)
+        self.bn = norm(out_channels, eps=eps)
         self.relu = relu()
 
     def construct(self, x: Tensor) -> Tensor:
@@ -132,13 +133,13 @@ class ConvUnit(nn.Cell):
         return self.relu(self.bn(self.conv(x)))
 
 
-def _separable(in_channels: int, kernel: int, *, stride: int = 1) -> tuple[nn.Cell, ...]:
+def _separable(in_channels: int, kernel: int, *, eps: float, stride: int = 1) -> tuple[nn.Cell, ...]:
     """Create a kernel x 1 and a 1 x kernel convolution to one channel, norm and ReLU."""
     padding = (kernel - 1) // 2
     return (
         conv(in_channels, 1, (kernel, 1), stride=(stride, 1), padding=(padding, 0), bias=True),
         conv(1, 1, (1, kernel), stride=(1, stride), padding=(0, padding), bias=True),
-        norm(1),
+        norm(1, eps=eps),
         relu(),
     )
 
@@ -197,11 +198,12 @@ class LEDNet(LEDNetFeatures):
     Args:
         num_classes: channels of the output, 2 or more.
         in_channels: bands of the image, fewer than 32.
+        pyramid_eps: epsilon of the normalisation in the attention pyramid.
     """
 
-    def __init__(self, *, num_classes: int, in_channels: int = 3) -> None:
+    def __init__(self, *, num_classes: int, in_channels: int = 3, pyramid_eps: float = EPS) -> None:
         super().__init__(in_channels)
-        self.apn = AttentionPyramid(128, num_classes)
+        self.apn = AttentionPyramid(128, num_classes, eps=pyramid_eps)
 
     def construct(self, image: Tensor) -> Tensor:
         """Compute logits (N, num_classes, H, W) of images (N, in_channels, H, W) of any H and W."""
@@ -218,12 +220,13 @@ class LEDNetBinary(LEDNet):
     Args:
         num_classes: 1.
         in_channels: bands of the image, fewer than 32.
+        pyramid_eps: epsilon of the normalisation in the attention pyramid.
     """
 
-    def __init__(self, *, num_classes: int = 1, in_channels: int = 3) -> None:
+    def __init__(self, *, num_classes: int = 1, in_channels: int = 3, pyramid_eps: float = EPS) -> None:
         if num_classes != 1:
             raise ValueError(f"one class, not {num_classes}")
-        super().__init__(num_classes=2, in_channels=in_channels)
+        super().__init__(num_classes=2, in_channels=in_channels, pyramid_eps=pyramid_eps)
 
     def construct(self, image: Tensor) -> Tensor:
         """Compute logits (N, 1, H, W) of images (N, in_channels, H, W) of any H and W."""

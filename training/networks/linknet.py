@@ -102,7 +102,8 @@ class LinkNet(nn.Cell):
         super().__init__()
         encoder = ResNetEncoder(18, in_channels=in_channels, stem_pool=stem_pool)
         self.in_block = sequence(encoder.conv1, encoder.bn1, encoder.relu, encoder.max_pool)
-        self.encoder1, self.encoder2, self.encoder3, self.encoder4 = encoder.stages
+        self.encoder1, self.encoder2 = encoder.layer1, encoder.layer2
+        self.encoder3, self.encoder4 = encoder.layer3, encoder.layer4
         block = ResidualBlock if variant == "residual" else LinkBlock
         bias, eps = variant != "port", 1e-5 if variant == "port" else 1e-3
         self.decoder4 = block((512, 256), stride=2, bias=bias, eps=eps)

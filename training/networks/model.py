@@ -11,16 +11,16 @@ from functools import partial
 
 from mindspore import Tensor, nn
 
-from ...engine.errors import ParameterError
-from .decoders import DECODERS, Decoder, DecoderName
-from .encoders import Encoder, EncoderName, create_encoder
-from .layers import StemPool, resize
+from .decoders import DECODERS, Decoder
+from .encoders import Encoder, create_encoder
+from .layers import resize
 from .lednet import LEDNet, LEDNetBinary, LEDNetEncoder
 from .linknet import LinkNet
+from .options import DecoderName, EncoderName, NetworkOptions
 from .registry import rename
 
-#: the registry's networks that are no pair of encoder and decoder; all take ``num_classes`` and ``in_channels``, those
-#: with an encoder also ``stem_pool``
+#: the registry's networks that are no pair of encoder and decoder; all take ``num_classes`` and ``in_channels``, and
+#: the options of their entries
 WHOLE_NETWORKS: dict[str, Callable[..., nn.Cell]] = {
     "linknet": LinkNet,
     "linknet_residual": partial(LinkNet, variant="residual"),
@@ -67,36 +67,18 @@ class SegmentationModel(nn.Cell):
 
 
 def create_segmentation_model(
-    decoder: DecoderName,
-    encoder: EncoderName,
-    *,
-    num_classes: int,
-    in_channels: int = 3,
-    stem_pool: StemPool = "symmetric",
-    output_stride: int | None = None,
+    decoder: DecoderName, encoder: EncoderName, options: NetworkOptions, *, num_classes: int
 ) -> SegmentationModel:
     """Create any decoder on any encoder, with fresh weights.
 
     Args:
         decoder: a key of ``decoders.DECODERS``.
         encoder: a key of ``encoders.ENCODERS``.
+        options: checked by ``registry.read_options``.
         num_classes: channels of the output, 1 or more.
-        in_channels: bands of the image, 1 or more.
-        stem_pool: how the pooling behind a ResNet's stem pads, see ``layers.stem_max_pool``.
-        output_stride: of the encoder, 8, 16 or 32; None takes what is usual for the decoder.
-
-    Raises:
-        ParameterError: an unknown name, or an output stride that encoder or decoder does not have.
     """
-    if decoder not in DECODERS:
-        raise ParameterError(f"There is no decoder named {decoder!r}.", f"Known ones: {', '.join(DECODERS)}.")
-    strides = DECODERS[decoder].output_strides
-    stride = strides[0] if output_stride is None else output_stride
-    if stride not in strides:
-        known = " or ".join(map(str, sorted(strides)))
-        raise ParameterError(f"The decoder {decoder} wants an encoder of output stride {known}, not {stride}.")
-    cell = create_encoder(encoder, in_channels=in_channels, stem_pool=stem_pool, output_stride=stride)
-    return SegmentationModel(cell, DECODERS[decoder](cell), num_classes)
+    cell = create_encoder(encoder, options)
+    return SegmentationModel(cell, DECODERS[decoder](cell, options), num_classes)
 
 
 def rename_parameters(network: nn.Cell, names: Mapping[str, str]) -> None:

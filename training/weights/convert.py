@@ -7,9 +7,10 @@ from typing import Any
 
 from ...engine.errors import CheckpointError
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
-from ...engine.models.graph import GRAPHS, graph_path, parameter_shapes
+from ...engine.models.graph import graph_path, parameter_shapes
 from ...engine.models.onnx_file import load_onnx
-from ..networks import network_entry
+from ...engine.models.parameters import Shape
+from ..networks import NETWORKS, create_network, network_entry
 from .mapping import Array, MappingReport, Part, map_weights
 from .torch_file import read_torch
 
@@ -27,7 +28,7 @@ def convert_weights(
             decides which.
         target: the checkpoint to write.
         architecture: name of the network.
-        part: whether the source holds the whole network or its encoder (a ResNet).
+        part: whether the source holds the whole network or its encoder.
 
     Returns:
         What became of the names, and the option ``stem_pool`` that the weights were trained with, or None where the
@@ -40,7 +41,7 @@ def convert_weights(
     """
     entry = network_entry(architecture)
     weights, is_torch = _read(source)
-    shapes = parameter_shapes(load_onnx(graph_path(architecture, {}, GRAPHS)))
+    shapes = _read_shapes(architecture)
     arrays, report = map_weights(weights, architecture, shapes, part=part)
     if report.has_problems:
         raise CheckpointError(
@@ -48,8 +49,23 @@ def convert_weights(
         )
     write_checkpoint(target, arrays)
     # MindCV's ResNets pool with "same"; torchvision's, and all PyTorch networks here, symmetrically.
-    pool = ("symmetric" if is_torch else "same") if entry.stem_pools else None
+    pool = ("symmetric" if is_torch else "same") if "stem_pool" in entry.choices else None
     return report, pool
+
+
+def _read_shapes(architecture: str) -> dict[str, Shape]:
+    """Read the shapes of a network's parameters from its graph without weights, or from the network itself."""
+    if architecture in NETWORKS:
+        return parameter_shapes(load_onnx(graph_path(architecture, {})))
+    few, many = (
+        {parameter.name: tuple(parameter.shape) for parameter in network.get_parameters()}
+        for network in (create_network(architecture, num_classes=count) for count in (2, 3))
+    )
+    return {
+        name: tuple(size if size == other else "classes" for size, other in zip(shape, many[name], strict=True))
+        for name, shape in few.items()
+        if not name.startswith(network_entry(architecture).training_only)
+    }
 
 
 def _read(source: Path) -> tuple[dict[str, Array], bool]:

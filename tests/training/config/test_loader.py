@@ -72,6 +72,20 @@ def test_invalid_values_are_errors(tmp_path: Path, text: str, message: str) -> N
     assert len(str(caught.value)) < 1500
 
 
+def test_decoder_and_encoder_name_the_network(tmp_path: Path) -> None:
+    base = write(tmp_path, "a.yaml", "network: {decoder: dlinknet, encoder: efficientnet_lite2, num_classes: 1}\n")
+    child = write(tmp_path, "b.yaml", "base: a.yaml\nnetwork: {encoder: resnet34}\n")
+    assert load_config(base).network.name == "dlinknet_efficientnet_lite2"
+    assert load_config(child).network.name == "dlinknet34"
+    changed = load_config(base, ["network.decoder=deeplabv3", "network.encoder=efficientnet_lite0"])
+    assert (changed.network.name, changed.network.num_classes) == ("deeplabv3_efficientnet_lite0", 1)
+    assert load_config(base, ["network.name=linknet"]).network.name == "linknet"
+    with pytest.raises(ParameterError, match="decoder named 'unet'"):
+        load_config(base, ["network.decoder=unet"])
+    with pytest.raises(ParameterError, match="decoder named 'None'"):
+        load_config(base, ["network.name=lednet", "network.encoder=resnet34"])
+
+
 def test_later_bases_override_earlier_ones(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml", "name: a\ntitle: a\ntrain: {batch: 1, epochs: 9}\n")
     write(tmp_path, "b.yaml", "name: b\ntrain: {batch: 2}\n")

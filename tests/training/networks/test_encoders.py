@@ -4,7 +4,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.training.networks.encoders import ResNetEncoder
+from terraspore.training.networks.encoders import EfficientNetLiteEncoder, ResNetEncoder
 from terraspore.training.networks.encoders.resnet import plan_stages
 
 pytestmark = pytest.mark.mindspore
@@ -21,7 +21,6 @@ def test_contract_of_an_encoder():
     assert tuple(f.shape[1] for f in features) == encoder.out_channels == (64, 64, 128, 256, 512)
     assert [f.shape[2:] for f in features] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
     assert encoder.output_stride == 32
-    assert len(encoder.stages) == 4
 
 
 def test_dilated_stages_keep_their_size():
@@ -45,3 +44,34 @@ def test_deep_stem_pools_a_last_partial_window():
 def test_unknown_depths_and_strides_are_refused(create):
     with pytest.raises(ParameterError):
         create()
+
+
+@pytest.mark.parametrize(("number", "count"), [(0, 4_652_008), (1, 5_416_680), (2, 6_092_072)])
+def test_efficientnets_have_the_published_number_of_weights(number, count):
+    encoder = EfficientNetLiteEncoder(number)
+    head = encoder.out_channels[4] * 1280 + 2 * 1280 + 1280 * 1000 + 1000
+    assert sum(p.size for p in encoder.trainable_params()) + head == count
+
+
+def test_contract_of_an_efficientnet():
+    encoder = EfficientNetLiteEncoder(2, in_channels=4)
+    features = encoder(ms.Tensor(np.zeros((1, 4, 64, 96), np.float32)))
+    assert tuple(f.shape[1] for f in features) == encoder.out_channels == (16, 24, 48, 120, 352)
+    assert [f.shape[2:] for f in features] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
+    assert {cell.eps for _, cell in encoder.cells_and_names() if hasattr(cell, "eps")} == {1e-3}
+
+
+@pytest.mark.parametrize(("stride", "sizes"), [(16, [32, 16, 8, 4, 4]), (8, [32, 16, 8, 8, 8])])
+def test_dilated_efficientnets_keep_their_size_and_weights(stride, sizes):
+    encoder = EfficientNetLiteEncoder(0, output_stride=stride)
+    assert [f.shape[2] for f in encoder(ms.Tensor(np.zeros((1, 3, 64, 64), np.float32)))] == sizes
+    plain = EfficientNetLiteEncoder(0)
+    assert [(p.name, p.shape) for p in encoder.get_parameters()] == [(p.name, p.shape) for p in plain.get_parameters()]
+
+
+def test_what_is_behind_a_stride_that_is_left_out_dilates():
+    encoder = EfficientNetLiteEncoder(0, output_stride=8)
+    convs = [block.depthwise_conv for block in encoder.blocks]
+    dilations = [conv.dilation[-1] for conv in convs]
+    # 16 blocks: 1, 2, 2, 3, 3, 4, 1; the first block of stages 4 and 6 would have strode
+    assert dilations == [1] * 5 + [1, 2, 2] + [2] * 3 + [2, 4, 4, 4] + [4]

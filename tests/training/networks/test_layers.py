@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mindspore import nn
 from terraspore.training.networks import create_network, layers
-from terraspore.training.networks.layers import SeededDropout, batch_key, bind_dropout, hash_integers
+from terraspore.training.networks.layers import SeededDropout, batch_key, bind_dropout, hash_integers, tf_same_conv
 
 pytestmark = pytest.mark.mindspore
 
@@ -170,3 +170,16 @@ def test_nothing_is_dropped_in_evaluation_and_nothing_is_stored() -> None:
     alone = SeededDropout(0.5, channels=True)
     alone.set_train(True)
     assert alone(ms.Tensor(np.ones((1, 64, 2, 2), np.float32))).asnumpy().max() == 2
+
+
+@pytest.mark.parametrize(("size", "kernel", "stride"), [(8, 3, 2), (7, 3, 2), (8, 5, 2), (9, 5, 2), (6, 5, 1)])
+def test_tensorflow_pads_the_smaller_half_first(size, kernel, stride):
+    cell = tf_same_conv(2, 2, kernel, stride=stride, groups=2)
+    x = np.random.default_rng(size).normal(size=(1, 2, size, size)).astype(np.float32)
+    count = -(-size // stride)
+    total = max((count - 1) * stride + kernel - size, 0)
+    padded = np.pad(x, ((0, 0), (0, 0), *[(total // 2, total - total // 2)] * 2))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (2, 3))[:, :, ::stride, ::stride]
+    wanted = np.einsum("nchwij,cij->nchw", windows, cell.weight.asnumpy()[:, 0])
+    assert wanted.shape[2] == count
+    np.testing.assert_allclose(cell(ms.Tensor(x)).asnumpy(), wanted, atol=1e-5)

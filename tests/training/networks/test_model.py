@@ -8,38 +8,66 @@ import mindspore as ms
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
+from terraspore.training.networks import create_network
 from terraspore.training.networks.decoders import DECODERS
-from terraspore.training.networks.model import create_segmentation_model
 
 pytestmark = pytest.mark.mindspore
 
 
-@pytest.mark.parametrize(("decoder", "encoder"), list(product(DECODERS, ["resnet18", "resnet50_deep"])))
+@pytest.mark.parametrize(
+    ("decoder", "encoder"), list(product(DECODERS, ["resnet18", "resnet50_deep", "efficientnet_lite0"]))
+)
 def test_any_decoder_on_any_encoder(decoder, encoder):
-    network = create_segmentation_model(decoder, encoder, num_classes=3, in_channels=4)
+    network = create_network(f"{decoder}_{encoder}", num_classes=3, in_channels=4)
     network.set_train(False)
     image = np.random.default_rng(0).normal(size=(1, 4, 64, 96)).astype(np.float32)
     logits = network(ms.Tensor(image))
     assert logits.shape == (1, 3, 64, 96)
     assert np.isfinite(logits.asnumpy()).all()
-    assert {name.partition(".")[0] for name in (p.name for p in network.get_parameters())} <= {
-        "encoder",
-        "decoder",
-        "head",
-        "auxiliary_head",
-    }
+
+
+@pytest.mark.parametrize("decoder", ["deeplabv3plus", "dual_graph"])
+def test_decoders_of_any_size_take_odd_images_on_a_dilated_efficientnet(decoder):
+    network = create_network(f"{decoder}_efficientnet_lite0", num_classes=2, output_stride=8)
+    network.set_train(False)
+    image = ms.Tensor(np.random.default_rng(0).normal(size=(1, 3, 61, 83)).astype(np.float32))
+    assert network(image).shape == (1, 2, 61, 83)
+    assert network.encoder(image)[4].shape[2:] == (8, 11)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "part"),
+    ("name", "options", "part"),
     [
-        (("unet", "resnet34"), "decoder named"),
-        (("dlinknet", "vgg"), "encoder named"),
-        (("dlinknet", "resnet34", 8), "output stride 32, not 8"),
-        (("deeplabv3", "resnet34", 4), "8 or 16 or 32, not 4"),
+        ("unet_resnet34", {}, "no network named"),
+        ("dlinknet_vgg", {}, "no network named"),
+        ("dlinknet_resnet18", {"output_stride": 8}, "no option 'output_stride'"),
+        ("deeplabv3_resnet34", {"output_stride": 4}, "16 or 8 or 32, not 4"),
+        ("dlinknet_efficientnet_lite0", {"stem_pool": "same"}, "no option 'stem_pool'"),
+        ("dlinknet_efficientnet_lite0", {"last_channels": 0}, "last_channels"),
+        ("dlinknet_efficientnet_lite0", {"block_bias": 1}, "true or false"),
+        ("deeplabv3_efficientnet_lite0", {"last_channels": 8}, "no option 'last_channels'"),
     ],
 )
-def test_pairs_that_do_not_exist_are_refused(arguments, part):
-    decoder, encoder, *stride = arguments
+def test_pairs_and_options_that_do_not_exist_are_refused(name, options, part):
     with pytest.raises(ParameterError, match=part):
-        create_segmentation_model(decoder, encoder, num_classes=1, output_stride=stride[0] if stride else None)
+        create_network(name, num_classes=1, **options)
+
+
+def test_options_of_the_decoder_shape_it():
+    light = create_network("dlinknet_efficientnet_lite0", num_classes=1)
+    options = {"center_channels": 0, "block_channels": 1, "block_bias": True, "finest_skip": False, "last_channels": 32}
+    published = create_network("dlinknet_efficientnet_lite0", num_classes=1, **options)
+    shapes = [{p.name: p.shape for p in network.get_parameters()} for network in (light, published)]
+    added = {"decoder.decoder1.conv1.bias", "decoder.decoder4.deconv2.bias", "decoder.decoder4.conv3.bias"}
+    assert set(shapes[0]) - set(shapes[1]) == {
+        f"decoder.reduce.{name}" for name in ("0.weight", "1.gamma", "1.beta", "1.moving_mean", "1.moving_variance")
+    }
+    assert added < set(shapes[1]) - set(shapes[0])
+    assert [shape["decoder.finalconv2.weight"] for shape in shapes] == [(16, 16, 3, 3), (32, 32, 3, 3)]
+    assert [shape["decoder.center.dilate1.weight"][0] for shape in shapes] == [256, 320]
+    assert [shape["decoder.decoder1.conv1.weight"][0] for shape in shapes] == [16, 6]
+    image = ms.Tensor(np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32))
+    without = create_network("dlinknet_efficientnet_lite0", num_classes=1, finest_skip=False)
+    ms.load_param_into_net(without, {p.name: p for p in light.get_parameters()}, True)
+    logits = [network.set_train(False)(image).asnumpy() for network in (light, without)]
+    assert np.abs(logits[0] - logits[1]).max() > 1e-3

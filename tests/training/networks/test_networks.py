@@ -118,12 +118,8 @@ class NetworkTests:
             cell = network
             if architecture != self.name:
                 spec = list_graphs()[architecture]
-                cell = create_network(
-                    spec.network,
-                    num_classes=self.classes,
-                    stem_pool=spec.options.stem_pool,
-                    output_stride=spec.options.output_stride,
-                )
+                options = network_entry(spec.network).graph_options(spec.options)
+                cell = create_network(spec.network, num_classes=self.classes, **options)
                 ms.load_param_into_net(cell, {p.name: p for p in network.get_parameters()}, True)
                 cell.set_train(False)
             session = open_session(onnx.load(GRAPHS / f"{architecture}.onnx"), cell)
@@ -172,6 +168,12 @@ class TestDLinkNet34(NetworkTests):
         assert not any(p.asnumpy().any() for p in biases)
 
 
+class TestDLinkNetEfficientNetLite2(NetworkTests):
+    name = "dlinknet_efficientnet_lite2"
+    counts: ClassVar[dict[int, int]] = {1: 6_896_861}
+    graphs = ("dlinknet_efficientnet_lite2",)
+
+
 class TestLinkNet34(NetworkTests):
     name = "linknet34"
     counts: ClassVar[dict[int, int]] = {1: 21_642_401}
@@ -207,7 +209,7 @@ def with_lively_scores(network: nn.Cell) -> nn.Cell:
 class TestLEDNet(NetworkTests):
     name = "lednet"
     counts: ClassVar[dict[int, int]] = {6: 913_981, 19: 917_387}
-    graphs = ("lednet",)
+    graphs = ("lednet", "lednet-eps1e-05")
 
     @pytest.fixture(scope="class")
     @classmethod

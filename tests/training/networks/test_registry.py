@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.training.networks import NETWORKS, NetworkOptions, create_network, network_entry
+from terraspore.training.networks import NETWORKS, create_network, network_entry, network_name, read_options
 from terraspore.training.networks.registry import rename
 
 pytestmark = pytest.mark.mindspore
@@ -24,18 +24,35 @@ def test_all_documented_networks_exist():
         "deeplabv3_resnet50",
         "deeplabv3_resnet101",
         "deeplabv3plus_resnet101",
+        "dlinknet_efficientnet_lite0",
+        "dlinknet_efficientnet_lite1",
+        "dlinknet_efficientnet_lite2",
     } <= set(NETWORKS)
 
 
 def test_only_options_that_change_the_graph_are_listed():
     def changed(name: str, **options: object) -> dict[str, str | int]:
-        return network_entry(name).changed_options(NetworkOptions.from_mapping(name, options))
+        return network_entry(name).changed_options(read_options(name, options))
 
     assert changed("dlinknet34") == changed("dlinknet34", stem_pool="symmetric", in_channels=4) == {}
     assert changed("dlinknet34", stem_pool="same") == {"stem_pool": "same"}
     both = {"stem_pool": "symmetric", "output_stride": 8}
     assert changed("deeplabv3_resnet50", **both) == both
     assert changed("deeplabv3_resnet50", stem_pool="same", output_stride=16) == {}
+
+
+def test_pairs_have_one_name():
+    assert network_name("dlinknet", "resnet34") == "dlinknet34"
+    assert network_entry("dlinknet_resnet34") is network_entry("dlinknet34")
+    assert network_name("dual_graph", "efficientnet_lite1") == "dual_graph_efficientnet_lite1"
+    assert network_entry("dual_graph_efficientnet_lite1").training_only == ("auxiliary_head.",)
+    assert network_entry("linknet_efficientnet_lite0").multiple == 32
+
+
+def test_an_efficientnet_has_a_light_decoder_by_default():
+    options = read_options("dlinknet_efficientnet_lite2", {"last_channels": 32})
+    assert (options.center_channels, options.last_channels, options.finest_skip) == (256, 32, True)
+    assert read_options("dlinknet34", {}).center_channels == 0
 
 
 def test_options_reach_the_encoder():

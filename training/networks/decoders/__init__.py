@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
+from ..options import DecoderName
 from .aspp import DeepLabV3Decoder, DeepLabV3PlusDecoder
 from .base import Decoder
 from .dlinknet import DLinkNetDecoder
@@ -11,8 +10,6 @@ from .dual_graph import DualGraphDecoder
 from .linknet import LinkNetDecoder
 
 __all__ = ["DECODERS", "Decoder", "DecoderName"]
-
-DecoderName = Literal["dlinknet", "linknet", "deeplabv3", "deeplabv3plus", "dual_graph"]
 
 #: every decoder
 DECODERS: dict[DecoderName, type[Decoder]] = {

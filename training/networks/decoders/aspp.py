@@ -12,6 +12,7 @@ from mindspore import Tensor, nn, ops
 
 from ..encoders import Encoder
 from ..layers import conv, dropout, initialize_xavier, norm, relu, resize, same_conv, sequence
+from ..options import NetworkOptions
 from .base import Decoder
 
 RATES = (6, 12, 18)
@@ -79,10 +80,11 @@ class DeepLabV3Decoder(Decoder):
 
     Args:
         encoder: as published, a ResNet of output stride 16 or 8.
+        options: not needed.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__(encoder)
+    def __init__(self, encoder: Encoder, options: NetworkOptions) -> None:
+        super().__init__(encoder, options)
         self.aspp = ASPP(encoder.out_channels[-1])
         initialize_xavier(self.aspp)
         self.out_channels = 256
@@ -103,10 +105,11 @@ class DeepLabV3PlusDecoder(Decoder):
 
     Args:
         encoder: as published, a ResNet of output stride 16 or 8.
+        options: not needed.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__(encoder)
+    def __init__(self, encoder: Encoder, options: NetworkOptions) -> None:
+        super().__init__(encoder, options)
         self.aspp = ASPP(encoder.out_channels[-1])
         self.conv1 = conv(encoder.out_channels[1], 48, 1)
         self.bn1 = norm(48)

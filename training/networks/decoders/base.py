@@ -7,6 +7,7 @@ from typing import ClassVar
 from mindspore import Tensor, nn
 
 from ..encoders import Encoder
+from ..options import NetworkOptions
 
 
 class Decoder(nn.Cell):
@@ -14,18 +15,17 @@ class Decoder(nn.Cell):
 
     Args:
         encoder: whose channels the decoder reads; it does not keep the encoder.
+        options: of the network; the decoder reads its own of them.
 
     Attributes:
         out_channels: channels of the result.
         is_full_size: whether the result, after the head, has the image's size; otherwise the model resizes the logits.
-        output_strides: the output strides of encoders that the decoder can be built on, the usual one first.
     """
 
     out_channels: int
     is_full_size: ClassVar[bool] = False
-    output_strides: ClassVar[tuple[int, ...]] = (16, 8, 32)
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, options: NetworkOptions) -> None:
         super().__init__()
 
     def construct(self, features: tuple[Tensor, ...]) -> Tensor:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from mindspore import Tensor, nn
 
 from ....engine.errors import ParameterError
-from ..encoders import Encoder
 from ..layers import conv, relu
 from .linknet import LinkNetDecoder
 
@@ -63,15 +62,13 @@ class DLinkNetDecoder(LinkNetDecoder):
     """LinkNet's decoder with a dilated centre and padded last convolutions.
 
     As published, the centre has four convolutions on the 512 channels of ResNet34, and five on those of deeper ResNets.
-
-    Args:
-        encoder: of output stride 32.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        channels = encoder.out_channels[-1]
-        center = DilatedCenter(channels, count=4 if channels <= 512 else 5)
-        super().__init__(encoder, center=center, is_padded=True)
+    is_padded = True
+
+    def create_center(self, channels: int) -> nn.Cell:
+        """Create the dilated centre."""
+        return DilatedCenter(channels, count=4 if channels <= 512 else 5)
 
     def create_head(self, num_classes: int) -> nn.Cell:
         """Create a 3x3 convolution."""

@@ -10,12 +10,11 @@ image inside the network. Shortcuts are named ``down_sample`` as in every encode
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from mindspore import Tensor, nn, ops
 
 from ..encoders import Encoder
 from ..layers import channel_dropout, conv, conv1d, norm, norm1d, relu, resize, same_conv, sequence
+from ..options import NetworkOptions
 from .base import Decoder
 
 
@@ -109,12 +108,11 @@ class DualGraphDecoder(Decoder):
 
     Args:
         encoder: as published, a ResNet of deep stem and output stride 8.
+        options: not needed.
     """
 
-    output_strides: ClassVar[tuple[int, ...]] = (8, 16, 32)
-
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__(encoder)
+    def __init__(self, encoder: Encoder, options: NetworkOptions) -> None:
+        super().__init__(encoder, options)
         channels, width = encoder.out_channels[-1], 512
         self.auxiliary_channels = encoder.out_channels[-2]
         self.conva = sequence(same_conv(channels, width, 3), norm(width), relu())

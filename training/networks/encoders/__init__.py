@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
-from ....engine.errors import ParameterError
-from ..layers import StemPool
+from ..options import EncoderName, NetworkOptions
 from .base import Encoder
+from .efficientnet_lite import EfficientNetLiteEncoder
 from .resnet import ResNetEncoder
 
-__all__ = ["ENCODERS", "Encoder", "EncoderName", "ResNetEncoder", "create_encoder"]
+__all__ = ["ENCODERS", "EfficientNetLiteEncoder", "Encoder", "EncoderName", "ResNetEncoder", "create_encoder"]
 
-EncoderName = Literal["resnet18", "resnet34", "resnet50", "resnet101", "resnet50_deep", "resnet101_deep"]
-
-#: every encoder; all take the keywords ``in_channels``, ``stem_pool`` and ``output_stride``
+#: every encoder; all take the keywords ``in_channels`` and ``output_stride``, ResNets also ``stem_pool``
 ENCODERS: dict[EncoderName, Callable[..., Encoder]] = {
     "resnet18": partial(ResNetEncoder, 18),
     "resnet34": partial(ResNetEncoder, 34),
@@ -23,23 +20,13 @@ ENCODERS: dict[EncoderName, Callable[..., Encoder]] = {
     "resnet101": partial(ResNetEncoder, 101),
     "resnet50_deep": partial(ResNetEncoder, 50, stem="deep"),
     "resnet101_deep": partial(ResNetEncoder, 101, stem="deep"),
+    "efficientnet_lite0": partial(EfficientNetLiteEncoder, 0),
+    "efficientnet_lite1": partial(EfficientNetLiteEncoder, 1),
+    "efficientnet_lite2": partial(EfficientNetLiteEncoder, 2),
 }
 
 
-def create_encoder(
-    name: EncoderName, *, in_channels: int = 3, stem_pool: StemPool = "symmetric", output_stride: int = 32
-) -> Encoder:
-    """Create an encoder with fresh weights.
-
-    Args:
-        name: a key of ``ENCODERS``.
-        in_channels: bands of the image.
-        stem_pool: how the pooling behind a ResNet's stem pads, see ``layers.stem_max_pool``.
-        output_stride: 8, 16 or 32; the weights fit all three.
-
-    Raises:
-        ParameterError: an unknown name or output stride.
-    """
-    if name not in ENCODERS:
-        raise ParameterError(f"There is no encoder named {name!r}.", f"Known ones: {', '.join(ENCODERS)}.")
-    return ENCODERS[name](in_channels=in_channels, stem_pool=stem_pool, output_stride=output_stride)
+def create_encoder(name: EncoderName, options: NetworkOptions) -> Encoder:
+    """Create an encoder with fresh weights; it takes its own of the ``options``."""
+    own = {"stem_pool": options.stem_pool} if name.startswith("resnet") else {}
+    return ENCODERS[name](in_channels=options.in_channels, output_stride=options.output_stride, **own)

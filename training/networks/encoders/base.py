@@ -19,11 +19,6 @@ class Encoder(nn.Cell):
     out_channels: tuple[int, int, int, int, int]
     output_stride: int
 
-    @property
-    def stages(self) -> tuple[nn.Cell, ...]:
-        """The cells behind the stem that make the features of stride 4 and more, finest first."""
-        raise NotImplementedError
-
     def construct(self, image: Tensor) -> tuple[Tensor, ...]:
         """Map an image (N, bands, H, W) to its five features (N, out_channels[i], H / stride, W / stride)."""
         raise NotImplementedError

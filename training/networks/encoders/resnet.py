@@ -150,11 +150,6 @@ class ResNetEncoder(Encoder):
         self.out_channels = (width, outs[0], outs[1], outs[2], outs[3])
         self.output_stride = output_stride
 
-    @property
-    def stages(self) -> tuple[nn.Cell, ...]:
-        """The four stages, finest first."""
-        return self.layer1, self.layer2, self.layer3, self.layer4
-
     def construct(self, image: Tensor) -> tuple[Tensor, ...]:
         """Compute the features of the stem, in front of its pooling, and of the four stages."""
         stem = self.relu(self.bn1(self.conv1(image)))
