@@ -117,7 +117,8 @@ def remove_stale_temp_files(target: Path) -> None:
                 continue
             if _is_in_use(entry, int(writer)):
                 continue
-            final = real.with_name(f"{real.stem}.{ending.partition('.')[2]}")
+            suffix = ending.partition(".")[2]
+            final = real if suffix == "tmp" else real.with_name(f"{real.stem}.{suffix}")
             if mark == PREVIOUS and not final.exists():
                 entry.rename(final)
             elif entry.is_dir() and not entry.is_symlink():
@@ -162,10 +163,7 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
             raise OutputError(
                 f"The output {path} cannot be written: its folder does not exist.", "Create the folder first."
             )
-        # A name may be short enough for the file, but too long for its side files.
-        existing = [*([real] if real.exists() or real.is_symlink() else []), *list_side_files(real)]
-        for file in existing:
-            _check_replaceable(file, path, overwrite)
+        check_replaceable(path, overwrite=overwrite)
         # Permissions do not tell everything (network shares, read-only mounts), so a file is written.
         probe_file_mode(path)
         free = shutil.disk_usage(real.parent).free
@@ -176,18 +174,22 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         )
 
 
-def _check_replaceable(file: Path, output: Path, overwrite: bool) -> None:
-    """Raise ``OutputError`` if the existing ``file`` (the output or its side file) cannot or must not be replaced."""
-    status = file.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OutputError(f"The output {output} cannot be written: {file.name} exists and is not a regular file.")
-    if not overwrite and status.st_size:
-        raise OutputError(f"The file {file} exists already.", "Choose another name, or add --overwrite to replace it.")
-    if not os.access(file, os.W_OK):
-        raise OutputError(f"The output {output} cannot be written: the existing file is read-only.")
-    folder = file.parent.stat()
-    if os.name == "posix" and folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, status.st_uid, folder.st_uid):
-        raise OutputError(f"The output {output} cannot be written: the existing file belongs to another user.")
+def check_replaceable(path: Path, *, overwrite: bool) -> None:
+    """Raise ``OutputError`` if the file ``path`` or a side file of it exists and cannot or must not be replaced."""
+    real = resolve_links(path)
+    # A name may be short enough for the file, but too long for its side files.
+    for file in [*([real] if real.exists() or real.is_symlink() else []), *list_side_files(real)]:
+        status, folder = file.lstat(), file.parent.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OutputError(f"The output {path} cannot be written: {file.name} exists and is not a regular file.")
+        if not overwrite and status.st_size:
+            hint = "Choose another name, or add --overwrite to replace it."
+            raise OutputError(f"The file {file} exists already.", hint)
+        if not os.access(file, os.W_OK):
+            raise OutputError(f"The output {path} cannot be written: the existing file is read-only.")
+        is_sticky = os.name == "posix" and folder.st_mode & stat.S_ISVTX
+        if is_sticky and os.geteuid() not in (0, status.st_uid, folder.st_uid):
+            raise OutputError(f"The output {path} cannot be written: the existing file belongs to another user.")
 
 
 def probe_file_mode(target: Path) -> int:

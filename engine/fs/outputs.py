@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
@@ -20,12 +22,14 @@ from ..errors import OutputError, ParameterError
 from .atomic import (
     PREVIOUS,
     check_output_path,
+    check_replaceable,
     cleanup_on_abort,
     list_side_files,
     list_with_sidecars,
     measure_with_sidecars,
     probe_file_mode,
     remove_stale_temp_files,
+    temp_folder,
     temp_output,
     temp_path,
     translate_os_error,
@@ -240,6 +244,54 @@ def atomic_output(path: Path, verify: Callable[[Path], None] | None = None) -> I
 
 
 @contextmanager
+def atomic_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary folder to fill; its content is in ``folder`` if the block ends without an exception.
+
+    Args:
+        folder: the folder; its parents are created. Files of another name that it has stay.
+        overwrite: whether an existing folder is replaced as a whole.
+
+    Raises:
+        OutputError: the folder cannot be written, or has a file of the same name already.
+    """
+    with temp_folder(folder) as temporary, translate_os_errors(folder):
+        yield temporary
+        final = resolve_links(folder)
+        if not final.exists():
+            temporary.rename(final)
+        elif overwrite:
+            _replace_folder(temporary, final)
+        else:
+            _move_content(temporary, final)
+
+
+def _replace_folder(temporary: Path, folder: Path) -> None:
+    previous = temp_path(folder, mark=PREVIOUS)
+    folder.rename(previous)
+    try:
+        temporary.rename(folder)
+    except OSError:
+        previous.rename(folder)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _move_content(temporary: Path, folder: Path) -> None:
+    entries = sorted(temporary.iterdir())
+    for entry in entries:
+        if (folder / entry.name).exists():
+            raise OutputError(f"There is something at {folder / entry.name} already.", "Choose another folder.")
+    moved: list[Path] = []
+    try:
+        for entry in entries:
+            moved.append(entry.rename(folder / entry.name))
+    except OSError:
+        for path in moved:
+            path.rename(temporary / path.name)
+        raise
+
+
+@contextmanager
 def lock_outputs(
     outputs: Iterable[Path | None],
     sources: Iterable[Path],
@@ -265,7 +317,9 @@ def lock_outputs(
         OutputError: an output exists, cannot be written, or is being written by another run.
     """
     paths = [path for path in outputs if path is not None]
-    check_outputs(paths, sources)
+    check_written_files(paths, sources, overwrite=True)
+    for path in paths:
+        check_output_path(path)
     with lock_paths(paths) as unlocked, Outputs(paths, unlocked) as run_outputs:
         for path in paths:
             remove_stale_temp_files(path)  # may bring an earlier file back
@@ -274,15 +328,22 @@ def lock_outputs(
         yield run_outputs
 
 
-def check_outputs(paths: Sequence[Path], sources: Iterable[Path], *, overwrite: bool = True) -> None:
-    """Check, before any work, that the files ``paths`` can be written; arguments and errors as ``lock_outputs``."""
-    resolved = [resolve_links(path) for path in paths]
-    for path, real in zip(paths, resolved, strict=True):
-        if resolved.count(real) > 1:
+def check_written_files(paths: Sequence[Path], sources: Iterable[Path], *, overwrite: bool) -> None:
+    """Check, before any work, which existing files would be replaced; arguments and errors as ``lock_outputs``.
+
+    Args:
+        paths: the files that will be written, in folders that may not exist yet.
+        sources: the files that the command reads.
+        overwrite: whether existing files may be replaced.
+    """
+    counts = Counter(map(resolve_links, paths))
+    for path in paths:
+        if counts[resolve_links(path)] > 1:
             raise ParameterError(f"The output {path} is given twice.")
     _check_not_read(paths, sources)
     for path in paths:
-        check_output_path(path, overwrite=overwrite)
+        with translate_os_errors(path):
+            check_replaceable(path, overwrite=overwrite)
 
 
 def _check_not_read(paths: Sequence[Path], sources: Iterable[Path]) -> None:

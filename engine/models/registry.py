@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CardError, ModelError, OutputError
+from ..fs.outputs import atomic_folder
 from ..fs.regular_file import compute_sha256
 from ..protocol.model_policy import ANY_TASK, is_for_task, sort_by_preference
 from .card import CARD_NAME, ModelCard, Task, read_card, write_card
@@ -179,30 +180,24 @@ def install_model(source: Path, target: Path, hints: ModelHints, attempt: Callab
         ModelError: it is not a model that can be used; nothing is left.
         OutputError: ``target`` is there already or cannot be written.
     """
-    if target.exists():
+    if target.exists() or target.is_symlink():
         raise OutputError(f"There is something at {target} already.", "Choose another name.")
     model = find_model(str(source.absolute()), hints=hints)
-    partial = target.with_name(f"{target.name}.partial")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        shutil.copyfile(model.weights, partial / model.weights.name)
-        if compute_sha256(partial / model.weights.name, MAX_MODEL_BYTES, ModelError) != model.sha256:
-            raise ModelError(f"The weights {model.weights} were changed while they were copied.", "Try again.")
-        write_card(partial / CARD_NAME, dataclasses.replace(model.card, name=target.name, weights=model.weights.name))
-        attempt(read_model(partial))
-        partial.rename(target)
-    except ModelError as error:  # name the file that the person gave, not its copy
-        copy = str(partial / model.weights.name)
-        raise type(error)(error.text.replace(copy, str(model.weights)), error.hint) from error
-    except OSError as error:
-        raise OutputError(f"The model could not be copied to {target}: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with atomic_folder(target) as folder:
+        weights = folder / model.weights.name
+        try:
+            shutil.copyfile(model.weights, weights)
+            if compute_sha256(weights, MAX_MODEL_BYTES, ModelError) != model.sha256:
+                raise ModelError(f"The weights {model.weights} were changed while they were copied.", "Try again.")
+            write_card(folder / CARD_NAME, dataclasses.replace(model.card, name=target.name, weights=weights.name))
+            attempt(read_model(folder))
+        except ModelError as error:  # name the file that the person gave, not its copy
+            raise type(error)(error.text.replace(str(weights), str(model.weights)), error.hint) from error
     return read_model(target)
 
 
 def _folders_with_cards(folders: Sequence[Path]) -> Iterator[Path]:
-    """Folders below ``folders`` that hold a card, each by name."""
+    """Folders below ``folders`` that hold a card, each by name; hidden ones are not complete."""
     for folder in folders:
-        yield from (card.parent for card in sorted(folder.glob(f"*/{CARD_NAME}")))
+        cards = sorted(folder.glob(f"*/{CARD_NAME}"))
+        yield from (card.parent for card in cards if not card.parent.name.startswith("."))

@@ -76,7 +76,8 @@ def list_models(bundled: Path, folders: Iterable[Path]) -> list[ModelInfo]:
     models = []
     for parent, is_bundled in ((bundled, True), *((folder, False) for folder in folders)):
         for card in sorted(parent.glob(f"*/{CARD}")) if parent.is_dir() else ():
-            model = read_model_info(card.parent, is_bundled=is_bundled)
+            is_complete = not card.parent.name.startswith(".")  # hidden folders are those of a running installation
+            model = read_model_info(card.parent, is_bundled=is_bundled) if is_complete else None
             if model is not None and model.weights.is_file():
                 models.append(model)
     return models

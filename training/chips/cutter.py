@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from PIL import Image as PillowImage
 
 from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
+from ...engine.fs.outputs import atomic_folder
 from ...engine.protocol.messages import Message
 from ...engine.raster.bands import choose_bands
 from ...engine.raster.dataset import Source, open_source
@@ -166,7 +165,7 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
             width_field=request.width_field,
         )
         counts, pixels = dict.fromkeys(windows, 0), {name: np.zeros(256, np.int64) for name in windows}
-        with _publish_folder(request.out) as folder:
+        with atomic_folder(request.out) as folder:
             for split, corner, image, label in _chips(request.size, view, labels, windows):
                 context.check_cancelled()
                 _write_chip(folder / split, corner, image, label, view.grid)
@@ -259,24 +258,6 @@ def _check_labels(
         if missing and (split == "train" or request.validation):
             kind = "label" if request.field is None else f"class {', '.join(missing[:20])}"
             context.warn(f"No pixel of the chips in {split!r} has the {kind}.")
-
-
-@contextmanager
-def _publish_folder(out: Path) -> Iterator[Path]:
-    """Yield a folder whose content is moved to ``out`` if the block ends without an exception, else removed."""
-    is_new = not out.exists()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".chips-", dir=out) as name:
-            yield Path(name)
-            for path in sorted(Path(name).iterdir()):
-                path.rename(out / path.name)
-            is_new = False
-    except OSError as error:
-        raise OutputError(f"The folder {out} cannot be written: {error.strerror or error}.") from error
-    finally:
-        if is_new and out.is_dir():
-            out.rmdir()
 
 
 def _chips(

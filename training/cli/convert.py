@@ -9,9 +9,12 @@ from typing import Literal
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
+from ...engine.fs.outputs import check_written_files
 from ...engine.protocol.messages import Result
+from ...engine.protocol.options import OutputOptions
 
 
 @click.command()
@@ -24,8 +27,17 @@ from ...engine.protocol.messages import Result
     default="auto",
     help="What SOURCE holds; by default what matches more names.",
 )
+@declared_options(OutputOptions, "overwrite")
 @json_option
-def convert(source: Path, target: Path, arch: str, part: Literal["auto", "network", "encoder"], as_json: bool) -> None:
+def convert(
+    source: Path,
+    target: Path,
+    arch: str,
+    part: Literal["auto", "network", "encoder"],
+    *,
+    overwrite: bool | None,
+    as_json: bool,
+) -> None:
     """Convert the weights in SOURCE (.pth, .th, .pt or .ckpt) to the checkpoint TARGET.
 
     SOURCE may be of torchvision, the original D-LinkNet, GALD-DGCNet, LinkNet's PyTorch port or MindCV. PyTorch is not
@@ -36,6 +48,7 @@ def convert(source: Path, target: Path, arch: str, part: Literal["auto", "networ
         """Convert the weights."""
         from ..weights.convert import convert_weights
 
+        check_written_files([target], [source], overwrite=bool(overwrite))
         started = time.perf_counter()
         report, stem_pool = convert_weights(source, target, arch, part=part)
         pool = f" They were trained with stem_pool: {stem_pool}." if stem_pool else ""

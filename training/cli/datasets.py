@@ -8,17 +8,21 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
+from ...engine.fs.outputs import check_written_files
 from ...engine.protocol.messages import Result
+from ...engine.protocol.options import OutputOptions
 
 
 @click.command()
 @click.argument("kind", type=click.Choice(["camvid", "cityscapes", "voc", "sbd"]))
 @click.argument("source", type=PATH)
 @click.argument("target", type=PATH)
+@declared_options(OutputOptions, "overwrite")
 @json_option
-def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
+def labels(kind: str, source: Path, target: Path, *, overwrite: bool | None, as_json: bool) -> None:
     """Convert the labels of a data set in SOURCE to class ids in TARGET.
 
     camvid and voc: colour PNGs; cityscapes: *_labelIds.png; sbd: .mat files.
@@ -29,7 +33,7 @@ def labels(kind: str, source: Path, target: Path, *, as_json: bool) -> None:
         from ..data.labels import convert_labels
 
         started = time.perf_counter()
-        count = convert_labels(kind, source, target)
+        count = convert_labels(kind, source, target, overwrite=bool(overwrite))
         return Result({"folder": str(target)}, {"labels": count}, time.perf_counter() - started, f"{count} labels.")
 
     run_command(as_json, run)
@@ -42,15 +46,16 @@ def lists() -> None:
 
 @lists.command("cityscapes")
 @click.argument("root", type=PATH)
+@declared_options(OutputOptions, "overwrite")
 @json_option
-def cityscapes(root: Path, *, as_json: bool) -> None:
+def cityscapes(root: Path, *, overwrite: bool | None, as_json: bool) -> None:
     """Write the lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT into ROOT."""
 
     def run(_context: RunContext) -> Result:
         """Write the lists of Cityscapes."""
         from ..data.lists import cityscapes_lists
 
-        return _write(cityscapes_lists(root), root)
+        return _write(cityscapes_lists(root), root, overwrite)
 
     run_command(as_json, run)
 
@@ -61,15 +66,18 @@ def cityscapes(root: Path, *, as_json: bool) -> None:
 @click.option("--voc-labels", type=PATH, required=True, help="Class-id PNGs of VOC.")
 @click.option("--sbd-labels", type=PATH, required=True, help="Class-id PNGs of SBD.")
 @click.option("--out", type=PATH, required=True, help="Folder for the lists.")
+@declared_options(OutputOptions, "overwrite")
 @json_option
-def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: Path, as_json: bool) -> None:
+def voc_lists(
+    voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: Path, overwrite: bool | None, as_json: bool
+) -> None:
     """Write the lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
 
     def run(_context: RunContext) -> Result:
         """Write the lists of VOC with SBD."""
         from ..data.lists import voc_sbd_lists
 
-        return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels, out), out)
+        return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels, out), out, overwrite)
 
     run_command(as_json, run)
 
@@ -78,22 +86,24 @@ def voc_lists(voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: 
 @click.argument("images", type=PATH)
 @click.argument("labels_folder", metavar="LABELS", type=PATH)
 @click.option("--out", type=PATH, required=True, help="The list file; its folder becomes data.root.")
+@declared_options(OutputOptions, "overwrite")
 @json_option
-def folder(images: Path, labels_folder: Path, *, out: Path, as_json: bool) -> None:
+def folder(images: Path, labels_folder: Path, *, out: Path, overwrite: bool | None, as_json: bool) -> None:
     """List the images of a folder with the labels of the same name of another."""
 
     def run(_context: RunContext) -> Result:
         """Write the list of the folder."""
         from ..data.lists import folder_list
 
-        return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent)
+        return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent, overwrite)
 
     run_command(as_json, run)
 
 
-def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path) -> Result:
+def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path, overwrite: bool | None) -> Result:
     from ..data.lists import write_list
 
+    check_written_files([folder / f"{name}.txt" for name in lists_by_name], [], overwrite=bool(overwrite))
     counts: dict[str, float | int | str | None] = {}
     for name, pairs in lists_by_name.items():
         write_list(pairs, folder / f"{name}.txt")

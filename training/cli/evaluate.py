@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
+from ...engine.protocol.options import OutputOptions
 
 
 @click.command()
@@ -19,6 +21,7 @@ from ...engine.protocol.messages import Result
 @click.option("--split", help="Split to evaluate on; data.test of CONFIG unless given.")
 @click.option("--out", type=PATH, help="Folder for metrics, confusion matrix and predictions.")
 @click.option("--save-predictions", is_flag=True, help="Write the predictions as pictures in the classes' colours.")
+@declared_options(OutputOptions, "overwrite")
 @json_option
 def evaluate(
     config: str,
@@ -28,6 +31,7 @@ def evaluate(
     split: str | None,
     out: Path | None,
     save_predictions: bool,
+    overwrite: bool | None,
     as_json: bool,
 ) -> None:
     """Measure a checkpoint on a split of the data set that CONFIG names.
@@ -49,6 +53,7 @@ def evaluate(
             split=split,
             out=out,
             save_predictions=save_predictions,
+            overwrite=bool(overwrite),
             context=context,
         )
         summary: dict[str, float | int | str | None] = {**report.json_metrics(), "images": report.images}

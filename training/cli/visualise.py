@@ -8,9 +8,11 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
+from ...engine.protocol.options import OutputOptions
 
 
 @click.command()
@@ -22,6 +24,7 @@ from ...engine.protocol.messages import Result
 @click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
 @click.option("--mix/--no-mix", default=True, show_default=True, help="Blend the colours over the image.")
 @click.option("--alpha", type=float, default=0.5, show_default=True, help="Opacity of the colours, 0 to 1.")
+@declared_options(OutputOptions, "overwrite")
 @json_option
 def visualise(
     config: str,
@@ -33,6 +36,7 @@ def visualise(
     out: Path,
     mix: bool,
     alpha: float,
+    overwrite: bool | None,
     as_json: bool,
 ) -> None:
     """Write the classes that a network predicts for images, in their colours, over the image or by themselves."""
@@ -52,6 +56,7 @@ def visualise(
             split=split,
             images=images,
             alpha=alpha if mix else None,
+            overwrite=bool(overwrite),
             context=context,
         )
         return Result(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from ...engine.errors import SourceError
+from ...engine.fs.outputs import check_written_files
 from .image_files import read_label
 from .samples import Label
 
@@ -112,29 +113,28 @@ def camvid_split(names: Sequence[str]) -> dict[str, list[str]]:
     return split
 
 
-def convert_labels(kind: str, source: Path, target: Path) -> int:
+def convert_labels(kind: str, source: Path, target: Path, *, overwrite: bool = False) -> int:
     """Convert every label of a folder into class-id PNGs of the same relative names; returns how many.
 
     Args:
         kind: ``camvid`` and ``voc`` (colour PNGs), ``cityscapes`` (``*_labelIds.png``), ``sbd`` (``.mat``).
         source: folder with labels, searched with its sub-folders.
         target: folder to write to; for Cityscapes it may be the same, names end in ``_labelTrainIds.png``.
+        overwrite: whether existing files may be replaced.
 
     Raises:
         SourceError: there is nothing to convert, a file is not of the kind, or no label has a class of it.
+        OutputError: a file exists already.
+        ParameterError: a label of ``source`` would be replaced.
     """
     patterns = {"camvid": "*.png", "voc": "*.png", "cityscapes": "*_labelIds.png", "sbd": "*.mat"}
     files = sorted(source.rglob(patterns[kind]))
     if not files:
         raise SourceError(f"{source} holds no files {patterns[kind]}.")
+    targets = [target / _name_label(kind, path.relative_to(source)) for path in files]
+    check_written_files(targets, files, overwrite=overwrite)
     found = False
-    for path in files:
-        name = path.relative_to(source).with_suffix(".png")
-        if kind == "cityscapes":
-            name = name.with_name(name.name.replace("_labelIds", "_labelTrainIds"))
-        elif kind == "camvid":
-            name = name.with_name(name.name.replace("_L.png", ".png"))
-        out = target / name
+    for path, out in zip(files, targets, strict=True):
         out.parent.mkdir(parents=True, exist_ok=True)
         classes = _classes(kind, path)
         found = found or bool((classes != (len(CAMVID_COLOURS) if kind == "camvid" else 255)).any())
@@ -145,6 +145,16 @@ def convert_labels(kind: str, source: Path, target: Path) -> int:
             "Choose the kind of the data set that the labels are of.",
         )
     return len(files)
+
+
+def _name_label(kind: str, path: Path) -> Path:
+    """Return the relative path of the label that ``path`` is converted to."""
+    name = path.with_suffix(".png").name
+    if kind == "cityscapes":
+        name = name.replace("_labelIds", "_labelTrainIds")
+    elif kind == "camvid":
+        name = name.replace("_L.png", ".png")
+    return path.with_name(name)
 
 
 def _classes(kind: str, path: Path) -> Label:

@@ -16,6 +16,7 @@ from mindspore import nn
 from numpy.typing import NDArray
 
 from ...engine.context import RunContext
+from ...engine.fs.outputs import check_written_files
 from ..backend import configure_mindspore
 from ..config import Config, class_names
 from ..data import ImageCache, Sample, Source, open_sources, read_label
@@ -31,6 +32,8 @@ from .scores import SegmentationScores, SourceScores, write_confusion
 
 V = TypeVar("V", bound="float | str")
 
+#: Files of a report: metrics, and the confusion matrix as table and picture.
+REPORT_FILES = ("metrics.json", "confusion.csv", "confusion.png")
 #: Called with each image's sample, its label and the predicted class ids, both (H, W).
 ImageCallback = Callable[[Sample, Label, NDArray[np.uint8]], None]
 
@@ -123,9 +126,10 @@ class EvaluationReport:
             "classes": [_without_nan(row) for row in self.per_class],
             "sources": {name: _without_nan(table) for name, table in self.by_source.items()},
         }
-        (folder / "metrics.json").write_text(json.dumps(values, indent=2) + "\n", "utf-8")
-        write_confusion(self.matrix, names, folder / "confusion.csv")
-        plot_confusion(self.matrix, names, folder / "confusion.png")
+        metrics, table, picture = (folder / name for name in REPORT_FILES)
+        metrics.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+        write_confusion(self.matrix, names, table)
+        plot_confusion(self.matrix, names, picture)
 
 
 def _without_nan(row: Mapping[str, V]) -> dict[str, V | None]:
@@ -143,6 +147,7 @@ def evaluate_checkpoint(
     split: str | None = None,
     out: Path | None = None,
     save_predictions: bool = False,
+    overwrite: bool = False,
     context: RunContext | None = None,
     make_network: Callable[[Config], nn.Cell] = create_configured_network,
 ) -> EvaluationReport:
@@ -154,6 +159,7 @@ def evaluate_checkpoint(
         split: name of the split; ``data.test`` unless given.
         out: folder for ``metrics.json``, ``confusion.csv``, ``confusion.png`` and ``predictions/``.
         save_predictions: whether to write the predictions.
+        overwrite: whether existing files may be replaced.
         context: its cancellation is checked before each image.
         make_network: creates the network.
 
@@ -161,11 +167,14 @@ def evaluate_checkpoint(
         ParameterError: there is no checkpoint to evaluate.
         CheckpointError: the checkpoint is damaged or of another network.
         SourceError: the data are missing.
+        OutputError: a file exists already.
         Cancelled: the evaluation was stopped.
     """
     context = context or RunContext()
     path = checkpoint_path(config, checkpoint)
     sources, names = open_sources(config, split), class_names(config)
+    if out is not None:
+        _check_written_files(out, sources, save_predictions, overwrite)
     for source in sources:
         check_files(source.split)
     group = configure_mindspore(config.train, config.seed)
@@ -216,6 +225,18 @@ def _warn_of_nothing(source: Source, scores: SegmentationScores, names: Sequence
         context.warn(f"{describe_missing(source.split, missing)} Its metrics are not defined there.")
     if len(names) == 2 and counts[1] and not scores.matrix[:, 1].any():
         context.warn(f"No pixel of {source.split.name!r} was predicted as {names[1]}; is the checkpoint of this data?")
+
+
+def _check_written_files(out: Path, sources: Sequence[Source], save_predictions: bool, overwrite: bool) -> None:
+    """Raise ``UserError`` if the files of an evaluation exist and must not be replaced."""
+    read: list[Path] = []
+    written = [out / name for name in REPORT_FILES]
+    for source in sources:
+        for sample in source.split.samples:
+            read += filter(None, (sample.image, sample.label))
+            if save_predictions:
+                written.append(out / "predictions" / source.name / f"{sample.id}.png")
+    check_written_files(written, read, overwrite=overwrite)
 
 
 def _prediction_writer(config: Config, folder: Path) -> ImageCallback:

@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError, SourceError
+from ...engine.fs.outputs import check_written_files
 from ..backend import configure_mindspore
 from ..config import Config
 from ..data import open_sources, read_image
@@ -22,6 +23,8 @@ from ..networks.registry import create_configured_network
 from .predictor import checkpoint_path, load_predictor
 
 Colours = NDArray[np.uint8]
+#: The file of an image, and what reads it.
+ImageReader = tuple[Path, Callable[[], Image]]
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
@@ -34,6 +37,7 @@ def plot_predictions(
     split: str | None = None,
     images: Path | None = None,
     alpha: float | None = 0.5,
+    overwrite: bool = False,
     context: RunContext | None = None,
     make_network: Callable[[Config], nn.Cell] = create_configured_network,
 ) -> int:
@@ -46,22 +50,26 @@ def plot_predictions(
         split: which images; ``data.test`` unless given.
         images: an image, or a folder of images, instead of a split.
         alpha: opacity of the colours over the image, 0 to 1; None writes class ids with a palette instead.
+        overwrite: whether existing pictures may be replaced.
         context: its cancellation is checked before each image.
         make_network: creates the network.
 
     Raises:
-        ParameterError: there are no weights, or alpha is out of range.
+        ParameterError: there are no weights, alpha is out of range, or an image would be replaced.
+        OutputError: a picture exists already.
         SourceError: there are no images.
         Cancelled: the command was stopped.
     """
     context = context or RunContext()
     path = checkpoint_path(config, checkpoint)
     readers = _split_images(config, split) if images is None else _find_images(images)
+    files = [path, *(file for file, _ in readers.values())]
+    check_written_files([out / f"{name}.png" for name in readers], files, overwrite=overwrite)
     configure_mindspore(config.train, config.seed)
     predictor = load_predictor(config, path, make_network)
     colours = class_colours(config)
     highest = 0.0
-    for name, read in readers.items():
+    for name, (_, read) in readers.items():
         context.check_cancelled()
         image = read()
         probabilities = predictor.predict(image)
@@ -81,29 +89,32 @@ def plot_predictions(
     return len(readers)
 
 
-def _split_images(config: Config, split: str | None) -> dict[str, Callable[[], Image]]:
+def _split_images(config: Config, split: str | None) -> dict[str, ImageReader]:
     """Readers of the images of a split, by the sample's id; with several sources below the name of the source."""
     return {
-        f"{source.name}/{sample.id}" if source.name else sample.id: partial(source.split.read_image, index)
+        f"{source.name}/{sample.id}" if source.name else sample.id: (
+            sample.image,
+            partial(source.split.read_image, index),
+        )
         for source in open_sources(config, split)
         for index, sample in enumerate(source.split.samples)
     }
 
 
-def _find_images(path: Path) -> dict[str, Callable[[], Image]]:
+def _find_images(path: Path) -> dict[str, ImageReader]:
     """Readers of an image, or of the images of a folder, by their names without suffix.
 
     Raises:
         SourceError: there are none.
     """
     if path.is_file():
-        return {path.stem: partial(read_image, path)}
+        return {path.stem: (path, partial(read_image, path))}
     if not path.is_dir():
         raise SourceError(f"There is no image or folder {path}.")
     files = [file for file in sorted(path.iterdir()) if file.suffix.lower() in _SUFFIXES]
     if not files:
         raise SourceError(f"{path} holds no pictures.")
-    return {file.stem: partial(read_image, file) for file in files}
+    return {file.stem: (file, partial(read_image, file)) for file in files}
 
 
 def class_colours(config: Config) -> Colours:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ...engine.errors import CheckpointError, GraphError, OutputError
+from ...engine.fs.outputs import atomic_folder
 from ...engine.mindir import convert
 from ...engine.models.card import CARD_NAME, ModelCard, card_text, write_card
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
@@ -33,6 +33,8 @@ Format = Literal["onnx", "mindir"]
 Floats = NDArray[np.float32]
 
 WEIGHTS = "weights.ckpt"
+#: Names of the other files, by format.
+EXPORTED: Mapping[Format, str] = {"onnx": "model.onnx", "mindir": "model.mindir"}
 #: largest accepted difference of a probability between MindSpore and an exported file
 TOLERANCE = 1e-3
 
@@ -67,30 +69,32 @@ def export_model(
         OutputError: the folder cannot be written.
         ParameterError: the card lacks something.
     """
-    if folder.exists() and not overwrite:
-        raise OutputError(f"There is something at {folder} already.", "Add --overwrite, or choose another --out.")
+    _check_folder(folder, checkpoint, overwrite)
     read_network_options(config)  # raises where the bands do not fit the normalisation
     network = create_configured_network(config)
     network.set_train(False)
     weights = _read_weights(checkpoint, network, precision)
     for parameter in network.get_parameters():
         parameter.set_data(ms.Tensor(weights[parameter.name].astype(np.float32)))
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-        write_checkpoint(partial / WEIGHTS, weights)
-        digest = hashlib.sha256((partial / WEIGHTS).read_bytes()).hexdigest()
+    with atomic_folder(folder, overwrite=overwrite) as temporary:
+        write_checkpoint(temporary / WEIGHTS, weights)
+        digest = hashlib.sha256((temporary / WEIGHTS).read_bytes()).hexdigest()
         card = create_card(config, details, weights=WEIGHTS, sha256=digest)
-        write_card(partial / CARD_NAME, card)
-        differences = _write_formats(partial, network, card, formats)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    except OSError as error:
-        raise OutputError(f"The model {folder} cannot be written: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return differences
+        write_card(temporary / CARD_NAME, card)
+        return _write_formats(temporary, network, card, formats)
+
+
+def _check_folder(folder: Path, checkpoint: Path, overwrite: bool) -> None:
+    """Raise ``OutputError`` if ``folder`` must not be replaced, because it is more than the folder of another model."""
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not overwrite or not folder.is_dir():
+        raise OutputError(f"There is something at {folder} already.", "Add --overwrite, or choose another --out.")
+    others = sorted({path.name for path in folder.iterdir()} - {WEIGHTS, CARD_NAME, *EXPORTED.values()})
+    if others:
+        raise OutputError(f"The folder {folder} holds {others[0]}, which is not of a model.", "Choose another --out.")
+    if folder.resolve() == checkpoint.resolve().parent:
+        raise OutputError(f"The checkpoint {checkpoint} is in the folder {folder} itself.", "Choose another --out.")
 
 
 def _read_weights(checkpoint: Path, network: nn.Cell, precision: Precision) -> dict[str, NDArray[Any]]:
@@ -122,13 +126,15 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     differences = {WEIGHTS: compare_with_mindspore(network, graph, card, shapes)}
     if "onnx" in formats:
         helper.set_model_props(graph, {"producer": "TerraSpore", CARD_KEY: card_text(card)})
-        (folder / "model.onnx").write_bytes(graph.SerializeToString())
-        differences["model.onnx"] = compare_with_mindspore(network, load_onnx(folder / "model.onnx"), card, shapes)
+        path = folder / EXPORTED["onnx"]
+        path.write_bytes(graph.SerializeToString())
+        differences[path.name] = compare_with_mindspore(network, load_onnx(path), card, shapes)
     if "mindir" in formats:
         shape = (1, card.bands, card.tile, card.tile)
-        (folder / "model.mindir").write_bytes(export_mindir(network, shape))
+        path = folder / EXPORTED["mindir"]
+        path.write_bytes(export_mindir(network, shape))
         # MINDIR holds the size it was exported with.
-        differences["model.mindir"] = compare_with_mindspore(network, convert(folder / "model.mindir"), card, [shape])
+        differences[path.name] = compare_with_mindspore(network, convert(path), card, [shape])
     for name, value in differences.items():
         if not value <= TOLERANCE:
             raise GraphError(f"The exported {name} differs from MindSpore by {value:.2g}, more than {TOLERANCE}.")

@@ -10,7 +10,7 @@ import pytest
 from terraspore.engine.context import Cancellation
 from terraspore.engine.errors import Cancelled, OutputError, ParameterError
 from terraspore.engine.fs.atomic import remove_stale_temp_files
-from terraspore.engine.fs.outputs import Outputs, atomic_output, check_outputs, lock_outputs
+from terraspore.engine.fs.outputs import Outputs, atomic_output, check_written_files, lock_outputs
 
 
 def names(folder):
@@ -150,12 +150,12 @@ def test_an_output_is_never_a_file_that_is_read(tmp_path):
     os.link(source, tmp_path / "second-name.tif")
     for name in ("source.tif", "second-name.tif"):
         with pytest.raises(ParameterError, match="which this run reads"):
-            check_outputs([tmp_path / name], [source])
+            check_written_files([tmp_path / name], [source], overwrite=True)
     (tmp_path / "roads.dbf").write_text("a table")
     with pytest.raises(ParameterError, match="which this run reads"):
-        check_outputs([tmp_path / "roads.shp"], [tmp_path / "roads.dbf"])
+        check_written_files([tmp_path / "roads.shp"], [tmp_path / "roads.dbf"], overwrite=True)
     with pytest.raises(ParameterError, match="given twice"):
-        check_outputs([tmp_path / "a.tif", tmp_path / "." / "a.tif"], [])
+        check_written_files([tmp_path / "a.tif", tmp_path / "." / "a.tif"], [], overwrite=True)
 
 
 def test_what_exists_is_replaced_only_on_request(tmp_path):

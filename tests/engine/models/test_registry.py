@@ -194,3 +194,17 @@ def test_model_that_is_there_is_not_replaced(make_model, tmp_path):
     with pytest.raises(OutputError, match="already"):
         install_model(make_model(), tmp_path / "mine", ModelHints(), accept)
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_persons_folder_and_an_interrupted_installation_do_no_harm(make_model, tmp_path):
+    models = tmp_path / "models"
+    (models / "mine.partial").mkdir(parents=True)
+    (models / "mine.partial" / "notes.txt").write_text("of a person")
+
+    def look(model):
+        assert model.weights.is_file()
+        assert [found.card.name for found in scan_models([models]).models] == []  # the copy is not listed
+
+    install_model(make_model(), models / "mine", ModelHints(), look)
+    assert (models / "mine.partial" / "notes.txt").read_text() == "of a person"
+    assert [found.card.name for found in scan_models([models]).models] == ["mine"]

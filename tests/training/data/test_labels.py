@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from terraspore.engine.errors import SourceError
+from terraspore.engine.errors import OutputError, ParameterError, SourceError
 from terraspore.training.data.labels import (
     CAMVID_COLOURS,
     camvid_classes,
@@ -58,8 +58,19 @@ def test_folders_are_converted(tmp_path: Path) -> None:
     Image.fromarray(row((128, 64, 128), (9, 9, 9))).save(tmp_path / "in" / "x_L.png")
     assert convert_labels("camvid", tmp_path / "in", tmp_path / "out") == 1
     assert np.asarray(Image.open(tmp_path / "out" / "x.png")).tolist() == [[3, 11]]
+    with pytest.raises(OutputError, match="exists already"):
+        convert_labels("camvid", tmp_path / "in", tmp_path / "out")
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "in" / "x_L.png")
     with pytest.raises(SourceError, match="no colours"):
-        convert_labels("camvid", tmp_path / "in", tmp_path / "out")
+        convert_labels("camvid", tmp_path / "in", tmp_path / "out", overwrite=True)
     with pytest.raises(SourceError, match="holds no files"):
         convert_labels("sbd", tmp_path / "in", tmp_path / "out")
+
+
+def test_labels_are_not_converted_onto_themselves(tmp_path: Path) -> None:
+    label = tmp_path / "x.png"
+    Image.fromarray(row((0, 0, 0), (192, 128, 128))).save(label)
+    before = label.read_bytes()
+    with pytest.raises(ParameterError, match="which this run reads"):
+        convert_labels("voc", tmp_path, tmp_path, overwrite=True)
+    assert label.read_bytes() == before

@@ -169,3 +169,14 @@ def test_existing_folder_is_not_replaced(run_folder, tmp_path):
     code, event = export(run_folder, "--out", tmp_path / "model")
     assert (code, event["code"]) == (2, "OutputError")
     assert (tmp_path / "model" / "mine.txt").exists()
+
+
+def test_only_the_folder_of_another_model_is_replaced(run_folder: Path, model: Path) -> None:
+    before = sorted(path.name for path in run_folder.iterdir())
+    code, event = export(run_folder, "--out", run_folder, "--overwrite")
+    assert code == 2
+    assert "which is not of a model" in event["text"]
+    assert sorted(path.name for path in run_folder.iterdir()) == before
+    code, event = export(model / "weights.ckpt", "--config", run_folder / "config.yaml", "--out", model, "--overwrite")
+    assert code == 2
+    assert "is in the folder" in event["text"]
