@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..context import RunContext
 from ..errors import SourceError
 from ..protocol.messages import Result
+from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind
 from .cli_context import json_option, run_command
+from .options import declared_options, given_options
 from .paths import PATH
+
+if TYPE_CHECKING:
+    from ..vector.metrics.inputs import RasterPairs
 
 Metrics = dict[str, float | int | str | None]
 
@@ -31,6 +37,8 @@ Metrics = dict[str, float | int | str | None]
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), metavar="P", help="Compare masks: probability of a road pixel."
 )
+@declared_options(RasterOptions)
+@click.option("--truth-values", type=click.Choice(VALUE_KINDS), help="The same as --values for TRUTH.")
 @click.option("--field", default="class_id", show_default=True, help="Column with the class of polygons.")
 @json_option
 def compare(
@@ -40,14 +48,18 @@ def compare(
     truth_layer: str | None,
     buffer: float,
     threshold: float | None,
+    truth_values: ValueKind | None,
     field: str,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Measure RESULT against TRUTH.
 
     Lines against lines: APLS, TOPO, completeness, correctness, quality, junctions. Rasters against rasters: accuracy,
     IoU, precision, recall, F1, kappa. Polygons against a class raster: gaps, overlaps, validity, agreement.
     """
+    options = given_options(RasterOptions, values)
+    truth_options = RasterOptions(values=truth_values, nodata=options.nodata)
 
     def command(context: RunContext) -> Result:
         """Compare by what the two files hold."""
@@ -60,9 +72,12 @@ def compare(
         if is_vector(truth):
             metrics, text = _compare_lines(result, truth, (layer, truth_layer), buffer, context)
         elif is_vector(result):
-            metrics, text = _compare_coverage(result, truth, layer, field, context)
+            metrics, text = _compare_coverage(result, truth, layer, field, truth_options, context)
         else:
-            metrics, text = _compare_rasters(result, truth, threshold)
+            from ..vector.metrics.inputs import read_raster_pairs
+
+            pairs, classes = read_raster_pairs(result, truth, threshold, (options, truth_options), context)
+            metrics, text = _score_rasters(pairs, classes, is_mask=threshold is not None)
         return Result(outputs={}, summary=metrics, seconds=context.clock() - start, text=text)
 
     run_command(as_json, command)
@@ -94,23 +109,22 @@ def _compare_lines(
     return scores.metrics(), text
 
 
-def _compare_rasters(result: Path, truth: Path, threshold: float | None) -> tuple[Metrics, str]:
+def _score_rasters(pairs: RasterPairs, classes: tuple[int, ...], *, is_mask: bool) -> tuple[Metrics, str]:
     """Metrics of a class raster or a mask, and a sentence with them."""
-    from ..vector.metrics.inputs import read_raster_pairs
     from ..vector.metrics.raster import score_rasters
 
-    pairs, classes = read_raster_pairs(result, truth, threshold)
     metrics = score_rasters(pairs, classes).metrics()
-    names = ("accuracy", "mean_iou", "kappa") if threshold is None else ("iou_1", "precision_1", "recall_1", "f1_1")
+    names = ("iou_1", "precision_1", "recall_1", "f1_1") if is_mask else ("accuracy", "mean_iou", "kappa")
     return metrics, ", ".join(f"{name.removesuffix('_1')} {metrics[name] or 0.0:.3f}" for name in names)
 
 
 def _compare_coverage(
-    result: Path, truth: Path, layer: str | None, field: str, context: RunContext
+    result: Path, truth: Path, layer: str | None, field: str, options: RasterOptions, context: RunContext
 ) -> tuple[Metrics, str]:
     """Metrics of polygons against the class raster that they were made of, and a sentence with them."""
     import numpy as np
 
+    from ..raster.band_facts import interpret_band
     from ..raster.dataset import open_raster
     from ..vector.io.reader import make_reference, read_vector_layer
     from ..vector.metrics.coverage import raster_agreement, score_coverage
@@ -120,7 +134,7 @@ def _compare_coverage(
         result, layer, context=context, dimensions=(2,), preferred=("landcover", "road_areas"), columns=(field,)
     )
     with open_raster(truth) as dataset:
-        classes = read_classes(dataset)
+        classes = read_classes(dataset, interpret_band(dataset, options, "classes", context))
         if (classes == NO_CLASS).all():
             raise SourceError(f"{truth} holds no class at all: every pixel is nodata.")
         reference = make_reference(truth.name, dataset.crs, dataset.transform, dataset.shape)

@@ -15,12 +15,13 @@ from ..errors import ParameterError
 from ..fs.outputs import Outputs
 from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
-from ..protocol.options import CoverageOptions, OutputOptions, RoadOptions
+from ..protocol.options import CoverageOptions, OutputOptions, RasterOptions, RoadOptions
 from .cli_context import json_option, run_command
 from .options import add_options, declared_options, given_options
 from .paths import PATH
 
 if TYPE_CHECKING:
+    from ..raster.values import Encoding, Expected
     from ..vector.conflation import ExistingRoads
     from ..vector.coverage.extract import CoverageSummary
     from ..vector.roads.extract import RoadSummary
@@ -34,8 +35,8 @@ class Job:
 
     raster: Path
     output: Path
-    band: int
     crs: str | None
+    reading: RasterOptions
     writing: OutputOptions
 
 
@@ -68,7 +69,7 @@ shared_options = add_options(
         required=True,
         help="Vector file to write; the suffix gives the format, .gpkg holds all layers.",
     ),
-    click.option("--band", type=click.IntRange(1), default=1, show_default=True, help="The band to use."),
+    declared_options(RasterOptions),
     click.option("--crs", metavar="CRS", help="CRS of the vectors, like EPSG:25832; else the raster's."),
     declared_options(OutputOptions),
     json_option,
@@ -78,9 +79,10 @@ shared_options = add_options(
 @vectorize.command(hidden=True)
 @shared_options
 @declared_options(RoadOptions, "threshold", "simplify", "minimum_area")
-def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **values: Any) -> None:
+def auto(raster: Path, output: Path, crs: str | None, as_json: bool, **values: Any) -> None:
     """Find out what the raster shows."""
-    _run(as_json, _auto, make_job(raster, output, band, crs, values), values)
+    job = make_job(raster, output, crs, values)
+    _run(as_json, job, roads=_prepare_roads(values), landcover=_prepare_landcover(values))
 
 
 @vectorize.command(short_help="Make a road network of road probabilities or a mask.")
@@ -97,12 +99,12 @@ def auto(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, 
     default=10.0,
     help="Lines within this distance of each other are the same road. [10 m]",
 )
-def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **values: Any) -> None:
+def roads(raster: Path, output: Path, crs: str | None, as_json: bool, **values: Any) -> None:
     """Make a road network of a raster of road probabilities or a mask: lines, nodes and areas.
 
     Lengths are in metres on the ground. The defaults stand in brackets.
     """
-    _run(as_json, _roads, make_job(raster, output, band, crs, values), values)
+    _run(as_json, make_job(raster, output, crs, values), roads=_prepare_roads(values))
 
 
 @vectorize.command(short_help="Make polygons of a raster of classes.")
@@ -110,31 +112,46 @@ def roads(raster: Path, output: Path, band: int, crs: str | None, as_json: bool,
 @click.option("--confidence", type=PATH, help="Raster of the same size with the probability of each pixel's class.")
 @declared_options(CoverageOptions)
 @click.option("--name", multiple=True, metavar="ID=NAME", help="Name of a class; may be repeated.")
-def landcover(raster: Path, output: Path, band: int, crs: str | None, as_json: bool, **values: Any) -> None:
+def landcover(raster: Path, output: Path, crs: str | None, as_json: bool, **values: Any) -> None:
     """Make a coverage of a raster of classes: polygons without gaps and overlaps."""
-    _run(as_json, _landcover, make_job(raster, output, band, crs, values), values)
+    _run(as_json, make_job(raster, output, crs, values), landcover=_prepare_landcover(values))
 
 
-#: Makes the vectors of a job; returns their summary, and a sentence with it.
-MakeVectors = Callable[[Job, Values, RunContext], "tuple[RoadSummary | CoverageSummary, str]"]
+#: Makes the vectors of a job, decides its encoding where it is None; returns their summary, and a sentence with it.
+MakeVectors = Callable[[Job, "Encoding | None", RunContext], "tuple[RoadSummary | CoverageSummary, str]"]
 
 
-def _run(as_json: bool, make_vectors: MakeVectors, job: Job, values: Values) -> None:
-    """Run ``make_vectors`` and report its result."""
+def _run(as_json: bool, job: Job, *, roads: MakeVectors | None = None, landcover: MakeVectors | None = None) -> None:
+    """Make roads or land cover and report the result; the raster decides where both are given."""
 
     def command(context: RunContext) -> Result:
         """Vectorize."""
         start = context.clock()
-        summary, text = make_vectors(job, values, context)
+        encoding, make_vectors = None, roads or landcover
+        if roads and landcover:
+            encoding = _interpret(job, None, context)
+            make_vectors = landcover if encoding.kind == "classes" else roads
+        assert make_vectors is not None, "there is something to make"
+        summary, text = make_vectors(job, encoding, context)
         outputs = {role: str(path) for role, path in summary.layers.items()}
         return Result(outputs, summary.metrics(), context.clock() - start, text)
 
     run_command(as_json, command)
 
 
-def make_job(raster: Path, output: Path, band: int, crs: str | None, values: Values) -> Job:
+def make_job(raster: Path, output: Path, crs: str | None, values: Values) -> Job:
     """Make the job of a command from its values."""
-    return Job(raster, output, band, checked_crs(crs), given_options(OutputOptions, values))
+    reading, writing = given_options(RasterOptions, values), given_options(OutputOptions, values)
+    return Job(raster, output, checked_crs(crs), reading, writing)
+
+
+def _interpret(job: Job, expected: Expected | None, context: RunContext) -> Encoding:
+    """Decide what the values of the raster mean."""
+    from ..raster.band_facts import interpret_band
+    from ..raster.dataset import open_raster
+
+    with open_raster(job.raster) as dataset:
+        return interpret_band(dataset, job.reading, expected, context)
 
 
 @contextmanager
@@ -152,54 +169,50 @@ def _lock_output(
         outputs.publish(context.cancellation.commit)
 
 
-def _auto(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary | CoverageSummary, str]:
-    from ..raster.dataset import open_raster
-    from ..raster.probability import has_class_values
-
-    with open_raster(job.raster) as dataset:
-        classes = has_class_values(dataset, job.band)
-    return (_landcover if classes else _roads)(job, values, context)
-
-
-def _origin(raster: Path) -> dict[str, str]:
+def _describe_origin(job: Job, encoding: Encoding) -> dict[str, str]:
     """What is written into vectors of where they are from: the raster, and the model where the raster names it."""
     from ..raster.dataset import open_raster
 
-    with open_raster(raster) as dataset:
-        tags: dict[str, str] = dataset.tags()
-    return {"source": raster.name, **{name: tags[name][:1000] for name in ("MODEL", "MODEL_SHA256") if name in tags}}
+    with open_raster(job.raster) as dataset:
+        tags = {name: value[:1000] for name, value in dataset.tags().items() if name in ("MODEL", "MODEL_SHA256")}
+    return {"source": job.raster.name, "band": str(encoding.band), "values": encoding.describe(), **tags}
 
 
-def _roads(job: Job, values: Values, context: RunContext) -> tuple[RoadSummary, str]:
-    from ..vector.roads.extract import vectorize_roads
+def _prepare_roads(values: Values) -> MakeVectors:
+    """Check the options of roads, and return the function that makes them."""
+    options, existing = given_options(RoadOptions, values), values.get("update")
 
-    existing = values.get("update")
-    options = given_options(RoadOptions, values)
-    layers = name_road_layers(job.writing.layer, areas=options.areas, changes=existing is not None)
-    with _lock_output(job, layers, [] if existing is None else [existing], context) as outputs:
-        summary = vectorize_roads(
-            job.raster,
-            job.output,
-            options,
-            metadata=_origin(job.raster),
-            context=context,
-            band=job.band,
-            crs=job.crs,
-            existing=_read_existing(job, values, context),
-            layer=job.writing.layer,
-            outputs=outputs,
-        )
-    text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
-    if summary.changes:
-        kinds = (
-            f"{float(value or 0) / 1000:.2f} km {name[:-2].replace('_', ' ')}"
-            for name, value in summary.changes.items()
-        )
-        text += f" ({', '.join(kinds)})"
-    return summary, text
+    def make_roads(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[RoadSummary, str]:
+        from ..vector.roads.extract import vectorize_roads
+
+        layers = name_road_layers(job.writing.layer, areas=options.areas, changes=existing is not None)
+        with _lock_output(job, layers, [] if existing is None else [existing], context) as outputs:
+            encoding = encoding or _interpret(job, "roads", context)
+            summary = vectorize_roads(
+                job.raster,
+                job.output,
+                options,
+                metadata=_describe_origin(job, encoding),
+                context=context,
+                encoding=encoding,
+                crs=job.crs,
+                existing=_read_existing(job, encoding.band, values, context),
+                layer=job.writing.layer,
+                outputs=outputs,
+            )
+        text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
+        if summary.changes:
+            kinds = (
+                f"{float(value or 0) / 1000:.2f} km {name[:-2].replace('_', ' ')}"
+                for name, value in summary.changes.items()
+            )
+            text += f" ({', '.join(kinds)})"
+        return summary, text
+
+    return make_roads
 
 
-def _read_existing(job: Job, values: Values, context: RunContext) -> ExistingRoads | None:
+def _read_existing(job: Job, band: int, values: Values, context: RunContext) -> ExistingRoads | None:
     """Read the roads to conflate with, if there are any."""
     from ..raster.dataset import open_raster
     from ..vector.conflation import read_existing_roads
@@ -209,7 +222,7 @@ def _read_existing(job: Job, values: Values, context: RunContext) -> ExistingRoa
         return None
     with open_raster(job.raster) as dataset:
         reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
-        if 0 in dataset.nodatavals[job.band - 1 : job.band]:
+        if dataset.nodatavals[band - 1] == 0:
             context.warn(
                 f"0 is the nodata value of {job.raster.name}, so that no data cannot be told from no road: every pixel "
                 "counts as examined."
@@ -217,10 +230,8 @@ def _read_existing(job: Job, values: Values, context: RunContext) -> ExistingRoa
     return read_existing_roads(values["update"], values["update_layer"], values["update_distance"], reference, context)
 
 
-def _landcover(job: Job, values: Values, context: RunContext) -> tuple[CoverageSummary, str]:
-    from ..pipeline.run_outputs import list_read_files
-    from ..vector.coverage.extract import LAYER, vectorize_landcover
-
+def _prepare_landcover(values: Values) -> MakeVectors:
+    """Check the options of land cover, and return the function that makes it."""
     by_class = {int_key(key): as_float(value) for key, value in _pairs(values.get("minimum_area_by_class", ()))}
     options = given_options(
         CoverageOptions,
@@ -229,23 +240,32 @@ def _landcover(job: Job, values: Values, context: RunContext) -> tuple[CoverageS
         protected=frozenset(values.get("protected", ())),
         classes=frozenset(values.get("classes", ())) or None,
     )
-    layer, confidence = job.writing.layer or LAYER, values.get("confidence")
-    confidence_files = [] if confidence is None else list_read_files(confidence)
-    with _lock_output(job, {layer: layer}, confidence_files, context) as outputs:
-        summary = vectorize_landcover(
-            job.raster,
-            job.output,
-            options,
-            confidence=confidence,
-            class_names={int_key(key): value for key, value in _pairs(values.get("name", ()))},
-            metadata=_origin(job.raster),
-            context=context,
-            band=job.band,
-            crs=job.crs,
-            layer=layer,
-            outputs=outputs,
-        )
-    return summary, f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}"
+    class_names = {int_key(key): value for key, value in _pairs(values.get("name", ()))}
+
+    def make_landcover(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[CoverageSummary, str]:
+        from ..pipeline.run_outputs import list_read_files
+        from ..vector.coverage.extract import LAYER, vectorize_landcover
+
+        layer, confidence = job.writing.layer or LAYER, values.get("confidence")
+        confidence_files = [] if confidence is None else list_read_files(confidence)
+        with _lock_output(job, {layer: layer}, confidence_files, context) as outputs:
+            encoding = encoding or _interpret(job, "classes", context)
+            summary = vectorize_landcover(
+                job.raster,
+                job.output,
+                options,
+                confidence=confidence,
+                class_names=class_names,
+                metadata=_describe_origin(job, encoding),
+                context=context,
+                encoding=encoding,
+                crs=job.crs,
+                layer=layer,
+                outputs=outputs,
+            )
+        return summary, f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}"
+
+    return make_landcover
 
 
 def checked_crs(text: str | None) -> str | None:

@@ -14,6 +14,7 @@ from ..fs.atomic import temp_output
 from ..fs.outputs import Outputs
 from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
+from ..raster.probability import ProbabilityStatistics, quantize_threshold
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
 from ..vector.io.target import VectorTarget
@@ -87,10 +88,12 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))
         with open_journal(run, fingerprint, main, resume=request.resume, context=context) as journal:
-            with _open_sinks(run, request, rasters, outputs) as sinks:
+            found = ProbabilityStatistics(cause=run.nodata_cause)
+            with _open_sinks(run, request, rasters, outputs, found) as sinks:
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
-            coverage = _vectorize(request, run, rasters, outputs, context)
+            nothing = _warn_of_nothing(found, request, run.model.card, context)
+            coverage = _vectorize(request, run, rasters, outputs, context, nothing=nothing)
             outputs.publish(context.cancellation.commit, None if journal is None else journal.note_outputs)
     seconds = context.clock() - start
     if coverage is None:
@@ -139,9 +142,13 @@ def _describe_rasters(request: ClassRequest, card: ModelCard) -> dict[str, str]:
 
 @contextmanager
 def _open_sinks(
-    run: InferenceRun, request: ClassRequest, rasters: ClassRasters, outputs: Outputs
+    run: InferenceRun,
+    request: ClassRequest,
+    rasters: ClassRasters,
+    outputs: Outputs,
+    statistics: ProbabilityStatistics,
 ) -> Iterator[list[OutputSink]]:
-    """Open the rasters that the run writes."""
+    """Open the rasters that the run writes; ``statistics`` counts what is written to the raster of classes."""
     card = run.model.card
     names, colours = class_table(card)
     layers = [entry.name for entry in card.classes]
@@ -160,16 +167,36 @@ def _open_sinks(
         sinks: list[OutputSink] = []
         if write_classes or write_confidence:
             ids = [entry.id for entry in card.classes]
-            sinks.append(class_sink(ids, _threshold(request, card), write_classes, write_confidence))
+            sinks.append(class_sink(ids, _threshold(request, card), write_classes, write_confidence, statistics))
         if write_all:
             sinks.append(probability_sink(len(layers), write_all))
         yield sinks
 
 
+def _warn_of_nothing(found: ProbabilityStatistics, request: ClassRequest, card: ModelCard, context: RunContext) -> str:
+    """Warn if no pixel has a class; return why there would be no polygons."""
+    threshold = _threshold(request, card)
+    reached = "the regions are smaller than the minimum mapping unit (--minimum-area)"
+    text = found.explain_nothing(request.image.image.name, threshold, reached)
+    is_below = len(card.classes) == 1 and found.highest < quantize_threshold(threshold)
+    if found.pixels and (is_below or not found.valid):
+        context.warn(text)
+    return text
+
+
 def _vectorize(
-    request: ClassRequest, run: InferenceRun, rasters: ClassRasters, outputs: Outputs, context: RunContext
+    request: ClassRequest,
+    run: InferenceRun,
+    rasters: ClassRasters,
+    outputs: Outputs,
+    context: RunContext,
+    *,
+    nothing: str,
 ) -> CoverageSummary | None:
-    """Make the polygons of the class raster; None where they are not wanted."""
+    """Make the polygons of the class raster; None where they are not wanted.
+
+    ``nothing`` says why there are no polygons, where there are none.
+    """
     if request.output is None or rasters.classes is None:
         return None
     from ..vector.coverage.extract import vectorize_landcover
@@ -188,6 +215,7 @@ def _vectorize(
         layer=request.writing.layer or request.layer,
         name=request.image.image.name,
         outputs=outputs,
+        nothing=nothing,
     )
 
 

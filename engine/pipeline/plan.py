@@ -19,6 +19,7 @@ from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
+from ..raster.describe import describe_mask
 from ..raster.grid import Grid, crop_to_extent
 from ..raster.reader import ImageView
 from ..raster.stretch import estimate_stretch
@@ -93,6 +94,14 @@ class InferenceRun:
         """The files that are read: the image with its side files, and the model's."""
         weights = self.model.weights
         return [*map(Path, self.job.view.source.dataset.files), weights, weights.with_name(CARD_NAME)]
+
+    @property
+    def nodata_cause(self) -> str:
+        """What marks pixels that are not computed, for messages; empty for nothing."""
+        causes = [describe_mask(self.job.view.source)]
+        if self.job.view.area is not None:
+            causes.append("outside of the area")
+        return ", ".join(cause for cause in causes if cause != "none")
 
     def release(self) -> None:
         """Close image and model before the end of the block, because what follows needs their memory."""

@@ -15,7 +15,7 @@ from ..fs.outputs import Outputs
 from ..fs.spool import UInt8Array
 from ..raster.bands import Mask
 from ..raster.grid import Grid
-from ..raster.probability import binarize, classify, quantize
+from ..raster.probability import ProbabilityStatistics, binarize, classify, quantize
 from ..raster.writer import RasterLayout, RowWriter
 from ..tiling.blend import Floats, RowBlender
 from ..tiling.layout import TilePlan
@@ -56,7 +56,11 @@ def probability_sink(classes: int, *writes: Write | None) -> OutputSink:
 
 
 def class_sink(
-    ids: Sequence[int], threshold: float, write_classes: Write | None, write_confidence: Write | None
+    ids: Sequence[int],
+    threshold: float,
+    write_classes: Write | None,
+    write_confidence: Write | None,
+    statistics: ProbabilityStatistics,
 ) -> OutputSink:
     """Write the most probable class and its probability, as two rasters.
 
@@ -65,6 +69,7 @@ def class_sink(
         threshold: for a single layer, the probability from which a pixel is 1 and not 0.
         write_classes: receives rows of class ids; None where they are not written.
         write_confidence: receives rows of quantized probabilities; None where they are not written.
+        statistics: counts the valid pixels, and for a single layer the highest probability.
     """
     table = np.array(ids, np.uint8)
 
@@ -75,12 +80,13 @@ def class_sink(
             classify(probability, valid, table, out)
 
     def write(rows: UInt8Array) -> None:
+        statistics.add(rows[-1])
         if write_classes is not None:
             write_classes(rows[:1])
         if write_confidence is not None:
             write_confidence(rows[1:])
 
-    return OutputSink(1 if write_confidence is None else 2, encode, write)
+    return OutputSink(1 if write_confidence is None and len(table) > 1 else 2, encode, write)
 
 
 class RowAssembler:

@@ -82,6 +82,7 @@ class StreamingRoads:
         self._name = run.job.view.source.path.name
         self._tags = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
         self._georeferencing = read_back_georeferencing(run.grid)
+        self._nodata_cause = run.nodata_cause
         self._reporter = DeferredReporter(context.reporter)
         self._spool = RowSpool(spool, (run.grid.height, run.grid.width), output)
         self._stack = ExitStack()
@@ -126,7 +127,7 @@ class StreamingRoads:
         from ..vector.roads.extract import vectorize_probability
 
         check_vector_output(self._output)
-        raster = StreamingProbabilityRaster(self._spool, *self._georeferencing)
+        raster = StreamingProbabilityRaster(self._spool, *self._georeferencing, self._nodata_cause)
         return vectorize_probability(
             lambda: nullcontext(raster),
             self._output,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import ParameterError
 from .declaration import check_range, check_ranges, option, options_of
@@ -18,6 +18,10 @@ from .declaration import check_range, check_ranges, option, options_of
 #: What the device and the runtime of a run may be called; the runtimes are those of ``engine/runtimes/registry.py``.
 DEVICE_NAMES = ("auto", "cpu", "gpu", "npu", "cuda", "tensorrt", "directml", "coreml", "ascend")
 RUNTIME_NAMES = ("auto", "openvino", "onnxruntime", "onnxruntime-isolated", "mindspore-lite", "mindspore")
+
+#: What the values of a raster can be.
+ValueKind = Literal["probability", "percent", "byte", "mask", "classes"]
+VALUE_KINDS: tuple[str, ...] = get_args(ValueKind)
 
 #: Options that are a length or an area on the ground, from 0.
 _length = partial(option, unit="m", minimum=0)
@@ -152,6 +156,40 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
+class RasterOptions:
+    """Options of how the values of a raster of probabilities or classes are read."""
+
+    band: int | None = option(None, "Band to use, from 1.", title="Band", minimum=1, unset="the first", metavar="N")
+    values: ValueKind | None = option(  # noqa: RUF009 (a field)
+        None,
+        "Meaning of the values: probability (0 to 1), percent (0 to 100), byte (0 to 255), mask or classes.",
+        title="Meaning of the values",
+        choices=VALUE_KINDS,
+        unset="decided by the raster",
+    )
+    scale: float | None = option(
+        None,
+        "Probability of one unit of the values, such as 0.0001.",
+        title="Probability of one unit of the values",
+        minimum=0,
+        maximum=1,
+        above=True,
+        unset="decided by the raster",
+        metavar="X",
+    )
+    nodata: float | None = option(
+        None,
+        "A value without data.",
+        unset="the raster's own",
+        metavar="VALUE",
+        title="Value without data",
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+
+@dataclass(frozen=True)
 class RoadOptions:
     """Options of a road network. Lengths are metres on the ground."""
 
@@ -282,9 +320,6 @@ class CoverageOptions:
         flag="only",
         unset="all classes",
         title="Only this class",
-    )
-    nodata: int | None = option(
-        None, "A value that is no class.", unset="the raster's own", metavar="ID", title="Value without data"
     )
     simplify: float | None = _length(
         None,

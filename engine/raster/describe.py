@@ -40,7 +40,7 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
         "pixel_height_m": source.pixel_size[1],
         "block": "x".join(map(str, reversed(dataset.block_shapes[0]))),
         "overviews": len(dataset.overviews(1)),
-        "transparency": _describe_mask(source),
+        "transparency": describe_mask(source),
         "stretch": ", ".join(f"{low:.6g} to {high:.6g}" for low, high in limits) or "none",
         "grid_width": grid.width,
         "grid_height": grid.height,
@@ -49,7 +49,7 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
     }
 
 
-def _describe_mask(source: Source) -> str:
+def describe_mask(source: Source) -> str:
     """Name what marks the valid pixels."""
     flags = {flag for band in source.dataset.mask_flag_enums for flag in band}
     if ColorInterp.alpha in source.dataset.colorinterp:

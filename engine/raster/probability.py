@@ -1,4 +1,4 @@
-"""Probability rasters: how they are quantized, and how those of other programs are recognized and read.
+"""Probability rasters: how they are quantized, and how those of other programs are read.
 
 A probability is stored as uint8, ``round(probability * PROBABILITY_SCALE)``, with ``NODATA`` where it is unknown. A
 ``ProbabilityRaster`` gives this representation for rasters of any encoding, with 0 in place of nodata.
@@ -17,20 +17,21 @@ from typing import Any
 import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags, Resampling
+from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from ..errors import ParameterError, SourceError
+from ..errors import SourceError
 from ..fs.spool import RowSpool, UInt8Array
 from .dataset import open_raster
+from .values import Encoding
 
 #: The quantized value of probability 1. The inverse is the scale tag of the GeoTIFFs.
 PROBABILITY_SCALE = 250
 NODATA = 255
 
-#: Largest side of the decimated copy from which an encoding is detected.
-_SAMPLE_SIDE = 2048
+#: Rows that are measured at a time.
+_MEASURED_ROWS = 256
 
 
 def quantize(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, out: UInt8Array) -> None:
@@ -96,27 +97,56 @@ def binarize(
         out[:, ~valid] = NODATA
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How stored values represent probabilities: ``probability = value * scale + offset``.
+QUANTIZED = Encoding("probability", "it is quantized", 1 / PROBABILITY_SCALE)
+
+
+def _is_quantized(encoding: Encoding) -> bool:
+    """Whether stored values are quantized by ``PROBABILITY_SCALE`` already."""
+    return abs(encoding.scale * PROBABILITY_SCALE - 1.0) < 1e-6 and encoding.offset == 0.0
+
+
+@dataclass
+class ProbabilityStatistics:
+    """How many pixels are valid, and their highest probability; counted part by part.
 
     Attributes:
-        name: description for messages.
-        scale: probability of one unit.
-        offset: probability of zero.
+        pixels: number of pixels.
+        valid: number of pixels that are not nodata.
+        highest: highest quantized probability.
+        cause: what marks pixels as nodata, such as ``alpha band``; empty if unknown.
     """
 
-    name: str
-    scale: float
-    offset: float = 0.0
+    pixels: int = 0
+    valid: int = 0
+    highest: int = 0
+    cause: str = ""
 
-    @property
-    def is_quantized(self) -> bool:
-        """Whether stored values are quantized by ``PROBABILITY_SCALE`` already."""
-        return abs(self.scale * PROBABILITY_SCALE - 1.0) < 1e-6 and self.offset == 0.0
+    def add(self, quantized: UInt8Array) -> None:
+        """Add quantized probabilities, ``NODATA`` where there are none; any shape."""
+        self.pixels += quantized.size
+        if quantized.max(initial=0) > PROBABILITY_SCALE:
+            quantized = quantized[quantized <= PROBABILITY_SCALE]
+        self.valid += quantized.size
+        self.highest = max(self.highest, int(quantized.max(initial=0)))
 
+    def explain_nothing(self, name: str, threshold: float, reached: str = "") -> str:
+        """Return why nothing was found: no data, or nothing reached the threshold.
 
-QUANTIZED = Encoding("quantized probabilities", 1 / PROBABILITY_SCALE)
+        Args:
+            name: of the raster or image.
+            threshold: 0 to 1.
+            reached: why there is nothing although pixels reach the threshold.
+        """
+        cause = f" ({self.cause})" if self.cause else ""
+        if not self.valid:
+            return f"Nothing was found: all pixels of {name} are nodata{cause}."
+        if self.highest >= quantize_threshold(threshold):
+            text = f"Nothing was found in {name}, although pixels reach the threshold {threshold:g}: {reached}"
+        else:
+            highest = f"the highest probability is {self.highest / PROBABILITY_SCALE:.2g}"
+            text = f"Nothing in {name} reached the threshold {threshold:g}: {highest}"
+        hidden = 1 - self.valid / self.pixels
+        return text + (f", and {hidden:.0%} of the pixels are nodata{cause}." if hidden > 0.5 else ".")
 
 
 class ProbabilityRaster(ABC):
@@ -126,11 +156,11 @@ class ProbabilityRaster(ABC):
         shape: rows and columns.
         transform: pixel to CRS coordinates.
         crs: the CRS, or None.
-        encoding: meaning of the stored values.
+        nodata_cause: what marks pixels as nodata, for messages; empty for nothing.
     """
 
-    def __init__(self, shape: tuple[int, int], transform: Affine, crs: Any, encoding: Encoding) -> None:
-        self.shape, self.transform, self.crs, self.encoding = shape, transform, crs, encoding
+    def __init__(self, shape: tuple[int, int], transform: Affine, crs: Any, nodata_cause: str = "") -> None:
+        self.shape, self.transform, self.crs, self.nodata_cause = shape, transform, crs, nodata_cause
 
     @abstractmethod
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
@@ -143,6 +173,20 @@ class ProbabilityRaster(ABC):
     def read_valid(self, _row: int, _col: int, height: int, width: int) -> NDArray[np.bool_]:
         """Read which pixels of a window have a value, (height, width); 0 counts as one even where it is nodata."""
         return np.ones((height, width), np.bool_)
+
+    def measure(self) -> ProbabilityStatistics:
+        """Measure all pixels, to explain why nothing was found.
+
+        Raises:
+            SourceError: the raster cannot be read.
+        """
+        statistics = ProbabilityStatistics(cause=self.nodata_cause)
+        for row in range(0, self.shape[0], _MEASURED_ROWS):
+            window = (row, 0, min(_MEASURED_ROWS, self.shape[0] - row), self.shape[1])
+            quantized = self.read(*window)
+            quantized[~self.read_valid(*window)] = NODATA
+            statistics.add(quantized)
+        return statistics
 
     def read_padded(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """Read a window that may extend beyond the raster, where pixels are mirrored at the border.
@@ -166,23 +210,26 @@ class BandProbabilityRaster(ProbabilityRaster):
 
     Args:
         dataset: rasterio's dataset.
-        band: 1-based index.
-        encoding: meaning of the band's values.
+        encoding: the band and the meaning of its values.
     """
 
-    def __init__(self, dataset: Any, band: int, encoding: Encoding) -> None:
-        super().__init__((int(dataset.height), int(dataset.width)), dataset.transform, dataset.crs, encoding)
-        self._band = MaskedBand(dataset, band)
+    def __init__(self, dataset: Any, encoding: Encoding) -> None:
+        self._encoding, self._band = (
+            encoding,
+            MaskedBand(dataset, encoding.band, encoding.nodata, is_alpha=encoding.is_alpha),
+        )
+        shape = (int(dataset.height), int(dataset.width))
+        super().__init__(shape, dataset.transform, dataset.crs, self._band.describe_nodata())
 
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """Read a window; see ``ProbabilityRaster.read``."""
         values, known = self._band.read(row, col, height, width)
-        return quantize_values(values, self.encoding, self._band.nodata, known)
+        return quantize_values(values, self._encoding, self._band.nodata, known)
 
     def read_valid(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_]:
         """Read which pixels have a value; see ``ProbabilityRaster.read_valid``."""
         values, known = self._band.read(row, col, height, width)
-        is_valid = ~_is_unknown(values, self.encoding, self._band.nodata)
+        is_valid = ~_is_unknown(values, self._encoding, self._band.nodata)
         return is_valid if known is None else is_valid & known
 
 
@@ -193,15 +240,16 @@ class StreamingProbabilityRaster(ProbabilityRaster):
         rows: quantized probabilities.
         transform: pixel to CRS coordinates.
         crs: the CRS, or None.
+        nodata_cause: see ``ProbabilityRaster``.
     """
 
-    def __init__(self, rows: RowSpool, transform: Affine, crs: Any) -> None:
-        super().__init__(rows.shape, transform, crs, QUANTIZED)
+    def __init__(self, rows: RowSpool, transform: Affine, crs: Any, nodata_cause: str = "") -> None:
+        super().__init__(rows.shape, transform, crs, nodata_cause)
         self._rows = rows
 
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """Wait for the rows of a window and read it; ``Cancelled`` if they will not be computed."""
-        return quantize_values(self._rows.read(row, col, height, width), self.encoding, NODATA, None)
+        return quantize_values(self._rows.read(row, col, height, width), QUANTIZED, NODATA, None)
 
     def read_valid(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_]:
         """Wait for the rows of a window and read which pixels have a value."""
@@ -214,16 +262,19 @@ class MaskedBand:
     Args:
         dataset: rasterio's dataset.
         band: 1-based index.
+        nodata: a value without data, besides the band's own; None for none.
+        is_alpha: whether a band that is tagged as alpha is one.
     """
 
-    def __init__(self, dataset: Any, band: int) -> None:
-        self.name = str(dataset.name)
+    def __init__(self, dataset: Any, band: int, nodata: float | None = None, *, is_alpha: bool = True) -> None:
+        self.name, self.shape = str(dataset.name), (int(dataset.height), int(dataset.width))
+        self.block_rows = int(dataset.block_shapes[band - 1][0])
         self.nodata: float | None = dataset.nodatavals[band - 1]
-        self._dataset, self._band = dataset, band
+        self._dataset, self._band, self._missing = dataset, band, nodata
         # A nodata value is compared with the values; masks of other kinds have to be read.
-        self._has_mask = any(
-            flag not in (MaskFlags.all_valid, MaskFlags.nodata) for flag in dataset.mask_flag_enums[band - 1]
-        )
+        flags = dataset.mask_flag_enums[band - 1]
+        has_mask = any(flag not in (MaskFlags.all_valid, MaskFlags.nodata) for flag in flags)
+        self._has_mask = has_mask and (is_alpha or MaskFlags.alpha not in flags)
 
     def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         """Read a window.
@@ -243,7 +294,26 @@ class MaskedBand:
             raise SourceError(
                 f"{self.name} cannot be read at rows {row} to {row + height}: the file is damaged."
             ) from error
+        if self._missing is not None:
+            is_known = values != self._missing
+            known = is_known if known is None else known & is_known
         return values, known
+
+    def read_values(self, row: int, height: int) -> NDArray[Any]:
+        """Read the valid, finite values of some rows, one-dimensional; errors as ``read``."""
+        values, known = self.read(row, 0, height, self._dataset.width)
+        if self.nodata is not None:
+            is_known = values != self.nodata
+            known = is_known if known is None else known & is_known
+        if values.dtype.kind == "f":
+            known = np.isfinite(values) if known is None else known & np.isfinite(values)
+        return values.ravel() if known is None else values[known]
+
+    def describe_nodata(self) -> str:
+        """Name what marks pixels without data; empty if nothing does."""
+        values = dict.fromkeys(value for value in (self.nodata, self._missing) if value is not None)
+        texts = [f"nodata value {value:.6g}" for value in values]
+        return " and ".join([*texts, "mask"] if self._has_mask else texts)
 
 
 def quantize_values(
@@ -259,7 +329,7 @@ def quantize_values(
     """
     import cv2
 
-    if values.dtype == np.uint8 and encoding.is_quantized and nodata in (None, 0, 255):
+    if values.dtype == np.uint8 and _is_quantized(encoding) and nodata in (None, 0, 255):
         # Values above PROBABILITY_SCALE become 0; many times as fast as the table.
         quantized = np.asarray(cv2.threshold(values, PROBABILITY_SCALE, 0, cv2.THRESH_TOZERO_INV)[1], np.uint8)
     elif values.dtype == np.uint8:
@@ -286,80 +356,21 @@ def _is_unknown(values: NDArray[Any], encoding: Encoding, nodata: float | None) 
     unknown: NDArray[np.bool_] = ~np.isfinite(values)
     if nodata is not None and nodata != 0:
         unknown |= values == nodata
-    if encoding.is_quantized:
+    if _is_quantized(encoding):
         unknown |= values > PROBABILITY_SCALE  # 255 is nodata even if the file does not declare it
     return unknown
 
 
 @contextmanager
-def open_probability_raster(path: Path, band: int = 1, encoding: Encoding | None = None) -> Iterator[ProbabilityRaster]:
+def open_probability_raster(path: Path, encoding: Encoding) -> Iterator[ProbabilityRaster]:
     """Open a probability raster or a mask, also of another program.
 
     Args:
         path: the raster file.
-        band: 1-based index of the band with the probabilities.
-        encoding: meaning of its values; None to detect it.
+        encoding: its band and the meaning of the values (see ``band_facts.interpret_band``).
 
     Raises:
-        SourceError: the raster cannot be opened, or its values are not probabilities.
-        ParameterError: there is no such band.
+        SourceError: the raster cannot be opened.
     """
     with open_raster(path) as dataset:
-        if not 1 <= band <= dataset.count:
-            raise ParameterError(f"{path} has {dataset.count} bands, so there is no band {band}.")
-        yield BandProbabilityRaster(dataset, band, encoding or detect_encoding(dataset, band))
-
-
-def sample_values(dataset: Any, band: int) -> NDArray[Any]:
-    """Read the valid values of a decimated copy (nearest neighbors) of a band, one-dimensional."""
-    scale = max(1.0, dataset.height / _SAMPLE_SIDE, dataset.width / _SAMPLE_SIDE)
-    shape = (max(1, round(dataset.height / scale)), max(1, round(dataset.width / scale)))
-    try:
-        values = dataset.read(band, out_shape=shape, masked=True, resampling=Resampling.nearest).compressed()
-    except RasterioError as error:
-        raise SourceError(f"{dataset.name} cannot be read: the file is damaged or cut short.") from error
-    return np.asarray(values[np.isfinite(values)] if values.dtype.kind == "f" else values)
-
-
-def detect_encoding(dataset: Any, band: int) -> Encoding:
-    """Detect the encoding of a band from its scale tag, its dtype and a sample of its values.
-
-    Raises:
-        SourceError: the values are not probabilities.
-    """
-    scale, offset = dataset.scales[band - 1], dataset.offsets[band - 1]
-    if scale != 1.0 or offset != 0.0:
-        return Encoding(f"probabilities with the scale tag {scale:g}", float(scale), float(offset))
-    values = sample_values(dataset, band)
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
-    if low < -1e-6:
-        raise SourceError(
-            f"The values of {dataset.name} begin at {low:g}, so they are not probabilities.",
-            "Give the probabilities themselves, not logits.",
-        )
-    is_float = np.dtype(dataset.dtypes[band - 1]).kind == "f"
-    ranges = (
-        (1.0, "probabilities from 0 to 1" if is_float else "a mask of 0 and 1"),
-        (100.0, "percentages"),
-        (255.0, "values from 0 to 255"),
-        (10000.0, "values from 0 to 10,000"),
-        (65535.0, "values from 0 to 65,535"),
-    )
-    for top, name in ranges:
-        if high <= top + 1e-6:
-            return Encoding(name, 1.0 / top)
-    raise SourceError(f"The values of {dataset.name} go up to {high:g}, so they are not probabilities.")
-
-
-def has_class_values(dataset: Any, band: int) -> bool:
-    """Whether a band holds classes rather than probabilities or a mask.
-
-    It does if it has a palette, or integers without a scale tag: at least three different values, all from 0 to 63 and
-    some above 1.
-    """
-    if dataset.scales[band - 1] != 1.0 or np.dtype(dataset.dtypes[band - 1]).kind == "f":
-        return False
-    if dataset.colorinterp[band - 1].name == "palette":
-        return True
-    values = np.unique(sample_values(dataset, band))
-    return bool(values.size >= 3 and values.min() >= 0 and 1 < values.max() < 64)
+        yield BandProbabilityRaster(dataset, encoding)

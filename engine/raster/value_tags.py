@@ -145,9 +145,10 @@ def _notice_nodata(dataset: DatasetReader, path: Path, bands: list[int]) -> tupl
     candidates = [float(value) for value in (sample.min(), sample.max())] if sample.size else []
     for value in candidates:
         is_usual = value in _NODATA_VALUES or abs(value) > _HUGE
-        is_limit = dtype.kind in "iu" and value in (np.iinfo(dtype).min, np.iinfo(dtype).max) and value != 0
         is_nodata = (sample == value).all(axis=0)
         others = sample[:, ~is_nodata].astype(np.float64)
+        is_limit = dtype.kind in "iu" and value in (np.iinfo(dtype).min, np.iinfo(dtype).max) and value != 0
+        is_limit = is_limit and bool(others.size and np.ptp(others) > 0)  # of a mask it is the foreground
         if not (is_usual or is_limit) or not is_nodata.any() or not others.size:
             continue
         if np.abs(others - value).min() > _GAP * float(np.ptp(others)):

@@ -22,6 +22,7 @@ from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.messages import Event, Progress
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
 from terraspore.engine.raster.dataset import open_raster
+from terraspore.engine.raster.values import Encoding
 from terraspore.engine.vector.coverage.codes import ClassRaster
 from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage, vectorize_landcover
 from terraspore.engine.vector.geodesy import PixelGeodesy
@@ -74,7 +75,7 @@ def polygons_of(raster: Path, options: CoverageOptions, folder: Path) -> NDArray
 def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[CoverageBatch]:
     """Return the coverage of a class raster."""
     with open_raster(raster) as dataset:
-        source = ClassRaster(dataset, 1, None, None)
+        source = ClassRaster(dataset, Encoding("classes", ""), None)
         geodesy = PixelGeodesy(dataset.crs, dataset.transform)
         return list(stream_coverage(source, geodesy, options, QUIET["context"], scratch=folder))
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...errors import ParameterError, SourceError
 from ...protocol.options import CoverageOptions
 from ...raster.probability import MaskedBand, ProbabilityRaster
+from ...raster.values import Encoding
 from ..arrays import Flags, Floats
 
 #: Number of codes (16 bits); class ids are below ``N_CODES`` - 1.
@@ -36,31 +37,26 @@ class ClassRaster:
 
     Args:
         dataset: raster of class ids, opened by rasterio.
-        band: the band, from 1.
-        nodata: a class id that counts as nodata, besides the band's own nodata value; None for no other.
+        encoding: the band, and a class id that counts as nodata besides its own nodata value.
         confidence: probability of each pixel's class, of the same size; or None.
 
+    Attributes:
+        has_classes: whether a row that was read has a class.
+
     Raises:
-        ParameterError: there is no such band.
-        SourceError: the band holds no integers of at most 32 bits, or the confidence has another size.
+        SourceError: the confidence has another size.
     """
 
-    def __init__(self, dataset: Any, band: int, nodata: int | None, confidence: ProbabilityRaster | None) -> None:
-        if not 1 <= band <= dataset.count:
-            raise ParameterError(f"{dataset.name} has {dataset.count} bands, so there is no band {band}.")
-        dtype = np.dtype(dataset.dtypes[band - 1])
-        if dtype.kind not in "ui" or dtype.itemsize > 4:
-            raise SourceError(
-                f"{dataset.name} holds {dtype.name} values, not classes.", "Give a raster of whole class numbers."
-            )
+    def __init__(self, dataset: Any, encoding: Encoding, confidence: ProbabilityRaster | None) -> None:
+        self.has_classes = False
         self.shape = (int(dataset.height), int(dataset.width))
         if confidence is not None and confidence.shape != self.shape:
             raise SourceError(
                 f"The confidence raster has {confidence.shape[1]} x {confidence.shape[0]} pixels, but the classes "
                 f"have {self.shape[1]} x {self.shape[0]}."
             )
-        self._band, self._confidence = MaskedBand(dataset, band), confidence
-        self._nodata = {value for value in (nodata, self._band.nodata) if value is not None}
+        self._band = MaskedBand(dataset, encoding.band, encoding.nodata, is_alpha=encoding.is_alpha)
+        self._confidence = confidence
         self._table = self._encode(np.arange(256, dtype=np.uint8), None)
 
     def read_codes(self, row: int, height: int) -> NDArray[np.uint16]:
@@ -70,11 +66,13 @@ class ClassRaster:
             SourceError: the file is damaged, or a value is no class id.
         """
         values, is_valid = self._band.read(row, 0, height, self.shape[1])
-        if values.dtype != np.uint8:
-            return self._encode(values, is_valid)
-        codes = np.asarray(cv2.LUT(values, self._table), np.uint16)
-        if is_valid is not None:
-            codes[~is_valid] = 0
+        if values.dtype == np.uint8:
+            codes = np.asarray(cv2.LUT(values, self._table), np.uint16)
+            if is_valid is not None:
+                codes[~is_valid] = 0
+        else:
+            codes = self._encode(values, is_valid)
+        self.has_classes = self.has_classes or bool(codes.any())
         return codes
 
     def read_confidence(self, row: int, height: int) -> NDArray[np.uint8]:
@@ -84,21 +82,26 @@ class ClassRaster:
         return self._confidence.read(row, 0, height, self.shape[1])
 
     def _encode(self, values: NDArray[Any], is_valid: Flags | None) -> NDArray[np.uint16]:
-        """Convert class ids of any integer type to codes; nodata and masked pixels become 0.
+        """Convert class ids of any type to codes; nodata, masked pixels and NaN become 0.
 
         Raises:
             SourceError: a valid value is no class id. This is checked before the conversion, which wraps around.
         """
-        is_class = np.ones(values.shape, np.bool_) if is_valid is None else is_valid.copy()
-        for value in self._nodata:
-            is_class &= values != value
+        is_class = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, np.bool_)
+        if is_valid is not None:
+            is_class &= is_valid
+        if self._band.nodata is not None:
+            is_class &= values != self._band.nodata
         ids = values[is_class]
-        if ids.size and (int(ids.min()) < 0 or int(ids.max()) > N_CODES - 2):
+        if ids.size and (ids.min() < 0 or ids.max() > N_CODES - 2):
             raise SourceError(
-                f"{self._band.name} has values from {ids.min()} to {ids.max()}, but classes are numbered "
-                f"from 0 to {N_CODES - 2}."
+                f"{self._band.name} has values from {ids.min():.10g} to {ids.max():.10g}, but classes are numbered "
+                f"from 0 to {N_CODES - 2}.",
+                "If one of them stands for missing data, name it with --nodata.",
             )
-        codes = values.astype(np.uint16) + np.uint16(1)
+        if ids.dtype.kind == "f" and (ids != np.rint(ids)).any():
+            raise SourceError(f"{self._band.name} has values that are no whole numbers, so they are not classes.")
+        codes = np.where(is_class, values, 0).astype(np.uint16) + np.uint16(1)
         codes[~is_class] = 0
         return np.asarray(codes, np.uint16)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from ...concurrency import ReadAhead
 from ...context import RunContext
+from ...errors import SourceError
 from ...fs.outputs import Outputs
 from ...protocol.messages import Progress
-from ...protocol.options import CoverageOptions
+from ...protocol.options import CoverageOptions, RasterOptions
+from ...raster.band_facts import interpret_band
 from ...raster.dataset import open_raster
-from ...raster.probability import PROBABILITY_SCALE, open_probability_raster
+from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_probability_raster
+from ...raster.values import Encoding
 from ..arrays import Flags, Floats, Labels
 from ..geodesy import PixelGeodesy
 from ..io.formats import check_vector_output
@@ -93,11 +96,12 @@ def vectorize_landcover(
     class_names: Mapping[int, str],
     metadata: Mapping[str, str],
     context: RunContext,
-    band: int = 1,
+    encoding: Encoding | None = None,
     crs: object | None = None,
     layer: str = LAYER,
     name: str | None = None,
     outputs: Outputs | None = None,
+    nothing: str = "",
 ) -> CoverageSummary:
     """Write the coverage of a class raster to a vector file.
 
@@ -109,11 +113,12 @@ def vectorize_landcover(
         class_names: names by class id; a class without a name is called by its id.
         metadata: origin of the classes, stored with the layer.
         context: receives progress and messages; checked for cancellation.
-        band: the band with the classes, from 1.
+        encoding: the band with the classes; the raster decides where None.
         crs: CRS of the output; None for that of the raster.
         layer: name of the layer.
         name: name of the raster in messages; None for that of its file.
         outputs: publishes the file with the others of the run; None publishes it at once.
+        nothing: why there are no polygons, where there are none; made from the raster where empty.
 
     Raises:
         SourceError: a raster cannot be used.
@@ -124,8 +129,9 @@ def vectorize_landcover(
     warn_without_numba(context)
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
-        probability = None if confidence is None else stack.enter_context(open_probability_raster(confidence))
-        source = ClassRaster(dataset, band, options.nodata, probability)
+        encoding = encoding or interpret_band(dataset, RasterOptions(), "classes", context)
+        probability = None if confidence is None else stack.enter_context(_open_confidence(confidence, context))
+        source = ClassRaster(dataset, encoding, probability)
         geodesy = PixelGeodesy(dataset.crs, dataset.transform)
         if not geodesy.is_metric:
             context.warn(f"{name or classes.name} has no CRS: its units are taken as metres.")
@@ -140,13 +146,33 @@ def vectorize_landcover(
                 styles=styles,
                 names={layer: layer},
                 outputs=outputs,
+                warnings=context.warnings,
             )
         )
         batches = stream_coverage(source, geodesy, options, context, scratch=output.absolute().parent)
-        summary = _write(writer, layer, batches, class_names, has_confidence=probability is not None)
+
+        def warn_of_nothing() -> None:
+            wanted = ", ".join(map(str, sorted(options.classes or ())))
+            missing = f"no pixel has class {wanted}" if source.has_classes and wanted else "all pixels are nodata"
+            context.warn(nothing or f"There are no polygons: {missing} in {name or classes.name}.")
+
+        has_confidence = probability is not None
+        summary = _write(writer, layer, batches, class_names, has_confidence, on_empty=warn_of_nothing)
         names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
-        styles[layer] = make_class_style(names, _read_palette(dataset, band))
+        styles[layer] = make_class_style(names, _read_palette(dataset, encoding.band))
         return summary
+
+
+@contextmanager
+def _open_confidence(path: Path, context: RunContext) -> Iterator[ProbabilityRaster]:
+    """Open the probabilities of the classes; their file has to say what they are, the options are of the classes."""
+    with open_raster(path) as dataset:
+        try:
+            encoding = interpret_band(dataset, RasterOptions(), "roads", context)
+        except SourceError as error:
+            raise SourceError(error.text, "Store the scale in it: gdal_edit.py -scale 0.01 FILE.") from error
+    with open_probability_raster(path, encoding) as source:
+        yield source
 
 
 def stream_coverage(
@@ -265,15 +291,21 @@ def _write(
     layer: str,
     batches: Iterable[CoverageBatch],
     class_names: Mapping[int, str],
-    *,
     has_confidence: bool,
+    *,
+    on_empty: Callable[[], None],
 ) -> CoverageSummary:
-    """Write batches, while the next ones are built in the background, and sum up their areas by class."""
+    """Write batches, while the next ones are built in the background, and sum up their areas by class.
+
+    ``on_empty`` is called before a layer without polygons is written.
+    """
     area_by_class: dict[int, float] = {}
     count = 0
     with ReadAhead(merge_batches(batches)) as ahead:
         for batch in ahead:
             ids = batch.code.astype(np.int32) - 1
+            if not len(ids):
+                on_empty()
             unique, inverse = np.unique(ids, return_inverse=True)
             names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
             confidence = batch.confidence / PROBABILITY_SCALE if has_confidence else np.full(len(ids), math.nan)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +47,11 @@ class VectorOutput:
     styles: Mapping[str, str]
     names: Mapping[str, str]
     outputs: Outputs
+    warnings: Sequence[str]
+
+    def describe(self) -> dict[str, str]:
+        """Return the metadata, with the warnings of the run up to now."""
+        return {**self.metadata, **({"WARNINGS": "\n".join(self.warnings)} if self.warnings else {})}
 
 
 class VectorWriter(ABC):
@@ -151,8 +156,8 @@ class GeoPackageWriter(VectorWriter):
             layer=name,
             append=append,
             geometry_name=GEOMETRY_COLUMN,
-            dataset_metadata=output.metadata if is_new and not self._others else None,
-            layer_metadata=None if append else output.metadata,
+            dataset_metadata=output.describe() if is_new and not self._others else None,
+            layer_metadata=None if append else output.describe(),
             dataset_options=None if append else dict(output.file_format.dataset_options),
         )
 
@@ -182,7 +187,7 @@ class LayerFileWriter(VectorWriter):
 
     def finish(self) -> None:
         """Write the collected layers."""
-        file_format, metadata = self._output.file_format, self._output.metadata
+        file_format, metadata = self._output.file_format, self._output.describe()
         options: dict[str, Any] = {}
         if file_format.has_metadata:
             options["layer_metadata"] = metadata
@@ -210,6 +215,7 @@ def open_vector_writer(
     styles: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
     outputs: Outputs | None = None,
+    warnings: Sequence[str] = (),
 ) -> Iterator[VectorWriter]:
     """Open a vector file for writing; it is complete only if the block ends without an exception.
 
@@ -223,6 +229,7 @@ def open_vector_writer(
         names: names of the layers in a GeoPackage, by their own; those of a person that are named here are replaced.
         outputs: receives the complete files and publishes them with the others of the run; None publishes them at the
             end of the block.
+        warnings: of the run, stored with the metadata; may grow until a layer is written.
 
     Yields:
         The writer.
@@ -245,6 +252,7 @@ def open_vector_writer(
             {} if styles is None else styles,
             names or {},
             outputs or own_outputs,
+            warnings,
         )
         writer_class = GeoPackageWriter if output.file_format.is_multi_layer else LayerFileWriter
         with ExitStack() as stack:

@@ -15,9 +15,12 @@ from ...concurrency import SharedProgress, run_in_background
 from ...context import Cancellation, RunContext
 from ...fs.outputs import Outputs
 from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS, name_road_layers
-from ...protocol.messages import Message, Progress
-from ...protocol.options import RoadOptions
-from ...raster.probability import Encoding, ProbabilityRaster, open_probability_raster
+from ...protocol.messages import Progress
+from ...protocol.options import RasterOptions, RoadOptions
+from ...raster.band_facts import interpret_band
+from ...raster.dataset import open_raster
+from ...raster.probability import ProbabilityRaster, open_probability_raster
+from ...raster.values import Encoding
 from ..conflation import ExistingRoads
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy
@@ -85,7 +88,6 @@ def vectorize_roads(
     *,
     metadata: Mapping[str, str],
     context: RunContext,
-    band: int = 1,
     encoding: Encoding | None = None,
     crs: object | None = None,
     existing: ExistingRoads | None = None,
@@ -103,8 +105,7 @@ def vectorize_roads(
         options: thresholds and tolerances.
         metadata: stored with the layers.
         context: receives progress and messages; checked for cancellation.
-        band: the band with the probabilities, from 1.
-        encoding: how values stand for probabilities; detected where None.
+        encoding: the band with the probabilities and the meaning of its values; the raster decides where None.
         crs: CRS of the output; that of the raster where None.
         existing: lines to conflate the new network with.
         layer: name of the lines in a GeoPackage, and prefix of the other layers' names; None for ``roads``.
@@ -116,10 +117,11 @@ def vectorize_roads(
         Cancelled: the run was cancelled; nothing was written.
     """
     check_vector_output(output)
-    with open_probability_raster(probability, band, encoding) as source:
-        encoding = source.encoding
+    if encoding is None:
+        with open_raster(probability) as dataset:
+            encoding = interpret_band(dataset, RasterOptions(), "roads", context)
     return vectorize_probability(
-        partial(open_probability_raster, probability, band, encoding),
+        partial(open_probability_raster, probability, encoding),
         output,
         options,
         name=probability.name,
@@ -166,8 +168,6 @@ def vectorize_probability(
     metadata = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
     styles = load_styles((ROADS, NODES, AREAS, CHANGES))
     with open_source() as source:
-        if not source.encoding.is_quantized:
-            context.report(Message(f"{name} is read as {source.encoding.name}."))
         geodesy = PixelGeodesy(source.crs, source.transform)
         if not geodesy.is_metric:
             context.warn(f"{name} has no CRS: its units are taken as metres.")
@@ -190,9 +190,12 @@ def vectorize_probability(
                 styles=styles,
                 names=name_road_layers(layer, areas=options.areas, changes=existing is not None),
                 outputs=outputs,
+                warnings=context.warnings,
             ) as writer,
         ):
-            summary = _write_network(writer, source, geodesy, options=options, existing=existing, context=line_context)
+            summary = _write_network(
+                writer, source, geodesy, name=name, options=options, existing=existing, context=line_context
+            )
             # The graph is freed before the areas, which may only be made now.
             count, area = write_areas(writer, areas())
             context.check_cancelled()
@@ -264,6 +267,7 @@ def _write_network(
     source: ProbabilityRaster,
     geodesy: PixelGeodesy,
     *,
+    name: str,
     options: RoadOptions,
     existing: ExistingRoads | None,
     context: RunContext,
@@ -272,6 +276,9 @@ def _write_network(
     resolution = geodesy.resolution(source.shape)
     graph = build_graph(source, options, resolution, context)
     context.check_cancelled()
+    if not graph.edge_count:
+        reached = f"the pieces are shorter than {options.min_length:g} m (--min-length), or all of it is one area"
+        context.warn(source.measure().explain_nothing(name, options.threshold, reached))
     lines = write_lines(
         writer,
         make_lines(graph, geodesy, smooth=options.smooth / resolution, simplify=options.simplify / resolution),

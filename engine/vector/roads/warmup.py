@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...context import RunContext
 from ...protocol.options import RoadOptions
-from ...raster.probability import PROBABILITY_SCALE, QUANTIZED, ProbabilityRaster
+from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..geodesy import PixelGeodesy
 from ..jit import HAS_NUMBA
 from .areas import polygonize_roads
@@ -39,7 +39,7 @@ class _SyntheticRoads(ProbabilityRaster):
     """Crossing roads, one of them with a gap and a spur, and a blob that is too small for a road."""
 
     def __init__(self) -> None:
-        super().__init__((_SIZE, _SIZE), Affine.identity(), None, QUANTIZED)
+        super().__init__((_SIZE, _SIZE), Affine.identity(), None)
         self._values = np.zeros(self.shape, np.uint8)
         for ends in (((0, 60), (191, 70)), ((60, 0), (70, 191)), ((140, 0), (130, 80)), ((130, 104), (140, 191))):
             cv2.line(self._values, *ends, (PROBABILITY_SCALE,), 7)

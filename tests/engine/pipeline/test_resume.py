@@ -19,6 +19,7 @@ from terraspore.engine.pipeline.sinks import class_sink, probability_sink
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
+from terraspore.engine.raster.probability import ProbabilityStatistics
 from terraspore.engine.raster.reader import ImageView, read_strips
 from terraspore.engine.runtimes.base import map_batches
 from terraspore.engine.tiling.layout import make_plan
@@ -63,7 +64,13 @@ def run(job, predict, journal=None, reporter=None):
     """What three rasters get, and the counts."""
     probability, classes, confidence = [], [], []
     sinks = [
-        class_sink([3, 7], 0.5, lambda rows: classes.append(rows.copy()), lambda rows: confidence.append(rows.copy())),
+        class_sink(
+            [3, 7],
+            0.5,
+            lambda rows: classes.append(rows.copy()),
+            lambda rows: confidence.append(rows.copy()),
+            ProbabilityStatistics(),
+        ),
         probability_sink(2, lambda rows: probability.append(rows.copy())),
     ]
     counts = run_inference(

@@ -17,6 +17,7 @@ from terraspore.engine.pipeline.sinks import class_sink, probability_sink
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
+from terraspore.engine.raster.probability import ProbabilityStatistics
 from terraspore.engine.raster.reader import ImageView
 from terraspore.engine.runtimes.base import map_batches
 from terraspore.engine.tiling.layout import make_plan
@@ -136,7 +137,7 @@ def test_classes_are_chosen_after_blending(make_raster):
         return np.concatenate([share * 0.5, (1 - share) * 0.5, np.full_like(share, 0.2)], axis=1)
 
     with open_job(make_raster(pixels), classes=3) as job:
-        sink = class_sink([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None)
+        sink = class_sink([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None, ProbabilityStatistics())
         run_inference(job, map_batches(predict), [sink], RunContext())
     share = pixels[0] / 250
     expected = np.array([3, 5, 8])[np.argmax([share / 2, (1 - share) / 2, np.full_like(share, 0.2)], axis=0)]

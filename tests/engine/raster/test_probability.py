@@ -11,17 +11,20 @@ import pytest
 import terraspore
 from hypothesis import given
 from hypothesis import strategies as st
+from terraspore.engine.context import RunContext
 from terraspore.engine.errors import ParameterError, SourceError
+from terraspore.engine.protocol.options import RasterOptions
+from terraspore.engine.raster.band_facts import interpret_band
 from terraspore.engine.raster.dataset import open_raster
 from terraspore.engine.raster.probability import (
     NODATA,
     PROBABILITY_SCALE,
     binarize,
     classify,
-    has_class_values,
     open_probability_raster,
     quantize,
 )
+from terraspore.engine.raster.values import Encoding
 
 Writer = Callable[..., Path]
 
@@ -37,7 +40,9 @@ def write_raster(make_raster: Writer) -> Writer:
 
 
 def read_whole(path: Path, **options: object) -> list[list[int]]:
-    with open_probability_raster(path, **options) as source:
+    with open_raster(path) as dataset:
+        encoding = interpret_band(dataset, RasterOptions(**options), "roads", RunContext())
+    with open_probability_raster(path, encoding) as source:
         return source.read(0, 0, *source.shape).tolist()
 
 
@@ -49,10 +54,12 @@ def read_whole(path: Path, **options: object) -> list[list[int]]:
         (np.array([[0, 255, 0, 255]], np.uint8), {}, [[0, 250, 0, 250]]),
         (np.array([[0, 51, 102, 255]], np.uint8), {}, [[0, 50, 100, 250]]),
         (np.array([[0.0, 0.5, 1.0, np.nan]], np.float32), {}, [[0, 125, 250, 0]]),
-        (np.array([[0.0, 50.0, 100.0, -9999.0]], np.float32), {"nodata": -9999.0}, [[0, 125, 250, 0]]),
-        (np.array([[0, 5000, 10000, 2500]], np.uint16), {}, [[0, 125, 250, 62]]),
+        (np.array([[0.0, 0.5, 1.0, -9999.0]], np.float32), {"nodata": -9999.0}, [[0, 125, 250, 0]]),
+        (np.array([[0.0, 0.5, 1.0, -9999.0]], np.float32), {}, [[0, 125, 250, 0]]),
+        (np.array([[0.0, 0.5, 1.0, -3.4028235e38]], np.float32), {}, [[0, 125, 250, 0]]),
+        (np.array([[1, 1, 1, 2]], np.uint8), {}, [[0, 0, 0, 250]]),
         (np.array([[0, 65535, 0, 65535]], np.uint16), {}, [[0, 250, 0, 250]]),
-        (np.array([[-128, 127, 0, 0]], np.int8), {"scale": 1 / 127}, [[0, 250, 0, 0]]),
+        (np.array([[-6, 127, 0, 0]], np.int8), {"scale": 1 / 127}, [[0, 250, 0, 0]]),
     ],
 )
 def test_encodings_are_detected(
@@ -61,10 +68,21 @@ def test_encodings_are_detected(
     assert read_whole(write_raster(values, **options)) == expected
 
 
-def test_logits_and_heights_are_refused(write_raster: Writer) -> None:
-    for values in ([[-3.0, 2.0]], [[0.0, 1e6]]):
-        with pytest.raises(SourceError, match="not probabilities"):
-            read_whole(write_raster(np.array(values, np.float32)))
+@pytest.mark.parametrize(
+    ("values", "options", "expected"),
+    [
+        (np.array([[0.0, 50.0, 100.0]], np.float32), {"values": "percent"}, [[0, 125, 250]]),
+        (np.array([[0, 5000, 10000, 2500]], np.uint16), {"scale": 0.0001}, [[0, 125, 250, 62]]),
+        (np.array([[-0.2, 0.5, 1.04]], np.float32), {"values": "probability"}, [[0, 125, 250]]),
+        (np.array([[0, 51, 95]], np.uint8), {"values": "byte"}, [[0, 50, 93]]),
+        (np.array([[3, 3, 8]], np.uint8), {"values": "mask"}, [[0, 0, 250]]),
+        (np.array([[0, 50, 100, 77]], np.uint8), {"values": "percent", "nodata": 77.0}, [[0, 125, 250, 0]]),
+    ],
+)
+def test_the_person_says_what_values_mean(
+    write_raster: Writer, values: np.ndarray, options: dict[str, object], expected: list[list[int]]
+) -> None:
+    assert read_whole(write_raster(values), **options) == expected
 
 
 def test_files_that_are_not_rasters_are_refused(tmp_path: Path, write_raster: Writer) -> None:
@@ -86,20 +104,10 @@ def test_damaged_raster_is_named(write_raster: Writer) -> None:
 
 
 def test_padding_mirrors_at_the_border(write_raster: Writer) -> None:
-    with open_probability_raster(write_raster(np.arange(12, dtype=np.uint8).reshape(3, 4), scale=0.004)) as source:
+    path = write_raster(np.arange(12, dtype=np.uint8).reshape(3, 4), scale=0.004)
+    with open_probability_raster(path, Encoding("probability", "", 0.004)) as source:
         assert source.read_padded(-1, -1, 3, 3).tolist() == [[5, 4, 5], [1, 0, 1], [5, 4, 5]]
         assert source.read_padded(1, 2, 3, 3).tolist() == [[6, 7, 6], [10, 11, 10], [6, 7, 6]]
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [([[0, 1, 2, 6]], True), ([[0, 1, 1, 0]], False), ([[0, 255, 0, 255]], False), ([[0, 99, 180, 250]], False)],
-)
-def test_classes_are_distinguished_from_probabilities(
-    write_raster: Writer, values: list[list[int]], expected: bool
-) -> None:
-    with open_raster(write_raster(np.array(values, np.uint8))) as dataset:
-        assert has_class_values(dataset, 1) is expected
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=50))

@@ -10,6 +10,7 @@ import pytest
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.raster.dataset import open_raster
+from terraspore.engine.raster.values import Encoding
 from terraspore.engine.vector.coverage.codes import ClassRaster, minimum_pixels
 
 Writer = Callable[..., Path]
@@ -17,7 +18,8 @@ Writer = Callable[..., Path]
 
 def read_codes(path: Path, nodata: int | None = None) -> list[int]:
     with open_raster(path) as dataset:
-        return ClassRaster(dataset, 1, nodata, None).read_codes(0, dataset.height).ravel().tolist()
+        source = ClassRaster(dataset, Encoding("classes", "", nodata=nodata), None)
+        return source.read_codes(0, dataset.height).ravel().tolist()
 
 
 @pytest.mark.parametrize(
@@ -63,9 +65,14 @@ def test_masked_pixels_are_nodata_whatever_their_value(make_raster: Writer, dtyp
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "uint64"])
-def test_other_types_are_refused(write_raster: Writer, dtype: str) -> None:
-    with pytest.raises(SourceError, match="not classes"):
-        read_codes(write_raster(np.zeros((4, 4), dtype)))
+def test_whole_numbers_of_any_type_are_codes(write_raster: Writer, dtype: str) -> None:
+    assert read_codes(write_raster(np.array([[0, 7, 65534]], dtype), nodata=7)) == [1, 0, 65535]
+
+
+def test_numbers_that_are_not_whole_are_refused(write_raster: Writer) -> None:
+    assert read_codes(write_raster(np.array([[3, np.nan, 4]], np.float32))) == [4, 0, 5]
+    with pytest.raises(SourceError, match="no whole numbers"):
+        read_codes(write_raster(np.array([[3, 3.5, 4]], np.float32)))
 
 
 def test_minimum_mapping_units_become_pixels() -> None:

@@ -12,13 +12,16 @@ import shapely
 from terraspore.engine.context import RunContext
 from terraspore.engine.errors import SourceError
 from terraspore.engine.protocol.options import CoverageOptions
+from terraspore.engine.raster.values import Encoding
 from terraspore.engine.vector.coverage.extract import CoverageSummary, vectorize_landcover
 
 Writer = Callable[..., Path]
 NAMES = {1: "water", 2: "forest", 3: "town"}
 
 
-def run(raster: Path, output: Path, confidence: Path | None = None, **options: object) -> CoverageSummary:
+def run(
+    raster: Path, output: Path, confidence: Path | None = None, encoding: Encoding | None = None, **options: object
+) -> CoverageSummary:
     return vectorize_landcover(
         raster,
         output,
@@ -27,6 +30,7 @@ def run(raster: Path, output: Path, confidence: Path | None = None, **options: o
         class_names=NAMES,
         metadata={},
         context=RunContext(),
+        encoding=encoding,
     )
 
 
@@ -84,7 +88,7 @@ def test_minimum_areas_protection_and_single_classes(tmp_path: Path, write_raste
     assert run(raster, tmp_path / "c.gpkg", minimum_area=0.0, minimum_area_by_class={1: 5.0}, **options).polygons == 3
     only = run(raster, tmp_path / "d.gpkg", classes=frozenset({3}), **options)
     assert only.area_by_class == {3: pytest.approx(600, rel=0.01)}
-    without = run(raster, tmp_path / "e.gpkg", nodata=2, minimum_area=0.0, **options)
+    without = run(raster, tmp_path / "e.gpkg", encoding=Encoding("classes", "", nodata=2), minimum_area=0.0, **options)
     assert set(without.area_by_class) == {1, 3}
 
 
@@ -94,7 +98,7 @@ def test_a_raster_without_classes_gives_an_empty_layer(tmp_path: Path, write_ras
     assert len(read(tmp_path / "a.gpkg")[0]) == 0
 
 
-@pytest.mark.parametrize("values", [np.zeros((4, 4), np.float32), np.full((4, 4), -1, np.int16)])
+@pytest.mark.parametrize("values", [np.full((4, 4), 0.5, np.float32), np.full((4, 4), -1, np.int16)])
 def test_a_refused_raster_leaves_no_output(tmp_path: Path, write_raster: Writer, values: np.ndarray) -> None:
     with pytest.raises(SourceError):
         run(write_raster(values), tmp_path / "a.gpkg")
@@ -102,6 +106,6 @@ def test_a_refused_raster_leaves_no_output(tmp_path: Path, write_raster: Writer,
 
 
 def test_confidence_has_to_fit(tmp_path: Path, write_raster: Writer) -> None:
-    raster, other = write_raster(patches()), write_raster(patches()[:40, :40], "other.tif")
+    raster, other = write_raster(patches()), write_raster(patches()[:40, :40], "other.tif", scale=0.004)
     with pytest.raises(SourceError, match="40 x 40"):
         run(raster, tmp_path / "a.gpkg", other)

@@ -184,7 +184,7 @@ def test_foreign_values_are_announced(tmp_path: Path, write_raster: Writer) -> N
     reporter = RecordingReporter()
     extract_roads(write_raster(draw_roads(CROSS), crs=None), tmp_path / "roads.gpkg", context=RunContext(reporter))
     texts = [event.text for event in reporter.events if event.type == "message"]
-    assert any("values from 0 to 255" in text for text in texts)
+    assert any("a mask: it holds only 0 and 255" in text for text in texts)
     assert any("no CRS" in text for text in texts)
 
 

@@ -17,12 +17,12 @@ from terraspore.engine.vector.roads.lines import make_lines
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.roads.warmup import warm_up_kernels
 from terraspore.engine.vector.roads.areas import polygonize_roads
-from terraspore.engine.raster.probability import Encoding, ProbabilityRaster
+from terraspore.engine.raster.probability import ProbabilityRaster
 
 
 class Grid(ProbabilityRaster):
     def __init__(self):
-        super().__init__((900, 700), Affine.identity(), None, Encoding("quantized", 0.004))
+        super().__init__((900, 700), Affine.identity(), None)
         self.values = np.random.default_rng(1).integers(0, 90, self.shape, dtype=np.uint8)
         for at in range(100, 700, 150):
             self.values[:, at : at + 9] = self.values[at : at + 9] = 230

@@ -1,0 +1,212 @@
+"""Gather what decides the meaning of a band: what the file declares, and the values of all its pixels."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp
+
+from ..context import RunContext
+from ..errors import ParameterError, SourceError
+from ..protocol.messages import Message, Progress
+from ..protocol.options import RasterOptions
+from .band_names import find_colors
+from .probability import MaskedBand
+from .value_tags import choose_value_tags
+from .values import MAX_CLASSES, Declaration, Encoding, Expected, ValueStatistics, decide_by_values, decide_declared
+
+#: Pixels that are read at a time.
+_CHUNK_PIXELS = 4_000_000
+#: Bytes of a file with a color table or attribute table that are searched.
+_MAX_TEXT = 4 << 20
+_COLORS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+_BACKGROUND = re.compile(r"back.?ground|^bg$|\b(no|non|not).?(road|street)", re.IGNORECASE)
+#: A column of names (type 2 is text, usage 2 a name) or of colors makes an attribute table one of classes.
+_CLASS_COLUMN = re.compile(r"<Type[^>]*>2</Type>|<Usage[^>]*>[2678]</Usage>")
+
+
+def interpret_band(dataset: Any, options: RasterOptions, expected: Expected | None, context: RunContext) -> Encoding:
+    """Decide what a band of an opened raster means, and report the decision unless the file or the person made it.
+
+    Args:
+        dataset: rasterio's dataset.
+        options: band and meaning, as far as the person says them.
+        expected: what is made of the raster; None if the raster decides.
+        context: receives messages and progress; checked for cancellation.
+
+    Raises:
+        ParameterError: there is no such band, or the options contradict the values.
+        SourceError: the raster is an image, is not what is expected, or its meaning is not clear.
+    """
+    name = Path(dataset.name).name
+    band = choose_band(dataset, options, context)
+    tags = choose_value_tags(dataset, Path(name), options.nodata, ignore_alpha=False)
+    for remark in tags.remarks:
+        context.report(remark)
+    source = MaskedBand(dataset, band, tags.nodata, is_alpha=tags.is_alpha)
+    declared = read_declaration(dataset, band)
+    encoding = decide_declared(declared, options, expected)
+    if encoding is None:
+        encoding = decide_by_values(declared, measure_values(source, context), options, expected)
+    if expected is None or not encoding.is_declared:
+        context.report(Message(f"{name} is read as {encoding.describe()}."))
+    if encoding.doubt:
+        context.warn(f"{name}: {encoding.doubt}")
+    return replace(encoding, band=band, nodata=tags.nodata, is_alpha=tags.is_alpha)
+
+
+def choose_band(dataset: Any, options: RasterOptions, context: RunContext) -> int:
+    """Return the band to use, and report which of several the first one is.
+
+    Raises:
+        ParameterError: there is no such band.
+        SourceError: the raster is an image, or its first band is the background.
+    """
+    name, count = Path(dataset.name).name, int(dataset.count)
+    if options.band is not None:
+        if options.band > count:
+            raise ParameterError(f"{name} has {count} bands, so there is no band {options.band}.")
+        return options.band
+    kinds, texts = dataset.colorinterp, [text or "" for text in dataset.descriptions]
+    bands = [index for index in dataset.indexes if kinds[index - 1] != ColorInterp.alpha] or [1]
+    first, description = int(bands[0]), texts[bands[0] - 1]
+    is_scaled = dataset.scales[first - 1] != 1.0
+    is_color = set(_COLORS) <= set(kinds) or find_colors(dataset) is not None
+    if is_color and not is_scaled and options.values is None and options.scale is None:
+        raise SourceError(
+            f"{name} is an image with red, green and blue, not a raster of probabilities or classes.",
+            "Use `extract roads` or `extract landcover` for images. If a band of it is a mask or holds probabilities, "
+            "choose it with --band.",
+        )
+    if len(bands) > 1:
+        if _BACKGROUND.search(description):
+            raise SourceError(
+                f"Band {first} of {name} is called '{description}', which is not the road.",
+                f"Choose one with --band: {', '.join(f'{i} ({texts[i - 1]})' for i in bands[:8])}.",
+            )
+        called = f" ({description})" if description else ""
+        context.report(Message(f"Band {first} of {len(bands)}{called} of {name} is used; --band chooses another one."))
+    return first
+
+
+def read_declaration(dataset: Any, band: int) -> Declaration:
+    """Read what a file declares about a band."""
+    dtype = np.dtype(dataset.dtypes[band - 1])
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else None
+    return Declaration(
+        name=Path(dataset.name).name,
+        dtype=dtype.name,
+        type_range=None if limits is None else (int(limits.min), int(limits.max)),
+        scale=float(dataset.scales[band - 1]),
+        offset=float(dataset.offsets[band - 1]),
+        nodata=dataset.nodatavals[band - 1],
+        unit=(dataset.units[band - 1] or "").strip(),
+        class_table=_find_class_table(dataset, band),
+    )
+
+
+def _find_class_table(dataset: Any, band: int) -> str:
+    """Name what lists the classes of a band: a palette or an attribute table; empty for nothing.
+
+    rasterio does not read attribute tables, so their text is searched.
+    """
+    if dataset.colorinterp[band - 1] == ColorInterp.palette:
+        return "a palette"
+    if dataset.tags(band).get("LAYER_TYPE") == "thematic":
+        return "the tag LAYER_TYPE=thematic"
+    path = Path(dataset.name)
+    if any(table.is_file() for table in (path.with_name(path.name + ".vat.dbf"), path.with_suffix(".vat.dbf"))):
+        return "an attribute table"
+    for source, element in ((path.with_name(path.name + ".aux.xml"), "PAMRasterBand"), (path, "VRTRasterBand")):
+        text = _read_xml(source)
+        for part in re.split(f"<{element}", text)[1:]:
+            if re.match(rf"[^>]*\bband=\"{band}\"", part):
+                if "<CategoryNames" in part:
+                    return "category names"
+                table = part.partition("<GDALRasterAttributeTable")[2]
+                if table and "Row0Min" not in table.partition(">")[0] and _CLASS_COLUMN.search(table):
+                    return "an attribute table"
+    return ""
+
+
+def _read_xml(path: Path) -> str:
+    """Return the beginning of a small XML file; empty for other files."""
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(64)
+            return (head + handle.read(_MAX_TEXT)).decode("utf-8", "replace") if head.lstrip()[:1] == b"<" else ""
+    except OSError:
+        return ""
+
+
+def measure_values(source: MaskedBand, context: RunContext) -> ValueStatistics:
+    """Read all pixels of a band, and measure which values it has.
+
+    Args:
+        source: the band.
+        context: receives the progress; checked for cancellation.
+
+    Raises:
+        SourceError: the file is damaged.
+    """
+    measure, (height, width) = _ValueCounter(), source.shape
+    rows = max(1, _CHUNK_PIXELS // width // source.block_rows) * source.block_rows
+    for top in range(0, height, rows):
+        context.check_cancelled()
+        count = min(rows, height - top)
+        measure.add(source.read_values(top, count))
+        context.report(Progress("read", top + count, height))
+    return measure.finish(width * height)
+
+
+class _ValueCounter:
+    """Counts values, part by part."""
+
+    def __init__(self) -> None:
+        self._valid = 0
+        self._low, self._high = np.inf, -np.inf
+        self._fraction: float | None = None
+        self._counts: Counter[float] | None = Counter()
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Add valid values, one-dimensional and finite."""
+        if not len(values):
+            return
+        self._valid += len(values)
+        low, high = float(values.min()), float(values.max())
+        self._low, self._high = min(self._low, low), max(self._high, high)
+        if values.dtype.kind == "f" and self._fraction is None:
+            is_fraction = values != np.rint(values)
+            if is_fraction.any():
+                self._fraction, self._counts = float(values[is_fraction.argmax()]), None
+        if self._counts is not None:
+            for value, count in zip(*_count(values, low, high), strict=True):
+                self._counts[float(value)] += int(count)
+            if len(self._counts) > MAX_CLASSES:
+                self._counts = None
+
+    def finish(self, pixels: int) -> ValueStatistics:
+        """Return the statistics of a band with so many ``pixels``."""
+        low, high = (self._low, self._high) if self._valid else (np.nan, np.nan)
+        counts = None if self._counts is None else dict(sorted(self._counts.items()))
+        return ValueStatistics(pixels, self._valid, low, high, self._fraction, counts)
+
+
+def _count(values: NDArray[Any], low: float, high: float) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the different values and how often each occurs."""
+    if low < 0 or high > 65535:
+        found, counts = np.unique(values, return_counts=True)
+        return found, counts
+    if values.dtype != np.uint8:
+        values = values.astype(np.uint16)
+    bins = 1 << (8 * values.dtype.itemsize)
+    histogram = cv2.calcHist([values.reshape(1, -1)], [0], None, [bins], [0, bins]).ravel()
+    present = np.flatnonzero(histogram)
+    return present, histogram[present]

@@ -1,0 +1,282 @@
+"""Rasters of other programs whose values mean something else than they seem to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+from model_files import write_linear_model
+from raster_files import write_raster
+from reports.situation import Outcome, Situation, each, run_command, run_situation
+
+SIZE = 120
+WORLDCOVER = (10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100)
+NLCD = (11, 21, 22, 31, 41, 52, 71, 81, 90, 95)
+CORINE = (111, 112, 211, 231, 311, 411, 523)
+
+
+def _codes(*values: float, dtype: str = "uint8") -> np.ndarray:
+    """Patches of each value, (1, SIZE, SIZE)."""
+    rows, columns = np.mgrid[:SIZE, :SIZE] // 20
+    return np.array(values, dtype)[(rows * 6 + columns) % len(values)][None]
+
+
+def _roads(road: float, ground: float, dtype: str = "uint8") -> np.ndarray:
+    """A road across the raster, with values from ``ground`` to ``road``, (1, SIZE, SIZE)."""
+    rows = np.abs(np.arange(SIZE, dtype=np.float64) - 60)
+    surface = np.outer(np.exp(-((rows / 8) ** 2)), np.linspace(0.8, 1, SIZE))
+    return (ground + surface * (road - ground)).astype(dtype)[None]
+
+
+def _mask(road: float, ground: float, dtype: str = "uint8") -> np.ndarray:
+    mask = np.full((SIZE, SIZE), ground, dtype)
+    mask[57:64] = road
+    return mask[None]
+
+
+def _vectorize(pixels: np.ndarray, *arguments: object, **profile: object) -> Callable[[Path], tuple[object, ...]]:
+    """A command ``vectorize`` with a raster of ``pixels``; ``arguments`` follow its name."""
+
+    def make(folder: Path) -> tuple[object, ...]:
+        raster = write_raster(folder / "a.tif", pixels, **profile)
+        command = [word for word in arguments if word in ("roads", "landcover")]
+        return ("vectorize", *command, raster, "-o", folder / "a.gpkg", *(set(arguments) - {*command}))
+
+    return make
+
+
+def _is_one_road(outcome: Outcome) -> bool:
+    return outcome.summary["edges"] == 1 and abs(outcome.summary["length"] - SIZE) < 3
+
+
+def _has_classes(*classes: int) -> Callable[[Outcome], bool]:
+    def check(outcome: Outcome) -> bool:
+        return {key for key in outcome.summary if key.startswith("area_of")} == {f"area_of_class_{i}" for i in classes}
+
+    return check
+
+
+def _wrote_nothing(outcome: Outcome) -> bool:
+    return not (outcome.folder / "a.gpkg").exists()
+
+
+def _dem(dtype: str) -> np.ndarray:
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    return (300 + 2.37 * rows + 1.71 * columns).astype(dtype)[None]
+
+
+def _named(pixels: np.ndarray, *names: str) -> Callable[[Path], tuple[object, ...]]:
+    def make(folder: Path) -> tuple[object, ...]:
+        raster = write_raster(folder / "a.tif", pixels, photometric="minisblack")
+        with rasterio.open(raster, "r+") as dataset:
+            dataset.descriptions = names
+        return ("vectorize", "roads", raster, "-o", folder / "a.gpkg")
+
+    return make
+
+
+def _compressed_mask() -> np.ndarray:
+    """A mask of 0 and 255 that was saved as JPEG."""
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[56:64] = 255
+    found = cv2.imdecode(cv2.imencode(".jpg", mask, [cv2.IMWRITE_JPEG_QUALITY, 90])[1], cv2.IMREAD_GRAYSCALE)
+    found[0, 0], found[60, 0] = 0, 255
+    return np.clip(found, 0, 255)[None]
+
+
+CLASSES = tuple(
+    Situation(
+        f"{name}, saved as {dtype}, without a palette",
+        make=_vectorize(_codes(*codes, dtype=dtype)),
+        says="read as classes",
+        check=_has_classes(*codes),
+    )
+    for name, codes, dtype in (
+        ("WorldCover", WORLDCOVER, "uint8"),
+        ("WorldCover", WORLDCOVER, "float32"),
+        ("NLCD", NLCD, "uint8"),
+        ("CORINE", CORINE, "int16"),
+        ("CORINE", CORINE, "float64"),
+        ("classes 0 to 6", range(7), "int64"),
+    )
+)
+SITUATIONS = (
+    *CLASSES,
+    Situation(
+        "land cover given to vectorize roads",
+        make=_vectorize(_codes(*WORLDCOVER), "roads"),
+        code=2,
+        says=("holds classes", "vectorize landcover", "--values"),
+        check=_wrote_nothing,
+    ),
+    Situation("a mask of 1 and 2", make=_vectorize(_mask(2, 1), "roads"), says="2 is road", check=_is_one_road),
+    Situation(
+        "a mask of 1 and 2 in which 2 is nearly everything",
+        make=_vectorize(_mask(1, 2), "roads"),
+        code=2,
+        says=("which one is road", "--values mask"),
+    ),
+    Situation("a mask of 0 and 7", make=_vectorize(_mask(7, 0), "roads"), says="0 and 7", check=_is_one_road),
+    Situation("a mask of 0 and 1 as float32", make=_vectorize(_mask(1, 0, "float32")), check=_is_one_road),
+    Situation(
+        "an inverted mask",
+        make=_vectorize(_mask(0, 255), "roads"),
+        says="is the mask inverted",
+        check=lambda outcome: len(outcome.warnings) > 0,
+    ),
+    Situation("a mask that was saved as JPEG", make=_vectorize(_compressed_mask()), check=_is_one_road),
+    Situation(
+        "probabilities 0 to 255 in a tile whose largest is 95",
+        make=_vectorize(_roads(95, 0), "roads"),
+        code=2,
+        says=("not clear", "--values percent", "--values byte"),
+        check=_wrote_nothing,
+    ),
+    Situation(
+        "the same with --values byte: no road",
+        make=_vectorize(_roads(95, 0), "roads", "--values=byte"),
+        says="the highest probability is 0.37",
+        check=lambda outcome: outcome.summary["edges"] == 0 and "0.37" in outcome.warnings[0],
+    ),
+    Situation(
+        "the same with --values percent: a road",
+        make=_vectorize(_roads(95, 0), "roads", "--values=percent"),
+        check=_is_one_road,
+    ),
+    Situation(
+        "probabilities as uint16 up to 9000",
+        make=_vectorize(_roads(9000, 0, "uint16"), "roads"),
+        code=2,
+        says=("not clear", "--scale"),
+        check=_wrote_nothing,
+    ),
+    Situation(
+        "the same with --scale",
+        make=_vectorize(_roads(9000, 0, "uint16"), "--scale=0.0001"),
+        check=_is_one_road,
+    ),
+    Situation(
+        "percentages as float32",
+        make=_vectorize(_roads(97.5, 1.5, "float32")),
+        code=2,
+        says="--values percent",
+    ),
+    Situation(
+        "probabilities as float32 with -9999 that is not declared",
+        make=_vectorize(np.where(_mask(1, 0) > 0, 0.9, -9999).astype("float32"), "roads"),
+        says=("has the value -9999", "nodata"),
+        check=_is_one_road,
+    ),
+    *(
+        Situation(
+            f"a terrain model of {dtype} given to {' '.join(('vectorize', *command))}",
+            make=_vectorize(_dem(dtype), *command),
+            code=2,
+            says="not clear what a.tif shows",
+            check=_wrote_nothing,
+        )
+        for dtype in ("int16", "float32")
+        for command in ((), ("roads",))
+    ),
+    Situation(
+        "a terrain model below the sea",
+        make=_vectorize(_dem("float32") - 400, "roads"),
+        code=2,
+        says="may be logits, heights",
+    ),
+    Situation(
+        "an RGB image given to vectorize",
+        make=_vectorize(np.random.default_rng(1).integers(0, 255, (3, SIZE, SIZE), np.uint8)),
+        code=2,
+        says=("is an image", "extract roads"),
+        check=_wrote_nothing,
+    ),
+    Situation(
+        "an image whose bands are described as blue, green, red, nir",
+        make=_named(
+            np.random.default_rng(1).integers(0, 255, (4, SIZE, SIZE), np.uint8), "blue", "green", "red", "nir"
+        ),
+        code=2,
+        says="extract roads",
+    ),
+    Situation(
+        "the background before the road",
+        make=_named(np.concatenate([1 - _mask(1, 0, "float32"), _mask(1, 0, "float32")]), "background", "road"),
+        code=2,
+        says=("'background'", "2 (road)"),
+    ),
+    Situation(
+        "the first of two bands",
+        make=_named(np.concatenate([_mask(1, 0, "float32")] * 2), "road", "building"),
+        says="band 1 of 2 (road)",
+        check=_is_one_road,
+    ),
+    Situation(
+        "a raster of nodata",
+        make=_vectorize(np.full((1, SIZE, SIZE), 7, np.uint8), "roads", nodata=7),
+        says=("all pixels of a.tif are nodata", "nodata value 7"),
+        check=lambda outcome: len(outcome.warnings) == 1,
+    ),
+    Situation(
+        "classes of nodata",
+        make=_vectorize(np.full((1, SIZE, SIZE), 7, np.uint8), "landcover", nodata=7),
+        says="all pixels are nodata",
+        check=lambda outcome: len(outcome.warnings) == 1,
+    ),
+    Situation(
+        "a class that does not occur",
+        make=_vectorize(_codes(*NLCD), "landcover", "--only=12"),
+        says="no pixel has class 12",
+        check=lambda outcome: len(outcome.warnings) == 1,
+    ),
+    Situation(
+        "roads that are all too short",
+        make=_vectorize(_mask(1, 0)[:, 40:80, 40:60], "roads"),
+        says=("pixels reach the threshold", "--min-length"),
+    ),
+)
+
+
+@each(SITUATIONS)
+def test_situation(situation: Situation, tmp_path: Path) -> None:
+    run_situation(situation, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["gpkg", "fgb", "geojson"])
+def test_warnings_are_in_the_metadata_of_layers(tmp_path: Path, suffix: str) -> None:
+    raster, output = write_raster(tmp_path / "a.tif", _roads(0.37, 0, "float32")), tmp_path / f"a.{suffix}"
+    outcome = run_command(("vectorize", "roads", raster, "-o", output), tmp_path)
+    metadata = pyogrio.read_info(output, layer="roads" if suffix == "gpkg" else None)["layer_metadata"]
+    assert outcome.warnings == ["Nothing in a.tif reached the threshold 0.5: the highest probability is 0.37."]
+    assert outcome.warnings[0] in str(metadata)
+
+
+def _extract(folder: Path, task: str, pixels: np.ndarray, *options: object, **profile: object) -> Outcome:
+    """Run ``extract`` or ``segment`` with a model that gives the first band divided by 250."""
+    (folder / "model").mkdir()
+    image = write_raster(folder / "image.tif", pixels, **profile)
+    model = write_linear_model(folder / "model", **({} if task == "roads" else {"task": task}))
+    command = ("segment", image, "-o", folder / "a.tif") if task == "segmentation" else ("extract", task, image)
+    output = () if task == "segmentation" else ("-o", folder / "a.gpkg")
+    return run_command((*command, *output, "--model", model, "--runtime", "onnxruntime", *options), folder)
+
+
+@pytest.mark.parametrize("task", ["roads", "segmentation", "landcover"])
+@pytest.mark.parametrize(
+    ("pixels", "profile", "text"),
+    [
+        (np.full((3, SIZE, SIZE), 60, np.uint8), {}, "the highest probability is 0.24"),
+        (np.full((3, SIZE, SIZE), 9, np.uint8), {"nodata": 9}, "all pixels of image.tif are nodata (nodata 9"),
+    ],
+)
+def test_runs_without_a_result_say_why(
+    tmp_path: Path, task: str, pixels: np.ndarray, profile: dict[str, object], text: str
+) -> None:
+    outcome = _extract(tmp_path, task, pixels, **profile)
+    assert outcome.code == 0, outcome.sentences
+    assert [text in warning for warning in outcome.warnings].count(True) == 1, outcome.warnings
