@@ -37,9 +37,10 @@ class OptionSpinBox(QDoubleSpinBox):
         super().__init__(parent)
         minimum, maximum = get_range(option)
         is_whole = option.kind == "int"
-        step = 0.05 if maximum <= 1 and not is_whole else 1.0
+        is_share = maximum <= 1 and not is_whole
+        step = 0.05 if is_share else 1.0
         self._empty = minimum - step
-        self.setDecimals(0 if is_whole else 2)
+        self.setDecimals(0 if is_whole else 6 if is_share else 2)
         self.setRange(self._empty, maximum)
         self.setSingleStep(step)
         self.setSpecialValueText(empty)
@@ -69,9 +70,31 @@ class OptionCheckBox(QCheckBox):
         return self.isChecked()
 
 
-def make_option_field(option: Option, empty: str, parent: QWidget) -> OptionSpinBox | OptionCheckBox:
-    """Make the field of a declared number or yes-or-no; ``empty`` is the text of a number left to the engine."""
-    return OptionCheckBox(option, parent) if option.kind == "bool" else OptionSpinBox(option, empty, parent)
+class OptionComboBox(QComboBox):
+    """A choice of a declared option; the first entry leaves it to the engine.
+
+    Args:
+        option: the declaration.
+        empty: text of the first entry.
+        parent: the dialog.
+    """
+
+    def __init__(self, option: Option, empty: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.addItem(empty, None)
+        for value in option.info.choices:
+            self.addItem(value, value)
+
+    def get_value(self) -> str | None:
+        """Return the choice, None where it is left to the engine."""
+        return self.currentData()
+
+
+def make_option_field(option: Option, empty: str, parent: QWidget) -> OptionSpinBox | OptionCheckBox | OptionComboBox:
+    """Make the field of a declared number, choice or yes-or-no; ``empty`` is the text where the engine decides."""
+    if option.kind == "bool":
+        return OptionCheckBox(option, parent)
+    return OptionComboBox(option, empty, parent) if option.info.choices else OptionSpinBox(option, empty, parent)
 
 
 def make_count_box(parent: QWidget, maximum: int, empty: str, step: int = 1) -> QSpinBox:

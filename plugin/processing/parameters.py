@@ -44,7 +44,7 @@ def get_title(option: Option) -> str:
 def make_option_parameter(
     option: Option, *, name: str = "", empty: str | None = None, show_default: bool = True
 ) -> QgsProcessingParameterDefinition:
-    """Make the parameter of a declared number or yes-or-no; a number that is left empty is chosen by the engine.
+    """Make the parameter of a declared number, choice or yes-or-no; what is left empty is chosen by the engine.
 
     Args:
         option: the declaration.
@@ -55,6 +55,8 @@ def make_option_parameter(
     name, title = name or option.name.upper(), get_title(option)
     if option.kind == "bool":
         return QgsProcessingParameterBoolean(name, title, option.default)
+    if option.info.choices:
+        return QgsProcessingParameterEnum(name, title, list(option.info.choices), False, None, True, True)
     if show_default:
         default = tr(option.default_text if empty is None else empty)
         title = tr("{title}, empty: {default}").format(title=title, default=default)

@@ -8,7 +8,7 @@ from typing import Any
 from qgis.core import QgsProcessing, QgsProcessingContext, QgsProcessingFeedback, QgsProcessingParameterRasterLayer
 
 from ...engine.protocol.declaration import Option, options_of
-from ...engine.protocol.options import CoverageOptions, RoadOptions
+from ...engine.protocol.options import CoverageOptions, RasterOptions, RoadOptions
 from ..i18n import tr
 from .arguments import make_vectorize_arguments
 from .base import EngineAlgorithm
@@ -18,11 +18,17 @@ from .parameters import make_choice_parameter, make_option_parameter, make_vecto
 KINDS = ["roads", "landcover"]
 #: The engine's options that are parameters, by kind; those of both kinds share a parameter.
 OPTIONS = {
-    "roads": options_of(RoadOptions, "threshold", "simplify", "min_length", "gap", "spur", "merge_parallel"),
-    "landcover": options_of(CoverageOptions, "simplify", "minimum_area"),
+    "roads": {
+        **options_of(RoadOptions, "threshold", "simplify", "min_length", "gap", "spur", "merge_parallel"),
+        **options_of(RasterOptions, "band", "values", "scale"),
+    },
+    "landcover": {
+        **options_of(CoverageOptions, "simplify", "minimum_area"),
+        **options_of(RasterOptions, "band", "values"),
+    },
 }
 #: Shown under "Advanced".
-ADVANCED = ("gap", "spur", "merge_parallel", "minimum_area")
+ADVANCED = ("gap", "spur", "merge_parallel", "minimum_area", "band", "values", "scale")
 #: Layers of the result: kind -> (layer, English name), the main one first.
 LAYERS = {
     "roads": (("roads", "Roads"), ("road_nodes", "Road nodes"), ("road_areas", "Road areas")),
@@ -57,7 +63,8 @@ class VectorizeAlgorithm(EngineAlgorithm):
     HELP = (
         "Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, "
         "with another threshold or simplification and without a new computation of the network. "
-        "Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks."
+        "Rasters of other programs work too: probabilities in any unit, masks and classes. What the values mean is "
+        "decided by the raster, or chosen under the advanced parameters."
     )
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
@@ -78,15 +85,7 @@ class VectorizeAlgorithm(EngineAlgorithm):
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         destination = parse_destination(target)
-        values = [
-            (
-                option,
-                self.parameterAsBool(parameters, name.upper(), context)
-                if option.kind == "bool"
-                else self.get_optional_number(parameters, name.upper(), context),
-            )
-            for name, option in OPTIONS[kind].items()
-        ]
+        values = [(option, self._get_value(option, parameters, context)) for option in OPTIONS[kind].values()]
         arguments = make_vectorize_arguments(kind, raster, destination.path, values, layer=destination.layer)
         result = self.run_engine(arguments, feedback)
         main, *further = LAYERS[kind]
@@ -94,3 +93,12 @@ class VectorizeAlgorithm(EngineAlgorithm):
         facts = self.describe_result(result)
         layers = {"OUTPUT": main, **{entry[0]: entry for entry in further}}
         return {"OUTPUT": load_vector_layers(context, target, layers, group, facts)["OUTPUT"]}
+
+    def _get_value(self, option: Option, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
+        """Return the value of a declared option; None leaves it to the engine."""
+        name = option.name.upper()
+        if option.kind == "bool":
+            return self.parameterAsBool(parameters, name, context)
+        if option.info.choices:
+            return self.parameterAsEnumString(parameters, name, context) or None
+        return self.get_optional_number(parameters, name, context)

@@ -96,6 +96,10 @@
         <translation>Average over eight flips and rotations (slower)</translation>
     </message>
     <message>
+        <source>Band</source>
+        <translation>Band</translation>
+    </message>
+    <message>
         <source>Bands are numbers, such as 1,2,3.</source>
         <translation>Bands are numbers, such as 1,2,3.</translation>
     </message>
@@ -416,8 +420,8 @@
         <translation>Make the areas of roads, too</translation>
     </message>
     <message>
-        <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</source>
-        <translation>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</translation>
+        <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities in any unit, masks and classes. What the values mean is decided by the raster, or chosen under the advanced parameters.</source>
+        <translation>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities in any unit, masks and classes. What the values mean is decided by the raster, or chosen under the advanced parameters.</translation>
     </message>
     <message>
         <source>Making an empty environment</source>
@@ -430,6 +434,10 @@
     <message>
         <source>Mean of each band (of values divided by 255)</source>
         <translation>Mean of each band (of values divided by 255)</translation>
+    </message>
+    <message>
+        <source>Meaning of the values</source>
+        <translation>Meaning of the values</translation>
     </message>
     <message>
         <source>Memory limit in MB</source>
@@ -550,6 +558,10 @@
     <message>
         <source>Probabilities</source>
         <translation>Probabilities</translation>
+    </message>
+    <message>
+        <source>Probability of one unit of the values</source>
+        <translation>Probability of one unit of the values</translation>
     </message>
     <message>
         <source>Probability that a connected piece must reach</source>
@@ -986,6 +998,10 @@
     <message>
         <source>automatic: {model}</source>
         <translation>automatic: {model}</translation>
+    </message>
+    <message>
+        <source>decided by the raster</source>
+        <translation>decided by the raster</translation>
     </message>
     <message>
         <source>default</source>

@@ -96,6 +96,10 @@
         <translation>对八种翻转和旋转取平均（较慢）</translation>
     </message>
     <message>
+        <source>Band</source>
+        <translation>波段</translation>
+    </message>
+    <message>
         <source>Bands are numbers, such as 1,2,3.</source>
         <translation>波段应为数字，例如 1,2,3。</translation>
     </message>
@@ -416,8 +420,8 @@
         <translation>同时生成道路面</translation>
     </message>
     <message>
-        <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities 0 to 1 or 0 to 255, and masks.</source>
-        <translation>由道路概率栅格生成道路线，或由类别栅格生成土地覆盖多边形，可使用其他阈值或简化程度，无需重新运行网络。其他程序的栅格也可使用：0 到 1 或 0 到 255 的概率，以及掩膜。</translation>
+        <source>Makes road lines from a raster of road probabilities, or land-cover polygons from a raster of classes, with another threshold or simplification and without a new computation of the network. Rasters of other programs work too: probabilities in any unit, masks and classes. What the values mean is decided by the raster, or chosen under the advanced parameters.</source>
+        <translation>由道路概率栅格生成道路线，或由类别栅格生成土地覆盖多边形，可使用其他阈值或简化程度，无需重新运行网络。其他程序的栅格也可使用：任意单位的概率、掩膜和类别。数值的含义由栅格决定，也可在高级参数中选择。</translation>
     </message>
     <message>
         <source>Making an empty environment</source>
@@ -430,6 +434,10 @@
     <message>
         <source>Mean of each band (of values divided by 255)</source>
         <translation>各波段均值（像元值除以 255）</translation>
+    </message>
+    <message>
+        <source>Meaning of the values</source>
+        <translation>数值的含义</translation>
     </message>
     <message>
         <source>Memory limit in MB</source>
@@ -550,6 +558,10 @@
     <message>
         <source>Probabilities</source>
         <translation>概率</translation>
+    </message>
+    <message>
+        <source>Probability of one unit of the values</source>
+        <translation>每个数值单位对应的概率</translation>
     </message>
     <message>
         <source>Probability that a connected piece must reach</source>
@@ -986,6 +998,10 @@
     <message>
         <source>automatic: {model}</source>
         <translation>自动：{model}</translation>
+    </message>
+    <message>
+        <source>decided by the raster</source>
+        <translation>由栅格决定</translation>
     </message>
     <message>
         <source>default</source>

@@ -194,7 +194,11 @@ def test_vectorize_dialog_leaves_untouched_fields_to_the_engine(plugin, settings
     assert set(dialog.parameters()) == {"INPUT", "KIND", "OUTPUT"}
     dialog.fields["THRESHOLD"].setValue(0.3)
     dialog.fields["GAP"].setValue(0)
+    dialog.fields["BAND"].setValue(2)
+    dialog.fields["VALUES"].setCurrentText("probability")
+    dialog.fields["SCALE"].setValue(0.0001)
     dialog.accept()
     ((algorithm, parameters),) = started
     assert algorithm == "terraspore:vectorize"
     assert (parameters["THRESHOLD"], parameters["GAP"], parameters["KIND"]) == (0.3, 0.0, "roads")
+    assert (parameters["BAND"], parameters["VALUES"], parameters["SCALE"]) == (2, "probability", 0.0001)

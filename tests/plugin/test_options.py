@@ -5,10 +5,10 @@ from qgis.core import QgsApplication
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtWidgets import QFormLayout, QLabel, QWidget
 from terraspore.engine.protocol.declaration import options_of
-from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions
+from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RasterOptions, RoadOptions, RuntimeOptions
 
 IMAGE, RUNTIME = options_of(ImageOptions), options_of(RuntimeOptions)
-ROADS, COVERAGE = options_of(RoadOptions), options_of(CoverageOptions)
+ROADS, COVERAGE, RASTER = options_of(RoadOptions), options_of(CoverageOptions), options_of(RasterOptions)
 #: Parameters that are declared options: algorithm -> parameter -> option.
 PARAMETERS = {
     name: {
@@ -31,6 +31,7 @@ PARAMETERS = {
         **{name.upper(): ROADS[name] for name in ("threshold", "simplify", "min_length", "gap", "spur")},
         "MERGE_PARALLEL": ROADS["merge_parallel"],
         "MINIMUM_AREA": COVERAGE["minimum_area"],
+        **{name.upper(): RASTER[name] for name in ("band", "values", "scale")},
     },
 }
 CASES = [(algorithm, name) for algorithm, options in PARAMETERS.items() for name in options]
@@ -53,7 +54,7 @@ def test_parameter_is_the_declared_option(plugin, algorithm, name):
     elif parameter.type() == "boolean":
         assert parameter.defaultValue() == option.default
     elif parameter.type() == "enum":
-        assert tuple(parameter.options()) == option.info.suggestions
+        assert tuple(parameter.options()) == (option.info.suggestions or option.info.choices)
         assert parameter.defaultValue() == option.default
 
 
@@ -110,7 +111,10 @@ def test_fields_of_the_vectorize_dialog(plugin, settings):
             assert (option.info.title + unit in rows) == (kind in kinds)
             field = dialog.fields[name.upper()]
             assert field.get_value() is None
-            assert field.minimum() + field.singleStep() == option.info.minimum
+            if option.info.choices:
+                assert [field.itemData(index) for index in range(field.count())] == [None, *option.info.choices]
+            else:
+                assert field.minimum() + field.singleStep() == option.info.minimum
     dialog.close()
 
 

@@ -155,6 +155,14 @@ def test_new_threshold_needs_no_new_inference(run, image, tmp_path):
     assert open_layer(none["OUTPUT"]).featureCount() == 0
 
 
+def test_band_and_meaning_of_values_are_chosen(run, image, tmp_path):
+    result = run("vectorize", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"), BAND=1, VALUES="byte", MERGE_PARALLEL=0)
+    lengths = sum(feature.geometry().length() for feature in open_layer(result["OUTPUT"]).getFeatures())
+    assert lengths == pytest.approx(600 + 500 + 510, abs=40)
+    scaled = run("vectorize", INPUT=image, OUTPUT=str(tmp_path / "b.gpkg"), BAND=1, SCALE=0.002)
+    assert open_layer(scaled["OUTPUT"]).featureCount() == 0  # 245 x 0.002 is below the threshold
+
+
 def test_training_chips(run, image, tmp_path):
     labels = QgsVectorLayer("LineString?crs=EPSG:32632", "labels", "memory")
     feature = QgsFeature()
