@@ -19,6 +19,9 @@ Bounds = tuple[float, float, float, float]
 
 #: Largest longitude in degrees that is not a mistake: 0 to 360, and layers that go on beyond 180.
 _MAX_LONGITUDE = 540.0
+#: Margin around a reference, in shares of its size, and the distance of added vertices: at most so many along it, none
+#: closer than metres or degrees on which no CRS bends a line.
+_MARGIN, _MOST_VERTICES, _SPACING, _SPACING_DEGREES = 0.1, 1024, 500.0, 0.005
 _WEB_MERCATOR, _WGS84 = CRS.from_epsg(3857), CRS.from_epsg(4326)
 
 
@@ -194,6 +197,39 @@ def transform(
     return np.asarray(unwrapped, np.object_)
 
 
+def transform_near(
+    geometry: NDArray[np.object_], source: CRS | None, reference: Reference, name: str
+) -> NDArray[np.object_]:
+    """Transform what of geometries lies around a reference to its CRS.
+
+    Only that part is transformed, because a projection may be unable to express the rest, and vertices are added,
+    because straight lines of one CRS are curves in another.
+
+    Args:
+        geometry: Shapely geometries.
+        source: their CRS; None for that of the reference.
+        reference: the raster or layer.
+        name: of the file, for messages.
+
+    Returns:
+        As many geometries, empty where nothing lies around the reference.
+
+    Raises:
+        VectorError: there is no transformation.
+    """
+    windows = [] if source is None or source == reference.crs else _transform_windows(reference, source)
+    if source is None or not windows:
+        return transform(geometry, source, reference.crs, name)
+    margin = _MARGIN * max(east - west + north - south for west, south, east, north in windows)
+    around = shapely.union_all([shapely.box(w - margin, s - margin, e + margin, n + margin) for w, s, e, n in windows])
+    valid = np.where(shapely.is_valid(geometry), geometry, shapely.make_valid(geometry))
+    near = shapely.intersection(valid, around)
+    spacing = max(2 * margin / _MARGIN / _MOST_VERTICES, _SPACING_DEGREES if _degrees_per_unit(source) else _SPACING)
+    moved = transform(shapely.segmentize(near, spacing), source, reference.crs, name)
+    is_finite = np.isfinite(shapely.bounds(moved)).all(axis=1)
+    return np.where(is_finite, moved, shapely.GeometryCollection())
+
+
 def _degrees_per_unit(crs: CRS) -> float:
     """Degrees in a unit of a geographic CRS; 0 for any other CRS."""
     geodetic = crs.geodetic_crs
@@ -202,17 +238,26 @@ def _degrees_per_unit(crs: CRS) -> float:
 
 def _transform_bounds(reference: Reference, crs: CRS) -> Bounds:
     """Bounds of the reference in another CRS; NaN where that cannot express them."""
-    nowhere = (math.nan,) * 4
+    windows = _transform_windows(reference, crs)
+    if not windows:
+        return (math.nan,) * 4
+    south, north = windows[0][1], windows[0][3]
+    return windows[0] if len(windows) == 1 else (-180.0, south, 180.0, north)
+
+
+def _transform_windows(reference: Reference, crs: CRS) -> list[Bounds]:
+    """Bounds of the reference in another CRS, two across the antimeridian; none where that cannot express them."""
     if reference.crs is None or any(map(math.isnan, reference.bounds)):
-        return nowhere
+        return []
     try:
         found = Transformer.from_crs(reference.crs, crs, always_xy=True).transform_bounds(*reference.bounds)
     except ProjError:
-        return nowhere
+        return []
     west, south, east, north = (float(value) for value in found)
     if not math.isfinite(west + south + east + north):
-        return nowhere
-    return (west, south, east, north) if west <= east else (-180.0, south, 180.0, north)
+        return []
+    whole = (west, south, east, north)
+    return [whole] if west <= east else [(west, south, 180.0, north), (-180.0, south, east, north)]
 
 
 def _overlap(a: Bounds, b: Bounds) -> bool:

@@ -169,8 +169,7 @@ class PixelGeodesy:
         Raises:
             SourceError: a point lies outside the domain of the CRS.
         """
-        across, down = self._pixel_sides(pixel)
-        return np.asarray(np.abs(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]), np.float64)
+        return _parallelogram_area(*self._pixel_tensor(pixel))
 
     def pixel_sizes(self, pixel: Floats) -> Floats:
         """Metres of one step along a row and of one along a column at the points ``pixel`` (n, 2); (n, 2).
@@ -178,7 +177,7 @@ class PixelGeodesy:
         Raises:
             SourceError: a point lies outside the domain of the CRS.
         """
-        return np.column_stack([np.hypot(*side.T) for side in self._pixel_sides(pixel)])
+        return np.sqrt(np.column_stack(self._pixel_tensor(pixel)[:2]))
 
     def resolution(self, shape: tuple[int, int]) -> float:
         """Side in metres of a square with the area of the central pixel of a raster of ``shape`` (rows, columns)."""
@@ -194,25 +193,36 @@ class PixelGeodesy:
         rows, cols = (max(1, math.ceil(size / spacing)) + 1 for size in shape)
         step = (shape[0] / (rows - 1), shape[1] / (cols - 1))
         col, row = np.meshgrid(np.arange(cols) * step[1], np.arange(rows) * step[0])
-        across, down = self._pixel_sides(np.column_stack((col.ravel(), row.ravel())))
-        area = np.abs(across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]).reshape(rows, cols)
+        tensor = self._pixel_tensor(np.column_stack((col.ravel(), row.ravel())))
+        area = _parallelogram_area(*tensor).reshape(rows, cols)
         integral = np.zeros((rows, cols))
         integral[:, 1:] = np.cumsum(0.5 * (area[:, 1:] + area[:, :-1]) * step[1], axis=1)
-        tensor = ((across**2).sum(axis=1), (down**2).sum(axis=1), (across * down).sum(axis=1))
         return GeodesicGrid(np.dstack((integral, area, *(values.reshape(rows, cols) for values in tensor))), step)
 
-    def _pixel_sides(self, pixel: Floats) -> tuple[Floats, Floats]:
-        """East and north components in metres of one step along a row and of one along a column, (n, 2) each."""
+    def _pixel_tensor(self, pixel: Floats) -> tuple[Floats, Floats, Floats]:
+        """Metric tensor of pixels: squares in m² of a step along a row and of one along a column, their scalar product.
+
+        The steps are chords in geocentric coordinates, so that nothing is special at the poles.
+        """
         ends = [self.to_crs(pixel + offset) for offset in ((-0.5, 0.0), (0.5, 0.0), (0.0, -0.5), (0.0, 0.5))]
+        if self._geod is not None:
+            ends = [self._geocentric(xy) for xy in ends]
+        across, down = ends[1] - ends[0], ends[3] - ends[2]
+        across_square, down_square = (across**2).sum(axis=1), (down**2).sum(axis=1)
         if self._geod is None:
-            return ends[1] - ends[0], ends[3] - ends[2]
-        left, right, top, bottom = (self._lon_lat(xy) for xy in ends)
-        sides = []
-        for begin, end in ((left, right), (top, bottom)):
-            azimuth, _, metres = self._geod.inv(*begin, *end)
-            angle = np.radians(azimuth)
-            sides.append(np.column_stack((metres * np.sin(angle), metres * np.cos(angle))))
-        return sides[0], sides[1]
+            return across_square, down_square, (across * down).sum(axis=1)
+        # The arc over each chord, by the first term of the series; pixels are small against the Earth.
+        across_factor, down_factor = (1 + square / (24 * self._geod.a**2) for square in (across_square, down_square))
+        product = (across * down).sum(axis=1) * across_factor * down_factor
+        return across_square * across_factor**2, down_square * down_factor**2, product
+
+    def _geocentric(self, xy: Floats) -> Floats:
+        """Geocentric coordinates in metres of coordinates of the CRS, (n, 3)."""
+        assert self._geod is not None
+        lon, lat = np.radians(self._lon_lat(xy))
+        radius = self._geod.a / np.sqrt(1 - self._geod.es * np.sin(lat) ** 2)
+        x, y = radius * np.cos(lat) * np.cos(lon), radius * np.cos(lat) * np.sin(lon)
+        return np.column_stack((x, y, radius * (1 - self._geod.es) * np.sin(lat)))
 
     def _lon_lat(self, xy: Floats) -> tuple[Floats, Floats]:
         """Longitudes and latitudes in degrees of coordinates of the CRS."""
@@ -224,3 +234,8 @@ class PixelGeodesy:
                 "The raster's position does not lie within the area of its CRS.", "Check its CRS and transform."
             ) from error
         return np.asarray(lon, np.float64), np.asarray(lat, np.float64)
+
+
+def _parallelogram_area(first_square: Floats, second_square: Floats, product: Floats) -> Floats:
+    """Area between two vectors, by their squares and their scalar product."""
+    return np.asarray(np.sqrt(np.maximum(0.0, first_square * second_square - product**2)), np.float64)

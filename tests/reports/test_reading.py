@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyogrio
+import pytest
 import rasterio
 import shapely
 from affine import Affine
 from model_files import write_linear_model
+from pyproj import Geod, Transformer
 from raster_files import NORTH_UP, write_raster
 from rasterio.enums import ColorInterp
 from reports.situation import Outcome, Situation, each, run_situation
@@ -22,9 +25,9 @@ SIZE, FRAME = 160, 60
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 
 
-def _model(folder: Path, **fields: object) -> Path:
+def _model(folder: Path, *weights: object, **fields: object) -> Path:
     (folder / "model").mkdir(exist_ok=True)
-    return write_linear_model(folder / "model", **fields)
+    return write_linear_model(folder / "model", *weights, **fields)
 
 
 def _broken_model(folder: Path) -> Path:
@@ -285,7 +288,113 @@ BANDS = (
         check=_road_found,
     ),
 )
+
+
+def _sea_ice(offset: float) -> Callable[[Path], tuple[object, ...]]:
+    """A class raster of 25 km pixels around the north pole, which is ``offset`` pixels off the raster's centre."""
+
+    def make(folder: Path) -> tuple[object, ...]:
+        classes = np.ones((1, 80, 80), np.uint8)
+        classes[0, 30:50, 30:50] = 2
+        corner = -25_000 * (40 + offset), 25_000 * (40 + offset)
+        raster = write_raster(
+            folder / "ice.tif", classes, crs="EPSG:3413", transform=Affine(25_000, 0, corner[0], 0, -25_000, corner[1])
+        )
+        return ("vectorize", "landcover", raster, "-o", folder / "a.gpkg", "--no-smooth", "--simplify=0")
+
+    return make
+
+
+def _ice_area(offset: float) -> Callable[[Outcome], None]:
+    """Check the area of the middle square of ``_sea_ice`` against the geodesic area of its outline."""
+    half = np.array([-250_000 - 25_000 * offset, 250_000 - 25_000 * offset])
+    square = shapely.segmentize(shapely.box(half[0], -half[1], half[1], -half[0]), 5_000)
+    lon, lat = Transformer.from_crs("EPSG:3413", "EPSG:4326", always_xy=True).transform(
+        *shapely.get_coordinates(square).T
+    )
+    expected = abs(Geod(ellps="WGS84").polygon_area_perimeter(lon, lat)[0])
+
+    def check(outcome: Outcome) -> None:
+        assert outcome.summary["area_of_class_2"] == pytest.approx(expected, rel=1e-3)
+
+    return check
+
+
+def _degrees(folder: Path, polygon: shapely.Polygon) -> Path:
+    """A GeoJSON, in degrees."""
+    feature = {"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(polygon)}
+    path = folder / "area.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return path
+
+
+def _over_a_country(folder: Path, polygon: shapely.Polygon, **profile: object) -> tuple[object, ...]:
+    """Land cover of 600 km, one kilometre a pixel, in an area in degrees."""
+    image = write_raster(
+        folder / "image.tif",
+        np.full((3, 600, 600), 90, np.uint8),
+        **{"crs": "EPSG:32632", "transform": WIDE, **profile},
+    )
+    model = _model(folder, np.eye(3), task="landcover", resolution=1000.0)
+    return ("segment", image, "--model", model, "-o", folder / "a.tif", "--area", _degrees(folder, polygon))
+
+
+#: Pixels of a kilometre in UTM 32N, 600 of them around 9 degrees east.
+WIDE = Affine(1000, 0, 200_000, 0, -1000, 6_700_000)
+
+
+def _valid_pixels(outcome: Outcome) -> np.ndarray:
+    """Latitudes of the centres of the valid pixels of the result."""
+    with rasterio.open(outcome.folder / "a.tif") as dataset:
+        rows, columns = np.nonzero(dataset.read_masks(1))
+        x, y = dataset.transform @ (columns + 0.5, rows + 0.5)
+    return np.array(Transformer.from_crs("EPSG:32632", "EPSG:4326", always_xy=True).transform(x, y))
+
+
+def _follows_the_parallel(outcome: Outcome) -> None:
+    """Check that the area ends at 58 degrees north all along, to a pixel."""
+    lon, lat = _valid_pixels(outcome)
+    assert lon.min() < 6
+    assert lon.max() > 12
+    assert lat.min() > 57.99
+    for west in range(6, 12):
+        assert lat[(lon > west) & (lon < west + 1)].min() < 58.015
+
+
+PLACE = (
+    *(
+        Situation(
+            f"sea ice of 25 km around the pole, {offset} pixels off the centre",
+            make=_sea_ice(offset),
+            check=_ice_area(offset),
+        )
+        for offset in (0, 0.5, 3.25)
+    ),
+    Situation(
+        "an area that is the whole world",
+        make=lambda folder: _extract(
+            folder, _image(folder), "--area", _degrees(folder, shapely.box(-180, -90, 180, 90))
+        ),
+        check=lambda outcome: outcome.summary["width"] == 64 and outcome.summary["tiles"] == 1,
+    ),
+    Situation(
+        "an area that is the whole world, for an image across the antimeridian",
+        make=lambda folder: _extract(
+            folder,
+            _image(folder, 256, crs="EPSG:32601", transform=Affine(1, 0, 166_000 - 128, 0, -1, 128)),
+            "--area",
+            _degrees(folder, shapely.box(-180, -90, 180, 90)),
+        ),
+        check=lambda outcome: outcome.summary["width"] == 256,
+    ),
+    Situation(
+        "an area whose side is a parallel of many degrees",
+        make=lambda folder: _over_a_country(folder, shapely.box(0, 58, 20, 70)),
+        check=_follows_the_parallel,
+    ),
+)
 SITUATIONS = (
+    *PLACE,
     *ALPHA_AND_NODATA,
     *BANDS,
     Situation(

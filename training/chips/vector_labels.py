@@ -109,7 +109,7 @@ def read_labels(
         names, values = _class_ids(found.columns[field], classes, path, field, ignore)
     reference = make_reference(image, grid.crs, grid.transform, (grid.height, grid.width))
     found = found.resolve(reference, context)
-    pixels = transform_to_pixels(found.to_crs(reference.crs), grid)
+    pixels = transform_to_pixels(found.to_reference(reference), grid)
     if not shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height)).any():
         hint = explain_distance(found.name, found.crs, found.bounds, reference)
         raise ParameterError(f"The labels {path} do not touch the image {image}.", hint)

@@ -24,7 +24,7 @@ from ...protocol.messages import Message
 from ...raster.area import Area, make_area
 from ...raster.grid import Grid
 from ..arrays import Ints
-from ..crs import Bounds, Reference, explain_distance, parse_crs, resolve_crs, transform
+from ..crs import Bounds, Reference, explain_distance, parse_crs, resolve_crs, transform, transform_near
 
 #: What geometries of each dimension are called.
 _NAMES = {0: "points", 1: "lines", 2: "polygons"}
@@ -62,6 +62,10 @@ class VectorLayer:
     def resolve(self, reference: Reference, context: RunContext) -> VectorLayer:
         """Return the layer with the CRS that its coordinates are in; see ``resolve_crs``."""
         return replace(self, crs=resolve_crs(self.name, self.crs, self.bounds, reference, context))
+
+    def to_reference(self, reference: Reference) -> NDArray[np.object_]:
+        """Return what lies around a reference, in its CRS; see ``transform_near``."""
+        return transform_near(self.geometry, self.crs, reference, self.name)
 
     def to_crs(self, crs: CRS | None) -> NDArray[np.object_]:
         """Return the geometries in another CRS; None for unchanged ones."""
@@ -183,7 +187,7 @@ def read_area(path: Path, grid: Grid, layer: str | None = None, *, name: str, co
         raise VectorError(f"The area {path} has no polygons.")
     reference = make_reference(name, grid.crs, grid.transform, (grid.height, grid.width))
     polygons = polygons.resolve(reference, context)
-    area = make_area(polygons.to_crs(reference.crs), grid)
+    area = make_area(polygons.to_reference(reference), grid)
     if not len(area.polygons):
         hint = explain_distance(polygons.name, polygons.crs, polygons.bounds, reference)
         raise ParameterError(f"The polygons of {path} do not touch the image or its extent.", hint)

@@ -55,6 +55,25 @@ def test_units_are_metres_without_a_crs() -> None:
     assert geodesy.resolution((10, 10)) == 2.0
 
 
+@pytest.mark.parametrize("center", [(0.0, 0.0), (12_500.0, -12_500.0), (1e-6, 0.0), (-3e6, 2e6)])
+def test_pixels_at_and_around_a_pole(center: tuple[float, float]) -> None:
+    x, y = center
+    geodesy = PixelGeodesy("EPSG:3413", Affine(25_000.0, 0.0, x - 50_000, 0.0, -25_000.0, y + 50_000))
+    # The four corners of the central pixel, whose sides are cut so often that they are straight on the ellipsoid.
+    ring = shapely.segmentize(shapely.box(1.5, 1.5, 2.5, 2.5), 0.01)
+    to_degrees = Transformer.from_crs("EPSG:3413", "EPSG:4326", always_xy=True)
+    lon, lat = to_degrees.transform(*geodesy.to_crs(shapely.get_coordinates(ring)).T)
+    expected = abs(GEOD.polygon_area_perimeter(lon, lat)[0])
+    assert geodesy.resolution((4, 4)) == pytest.approx(expected**0.5, rel=1e-5)
+
+
+def test_a_grid_over_the_whole_world() -> None:
+    geodesy = PixelGeodesy("EPSG:4326", Affine(1.0, 0.0, -180.0, 0.0, -1.0, 90.0))
+    ring = shapely.get_coordinates(shapely.segmentize(shapely.box(0, 0, 360, 180), 10)).astype(np.int32)
+    area, _ = geodesy.make_grid((180, 360)).measure_lines(ring, np.array([0, len(ring)]), 1.0)
+    assert abs(area[0]) == pytest.approx(5.10065622e14, rel=1e-4)
+
+
 def test_a_position_outside_of_the_crs_is_refused() -> None:
     with pytest.raises(SourceError, match="within the area of its CRS"):
         PixelGeodesy("EPSG:32633", Affine(1.0, 0.0, 1e9, 0.0, -1.0, 1e9)).resolution((10, 10))
