@@ -23,7 +23,7 @@ from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
 from ..engine.models import list_models_for_task
 from ..i18n import tr
-from ..layers.grid import Box, estimate_run_size, measure_units_per_metre
+from ..layers.grid import estimate_run_size, measure_units_per_metre
 from ..layers.sources import get_local_file
 from ..paths import icon_path
 from ..processing.feedback import format_device, format_plan
@@ -255,9 +255,8 @@ class RunDialog(FormDialog):
             return tr("The area lies outside of the layer.")
         if model is None or not layer.crs().isValid():
             return ""
-        area = Box(box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
         try:
-            unit_x, unit_y = measure_units_per_metre(layer.crs().toWkt(), area)
+            unit_x, unit_y = measure_units_per_metre(layer.crs().toWkt(), box)
         except ValueError:
             return ""
         chosen_overlap = self.overlap.get_value()

@@ -15,7 +15,7 @@ from ..i18n import tr
 from ..paths import LAUNCHER
 from ..settings import Settings
 from .child_env import make_child_env
-from .errors import EngineMissingError
+from .errors import EngineError
 from .install import get_env_python
 from .process import Launch, Timeouts
 
@@ -69,11 +69,11 @@ def make_launch(settings: Settings) -> Launch:
     """Make the command and the variables that start the engine.
 
     Raises:
-        EngineMissingError: there is none; the sentence says what to do.
+        EngineError: there is none; the sentence says what to do.
     """
     missing = explain_missing_engine(settings)
     if missing is not None:
-        raise EngineMissingError(missing, code="EngineMissing")
+        raise EngineError(missing, code="EngineMissing")
     command = (str(get_engine_python(settings)), "-I", "-X", "utf8", str(LAUNCHER))
     return Launch(command, make_engine_env(settings))
 

@@ -25,13 +25,5 @@ class EngineError(Exception):
         return f"{self.text} {self.hint}" if self.hint else self.text
 
 
-class EngineMissingError(EngineError):
-    """There is no engine to start: nothing is installed, or the chosen interpreter does not exist."""
-
-
 class EngineCancelledError(EngineError):
     """The user cancelled the run."""
-
-
-class EngineProtocolError(EngineError):
-    """The engine sent something that is not a valid message of the machine protocol."""

@@ -30,7 +30,7 @@ from ...engine.protocol.codec import (
 )
 from ...engine.protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand
 from ..i18n import tr
-from .errors import EngineCancelledError, EngineError, EngineMissingError, EngineProtocolError
+from .errors import EngineCancelledError, EngineError
 from .exit_codes import make_exit_error
 
 #: Longest command in bytes: it fits into a pipe's buffer, so that writing never waits for a process that hangs.
@@ -101,7 +101,7 @@ class EngineProcess:
         clock: seconds that never go back; tests replace it.
 
     Raises:
-        EngineMissingError: the program does not start.
+        EngineError: the program does not start.
     """
 
     def __init__(
@@ -146,8 +146,7 @@ class EngineProcess:
 
         Raises:
             EngineCancelledError: the run was cancelled; it has ended within ``timeouts.cancel``.
-            EngineProtocolError: the process does not follow the protocol; it was ended.
-            EngineError: the run failed, or the process crashed or timed out.
+            EngineError: the run failed, or the process crashed, timed out or does not follow the protocol.
         """
         number = next(self._numbers)
         self._send(RunCommand(number, tuple(arguments)))
@@ -173,9 +172,6 @@ class EngineProcess:
                         raise EngineCancelledError(event.text, code="Cancelled")
                     raise EngineError(event.text, event.hint, code=event.code)
                 listener.on_event(event)
-        except EngineProtocolError:
-            self.kill()
-            raise
         finally:
             self._forward_log(listener)
 
@@ -249,7 +245,8 @@ class EngineProcess:
                     raise ProtocolError(f"more than {_MAX_FOREIGN_LINES} lines are not messages")
                 listener.on_log(make_printable(line.decode("utf-8", "replace")))
         except ProtocolError as error:
-            raise EngineProtocolError(
+            self.kill()
+            raise EngineError(
                 tr("The engine does not follow the machine protocol and was ended: {reason}.").format(reason=error),
                 tr("Repair the engine in Settings > Options > TerraSpore."),
                 code="ProtocolError",
@@ -335,7 +332,7 @@ def _start(launch: Launch) -> subprocess.Popen[bytes]:
         )
     except OSError as error:
         text = tr("The engine's interpreter {program} does not start: {reason}.")
-        raise EngineMissingError(
+        raise EngineError(
             text.format(program=launch.command[0], reason=error.strerror or error),
             tr("Repair or choose the engine's environment in Settings > Options > TerraSpore."),
             code="EngineMissing",

@@ -16,7 +16,6 @@ from qgis.core import (
     QgsRasterBlock,
     QgsRasterBlockFeedback,
     QgsRasterDataProvider,
-    QgsRectangle,
 )
 from qgis.PyQt.QtGui import QImage
 
@@ -98,7 +97,7 @@ def fetch_image(
             "too many to fetch from a service in one run.",
             "Choose a smaller area.",
         )
-    tiles = [tile for tile in job.grid.tiles() if job.area is None or job.area.intersects(_make_rectangle(tile))]
+    tiles = [tile for tile in job.grid.tiles() if job.area is None or job.area.intersects(tile.box)]
     dataset = _create_dataset(job)
     errors: dict[str, None] = {}
     empty = 0
@@ -154,14 +153,10 @@ def _has_color_pixels(provider: QgsRasterDataProvider) -> bool:
     return provider.dataType(1) in (Qgis.DataType.ARGB32, Qgis.DataType.ARGB32_Premultiplied)
 
 
-def _make_rectangle(tile: Tile) -> QgsRectangle:
-    return QgsRectangle(tile.box.xmin, tile.box.ymin, tile.box.xmax, tile.box.ymax)
-
-
 def _read_block(
     provider: QgsRasterDataProvider, band: int, tile: Tile, feedback: QgsRasterBlockFeedback
 ) -> QgsRasterBlock | None:
-    block = provider.block(band, _make_rectangle(tile), tile.width, tile.height, feedback)
+    block = provider.block(band, tile.box, tile.width, tile.height, feedback)
     is_usable = block is not None and block.isValid() and (block.width(), block.height()) == (tile.width, tile.height)
     return block if is_usable else None
 

@@ -1,4 +1,4 @@
-"""Pixel grid over an area, units of a CRS on the ground, and the size of a run. Pure functions, without QGIS.
+"""Pixel grid over an area, units of a CRS on the ground, and the size of a run.
 
 QGIS's own distance calculator is not safe in every thread: in 3.22, after a worker thread that was the first to measure
 in a CRS has ended, the main thread measures NaN.
@@ -11,21 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from osgeo import osr
+from qgis.core import QgsRectangle
 
 #: Edge of a tile that is requested from a provider at once, in pixels: a multiple of the usual 256.
 TILE = 1024
 #: Step over which the scale of a CRS is measured, as a share of the area's extent.
 _STEP = 1e-3
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle in the units of a CRS."""
-
-    xmin: float
-    ymin: float
-    xmax: float
-    ymax: float
 
 
 @dataclass(frozen=True)
@@ -36,7 +27,7 @@ class Tile:
     row: int
     width: int
     height: int
-    box: Box
+    box: QgsRectangle
 
 
 @dataclass(frozen=True)
@@ -69,7 +60,7 @@ class TileGrid:
             for column in range(0, self.width, edge):
                 width, height = min(edge, self.width - column), min(edge, self.height - row)
                 left, top = self.left + column * self.pixel_x, self.top - row * self.pixel_y
-                box = Box(left, top - height * self.pixel_y, left + width * self.pixel_x, top)
+                box = QgsRectangle(left, top - height * self.pixel_y, left + width * self.pixel_x, top)
                 yield Tile(column, row, width, height, box)
 
 
@@ -82,7 +73,7 @@ class RunSize:
     tiles: int
 
 
-def make_tile_grid(box: Box, pixel_x: float, pixel_y: float) -> TileGrid:
+def make_tile_grid(box: QgsRectangle, pixel_x: float, pixel_y: float) -> TileGrid:
     """Make the grid that covers ``box``, aligned to multiples of the pixel size.
 
     Aligned, so that two runs over neighbouring areas see the same pixels.
@@ -92,10 +83,10 @@ def make_tile_grid(box: Box, pixel_x: float, pixel_y: float) -> TileGrid:
         pixel_x: width of a pixel in units of the CRS, positive.
         pixel_y: height of a pixel in units of the CRS, positive.
     """
-    left = math.floor(box.xmin / pixel_x + 1e-6)
-    right = max(left + 1, math.ceil(box.xmax / pixel_x - 1e-6))
-    bottom = math.floor(box.ymin / pixel_y + 1e-6)
-    top = max(bottom + 1, math.ceil(box.ymax / pixel_y - 1e-6))
+    left = math.floor(box.xMinimum() / pixel_x + 1e-6)
+    right = max(left + 1, math.ceil(box.xMaximum() / pixel_x - 1e-6))
+    bottom = math.floor(box.yMinimum() / pixel_y + 1e-6)
+    top = max(bottom + 1, math.ceil(box.yMaximum() / pixel_y - 1e-6))
     return TileGrid(left * pixel_x, top * pixel_y, pixel_x, pixel_y, right - left, top - bottom)
 
 
@@ -119,7 +110,7 @@ def estimate_run_size(width_m: float, height_m: float, resolution: float, tile: 
     return RunSize(*size, columns * rows)
 
 
-def measure_units_per_metre(wkt: str, box: Box) -> tuple[float, float]:
+def measure_units_per_metre(wkt: str, box: QgsRectangle) -> tuple[float, float]:
     """Measure the units of a CRS per true metre along its x and y at the middle of ``box``.
 
     Units of Web Mercator are 0.77 m at 40 degrees north, and a degree is no length at all; so distances are
@@ -133,8 +124,8 @@ def measure_units_per_metre(wkt: str, box: Box) -> tuple[float, float]:
         ValueError: the CRS has no scale there, or is not geographic or projected.
     """
     crs = osr.SpatialReference()
-    x, y = (box.xmin + box.xmax) / 2, (box.ymin + box.ymax) / 2
-    step = max(box.xmax - box.xmin, box.ymax - box.ymin) * _STEP
+    x, y = box.center().x(), box.center().y()
+    step = max(box.width(), box.height()) * _STEP
     try:
         crs.ImportFromWkt(wkt)
         geographic = crs.CloneGeogCS()

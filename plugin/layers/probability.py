@@ -11,16 +11,13 @@ import uuid
 from pathlib import Path
 from typing import Callable
 
-from osgeo import gdal, osr
+from osgeo import gdal
 
 from ..engine.errors import EngineCancelledError, EngineError
 
 PROBABILITY_SCALE = 250
 NODATA = 255
 _CREATION_OPTIONS = ["TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "COMPRESS=DEFLATE", "BIGTIFF=IF_SAFER"]
-#: Edge of the sample raster in pixels of 1 m, and half the width of its roads.
-_SAMPLE_EDGE = 400
-_HALF_ROAD = 5
 
 
 def make_lookup_table(threshold: float) -> bytes:
@@ -73,36 +70,3 @@ def _write_strips(source: gdal.Dataset, target: Path, table: bytes, is_cancelled
             raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
     if mask.FlushCache() not in (None, 0):
         raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
-
-
-def write_sample(path: Path) -> Path:
-    """Write a small probability raster for trying the engine: roads of 10 m at 1 m per pixel.
-
-    They cross, and there are a gap, a ring, a paved area, a dead end and a hole, so that every step of the road
-    extraction has something to do.
-    """
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), _SAMPLE_EDGE, _SAMPLE_EDGE, 1, gdal.GDT_Byte)
-    reference = osr.SpatialReference()
-    reference.ImportFromEPSG(32632)
-    dataset.SetProjection(reference.ExportToWkt())
-    dataset.SetGeoTransform((500_000.0, 1.0, 0.0, 5_000_000.0, 0.0, -1.0))
-    road, ground = round(0.98 * PROBABILITY_SCALE), round(0.02 * PROBABILITY_SCALE)
-    edge = range(_SAMPLE_EDGE)
-    pixels = bytes(road if _is_sample_road(column, row) else ground for row in edge for column in edge)
-    band = dataset.GetRasterBand(1)
-    band.SetScale(1 / PROBABILITY_SCALE)
-    band.WriteRaster(0, 0, _SAMPLE_EDGE, _SAMPLE_EDGE, pixels)
-    dataset.FlushCache()
-    return path
-
-
-def _is_sample_road(column: int, row: int) -> bool:
-    """Whether a pixel of the sample is road."""
-    horizontal = abs(row - 200) < _HALF_ROAD and not 60 <= column < 85  # with a gap
-    vertical = abs(column - 200) < _HALF_ROAD
-    ring = abs(((column - 300) ** 2 + (row - 200) ** 2) ** 0.5 - 40) < _HALF_ROAD
-    paved_area = 80 <= column < 140 and 300 <= row < 360
-    access = abs(row - 330) < _HALF_ROAD and 100 <= column <= 200
-    dead_end = abs(row - 80) < _HALF_ROAD and 200 <= column < 330
-    hole = 196 <= column < 203 and 100 <= row < 108
-    return (horizontal or vertical or ring or paved_area or access or dead_end) and not hole

@@ -20,7 +20,7 @@ from qgis.PyQt.QtCore import QThread
 
 from ..engine.errors import EngineError
 from .fetch import FetchJob, FetchSummary, fetch_image
-from .grid import Box, make_tile_grid, measure_units_per_metre
+from .grid import make_tile_grid, measure_units_per_metre
 
 
 @dataclass
@@ -151,12 +151,11 @@ def fetch_layer(
         raise EngineError(f"The area lies outside of the layer {source.name}.", "Choose another area.")
     if not source.crs.isValid():
         raise EngineError(f"The layer {source.name} has no CRS.", "Set it in the layer's properties.")
-    area = Box(box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
     try:
-        unit_x, unit_y = measure_units_per_metre(source.crs.toWkt(), area)
+        unit_x, unit_y = measure_units_per_metre(source.crs.toWkt(), box)
     except ValueError as error:
         raise EngineError(f"The layer {source.name} has no scale in this area.", "Choose a smaller area.") from error
-    grid = make_tile_grid(area, request.resolution * unit_x, request.resolution * unit_y)
+    grid = make_tile_grid(box, request.resolution * unit_x, request.resolution * unit_y)
     target = request.folder / "image.tif"
     source.provider.moveToThread(QThread.currentThread())
     try:

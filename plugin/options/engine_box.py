@@ -39,8 +39,7 @@ from ..engine.install import EnvSpec, InstallObserver, create_environment, get_e
 from ..engine.interpreters import find_interpreter, format_versions
 from ..engine.process import Listener
 from ..i18n import tr
-from ..layers.probability import write_sample
-from ..paths import LAUNCHER
+from ..paths import LAUNCHER, SAMPLE
 from ..processing.arguments import make_vectorize_arguments
 from ..settings import Settings, save_settings
 from ..tasks import BackgroundTask
@@ -131,8 +130,7 @@ class EngineBox(QGroupBox):
         """Extract the roads of a sample, so that the first run does not wait for kernels to be compiled."""
         task.log(tr("Preparing the engine for its first run"))
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
-            raster = write_sample(Path(folder) / "sample.tif")
-            arguments = make_vectorize_arguments("roads", raster, Path(folder) / "roads.gpkg")
+            arguments = make_vectorize_arguments("roads", SAMPLE, Path(folder) / "roads.gpkg")
             self._plugin.pool.run(make_launch(settings), arguments, Listener(on_log=task.log), task.isCanceled)
 
     def _build(self) -> None:

@@ -20,7 +20,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.layers import fetch
-from terraspore.plugin.layers.grid import Box, make_tile_grid, measure_units_per_metre
+from terraspore.plugin.layers.grid import make_tile_grid, measure_units_per_metre
 from terraspore.plugin.layers.sources import FetchRequest, fetch_layer, get_local_file, resolve_layer
 from tile_server import CENTRE, TileServer
 
@@ -182,7 +182,7 @@ def test_values_of_a_layer_in_an_archive(zipped, inputs, tmp_path):
     ],
 )
 def test_units_per_metre_on_the_ground(qgis_app, crs, extent, expected):
-    units = measure_units_per_metre(QgsCoordinateReferenceSystem(crs).toWkt(), Box(*extent))
+    units = measure_units_per_metre(QgsCoordinateReferenceSystem(crs).toWkt(), QgsRectangle(*extent))
     assert units == pytest.approx(expected, rel=0.005)
 
 
@@ -191,7 +191,7 @@ def test_units_per_metre_on_the_ground(qgis_app, crs, extent, expected):
 )
 def test_area_without_scale_is_an_error(qgis_app, extent, why):
     with pytest.raises(ValueError, match=why):
-        measure_units_per_metre(QgsCoordinateReferenceSystem("EPSG:32632").toWkt(), Box(*extent))
+        measure_units_per_metre(QgsCoordinateReferenceSystem("EPSG:32632").toWkt(), QgsRectangle(*extent))
 
 
 coordinates = st.floats(-1e7, 1e7)
@@ -200,7 +200,7 @@ coordinates = st.floats(-1e7, 1e7)
 @settings(max_examples=60)
 @given(coordinates, coordinates, st.floats(0.1, 5000), st.floats(0.1, 5000), st.floats(0.05, 30), st.integers(1, 700))
 def test_grid_covers_its_box_once(left, bottom, width, height, pixel, edge):
-    grid = make_tile_grid(Box(left, bottom, left + width, bottom + height), pixel, pixel)
+    grid = make_tile_grid(QgsRectangle(left, bottom, left + width, bottom + height), pixel, pixel)
     slack = pixel * 1e-5 + 1e-6
     assert grid.left <= left + slack
     assert grid.top >= bottom + height - slack

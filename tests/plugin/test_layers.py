@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 from osgeo import gdal
 from qgis.core import QgsApplication, QgsPalettedRasterRenderer, QgsProcessingContext, QgsProject, QgsRasterLayer
-from terraspore.plugin.layers.probability import (
-    NODATA,
-    PROBABILITY_SCALE,
-    make_lookup_table,
-    write_mask,
-    write_sample,
-)
+from terraspore.plugin.layers.probability import NODATA, PROBABILITY_SCALE, make_lookup_table, write_mask
 from terraspore.plugin.layers.results import LayerPresentation, load_on_completion, style_layer
+from terraspore.plugin.paths import SAMPLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +33,6 @@ def test_table_is_the_threshold(threshold):
 
 
 def test_masks_of_the_same_name_are_written_at_the_same_time(qgis_app, tmp_path):
-    probability = write_sample(tmp_path / "probability.tif")
     barrier, failures = threading.Barrier(2), []
 
     def write():
@@ -50,7 +44,7 @@ def test_masks_of_the_same_name_are_written_at_the_same_time(qgis_app, tmp_path)
             return False
 
         try:
-            write_mask(probability, tmp_path / "mask.tif", 0.5, wait_once)
+            write_mask(SAMPLE, tmp_path / "mask.tif", 0.5, wait_once)
         except Exception as error:  # noqa: BLE001 (reported by the test)
             failures.append(error)
 
@@ -62,7 +56,7 @@ def test_masks_of_the_same_name_are_written_at_the_same_time(qgis_app, tmp_path)
     assert failures == []
     mask = gdal.Open(str(tmp_path / "mask.tif")).ReadAsArray()
     assert sorted(set(mask.ravel().tolist())) == [0, 1]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.tif", "probability.tif"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.tif"]
 
 
 @pytest.fixture

@@ -11,12 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.protocol.messages import Message, Plan, Progress
-from terraspore.plugin.engine.errors import (
-    EngineCancelledError,
-    EngineError,
-    EngineMissingError,
-    EngineProtocolError,
-)
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.exit_codes import make_exit_error
 from terraspore.plugin.engine.pool import EnginePool
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
@@ -193,13 +188,13 @@ def test_run_without_progress_is_ended_though_the_process_answers(start):
 
 
 def test_garbage_ends_the_process(engine):
-    with pytest.raises(EngineProtocolError, match="does not follow the machine protocol"):
+    with pytest.raises(EngineError, match="does not follow the machine protocol"):
         engine.run(["garbage"], Listener(), never)
     assert is_gone(engine.pid)
 
 
 def test_endless_line_ends_the_process_without_filling_memory(engine):
-    with pytest.raises(EngineProtocolError, match="more than 4194304 bytes"):
+    with pytest.raises(EngineError, match="more than 4194304 bytes"):
         engine.run(["huge"], Listener(), never)
     assert is_gone(engine.pid)
 
@@ -217,8 +212,9 @@ def test_endless_line_ends_the_process_without_filling_memory(engine):
 )
 def test_malformed_event_ends_the_process(engine, event):
     text = json.dumps(event)
-    with pytest.raises(EngineProtocolError):
+    with pytest.raises(EngineError) as caught:
         engine.run(["wrong", text], Listener(), never)
+    assert caught.value.code == "ProtocolError"
     assert is_gone(engine.pid)
 
 
@@ -228,7 +224,7 @@ def test_command_that_could_block_is_refused(engine):
 
 
 def test_missing_interpreter_is_a_sentence(tmp_path):
-    with pytest.raises(EngineMissingError, match="does not start: No such file"):
+    with pytest.raises(EngineError, match="does not start: No such file"):
         EngineProcess(Launch((str(tmp_path / "python"),), {}))
 
 
