@@ -31,8 +31,13 @@ class BackgroundTask(QgsTask):
         self._value: Any = None
         self._error = ""
 
-    def start(self) -> BackgroundTask:
-        """Start the task in the task manager."""
+    def start(self, succeeded: Callable[[Any], None], failed: Callable[[str], None]) -> BackgroundTask:
+        """Start the task in the task manager; its value or its error's sentence is passed on in the GUI thread.
+
+        Give methods of widgets, not lambdas: Qt disconnects them when the widget is deleted before the task has ended.
+        """
+        self.succeeded.connect(succeeded)
+        self.failed.connect(failed)
         _started.add(self)
         QgsApplication.taskManager().addTask(self)
         return self

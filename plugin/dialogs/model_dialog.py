@@ -100,10 +100,7 @@ class ModelDialog(FormDialog):
             return str(target / name), str(result.summary.get("task", "segmentation"))
 
         self._set_busy(True)
-        self._task = BackgroundTask(tr("Checking the model"), install)
-        self._task.succeeded.connect(self._succeeded)
-        self._task.failed.connect(self._failed)
-        self._task.start()
+        self._task = BackgroundTask(tr("Checking the model"), install).start(self._succeeded, self._failed)
 
     def reject(self) -> None:
         """Cancel the check, or close."""

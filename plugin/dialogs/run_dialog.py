@@ -156,10 +156,7 @@ class RunDialog(FormDialog):
 
         self.plan.setEnabled(False)
         self._note.setText(tr("Loading the model…"))
-        self._task = BackgroundTask(tr("Planning"), make_plan)
-        self._task.succeeded.connect(self._show_plan)
-        self._task.failed.connect(self._show_plan)
-        self._task.start()
+        self._task = BackgroundTask(tr("Planning"), make_plan).start(self._show_plan, self._show_plan)
 
     def _show_plan(self, text: str) -> None:
         self._task = None

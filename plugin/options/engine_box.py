@@ -186,11 +186,9 @@ class EngineBox(QGroupBox):
         self.progress.setRange(0, 0)
         task.message.connect(self.log.appendPlainText)
         task.progressChanged.connect(self._show_progress)
-        # Methods, not lambdas: Qt disconnects them when the page is closed before the task has ended.
-        for signal, handle in ((task.failed, self._show_failure), (task.succeeded, succeeded)):
-            signal.connect(self._forget_task)
-            signal.connect(handle)
-        return task.start()
+        task.failed.connect(self._forget_task)
+        task.succeeded.connect(self._forget_task)
+        return task.start(succeeded, self._show_failure)
 
     def _forget_task(self, _outcome: object) -> None:
         self._task = None
