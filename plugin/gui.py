@@ -15,8 +15,7 @@ except ImportError:
     from qgis.PyQt.QtWidgets import QAction
 
 from .context import PluginContext
-from .dialogs.forms import RUN_FORMS, RunForm
-from .dialogs.run_dialog import RunDialog
+from .dialogs.run_dialog import RUN_FORMS, RunDialog, RunForm
 from .dialogs.vectorize_dialog import VectorizeDialog
 from .i18n import tr
 from .options.page import OptionsFactory

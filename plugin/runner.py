@@ -1,4 +1,8 @@
-"""Run an algorithm in QGIS's task manager, show its progress, and add its results to the project."""
+"""Run an algorithm in QGIS's task manager, show its progress, and add its results to the project.
+
+The engine keeps the finished part of a long run in a journal beside the output, so that the run can be resumed;
+``engine.fs.journal`` reads it with the standard library alone.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from qgis.core import (
     Qgis,
     QgsApplication,
     QgsMapLayer,
+    QgsProcessing,
     QgsProcessingAlgorithm,
     QgsProcessingAlgRunnerTask,
     QgsProcessingContext,
@@ -20,15 +25,70 @@ from qgis.core import (
     QgsProcessingUtils,
     QgsProject,
 )
-from qgis.PyQt.QtCore import QCoreApplication, QObject, Qt, QTimer, QUrl, pyqtSignal
+from qgis.PyQt.QtCore import QCoreApplication, QDateTime, QLocale, QObject, Qt, QTimer, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QProgressBar
+from qgis.PyQt.QtWidgets import QMessageBox, QProgressBar, QWidget
 
+from ..__about__ import __version__
+from ..engine.fs.journal import UnfinishedRun, find_unfinished_run
 from .dialogs.fields import make_button
 from .i18n import tr
 from .layers.results import LayerStyler, group_layer, style_layer
 from .log import log_info, log_warning
-from .unfinished import compute_percent, find_resumable_run
+
+
+def find_resumable_run(output: str, image: Path | None = None) -> UnfinishedRun | None:
+    """Find the run of ``output`` that can be resumed; None where there is none.
+
+    Args:
+        output: the file that a run is to write.
+        image: the image of the run that is about to start; None for any image.
+    """
+    if not output or output == QgsProcessing.TEMPORARY_OUTPUT:
+        return None
+    found = find_unfinished_run(Path(output).absolute(), __version__)
+    if found is None or found.changed is not None or (image is not None and found.image != image):
+        return None
+    return found
+
+
+def compute_percent(run: UnfinishedRun) -> int:
+    """Compute the finished part of ``run`` in percent, rounded down, so that it is never 100."""
+    return int(100 * run.fraction)
+
+
+class ResumeDialog(QMessageBox):
+    """Asks whether to resume a run.
+
+    Args:
+        run: the unfinished run.
+        parent: the dialog that is about to start a run.
+    """
+
+    def __init__(self, run: UnfinishedRun, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("terraspore-resume")
+        self.setWindowTitle("TerraSpore")
+        self.setIcon(QMessageBox.Icon.Question)
+        date = QLocale().toString(
+            QDateTime.fromSecsSinceEpoch(int(run.date.timestamp())), QLocale.FormatType.ShortFormat
+        )
+        percent = compute_percent(run)
+        text = tr("A run that was to write {name} came to {percent} % and ended on {date}.")
+        self.setText(text.format(name=run.output.name, percent=percent, date=date))
+        self.setInformativeText(tr("With the same settings it can go on from there."))
+        roles = QMessageBox.ButtonRole
+        self.resume = self.addButton(tr("Continue from {percent} %").format(percent=percent), roles.AcceptRole)
+        self.restart = self.addButton(tr("Start anew"), roles.DestructiveRole)
+        self.addButton(QMessageBox.StandardButton.Cancel)
+        self.setDefaultButton(self.resume)
+
+    def ask(self) -> bool | None:
+        """Show the dialog; True to resume, False to start anew, None where the user cancelled."""
+        self.exec()
+        clicked = self.clickedButton()
+        return True if clicked == self.resume else False if clicked == self.restart else None
+
 
 #: Messages appear after QGIS's own "Task complete", which would cover them.
 _MESSAGE_DELAY_MS = 400

@@ -25,14 +25,13 @@ CONTEXT = "TerraSpore"
 LANGUAGES = ("en", "zh")
 #: Names of constants with translatable texts, by module; they are translated where they are shown.
 CONSTANTS = {
-    "processing/extract.py": {"TITLE", "HELP", "TAGS", "MAIN", "FURTHER", "RASTERS", "NUMBERS"},
-    "processing/segment.py": {"TITLE", "HELP", "TAGS"},
+    "processing/extract.py": {"TITLE", "HELP", "TAGS", "MAIN", "FURTHER", "RASTERS", "NUMBERS", "GROUP"},
     "processing/vectorize.py": {"TITLE", "HELP", "TAGS", "LAYERS"},
     "processing/chips.py": {"TITLE", "HELP", "TAGS"},
-    "dialogs/forms.py": {"ROADS", "LANDCOVER", "SEGMENT"},
+    "dialogs/run_dialog.py": {"ROADS", "LANDCOVER", "SEGMENT"},
     "dialogs/model_dialog.py": {"_TEXTS"},
     "engine/env_profiles.py": {"ENV_PROFILES"},
-    "engine/exit_codes.py": {"_STATUS_CODES", "_SIGNALS", "_USE_LESS", "_REPAIR", "_OLD_PROCESSOR", "_NO_MEMORY"},
+    "engine/errors.py": {"_STATUS_CODES", "_SIGNALS", "_USE_LESS", "_REPAIR", "_OLD_PROCESSOR", "_NO_MEMORY"},
 }
 
 

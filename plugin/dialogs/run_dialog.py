@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
 
@@ -26,13 +27,73 @@ from ..i18n import tr
 from ..layers.grid import estimate_run_size, measure_units_per_metre
 from ..layers.sources import get_local_file
 from ..paths import icon_path
+from ..processing.base import ImageAlgorithm
+from ..processing.extract import ExtractLandCover, ExtractRoads, Segment
 from ..processing.feedback import format_device, format_plan
 from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, get_title
+from ..runner import ResumeDialog, find_resumable_run
 from ..tasks import BackgroundTask
-from ..unfinished import ResumeDialog, find_resumable_run
 from .area import AreaWidget
 from .fields import FormDialog, OptionSpinBox, make_file_widget, make_suggestion_box
-from .forms import RunForm
+
+
+@dataclass(frozen=True)
+class ExtraOutput:
+    """An output that can be requested beside the main one.
+
+    Attributes:
+        name: the algorithm's parameter.
+        title: in English; translated where it is shown.
+        suffix: of its file; empty for a layer of the main output, which is written by default.
+    """
+
+    name: str
+    title: str
+    suffix: str
+
+
+@dataclass(frozen=True)
+class RunForm:
+    """The dialog of one algorithm.
+
+    Attributes:
+        algorithm: its class.
+        has_threshold: whether there is a field for the threshold.
+        suffix: of the main output's file.
+        outputs: the further outputs.
+    """
+
+    algorithm: type[ImageAlgorithm]
+    has_threshold: bool
+    suffix: str
+    outputs: tuple[ExtraOutput, ...]
+
+
+ROADS = RunForm(
+    ExtractRoads,
+    True,
+    ".gpkg",
+    (
+        ExtraOutput("ROAD_AREAS", "Road areas", ""),
+        ExtraOutput("PROBABILITY", "Road probability (for other thresholds later)", ".tif"),
+        ExtraOutput("MASK", "Road mask", ".tif"),
+    ),
+)
+LANDCOVER = RunForm(
+    ExtractLandCover,
+    False,
+    ".gpkg",
+    (ExtraOutput("CLASSES", "Raster of classes", ".tif"), ExtraOutput("CONFIDENCE", "Confidence", ".tif")),
+)
+SEGMENT = RunForm(
+    Segment,
+    True,
+    ".tif",
+    (ExtraOutput("VECTORS", "Polygons", ".gpkg"), ExtraOutput("PROBABILITY", "Probabilities", ".tif")),
+)
+#: All forms, in the order of the menu.
+RUN_FORMS = (ROADS, LANDCOVER, SEGMENT)
+
 
 DEFAULT_TILE = 1024
 DEFAULT_OVERLAP = 128

@@ -30,8 +30,7 @@ from ...engine.protocol.codec import (
 )
 from ...engine.protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand
 from ..i18n import tr
-from .errors import EngineCancelledError, EngineError
-from .exit_codes import make_exit_error
+from .errors import EngineCancelledError, EngineError, make_exit_error
 
 #: Longest command in bytes: it fits into a pipe's buffer, so that writing never waits for a process that hangs.
 MAX_COMMAND_BYTES = 60_000

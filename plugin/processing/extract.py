@@ -1,4 +1,4 @@
-"""The algorithms Extract Roads and Extract Land Cover."""
+"""The algorithms that run a model over an image: Extract Roads, Extract Land Cover, Segment with Another Model."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from qgis.core import (
     QgsProcessingOutputNumber,
     QgsProcessingOutputVectorLayer,
     QgsProcessingParameterDefinition,
+    QgsProcessingParameterRasterDestination,
+    QgsProcessingParameterVectorDestination,
 )
 
 from ...engine.fs.journal import remove_unfinished_run
@@ -28,6 +30,7 @@ from ..layers.results import LayerPresentation, load_additional_layer, load_on_c
 from .arguments import make_option_arguments, make_run_arguments
 from .base import ImageAlgorithm
 from .parameters import (
+    IMAGE_OPTIONS,
     LINES,
     POLYGONS,
     make_area_parameters,
@@ -45,17 +48,78 @@ _ROAD_AREAS = options_of(RoadOptions)["areas"]
 _MINIMUM_AREA = options_of(CoverageOptions)["minimum_area"]
 
 
-class ExtractAlgorithm(ImageAlgorithm):
-    """Extract a GeoPackage from an image, and rasters on request."""
+class ModelAlgorithm(ImageAlgorithm):
+    """Run a model over an image; writes a GeoPackage and rasters."""
 
-    #: Layer of the GeoPackage that is the main output, and its English name.
+    #: Name of the output that is the GeoPackage.
+    VECTORS = "OUTPUT"
+    #: Layer of the GeoPackage that is this output, and its English name.
     MAIN = ("", "")
     #: Further layers: output's name -> (layer, English name).
     FURTHER: dict[str, tuple[str, str]] = {}  # noqa: RUF012
-    #: Raster outputs: output's name -> (engine's option, style or empty for the file's own, English name).
+    #: Raster outputs, the lowest layer first: output's name -> (engine's option, style or empty for the file's own,
+    #: English name).
     RASTERS: dict[str, tuple[str, str, str]] = {}  # noqa: RUF012
     #: Numbers of the engine's summary: output's name -> (key, English name).
     NUMBERS: dict[str, tuple[str, str]] = {}  # noqa: RUF012
+    #: English name of the results' group in the layer tree.
+    GROUP = ""
+
+    def make_task_arguments(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> list[str]:
+        """Make the engine's arguments from the parameters of this task alone."""
+        return []
+
+    def compute(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
+    ) -> dict[str, Any]:
+        """Run the engine's command ``extract`` or ``segment``, and load its outputs."""
+        targets = {
+            name: self.parameterAsOutputLayer(parameters, name, context)
+            for name in ("OUTPUT", self.VECTORS, *self.RASTERS)
+            if name == "OUTPUT" or parameters.get(name) not in (None, "")
+        }
+        vectors = targets.pop(self.VECTORS, None)
+        paths = {self.RASTERS[name][0]: Path(target).absolute() for name, target in targets.items()}
+        layer = None
+        if vectors is not None:
+            destination = parse_destination(vectors)
+            paths[self.VECTORS.lower()], layer = destination.path, destination.layer
+        output = paths.pop("output")
+        image, options, start = self.prepare_run(parameters, context, feedback, folder)
+        mask = paths.pop("mask", None)
+        if mask is not None:
+            paths.setdefault("probability", folder / "probability.tif")
+        arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=layer)
+        arguments += self.make_task_arguments(parameters, context)
+        try:
+            result = self.run_engine(arguments, feedback, start)
+        except EngineCancelledError:
+            remove_unfinished_run(output)  # an engine that was ended by force has not removed it
+            raise
+        if mask is not None:
+            threshold = options.threshold
+            if threshold is None:
+                model = self.plugin.choose_model(self.TASK, options.image.model or "")
+                threshold = model.threshold if model else 0.5
+            write_mask(paths["probability"], mask, threshold, feedback.isCanceled)
+        group = f"{tr(self.GROUP or self.TITLE)} – {self.source.name}"
+        facts = self.describe_result(result, options.image.model or "")
+        for name, (_, style, title) in self.RASTERS.items():
+            if name in targets:
+                is_visible = name == "OUTPUT"
+                presentation = LayerPresentation(style, group, tr(title), facts, is_visible, is_raster=True)
+                load_on_completion(context, targets[name], targets[name], name, presentation)
+        layers = {self.VECTORS: self.MAIN, **self.FURTHER}
+        return {
+            **targets,
+            **(load_vector_layers(context, vectors, layers, group, facts) if vectors is not None else {}),
+            **{name: result.summary.get(key) for name, (key, _) in self.NUMBERS.items()},
+        }
+
+
+class ExtractAlgorithm(ModelAlgorithm):
+    """Extract a GeoPackage from an image, and rasters on request."""
+
     GEOMETRY = LINES
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
@@ -78,52 +142,6 @@ class ExtractAlgorithm(ImageAlgorithm):
     def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
         """Make the parameters of this task alone."""
         return []
-
-    def make_task_arguments(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> list[str]:
-        """Make the engine's arguments from the parameters of this task alone."""
-        return []
-
-    def compute(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
-    ) -> dict[str, Any]:
-        """Run the engine's command ``extract``, and load its outputs."""
-        target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
-        destination = parse_destination(target)
-        output = destination.path
-        rasters = {
-            name: self.parameterAsOutputLayer(parameters, name, context)
-            for name in self.RASTERS
-            if parameters.get(name) not in (None, "")
-        }
-        image, options, start = self.prepare_run(parameters, context, feedback, folder)
-        paths = {self.RASTERS[name][0]: Path(path).absolute() for name, path in rasters.items()}
-        mask = paths.pop("mask", None)
-        if mask is not None:
-            paths.setdefault("probability", folder / "probability.tif")
-        arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=destination.layer)
-        arguments += self.make_task_arguments(parameters, context)
-        try:
-            result = self.run_engine(arguments, feedback, start)
-        except EngineCancelledError:
-            remove_unfinished_run(output)  # an engine that was ended by force has not removed it
-            raise
-        if mask is not None:
-            threshold = options.threshold
-            if threshold is None:
-                model = self.plugin.choose_model(self.TASK, options.image.model or "")
-                threshold = model.threshold if model else 0.5
-            write_mask(paths["probability"], mask, threshold, feedback.isCanceled)
-        group = f"{self.displayName()} – {self.source.name}"
-        facts = self.describe_result(result, options.image.model or "")
-        for name, path in rasters.items():
-            _, style, title = self.RASTERS[name]
-            presentation = LayerPresentation(style, group, tr(title), facts, is_visible=False, is_raster=True)
-            load_on_completion(context, path, path, name, presentation)
-        return {
-            **load_vector_layers(context, target, {"OUTPUT": self.MAIN, **self.FURTHER}, group, facts),
-            **rasters,
-            **{name: result.summary.get(key) for name, (key, _) in self.NUMBERS.items()},
-        }
 
 
 class ExtractRoads(ExtractAlgorithm):
@@ -190,6 +208,46 @@ class ExtractLandCover(ExtractAlgorithm):
         return make_option_arguments([(_MINIMUM_AREA, area)])
 
 
+class Segment(ModelAlgorithm):
+    """Compute the raster of a model's classes from an image, and polygons and probabilities on request."""
+
+    ID = "segment"
+    TITLE = "Segment with Another Model"
+    ICON = "segment"
+    TAGS = "segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification"
+    HELP = (
+        "Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or "
+        ".mindir file that was added in Settings > Options > TerraSpore. Writes a raster of classes and, where asked "
+        "for, polygons. The image may be a file or an online layer."
+    )
+    GROUP = "Segmentation"
+    VECTORS = "VECTORS"
+    MAIN = ("classes", "Polygons")
+    RASTERS = {  # noqa: RUF012
+        "PROBABILITY": ("probability", "probability", "Probabilities"),
+        "OUTPUT": ("output", "", "Classes"),
+    }
+
+    def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
+        """Declare parameters and outputs."""
+        for parameter in (
+            make_image_parameter(),
+            make_model_parameter(tr("Model: name, folder or file")),
+            *make_area_parameters(),
+            make_threshold_parameter(),
+            mark_advanced(make_option_parameter(IMAGE_OPTIONS["resolution"])),
+            *make_inference_parameters(),
+            QgsProcessingParameterRasterDestination("OUTPUT", tr("Classes")),
+            QgsProcessingParameterVectorDestination("VECTORS", tr("Polygons"), POLYGONS, None, True, False),
+            make_raster_output("PROBABILITY", tr("Probabilities")),
+        ):
+            self.addParameter(parameter)
+
+    def get_fetch_resolution(self, parameters: dict[str, Any], context: QgsProcessingContext) -> float:
+        """Return the resolution that the user chose for a service; 0 for the model's."""
+        return self.get_optional_number(parameters, "RESOLUTION", context) or 0.0
+
+
 @dataclass(frozen=True)
 class Destination:
     """Where Processing wants the layers of a run.
@@ -224,11 +282,6 @@ def parse_destination(target: str) -> Destination:
     return Destination(path, layer)
 
 
-def make_layer_source(path: Path, layer: str) -> str:
-    """Return the source of a layer in the GeoPackage ``path``, as QGIS opens it."""
-    return f"{path}|layername={layer}"
-
-
 def load_vector_layers(
     context: QgsProcessingContext,
     target: str,
@@ -241,8 +294,8 @@ def load_vector_layers(
     Args:
         context: the run's context.
         target: the destination, as Processing gives it.
-        layers: output's name -> (layer, which is also its style, and its English name): ``OUTPUT`` first, and further
-            layers, which are loaded but not shown if the run has written them.
+        layers: output's name -> (layer, which is also its style, and its English name): the main one first, and
+            further ones, which are loaded but not shown if the run has written them.
         group: name of the layers' group.
         facts: what they were made with.
 
@@ -253,14 +306,15 @@ def load_vector_layers(
     path = destination.path
     dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_READONLY)
     written = {dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())} if dataset else set()
+    main = next(iter(layers))
     names = {name: name_layer(layer, destination.layer) for name, (layer, _) in layers.items()}
     sources = {
-        name: make_layer_source(path, layer) for name, layer in names.items() if name == "OUTPUT" or layer in written
+        name: f"{path}|layername={layer}" for name, layer in names.items() if name == main or layer in written
     }
     for name, source in reversed(list(sources.items())):  # the first comes out on top
         layer, title = layers[name]
-        presentation = LayerPresentation(layer, group, tr(title), facts, is_visible=name == "OUTPUT")
-        if name == "OUTPUT":
+        presentation = LayerPresentation(layer, group, tr(title), facts, is_visible=name == main)
+        if name == main:
             load_on_completion(context, target, source, name, presentation)
         else:
             load_additional_layer(context, source, name, presentation)

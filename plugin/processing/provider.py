@@ -8,11 +8,10 @@ from qgis.PyQt.QtGui import QIcon
 from ..context import PluginContext
 from ..paths import icon_path
 from .chips import ChipsAlgorithm
-from .extract import ExtractLandCover, ExtractRoads
-from .segment import SegmentAlgorithm
+from .extract import ExtractLandCover, ExtractRoads, Segment
 from .vectorize import VectorizeAlgorithm
 
-ALGORITHMS = (ExtractRoads, ExtractLandCover, SegmentAlgorithm, VectorizeAlgorithm, ChipsAlgorithm)
+ALGORITHMS = (ExtractRoads, ExtractLandCover, Segment, VectorizeAlgorithm, ChipsAlgorithm)
 
 
 class TerraSporeProvider(QgsProcessingProvider):

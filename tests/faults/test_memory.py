@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from conftest import contents, list_names
-from terraspore.plugin.engine.exit_codes import make_exit_error
+from terraspore.plugin.engine.errors import make_exit_error
 from waiting import wait_for
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs a limit of the address space")

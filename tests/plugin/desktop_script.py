@@ -92,7 +92,7 @@ def install():
 
 def explain():
     """Without an engine the dialog says what to do, and OK is off."""
-    from terraspore.plugin.dialogs.forms import ROADS
+    from terraspore.plugin.dialogs.run_dialog import ROADS
 
     dialog = plugin().gui.open_dialog(ROADS)
     yield pause(0.5)
@@ -207,7 +207,7 @@ def write_held_python():
 
 def cancel():
     """While the engine is held at a tile QGIS goes on, the layer may be removed, and a button cancels the run."""
-    from terraspore.plugin.dialogs.forms import ROADS
+    from terraspore.plugin.dialogs.run_dialog import ROADS
 
     layer = QgsRasterLayer(CONFIG["image"], "removed while running")
     QgsProject.instance().addMapLayer(layer)

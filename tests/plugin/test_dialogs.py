@@ -46,8 +46,7 @@ def canvas(qgis_app):
 
 @pytest.fixture
 def open_dialog(plugin, settings, project, canvas):
-    from terraspore.plugin.dialogs.forms import LANDCOVER, ROADS, SEGMENT
-    from terraspore.plugin.dialogs.run_dialog import RunDialog
+    from terraspore.plugin.dialogs.run_dialog import LANDCOVER, ROADS, SEGMENT, RunDialog
 
     dialogs = []
 

@@ -15,9 +15,8 @@ from types import SimpleNamespace
 import pytest
 from event_loop import spin
 from terraspore.plugin.engine import interpreters
-from terraspore.plugin.engine.child_env import make_child_env
 from terraspore.plugin.engine.env_profiles import ENV_PROFILES, EnvProfile
-from terraspore.plugin.engine.environment import make_engine_env, make_installer_env
+from terraspore.plugin.engine.environment import make_child_env, make_engine_env, make_installer_env
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.install import (
     EnvSpec,

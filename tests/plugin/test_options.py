@@ -78,7 +78,7 @@ def read_rows(widget):
 
 
 def test_fields_of_the_run_dialog(plugin, settings):
-    from terraspore.plugin.dialogs.forms import ROADS as FORM
+    from terraspore.plugin.dialogs.run_dialog import ROADS as FORM
     from terraspore.plugin.dialogs.run_dialog import RunDialog
 
     canvas, parent = QgsMapCanvas(), QWidget()

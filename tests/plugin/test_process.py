@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.protocol.messages import Message, Plan, Progress
-from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
-from terraspore.plugin.engine.exit_codes import make_exit_error
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError, make_exit_error
 from terraspore.plugin.engine.pool import EnginePool
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
 from waiting import wait_for

@@ -48,8 +48,7 @@ def image(qgis_app, inputs):
 @pytest.fixture
 def dialog(plugin, settings, image, tmp_path):
     """The dialog of Extract Roads with an output, and what it started."""
-    from terraspore.plugin.dialogs.forms import ROADS
-    from terraspore.plugin.dialogs.run_dialog import RunDialog
+    from terraspore.plugin.dialogs.run_dialog import ROADS, RunDialog
 
     started, canvas = [], QgsMapCanvas()
     dialog = RunDialog(ROADS, plugin.context, canvas, start=lambda *run: started.append(run), show_options=list)

@@ -14,9 +14,7 @@ def run_task(qgis_app):
         emitted = []
         task = BackgroundTask("A task", function)
         task.message.connect(lambda line: emitted.append(("message", line)))
-        task.start(
-            lambda value: emitted.append(("succeeded", value)), lambda text: emitted.append(("failed", text))
-        )
+        task.start(lambda value: emitted.append(("succeeded", value)), lambda text: emitted.append(("failed", text)))
         spin(lambda: emitted and emitted[-1][0] in ("succeeded", "failed"))
         return emitted
 
