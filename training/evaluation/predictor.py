@@ -104,11 +104,11 @@ class Predictor:
 
 
 def activate(logits: Floats) -> Floats:
-    """Probabilities (classes, H, W): sigmoid for one class, softmax over several."""
-    if logits.shape[0] == 1:
+    """Probabilities (..., classes, H, W): sigmoid for one class, softmax over several."""
+    if logits.shape[-3] == 1:
         return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
-    shifted = np.exp(logits - logits.max(0, keepdims=True))
-    return np.asarray(shifted / shifted.sum(0, keepdims=True), np.float32)
+    shifted = np.exp(logits - logits.max(-3, keepdims=True))
+    return np.asarray(shifted / shifted.sum(-3, keepdims=True), np.float32)
 
 
 def window_starts(length: int, size: int, overlap: float) -> list[int]:

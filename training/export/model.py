@@ -24,13 +24,13 @@ from ...engine.models.infer_card import CARD_KEY
 from ...engine.models.onnx_file import load_onnx
 from ...engine.models.parameters import is_training_state, match_parameters
 from ..config import Config
+from ..evaluation.predictor import activate
 from ..networks import create_configured_network
 from .card import CardDetails, create_card, read_network_options
 from .graphs import export_mindir, provide_graph
 
 Precision = Literal["float16", "float32"]
 Format = Literal["onnx", "mindir"]
-Floats = NDArray[np.float32]
 
 WEIGHTS = "weights.ckpt"
 #: Names of the other files, by format.
@@ -123,18 +123,18 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
     graph = load_onnx(provide_graph(card, folder))
     sizes = {"classes": len(card.classes), "bands": card.bands}
     fill_graph(graph, read_checkpoint(folder / WEIGHTS), WEIGHTS, sizes)
-    differences = {WEIGHTS: compare_with_mindspore(network, graph, card, shapes)}
+    differences = {WEIGHTS: compare_with_mindspore(network, graph, shapes)}
     if "onnx" in formats:
         helper.set_model_props(graph, {"producer": "TerraSpore", CARD_KEY: card_text(card)})
         path = folder / EXPORTED["onnx"]
         path.write_bytes(graph.SerializeToString())
-        differences[path.name] = compare_with_mindspore(network, load_onnx(path), card, shapes)
+        differences[path.name] = compare_with_mindspore(network, load_onnx(path), shapes)
     if "mindir" in formats:
         shape = (1, card.bands, card.tile, card.tile)
         path = folder / EXPORTED["mindir"]
         path.write_bytes(export_mindir(network, shape))
         # MINDIR holds the size it was exported with.
-        differences[path.name] = compare_with_mindspore(network, convert(path), card, [shape])
+        differences[path.name] = compare_with_mindspore(network, convert(path), [shape])
     for name, value in differences.items():
         if not value <= TOLERANCE:
             raise GraphError(f"The exported {name} differs from MindSpore by {value:.2g}, more than {TOLERANCE}.")
@@ -142,14 +142,13 @@ def _write_formats(folder: Path, network: nn.Cell, card: ModelCard, formats: Seq
 
 
 def compare_with_mindspore(
-    network: nn.Cell, graph: onnx.ModelProto, card: ModelCard, shapes: Sequence[tuple[int, int, int, int]]
+    network: nn.Cell, graph: onnx.ModelProto, shapes: Sequence[tuple[int, int, int, int]]
 ) -> float:
     """Run ``network`` and ``graph`` on noise, and return the largest difference of a probability.
 
     Args:
         network: in evaluation mode.
         graph: run by ONNX Runtime.
-        card: says which activation makes probabilities of logits.
         shapes: of the inputs: (N, bands, H, W).
 
     Raises:
@@ -163,17 +162,9 @@ def compare_with_mindspore(
     largest = 0.0
     for shape in shapes:
         image = generator.normal(size=shape).astype(np.float32)
-        expected = _activate(network(ms.Tensor(image)).asnumpy(), card)
-        exported = _activate(np.asarray(session.run(None, {name: image})[0]), card)
+        expected = activate(network(ms.Tensor(image)).asnumpy())
+        exported = activate(np.asarray(session.run(None, {name: image})[0]))
         if exported.shape != expected.shape:
             raise GraphError(f"The exported network gives {exported.shape} instead of {expected.shape}.")
         largest = max(largest, float(np.abs(exported - expected).max()))
     return largest
-
-
-def _activate(logits: Floats, card: ModelCard) -> Floats:
-    """Make probabilities of logits (N, C, H, W)."""
-    if card.activation == "sigmoid":
-        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TextIO
 
 from rich.console import Console
@@ -59,36 +58,30 @@ class ProgressDisplay:
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
         self._console = Console(file=stream or sys.stderr, soft_wrap=True, highlight=False)
-        self._bar: Progress | None = None
-        if self._console.is_terminal:
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[text]}"),
-                console=self._console,
-            )
-            self._task = self._bar.add_task("training", total=total, text="")
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=total, text="")
 
     def __enter__(self) -> ProgressDisplay:
         """Start the progress bar."""
-        if self._bar is not None:
-            self._bar.start()
+        self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop the progress bar and restore the terminal."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.stop()
 
     def update(self, step: int, text: str, as_line: bool) -> None:
         """Show that ``step`` steps are done; without a terminal as a line of its own, if ``as_line`` is set."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step, text=text)
-        elif as_line:
+        self._bar.update(self._task, completed=step, text=text)
+        if self._bar.disable and as_line:
             self.print(f"step {step}: {text}")
 
     def print(self, text: str) -> None:

@@ -29,8 +29,7 @@ from ..export.card import write_run_card
 from ..optim import learning_rate
 from .checkpoint_policy import new_bests, prune_archive, score
 from .progress import ProgressDisplay, StepTimer
-from .run_folder import RunFolder
-from .run_log import RunLog, plot_curves
+from .run_folder import RunFolder, RunLog, plot_curves
 from .state import RunProgress, TrainState
 from .step import TrainStep
 

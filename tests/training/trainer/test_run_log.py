@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 from terraspore.training.trainer.progress import StepTimer
-from terraspore.training.trainer.run_folder import RunFolder
-from terraspore.training.trainer.run_log import STEP_COLUMNS, CsvTable, RunLog
+from terraspore.training.trainer.run_folder import STEP_COLUMNS, CsvTable, RunFolder, RunLog
 
 
 def row(step: int) -> dict[str, float | int | str]:

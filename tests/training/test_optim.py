@@ -6,8 +6,7 @@ import pytest
 ms = pytest.importorskip("mindspore")
 
 from terraspore.training.config import OptimizerConfig
-from terraspore.training.optim import Optimizer
-from terraspore.training.optim.optimizers import is_decayed
+from terraspore.training.optim import Optimizer, is_decayed
 
 pytestmark = pytest.mark.mindspore
 
