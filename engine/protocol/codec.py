@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, cast
+from typing import Any, Callable
 
 from .messages import (
     CancelCommand,
@@ -24,7 +25,6 @@ from .messages import (
     Progress,
     Result,
     RunCommand,
-    Stage,
     SummaryValue,
     UnknownCommand,
 )
@@ -208,32 +208,19 @@ def _arguments(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _decode_plan(value: dict[str, Any]) -> Plan:
-    return Plan(
-        tiles=_count(value, "tiles"),
-        width=_count(value, "width"),
-        height=_count(value, "height"),
-        resolution=_number(value, "resolution"),
-        tile=_count(value, "tile"),
-        overlap=_count(value, "overlap"),
-        model=_text(value, "model"),
-        runtime=_text(value, "runtime"),
-        device=_text(value, "device"),
-        reason=_text(value, "reason"),
-        memory_bytes=_count(value, "memory_bytes"),
-        seconds=_optional(_number, value, "seconds"),
-    )
+def _decode_fields(kind: type[Any], value: dict[str, Any]) -> Any:
+    """Decode an event of texts and numbers of at least 0 by the types of its fields."""
+    fields = {}
+    for field in dataclasses.fields(kind):
+        expected, *none = str(field.type).split(" | ")
+        read = _READERS.get(expected, _text)  # a stage of a later version is shown by its name
+        fields[field.name] = _optional(read, value, field.name) if none else read(value, field.name)
+    return kind(**fields)
 
 
 def _decode_progress(value: dict[str, Any]) -> Progress:
-    done, total = _count(value, "done"), _count(value, "total")
-    return Progress(
-        stage=cast(Stage, _text(value, "stage")),  # a stage of a later version is shown by its name
-        done=min(done, total),
-        total=total,
-        rate=_optional(_number, value, "rate"),
-        eta=_optional(_number, value, "eta"),
-    )
+    progress: Progress = _decode_fields(Progress, value)
+    return dataclasses.replace(progress, done=min(progress.done, progress.total))
 
 
 def _decode_message(value: dict[str, Any]) -> Message:
@@ -279,7 +266,7 @@ def _decode_failure(value: dict[str, Any]) -> Failure:
 
 
 _EVENT_DECODERS: dict[str, Callable[[dict[str, Any]], Event]] = {
-    Plan.type: _decode_plan,
+    Plan.type: partial(_decode_fields, Plan),
     Progress.type: _decode_progress,
     Message.type: _decode_message,
     Result.type: _decode_result,
@@ -314,6 +301,10 @@ def _count(value: dict[str, Any], name: str) -> int:
     if not number.is_integer():
         raise ProtocolError(f"its {name} is not a whole number")
     return int(number)
+
+
+#: How the fields of events are read, by their types.
+_READERS: dict[str, Callable[[dict[str, Any], str], Any]] = {"int": _count, "float": _number, "str": _text}
 
 
 def _optional(read: Callable[[dict[str, Any], str], Any], value: dict[str, Any], name: str) -> Any:
