@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from ..raster.bands import Mask
 from ..raster.reader import reflect
-from ..tiling.blend import Floats
-from ..tiling.block import Block, compute_block
+from ..tiling.blend import Block, Floats, compute_block
 from .plan import InferenceJob
 from .predict import Predict
 

@@ -45,6 +45,8 @@ MAX_RESULT_ITEMS = 10_000
 #: Longest path of an output in characters.
 MAX_PATH_LENGTH = 32_768
 
+#: Reads and checks a field of a message, by its name.
+_Reader = Callable[[dict[str, Any], str], Any]
 _COMMAND_FIELDS = {"run": {"type", "id", "arguments"}, "cancel": {"type", "id"}, "ping": {"type", "id"}}
 
 
@@ -213,7 +215,7 @@ def _decode_fields(kind: type[Any], value: dict[str, Any]) -> Any:
     fields = {}
     for field in dataclasses.fields(kind):
         expected, *none = str(field.type).split(" | ")
-        read = _READERS.get(expected, _text)  # a stage of a later version is shown by its name
+        read: _Reader = _READERS.get(expected, _text)  # a stage of a later version is shown by its name
         fields[field.name] = _optional(read, value, field.name) if none else read(value, field.name)
     return kind(**fields)
 
@@ -304,8 +306,8 @@ def _count(value: dict[str, Any], name: str) -> int:
 
 
 #: How the fields of events are read, by their types.
-_READERS: dict[str, Callable[[dict[str, Any], str], Any]] = {"int": _count, "float": _number, "str": _text}
+_READERS: dict[str, _Reader] = {"int": _count, "float": _number, "str": _text}
 
 
-def _optional(read: Callable[[dict[str, Any], str], Any], value: dict[str, Any], name: str) -> Any:
+def _optional(read: _Reader, value: dict[str, Any], name: str) -> Any:
     return None if value.get(name) is None else read(value, name)

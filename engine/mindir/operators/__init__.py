@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..builder import Call
-from . import arithmetic, convolution, layout, resampling
+from . import arithmetic, convolution, layout
 
 #: Functions by primitive.
 OPERATORS: Mapping[str, Callable[[Call], Any]] = {
     **arithmetic.OPERATORS,
     **convolution.OPERATORS,
     **layout.OPERATORS,
-    **resampling.OPERATORS,
 }
 
 __all__ = ["OPERATORS"]

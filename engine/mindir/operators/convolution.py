@@ -1,11 +1,12 @@
-"""Convolutions, biases and batch normalisation."""
+"""Operations on windows of pixels: convolutions, pooling, resizing; biases and batch normalisation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...errors import GraphError
-from ..builder import Call, Ref
+from ..builder import Call, GraphBuilder, Ref
 
 
 def conv2d(call: Call) -> Ref:
@@ -100,10 +101,110 @@ def batch_norm(call: Call) -> tuple[Ref, ...]:
     return (call.emit("BatchNormalization", names, epsilon=epsilon),)
 
 
+#: Numbers that primitives of MindSpore 2.3 and later use for pad_mode.
+_PAD_MODES = {0: "pad", 1: "same", 2: "valid"}
+
+
+def pool(op: str) -> Callable[[Call], Ref]:
+    """``MaxPool`` or ``AvgPool`` with pad_mode "valid" or "same"; padding is left out of the mean."""
+
+    def convert(call: Call) -> Ref:
+        """Pool with the kernel and stride of the call."""
+        mode = call.value(3, "pad_mode", "valid")
+        mode = _PAD_MODES.get(mode, str(mode)) if isinstance(mode, int) else str(mode).lower()
+        if mode not in {"valid", "same"}:
+            raise GraphError(f"{call.node.name!r} is a pooling with pad_mode {mode!r}, which is not supported.")
+        kernel, stride = as_pair(call.value(1, "kernel_size")), as_pair(call.value(2, "strides"))
+        padding = {"auto_pad": "SAME_UPPER"} if mode == "same" else {"pads": [0, 0, 0, 0]}
+        return call.emit(op, [call.tensor(0).name], kernel_shape=kernel, strides=stride, **padding)
+
+    return convert
+
+
+def max_pool_3d(call: Call) -> tuple[Ref, ...]:
+    """``MaxPool3DWithArgmax``, which ``nn.MaxPool2d(pad_mode="pad")`` becomes, -> ``MaxPool`` of five axes.
+
+    Returns only the first entry of the result. Where an ``ExpandDims`` inserted the depth axis, four axes are pooled (a
+    ``Squeeze`` behind it is converted as usual), because runtimes have fast kernels for four axes only.
+    """
+    kernel, stride = list(call.attribute("ksize")), list(call.attribute("strides"))
+    pads, dilation = list(call.attribute("pads")), list(call.attribute("dilation", (1, 1, 1)))
+    source = call.tensor(0)
+    flat = _without_depth(call.builder, source) if (kernel[0], stride[0], pads[0]) == (1, 1, 0) else None
+    if flat is not None:
+        kernel, stride, pads, dilation = kernel[1:], stride[1:], pads[1:], dilation[1:]
+    settings: dict[str, Any] = {"kernel_shape": kernel, "strides": stride, "pads": pads * 2, "dilations": dilation}
+    settings["ceil_mode"] = int(bool(call.attribute("ceil_mode", False)))
+    if flat is None:
+        return (call.emit("MaxPool", [source.name], **settings),)
+    shapes = tuple(shape[:2] + shape[3:] for shape in call.shapes())
+    pooled = call.builder.emit("MaxPool", [flat], shapes, **settings)
+    return (call.emit("Unsqueeze", [pooled.name, call.builder.integers([2])]),)
+
+
+def max_pool_2d(call: Call) -> tuple[Ref, ...]:
+    """``MaxPoolWithArgmaxV2``, which ``ops.max_pool2d`` becomes, -> ``MaxPool``; only the first entry is returned."""
+    settings = {
+        "kernel_shape": as_pair(call.attribute("kernel_size")),
+        "strides": as_pair(call.attribute("strides")),
+        "pads": as_pair(call.attribute("pads", (0, 0))) * 2,
+        "dilations": as_pair(call.attribute("dilation", (1, 1))),
+    }
+    ceil = int(bool(call.attribute("ceil_mode", False)))
+    return (call.emit("MaxPool", [call.tensor(0).name], ceil_mode=ceil, **settings),)
+
+
+def _without_depth(builder: GraphBuilder, source: Ref) -> str | None:
+    """The tensor of four axes behind the ``Unsqueeze`` that gave ``source`` its depth axis; None without one."""
+    last = builder.nodes[-1] if builder.nodes else None
+    if last is None or last.op_type != "Unsqueeze" or list(last.output) != [source.name] or source.rank != 5:
+        return None
+    return str(last.input[0]) if all(shape[2] == 1 for shape in source.shapes) else None
+
+
+def adaptive_average_pool(call: Call) -> Ref:
+    """``AdaptiveAvgPool2D`` to one pixel -> ``GlobalAveragePool``."""
+    size = call.value(1, "output_size")
+    if tuple(size if isinstance(size, tuple) else (size, size)) != (1, 1):
+        raise GraphError(f"{call.node.name!r} pools to {size} pixels; only 1 is supported.")
+    return call.emit("GlobalAveragePool", [call.tensor(0).name])
+
+
+def resize(mode: str) -> Callable[[Call], Ref]:
+    """``ResizeBilinearV2`` or ``ResizeNearestNeighborV2`` -> ``Resize`` to sizes that follow the input."""
+
+    def convert(call: Call) -> Ref:
+        """Resize to the shape of the result."""
+        source, target = call.tensor(0), call.shapes()
+        if bool(call.value(2, "align_corners", False)):
+            coordinates, rounding = "align_corners", "round_prefer_ceil"
+        elif bool(call.value(3, "half_pixel_centers", False)):
+            coordinates, rounding = "half_pixel", "floor" if mode == "nearest" else "round_prefer_floor"
+        else:
+            coordinates, rounding = "asymmetric", "floor"
+        sizes = call.builder.sizes(target, [source])
+        return call.emit(
+            "Resize",
+            [source.name, "", "", sizes],
+            mode=mode,
+            coordinate_transformation_mode=coordinates,
+            nearest_mode=rounding,
+        )
+
+    return convert
+
+
 OPERATORS = {
     "Conv2D": conv2d,
     "Conv2DTranspose": conv2d_transpose,
     "Conv2DBackpropInput": conv2d_transpose,
     "BiasAdd": bias_add,
     "BatchNorm": batch_norm,
+    "MaxPool": pool("MaxPool"),
+    "AvgPool": pool("AveragePool"),
+    "MaxPool3DWithArgmax": max_pool_3d,
+    "MaxPoolWithArgmaxV2": max_pool_2d,
+    "AdaptiveAvgPool2D": adaptive_average_pool,
+    "ResizeBilinearV2": resize("linear"),
+    "ResizeNearestNeighborV2": resize("nearest"),
 }

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraspore.engine.tiling.blend import RowBlender
-from terraspore.engine.tiling.block import compute_block, make_block, merge_blocks, split_plan
+from terraspore.engine.tiling.blend import RowBlender, compute_block, make_block, merge_blocks, split_plan
 from terraspore.engine.tiling.layout import make_plan
 
 CLASSES = 2
