@@ -308,9 +308,7 @@ def load_vector_layers(
     written = {dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())} if dataset else set()
     main = next(iter(layers))
     names = {name: name_layer(layer, destination.layer) for name, (layer, _) in layers.items()}
-    sources = {
-        name: f"{path}|layername={layer}" for name, layer in names.items() if name == main or layer in written
-    }
+    sources = {name: f"{path}|layername={layer}" for name, layer in names.items() if name == main or layer in written}
     for name, source in reversed(list(sources.items())):  # the first comes out on top
         layer, title = layers[name]
         presentation = LayerPresentation(layer, group, tr(title), facts, is_visible=name == main)
