@@ -39,6 +39,7 @@ _hint_options = add_options(
         help="Standard deviation of each band, of scaled values.",
     ),
     click.option("--dtype", type=click.Choice(get_args(PixelType)), help="Type of the pixels."),
+    click.option("--output-name", "output", metavar="NAME", help="Output of the network, where it has several."),
     click.option("--activation", type=click.Choice(get_args(Activation)), help="What follows the network."),
     click.option("--tile", type=click.IntRange(1), metavar="N", help="Pixels along a tile's side."),
     click.option("--overlap", type=click.IntRange(0), metavar="N", help="Pixels that neighbouring tiles share."),

@@ -20,7 +20,7 @@ from ...__about__ import __version__
 from ..errors import GraphError
 from .card import ModelCard, OptionValue, card_text
 from .checkpoint import Array, read_checkpoint
-from .onnx_file import load_onnx
+from .onnx_file import OUTPUT_OPTION, find_activation, keep_output, load_onnx
 from .parameters import Shape, is_in_modules, is_training_state, match_parameters
 from .preprocessing_graph import add_normalisation_and_activation
 from .registry import Model
@@ -28,6 +28,8 @@ from .registry import Model
 if TYPE_CHECKING:
     import onnx
 
+#: Types of outputs as ONNX numbers them: none given, float32, float16, float64, bfloat16.
+_SCORES = frozenset({0, 1, 10, 11, 16})
 GRAPHS = Path(__file__).resolve().parents[2] / "resources" / "graphs"
 
 
@@ -48,6 +50,12 @@ def build_graph(model: Model, *, tile: int | None = None, graphs: Path = GRAPHS)
         CheckpointError: the checkpoint is damaged or not of this architecture.
     """
     network = load_network(model, graphs)
+    wanted, present = model.card.activation, find_activation(network.graph)
+    if wanted != "none" and present is not None:
+        raise GraphError(
+            f"The network in {model.weights} ends with {present}, and its card asks for {wanted} behind it.",
+            "Set its activation to none, in its card or by `terraspore install --activation none`.",
+        )
     _check_interface(network, model.card, tile or model.card.tile, str(model.weights))
     add_normalisation_and_activation(network, model.card, str(model.weights))
     return network
@@ -55,14 +63,17 @@ def build_graph(model: Model, *, tile: int | None = None, graphs: Path = GRAPHS)
 
 def load_network(model: Model, graphs: Path = GRAPHS) -> onnx.ModelProto:
     """Load the network of ``model`` with its weights: normalised image in, logits out; errors as ``build_graph``."""
-    suffix = model.weights.suffix.lower()
-    if suffix == ".onnx":
-        return load_onnx(model.weights)
-    if suffix == ".mindir":
-        from ..mindir import convert
+    card, suffix = model.card, model.weights.suffix.lower()
+    if suffix in {".onnx", ".mindir"}:
+        if suffix == ".onnx":
+            graph = load_onnx(model.weights)
+        else:
+            from ..mindir import convert
 
-        return convert(model.weights)
-    card = model.card
+            graph = convert(model.weights)
+        output = card.options.get(OUTPUT_OPTION)
+        keep_output(graph, None if output is None else str(output), str(model.weights))
+        return graph
     if card.architecture is None:
         raise GraphError(f"The card of {model.weights} names no architecture, which a checkpoint needs.")
     graph = load_onnx(graph_path(card.architecture, card.options, (graphs, model.weights.parent)))
@@ -165,6 +176,8 @@ def _check_interface(model: onnx.ModelProto, card: ModelCard, tile: int, origin:
         raise GraphError(f"The network in {origin} takes tiles of {image[3]} x {image[2]} pixels only, not of {tile}.")
     if tile % multiple:
         raise GraphError(f"The network in {origin} takes tiles whose side is a multiple of {multiple}, not of {tile}.")
+    if model.graph.output[0].type.tensor_type.elem_type not in _SCORES:
+        raise GraphError(f"The network in {origin} gives whole numbers, such as class ids, and not scores of classes.")
     if scores and isinstance(scores[1], int) and scores[1] != len(card.classes):
         raise GraphError(f"The network in {origin} gives {scores[1]} classes, and its card has {len(card.classes)}.")
 

@@ -29,7 +29,7 @@ from .card import (
     card_text,
     parse_card,
 )
-from .onnx_file import load_onnx
+from .onnx_file import OUTPUT_OPTION, find_activation, keep_output, load_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -59,6 +59,7 @@ class ModelHints:
         tile: side of a tile, in pixels.
         overlap: of tiles, in pixels.
         threshold: on probabilities.
+        output: name of the graph's output, where it has several.
     """
 
     architecture: str | None = None
@@ -74,6 +75,7 @@ class ModelHints:
     tile: int | None = None
     overlap: int | None = None
     threshold: float | None = None
+    output: str | None = None
 
 
 def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
@@ -89,6 +91,7 @@ def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
         if own is not None:
             card = parse_card(own, f"in {path}")
             return dataclasses.replace(card, architecture=None, weights=path.name, sha256=sha256)
+        keep_output(graph, hints.output, str(path))
         found = _read_onnx_hints(graph, path)
         known = {key: value for key, value in dataclasses.asdict(hints).items() if value is not None}
         hints = dataclasses.replace(found, **known)
@@ -108,6 +111,7 @@ def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
         title=path.name,
         task=hints.task or "segmentation",
         architecture=hints.architecture,
+        options={} if hints.output is None else {OUTPUT_OPTION: hints.output},
         classes=tuple(ClassInfo(index, name, _make_colour(index)) for index, name in enumerate(classes)),
         resolution=hints.resolution or 0.5,
         bands=bands,
@@ -162,7 +166,7 @@ def _read_onnx_hints(model: onnx.ModelProto, path: Path) -> ModelHints:
             bands=sizes[1] or None,
             mean=None if mean is None else tuple(float(value) for value in mean),
             std=None if std is None else tuple(float(value) for value in std),
-            activation="none" if graph.node[-1].op_type in {"Sigmoid", "Softmax", "HardSigmoid"} else None,
+            activation="none" if find_activation(graph) else None,
             tile=tile,
             overlap=int(tile * float(percent) / 100) if tile and percent is not None else None,
             threshold=float(metadata["seg_thresh"]) if "seg_thresh" in metadata else None,

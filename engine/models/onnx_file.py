@@ -16,10 +16,19 @@ from .checkpoint import is_finite
 if TYPE_CHECKING:
     import onnx
 
+#: Option of a card: the output of an ONNX or MINDIR graph that has several.
+OUTPUT_OPTION = "output"
 #: The limit of protobuf itself.
 MAX_ONNX_BYTES = (2 << 30) - 1
+#: Networks for segmentation have some hundreds to some thousands; runtimes compile a hundred thousand for minutes.
+MAX_NODES = 20_000
 _CONTROL_FLOW = frozenset({"Loop", "If", "Scan", "SequenceMap"})
 _DOMAINS = frozenset({"", "ai.onnx"})
+_ACTIVATIONS = frozenset({"Sigmoid", "HardSigmoid", "Softmax"})
+#: Operators whose output has the range of their first input.
+_RANGE_KEEPING = frozenset(
+    "Cast Clip Concat Identity Reshape Resize Slice Squeeze Transpose Unsqueeze Upsample".split()  # noqa: SIM905
+)
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
@@ -58,11 +67,11 @@ def check_graph(model: onnx.ModelProto, origin: str) -> None:
 
     if not model.graph.node:
         raise GraphError(f"{origin} is no ONNX model: its graph is empty.")
+    if len(model.graph.node) > MAX_NODES:
+        raise GraphError(f"The model {origin} has {len(model.graph.node)} nodes; at most {MAX_NODES} are supported.")
     if model.functions:
         raise GraphError(f"The model {origin} has functions of its own, which are not supported.")
-    for entry in model.opset_import:
-        if entry.domain not in _DOMAINS:
-            raise GraphError(f"The model {origin} uses operators of the domain {entry.domain}, not only ONNX's own.")
+    _check_opsets(model, origin)
     if model.graph.sparse_initializer:
         raise GraphError(f"The model {origin} has sparse weights, which are not supported.")
     for node in model.graph.node:
@@ -80,6 +89,47 @@ def check_graph(model: onnx.ModelProto, origin: str) -> None:
     except ValueError:
         # Protobuf in pure Python, which MindSpore selects for its process, accepts some bytes that the checker refuses.
         raise GraphError(f"{origin} is no ONNX model, or a damaged one.") from None
+
+
+def _check_opsets(model: onnx.ModelProto, origin: str) -> None:
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    for entry in model.opset_import:
+        if entry.domain not in _DOMAINS:
+            raise GraphError(f"The model {origin} uses operators of the domain {entry.domain}, not only ONNX's own.")
+        if entry.version > newest:
+            text = f"The model {origin} is of opset {entry.version}; up to {newest} is supported."
+            raise GraphError(text, "Export it with a lower opset_version.")
+
+
+def keep_output(model: onnx.ModelProto, name: str | None, origin: str) -> None:
+    """Remove all outputs of ``model`` but ``name``, in place; it may be None where there is only one.
+
+    Raises:
+        GraphError: there is no such output, or there are several and none is named (one may be an auxiliary head).
+    """
+    outputs = model.graph.output
+    known = ", ".join(output.name for output in outputs)
+    if name is None and len(outputs) > 1:
+        raise GraphError(
+            f"The model {origin} has {len(outputs)} outputs: {known}.",
+            "Choose one with `terraspore install --output-name`, or by `output` in the options of its card.",
+        )
+    kept = [output for output in outputs if name in {None, output.name}]
+    if not kept:
+        raise GraphError(f"The model {origin} has no output '{name}'; it has: {known}.")
+    del outputs[:]
+    outputs.extend(kept)
+
+
+def find_activation(graph: onnx.GraphProto) -> str | None:
+    """Return the operator of the activation that a network of one output ends with; None where it gives logits."""
+    producers = {name: node for node in graph.node for name in node.output}
+    node = producers.get(graph.output[0].name)
+    while node is not None and node.op_type in _RANGE_KEEPING:
+        node = producers.get(node.input[0])
+    return node.op_type if node is not None and node.op_type in _ACTIVATIONS else None
 
 
 def _check_node(node: onnx.NodeProto, origin: str) -> None:

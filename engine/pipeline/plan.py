@@ -17,6 +17,7 @@ from ..errors import ModelError, ParameterError
 from ..models.card import CARD_NAME, ModelCard, Task
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
+from ..protocol.model_policy import ANY_TASK
 from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
 from ..raster.describe import describe_mask
@@ -134,6 +135,8 @@ def open_run(
     """
     options = request.options
     model = choose_model(options.model, task)
+    if options.model is None and task == ANY_TASK:
+        context.report(Message(f"No --model is given: {model.card.name} is used, a model for {model.card.task}."))
     with ExitStack() as resources:
         source = resources.enter_context(
             open_source(

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -54,14 +53,10 @@ def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[
     others = sorted(Path(name) for name in members if not name.endswith(_NOT_PIXELS))  # as those of a virtual raster
     if request.options.area is not None:
         others.append(request.options.area)
-    try:  # another version of a runtime can compute other last bits
-        runtime = f"{session.runtime} {metadata.version(session.runtime)}"
-    except metadata.PackageNotFoundError:
-        runtime = session.runtime
     settings = {
         "model": run.model.sha256,
         "model's card": _digest(repr(run.model.card)),
-        "runtime": runtime,
+        "runtime": f"{session.runtime} {session.version}",  # another version can compute other last bits
         "device": session.device,
         "precision": session.precision,
         "number of threads": str(request.runtime.threads or f"all {os.cpu_count()}"),

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..concurrency import ReadAhead, WriteBehind
 from ..context import Cancellation, RunContext
-from ..errors import InferenceError
+from ..errors import ModelError
 from ..protocol.messages import Progress, SummaryValue
 from ..raster.reader import Strip, read_strips
 from ..runtimes.base import PredictionStream, PredictStream, Tiles
@@ -63,7 +63,7 @@ class RunStatistics:
     def describe(self, run: InferenceRun, seconds: float) -> str:
         """Return a sentence on how many tiles were computed, where, and in how many ``seconds`` the task ended."""
         tiles = count_noun(self.tiles - self.empty, "tile")
-        return f"{tiles} in {seconds:.1f} s on {run.session.device} with {run.session.runtime}. {run.reason}"
+        return f"{tiles} in {seconds:.1f} s on {run.session.device} with {run.session.runtime}"
 
 
 def count_noun(count: int, noun: str) -> str:
@@ -91,7 +91,7 @@ def run_inference(
 
     Raises:
         Cancelled: the run was cancelled.
-        InferenceError: the network returned something of another shape, or values that are not finite.
+        ModelError: the network returned something of another shape, or values that are not finite.
         TerraSporeError: reading or writing failed.
     """
     first_tile_row = empty_count = 0
@@ -157,7 +157,7 @@ def compute_tiles(
 
     Raises:
         Cancelled: the run was cancelled.
-        InferenceError: the network returned something of another shape, or values that are not finite.
+        ModelError: the network returned something of another shape, or values that are not finite.
     """
     pending: deque[TileBatch] = deque()
 
@@ -208,15 +208,13 @@ def _cut_tiles(job: InferenceJob, batch: TileBatch) -> Tiles | None:
 
 
 def _check_probability(probability: NDArray[np.float32], count: int, job: InferenceJob) -> None:
-    """Raise ``InferenceError`` where a result has the wrong shape or a value that is not finite."""
+    """Raise ``ModelError`` where a result has the wrong shape or a value that is not finite."""
     expected = (count, job.classes, job.plan.tile, job.plan.tile)
     if probability.shape != expected:
-        raise InferenceError(f"The model gave an array of shape {probability.shape} where {expected} was expected.")
+        raise ModelError(f"The model gave an array of shape {probability.shape} where {expected} was expected.")
     # One sum finds a NaN or an infinity anywhere, at a tenth of the cost of looking at each value.
     if not np.isfinite(np.sum(probability)):
-        raise InferenceError(
-            "The model gave values that are not numbers.", "Try --precision float32 or another --runtime."
-        )
+        raise ModelError("The model gave values that are not numbers.", "Try --precision float32 or another --runtime.")
 
 
 class ProgressTracker:

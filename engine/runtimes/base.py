@@ -77,9 +77,11 @@ class Session(ABC):
         precision: the type it computes in: ``float32``, ``bfloat16``, ``float16`` or ``tensorfloat32``.
         card: of the model.
         config: device and tile size.
+        version: of the runtime.
 
     Attributes:
         runtime: name of the runtime.
+        version: of the runtime.
         device: name of the device, such as ``cpu`` or ``cuda:0``.
         precision: the type it computes in.
         shape: (bands, tile, tile) of a tile.
@@ -87,8 +89,10 @@ class Session(ABC):
         classes: layers of a result.
     """
 
-    def __init__(self, runtime: str, precision: str, card: ModelCard, config: SessionConfig) -> None:
-        self.runtime, self.device, self.precision = runtime, config.device, precision
+    def __init__(
+        self, runtime: str, precision: str, card: ModelCard, config: SessionConfig, *, version: str = ""
+    ) -> None:
+        self.runtime, self.device, self.precision, self.version = runtime, config.device, precision, version
         self.shape = (card.bands, config.tile, config.tile)
         self.dtype: np.dtype[Any] = np.dtype(card.dtype)
         self.classes = len(card.classes)

@@ -105,7 +105,9 @@ class MindSporeSession(Session):
     """A network in MindSpore, ready for inference; normalisation and activation are done in NumPy around it."""
 
     def __init__(self, network: Any, card: ModelCard, config: SessionConfig) -> None:
-        super().__init__(MindSpore.name, "float32", card, config)
+        import mindspore
+
+        super().__init__(MindSpore.name, "float32", card, config, version=mindspore.__version__)
         self._network = network
         self._card = card
         self._mean = np.asarray(card.normalisation.mean, np.float32).reshape(1, -1, 1, 1)

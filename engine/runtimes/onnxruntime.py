@@ -155,6 +155,7 @@ def _create_session(
 ) -> onnxruntime.InferenceSession:
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # of the builds for Windows
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = config.threads or available_cores()
     settings.log_severity_level = 4
@@ -190,7 +191,9 @@ class OnnxRuntimeSession(Session):
     def __init__(
         self, session: onnxruntime.InferenceSession, card: ModelCard, config: SessionConfig, precision: str
     ) -> None:
-        super().__init__(OnnxRuntime.name, precision, card, config)
+        import onnxruntime
+
+        super().__init__(OnnxRuntime.name, precision, card, config, version=onnxruntime.__version__)
         self._session: onnxruntime.InferenceSession | None = session
         fixed = session.get_inputs()[0].shape[0]
         self._fixed_batch = fixed if isinstance(fixed, int) else None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +93,8 @@ class OpenVino:
 @cache
 def _get_core() -> openvino.Core:
     """Return OpenVINO's entry point: one for the whole process, because it searches for hardware when it is made."""
+    # Without this package, which is not needed, OpenVINO neither posts statistics nor writes an id to the home folder.
+    sys.modules.setdefault("openvino_telemetry", cast(ModuleType, None))
     import openvino
 
     return openvino.Core()
@@ -290,7 +294,9 @@ class OpenVinoSession(Session):
         *,
         weights: NDArray[np.uint8] | None = None,
     ) -> None:
-        super().__init__(OpenVino.name, precision, card, config)
+        import openvino
+
+        super().__init__(OpenVino.name, precision, card, config, version=openvino.get_version())
         self.streams = streams
         self._weights = weights
         self._compiled: openvino.CompiledModel | None = compiled

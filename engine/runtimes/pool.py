@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import Cancelled
+from ..errors import Cancelled, UserError
 from ..models.registry import Model
 from ..protocol.options import RuntimeOptions
 from .base import NetworkFactory, OpenedSession
@@ -34,8 +34,8 @@ class SessionPool:
     def open(self, model: Model, options: RuntimeOptions, tile: int) -> Iterator[OpenedSession]:
         """Open ``model``, or reuse the session kept from an earlier use.
 
-        A session is kept after a block which ends well or is cancelled. After any other exception it is closed,
-        because it may be the session which failed.
+        A session is kept after a block which ends well, is cancelled or fails by the user's mistake, such as a full
+        disk. After any other exception it is closed, because it may be the session which failed.
 
         Args:
             model: a model of the registry.
@@ -58,7 +58,7 @@ class SessionPool:
             opened = open_session(model, tile, options, cache=self._cache, network_factory=self._network_factory)
         try:
             yield opened
-        except Cancelled:
+        except (Cancelled, UserError):
             self._keep(key, opened)
             raise
         except BaseException:

@@ -134,7 +134,8 @@ def read_model_info(folder: Path, *, is_bundled: bool) -> ModelInfo | None:
 
 def list_architectures() -> list[str]:
     """List the networks whose bare checkpoints the engine can run."""
-    return sorted(graph.stem for graph in GRAPHS.glob("*.onnx")) if GRAPHS.is_dir() else []
+    # Behind a hyphen are options of the network.
+    return sorted({graph.stem.partition("-")[0] for graph in GRAPHS.glob("*.onnx")})
 
 
 def explain_invalid_name(name: str, folder: Path) -> str:

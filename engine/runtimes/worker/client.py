@@ -270,7 +270,7 @@ class WorkerSession(Session):
         *,
         arguments: Mapping[str, Any],
     ) -> None:
-        super().__init__(runtime, precision, card, config)
+        super().__init__(runtime, precision, card, config, version=str(worker.greeting["version"]))
         self._worker = worker
         self._tiles = worker.create_shared_array("tiles", (_CAPACITY, *self.shape), self.dtype)
         results = (_CAPACITY, self.classes, config.tile, config.tile)

@@ -121,6 +121,7 @@ class OnnxRuntimeWorker(Worker):
         import onnxruntime
 
         self.library = onnxruntime
+        onnxruntime.disable_telemetry_events()  # of the builds for Windows
         self.version = onnxruntime.__version__
         self.details = {"providers": onnxruntime.get_available_providers()}
         # Its own errors derive from Exception alone.

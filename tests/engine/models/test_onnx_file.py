@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.errors import GraphError
-from terraspore.engine.models.onnx_file import load_onnx, parse_onnx
+from terraspore.engine.models.onnx_file import find_activation, load_onnx, parse_onnx
 
 
 def network(weights=(1.0, 2.0), nodes=(), opsets=(("", 17),), operator="Mul"):
@@ -97,6 +97,20 @@ def test_an_invalid_graph_is_refused():
     model = network()
     model.graph.node[0].input[1] = "nowhere"
     refused(model, "not valid ONNX")
+
+
+def ending(*nodes):
+    """A graph that ends with ``nodes``, whose values are x, a, b ..."""
+    output = helper.make_tensor_value_info(nodes[-1].output[0], TensorProto.FLOAT, None)
+    return helper.make_graph(list(nodes), "net", [], [output])
+
+
+def test_an_activation_is_found_behind_operators_that_keep_its_range():
+    sigmoid, resize = helper.make_node("Sigmoid", ["x"], ["a"]), helper.make_node("Resize", ["a"], ["b"])
+    assert find_activation(ending(sigmoid)) == "Sigmoid"
+    assert find_activation(ending(sigmoid, resize, helper.make_node("Cast", ["b"], ["c"]))) == "Sigmoid"
+    assert find_activation(ending(sigmoid, helper.make_node("Mul", ["x", "a"], ["b"]))) is None  # an attention gate
+    assert find_activation(ending(helper.make_node("Cast", ["x"], ["a"]), resize)) is None
 
 
 @settings(max_examples=400)

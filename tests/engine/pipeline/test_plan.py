@@ -63,7 +63,7 @@ def test_option_of_the_command(make_raster, make_model, tmp_path):
 class RecordingSession:
     """A session that notes the batch of every stream; its own batch is 4."""
 
-    runtime, device, precision = "recorder", "cpu", "float32"
+    runtime, version, device, precision = "recorder", "1.0", "cpu", "float32"
 
     def __init__(self):
         self.batch = 4

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
-from terraspore.engine.errors import Cancelled, InferenceError, OutputError, SourceError
+from terraspore.engine.errors import Cancelled, ModelError, OutputError, SourceError
 from terraspore.engine.pipeline.plan import InferenceJob, estimate_memory, estimate_seconds
 from terraspore.engine.pipeline.predict import average_symmetries
 from terraspore.engine.pipeline.runner import run_inference
@@ -178,13 +178,13 @@ def test_network_that_gives_no_numbers(make_raster):
         result[0, 0, 3, 3] = np.nan
         return result
 
-    with open_job(make_raster(picture())) as job, pytest.raises(InferenceError, match="not numbers"):
+    with open_job(make_raster(picture())) as job, pytest.raises(ModelError, match="not numbers"):
         run(job, predict)
     assert not running()
 
 
 def test_network_of_another_shape(make_raster):
-    with open_job(make_raster(picture()), classes=2) as job, pytest.raises(InferenceError, match="shape"):
+    with open_job(make_raster(picture()), classes=2) as job, pytest.raises(ModelError, match="shape"):
         run(job)
     assert not running()
 

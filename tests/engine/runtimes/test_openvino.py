@@ -1,5 +1,8 @@
 """What is OpenVINO's own: precisions, streams and the cache of compiled models."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -74,3 +77,16 @@ def test_a_cache_that_cannot_be_written_is_no_error(probe, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     result, _ = run(probe, "float32", tmp_path / "file" / "cache", threads=1)
     assert np.isfinite(result).all()
+
+
+def test_openvino_writes_nothing_to_the_home_folder_and_posts_nothing(tmp_path):
+    code = (
+        "import sys\n"
+        "from terraspore.engine.runtimes.openvino import OpenVino\n"
+        "assert OpenVino().devices()\n"
+        "print([name for name, module in sys.modules.items() if 'openvino_telemetry' in name and module])\n"
+    )
+    home = {"HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **home})
+    assert done.stdout == "[]\n", done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from terraspore.engine.errors import Cancelled, InferenceError, OutputError
+from terraspore.engine.errors import Cancelled, InferenceError, ModelError, OutOfMemoryError, OutputError
 from terraspore.engine.protocol.options import RuntimeOptions
 from terraspore.engine.runtimes import pool as module
 from terraspore.engine.runtimes.base import OpenedSession, Session, SessionConfig
@@ -83,7 +83,7 @@ def test_the_least_recently_used_session_is_closed_before_another_is_opened(iden
         assert [session.is_closed for session in opened] == [True, True, False, False]
 
 
-@pytest.mark.parametrize("error", [InferenceError("x"), OutputError("x"), RuntimeError("x"), KeyboardInterrupt()])
+@pytest.mark.parametrize("error", [InferenceError("x"), OutOfMemoryError("x"), RuntimeError("x"), KeyboardInterrupt()])
 def test_an_exception_closes_the_session_in_use_and_no_other(identity, opened, error):
     with SessionPool(2) as pool:
         other = use(pool, identity, 32)
@@ -94,10 +94,11 @@ def test_an_exception_closes_the_session_in_use_and_no_other(identity, opened, e
         assert use(pool, identity, 64) is opened[2]
 
 
-def test_a_cancelled_run_leaves_its_session_for_the_next(identity, opened):
+@pytest.mark.parametrize("error", [Cancelled("x"), OutputError("x"), ModelError("x")])
+def test_a_cancelled_run_and_a_users_mistake_leave_the_session_for_the_next(identity, opened, error):
     with SessionPool(2) as pool:
-        with pytest.raises(Cancelled), pool.open(identity, OPTIONS, 64):
-            raise Cancelled("Cancelled.")
+        with pytest.raises(type(error)), pool.open(identity, OPTIONS, 64):
+            raise error
         assert use(pool, identity, 64) is opened[0]
 
 
