@@ -41,6 +41,7 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # those of libraries are for their developers
     from .engine.cli import run
+    from .engine.cli.address_space import prepare_address_space
     from .engine.cli.cli_context import CliContext
     from .engine.cli.streams import prepare_standard_streams
 
@@ -49,7 +50,7 @@ def main() -> None:
     gc.set_threshold(250_000, 20, 100)
     cli_context = CliContext(network_factory=create_network, end_process=os._exit)
     package = __package__ or "terraspore"
-    code = run(sys.argv[1:], package=package, extra_commands=TRAINING_COMMANDS, cli_context=cli_context)
+    code = run(sys.argv[1:], package, TRAINING_COMMANDS, cli_context, prepare=prepare_address_space)
     _exit(code)
 
 

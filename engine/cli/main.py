@@ -6,7 +6,7 @@ import importlib
 import io
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout, suppress
 from itertools import takewhile
 
@@ -37,19 +37,25 @@ ENGINE_COMMANDS: CommandTable = {
 }
 
 
+#: What exceptions say of threads and libraries that find no memory.
+_MEMORY_MARKS = ("can't start new thread", "failed to map segment")
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported on use.
 
     Args:
         package: the name against which relative modules in ``table`` are resolved.
         table: command name -> (module, attribute, one line of help).
+        prepare: called before a command is imported.
     """
 
-    def __init__(self, package: str, table: CommandTable) -> None:
+    def __init__(self, package: str, table: CommandTable, prepare: Callable[[], object] = lambda: None) -> None:
         super().__init__(name="terraspore", help="Roads and land cover from imagery, as vector layers.")
         click.version_option(__version__, prog_name="terraspore", message="%(prog)s %(version)s")(self)
         self._package = package
         self._table = dict(table)
+        self._prepare = prepare
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands, in the order of the table."""
@@ -59,6 +65,7 @@ class LazyGroup(click.Group):
         """Import the command ``cmd_name``, or return None where there is no such command."""
         if cmd_name not in self._table:
             return None
+        self._prepare()
         module, attribute, _ = self._table[cmd_name]
         command = getattr(importlib.import_module(module, self._package), attribute)
         assert isinstance(command, click.Command)
@@ -75,6 +82,7 @@ def run(
     package: str = "terraspore",
     extra_commands: CommandTable | None = None,
     cli_context: CliContext | None = None,
+    prepare: Callable[[], object] = lambda: None,
 ) -> int:
     """Run one command line.
 
@@ -83,12 +91,13 @@ def run(
         package: the package against which the command tables' relative modules are resolved.
         extra_commands: commands beside the engine's own (those of ``training``).
         cli_context: streams and reporter of the command; the process's own streams unless given.
+        prepare: called before the command is imported; its errors are reported.
 
     Returns:
         The exit code: 0 done, 2 the user's mistake, 3 cancelled, 1 a fault of the program.
     """
     configure_environment()
-    group = LazyGroup(package, {**ENGINE_COMMANDS, **(extra_commands or {})})
+    group = LazyGroup(package, {**ENGINE_COMMANDS, **(extra_commands or {})}, prepare)
     return run_group(group, arguments, cli_context or CliContext())
 
 
@@ -117,7 +126,7 @@ def make_failure(error: BaseException) -> Failure:
         return Failure.from_error(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return Failure.from_error(Cancelled("Cancelled; nothing was written."))
-    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+    if isinstance(error, MemoryError) or any(mark in str(error) for mark in _MEMORY_MARKS):
         return Failure.from_error(OutOfMemoryError("There was not enough memory.", "Try a smaller tile (--tile)."))
     if os.environ.get("TERRASPORE_TRACEBACK"):
         traceback.print_exception(error)

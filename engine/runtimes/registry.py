@@ -16,6 +16,7 @@ from .mindspore import MindSpore
 from .mindspore_lite import MindSporeLite
 from .onnxruntime import IsolatedOnnxRuntime, OnnxRuntime
 from .openvino import OpenVino
+from .trial import try_in_child
 
 #: Every runtime. A line here makes one available by name; a line in AUTO_ORDER lets ``--runtime auto`` choose it.
 RUNTIMES: Sequence[Callable[[], Runtime]] = (
@@ -25,6 +26,8 @@ RUNTIMES: Sequence[Callable[[], Runtime]] = (
     MindSporeLite.from_environment,
     MindSpore,
 )
+#: Runtimes that a model can crash the engine with.
+_IN_PROCESS = frozenset({OpenVino.name, OnnxRuntime.name})
 #: What ``auto`` tries, the fastest first; within a kind of device the order is that of docs/models-and-runtimes.md.
 #: Devices whose speed was never measured (TensorRT, CoreML, Intel graphics) are used only when asked for.
 AUTO_ORDER: Sequence[tuple[str, str]] = (
@@ -124,7 +127,12 @@ def open_session(
 
 
 def _open_and_try(runtime: Runtime, model: Model, config: SessionConfig) -> tuple[Session, float]:
-    """Open a session and run it once; it is closed if the trial run fails."""
+    """Open a session and run it once; it is closed if the trial run fails.
+
+    A graph from elsewhere is first tried in a process of its own; graphs of checkpoints are the engine's.
+    """
+    if runtime.name in _IN_PROCESS and model.weights.suffix.lower() != ".ckpt":
+        try_in_child(runtime.name, model, config)
     session = runtime.open(model, config)
     try:
         return session, run_trial(session, model, config.tile)
