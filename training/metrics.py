@@ -6,9 +6,11 @@ labels nor the prediction is NaN and left out of means (some published code coun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from operator import add
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,6 +40,15 @@ def mean_defined(values: Floats) -> float:
     """Mean without NaN; NaN if nothing else is there."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
+
+
+def replace_nan(value: Any) -> Any:
+    """Plain values with None for numbers that are not finite, which JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: replace_nan(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [replace_nan(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)

@@ -110,6 +110,7 @@ SITUATIONS = (
         code=2,
         says=("streets.gpkg do not touch", "town.tif"),
         check=_nothing_left,
+        report="torchgeo/torchgeo#1336",
     ),
     Situation(
         "labels without a CRS",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -69,6 +70,25 @@ def _deepglobe(folder: Path, on: int = 255, label: Callable[[Path], None] | None
     return _train(folder, "deepglobe")
 
 
+def _missing_mask(folder: Path) -> tuple[object, ...]:
+    return _deepglobe(folder, label=lambda path: None)
+
+
+def _jpeg_masks(folder: Path) -> tuple[object, ...]:
+    arguments = _listed()(folder)
+    for path in (folder / "masks").iterdir():
+        cv2.imwrite(str(path.with_suffix(".jpg")), cv2.circle(np.zeros((32, 32), np.uint8), (15, 15), 9, 255, 2))
+    lines = (folder / "train.txt").read_text()
+    (folder / "train.txt").write_text(re.sub(r"(masks/.)\.png", r"\1.jpg", lines))
+    return arguments
+
+
+def _colour_labels(folder: Path) -> tuple[object, ...]:
+    arguments = _listed()(folder)
+    _images(folder / "masks")
+    return arguments
+
+
 def _huge_tiff(folder: Path) -> None:
     size = {"width": 100_000, "height": 100_000, "tiled": True, "blockxsize": 8192, "blockysize": 8192}
     path = write_raster(
@@ -133,13 +153,38 @@ SITUATIONS = (
     ),
     Situation("masks of 0 and 7", make=_listed(7), code=2, says=("has the class 7", "data.label_map")),
     Situation(
-        "masks that are all empty", make=lambda folder: _deepglobe(folder, 0), code=2, says="no pixel of the class road"
+        "masks that are all empty",
+        make=lambda folder: _deepglobe(folder, 0),
+        code=2,
+        says="no pixel of the class road",
+        report="uni-medical/SAM-Med3D#75",
     ),
     Situation(
         "images of 16 bits, which would become black",
         make=_listed(1, scale=20),
         code=2,
         says=("b.png", "uint16", "terraspore chips"),
+    ),
+    Situation(
+        "masks saved as JPEG, whose values are blurred",
+        make=_jpeg_masks,
+        code=2,
+        says=("b.jpg has the class", "data.label_map"),
+        report="divamgupta/image-segmentation-keras#204",
+    ),
+    Situation(
+        "labels with the colours of the classes",
+        make=_colour_labels,
+        code=2,
+        says=("b.png has colours", "terraspore labels"),
+        report="GeorgeSeif/Semantic-Segmentation-Suite#89",
+    ),
+    Situation(
+        "images of which one has no mask",
+        make=_missing_mask,
+        code=2,
+        says=("b_sat.png", "b_mask.png"),
+        report="datapink/robosat.pink#87",
     ),
     Situation(
         "labels of 16 bits", make=_listed(4000, dtype=np.uint16), code=2, says=("b.png", "values from 0 to 4000")
@@ -165,6 +210,7 @@ SITUATIONS = (
         code=2,
         says=("b_mask.png is 31 x 31", "b_sat.png is 32 x 32"),
         check=_no_run,
+        report="kevinjohncutler/omnipose#3",
     ),
     Situation("a recipe of 20,000 levels", make=_configured("[" * 20_000), code=2, says="30 levels"),
     Situation(

@@ -35,6 +35,7 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
     def run(context: RunContext) -> Result:
         """Run the training."""
         from ..data import open_training_data
+        from ..metrics import replace_nan
 
         # Before MindSpore is loaded, so that a mistake in the data is reported at once.
         data = open_training_data(loaded, context)
@@ -44,7 +45,7 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
         progress = result.progress
         summary: dict[str, float | int | str | None] = {
             "steps": progress.step,
-            "best": progress.best,
+            "best": replace_nan(progress.best),
             "best_step": progress.best_step,
             "images_per_second": result.images_per_second,
             "compile_seconds": result.compile_seconds,
@@ -53,7 +54,7 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
             outputs={"folder": str(folder), "best": str(result.folder.best), "last": str(result.folder.last)},
             summary=summary,
             seconds=progress.seconds,
-            text=f"Trained {progress.step} steps; best {loaded.train.monitor}: {progress.best}, {result.folder.best}.",
+            text=f"Trained {progress.step} steps; best {loaded.train.monitor}: {progress.best}, in {folder}.",
         )
 
     run_command(as_json, run, grace=STOP_GRACE)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from mindspore import nn
@@ -24,13 +22,11 @@ from ..data.checks import check_files, describe_missing
 from ..data.labels import CITYSCAPES_TRAIN_IDS
 from ..data.samples import Label
 from ..distributed import ProcessGroup
-from ..metrics import Confusion, InstanceCounts
+from ..metrics import Confusion, InstanceCounts, replace_nan
 from ..networks.registry import create_configured_network
 from .plots import class_colours, plot_confusion, save_classes
 from .predictor import Predictor, checkpoint_path, load_predictor
 from .scores import SegmentationScores, SourceScores, write_confusion
-
-V = TypeVar("V", bound="float | str")
 
 #: Files of a report: metrics, and the confusion matrix as table and picture.
 REPORT_FILES = ("metrics.json", "confusion.csv", "confusion.png")
@@ -104,7 +100,7 @@ class EvaluationReport:
 
     def json_metrics(self) -> dict[str, float | None]:
         """The metrics with None for NaN, which JSON does not have."""
-        return _without_nan(self.metrics)
+        return {key: replace_nan(value) for key, value in self.metrics.items()}
 
     def text(self) -> str:
         """One line for a person; with several sources also one of each."""
@@ -120,20 +116,16 @@ class EvaluationReport:
         """
         folder.mkdir(parents=True, exist_ok=True)
         values = {
-            "metrics": self.json_metrics(),
+            "metrics": self.metrics,
             "images": self.images,
             "seconds": self.seconds,
-            "classes": [_without_nan(row) for row in self.per_class],
-            "sources": {name: _without_nan(table) for name, table in self.by_source.items()},
+            "classes": self.per_class,
+            "sources": self.by_source,
         }
         metrics, table, picture = (folder / name for name in REPORT_FILES)
-        metrics.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+        metrics.write_text(json.dumps(replace_nan(values), indent=2) + "\n", "utf-8")
         write_confusion(self.matrix, names, table)
         plot_confusion(self.matrix, names, picture)
-
-
-def _without_nan(row: Mapping[str, V]) -> dict[str, V | None]:
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
 
 
 def _list_metrics(metrics: Mapping[str, float]) -> str:

@@ -18,6 +18,7 @@ import yaml
 
 from ...engine.errors import OutputError
 from ..config import Config, to_mapping
+from ..metrics import replace_nan
 
 _PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pillow", "rasterio", "terraspore")
 
@@ -80,8 +81,8 @@ class RunFolder:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def write_json(self, name: str, values: Any) -> None:
-        """Write plain values as a JSON file of the folder."""
-        (self.path / name).write_text(json.dumps(values, indent=2) + "\n", "utf-8")
+        """Write plain values as a JSON file of the folder, with null for numbers that are not finite."""
+        (self.path / name).write_text(json.dumps(replace_nan(values), indent=2) + "\n", "utf-8")
 
 
 def git_state(folder: Path) -> dict[str, str | bool | None]:

@@ -107,8 +107,10 @@ class Trainer:
             speed = {"images_per_second": timer.images_per_second, "compile_seconds": timer.compile_seconds}
             self.folder.write_json("summary.json", {**vars(progress), **speed})
             plot_curves(self.folder)
-        best = f"best {config.train.monitor} {progress.best} at step {progress.best_step}"
-        self.report(f"done: {progress.step} steps, {best}")
+        monitor = config.train.monitor
+        self.report(f"done: {progress.step} steps, best {monitor} {progress.best} at step {progress.best_step}")
+        if progress.best is None or math.isnan(progress.best):
+            context.warn(f"{monitor} was not defined in any validation: the best weights are those of the first one.")
         return TrainResult(self.folder, progress, timer.images_per_second, timer.compile_seconds)
 
     def report(self, text: str) -> None:

@@ -128,6 +128,20 @@ def test_a_checkpoint_is_evaluated_in_the_precision_of_its_training(roads: Path,
     assert 1e-7 < difference < 1e-2
 
 
+def test_a_training_without_a_defined_metric_warns(roads: Path, in_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Undefined(SegmentationScores):
+        def metrics(self) -> dict[str, float]:
+            return {"foreground_iou": float("nan")}
+
+    monkeypatch.setattr(Trainer, "validate", lambda self: Undefined(2))
+    context = RunContext()
+    run(tiny_config(roads, "train={steps: 1, compile: false}"), in_tmp / "run", context=context)
+    assert "foreground_iou was not defined" in context.warnings[0]
+    assert (in_tmp / "run" / "best.ckpt").exists()
+    summary = json.loads((in_tmp / "run" / "summary.json").read_text(), parse_constant=pytest.fail)
+    assert summary["metrics"]["foreground_iou"] is None
+
+
 def test_a_run_that_is_not_compiled_has_the_same_losses(roads: Path, in_tmp: Path) -> None:
     overrides = ("train.steps=4", "optimizer.accumulate=2", "train.loss_scale=dynamic", "train.init_scale=16")
     run(tiny_config(roads, *overrides), in_tmp / "compiled")
