@@ -36,6 +36,7 @@ _TEXTS = {
     "std": ("Deviation of each band", "0.229,0.224,0.225"),
     "tile": ("Tile in pixels", "512"),
     "threshold": ("Threshold", "0.5"),
+    "output-name": ("Output of the network, if it has several", "logits"),
 }
 
 

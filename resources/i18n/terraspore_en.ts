@@ -524,6 +524,10 @@
         <translation>Other segmentation</translation>
     </message>
     <message>
+        <source>Output of the network, if it has several</source>
+        <translation>Output of the network, if it has several</translation>
+    </message>
+    <message>
         <source>Overlap of tiles in pixels</source>
         <translation>Overlap of tiles in pixels</translation>
     </message>

@@ -524,6 +524,10 @@
         <translation>其他分割</translation>
     </message>
     <message>
+        <source>Output of the network, if it has several</source>
+        <translation>网络的输出（如有多个）</translation>
+    </message>
+    <message>
         <source>Overlap of tiles in pixels</source>
         <translation>瓦片重叠（像素）</translation>
     </message>

@@ -58,6 +58,13 @@ def test_checkpoint(add, weights, tmp_path):
     assert found == (str(tmp_path / "models" / "mine"), "roads")
 
 
+def test_the_networks_are_those_that_the_engine_accepts():
+    from terraspore.engine.models.graph import known_architectures
+    from terraspore.plugin.engine.models import list_architectures
+
+    assert list_architectures() == known_architectures()
+
+
 def test_mindir(add, weights):
     found = add(weights / "good.mindir", task="roads", classes="road", tile="64", bands="3")
     assert found[1] == "roads", found
