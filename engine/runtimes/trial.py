@@ -15,10 +15,10 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from ...__about__ import __version__
 from ..concurrency import start_thread
 from ..errors import OutOfMemoryError, RuntimeUnavailableError, TerraSporeError
 from ..models.card import card_text, parse_card
-from ..models.graph import graph_identity
 from ..models.registry import Model
 from .base import SessionConfig
 from .cache import cache_key, load_measurements, store_measurements
@@ -49,13 +49,15 @@ def try_in_child(runtime: str, model: Model, config: SessionConfig) -> None:
         RuntimeUnavailableError: the process crashed, or does not start.
         OutOfMemoryError: the process was killed for lack of memory.
     """
-    settings = (runtime, config.device, config.precision, str(config.tile))
-    name = cache_key("trial", graph_identity(model), *settings) + ".json"
+    card = model.card
+    graph = (card.options, card.bands, len(card.classes), card.normalisation, card.dtype, card.activation)
+    settings = (__version__, runtime, config.device, config.precision, str(config.tile))
+    name = cache_key("trial", model.sha256, repr(graph), *settings) + ".json"
     if load_measurements(config.cache, name):
         return
     job = {
         "runtime": runtime,
-        "card": card_text(model.card),
+        "card": card_text(card),
         "weights": str(model.weights.absolute()),
         "sha256": model.sha256,
         "cache": None if config.cache is None else str(config.cache.absolute()),
