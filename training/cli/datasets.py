@@ -130,9 +130,11 @@ def records(
 
     loaded = load_config(config, overrides)
 
-    def run(_context: RunContext) -> Result:
+    def run(context: RunContext) -> Result:
         """Write the records."""
+        from ..config import class_names
         from ..data import open_split, source_configs
+        from ..data.checks import check_files, describe_missing, find_missing_classes
         from ..data.mindrecord import write_records
 
         started = time.perf_counter()
@@ -140,6 +142,10 @@ def records(
         for source, data in source_configs(loaded):
             for name in dict.fromkeys(splits or (data.train, *([data.val] if data.val else []), data.test)):
                 split = open_split(data, name)
+                check_files(split)
+                missing = find_missing_classes(split, class_names(loaded))
+                if missing:
+                    context.warn(describe_missing(split, missing))
                 write_records(split, out / source.name / name, shards)
                 counts[f"{source.name}/{name}" if source.name else name] = len(split.samples)
         text = ", ".join(f"{name} {count}" for name, count in counts.items())

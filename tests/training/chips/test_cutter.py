@@ -11,8 +11,8 @@ from affine import Affine
 from terraspore.engine.errors import OutputError, ParameterError, VectorError
 from terraspore.training.chips import ChipsRequest, cut_chips
 from terraspore.training.chips.cutter import split_windows
-from terraspore.training.config import load_config
-from terraspore.training.data import open_split
+from terraspore.training.config import Config, from_mapping, load_config
+from terraspore.training.data import open_split, open_training_data
 
 # 2 m pixels, UTM 33N, the upper left corner at 500000 E, 5500000 N.
 TRANSFORM = Affine(2, 0, 500000, 0, -2, 5500000)
@@ -78,6 +78,20 @@ def test_widths_and_classes_from_attributes_and_another_crs(tmp_path: Path) -> N
     assert "x000000_y000000" not in values
     assert values["x000000_y000050"] == [0]
     assert values["x000150_y000000"] == [1]
+
+
+def test_chips_are_a_source_at_another_resolution(tmp_path: Path) -> None:
+    image = raster(tmp_path / "image.tif")
+    line = shapely.LineString([world(0, 24), world(300, 24)])
+    labels = vectors(tmp_path / "roads.gpkg", [line], "LineString")
+    cut_chips(ChipsRequest(image, labels, tmp_path / "chips", size=48, width=8.0))
+    source = {"root": str(tmp_path / "chips"), "layout": "chips", "resolution": 2.0, "test": "valid"}
+    config = from_mapping(Config, {"resolution": 1.0, "data": {"sources": [source], "holdout": 4}})
+    split = open_training_data(config).train[0].split
+    pixels, label = split.read([sample.id for sample in split.samples].index("x000048_y000000"))
+    assert pixels.shape == (96, 96, 3)
+    # The road of 8 m is 8 pixels wide now.
+    assert label.sum(0).tolist() == [8] * 96
 
 
 def test_width_field(tmp_path: Path) -> None:
