@@ -74,7 +74,7 @@ test: lint lite qgis-setup translations
 
 # Each target runs for FUZZ_SECONDS; the corpus in out/fuzz is kept and extended by later runs.
 FUZZ_SECONDS ?= 600
-FUZZ_TARGETS := checkpoint card mindir onnx vrt command event torch
+FUZZ_TARGETS := checkpoint card mindir onnx vrt command event torch raster vector
 fuzz: setup
 	for target in $(FUZZ_TARGETS); do \
 		OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/run.py $$target out/fuzz $(FUZZ_SECONDS) || exit 1; done

@@ -15,8 +15,8 @@ import atheris
 sys.path.insert(0, str(Path(__file__).parent))
 from targets import TARGETS
 
-#: Limits of an input: its bytes, the memory in MB, and the time in seconds.
-MAX_BYTES, MAX_MEMORY, MAX_SECONDS = 16_384, 2048, 20
+#: Limits of an input: its bytes (more where a seed is longer), the memory in MB, and the time in seconds.
+MAX_BYTES, MAX_MEMORY, MAX_SECONDS = 16_384, 3072, 60
 
 
 def main(name: str, folder: Path, seconds: int, seed: int = 0, inputs: int = -1) -> None:
@@ -27,13 +27,14 @@ def main(name: str, folder: Path, seconds: int, seed: int = 0, inputs: int = -1)
     corpus, crashes = folder / name, folder / "crashes"
     corpus.mkdir(parents=True, exist_ok=True)
     crashes.mkdir(exist_ok=True)
-    for number, data in enumerate(target.seeds()):
+    seeds = target.seeds()
+    for number, data in enumerate(seeds):
         (corpus / f"seed-{number}").write_bytes(data)
     options = [
         f"-max_total_time={seconds}",
         f"-seed={seed}",  # 0: from the time
         f"-runs={inputs}",
-        f"-max_len={MAX_BYTES}",
+        f"-max_len={max(MAX_BYTES, *map(len, seeds))}",
         f"-rss_limit_mb={MAX_MEMORY}",
         f"-timeout={MAX_SECONDS}",
         f"-artifact_prefix={crashes}/{name}-",

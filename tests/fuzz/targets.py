@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from readers import check_raster, check_vector, raster_seeds, vector_seeds
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,11 +28,13 @@ class Target:
         seeds: returns the first inputs.
         check: tries any bytes; raises if something is wrong.
         module: the module whose coverage guides the fuzzer.
+        inputs: inputs of a short run.
     """
 
     seeds: Callable[[], list[bytes]]
     check: Callable[[bytes], None]
     module: str
+    inputs: int = 1500  # one to two seconds
 
 
 def as_file(data: bytes, suffix: str) -> Path:
@@ -280,5 +284,7 @@ TARGETS = {
     "vrt": Target(vrt_seeds, check_vrt, "engine.raster.vrt_security"),
     "command": Target(command_seeds, check_command, "engine.cli.serve"),
     "event": Target(event_seeds, check_event, "engine.protocol.codec"),
+    "raster": Target(raster_seeds, check_raster, "engine.raster", 20),
+    "vector": Target(vector_seeds, check_vector, "engine.vector.io", 20),
     "torch": Target(torch_seeds, check_torch, "training.weights.torch_file"),
 }
