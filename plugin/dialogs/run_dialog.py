@@ -17,7 +17,7 @@ from qgis.core import (
 )
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtGui import QIcon
+from qgis.PyQt.QtGui import QDoubleValidator, QIcon
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from ..context import PluginContext
@@ -139,6 +139,10 @@ class RunDialog(FormDialog):
         self._advanced = QgsCollapsibleGroupBox(tr("More"), self)
         self.bands = QLineEdit(self)
         self.bands.setPlaceholderText(tr("those of the layer's style"))
+        self.nodata = QLineEdit(self)
+        self.nodata.setPlaceholderText(tr(IMAGE_OPTIONS["nodata"].default_text))
+        self.nodata.setValidator(QDoubleValidator(self.nodata))
+        self.ignore_alpha = QCheckBox(get_title(IMAGE_OPTIONS["ignore_alpha"]), self)
         self.overlap = OptionSpinBox(IMAGE_OPTIONS["overlap"], tr(IMAGE_OPTIONS["overlap"].default_text), self)
         self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
         self.device = make_suggestion_box(RUNTIME_OPTIONS["device"], self)
@@ -168,6 +172,7 @@ class RunDialog(FormDialog):
             "INPUT": layer.id() if layer else None,
             "MODEL": self.model.currentData() or "",
             "TTA": self.tta.isChecked(),
+            "IGNORE_ALPHA": self.ignore_alpha.isChecked(),
             "DEVICE": self.device.currentText(),
             "RUNTIME": self.runtime.currentText(),
             "OUTPUT": self._make_output_path(self._form.suffix, ""),
@@ -177,6 +182,8 @@ class RunDialog(FormDialog):
             values["THRESHOLD"] = threshold
         if overlap is not None:
             values["OVERLAP"] = overlap
+        if self.nodata.hasAcceptableInput():
+            values["NODATA"] = self.nodata.locale().toDouble(self.nodata.text())[0]
         if self.bands.text().strip():
             values["BANDS"] = [int(band) for band in self._split_bands()]
         for output in self._form.outputs:
@@ -268,6 +275,8 @@ class RunDialog(FormDialog):
             form.addRow(tr("Also make") if index == 0 else "", box)
         more = QFormLayout(self._advanced)
         more.addRow(get_title(IMAGE_OPTIONS["bands"]), self.bands)
+        more.addRow(get_title(IMAGE_OPTIONS["nodata"]), self.nodata)
+        more.addRow(self.ignore_alpha)
         more.addRow(get_title(IMAGE_OPTIONS["overlap"]), self.overlap)
         more.addRow(self.tta)
         more.addRow(get_title(RUNTIME_OPTIONS["device"]), self.device)

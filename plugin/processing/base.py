@@ -179,14 +179,14 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """Return the number of the parameter ``name``; None where it was left empty.
 
         Raises:
-            EngineError: it is below 0.
+            EngineError: it is below the smallest value.
         """
         definition = self.parameterDefinition(name)
         if definition is None or parameters.get(name, definition.defaultValue()) in (None, ""):
             return None
         value = self.parameterAsDouble(parameters, name, context)
-        if value < 0:
-            raise EngineError(f"{name} must be at least 0.")
+        if value < definition.minimum():
+            raise EngineError(f"{name} must be at least {definition.minimum():g}.")
         return value
 
 
@@ -261,6 +261,8 @@ class ImageAlgorithm(EngineAlgorithm):
             tile=settings.tile or None,
             overlap=None if overlap is None else int(overlap),
             memory=settings.memory or None,
+            nodata=self.get_optional_number(parameters, "NODATA", context),
+            ignore_alpha=self.parameterAsBool(parameters, "IGNORE_ALPHA", context),
             tta=self.parameterAsBool(parameters, "TTA", context),
         )
         runtime_options = RuntimeOptions(

@@ -24,8 +24,8 @@ from ..i18n import tr
 #: The engine's options of images and of runtimes, by name.
 IMAGE_OPTIONS, RUNTIME_OPTIONS = options_of(ImageOptions), options_of(RuntimeOptions)
 THRESHOLD = options_of(RoadOptions)["threshold"]
-#: Largest value of a number for which the engine declares none.
-LARGEST = 1e9
+#: Largest value of a number for which the engine declares none, and the same for one that may be negative.
+LARGEST, LARGEST_SIGNED = 1e9, 1e300
 LINES = QgsProcessing.SourceType.TypeVectorLine
 POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
 
@@ -33,6 +33,8 @@ POLYGONS = QgsProcessing.SourceType.TypeVectorPolygon
 def get_range(option: Option) -> tuple[float, float]:
     """Return the smallest and the largest value of a declared number, for fields and parameters."""
     info = option.info
+    if option.kind == "float" and info.minimum is None and info.maximum is None:
+        return -LARGEST_SIGNED, LARGEST_SIGNED
     return info.minimum or 0.0, LARGEST if info.maximum is None else info.maximum
 
 
@@ -104,7 +106,7 @@ def make_threshold_parameter() -> QgsProcessingParameterDefinition:
 
 
 def make_inference_parameters() -> list[QgsProcessingParameterDefinition]:
-    """Make bands, overlap, augmentation, device, runtime and resuming, all under "Advanced"."""
+    """Make bands, nodata, overlap, augmentation, device, runtime and resuming, all under "Advanced"."""
     bands = QgsProcessingParameterBand(
         "BANDS", get_title(IMAGE_OPTIONS["bands"]), None, "INPUT", optional=True, allowMultiple=True
     )
@@ -114,7 +116,7 @@ def make_inference_parameters() -> list[QgsProcessingParameterDefinition]:
         if option.info.suggestions
     ]
     resume = QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)
-    numbers = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("overlap", "tta")]
+    numbers = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("nodata", "ignore_alpha", "overlap", "tta")]
     return [mark_advanced(parameter) for parameter in (bands, *numbers, *choices, resume)]
 
 

@@ -481,7 +481,7 @@
     </message>
     <message>
         <source>Name of the layer</source>
-        <translation type="unfinished"></translation>
+        <translation>图层名称</translation>
     </message>
     <message>
         <source>No Python was found from which an environment can be made.</source>
@@ -629,7 +629,7 @@
     </message>
     <message>
         <source>Replace what exists</source>
-        <translation type="unfinished"></translation>
+        <translation>替换已有内容</translation>
     </message>
     <message>
         <source>Restore defaults</source>
@@ -1077,7 +1077,7 @@
     </message>
     <message>
         <source>roads, landcover or classes</source>
-        <translation type="unfinished"></translation>
+        <translation>roads、landcover 或 classes</translation>
     </message>
     <message>
         <source>segmentation,deep learning,onnx,mindir,checkpoint,custom model,classification</source>

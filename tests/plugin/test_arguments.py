@@ -39,6 +39,8 @@ def test_only_what_differs_from_the_defaults_is_passed():
         "--extent=1.5,2.0,3.0,4.0", "--area=/a b.gpkg", "--tile=256", "--overlap=0", "--memory=500", "--tta",
         "--runtime=openvino", "--threads=2", "--resume",
     ]  # fmt: skip
+    image = ImageOptions(nodata=-9999.0, ignore_alpha=True)
+    assert set(RunOptions(image, RuntimeOptions()).to_arguments()) == {"--nodata=-9999", "--ignore-alpha"}
     assert RunOptions(ImageOptions(), RuntimeOptions()).to_arguments() == []
 
 

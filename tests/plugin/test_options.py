@@ -15,6 +15,8 @@ PARAMETERS = {
         "BANDS": IMAGE["bands"],
         "EXTENT": IMAGE["extent"],
         "AREA": IMAGE["area"],
+        "NODATA": IMAGE["nodata"],
+        "IGNORE_ALPHA": IMAGE["ignore_alpha"],
         "OVERLAP": IMAGE["overlap"],
         "TTA": IMAGE["tta"],
         "DEVICE": RUNTIME["device"],
@@ -46,7 +48,7 @@ def test_parameter_is_the_declared_option(plugin, algorithm, name):
     assert option.info.title
     assert parameter.description().split(", empty: ")[0] == option.info.title + unit
     if parameter.type() == "number":
-        assert parameter.minimum() == (option.info.minimum or 0)
+        assert parameter.minimum() == (-1e300 if name == "NODATA" else option.info.minimum or 0)
         if option.info.maximum is not None:
             assert parameter.maximum() == option.info.maximum
         assert parameter.defaultValue() is None
@@ -84,10 +86,19 @@ def test_fields_of_the_run_dialog(plugin, settings):
     canvas, parent = QgsMapCanvas(), QWidget()
     dialog = RunDialog(FORM, plugin.context, canvas, start=print, show_options=print, parent=parent)
     rows = read_rows(dialog)
-    options = {**RUNTIME, **{name: IMAGE[name] for name in ("bands", "overlap")}, "threshold": ROADS["threshold"]}
-    for name in ("threshold", "bands", "overlap", "device", "runtime"):
+    options = {
+        **RUNTIME,
+        **{name: IMAGE[name] for name in ("bands", "overlap", "nodata")},
+        "threshold": ROADS["threshold"],
+    }
+    for name in ("threshold", "bands", "nodata", "overlap", "device", "runtime"):
         assert rows[options[name].info.title] is getattr(dialog, name)
     assert dialog.tta.text() == IMAGE["tta"].info.title
+    assert dialog.ignore_alpha.text() == IMAGE["ignore_alpha"].info.title
+    assert "NODATA" not in dialog.parameters()
+    dialog.nodata.setText("-9999")
+    dialog.ignore_alpha.setChecked(True)
+    assert (dialog.parameters()["NODATA"], dialog.parameters()["IGNORE_ALPHA"]) == (-9999, True)
     assert dialog.overlap.specialValueText() == dialog.overlap.text() == IMAGE["overlap"].info.unset
     assert dialog.overlap.get_value() is dialog.threshold.get_value() is None
     dialog.overlap.setValue(0)
