@@ -19,7 +19,7 @@ from ..protocol.messages import Message, Progress
 from ..protocol.options import RasterOptions
 from .band_names import find_colors
 from .probability import MaskedBand
-from .value_tags import choose_value_tags
+from .value_tags import choose_value_tags, read_sample
 from .values import MAX_CLASSES, Declaration, Encoding, Expected, ValueStatistics, decide_by_values, decide_declared
 
 #: Pixels that are read at a time.
@@ -27,6 +27,8 @@ _CHUNK_PIXELS = 4_000_000
 #: Bytes of a file with a color table or attribute table that are searched.
 _MAX_TEXT = 4 << 20
 _COLORS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+#: Bands whose sum is looked at, and how much the sum of shares varies by rounding.
+_MAX_SHARES, _SHARE_ROUNDING = 16, 0.03
 _BACKGROUND = re.compile(r"back.?ground|^bg$|\b(no|non|not).?(road|street)", re.IGNORECASE)
 #: A column of names (type 2 is text, usage 2 a name) or of colors makes an attribute table one of classes.
 _CLASS_COLUMN = re.compile(r"<Type[^>]*>2</Type>|<Usage[^>]*>[2678]</Usage>")
@@ -46,7 +48,7 @@ def interpret_band(dataset: Any, options: RasterOptions, expected: Expected | No
         SourceError: the raster is an image, is not what is expected, or its meaning is not clear.
     """
     name = Path(dataset.name).name
-    band = choose_band(dataset, options, context)
+    band = choose_band(dataset, options, expected, context)
     tags = choose_value_tags(dataset, Path(name), options.nodata, ignore_alpha=False)
     for remark in tags.remarks:
         context.report(remark)
@@ -62,7 +64,7 @@ def interpret_band(dataset: Any, options: RasterOptions, expected: Expected | No
     return replace(encoding, band=band, nodata=tags.nodata, is_alpha=tags.is_alpha)
 
 
-def choose_band(dataset: Any, options: RasterOptions, context: RunContext) -> int:
+def choose_band(dataset: Any, options: RasterOptions, expected: Expected | None, context: RunContext) -> int:
     """Return the band to use, and report which of several the first one is.
 
     Raises:
@@ -86,14 +88,31 @@ def choose_band(dataset: Any, options: RasterOptions, context: RunContext) -> in
             "choose it with --band.",
         )
     if len(bands) > 1:
-        if _BACKGROUND.search(description):
+        if expected != "classes" and _BACKGROUND.search(description):
             raise SourceError(
                 f"Band {first} of {name} is called '{description}', which is not the road.",
                 f"Choose one with --band: {', '.join(f'{i} ({texts[i - 1]})' for i in bands[:8])}.",
             )
+        if expected != "classes" and _is_background(dataset, bands):
+            raise SourceError(
+                f"The bands of {name} add up to the same value everywhere, and band {first} is the largest nearly "
+                "everywhere, so it is probably the background.",
+                "Choose a band with --band; band 1 is used with --band 1.",
+            )
         called = f" ({description})" if description else ""
         context.report(Message(f"Band {first} of {len(bands)}{called} of {name} is used; --band chooses another one."))
     return first
+
+
+def _is_background(dataset: Any, bands: list[int]) -> bool:
+    """Whether bands are shares of a whole, such as a softmax, most of which is the first one."""
+    values = read_sample(dataset, Path(dataset.name), bands[:_MAX_SHARES]).astype(np.float64)
+    is_valid = np.isfinite(values).all(axis=0) & (values[0] != dataset.nodatavals[bands[0] - 1])
+    values = values[:, is_valid]
+    total = values.sum(axis=0)
+    if not total.size or not np.ptp(total) <= _SHARE_ROUNDING * total.max() or np.ptp(values[0]) == 0:
+        return False
+    return bool(values[0].mean() > 0.5 * total.max())
 
 
 def read_declaration(dataset: Any, band: int) -> Declaration:

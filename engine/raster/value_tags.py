@@ -114,7 +114,7 @@ def _has_mask(dataset: DatasetReader) -> bool:
 
 def _weigh_alpha(dataset: DatasetReader, path: Path, band: int) -> tuple[bool, tuple[Message, ...]]:
     """Decide whether a band tagged as alpha is one: nearly everywhere transparent or opaque, or of two values."""
-    alpha = _read_sample(dataset, path, [band])[0]
+    alpha = read_sample(dataset, path, [band])[0]
     dtype = np.dtype(dataset.dtypes[band - 1])
     opaque = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
     tolerance = _LOSSY_LEVELS if dtype == np.uint8 else 0
@@ -126,7 +126,7 @@ def _weigh_alpha(dataset: DatasetReader, path: Path, band: int) -> tuple[bool, t
         reason = f"is named {name}" if name is not None else "holds values like an image"
         text = f"Band {band} of {path.name} is tagged as alpha, but {reason}: it is not used as transparency."
         return False, (Message(text, "warning"),)
-    if hidden == 1.0 and np.ptp(_read_sample(dataset, path, [1])) > 0:
+    if hidden == 1.0 and np.ptp(read_sample(dataset, path, [1])) > 0:
         text = f"The alpha band {band} of {path.name} would hide the whole image: it is not used as transparency."
         return False, (Message(text, "warning"),)
     if hidden == 0.0:
@@ -140,7 +140,7 @@ def _notice_nodata(dataset: DatasetReader, path: Path, bands: list[int]) -> tupl
     dtype = np.dtype(dataset.dtypes[bands[0] - 1])
     if dtype.itemsize < 2:
         return None, ()
-    sample = _read_sample(dataset, path, bands)
+    sample = read_sample(dataset, path, bands)
     sample = sample[:, np.isfinite(sample).all(axis=0)]
     candidates = [float(value) for value in (sample.min(), sample.max())] if sample.size else []
     for value in candidates:
@@ -160,7 +160,7 @@ def _notice_nodata(dataset: DatasetReader, path: Path, bands: list[int]) -> tupl
     return None, ()
 
 
-def _read_sample(dataset: DatasetReader, path: Path, bands: list[int]) -> NDArray[Any]:
+def read_sample(dataset: DatasetReader, path: Path, bands: list[int]) -> NDArray[Any]:
     """Read a sample of bands, (bands, pixels)."""
     try:
         parts = [

@@ -262,11 +262,7 @@ def _make_mask(found: ValueStatistics, reason: str, *, is_declared: bool = False
     high = found.maximum
     low = found.minimum if found.minimum != high else 0.0
     scale = 1 / (high - low) if high != low else 1.0
-    share = (found.counts or {}).get(high, 0) / found.pixels
-    doubt = ""
-    if share > 0.5 and high > low:
-        doubt = f"{share:.0%} of the pixels are {high:g}, which is taken as road: is the mask inverted?"
-    return Encoding("mask", reason, scale, -low * scale, is_declared, doubt)
+    return Encoding("mask", reason, scale, -low * scale, is_declared)
 
 
 def _expect_classes(declared: Declaration, found: ValueStatistics) -> Encoding:

@@ -211,6 +211,17 @@ SITUATIONS = (
         says=("'background'", "2 (road)"),
     ),
     Situation(
+        "a softmax of background and road, without names",
+        make=_vectorize(np.concatenate([1 - _roads(1, 0, "float32"), _roads(1, 0, "float32")]), "roads"),
+        code=2,
+        says=("add up to the same value", "background", "--band"),
+    ),
+    Situation(
+        "the same with --band 2",
+        make=_vectorize(np.concatenate([1 - _roads(1, 0, "float32"), _roads(1, 0, "float32")]), "roads", "--band=2"),
+        check=_is_one_road,
+    ),
+    Situation(
         "the first of two bands",
         make=_named(np.concatenate([_mask(1, 0, "float32")] * 2), "road", "building"),
         says="band 1 of 2 (road)",

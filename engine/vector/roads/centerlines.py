@@ -21,6 +21,9 @@ from ...raster.probability import ProbabilityRaster
 from .mask import PixelBounds, Probability, make_road_mask, merge_carriageways, thin_to_centerline
 from .options import PixelOptions
 
+#: Share of road pixels from which it is a warning; towns have less than a third.
+_MOST = 0.5
+
 
 class CenterlinePixels(NamedTuple):
     """Centre-line pixels, ordered by row and column.
@@ -81,19 +84,28 @@ def find_centerlines(
             size = part.height + 2 * halo, part.width + 2 * halo
             yield part, source.read_padded(part.row - halo, part.col - halo, *size)
 
-    def process(item: tuple[Tile, Probability]) -> CenterlinePixels:
-        return find_tile_centerlines(item[1], item[0], options, shape)
+    def process(item: tuple[Tile, Probability]) -> tuple[CenterlinePixels, int]:
+        part, probability = item
+        halo = part.halo(options, shape)
+        inside = probability[halo : halo + part.height, halo : halo + part.width]
+        road_pixels = int(np.count_nonzero(inside >= options.threshold))
+        return find_tile_centerlines(probability, part, options, shape), road_pixels
 
+    road_pixels = 0
     sorted_rows: list[CenterlinePixels] = []
     tile_row: list[CenterlinePixels] = []
     with ThreadPoolExecutor(threads) as pool:
         results = map_bounded(pool, process, read_windows(), threads)
-        for done, (part, pixels) in enumerate(zip(tiles, results, strict=True), 1):
+        for done, (part, (pixels, count)) in enumerate(zip(tiles, results, strict=True), 1):
+            road_pixels += count
             tile_row.append(pixels)
             if part.col + part.width == shape[1]:
                 sorted_rows.append(_sort_pixels(_concatenate(tile_row)))
                 tile_row = []
             context.report(Progress("vectorize", done, len(tiles)))
+    share = road_pixels / (shape[0] * shape[1])
+    if share > _MOST:
+        context.warn(f"{share:.0%} of the pixels are road: is the mask inverted, or is it the background?")
     return _concatenate(sorted_rows)
 
 

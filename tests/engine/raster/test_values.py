@@ -154,12 +154,6 @@ def test_the_higher_of_two_values_is_road_if_it_is_rarer(make_raster: Writer) ->
     assert interpret(common, "roads", values="mask").offset == -1
 
 
-def test_an_inverted_mask_is_a_warning(make_raster: Writer) -> None:
-    context = RunContext()
-    interpret(make_raster(patches((0, 255, 255, 255))), "roads", context)
-    assert context.warnings == ["image.tif: 75% of the pixels are 255, which is taken as road: is the mask inverted?"]
-
-
 def test_real_numbers_are_no_classes(make_raster: Writer) -> None:
     with pytest.raises(SourceError, match=r"float32 values like 0\.0002779, not classes"):
         interpret(make_raster(smooth(0, 1, "float32")), "classes")
