@@ -189,12 +189,12 @@ def command_seeds() -> list[bytes]:
 def check_command(data: bytes) -> None:
     """A server that executes no runs: each line is a run, an answer or nothing, and answers follow the protocol."""
     from terraspore.engine.cli.cli_context import CliContext
-    from terraspore.engine.cli.serve import EventWriter, Server
+    from terraspore.engine.cli.serve import Server
     from terraspore.engine.protocol.codec import ProtocolError, decode_command
     from terraspore.engine.protocol.messages import RunCommand
 
     output = io.StringIO()
-    server = Server(EventWriter(output), CliContext())
+    server = Server(output, CliContext())
     for line in data.split(b"\n"):
         try:
             command = decode_command(line)

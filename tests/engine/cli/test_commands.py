@@ -132,7 +132,7 @@ def test_an_image_without_georeference_needs_the_size_of_its_pixels(make_raster,
     done = call(*arguments, *ONNX, "--pixel-size=0.1", "--json")
     assert done.returncode == 0, done.stderr
     texts = [event["text"] for event in parse_events(done.stdout) if event["type"] == "message"]
-    assert texts[0] == "image.tif has no georeference; 0.1 m per pixel is assumed."
+    assert "image.tif has no georeference; 0.1 m per pixel is assumed." in texts
     assert texts[1].endswith("its pixels are averaged.")
     assert texts[2] == "image.tif has no CRS: its units are taken as metres."
     assert len(texts) == 3
