@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
+from terraspore.training.config import load_config
+from terraspore.training.data import make_loader, open_training_data
 
 pytest.importorskip("mindspore")
 
@@ -92,6 +94,22 @@ def test_user_errors_have_exit_code_2_and_a_message(in_tmp: Path, capsys: pytest
         code, result = command(capsys, *arguments)
         assert (code, result["type"]) == (2, "error")
         assert text in f"{result['text']} {result['hint']}"
+
+
+def test_augmented_samples_are_pictures(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ("dlinknet34", f"data.root={roads}", "augment.crop=32", "train.batch=2")
+    code, result = command(capsys, "visualise", *arguments, "--augmented", 5, "--out", in_tmp / "seen")
+    assert (code, result["summary"]["images"]) == (0, 5), result["text"]
+    config = load_config(arguments[0], arguments[1:])
+    loader = make_loader(config, open_training_data(config).train)
+    image, label = loader.load_sample(1, 1)
+    shown = np.asarray(Image.open(in_tmp / "seen" / "0003.png"))
+    assert np.array_equal(shown[label == 0], image[label == 0])
+    red = np.rint(image[label == 1] * 0.5 + np.array([228, 0, 43]) * 0.5)
+    assert np.array_equal(shown[label == 1], red)
+    # They are the crops of the training.
+    batch = loader.load(1)
+    assert np.array_equal(batch.labels[1], label)
 
 
 def test_lists_and_records(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixture) -> None:

@@ -21,6 +21,11 @@ from ...engine.protocol.options import OutputOptions
 @click.option("--checkpoint", type=PATH, help="Weights; init.checkpoint of CONFIG unless given.")
 @click.option("--split", help="Split to show; data.test of CONFIG unless given.")
 @click.option("--images", type=PATH, help="A picture or a folder of them, instead of a split.")
+@click.option(
+    "--augmented",
+    type=click.IntRange(1, 10_000),
+    help="Show so many samples of a training, with their labels.",
+)
 @click.option("--out", type=PATH, required=True, help="Folder for the pictures.")
 @click.option("--mix/--no-mix", default=True, show_default=True, help="Blend the colours over the image.")
 @click.option("--alpha", type=float, default=0.5, show_default=True, help="Opacity of the colours, 0 to 1.")
@@ -33,32 +38,40 @@ def visualise(
     checkpoint: Path | None,
     split: str | None,
     images: Path | None,
+    augmented: int | None,
     out: Path,
     mix: bool,
     alpha: float,
     overwrite: bool | None,
     as_json: bool,
 ) -> None:
-    """Write the classes that a network predicts for images, in their colours, over the image or by themselves."""
+    """Write the classes that a network predicts for images, in their colours, over the image or by themselves.
+
+    With --augmented nothing is predicted: the pictures are the first samples of a training, as it will see them.
+    """
     from ..config import load_config
 
     loaded = load_config(config, overrides)
 
     def run(context: RunContext) -> Result:
         """Draw the predictions."""
-        from ..evaluation.plots import plot_predictions
+        from ..evaluation.plots import plot_predictions, plot_samples
 
         started = time.perf_counter()
-        count = plot_predictions(
-            loaded,
-            checkpoint,
-            out,
-            split=split,
-            images=images,
-            alpha=alpha if mix else None,
-            overwrite=bool(overwrite),
-            context=context,
-        )
+        opacity, replace = alpha if mix else None, bool(overwrite)
+        if augmented is not None:
+            count = plot_samples(loaded, out, augmented, alpha=opacity, overwrite=replace, context=context)
+        else:
+            count = plot_predictions(
+                loaded,
+                checkpoint,
+                out,
+                split=split,
+                images=images,
+                alpha=opacity,
+                overwrite=replace,
+                context=context,
+            )
         return Result(
             outputs={"folder": str(out)},
             summary={"images": count},

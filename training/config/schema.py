@@ -160,6 +160,8 @@ class AugmentConfig:
         blur: range of its sigma, pixels.
         noise_chance: chance of Gaussian noise.
         noise: range of its sigma, share of full scale.
+        cutout_chance: chance of a grey square over the image, whose label stays: roads go on under trees.
+        cutout: range of its side, share of the crop's.
         hsv_chance: chance of D-LinkNet's shift of hue, saturation and value.
         hsv: the largest shifts (hue of 180, saturation of 255, value of 255).
         soft_labels: whether labels are interpolated before they are thresholded, as upstream's D-LinkNet does.
@@ -192,6 +194,8 @@ class AugmentConfig:
     blur: tuple[float, float] = (0.5, 1.2)
     noise_chance: float = 0.0
     noise: tuple[float, float] = (0.01, 0.04)
+    cutout_chance: float = 0.0
+    cutout: tuple[float, float] = (0.05, 0.2)
     hsv_chance: float = 0.0
     hsv: tuple[float, float, float] = (15.0, 5.0, 15.0)
     soft_labels: bool = False

@@ -51,6 +51,7 @@ def _rules(config: Config) -> Iterator[Rule]:
         "band_gamma": (augment.band_gamma, True),
         "blur": (augment.blur, True),
         "noise": (augment.noise, False),
+        "cutout": (augment.cutout, True),
     }
     for key, ((low, high), positive) in ranges.items():
         valid = low <= high and (low > 0 if positive else low >= 0)

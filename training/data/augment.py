@@ -45,7 +45,10 @@ def augment_sample(
         crop, target = crop[:, ::-1], target[:, ::-1]
     if rng.random() < config.vflip:
         crop, target = crop[::-1], target[::-1]
-    return change_colours(np.ascontiguousarray(crop), config, rng), np.ascontiguousarray(target)
+    crop = change_colours(np.ascontiguousarray(crop), config, rng)
+    if config.cutout_chance > 0 and rng.random() < config.cutout_chance:
+        crop = cut_out(crop, config.cutout, rng)
+    return crop, np.ascontiguousarray(target)
 
 
 def random_transform(shape: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -152,6 +155,22 @@ def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator)
     if rng.random() < config.noise_chance:
         x = x + rng.normal(0, rng.uniform(*config.noise), x.shape).astype(np.float32)
     return np.asarray(np.rint(np.clip(x, 0, 1) * 255), np.uint8)
+
+
+def cut_out(crop: Image, share: tuple[float, float], rng: np.random.Generator) -> Image:
+    """Cover a square of an image (H, W, bands) with grey, as in Cutout (DeVries and Taylor, 2017).
+
+    Args:
+        crop: uint8; not changed.
+        share: range of the square's side, share of the image's height.
+        rng: generator.
+    """
+    height, width = crop.shape[:2]
+    half = max(1, round(rng.uniform(*share) * height / 2))
+    y, x = int(rng.integers(height)), int(rng.integers(width))
+    covered = crop.copy()
+    covered[max(0, y - half) : y + half, max(0, x - half) : x + half] = 127
+    return covered
 
 
 def shift_hsv(crop: Image, limits: tuple[float, float, float], rng: np.random.Generator) -> Image:

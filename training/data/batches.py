@@ -7,21 +7,23 @@ any step gets the batches of an uninterrupted one, whatever the number of thread
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.errors import ParameterError
-from ..config import AugmentConfig, NormalisationConfig
+from ..config import AugmentConfig, Config, DataConfig, NormalisationConfig, class_names
 from .augment import augment_sample
 from .checks import class_error
 from .image_files import Image
-from .samples import ImageCache
+from .samples import ImageCache, Label
+from .sources import Source
 
 
 @dataclass(frozen=True)
@@ -148,18 +150,53 @@ class BatchLoader:
         Raises:
             SourceError: a file cannot be read, or a label is not below the number of classes.
         """
-        images, labels = [], []
-        for k in range(self.batch):
-            rng = np.random.default_rng([self.seed, 11, number, self.rank * self.batch + k])
-            source, index = self.draw(number, k)
-            image, label = self.images[source].read(index)
-            crop, target = augment_sample(image, label, self.augment, self.ignore, rng)
-            counted = target[target != self.ignore]
-            if counted.size and int(counted.max()) >= len(self.names):
-                raise class_error(self.images[source].split.samples[index].label, int(counted.max()), self.names)
-            images.append(normalise(crop, self.normalisation))
-            labels.append(target)
-        return Batch(np.stack(images), np.stack(labels).astype(np.int32))
+        samples = [self.load_sample(number, k) for k in range(self.batch)]
+        images = [normalise(crop, self.normalisation) for crop, _ in samples]
+        return Batch(np.stack(images), np.stack([target for _, target in samples]).astype(np.int32))
+
+    def load_sample(self, number: int, k: int) -> tuple[Image, Label]:
+        """Augmented image (crop, crop, bands) and label (crop, crop) of sample ``k`` of batch ``number``; uint8."""
+        rng = np.random.default_rng([self.seed, 11, number, self.rank * self.batch + k])
+        source, index = self.draw(number, k)
+        image, label = self.images[source].read(index)
+        crop, target = augment_sample(image, label, self.augment, self.ignore, rng)
+        counted = target[target != self.ignore]
+        if counted.size and int(counted.max()) >= len(self.names):
+            raise class_error(self.images[source].split.samples[index].label, int(counted.max()), self.names)
+        return crop, target
+
+
+def make_loader(config: Config, sources: Sequence[Source], rank: int = 0, ranks: int = 1) -> BatchLoader:
+    """Make the loader of a run.
+
+    Args:
+        config: augmentation, normalisation, seed, batch, caches.
+        sources: training samples.
+        rank: number of this process.
+        ranks: number of processes.
+    """
+    return BatchLoader(
+        images=make_caches(config.data, sources),
+        augment=config.augment,
+        normalisation=config.normalisation,
+        seed=config.seed,
+        batch=config.train.batch,
+        ignore=config.data.ignore,
+        names=class_names(config),
+        weights=tuple(source.weight for source in sources),
+        rank=rank,
+        ranks=ranks,
+    )
+
+
+def make_caches(config: DataConfig, sources: Sequence[Source]) -> tuple[ImageCache, ...]:
+    """Make a cache for each source; its share of the memory is that of its images."""
+    total = sum(len(source.split.samples) for source in sources)
+    folder = Path(config.cache_path) if config.cache_path else None
+    return tuple(
+        ImageCache(source.split, config.cache_mb * 1_000_000 * len(source.split.samples) // total, folder)
+        for source in sources
+    )
 
 
 def prefetch_batches(loader: BatchLoader, first: int, threads: int, prefetch: int) -> Iterator[Batch]:

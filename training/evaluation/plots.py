@@ -17,7 +17,7 @@ from ...engine.errors import ParameterError, SourceError
 from ...engine.fs.outputs import check_written_files
 from ..backend import configure_mindspore
 from ..config import Config
-from ..data import open_sources, read_image
+from ..data import make_loader, open_sources, open_training_data, read_image
 from ..data.image_files import Image
 from ..networks.registry import create_configured_network
 from .predictor import checkpoint_path, load_predictor
@@ -87,6 +87,44 @@ def plot_predictions(
             f"Nothing in the {len(readers)} images reached the threshold {threshold:g} (highest {highest:.3f})."
         )
     return len(readers)
+
+
+def plot_samples(
+    config: Config,
+    out: Path,
+    count: int,
+    *,
+    alpha: float | None = 0.5,
+    overwrite: bool = False,
+    context: RunContext | None = None,
+) -> int:
+    """Write the first augmented samples of a training as PNGs ``<number>.png``; return their number.
+
+    Args:
+        config: of the training.
+        out: folder for the pictures.
+        count: number of samples.
+        alpha: opacity of the labels' colours over the image, 0 to 1; None writes the images alone.
+        overwrite: whether existing pictures may be replaced.
+        context: its cancellation is checked before each sample.
+
+    Raises:
+        ParameterError: alpha is out of range.
+        OutputError: a picture exists already.
+        SourceError: the data are missing.
+        Cancelled: the command was stopped.
+    """
+    context = context or RunContext()
+    pictures = [out / f"{number:04d}.png" for number in range(count)]
+    check_written_files(pictures, [], overwrite=overwrite)
+    loader = make_loader(config, open_training_data(config, context).train)
+    colours = class_colours(config)
+    out.mkdir(parents=True, exist_ok=True)
+    for number, picture in enumerate(pictures):
+        context.check_cancelled()
+        image, label = loader.load_sample(*divmod(number, loader.batch))
+        PillowImage.fromarray(overlay(image, label, colours, alpha or 0.0)).save(picture)
+    return count
 
 
 def _split_images(config: Config, split: str | None) -> dict[str, ImageReader]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -13,8 +13,8 @@ from ...engine.errors import ParameterError
 from ...engine.fs.lock import lock_folder
 from ..backend import configure_mindspore
 from ..checkpoint_io import load_checkpoint
-from ..config import Config, InitConfig, class_names
-from ..data import BatchLoader, ImageCache, Source, TrainingData, open_training_data
+from ..config import Config, InitConfig
+from ..data import TrainingData, make_caches, make_loader, open_training_data
 from ..data.class_weights import configured_class_weights
 from ..distributed import ProcessGroup
 from ..evaluation import mix_precision
@@ -97,18 +97,7 @@ def build_trainer(
     Raises:
         ParameterError: parts of the configuration do not fit each other.
     """
-    loader = BatchLoader(
-        images=tuple(_make_cache(source, data.train, config) for source in data.train),
-        augment=config.augment,
-        normalisation=config.normalisation,
-        seed=config.seed,
-        batch=config.train.batch,
-        ignore=config.data.ignore,
-        names=class_names(config),
-        weights=tuple(source.weight for source in data.train),
-        rank=group.rank,
-        ranks=group.size,
-    )
+    loader = make_loader(config, data.train, group.rank, group.size)
     notes = load_initial_weights(network, config.init)
     network = mix_precision(network, config.train)
     splits = [source.split for source in data.train]
@@ -127,6 +116,7 @@ def build_trainer(
         Plateau(patience, schedule.stop, schedule.factor),
         averaged=optimizer.ema > 0,
     )
+    caches = make_caches(config.data, data.validation)
     epoch = max(1, loader.batches_per_epoch // optimizer.accumulate)
     total = config.train.steps or config.train.epochs * epoch
     trainer = Trainer(
@@ -136,20 +126,12 @@ def build_trainer(
         state=state,
         step=TrainStep(state, loss, optimizer, compiled=config.train.compile, seed=config.seed, group=group),
         loader=loader,
-        validation={source.name: _make_cache(source, data.validation, config) for source in data.validation},
+        validation={source.name: cache for source, cache in zip(data.validation, caches, strict=True)},
         display=display or ProgressDisplay(total),
         total=total,
         validate_every=config.train.evaluate_every or epoch,
     )
     return trainer, notes
-
-
-def _make_cache(source: Source, sources: Sequence[Source], config: Config) -> ImageCache:
-    """Cache of a source's images, whose memory is shared out among the sources by their numbers of images."""
-    data = config.data
-    share = len(source.split.samples) / sum(len(other.split.samples) for other in sources)
-    folder = Path(data.cache_path) if data.cache_path else None
-    return ImageCache(source.split, int(share * data.cache_mb * 1_000_000), folder)
 
 
 def load_initial_weights(network: nn.Cell, config: InitConfig) -> list[str]:

@@ -1,10 +1,12 @@
 """Augmentation: image and label stay together, and changes stay within their ranges."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.training.config import AugmentConfig
-from terraspore.training.data.augment import augment_sample, change_colours, random_transform, shift_hsv
+from terraspore.training.data.augment import augment_sample, change_colours, cut_out, random_transform, shift_hsv
 
 
 @settings(max_examples=40)
@@ -76,3 +78,27 @@ def test_band_gamma_differs_between_bands() -> None:
 def test_colours_stay_without_a_chance_of_change() -> None:
     ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     assert np.array_equal(change_colours(ramp, AugmentConfig(), np.random.default_rng(0)), ramp)
+
+
+def test_cut_out_covers_a_square_of_the_image() -> None:
+    crop = np.zeros((100, 100, 3), np.uint8)
+    sides = []
+    for seed in range(50):
+        covered = cut_out(crop, (0.1, 0.3), np.random.default_rng(seed)) == 127
+        rows, columns = np.flatnonzero(covered.any((1, 2))), np.flatnonzero(covered.any((0, 2)))
+        assert covered[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+        sides.append(max(len(rows), len(columns)))
+    assert not crop.any()
+    # At the border a part of the square is outside.
+    assert 20 < max(sides) <= 30
+
+
+def test_samples_without_a_cut_out_are_those_of_before_there_was_one() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    label = np.zeros((64, 64), np.uint8)
+    plain = AugmentConfig(crop=32, noise_chance=1.0)
+    want = augment_sample(image, label, plain, 255, np.random.default_rng(5))[0]
+    got = augment_sample(image, label, replace(plain, cutout_chance=1.0), 255, np.random.default_rng(5))[0]
+    changed = (want != got).any(2)
+    assert 0 < changed.mean() < 0.1
+    assert (got[changed] == 127).all()
