@@ -27,7 +27,7 @@ NAME = "terraspore"
 LIMIT_BYTES = 25 * 1000 * 1000
 SPARE_BYTES = 1000 * 1000
 #: Larger models are always separate zips, because they change more rarely than the plugin.
-MODEL_BYTES = 10 * 1000 * 1000
+MODEL_BYTES = 15 * 1000 * 1000
 FOLDERS = ("plugin", "engine", "training", "resources")
 FILES = ("__init__.py", "__main__.py", "__about__.py", "metadata.txt", "LICENSE", "README.md", "CHANGELOG.md")
 RULES = (".bandit", ".flake8", ".secrets.baseline")

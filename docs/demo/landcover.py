@@ -38,7 +38,9 @@ def main() -> None:
     else:
         image, attribution = options.image, f"Image: {options.image.name}"
     polygons, classes, picture = (options.out / name for name in ("landcover.gpkg", "landcover.tif", "landcover.png"))
-    terraspore("extract", "landcover", str(image), "-o", str(polygons), "--classes", str(classes), *arguments)
+    terraspore(
+        "extract", "landcover", str(image), "-o", str(polygons), "--classes", str(classes), *arguments, "--overwrite"
+    )
     draw(image, polygons, classes, picture, attribution)
     print(f"\nLayer:   {polygons}   (open it in QGIS)\nRaster:  {classes}\nPicture: {picture}")
 

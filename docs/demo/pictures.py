@@ -26,8 +26,6 @@ from picture import (
 )
 
 IMAGES = Path(__file__).resolve().parents[1] / "images"
-#: The road model in the plugin's zip.
-ROAD_MODEL = "roads-lednet"
 #: Width of a panel of the overview and height of the legend under it, in inches.
 PANEL, LEGEND = 4.0, 0.75
 
@@ -58,7 +56,13 @@ def overview(image: Path, cover: Path, classes: Path, results: Path, out: Path) 
         out: the picture to write.
     """
     found, probability = results / "overview.gpkg", results / "overview.tif"
-    arguments = ("--model", ROAD_MODEL, "--pixel-size", landcover.PIXEL_METRES, "--probability", str(probability))
+    arguments = (
+        "--pixel-size",
+        landcover.PIXEL_METRES,
+        "--probability",
+        str(probability),
+        "--overwrite",
+    )
     terraspore("extract", "roads", str(image), "-o", str(found), *arguments)
     view = read_view(image, classes)
     figure, axes = new_figure(view, 4, room=LEGEND, width=PANEL)

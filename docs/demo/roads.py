@@ -1,7 +1,8 @@
 """``make demo``: extract roads from a real image, compare them with surveyed lines and draw a picture.
 
 The image is a WorldView tile of Las Vegas from SpaceNet. It is part of the wheel ``solaris`` on PyPI, together with the
-surveyed road centre lines of the same area. ``--image`` uses any other image.
+surveyed road centre lines of the same area. The default model was trained on other images of Las Vegas, so this shows
+what it does at home. ``--image`` uses any other image.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from picture import draw_image, draw_lines, draw_roads, new_figure, read_layer, 
 WHEEL = "solaris==0.4.0"
 TILE = "solaris/data/road_mask_input.tif"
 TRUTH = "solaris/data/sample_roads_for_masking.geojson"
-ATTRIBUTION = "Imagery and centre lines: SpaceNet (SpaceNet on AWS), CC BY-SA 4.0."
+ATTRIBUTION = (
+    "Imagery and centre lines: SpaceNet (SpaceNet on AWS), CC BY-SA 4.0. The model knows other images of Las Vegas."
+)
 BUFFER_METRES = 5.0
 
 
@@ -34,7 +37,16 @@ def main() -> None:
     else:
         image, truth, attribution = options.image, None, f"Image: {options.image.name}"
     roads, picture = options.out / "roads.gpkg", options.out / "roads.png"
-    terraspore("extract", "roads", str(image), "-o", str(roads), "--probability", str(options.out / "probability.tif"))
+    terraspore(
+        "extract",
+        "roads",
+        str(image),
+        "-o",
+        str(roads),
+        "--probability",
+        str(options.out / "probability.tif"),
+        "--overwrite",
+    )
     if truth is not None:
         _print_comparison(roads, truth)
     draw(image, roads, picture, truth, attribution)
@@ -67,7 +79,7 @@ def _print_comparison(roads: Path, truth: Path) -> None:
     arguments = ("compare", str(roads), str(truth), "--buffer", str(BUFFER_METRES), "--json")
     lines = terraspore(*arguments, capture=True).splitlines()
     summary = next(event["summary"] for event in map(json.loads, lines) if event["type"] == "result")
-    print(f"\nAgainst the surveyed centre lines (buffer {BUFFER_METRES:g} m):")
+    print(f"\nAgainst the surveyed centre lines (buffer {BUFFER_METRES:g} m), in a city of the model's training:")
     for name in ("completeness", "correctness", "quality"):
         print(f"  {name:<13} {summary[name]:.3f}")
 

@@ -11,9 +11,9 @@ from typing import Callable, TypeVar
 
 T = TypeVar("T")
 
-#: The project's own models in the order in which they are their task's default: the large one, which does not fit
-#: the plugin's zip and may be installed beside it, before the small one that comes with the plugin.
-PREFERRED_MODELS = ("roads-dlinknet34", "roads-lednet", "landcover-lednet")
+#: The project's own models in the order in which they are their task's default: the best of the plugin's zip before the
+#: large one, which does not fit the zip and may be installed beside it, and the small one.
+PREFERRED_MODELS = ("roads-efficientnet-lite2", "roads-dlinknet34", "roads-lednet", "landcover-lednet")
 #: This task accepts models of every task.
 ANY_TASK = "segmentation"
 
