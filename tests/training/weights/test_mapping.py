@@ -137,6 +137,80 @@ def test_wrapped_deeplab_and_ports_of_dgcnet():
     assert arrays["dsn.0.weight"].shape == (512, 1024, 3, 3)
 
 
+def test_authors_names_of_lednet():
+    weights = read_torch(DATA / "lednet.pth")
+    arrays, report = map_weights(weights, "lednet", shapes("lednet"))
+    assert (report.part, report.has_problems, len(arrays)) == ("network", False, 494)
+    for ours, theirs in {
+        "layers.0.left.0.weight": "layers.0.conv3x1_1_l.weight",
+        "layers.5.left.8.moving_mean": "layers.5.bn2_l.running_mean",
+        "layers.14.right.0.bias": "layers.14.conv1x3_1_r.bias",
+        "layers.14.right.7.weight": "layers.14.conv3x1_2_r.weight",
+        "apn.branch1.1.conv.weight": "apn.branch1.1.conv.0.weight",
+        "apn.mid.0.bn.gamma": "apn.mid.0.conv.1.weight",
+    }.items():
+        assert (arrays[ours] == origin(weights, theirs)).all()
+
+
+def test_efficientnet_into_any_decoder():
+    weights = read_torch(DATA / "efficientnet-lite0.pth")
+    arrays, report = map_weights(weights, "dlinknet_efficientnet_lite0", shapes("dlinknet_efficientnet_lite0"))
+    assert (report.part, report.has_problems) == ("encoder", False)
+    for ours, theirs in {
+        "encoder.conv_stem.weight": "_conv_stem.weight",
+        "encoder.bn0.moving_variance": "_bn0.running_var",
+        "encoder.blocks.0.bn2.beta": "_blocks.0._bn2.bias",
+        "encoder.blocks.15.depthwise_conv.weight": "_blocks.15._depthwise_conv.weight",
+    }.items():
+        assert (arrays[ours] == origin(weights, theirs)).all()
+    head = {name for name in report.left_out if not name.endswith("num_batches_tracked")}
+    assert head == {
+        "conv_head.weight",
+        *(f"bn1.{n}" for n in ("gamma", "beta", "moving_mean", "moving_variance")),
+        "fc.weight",
+        "fc.bias",
+    }
+
+
+def test_short_names_of_a_dlinknet_on_an_efficientnet():
+    wanted = shapes("dlinknet_efficientnet_lite2")
+    ours = {
+        "enc.stem.weight": "encoder.conv_stem.weight",
+        "enc.blocks.20.ex.0.weight": "encoder.blocks.20.expand_conv.weight",
+        "enc.blocks.3.dw.weight": "encoder.blocks.3.depthwise_conv.weight",
+        "enc.blocks.3.pj.weight": "encoder.blocks.3.project_conv.weight",
+        "red.0.weight": "decoder.reduce.0.weight",
+        "dil.3.bias": "decoder.center.dilate4.bias",
+        "d4.n.3.weight": "decoder.decoder4.deconv2.weight",
+        "d1.n.6.weight": "decoder.decoder1.conv3.weight",
+        "f.bias": "decoder.finaldeconv1.bias",
+        "f2.weight": "decoder.finalconv2.weight",
+        "f3.bias": "head.bias",
+    }
+    norms = {
+        "enc.b0": "encoder.bn0",
+        "enc.blocks.20.ex.1": "encoder.blocks.20.bn0",
+        "enc.blocks.0.b1": "encoder.blocks.0.bn1",
+    }
+    norms |= {"red.1": "decoder.reduce.1", "d3.n.1": "decoder.decoder3.norm1", "d2.n.7": "decoder.decoder2.norm3"}
+    for theirs, name in norms.items():
+        ours |= {f"{theirs}.weight": f"{name}.gamma", f"{theirs}.running_mean": f"{name}.moving_mean"}
+    sizes = {"classes": 1, "bands": 3}
+    weights = {n: np.zeros([sizes.get(size, size) for size in wanted[name]], np.float32) for n, name in ours.items()}
+    _, report = map_weights(weights, "dlinknet_efficientnet_lite2", wanted, part="network")
+    assert set(report.matched) == set(ours.values())
+    assert not report.unexpected + report.mismatched
+
+
+def test_mindcv_deeplabv3plus_has_a_module_for_the_decoder():
+    wanted = shapes("deeplabv3plus_resnet50")
+    own = ("conv1.", "bn1.", "last_conv.")
+    mindcv = {f"decoder.{n}" if n.startswith(own) else n: a for n, a in like(wanted, classes=21).items()}
+    assert "decoder.last_conv.6.weight" in mindcv
+    arrays, report = map_weights(mindcv, "deeplabv3plus_resnet50", wanted)
+    assert (report.part, report.has_problems, len(arrays)) == ("network", False, len(wanted))
+
+
 def test_problems_are_named():
     wanted = shapes("dlinknet34")
     weights = read_torch(DATA / "extra.pth")
