@@ -12,7 +12,7 @@ help:
 	@echo "make test      set up, lint, type-check, run all tests   (GROUPS=\"faults plugin-dialogs\" for some groups)"
 	@echo "make fuzz      fuzz the readers of models, images and messages   (FUZZ_SECONDS=600 for each)"
 	@echo "make explore   run the property tests with new examples each time   (ROUNDS=10)"
-	@echo "make faults    run all fault tests, with 100 kills and 200 cancellations of the engine"
+	@echo "make faults    run all fault tests, with 100 kills and 200 cancellations, then random kills, rivals and disks"
 	@echo "make bench     measure speed and memory, as ratios within one run"
 	@echo "make docs      build the documentation site in out/docs"
 	@echo "make lint      ruff and mypy"
@@ -90,6 +90,7 @@ explore: setup
 .PHONY: faults
 faults: setup
 	TERRASPORE_KILLS=50 TERRASPORE_CANCELS=200 $(BIN)/python -m pytest tests/faults
+	$(BIN)/python tests/faults/run_faults.py --kills 100 --rivals 100
 
 # ---- The QGIS plugin. QGIS uses a different Python, so it has a separate virtual environment. ----
 QGIS := .venv-qgis

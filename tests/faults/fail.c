@@ -1,12 +1,14 @@
-/* Makes calls fail on files whose path contains FAIL_PATH: FAIL_CALL is "write" or "read", from the FAIL_AFTER-th
+/* Makes calls fail on files whose path contains FAIL_PATH: FAIL_CALL is "write", "read" or "lock", from the FAIL_AFTER-th
    such call on with FAIL_ERRNO. Each call adds a dot to the file FAIL_COUNT. To be loaded with LD_PRELOAD. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -58,3 +60,19 @@ WRAP(ssize_t, pread, "read", (int file, void *data, size_t size, off_t at), (fil
 WRAP(ssize_t, pread64, "read", (int file, void *data, size_t size, off64_t at), (file, data, size, at), file)
 WRAP_STREAM(fwrite, "write", const void *)
 WRAP_STREAM(fread, "read", void *)
+WRAP(int, flock, "lock", (int file, int operation), (file, operation), file)
+
+#define WRAP_CONTROL(name)                                                          \
+    int name(int file, int command, ...) {                                          \
+        static int (*next)(int, int, void *);                                       \
+        va_list values;                                                             \
+        va_start(values, command);                                                  \
+        void *value = va_arg(values, void *);                                       \
+        va_end(values);                                                             \
+        if (!next) next = dlsym(RTLD_NEXT, #name);                                  \
+        int locks = command == F_SETLK || command == F_SETLKW || command == F_GETLK; \
+        return locks && fails(file, "lock") ? -1 : next(file, command, value);      \
+    }
+
+WRAP_CONTROL(fcntl)
+WRAP_CONTROL(fcntl64)
