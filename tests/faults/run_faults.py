@@ -186,7 +186,7 @@ def finish(workshop: Workshop, task: Task, folder: Path, *more: str) -> None:
 
 
 def kill_once(workshop: Workshop, chance: random.Random) -> str:
-    """Kill a command with random parameters once or twice, then run it to its end; return what was done."""
+    """Kill a command with random parameters once or twice, then run it to its end; return where it was killed."""
     task, hold = Task.draw(workshop, chance), HoldPoint(workshop.make_folder())
     whole = workshop.make_folder()
     code, last = workshop.start(task.arguments(whole), hold.set(None, watched=whole)).wait()
@@ -215,7 +215,7 @@ def kill_once(workshop: Workshop, chance: random.Random) -> str:
     demand(contents(folder) == expected, f"another result: {sorted(contents(folder))}, {sorted(expected)}")
     hidden = [name for name in engines.list_names(folder) if name.startswith(".")]
     demand(not hidden, f"left behind: {hidden}")
-    return f"{task.words[0]} {task.vectors}, {step} {number}"
+    return f"killed at a {step}"
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def writing(path: Path, journal: str) -> Iterator[None]:
 
 
 def compete_once(workshop: Workshop, chance: random.Random) -> str:
-    """Run a command while this process has its GeoPackage open; return what was done."""
+    """Run a command while this process has its GeoPackage open; return how it ended."""
     task = Task.draw(workshop, chance, suffix=".gpkg")
     folder, hold = workshop.make_folder(), HoldPoint(workshop.make_folder())
     path = folder / task.vectors
@@ -278,7 +278,7 @@ def compete_once(workshop: Workshop, chance: random.Random) -> str:
     if outcome == "refused":
         text = f"{last.get('text')}".lower()
         demand(code == 2 and any(refusal in text for refusal in REFUSALS), f"exit code {code}: {last}")
-    return f"{rival.__name__}, {journal}, {'late' if late else 'early'}: {outcome}"
+    return outcome
 
 
 def mount(*arguments: object) -> None:
@@ -367,11 +367,11 @@ def repeat(
     for number in range(rounds):
         chance = random.Random(f"{name} {seed} {number}")
         try:
-            outcomes[trial(workshop, chance).rpartition(": ")[2] if name == "rivals" else "right"] += 1
+            outcomes[trial(workshop, chance)] += 1
         except (Failure, AssertionError) as failure:
             failures += 1
             print(f"FAILED {name}, round {number} of seed {seed}: {failure}", flush=True)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "none right"
     print(f"{name}: {rounds} rounds in {time.monotonic() - begin:.0f} s: {told}; {failures} failed", flush=True)
     return failures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -184,3 +185,16 @@ def test_image_that_changes_while_it_is_read_is_noticed(runner, out, hold):
     code, last = engine.wait()
     assert (code, last["code"]) == (2, "SourceChangedError"), last
     assert list_names(out) == ["copy.tif"]
+
+
+def test_a_file_system_without_locks_is_reported_before_the_work(runner, shim, out):
+    """SQLite cannot write there; other formats are written with a warning, because nothing excludes a second run."""
+    settings = {"FAIL_PATH": str(out), "FAIL_CALL": "lock", "FAIL_ERRNO": errno.ENOLCK}
+    arguments = runner.arguments("roads", out)
+    code, last, _ = run_shimmed(runner, shim, arguments, **settings)
+    assert (code, last["code"]) == (2, "OutputError"), last
+    assert "may have no locks" in last["hint"]
+    assert list_names(out) == []
+    code, last, _ = run_shimmed(runner, shim, runner.arguments("roads", out, output=out / "r.fgb"), **settings)
+    assert code == 0, last
+    assert "has no locks" in last["warnings"][0]

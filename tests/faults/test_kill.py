@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -159,3 +160,29 @@ def test_short_runs_keep_no_journal(runner, out):
     assert last["summary"]["tiles"] < TILES_WORTH_A_JOURNAL
     assert any("nothing to resume" in event.get("text", "") for event in engine.events())
     assert list_names(out) == ["p.tif", "r.gpkg"]
+
+
+@pytest.mark.parametrize("kind", ["roads", "classes"])
+def test_a_cancel_at_the_end_leaves_the_earlier_or_the_new_files(runner, reference, out, hold, kind):
+    """Held at its last operations on files, a run is either cancelled as a whole or done as a whole."""
+    arguments = [*runner.arguments(kind, out, SLOW), "--overwrite"]
+    whole = reference(kind, SLOW)
+    earlier = {name: f"earlier {name}".encode() for name in whole.contents if not name.endswith(".gpkg")}
+    codes = set()
+    for number in range(whole.steps["file"] - 14, whole.steps["file"] + 1, 7):
+        for name, data in earlier.items():
+            (out / name).write_bytes(data)
+        engine = runner.start(arguments, hold.set("file", number, watched=out))
+        if engine.wait_until_held(hold):
+            os.kill(engine.pid, signal.SIGINT)
+            hold.release()
+        code, last = engine.wait()
+        codes.add(code)
+        if code == 3:
+            assert {path.name: path.read_bytes() for path in out.iterdir()} == earlier
+        else:
+            assert code == 0, last
+            assert contents(out) == whole.contents
+        shutil.rmtree(out)
+        out.mkdir()
+    assert 0 in codes

@@ -16,7 +16,7 @@ def defined_in(path):
 
 
 def test_every_row_of_the_table_of_faults_is_a_test():
-    text = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    text = (ROOT / "docs" / "reliability.md").read_text("utf-8").partition("## Faults\n")[2]
     rows = ROW.findall(text)
     assert len(rows) == text.count("\n| ") - 1  # without the heading
     for file, name in rows:

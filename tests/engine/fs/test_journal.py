@@ -22,7 +22,9 @@ from terraspore.engine.fs.journal import (
     create_journal,
     find_unfinished_run,
     journal_folder,
+    note_outputs,
     read_journal,
+    read_noted_outputs,
     read_row,
     remove_journal,
     remove_unfinished_run,
@@ -184,3 +186,39 @@ def test_journal_needs_only_the_standard_library():
                 assert node.module.split(".")[0] in sys.stdlib_module_names, path
             elif isinstance(node, ast.ImportFrom):
                 assert node.module in {"errors", "atomic", "lock", "paths", "regular_file"}, path
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_linked_folder_is_not_a_journal(tmp_path, header):
+    """Its name can be guessed, and it may lead to the files of a person."""
+    output, files = tmp_path / "roads.gpkg", tmp_path / "files of a person"
+    write(tmp_path / "other.gpkg", header)
+    journal_folder(tmp_path / "other.gpkg").rename(files)
+    journal_folder(output).symlink_to(files)
+    before = sorted(path.name for path in files.iterdir())
+    assert read_journal(output) is None
+    for remove in (remove_journal, lambda path: create_journal(path, header)):
+        with pytest.raises(OSError, match="is a link"):
+            remove(output)
+    remove_unfinished_run(output)
+    assert sorted(path.name for path in files.iterdir()) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="giving files away needs root")
+def test_a_journal_of_another_user_is_not_read(tmp_path, header):
+    output = tmp_path / "roads.gpkg"
+    write(output, header)
+    assert read_journal(output) is not None
+    os.chown(journal_folder(output), 12345, 12345)
+    assert read_journal(output) is None
+
+
+def test_outputs_that_a_run_has_published_are_noted_until_its_end(tmp_path, header):
+    output = tmp_path / "roads.gpkg"
+    write(output, header)
+    assert read_noted_outputs(output) == []
+    identities = [FileIdentity.from_path(tmp_path / "image.tif")]
+    note_outputs(read_journal(output), identities)
+    assert read_noted_outputs(output) == identities
+    remove_journal(output)
+    assert read_noted_outputs(output) == []

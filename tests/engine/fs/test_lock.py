@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.errors import OutputBusyError, OutputError
+from terraspore.engine.fs import lock
 from terraspore.engine.fs.atomic import run_abort_cleanups
 from terraspore.engine.fs.lock import is_locked, lock_file_path, lock_folder, lock_paths
 
@@ -101,3 +103,33 @@ def test_concurrent_runs_never_share_the_lock(tmp_path):
 def test_lock_in_an_unwritable_folder():
     with pytest.raises(OutputError, match="cannot be written"), lock_paths([Path("/proc/self/roads.gpkg")]):
         pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+@pytest.mark.parametrize("make_link", [os.symlink, os.link])
+def test_a_link_of_the_name_of_the_lock_is_refused(tmp_path, make_link):
+    letters = tmp_path / "letters.txt"
+    letters.write_text("of a person")
+    make_link(letters, lock_file_path(tmp_path / "a.tif"))
+    with pytest.raises(OutputError, match="is a link"), lock_paths([tmp_path / "a.tif"]):
+        pass
+    assert letters.read_text() == "of a person"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="giving files away needs root")
+def test_a_lock_file_of_another_user_is_refused(tmp_path):
+    path = lock_file_path(tmp_path / "a.tif")
+    path.touch()
+    os.chown(path, 12345, 12345)
+    with pytest.raises(OutputError, match="another user"), lock_paths([tmp_path / "a.tif"]):
+        pass
+
+
+def test_targets_without_locks_are_named(tmp_path, monkeypatch):
+    def refuse(_handle, _shared):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(lock, "_lock", refuse)
+    with lock_paths([tmp_path / "a.tif"]) as unlocked:
+        assert unlocked == [tmp_path / "a.tif"]
+    assert list(tmp_path.iterdir()) == []
