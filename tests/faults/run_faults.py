@@ -289,7 +289,7 @@ def mount(*arguments: object) -> None:
 def try_full_disk(workshop: Workshop, chance: random.Random) -> str:
     """Let a file system of random size fill; then enlarge it."""
     task, disk = Task.draw(workshop, chance), workshop.make_folder()
-    size = chance.randrange(64, 1500) * 1024
+    size = chance.randrange(40, 500) * 1024
     mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk)
     try:
         code, last = workshop.start(task.arguments(disk)).wait()

@@ -155,6 +155,17 @@ def test_new_threshold_needs_no_new_inference(run, image, tmp_path):
     assert open_layer(none["OUTPUT"]).featureCount() == 0
 
 
+def test_vectors_are_added_to_a_geopackage_as_a_named_layer(run, image, tmp_path):
+    first = run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"), PROBABILITY=str(tmp_path / "p.tif"))
+    destination = f"ogr:dbname='{tmp_path / 'a.gpkg'}' table=\"town\" (geom)"
+    second = run("vectorize", INPUT=first["PROBABILITY"], OUTPUT=destination)
+    assert second["OUTPUT"] == f"{tmp_path / 'a.gpkg'}|layername=town"
+    counts = [open_layer(result["OUTPUT"]).featureCount() for result in (first, second)]
+    assert counts[0] == counts[1] > 3
+    for layer in ("road_nodes", "town_nodes", "town_areas"):
+        assert open_layer(f"{tmp_path / 'a.gpkg'}|layername={layer}").featureCount() > 0
+
+
 def test_band_and_meaning_of_values_are_chosen(run, image, tmp_path):
     result = run("vectorize", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"), BAND=1, VALUES="byte", MERGE_PARALLEL=0)
     lengths = sum(feature.geometry().length() for feature in open_layer(result["OUTPUT"]).getFeatures())
