@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ..context import RunContext
-from ..errors import SourceError
+from ..errors import ParameterError, SourceError, VectorError
 from ..protocol.messages import Result
 from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind
 from .cli_context import json_option, run_command
-from .options import declared_options, given_options
+from .options import declared_options, given_options, parse_numbers
 from .paths import PATH
 
 if TYPE_CHECKING:
-    from ..vector.metrics.inputs import RasterPairs
+    from ..raster.values import Expected
 
 Metrics = dict[str, float | int | str | None]
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Values of the command's options by name; ``rasters`` are those of the rasters RESULT and TRUTH."""
+
+    layer: str | None
+    truth_layer: str | None
+    extent: Bounds | Literal["common"] | None
+    mask: Path | None
+    buffer: float
+    threshold: float | None
+    field: str
+    rasters: tuple[RasterOptions, RasterOptions]
+
+
+def _parse_extent(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Four numbers or "common"."""
+    if value == "common":
+        return value
+    return parse_numbers("tuple[float, float, float, float]", "xmin,ymin,xmax,ymax or common")(
+        context, parameter, value
+    )
 
 
 @click.command()
@@ -26,6 +51,13 @@ Metrics = dict[str, float | int | str | None]
 @click.argument("truth", type=PATH)
 @click.option("--layer", help="Layer of RESULT; else roads, landcover or the first.")
 @click.option("--truth-layer", help="Layer of TRUTH; else as for RESULT.")
+@click.option(
+    "--extent",
+    callback=_parse_extent,
+    metavar="xmin,ymin,xmax,ymax|common",
+    help="Compare only there, in coordinates of TRUTH; common: only where the extents of both overlap.",
+)
+@click.option("--mask", type=PATH, metavar="FILE", help="Compare only within the polygons of this file.")
 @click.option(
     "--buffer",
     type=click.FloatRange(0, min_open=True),
@@ -46,6 +78,8 @@ def compare(
     truth: Path,
     layer: str | None,
     truth_layer: str | None,
+    extent: Bounds | Literal["common"] | None,
+    mask: Path | None,
     buffer: float,
     threshold: float | None,
     truth_values: ValueKind | None,
@@ -58,8 +92,9 @@ def compare(
     Lines against lines: APLS, TOPO, completeness, correctness, quality, junctions. Rasters against rasters: accuracy,
     IoU, precision, recall, F1, kappa. Polygons against a class raster: gaps, overlaps, validity, agreement.
     """
-    options = given_options(RasterOptions, values)
-    truth_options = RasterOptions(values=truth_values, nodata=options.nodata)
+    own = given_options(RasterOptions, values)
+    rasters = own, RasterOptions(values=truth_values, nodata=own.nodata)
+    options = CompareOptions(layer, truth_layer, extent, mask, buffer, threshold, field, rasters)
 
     def command(context: RunContext) -> Result:
         """Compare by what the two files hold."""
@@ -69,26 +104,28 @@ def compare(
         start = context.clock()
         for path in (result, truth):
             identify_image(path)
-        if is_vector(truth):
-            metrics, text = _compare_lines(result, truth, (layer, truth_layer), buffer, context)
-        elif is_vector(result):
-            metrics, text = _compare_coverage(result, truth, layer, field, truth_options, context)
-        else:
-            from ..vector.metrics.inputs import read_raster_pairs
-
-            pairs, classes = read_raster_pairs(result, truth, threshold, (options, truth_options), context)
-            metrics, text = _score_rasters(pairs, classes, is_mask=threshold is not None)
+        kinds = is_vector(result), is_vector(truth)
+        if kinds == (False, True):
+            raise ParameterError(
+                f"{result} is a raster, but {truth} holds vectors.", "Make vectors of the raster first: vectorize."
+            )
+        if options.threshold is not None and kinds[0]:
+            raise ParameterError(f"--threshold compares two rasters, but {result} holds vectors.")
+        measure = {(True, True): _compare_lines, (True, False): _compare_coverage}.get(kinds, _compare_rasters)
+        metrics, text = measure(result, truth, options, context)
         return Result(outputs={}, summary=metrics, seconds=context.clock() - start, text=text)
 
     run_command(as_json, command)
 
 
-def _compare_lines(
-    result: Path, truth: Path, layers: tuple[str | None, str | None], buffer: float, context: RunContext
-) -> tuple[Metrics, str]:
+def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of a road network, and a sentence with them."""
-    from ..vector.crs import make_metric_crs
+    import numpy as np
+    import shapely
+
+    from ..vector.crs import Reference, explain_distance, transform
     from ..vector.io.reader import read_vector_layer
+    from ..vector.metrics.inputs import read_part
     from ..vector.metrics.network import build_network
     from ..vector.metrics.roads import score_roads
 
@@ -96,54 +133,108 @@ def _compare_lines(
         read_vector_layer(path, layer, context=context, dimensions=(1,), preferred=("roads",), option=option).select(
             (1,), context
         )
-        for path, layer, option in ((result, layers[0], "--layer"), (truth, layers[1], "--truth-layer"))
+        for path, layer, option in ((result, options.layer, "--layer"), (truth, options.truth_layer, "--truth-layer"))
     )
-    first, second = first.resolve(second.reference, context), second.resolve(first.reference, context)
-    crs = make_metric_crs(second.crs, second.bounds)
-    networks = [build_network(lines.to_crs(crs)) for lines in (first, second)]
-    scores = score_roads(networks[0], networks[1], buffer=buffer)
+    if first.crs is None:
+        first = first.resolve(second.reference, context)
+    second = second.resolve(first.reference, context)
+    first = first.resolve(second.reference, context)
+    crs = second.choose_metric_crs()
+    lines = [layer.to_crs(crs) for layer in (first, second)]
+    # Matching lines are some metres apart; but APLS would miss ends that stick out by more than 4 m.
+    margin = np.array([-1, -1, 1, 1]) * min(options.buffer, 3.0)
+    bounds = [shapely.total_bounds(geometry) + margin for geometry in lines]
+    sides = Reference(first.name, crs, tuple(bounds[0])), Reference(second.name, crs, tuple(bounds[1]))
+    part = read_part(options.extent, options.mask, sides, second.reference, context)
+    if part is not None:
+        limit = transform(np.array([part], object), second.crs, crs, second.name)[0]
+        lines = [shapely.intersection(geometry, limit) for geometry in lines]
+        if shapely.is_empty(lines[1]).all():
+            raise ParameterError(f"Nothing of {second.name} is within --extent and --mask.")
+    elif not shapely.intersects(*(shapely.box(*side.bounds) for side in sides)):
+        reason = explain_distance(first.name, first.crs, first.bounds, second.reference)
+        context.warn(f"{first.name} and {second.name} do not overlap. {reason or ''}".rstrip())
+    networks = [build_network(geometry) for geometry in lines]
+    scores = score_roads(networks[0], networks[1], buffer=options.buffer)
     text = (
-        f"APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, completeness {scores.completeness:.3f}, "
-        f"correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, junction F1 {scores.junction_f1:.3f}"
+        f"Lines, {scores.length / 1000:.2f} km of {first.name} against {scores.truth_length / 1000:.2f} km of "
+        f"{second.name}: APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, completeness "
+        f"{scores.completeness:.3f}, correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, junction F1 "
+        f"{scores.junction_f1:.3f}"
     )
     return scores.metrics(), text
 
 
-def _score_rasters(pairs: RasterPairs, classes: tuple[int, ...], *, is_mask: bool) -> tuple[Metrics, str]:
+def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of a class raster or a mask, and a sentence with them."""
+    from ..vector.metrics.inputs import open_raster_pair, read_part
     from ..vector.metrics.raster import score_rasters
 
-    metrics = score_rasters(pairs, classes).metrics()
-    names = ("iou_1", "precision_1", "recall_1", "f1_1") if is_mask else ("accuracy", "mean_iou", "kappa")
-    return metrics, ", ".join(f"{name.removesuffix('_1')} {metrics[name] or 0.0:.3f}" for name in names)
+    threshold = options.threshold
+    names: tuple[str, ...] = ("accuracy", "mean_iou", "kappa")
+    expected: Expected = "classes" if threshold is None else "roads"
+    with open_raster_pair(result, truth, options.rasters, expected, context) as whole:
+        pair = whole.limit(read_part(options.extent, options.mask, whole.references, whole.references[1], context))
+        if threshold is None:
+            scores = score_rasters(pair.read_classes(), pair.list_classes(context))
+        else:
+            scores, names = (
+                score_rasters(pair.read_masks(threshold), (0, 1)),
+                ("iou_1", "precision_1", "recall_1", "f1_1"),
+            )
+    metrics = scores.metrics()
+    measures = ", ".join(f"{name.removesuffix('_1')} {metrics[name] or 0.0:.3f}" for name in names)
+    kind = "of classes" if threshold is None else "of masks"
+    return metrics, f"Pixels {kind}, {int(scores.matrix.sum())} of {truth.name}: {measures}"
 
 
-def _compare_coverage(
-    result: Path, truth: Path, layer: str | None, field: str, options: RasterOptions, context: RunContext
-) -> tuple[Metrics, str]:
+def _compare_coverage(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of polygons against the class raster that they were made of, and a sentence with them."""
     import numpy as np
 
     from ..raster.band_facts import interpret_band
     from ..raster.dataset import open_raster
+    from ..vector.crs import explain_distance, measure_overlap
     from ..vector.io.reader import make_reference, read_vector_layer
     from ..vector.metrics.coverage import raster_agreement, score_coverage
-    from ..vector.metrics.inputs import NO_CLASS, read_classes
+    from ..vector.metrics.inputs import NO_CLASS, check_classes, make_truth_area, read_classes, read_part
 
     polygons = read_vector_layer(
-        result, layer, context=context, dimensions=(2,), preferred=("landcover", "road_areas"), columns=(field,)
-    )
+        result,
+        options.layer,
+        context=context,
+        dimensions=(2,),
+        preferred=("landcover", "road_areas"),
+        columns=(options.field,),
+        option="--layer",
+    ).keep_polygons(context)
     with open_raster(truth) as dataset:
-        classes = read_classes(dataset, interpret_band(dataset, options, "classes", context))
-        if (classes == NO_CLASS).all():
-            raise SourceError(f"{truth} holds no class at all: every pixel is nodata.")
+        classes = read_classes(dataset, interpret_band(dataset, options.rasters[1], "classes", context))
         reference = make_reference(truth.name, dataset.crs, dataset.transform, dataset.shape)
-        geometry = polygons.resolve(reference, context).to_crs(reference.crs)
-        class_ids = polygons.columns[field].astype(np.int64)
+        polygons = polygons.resolve(reference, context)
+        part = read_part(options.extent, options.mask, (polygons.reference, reference), reference, context)
+        if part is not None:
+            classes[~make_truth_area(part, dataset).rasterize_rows(0, dataset.height)] = NO_CLASS
+        if (classes == NO_CLASS).all():
+            raise SourceError(f"{truth} holds no class at all: every pixel is nodata or outside of what is compared.")
+        if not measure_overlap(reference, polygons.reference):
+            reason = explain_distance(polygons.name, polygons.crs, polygons.bounds, reference)
+            raise VectorError(f"{polygons.name} and {truth.name} do not overlap.", reason)
+        try:
+            values = polygons.columns[options.field].astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise VectorError(
+                f"The attribute {options.field} of {polygons.name} holds values that are no class ids.",
+                "Name another one with --field.",
+            ) from error
+        class_ids = np.where(np.isfinite(values), values, NO_CLASS).astype(np.int64)
+        check_classes((polygons.name, set(class_ids.tolist())), (truth.name, set(np.unique(classes).tolist())), context)
+        geometry = polygons.to_crs(reference.crs)
         agreement = raster_agreement(geometry, class_ids, classes, dataset.transform, nodata=NO_CLASS)
     scores = score_coverage(geometry, count_holes=bool((classes != NO_CLASS).all()))
     text = (
-        f"{scores.polygons} polygons, {scores.invalid} invalid, {'a' if scores.is_coverage else 'no'} valid coverage, "
-        f"overlaps {scores.overlap_area:.2f}, gaps {scores.gap_area:.2f}, agreement {agreement:.4f}"
+        f"{scores.polygons} polygons of {polygons.name} against pixels of {truth.name}: {scores.invalid} invalid, "
+        f"{'a' if scores.is_coverage else 'no'} valid coverage, overlaps {scores.overlap_area:.2f}, gaps "
+        f"{scores.gap_area:.2f}, agreement {agreement:.4f}"
     )
     return {**scores.metrics(), "agreement": agreement}, text

@@ -19,7 +19,7 @@ from shapely.ops import substring
 from ..context import RunContext
 from ..raster.probability import ProbabilityRaster
 from .arrays import Flags, Floats, Ints, Lines
-from .crs import Bounds, Reference, describe_crs, explain_distance, make_metric_crs, transform
+from .crs import Bounds, Reference, describe_crs, explain_distance, make_metric_crs, make_outline, transform
 from .io.reader import VectorLayer, read_vector_layer
 
 KEPT, NEW, GONE, MOVED, NOT_EXAMINED = "kept", "new", "gone", "moved", "not examined"
@@ -128,7 +128,7 @@ class ExistingRoads:
             return _look_up_valid(source, np.column_stack(inverse @ tuple(shapely.get_coordinates(points).T)))
 
         lines = layer.to_crs(metric)
-        outline = transform(np.array([_outline(reference.bounds)], object), crs, metric, name)
+        outline = transform(np.array([make_outline(reference.bounds)], object), crs, metric, name)
         parts, index, is_examined = _split_by_validity(
             lines, shapely.total_bounds(outline).tolist(), is_valid, self.distance
         )
@@ -170,11 +170,6 @@ def read_existing_roads(
         path, layer, context=context, dimensions=(1,), preferred=("roads",), option="--update-layer"
     )
     return ExistingRoads(found.select((1,), context).resolve(reference, context), reference, distance)
-
-
-def _outline(bounds: Bounds) -> object:
-    """Bounds as a polygon with many vertices, which may bend when it is transformed."""
-    return shapely.segmentize(shapely.box(*bounds), max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / 16)
 
 
 def _split_by_validity(

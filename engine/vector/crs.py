@@ -130,6 +130,13 @@ def explain_distance(name: str, crs: CRS | None, bounds: Bounds, reference: Refe
     return None
 
 
+def measure_overlap(inner: Reference, outer: Reference) -> float:
+    """Share of the bounds of ``inner`` that those of ``outer`` cover, 0 to 1, in the CRS of ``inner``."""
+    a, b = inner.bounds, outer.bounds if inner.crs is None else _transform_bounds(outer, inner.crs)
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(0.0, width) * max(0.0, height) / ((a[2] - a[0]) * (a[3] - a[1]))
+
+
 def guess_crs(bounds: Bounds, reference: Reference) -> CRS | None:
     """Return the CRS in which coordinates would lie where the reference is; None where none of the usual ones fits.
 
@@ -162,6 +169,11 @@ def make_metric_crs(crs: CRS | None, bounds: Bounds) -> CRS | None:
     west, south, east, north = bounds
     lon, lat = to_degrees.transform((west + east) / 2.0, (south + north) / 2.0)
     return CRS.from_user_input(f"+proj=aeqd +lat_0={lat:.6f} +lon_0={lon:.6f} +a={geod.a} +b={geod.b} +units=m")
+
+
+def make_outline(bounds: Bounds) -> object:
+    """Return bounds as a polygon with many vertices, which may bend when it is transformed."""
+    return shapely.segmentize(shapely.box(*bounds), max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / 16)
 
 
 def transform(

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,45 +10,9 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
-from pyproj import Transformer
-from raster_files import NORTH_UP, UTM, write_raster
+from raster_files import write_raster
 from reports.situation import Outcome, Situation, each, run_situation
-
-LEFT, TOP = NORTH_UP.c, NORTH_UP.f
-#: A road from west to east in the middle of a raster of 400 x 400 pixels of 1 m.
-ROAD = shapely.LineString([(LEFT, TOP - 200), (LEFT + 400, TOP - 200)])
-
-
-def write_mask(path: Path, *, is_road: bool = True, **profile: object) -> Path:
-    """Write a mask (0 and 250, nodata 255) with ``ROAD``."""
-    mask = np.zeros((400, 400), np.uint8)
-    if is_road:
-        cv2.line(mask, (-10, 200), (410, 200), 250, 7)
-    return write_raster(path, mask[None], **{"scales": (0.004,), "nodata": 255, **profile})
-
-
-def move(shape: object, x: float, y: float = 0.0) -> object:
-    return shapely.transform(shape, lambda xy: np.add(xy, (x, y)))
-
-
-def to_crs(shape: object, crs: str) -> object:
-    step = Transformer.from_crs(UTM, crs, always_xy=True)
-    return shapely.transform(shape, lambda xy: np.column_stack(step.transform(*xy.T)))
-
-
-def write_layer(path: Path, shapes: Sequence[object], crs: str | None = UTM, **options: object) -> Path:
-    wkb = shapely.to_wkb(np.array(shapes, object))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a file without a CRS is meant
-        pyogrio.raw.write(path, wkb, [], [], **{"geometry_type": "Unknown", "crs": crs, **options})
-    return path
-
-
-def write_geojson(path: Path, shapes: Sequence[object]) -> Path:
-    """Write a GeoJSON without a CRS, whatever its coordinates are."""
-    features = [{"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(shape)} for shape in shapes]
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return path
+from reports.vector_files import LEFT, ROAD, TOP, move, to_crs, write_geojson, write_layer, write_mask
 
 
 def update(folder: Path, existing: Path, *options: object, **mask: object) -> tuple[object, ...]:
@@ -65,7 +26,7 @@ def read_changes(outcome: Outcome) -> dict[str, list[int]]:
     return {key: sorted(existing[change == key].tolist()) for key in sorted(set(change.tolist()))}
 
 
-def kilometres(outcome: Outcome, **metres: float) -> bool:
+def has_metres(outcome: Outcome, **metres: float) -> bool:
     """Whether the metres of each kind of change are right, and those of the others are 0."""
     kinds = {kind: outcome.summary[f"{kind}_m"] for kind in ("kept", "new", "gone", "moved", "not_examined")}
     assert kinds == pytest.approx({**dict.fromkeys(kinds, 0.0), **metres}, abs=12)
@@ -99,7 +60,7 @@ SITUATIONS = (
         ),
         says=("0.40 km kept", "0.00 km gone", "4.00 km not examined"),
         check=lambda outcome: (
-            kilometres(outcome, kept=400, not_examined=4000)
+            has_metres(outcome, kept=400, not_examined=4000)
             and read_changes(outcome) == {"kept": [1], "not examined": list(range(2, 12))}
         ),
     ),
@@ -110,14 +71,14 @@ SITUATIONS = (
             write_layer(folder / "old.gpkg", [shapely.LineString([(LEFT + 200, TOP - 100), (LEFT + 900, TOP - 100)])]),
         ),
         check=lambda outcome: (
-            kilometres(outcome, new=400, gone=200, not_examined=500)
+            has_metres(outcome, new=400, gone=200, not_examined=500)
             and read_changes(outcome) == {"gone": [1], "new": [-1], "not examined": [1]}
         ),
     ),
     Situation(
         "a raster whose right half is nodata",
         make=lambda folder: update_with_pixels(folder, half_nodata(), write_layer(folder / "old.gpkg", [ROAD])),
-        check=lambda outcome: kilometres(outcome, kept=200, not_examined=200),
+        check=lambda outcome: has_metres(outcome, kept=200, not_examined=200),
     ),
     Situation(
         "a raster whose mask band hides the right half",
@@ -128,7 +89,7 @@ SITUATIONS = (
             nodata=None,
             mask=np.repeat(np.where(np.arange(400) < 200, 255, 0)[None], 400, 0).astype(np.uint8),
         ),
-        check=lambda outcome: kilometres(outcome, kept=200, not_examined=200),
+        check=lambda outcome: has_metres(outcome, kept=200, not_examined=200),
     ),
     Situation(
         "single pixels without data on a road do not cut it",
@@ -137,7 +98,7 @@ SITUATIONS = (
             np.where(np.arange(400) % 50 == 7, 255, np.zeros((1, 400, 400))).astype(np.uint8),
             write_layer(folder / "old.gpkg", [ROAD]),
         ),
-        check=lambda outcome: kilometres(outcome, gone=400) and read_changes(outcome) == {"gone": [1]},
+        check=lambda outcome: has_metres(outcome, gone=400) and read_changes(outcome) == {"gone": [1]},
     ),
     Situation(
         "a mask whose nodata value is 0: no data and no road cannot be told apart, which is said",
@@ -145,13 +106,13 @@ SITUATIONS = (
             folder, write_layer(folder / "old.gpkg", [move(ROAD, 0, 100)]), nodata=0, scales=None
         ),
         says="0 is the nodata value of mask.tif",
-        check=lambda outcome: kilometres(outcome, new=400, gone=400) and len(outcome.warnings) == 1,
+        check=lambda outcome: has_metres(outcome, new=400, gone=400) and len(outcome.warnings) == 1,
     ),
     Situation(
         "an existing layer of another place",
         make=lambda folder: update(folder, write_layer(folder / "old.gpkg", [move(ROAD, 90_000)])),
         says="none was examined",
-        check=lambda outcome: kilometres(outcome, new=400, not_examined=400) and len(outcome.warnings) == 1,
+        check=lambda outcome: has_metres(outcome, new=400, not_examined=400) and len(outcome.warnings) == 1,
     ),
     Situation(
         "an existing layer with latitude and longitude swapped",
@@ -166,12 +127,12 @@ SITUATIONS = (
     Situation(
         "a raster without any road, and existing roads",
         make=lambda folder: update(folder, write_layer(folder / "old.gpkg", [ROAD]), is_road=False),
-        check=lambda outcome: kilometres(outcome, gone=400),
+        check=lambda outcome: has_metres(outcome, gone=400),
     ),
     Situation(
         "an existing layer without features",
         make=lambda folder: update(folder, write_layer(folder / "old.gpkg", [], geometry_type="LineString")),
-        check=lambda outcome: kilometres(outcome, new=400),
+        check=lambda outcome: has_metres(outcome, new=400),
     ),
     Situation(
         "multi-part lines and empty geometries keep their feature ids",
@@ -209,7 +170,7 @@ SITUATIONS = (
             folder, write_layer(folder / "osm.gpkg", [ROAD, shapely.Point(LEFT, TOP), shapely.buffer(ROAD, 3)])
         ),
         says="1 points, 1 polygons of osm.gpkg are left out",
-        check=lambda outcome: kilometres(outcome, kept=400),
+        check=lambda outcome: has_metres(outcome, kept=400),
     ),
     Situation(
         "several layers with lines: the one that is used is said",
@@ -222,7 +183,7 @@ SITUATIONS = (
             update(folder, folder / "old.gpkg"),
         )[-1],
         says=("old.gpkg has the layers rails, streets: rails is used", "--update-layer"),
-        check=lambda outcome: kilometres(outcome, new=400, gone=400),
+        check=lambda outcome: has_metres(outcome, new=400, gone=400),
     ),
     Situation(
         "several layers with lines: --update-layer selects",
@@ -232,7 +193,7 @@ SITUATIONS = (
             update(folder, folder / "old.gpkg", "--update-layer", "streets"),
         )[-1],
         never_says="is used",
-        check=lambda outcome: kilometres(outcome, kept=400),
+        check=lambda outcome: has_metres(outcome, kept=400),
     ),
     Situation(
         "existing roads in GeoJSON with metres and no CRS",
@@ -252,7 +213,7 @@ SITUATIONS = (
             folder, write_layer(folder / "old.shp", [ROAD], crs=None, geometry_type="LineString")
         ),
         says="old.shp has no CRS: EPSG:32618 of mask.tif is assumed",
-        check=lambda outcome: kilometres(outcome, kept=400) and len(outcome.warnings) == 1,
+        check=lambda outcome: has_metres(outcome, kept=400) and len(outcome.warnings) == 1,
     ),
     Situation(
         "existing roads without a CRS, in degrees",
@@ -273,7 +234,7 @@ SITUATIONS = (
             folder, shapely.MultiLineString([[(179.998, 17), (180, 17)], [(-180, 17), (-179.998, 17)]])
         ),
         check=lambda outcome: (
-            kilometres(outcome, kept=426)
+            has_metres(outcome, kept=426)
             and pyogrio.read_info(outcome.folder / "new.gpkg", layer="road_changes", force_total_bounds=True)[
                 "total_bounds"
             ]
@@ -283,7 +244,7 @@ SITUATIONS = (
     Situation(
         "an existing road that crosses 180 degrees in one piece",
         make=lambda folder: update_antimeridian(folder, shapely.LineString([(179.998, 17), (-179.998, 17)])),
-        check=lambda outcome: kilometres(outcome, kept=426),
+        check=lambda outcome: has_metres(outcome, kept=426),
     ),
 )
 

@@ -98,7 +98,7 @@ def read_labels(
     if not (math.isfinite(width) and width > 0):
         raise ParameterError(f"The width {width} is not a positive number of metres.")
     columns = [column for column in (field, width_field) if column]
-    found = read_vector_layer(path, layer, context=context, columns=columns).select((1, 2), context)
+    found = read_vector_layer(path, layer, context=context, columns=columns, option="--layer").select((1, 2), context)
     count = len(found.geometry)
     if not count:
         raise VectorError(f"{path} holds neither lines nor polygons.")

@@ -15,7 +15,7 @@ import pyogrio.errors
 import shapely
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import CRS
+from pyproj import CRS, Transformer
 
 from ...context import RunContext
 from ...errors import ParameterError, VectorError
@@ -24,7 +24,16 @@ from ...protocol.messages import Message
 from ...raster.area import Area, make_area
 from ...raster.grid import Grid
 from ..arrays import Ints
-from ..crs import Bounds, Reference, explain_distance, parse_crs, resolve_crs, transform, transform_near
+from ..crs import (
+    Bounds,
+    Reference,
+    explain_distance,
+    make_metric_crs,
+    parse_crs,
+    resolve_crs,
+    transform,
+    transform_near,
+)
 
 #: What geometries of each dimension are called.
 _NAMES = {0: "points", 1: "lines", 2: "polygons"}
@@ -59,6 +68,18 @@ class VectorLayer:
         """The layer as the reference of another one."""
         return Reference(self.name, self.crs, self.bounds)
 
+    def choose_metric_crs(self) -> CRS | None:
+        """Choose a CRS in metres around the middle of the layer, even if it is cut at 180 degrees; None without one."""
+        if self.crs is None or self.crs.geodetic_crs is None or not len(self.ids):
+            return self.crs
+        lon, lat = Transformer.from_crs(self.crs, self.crs.geodetic_crs, always_xy=True).transform(
+            *shapely.get_coordinates(self.geometry).T
+        )
+        if np.ptp(lon) <= 180:
+            return make_metric_crs(self.crs, self.bounds)
+        lon = lon % 360
+        return make_metric_crs(self.crs.geodetic_crs, (lon.min(), lat.min(), lon.max(), lat.max()))
+
     def resolve(self, reference: Reference, context: RunContext) -> VectorLayer:
         """Return the layer with the CRS that its coordinates are in; see ``resolve_crs``."""
         return replace(self, crs=resolve_crs(self.name, self.crs, self.bounds, reference, context))
@@ -70,6 +91,20 @@ class VectorLayer:
     def to_crs(self, crs: CRS | None) -> NDArray[np.object_]:
         """Return the geometries in another CRS; None for unchanged ones."""
         return transform(self.geometry, self.crs, crs, self.name)
+
+    def keep_polygons(self, context: RunContext) -> VectorLayer:
+        """Return the features that are polygons or multi-part polygons, with a warning about others.
+
+        Raises:
+            VectorError: there is none.
+        """
+        is_polygon = shapely.get_dimensions(self.geometry) == 2
+        if not is_polygon.any():
+            raise VectorError(f"{self.name} holds no polygons.")
+        if not is_polygon.all():
+            context.warn(f"{(~is_polygon).sum()} features of {self.name} are no polygons; they are left out.")
+        columns = {name: values[is_polygon] for name, values in self.columns.items()}
+        return replace(self, ids=self.ids[is_polygon], geometry=self.geometry[is_polygon], columns=columns)
 
     def select(self, dimensions: tuple[int, ...], context: RunContext) -> VectorLayer:
         """Return single geometries of some dimensions: the parts of multi-part geometries, with their feature's id.
@@ -110,7 +145,7 @@ def read_vector_layer(
     dimensions: tuple[int, ...] = (1, 2),
     preferred: tuple[str, ...] = (),
     columns: Sequence[str] = (),
-    option: str = "--layer",
+    option: str = "",
 ) -> VectorLayer:
     """Read a layer of a vector file.
 
@@ -122,7 +157,7 @@ def read_vector_layer(
         dimensions: 1 for lines, 2 for polygons; of the layer that is chosen.
         preferred: names of layers.
         columns: the attributes to read.
-        option: the option that selects a layer, for messages.
+        option: the option that selects a layer, for messages; empty if there is none.
 
     Raises:
         VectorError: the file or the layer cannot be read.
@@ -223,9 +258,8 @@ def _choose_layer(
         counts = [pyogrio.read_info(pyogrio_path(path), layer=name)["features"] for name in fitting[:-1]]
         chosen = next((name for name, count in zip(fitting, counts, strict=False) if count), fitting[-1])
         if len(fitting) > 1:
-            context.report(
-                Message(f"{path.name} has the layers {', '.join(fitting)}: {chosen} is used; {option} selects another.")
-            )
+            advice = f"; {option} selects another." if option else "."
+            context.report(Message(f"{path.name} has the layers {', '.join(fitting)}: {chosen} is used{advice}"))
     return chosen, path.name if len(spatial) < 2 else f"{path.name} (layer {chosen})"
 
 

@@ -1,76 +1,229 @@
-"""Read the rasters to compare: windows of both on the same grid."""
+"""Read the rasters to compare on one grid, and the part of the ground that is compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import shapely
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
+from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from ...context import RunContext
-from ...errors import SourceError
+from ...errors import ParameterError, SourceError
+from ...protocol.messages import Message
 from ...protocol.options import RasterOptions
+from ...raster.area import Area, make_area
 from ...raster.band_facts import interpret_band
 from ...raster.dataset import open_raster
-from ...raster.probability import PROBABILITY_SCALE, open_probability_raster
+from ...raster.grid import Grid
+from ...raster.probability import PROBABILITY_SCALE, BandProbabilityRaster
 from ...raster.values import Encoding, Expected
-from ..arrays import Ints
-
-RasterPairs = Iterator[tuple[Ints, Ints]]
+from ..arrays import Flags, Ints
+from ..crs import Bounds, Reference, explain_distance, make_outline, measure_overlap, resolve_crs, transform
+from ..io.reader import make_reference, read_vector_layer
 
 #: Rows of rasters that are compared at a time.
 _ROWS = 512
 #: Class id of pixels without a valid value.
 NO_CLASS = -1
+#: Grids whose corners differ by less than this are the same, in pixels.
+_SAME_PIXEL = 0.05
+#: A warning says so where less than this share of the truth is covered.
+_FULL_COVER = 0.99
 
 
-def read_raster_pairs(
+@dataclass(frozen=True)
+class RasterPair:
+    """Two rasters on the grid of the truth. Created by ``open_raster_pair``.
+
+    Attributes:
+        paths: of result and truth.
+        result: rasterio's dataset, or a view of it on the grid of the truth.
+        truth: rasterio's dataset.
+        references: where result and truth lie.
+        encodings: meaning of the values of result and truth.
+        area: the part that is compared; None for all of the truth.
+    """
+
+    paths: tuple[Path, Path]
+    result: Any
+    truth: Any
+    references: tuple[Reference, Reference]
+    encodings: tuple[Encoding, Encoding]
+    area: Area | None = None
+
+    def limit(self, part: object | None) -> RasterPair:
+        """Return the pair with a polygon in the CRS of the truth as the part that is compared; None for all."""
+        return self if part is None else replace(self, area=make_truth_area(part, self.truth))
+
+    def list_classes(self, context: RunContext) -> tuple[int, ...]:
+        """List the class ids of the truth; a warning names those that only one of the rasters has.
+
+        Raises:
+            SourceError: the truth has no class, or no class is in both.
+        """
+        found: tuple[set[int], set[int]] = (set(), set())
+        for pair in self.read_classes():
+            for ids, values in zip(found, pair, strict=True):
+                ids.update(np.unique(values[pair[1] != NO_CLASS]).tolist())
+        result, truth = (path.name for path in self.paths)
+        return check_classes((result, found[0]), (truth, found[1]), context)
+
+    def read_classes(self) -> Iterator[tuple[Ints, Ints]]:
+        """Yield windows of class ids of result and truth, int64; ``NO_CLASS`` where there is none."""
+        for window, is_compared in self._windows():
+            result, truth = (
+                read_classes(dataset, encoding, window)
+                for dataset, encoding in zip((self.result, self.truth), self.encodings, strict=True)
+            )
+            yield result, np.where(is_compared, truth, NO_CLASS)
+
+    def read_masks(self, threshold: float) -> Iterator[tuple[Ints, Ints]]:
+        """Yield windows of 1 for road and 0; ``NO_CLASS`` where the truth has no valid value.
+
+        Args:
+            threshold: probability from which a pixel of the result is road; 0.5 in the truth.
+        """
+        rasters = [
+            BandProbabilityRaster(dataset, encoding)
+            for dataset, encoding in zip((self.result, self.truth), self.encodings, strict=True)
+        ]
+        for window, is_compared in self._windows():
+            place = (window.row_off, 0, window.height, window.width)
+            result, truth = (raster.read(*place) for raster in rasters)
+            is_road = (result >= threshold * PROBABILITY_SCALE).astype(np.int64)
+            is_known = is_compared & rasters[1].read_valid(*place)
+            yield is_road, np.where(is_known, truth >= 0.5 * PROBABILITY_SCALE, NO_CLASS)
+
+    def _windows(self) -> Iterator[tuple[Window, Flags]]:
+        """Yield windows of whole rows, and which of their pixels are compared."""
+        rows, cols = self.truth.shape
+        for row in range(0, rows, _ROWS):
+            height = min(_ROWS, rows - row)
+            area = self.area
+            is_compared = np.ones((height, cols), np.bool_) if area is None else area.rasterize_rows(row, row + height)
+            yield Window(0, row, cols, height), is_compared
+
+
+@contextmanager
+def open_raster_pair(
     result: Path,
     truth: Path,
-    threshold: float | None,
     options: tuple[RasterOptions, RasterOptions],
+    expected: Expected,
     context: RunContext,
-) -> tuple[RasterPairs, tuple[int, ...]]:
-    """Open two rasters of the same size for ``score_rasters``.
+) -> Iterator[RasterPair]:
+    """Open two rasters to compare where they lie: on the grid of the truth, with the nearest pixels of the result.
 
     Args:
         result: raster of classes or probabilities.
         truth: raster of classes or a mask.
-        threshold: probability from which a pixel of the result is road, where both are masks; None for classes.
         options: band and meaning of the values of result and truth, as far as they are known.
-        context: receives messages; checked for cancellation.
-
-    Returns:
-        Windows of both rasters, read as they are asked for (int64 class ids, -1 without a valid value; or 0 and 1);
-        the class ids of the truth.
+        expected: "classes", or "roads" for probabilities and masks.
+        context: receives messages about their values and places.
 
     Raises:
-        SourceError: a raster cannot be read, or their sizes differ.
+        SourceError: a raster cannot be read, they do not overlap, or have no georeference and different sizes.
     """
-    with open_raster(result) as a, open_raster(truth) as b:
-        shape = b.shape
-        if a.shape != shape:
-            raise SourceError(
-                f"{result.name} has {a.width} x {a.height} pixels, but {truth.name} has {b.width} x {b.height}.",
-                "Give rasters of the same size.",
-            )
-        expected: Expected = "classes" if threshold is None else "roads"
-        encodings = (
-            interpret_band(a, options[0], expected, context),
-            interpret_band(b, options[1], expected, context),
+    with ExitStack() as stack:
+        a, b = (stack.enter_context(open_raster(path)) for path in (result, truth))
+        encodings = interpret_band(a, options[0], expected, context), interpret_band(b, options[1], expected, context)
+        own, reference = (
+            make_reference(path.name, dataset.crs, dataset.transform, dataset.shape)
+            for path, dataset in ((result, a), (truth, b))
         )
-    if threshold is not None:
-        return _read_masks(result, truth, encodings, threshold), (0, 1)
-    ids: set[int] = set()
-    for _, classes in _read_class_pairs(result, truth, encodings):
-        ids |= set(np.unique(classes).tolist())
-    ids.discard(NO_CLASS)
-    if not ids:
-        raise SourceError(f"{truth.name} ({shape[1]} x {shape[0]} pixels) holds no class at all.")
-    return _read_class_pairs(result, truth, encodings), tuple(sorted(ids))
+        view = a
+        is_placed = [dataset.crs is not None or not dataset.transform.is_identity for dataset in (a, b)]
+        if all(is_placed):
+            crs = resolve_crs(own.name, own.crs, own.bounds, reference, context)
+            own = replace(own, crs=crs)
+            if own.crs != reference.crs or not _is_same_grid(a, b):
+                view = stack.enter_context(_view_on_grid(a, b, own, reference, context))
+        elif a.shape != b.shape:
+            raise SourceError(
+                f"{own.name} has {a.width} x {a.height} pixels, but {reference.name} has {b.width} x {b.height}.",
+                "Give rasters of the same size, or with a georeference.",
+            )
+        elif any(is_placed):
+            lacking = reference.name if is_placed[0] else own.name
+            context.warn(f"{lacking} has no georeference: both rasters are compared pixel by pixel.")
+        yield RasterPair((result, truth), view, b, (own, reference), encodings)
+
+
+def check_classes(result: tuple[str, set[int]], truth: tuple[str, set[int]], context: RunContext) -> tuple[int, ...]:
+    """Compare the class ids of result and truth, given with their names; a warning names those without a match.
+
+    Returns:
+        The ids of the truth, ascending.
+
+    Raises:
+        SourceError: the truth has no class, or no class is in both.
+    """
+    result_ids, truth_ids = result[1] - {NO_CLASS}, truth[1] - {NO_CLASS}
+    if not truth_ids:
+        raise SourceError(f"{truth[0]} holds no class at all where it is compared.")
+    advice = "Masks are compared with --threshold 0.5." if max(len(result_ids), len(truth_ids)) < 3 else ""
+    if not result_ids & truth_ids:
+        raise SourceError(
+            f"No class id is in both: {result[0]} has {_list_ids(result_ids)}, {truth[0]} has {_list_ids(truth_ids)}.",
+            advice or None,
+        )
+    parts = ((result[0], result_ids - truth_ids), (truth[0], truth_ids - result_ids))
+    alone = " and ".join(f"only {name} has {_list_ids(ids)}" for name, ids in parts if ids)
+    if alone:
+        context.warn(f"Class ids without a match: {alone}. {advice}".rstrip())
+    return tuple(sorted(truth_ids))
+
+
+def make_truth_area(part: object, truth: Any) -> Area:
+    """Make the area of a polygon in the CRS of an opened raster.
+
+    Raises:
+        ParameterError: it does not touch the raster.
+    """
+    area = make_area(np.array([part], object), Grid(truth.crs, truth.transform, truth.width, truth.height, 1.0))
+    if not len(area.polygons):
+        raise ParameterError(f"Nothing of {Path(truth.name).name} is within --extent and --mask.")
+    return area
+
+
+def read_part(
+    extent: Bounds | Literal["common"] | None,
+    mask: Path | None,
+    sides: tuple[Reference, Reference],
+    truth: Reference,
+    context: RunContext,
+) -> object | None:
+    """Return the part of the ground that is compared.
+
+    Args:
+        extent: bounds in the CRS of the truth, or "common" for where the bounds of both sides overlap; None for all.
+        mask: vector file of polygons, or None.
+        sides: the bounds of result and truth, in any CRS.
+        truth: where the truth lies.
+        context: receives messages.
+
+    Returns:
+        A polygon in the CRS of the truth; None for everything.
+    """
+    parts = []
+    if extent == "common":
+        for side in sides:
+            parts += transform(np.array([make_outline(side.bounds)], object), side.crs, truth.crs, side.name).tolist()
+    elif extent is not None:
+        parts = [shapely.box(*extent)]
+    if mask is not None:
+        polygons = read_vector_layer(mask, context=context, dimensions=(2,))
+        polygons = polygons.select((2,), context).resolve(truth, context)
+        parts.append(shapely.union_all(shapely.make_valid(polygons.to_crs(truth.crs))))
+    return shapely.intersection_all(parts) if parts else None
 
 
 def read_classes(dataset: Any, encoding: Encoding, window: Window | None = None) -> Ints:
@@ -90,18 +243,44 @@ def read_classes(dataset: Any, encoding: Encoding, window: Window | None = None)
     return classes
 
 
-def _read_class_pairs(result: Path, truth: Path, encodings: tuple[Encoding, Encoding]) -> RasterPairs:
-    with open_raster(result) as a, open_raster(truth) as b:
-        for row in range(0, a.height, _ROWS):
-            window = Window(0, row, a.width, min(_ROWS, a.height - row))
-            yield read_classes(a, encodings[0], window), read_classes(b, encodings[1], window)
+def _is_same_grid(a: Any, b: Any) -> bool:
+    """Whether two rasters in the same CRS have the same pixels."""
+    corners = np.array([[0, a.width, 0, a.width], [0, 0, a.height, a.height]], float)
+    moved = np.array((~b.transform @ a.transform) @ tuple(corners))
+    return a.shape == b.shape and bool((np.abs(moved - corners) < _SAME_PIXEL).all())
 
 
-def _read_masks(result: Path, truth: Path, encodings: tuple[Encoding, Encoding], threshold: float) -> RasterPairs:
-    with open_probability_raster(result, encodings[0]) as a, open_probability_raster(truth, encodings[1]) as b:
-        rows, cols = a.shape
-        for row in range(0, rows, _ROWS):
-            height = min(_ROWS, rows - row)
-            is_road = a.read(row, 0, height, cols) >= threshold * PROBABILITY_SCALE
-            is_road_in_truth = b.read(row, 0, height, cols) >= 0.5 * PROBABILITY_SCALE
-            yield is_road.astype(np.int64), is_road_in_truth.astype(np.int64)
+@contextmanager
+def _view_on_grid(a: Any, b: Any, own: Reference, reference: Reference, context: RunContext) -> Iterator[WarpedVRT]:
+    """Open a view of a raster on the grid of another one.
+
+    Raises:
+        SourceError: they do not overlap.
+    """
+    share = measure_overlap(reference, own)
+    if share == 0.0:
+        reason = explain_distance(own.name, own.crs, own.bounds, reference)
+        raise SourceError(f"{own.name} and {reference.name} do not overlap: they are maps of different places.", reason)
+    context.report(
+        Message(
+            f"{own.name} has another grid than {reference.name}: its nearest pixels are compared on that of the latter."
+        )
+    )
+    if share < _FULL_COVER:
+        context.warn(
+            f"{own.name} covers only {share:.0%} of {reference.name}; the rest counts as wrong. --extent common leaves "
+            "it out."
+        )
+    # Any CRS does where neither raster has one: both are in the same plane.
+    crs, own_crs = (item.crs.to_wkt() if item.crs else "EPSG:3857" for item in (reference, own))
+    has_alpha = ColorInterp.alpha in a.colorinterp
+    settings = {"transform": b.transform, "width": b.width, "height": b.height, "resampling": Resampling.nearest}
+    add_alpha = a.nodata is None and not has_alpha
+    with WarpedVRT(a, src_crs=own_crs, crs=crs, add_alpha=add_alpha, **settings) as view:
+        yield view
+
+
+def _list_ids(ids: set[int]) -> str:
+    """Class ids for messages: the first ten."""
+    shown = ", ".join(map(str, sorted(ids)[:10]))
+    return f"{shown} and {len(ids) - 10} more" if len(ids) > 10 else shown or "none"
