@@ -18,6 +18,8 @@ from .paths import PATH
 
 if TYPE_CHECKING:
     from ..raster.values import Expected
+    from ..vector.arrays import Lines
+    from ..vector.io.reader import VectorLayer
 
 Metrics = dict[str, float | int | str | None]
 Bounds = tuple[float, float, float, float]
@@ -120,12 +122,7 @@ def compare(
 
 def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of a road network, and a sentence with them."""
-    import numpy as np
-    import shapely
-
-    from ..vector.crs import Reference, explain_distance, transform
     from ..vector.io.reader import read_vector_layer
-    from ..vector.metrics.inputs import read_part
     from ..vector.metrics.network import build_network
     from ..vector.metrics.roads import score_roads
 
@@ -139,22 +136,7 @@ def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: 
         first = first.resolve(second.reference, context)
     second = second.resolve(first.reference, context)
     first = first.resolve(second.reference, context)
-    crs = second.choose_metric_crs()
-    lines = [layer.to_crs(crs) for layer in (first, second)]
-    # Matching lines are some metres apart; but APLS would miss ends that stick out by more than 4 m.
-    margin = np.array([-1, -1, 1, 1]) * min(options.buffer, 3.0)
-    bounds = [shapely.total_bounds(geometry) + margin for geometry in lines]
-    sides = Reference(first.name, crs, tuple(bounds[0])), Reference(second.name, crs, tuple(bounds[1]))
-    part = read_part(options.extent, options.mask, sides, second.reference, context)
-    if part is not None:
-        limit = transform(np.array([part], object), second.crs, crs, second.name)[0]
-        lines = [shapely.intersection(geometry, limit) for geometry in lines]
-        if shapely.is_empty(lines[1]).all():
-            raise ParameterError(f"Nothing of {second.name} is within --extent and --mask.")
-    elif not shapely.intersects(*(shapely.box(*side.bounds) for side in sides)):
-        reason = explain_distance(first.name, first.crs, first.bounds, second.reference)
-        context.warn(f"{first.name} and {second.name} do not overlap. {reason or ''}".rstrip())
-    networks = [build_network(geometry) for geometry in lines]
+    networks = [build_network(lines) for lines in _limit_lines(first, second, options, context)]
     scores = score_roads(networks[0], networks[1], buffer=options.buffer)
     text = (
         f"Lines, {scores.length / 1000:.2f} km of {first.name} against {scores.truth_length / 1000:.2f} km of "
@@ -163,6 +145,39 @@ def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: 
         f"{scores.junction_f1:.3f}"
     )
     return scores.metrics(), text
+
+
+def _limit_lines(result: VectorLayer, truth: VectorLayer, options: CompareOptions, context: RunContext) -> list[Lines]:
+    """Lines of result and truth in a CRS in metres, as far as they are compared."""
+    import numpy as np
+    import shapely
+
+    from ..vector.crs import Reference, explain_distance, measure_bounds, transform
+    from ..vector.metrics.inputs import read_part
+
+    crs = truth.choose_metric_crs()
+    lines = [layer.to_crs(crs) for layer in (result, truth)]
+    empty = [layer.name for layer in (result, truth) if not len(layer.ids)]
+    if empty:
+        context.warn(f"No lines in {' and '.join(empty)}.")
+        if options.extent == "common":
+            raise ParameterError("--extent common needs lines in both files.", "Give the extent in numbers.")
+    # Matching lines are some metres apart; but APLS would miss ends that stick out by more than 4 m.
+    margin = min(options.buffer, 3.0)
+    sides = (
+        Reference(result.name, crs, measure_bounds(lines[0], margin)),
+        Reference(truth.name, crs, measure_bounds(lines[1], margin)),
+    )
+    part = read_part(options.extent, options.mask, sides, truth.reference, context)
+    if part is not None:
+        limit = transform(np.array([part], object), truth.crs, crs, truth.name)[0]
+        lines = [shapely.intersection(geometry, limit) for geometry in lines]
+        if shapely.is_empty(lines[1]).all():
+            raise ParameterError(f"Nothing of {truth.name} is within --extent and --mask.")
+    elif not empty and not shapely.intersects(*(shapely.box(*side.bounds) for side in sides)):
+        reason = explain_distance(result.name, result.crs, result.bounds, truth.reference)
+        context.warn(f"{result.name} and {truth.name} do not overlap. {reason or ''}".rstrip())
+    return lines
 
 
 def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:

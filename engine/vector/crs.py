@@ -130,6 +130,14 @@ def explain_distance(name: str, crs: CRS | None, bounds: Bounds, reference: Refe
     return None
 
 
+def measure_bounds(geometry: NDArray[np.object_], margin: float = 0.0) -> Bounds:
+    """Return west, south, east and north of geometries, with a margin around them; NaN without any coordinates."""
+    if not len(geometry):
+        return (math.nan,) * 4
+    west, south, east, north = shapely.total_bounds(geometry).tolist()
+    return west - margin, south - margin, east + margin, north + margin
+
+
 def measure_overlap(inner: Reference, outer: Reference) -> float:
     """Share of the bounds of ``inner`` that those of ``outer`` cover, 0 to 1, in the CRS of ``inner``."""
     a, b = inner.bounds, outer.bounds if inner.crs is None else _transform_bounds(outer, inner.crs)

@@ -46,6 +46,10 @@ def update_with_pixels(folder: Path, pixels: np.ndarray, existing: Path, **profi
     return ("vectorize", "roads", raster, "-o", folder / "new.gpkg", "--update", existing, "--no-areas")
 
 
+def write_image(folder: Path) -> Path:
+    return write_raster(folder / "image.tif", np.full((3, 400, 400), 90, np.uint8))
+
+
 def update_antimeridian(folder: Path, existing: object) -> tuple[object, ...]:
     """Update a road along 17 N in a mask of degrees from 179.998 E to 179.998 W, 426 m."""
     path = write_geojson(folder / "old.geojson", [existing])
@@ -245,6 +249,68 @@ SITUATIONS = (
         "an existing road that crosses 180 degrees in one piece",
         make=lambda folder: update_antimeridian(folder, shapely.LineString([(179.998, 17), (-179.998, 17)])),
         check=lambda outcome: has_metres(outcome, kept=426),
+    ),
+    Situation(
+        "an area in GeoJSON with metres and no CRS",
+        make=lambda folder: (
+            "plan",
+            write_image(folder),
+            "--area",
+            write_geojson(folder / "area.geojson", [shapely.box(LEFT, TOP - 100, LEFT + 100, TOP)]),
+        ),
+        code=2,
+        says=("area.geojson", "no degrees", "They fit EPSG:32618"),
+    ),
+    Situation(
+        "an area without a CRS, in degrees",
+        make=lambda folder: (
+            "plan",
+            write_image(folder),
+            "--area",
+            write_layer(
+                folder / "area.shp",
+                [to_crs(shapely.box(LEFT, TOP - 100, LEFT + 100, TOP), "EPSG:4326")],
+                crs=None,
+                geometry_type="Polygon",
+            ),
+        ),
+        code=2,
+        says=("area.shp has no CRS", "They fit EPSG:4326"),
+    ),
+    Situation(
+        "an area of lines",
+        make=lambda folder: ("plan", write_image(folder), "--area", write_layer(folder / "area.gpkg", [ROAD])),
+        code=2,
+        says=("area.gpkg holds 1 lines", "polygons are needed"),
+    ),
+    Situation(
+        "labels of chips in GeoJSON with metres and no CRS",
+        make=lambda folder: (
+            "chips",
+            write_image(folder),
+            write_geojson(folder / "labels.geojson", [ROAD]),
+            "--out",
+            folder / "chips",
+            "--size",
+            "64",
+        ),
+        code=2,
+        says=("labels.geojson", "no degrees", "They fit EPSG:32618"),
+        check=lambda outcome: not (outcome.folder / "chips" / "train").exists(),
+    ),
+    Situation(
+        "labels of chips of another place, in degrees that are said to be metres",
+        make=lambda folder: (
+            "chips",
+            write_image(folder),
+            write_layer(folder / "labels.gpkg", [to_crs(ROAD, "EPSG:4326")]),
+            "--out",
+            folder / "chips",
+            "--size",
+            "64",
+        ),
+        code=2,
+        says=("do not touch", "fit EPSG:4326, but its CRS is EPSG:32618"),
     ),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from ..crs import (
     Reference,
     explain_distance,
     make_metric_crs,
+    measure_bounds,
     parse_crs,
     resolve_crs,
     transform,
@@ -60,8 +60,7 @@ class VectorLayer:
     @property
     def bounds(self) -> Bounds:
         """West, south, east and north of all coordinates; NaN without any."""
-        west, south, east, north = shapely.total_bounds(self.geometry).tolist() if len(self.ids) else [math.nan] * 4
-        return west, south, east, north
+        return measure_bounds(self.geometry)
 
     @property
     def reference(self) -> Reference:
@@ -255,7 +254,11 @@ def _choose_layer(
     fitting = [name for name, kind in listed if kind is not None and _dimension(kind) in (*dimensions, None)] or spatial
     chosen = layer or next((name for name in preferred if name in spatial), None)
     if chosen is None:
-        counts = [pyogrio.read_info(pyogrio_path(path), layer=name)["features"] for name in fitting[:-1]]
+        # Some formats (GPX, OSM) have to be read to count their features.
+        counts = [
+            pyogrio.read_info(pyogrio_path(path), layer=name, force_feature_count=True)["features"]
+            for name in fitting[:-1]
+        ]
         chosen = next((name for name, count in zip(fitting, counts, strict=False) if count), fitting[-1])
         if len(fitting) > 1:
             advice = f"; {option} selects another." if option else "."
