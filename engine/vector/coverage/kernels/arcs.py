@@ -9,7 +9,6 @@ from ...jit import jit
 from .boundaries import NODE, Ends
 
 
-@jit
 def gather_points(points: Labels, start: Ints, index: Ints) -> tuple[Labels, Ints]:
     """Gather the points of some arcs.
 
@@ -21,15 +20,9 @@ def gather_points(points: Labels, start: Ints, index: Ints) -> tuple[Labels, Int
     Returns:
         Points; where each arc's points begin (and, last, end).
     """
-    begin = np.zeros(index.size + 1, np.int64)
-    for n in range(index.size):
-        begin[n + 1] = begin[n] + start[index[n] + 1] - start[index[n]]
-    out = np.empty((begin[index.size], 2), np.int32)
-    for n in range(index.size):
-        first = start[index[n]]
-        for k in range(begin[n + 1] - begin[n]):
-            out[begin[n] + k, 0], out[begin[n] + k, 1] = points[first + k, 0], points[first + k, 1]
-    return out, begin
+    sizes = start[index + 1] - start[index]
+    begin = np.concatenate(([0], np.cumsum(sizes)))
+    return points[np.arange(begin[-1]) + np.repeat(start[index] - begin[:-1], sizes)], begin
 
 
 @jit

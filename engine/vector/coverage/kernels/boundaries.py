@@ -20,7 +20,6 @@ Ends = NDArray[np.int8]
 PASS, NODE, SEAM = 0, 1, 2
 
 
-@jit
 def find_boundary_edges(
     start: Ints, col: Labels, component: Labels, region_of: Labels, cols: int
 ) -> tuple[Ints, Labels, Labels]:
@@ -37,25 +36,12 @@ def find_boundary_edges(
         Where the edges of each row begin (and, last, end), the column of each edge and the region east of it. West of
         an edge is the region east of the one before it, and the outside for the first edge of a row.
     """
-    rows = start.size - 1
-    first = np.empty(rows + 1, np.int64)
-    edge_col = np.empty(col.size + rows, np.int32)
-    east = np.empty(col.size + rows, np.int32)
-    used = 0
-    for r in range(rows):
-        first[r] = used
-        before = np.int32(0)
-        for run in range(start[r], start[r + 1]):
-            region = region_of[component[run]]
-            if region != before:
-                edge_col[used], east[used] = col[run], region
-                used += 1
-                before = region
-        if before != 0:
-            edge_col[used], east[used] = cols, 0
-            used += 1
-    first[rows] = used
-    return first, edge_col[:used].copy(), east[:used].copy()
+    # A run of the outside behind each row closes its last region.
+    col = np.insert(col, start[1:], cols)
+    region = np.insert(region_of[component], start[1:], 0)
+    is_edge = region != np.concatenate(([0], region[:-1]))
+    first = np.concatenate(([0], np.cumsum(is_edge)))[start + np.arange(start.size)]
+    return first, col[is_edge], region[is_edge]
 
 
 @jit

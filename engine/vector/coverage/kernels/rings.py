@@ -71,17 +71,13 @@ def link_rings(group: Ints, key: Ints, end: Ints, arrival: NDArray[np.int8]) -> 
     return order, start[: rings + 1].copy(), first_ring
 
 
-@jit
 def sum_cross_products(points: Labels, start: Ints) -> Ints:
     """Sum the cross products of consecutive points of each arc: twice its contribution to the area of a ring."""
-    sums = np.zeros(start.size - 1, np.int64)
-    for arc in range(start.size - 1):
-        for n in range(start[arc], start[arc + 1] - 1):
-            sums[arc] += np.int64(points[n, 0]) * points[n + 1, 1] - np.int64(points[n + 1, 0]) * points[n, 1]
-    return sums
+    x, y = points.T.astype(np.int64)
+    sums = np.concatenate(([0], np.cumsum(x[:-1] * y[1:] - x[1:] * y[:-1])))
+    return np.asarray(sums[start[1:] - 1] - sums[start[:-1]], np.int64)
 
 
-@jit
 def order_shells_first(half_edge: Ints, start: Ints, first_ring: Ints, cross: Ints) -> Ints:
     """Order the rings of each region so that the shell comes before the holes.
 
@@ -91,18 +87,10 @@ def order_shells_first(half_edge: Ints, start: Ints, first_ring: Ints, cross: In
         first_ring: where each region's rings begin.
         cross: the arcs' sums of cross products; those of a shell sum up to less than zero (rows count downwards).
     """
-    order = np.arange(start.size - 1)
-    for number in range(first_ring.size - 1):
-        for ring in range(first_ring[number], first_ring[number + 1]):
-            total = np.int64(0)
-            for k in range(start[ring], start[ring + 1]):
-                total += cross[half_edge[k] >> 1] if half_edge[k] & 1 == 0 else -cross[half_edge[k] >> 1]
-            if total < 0:
-                for n in range(ring, first_ring[number], -1):
-                    order[n] = order[n - 1]
-                order[first_ring[number]] = ring
-                break
-    return order
+    signed = np.where(half_edge & 1, -cross[half_edge >> 1], cross[half_edge >> 1])
+    is_hole = np.add.reduceat(signed, start[:-1]) >= 0
+    region = np.repeat(np.arange(first_ring.size - 1), np.diff(first_ring))
+    return np.asarray(np.lexsort((is_hole, region)), np.int64)
 
 
 @jit

@@ -17,9 +17,6 @@ from ...search import find_root
 
 Codes = NDArray[np.uint16]
 
-#: Pixels that are compared at once where nothing changes.
-BLOCK = 64
-
 
 @jit
 def unite(parent: Labels, a: int, b: int) -> None:
@@ -31,17 +28,6 @@ def unite(parent: Labels, a: int, b: int) -> None:
         parent[root_a] = root_b
 
 
-@jit
-def is_constant(line: NDArray[np.unsignedinteger[Any]], first: int, last: int) -> bool:
-    """Whether the values from ``first`` to before ``last`` all equal the one before them."""
-    value = line[first - 1]
-    same = True
-    for c in range(first, last):
-        same &= line[c] == value
-    return same
-
-
-@jit
 def find_runs(codes: NDArray[np.unsignedinteger[Any]]) -> tuple[Ints, Labels, Codes]:
     """Find the runs of equal code in a strip.
 
@@ -52,32 +38,13 @@ def find_runs(codes: NDArray[np.unsignedinteger[Any]]) -> tuple[Ints, Labels, Co
         Where the runs of each row begin (and, last, end), the first column of each run, its code.
     """
     rows, cols = codes.shape
-    start = np.empty(rows + 1, np.int64)
-    col = np.empty(8 * rows + cols, np.int32)
-    code = np.empty(8 * rows + cols, np.uint16)
-    used = 0
-    for r in range(rows):
-        if used + cols > col.size:
-            larger_col = np.empty(2 * used + cols, np.int32)
-            larger_col[:used] = col[:used]
-            col = larger_col
-            larger_code = np.empty(2 * used + cols, np.uint16)
-            larger_code[:used] = code[:used]
-            code = larger_code
-        start[r] = used
-        line = codes[r]
-        col[used], code[used] = 0, line[0]
-        used += 1
-        for first in range(1, cols, BLOCK):
-            last = min(first + BLOCK, cols)
-            if is_constant(line, first, last):
-                continue
-            for c in range(first, last):
-                if line[c] != line[c - 1]:
-                    col[used], code[used] = c, line[c]
-                    used += 1
-    start[rows] = used
-    return start, col[:used].copy(), code[:used].copy()
+    is_first = np.ones(codes.shape, np.bool_)
+    np.not_equal(codes[:, 1:], codes[:, :-1], out=is_first[:, 1:])
+    position = np.flatnonzero(is_first)
+    row_start = np.arange(rows + 1) * cols
+    start = np.searchsorted(position, row_start)
+    col = position - np.repeat(row_start[:-1], np.diff(start))
+    return start, col.astype(np.int32), codes[is_first].astype(np.uint16)
 
 
 @jit
@@ -119,7 +86,6 @@ def label_runs(start: Ints, col: Labels, code: Codes, cols: int) -> tuple[Labels
     return component, count
 
 
-@jit
 def measure_components(
     start: Ints, col: Labels, code: Codes, component: Labels, count: int, cols: int, confidence: NDArray[np.uint8]
 ) -> tuple[Ints, Codes, Ints, Labels, Labels]:
@@ -137,26 +103,18 @@ def measure_components(
     Returns:
         For the components 0 to ``count``: pixels, code, sum of confidence, first pixel (row, column) and last row.
     """
-    area = np.zeros(count + 1, np.int64)
-    code_of = np.zeros(count + 1, np.uint16)
-    total = np.zeros(count + 1, np.int64)
-    first = np.zeros((count + 1, 2), np.int32)
-    last = np.zeros(count + 1, np.int32)
-    has_confidence = confidence.shape[0] > 0
-    for r in range(start.size - 1):
-        for run in range(start[r], start[r + 1]):
-            label = component[run]
-            if label == 0:
-                continue
-            end = col[run + 1] if run + 1 < start[r + 1] else cols
-            if area[label] == 0:
-                code_of[label] = code[run]
-                first[label, 0], first[label, 1] = r, col[run]
-            area[label] += end - col[run]
-            last[label] = r
-            if has_confidence:
-                total[label] += np.sum(confidence[r, col[run] : end])
-    return area, code_of, total, first, last
+    row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    position = row * cols + col
+    area, total = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    np.add.at(area, component, np.diff(position, append=(len(start) - 1) * cols))
+    if len(confidence):
+        np.add.at(total, component, np.add.reduceat(confidence.ravel(), position, dtype=np.int64))
+    first_run, last = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int32)
+    # Of equal indices the last assignment stays.
+    first_run[component[::-1]] = np.arange(len(col))[::-1]
+    last[component] = row
+    first = np.column_stack((row[first_run], col[first_run])).astype(np.int32)
+    return area, code[first_run], total, first, last
 
 
 @jit
