@@ -26,6 +26,7 @@ from .values import MAX_CLASSES, Declaration, Encoding, Expected, ValueStatistic
 _CHUNK_PIXELS = 4_000_000
 #: Bytes of a file with a color table or attribute table that are searched.
 _MAX_TEXT = 4 << 20
+_MAX_DBF_HEADER = 1 << 14
 _COLORS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 #: Bands whose sum is looked at, and how much the sum of shares varies by rounding.
 _MAX_SHARES, _SHARE_ROUNDING = 16, 0.03
@@ -141,7 +142,7 @@ def _find_class_table(dataset: Any, band: int) -> str:
     if dataset.tags(band).get("LAYER_TYPE") == "thematic":
         return "the tag LAYER_TYPE=thematic"
     path = Path(dataset.name)
-    if any(table.is_file() for table in (path.with_name(path.name + ".vat.dbf"), path.with_suffix(".vat.dbf"))):
+    if any(map(_has_class_column, (path.with_name(path.name + ".vat.dbf"), path.with_suffix(".vat.dbf")))):
         return "an attribute table"
     for source, element in ((path.with_name(path.name + ".aux.xml"), "PAMRasterBand"), (path, "VRTRasterBand")):
         text = _read_xml(source)
@@ -153,6 +154,17 @@ def _find_class_table(dataset: Any, band: int) -> str:
                 if table and "Row0Min" not in table.partition(">")[0] and _CLASS_COLUMN.search(table):
                     return "an attribute table"
     return ""
+
+
+def _has_class_column(path: Path) -> bool:
+    """Whether a dBase table has a column of names or colors; ArcGIS writes value and count for any whole numbers."""
+    try:
+        with path.open("rb") as table:
+            header = table.read(_MAX_DBF_HEADER)[32:].partition(b"\r")[0]
+    except OSError:
+        return False
+    columns = [header[start : start + 32] for start in range(0, len(header), 32)]
+    return any(column[11:12] == b"C" or column[:11].partition(b"\0")[0].upper() == b"RED" for column in columns)
 
 
 def _read_xml(path: Path) -> str:

