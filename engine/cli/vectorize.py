@@ -248,7 +248,7 @@ def _prepare_landcover(values: Values) -> MakeVectors:
 
         layer, confidence = job.writing.layer or LAYER, values.get("confidence")
         confidence_files = [] if confidence is None else list_read_files(confidence)
-        with _lock_output(job, {layer: layer}, confidence_files, context) as outputs:
+        with _lock_output(job, {LAYER: layer}, confidence_files, context) as outputs:
             encoding = encoding or _interpret(job, "classes", context)
             summary = vectorize_landcover(
                 job.raster,

@@ -69,8 +69,10 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
     main = request.main or next(filter(None, files.values()), None)
     if main is None:
         raise ParameterError("No output is named.")
-    image, layer = request.image, request.writing.layer or request.layer
-    vectors = None if request.output is None else VectorTarget(request.output, {layer: layer})
+    image, layer = request.image, request.writing.layer
+    if request.output is None and layer is not None:
+        raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
+    vectors = None if request.output is None else VectorTarget(request.output, {request.layer: layer or request.layer})
     with (
         lock_run_outputs(
             vectors,

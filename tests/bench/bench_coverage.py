@@ -136,7 +136,7 @@ def _features(parts: list[CoverageBatch]) -> list[tuple[object, ...]]:
 def landcover(folder: Path, size: int) -> list[Row]:
     """Measure a large class raster to a valid, simplified coverage in a GeoPackage."""
     raster = write_repeated(folder / "landcover.tif", classes(2048, 8.0), size)
-    took = terraspore("vectorize", "landcover", raster, "-o", folder / "landcover.gpkg")
+    took = terraspore("vectorize", "landcover", raster, "-o", folder / "landcover.gpkg", "--overwrite")
     title = f"Land cover of {size} x {size}:"
     note = f"{took.cpu:.0f} s of processor time"
     rows = [
@@ -171,7 +171,7 @@ def memory(folder: Path, blocks: Mapping[str, NDArray[np.uint8] | None], sizes: 
 
 def _whole(folder: Path, kind: str, block: NDArray[np.uint8], size: int) -> Measured:
     raster = write_repeated(folder / f"{kind}.tif", block, size)
-    took = terraspore("vectorize", kind, raster, "-o", folder / "out.gpkg")
+    took = terraspore("vectorize", kind, raster, "-o", folder / "out.gpkg", "--overwrite")
     raster.unlink()
     return took
 

@@ -93,7 +93,7 @@ def whole_commands(folder: Path, picture: Picture, sizes: Sequence[int]) -> list
 
 
 def _segment_arguments(model: Model, image: Path, folder: Path) -> tuple[str | Path, ...]:
-    return ("segment", image, "-o", folder / "classes.tif", "--model", model.weights.parent)
+    return ("segment", image, "-o", folder / "classes.tif", "--overwrite", "--model", model.weights.parent)
 
 
 def _segment(model: Model, image: Path, folder: Path) -> Measured:
@@ -126,7 +126,8 @@ def _network(architecture: str, model: Model, trained: bool, image: Path, folder
     title = f"{name}, {size} x {size}"
     wholes = {}
     if trained:
-        command = ("extract", "roads", image, "-o", folder / "roads.gpkg", "--model", model.weights.parent)
+        command = ("extract", "roads", image, "-o", folder / "roads.gpkg", "--overwrite")
+        command += ("--model", model.weights.parent)
         wholes["to the vectors"] = terraspore(*command)
         wholes["to the vectors and a saved raster"] = terraspore(*command, "--probability", folder / "probability.tif")
     else:

@@ -103,7 +103,7 @@ def _update_itself(folder: Path) -> tuple[object, ...]:
 
 def _extract(folder: Path, image: Path, *options: object) -> tuple[object, ...]:
     (folder / "model").mkdir()
-    model = write_linear_model(folder / "model")
+    model = write_linear_model(folder / "model", stretch=True)
     return ("extract", "roads", image, "--model", model, "--runtime", "onnxruntime", "--overwrite", *options)
 
 
@@ -166,7 +166,7 @@ def _with_log(folder: Path) -> tuple[object, ...]:
     arguments = _with_layers("parcels")(folder)
     writer = sqlite3.connect(folder / "data.gpkg", isolation_level=None)
     writer.execute("PRAGMA journal_mode = WAL")
-    writer.execute("CREATE TABLE notes (text)")
+    writer.execute("CREATE TABLE notes (text TEXT)")
     writer.execute("INSERT INTO notes VALUES ('committed')")
     OPEN.append(writer)
     return arguments
@@ -250,6 +250,12 @@ SITUATIONS = (
         says="cannot have the name",
         check=_is_unchanged,
     ),
+    Situation(
+        "a layer is named, but the format has no layers",
+        lambda folder: ("vectorize", "roads", _mask(folder), "-o", folder / "g.geojson", "--layer", "town"),
+        code=2,
+        says="--layer names layers of a GeoPackage",
+    ),
     Situation("the output is the --update file", _update_itself, 2, "which this run reads", check=_is_unchanged),
     Situation("the output is the --area file", _area_itself, 2, "which this run reads", check=_is_unchanged),
     Situation(
@@ -300,6 +306,18 @@ SITUATIONS = (
     Situation("an earlier shapefile has a spatial index", _old_index, check=_is_found),
     _names_layer(".geojson"),
     _names_layer(".fgb"),
+    Situation(
+        "nothing is written beside the image that is read",
+        lambda folder: _extract(
+            folder,
+            write_raster(folder / "image.tif", np.random.default_rng(1).random((3, SIZE, SIZE), np.float32)),
+            "-o",
+            folder / "roads.gpkg",
+        ),
+        check=lambda outcome: (
+            sorted(path.name for path in outcome.folder.iterdir()) == ["image.tif", "model", "roads.gpkg"]
+        ),
+    ),
     Situation(
         "nothing is written beside the raster that is read",
         lambda folder: ("vectorize", "landcover", _mask(folder), "-o", folder / "a.gpkg"),

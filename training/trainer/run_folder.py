@@ -47,11 +47,19 @@ class RunFolder:
         self.steps = path / "steps.csv"
         self.validations = path / "checks.csv"
         self.log = path / "train.log"
+        self.environment = path / "environment.json"
         self.archive = path / "archive"
 
     def best_by(self, metric: str) -> Path:
         """Checkpoint with the best value of a metric other than the monitored one."""
         return self.path / f"best_{metric}.ckpt"
+
+    def check_replaceable(self) -> None:
+        """Raise ``OutputError`` if the folder has a file of a run's names that no run has written."""
+        names = (self.config, self.last, self.best, self.steps, self.validations, self.log)
+        others = [path for path in names if path.exists()]
+        if others and not self.environment.exists():  # the first file that a run writes
+            raise OutputError(f"The file {others[0]} exists already and is not of a run.", "Choose another --out.")
 
     def write_config(self, config: Config) -> None:
         """Write the complete configuration, including the keys left at their defaults."""
@@ -73,7 +81,7 @@ class RunFolder:
             "git": git_state(Path(__file__).parent),
             "arguments": arguments,
         }
-        self.write_json("environment.json", environment)
+        self.write_json(self.environment.name, environment)
 
     def append_log(self, text: str) -> None:
         """Append a line with the time to ``train.log``."""

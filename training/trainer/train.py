@@ -66,14 +66,16 @@ def run_training(
     with lock_folder(out) if group.is_main else nullcontext():
         if folder.state.exists() and not resume:
             raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
+        if group.is_main:
+            folder.check_replaceable()
         trainer, notes = build_trainer(config, data, folder, group, network=make_network(config), display=display)
         if resume and folder.state.exists():
             changed = trainer.state.resume(folder.state, config)
             if changed:
                 notes.append(f"The configuration differs from the one the run began with, in: {', '.join(changed)}.")
         if group.is_main:
-            folder.write_config(config)
             folder.write_environment(arguments or [])
+            folder.write_config(config)
         with trainer.display:
             for note in [*context.warnings, *notes]:
                 trainer.report(note)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from pathlib import Path
 
 from ...errors import OutputBusyError, OutputError
-from ...fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars, temp_output
+from ...fs.atomic import check_output_path, is_disk_full, make_disk_full_error, measure_with_sidecars, temp_output
 from ...fs.paths import resolve_links
 
 GEOMETRY_COLUMN = "geom"
@@ -77,6 +77,8 @@ def check_geopackage(path: Path, layers: Collection[str], *, overwrite: bool) ->
     if has_content(path):
         with ExistingGeoPackage(path) as existing:
             tables = existing.list_tables()
+            if existing.count_other_rows(layers):
+                check_output_path(path, needed_bytes=path.stat().st_size)  # of the copy to which the layers are added
             found = [layer for layer in layers if layer.lower() in tables]
             if found and not overwrite:
                 raise OutputError(
@@ -205,7 +207,7 @@ def count_other_rows(database: sqlite3.Connection, replaced: Collection[str]) ->
 
 
 def _list_tables(database: sqlite3.Connection) -> list[str]:
-    return [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
 
 
 def verify_geopackage(path: Path, final: Path, counts: Mapping[str, int], others: Mapping[str, int]) -> None:

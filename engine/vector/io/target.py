@@ -47,7 +47,12 @@ class VectorTarget:
             ParameterError: no format has the suffix, or a name cannot be that of a layer.
             OutputError: the file is not a GeoPackage, has such layers already, or is being changed.
         """
-        for name in self.names.values():
+        for layer, name in self.names.items():
+            if name != layer and not self.extended:
+                raise ParameterError(
+                    f"The option --layer names layers of a GeoPackage, but {self.path.name} is none.",
+                    "Its layer is named after the file.",
+                )
             if not name.strip() or not name.isprintable() or '"' in name or name.lower().startswith(_RESERVED):
                 raise ParameterError(f"A layer cannot have the name '{name}'.", "Choose another --layer.")
             if len(name.encode("utf-8", "replace")) > _MAX_NAME_BYTES:

@@ -28,6 +28,15 @@ def test_two_trainings_in_one_folder_are_refused(roads: Path, in_tmp: Path) -> N
     assert list(out.iterdir()) == []
 
 
+def test_files_that_no_run_has_written_are_not_replaced(roads: Path, in_tmp: Path) -> None:
+    out = in_tmp / "run"
+    out.mkdir()
+    (out / "config.yaml").write_text("# of a person\n")
+    with pytest.raises(OutputError, match="is not of a run"):
+        run_training(tiny_config(roads), out, make_network=lambda chosen: Tiny(chosen.network.num_classes))
+    assert {path.name: path.read_text() for path in out.iterdir()} == {"config.yaml": "# of a person\n"}
+
+
 @pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"
 )  # of zipfile, which closes the file that it could not write
