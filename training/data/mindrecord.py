@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from ...engine.errors import OutputError, SourceError
+from ...engine.fs.outputs import atomic_folder
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
 from .samples import Decoder, Sample, Split
 
@@ -36,22 +37,22 @@ def write_records(split: Split, target: Path, shards: int = 8) -> list[Path]:
     """
     from mindspore.mindrecord import FileWriter
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     if first_shard(target) is not None:
         raise OutputError(f"There are MindRecord files {target} already.", "Choose another folder.")
-    writer = FileWriter(str(target), shards)
-    writer.add_schema(SCHEMA, "images with class ids per pixel")
-    rows: list[dict[str, Any]] = []
-    for index, sample in enumerate(split.samples):
-        png = io.BytesIO()
-        PillowImage.fromarray(split.read_label(index)).save(png, "PNG")
-        rows.append({"file_name": sample.image.name, "label": png.getvalue(), "data": sample.image.read_bytes()})
-        if len(rows) == _FLUSH:
+    with atomic_folder(target.parent) as folder:
+        writer = FileWriter(str(folder / target.name), shards)
+        writer.add_schema(SCHEMA, "images with class ids per pixel")
+        rows: list[dict[str, Any]] = []
+        for index, sample in enumerate(split.samples):
+            png = io.BytesIO()
+            PillowImage.fromarray(split.read_label(index)).save(png, "PNG")
+            rows.append({"file_name": sample.image.name, "label": png.getvalue(), "data": sample.image.read_bytes()})
+            if len(rows) == _FLUSH:
+                writer.write_raw_data(rows)
+                rows = []
+        if rows:
             writer.write_raw_data(rows)
-            rows = []
-    if rows:
-        writer.write_raw_data(rows)
-    writer.commit()
+        writer.commit()
     if shards == 1:
         return [target]
     digits = len(str(shards - 1))
