@@ -92,7 +92,7 @@ def _value_type(option: Option) -> Any:
     """The type of click for a single value."""
     info = option.info
     if option.kind == "int" and info.minimum is not None:
-        return click.IntRange(int(info.minimum))
+        return click.IntRange(int(info.minimum), None if info.maximum is None else int(info.maximum))
     if option.kind == "float" and info.minimum is not None:
         return click.FloatRange(info.minimum, info.maximum, min_open=info.above)
     return {"Path": PATH, "int": int, "float": float}.get(option.kind, str)

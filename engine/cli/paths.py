@@ -10,10 +10,12 @@ import click
 
 
 class FilePath(click.Path):
-    """A path, whose name the libraries that read and write files have to be able to encode."""
+    """A path, which is not empty and whose name the libraries that read and write files can encode."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path; fails for a name that is not UTF-8."""
+        """The path; fails for a name that is empty or not UTF-8."""
+        if not os.fspath(value):
+            self.fail("the name of the file is empty.", param, ctx)
         path = super().convert(value, param, ctx)
         try:
             os.fsdecode(path).encode("utf-8")

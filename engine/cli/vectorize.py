@@ -127,6 +127,7 @@ def _run(as_json: bool, job: Job, *, roads: MakeVectors | None = None, landcover
     def command(context: RunContext) -> Result:
         """Vectorize."""
         start = context.clock()
+        _check_crs(job)
         encoding, make_vectors = None, roads or landcover
         if roads and landcover:
             encoding = _interpret(job, None, context)
@@ -142,7 +143,19 @@ def _run(as_json: bool, job: Job, *, roads: MakeVectors | None = None, landcover
 def make_job(raster: Path, output: Path, crs: str | None, values: Values) -> Job:
     """Make the job of a command from its values."""
     reading, writing = given_options(RasterOptions, values), given_options(OutputOptions, values)
-    return Job(raster, output, checked_crs(crs), reading, writing)
+    return Job(raster, output, crs, reading, writing)
+
+
+def _check_crs(job: Job) -> None:
+    """Check that the CRS of the vectors can express where the raster lies."""
+    from ..raster.dataset import open_raster
+    from ..vector.crs import check_output_crs
+    from ..vector.io.reader import make_reference
+
+    if job.crs is not None:
+        with open_raster(job.raster) as dataset:
+            reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
+        check_output_crs(job.crs, reference)
 
 
 def _interpret(job: Job, expected: Expected | None, context: RunContext) -> Encoding:
@@ -266,23 +279,6 @@ def _prepare_landcover(values: Values) -> MakeVectors:
         return summary, f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}"
 
     return make_landcover
-
-
-def checked_crs(text: str | None) -> str | None:
-    """``text`` where it is a CRS.
-
-    Raises:
-        ParameterError: it is none.
-    """
-    from pyproj import CRS
-    from pyproj.exceptions import CRSError
-
-    try:
-        if text is not None:
-            CRS.from_user_input(text)
-    except CRSError as error:
-        raise ParameterError(f"{text} is no CRS.", "Give one like EPSG:25832.") from error
-    return text
 
 
 def _pairs(items: tuple[str, ...]) -> list[tuple[str, str]]:

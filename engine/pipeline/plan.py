@@ -22,6 +22,7 @@ from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
 from ..raster.describe import describe_mask
 from ..raster.grid import Grid, crop_to_extent
+from ..raster.ground_resolution import check_positions
 from ..raster.reader import ImageView
 from ..raster.stretch import estimate_stretch
 from ..raster.writer import BLOCK
@@ -94,7 +95,7 @@ class InferenceRun:
     def files(self) -> list[Path]:
         """The files that are read: the image with its side files, and the model's."""
         weights = self.model.weights
-        return [*map(Path, self.job.view.source.dataset.files), weights, weights.with_name(CARD_NAME)]
+        return [*map(Path, self.job.view.source.file.files), weights, weights.with_name(CARD_NAME)]
 
     @property
     def nodata_cause(self) -> str:
@@ -147,6 +148,8 @@ def open_run(
                 ignore_alpha=options.ignore_alpha,
             )
         )
+        for remark in source.remarks:
+            context.report(remark)
         _check_scale(source, model.card, options.resolution, context)
         view, plan = _plan_tiles(request, model, source, context)
         if on_model_opening is not None:
@@ -231,15 +234,19 @@ def _plan_tiles(request: ImageRequest, model: Model, source: Source, context: Ru
     overlap = request.options.overlap if request.options.overlap is not None else min(card.overlap, tile // 2)
     area: Area | None = None
     options = request.options
+    if options.area_layer is not None and options.area is None:
+        raise ParameterError("--area-layer names a layer, but --area names no file.")
     if options.area is not None:
         from ..vector.io.reader import read_area  # brings libraries for vectors, which few runs need
 
         whole = read_area(options.area, grid, options.area_layer, name=source.path.name, context=context)
         cropped = whole.crop_grid(grid, overlap)  # the network sees a margin around the polygons
         grid, area = cropped, whole.shift_to(grid, cropped)
+    wkt = grid.crs.to_wkt() if grid.crs else None
+    check_positions(wkt, grid.transform, grid.width, grid.height, source.path.name)
     plan = make_plan(grid.width, grid.height, tile, overlap, card.multiple)
     bands = choose_bands(source, request.options.bands, card.bands)
-    for remark in (*source.remarks, *bands.remarks):
+    for remark in bands.remarks:
         context.report(remark)
     stretch = estimate_stretch(source, bands) if _is_stretched(model, source) else None
     return ImageView(source, grid, bands, stretch, card.dtype, area), plan

@@ -52,7 +52,9 @@ class RuntimeOptions:
         choices=("auto", "float32", "bfloat16", "float16"),
         title="Number type",
     )
-    threads: int | None = option(None, "Processor threads.", title="Threads", minimum=1, unset="all cores", metavar="N")
+    threads: int | None = option(
+        None, "Processor threads.", title="Threads", minimum=1, maximum=1024, unset="all cores", metavar="N"
+    )
 
 
 @dataclass(frozen=True)
@@ -268,6 +270,7 @@ class RoadOptions:
         None,
         "Tiles that are processed at the same time; the result does not depend on it.",
         minimum=1,
+        maximum=1024,
         unset="one for each core",
         metavar="N",
         title="Threads",

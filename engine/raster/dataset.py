@@ -9,7 +9,6 @@ of it.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import stat
@@ -32,7 +31,7 @@ from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message
 from .gdal_environment import SAFE_SETTINGS
 from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
-from .georeferencing import read_georeferencing
+from .georeferencing import check_georeferencing, read_georeferencing
 from .grid import Grid, make_grid
 from .ground_resolution import measure_ground_resolution
 from .value_tags import apply_value_tags, choose_value_tags
@@ -301,10 +300,7 @@ def _check_dataset(dataset: DatasetReader, path: Path) -> None:
             f"The bands of {path} have different types ({', '.join(sorted(set(dataset.dtypes)))}).",
             "Save the bands to be used with one type.",
         )
-    if not all(map(math.isfinite, dataset.transform)):
-        raise SourceError(f"The georeference of {path} holds values that are not finite numbers.")
-    if dataset.transform.is_degenerate:
-        raise SourceError(f"The georeference of {path} is degenerate: its pixels have no area.")
+    check_georeferencing(dataset, path)
     # GDAL reads these late; what it cannot read of them is reported here and not in the middle of a run.
     _ = (dataset.colorinterp, dataset.mask_flag_enums, dataset.nodatavals, dataset.scales, dataset.gcps)
     sizes = _measure_blocks(dataset)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyproj
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
@@ -27,6 +28,24 @@ class Georeferencing(NamedTuple):
     remarks: tuple[str, ...]
 
 
+def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
+    """Raise ``SourceError`` if the transform of an opened raster is no place, or its CRS none of positions on a map."""
+    if not all(map(math.isfinite, dataset.transform)):
+        raise SourceError(f"The georeference of {path} holds values that are not finite numbers.")
+    if dataset.transform.is_degenerate:
+        raise SourceError(f"The georeference of {path} is degenerate: its pixels have no area.")
+    if dataset.crs:
+        try:
+            crs = pyproj.CRS.from_user_input(dataset.crs)
+        except pyproj.exceptions.CRSError as error:
+            raise SourceError(f"The coordinate system of {path} cannot be parsed.") from error
+        if crs.is_vertical or crs.is_geocentric:
+            raise SourceError(
+                f"The coordinate system of {path} ({crs.type_name}) is not one of positions on a map.",
+                "Assign the right one to it.",
+            )
+
+
 def read_georeferencing(
     dataset: DatasetReader, path: Path, pixel_size: float | None, stack: ExitStack
 ) -> Georeferencing:
@@ -43,8 +62,10 @@ def read_georeferencing(
     """
     transform = dataset.transform
     if not transform.is_identity:
-        remark = f"{path.name} has no coordinate system; its units are taken as metres."
-        return Georeferencing(dataset, dataset.crs, transform, () if dataset.crs is not None else (remark,))
+        remarks = [] if dataset.crs else [f"{path.name} has no coordinate system; its units are taken as metres."]
+        if pixel_size is not None:
+            remarks.append(f"{path.name} has a georeference, so --pixel-size is not used.")
+        return Georeferencing(dataset, dataset.crs, transform, tuple(remarks))
     points, crs = dataset.gcps
     if points and crs:
         remark = f"{path.name} was georeferenced by its {len(points)} ground control points."

@@ -86,7 +86,8 @@ def make_grid(
     ]
     if max(counts) > 2**24:
         raise ParameterError(
-            f"At {resolution} m per pixel the image would have {counts[0]} x {counts[1]} pixels.",
+            f"At {resolution or max(pixel_size):g} m per pixel the image would have {counts[0]:.4g} x "
+            f"{counts[1]:.4g} pixels.",
             "Choose a coarser --resolution.",
         )
     scale = (size[0] / counts[0], size[1] / counts[1])

@@ -15,6 +15,9 @@ from pyproj.exceptions import CRSError, ProjError
 
 from ..errors import SourceError
 
+#: Points along each side of an image at which its position is checked.
+_BORDER_POINTS = 17
+
 
 def measure_ground_resolution(
     crs_wkt: str | None, transform: Affine, width: int, height: int, name: str
@@ -50,6 +53,30 @@ def measure_ground_resolution(
     if not all(math.isfinite(length) and length > 0 for length in lengths):
         raise SourceError(f"The image {name} is outside the area of its coordinate system.")
     return lengths[0], lengths[1]
+
+
+def check_positions(crs_wkt: str | None, transform: Affine, width: int, height: int, name: str) -> None:
+    """Check that the whole border of an image lies within the area of its coordinate system.
+
+    Arguments are as for ``measure_ground_resolution``.
+
+    Raises:
+        SourceError: a part of it lies outside, as the corners of a satellite's view of the whole Earth.
+    """
+    crs = None if crs_wkt is None else CRS.from_wkt(crs_wkt)
+    if crs is None or crs.is_geographic or crs.geodetic_crs is None:
+        return
+    steps = np.linspace(0, 1, _BORDER_POINTS)
+    columns = width * np.concatenate([steps, steps, np.zeros_like(steps), np.ones_like(steps)])
+    rows = height * np.concatenate([np.zeros_like(steps), np.ones_like(steps), steps, steps])
+    try:
+        found = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(*(transform @ (columns, rows)))
+    except ProjError:
+        found = (np.array([math.inf]), np.array([math.inf]))
+    if not np.isfinite(found).all():
+        raise SourceError(
+            f"A part of {name} is outside the area of its coordinate system.", "Choose the part inside with --extent."
+        )
 
 
 def _measure_length(crs: CRS, start: tuple[float, float], end: tuple[float, float]) -> float:

@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from ..context import RunContext
-from ..errors import VectorError
+from ..errors import ParameterError, VectorError
 from .geodesy import transform_geometries
 
 Bounds = tuple[float, float, float, float]
@@ -215,6 +215,40 @@ def transform(
     turn = 360.0 / degrees
     unwrapped = shapely.transform(moved, lambda xy: xy - [turn, 0.0] * np.rint((xy[:, :1] - near) / turn))
     return np.asarray(unwrapped, np.object_)
+
+
+def check_output_crs(crs: str, reference: Reference) -> None:
+    """Check that a CRS has positions, and that it can express where a raster lies.
+
+    Args:
+        crs: as a person writes it.
+        reference: the raster.
+
+    Raises:
+        ParameterError: it cannot.
+    """
+    try:
+        parsed = CRS.from_user_input(crs)
+    except CRSError as error:
+        raise ParameterError(f"{crs} is not a CRS.", "Give one like EPSG:25832.") from error
+    if not (parsed.is_geographic or parsed.is_projected or parsed.is_engineering):
+        raise ParameterError(
+            f"{crs} ({parsed.type_name}) is not a CRS of positions on a map.",
+            "Give a projected or geographic one, like EPSG:25832.",
+        )
+    if reference.crs is None:
+        raise ParameterError(f"{reference.name} has no CRS, so its vectors cannot be transformed to another.")
+    west, south, east, north = reference.bounds
+    x, y = (grid.ravel() for grid in np.meshgrid(np.linspace(west, east, 21), np.linspace(south, north, 21)))
+    try:
+        moved = Transformer.from_crs(reference.crs, parsed, always_xy=True).transform(x, y)
+    except ProjError:
+        moved = (np.array([math.inf]), np.array([math.inf]))
+    if not np.isfinite(moved).all():
+        raise ParameterError(
+            f"{crs} cannot express the positions of {reference.name} ({_format(reference.bounds)}).",
+            "Choose a CRS for that part of the world.",
+        )
 
 
 def transform_near(

@@ -60,7 +60,8 @@ def measure_lines(
     """Measure the length of lines and their contribution to the area of the rings that they are part of.
 
     By Green's theorem the area of a ring is the integral of P dy around it, where P is the integral of the area of a
-    pixel along its row. Each segment is integrated by Simpson's rule.
+    pixel along its row. Each segment is integrated by Simpson's rule, in pieces that are no longer than a cell of the
+    grid.
 
     Args:
         points: int32 (points, 2), column and row.
@@ -81,14 +82,17 @@ def measure_lines(
         x0, y0 = points[k, 0] * scale, points[k, 1] * scale
         before = integrate_area(grid, x0, y0, step_y, step_x)
         for k in range(start[line] + 1, start[line + 1]):
-            x, y = points[k, 0] * scale, points[k, 1] * scale
-            dx, dy = x - x0, y - y0
-            length[line] += segment_length(grid, x - 0.5 * dx, y - 0.5 * dy, dx, dy, step_y, step_x)
-            now = integrate_area(grid, x, y, step_y, step_x)
-            if dy != 0.0:
-                middle = integrate_area(grid, x - 0.5 * dx, y - 0.5 * dy, step_y, step_x)
-                area[line] += dy * (before + 4.0 * middle + now) / 6.0
-            x0, y0, before = x, y, now
+            dx, dy = points[k, 0] * scale - x0, points[k, 1] * scale - y0
+            pieces = 1 + int(max(abs(dx) / step_x, abs(dy) / step_y))
+            dx, dy = dx / pieces, dy / pieces
+            for _ in range(pieces):
+                x, y = x0 + dx, y0 + dy
+                length[line] += segment_length(grid, x - 0.5 * dx, y - 0.5 * dy, dx, dy, step_y, step_x)
+                now = integrate_area(grid, x, y, step_y, step_x)
+                if dy != 0.0:
+                    middle = integrate_area(grid, x - 0.5 * dx, y - 0.5 * dy, step_y, step_x)
+                    area[line] += dy * (before + 4.0 * middle + now) / 6.0
+                x0, y0, before = x, y, now
     return area, length
 
 

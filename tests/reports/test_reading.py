@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import rasterio.shutil
 import shapely
 from affine import Affine
 from model_files import write_linear_model
@@ -393,8 +395,122 @@ PLACE = (
         check=_follows_the_parallel,
     ),
 )
+
+
+def _mask(folder: Path, *options: object, **profile: object) -> tuple[object, ...]:
+    """Roads of a mask with a road of 200 m."""
+    mask = np.zeros((1, 200, 200), np.uint8)
+    mask[0, 96:104] = 1
+    raster = write_raster(folder / "mask.tif", mask, **profile)
+    return ("vectorize", "roads", raster, "-o", folder / "a.gpkg", *options)
+
+
+def _odd_crs(folder: Path, crs: str) -> Path:
+    """A virtual raster with a CRS that a GeoTIFF cannot store."""
+    _mask(folder)
+    path = folder / "odd.vrt"
+    rasterio.shutil.copy(folder / "mask.tif", path, driver="VRT")
+    text = re.sub("(?s)<SRS.*?</SRS>", f"<SRS>{crs}</SRS>", path.read_text())
+    path.write_text(text)
+    return path
+
+
+#: The Earth from above 40 degrees north and 10 degrees east, and pixels of 10 km around its middle and over its edge.
+GLOBE = "+proj=ortho +lat_0=40 +lon_0=10 +R=6371000"
+OVER_THE_EDGE = Affine(10_000, 0, 5_000_000, 0, -10_000, 1_000_000)
+OTHER_CRS = (
+    *(
+        Situation(
+            f"vectors in {crs}, which cannot express where the raster is",
+            make=lambda folder, crs=crs: _mask(folder, f"--crs={crs}"),
+            code=2,
+            says=(crs, "mask.tif" if "ortho" in crs else "not a CRS of positions"),
+            check=_not_written,
+        )
+        for crs in ("+proj=ortho +lat_0=-40 +lon_0=110", "EPSG:5773", "EPSG:4978")
+    ),
+    Situation("vectors in no CRS", make=lambda folder: _mask(folder, "--crs=nonsense"), code=2, says="nonsense is not"),
+    Situation(
+        "vectors in another CRS of a raster without one",
+        make=lambda folder: _mask(folder, "--crs=EPSG:4326", crs=None),
+        code=2,
+        says="mask.tif has no CRS",
+        check=_not_written,
+    ),
+    *(
+        Situation(
+            f"a raster in {crs}",
+            make=lambda folder, crs=crs: ("vectorize", "roads", _odd_crs(folder, crs), "-o", folder / "a.gpkg"),
+            code=2,
+            says=("odd.vrt", "not one of positions"),
+            check=_not_written,
+        )
+        for crs in ("EPSG:5773", "EPSG:4978")
+    ),
+    Situation(
+        "an image that reaches over the edge of the globe",
+        make=lambda folder: _extract(
+            folder,
+            _image(folder, 200, crs=GLOBE, transform=OVER_THE_EDGE),
+            "--resolution=10000",
+            model=_broken_model(folder),
+        ),
+        code=2,
+        says=("image.tif", "outside the area of its coordinate system", "--extent"),
+    ),
+    Situation(
+        "the part of that image that is on the globe",
+        make=lambda folder: _extract(
+            folder,
+            _image(folder, 200, crs=GLOBE, transform=OVER_THE_EDGE),
+            "--resolution=10000",
+            "--extent=5000000,-500000,5500000,500000",
+        ),
+        check=lambda outcome: outcome.summary["height"] == 100,
+    ),
+)
+EXTREMES = (
+    *(
+        Situation(
+            f"vectorize {option}",
+            make=lambda folder, option=option: _mask(folder, option),
+            code=2,
+            says=(option.partition("=")[0], "too large"),
+            check=_not_written,
+        )
+        for option in (
+            "--blur=1e9", "--blur=1e300", "--smooth=1e6", "--smooth=1e300", "--hole-area=1e10", "--hole-area=1e300",
+            "--max-width=1e6", "--merge-parallel=1e6",
+        )
+    ),
+    *(
+        Situation(
+            f"extract with {option}",
+            make=lambda folder, option=option: _extract(folder, _image(folder), option),
+            code=2,
+            says=option.strip("-").partition("=")[0],
+            check=_not_written,
+        )
+        for option in ("--threads=1000000", "--area-layer=fields", "--area=", "--tile=1000000000", "--memory=0")
+    ),
+    Situation(
+        "vectorize with an empty output",
+        make=lambda folder: (*_mask(folder)[:3], "-o", ""),
+        code=2,
+        says=("--output", "empty"),
+    ),
+    Situation("an image without a name", make=lambda folder: ("info", ""), code=2, says=("IMAGE", "empty")),
+    Situation(
+        "the size of a pixel of an image with a georeference",
+        make=lambda folder: _extract(folder, _image(folder), "--pixel-size=5"),
+        says="--pixel-size is not used",
+        check=lambda outcome: outcome.summary["width"] == 64,
+    ),
+)  # fmt: skip
 SITUATIONS = (
     *PLACE,
+    *OTHER_CRS,
+    *EXTREMES,
     *ALPHA_AND_NODATA,
     *BANDS,
     Situation(

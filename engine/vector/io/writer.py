@@ -89,6 +89,11 @@ class VectorWriter(ABC):
         """
         if self._transformer is not None:
             geometry = transform_geometries(geometry, self._transformer)
+        if not np.isfinite(shapely.get_coordinates(geometry)).all():
+            raise OutputError(
+                f"A position in the layer {layer} of {self._output.path} is not a finite number.",
+                "Choose a CRS for this part of the world.",
+            )
         name = self._output.names.get(layer, layer)
         self.counts[name] = self.counts.get(name, 0) + len(geometry)
         if layer not in self.paths:

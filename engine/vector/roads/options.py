@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...errors import ParameterError
 from ...protocol.options import RoadOptions
 from ...raster.probability import quantize_threshold
+
+#: Pixels around a tile, and standard deviation of the smoothing of lines, from which memory and time have no end.
+_MAX_HALO, _MAX_SMOOTH = 16_384, 500
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,23 @@ class PixelOptions:
 
 
 def pixel_options(options: RoadOptions, resolution: float) -> PixelOptions:
-    """Convert ``options`` for a raster with pixels of ``resolution`` metres."""
+    """Convert ``options`` for a raster with pixels of ``resolution`` metres.
+
+    Raises:
+        ParameterError: a length is so large in these pixels that memory or time would not be enough.
+    """
+    reach = {
+        "--blur": 3 * options.blur / resolution,
+        "--hole-area": 2 * math.sqrt(options.hole_area) / resolution,
+        "--max-width": 4 * options.max_width / resolution,
+        "--merge-parallel": 6 * options.merge_parallel / resolution,
+        "--smooth": options.smooth / resolution * _MAX_HALO / _MAX_SMOOTH,
+    }
+    option, pixels = max(reach.items(), key=lambda item: item[1])
+    if pixels > _MAX_HALO:
+        raise ParameterError(
+            f"{option} is too large for pixels of {resolution:.3g} m.", "Choose a smaller value, or a coarser raster."
+        )
     hole_area = options.hole_area / resolution**2
     return PixelOptions(
         threshold=quantize_threshold(options.threshold),

@@ -69,8 +69,8 @@ def test_pixels_at_and_around_a_pole(center: tuple[float, float]) -> None:
 
 def test_a_grid_over_the_whole_world() -> None:
     geodesy = PixelGeodesy("EPSG:4326", Affine(1.0, 0.0, -180.0, 0.0, -1.0, 90.0))
-    ring = shapely.get_coordinates(shapely.segmentize(shapely.box(0, 0, 360, 180), 10)).astype(np.int32)
-    area, _ = geodesy.make_grid((180, 360)).measure_lines(ring, np.array([0, len(ring)]), 1.0)
+    ring = np.array([[0, 0], [360, 0], [360, 180], [0, 180], [0, 0]], np.int32)
+    area, _ = geodesy.make_grid((180, 360)).measure_lines(ring, np.array([0, 5]), 1.0)
     assert abs(area[0]) == pytest.approx(5.10065622e14, rel=1e-4)
 
 
