@@ -175,7 +175,7 @@ def _limit_lines(result: VectorLayer, truth: VectorLayer, options: CompareOption
         if shapely.is_empty(lines[1]).all():
             raise ParameterError(f"Nothing of {truth.name} is within --extent and --mask.")
     elif not empty and not shapely.intersects(*(shapely.box(*side.bounds) for side in sides)):
-        reason = explain_distance(result.name, result.crs, result.bounds, truth.reference)
+        reason = explain_distance(result.reference, truth.reference)
         context.warn(f"{result.name} and {truth.name} do not overlap. {reason or ''}".rstrip())
     return lines
 
@@ -233,7 +233,7 @@ def _compare_coverage(result: Path, truth: Path, options: CompareOptions, contex
         if (classes == NO_CLASS).all():
             raise SourceError(f"{truth} holds no class at all: every pixel is nodata or outside of what is compared.")
         if not measure_overlap(reference, polygons.reference):
-            reason = explain_distance(polygons.name, polygons.crs, polygons.bounds, reference)
+            reason = explain_distance(polygons.reference, reference)
             raise VectorError(f"{polygons.name} and {truth.name} do not overlap.", reason)
         try:
             values = polygons.columns[options.field].astype(np.float64)

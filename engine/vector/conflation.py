@@ -122,10 +122,10 @@ class ExistingRoads:
         metric = make_metric_crs(crs, reference.bounds)
         inverse = ~source.transform
 
-        def is_valid(xy: Floats) -> Flags:
-            """Look up the pixels at metric coordinates."""
-            points = transform(shapely.points(xy), metric, crs, name, near=center)
-            return _look_up_valid(source, np.column_stack(inverse @ tuple(shapely.get_coordinates(points).T)))
+        def is_valid(points: Lines) -> Flags:
+            """Look up the pixels at points in metres."""
+            x, y = shapely.get_coordinates(transform(points, metric, crs, name, near=center)).T
+            return _look_up_valid(source, np.column_stack(inverse @ (x, y)))
 
         lines = layer.to_crs(metric)
         outline = transform(np.array([make_outline(reference.bounds)], object), crs, metric, name)
@@ -133,7 +133,7 @@ class ExistingRoads:
             lines, shapely.total_bounds(outline).tolist(), is_valid, self.distance
         )
         if len(parts) and not is_examined.any():
-            reason = explain_distance(layer.name, layer.crs, layer.bounds, reference)
+            reason = explain_distance(layer.reference, reference)
             context.warn(
                 f"No road of {layer.name} lies on valid pixels of {name}, so none was examined. {reason or ''}"
             )
@@ -173,14 +173,14 @@ def read_existing_roads(
 
 
 def _split_by_validity(
-    lines: Lines, bounds: Bounds, is_valid: Callable[[Floats], Flags], distance: float
+    lines: Lines, bounds: Bounds, is_valid: Callable[[Lines], Flags], distance: float
 ) -> tuple[Lines, Ints, Flags]:
     """Split lines into parts on valid pixels and others; parts that are too short to count stay with their neighbours.
 
     Args:
         lines: LineStrings in metres.
         bounds: of the raster, in the CRS of the lines; lines outside are not looked up.
-        is_valid: returns whether the pixels at coordinates (n, 2) are valid.
+        is_valid: returns whether the pixels at points (n,) are valid.
         distance: tolerance, see ``conflate``.
 
     Returns:
@@ -194,7 +194,7 @@ def _split_by_validity(
     first = np.cumsum(count) - count
     along = (np.arange(len(line)) - first[line] + 0.5) / count[line]
     points = shapely.line_interpolate_point(lines[near][line], along, normalized=True)
-    valid = is_valid(shapely.get_coordinates(points))
+    valid = is_valid(points)
     parts: list[tuple[object, int, bool]] = [(lines[k], k, False) for k in np.setdiff1d(np.arange(len(lines)), near)]
     for number, k in enumerate(near.tolist()):
         states = valid[first[number] : first[number] + count[number]]

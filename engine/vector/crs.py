@@ -19,6 +19,8 @@ Bounds = tuple[float, float, float, float]
 
 #: Largest longitude in degrees that is not a mistake: 0 to 360, and layers that go on beyond 180.
 _MAX_LONGITUDE = 540.0
+#: Largest latitude in degrees, with some rounding.
+_MAX_LATITUDE = 90.001
 #: Margin around a reference, in shares of its size, and the distance of added vertices: at most so many along it, none
 #: closer than metres or degrees on which no CRS bends a line.
 _MARGIN, _MOST_VERTICES, _SPACING, _SPACING_DEGREES = 0.1, 1024, 500.0, 0.005
@@ -27,7 +29,7 @@ _WEB_MERCATOR, _WGS84 = CRS.from_epsg(3857), CRS.from_epsg(4326)
 
 @dataclass(frozen=True)
 class Reference:
-    """The raster or layer that a vector file is used with.
+    """A layer or raster as far as its place matters; often what a vector file is used with.
 
     Attributes:
         name: for messages.
@@ -68,13 +70,11 @@ def describe_crs(crs: CRS | None) -> str:
     return ":".join(authority) if authority else str(crs.name)
 
 
-def resolve_crs(name: str, crs: CRS | None, bounds: Bounds, reference: Reference, context: RunContext) -> CRS | None:
-    """Decide in which CRS the coordinates of a layer are.
+def resolve_crs(layer: Reference, reference: Reference, context: RunContext) -> CRS | None:
+    """Decide in which CRS the coordinates of a layer or raster are.
 
     Args:
-        name: of the layer, for messages.
-        crs: the CRS that the file declares, or None.
-        bounds: of its coordinates; NaN without any.
+        layer: its name, the CRS that the file declares and the bounds of its coordinates.
         reference: what it is used with.
         context: receives the warning where a CRS is assumed.
 
@@ -86,8 +86,10 @@ def resolve_crs(name: str, crs: CRS | None, bounds: Bounds, reference: Reference
         VectorError: a CRS in degrees is declared, but the coordinates are none; or a CRS is missing, and the
             coordinates do not lie where the reference is.
     """
+    name, crs, bounds = layer.name, layer.crs, layer.bounds
     if any(map(math.isnan, bounds)):
         return crs or reference.crs
+    advice = f"Assign the right CRS to {name if crs is None else reference.name}, for instance with ogr2ogr -a_srs."
     if crs is None or reference.crs is None:
         if crs is reference.crs:
             return None
@@ -98,35 +100,31 @@ def resolve_crs(name: str, crs: CRS | None, bounds: Bounds, reference: Reference
         raise VectorError(
             f"{lacking} has no CRS, and {name} ({_format(bounds)}) does not lie in the coordinates of "
             f"{reference.name} ({_format(reference.bounds)}).",
-            _advise(name, guess_crs(bounds, reference)) if crs is None else f"Assign a CRS to {lacking}.",
+            explain_distance(layer, reference) or advice,
         )
     degrees = _degrees_per_unit(crs)
-    if degrees and (
-        max(abs(bounds[0]), abs(bounds[2])) * degrees > _MAX_LONGITUDE
-        or max(abs(bounds[1]), abs(bounds[3])) * degrees > 90.001
-    ):
-        guess = guess_crs(bounds, reference)
-        swapped = (bounds[1], bounds[0], bounds[3], bounds[2])
-        if guess is None and _overlap(swapped, _transform_bounds(reference, crs)):
-            advice = "Its coordinates seem to be in the order latitude, longitude; the order is longitude, latitude."
-        else:
-            advice = _advise(name, guess)
+    west, south, east, north = (abs(value) * degrees for value in bounds)
+    if max(west, east) > _MAX_LONGITUDE or max(south, north) > _MAX_LATITUDE:
         raise VectorError(
             f"The coordinates of {name} ({_format(bounds)}) are no degrees, but its CRS is {describe_crs(crs)}, which "
             "is also what a GeoJSON without a CRS stands for.",
-            advice,
+            explain_distance(layer, reference) or f"Assign the right CRS to {name}, for instance with ogr2ogr -a_srs.",
         )
     return crs
 
 
-def explain_distance(name: str, crs: CRS | None, bounds: Bounds, reference: Reference) -> str | None:
+def explain_distance(layer: Reference, reference: Reference) -> str | None:
     """Return why a layer may not lie where the reference is; None where its coordinates give no hint."""
-    guess = guess_crs(bounds, reference)
-    if guess is not None and guess != crs:
-        return f"The coordinates of {name} fit {describe_crs(guess)}, but its CRS is {describe_crs(crs)}."
-    swapped = (bounds[1], bounds[0], bounds[3], bounds[2])
-    if crs is not None and reference.crs is not None and _overlap(swapped, _transform_bounds(reference, crs)):
-        return f"The coordinates of {name} seem to be in the wrong order: they fit with x and y swapped."
+    guess = describe_crs(guess_crs(layer.bounds, reference))
+    if guess not in (describe_crs(layer.crs), describe_crs(None)):
+        declared = "" if layer.crs is None else f", but its CRS is {describe_crs(layer.crs)}"
+        return (
+            f"The coordinates of {layer.name} fit {guess}{declared}: assign the right one, for instance with "
+            f"ogr2ogr -a_srs {guess}."
+        )
+    west, south, east, north = layer.bounds
+    if layer.crs is not None and _overlap((south, west, north, east), _transform_bounds(reference, layer.crs)):
+        return f"The coordinates of {layer.name} seem to be in the wrong order: they fit with x and y swapped."
     return None
 
 
@@ -324,9 +322,3 @@ def _format(bounds: Bounds) -> str:
     digits = 4 if max(map(abs, bounds)) <= _MAX_LONGITUDE else 0
     west, south, east, north = (f"{value:.{digits}f}" for value in bounds)
     return f"x {west} to {east}, y {south} to {north}"
-
-
-def _advise(name: str, guess: CRS | None) -> str:
-    """What to do about a missing or wrong CRS."""
-    code, fit = ("CRS", "") if guess is None else (describe_crs(guess), f"They fit {describe_crs(guess)}. ")
-    return f"{fit}Assign the right CRS to {name}, for instance with ogr2ogr -a_srs {code}."

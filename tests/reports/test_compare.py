@@ -88,7 +88,7 @@ LINES = (
             write_layer(folder / "truth.gpkg", [ROAD]),
         ),
         code=2,
-        says=("result.shp has no CRS", "They fit EPSG:4326"),
+        says=("result.shp has no CRS", "fit EPSG:4326"),
     ),
     Situation(
         "a GeoJSON in metres without a CRS",
@@ -98,7 +98,7 @@ LINES = (
             write_layer(folder / "truth.gpkg", [ROAD]),
         ),
         code=2,
-        says=("result.geojson", "no degrees", "They fit EPSG:32618"),
+        says=("result.geojson", "no degrees", "fit EPSG:32618"),
     ),
     Situation(
         "two GeoJSON files in metres without a CRS",

@@ -203,13 +203,13 @@ SITUATIONS = (
         "existing roads in GeoJSON with metres and no CRS",
         make=lambda folder: update(folder, write_geojson(folder / "old.geojson", [ROAD])),
         code=2,
-        says=("old.geojson", "no degrees", "They fit EPSG:32618"),
+        says=("old.geojson", "no degrees", "fit EPSG:32618"),
     ),
     Situation(
         "existing roads in Web Mercator metres and no CRS",
         make=lambda folder: update(folder, write_geojson(folder / "old.geojson", [to_crs(ROAD, "EPSG:3857")])),
         code=2,
-        says=("old.geojson", "They fit EPSG:3857"),
+        says=("old.geojson", "fit EPSG:3857"),
     ),
     Situation(
         "existing roads without a CRS, in the coordinates of the raster",
@@ -225,7 +225,7 @@ SITUATIONS = (
             folder, write_layer(folder / "old.shp", [to_crs(ROAD, "EPSG:4326")], crs=None, geometry_type="LineString")
         ),
         code=2,
-        says=("old.shp has no CRS", "They fit EPSG:4326"),
+        says=("old.shp has no CRS", "fit EPSG:4326"),
     ),
     Situation(
         "degrees in a file that says it is in metres",
@@ -259,7 +259,7 @@ SITUATIONS = (
             write_geojson(folder / "area.geojson", [shapely.box(LEFT, TOP - 100, LEFT + 100, TOP)]),
         ),
         code=2,
-        says=("area.geojson", "no degrees", "They fit EPSG:32618"),
+        says=("area.geojson", "no degrees", "fit EPSG:32618"),
     ),
     Situation(
         "an area without a CRS, in degrees",
@@ -275,7 +275,7 @@ SITUATIONS = (
             ),
         ),
         code=2,
-        says=("area.shp has no CRS", "They fit EPSG:4326"),
+        says=("area.shp has no CRS", "fit EPSG:4326"),
     ),
     Situation(
         "an area of lines",
@@ -295,7 +295,7 @@ SITUATIONS = (
             "64",
         ),
         code=2,
-        says=("labels.geojson", "no degrees", "They fit EPSG:32618"),
+        says=("labels.geojson", "no degrees", "fit EPSG:32618"),
         check=lambda outcome: not (outcome.folder / "chips" / "train").exists(),
     ),
     Situation(

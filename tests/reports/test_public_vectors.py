@@ -145,7 +145,7 @@ SITUATIONS = (
             write_layer(folder / "truth.gpkg", [to_crs(ROAD, "ESRI:102005")], crs="ESRI:102005"),
         ),
         code=2,
-        says=("no degrees", "They fit ESRI:102005"),
+        says=("no degrees", "fit ESRI:102005"),
         report="geopandas/geopandas#2226",
     ),
     Situation(

@@ -111,7 +111,7 @@ def read_labels(
     found = found.resolve(reference, context)
     pixels = transform_to_pixels(found.to_reference(reference), grid)
     if not shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height)).any():
-        hint = explain_distance(found.name, found.crs, found.bounds, reference)
+        hint = explain_distance(found.reference, reference)
         raise ParameterError(f"The labels {path} do not touch the image {image}.", hint)
     widths = _line_widths(found.columns.get(width_field or ""), width, count)
     lines = shapely.get_dimensions(pixels) == 1

@@ -64,7 +64,7 @@ class VectorLayer:
 
     @property
     def reference(self) -> Reference:
-        """The layer as the reference of another one."""
+        """The layer as far as its place matters."""
         return Reference(self.name, self.crs, self.bounds)
 
     def choose_metric_crs(self) -> CRS | None:
@@ -81,7 +81,7 @@ class VectorLayer:
 
     def resolve(self, reference: Reference, context: RunContext) -> VectorLayer:
         """Return the layer with the CRS that its coordinates are in; see ``resolve_crs``."""
-        return replace(self, crs=resolve_crs(self.name, self.crs, self.bounds, reference, context))
+        return replace(self, crs=resolve_crs(self.reference, reference, context))
 
     def to_reference(self, reference: Reference) -> NDArray[np.object_]:
         """Return what lies around a reference, in its CRS; see ``transform_near``."""
@@ -223,7 +223,7 @@ def read_area(path: Path, grid: Grid, layer: str | None = None, *, name: str, co
     polygons = polygons.resolve(reference, context)
     area = make_area(polygons.to_reference(reference), grid)
     if not len(area.polygons):
-        hint = explain_distance(polygons.name, polygons.crs, polygons.bounds, reference)
+        hint = explain_distance(polygons.reference, reference)
         raise ParameterError(f"The polygons of {path} do not touch the image or its extent.", hint)
     return area
 

@@ -142,7 +142,7 @@ def open_raster_pair(
         view = a
         is_placed = [dataset.crs is not None or not dataset.transform.is_identity for dataset in (a, b)]
         if all(is_placed):
-            crs = resolve_crs(own.name, own.crs, own.bounds, reference, context)
+            crs = resolve_crs(own, reference, context)
             own = replace(own, crs=crs)
             if own.crs != reference.crs or not _is_same_grid(a, b):
                 view = stack.enter_context(_view_on_grid(a, b, own, reference, context))
@@ -259,7 +259,7 @@ def _view_on_grid(a: Any, b: Any, own: Reference, reference: Reference, context:
     """
     share = measure_overlap(reference, own)
     if share == 0.0:
-        reason = explain_distance(own.name, own.crs, own.bounds, reference)
+        reason = explain_distance(own, reference)
         raise SourceError(f"{own.name} and {reference.name} do not overlap: they are maps of different places.", reason)
     context.report(
         Message(
