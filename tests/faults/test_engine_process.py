@@ -196,7 +196,7 @@ def test_two_runs_on_one_output(runner, reference, out, hold):
     for arguments in (
         runner.arguments("roads", out),
         runner.arguments("roads", out, output=out / "other.gpkg"),
-        ["vectorize", str(runner.image), "-o", str(out / "r.gpkg"), "--json"],
+        ["vectorize", "roads", str(runner.image), "-o", str(out / "r.gpkg"), "--json"],
     ):
         second = runner.start(arguments)
         code, last = second.wait()
