@@ -73,8 +73,9 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
     entry = network_entry(config.network.name)
     options = read_network_options(config)
     count = config.network.num_classes
+    # A recipe that several sources inherit names one data set and its licence; the sources have their own.
     names = [source.name or Path(source.root).name for source in config.data.sources]
-    licences = dict.fromkeys(source.licence for source in config.data.sources if source.licence)
+    licences = dict.fromkeys(source.licence or config.licence or "not said" for source in config.data.sources)
     tile = details.tile or -(-512 // entry.multiple) * entry.multiple
     return ModelCard(
         name=details.name,
@@ -96,8 +97,8 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
         threshold=details.threshold if details.threshold is not None else config.evaluation.threshold,
         weights=weights,
         sha256=sha256,
-        data=details.data or config.source or ", ".join(names) or "not said",
-        licence=details.licence or config.licence or "; ".join(licences) or "not said",
+        data=details.data or "; ".join(filter(None, (config.source, ", ".join(names)))) or "not said",
+        licence=details.licence or "; ".join(licences) or config.licence or "not said",
         split=details.split or f"{config.data.train} for training, {config.data.test} for the metrics",
         metrics=dict(details.metrics),
         notes=details.notes,

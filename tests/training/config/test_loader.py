@@ -108,7 +108,9 @@ def test_invalid_overrides_are_errors(tmp_path: Path) -> None:
 
 
 def test_from_mapping_is_the_inverse_of_to_mapping() -> None:
-    config = load_config("dlinknet34_massachusetts")
+    sources = "data.sources=[{root: a, resolution: images.csv, label_map: {255: 1}}, {root: b, resolution: 2}]"
+    config = load_config("dlinknet34_massachusetts", [sources])
+    assert [source.resolution for source in config.data.sources] == ["images.csv", 2.0]
     assert from_mapping(Config, to_mapping(config)) == config
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.models.card import card_text, parse_card
-from terraspore.training.config import Config, DataConfig, NetworkConfig, NormalisationConfig
+from terraspore.training.config import Config, DataConfig, NetworkConfig, NormalisationConfig, SourceConfig
 from terraspore.training.export.card import CardDetails, create_card, write_run_card
 
 pytestmark = pytest.mark.mindspore
@@ -26,6 +26,16 @@ def test_card_of_a_road_network():
     value = (200 * made.normalisation.scale - made.normalisation.mean[0]) / made.normalisation.std[0]
     assert value == pytest.approx(200 / 255 * 3.2 - 1.6)
     assert parse_card(card_text(made), "here") == made
+
+
+def test_card_of_several_sources_names_all_of_them():
+    sources = (
+        SourceConfig("data/a", licence="CC0"),
+        SourceConfig("data/b", name="world"),
+        SourceConfig("c", licence="CC0"),
+    )
+    made = card(Config(resolution=1.0, source="aerial", licence="ODbL", data=DataConfig(sources=sources)))
+    assert (made.data, made.licence) == ("aerial; a, world, c", "CC0; ODbL")
 
 
 def test_card_of_many_classes_and_bands():
