@@ -142,7 +142,8 @@ def decide_declared(declared: Declaration, options: RasterOptions, expected: Exp
     if options.values is not None:
         if expected == "classes":
             raise ParameterError(f"Land cover is made of classes, not of --values {options.values}.", _ROADS)
-        return None
+        if options.values != "probability":
+            return None
     if declared.has_scale:
         if expected == "classes":
             raise SourceError(
@@ -153,7 +154,7 @@ def decide_declared(declared: Declaration, options: RasterOptions, expected: Exp
         encoding = Encoding("probability", reason, declared.scale, declared.offset, is_declared=True)
         limits = declared.type_range
         return encoding if limits is not None and _is_probability(encoding, *map(float, limits)) else None
-    if declared.class_table and expected != "roads":
+    if declared.class_table and expected != "roads" and options.values is None:
         return Encoding("classes", f"the file has {declared.class_table}", is_declared=True)
     return None
 
@@ -169,7 +170,7 @@ def decide_by_values(
     """
     if not found.valid:
         return Encoding("classes" if expected == "classes" else "mask", "it has no valid pixel")
-    if options.values is not None:
+    if options.values is not None and not (options.values == "probability" and declared.has_scale):
         return _encode_as_told(declared, found, options.values)
     if declared.has_scale:
         encoding = Encoding("probability", "the file has a scale tag", declared.scale, declared.offset, True)

@@ -145,7 +145,8 @@ def test_a_table_of_arcgis_makes_many_values_classes(make_raster: Writer) -> Non
 
 def test_a_scale_tag_says_that_values_are_probabilities(make_raster: Writer) -> None:
     path = make_raster(smooth(0, 95, "uint8"), scales=(0.01,))
-    assert interpret(path, "roads").scale == pytest.approx(0.01)
+    for options in ({}, {"values": "probability"}):
+        assert interpret(path, "roads", **options).scale == pytest.approx(0.01)
     with pytest.raises(SourceError, match="scale tag"):
         interpret(path, "classes")
     assert interpret(path, "classes", values="classes").kind == "classes"
