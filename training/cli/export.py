@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.options import declared_options, given_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.protocol.messages import Result, SummaryValue
+from ..export.details import CardDetails
 
 if TYPE_CHECKING:
-    from ...engine.models.card import Task
     from ..config import Config
     from ..export.model import Format, Precision
 
@@ -30,17 +31,8 @@ _FORMATS: Final = ("onnx", "mindir")
 @click.option("--config", "config_path", help="Configuration of the run; config.yaml next to CHECKPOINT unless given.")
 @click.option("--arch", help="Network, if there is no configuration.")
 @click.option("--classes", help="Names of the classes, separated by commas.")
-@click.option("--title", help="One line that describes the model.")
-@click.option("--task", type=click.Choice(["roads", "landcover", "segmentation"]), help="What the classes mean.")
-@click.option("--resolution", type=float, help="Ground resolution in metres per pixel.")
-@click.option("--tile", type=int, help="Side of a tile in pixels.")
-@click.option("--overlap", type=int, help="Overlap of tiles in pixels.")
-@click.option("--threshold", type=float, help="Default threshold on probabilities.")
-@click.option("--data", help="What it was trained on.")
-@click.option("--licence", help="Licence of the weights.")
-@click.option("--split", help="Images that were used for training and for the metrics.")
+@declared_options(CardDetails)
 @click.option("--metric", "metrics", multiple=True, metavar="NAME=VALUE", help="A measured metric; may be repeated.")
-@click.option("--notes", default="", help="What a user should know.")
 @click.option("--precision", type=click.Choice(["float32", "float16"]), default="float32", help="Of stored weights.")
 @click.option("--format", "formats", type=click.Choice(_FORMATS), multiple=True, help="Besides .ckpt; all by default.")
 @click.option("--only-checkpoint", is_flag=True, help="Write the checkpoint and the card only.")
@@ -54,22 +46,13 @@ def export(
     config_path: str | None,
     arch: str | None,
     classes: str | None,
-    title: str | None,
-    task: Task | None,
-    resolution: float | None,
-    tile: int | None,
-    overlap: int | None,
-    threshold: float | None,
-    data: str | None,
-    licence: str | None,
-    split: str | None,
     metrics: tuple[str, ...],
-    notes: str,
     precision: Precision,
     formats: tuple[Format, ...],
     only_checkpoint: bool,
     overwrite: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Export CHECKPOINT as a model folder: weights, card, ONNX and MINDIR, compared with MindSpore.
 
@@ -79,23 +62,9 @@ def export(
 
     def run(_context: RunContext) -> Result:
         """Export the model."""
-        from ..export.card import CardDetails
         from ..export.model import export_model
 
-        details = CardDetails(
-            name=out.name,
-            title=title,
-            task=task,
-            resolution=resolution,
-            tile=tile,
-            overlap=overlap,
-            threshold=threshold,
-            data=data,
-            licence=licence,
-            split=split,
-            metrics=_parse_metrics(metrics),
-            notes=notes,
-        )
+        details = given_options(CardDetails, options, name=out.name, metrics=_parse_metrics(metrics))
         weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
         chosen = () if only_checkpoint else formats or _FORMATS
         started = time.perf_counter()

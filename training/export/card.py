@@ -5,53 +5,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...engine.errors import CheckpointError, ParameterError
 from ...engine.fs.regular_file import compute_sha256
-from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation, Task, write_card
+from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation, write_card
 from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
 from ..config import Config
 from ..evaluation.plots import class_colours
 from ..networks import NetworkOptions, network_entry, read_options
+from .details import CardDetails
 from .graphs import provide_graph
 
 #: colour of roads where the configuration gives none
 ROAD_COLOUR = (228, 0, 43)
-
-
-@dataclass(frozen=True)
-class CardDetails:
-    """What a card contains beyond the configuration; None takes the configuration's value or the default.
-
-    Attributes:
-        name: of the model, also of its folder.
-        title: one line for people.
-        task: what the classes mean; roads for one class, land cover for several.
-        resolution: metres per pixel; needed where the configuration has none.
-        tile: side of a tile, pixels; 512, or the next multiple that the network takes.
-        overlap: of tiles, pixels; an eighth of the tile.
-        threshold: on probabilities.
-        data: what it was trained on.
-        licence: of the weights.
-        split: which images were used for training and which for the metrics.
-        metrics: measured metrics by name.
-        notes: what else a user should know.
-    """
-
-    name: str
-    title: str | None = None
-    task: Task | None = None
-    resolution: float | None = None
-    tile: int | None = None
-    overlap: int | None = None
-    threshold: float | None = None
-    data: str | None = None
-    licence: str | None = None
-    split: str | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    notes: str = ""
 
 
 def create_card(config: Config, details: CardDetails, *, weights: str, sha256: str) -> ModelCard:

@@ -26,7 +26,8 @@ from ...engine.models.parameters import is_training_state, match_parameters
 from ..config import Config
 from ..evaluation.predictor import activate
 from ..networks import create_configured_network
-from .card import CardDetails, create_card, read_network_options
+from .card import create_card, read_network_options
+from .details import CardDetails
 from .graphs import export_mindir, provide_graph
 
 Precision = Literal["float16", "float32"]

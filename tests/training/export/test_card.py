@@ -6,7 +6,8 @@ import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.models.card import card_text, parse_card
 from terraspore.training.config import Config, DataConfig, NetworkConfig, NormalisationConfig, SourceConfig
-from terraspore.training.export.card import CardDetails, create_card, write_run_card
+from terraspore.training.export.card import create_card, write_run_card
+from terraspore.training.export.details import CardDetails
 
 pytestmark = pytest.mark.mindspore
 SHA = "0" * 64
