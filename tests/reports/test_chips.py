@@ -45,6 +45,19 @@ def _cut(
     return make
 
 
+def _hidden(folder: Path) -> tuple[object, ...]:
+    """A road in the middle of rows without data."""
+    arguments = _cut(NORTH_UP, (640, 520), "EPSG:32618", "--size", 64)(folder)
+    pixels = np.random.default_rng(0).integers(30, 200, (3, 520, 640), np.uint8)
+    pixels[:, 150:300] = 0
+    write_raster(folder / "town.tif", pixels, nodata=0)
+    road = shapely.LineString([NORTH_UP @ (0, 220), NORTH_UP @ (640, 220)])
+    pyogrio.raw.write(
+        folder / "streets.gpkg", shapely.to_wkb([road]), [], [], geometry_type="LineString", crs="EPSG:32618"
+    )
+    return arguments
+
+
 def _widths(outcome: Outcome, metres_x: float = 1.0, metres_y: float = 1.0) -> tuple[set[float], set[float]]:
     """Widths in metres of roads from west to east, and from north to south, where a chip has one of them alone."""
     across, along = set(), set()
@@ -111,6 +124,13 @@ SITUATIONS = (
         says=("streets.gpkg do not touch", "town.tif"),
         check=_nothing_left,
         report="torchgeo/torchgeo#1336",
+    ),
+    Situation(
+        "labels where the image has no data",
+        make=_hidden,
+        code=2,
+        says=("labelled by", "streets.gpkg", "town.tif has no data there"),
+        check=_nothing_left,
     ),
     Situation(
         "labels without a CRS",

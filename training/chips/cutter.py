@@ -165,14 +165,18 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
             width_field=request.width_field,
         )
         counts, pixels = dict.fromkeys(windows, 0), {name: np.zeros(256, np.int64) for name in windows}
+        hidden = 0
         with atomic_folder(request.out) as folder:
             for split, corner, image, label in _chips(request.size, view, labels, windows):
                 context.check_cancelled()
+                if (label == IGNORE).all():
+                    hidden += 1
+                    continue
                 _write_chip(folder / split, corner, image, label, view.grid)
                 pixels[split] += np.bincount(label.ravel(), minlength=256)
                 counts[split] += 1
             total = (pixels["train"] + pixels["valid"])[: len(labels.names)]
-            _check_labels(request, labels.names, pixels, context)
+            _check_labels(request, labels.names, pixels, hidden, context)
             _check_counts(request, grid, counts, context)
             _write_config(request, folder, grid, labels.names, view.bands.layers)
     return ChipsSummary(
@@ -242,7 +246,11 @@ def _propose_size(request: ChipsRequest, grid: Grid) -> str:
 
 
 def _check_labels(
-    request: ChipsRequest, names: Sequence[str], pixels: Mapping[str, NDArray[np.int64]], context: RunContext
+    request: ChipsRequest,
+    names: Sequence[str],
+    pixels: Mapping[str, NDArray[np.int64]],
+    hidden: int,
+    context: RunContext,
 ) -> None:
     """Refuse labels that do not touch the image, and warn of splits and classes without any.
 
@@ -252,7 +260,10 @@ def _check_labels(
     shown = names[1:] if request.field is None else names
     first = len(names) - len(shown)
     if not any(counts[first : len(names)].any() for counts in pixels.values()):
-        raise ParameterError(f"The labels {request.labels} do not touch the image {request.image}.")
+        text = f"No pixel of a chip is labelled by {request.labels}"
+        if hidden:
+            raise ParameterError(f"{text}: {hidden} chips are left out, because {request.image} has no data there.")
+        raise ParameterError(f"{text}: where the chips are, {request.image} has no labels.", "Choose a smaller --size.")
     for split, counts in pixels.items():
         missing = [name for name, count in zip(shown, counts[first:], strict=False) if not count]
         if missing and (split == "train" or request.validation):
@@ -263,7 +274,10 @@ def _check_labels(
 def _chips(
     size: int, view: ImageView, labels: VectorLabels, windows: dict[str, list[tuple[int, int]]]
 ) -> Iterator[tuple[str, tuple[int, int], NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Split, corner, image (bands, size, size) and label (size, size) of each chip that has labelled, valid pixels."""
+    """Split, corner, image (bands, size, size) and label (size, size) of each labelled chip.
+
+    Pixels without data are not labelled; of a chip without any data the label is ``IGNORE`` throughout.
+    """
     tree = shapely.STRtree(labels.areas)
     for split, corners in windows.items():
         for x, y in corners:
@@ -274,8 +288,6 @@ def _chips(
             valid = view.read(x, y, x + size, y + size, image)
             if valid is not None:
                 label[~valid] = IGNORE
-                if not valid.any():
-                    continue
             yield split, (x, y), image, label
 
 
