@@ -157,11 +157,12 @@ def install(path: Path) -> None:
     from terraspore.engine.fs import journal
     from terraspore.engine.pipeline.resume import RowJournal
     from terraspore.engine.pipeline.runner import ProgressTracker
-    from terraspore.engine.runtimes import onnxruntime
+    from terraspore.engine.runtimes import onnxruntime, registry
 
     counter = StepCounter(path)
     # Batch sizes are measured otherwise, so that the number of batches would depend on the load of the machine.
     onnxruntime.choose_batch_size = lambda *_arguments: 1
+    registry.try_in_child = lambda *_arguments: None  # another process, in which nothing is counted
     journal._FLUSH_PAUSE_FACTOR = 0  # each row is flushed, however long that takes on this disk
     serve.STOP_GRACE = GRACE
     _call_after(ProgressTracker, "advance", lambda _self: counter.count("tile"))

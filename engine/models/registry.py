@@ -105,21 +105,28 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
         hints: what is known of a weights file without a card.
 
     Raises:
-        ModelError: there is no such model, or it is not valid.
+        ModelError: there is no such model, it is not valid, or it has a card although there are hints.
     """
+
+    def read(folder: Path) -> Model:
+        if hints not in {None, ModelHints()}:
+            text = f"The options on the model are of no use, because {folder} has a card, which says everything."
+            raise ModelError(text, "Leave them out, or change the card.")
+        return read_model(folder)
+
     folders = model_folders() if folders is None else folders
     path = Path(name_or_path)
     if path.name == name_or_path:
         for folder in folders:
             if (folder / name_or_path / CARD_NAME).is_file():
-                return read_model(folder / name_or_path)
+                return read(folder / name_or_path)
         if not path.suffix and not path.exists():
             known = ", ".join(sorted(folder.name for folder in _folders_with_cards(folders)))
             raise ModelError(f"There is no model '{name_or_path}'; known are: {known or 'none'}.")
     if path.is_dir():
-        return read_model(path)
+        return read(path)
     if path.name == CARD_NAME:
-        return read_model(path.parent)
+        return read(path.parent)
     if path.suffix.lower() not in WEIGHTS_SUFFIXES:
         raise ModelError(
             f"{path} is neither a model's folder nor a weights file ({', '.join(WEIGHTS_SUFFIXES)}).",
@@ -128,7 +135,7 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
             else None,
         )
     if (path.parent / CARD_NAME).is_file() and read_card(path.parent / CARD_NAME).weights == path.name:
-        return read_model(path.parent)
+        return read(path.parent)
     sha256 = compute_sha256(path, MAX_CHECKPOINT_BYTES, ModelError)
     return Model(infer_card(path, sha256, hints or ModelHints()), path, sha256)
 

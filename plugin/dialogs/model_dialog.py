@@ -173,4 +173,8 @@ class ModelDialog(FormDialog):
 
 
 def _has_card(path: Path) -> bool:
-    return path.name == CARD or path.suffix.lower() == ".zip" or (path.is_dir() and (path / CARD).is_file())
+    """Whether ``path`` is a packed model, a card, a folder with one, or weights that the card beside them names."""
+    if path.name == CARD or path.suffix.lower() == ".zip" or path.is_dir():
+        return not path.is_dir() or (path / CARD).is_file()
+    info = read_model_info(path.parent, is_bundled=False)
+    return info is not None and info.weights.name == path.name

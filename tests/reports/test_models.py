@@ -119,6 +119,16 @@ SITUATIONS = (
         make=lambda folder: _install(folder, _graph(head=True), "--output-name", "scores"),
     ),
     Situation(
+        "a model with a card is installed with options that its card says already",
+        make=lambda folder: (
+            *("install", _model(folder, _graph()), "--to", folder / "mine", "--activation", "sigmoid"),
+            *("--device", "cpu"),
+        ),
+        code=2,
+        says=("has a card", "Leave them out"),
+        check=lambda outcome: not (outcome.folder / "mine").exists(),
+    ),
+    Situation(
         "an output is named that the network does not have",
         make=lambda folder: _install(folder, _graph(), "--output-name", "logits"),
         code=2,
