@@ -20,6 +20,7 @@ from ..context import RunContext
 from ..raster.probability import ProbabilityRaster
 from .arrays import Flags, Floats, Ints, Lines
 from .crs import Bounds, Reference, describe_crs, explain_distance, make_metric_crs, make_outline, transform
+from .geodesy import measure_lengths
 from .io.reader import VectorLayer, read_vector_layer
 
 KEPT, NEW, GONE, MOVED, NOT_EXAMINED = "kept", "new", "gone", "moved", "not examined"
@@ -147,7 +148,9 @@ class ExistingRoads:
             context.warn(
                 f"{(~is_near).sum()} roads of {layer.name} are too far away to be written in {describe_crs(crs)}."
             )
-        values = (geometry, changes.change, feature, changes.distance, changes.length)
+        # Far from the raster, the plane in metres is distorted.
+        length = measure_lengths(changes.geometry, metric)
+        values = (geometry, changes.change, feature, changes.distance, length)
         return RoadChanges(*(column[is_near] for column in values))
 
 

@@ -13,7 +13,7 @@ from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
 from ..errors import SourceError
-from .arrays import Floats, Ints
+from .arrays import Floats, Ints, Lines
 from .jit import jit
 
 #: Largest distance in metres between nodes of a ``GeodesicGrid``; keeps interpolated areas correct to 1e-5.
@@ -119,6 +119,18 @@ def transform_geometries(geometry: NDArray[np.object_], transformer: Transformer
     """Transform Shapely geometries to another CRS."""
     transformed = shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     return np.asarray(transformed, np.object_)
+
+
+def measure_lengths(lines: Lines, crs: CRS | None) -> Floats:
+    """Measure lines on the ellipsoid, in metres; in units of the coordinates where the CRS has no ellipsoid."""
+    geod = crs.get_geod() if crs is not None else None
+    if crs is None or geod is None or not len(lines):
+        return np.asarray(shapely.length(lines), np.float64)
+    xy, line = shapely.get_coordinates(lines, return_index=True)
+    lon, lat = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(*xy.T)
+    _, _, metres = geod.inv(lon[:-1], lat[:-1], lon[1:], lat[1:])
+    metres[line[1:] != line[:-1]] = 0.0
+    return np.asarray(np.bincount(line[1:], metres, minlength=len(lines)), np.float64)
 
 
 class PixelGeodesy:

@@ -129,6 +129,13 @@ SITUATIONS = (
         says=("none was examined", "swapped"),
     ),
     Situation(
+        "an existing road at the other end of the world is measured on the ellipsoid",
+        make=lambda folder: update(
+            folder, write_geojson(folder / "old.geojson", [shapely.LineString([(105, -42), (105.1, -42)])])
+        ),
+        check=lambda outcome: has_metres(outcome, new=400, not_examined=8286),
+    ),
+    Situation(
         "a raster without any road, and existing roads",
         make=lambda folder: update(folder, write_layer(folder / "old.gpkg", [ROAD]), is_road=False),
         check=lambda outcome: has_metres(outcome, gone=400),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ class VectorLayer:
             index = index[inner]
         dimension = shapely.get_dimensions(parts)
         is_wanted = np.isin(dimension, dimensions) & ~shapely.is_empty(parts)
-        wanted = " or ".join(_NAMES[key] for key in dimensions)
+        wanted = _join_names(dimensions)
         others = ", ".join(
             f"{(dimension == key).sum()} {name}"
             for key, name in _NAMES.items()
@@ -248,11 +248,13 @@ def _choose_layer(
     names = [name for name, _ in listed]
     if layer is not None and layer not in names:
         raise VectorError(f"{path} has no layer {layer}.", f"It has {', '.join(names) or 'none'}.")
-    spatial = [name for name, kind in listed if kind is not None]
-    if layer is None and not spatial:
-        raise VectorError(f"{path} has no layer with geometries.")
-    fitting = [name for name, kind in listed if kind is not None and _dimension(kind) in (*dimensions, None)] or spatial
-    chosen = layer or next((name for name in preferred if name in spatial), None)
+    spatial = {name: _dimension(kind) for name, kind in listed if kind is not None}
+    candidates = list(spatial) if layer is None else [name for name in spatial if name == layer]
+    fitting = [name for name in candidates if spatial[name] in (*dimensions, None)]
+    if not fitting:
+        held = _join_names({spatial[name] for name in candidates}) or "no geometries"
+        raise VectorError(f"{path.name} holds {held}, but {_join_names(dimensions)} are needed.")
+    chosen = layer or next((name for name in preferred if name in fitting), None)
     if chosen is None:
         # Some formats (GPX, OSM) have to be read to count their features.
         counts = [
@@ -264,6 +266,11 @@ def _choose_layer(
             advice = f"; {option} selects another." if option else "."
             context.report(Message(f"{path.name} has the layers {', '.join(fitting)}: {chosen} is used{advice}"))
     return chosen, path.name if len(spatial) < 2 else f"{path.name} (layer {chosen})"
+
+
+def _join_names(dimensions: Collection[int | None]) -> str:
+    """What geometries of some dimensions are called."""
+    return " or ".join(name for dimension, name in _NAMES.items() if dimension in dimensions)
 
 
 def _dimension(kind: str) -> int | None:
