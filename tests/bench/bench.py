@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from bench_models import compare_models
 from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
 from mosaic import synthetic_scene
 from report import report
@@ -102,6 +103,10 @@ def _runtimes(folder: Path, picture: Picture, options: argparse.Namespace) -> li
     return rows
 
 
+def _models(_folder: Path, _picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return compare_models(1 if options.quick else 10)
+
+
 def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> None:
     """Run a separate program, which writes its own rows."""
     size = ["--quick"] if options.quick else ["--large"] if options.large else []
@@ -129,6 +134,7 @@ PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]
     "cancel": _cancel,
     "whole": _whole,
     "memory": _memory,
+    "models": _models,
     "runtimes": _runtimes,
     "vectors": _vectors,
 }

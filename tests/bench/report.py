@@ -24,6 +24,7 @@ TITLES = {
     "cancel": "From a cancel to the end of the process",
     "whole": "Whole commands",
     "memory": "Peak memory against the raster's height",
+    "models": "The default road model against D-LinkNet34",
     "runtimes": "Runtimes against each other",
     "vectors": "Vectors",
 }

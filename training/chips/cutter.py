@@ -17,6 +17,7 @@ from PIL import Image as PillowImage
 from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
 from ...engine.fs.outputs import atomic_folder
+from ...engine.models.registry import BUNDLED
 from ...engine.protocol.messages import Message
 from ...engine.raster.bands import choose_bands
 from ...engine.raster.dataset import Source, open_source
@@ -30,6 +31,8 @@ from .vector_labels import VectorLabels, read_labels
 IGNORE = 255
 #: Name of the configuration for training on the chips.
 CONFIG_NAME = "train.yaml"
+#: Weights that a training of one class starts from.
+START = BUNDLED / "roads-efficientnet-lite2" / "weights.ckpt"
 #: Training chips below which a training has little to learn from, of which every eighth is held out.
 FEW_CHIPS = 8
 
@@ -323,17 +326,24 @@ def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[
     mask = request.field is None
     crop = min(512, request.size // 32 * 32) or 32
     classes = [request.labels.stem] if mask else list(names)
-    network: dict[str, object] = {"num_classes": 1 if mask else len(names)}
+    network: dict[str, object] = (
+        {"decoder": "dlinknet", "encoder": "efficientnet_lite2"} if mask else {"name": "lednet"}
+    )
+    network["num_classes"] = 1 if mask else len(names)
     normalisation: dict[str, object] = {}
+    init: dict[str, object] = {}
     if bands != 3:
         network["options"] = {"in_channels": bands}
-        normalisation = {"mean": [0.5], "std": [0.3125]}
+        normalisation = {"mean": [0.5] * bands, "std": [0.3125] * bands}
+    elif mask and START.is_file():
+        init = {"checkpoint": str(START)}
     values = {
-        "base": "dlinknet34" if mask else "lednet",
+        "base": "dlinknet_efficientnet_lite2" if mask else "lednet",
         "name": request.out.resolve().name,
         "resolution": round(grid.resolution, 4),
         "source": f"{request.image.name} with {request.labels.name}",
         "network": network,
+        "init": init,
         "normalisation": normalisation,
         "data": {
             "layout": "chips",

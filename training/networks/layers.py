@@ -181,6 +181,11 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     return ops.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
+def resize_nearest(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (N, C, H, W) to ``size`` = (rows, columns) by the nearest pixel, keeping the corner pixels in place."""
+    return ops.ResizeNearestNeighborV2(align_corners=True)(x, size)
+
+
 def initialize_xavier(cell: nn.Cell) -> None:
     """Initialise the kernels of all convolutions of ``cell`` Xavier-uniform, in place."""
     for _, layer in cell.cells_and_names():

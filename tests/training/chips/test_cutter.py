@@ -9,6 +9,9 @@ import rasterio
 import shapely
 from affine import Affine
 from terraspore.engine.errors import OutputError, ParameterError, VectorError
+from terraspore.engine.models.checkpoint import read_checkpoint
+from terraspore.engine.models.graph import graph_path, parameter_shapes
+from terraspore.engine.models.onnx_file import load_onnx
 from terraspore.training.chips import ChipsRequest, cut_chips
 from terraspore.training.chips.cutter import split_windows
 from terraspore.training.config import Config, from_mapping, load_config
@@ -92,6 +95,22 @@ def test_chips_are_a_source_at_another_resolution(tmp_path: Path) -> None:
     assert pixels.shape == (96, 96, 3)
     # The road of 8 m is 8 pixels wide now.
     assert label.sum(0).tolist() == [8] * 96
+
+
+def test_one_class_starts_from_the_default_road_model(tmp_path: Path) -> None:
+    image = raster(tmp_path / "image.tif")
+    labels = vectors(tmp_path / "roads.gpkg", [shapely.LineString([world(0, 24), world(300, 24)])], "LineString")
+    cut_chips(ChipsRequest(image, labels, tmp_path / "chips", size=48, width=8.0))
+    config = load_config(tmp_path / "chips" / "train.yaml")
+    assert config.network.name == "dlinknet_efficientnet_lite2"
+    shapes = {name: tensor.shape for name, tensor in read_checkpoint(Path(config.init.checkpoint)).items()}
+    wanted = parameter_shapes(load_onnx(graph_path(config.network.name, {})))
+    assert shapes.keys() == wanted.keys()
+    assert config.normalisation.mean == (0.485, 0.456, 0.406)
+    cut_chips(ChipsRequest(image, labels, tmp_path / "one", size=48, width=8.0, bands=(1,)))
+    config = load_config(tmp_path / "one" / "train.yaml")
+    assert (config.init.checkpoint, config.network.options) == ("", {"in_channels": 1})
+    assert config.normalisation.std == (0.3125,)
 
 
 def test_width_field(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.models.card import card_text, parse_card
+from terraspore.engine.models.graph import parameter_shapes
+from terraspore.engine.models.onnx_file import load_onnx
 from terraspore.training.config import Config, DataConfig, NetworkConfig, NormalisationConfig, SourceConfig
 from terraspore.training.export.card import create_card, write_run_card
 from terraspore.training.export.details import CardDetails
@@ -90,3 +92,15 @@ def test_no_card_is_written_without_a_resolution(tmp_path):
     (tmp_path / "best.ckpt").write_bytes(b"weights")
     assert write_run_card(tmp_path / "best.ckpt", Config(), {}) is None
     assert not (tmp_path / "card.json").exists()
+
+
+def test_a_run_of_any_pair_is_a_model_with_its_graph(tmp_path):
+    network = NetworkConfig("linknet_resnet18", 1, {"stem_pool": "same"})
+    config = Config(name="run", resolution=1.0, network=network)
+    (tmp_path / "best.ckpt").write_bytes(b"weights")
+    write_run_card(tmp_path / "best.ckpt", config, {})
+    graph = tmp_path / "linknet_resnet18-same.onnx"
+    assert parameter_shapes(load_onnx(graph))["head.weight"] == ("classes", 32, 2, 2)
+    before = graph.stat().st_mtime_ns
+    write_run_card(tmp_path / "best.ckpt", config, {})
+    assert graph.stat().st_mtime_ns == before

@@ -179,3 +179,20 @@ def test_only_the_folder_of_another_model_is_replaced(run_folder: Path, model: P
     code, event = export(model / "weights.ckpt", "--config", run_folder / "config.yaml", "--out", model, "--overwrite")
     assert code == 2
     assert "is in the folder" in event["text"]
+
+
+def test_a_network_without_a_bundled_graph_brings_its_own(tmp_path):
+    name, options = "linknet_efficientnet_lite0", {"last_channels": 8}
+    cell = create_network(name, num_classes=1, **options)
+    ms.save_checkpoint(cell, str(tmp_path / "best.ckpt"))
+    network = {"decoder": "linknet", "encoder": "efficientnet_lite0", "num_classes": 1, "options": options}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"resolution": 0.5, "network": network}), "utf-8")
+    code, event = export(tmp_path, "--out", tmp_path / "pair", "--tile", 64)
+    assert code == 0, event
+    assert (tmp_path / "pair" / f"{name}-last_channels8.onnx").is_file()
+    model = read_model(tmp_path / "pair")
+    assert (model.card.architecture, model.card.options) == (name, options)
+    image = np.random.default_rng(4).integers(0, 256, (2, 3, 64, 64), np.uint8)
+    normalised = (image / 255 - 0.5) / 0.3125
+    wanted = 1 / (1 + np.exp(-cell.set_train(False)(ms.Tensor(normalised.astype(np.float32))).asnumpy()))
+    np.testing.assert_allclose(probabilities(model), wanted, atol=1e-3)

@@ -83,3 +83,12 @@ def test_torch_7_files_are_recognised_and_refused(tmp_path):
 def test_unknown_networks_are_refused(tmp_path):
     code, event = convert(DATA / "resnet34.pth", tmp_path / "out.ckpt", "--arch", "unet")
     assert (code, event["code"]) == (2, "ParameterError")
+
+
+@pytest.mark.mindspore
+def test_encoder_of_a_pair_without_a_bundled_graph(tmp_path):
+    arch = "deeplabv3_efficientnet_lite0"
+    code, event = convert(DATA / "efficientnet-lite0.pth", tmp_path / "encoder.ckpt", "--arch", arch)
+    assert code == 0, event
+    assert (event["summary"]["part"], event["summary"]["stem_pool"]) == ("encoder", None)
+    assert read_checkpoint(tmp_path / "encoder.ckpt")["encoder.conv_stem.weight"].shape == (32, 3, 3, 3)

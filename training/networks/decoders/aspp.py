@@ -3,7 +3,8 @@
 Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", https://arxiv.org/abs/1706.05587, and
 "Encoder-Decoder with Atrous Separable Convolution", https://arxiv.org/abs/1802.02611; parameters as MindCV's
 ``examples/seg/deeplabv3`` has them. The rates of the pyramid stay 6, 12, 18 at output stride 8 as well, as in MindCV
-(the paper doubles them), so weights fit both output strides.
+(the paper doubles them), so weights fit both output strides; the pyramid of DeepLabV3+ is enlarged by the nearest pixel
+as in MindCV (the paper: bilinearly).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from mindspore import Tensor, nn, ops
 
 from ..encoders import Encoder
-from ..layers import conv, dropout, initialize_xavier, norm, relu, resize, same_conv, sequence
+from ..layers import conv, dropout, initialize_xavier, norm, relu, resize, resize_nearest, same_conv, sequence
 from ..options import NetworkOptions
 from .base import Decoder
 
@@ -122,7 +123,7 @@ class DeepLabV3PlusDecoder(Decoder):
     def construct(self, features: tuple[Tensor, ...]) -> Tensor:
         """Decode to (N, 256, H / 4, W / 4)."""
         fine = self.relu(self.bn1(self.conv1(features[1])))
-        coarse = resize(self.aspp(features[4]), fine.shape[2:])
+        coarse = resize_nearest(self.aspp(features[4]), fine.shape[2:])
         return self.last_conv(ops.cat((coarse, fine), 1))
 
     def create_head(self, num_classes: int) -> nn.Cell:
