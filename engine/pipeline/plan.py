@@ -242,8 +242,7 @@ def _plan_tiles(request: ImageRequest, model: Model, source: Source, context: Ru
         whole = read_area(options.area, grid, options.area_layer, name=source.path.name, context=context)
         cropped = whole.crop_grid(grid, overlap)  # the network sees a margin around the polygons
         grid, area = cropped, whole.shift_to(grid, cropped)
-    wkt = grid.crs.to_wkt() if grid.crs else None
-    check_positions(wkt, grid.transform, grid.width, grid.height, source.path.name)
+    check_positions(grid.crs, grid.transform, grid.width, grid.height, source.path.name)
     plan = make_plan(grid.width, grid.height, tile, overlap, card.multiple)
     bands = choose_bands(source, request.options.bands, card.bands)
     for remark in bands.remarks:

@@ -55,25 +55,39 @@ def measure_ground_resolution(
     return lengths[0], lengths[1]
 
 
-def check_positions(crs_wkt: str | None, transform: Affine, width: int, height: int, name: str) -> None:
-    """Check that the whole border of an image lies within the area of its coordinate system.
+def check_positions(crs: object | None, transform: Affine, width: int, height: int, name: str) -> None:
+    """Check that the whole border of a raster lies within the area of its coordinate system.
 
-    Arguments are as for ``measure_ground_resolution``.
+    Latitudes may be a pixel beyond the poles, as those of grids whose first row is centred on a pole.
+
+    Args:
+        crs: anything that pyproj understands as a CRS, or None.
+        transform: from pixels to coordinates of the CRS.
+        width: columns.
+        height: rows.
+        name: of the raster, for the sentence.
 
     Raises:
         SourceError: a part of it lies outside, as the corners of a satellite's view of the whole Earth.
     """
-    crs = None if crs_wkt is None else CRS.from_wkt(crs_wkt)
-    if crs is None or crs.is_geographic or crs.geodetic_crs is None:
+    crs = CRS.from_user_input(crs) if crs else None
+    if crs is None or crs.geodetic_crs is None:
         return
     steps = np.linspace(0, 1, _BORDER_POINTS)
     columns = width * np.concatenate([steps, steps, np.zeros_like(steps), np.ones_like(steps)])
     rows = height * np.concatenate([np.zeros_like(steps), np.ones_like(steps), steps, steps])
-    try:
-        found = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(*(transform @ (columns, rows)))
-    except ProjError:
-        found = (np.array([math.inf]), np.array([math.inf]))
-    if not np.isfinite(found).all():
+    x, y = transform @ (columns, rows)
+    if crs.is_geographic:
+        degrees = math.degrees(float(crs.axis_info[0].unit_conversion_factor))
+        beyond = abs(transform.d) + abs(transform.e)
+        is_inside = bool((np.abs(y) <= 90 / degrees + beyond).all())
+    else:
+        try:
+            found = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(x, y)
+            is_inside = bool(np.isfinite(found).all())
+        except ProjError:
+            is_inside = False
+    if not is_inside:
         raise SourceError(
             f"A part of {name} is outside the area of its coordinate system.", "Choose the part inside with --extent."
         )

@@ -46,7 +46,8 @@ class Stretch:
         for layer, low, high, target in zip(pixels, self.low, self.high, out, strict=True):
             for top in range(0, len(layer), step):
                 scaled = np.subtract(layer[top : top + step], low, dtype=np.float32, casting="unsafe")
-                scaled *= np.float32(255.0 / (high - low))
+                with np.errstate(over="ignore"):  # infinities are clipped
+                    scaled *= np.float32(255.0 / (high - low))
                 if layer.dtype.kind == "f":
                     np.nan_to_num(scaled, copy=False, nan=0.0)
                 np.clip(scaled, 0.0, 255.0, out=scaled)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from pyproj import CRS, Geod, Transformer
 from pyproj.exceptions import ProjError
 
+from ..context import RunContext
 from ..errors import SourceError
+from ..raster.ground_resolution import check_positions
 from .arrays import Floats, Ints, Lines
 from .jit import jit
 
@@ -250,6 +252,28 @@ class PixelGeodesy:
                 "The raster's position does not lie within the area of its CRS.", "Check its CRS and transform."
             ) from error
         return np.asarray(lon, np.float64), np.asarray(lat, np.float64)
+
+
+def locate_pixels(
+    crs: object | None, transform: Affine, shape: tuple[int, int], name: str, context: RunContext
+) -> PixelGeodesy:
+    """Make the geodesy of a raster; warn if it has no CRS.
+
+    Args:
+        crs: as for ``PixelGeodesy``.
+        transform: as for ``PixelGeodesy``.
+        shape: rows and columns.
+        name: of the raster, for the sentences.
+        context: receives the warning.
+
+    Raises:
+        SourceError: a part of the raster is outside the area of its CRS, where nothing can be measured.
+    """
+    check_positions(crs, transform, shape[1], shape[0], name)
+    geodesy = PixelGeodesy(crs, transform)
+    if not geodesy.is_metric:
+        context.warn(f"{name} has no CRS: its units are taken as metres.")
+    return geodesy
 
 
 def _parallelogram_area(first_square: Floats, second_square: Floats, product: Floats) -> Floats:

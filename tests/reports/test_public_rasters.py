@@ -195,10 +195,24 @@ SITUATIONS = (
         report="PUTvision/qgis-plugin-deepness#143",
     ),
     Situation(
+        "a float image of which every pixel is NaN",
+        make=lambda folder: _extract(folder, np.full((3, SIZE, SIZE), np.nan, np.float32)),
+        says="nodata",
+        check=lambda outcome: outcome.summary["edges"] == 0 and bool(outcome.warnings),
+        report="fieldsoftheworld/ftw-baselines#14",
+    ),
+    Situation(
         "a rasterized road layer whose 0 is tagged as nodata",
         make=lambda folder: _mask(folder, _draw(road=1, ground=0)[:1], nodata=0),
         check=_found_where_it_is,
         report="qgis/QGIS-Documentation#8299",
+    ),
+    Situation(
+        "metres that are said to be degrees",
+        make=lambda folder: _mask(folder, _draw(road=255, ground=0)[:1], crs="EPSG:4326"),
+        code=2,
+        says="outside the area of its coordinate system",
+        check=lambda outcome: not (outcome.folder / "roads.gpkg").exists(),
     ),
     Situation(
         "a mask of one bit per pixel",

@@ -24,7 +24,7 @@ from ...raster.dataset import open_raster
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_probability_raster
 from ...raster.values import Encoding
 from ..arrays import Flags, Floats, Labels
-from ..geodesy import PixelGeodesy
+from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import check_vector_output
 from ..io.styles import Color, make_class_style
 from ..io.writer import VectorWriter, open_vector_writer
@@ -132,9 +132,7 @@ def vectorize_landcover(
         encoding = encoding or interpret_band(dataset, RasterOptions(), "classes", context)
         probability = None if confidence is None else stack.enter_context(_open_confidence(confidence, context))
         source = ClassRaster(dataset, encoding, probability)
-        geodesy = PixelGeodesy(dataset.crs, dataset.transform)
-        if not geodesy.is_metric:
-            context.warn(f"{name or classes.name} has no CRS: its units are taken as metres.")
+        geodesy = locate_pixels(dataset.crs, dataset.transform, dataset.shape, name or classes.name, context)
         described = {**metadata, **{f"coverage.{key}": str(value) for key, value in asdict(options).items()}}
         styles: dict[str, str] = {}  # filled below, when the classes are known; stored when the writer is closed
         writer = stack.enter_context(

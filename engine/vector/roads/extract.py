@@ -23,7 +23,7 @@ from ...raster.probability import ProbabilityRaster, open_probability_raster
 from ...raster.values import Encoding
 from ..conflation import ExistingRoads
 from ..coverage.extract import CoverageBatch
-from ..geodesy import PixelGeodesy
+from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import check_vector_output
 from ..io.styles import load_styles
 from ..io.writer import VectorWriter, open_vector_writer
@@ -168,9 +168,7 @@ def vectorize_probability(
     metadata = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
     styles = load_styles((ROADS, NODES, AREAS, CHANGES))
     with open_source() as source:
-        geodesy = PixelGeodesy(source.crs, source.transform)
-        if not geodesy.is_metric:
-            context.warn(f"{name} has no CRS: its units are taken as metres.")
+        geodesy = locate_pixels(source.crs, source.transform, source.shape, name, context)
         progress = SharedProgress(context.reporter, 2 if options.areas else 1)
         line_context, area_context = (replace(context, reporter=progress.part(number)) for number in (0, 1))
         with (
