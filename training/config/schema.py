@@ -218,6 +218,9 @@ class LossConfig:
         focal_gamma: exponent of the focal loss.
         focal_alpha: factor of the focal loss.
         auxiliary: weight of each further output of the network.
+        teacher: checkpoint of a trained network of the same classes, in a run's or a model's folder, whose
+            probabilities are learned too. Training images may then have no label (layout ``lists``).
+        teacher_share: share of that loss, 0 to 1; the rest is the loss of the labels.
     """
 
     name: Literal["bce_dice", "ce", "ohem", "focal"] = "bce_dice"
@@ -231,6 +234,8 @@ class LossConfig:
     focal_gamma: float = 2.0
     focal_alpha: float = 1.0
     auxiliary: float = 0.4
+    teacher: str = ""
+    teacher_share: float = 0.5
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def _rules(config: Config) -> Iterator[Rule]:
         yield f"{key}.weight", source.weight, source.weight >= weights / 1000 > 0, "a thousandth of all or more"
         valid = isinstance(metres, str) or metres >= 0
         yield f"{key}.resolution", metres, valid, "metres per pixel, or a CSV file"
+    yield "loss.teacher_share", config.loss.teacher_share, 0 < config.loss.teacher_share <= 1, "above 0 and at most 1"
     yield "data.resize", data.resize, 0.01 <= data.resize <= 100, "0.01 to 100"
     yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
     same = len(norm.mean) == len(norm.std)

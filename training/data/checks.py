@@ -20,8 +20,9 @@ def check_files(split: Split) -> None:
     for index, sample in enumerate(split.samples):
         image, label = split.measure(index)
         if label is None:
-            raise SourceError(f"{sample.image} has no label.")
-        if label != image:
+            if split.needs_labels:
+                raise SourceError(f"{sample.image} has no label.")
+        elif label != image:
             raise size_error(sample, label, image)
     split.read(0)
 
@@ -40,6 +41,8 @@ def find_missing_classes(split: Split, names: Sequence[str]) -> tuple[str, ...]:
     """
     counts = np.zeros(256, np.int64)
     for index, sample in enumerate(split.samples):
+        if sample.label is None:
+            continue
         counts += np.bincount(split.read_label(index).ravel(), minlength=256)
         counts[split.ignore] = 0
         if counts[len(names) :].any():
@@ -70,6 +73,8 @@ def check_classes(split: Split, names: Sequence[str]) -> str | None:
     Raises:
         SourceError: no pixel has a class, or none of a mask is foreground.
     """
+    if all(sample.label is None for sample in split.samples):
+        return None
     missing = find_missing_classes(split, names)
     needed = names[1:] if len(names) == 2 else names
     if not set(needed) <= set(missing):
@@ -93,5 +98,6 @@ def describe_missing(split: Split, missing: Sequence[str]) -> str:
 
 def _stored_values(split: Split) -> NDArray[np.generic]:
     """Values that are stored in the labels of a split, in order."""
-    values = [np.unique(split.read_values(index)) for index in range(len(split.samples))]
+    labelled = (index for index, sample in enumerate(split.samples) if sample.label is not None)
+    values = [np.unique(split.read_values(index)) for index in labelled]
     return np.asarray(np.unique(np.concatenate(values)))

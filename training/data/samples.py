@@ -49,6 +49,7 @@ class Split:
         ignore: class id of pixels that are not counted.
         scales: magnification of each sample when it is read; empty for none.
         find_blank: whether areas without image are looked for, and ignored in the label.
+        needs_labels: whether a sample without label is an error; else all of it is ignored.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Split:
     ignore: int = 255
     scales: tuple[float, ...] = ()
     find_blank: bool = False
+    needs_labels: bool = True
 
     def read(self, index: int) -> tuple[Image, Label]:
         """Image (H, W, bands) uint8 in RGB order and label (H, W) uint8 of sample ``index``, magnified by its scale.
@@ -67,7 +69,10 @@ class Split:
             SourceError: a file cannot be read, or image and label differ in size.
         """
         image, valid = self.decode_image(index)
-        label = self.read_label(index)
+        if self.samples[index].label is None and not self.needs_labels:
+            label = np.full(image.shape[:2], self.ignore, np.uint8)
+        else:
+            label = self.read_label(index)
         if label.shape != image.shape[:2]:
             raise size_error(self.samples[index], label.shape[::-1], image.shape[1::-1])
         if valid is not None:

@@ -60,6 +60,8 @@ def open_training_data(config: Config, context: RunContext | None = None) -> Tra
     for source, data in source_configs(config):
         context.check_cancelled()
         pair = open_train_val(data)
+        if config.loss.teacher:
+            pair = _allow_unlabelled(*pair)
         for split in pair:
             check_files(split)
         missing = check_classes(pair[0], names)
@@ -72,6 +74,18 @@ def open_training_data(config: Config, context: RunContext | None = None) -> Tra
         train.append(Source(source.name, _at_resolution(pair[0], source, data, config, resize), source.weight))
         validation.append(Source(source.name, _at_resolution(pair[1], source, data, config, 1.0), source.weight))
     return TrainingData(tuple(train), tuple(validation))
+
+
+def _allow_unlabelled(train: Split, validation: Split) -> tuple[Split, Split]:
+    """Accept training samples without label, and leave them out of the validation.
+
+    Raises:
+        SourceError: no validation sample has a label.
+    """
+    labelled = tuple(sample for sample in validation.samples if sample.label is not None)
+    if not labelled:
+        raise SourceError(f"No image of the split {validation.name!r} has a label.", "Give data.val=SPLIT.")
+    return replace(train, needs_labels=False), replace(validation, samples=labelled)
 
 
 def open_sources(config: Config, split: str | None = None) -> tuple[Source, ...]:

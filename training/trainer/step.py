@@ -15,6 +15,7 @@ from ..data import Batch
 from ..distributed import ProcessGroup
 from ..losses import Loss
 from ..networks.layers import batch_key, bind_dropout
+from ..teacher import MixLoss
 from .state import TrainState
 
 
@@ -42,6 +43,7 @@ class TrainStep:
     Args:
         state: network, optimizer, loss scale and running means; updated by each step.
         loss: of outputs and labels.
+        mix_loss: adds the loss of a teacher; None without one.
         config: clipping, accumulation and decay of the running mean.
         compiled: whether the step is compiled by ``ms.jit``.
         seed: of the run.
@@ -57,13 +59,14 @@ class TrainStep:
         compiled: bool,
         seed: int,
         group: ProcessGroup,
+        mix_loss: MixLoss | None = None,
     ) -> None:
         self.state = state
         self._config = config
         self._share = 1.0 / (config.accumulate * group.size)
         self._seed, self._rank = seed, group.rank
         self._dropout = bind_dropout(state.network)
-        self._apply, self._collect = _step_functions(state, loss, config, group)
+        self._apply, self._collect = _step_functions(state, loss, mix_loss, config, group)
         if compiled:
             self._apply, self._collect = ms.jit(self._apply), ms.jit(self._collect)
 
@@ -103,7 +106,7 @@ class TrainStep:
 
 
 def _step_functions(
-    state: TrainState, loss: Loss, config: OptimizerConfig, group: ProcessGroup
+    state: TrainState, loss: Loss, mix_loss: MixLoss | None, config: OptimizerConfig, group: ProcessGroup
 ) -> tuple[Callable[..., tuple[Tensor, Tensor]], Callable[..., Tensor]]:
     """Functions that can be compiled: one applies the gradients, the other only collects those of a batch."""
     network, optimizer, parameters, averages = state.network, state.optimizer, state.parameters, state.averages
@@ -114,7 +117,10 @@ def _step_functions(
 
     def forward(images: Tensor, labels: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """The scaled loss, which is differentiated, and the loss itself."""
-        value = loss(network(images), labels)
+        output = network(images)
+        value = loss(output, labels)
+        if mix_loss is not None:
+            value = mix_loss(value, output, images)
         return value * scale, value
 
     gradients_of = ms.value_and_grad(forward, None, weights, has_aux=True)

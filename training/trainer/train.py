@@ -21,6 +21,7 @@ from ..evaluation import mix_precision
 from ..losses import make_loss
 from ..networks.registry import create_configured_network
 from ..optim import Optimizer, Plateau
+from ..teacher import make_teacher_loss
 from .progress import ProgressDisplay
 from .run_folder import RunFolder
 from .state import LossScale, TrainState
@@ -68,7 +69,7 @@ def run_training(
             raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
         if group.is_main:
             folder.check_replaceable()
-        trainer, notes = build_trainer(config, data, folder, group, network=make_network(config), display=display)
+        trainer, notes = build_trainer(config, data, folder, group, make_network=make_network, display=display)
         if resume and folder.state.exists():
             changed = trainer.state.resume(folder.state, config)
             if changed:
@@ -88,7 +89,7 @@ def build_trainer(
     folder: RunFolder,
     group: ProcessGroup,
     *,
-    network: nn.Cell,
+    make_network: Callable[[Config], nn.Cell],
     display: ProgressDisplay | None = None,
 ) -> tuple[Trainer, list[str]]:
     """Assemble batches, loss, optimizer and step of a run.
@@ -100,6 +101,7 @@ def build_trainer(
         ParameterError: parts of the configuration do not fit each other.
     """
     loader = make_loader(config, data.train, group.rank, group.size)
+    network = make_network(config)
     notes = load_initial_weights(network, config.init)
     network = mix_precision(network, config.train)
     splits = [source.split for source in data.train]
@@ -126,7 +128,15 @@ def build_trainer(
         folder=folder,
         group=group,
         state=state,
-        step=TrainStep(state, loss, optimizer, compiled=config.train.compile, seed=config.seed, group=group),
+        step=TrainStep(
+            state,
+            loss,
+            optimizer,
+            compiled=config.train.compile,
+            seed=config.seed,
+            group=group,
+            mix_loss=make_teacher_loss(config, make_network),
+        ),
         loader=loader,
         validation={source.name: cache for source, cache in zip(data.validation, caches, strict=True)},
         display=display or ProgressDisplay(total),
