@@ -350,7 +350,9 @@ def _check_not_read(paths: Sequence[Path], sources: Iterable[Path]) -> None:
     read = {key: source for source in sources if (key := _identify(source)) is not None}
     for path in paths:
         real = resolve_links(path)
-        for file in (real, *list_side_files(real)):
+        with translate_os_errors(path):
+            side_files = list_side_files(real)
+        for file in (real, *side_files):
             key = _identify(file)
             if key is not None and (source := read.get(key)) is not None:
                 raise ParameterError(
