@@ -207,12 +207,23 @@ def transform(
             raise VectorError(
                 f"{name} cannot be transformed from {describe_crs(source)} to {describe_crs(target)}."
             ) from error
-    degrees = _degrees_per_unit(target) if target is not None and near is not None else 0.0
+    return moved if target is None or near is None else unwrap_longitudes(moved, target, near)
+
+
+def unwrap_longitudes(geometry: NDArray[np.object_], crs: CRS, near: float) -> NDArray[np.object_]:
+    """Return geometries with longitudes within half a turn of ``near``; unchanged in a CRS without longitudes."""
+    degrees = _degrees_per_unit(crs)
     if not degrees:
-        return moved
+        return geometry
     turn = 360.0 / degrees
-    unwrapped = shapely.transform(moved, lambda xy: xy - [turn, 0.0] * np.rint((xy[:, :1] - near) / turn))
+    unwrapped = shapely.transform(geometry, lambda xy: xy - [turn, 0.0] * np.rint((xy[:, :1] - near) / turn))
     return np.asarray(unwrapped, np.object_)
+
+
+def find_antimeridian(reference: Reference, crs: CRS) -> float | None:
+    """Return the middle longitude of a reference that crosses the antimeridian in ``crs``; None if it does not."""
+    windows = _transform_windows(reference, crs)
+    return (windows[0][0] + windows[1][2] + 360.0) / 2.0 if len(windows) == 2 else None
 
 
 def check_output_crs(crs: str, reference: Reference) -> None:

@@ -56,6 +56,17 @@ def update_antimeridian(folder: Path, existing: object) -> tuple[object, ...]:
     return update(folder, path, crs="EPSG:4326", transform=Affine(1e-5, 0, 179.998, 0, -1e-5, 17.002))
 
 
+#: Pixels of 1 m in UTM zone 60, from 179.999 E to 179.997 W.
+ACROSS_180 = {"crs": "EPSG:32660", "transform": Affine(1, 0, 833_800, 0, -1, 111_000)}
+
+
+def is_across_180(outcome: Outcome, layer: str) -> bool:
+    """Whether the layer is 400 m wide, although it crosses 180 degrees."""
+    info = pyogrio.read_info(outcome.folder / "new.gpkg", layer=layer, force_total_bounds=True)
+    west, _, east, _ = info["total_bounds"]
+    return bool(west == pytest.approx(179.9989, abs=1e-4) and east == pytest.approx(180.0024, abs=1e-4))
+
+
 SITUATIONS = (
     Situation(
         "a town-wide layer updated with one tile: roads outside are not examined",
@@ -256,6 +267,32 @@ SITUATIONS = (
         "an existing road that crosses 180 degrees in one piece",
         make=lambda folder: update_antimeridian(folder, shapely.LineString([(179.998, 17), (-179.998, 17)])),
         check=lambda outcome: has_metres(outcome, kept=426),
+    ),
+    Situation(
+        "roads across 180 degrees, written in degrees",
+        make=lambda folder: update(
+            folder,
+            write_geojson(folder / "old.geojson", [shapely.LineString([(179.99, 1.00106), (-179.99, 1.00106)])]),
+            "--crs",
+            "EPSG:4326",
+            **ACROSS_180,
+        ),
+        check=lambda outcome: (
+            is_across_180(outcome, "roads") and is_across_180(outcome, "road_nodes") and outcome.summary["new_m"] == 0
+        ),
+    ),
+    Situation(
+        "land cover across 180 degrees, written in degrees",
+        make=lambda folder: (
+            "vectorize",
+            "landcover",
+            write_mask(folder / "mask.tif", **ACROSS_180, scales=None),
+            "-o",
+            folder / "new.gpkg",
+            "--crs",
+            "EPSG:4326",
+        ),
+        check=lambda outcome: is_across_180(outcome, "landcover"),
     ),
     Situation(
         "an area in GeoJSON with metres and no CRS",

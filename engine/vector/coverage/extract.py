@@ -26,6 +26,7 @@ from ...raster.values import Encoding
 from ..arrays import Flags, Floats, Labels
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import check_vector_output
+from ..io.reader import make_reference
 from ..io.styles import Color, make_class_style
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
@@ -145,6 +146,7 @@ def vectorize_landcover(
                 names={layer: layer},
                 outputs=outputs,
                 warnings=context.warnings,
+                place=make_reference(classes.name, dataset.crs, dataset.transform, dataset.shape),
             )
         )
         batches = stream_coverage(source, geodesy, options, context, scratch=output.absolute().parent)

@@ -26,6 +26,7 @@ from ...errors import OutputError, ParameterError
 from ...fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
 from ...fs.outputs import Outputs
 from ...fs.pyogrio_path import pyogrio_path
+from ..crs import Reference, find_antimeridian, unwrap_longitudes
 from ..geodesy import transform_geometries
 from .formats import VectorFormat, check_file_sizes, check_vector_output
 from .geopackage import GEOMETRY_COLUMN, ExistingGeoPackage, add_styles, has_content, verify_geopackage
@@ -37,7 +38,11 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class VectorOutput:
-    """What is to be written; attributes as the arguments of ``open_vector_writer``."""
+    """What is to be written; attributes as the arguments of ``open_vector_writer``.
+
+    Attributes:
+        near: the middle longitude of a ``place`` across the antimeridian; None for other places.
+    """
 
     path: Path
     file_format: VectorFormat
@@ -48,6 +53,7 @@ class VectorOutput:
     names: Mapping[str, str]
     outputs: Outputs
     warnings: Sequence[str]
+    near: float | None
 
     def describe(self) -> dict[str, str]:
         """Return the metadata, with the warnings of the run up to now."""
@@ -89,6 +95,8 @@ class VectorWriter(ABC):
         """
         if self._transformer is not None:
             geometry = transform_geometries(geometry, self._transformer)
+            if self._output.crs is not None and self._output.near is not None:
+                geometry = unwrap_longitudes(geometry, self._output.crs, self._output.near)
         if not np.isfinite(shapely.get_coordinates(geometry)).all():
             raise OutputError(
                 f"A position in the layer {layer} of {self._output.path} is not a finite number.",
@@ -221,6 +229,7 @@ def open_vector_writer(
     names: Mapping[str, str] | None = None,
     outputs: Outputs | None = None,
     warnings: Sequence[str] = (),
+    place: Reference | None = None,
 ) -> Iterator[VectorWriter]:
     """Open a vector file for writing; it is complete only if the block ends without an exception.
 
@@ -235,6 +244,7 @@ def open_vector_writer(
         outputs: receives the complete files and publishes them with the others of the run; None publishes them at the
             end of the block.
         warnings: of the run, stored with the metadata; may grow until a layer is written.
+        place: where the features are; across the antimeridian longitudes go on beyond 180.
 
     Yields:
         The writer.
@@ -258,6 +268,7 @@ def open_vector_writer(
             names or {},
             outputs or own_outputs,
             warnings,
+            None if target is None or place is None else find_antimeridian(place, target),
         )
         writer_class = GeoPackageWriter if output.file_format.is_multi_layer else LayerFileWriter
         with ExitStack() as stack:

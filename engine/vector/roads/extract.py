@@ -25,6 +25,7 @@ from ..conflation import ExistingRoads
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import check_vector_output
+from ..io.reader import make_reference
 from ..io.styles import load_styles
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
@@ -189,6 +190,7 @@ def vectorize_probability(
                 names=name_road_layers(layer, areas=options.areas, changes=existing is not None),
                 outputs=outputs,
                 warnings=context.warnings,
+                place=make_reference(name, source.crs, source.transform, source.shape),
             ) as writer,
         ):
             summary = _write_network(
