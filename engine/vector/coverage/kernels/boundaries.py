@@ -283,7 +283,6 @@ def trace_arcs(
     return points[:used], start[: arcs + 1].copy(), sides[:arcs], corners[:arcs], ends[:arcs]
 
 
-@jit
 def find_constraint_points(position: Labels, quadrants: Labels, mask: Bits, kind: Bits, smooth: bool) -> Ints:
     """Find the vertices of arcs at the corners of a strip, and points in its holes, in half pixels.
 
@@ -299,25 +298,13 @@ def find_constraint_points(position: Labels, quadrants: Labels, mask: Bits, kind
     Returns:
         int64 (n, 2): row and column, in half pixels.
     """
-    found = np.empty((3 * mask.size, 2), np.int64)
-    used = 0
-    for n in range(mask.size):
-        bits = mask[n]
-        if kind[n] == SEAM:
-            bits |= 8
-        y, x = 2 * position[n, 0], 2 * position[n, 1]
-        if quadrants[n, 1] == 0 and quadrants[n, 0] and quadrants[n, 2]:
-            found[used, 0], found[used, 1] = y + 1, x + 1
-            used += 1
-        if kind[n] != NODE and (bits == 5 or bits == 10):
-            continue
-        if kind[n] == NODE or not smooth:
-            found[used, 0], found[used, 1] = y, x
-            used += 1
-            continue
-        for d in range(4):
-            if bits >> d & 1:
-                found[used, 0] = y + (1 if d == 1 else -1 if d == 3 else 0)
-                found[used, 1] = x + (1 if d == 0 else -1 if d == 2 else 0)
-                used += 1
-    return found[:used].copy()
+    y, x = 2 * position.T.astype(np.int64)
+    bits = np.where(kind == SEAM, mask | 8, mask)
+    is_node = kind == NODE
+    is_turn = ~is_node & (bits != 5) & (bits != 10)
+    is_hole = (quadrants[:, 1] == 0) & (quadrants[:, 0] != 0) & (quadrants[:, 2] != 0)
+    places = [(is_hole, 1, 1), (is_node if smooth else is_node | is_turn, 0, 0)]
+    if smooth:
+        steps = ((0, 1), (1, 0), (0, -1), (-1, 0))
+        places += [(is_turn & (bits >> d & 1 != 0), down, right) for d, (down, right) in enumerate(steps)]
+    return np.concatenate([np.column_stack((y[at] + down, x[at] + right)) for at, down, right in places])
