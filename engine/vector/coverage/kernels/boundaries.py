@@ -45,14 +45,6 @@ def find_boundary_edges(
 
 
 @jit
-def corner_mask(north_east: int, south_east: int, south_west: int, north_west: int) -> int:
-    """Mask of the boundary edges at the corner between four regions."""
-    east, south = int(north_east != south_east), int(south_west != south_east)
-    west, north = int(north_west != south_west), int(north_west != north_east)
-    return east | south << 1 | west << 2 | north << 3
-
-
-@jit
 def count_bits(mask: int) -> int:
     """Number of boundary edges in a mask."""
     return (mask & 1) + (mask >> 1 & 1) + (mask >> 2 & 1) + (mask >> 3 & 1)
@@ -127,7 +119,6 @@ def find_corners(
     return position[:used], quadrants[:used]
 
 
-@jit
 def link_corners(
     position: Labels, quadrants: Labels, row: int, end: int, cols: int, is_first: bool, is_last: bool, break_rows: int
 ) -> tuple[Labels, Bits, Bits]:
@@ -147,34 +138,26 @@ def link_corners(
         The corners north and south of each at the other ends of its vertical edges (n, 2), or -1; the mask of the
         edges to trace at each; the kind of each. At a seam the edges of the other strip are left out.
     """
-    count = len(position)
-    links = np.full((count, 2), -1, np.int32)
-    mask, kind = np.empty(count, np.uint8), np.zeros(count, np.uint8)
-    top = np.empty(count, np.int32)
+    y, x = position.T
+    north_east, south_east, south_west, north_west = quadrants.T
+    differ = (north_east != south_east, south_west != south_east, north_west != south_west, north_west != north_east)
+    degree = np.sum(differ, axis=0)
+    mask = np.packbits(differ, axis=0, bitorder="little")[0]
+    is_seam = (y == end) & (not is_last)
+    mask[is_seam] = 8
+    # Simplification must keep the corners of the raster.
+    is_corner = ((x == 0) | (x == cols)) & (((y == row) & is_first) | ((y == end) & is_last))
+    is_node = (degree > 2) | ((y % break_rows == 0) & (mask & 8 != 0)) | is_corner
+    kind = np.where(is_seam, SEAM, np.where(is_node, NODE, PASS)).astype(np.uint8)
     # Vertical edges end in the order in which they begin: row by row, from west to east.
-    begun, ended = 0, 0
-    for n in range(count):
-        bits = corner_mask(quadrants[n, 0], quadrants[n, 1], quadrants[n, 2], quadrants[n, 3])
-        if position[n, 0] == end and not is_last:
-            bits, kind[n] = 8, SEAM
-        elif count_bits(bits) > 2 or (position[n, 0] % break_rows == 0 and bits & 8):
-            kind[n] = NODE
-        elif (position[n, 1] == 0 or position[n, 1] == cols) and (
-            (is_first and position[n, 0] == row) or (is_last and position[n, 0] == end)
-        ):
-            kind[n] = NODE  # simplification must keep the corners of the raster
-        if bits & 8 and position[n, 0] > row:
-            links[n, 0] = top[ended]
-            links[top[ended], 1] = n
-            ended += 1
-        if bits & 2:
-            top[begun] = n
-            begun += 1
-        if bits & 8 and position[n, 0] == row and not is_first:
-            bits &= 7
-            if kind[n] == PASS:
-                kind[n] = SEAM
-        mask[n] = bits
+    lower = np.flatnonzero((mask & 8 != 0) & (y > row))
+    upper = np.flatnonzero(mask & 2)[: lower.size]
+    links = np.full((y.size, 2), -1, np.int32)
+    links[lower, 0], links[upper, 1] = upper, lower
+    if not is_first:
+        from_above = (mask & 8 != 0) & (y == row)
+        mask[from_above] &= 7
+        kind[from_above & (kind == PASS)] = SEAM
     return links, mask, kind
 
 
