@@ -59,7 +59,12 @@ def _parse_extent(context: click.Context, parameter: click.Parameter, value: str
     metavar="xmin,ymin,xmax,ymax|common",
     help="Compare only there, in coordinates of TRUTH; common: only where the extents of both overlap.",
 )
-@click.option("--mask", type=PATH, metavar="FILE", help="Compare only within the polygons of this file.")
+@click.option(
+    "--mask",
+    type=PATH,
+    metavar="FILE",
+    help="Compare only within the polygons of this file, or on the valid pixels of this raster.",
+)
 @click.option(
     "--buffer",
     type=click.FloatRange(0, min_open=True),

@@ -164,6 +164,29 @@ LINES = (
         check=lambda outcome: outcome.summary["length"] == pytest.approx(100, abs=0.5),
     ),
     Situation(
+        "a raster as the mask: its pixels without data do not count",
+        make=lambda folder: lines(
+            folder,
+            [ROAD],
+            [shapely.LineString([(LEFT - 500, TOP - 200), (LEFT + 900, TOP - 200)])],
+            "--mask",
+            write_raster(
+                folder / "mask.tif",
+                np.where(np.arange(400) < 150, 255, 90)[None, None].repeat(400, 1).astype(np.uint8),
+                nodata=255,
+            ),
+        ),
+        check=lambda outcome: (
+            outcome.summary["length"] == outcome.summary["truth_length"] == pytest.approx(250, abs=0.2)
+        ),
+    ),
+    Situation(
+        "a mask that is no file",
+        make=lambda folder: lines(folder, [ROAD], [ROAD], "--mask", folder / "nowhere.gpkg"),
+        code=2,
+        says="nowhere.gpkg",
+    ),
+    Situation(
         "roads cut at 180 degrees are measured where they are",
         make=lambda folder: (
             "compare",

@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError
+from rasterio.features import shapes
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
@@ -26,8 +27,17 @@ from ...raster.grid import Grid
 from ...raster.probability import PROBABILITY_SCALE, BandProbabilityRaster
 from ...raster.values import Encoding, Expected
 from ..arrays import Flags, Ints
-from ..crs import Bounds, Reference, explain_distance, make_outline, measure_overlap, resolve_crs, transform
-from ..io.reader import make_reference, read_vector_layer
+from ..crs import (
+    Bounds,
+    Reference,
+    explain_distance,
+    make_outline,
+    measure_overlap,
+    parse_crs,
+    resolve_crs,
+    transform,
+)
+from ..io.reader import VectorLayer, is_vector, make_reference, read_vector_layer
 
 #: Rows of rasters that are compared at a time.
 _ROWS = 512
@@ -205,7 +215,7 @@ def read_part(
 
     Args:
         extent: bounds in the CRS of the truth, or "common" for where the bounds of both sides overlap; None for all.
-        mask: vector file of polygons, or None.
+        mask: vector file of polygons, or raster whose valid pixels count; None for all.
         sides: the bounds of result and truth, in any CRS.
         truth: where the truth lies.
         context: receives messages.
@@ -220,10 +230,36 @@ def read_part(
     elif extent is not None:
         parts = [shapely.box(*extent)]
     if mask is not None:
-        polygons = read_vector_layer(mask, context=context, dimensions=(2,))
-        polygons = polygons.select((2,), context).resolve(truth, context)
-        parts.append(shapely.union_all(shapely.make_valid(polygons.to_crs(truth.crs))))
+        layer = (
+            read_vector_layer(mask, context=context, dimensions=(2,)).select((2,), context)
+            if is_vector(mask)
+            else polygonize_valid_pixels(mask)
+        )
+        polygons = layer.resolve(truth, context).to_crs(truth.crs)
+        parts.append(shapely.union_all(shapely.make_valid(polygons)))
     return shapely.intersection_all(parts) if parts else None
+
+
+def polygonize_valid_pixels(path: Path) -> VectorLayer:
+    """Return the valid pixels of a raster as polygons; all of them where the only band has 0 as its nodata value.
+
+    Raises:
+        SourceError: the raster cannot be read.
+    """
+    found: list[object] = []
+    with open_raster(path) as dataset:
+        for row in range(0, dataset.height, _ROWS):
+            window = Window(0, row, dataset.width, min(_ROWS, dataset.height - row))
+            try:
+                is_valid = dataset.dataset_mask(window=window)
+            except RasterioError as error:
+                raise SourceError(f"{path} cannot be read: the file is damaged or cut short.") from error
+            if dataset.count == 1 and dataset.nodata == 0:  # 0 may be a value, as in masks of roads
+                is_valid[:] = 255
+            pieces = shapes(is_valid, is_valid > 0, transform=dataset.window_transform(window))
+            found += [shapely.geometry.shape(piece) for piece, _ in pieces]
+        polygons = np.array(found, object)
+        return VectorLayer(path.name, np.arange(len(found)), polygons, {}, parse_crs(dataset.crs, path.name))
 
 
 def read_classes(dataset: Any, encoding: Encoding, window: Window | None = None) -> Ints:
