@@ -31,7 +31,7 @@ def write_mask(probability: Path, target: Path, threshold: float, is_cancelled: 
 
     Args:
         probability: the engine's probability raster.
-        target: the GeoTIFF to write.
+        target: the GeoTIFF to write; a link stays, and the file that it leads to is replaced.
         threshold: probability from which a pixel is 1.
         is_cancelled: asked between strips of rows.
 
@@ -42,10 +42,12 @@ def write_mask(probability: Path, target: Path, threshold: float, is_cancelled: 
     source = gdal.Open(str(probability))
     if source is None:
         raise EngineError(f"The probability raster {probability} cannot be read.")
+    target = target.resolve()
     partial = target.with_name(f".{target.stem[:20]}.{uuid.uuid4().hex}.partial{target.suffix}")
     try:
         _write_strips(source, partial, make_lookup_table(threshold), is_cancelled)
         partial.replace(target)
+        target.with_name(f"{target.name}.aux.xml").unlink(missing_ok=True)  # statistics of the earlier file
     except OSError as error:
         raise EngineError(f"The mask {target} cannot be written: {error.strerror or error}.") from error
     finally:

@@ -88,6 +88,8 @@ class ModelAlgorithm(ImageAlgorithm):
         image, options, start = self.prepare_run(parameters, context, feedback, folder)
         mask = paths.pop("mask", None)
         if mask is not None:
+            if self.source.path is not None and mask.exists() and mask.samefile(self.source.path):
+                raise EngineError(f"The mask {mask} would replace the image.", "Choose another name.")
             paths.setdefault("probability", folder / "probability.tif")
         arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=layer)
         arguments += self.make_task_arguments(parameters, context)

@@ -1,6 +1,7 @@
 """Layers: probability rasters without NumPy, masks, and result layers in the project."""
 
 import ast
+import os
 import threading
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def test_table_is_the_threshold(threshold):
     for value in range(1, PROBABILITY_SCALE + 1):
         assert table[value] == (value / PROBABILITY_SCALE >= threshold - 1e-9)
     assert (table[0], table[NODATA]) == (0, NODATA)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
+def test_a_mask_is_written_through_a_link(qgis_app, tmp_path):
+    (tmp_path / "real.tif.aux.xml").write_text("statistics of an earlier mask")
+    (tmp_path / "mask.tif").symlink_to(tmp_path / "real.tif")
+    write_mask(SAMPLE, tmp_path / "mask.tif", 0.5, lambda: False)
+    assert (tmp_path / "mask.tif").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.tif", "real.tif"]
 
 
 def test_masks_of_the_same_name_are_written_at_the_same_time(qgis_app, tmp_path):

@@ -1,5 +1,6 @@
 """Every algorithm through ``processing.run``, with the real engine and with one that fails."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,12 @@ def test_toolbox_loads_every_layer_styled_and_grouped(plugin, settings, image, t
     assert group.name() == f"Extract Roads – {image.name()}"
     assert len(group.findLayers()) == 4
     project.removeAllMapLayers()
+
+
+def test_the_mask_is_never_the_image(run, inputs, tmp_path):
+    path = tmp_path / "image.tif"
+    shutil.copy(inputs / "image.tif", path)
+    before = path.read_bytes()
+    with pytest.raises(QgsProcessingException, match="would replace the image"):
+        run("extractroads", INPUT=QgsRasterLayer(str(path), "image"), OUTPUT=str(tmp_path / "a.gpkg"), MASK=str(path))
+    assert path.read_bytes() == before
