@@ -168,14 +168,11 @@ def _interpret(job: Job, expected: Expected | None, context: RunContext) -> Enco
 
 
 @contextmanager
-def _lock_output(
-    job: Job, layers: Mapping[str, str], further_sources: list[Path], context: RunContext
-) -> Iterator[Outputs]:
+def _lock_output(job: Job, layers: Mapping[str, str], sources: list[Path], context: RunContext) -> Iterator[Outputs]:
     """Check and lock the output of a job, and publish it at the end of the block."""
-    from ..pipeline.run_outputs import list_read_files, lock_run_outputs
+    from ..pipeline.run_outputs import lock_run_outputs
     from ..vector.io.target import VectorTarget
 
-    sources = [*list_read_files(job.raster), *further_sources]
     vectors = VectorTarget(job.output, layers)
     with lock_run_outputs(vectors, [], sources, context, overwrite=job.writing.overwrite) as outputs:
         yield outputs
@@ -196,10 +193,11 @@ def _prepare_roads(values: Values) -> MakeVectors:
     options, existing = given_options(RoadOptions, values), values.get("update")
 
     def make_roads(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[RoadSummary, str]:
+        from ..pipeline.run_outputs import list_read_files
         from ..vector.roads.extract import vectorize_roads
 
         layers = name_road_layers(job.writing.layer, areas=options.areas, changes=existing is not None)
-        with _lock_output(job, layers, [] if existing is None else [existing], context) as outputs:
+        with _lock_output(job, layers, list_read_files(job.raster, existing), context) as outputs:
             encoding = encoding or _interpret(job, "roads", context)
             summary = vectorize_roads(
                 job.raster,
@@ -260,8 +258,10 @@ def _prepare_landcover(values: Values) -> MakeVectors:
         from ..vector.coverage.extract import LAYER, vectorize_landcover
 
         layer, confidence = job.writing.layer or LAYER, values.get("confidence")
-        confidence_files = [] if confidence is None else list_read_files(confidence)
-        with _lock_output(job, {LAYER: layer}, confidence_files, context) as outputs:
+        sources = [
+            path for raster in (job.raster, confidence) if raster is not None for path in list_read_files(raster)
+        ]
+        with _lock_output(job, {LAYER: layer}, sources, context) as outputs:
             encoding = encoding or _interpret(job, "classes", context)
             summary = vectorize_landcover(
                 job.raster,

@@ -77,7 +77,7 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         lock_run_outputs(
             vectors,
             [request.classes, request.confidence, request.probability],
-            [*list_read_files(image.image), *filter(None, [image.options.area])],
+            list_read_files(image.image, image.options.area),
             context,
             overwrite=request.writing.overwrite,
             resumed=main if request.resume else None,

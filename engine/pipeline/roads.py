@@ -48,7 +48,7 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         lock_run_outputs(
             vectors,
             [request.probability],
-            [*list_read_files(image.image), *filter(None, [image.options.area])],
+            list_read_files(image.image, image.options.area),
             context,
             overwrite=request.writing.overwrite,
             resumed=request.output if request.resume else None,

@@ -49,11 +49,14 @@ def lock_run_outputs(
         yield outputs
 
 
-def list_read_files(raster: Path) -> list[Path]:
-    """Return the file ``raster`` and the files that it refers to, as a virtual raster does.
+def list_read_files(raster: Path, vectors: Path | None = None) -> list[Path]:
+    """Return the files ``raster`` and ``vectors`` and those that they refer to, as virtual ones do.
 
     Raises:
-        SourceError: it is missing, or refers to what must not be read.
+        SourceError: the raster is missing, or one refers to what must not be read.
     """
     identify_image(raster)
-    return [raster, *check_references(raster)]
+    files = [raster, *check_references(raster)]
+    if vectors is not None and vectors.is_file():  # what it lacks is said where it is read
+        files += [vectors, *check_references(vectors)]
+    return files

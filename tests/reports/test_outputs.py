@@ -94,11 +94,19 @@ def _with_style_and_roads(folder: Path) -> tuple[object, ...]:
     return ("vectorize", "roads", _mask(folder), "-o", path, "--overwrite")
 
 
-def _update_itself(folder: Path) -> tuple[object, ...]:
+def _update_itself(folder: Path, name: str = "data.gpkg") -> tuple[object, ...]:
     make = _with_layers("parcels")
     line = [shapely.LineString([(500_000, 4_649_722), (500_120, 4_649_722)])]
     _write_layer(folder / "data.gpkg", "my_roads", line)
-    return make(folder, "--update", folder / "data.gpkg", "--overwrite")
+    return make(folder, "--update", folder / name, "--overwrite")
+
+
+def _update_behind_virtual_layer(folder: Path) -> tuple[object, ...]:
+    (folder / "roads.vrt").write_text(
+        "<OGRVRTDataSource><OGRVRTLayer name='my_roads'><SrcDataSource relativeToVRT='1'>data.gpkg</SrcDataSource>"
+        "</OGRVRTLayer></OGRVRTDataSource>"
+    )
+    return _update_itself(folder, "roads.vrt")
 
 
 def _extract(folder: Path, image: Path, *options: object) -> tuple[object, ...]:
@@ -257,6 +265,13 @@ SITUATIONS = (
         says="--layer names layers of a GeoPackage",
     ),
     Situation("the output is the --update file", _update_itself, 2, "which this run reads", check=_is_unchanged),
+    Situation(
+        "the output is behind the virtual layer of --update",
+        _update_behind_virtual_layer,
+        code=2,
+        says="which this run reads",
+        check=_is_unchanged,
+    ),
     Situation("the output is the --area file", _area_itself, 2, "which this run reads", check=_is_unchanged),
     Situation(
         "the output is the --confidence file", _confidence_itself, 2, "which this run reads", check=_is_unchanged
