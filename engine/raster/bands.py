@@ -62,7 +62,7 @@ def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> B
         if len(wanted) not in (1, needed):
             raise ParameterError(f"The model takes {needed} bands, but --bands names {len(wanted)}.")
         return _with_palette(source, tuple(wanted), needed)
-    available, kinds = source.data_bands, source.dataset.colorinterp
+    available, kinds = source.data_bands, source.kinds
     if not available:
         raise SourceError(f"The image {source.path} has only an alpha band.")
     count, name = len(available), source.path.name
@@ -112,7 +112,7 @@ def read_bands(
     try:
         out_shape = (len(indices), *shape) if target is None else None
         pixels = dataset.read(indices, window=window, out=target, out_shape=out_shape, resampling=resampling)
-        valid = _find_valid(dataset, indices, pixels, window, resampling)
+        valid = _find_valid(source, indices, pixels, window, resampling)
     except MemoryError as error:
         raise OutOfMemoryError(
             "There was not enough memory to read the image.", "Try a smaller tile (--tile)."
@@ -136,7 +136,7 @@ def _with_palette(source: Source, indices: tuple[int, ...], needed: int) -> Band
         SourceError: the model takes neither gray nor RGB.
     """
     first = indices[0]
-    if len(indices) > 1 or source.dataset.colorinterp[first - 1] != ColorInterp.palette:
+    if len(indices) > 1 or source.kinds[first - 1] != ColorInterp.palette:
         return Bands(indices)
     try:
         colors: dict[int, tuple[int, ...]] = source.dataset.colormap(first)
@@ -162,13 +162,14 @@ def _choose_resampling(window: Window, shape: tuple[int, int], bands: Bands) -> 
 
 
 def _find_valid(
-    dataset: Any, indices: list[int], pixels: NDArray[Any], window: Window, resampling: Resampling
+    source: Source, indices: list[int], pixels: NDArray[Any], window: Window, resampling: Resampling
 ) -> Mask | None:
     """Return the mask of valid ``pixels``, which were read from ``window`` of bands ``indices``; None if all are."""
+    dataset = source.dataset
     masks: list[Mask] = []
     one_band = (1, *pixels.shape[1:])
     flags = [dataset.mask_flag_enums[index - 1] for index in indices]
-    has_alpha = ColorInterp.alpha in dataset.colorinterp
+    has_alpha = ColorInterp.alpha in source.kinds
     if all(MaskFlags.nodata in flag for flag in flags):
         nodata = [dataset.nodatavals[index - 1] for index in indices]
         differs: Mask = np.logical_or.reduce([layer != value for layer, value in zip(pixels, nodata, strict=True)])
@@ -181,7 +182,7 @@ def _find_valid(
         known = dataset.read_masks(indices[:1], window=window, out_shape=one_band, resampling=resampling)
         masks.append(known[0] > 127)
     if has_alpha:
-        index = dataset.colorinterp.index(ColorInterp.alpha) + 1
+        index = source.kinds.index(ColorInterp.alpha) + 1
         dtype = np.dtype(dataset.dtypes[index - 1])
         opaque = float(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
         alpha = dataset.read([index], window=window, out_shape=one_band, resampling=resampling)[0]

@@ -14,13 +14,14 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import rasterio
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import NotGeoreferencedWarning
@@ -34,6 +35,7 @@ from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
 from .georeferencing import check_georeferencing, read_georeferencing
 from .grid import Grid, make_grid
 from .ground_resolution import measure_ground_resolution
+from .sampling import has_overviews
 from .value_tags import apply_value_tags, choose_value_tags
 from .vrt_security import check_references
 
@@ -56,6 +58,7 @@ class Source:
         file: rasterio's dataset of the file.
         dataset: the dataset to read from: ``file``, or a virtual copy of it with other tags or warped by its ground
             control points or RPCs.
+        kinds: color interpretation of each band.
         crs: coordinate system, or None.
         transform: pixel to world coordinates.
         width: columns.
@@ -68,6 +71,7 @@ class Source:
     identity: FileIdentity
     file: DatasetReader
     dataset: Any
+    kinds: tuple[ColorInterp, ...]
     crs: CRS | None
     transform: Affine
     width: int
@@ -78,7 +82,7 @@ class Source:
     @property
     def data_bands(self) -> tuple[int, ...]:
         """1-based indices of all bands but alpha."""
-        return tuple(i + 1 for i, kind in enumerate(self.dataset.colorinterp) if kind != ColorInterp.alpha)
+        return tuple(i + 1 for i, kind in enumerate(self.kinds) if kind != ColorInterp.alpha)
 
     @property
     def count(self) -> int:
@@ -134,7 +138,8 @@ def open_source(
         wkt = crs.to_wkt() if crs else None
         resolution = measure_ground_resolution(wkt, transform, view.width, view.height, str(path))
         remarks = (*map(Message, (*_remark_on_subdatasets(file, path, subdataset), *placed)), *tags.remarks)
-        yield Source(path, identity, file, view, crs, transform, view.width, view.height, resolution, remarks)
+        kinds = _read_kinds(view)
+        yield Source(path, identity, file, view, kinds, crs, transform, view.width, view.height, resolution, remarks)
 
 
 @contextmanager
@@ -302,7 +307,7 @@ def _check_dataset(dataset: DatasetReader, path: Path) -> None:
         )
     check_georeferencing(dataset, path)
     # GDAL reads these late; what it cannot read of them is reported here and not in the middle of a run.
-    _ = (dataset.colorinterp, dataset.mask_flag_enums, dataset.nodatavals, dataset.scales, dataset.gcps)
+    _ = (dataset.files, has_overviews(dataset, 1), dataset.mask_flag_enums, dataset.colorinterp, dataset.gcps)
     sizes = _measure_blocks(dataset)
     # A pixel-interleaved block holds all bands and is decoded as a whole also for one of them.
     size = sum(sizes) if dataset.interleaving == Interleaving.pixel else max(sizes)
@@ -311,6 +316,13 @@ def _check_dataset(dataset: DatasetReader, path: Path) -> None:
             f"The image {path} is stored in blocks of {size / 1e9:.1f} GB, which must be read as a whole.",
             "Convert it to a tiled GeoTIFF first.",
         )
+
+
+def _read_kinds(dataset: DatasetReader) -> tuple[ColorInterp, ...]:
+    """Read the color interpretation of the bands. rasterio raises what libtiff said of another directory before."""
+    with suppress(CPLE_BaseError):
+        return tuple(dataset.colorinterp)
+    return tuple(dataset.colorinterp)
 
 
 def _measure_blocks(dataset: DatasetReader) -> list[int]:

@@ -52,7 +52,7 @@ def describe_source(source: Source, resolution: float | None) -> Facts:
 def describe_mask(source: Source) -> str:
     """Name what marks the valid pixels."""
     flags = {flag for band in source.dataset.mask_flag_enums for flag in band}
-    if ColorInterp.alpha in source.dataset.colorinterp:
+    if ColorInterp.alpha in source.kinds:
         return "alpha band"
     if MaskFlags.nodata in flags:
         return f"nodata {source.dataset.nodata}"

@@ -17,6 +17,7 @@ from rasterio.vrt import WarpedVRT
 
 from ..errors import SourceError
 from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .ground_resolution import measure_ground_resolution
 
 
 class Georeferencing(NamedTuple):
@@ -34,7 +35,7 @@ def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
         raise SourceError(f"The georeference of {path} holds values that are not finite numbers.")
     if dataset.transform.is_degenerate:
         raise SourceError(f"The georeference of {path} is degenerate: its pixels have no area.")
-    if dataset.crs:
+    if dataset.crs and not dataset.transform.is_identity:
         try:
             crs = pyproj.CRS.from_user_input(dataset.crs)
         except pyproj.exceptions.CRSError as error:
@@ -44,6 +45,8 @@ def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
                 f"The coordinate system of {path} ({crs.type_name}) is not one of positions on a map.",
                 "Assign the right one to it.",
             )
+        # Raises for a position outside of the coordinate system, such as metres that are declared as degrees.
+        measure_ground_resolution(crs.to_wkt(), dataset.transform, dataset.width, dataset.height, str(path))
 
 
 def read_georeferencing(

@@ -25,11 +25,20 @@ def sample_windows(dataset: Any, band: int) -> list[Sample]:
     from top to bottom, so that formats without random access are read once.
     """
     width, height = int(dataset.width), int(dataset.height)
-    if width * height <= (2 * _DECIMATED) ** 2 or dataset.overviews(band):
+    if width * height <= (2 * _DECIMATED) ** 2 or has_overviews(dataset, band):
         return [sample_whole(dataset)]
     count = _SAMPLES_PER_SIDE_UINT8 if dataset.dtypes[band - 1] == "uint8" else _SAMPLES_PER_SIDE
     columns = _spread(width, count)
     return [(Window(x, y, w, h), (h, w)) for y, h in _spread(height, count) for x, w in columns]
+
+
+def has_overviews(dataset: Any, band: int) -> bool:
+    """Whether a band has overviews; False for virtual rasters.
+
+    Once GDAL 3.10 has counted those of a virtual raster of virtual rasters before reading it, it reads missing sources
+    of any virtual raster as 0, without an error.
+    """
+    return dataset.driver != "VRT" and bool(dataset.overviews(band))
 
 
 def sample_whole(dataset: Any) -> Sample:

@@ -198,9 +198,16 @@ class PixelGeodesy:
         return np.sqrt(np.column_stack(self._pixel_tensor(pixel)[:2]))
 
     def resolution(self, shape: tuple[int, int]) -> float:
-        """Side in metres of a square with the area of the central pixel of a raster of ``shape`` (rows, columns)."""
+        """Side in metres of a square with the area of the central pixel of a raster of ``shape`` (rows, columns).
+
+        Raises:
+            SourceError: the raster lies outside the domain of the CRS, or its pixels have no area.
+        """
         center = np.array([[shape[1] / 2.0, shape[0] / 2.0]])
-        return float(np.sqrt(self.pixel_area(center)[0]))
+        side = float(np.sqrt(self.pixel_area(center)[0]))
+        if not (math.isfinite(side) and side > 0):
+            raise SourceError("The raster's pixels have no area on the ground.", "Check its CRS and transform.")
+        return side
 
     def make_grid(self, shape: tuple[int, int]) -> GeodesicGrid:
         """Compute the grid that measures lines anywhere in a raster of ``shape`` (rows, columns).

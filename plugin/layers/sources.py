@@ -88,12 +88,16 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
 
 
 def get_displayed_bands(layer: QgsRasterLayer) -> tuple[int, ...]:
-    """Return the bands that the layer's style shows as red, green and blue; empty for other styles."""
+    """Return the bands that the layer's style shows as red, green and blue; empty for other styles.
+
+    Empty also for the first three in their order, which QGIS shows unless told otherwise: the engine then chooses by
+    the names of the bands.
+    """
     renderer = layer.renderer()
     if not isinstance(renderer, QgsMultiBandColorRenderer):
         return ()
     bands = (renderer.redBand(), renderer.greenBand(), renderer.blueBand())
-    return bands if all(band > 0 for band in bands) else ()
+    return bands if all(band > 0 for band in bands) and bands != (1, 2, 3) else ()
 
 
 def get_local_file(layer: QgsRasterLayer) -> Path | None:

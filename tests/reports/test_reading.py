@@ -429,6 +429,13 @@ OTHER_CRS = (
         )
         for crs in ("+proj=ortho +lat_0=-40 +lon_0=110", "EPSG:5773", "EPSG:4978")
     ),
+    Situation(
+        "a mask in metres that is declared to be in degrees",
+        make=lambda folder: _mask(folder, crs="EPSG:4326"),
+        code=2,
+        says=("mask.tif", "outside the area of its coordinate system"),
+        check=_not_written,
+    ),
     Situation("vectors in no CRS", make=lambda folder: _mask(folder, "--crs=nonsense"), code=2, says="nonsense is not"),
     Situation(
         "vectors in another CRS of a raster without one",

@@ -36,7 +36,7 @@ RUN = (
 #: One of each kind that is refused.
 REFUSED = (
     "missing", "text", "folder", "pipe", "link to itself", "name that is too long", "path of 2400 characters",
-    "overviews beyond the end", "complex64", "mixed types", "degenerate", "raw bytes",
+    "overviews beyond the end", "complex64", "mixed types", "degenerate", "beyond the poles", "raw bytes",
     "raw bytes hidden in another", "pipe as source", "network", "one huge block",
 )  # fmt: skip
 

@@ -233,6 +233,13 @@ def overviews_beyond_the_end(folder):
     return path
 
 
+def source_that_is_not_text(folder):
+    """A virtual raster of a file whose name is not UTF-8."""
+    path = vrt(folder / "names.vrt", vrt_band("NAME"))
+    path.write_bytes(path.read_bytes().replace(b"NAME", b"caf\xe9.tif"))
+    return path
+
+
 def name_that_is_not_text(folder):
     plain = write(folder / "plain.tif", make_pixels())
     path = os.fsdecode(os.fsencode(folder) + b"/caf\xe9.tif")
@@ -267,6 +274,7 @@ MAKERS = {
     "name that is too long": (lambda folder: folder / ("x" * 300), "cannot be opened"),
     "path of 2400 characters": (lambda folder: folder / ("d/" * 1200) / "image.tif", "does not exist|cannot be opened"),
     "overviews beyond the end": (overviews_beyond_the_end, "metadata.*cannot be read"),
+    "source that is no UTF-8": (source_that_is_not_text, "cannot be read"),
     "name that is no UTF-8": (name_that_is_not_text, "not valid UTF-8"),
     "cut off": (cut_off(0.5), "cannot be read"),
     "cut off, compressed": (cut_off(0.6, compress="deflate", **TILES), "cannot be read"),
