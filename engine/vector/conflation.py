@@ -133,11 +133,12 @@ class ExistingRoads:
         parts, index, is_examined = _split_by_validity(
             lines, shapely.total_bounds(outline).tolist(), is_valid, self.distance
         )
-        if len(parts) and not is_examined.any():
-            reason = explain_distance(layer.reference, reference)
-            context.warn(
-                f"No road of {layer.name} lies on valid pixels of {name}, so none was examined. {reason or ''}"
-            )
+        if not len(parts):
+            context.warn(f"No lines in {layer.name}, so every road is new.")
+        elif not is_examined.any():
+            reason = explain_distance(layer.reference, reference) or ""
+            text = f"No road of {layer.name} lies on valid pixels of {name}, so none was examined. {reason}"
+            context.warn(text.rstrip())
         changes = conflate(parts, transform(new, crs, metric, name), self.distance, is_examined)
         geometry = transform(changes.geometry, metric, crs, layer.name, near=center)
         is_old = changes.change != NEW

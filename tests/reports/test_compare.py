@@ -22,6 +22,11 @@ def write_classes(path: Path, classes: np.ndarray = QUARTERS, **profile: object)
     return write_raster(path, np.asarray(classes)[None], **profile)
 
 
+def _cut(path: Path) -> Path:
+    path.write_bytes(path.read_bytes()[:-40])
+    return path
+
+
 def lines(folder: Path, result: Sequence[object], truth: Sequence[object], *options: object) -> tuple[object, ...]:
     pair = (write_layer(folder / "result.gpkg", result), write_layer(folder / "truth.gpkg", truth))
     return ("compare", *pair, *options)
@@ -205,6 +210,17 @@ LINES = (
         make=lambda folder: lines(folder, [shapely.buffer(ROAD, 3)], [ROAD]),
         code=2,
         says=("result.gpkg holds 1 polygons", "lines are needed"),
+    ),
+    Situation(
+        "a GeoJSON that ends too early",
+        make=lambda folder: (
+            "compare",
+            _cut(write_geojson(folder / "result.geojson", [to_crs(ROAD, "EPSG:4326")])),
+            write_layer(folder / "truth.gpkg", [ROAD]),
+        ),
+        code=2,
+        says=("vector file", "result.geojson"),
+        never_says="raster",
     ),
     Situation(
         "a mask against lines",

@@ -154,6 +154,7 @@ SITUATIONS = (
     Situation(
         "an existing layer without features",
         make=lambda folder: update(folder, write_layer(folder / "old.gpkg", [], geometry_type="LineString")),
+        says="No lines in old.gpkg",
         check=lambda outcome: has_metres(outcome, new=400),
     ),
     Situation(
@@ -179,6 +180,14 @@ SITUATIONS = (
             folder, write_layer(folder / "old.shp", [ROAD, move(ROAD, 0, 100)], geometry_type="LineString")
         ),
         check=lambda outcome: read_changes(outcome) == {"gone": [1], "kept": [0]},
+    ),
+    Situation(
+        "a coordinate that is damaged",
+        make=lambda folder: update(
+            folder, write_layer(folder / "old.gpkg", [ROAD, shapely.LineString([(LEFT, TOP), (1e300, 0)])])
+        ),
+        says="1 features of old.gpkg have geometries that cannot be read",
+        check=lambda outcome: has_metres(outcome, kept=400),
     ),
     Situation(
         "polygons as existing roads are refused",

@@ -37,6 +37,8 @@ from ..crs import (
 
 #: What geometries of each dimension are called.
 _NAMES = {0: "points", 1: "lines", 2: "polygons"}
+#: Coordinates from here on, far beyond the Earth in every unit, are damaged like those that are not finite.
+_MAX_COORDINATE = 1e9
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def read_vector_layer(
     geometry = np.asarray(shapely.force_2d(shapely.from_wkb(encoded, on_invalid="ignore")), np.object_)
     is_broken = shapely.is_missing(geometry) & np.array([item is not None for item in encoded], np.bool_)
     coordinates, feature = shapely.get_coordinates(geometry, return_index=True)
-    is_broken[feature[~np.isfinite(coordinates).all(axis=1)]] = True
+    is_broken[feature[~(np.abs(coordinates) < _MAX_COORDINATE).all(axis=1)]] = True
     if is_broken.any():
         context.warn(f"{is_broken.sum()} features of {name} have geometries that cannot be read; they are left out.")
         geometry[is_broken] = None
@@ -194,11 +196,11 @@ def read_vector_layer(
 
 
 def is_vector(path: Path) -> bool:
-    """Whether a file has vector layers; a file that is neither vector nor raster is refused when it is opened."""
+    """Whether a file has, or should have, vector layers: what its reader says is wrong is told when it is read."""
     try:
         return len(pyogrio.list_layers(pyogrio_path(path))) > 0
-    except pyogrio.errors.DataSourceError:
-        return False
+    except pyogrio.errors.DataSourceError as error:
+        return "not recognized" not in str(error)
 
 
 def read_area(path: Path, grid: Grid, layer: str | None = None, *, name: str, context: RunContext) -> Area:
