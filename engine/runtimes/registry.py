@@ -129,9 +129,9 @@ def open_session(
 def _open_and_try(runtime: Runtime, model: Model, config: SessionConfig) -> tuple[Session, float]:
     """Open a session and run it once; it is closed if the trial run fails.
 
-    A graph from elsewhere is first tried in a process of its own; graphs of checkpoints are the engine's.
+    A graph from elsewhere is first tried in a process of its own.
     """
-    if runtime.name in _IN_PROCESS and model.weights.suffix.lower() != ".ckpt":
+    if runtime.name in _IN_PROCESS:
         try_in_child(runtime.name, model, config)
     session = runtime.open(model, config)
     try:

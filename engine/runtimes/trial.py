@@ -13,12 +13,13 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from ...__about__ import __version__
 from ..concurrency import start_thread
 from ..errors import OutOfMemoryError, RuntimeUnavailableError, TerraSporeError
 from ..models.card import card_text, parse_card
+from ..models.graph import graph_identity
 from ..models.registry import Model
 from .base import SessionConfig
 from .cache import cache_key, load_measurements, store_measurements
@@ -38,7 +39,8 @@ _KILLED = 9
 def try_in_child(runtime: str, model: Model, config: SessionConfig) -> None:
     """Open ``model`` and compute a tile in a child process, unless that has worked before.
 
-    Errors that the runtime itself reports are left to the caller, who meets them when it opens the model.
+    A checkpoint whose graph can only be one of the engine's own is not tried. Errors that the runtime reports are left
+    to the caller, who meets them when it opens the model.
 
     Args:
         runtime: name of a runtime that computes in the engine's process.
@@ -50,9 +52,12 @@ def try_in_child(runtime: str, model: Model, config: SessionConfig) -> None:
         OutOfMemoryError: the process was killed for lack of memory.
     """
     card = model.card
-    graph = (card.options, card.bands, len(card.classes), card.normalisation, card.dtype, card.activation)
-    settings = (__version__, runtime, config.device, config.precision, str(config.tile))
-    name = cache_key("trial", model.sha256, repr(graph), *settings) + ".json"
+    own_graphs = model.weights.parent.glob(f"{card.architecture}*.onnx")
+    if model.weights.suffix.lower() == ".ckpt" and not any(own_graphs):
+        return
+    unnamed = replace(model, card=replace(card, name="model"))
+    settings = (runtime, config.device, config.precision, str(config.tile))
+    name = cache_key("trial", graph_identity(unnamed), *settings) + ".json"
     if load_measurements(config.cache, name):
         return
     job = {

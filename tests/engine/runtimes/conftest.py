@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from terraspore.engine.models.card import ClassInfo, ModelCard, Normalisation
 from terraspore.engine.models.checkpoint import write_checkpoint
-from terraspore.engine.models.graph import GRAPHS, graph_path, parameter_shapes
+from terraspore.engine.models.graph import graph_path, parameter_shapes
 from terraspore.engine.models.onnx_file import load_onnx
 from terraspore.engine.models.registry import Model, find_model
 from terraspore.engine.runtimes.probe import write_probe_models
@@ -36,7 +36,7 @@ def random_network(tmp_path_factory):
         folder = tmp_path_factory.mktemp(architecture)
         random = np.random.default_rng(2)
         weights = {}
-        for name, dims in parameter_shapes(load_onnx(graph_path(architecture, {}, GRAPHS))).items():
+        for name, dims in parameter_shapes(load_onnx(graph_path(architecture, {}))).items():
             # LEDNet's first convolution gives its 32 channels less those of the image.
             shape = tuple(
                 {"classes": classes, "bands": 3}.get(dim, 29) if isinstance(dim, str) else dim for dim in dims

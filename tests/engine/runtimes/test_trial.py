@@ -65,6 +65,16 @@ def test_a_model_that_works_is_tried_once(identity, tmp_path, monkeypatch):
             trial.try_in_child("onnxruntime", identity, other)
 
 
+def test_checkpoints_are_tried_where_their_folder_has_a_graph(identity, tmp_path, monkeypatch):
+    monkeypatch.setattr(trial, "_PROGRAM", "import os; os.kill(os.getpid(), 11)")
+    card = replace(identity.card, architecture="own")
+    model = replace(identity, card=card, weights=tmp_path / "weights.ckpt")
+    trial.try_in_child("onnxruntime", model, CONFIG)
+    (tmp_path / "own.onnx").write_bytes(b"a graph from elsewhere")
+    with pytest.raises(RuntimeUnavailableError, match="signal 11"):
+        trial.try_in_child("onnxruntime", model, CONFIG)
+
+
 def test_errors_that_the_runtime_reports_are_left_to_the_caller(identity, tmp_path):
     trial.try_in_child(
         "onnxruntime", replace(identity, weights=tmp_path / "none.onnx"), replace(CONFIG, cache=tmp_path)
