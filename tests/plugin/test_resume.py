@@ -163,7 +163,12 @@ def test_message_may_be_closed_while_the_run_goes_on(start):
     assert bar.currentItem().text() == "Cancelled; nothing was written."
 
 
-def test_warning_of_a_run_is_shown_with_its_result(start):
+def test_warning_of_a_run_is_shown_with_its_result(start, tmp_path):
+    from osgeo import ogr
+
+    file = ogr.GetDriverByName("GPKG").CreateDataSource(str(tmp_path / "roads.gpkg"))  # the stand-in writes none
+    file.CreateLayer("roads", geom_type=ogr.wkbLineString)
+    del file
     _, bar, ended = start("steps")
     spin(lambda: ended and bar.currentItem() is not None and "Done" in bar.currentItem().text())
     assert bar.currentItem().level() == Qgis.MessageLevel.Warning
