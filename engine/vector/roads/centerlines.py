@@ -140,5 +140,5 @@ def _concatenate(parts: Sequence[CenterlinePixels]) -> CenterlinePixels:
 
 
 def _sort_pixels(pixels: CenterlinePixels) -> CenterlinePixels:
-    order = np.lexsort((pixels.col, pixels.row))
+    order = np.argsort(pixels.row.astype(np.int64) << 32 | pixels.col, kind="stable")
     return CenterlinePixels(*(column[order] for column in pixels))
