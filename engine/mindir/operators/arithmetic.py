@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,34 +15,24 @@ from ..builder import Call, Const, Ref
 _CASTS = {43: 1, 42: 10, 44: 11, 34: 6, 35: 7, 30: 9, 37: 2, 45: 16}
 
 
-def unary(op: str) -> Callable[[Call], Ref]:
+def unary(op: str, call: Call) -> Ref:
     """A primitive of one tensor that ONNX has too."""
-
-    def convert(call: Call) -> Ref:
-        """One input, one output."""
-        return call.emit(op, [call.tensor(0).name])
-
-    return convert
+    return call.emit(op, [call.tensor(0).name])
 
 
-def binary(op: str) -> Callable[[Call], Ref]:
+def binary(op: str, call: Call) -> Ref:
     """A primitive of two tensors that broadcast; numbers become float32."""
-
-    def convert(call: Call) -> Ref:
-        """Two inputs, one output."""
-        names = []
-        for index in range(2):
-            operand = call.operands[index]
-            if isinstance(operand, Const) and isinstance(operand.values[0], int | float):
-                names.append(call.builder.constant(np.array(call.value(index, "a number"), np.float32)))
-                continue
-            ref = call.tensor(index)
-            if ref.rank == 4 and ref not in call.builder.tensors and max(ref.shapes[0][2:]) > 1:
-                call.builder.size_bound = True  # weights that cover the image fit one size only
-            names.append(ref.name)
-        return call.emit(op, names)
-
-    return convert
+    names = []
+    for index in range(2):
+        operand = call.operands[index]
+        if isinstance(operand, Const) and isinstance(operand.values[0], int | float):
+            names.append(call.builder.constant(np.array(call.value(index, "a number"), np.float32)))
+            continue
+        ref = call.tensor(index)
+        if ref.rank == 4 and ref not in call.builder.tensors and max(ref.shapes[0][2:]) > 1:
+            call.builder.size_bound = True  # weights that cover the image fit one size only
+        names.append(ref.name)
+    return call.emit(op, names)
 
 
 def relu6(call: Call) -> Ref:
@@ -68,21 +60,16 @@ def matmul(call: Call) -> Ref:
     return call.emit("MatMul", names)
 
 
-def reduce(op: str) -> Callable[[Call], Ref]:
+def reduce(op: str, call: Call) -> Ref:
     """A reduction over axes given as a constant."""
-
-    def convert(call: Call) -> Ref:
-        """The reduction over its axes."""
-        axes = call.value(1, "axis", ())
-        axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
-        keep = int(bool(call.value(2, "keep_dims", False)))
-        source = call.tensor(0)
-        chosen = [axis % source.rank for axis in axes] or list(range(source.rank))
-        if op == "ReduceSum":
-            return call.emit(op, [source.name, call.builder.integers(chosen)], keepdims=keep)
-        return call.emit(op, [source.name], axes=chosen, keepdims=keep)
-
-    return convert
+    axes = call.value(1, "axis", ())
+    axes = (axes,) if isinstance(axes, int) else tuple(axes or ())
+    keep = int(bool(call.value(2, "keep_dims", False)))
+    source = call.tensor(0)
+    chosen = [axis % source.rank for axis in axes] or list(range(source.rank))
+    if op == "ReduceSum":
+        return call.emit(op, [source.name, call.builder.integers(chosen)], keepdims=keep)
+    return call.emit(op, [source.name], axes=chosen, keepdims=keep)
 
 
 def cast(call: Call) -> Ref:
@@ -93,32 +80,32 @@ def cast(call: Call) -> Ref:
     return call.emit("Cast", [call.tensor(0).name], to=_CASTS[kind])
 
 
-OPERATORS = {
-    "ReLU": unary("Relu"),
+OPERATORS: dict[str, Callable[[Call], Any]] = {
+    "ReLU": partial(unary, "Relu"),
     "ReLU6": relu6,
-    "Sigmoid": unary("Sigmoid"),
-    "Tanh": unary("Tanh"),
-    "Exp": unary("Exp"),
-    "Neg": unary("Neg"),
-    "Sqrt": unary("Sqrt"),
-    "Add": binary("Add"),
-    "Sub": binary("Sub"),
-    "Mul": binary("Mul"),
-    "Muls": binary("Mul"),
-    "Div": binary("Div"),
-    "Divs": binary("Div"),
-    "RealDiv": binary("Div"),
-    "Maximum": binary("Max"),
-    "Minimum": binary("Min"),
-    "Pow": binary("Pow"),
+    "Sigmoid": partial(unary, "Sigmoid"),
+    "Tanh": partial(unary, "Tanh"),
+    "Exp": partial(unary, "Exp"),
+    "Neg": partial(unary, "Neg"),
+    "Sqrt": partial(unary, "Sqrt"),
+    "Add": partial(binary, "Add"),
+    "Sub": partial(binary, "Sub"),
+    "Mul": partial(binary, "Mul"),
+    "Muls": partial(binary, "Mul"),
+    "Div": partial(binary, "Div"),
+    "Divs": partial(binary, "Div"),
+    "RealDiv": partial(binary, "Div"),
+    "Maximum": partial(binary, "Max"),
+    "Minimum": partial(binary, "Min"),
+    "Pow": partial(binary, "Pow"),
     "Softmax": softmax,
     "MatMul": matmul,
     "MatMulExt": matmul,
     "BatchMatMul": matmul,
-    "ReduceMean": reduce("ReduceMean"),
-    "MeanExt": reduce("ReduceMean"),
-    "ReduceSum": reduce("ReduceSum"),
-    "SumExt": reduce("ReduceSum"),
-    "ReduceMax": reduce("ReduceMax"),
+    "ReduceMean": partial(reduce, "ReduceMean"),
+    "MeanExt": partial(reduce, "ReduceMean"),
+    "ReduceSum": partial(reduce, "ReduceSum"),
+    "SumExt": partial(reduce, "ReduceSum"),
+    "ReduceMax": partial(reduce, "ReduceMax"),
     "Cast": cast,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...errors import GraphError
@@ -105,20 +106,15 @@ def batch_norm(call: Call) -> tuple[Ref, ...]:
 _PAD_MODES = {0: "pad", 1: "same", 2: "valid"}
 
 
-def pool(op: str) -> Callable[[Call], Ref]:
+def pool(op: str, call: Call) -> Ref:
     """``MaxPool`` or ``AvgPool`` with pad_mode "valid" or "same"; padding is left out of the mean."""
-
-    def convert(call: Call) -> Ref:
-        """Pool with the kernel and stride of the call."""
-        mode = call.value(3, "pad_mode", "valid")
-        mode = _PAD_MODES.get(mode, str(mode)) if isinstance(mode, int) else str(mode).lower()
-        if mode not in {"valid", "same"}:
-            raise GraphError(f"{call.node.name!r} is a pooling with pad_mode {mode!r}, which is not supported.")
-        kernel, stride = as_pair(call.value(1, "kernel_size")), as_pair(call.value(2, "strides"))
-        padding = {"auto_pad": "SAME_UPPER"} if mode == "same" else {"pads": [0, 0, 0, 0]}
-        return call.emit(op, [call.tensor(0).name], kernel_shape=kernel, strides=stride, **padding)
-
-    return convert
+    mode = call.value(3, "pad_mode", "valid")
+    mode = _PAD_MODES.get(mode, str(mode)) if isinstance(mode, int) else str(mode).lower()
+    if mode not in {"valid", "same"}:
+        raise GraphError(f"{call.node.name!r} is a pooling with pad_mode {mode!r}, which is not supported.")
+    kernel, stride = as_pair(call.value(1, "kernel_size")), as_pair(call.value(2, "strides"))
+    padding = {"auto_pad": "SAME_UPPER"} if mode == "same" else {"pads": [0, 0, 0, 0]}
+    return call.emit(op, [call.tensor(0).name], kernel_shape=kernel, strides=stride, **padding)
 
 
 def max_pool_3d(call: Call) -> tuple[Ref, ...]:
@@ -170,41 +166,36 @@ def adaptive_average_pool(call: Call) -> Ref:
     return call.emit("GlobalAveragePool", [call.tensor(0).name])
 
 
-def resize(mode: str) -> Callable[[Call], Ref]:
+def resize(mode: str, call: Call) -> Ref:
     """``ResizeBilinearV2`` or ``ResizeNearestNeighborV2`` -> ``Resize`` to sizes that follow the input."""
-
-    def convert(call: Call) -> Ref:
-        """Resize to the shape of the result."""
-        source, target = call.tensor(0), call.shapes()
-        if bool(call.value(2, "align_corners", False)):
-            coordinates, rounding = "align_corners", "round_prefer_ceil"
-        elif bool(call.value(3, "half_pixel_centers", False)):
-            coordinates, rounding = "half_pixel", "floor" if mode == "nearest" else "round_prefer_floor"
-        else:
-            coordinates, rounding = "asymmetric", "floor"
-        sizes = call.builder.sizes(target, [source])
-        return call.emit(
-            "Resize",
-            [source.name, "", "", sizes],
-            mode=mode,
-            coordinate_transformation_mode=coordinates,
-            nearest_mode=rounding,
-        )
-
-    return convert
+    source, target = call.tensor(0), call.shapes()
+    if bool(call.value(2, "align_corners", False)):
+        coordinates, rounding = "align_corners", "round_prefer_ceil"
+    elif bool(call.value(3, "half_pixel_centers", False)):
+        coordinates, rounding = "half_pixel", "floor" if mode == "nearest" else "round_prefer_floor"
+    else:
+        coordinates, rounding = "asymmetric", "floor"
+    sizes = call.builder.sizes(target, [source])
+    return call.emit(
+        "Resize",
+        [source.name, "", "", sizes],
+        mode=mode,
+        coordinate_transformation_mode=coordinates,
+        nearest_mode=rounding,
+    )
 
 
-OPERATORS = {
+OPERATORS: dict[str, Callable[[Call], Any]] = {
     "Conv2D": conv2d,
     "Conv2DTranspose": conv2d_transpose,
     "Conv2DBackpropInput": conv2d_transpose,
     "BiasAdd": bias_add,
     "BatchNorm": batch_norm,
-    "MaxPool": pool("MaxPool"),
-    "AvgPool": pool("AveragePool"),
+    "MaxPool": partial(pool, "MaxPool"),
+    "AvgPool": partial(pool, "AveragePool"),
     "MaxPool3DWithArgmax": max_pool_3d,
     "MaxPoolWithArgmaxV2": max_pool_2d,
     "AdaptiveAvgPool2D": adaptive_average_pool,
-    "ResizeBilinearV2": resize("linear"),
-    "ResizeNearestNeighborV2": resize("nearest"),
+    "ResizeBilinearV2": partial(resize, "linear"),
+    "ResizeNearestNeighborV2": partial(resize, "nearest"),
 }

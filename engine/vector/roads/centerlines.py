@@ -141,4 +141,4 @@ def _concatenate(parts: Sequence[CenterlinePixels]) -> CenterlinePixels:
 
 def _sort_pixels(pixels: CenterlinePixels) -> CenterlinePixels:
     order = np.argsort(pixels.row.astype(np.int64) << 32 | pixels.col, kind="stable")
-    return CenterlinePixels(*(column[order] for column in pixels))
+    return CenterlinePixels._make(column[order] for column in pixels)
