@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..engine.errors import CheckpointError, OutputError
 from ..engine.fs.outputs import atomic_output
 from ..engine.models.checkpoint import read_checkpoint
+from ..engine.models.registry import find_model
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -60,7 +61,7 @@ def load_checkpoint(network: nn.Cell, path: Path, *, partial: bool = False) -> t
 
     Args:
         network: its parameters are set in place.
-        path: a ``.ckpt``.
+        path: a ``.ckpt``, the name of an installed model, or the folder of a model.
         partial: whether parameters may be missing or have another shape.
 
     Returns:
@@ -68,7 +69,10 @@ def load_checkpoint(network: nn.Cell, path: Path, *, partial: bool = False) -> t
 
     Raises:
         CheckpointError: the file is missing or damaged, or a parameter is missing or has another shape.
+        ModelError: there is no such model.
     """
+    if not path.suffix and not path.is_file():
+        path = find_model(str(path)).weights
     values = dict(read_checkpoint(path))
     skipped: list[str] = []
     count = 0

@@ -17,7 +17,6 @@ from PIL import Image as PillowImage
 from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
 from ...engine.fs.outputs import atomic_folder
-from ...engine.models.registry import BUNDLED
 from ...engine.protocol.messages import Message
 from ...engine.raster.bands import choose_bands
 from ...engine.raster.dataset import Source, open_source
@@ -31,8 +30,8 @@ from .vector_labels import VectorLabels, read_labels
 IGNORE = 255
 #: Name of the configuration for training on the chips.
 CONFIG_NAME = "train.yaml"
-#: Weights that a training of one class starts from.
-START = BUNDLED / "roads-efficientnet-lite2" / "weights.ckpt"
+#: The bundled model that a training of one class starts from.
+START = "roads-efficientnet-lite2"
 #: Training chips below which a training has little to learn from, of which every eighth is held out.
 FEW_CHIPS = 8
 
@@ -335,8 +334,8 @@ def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[
     if bands != 3:
         network["options"] = {"in_channels": bands}
         normalisation = {"mean": [0.5] * bands, "std": [0.3125] * bands}
-    elif mask and START.is_file():
-        init = {"checkpoint": str(START)}
+    elif mask:
+        init = {"checkpoint": START}
     values = {
         "base": "dlinknet_efficientnet_lite2" if mask else "lednet",
         "name": request.out.resolve().name,

@@ -12,6 +12,7 @@ from terraspore.engine.errors import OutputError, ParameterError, VectorError
 from terraspore.engine.models.checkpoint import read_checkpoint
 from terraspore.engine.models.graph import graph_path, parameter_shapes
 from terraspore.engine.models.onnx_file import load_onnx
+from terraspore.engine.models.registry import find_model
 from terraspore.training.chips import ChipsRequest, cut_chips
 from terraspore.training.chips.cutter import split_windows
 from terraspore.training.config import Config, from_mapping, load_config
@@ -103,7 +104,8 @@ def test_one_class_starts_from_the_default_road_model(tmp_path: Path) -> None:
     cut_chips(ChipsRequest(image, labels, tmp_path / "chips", size=48, width=8.0))
     config = load_config(tmp_path / "chips" / "train.yaml")
     assert config.network.name == "dlinknet_efficientnet_lite2"
-    shapes = {name: tensor.shape for name, tensor in read_checkpoint(Path(config.init.checkpoint)).items()}
+    weights = read_checkpoint(find_model(config.init.checkpoint).weights)
+    shapes = {name: tensor.shape for name, tensor in weights.items()}
     wanted = parameter_shapes(load_onnx(graph_path(config.network.name, {})))
     assert shapes.keys() == wanted.keys()
     assert config.normalisation.mean == (0.485, 0.456, 0.406)
