@@ -50,7 +50,8 @@ def temp_output(target: Path, suffix: str | None = None) -> Iterator[Path]:
         suffix: suffix of the path; None for that of ``target``.
     """
     remove_stale_temp_files(target)
-    path = temp_path(target, suffix)
+    # GDAL writes a shapefile's suffix in lower case, whatever the name.
+    path = temp_path(target, target.suffix.lower() if suffix is None else suffix)
 
     def remove() -> None:
         if path.parent.is_dir():
@@ -108,14 +109,9 @@ def remove_stale_temp_files(target: Path) -> None:
     An earlier file that was moved away, and not replaced before the writer died, gets its name back.
     """
     real = resolve_links(target)
-    prefix = f"{hidden_stem(real)}."
     with suppress(OSError):  # what cannot be removed does no harm
-        for entry in tuple(real.parent.iterdir()):
-            mark, _, rest = entry.name[len(prefix) :].partition("-")
-            writer, _, ending = rest.partition("-")
-            if not entry.name.startswith(prefix) or mark not in (PARTIAL, PREVIOUS) or not writer.isdigit():
-                continue
-            if _is_in_use(entry, int(writer)):
+        for entry, mark, writer, ending in _list_temp_files(real):
+            if _is_in_use(entry, writer):
                 continue
             suffix = ending.partition(".")[2]
             final = real if suffix == "tmp" else real.with_name(f"{real.stem}.{suffix}")
@@ -126,6 +122,18 @@ def remove_stale_temp_files(target: Path) -> None:
             else:
                 with suppress(OSError):
                     entry.unlink(missing_ok=True)
+
+
+def _list_temp_files(real: Path) -> list[tuple[Path, str, int, str]]:
+    """List the temporary files of the output ``real``: path, mark, process id of the writer, and the rest."""
+    prefix = f"{hidden_stem(real)}."
+    found = []
+    for entry in real.parent.iterdir():
+        mark, _, rest = entry.name[len(prefix) :].partition("-")
+        writer, _, ending = rest.partition("-")
+        if entry.name.startswith(prefix) and mark in (PARTIAL, PREVIOUS) and writer.isdigit():
+            found.append((entry, mark, int(writer), ending))
+    return found
 
 
 @contextmanager
@@ -177,9 +185,16 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
 def check_replaceable(path: Path, *, overwrite: bool) -> None:
     """Raise ``OutputError`` if the file ``path`` or a side file of it exists and cannot or must not be replaced."""
     real = resolve_links(path)
+    has_file = real.exists() or real.is_symlink()
     # A name may be short enough for the file, but too long for its side files.
-    for file in [*([real] if real.exists() or real.is_symlink() else []), *list_side_files(real)]:
+    side_files = list_side_files(real)
+    # A run of this output that was killed may have given some of its side files their names.
+    is_alone = bool(side_files) and not has_file and not _list_temp_files(real)
+    for file in [*([real] if has_file else []), *side_files]:
         status, folder = file.lstat(), file.parent.stat()
+        if is_alone and not file.name.startswith(real.name) and status.st_size:
+            hint = "Choose another name, or remove it if nothing needs it."
+            raise OutputError(f"The file {file} exists without {real.name}, so it may belong to another file.", hint)
         if not stat.S_ISREG(status.st_mode):
             raise OutputError(f"The output {path} cannot be written: {file.name} exists and is not a regular file.")
         if not overwrite and status.st_size:

@@ -123,7 +123,7 @@ def check_range(name: str, value: float | None, info: OptionInfo) -> None:
     if high is not None:
         bound += f"{' and ' if bound else ''}at most {high:g}"
     unit = f" {'degrees' if info.unit == '°' else info.unit}" if info.unit else ""
-    raise ParameterError(f"The option {name} is {value}, but must be {bound}{unit}.")
+    raise ParameterError(f"The option {name} is {value}, but must be {bound or 'a finite number'}{unit}.")
 
 
 def check_ranges(values: Any) -> None:

@@ -185,7 +185,7 @@ def decide_by_values(
         return _expect_classes(declared, found)
     if expected == "roads" and len(found.distinct) == 2:
         return _encode_two_values(declared, found)
-    encoding = _detect(declared, found)
+    encoding = _detect(declared, found, expected)
     if encoding.kind == "classes" and expected == "roads":
         raise SourceError(
             f"{declared.name} holds classes, not road probabilities: {encoding.reason}.",
@@ -218,7 +218,7 @@ def _encode_as_told(declared: Declaration, found: ValueStatistics, kind: ValueKi
     return encoding
 
 
-def _detect(declared: Declaration, found: ValueStatistics) -> Encoding:
+def _detect(declared: Declaration, found: ValueStatistics, expected: Expected | None) -> Encoding:
     """Decide between probabilities, masks and classes by the values."""
     low, high, values = found.minimum, found.maximum, found.distinct
     if found.fraction is not None:
@@ -227,7 +227,7 @@ def _detect(declared: Declaration, found: ValueStatistics) -> Encoding:
         raise _ask(declared, found)
     type_range = declared.type_range or (0, 0)
     if values and values[:-1] in ((), (0.0,)):
-        is_only_road = len(values) == 1 and declared.nodata == 0
+        is_only_road = expected == "roads" and len(values) == 1 and declared.nodata == 0
         if high in (0.0, *_FOREGROUNDS, type_range[1]) or is_only_road:
             return _make_mask(found, f"it holds only {_join(values)}")
     if declared.class_table:

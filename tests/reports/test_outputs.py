@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyogrio
 import pytest
+import rasterio.shutil
 import shapely
 from model_files import write_linear_model
 from raster_files import write_raster
-from reports.situation import Outcome, Situation, each, run_situation
+from reports.situation import Outcome, Situation, each, run_command, run_situation
 
 SIZE = 120
 PARCELS = [shapely.box(500_000 + 20 * n, 4_649_700, 500_010 + 20 * n, 4_649_710) for n in range(3)]
@@ -205,6 +206,40 @@ def _old_index(folder: Path) -> tuple[object, ...]:
     return ("vectorize", "roads", _mask(folder), "-o", folder / "roads.shp", "--overwrite")
 
 
+def _projection_of_a_grid(folder: Path) -> tuple[object, ...]:
+    """An ASCII grid with its .prj, and a shapefile of the same name as the output, in another CRS."""
+    pixels = np.zeros((1, SIZE, SIZE), np.int32)
+    pixels[:, 50:58] = 1
+    rasterio.shutil.copy(write_raster(folder / "mask.tif", pixels), folder / "town.asc", driver="AAIGrid")
+    shutil.copy(folder / "town.prj", folder / "before")
+    output = folder / "town.shp"
+    return ("vectorize", "roads", folder / "town.asc", "-o", output, "--crs", "EPSG:4326", "--overwrite")
+
+
+def _with_view(name: str, query: str) -> Callable[..., tuple[object, ...]]:
+    """A command that adds roads to a GeoPackage with parcels and a view."""
+
+    def make(folder: Path, *options: object) -> tuple[object, ...]:
+        arguments = _with_layers("parcels")(folder, *options)
+        with closing(sqlite3.connect(folder / "data.gpkg")) as database:
+            database.execute(f"CREATE VIEW {name} AS {query}")
+        shutil.copy(folder / "data.gpkg", folder / "before")
+        return arguments
+
+    return make
+
+
+def _keeps_view(outcome: Outcome) -> bool:
+    with closing(sqlite3.connect(outcome.folder / "data.gpkg")) as database:
+        assert database.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchone() == ("selected",)
+    return _has_parcels(outcome.folder / "data.gpkg") and _road_length(outcome.folder / "data.gpkg") > 100
+
+
+def _compare_own(folder: Path) -> tuple[object, ...]:
+    run_command(("vectorize", "roads", _mask(folder), "-o", folder / "a.gpkg"), folder)
+    return ("compare", folder / "a.gpkg", folder / "a.gpkg")
+
+
 def _is_found(outcome: Outcome) -> bool:
     return len(pyogrio.raw.read(outcome.folder / "roads.shp", bbox=(500_000, 4_649_700, 500_120, 4_649_730))[2]) == 1
 
@@ -319,6 +354,38 @@ SITUATIONS = (
     ),
     Situation("the output is a text file", _other_file, 2, "is not a GeoPackage", check=_is_unchanged),
     Situation("an earlier shapefile has a spatial index", _old_index, check=_is_found),
+    Situation(
+        "the output is a shapefile named as an ASCII grid, whose .prj it would replace",
+        _projection_of_a_grid,
+        code=2,
+        says=("town.prj exists without town.shp", "another name"),
+        check=lambda outcome: (
+            (outcome.folder / "town.prj").read_bytes() == (outcome.folder / "before").read_bytes()
+            and not (outcome.folder / "town.shp").exists()
+        ),
+    ),
+    Situation(
+        "a shapefile with its suffix in capitals",
+        lambda folder: ("vectorize", "roads", _mask(folder), "-o", folder / "TOWN.SHP"),
+        check=lambda outcome: _road_length(outcome.folder / "TOWN.SHP", "TOWN") > 100,
+    ),
+    Situation(
+        "an output GeoPackage has a view with a function of SpatiaLite",
+        _with_view("selected", "SELECT * FROM parcels WHERE ST_Area(geom) > 10"),
+        check=_keeps_view,
+    ),
+    Situation(
+        "an output GeoPackage has a view of a table that is gone",
+        _with_view("selected", "SELECT * FROM buildings"),
+        check=_keeps_view,
+    ),
+    Situation(
+        "an output GeoPackage has a view named roads, which is not replaced",
+        lambda folder: _with_view("roads", "SELECT * FROM parcels")(folder, "--overwrite"),
+        code=2,
+        says=("roads is a view", "--layer"),
+        check=_is_unchanged,
+    ),
     _names_layer(".geojson"),
     _names_layer(".fgb"),
     Situation(
@@ -336,6 +403,11 @@ SITUATIONS = (
     Situation(
         "nothing is written beside the raster that is read",
         lambda folder: ("vectorize", "landcover", _mask(folder), "-o", folder / "a.gpkg"),
+        check=lambda outcome: sorted(path.name for path in outcome.folder.iterdir()) == ["a.gpkg", "mask.tif"],
+    ),
+    Situation(
+        "nothing is written beside a GeoPackage with metadata that is read",
+        _compare_own,
         check=lambda outcome: sorted(path.name for path in outcome.folder.iterdir()) == ["a.gpkg", "mask.tif"],
     ),
 )

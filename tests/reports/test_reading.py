@@ -506,6 +506,12 @@ EXTREMES = (
         code=2,
         says=("--output", "empty"),
     ),
+    Situation(
+        "a nodata value that is no number",
+        make=lambda folder: (*_mask(folder), "--nodata=nan"),
+        code=2,
+        says=("nodata", "a finite number"),
+    ),
     Situation("an image without a name", make=lambda folder: ("info", ""), code=2, says=("IMAGE", "empty")),
     Situation(
         "the size of a pixel of an image with a georeference",

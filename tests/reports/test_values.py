@@ -298,6 +298,18 @@ SITUATIONS = (
         check=_is_one_road,
     ),
     Situation(
+        "one class of land cover, 0 is nodata",
+        make=_vectorize(_codes(0, 11), nodata=0),
+        says="read as classes",
+        check=_has_classes(11),
+    ),
+    Situation(
+        "the same given to vectorize roads: a rasterized road layer",
+        make=_vectorize(_mask(11, 0), "roads", nodata=0),
+        says="read as a mask",
+        check=_is_one_road,
+    ),
+    Situation(
         "a raster of nodata",
         make=_vectorize(np.full((1, SIZE, SIZE), 7, np.uint8), "roads", nodata=7),
         says=("all pixels of a.tif are nodata", "nodata value 7"),

@@ -80,6 +80,9 @@ def check_geopackage(path: Path, layers: Collection[str], *, overwrite: bool) ->
             if existing.count_other_rows(layers):
                 check_output_path(path, needed_bytes=path.stat().st_size)  # of the copy to which the layers are added
             found = [layer for layer in layers if layer.lower() in tables]
+            if view := next((layer for layer in found if layer.lower() in existing.list_tables("view")), None):
+                hint = "Choose another --layer or file."
+                raise OutputError(f"{view} is a view of the GeoPackage {path}, which is not replaced.", hint)
             if found and not overwrite:
                 raise OutputError(
                     f"The GeoPackage {path} has a layer {found[0]} already.",
@@ -133,10 +136,10 @@ class ExistingGeoPackage(AbstractContextManager["ExistingGeoPackage"]):
         """Close the file."""
         self._stack.close()
 
-    def list_tables(self) -> set[str]:
-        """Return the names of all tables in lower case."""
+    def list_tables(self, *kinds: str) -> set[str]:
+        """Return the names of all tables and views, or of those of some ``kinds``, in lower case."""
         with self._translate_errors():
-            return {name.lower() for name in _list_tables(self._database)}
+            return {name.lower() for name in _list_tables(self._database, kinds or ("table", "view"))}
 
     def check_writable(self) -> None:
         """Raise ``OutputBusyError`` if another program has begun to change the file."""
@@ -193,10 +196,13 @@ class ExistingGeoPackage(AbstractContextManager["ExistingGeoPackage"]):
 
 
 def count_other_rows(database: sqlite3.Connection, replaced: Collection[str]) -> dict[str, int]:
-    """Count the rows of each table that is neither one of the layers ``replaced`` nor an index or administration."""
+    """Count the rows of each table that is neither one of the layers ``replaced`` nor an index or administration.
+
+    Views have no rows of their own, and may need functions that only SpatiaLite has, or tables that are gone.
+    """
     written = {layer.lower() for layer in replaced}
     counts = {}
-    for name in _list_tables(database):
+    for name in _list_tables(database, ("table",)):
         if name.lower() == "layer_styles":
             styles = database.execute("SELECT lower(f_table_name), styleName = f_table_name FROM layer_styles")
             counts[name] = sum(not (layer in written and is_own) for layer, is_own in styles)
@@ -206,8 +212,8 @@ def count_other_rows(database: sqlite3.Connection, replaced: Collection[str]) ->
     return {name: count for name, count in counts.items() if count or name.lower() != "layer_styles"}
 
 
-def _list_tables(database: sqlite3.Connection) -> list[str]:
-    return [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
+def _list_tables(database: sqlite3.Connection, kinds: Collection[str]) -> list[str]:
+    return [name for kind, name in database.execute("SELECT type, name FROM sqlite_master") if kind in kinds]
 
 
 def verify_geopackage(path: Path, final: Path, counts: Mapping[str, int], others: Mapping[str, int]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def read_vector_layer(
     """
     if not path.is_file() and path.suffix.lower() != ".gdb":
         raise VectorError(f"The vector file {path} does not exist or is not a regular file.")
-    with warnings.catch_warnings(record=True) as remarks:
+    with _without_side_files(), warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
         try:
             chosen, name = _choose_layer(path, layer, dimensions, preferred, option=option, context=context)
@@ -197,10 +198,23 @@ def read_vector_layer(
 
 def is_vector(path: Path) -> bool:
     """Whether a file has, or should have, vector layers: what its reader says is wrong is told when it is read."""
+    with _without_side_files():
+        try:
+            return len(pyogrio.list_layers(pyogrio_path(path))) > 0
+        except pyogrio.errors.DataSourceError as error:
+            return "not recognized" not in str(error)
+
+
+@contextmanager
+def _without_side_files() -> Iterator[None]:
+    """Keep GDAL from writing a GeoPackage's metadata to a file ``.aux.xml`` beside it when it is only read."""
+    name = "GDAL_PAM_ENABLED"
+    before = pyogrio.get_gdal_config_option(name)
+    pyogrio.set_gdal_config_options({name: False})
     try:
-        return len(pyogrio.list_layers(pyogrio_path(path))) > 0
-    except pyogrio.errors.DataSourceError as error:
-        return "not recognized" not in str(error)
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({name: before})
 
 
 def read_area(path: Path, grid: Grid, layer: str | None = None, *, name: str, context: RunContext) -> Area:

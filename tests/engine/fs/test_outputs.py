@@ -9,7 +9,7 @@ import sys
 import pytest
 from terraspore.engine.context import Cancellation
 from terraspore.engine.errors import Cancelled, OutputError, ParameterError
-from terraspore.engine.fs.atomic import remove_stale_temp_files
+from terraspore.engine.fs.atomic import remove_stale_temp_files, temp_path
 from terraspore.engine.fs.outputs import Outputs, atomic_output, check_written_files, lock_outputs
 
 
@@ -159,11 +159,19 @@ def test_an_output_is_never_a_file_that_is_read(tmp_path):
 
 
 def test_what_exists_is_replaced_only_on_request(tmp_path):
-    for name in ("a.tif", "roads.dbf"):
+    for name in ("a.tif", "roads.dbf", "roads.shp"):
         (tmp_path / name).write_text("of a person")
     for output in ("a.tif", "roads.shp"):
         with pytest.raises(OutputError, match="exists already"), lock_outputs([tmp_path / output], []):
             pass
         with lock_outputs([tmp_path / output], [], overwrite=True):
             pass
-    assert names(tmp_path) == ["a.tif", "roads.dbf"]
+    assert names(tmp_path) == ["a.tif", "roads.dbf", "roads.shp"]
+
+
+def test_side_files_without_their_file_belong_to_a_person_or_to_a_run_that_was_killed(tmp_path):
+    (tmp_path / "roads.dbf").write_text("a table")
+    with pytest.raises(OutputError, match=r"exists without roads\.shp"):
+        check_written_files([tmp_path / "roads.shp"], [], overwrite=True)
+    temp_path(tmp_path / "roads.shp").write_text("left by a run that gave only roads.dbf its name")
+    check_written_files([tmp_path / "roads.shp"], [], overwrite=True)
