@@ -81,7 +81,8 @@ def choose_bands(source: Source, wanted: Sequence[int] | None, needed: int) -> B
     remarks: tuple[Message, ...] = ()
     if used < count:
         first = "the first is" if used == 1 else f"the first {used} are"
-        text = f"{name} has {count} bands, of which {first} used; --bands chooses others."
+        called = ", ".join(text for band in available[:used] if (text := source.dataset.descriptions[band - 1]))
+        text = f"{name} has {count} bands, of which {first} used{called and f' ({called})'}; --bands chooses others."
         remarks = (Message(text, "info" if used == 1 == needed else "warning"),)
     return replace(_with_palette(source, available[:used], needed), remarks=remarks)
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyproj
 from affine import Affine
 from rasterio.crs import CRS
@@ -47,6 +48,12 @@ def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
             )
         # Raises for a position outside of the coordinate system, such as metres that are declared as degrees.
         measure_ground_resolution(crs.to_wkt(), dataset.transform, dataset.width, dataset.height, str(path))
+
+
+def has_same_pixels(a: Affine, b: Affine, shape: tuple[int, int], tolerance: float = 0.05) -> bool:
+    """Whether two rasters of a ``shape`` in the same CRS have their corners within ``tolerance`` pixels."""
+    corners = np.array([[0, shape[1], 0, shape[1]], [0, 0, shape[0], shape[0]]], float)
+    return bool((np.abs(np.array((~b @ a) @ tuple(corners)) - corners) < tolerance).all())
 
 
 def read_georeferencing(

@@ -146,7 +146,8 @@ class ProbabilityStatistics:
             highest = f"the highest probability is {self.highest / PROBABILITY_SCALE:.2g}"
             text = f"Nothing in {name} reached the threshold {threshold:g}: {highest}"
         hidden = 1 - self.valid / self.pixels
-        return text + (f", and {hidden:.0%} of the pixels are nodata{cause}." if hidden > 0.5 else ".")
+        is_cause = hidden > 0.5 or (hidden > 0 and self.highest == 0)  # of a mask whose road is tagged as nodata
+        return text + (f", and {100 * hidden:.2g} % of the pixels are nodata{cause}." if is_cause else ".")
 
 
 class ProbabilityRaster(ABC):

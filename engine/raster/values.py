@@ -187,10 +187,10 @@ def decide_by_values(
         return _encode_two_values(declared, found)
     encoding = _detect(declared, found, expected)
     if encoding.kind == "classes" and expected == "roads":
-        raise SourceError(
-            f"{declared.name} holds classes, not road probabilities: {encoding.reason}.",
-            f"{_LANDCOVER} If the values are probabilities, give --values probability, percent or byte, or --scale.",
-        )
+        hint = f"{_LANDCOVER} If the values are probabilities, give --values probability, percent or byte, or --scale."
+        if len(found.distinct) == 3:
+            hint += " If one of them means no data, give it with --nodata."
+        raise SourceError(f"{declared.name} holds classes, not road probabilities: {encoding.reason}.", hint)
     return encoding
 
 

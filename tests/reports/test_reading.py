@@ -272,6 +272,17 @@ BANDS = (
         check=_road_found,
     ),
     Situation(
+        "bands of an export whose names belong to several satellites: the message has the names",
+        make=lambda folder: _extract_bands(
+            folder,
+            _describe(
+                _bands(folder, "BGRN", colorinterp=(ColorInterp.gray, *[ColorInterp.undefined] * 3)),
+                ("B2", "B3", "B4", "B8"),
+            ),
+        ),
+        check=lambda outcome: "the first 3 are used (B2, B3, B4); --bands" in outcome.warnings[0],
+    ),
+    Situation(
         "four bands without names",
         make=lambda folder: _extract_bands(
             folder, _bands(folder, "RGBN", colorinterp=(ColorInterp.gray, *[ColorInterp.undefined] * 3))

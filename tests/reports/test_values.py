@@ -10,8 +10,9 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+from affine import Affine
 from model_files import write_linear_model
-from raster_files import write_raster
+from raster_files import NORTH_UP, write_raster
 from reports.situation import Outcome, Situation, each, run_command, run_situation
 
 SIZE = 120
@@ -296,6 +297,34 @@ SITUATIONS = (
         make=_named(np.concatenate([_mask(1, 0, "float32")] * 2), "road", "building"),
         says="band 1 of 2 (road)",
         check=_is_one_road,
+    ),
+    Situation(
+        "the probabilities of another place as the confidence of land cover",
+        make=lambda folder: (
+            *_vectorize(_codes(*NLCD), "landcover")(folder),
+            "--confidence",
+            write_raster(
+                folder / "p.tif",
+                np.full((1, SIZE, SIZE), 200, np.uint8),
+                scales=(0.004,),
+                transform=NORTH_UP @ Affine.translation(5000, 0),
+            ),
+        ),
+        code=2,
+        says="another georeference",
+        check=_wrote_nothing,
+    ),
+    Situation(
+        "a mask of 0 and 255 whose 255 is tagged as nodata",
+        make=_vectorize(_mask(255, 0), "roads", nodata=255),
+        says=("5.8 % of the pixels are nodata", "nodata value 255"),
+        check=lambda outcome: len(outcome.warnings) == 1,
+    ),
+    Situation(
+        "a mask of 0 and 1 with 255 that no tag declares",
+        make=_vectorize(np.where(np.arange(SIZE) < 20, 255, _mask(1, 0)).astype(np.uint8), "roads"),
+        code=2,
+        says=("0, 1, 255", "--nodata"),
     ),
     Situation(
         "one class of land cover, 0 is nodata",

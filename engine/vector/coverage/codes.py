@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import ParameterError, SourceError
 from ...protocol.options import CoverageOptions
+from ...raster.georeferencing import has_same_pixels
 from ...raster.probability import MaskedBand, ProbabilityRaster
 from ...raster.values import Encoding
 from ..arrays import Flags, Floats
@@ -18,6 +19,9 @@ from ..arrays import Flags, Floats
 N_CODES = 65536
 #: The minimum mapping unit where none is given, in pixels.
 DEFAULT_MINIMUM = 16.0
+
+#: Pixels by which the confidence may be shifted: half of one, because positions mean corners or centers.
+_MAX_SHIFT = 0.6
 
 
 class CodeSource(Protocol):
@@ -44,7 +48,7 @@ class ClassRaster:
         has_classes: whether a row that was read has a class.
 
     Raises:
-        SourceError: the confidence has another size.
+        SourceError: the confidence has another size, or lies elsewhere.
     """
 
     def __init__(self, dataset: Any, encoding: Encoding, confidence: ProbabilityRaster | None) -> None:
@@ -54,6 +58,11 @@ class ClassRaster:
             raise SourceError(
                 f"The confidence raster has {confidence.shape[1]} x {confidence.shape[0]} pixels, but the classes "
                 f"have {self.shape[1]} x {self.shape[0]}."
+            )
+        if confidence is not None and not _has_same_place(dataset, confidence):
+            raise SourceError(
+                "The confidence raster has another georeference than the classes.",
+                "Warp it to their grid first, or give that of the same run.",
             )
         self._band = MaskedBand(dataset, encoding.band, encoding.nodata, is_alpha=encoding.is_alpha)
         self._confidence = confidence
@@ -104,6 +113,14 @@ class ClassRaster:
         codes = np.where(is_class, values, 0).astype(np.uint16) + np.uint16(1)
         codes[~is_class] = 0
         return np.asarray(codes, np.uint16)
+
+
+def _has_same_place(dataset: Any, confidence: ProbabilityRaster) -> bool:
+    """Whether two rasters of one size show the same place, as far as both have a georeference."""
+    if dataset.transform.is_identity or confidence.transform.is_identity:
+        return True
+    codes = {crs.to_epsg() for crs in (dataset.crs, confidence.crs) if crs is not None} - {None}
+    return len(codes) < 2 and has_same_pixels(dataset.transform, confidence.transform, dataset.shape, _MAX_SHIFT)
 
 
 def minimum_pixels(options: CoverageOptions, pixel_area: float) -> Floats:

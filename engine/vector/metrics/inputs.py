@@ -23,6 +23,7 @@ from ...protocol.options import RasterOptions
 from ...raster.area import Area, make_area
 from ...raster.band_facts import interpret_band
 from ...raster.dataset import open_raster
+from ...raster.georeferencing import has_same_pixels
 from ...raster.grid import Grid
 from ...raster.probability import PROBABILITY_SCALE, BandProbabilityRaster
 from ...raster.values import Encoding, Expected
@@ -43,8 +44,6 @@ from ..io.reader import VectorLayer, is_vector, make_reference, read_vector_laye
 _ROWS = 512
 #: Class id of pixels without a valid value.
 NO_CLASS = -1
-#: Grids whose corners differ by less than this are the same, in pixels.
-_SAME_PIXEL = 0.05
 #: A warning says so where less than this share of the truth is covered.
 _FULL_COVER = 0.99
 
@@ -154,7 +153,8 @@ def open_raster_pair(
         if all(is_placed):
             crs = resolve_crs(own, reference, context)
             own = replace(own, crs=crs)
-            if own.crs != reference.crs or not _is_same_grid(a, b):
+            is_same_grid = a.shape == b.shape and has_same_pixels(a.transform, b.transform, a.shape)
+            if own.crs != reference.crs or not is_same_grid:
                 view = stack.enter_context(_view_on_grid(a, b, own, reference, context))
         elif a.shape != b.shape:
             raise SourceError(
@@ -277,13 +277,6 @@ def read_classes(dataset: Any, encoding: Encoding, window: Window | None = None)
     classes = np.full(values.shape, NO_CLASS, np.int64)
     classes[is_class] = values[is_class]
     return classes
-
-
-def _is_same_grid(a: Any, b: Any) -> bool:
-    """Whether two rasters in the same CRS have the same pixels."""
-    corners = np.array([[0, a.width, 0, a.width], [0, 0, a.height, a.height]], float)
-    moved = np.array((~b.transform @ a.transform) @ tuple(corners))
-    return a.shape == b.shape and bool((np.abs(moved - corners) < _SAME_PIXEL).all())
 
 
 @contextmanager
