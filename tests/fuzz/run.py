@@ -7,6 +7,7 @@ none. Without SEED each run is different; with INPUTS it ends after so many inpu
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import sys
 from pathlib import Path
 
@@ -22,12 +23,15 @@ MAX_BYTES, MAX_MEMORY, MAX_SECONDS = 16_384, 3072, 60
 def main(name: str, folder: Path, seconds: int, seed: int = 0, inputs: int = -1) -> None:
     """Fuzz the target ``name``."""
     target = TARGETS[name]
+    importlib.import_module("terraspore.engine.vector.geodesy")  # Numba compiles no instrumented functions
     with atheris.instrument_imports(include=["terraspore"]):
-        importlib.import_module(f"terraspore.{target.module}")
+        module = importlib.import_module(f"terraspore.{target.module}")
+        for part in pkgutil.walk_packages(getattr(module, "__path__", ()), f"{module.__name__}."):
+            importlib.import_module(part.name)
+    seeds = target.seeds()
     corpus, crashes = folder / name, folder / "crashes"
     corpus.mkdir(parents=True, exist_ok=True)
     crashes.mkdir(exist_ok=True)
-    seeds = target.seeds()
     for number, data in enumerate(seeds):
         (corpus / f"seed-{number}").write_bytes(data)
     options = [

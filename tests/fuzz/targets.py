@@ -285,6 +285,6 @@ TARGETS = {
     "command": Target(command_seeds, check_command, "engine.cli.serve"),
     "event": Target(event_seeds, check_event, "engine.protocol.codec"),
     "raster": Target(raster_seeds, check_raster, "engine.raster", 20),
-    "vector": Target(vector_seeds, check_vector, "engine.vector.io", 20),
+    "vector": Target(vector_seeds, check_vector, "engine.vector.io.reader", 20),
     "torch": Target(torch_seeds, check_torch, "training.weights.torch_file"),
 }
