@@ -110,7 +110,7 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
 
     def read(folder: Path) -> Model:
         if hints not in {None, ModelHints()}:
-            text = f"The options on the model are of no use, because {folder} has a card, which says everything."
+            text = f"The model {folder} has a card, so options such as --scale cannot be given."
             raise ModelError(text, "Leave them out, or change the card.")
         return read_model(folder)
 

@@ -76,7 +76,7 @@ SERVED = (
     Command("install a folder", "install plain-model --to installed --runtime onnxruntime", ("installed",)),
     Command(
         "install a graph",
-        "install plain-model/net.onnx --to bare --task landcover --classes soil,water,forest --resolution 1"
+        "install graph/net.onnx --to bare --task landcover --classes soil,water,forest --resolution 1"
         " --scale 0.004 --activation softmax --tile 64 --overlap 16 --runtime onnxruntime",
         ("bare",),
     ),

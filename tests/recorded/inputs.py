@@ -7,6 +7,7 @@ random numbers are those of a linear congruential generator for the same reason.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ def make_inputs(folder: Path) -> None:
     _write_classes(folder)
     _write_vectors(folder)
     _write_model(folder / "plain-model")
+    (folder / "graph").mkdir()
+    shutil.copy(folder / "plain-model" / "net.onnx", folder / "graph")
 
 
 def _noise(height: int, width: int, seed: int, amplitude: int) -> np.ndarray:
