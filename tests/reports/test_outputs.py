@@ -229,6 +229,16 @@ def _with_view(name: str, query: str) -> Callable[..., tuple[object, ...]]:
     return make
 
 
+def _with_virtual_table(folder: Path) -> tuple[object, ...]:
+    arguments = _with_layers("parcels")(folder)
+    with closing(sqlite3.connect(folder / "data.gpkg")) as database, database:
+        database.execute("PRAGMA writable_schema = ON")
+        statement = "CREATE VIRTUAL TABLE SpatialIndex USING VirtualSpatialIndex()"
+        row = ("table", "SpatialIndex", "SpatialIndex", 0, statement)
+        database.execute("INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)", row)
+    return arguments
+
+
 def _keeps_view(outcome: Outcome) -> bool:
     with closing(sqlite3.connect(outcome.folder / "data.gpkg")) as database:
         assert database.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchone() == ("selected",)
@@ -373,6 +383,13 @@ SITUATIONS = (
         "an output GeoPackage has a view with a function of SpatiaLite",
         _with_view("selected", "SELECT * FROM parcels WHERE ST_Area(geom) > 10"),
         check=_keeps_view,
+    ),
+    Situation(
+        "an output GeoPackage has a virtual table of SpatiaLite",
+        _with_virtual_table,
+        check=lambda outcome: (
+            _has_parcels(outcome.folder / "data.gpkg") and _road_length(outcome.folder / "data.gpkg") > 100
+        ),
     ),
     Situation(
         "an output GeoPackage has a view of a table that is gone",

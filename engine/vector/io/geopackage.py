@@ -30,6 +30,7 @@ INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geome
                           styleSLD, useAsDefault, description, owner)
 VALUES ('', '', ?, ?, ?, ?, '', ?, ?, '')
 """
+_LIST_OWN_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%'"
 _HAS_DEFAULT_STYLE = "SELECT 1 FROM layer_styles WHERE f_table_name = ? AND useAsDefault"
 #: Seconds to wait for another program that is writing for a moment.
 _BUSY_SECONDS = 5.0
@@ -139,7 +140,8 @@ class ExistingGeoPackage(AbstractContextManager["ExistingGeoPackage"]):
     def list_tables(self, *kinds: str) -> set[str]:
         """Return the names of all tables and views, or of those of some ``kinds``, in lower case."""
         with self._translate_errors():
-            return {name.lower() for name in _list_tables(self._database, kinds or ("table", "view"))}
+            found = self._database.execute("SELECT type, name FROM sqlite_master")
+            return {name.lower() for kind, name in found if kind in (kinds or ("table", "view"))}
 
     def check_writable(self) -> None:
         """Raise ``OutputBusyError`` if another program has begun to change the file."""
@@ -198,11 +200,11 @@ class ExistingGeoPackage(AbstractContextManager["ExistingGeoPackage"]):
 def count_other_rows(database: sqlite3.Connection, replaced: Collection[str]) -> dict[str, int]:
     """Count the rows of each table that is neither one of the layers ``replaced`` nor an index or administration.
 
-    Views have no rows of their own, and may need functions that only SpatiaLite has, or tables that are gone.
+    Views and virtual tables have no rows of their own, and may need what only SpatiaLite has, or tables that are gone.
     """
     written = {layer.lower() for layer in replaced}
     counts = {}
-    for name in _list_tables(database, ("table",)):
+    for (name,) in database.execute(_LIST_OWN_TABLES).fetchall():
         if name.lower() == "layer_styles":
             styles = database.execute("SELECT lower(f_table_name), styleName = f_table_name FROM layer_styles")
             counts[name] = sum(not (layer in written and is_own) for layer, is_own in styles)
@@ -210,10 +212,6 @@ def count_other_rows(database: sqlite3.Connection, replaced: Collection[str]) ->
             quoted = name.replace('"', '""')
             counts[name] = database.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()[0]
     return {name: count for name, count in counts.items() if count or name.lower() != "layer_styles"}
-
-
-def _list_tables(database: sqlite3.Connection, kinds: Collection[str]) -> list[str]:
-    return [name for kind, name in database.execute("SELECT type, name FROM sqlite_master") if kind in kinds]
 
 
 def verify_geopackage(path: Path, final: Path, counts: Mapping[str, int], others: Mapping[str, int]) -> None:
