@@ -101,7 +101,11 @@ def choose_band(dataset: Any, options: RasterOptions, expected: Expected | None,
                 "Choose a band with --band; band 1 is used with --band 1.",
             )
         called = f" ({description})" if description else ""
-        context.report(Message(f"Band {first} of {len(bands)}{called} of {name} is used; --band chooses another one."))
+        text = f"Band {first} of {len(bands)}{called} of {name} is used; --band chooses another one."
+        if called or is_scaled or len(bands) == 2:
+            context.report(Message(text))
+        else:  # an image of which nothing says that it is one, perhaps
+            context.warn(text)
     return first
 
 

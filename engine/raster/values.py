@@ -24,8 +24,8 @@ _PIXELS_PER_VALUE = 4
 _MAX_RUN, _RUN_DENSITY = 10, 0.8
 #: Values of the foreground of masks, besides the largest of their type.
 _FOREGROUNDS = (1.0, 100.0, 255.0)
-#: Rounding that probabilities may have beyond 0 and 1, and what resampling and nodata of 255 x 0.004 may add.
-_ROUNDING, _OVERSHOOT = 1e-6, 0.05
+#: Rounding that probabilities may have beyond 0 and 1, and what cubic resampling and nodata of 255 x 0.004 may add.
+_ROUNDING, _OVERSHOOT = 1e-6, 0.15
 _UNITS: dict[ValueKind, float] = {"probability": 1.0, "percent": 100.0, "byte": 255.0}
 _NOUNS: dict[ValueKind, str] = {
     "probability": "probabilities",

@@ -276,6 +276,23 @@ SITUATIONS = (
         says="extract roads",
     ),
     Situation(
+        "an image of three bands that nothing says is one",
+        make=_vectorize(np.concatenate([_roads(240, 60)] * 3), "roads", photometric="minisblack"),
+        says="band 1 of 3",
+        check=lambda outcome: "Band 1 of 3" in outcome.warnings[0],
+    ),
+    Situation(
+        "a mask after cubic resampling, from -0.08 to 1.08",
+        make=_vectorize(_roads(1.08, -0.08, "float32"), "roads"),
+        code=2,
+        says=("from -0.08 to 1.08", "--values probability"),
+    ),
+    Situation(
+        "the same with --values probability",
+        make=_vectorize(_roads(1.08, -0.08, "float32"), "roads", "--values=probability"),
+        check=_is_one_road,
+    ),
+    Situation(
         "the background before the road",
         make=_named(np.concatenate([1 - _mask(1, 0, "float32"), _mask(1, 0, "float32")]), "background", "road"),
         code=2,
