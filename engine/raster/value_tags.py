@@ -36,6 +36,8 @@ _NODATA_VALUES = (-9999.0, -99999.0, -32767.0)
 _HUGE = 1e30
 #: The value is nodata if it is this far from all others, in shares of their range.
 _GAP = 0.25
+#: Beyond the range of nearly every type, so that no pixel has it.
+_UNUSED_NODATA = 1e300
 #: Bands that are searched for it.
 _NODATA_BANDS = 4
 
@@ -97,9 +99,17 @@ def apply_value_tags(dataset: DatasetReader, tags: ValueTags, stack: ExitStack) 
         if tags.nodata is not None:
             for old in band.findall("NoDataValue"):
                 band.remove(old)
+        # A VRT leaves resampling to the file, which then blanks what its alpha band hides. With a nodata value that the
+        # file lacks, and without overviews, GDAL resamples the pixels of the VRT instead.
+        nodata = _UNUSED_NODATA if tags.nodata is None and band.find("NoDataValue") is None else tags.nodata
+        if nodata is not None:
             value = Xml.Element("NoDataValue")
-            value.text = repr(tags.nodata)
+            value.text = repr(nodata)
             band.insert(0, value)
+        if not tags.is_alpha:
+            for file_band in band.findall("SimpleSource"):
+                settings = Xml.SubElement(file_band, "OpenOptions")
+                Xml.SubElement(settings, "OOI", key="OVERVIEW_LEVEL").text = "NONE"
     corrected = stack.enter_context(MemoryFile(Xml.tostring(document), ext=".vrt"))
     return stack.enter_context(rasterio.open(corrected.name, sharing=False))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import rasterio
 from raster_files import write_raster
-from rasterio.enums import ColorInterp
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window
 from terraspore.engine.raster.bands import Bands, read_bands
 from terraspore.engine.raster.dataset import open_source
@@ -52,6 +53,21 @@ def test_alpha(tmp_path, name):
         # Bands beside a false alpha are resampled without regard to it.
         _, valid = read_bands(source, Bands((1, 2, 3)), Window(0, 0, SIZE, SIZE), (SIZE // 2, SIZE // 2))
         assert is_alpha or valid is None
+
+
+@pytest.mark.parametrize("overviews", [(), (2, 4)])
+def test_pixels_under_an_ignored_alpha_are_resampled(tmp_path, overviews):
+    pixels = np.full((4, SIZE, SIZE), 90, np.uint8)
+    pixels[3] = np.where(np.arange(SIZE)[:, None] < 30, 0, 255)
+    path = write_raster(tmp_path / "image.tif", pixels, colorinterp=RGBA, photometric="RGB", alpha="YES")
+    if overviews:
+        with rasterio.open(path, "r+") as file:
+            file.build_overviews(overviews, Resampling.average)
+    with open_source(path, ignore_alpha=True) as source:
+        for size in (SIZE // 4, SIZE // 2, SIZE, SIZE * 2):
+            shown, valid = read_bands(source, Bands((1, 2, 3)), Window(0, 0, SIZE, SIZE), (size, size))
+            assert valid is None
+            assert (shown == 90).all()
 
 
 @pytest.mark.parametrize(
