@@ -121,7 +121,9 @@ def run_group(group: click.Group, arguments: Sequence[str], cli_context: CliCont
 def make_failure(error: BaseException) -> Failure:
     """Make the event for an exception that ended a command."""
     if isinstance(error, click.ClickException):
-        return Failure(code="UsageError", text=error.format_message(), hint=_usage_hint(error), exit_code=2)
+        text = error.format_message()
+        text += "" if text.endswith((".", "?", "!")) else "."  # click omits it after some messages
+        return Failure(code="UsageError", text=text, hint=_usage_hint(error), exit_code=2)
     if isinstance(error, TerraSporeError):
         return Failure.from_error(error)
     if isinstance(error, click.Abort | KeyboardInterrupt):
@@ -145,7 +147,7 @@ def _usage_hint(error: click.ClickException) -> str | None:
         return None
     if isinstance(context.command, click.Group):
         return f"Behind '{context.command_path}' comes one of: {', '.join(context.command.list_commands(context))}."
-    return f"'{context.command_path} --help' says what there is."
+    return f"'{context.command_path} --help' lists its options and arguments."
 
 
 def _report_text(text: str, cli_context: CliContext) -> None:

@@ -97,7 +97,7 @@ def test_an_error_is_one_line(tmp_path, as_json):
         (["nonsense"], "'nonsense'. Behind 'terraspore' comes one of: extract, segment, "),
         (["extract", "a.tif"], "Behind 'terraspore extract' comes one of: landcover, roads."),
         (["segment", "a.tif", "-o", "b.png"], "must end in .tif or .tiff"),
-        (["segment", "a.tif"], "'terraspore segment --help' says what there is."),
+        (["segment", "a.tif"], "'terraspore segment --help' lists its options and arguments."),
         (["extract", "roads"], "IMAGE"),
         (["extract", "roads", "a.tif", "-o", "b.gpkg", "--extent=1,2,3"], "xmin,ymin,xmax,ymax"),
         (["extract", "roads", "a.tif", "-o", "b.gpkg", "--bands=a"], "1,2,3"),
