@@ -171,7 +171,7 @@ def _explain_choice(
 ) -> str:
     """Return the sentence on which session was opened and why."""
     is_automatic = options.device == options.runtime == "auto"
-    why = "the quickest in the known order whose trial run worked" if is_automatic else "as asked for"
+    why = "the first one, in the order of expected speed, whose trial run worked" if is_automatic else "as asked for"
     text = f"{runtimes[session.runtime].title} on {session.device} in {session.precision}: {why}"
     text += f" ({seconds * 1000:.0f} ms for a tile)"
     if failures:

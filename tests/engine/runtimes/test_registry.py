@@ -55,7 +55,7 @@ def test_auto_opens_what_works_and_says_why(identity):
     assert session.device == "cpu"
     assert reason.endswith(".")
     assert "on cpu in float32" in reason
-    assert "quickest in the known order" in reason
+    assert "in the order of expected speed" in reason
     tiles = np.full((1, 3, 64, 64), 125, np.uint8)
     np.testing.assert_allclose(session.predict(tiles), 0.5, atol=1e-6)
     session.close()
