@@ -114,7 +114,8 @@ def compare(
         kinds = is_vector(result), is_vector(truth)
         if kinds == (False, True):
             raise ParameterError(
-                f"{result} is a raster, but {truth} holds vectors.", "Make vectors of the raster first: vectorize."
+                f"{result} is a raster, but {truth} holds vectors.",
+                "Name polygons first and their class raster second, or make vectors of the raster with vectorize.",
             )
         if options.threshold is not None and kinds[0]:
             raise ParameterError(f"--threshold compares two rasters, but {result} holds vectors.")
@@ -211,6 +212,7 @@ def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context
 def _compare_coverage(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of polygons against the class raster that they were made of, and a sentence with them."""
     import numpy as np
+    import shapely
 
     from ..raster.band_facts import interpret_band
     from ..raster.dataset import open_raster
@@ -248,8 +250,12 @@ def _compare_coverage(result: Path, truth: Path, options: CompareOptions, contex
                 "Name another one with --field.",
             ) from error
         class_ids = np.where(np.isfinite(values), values, NO_CLASS).astype(np.int64)
-        check_classes((polygons.name, set(class_ids.tolist())), (truth.name, set(np.unique(classes).tolist())), context)
         geometry = polygons.to_crs(reference.crs)
+        compared = class_ids
+        if part is not None:
+            shapely.prepare(part)
+            compared = class_ids[shapely.intersects(geometry, part) & ~shapely.touches(geometry, part)]
+        check_classes((polygons.name, set(compared.tolist())), (truth.name, set(np.unique(classes).tolist())), context)
         agreement = raster_agreement(geometry, class_ids, classes, dataset.transform, nodata=NO_CLASS)
     scores = score_coverage(geometry, count_holes=bool((classes != NO_CLASS).all()))
     text = (
