@@ -181,6 +181,9 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
             _check_labels(request, labels.names, pixels, hidden, context)
             _check_counts(request, grid, counts, context)
             _write_config(request, folder, grid, labels.names, view.bands.layers)
+            if view.bands.layers == 1 and request.field is None:
+                text = f"The chips have one band, so a training starts from random weights; to start from {START}, "
+                context.report(Message(text + "cut chips of three bands, for example with --bands 1,1,1."))
     return ChipsSummary(
         counts["train"],
         counts["valid"],
