@@ -43,6 +43,7 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
 
         result = run_training(loaded, folder, data=data, resume=resume, context=context, arguments=sys.argv[1:])
         progress = result.progress
+        best = "none" if progress.best is None else f"{progress.best:.4f}"
         summary: dict[str, float | int | str | None] = {
             "steps": progress.step,
             "best": replace_nan(progress.best),
@@ -54,7 +55,7 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
             outputs={"folder": str(folder), "best": str(result.folder.best), "last": str(result.folder.last)},
             summary=summary,
             seconds=progress.seconds,
-            text=f"Trained {progress.step} steps; best {loaded.train.monitor}: {progress.best}, in {folder}.",
+            text=f"Trained {progress.step} steps; best {loaded.train.monitor}: {best}, in {folder}.",
         )
 
     run_command(as_json, run, grace=STOP_GRACE)

@@ -108,7 +108,8 @@ class Trainer:
             self.folder.write_json("summary.json", {**vars(progress), **speed})
             plot_curves(self.folder)
         monitor = config.train.monitor
-        self.report(f"done: {progress.step} steps, best {monitor} {progress.best} at step {progress.best_step}")
+        best = "none" if progress.best is None else f"{progress.best:.4f}"
+        self.report(f"done: {progress.step} steps, best {monitor} {best} at step {progress.best_step}")
         if progress.best is None or math.isnan(progress.best):
             context.warn(f"{monitor} was not defined in any validation: the best weights are those of the first one.")
         return TrainResult(self.folder, progress, timer.images_per_second, timer.compile_seconds)
