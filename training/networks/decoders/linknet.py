@@ -67,15 +67,16 @@ class LinkNetDecoder(Decoder):
         super().__init__(encoder, options)
         finest, first, second, third, fourth = encoder.out_channels
         width = options.center_channels or fourth
+        end = finest if options.finest_skip else first
         self.reduce = sequence(conv(fourth, width, 1), norm(width), relu()) if options.center_channels else None
         self.center = self.create_center(width)
         self.decoder4, self.decoder3, self.decoder2, self.decoder1 = (
             LinkNetBlock(before, after, middle=max(before // 4, options.block_channels), bias=options.block_bias)
-            for before, after in ((width, third), (third, second), (second, first), (first, finest))
+            for before, after in ((width, third), (third, second), (second, first), (first, end))
         )
         self.relu = relu()
         last, padding = options.last_channels, int(self.is_padded)
-        self.finaldeconv1 = deconv(finest, last, 3 + padding, stride=2, padding=padding)
+        self.finaldeconv1 = deconv(end, last, 3 + padding, stride=2, padding=padding)
         self.finalconv2 = conv(last, last, 3, padding=padding, bias=True)
         self.has_finest_skip = options.finest_skip
         self.out_channels = last
