@@ -97,6 +97,8 @@ def run(
         The exit code: 0 done, 2 the user's mistake, 3 cancelled, 1 a fault of the program.
     """
     configure_environment()
+    # Else importing ONNX Runtime writes an id and a database to the home folder, which it tries to post.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     group = LazyGroup(package, {**ENGINE_COMMANDS, **(extra_commands or {})}, prepare)
     return run_group(group, arguments, cli_context or CliContext())
 
