@@ -185,6 +185,27 @@ LINES = (
             outcome.summary["length"] == outcome.summary["truth_length"] == pytest.approx(250, abs=0.2)
         ),
     ),
+    *(
+        Situation(
+            f"a raster of 0 and 1 as the mask, {name}: all of it is compared, which is said",
+            make=lambda folder, nodata=nodata: lines(
+                folder,
+                [ROAD],
+                [ROAD],
+                "--mask",
+                write_raster(folder / "mask.tif", np.eye(400, dtype=np.uint8)[None], nodata=nodata),
+            ),
+            check=lambda outcome, reason=reason: (
+                outcome.summary["length"] == pytest.approx(400, abs=0.5)
+                and outcome.warnings
+                == [f"All pixels of mask.tif are compared, because {reason}; polygons as --mask select a part."]
+            ),
+        )
+        for name, nodata, reason in (
+            ("without a nodata value", None, "none of them is nodata"),
+            ("with the nodata value 0", 0, "its nodata value 0 may be a value"),
+        )
+    ),
     Situation(
         "a mask that is no file",
         make=lambda folder: lines(folder, [ROAD], [ROAD], "--mask", folder / "nowhere.gpkg"),

@@ -233,31 +233,41 @@ def read_part(
         layer = (
             read_vector_layer(mask, context=context, dimensions=(2,)).select((2,), context)
             if is_vector(mask)
-            else polygonize_valid_pixels(mask)
+            else polygonize_valid_pixels(mask, context)
         )
         polygons = layer.resolve(truth, context).to_crs(truth.crs)
         parts.append(shapely.union_all(shapely.make_valid(polygons)))
     return shapely.intersection_all(parts) if parts else None
 
 
-def polygonize_valid_pixels(path: Path) -> VectorLayer:
+def polygonize_valid_pixels(path: Path, context: RunContext) -> VectorLayer:
     """Return the valid pixels of a raster as polygons; all of them where the only band has 0 as its nodata value.
+
+    Args:
+        path: the raster.
+        context: receives a warning if all pixels count.
 
     Raises:
         SourceError: the raster cannot be read.
     """
     found: list[object] = []
+    are_all_valid = True
     with open_raster(path) as dataset:
+        is_zero_open = dataset.count == 1 and dataset.nodata == 0  # 0 may be a value, as in masks of roads
         for row in range(0, dataset.height, _ROWS):
             window = Window(0, row, dataset.width, min(_ROWS, dataset.height - row))
             try:
                 is_valid = dataset.dataset_mask(window=window)
             except RasterioError as error:
                 raise SourceError(f"{path} cannot be read: the file is damaged or cut short.") from error
-            if dataset.count == 1 and dataset.nodata == 0:  # 0 may be a value, as in masks of roads
+            if is_zero_open:
                 is_valid[:] = 255
+            are_all_valid &= bool(is_valid.all())
             pieces = shapes(is_valid, is_valid > 0, transform=dataset.window_transform(window))
             found += [shapely.geometry.shape(piece) for piece, _ in pieces]
+        if are_all_valid:
+            reason = "its nodata value 0 may be a value" if is_zero_open else "none of them is nodata"
+            context.warn(f"All pixels of {path.name} are compared, because {reason}; polygons as --mask select a part.")
         polygons = np.array(found, object)
         return VectorLayer(path.name, np.arange(len(found)), polygons, {}, parse_crs(dataset.crs, path.name))
 
