@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError, VectorError
+from ...engine.protocol.messages import Message
 from ...engine.raster.area import transform_to_pixels
 from ...engine.raster.grid import Grid
 from ...engine.vector.crs import explain_distance
@@ -105,6 +106,9 @@ def read_labels(
     if field is None:
         names: tuple[str, ...] = ("background", "class")
         values = np.ones(count, np.uint8)
+        if (shapely.get_dimensions(found.geometry) == 2).any():
+            text = f"All polygons of {path.name} are one class; --field names an attribute with several."
+            context.report(Message(text))
     else:
         names, values = _class_ids(found.columns[field], classes, path, field, ignore)
     reference = make_reference(image, grid.crs, grid.transform, (grid.height, grid.width))
