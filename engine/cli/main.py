@@ -148,7 +148,7 @@ def _usage_hint(error: click.ClickException) -> str | None:
     if context is None:
         return None
     if isinstance(context.command, click.Group):
-        return f"Behind '{context.command_path}' comes one of: {', '.join(context.command.list_commands(context))}."
+        return f"The commands of '{context.command_path}' are: {', '.join(context.command.list_commands(context))}."
     return f"'{context.command_path} --help' lists its options and arguments."
 
 

@@ -94,8 +94,8 @@ def test_an_error_is_one_line(tmp_path, as_json):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nonsense"], "'nonsense'. Behind 'terraspore' comes one of: extract, segment, "),
-        (["extract", "a.tif"], "Behind 'terraspore extract' comes one of: landcover, roads."),
+        (["nonsense"], "'nonsense'. The commands of 'terraspore' are: extract, segment, "),
+        (["extract", "a.tif"], "The commands of 'terraspore extract' are: landcover, roads."),
         (["segment", "a.tif", "-o", "b.png"], "must end in .tif or .tiff"),
         (["segment", "a.tif"], "'terraspore segment --help' lists its options and arguments."),
         (["extract", "roads"], "IMAGE"),
