@@ -120,7 +120,7 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
         for folder in folders:
             if (folder / name_or_path / CARD_NAME).is_file():
                 return read(folder / name_or_path)
-        if not path.suffix and not path.exists():
+        if not name_or_path or not (path.suffix or path.exists()):
             known = ", ".join(sorted(folder.name for folder in _folders_with_cards(folders)))
             raise ModelError(f"There is no model '{name_or_path}'; known are: {known or 'none'}.")
     if path.is_dir():

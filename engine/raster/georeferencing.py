@@ -41,7 +41,7 @@ def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
             crs = pyproj.CRS.from_user_input(dataset.crs)
         except pyproj.exceptions.CRSError as error:
             raise SourceError(f"The coordinate system of {path} cannot be parsed.") from error
-        if crs.is_vertical or crs.is_geocentric:
+        if crs.is_geocentric or (crs.is_vertical and not crs.is_compound):
             raise SourceError(
                 f"The coordinate system of {path} ({crs.type_name}) is not one of positions on a map.",
                 "Assign the right one to it.",

@@ -466,6 +466,12 @@ OTHER_CRS = (
         for crs in ("EPSG:5773", "EPSG:4978")
     ),
     Situation(
+        "a raster in a CRS of a position and a height",
+        make=lambda folder: _mask(folder, crs="EPSG:5698", transform=Affine(1, 0, 500_000, 0, -1, 6_649_776)),
+        says="0.20 km of road",
+        check=lambda outcome: pyogrio.read_info(outcome.folder / "a.gpkg", layer="roads")["crs"] == "EPSG:5698",
+    ),
+    Situation(
         "an image that reaches over the edge of the globe",
         make=lambda folder: _extract(
             folder,
@@ -487,6 +493,16 @@ OTHER_CRS = (
         check=lambda outcome: outcome.summary["height"] == 100,
     ),
 )
+
+
+def _with_damaged_confidence(folder: Path) -> tuple[object, ...]:
+    """Classes with a raster of their probabilities whose last rows are missing."""
+    classes = write_raster(folder / "classes.tif", np.eye(64, dtype=np.uint8)[None])
+    path = write_raster(folder / "confidence.tif", np.ones((1, 64, 64), np.float32))
+    path.write_bytes(path.read_bytes()[:-4096])
+    return ("vectorize", "landcover", classes, "--confidence", path, "-o", folder / "a.gpkg")
+
+
 EXTREMES = (
     *(
         Situation(
@@ -523,7 +539,21 @@ EXTREMES = (
         code=2,
         says=("nodata", "a finite number"),
     ),
+    Situation(
+        "a model without a name",
+        make=lambda folder: ("plan", _image(folder), "--model="),
+        code=2,
+        says=("no model ''", "roads-lednet"),
+    ),
     Situation("an image without a name", make=lambda folder: ("info", ""), code=2, says=("IMAGE", "empty")),
+    Situation(
+        "a confidence raster that is cut off",
+        make=_with_damaged_confidence,
+        code=2,
+        says=("confidence.tif", "cannot be read"),
+        never_says="scale",
+        check=_not_written,
+    ),
     Situation(
         "the size of a pixel of an image with a georeference",
         make=lambda folder: _extract(folder, _image(folder), "--pixel-size=5"),

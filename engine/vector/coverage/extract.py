@@ -170,6 +170,8 @@ def _open_confidence(path: Path, context: RunContext) -> Iterator[ProbabilityRas
         try:
             encoding = interpret_band(dataset, RasterOptions(), "roads", context)
         except SourceError as error:
+            if error.__cause__ is not None:  # it cannot be read
+                raise
             raise SourceError(error.text, "Store the scale in it: gdal_edit.py -scale 0.01 FILE.") from error
     with open_probability_raster(path, encoding) as source:
         yield source
