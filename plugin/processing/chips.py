@@ -19,9 +19,9 @@ from ..engine.errors import EngineError
 from ..i18n import tr
 from ..layers.sources import get_file_with_crs
 from .areas import make_geopackage_writer
-from .arguments import make_chips_arguments
+from .arguments import make_chips_arguments, make_option_arguments
 from .base import EngineAlgorithm
-from .parameters import make_image_parameter, make_number_parameter
+from .parameters import IMAGE_OPTIONS, make_band_parameters, make_image_parameter, make_number_parameter
 
 
 class ChipsAlgorithm(EngineAlgorithm):
@@ -53,6 +53,8 @@ class ChipsAlgorithm(EngineAlgorithm):
         self.addParameter(make_number_parameter("RESOLUTION", resolution, (0, 10_000)))
         width = tr("Width of lines in m (empty: the engine's)")
         self.addParameter(make_number_parameter("WIDTH", width, (0, 1000)))
+        for parameter in make_band_parameters():
+            self.addParameter(parameter)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder of chips")))
 
     def compute(
@@ -67,7 +69,13 @@ class ChipsAlgorithm(EngineAlgorithm):
             number = self.get_optional_number(parameters, name, context)
             values[name.lower()] = "" if number is None else f"{number:g}"
         image = get_file_with_crs(self.source, folder)
-        self.run_engine(make_chips_arguments(image, vectors, output, values), feedback)
+        found = {
+            "bands": tuple(self.parameterAsInts(parameters, "BANDS", context)) or None,
+            "nodata": self.get_optional_number(parameters, "NODATA", context),
+            "ignore_alpha": self.parameterAsBool(parameters, "IGNORE_ALPHA", context),
+        }
+        further = make_option_arguments((IMAGE_OPTIONS[name], value) for name, value in found.items())
+        self.run_engine(make_chips_arguments(image, vectors, output, values) + further, feedback)
         return {"OUTPUT": str(output)}
 
     def _write_vectors(self, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path) -> Path:

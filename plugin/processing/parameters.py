@@ -105,19 +105,25 @@ def make_threshold_parameter() -> QgsProcessingParameterDefinition:
     return parameter
 
 
-def make_inference_parameters() -> list[QgsProcessingParameterDefinition]:
-    """Make bands, nodata, overlap, augmentation, device, runtime and resuming, all under "Advanced"."""
+def make_band_parameters() -> list[QgsProcessingParameterDefinition]:
+    """Make bands, nodata and alpha of the image, all under "Advanced"."""
     bands = QgsProcessingParameterBand(
         "BANDS", get_title(IMAGE_OPTIONS["bands"]), None, "INPUT", optional=True, allowMultiple=True
     )
+    others = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("nodata", "ignore_alpha")]
+    return [mark_advanced(parameter) for parameter in (bands, *others)]
+
+
+def make_inference_parameters() -> list[QgsProcessingParameterDefinition]:
+    """Make bands, nodata, overlap, augmentation, device, runtime and resuming, all under "Advanced"."""
     choices = [
         make_choice_parameter(name.upper(), get_title(option), list(option.info.suggestions))
         for name, option in RUNTIME_OPTIONS.items()
         if option.info.suggestions
     ]
     resume = QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)
-    numbers = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("nodata", "ignore_alpha", "overlap", "tta")]
-    return [mark_advanced(parameter) for parameter in (bands, *numbers, *choices, resume)]
+    numbers = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("overlap", "tta")]
+    return [*make_band_parameters(), *(mark_advanced(parameter) for parameter in (*numbers, *choices, resume))]
 
 
 def make_vector_output(title: str, kind: QgsProcessing.SourceType) -> QgsProcessingParameterDefinition:

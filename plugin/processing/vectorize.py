@@ -20,15 +20,15 @@ KINDS = ["roads", "landcover"]
 OPTIONS = {
     "roads": {
         **options_of(RoadOptions, "threshold", "simplify", "min_length", "gap", "spur", "merge_parallel"),
-        **options_of(RasterOptions, "band", "values", "scale"),
+        **options_of(RasterOptions, "band", "values", "scale", "nodata"),
     },
     "landcover": {
         **options_of(CoverageOptions, "simplify", "minimum_area"),
-        **options_of(RasterOptions, "band", "values"),
+        **options_of(RasterOptions, "band", "values", "nodata"),
     },
 }
 #: Shown under "Advanced".
-ADVANCED = ("gap", "spur", "merge_parallel", "minimum_area", "band", "values", "scale")
+ADVANCED = ("gap", "spur", "merge_parallel", "minimum_area", "band", "values", "scale", "nodata")
 #: Layers of the result: kind -> (layer, English name), the main one first.
 LAYERS = {
     "roads": (("roads", "Roads"), ("road_nodes", "Road nodes"), ("road_areas", "Road areas")),

@@ -3,7 +3,9 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from osgeo import gdal
 from qgis.core import (
     QgsApplication,
     QgsFeature,
@@ -175,6 +177,17 @@ def test_band_and_meaning_of_values_are_chosen(run, image, tmp_path):
     assert open_layer(scaled["OUTPUT"]).featureCount() == 0  # 245 x 0.002 is below the threshold
 
 
+def test_a_value_without_data_is_given(run, tmp_path):
+    raster = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "classes.tif"), 100, 100, 1)
+    raster.SetGeoTransform((500000, 1, 0, 5000600, 0, -1))
+    raster.SetProjection("EPSG:32632")
+    raster.WriteArray(np.repeat([[1, 2, 7, 7]], 25, 1).repeat(100, 0).astype(np.uint8))
+    raster = None
+    parameters = {"INPUT": str(tmp_path / "classes.tif"), "KIND": "landcover", "OUTPUT": str(tmp_path / "a.gpkg")}
+    result = run("vectorize", NODATA=7, **parameters)
+    assert {feature["class_id"] for feature in open_layer(result["OUTPUT"]).getFeatures()} == {1, 2}
+
+
 def test_training_chips(run, image, tmp_path):
     labels = QgsVectorLayer("LineString?crs=EPSG:32632", "labels", "memory")
     feature = QgsFeature()
@@ -183,6 +196,10 @@ def test_training_chips(run, image, tmp_path):
     results = run("trainingchips", INPUT=image, VECTORS=labels, SIZE=128, OUTPUT=str(tmp_path / "chips"))
     files = [path for path in Path(results["OUTPUT"]).rglob("*") if path.suffix in (".jpg", ".png", ".tif")]
     assert len(files) >= 8
+    parameters = {"INPUT": image, "VECTORS": labels, "SIZE": 128, "OUTPUT": str(tmp_path / "two")}
+    run("trainingchips", BANDS=[3, 1], NODATA=0, IGNORE_ALPHA=True, **parameters)
+    chip = next(path for path in (tmp_path / "two").rglob("*") if "image" in str(path) and path.is_file())
+    assert gdal.Open(str(chip)).RasterCount == 2
 
 
 def test_layer_with_another_crs_than_its_file(run, image, tmp_path):
