@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from pathlib import Path
 
 #: Characters that libraries parse as more than a part of a name (see ``pyogrio_path``).
 _UNSAFE = {ord(letter): "_" for letter in "!;?#\n\r\t"}
+
+#: An address, of which a path has kept only one slash.
+_ADDRESS = re.compile(r"((?:https?|ftp|s3|gs|az|abfss?|wms|wmts|wcs):)/+(.+)", re.IGNORECASE)
+
+
+def find_address(path: Path) -> str:
+    """Return the address on the network that was given as ``path``; empty if it is none."""
+    address = _ADDRESS.match(str(path))
+    return f"{address[1]}//{address[2]}" if address else ""
 
 
 def hidden_stem(target: Path) -> str:

@@ -10,7 +10,6 @@ of it.
 from __future__ import annotations
 
 import os
-import re
 import stat
 import warnings
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from ..errors import ParameterError, SourceChangedError, SourceError
+from ..fs.paths import find_address
 from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message
 from .gdal_environment import SAFE_SETTINGS
@@ -42,8 +42,6 @@ from .vrt_security import check_references
 #: A block is decoded as a whole; a larger one would take memory out of proportion.
 _MAX_BLOCK_BYTES = 1 << 30
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 64 << 20, 400 << 20
-#: An address, of which a path has kept only one slash.
-_ADDRESS = re.compile(r"((?:https?|ftp|s3|gs|az|abfss?|wms|wmts|wcs):)/+(.+)", re.IGNORECASE)
 #: Subdatasets that an error message lists.
 _MAX_LISTED = 6
 
@@ -186,9 +184,9 @@ def identify_image(path: Path) -> FileIdentity:
     except UnicodeEncodeError:
         raise SourceError(f"The name of the image {path} is not valid UTF-8.", "Rename the file first.") from None
     except FileNotFoundError as error:
-        if address := _ADDRESS.match(str(path)):
+        if address := find_address(path):
             raise SourceError(
-                f"The image {address[1]}//{address[2]} is an address on the network.", "Download it and give the file."
+                f"The image {address} is an address on the network.", "Download it and give the file."
             ) from error
         raise SourceError(f"The image {path} does not exist.") from error
     except (OSError, ValueError) as error:

@@ -596,6 +596,16 @@ SITUATIONS = (
         check=lambda outcome: outcome.summary["width"] < 64,
     ),
     Situation(
+        "the address of existing roads on the network",
+        make=lambda folder: (
+            *("vectorize", "roads", write_raster(folder / "mask.tif", np.eye(64, dtype=np.uint8)[None])),
+            *("-o", folder / "a.gpkg", "--update", "https://example.com/old.gpkg"),
+        ),
+        code=2,
+        says=("https://example.com/old.gpkg", "Download"),
+        check=_not_written,
+    ),
+    Situation(
         "existing roads that are not there",
         make=lambda folder: (
             "vectorize", "roads", write_raster(folder / "mask.tif", np.eye(64, dtype=np.uint8)[None]),

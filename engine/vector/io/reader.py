@@ -19,6 +19,7 @@ from pyproj import CRS, Transformer
 
 from ...context import RunContext
 from ...errors import ParameterError, VectorError
+from ...fs.paths import find_address
 from ...fs.pyogrio_path import pyogrio_path
 from ...protocol.messages import Message
 from ...raster.area import Area, make_area
@@ -165,6 +166,8 @@ def read_vector_layer(
         VectorError: the file or the layer cannot be read.
         ParameterError: an attribute does not exist.
     """
+    if address := find_address(path):
+        raise VectorError(f"The vector file {address} is an address on the network.", "Download it and give the file.")
     if not path.is_file() and path.suffix.lower() != ".gdb":
         raise VectorError(f"The vector file {path} does not exist or is not a regular file.")
     with _without_side_files(), warnings.catch_warnings(record=True) as remarks:
