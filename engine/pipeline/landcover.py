@@ -14,7 +14,7 @@ from ..fs.atomic import temp_output
 from ..fs.outputs import Outputs
 from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
-from ..raster.probability import ProbabilityStatistics, quantize_threshold
+from ..raster.probability import PROBABILITY_SCALE, ProbabilityStatistics, quantize_threshold
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
 from ..vector.io.target import VectorTarget
@@ -176,13 +176,20 @@ def _open_sinks(
 
 
 def _warn_of_nothing(found: ProbabilityStatistics, request: ClassRequest, card: ModelCard, context: RunContext) -> str:
-    """Warn if no pixel has a class; return why there would be no polygons."""
+    """Warn if no pixel has a class, or all have the only one; return why there would be no polygons."""
     threshold = _threshold(request, card)
     reached = "the regions are smaller than the minimum mapping unit (--minimum-area)"
     text = found.explain_nothing(request.image.image.name, threshold, reached)
     is_below = len(card.classes) == 1 and found.highest < quantize_threshold(threshold)
+    is_above = len(card.classes) == 1 and found.lowest >= quantize_threshold(threshold)
     if found.pixels and (is_below or not found.valid):
         context.warn(text)
+    elif found.pixels and is_above:
+        context.warn(
+            f"All pixels of {request.image.image.name} are {card.classes[0].name}: the lowest probability is "
+            f"{found.lowest / PROBABILITY_SCALE:.2g}, and the threshold {threshold:g}. Does the activation of the card "
+            "follow one in the network?"
+        )
     return text
 
 

@@ -69,7 +69,7 @@ def class_sink(
         threshold: for a single layer, the probability from which a pixel is 1 and not 0.
         write_classes: receives rows of class ids; None where they are not written.
         write_confidence: receives rows of quantized probabilities; None where they are not written.
-        statistics: counts the valid pixels, and for a single layer the highest probability.
+        statistics: counts the valid pixels, and for a single layer the lowest and highest probability.
     """
     table = np.array(ids, np.uint8)
 

@@ -107,18 +107,20 @@ def _is_quantized(encoding: Encoding) -> bool:
 
 @dataclass
 class ProbabilityStatistics:
-    """How many pixels are valid, and their highest probability; counted part by part.
+    """How many pixels are valid, and their lowest and highest probability; counted part by part.
 
     Attributes:
         pixels: number of pixels.
         valid: number of pixels that are not nodata.
         highest: highest quantized probability.
+        lowest: lowest quantized probability.
         cause: what marks pixels as nodata, such as ``alpha band``; empty if unknown.
     """
 
     pixels: int = 0
     valid: int = 0
     highest: int = 0
+    lowest: int = PROBABILITY_SCALE
     cause: str = ""
 
     def add(self, quantized: UInt8Array) -> None:
@@ -128,6 +130,7 @@ class ProbabilityStatistics:
             quantized = quantized[quantized <= PROBABILITY_SCALE]
         self.valid += quantized.size
         self.highest = max(self.highest, int(quantized.max(initial=0)))
+        self.lowest = min(self.lowest, int(quantized.min(initial=PROBABILITY_SCALE)))
 
     def explain_nothing(self, name: str, threshold: float, reached: str = "") -> str:
         """Return why nothing was found: no data, or nothing reached the threshold.

@@ -39,6 +39,17 @@ def _graph(last: str | None = None, head: bool = False) -> onnx.GraphProto:
     return graph
 
 
+def _sigmoid_of_parts() -> onnx.GraphProto:
+    """Scores between 0 and 1, by 1 / (1 + exp(-x)) instead of an operator of that name."""
+    graph = _graph()
+    graph.node[0].output[0] = "logits"
+    graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
+    steps = (("Neg", ["logits"], "minus"), ("Exp", ["minus"], "power"), ("Add", ["power", "one"], "sum"))
+    graph.node.extend(helper.make_node(kind, inputs, [output]) for kind, inputs, output in steps)
+    graph.node.append(helper.make_node("Reciprocal", ["sum"], ["scores"]))
+    return graph
+
+
 def _model(folder: Path, graph: onnx.GraphProto, **card: object) -> Path:
     (folder / "model").mkdir()
     return write_model(folder / "model", graph, 3, 1, **card)
@@ -145,6 +156,11 @@ SITUATIONS = (
         make=lambda folder: _segment(folder, _graph("Sigmoid"), activation="sigmoid"),
         code=2,
         says=("ends with Sigmoid", "activation"),
+    ),
+    Situation(
+        "a sigmoid that the network makes of other operators, and sigmoid in its card",
+        make=lambda folder: _segment(folder, _sigmoid_of_parts(), activation="sigmoid"),
+        check=lambda outcome: "the lowest probability is 0.5" in outcome.warnings[0],
     ),
     Situation(
         "a sigmoid in the network, and a weights file without a card",
