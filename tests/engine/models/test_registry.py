@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from default_models import DEFAULT_MODELS, SMALL
@@ -205,6 +207,16 @@ def test_a_persons_folder_and_an_interrupted_installation_do_no_harm(make_model,
         assert model.weights.is_file()
         assert [found.card.name for found in scan_models([models]).models] == []  # the copy is not listed
 
+    code = """
+import os, sys
+from pathlib import Path
+from terraspore.engine.models.registry import ModelHints, install_model
+install_model(Path(sys.argv[1]), Path(sys.argv[2]), ModelHints(), lambda model: os._exit(9))
+"""
+    killed = [sys.executable, "-c", code, make_model(), models / "mine"]
+    assert subprocess.run(killed, check=False).returncode == 9
+    assert len(list(models.iterdir())) == 2  # what it had copied is still there
     install_model(make_model(), models / "mine", ModelHints(), look)
+    assert sorted(path.name for path in models.iterdir()) == ["mine", "mine.partial"]
     assert (models / "mine.partial" / "notes.txt").read_text() == "of a person"
     assert [found.card.name for found in scan_models([models]).models] == ["mine"]
