@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Union
 
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt, QTimer
+from qgis.PyQt.QtGui import QDoubleValidator
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -14,6 +15,7 @@ from qgis.PyQt.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
     QLayout,
+    QLineEdit,
     QPushButton,
     QSpinBox,
     QVBoxLayout,
@@ -21,7 +23,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...engine.protocol.declaration import Option
-from ..processing.parameters import get_range
+from ..processing.parameters import LARGEST_SIGNED, get_range
 
 
 class OptionSpinBox(QDoubleSpinBox):
@@ -51,6 +53,24 @@ class OptionSpinBox(QDoubleSpinBox):
         if self.value() <= self._empty:
             return None
         return self.value() if self.decimals() else int(self.value())
+
+
+class OptionNumberEdit(QLineEdit):
+    """A number of a declared option without a range, which no spin box can show; left empty, the engine decides.
+
+    Args:
+        empty: text while it is empty.
+        parent: the dialog.
+    """
+
+    def __init__(self, empty: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setPlaceholderText(empty)
+        self.setValidator(QDoubleValidator(self))
+
+    def get_value(self) -> float | None:
+        """Return the number, None where the choice is left to the engine."""
+        return self.locale().toDouble(self.text())[0] if self.hasAcceptableInput() else None
 
 
 class OptionCheckBox(QCheckBox):
@@ -90,11 +110,19 @@ class OptionComboBox(QComboBox):
         return self.currentData()
 
 
-def make_option_field(option: Option, empty: str, parent: QWidget) -> OptionSpinBox | OptionCheckBox | OptionComboBox:
+#: Field of a declared option; ``get_value`` gives None where the choice is left to the engine.
+OptionField = Union[OptionSpinBox, OptionNumberEdit, OptionCheckBox, OptionComboBox]
+
+
+def make_option_field(option: Option, empty: str, parent: QWidget) -> OptionField:
     """Make the field of a declared number, choice or yes-or-no; ``empty`` is the text where the engine decides."""
     if option.kind == "bool":
         return OptionCheckBox(option, parent)
-    return OptionComboBox(option, empty, parent) if option.info.choices else OptionSpinBox(option, empty, parent)
+    if option.info.choices:
+        return OptionComboBox(option, empty, parent)
+    if get_range(option)[0] == -LARGEST_SIGNED:
+        return OptionNumberEdit(empty, parent)
+    return OptionSpinBox(option, empty, parent)
 
 
 def make_count_box(parent: QWidget, maximum: int, empty: str, step: int = 1) -> QSpinBox:

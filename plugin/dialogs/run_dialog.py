@@ -17,7 +17,7 @@ from qgis.core import (
 )
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtGui import QDoubleValidator, QIcon
+from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from ..context import PluginContext
@@ -34,7 +34,7 @@ from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, g
 from ..runner import ResumeDialog, find_resumable_run
 from ..tasks import BackgroundTask
 from .area import AreaWidget
-from .fields import FormDialog, OptionSpinBox, make_file_widget, make_suggestion_box
+from .fields import FormDialog, OptionNumberEdit, OptionSpinBox, make_file_widget, make_suggestion_box
 
 
 @dataclass(frozen=True)
@@ -139,9 +139,7 @@ class RunDialog(FormDialog):
         self._advanced = QgsCollapsibleGroupBox(tr("More"), self)
         self.bands = QLineEdit(self)
         self.bands.setPlaceholderText(tr("those of the layer's style"))
-        self.nodata = QLineEdit(self)
-        self.nodata.setPlaceholderText(tr(IMAGE_OPTIONS["nodata"].default_text))
-        self.nodata.setValidator(QDoubleValidator(self.nodata))
+        self.nodata = OptionNumberEdit(tr(IMAGE_OPTIONS["nodata"].default_text), self)
         self.ignore_alpha = QCheckBox(get_title(IMAGE_OPTIONS["ignore_alpha"]), self)
         self.overlap = OptionSpinBox(IMAGE_OPTIONS["overlap"], tr(IMAGE_OPTIONS["overlap"].default_text), self)
         self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
@@ -167,7 +165,8 @@ class RunDialog(FormDialog):
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters for the algorithm."""
-        layer, threshold, overlap = self.layer.currentLayer(), self.threshold.get_value(), self.overlap.get_value()
+        layer, threshold = self.layer.currentLayer(), self.threshold.get_value()
+        overlap, nodata = self.overlap.get_value(), self.nodata.get_value()
         values: dict[str, Any] = {
             "INPUT": layer.id() if layer else None,
             "MODEL": self.model.currentData() or "",
@@ -182,8 +181,8 @@ class RunDialog(FormDialog):
             values["THRESHOLD"] = threshold
         if overlap is not None:
             values["OVERLAP"] = overlap
-        if self.nodata.hasAcceptableInput():
-            values["NODATA"] = self.nodata.locale().toDouble(self.nodata.text())[0]
+        if nodata is not None:
+            values["NODATA"] = nodata
         if self.bands.text().strip():
             values["BANDS"] = [int(band) for band in self._split_bands()]
         for output in self._form.outputs:

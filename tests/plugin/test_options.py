@@ -124,6 +124,10 @@ def test_fields_of_the_vectorize_dialog(plugin, settings):
             assert field.get_value() is None
             if option.info.choices:
                 assert [field.itemData(index) for index in range(field.count())] == [None, *option.info.choices]
+            elif name == "nodata":
+                field.setText("-9999")
+                assert field.get_value() == -9999
+                field.clear()
             else:
                 assert field.minimum() + field.singleStep() == option.info.minimum
     dialog.close()

@@ -66,8 +66,11 @@ def test_options_of_the_decoder_shape_it():
     assert [shape["decoder.finalconv2.weight"] for shape in shapes] == [(16, 16, 3, 3), (32, 32, 3, 3)]
     assert [shape["decoder.center.dilate1.weight"][0] for shape in shapes] == [256, 320]
     assert [shape["decoder.decoder1.conv1.weight"][0] for shape in shapes] == [16, 6]
+    # As published, the last block has the width of the first stage; with the skip, that of the finest feature.
+    assert [shape["decoder.decoder1.conv3.weight"][0] for shape in shapes] == [16, 24]
     image = ms.Tensor(np.random.default_rng(0).normal(size=(1, 3, 64, 64)).astype(np.float32))
-    without = create_network("dlinknet_efficientnet_lite0", num_classes=1, finest_skip=False)
+    without = create_network("dlinknet_efficientnet_lite0", num_classes=1)
+    without.decoder.has_finest_skip = False
     ms.load_param_into_net(without, {p.name: p for p in light.get_parameters()}, True)
     logits = [network.set_train(False)(image).asnumpy() for network in (light, without)]
     assert np.abs(logits[0] - logits[1]).max() > 1e-3
