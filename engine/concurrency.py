@@ -15,9 +15,9 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
-from .context import Cancellation, Reporter
+from .context import Cancellation, Reporter, RunContext
 from .errors import OutOfMemoryError
-from .protocol.messages import Event, Progress
+from .protocol.messages import Event, Message, Progress
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -272,3 +272,20 @@ class _PartReporter:
     def emit(self, event: Event) -> None:
         """Report one event."""
         self._progress.emit(self._index, event)
+
+
+@contextmanager
+def report_if_slow(context: RunContext, text: str, seconds: float = 30.0) -> Iterator[None]:
+    """Report ``text`` once if the block takes longer than ``seconds``, so that a person knows what is waited for."""
+    is_done = threading.Event()
+
+    def watch() -> None:
+        if not is_done.wait(seconds):
+            context.report(Message(text))
+
+    thread = start_thread(threading.Thread(target=watch, name="slow-watch", daemon=True))
+    try:
+        yield
+    finally:
+        is_done.set()
+        thread.join()

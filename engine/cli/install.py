@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 import numpy as np
 
+from ..concurrency import report_if_slow
 from ..context import RunContext
 from ..errors import ModelError
 from ..models.card import Activation, PixelType, Task
@@ -80,7 +82,9 @@ def _check_inference(model: Model, sessions: SessionPool, options: RuntimeOption
     card = model.card
     generator = np.random.default_rng(0)
     tile = generator.integers(0, 255, (1, card.bands, card.tile, card.tile)).astype(card.dtype)
-    with sessions.open(model, options, card.tile) as (session, why):
+    with ExitStack() as stack:
+        with report_if_slow(context, "The model is being loaded; this takes a while."):
+            session, why = stack.enter_context(sessions.open(model, options, card.tile))
         context.report(Message(why))
         found = session.predict(tile)
     expected = (1, len(card.classes), card.tile, card.tile)

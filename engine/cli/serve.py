@@ -17,7 +17,6 @@ import queue
 import signal
 import sys
 import threading
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import IO
 
@@ -63,6 +62,9 @@ class Server:
     Args:
         stream: for the events.
         cli_context: the context of every run, with the pool of sessions that runs share.
+
+    Attributes:
+        error: why events cannot be written any more; then all runs end.
     """
 
     def __init__(self, stream: IO[str], cli_context: CliContext) -> None:
@@ -73,6 +75,7 @@ class Server:
         #: Held while an event is written, so that the client knows of an end before its id is free.
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self.error: StreamError | None = None
 
     def handle_line(self, line: bytes) -> None:
         """Execute the command in one line of input, or answer with an error."""
@@ -108,8 +111,12 @@ class Server:
             self._write_line(event, number)
 
     def _write_line(self, event: Event, number: int | None) -> None:
-        with suppress(StreamError):  # nobody can be told
+        """Write an event, while the lock is held; if that fails, nobody can be told, and the server ends."""
+        try:
             write_line(self._stream, encode_envelope(Envelope(event, number)))
+        except StreamError as error:
+            self.error = self.error or error
+            self._end_runs()
 
     def end_process(self, code: int) -> None:
         """Answer the runs that wait, and end the process although a cancelled run hangs."""
@@ -137,10 +144,13 @@ class Server:
 
     def stop(self) -> None:
         """Cancel every run, keeping what can be resumed, and let ``execute_runs`` return."""
-        self._stopped.set()
         with self._lock:
-            for run in self._unfinished.values():
-                run.cancellation.abandon()
+            self._end_runs()
+
+    def _end_runs(self) -> None:
+        self._stopped.set()
+        for run in self._unfinished.values():
+            run.cancellation.abandon()
         self._queue.put(None)
 
     def execute_runs(self, group: click.Group) -> None:
@@ -181,6 +191,8 @@ def serve() -> None:
                 server.execute_runs(group)
         finally:
             is_done.set()
+    if server.error is not None:
+        raise server.error
 
 
 def _read_stdin(server: Server, is_done: threading.Event) -> None:

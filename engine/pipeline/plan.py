@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 
 from ...__about__ import __version__
+from ..concurrency import report_if_slow
 from ..context import RunContext
 from ..errors import ModelError, ParameterError
 from ..models.card import CARD_NAME, ModelCard, Task
@@ -154,7 +155,8 @@ def open_run(
         view, plan = _plan_tiles(request, model, source, context)
         if on_model_opening is not None:
             on_model_opening()
-        session, reason = resources.enter_context(sessions.open(model, request.runtime, plan.tile))
+        with report_if_slow(context, f"The model {model.card.name} is being loaded; this takes a while."):
+            session, reason = resources.enter_context(sessions.open(model, request.runtime, plan.tile))
         job = InferenceJob(view, plan, model.card.bands, len(model.card.classes), max(1, session.batch))
         job = limit_batch(job, None if options.memory is None else options.memory * 1_000_000)
         run = InferenceRun(

@@ -10,17 +10,28 @@ from terraspore.engine.concurrency import (
     SharedProgress,
     WriteBehind,
     map_bounded,
+    report_if_slow,
     run_in_background,
     start_thread,
 )
-from terraspore.engine.context import Cancellation, RecordingReporter
+from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import OutOfMemoryError
-from terraspore.engine.protocol.messages import Progress
+from terraspore.engine.protocol.messages import Message, Progress
 from waiting import wait_for
 
 
 def threads():
     return {thread.name for thread in threading.enumerate()} & {"read-ahead", "write-behind"}
+
+
+def test_what_takes_long_is_reported_while_it_lasts():
+    reporter = RecordingReporter()
+    with report_if_slow(RunContext(reporter), "Loading.", seconds=0.0):
+        wait_for(lambda: reporter.events)
+    with report_if_slow(RunContext(reporter), "Never said."):
+        pass
+    assert reporter.events == [Message("Loading.")]
+    assert "slow-watch" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_items_arrive_in_order():

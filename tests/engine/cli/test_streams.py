@@ -30,6 +30,12 @@ def test_a_full_disk_behind_stdout_is_an_error_in_a_sentence(command):
     assert done.stderr == "Error: The result cannot be written to stdout: No space left on device.\n"
 
 
+def test_a_server_whose_events_cannot_be_written_says_so():
+    done = run_shell("""echo '{"type": "ping"}' | terraspore serve > /dev/full""")
+    assert done.returncode == 2
+    assert done.stderr == "Error: The result cannot be written to stdout: No space left on device.\n"
+
+
 @pytest.mark.parametrize("command", ["models", "models --json", "--help"])
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full", "| true"])
 def test_streams_without_a_reader_do_not_change_the_exit_code(command, closed):
