@@ -40,6 +40,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, _end_at_start)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # those of libraries are for their developers
+        # So are errors in callbacks of libraries: rasterio prints a traceback where a message of GDAL is not UTF-8.
+        sys.unraisablehook = lambda _error: None
     from .engine.cli import run
     from .engine.cli.address_space import prepare_address_space
     from .engine.cli.cli_context import CliContext

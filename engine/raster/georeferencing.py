@@ -30,10 +30,16 @@ class Georeferencing(NamedTuple):
     remarks: tuple[str, ...]
 
 
+#: Coordinates and sizes of pixels beyond this, in whatever unit, come from damaged files.
+_LARGEST_COORDINATE = 1e12
+
+
 def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
     """Raise ``SourceError`` if the transform of an opened raster is no place, or its CRS none of positions on a map."""
     if not all(map(math.isfinite, dataset.transform)):
         raise SourceError(f"The georeference of {path} holds values that are not finite numbers.")
+    if max(map(abs, dataset.transform)) > _LARGEST_COORDINATE:
+        raise SourceError(f"The georeference of {path} holds values that are not a place on a map.")
     if dataset.transform.is_degenerate:
         raise SourceError(f"The georeference of {path} is degenerate: its pixels have no area.")
     if dataset.crs and not dataset.transform.is_identity:

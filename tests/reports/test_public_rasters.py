@@ -72,6 +72,8 @@ def _around_road(transform: Affine) -> Affine:
     return Affine.translation(x - column_x, y - row_y) @ transform
 
 
+#: Pixels as damaged files have them: finite, but not so the area of one.
+HUGE = Affine(1e262, 0, 0, 0, -1e262, 0)
 #: A CRS without a code: a county's own transverse Mercator.
 CUSTOM = "+proj=tmerc +lat_0=42 +lon_0=-75 +k=0.99995 +x_0=500000 +y_0=0 +ellps=GRS80 +units=m +no_defs"
 
@@ -206,6 +208,12 @@ SITUATIONS = (
         make=lambda folder: _mask(folder, _draw(road=1, ground=0)[:1], nodata=0),
         check=_found_where_it_is,
         report="qgis/QGIS-Documentation#8299",
+    ),
+    Situation(
+        "a damaged georeference with pixels of 1e262 m",
+        make=lambda folder: ("info", write_raster(folder / "image.tif", _draw(), crs=None, transform=HUGE)),
+        code=2,
+        says="not a place on a map",
     ),
     Situation(
         "metres that are said to be degrees",
