@@ -31,7 +31,7 @@ class Georeferencing(NamedTuple):
 
 
 #: Coordinates and sizes of pixels beyond this, in whatever unit, come from damaged files.
-_LARGEST_COORDINATE = 1e12
+_LARGEST_COORDINATE = 1e60
 
 
 def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
