@@ -40,8 +40,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, _end_at_start)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # those of libraries are for their developers
-        # So are errors in callbacks of libraries: rasterio prints a traceback where a message of GDAL is not UTF-8.
-        sys.unraisablehook = lambda _error: None
+        sys.unraisablehook = _report_unraisable
     from .engine.cli import run
     from .engine.cli.address_space import prepare_address_space
     from .engine.cli.cli_context import CliContext
@@ -54,6 +53,12 @@ def main() -> None:
     package = __package__ or "terraspore"
     code = run(sys.argv[1:], package, TRAINING_COMMANDS, cli_context, prepare=prepare_address_space)
     _exit(code)
+
+
+def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    """Report an error that nobody can catch, but not that of rasterio for a message of GDAL that is not UTF-8."""
+    if not isinstance(unraisable.exc_value, UnicodeDecodeError):
+        sys.__unraisablehook__(unraisable)
 
 
 def _end_at_start(*_: object) -> NoReturn:

@@ -16,6 +16,7 @@ import shapely
 from model_files import write_linear_model
 from raster_files import write_raster
 from reports.situation import Outcome, Situation, each, run_command, run_situation
+from terraspore.engine.fs.lock import lock_paths
 
 SIZE = 120
 PARCELS = [shapely.box(500_000 + 20 * n, 4_649_700, 500_010 + 20 * n, 4_649_710) for n in range(3)]
@@ -428,6 +429,18 @@ SITUATIONS = (
         check=lambda outcome: sorted(path.name for path in outcome.folder.iterdir()) == ["a.gpkg", "mask.tif"],
     ),
 )
+
+
+@pytest.mark.parametrize("name", ["a.geojson", "a_road_nodes.geojson", "a_road_areas.geojson"])
+def test_every_file_of_a_result_is_locked(tmp_path: Path, name: str) -> None:
+    mask = np.zeros((1, 200, 200), np.uint8)
+    mask[:, 96:103] = 255
+    raster = write_raster(tmp_path / "mask.tif", mask)
+    with lock_paths([tmp_path / name]):
+        outcome = run_command(("vectorize", "roads", raster, "-o", tmp_path / "a.geojson"), tmp_path)
+    assert outcome.code == 2
+    assert "another run" in outcome.sentences
+    assert not list(tmp_path.glob("*.geojson"))
 
 
 @each(SITUATIONS)
