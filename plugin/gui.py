@@ -96,7 +96,11 @@ class Gui(QObject):
         self._iface.showOptionsDialog(self._iface.mainWindow(), self._factory.PAGE)
 
     def _open_vectorize(self) -> VectorizeDialog:
-        return self._show(VectorizeDialog(self._plugin, self.start, self._iface.mainWindow()))
+        return self._show(
+            VectorizeDialog(
+                self._plugin, start=self.start, show_options=self.show_options, parent=self._iface.mainWindow()
+            )
+        )
 
     def _show(self, dialog: Any) -> Any:
         layer = self._iface.activeLayer()

@@ -85,12 +85,6 @@ def save_settings(settings: Settings) -> None:
             store.setValue(key, value)
 
 
-def reset_settings() -> Settings:
-    """Remove everything that was set, and return the defaults."""
-    save_settings(Settings())
-    return Settings()
-
-
 def _convert(raw: Any, default: Any) -> Any:
     """Convert ``raw`` to the type of ``default``; return the default for a damaged value."""
     if isinstance(default, int):

@@ -3,14 +3,16 @@
     python tools/translations.py            update the .ts files, build the .qm files if Qt's lrelease is installed
     python tools/translations.py --check    exit with 1 if a text is not translated or a .ts file is not up to date
 
-The texts are the arguments of ``tr("...")`` and the constants listed in ``CONSTANTS``. Translations are identified by
-their English text; texts that no longer exist are removed.
+The texts are the arguments of ``tr("...")``, the constants listed in ``CONSTANTS``, the titles of the engine's options
+and those of the bundled models. Translations are identified by their English text; texts that no longer exist are
+removed.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import shutil
 import subprocess
 import sys
@@ -44,6 +46,8 @@ def texts() -> list[str]:
         names = CONSTANTS.get(path.relative_to(ROOT / "plugin").as_posix(), set())
         found.update(text for text in _assigned(tree, names) if _is_for_people(text))
     found.update(_declared())
+    cards = (ROOT / "resources" / "models").glob("*/card.json")
+    found.update(json.loads(card.read_text(encoding="utf-8"))["title"] for card in cards)
     return sorted(found)
 
 

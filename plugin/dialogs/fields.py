@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any, Callable, Union
 
 from qgis.gui import QgsFileWidget
@@ -14,6 +15,7 @@ from qgis.PyQt.QtWidgets import (
     QDialogButtonBox,
     QDoubleSpinBox,
     QHBoxLayout,
+    QLabel,
     QLayout,
     QLineEdit,
     QPushButton,
@@ -23,6 +25,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ...engine.protocol.declaration import Option
+from ..i18n import tr
 from ..processing.parameters import LARGEST_SIGNED, get_range
 
 
@@ -154,6 +157,19 @@ def make_button(parent: QWidget, text: str, clicked: Callable[[], Any]) -> QPush
     button = QPushButton(text, parent)
     button.clicked.connect(lambda _checked=False: clicked())
     return button
+
+
+def make_note(parent: QWidget, show_options: Callable[[], Any]) -> QLabel:
+    """Make a wrapped text whose link calls ``show_options``."""
+    note = QLabel(parent)
+    note.setWordWrap(True)
+    note.linkActivated.connect(lambda _link: show_options())
+    return note
+
+
+def add_options_link(text: str) -> str:
+    """Return the plain ``text`` with a link to the plugin's options after it, for a note."""
+    return f'{escape(text)} <a href="options">{tr("Open the options")}</a>'
 
 
 def make_row(*widgets: QWidget, stretched: QWidget | None = None) -> QHBoxLayout:

@@ -18,7 +18,7 @@ from qgis.core import (
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QWidget
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLineEdit, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
@@ -34,7 +34,15 @@ from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, g
 from ..runner import ResumeDialog, find_resumable_run
 from ..tasks import BackgroundTask
 from .area import AreaWidget
-from .fields import FormDialog, OptionNumberEdit, OptionSpinBox, make_file_widget, make_suggestion_box
+from .fields import (
+    FormDialog,
+    OptionNumberEdit,
+    OptionSpinBox,
+    add_options_link,
+    make_file_widget,
+    make_note,
+    make_suggestion_box,
+)
 
 
 @dataclass(frozen=True)
@@ -145,7 +153,7 @@ class RunDialog(FormDialog):
         self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
         self.device = make_suggestion_box(RUNTIME_OPTIONS["device"], self)
         self.runtime = make_suggestion_box(RUNTIME_OPTIONS["runtime"], self)
-        self._note = QLabel(self)
+        self._note = make_note(self, self._open_options)
         self.plan = self.buttons.addButton(tr("Plan"), QDialogButtonBox.ButtonRole.ActionRole)
         self.plan.setToolTip(tr("Load the model, and say how long the run takes and how much memory it needs"))
         self._task: BackgroundTask | None = None
@@ -155,7 +163,6 @@ class RunDialog(FormDialog):
         signals = self.layer.layerChanged, self.model.currentIndexChanged, self.area.changed, self.bands.textChanged
         for signal in signals:
             signal.connect(self._refresh)
-        self._note.linkActivated.connect(lambda _link: self._show_options())
         self._refresh()
 
     def set_layer(self, layer: QgsRasterLayer | None) -> None:
@@ -248,17 +255,28 @@ class RunDialog(FormDialog):
 
     def _fill(self) -> None:
         settings = self._plugin.get_settings()
+        self._fill_models()
+        self.device.setCurrentText(settings.device)
+        self.runtime.setCurrentText(settings.runtime)
+
+    def _fill_models(self) -> None:
         task = self._form.algorithm.TASK
-        default = self._plugin.choose_model(task, "")
+        chosen = self._plugin.choose_model(task, self.model.currentData() or "")
+        self.model.clear()
         for model in list_models_for_task(self._plugin.list_models(), task):
             resolution = f"{model.resolution:g} m"
             has_resolution = not model.resolution or resolution in model.title
-            self.model.addItem(model.title if has_resolution else f"{model.title} – {resolution}", model.reference)
+            title = model.get_title()
+            self.model.addItem(title if has_resolution else f"{title} – {resolution}", model.reference)
             self.model.setItemData(self.model.count() - 1, model.details, Qt.ItemDataRole.ToolTipRole)
-        if default is not None:
-            self.model.setCurrentIndex(max(0, self.model.findData(default.reference)))
-        self.device.setCurrentText(settings.device)
-        self.runtime.setCurrentText(settings.runtime)
+        if chosen is not None:
+            self.model.setCurrentIndex(max(0, self.model.findData(chosen.reference)))
+
+    def _open_options(self) -> None:
+        """Show the options, where an engine or a model may be added, and update what depends on them."""
+        self._show_options()
+        self._fill_models()
+        self._refresh()
 
     def _lay_out(self) -> None:
         form = QFormLayout()
@@ -281,7 +299,6 @@ class RunDialog(FormDialog):
         more.addRow(get_title(RUNTIME_OPTIONS["device"]), self.device)
         more.addRow(get_title(RUNTIME_OPTIONS["runtime"]), self.runtime)
         self._advanced.setCollapsed(True)
-        self._note.setWordWrap(True)
         self._note.setMinimumHeight(2 * self._note.fontMetrics().lineSpacing())
         self.lay_out_column(form, self._advanced, self._note, width=460)
         self._advanced.collapsedStateChanged.connect(self.schedule_resize)
@@ -297,14 +314,15 @@ class RunDialog(FormDialog):
 
     def _explain_problem(self) -> str:
         """Return why the run cannot start yet; empty where it can."""
-        link = f'<a href="options">{tr("Open the options")}</a>'
         missing = explain_missing_engine(self._plugin.get_settings())
         if missing:
-            return f"{missing} {link}"
+            return add_options_link(missing)
         if self.layer.currentLayer() is None:
             return tr("There is no raster layer in the project.")
         if self.model.count() == 0:
-            return tr("There is no model for this task yet. Add one in Settings > Options > TerraSpore.") + f" {link}"
+            return add_options_link(
+                tr("There is no model for this task yet. Add one in Settings > Options > TerraSpore.")
+            )
         if not all(band.isdigit() for band in self._split_bands()):
             return tr("Bands are numbers, such as 1,2,3.")
         return self.area.explain_problem()

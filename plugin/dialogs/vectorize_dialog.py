@@ -15,7 +15,7 @@ from ..i18n import tr
 from ..paths import icon_path
 from ..processing.parameters import get_title
 from ..processing.vectorize import KINDS, list_vector_options
-from .fields import FormDialog, make_file_widget, make_option_field
+from .fields import FormDialog, add_options_link, make_file_widget, make_note, make_option_field
 
 
 class VectorizeDialog(FormDialog):
@@ -24,14 +24,20 @@ class VectorizeDialog(FormDialog):
     Args:
         plugin: the settings.
         start: called with the algorithm's id and its parameters.
+        show_options: opens the plugin's options.
         parent: QGIS's window.
     """
 
     def __init__(
-        self, plugin: PluginContext, start: Callable[[str, dict[str, Any]], None], parent: QWidget | None = None
+        self,
+        plugin: PluginContext,
+        *,
+        start: Callable[[str, dict[str, Any]], None],
+        show_options: Callable[[], None],
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__("vectorize", tr("Make Vectors from a Probability Raster"), parent)
-        self._start = start
+        self._plugin, self._start, self._show_options = plugin, start, show_options
         self.setWindowIcon(QIcon(icon_path("vectorize")))
         self.layer = QgsMapLayerComboBox(self)
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
@@ -46,7 +52,8 @@ class VectorizeDialog(FormDialog):
             field.setMinimumWidth(180)
         self.target = make_file_widget(self, QgsFileWidget.StorageMode.SaveFile, tr("temporary layer"))
         self.target.setFilter("GeoPackage (*.gpkg)")
-        self._lay_out(explain_missing_engine(plugin.get_settings()) or "")
+        self._note = make_note(self, self._open_options)
+        self._lay_out()
         self.kind.currentIndexChanged.connect(self._refresh)
         self._refresh()
 
@@ -78,17 +85,18 @@ class VectorizeDialog(FormDialog):
         self._start("terraspore:vectorize", self.parameters())
         super().accept()
 
-    def _lay_out(self, problem: str) -> None:
+    def _lay_out(self) -> None:
         self._form = QFormLayout()
         self._form.addRow(tr("Raster"), self.layer)
         self._form.addRow(tr("It shows"), self.kind)
         self._labels = {name.upper(): QLabel(get_title(option), self) for name, (option, _) in self.options.items()}
         self._form.addRow(tr("Save to"), self.target)
-        note = QLabel(problem, self)
-        note.setWordWrap(True)
-        note.setVisible(bool(problem))
-        self.ok.setEnabled(not problem)
-        self.lay_out_column(self._form, note, width=440)
+        self.lay_out_column(self._form, self._note, width=440)
+
+    def _open_options(self) -> None:
+        """Show the options, where an engine may be created."""
+        self._show_options()
+        self._refresh()
 
     def _has_option(self, kind: str, name: str) -> bool:
         """Whether vectors of ``kind`` have the option of the field ``name``."""
@@ -96,6 +104,10 @@ class VectorizeDialog(FormDialog):
 
     def _refresh(self, *_changed: object) -> None:
         """Show the fields of the kind above the last row; hidden rows would leave gaps, so they are taken out."""
+        missing = explain_missing_engine(self._plugin.get_settings())
+        self.ok.setEnabled(missing is None)
+        self._note.setVisible(missing is not None)
+        self._note.setText(add_options_link(missing or ""))
         kind = self.kind.currentData()
         for name, field in self.fields.items():
             if self._form.indexOf(field) >= 0:

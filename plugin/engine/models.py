@@ -40,7 +40,7 @@ class ModelInfo:
     Attributes:
         folder: the model's folder.
         name: its stable name.
-        title: its name for people.
+        title: its name for people, in English for bundled models.
         task: ``roads``, ``landcover`` or ``segmentation``.
         resolution: ground resolution in m per pixel; 0 where the card does not say.
         tile: edge of a tile in pixels; 0 where the card does not say.
@@ -69,6 +69,10 @@ class ModelInfo:
     def reference(self) -> str:
         """The value of the engine's ``--model``: the name of a bundled model, the folder of any other."""
         return self.name if self.is_bundled else str(self.folder)
+
+    def get_title(self) -> str:
+        """Return its title in the user's language, if it is bundled; models of users keep theirs."""
+        return tr(self.title) if self.is_bundled else self.title
 
 
 def list_models(bundled: Path, folders: Iterable[Path]) -> list[ModelInfo]:

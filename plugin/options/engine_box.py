@@ -153,7 +153,7 @@ class EngineBox(QGroupBox):
 
     def _built(self, python: str) -> None:
         self.interpreter.setFilePath("")
-        save_settings(self._gather())
+        save_settings(replace(self._plugin.get_settings(), **self.values()))  # the rest of the page waits for OK
         self._append_log(tr("The environment is ready: {python}").format(python=python))
         self._test()
 

@@ -18,7 +18,7 @@ from ..engine.models import find_default_model, list_models, list_models_for_tas
 from ..i18n import tr
 from ..paths import BUNDLED_MODELS, icon_path
 from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, get_title
-from ..settings import MODEL_SETTINGS, Settings, reset_settings, save_settings
+from ..settings import MODEL_SETTINGS, Settings, save_settings
 from .engine_box import EngineBox
 
 
@@ -141,9 +141,11 @@ class ModelsBox(QGroupBox):
         for task, choice in self.choices.items():
             choice.clear()
             default = find_default_model(models, task)
-            choice.addItem(tr("automatic: {model}").format(model=default.title) if default else tr("none yet"), "")
+            choice.addItem(
+                tr("automatic: {model}").format(model=default.get_title()) if default else tr("none yet"), ""
+            )
             for model in list_models_for_task(models, task):
-                choice.addItem(model.title, model.reference)
+                choice.addItem(model.get_title(), model.reference)
             choice.setCurrentIndex(max(0, choice.findData(getattr(settings, MODEL_SETTINGS[task]))))
         self._count.setText(tr("Number of models: {n}").format(n=len(models)))
 
@@ -163,7 +165,7 @@ class OptionsPage(QgsOptionsPageWidget):
         self.models = ModelsBox(plugin, self.gather, self)
         self.performance = PerformanceBox(self)
         self._boxes = self.engine, self.models, self.performance
-        self._reset = make_button(self, tr("Restore defaults"), lambda: self._show(reset_settings()))
+        self._reset = make_button(self, tr("Restore defaults"), lambda: self._show(Settings()))
         inner = QWidget(self)
         column = QVBoxLayout(inner)
         for widget in (*self._boxes, self._reset):

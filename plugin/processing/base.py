@@ -235,7 +235,7 @@ class ImageAlgorithm(EngineAlgorithm):
         missing = "" if reference else self.plugin.find_missing_choice(self.TASK)
         if missing and model is not None:
             text = tr("The model {lost} that the settings name is not there; {model} is used.")
-            feedback.pushWarning(text.format(lost=missing, model=model.title))
+            feedback.pushWarning(text.format(lost=missing, model=model.get_title()))
         if self.source.path is not None:
             image, start = get_file_with_crs(self.source, folder), 0.0
         else:

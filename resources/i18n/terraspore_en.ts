@@ -368,6 +368,10 @@
         <translation>Land cover</translation>
     </message>
     <message>
+        <source>Land cover from drone and aerial imagery at 0.1 m (LEDNet)</source>
+        <translation>Land cover from drone and aerial imagery at 0.1 m (LEDNet)</translation>
+    </message>
+    <message>
         <source>Land-cover classes</source>
         <translation>Land-cover classes</translation>
     </message>
@@ -658,6 +662,18 @@
     <message>
         <source>Roads</source>
         <translation>Roads</translation>
+    </message>
+    <message>
+        <source>Roads from aerial and satellite imagery at 1 m (D-LinkNet34)</source>
+        <translation>Roads from aerial and satellite imagery at 1 m (D-LinkNet34)</translation>
+    </message>
+    <message>
+        <source>Roads from aerial and satellite imagery at 1 m (EfficientNet-Lite2)</source>
+        <translation>Roads from aerial and satellite imagery at 1 m (EfficientNet-Lite2)</translation>
+    </message>
+    <message>
+        <source>Roads from aerial and satellite imagery at 1 m, small and fast (LEDNet)</source>
+        <translation>Roads from aerial and satellite imagery at 1 m, small and fast (LEDNet)</translation>
     </message>
     <message>
         <source>Rows at a time</source>

@@ -368,6 +368,10 @@
         <translation>土地覆盖</translation>
     </message>
     <message>
+        <source>Land cover from drone and aerial imagery at 0.1 m (LEDNet)</source>
+        <translation>无人机和航空影像的土地覆盖，0.1 米（LEDNet）</translation>
+    </message>
+    <message>
         <source>Land-cover classes</source>
         <translation>土地覆盖类别</translation>
     </message>
@@ -658,6 +662,18 @@
     <message>
         <source>Roads</source>
         <translation>道路</translation>
+    </message>
+    <message>
+        <source>Roads from aerial and satellite imagery at 1 m (D-LinkNet34)</source>
+        <translation>航空和卫星影像的道路，1 米（D-LinkNet34）</translation>
+    </message>
+    <message>
+        <source>Roads from aerial and satellite imagery at 1 m (EfficientNet-Lite2)</source>
+        <translation>航空和卫星影像的道路，1 米（EfficientNet-Lite2）</translation>
+    </message>
+    <message>
+        <source>Roads from aerial and satellite imagery at 1 m, small and fast (LEDNet)</source>
+        <translation>航空和卫星影像的道路，1 米，小而快（LEDNet）</translation>
     </message>
     <message>
         <source>Rows at a time</source>

@@ -44,17 +44,22 @@ def canvas(qgis_app):
     return canvas
 
 
+def click_link(note):
+    """Click the link of a note as a person does."""
+    note.linkActivated.emit(re.search('href="([^"]+)"', note.text()).group(1))
+
+
 @pytest.fixture
 def open_dialog(plugin, settings, project, canvas):
     from terraspore.plugin.dialogs.run_dialog import LANDCOVER, ROADS, SEGMENT, RunDialog
 
     dialogs = []
 
-    def open_dialog(name="roads"):
+    def open_dialog(name="roads", show_options=lambda: None):
         form = {"roads": ROADS, "landcover": LANDCOVER, "segment": SEGMENT}[name]
         started = []
         dialog = RunDialog(
-            form, plugin.context, canvas, start=lambda *run: started.append(run), show_options=lambda: None
+            form, plugin.context, canvas, start=lambda *run: started.append(run), show_options=show_options
         )
         dialog.set_layer(project[0])
         dialogs.append(dialog)
@@ -184,11 +189,35 @@ def test_mistakes_are_shown_before_the_run(open_dialog, settings):
     assert "/nowhere/python does not exist" in dialog._note.text()
 
 
+def test_note_without_an_engine_leads_to_the_options(open_dialog, settings, inputs, tmp_path):
+    settings(interpreter="/nowhere/<b>python", models_folder=tmp_path)
+    dialog, _ = open_dialog("segment", lambda: settings(interpreter=inputs, models_folder=inputs / "models"))
+    models = dialog.model.count()
+    assert "/nowhere/&lt;b&gt;python" in dialog._note.text()
+    click_link(dialog._note)
+    assert dialog.model.count() > models  # what was added in the options is there
+    assert "/nowhere" not in dialog._note.text()
+
+
+def test_vectorize_dialog_without_an_engine_leads_to_the_options(plugin, settings, project, inputs):
+    from terraspore.plugin.dialogs.vectorize_dialog import VectorizeDialog
+
+    settings(interpreter="/nowhere/python")
+    dialog = VectorizeDialog(
+        plugin.context, start=print, show_options=lambda: settings(interpreter=inputs / "image.tif")
+    )
+    assert not is_ready(dialog)
+    assert not dialog._note.isHidden()
+    click_link(dialog._note)
+    assert is_ready(dialog)
+    assert dialog._note.isHidden()
+
+
 def test_vectorize_dialog_leaves_untouched_fields_to_the_engine(plugin, settings, project):
     from terraspore.plugin.dialogs.vectorize_dialog import VectorizeDialog
 
     started = []
-    dialog = VectorizeDialog(plugin.context, lambda *run: started.append(run))
+    dialog = VectorizeDialog(plugin.context, start=lambda *run: started.append(run), show_options=lambda: None)
     dialog.set_layer(project[0])
     assert set(dialog.parameters()) == {"INPUT", "KIND", "OUTPUT"}
     dialog.fields["THRESHOLD"].setValue(0.3)

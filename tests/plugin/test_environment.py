@@ -156,7 +156,7 @@ def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, s
     from qgis.PyQt.QtTest import QTest
     from terraspore.plugin.options import engine_box
     from terraspore.plugin.options.page import OptionsPage
-    from terraspore.plugin.settings import reset_settings
+    from terraspore.plugin.settings import Settings, load_settings, save_settings
 
     tiny = make_spec()
     settings(interpreter="", environments=tmp_path / "environments", package_index=index[0])
@@ -167,9 +167,11 @@ def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, s
     questions = []
     monkeypatch.setattr(engine_box.EngineBox, "_confirm", lambda _box, text: questions.append(text) or True)
     page = OptionsPage(plugin.context, None)
+    page.performance.numbers["threads"].setValue(3)  # saved with OK alone
     QTest.mouseClick(page.engine.create, Qt.MouseButton.LeftButton)
     spin(lambda: page.engine._task is None, 200)
-    reset_settings()
+    assert load_settings().threads == 0
+    save_settings(Settings())
     assert index[0] in questions[0]
     assert "answer 42" in page.engine.log.toPlainText()
     assert get_env_python(tiny.target).is_file()

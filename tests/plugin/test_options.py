@@ -113,7 +113,7 @@ def test_fields_of_the_run_dialog(plugin, settings):
 def test_fields_of_the_vectorize_dialog(plugin, settings):
     from terraspore.plugin.dialogs.vectorize_dialog import VectorizeDialog
 
-    dialog = VectorizeDialog(plugin.context, print)
+    dialog = VectorizeDialog(plugin.context, start=print, show_options=print)
     for kind in ("roads", "landcover"):
         dialog.kind.setCurrentIndex(dialog.kind.findData(kind))
         rows = read_rows(dialog)

@@ -12,16 +12,17 @@ from qgis.core import QgsSettings
 def module(qgis_app):
     from terraspore.plugin import settings
 
-    settings.reset_settings()
+    settings.save_settings(settings.Settings())
     yield settings
-    settings.reset_settings()
+    settings.save_settings(settings.Settings())
 
 
 def test_settings_are_saved_and_loaded(module):
     wanted = module.Settings(interpreter="/a b/python", threads=3, device="cuda", keep_minutes=0)
     module.save_settings(wanted)
     assert module.load_settings({}) == wanted
-    assert module.reset_settings() == module.load_settings({}) == module.Settings()
+    module.save_settings(module.Settings())
+    assert module.load_settings({}) == module.Settings()
 
 
 def test_only_values_that_differ_from_the_default_are_stored(module):
@@ -58,6 +59,19 @@ def test_page_shows_and_keeps_every_setting(module, plugin):
     page.performance.numbers["threads"].setValue(5)
     page.apply()
     assert module.load_settings({}) == dataclasses.replace(wanted, threads=5)
+
+
+def test_restored_defaults_are_saved_with_ok_alone(module, plugin):
+    from terraspore.plugin.options.page import OptionsPage
+
+    changed = module.Settings(threads=3, device="cpu", interpreter="/x/python")
+    module.save_settings(changed)
+    page = OptionsPage(plugin.context, None)
+    page._reset.click()
+    assert page.gather() == module.Settings()
+    assert module.load_settings({}) == changed
+    page.apply()
+    assert module.load_settings({}) == module.Settings()
 
 
 def test_proxy_of_qgis_reaches_the_installer(module):

@@ -158,6 +158,39 @@ def test_chinese_is_shown(qgis_app, monkeypatch):
         QSettings().remove("locale")
 
 
+@pytest.fixture
+def chinese(qgis_app):
+    """QGIS as ``--lang zh-Hans`` starts it."""
+    from qgis.core import QgsApplication
+    from qgis.PyQt.QtCore import QCoreApplication
+    from terraspore.plugin.i18n import install_translator
+
+    if not (ROOT / "resources" / "i18n" / "terraspore_zh.qm").is_file():
+        pytest.skip("the .qm files were not built: Qt's lrelease is not installed")
+    QgsApplication.setTranslation("zh-Hans")
+    translator = install_translator()
+    yield
+    QCoreApplication.removeTranslator(translator)
+    QgsApplication.setTranslation("")
+
+
+def test_language_of_the_command_line_is_followed(chinese):
+    from terraspore.plugin.i18n import tr
+
+    assert tr("Extract Roads") == "提取道路"
+
+
+def test_titles_of_bundled_models_are_translated_and_those_of_users_are_not(chinese):
+    from terraspore.plugin.engine.models import find_model, list_models
+    from terraspore.plugin.paths import BUNDLED_MODELS
+
+    models = list_models(BUNDLED_MODELS, [BUNDLED_MODELS])
+    bundled = [model for model in models if model.is_bundled]
+    assert all("影像" in model.get_title() for model in bundled)
+    assert [model.get_title() for model in models if not model.is_bundled] == [model.title for model in bundled]
+    assert find_model(models, bundled[0].title) == bundled[0]  # scripts name them in English
+
+
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
     import package
