@@ -33,7 +33,7 @@ from ..__about__ import __version__
 from ..engine.fs.journal import UnfinishedRun, find_unfinished_run
 from .dialogs.fields import make_button
 from .i18n import tr
-from .layers.results import LayerStyler, group_layer, style_layer
+from .layers.results import LayerStyler, get_destination_file, group_layer, style_layer
 from .log import log_info, log_warning
 
 
@@ -275,10 +275,8 @@ class Run(QObject):
 
     def _describe_unfinished(self) -> str:
         """Return how to resume the failed run; empty where it cannot be resumed."""
-        output = self._parameters.get("OUTPUT")
-        if isinstance(output, QgsProcessingOutputLayerDefinition):
-            output = output.sink.staticValue()
-        unfinished = find_resumable_run(output) if isinstance(output, str) else None
+        output = get_destination_file(self._parameters.get("OUTPUT"))
+        unfinished = None if output is None else find_resumable_run(str(output))
         if unfinished is None:
             return ""
         return tr("{percent} % are finished and kept; start it again to continue from there.").format(

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..errors import DiskFullError, OutputError
 from .paths import hidden_stem, resolve_links
+from .rename import check_not_in_use, is_in_use, rename
 
 #: What a temporary name contains: of a file that is being written, and of the earlier file while it is replaced.
 PARTIAL, PREVIOUS = "partial", "previous"
@@ -56,7 +57,8 @@ def temp_output(target: Path, suffix: str | None = None) -> Iterator[Path]:
     def remove() -> None:
         if path.parent.is_dir():
             for file in list_with_sidecars(path):
-                file.unlink(missing_ok=True)
+                with suppress(OSError):  # a later run removes it
+                    file.unlink(missing_ok=True)
 
     with _keep_until_end(path, remove):
         yield path
@@ -109,19 +111,22 @@ def remove_stale_temp_files(target: Path) -> None:
     An earlier file that was moved away, and not replaced before the writer died, gets its name back.
     """
     real = resolve_links(target)
-    with suppress(OSError):  # what cannot be removed does no harm
+    with suppress(OSError):  # the folder cannot be listed
         for entry, mark, writer, ending in _list_temp_files(real):
-            if _is_in_use(entry, writer):
-                continue
-            suffix = ending.partition(".")[2]
-            final = real if suffix == "tmp" else real.with_name(f"{real.stem}.{suffix}")
-            if mark == PREVIOUS and not final.exists():
-                entry.rename(final)
-            elif entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    entry.unlink(missing_ok=True)
+            with suppress(OSError):  # what cannot be removed does no harm
+                if not _is_in_use(entry, writer):
+                    _remove_temp_file(entry, mark, ending, real)
+
+
+def _remove_temp_file(entry: Path, mark: str, ending: str, real: Path) -> None:
+    suffix = ending.partition(".")[2]
+    final = real if suffix == "tmp" else real.with_name(f"{real.stem}.{suffix}")
+    if mark == PREVIOUS and not final.exists():
+        rename(entry, final)
+    elif entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
 
 
 def _list_temp_files(real: Path) -> list[tuple[Path, str, int, str]]:
@@ -205,6 +210,7 @@ def check_replaceable(path: Path, *, overwrite: bool) -> None:
         is_sticky = os.name == "posix" and folder.st_mode & stat.S_ISVTX
         if is_sticky and os.geteuid() not in (0, status.st_uid, folder.st_uid):
             raise OutputError(f"The output {path} cannot be written: the existing file belongs to another user.")
+        check_not_in_use(file)
 
 
 def probe_file_mode(target: Path) -> int:
@@ -238,6 +244,9 @@ def translate_os_error(error: OSError, path: Path, needed_bytes: int = 0) -> Out
     """
     if error.errno in _NO_SPACE:
         return make_disk_full_error(path, needed_bytes)
+    if is_in_use(error):
+        hint = "Close it there (in QGIS: remove the layer from the project), or choose another output."
+        return OutputError(f"The output {path} cannot be replaced, because another program has it open.", hint)
     return OutputError(f"The output {path} cannot be written: {error.strerror or error}.")
 
 

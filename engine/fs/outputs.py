@@ -38,6 +38,7 @@ from .atomic import (
 from .lock import lock_paths
 from .paths import resolve_links
 from .regular_file import FileIdentity
+from .rename import find_unused_name, is_in_use, rename
 
 T = TypeVar("T")
 #: Called with the identities that the outputs will have, before the first of them is renamed.
@@ -58,9 +59,12 @@ class _FinishedOutput:
     temporary: Path
     guard: AbstractContextManager[object] = field(default_factory=nullcontext)
 
-    def list_moves(self) -> list[tuple[Path | None, Path]]:
-        """List what replaces what, in order: side files, the file itself, and what goes without a replacement."""
-        final, stem = resolve_links(self.path), self.temporary.stem
+    def list_moves(self, final: Path) -> list[tuple[Path | None, Path]]:
+        """List what replaces what where the output becomes ``final``, in order.
+
+        These are its side files, the file itself, and earlier side files without a replacement.
+        """
+        stem = self.temporary.stem
         moves: list[tuple[Path | None, Path]] = [
             (file, final.with_name(final.stem + file.name[len(stem) :]))
             for file in list_with_sidecars(self.temporary)
@@ -144,12 +148,16 @@ class Outputs(AbstractContextManager["Outputs"]):
             raise translate_os_error(error, path, measure_with_sidecars(temporary)) from error
         self._finished.append(_FinishedOutput(path, temporary, guard or nullcontext()))
 
-    def publish(self, commit: Callable[[], None] = lambda: None, note: NoteOutputs | None = None) -> None:
+    def publish(
+        self, commit: Callable[[], None] = lambda: None, note: NoteOutputs | None = None, *, keep_refused: bool = True
+    ) -> None:
         """Give all finished outputs their names; if that fails, the earlier files come back.
 
         Args:
             commit: called just before the first rename; raises if the run was cancelled (``Cancellation.commit``).
             note: notes the outputs for a run that is resumed after a crash in between.
+            keep_refused: whether the outputs get unused names next to theirs, which the error names, where another
+                program has one of the earlier files open and Windows refuses to replace it.
 
         Raises:
             OutputError: an output cannot be renamed.
@@ -168,21 +176,39 @@ class Outputs(AbstractContextManager["Outputs"]):
                     for entry in self._finished:
                         with translate_os_errors(entry.path):
                             final = resolve_links(entry.path)
-                            for source, target in entry.list_moves():
+                            for source, target in entry.list_moves(final):
                                 swap.move(source, target, final)
-                except BaseException:
+                except BaseException as error:
                     swap.restore()
+                    if keep_refused and isinstance(error, OutputError) and is_in_use(error.__cause__):
+                        raise self._keep_beside(error) from error.__cause__
                     raise
             swap.finish()
         self._finished = []
+
+    def _keep_beside(self, error: OutputError) -> OutputError:
+        """Give the outputs unused names; return the error that names them, or ``error`` if none can be kept."""
+        kept = []
+        for entry in self._finished:
+            unused = find_unused_name(resolve_links(entry.path))
+            with suppress(OSError):
+                for source, target in entry.list_moves(unused):
+                    if source is not None:
+                        rename(source, target)
+                kept.append(unused)
+        if not kept:
+            return error
+        files = ", ".join(map(str, kept))
+        text = f"{error.text} The run was completed, and its result is kept as {files}."
+        return OutputError(text, "Close the file in the other program, then rename the result.")
 
 
 class _Swap:
     """Replaces files and can undo it."""
 
     def __init__(self) -> None:
-        #: Each replaced file, and where its earlier content is; None if it is new.
-        self._done: list[tuple[Path, Path | None]] = []
+        #: The new file's temporary name, the replaced file, and where its earlier content is; None where there is none.
+        self._done: list[tuple[Path | None, Path, Path | None]] = []
 
     def move(self, source: Path | None, target: Path, final: Path) -> None:
         """Rename ``source`` to ``target``, or remove ``target`` where ``source`` is None; keep the earlier file.
@@ -200,32 +226,33 @@ class _Swap:
             try:
                 os.link(target, previous, follow_symlinks=False)  # so that the name is there all the time
             except (OSError, NotImplementedError):
-                target.rename(previous)
-        self._done.append((target, previous))
+                rename(target, previous)
+        self._done.append((source, target, previous))
         if source is not None:
-            source.replace(target)
+            rename(source, target)
         else:
             target.unlink(missing_ok=True)
 
     def restore(self) -> None:
-        """Bring all earlier files back."""
+        """Bring all earlier files, and the temporary names of the new ones, back."""
         while self._done:
-            target, previous = self._done.pop()
+            source, target, previous = self._done.pop()
             with suppress(OSError):
-                if previous is None:
-                    target.unlink(missing_ok=True)
-                else:
-                    previous.replace(target)  # does nothing where both are still the same file
+                if source is not None and not source.exists():
+                    rename(target, source)
+                if previous is not None:
+                    if not target.exists() or not target.samefile(previous):
+                        rename(previous, target)
                     previous.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Remove the earlier files and flush the folders."""
-        for _, previous in self._done:
+        for _, _, previous in self._done:
             if previous is not None:
                 with suppress(OSError):
                     previous.unlink(missing_ok=True)
         if os.name == "posix":  # Windows cannot open a folder, and does not need it flushed
-            for folder in {target.parent for target, _ in self._done}:
+            for folder in {target.parent for _, target, _ in self._done}:
                 handle = os.open(folder, os.O_RDONLY)
                 try:
                     os.fsync(handle)
@@ -240,7 +267,7 @@ def atomic_output(path: Path, verify: Callable[[Path], None] | None = None) -> I
     with Outputs() as outputs:
         with outputs.write(path, verify) as temporary:
             yield temporary
-        outputs.publish()
+        outputs.publish(keep_refused=False)
 
 
 @contextmanager
@@ -258,7 +285,7 @@ def atomic_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         yield temporary
         final = resolve_links(folder)
         if not final.exists():
-            temporary.rename(final)
+            rename(temporary, final)
         elif overwrite:
             _replace_folder(temporary, final)
         else:
@@ -267,11 +294,11 @@ def atomic_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 def _replace_folder(temporary: Path, folder: Path) -> None:
     previous = temp_path(folder, mark=PREVIOUS)
-    folder.rename(previous)
+    rename(folder, previous)
     try:
-        temporary.rename(folder)
+        rename(temporary, folder)
     except OSError:
-        previous.rename(folder)
+        rename(previous, folder)
         raise
     shutil.rmtree(previous, ignore_errors=True)
 
@@ -284,10 +311,11 @@ def _move_content(temporary: Path, folder: Path) -> None:
     moved: list[Path] = []
     try:
         for entry in entries:
-            moved.append(entry.rename(folder / entry.name))
+            rename(entry, folder / entry.name)
+            moved.append(folder / entry.name)
     except OSError:
         for path in moved:
-            path.rename(temporary / path.name)
+            rename(path, temporary / path.name)
         raise
 
 

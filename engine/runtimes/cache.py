@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,8 @@ def _remove_oldest(folder: Path, suffix: str) -> None:
     limit = MAX_MEASUREMENTS if suffix == ".json" else MAX_MODELS
     entries = sorted(folder.glob(f"*{suffix}"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in entries[limit:]:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # another engine has it open
+            path.unlink(missing_ok=True)
 
 
 def load_measurements(folder: Path | None, name: str) -> dict[str, float]:

@@ -68,7 +68,12 @@ def _list_with_nvidia_smi() -> str:
         return ""
     try:
         return subprocess.run(
-            [program, "-L"], capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+            [program, "-L"],
+            stdin=subprocess.DEVNULL,  # on Windows a child waits for ever while the parent reads the same pipe
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
         ).stdout
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return ""

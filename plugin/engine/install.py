@@ -12,12 +12,12 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
+from ...engine.fs.rename import rename
 from ..i18n import tr
 from .env_profiles import EnvProfile
 from .errors import EngineCancelledError, EngineError
@@ -288,22 +288,11 @@ def _replace_folder(source: Path, target: Path) -> None:
     old = target.with_name(target.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
-        _rename(target, old)
+        rename(target, old)
     try:
-        _rename(source, target)
+        rename(source, target)
     except OSError:
         if old.exists():
-            _rename(old, target)
+            rename(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _rename(source: Path, target: Path) -> None:
-    """Rename a folder; on Windows an antivirus may hold its files for a moment."""
-    for pause in (0.2, 0.5, 1.0, 2.0):
-        try:
-            source.rename(target)
-            return
-        except PermissionError:
-            time.sleep(pause)
-    source.rename(target)

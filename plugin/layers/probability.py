@@ -6,6 +6,7 @@ The engine writes ``round(probability * PROBABILITY_SCALE)`` as bytes, and ``NOD
 
 from __future__ import annotations
 
+import contextlib
 import math
 import uuid
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Callable
 
 from osgeo import gdal
 
+from ...engine.fs.rename import check_not_in_use, is_in_use, rename, rename_beside
 from ..engine.errors import EngineCancelledError, EngineError
+from ..i18n import tr
 
 PROBABILITY_SCALE = 250
 NODATA = 255
@@ -24,6 +27,16 @@ def make_lookup_table(threshold: float) -> bytes:
     """Make the table from bytes of a probability raster to bytes of its mask: 0, 1, or ``NODATA``."""
     lowest = max(1, math.ceil(threshold * PROBABILITY_SCALE - 1e-9))
     return bytes(NODATA if value == NODATA else int(value >= lowest) for value in range(256))
+
+
+def check_mask_output(target: Path) -> None:
+    """Raise ``EngineError`` if the mask ``target`` exists and another program has it open, so that Windows keeps it."""
+    try:
+        if target.exists():
+            check_not_in_use(target)
+    except OSError as error:
+        text, hint = _explain_write_error(target, error)
+        raise EngineError(text, hint) from error
 
 
 def write_mask(probability: Path, target: Path, threshold: float, is_cancelled: Callable[[], bool]) -> None:
@@ -46,12 +59,25 @@ def write_mask(probability: Path, target: Path, threshold: float, is_cancelled: 
     partial = target.with_name(f".{target.stem[:20]}.{uuid.uuid4().hex}.partial{target.suffix}")
     try:
         _write_strips(source, partial, make_lookup_table(threshold), is_cancelled)
-        partial.replace(target)
+        rename(partial, target)
         target.with_name(f"{target.name}.aux.xml").unlink(missing_ok=True)  # statistics of the earlier file
     except OSError as error:
-        raise EngineError(f"The mask {target} cannot be written: {error.strerror or error}.") from error
+        text, hint = _explain_write_error(target, error)
+        if is_in_use(error) and partial.exists():
+            text += " " + tr("The new mask is kept as {file}.").format(file=rename_beside(partial, target))
+        raise EngineError(text, hint) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _explain_write_error(target: Path, error: OSError) -> tuple[str, str | None]:
+    """Return a sentence and a hint for an ``error`` that occurred while ``target`` was written."""
+    if is_in_use(error):
+        text = tr("The mask {file} cannot be replaced, because QGIS or another program has it open.")
+        return text.format(file=target), tr("Remove its layer from the project, or choose another file.")
+    text = tr("The mask {file} cannot be written: {reason}.")
+    return text.format(file=target, reason=error.strerror or error), None
 
 
 def _write_strips(source: gdal.Dataset, target: Path, table: bytes, is_cancelled: Callable[[], bool]) -> None:
@@ -59,16 +85,19 @@ def _write_strips(source: gdal.Dataset, target: Path, table: bytes, is_cancelled
     mask = gdal.GetDriverByName("GTiff").Create(str(target), width, height, 1, gdal.GDT_Byte, _CREATION_OPTIONS)
     if mask is None:
         raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
-    mask.SetGeoTransform(source.GetGeoTransform())
-    mask.SetProjection(source.GetProjection())
     band = mask.GetRasterBand(1)
-    band.SetNoDataValue(NODATA)
-    for row in range(0, height, 512):
-        if is_cancelled():
-            raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
-        rows = min(512, height - row)
-        data = source.GetRasterBand(1).ReadRaster(0, row, width, rows, buf_type=gdal.GDT_Byte)
-        if data is None or band.WriteRaster(0, row, width, rows, bytes(data).translate(table)):
+    try:
+        mask.SetGeoTransform(source.GetGeoTransform())
+        mask.SetProjection(source.GetProjection())
+        band.SetNoDataValue(NODATA)
+        for row in range(0, height, 512):
+            if is_cancelled():
+                raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
+            rows = min(512, height - row)
+            data = source.GetRasterBand(1).ReadRaster(0, row, width, rows, buf_type=gdal.GDT_Byte)
+            if data is None or band.WriteRaster(0, row, width, rows, bytes(data).translate(table)):
+                raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+        if mask.FlushCache() not in (None, 0):
             raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
-    if mask.FlushCache() not in (None, 0):
-        raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+    finally:
+        band = mask = None  # closes the file also where an error holds this frame; Windows removes no open file

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from qgis.core import (
+    QgsDataSourceUri,
     QgsLayerTreeGroup,
     QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
+    QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProject,
+    QgsProviderRegistry,
     QgsRasterLayer,
 )
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QDateTime, Qt
 
+from ..i18n import tr
 from ..paths import STYLES
 
 #: Name of a class that is not shown: what a model of one class does not find.
@@ -168,3 +174,36 @@ def _make_details(
         details.groupName = presentation.group
     details.setPostProcessor(LayerStyler(presentation))
     return details
+
+
+def get_destination_file(value: object) -> Path | None:
+    """Return the file that the value of a destination parameter names; None for a temporary or no output."""
+    if isinstance(value, QgsProcessingOutputLayerDefinition):
+        value = value.sink.staticValue()
+    text = value.strip() if isinstance(value, str) else ""
+    if text.startswith("ogr:"):
+        text = QgsDataSourceUri(text[len("ogr:") :]).database()
+    return Path(text) if text and text != "TEMPORARY_OUTPUT" else None
+
+
+def explain_open_output(project: QgsProject | None, destinations: Iterable[object]) -> str | None:
+    """Explain which output cannot be replaced on Windows because a layer of ``project`` shows it; None if none.
+
+    Args:
+        project: the project of the run, if any.
+        destinations: values of destination parameters.
+    """
+    if sys.platform != "win32" or project is None:
+        return None
+    files = [file for file in map(get_destination_file, destinations) if file is not None and file.exists()]
+    for layer in project.mapLayers().values() if files else ():
+        parts = QgsProviderRegistry.instance().decodeUri(layer.providerType(), layer.source())
+        shown = Path(parts.get("path") or layer.source())
+        for file in files:
+            if shown.exists() and shown.samefile(file):
+                text = tr(
+                    "Windows cannot replace {file} while the layer {layer} shows it. "
+                    "Remove the layer from the project, or choose another file."
+                )
+                return text.format(layer=layer.name(), file=file)
+    return None

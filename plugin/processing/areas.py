@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -20,6 +21,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
+from ...engine.fs.rename import rename
 from ..engine.errors import EngineError
 
 #: How long areas are kept for runs that may be resumed.
@@ -66,8 +68,9 @@ def store_area(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*.gpkg"):
-            if time.time() - old.stat().st_mtime > _MAX_AGE_SECONDS:
-                old.unlink()
+            with contextlib.suppress(OSError):  # another run has it open
+                if time.time() - old.stat().st_mtime > _MAX_AGE_SECONDS:
+                    old.unlink()
         area.convertToMultiType()
         writer = make_geopackage_writer(
             partial, "area", QgsFields(), QgsWkbTypes.Type.MultiPolygon, crs=crs, transforms=transforms
@@ -76,10 +79,10 @@ def store_area(
         feature.setGeometry(area)
         written = writer.addFeature(feature) and writer.flushBuffer()
         reason = writer.errorMessage()
-        del writer
+        del writer  # closes the file
         if not written:
             raise EngineError(f"The area could not be written to {partial}: {reason}.", code="OutputError")
-        partial.replace(target)
+        rename(partial, target)
     except OSError as error:
         raise EngineError(
             f"The area could not be written to {target}: {error.strerror}.", code="OutputError"

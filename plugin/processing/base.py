@@ -27,6 +27,7 @@ from ..engine.environment import explain_missing_engine, get_cache_folder
 from ..engine.errors import EngineCancelledError, EngineError
 from ..engine.models import ModelInfo
 from ..i18n import tr
+from ..layers.results import explain_open_output
 from ..layers.sources import FetchRequest, LayerSource, fetch_layer, get_file_with_crs, resolve_layer
 from ..paths import icon_path
 from .areas import merge_polygons, store_area
@@ -105,8 +106,11 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         """Read the properties of the layer INPUT that a run needs, in the layer's own thread.
 
         Raises:
-            QgsProcessingException: there is no such layer, or it cannot be used.
+            QgsProcessingException: there is no such layer, or it cannot be used; an output cannot be replaced.
         """
+        outputs = [parameters.get(definition.name()) for definition in self.destinationParameterDefinitions()]
+        if (problem := explain_open_output(context.project(), outputs)) is not None:
+            raise QgsProcessingException(problem)
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
         if layer is None:
             raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))

@@ -25,7 +25,7 @@ from ...engine.protocol.layer_names import name_layer
 from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
-from ..layers.probability import write_mask
+from ..layers.probability import check_mask_output, write_mask
 from ..layers.results import LayerPresentation, load_additional_layer, load_on_completion
 from .arguments import make_option_arguments, make_run_arguments
 from .base import ImageAlgorithm
@@ -90,6 +90,7 @@ class ModelAlgorithm(ImageAlgorithm):
         if mask is not None:
             if self.source.path is not None and mask.exists() and mask.samefile(self.source.path):
                 raise EngineError(f"The mask {mask} would replace the image.", "Choose another name.")
+            check_mask_output(mask)
             paths.setdefault("probability", folder / "probability.tif")
         arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=layer)
         arguments += self.make_task_arguments(parameters, context)

@@ -616,6 +616,10 @@
         <translation>Remove</translation>
     </message>
     <message>
+        <source>Remove its layer from the project, or choose another file.</source>
+        <translation>Remove its layer from the project, or choose another file.</translation>
+    </message>
+    <message>
         <source>Removing the engine's environment</source>
         <translation>Removing the engine's environment</translation>
     </message>
@@ -864,12 +868,24 @@
         <translation>The log is {file}.</translation>
     </message>
     <message>
+        <source>The mask {file} cannot be replaced, because QGIS or another program has it open.</source>
+        <translation>The mask {file} cannot be replaced, because QGIS or another program has it open.</translation>
+    </message>
+    <message>
+        <source>The mask {file} cannot be written: {reason}.</source>
+        <translation>The mask {file} cannot be written: {reason}.</translation>
+    </message>
+    <message>
         <source>The model {lost} that the settings name is not there; {model} is used.</source>
         <translation>The model {lost} that the settings name is not there; {model} is used.</translation>
     </message>
     <message>
         <source>The new environment cannot be used: {reason}.</source>
         <translation>The new environment cannot be used: {reason}.</translation>
+    </message>
+    <message>
+        <source>The new mask is kept as {file}.</source>
+        <translation>The new mask is kept as {file}.</translation>
     </message>
     <message>
         <source>The package index cannot be reached</source>
@@ -986,6 +1002,10 @@
     <message>
         <source>Width of lines in m (empty: the engine's)</source>
         <translation>Width of lines in m (empty: the engine's)</translation>
+    </message>
+    <message>
+        <source>Windows cannot replace {file} while the layer {layer} shows it. Remove the layer from the project, or choose another file.</source>
+        <translation>Windows cannot replace {file} while the layer {layer} shows it. Remove the layer from the project, or choose another file.</translation>
     </message>
     <message>
         <source>With the same settings it can go on from there.</source>

@@ -616,6 +616,10 @@
         <translation>移除</translation>
     </message>
     <message>
+        <source>Remove its layer from the project, or choose another file.</source>
+        <translation>请从工程中移除其图层，或选择其他文件。</translation>
+    </message>
+    <message>
         <source>Removing the engine's environment</source>
         <translation>正在移除引擎环境</translation>
     </message>
@@ -864,12 +868,24 @@
         <translation>日志文件：{file}。</translation>
     </message>
     <message>
+        <source>The mask {file} cannot be replaced, because QGIS or another program has it open.</source>
+        <translation>无法替换掩膜 {file}，因为 QGIS 或其他程序正打开它。</translation>
+    </message>
+    <message>
+        <source>The mask {file} cannot be written: {reason}.</source>
+        <translation>无法写入掩膜 {file}：{reason}。</translation>
+    </message>
+    <message>
         <source>The model {lost} that the settings name is not there; {model} is used.</source>
         <translation>设置中指定的模型 {lost} 不存在；将使用 {model}。</translation>
     </message>
     <message>
         <source>The new environment cannot be used: {reason}.</source>
         <translation>新环境无法使用：{reason}。</translation>
+    </message>
+    <message>
+        <source>The new mask is kept as {file}.</source>
+        <translation>新的掩膜已保存为 {file}。</translation>
     </message>
     <message>
         <source>The package index cannot be reached</source>
@@ -986,6 +1002,10 @@
     <message>
         <source>Width of lines in m (empty: the engine's)</source>
         <translation>线宽（米；留空：引擎默认）</translation>
+    </message>
+    <message>
+        <source>Windows cannot replace {file} while the layer {layer} shows it. Remove the layer from the project, or choose another file.</source>
+        <translation>图层 {layer} 正在显示 {file}，Windows 此时无法替换该文件。请从工程中移除该图层，或选择其他文件。</translation>
     </message>
     <message>
         <source>With the same settings it can go on from there.</source>

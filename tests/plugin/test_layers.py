@@ -2,15 +2,35 @@
 
 import ast
 import os
+import shutil
 import threading
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from osgeo import gdal
-from qgis.core import QgsApplication, QgsPalettedRasterRenderer, QgsProcessingContext, QgsProject, QgsRasterLayer
-from terraspore.plugin.layers.probability import NODATA, PROBABILITY_SCALE, make_lookup_table, write_mask
-from terraspore.plugin.layers.results import LayerPresentation, load_on_completion, style_layer
+from qgis.core import (
+    QgsApplication,
+    QgsPalettedRasterRenderer,
+    QgsProcessingContext,
+    QgsProcessingOutputLayerDefinition,
+    QgsProject,
+    QgsRasterLayer,
+    QgsVectorLayer,
+)
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
+from terraspore.plugin.layers import results
+from terraspore.plugin.layers.probability import (
+    NODATA,
+    PROBABILITY_SCALE,
+    check_mask_output,
+    make_lookup_table,
+    write_mask,
+)
+from terraspore.plugin.layers.results import LayerPresentation, explain_open_output, load_on_completion, style_layer
 from terraspore.plugin.paths import SAMPLE
+from windows_files import refuse_access, windows_rules
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +87,68 @@ def test_masks_of_the_same_name_are_written_at_the_same_time(qgis_app, tmp_path)
     mask = gdal.Open(str(tmp_path / "mask.tif")).ReadAsArray()
     assert sorted(set(mask.ravel().tolist())) == [0, 1]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.tif"]
+
+
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """A mask that a layer shows, so that Windows refuses to rename or replace it."""
+    mask = tmp_path / "mask.tif"
+    mask.write_text("earlier")
+    replace, rename = os.replace, os.rename
+
+    def check(operation, source, target):
+        if mask in (source, target):
+            raise refuse_access(mask)
+        return operation(source, target)
+
+    monkeypatch.setattr("terraspore.engine.fs.rename._PAUSES", ())
+    monkeypatch.setattr(os, "replace", partial(check, replace))
+    monkeypatch.setattr(os, "rename", partial(check, rename))
+    return mask
+
+
+def test_a_mask_that_is_open_is_noticed_before_the_run(opened):
+    with pytest.raises(EngineError, match="another program has it open") as caught:
+        check_mask_output(opened)
+    assert "Remove its layer" in caught.value.hint
+    check_mask_output(opened.with_name("new.tif"))
+
+
+def test_a_finished_mask_is_kept_beside_one_that_is_open(qgis_app, opened):
+    with pytest.raises(EngineError, match="another program has it open") as caught:
+        write_mask(SAMPLE, opened, 0.5, lambda: False)
+    kept = opened.with_name("mask-1.tif")
+    assert f"kept as {kept}" in caught.value.text
+    assert opened.read_text() == "earlier"
+    assert gdal.Open(str(kept)).ReadAsArray().max() == 1
+    assert sorted(path.name for path in opened.parent.iterdir()) == ["mask-1.tif", "mask.tif"]
+
+
+def test_masks_are_closed_before_they_are_renamed_or_removed(qgis_app, tmp_path):
+    refused = []
+    with windows_rules(refused.append):
+        write_mask(SAMPLE, tmp_path / "mask.tif", 0.5, lambda: False)
+        with pytest.raises(EngineCancelledError):
+            write_mask(SAMPLE, tmp_path / "mask.tif", 0.5, lambda: True)
+    assert refused == []
+    assert [path.name for path in tmp_path.iterdir()] == ["mask.tif"]
+
+
+def test_on_windows_outputs_that_a_layer_shows_are_named_before_the_run(qgis_app, tmp_path, monkeypatch):
+    project, free = QgsProject(), tmp_path / "new.gpkg"
+    raster, table = tmp_path / "classes.tif", tmp_path / "table.gpkg"
+    shutil.copy(SAMPLE, raster)
+    gdal.GetDriverByName("GPKG").Create(str(table), 0, 0, 0).CreateLayer("roads")
+    project.addMapLayer(QgsRasterLayer(str(raster), "Classes"))
+    project.addMapLayer(QgsVectorLayer(f"{table}|layername=roads", "In a GeoPackage"))
+    outputs = [str(raster), QgsProcessingOutputLayerDefinition(str(raster))]
+    assert explain_open_output(project, outputs) is None  # other systems replace what is open
+    monkeypatch.setattr(results, "sys", SimpleNamespace(platform="win32"))
+    for output in outputs:
+        assert "while the layer Classes shows it" in explain_open_output(project, [str(free), output])
+    assert "In a GeoPackage" in explain_open_output(project, [f"ogr:dbname='{table}' table=\"roads\""])
+    assert explain_open_output(project, [str(free), "TEMPORARY_OUTPUT", None]) is None
+    assert explain_open_output(None, outputs) is None
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ from recorded.commands import HELP, LINES, LONG, MISTAKES, PROCESSES, RIVAL, SER
 from recorded.inputs import make_inputs
 from recorded.reduce import plain_sentence, reduce_events, reduce_path
 from waiting import wait_for
+from windows_files import LOG_VARIABLE
 
-PROGRAM = (sys.executable, "-m", "terraspore")
+#: Every process may rename, replace and remove only files that Windows would let it.
+PROGRAM = (sys.executable, str(Path(__file__).parents[1] / "windows_files.py"))
 TIMEOUT = 300
 #: Rows of tiles of the long run in the journal when it is interrupted.
 ROWS_BEFORE_INTERRUPTION = 3
@@ -61,16 +63,21 @@ def record(folder: Path) -> Recording:
     """
     make_inputs(folder)
     recording = Recording()
+    log = folder.with_name(f"{folder.name}.log")
+    os.environ[LOG_VARIABLE] = str(log)
     _record_help(recording)
     _record_processes(recording, folder)
     _record_served(recording, folder)
     _record_interruption(recording, folder)
+    if log.exists():
+        raise AssertionError(f"Windows would refuse to rename or remove a file that is open: {log.read_text()}")
     return recording
 
 
 def _environment() -> dict[str, str]:
     """The environment without the variables that name further models and interpreters."""
-    own = {name for name in os.environ if name.startswith("TERRASPORE_") and name != "TERRASPORE_CACHE"}
+    kept = ("TERRASPORE_CACHE", LOG_VARIABLE)
+    own = {name for name in os.environ if name.startswith("TERRASPORE_") and name not in kept}
     return {name: value for name, value in os.environ.items() if name not in own}
 
 

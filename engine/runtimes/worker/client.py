@@ -272,20 +272,24 @@ class WorkerSession(Session):
     ) -> None:
         super().__init__(runtime, precision, card, config, version=str(worker.greeting["version"]))
         self._worker = worker
-        self._tiles = worker.create_shared_array("tiles", (_CAPACITY, *self.shape), self.dtype)
-        results = (_CAPACITY, self.classes, config.tile, config.tile)
-        self._results = worker.create_shared_array("results", results, np.dtype(np.float32))
-        self.answer = worker.call(
-            "open",
-            threads=config.threads or available_cores(),
-            tiles=str(self._tiles.filename),
-            tiles_shape=self._tiles.shape,
-            tiles_dtype=self.dtype.name,
-            results=str(self._results.filename),
-            results_shape=self._results.shape,
-            **arguments,
-        )
-        self._batch = choose_batch_size(self.predict, self.shape, self.dtype, _BATCHES)
+        try:
+            self._tiles = worker.create_shared_array("tiles", (_CAPACITY, *self.shape), self.dtype)
+            results = (_CAPACITY, self.classes, config.tile, config.tile)
+            self._results = worker.create_shared_array("results", results, np.dtype(np.float32))
+            self.answer = worker.call(
+                "open",
+                threads=config.threads or available_cores(),
+                tiles=str(self._tiles.filename),
+                tiles_shape=self._tiles.shape,
+                tiles_dtype=self.dtype.name,
+                results=str(self._results.filename),
+                results_shape=self._results.shape,
+                **arguments,
+            )
+            self._batch = choose_batch_size(self.predict, self.shape, self.dtype, _BATCHES)
+        except BaseException:
+            self.close()
+            raise
 
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Return the probabilities of ``tiles``; see ``Session.predict``."""
@@ -303,5 +307,7 @@ class WorkerSession(Session):
         return self._worker.is_alive()
 
     def close(self) -> None:
-        """End the worker."""
+        """Close the mapped files, which Windows would not remove otherwise, and end the worker."""
+        for name in ("_tiles", "_results"):
+            vars(self).pop(name, None)
         self._worker.close()

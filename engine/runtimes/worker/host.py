@@ -175,6 +175,8 @@ def main() -> None:
     print(json.dumps(greeting), file=answers, flush=True)
     if greeting["ok"]:
         serve(worker, sys.stdin, answers)
+        del worker  # Windows removes neither mapped files nor the working folder
+        os.chdir(os.path.dirname(sys.argv[2]))  # noqa: PTH120
         for folder in sys.argv[2:]:
             shutil.rmtree(folder, ignore_errors=True)
 

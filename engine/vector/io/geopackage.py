@@ -78,8 +78,7 @@ def check_geopackage(path: Path, layers: Collection[str], *, overwrite: bool) ->
     if has_content(path):
         with ExistingGeoPackage(path) as existing:
             tables = existing.list_tables()
-            if existing.count_other_rows(layers):
-                check_output_path(path, needed_bytes=path.stat().st_size)  # of the copy to which the layers are added
+            others = existing.count_other_rows(layers)
             found = [layer for layer in layers if layer.lower() in tables]
             if view := next((layer for layer in found if layer.lower() in existing.list_tables("view")), None):
                 hint = "Choose another --layer or file."
@@ -90,6 +89,8 @@ def check_geopackage(path: Path, layers: Collection[str], *, overwrite: bool) ->
                     "Choose another --layer or file, or add --overwrite to replace it.",
                 )
             existing.check_writable()
+        if others:
+            check_output_path(path, needed_bytes=path.stat().st_size)  # of the copy to which the layers are added
     elif path.parent.is_dir():
         with temp_output(path) as probe:
             try:

@@ -176,7 +176,7 @@ def test_journal_needs_only_the_standard_library():
     root = Path(terraspore.__file__).parent / "engine"
     for path in (
         root / "errors.py",
-        *(root / "fs" / f"{name}.py" for name in ("atomic", "journal", "lock", "paths", "regular_file")),
+        *(root / "fs" / f"{name}.py" for name in ("atomic", "journal", "lock", "paths", "regular_file", "rename")),
     ):
         tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
         for node in ast.walk(tree):
@@ -185,7 +185,7 @@ def test_journal_needs_only_the_standard_library():
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 assert node.module.split(".")[0] in sys.stdlib_module_names, path
             elif isinstance(node, ast.ImportFrom):
-                assert node.module in {"errors", "atomic", "lock", "paths", "regular_file"}, path
+                assert node.module in {"errors", "atomic", "lock", "paths", "regular_file", "rename"}, path
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")

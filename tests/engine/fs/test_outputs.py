@@ -11,6 +11,7 @@ from terraspore.engine.context import Cancellation
 from terraspore.engine.errors import Cancelled, OutputError, ParameterError
 from terraspore.engine.fs.atomic import remove_stale_temp_files, temp_path
 from terraspore.engine.fs.outputs import Outputs, atomic_output, check_written_files, lock_outputs
+from windows_files import refuse_access
 
 
 def names(folder):
@@ -81,6 +82,68 @@ def refuse(*_arguments, **_options):
     raise PermissionError(1, "Operation not permitted")
 
 
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """Another program has b.tif open, and Windows refuses to rename or replace it."""
+    monkeypatch.setattr("terraspore.engine.fs.rename._PAUSES", (0.0, 0.0))
+    (tmp_path / "a.tif").write_text("earlier a")
+    (tmp_path / "b.tif").write_text("earlier b")
+    (tmp_path / "b.tif.aux.xml").write_text("earlier statistics")
+    os_rename, os_replace = os.rename, os.replace
+    held = {tmp_path / "b.tif"}
+
+    def check(operation):
+        def call(source, target, **options):
+            if held & {source, target}:
+                raise refuse_access(target, 5 if source not in held else 32)
+            return operation(source, target, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "rename", check(os_rename))
+    monkeypatch.setattr(os, "replace", check(os_replace))
+    return held
+
+
+def test_finished_outputs_are_kept_beside_a_file_that_is_open_elsewhere(tmp_path, opened):
+    (tmp_path / "b-1.tif.ovr").write_text("of a person")
+    with Outputs() as outputs:
+        write_both(outputs, tmp_path)
+        with outputs.write(tmp_path / "roads.shp") as temporary:
+            for ending in (".shp", ".dbf"):
+                temporary.with_suffix(ending).write_text("new")
+        with pytest.raises(OutputError, match="because another program has it open") as caught:
+            outputs.publish()
+    assert all(str(tmp_path / name) in caught.value.text for name in ("b.tif", "a-1.tif", "b-2.tif", "roads-1.shp"))
+    assert (tmp_path / "a.tif").read_text() == "earlier a"
+    assert (tmp_path / "b.tif").read_text() == "earlier b"
+    assert (tmp_path / "a-1.tif").read_text() == "new a.tif"
+    assert (tmp_path / "b-2.tif").read_text() == "new b.tif"
+    assert {"roads-1.shp", "roads-1.dbf", "b.tif.aux.xml"} <= set(names(tmp_path))
+    opened.clear()
+    remove_stale_temp_files(tmp_path / "b.tif")
+    assert [name for name in names(tmp_path) if name.startswith(".")] == []
+
+
+def test_a_file_that_is_open_elsewhere_is_noticed_before_the_run(tmp_path, opened):
+    with (
+        pytest.raises(OutputError, match=r"b\.tif cannot be replaced, because another program has it open") as caught,
+        lock_outputs([tmp_path / "a.tif", tmp_path / "b.tif"], [], overwrite=True),
+    ):
+        pass
+    assert "remove the layer" in caught.value.hint
+    opened.clear()
+    with lock_outputs([tmp_path / "a.tif", tmp_path / "b.tif"], [], overwrite=True):
+        pass
+
+
+def test_entries_of_a_cache_are_not_kept_beside(tmp_path, opened):
+    """Two engines use it, and an entry that one of them has mapped is complete."""
+    with pytest.raises(OutputError), atomic_output(tmp_path / "b.tif") as temporary:
+        temporary.write_text("new")
+    assert names(tmp_path) == ["a.tif", "b.tif", "b.tif.aux.xml"]
+
+
 def test_a_file_that_was_moved_away_by_a_dead_process_comes_back(tmp_path):
     code = """
 import os, sys
@@ -89,7 +152,8 @@ from terraspore.engine.fs import outputs
 def refuse(*_arguments, **_options):
     raise OSError
 os.link = refuse
-Path.replace = lambda *_: os._exit(9)
+replace = Path.replace
+Path.replace = lambda source, target: os._exit(9) if target == Path(sys.argv[1]) else replace(source, target)
 with outputs.atomic_output(Path(sys.argv[1])) as temporary:
     temporary.write_text("new")
 """

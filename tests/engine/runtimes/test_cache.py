@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 from terraspore.engine.runtimes import cache as module
 from terraspore.engine.runtimes.cache import (
     cache_key,
@@ -11,6 +12,7 @@ from terraspore.engine.runtimes.cache import (
     store_entry,
     store_measurements,
 )
+from windows_files import windows_rules
 
 
 def test_entries_come_back_whole_or_not_at_all(tmp_path):
@@ -40,6 +42,21 @@ def test_the_least_recently_used_compiled_models_go(tmp_path, monkeypatch):
     assert load_entry(tmp_path, "a.blob") is not None  # used now, so b is the oldest
     store_entry(tmp_path, "c.blob", b"x")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.blob", "c.blob"]
+
+
+def test_an_entry_in_use_does_not_end_the_removal_of_old_ones(tmp_path, monkeypatch):
+    """Windows removes no mapped file."""
+    monkeypatch.setattr(module, "MAX_MODELS", 1)
+    for age, name in enumerate(("a.blob", "b.blob", "c.blob")):
+        (tmp_path / name).write_bytes(b"x" * 40)
+        os.utime(tmp_path / name, (100 + age, 100 + age))
+    refused = []
+    with windows_rules(refused.append):
+        mapped = np.memmap(tmp_path / "b.blob", np.uint8, "r")
+        store_entry(tmp_path, "d.blob", b"x")
+    assert len(refused) == 1
+    assert mapped[0] == ord("x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.blob", "d.blob"]
 
 
 def test_keys_differ_where_any_part_does():

@@ -17,6 +17,7 @@ from terraspore.engine.runtimes.onnxruntime import IsolatedOnnxRuntime
 from terraspore.engine.runtimes.worker import client as module
 from terraspore.engine.runtimes.worker.client import HOST_PROGRAM, WorkerProcess
 from waiting import wait_for
+from windows_files import windows_rules
 
 PYTHON = Path(sys.executable)
 GREETING = 'import json, sys, os, time\nprint(json.dumps({"ok": True, "version": "1"}), flush=True)\n'
@@ -234,6 +235,19 @@ def test_onnx_runtime_in_a_worker_computes_and_its_crash_is_a_sentence(identity)
     with pytest.raises(InferenceError, match="signal 9"):
         session.predict(tiles)
     session.close()
+
+
+def test_mapped_files_are_closed_before_they_are_removed(identity):
+    """Windows removes no mapped file."""
+    refused = []
+    with windows_rules(refused.append):
+        session = IsolatedOnnxRuntime(None).open(identity, SessionConfig("cpu", 64, threads=1))
+        folders = session._worker._folders
+        session.predict(np.zeros((1, 3, 64, 64), np.uint8))
+        session._worker._process.kill()  # so that it removes no files itself
+        session.close()
+    assert refused == []
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_the_devices_of_another_environment_are_its_own():
