@@ -1,6 +1,6 @@
 """``make bench``: run all parts of the benchmark and write the report.
 
-    python tests/bench/bench.py                          # everything, about a quarter of an hour on two idle cores
+    python tests/bench/bench.py                          # everything, about an hour on two idle cores
     python tests/bench/bench.py --quick                  # small rasters; docs/performance.md is not changed
     python tests/bench/bench.py --only startup memory    # some parts; the earlier results of the others are kept
     python tests/bench/bench.py --only vectors --large   # also vectors of 50,000 x 50,000 pixels
@@ -25,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_models import compare_models
+from bench_training import train_networks
 from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
 from mosaic import synthetic_scene
 from report import report
@@ -107,6 +108,10 @@ def _models(_folder: Path, _picture: Picture, options: argparse.Namespace) -> li
     return compare_models(1 if options.quick else 10)
 
 
+def _training(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return train_networks(folder, picture, quick=options.quick)
+
+
 def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> None:
     """Run a separate program, which writes its own rows."""
     size = ["--quick"] if options.quick else ["--large"] if options.large else []
@@ -137,6 +142,7 @@ PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]
     "models": _models,
     "runtimes": _runtimes,
     "vectors": _vectors,
+    "training": _training,
 }
 
 if __name__ == "__main__":

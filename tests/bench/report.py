@@ -27,7 +27,10 @@ TITLES = {
     "models": "The default road model against D-LinkNet34",
     "runtimes": "Runtimes against each other",
     "vectors": "Vectors",
+    "training": "Training, 4 images of 256 x 256 a step, float32",
 }
+#: Parts whose rows without an aim are a line for each name, with a column for each unit.
+MATRICES = ("training",)
 AIM_LINES = {"dlinknet34": (1.05, "#1f77b4"), "lednet": (1.3, "#2ca02c"), "trivial": (1.5, "#7f7f7f")}
 Rows = Sequence[Row]
 
@@ -40,7 +43,7 @@ def report(*, update_docs: bool) -> str:
     """
     parts = {part: rows for part in TITLES if (rows := read_rows(part))}
     machine = json.loads((FOLDER / "machine.json").read_text(encoding="utf-8"))
-    text = "\n\n".join([_machine_text(machine), *(_table(TITLES[part], rows) for part, rows in parts.items())])
+    text = "\n\n".join([_machine_text(machine), *(_section(part, rows) for part, rows in parts.items())])
     missed = [row.name for rows in parts.values() for row in rows if row.met is False]
     judged = sum(row.met is not None for rows in parts.values() for row in rows)
     text += f"\n\nAims met: {judged - len(missed)} of {judged}.\n"
@@ -57,8 +60,25 @@ def _machine_text(machine: Mapping[str, Any]) -> str:
     )
 
 
-def _table(title: str, rows: Rows) -> str:
-    lines = [f"### {title}", "", "| what | aim | measured | met | remark |", "|---|---|---|---|---|"]
+def _section(part: str, rows: Rows) -> str:
+    plain = [row for row in rows if row.goal is None] if part in MATRICES else []
+    others = [row for row in rows if row not in plain]
+    tables = [*([_matrix(plain)] if plain else []), *([_table(others)] if others else [])]
+    return "\n\n".join([f"### {TITLES[part]}", *tables])
+
+
+def _matrix(rows: Rows) -> str:
+    units = list(dict.fromkeys(row.unit for row in rows))
+    values: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:
+        values[row.name][row.unit] = _number(row.measured)
+    lines = [f"| | {' | '.join(units)} |", "|---" * (len(units) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(found.get(unit, '') for unit in units)} |" for name, found in values.items()]
+    return "\n".join(lines)
+
+
+def _table(rows: Rows) -> str:
+    lines = ["| what | aim | measured | met | remark |", "|---|---|---|---|---|"]
     for row in rows:
         goal = "" if row.goal is None else f"{'at least ' if row.at_least else ''}{_number(row.goal)} {row.unit}"
         met = "" if row.met is None else "yes" if row.met else "**no**"

@@ -49,3 +49,13 @@ def test_only_the_part_between_the_markers_is_rewritten(measured):
     assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
     assert "| peak |  | 500 MB |  |  |" in text
     assert (measured / "images" / "performance.png").stat().st_size > 1000
+
+
+def test_training_is_a_line_for_each_network(measured):
+    found = [
+        Row(name, unit, value) for name in ("one", "two") for unit, value in (("s per step", 1.5), ("images/s", 2))
+    ]
+    write_rows("training", [check_goal(row) for row in [*found, Row("one: a step / PyTorch", "times", 1.1, 1.15)]])
+    text = report.report(update_docs=False)
+    assert "| | s per step | images/s |\n|---|---|---|\n| one | 1.5 | 2 |\n| two | 1.5 | 2 |" in text
+    assert "| one: a step / PyTorch | 1.15 times | 1.1 times | yes |  |" in text
