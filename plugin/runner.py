@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, Callable
 
@@ -25,13 +26,14 @@ from qgis.core import (
     QgsProcessingUtils,
     QgsProject,
 )
+from qgis.gui import QgsMessageBar, QgsMessageBarItem
 from qgis.PyQt.QtCore import QCoreApplication, QDateTime, QLocale, QObject, Qt, QTimer, QUrl, pyqtSignal
 from qgis.PyQt.QtGui import QDesktopServices
-from qgis.PyQt.QtWidgets import QMessageBox, QProgressBar, QWidget
+from qgis.PyQt.QtWidgets import QLabel, QMessageBox, QProgressBar, QWidget
 
 from ..__about__ import __version__
 from ..engine.fs.journal import UnfinishedRun, find_unfinished_run
-from .dialogs.fields import make_button
+from .dialogs.fields import make_button, make_row
 from .i18n import tr
 from .layers.results import LayerStyler, get_destination_file, group_layer, style_layer
 from .log import log_info, log_warning
@@ -256,16 +258,15 @@ class Run(QObject):
             text += " " + tr("The log has {n} more warnings.").format(n=len(warnings) - _SHOWN_WARNINGS)
         level = Qgis.MessageLevel.Warning if warnings else Qgis.MessageLevel.Success
         output = str(results.get("OUTPUT", "")).split("|")[0]
-        item = self._iface.messageBar().createMessage(self._algorithm.displayName(), text)
+        bar, buttons = self._iface.messageBar(), []
         if output:
             folder = QUrl.fromLocalFile(str(Path(output).parent))
-            show = make_button(item, tr("Open the folder"), lambda: QDesktopServices.openUrl(folder))
-            item.layout().addWidget(show)
+            buttons.append(make_button(bar, tr("Open the folder"), lambda: QDesktopServices.openUrl(folder)))
         if layers:
             layer_id = layers[-1].id()  # the layer may be gone when the button is clicked
-            item.layout().addWidget(make_button(item, tr("Zoom to"), lambda: self._zoom(layer_id)))
-        item.setDuration(0)
-        self._show_later(lambda: self._iface.messageBar().pushWidget(item, level))
+            buttons.append(make_button(bar, tr("Zoom to"), lambda: self._zoom(layer_id)))
+        item = make_wrapped_message(bar, self._algorithm.displayName(), text, *buttons)
+        self._show_later(lambda: bar.pushWidget(item, level))
 
     def _zoom(self, layer_id: str) -> None:
         layer = QgsProject.instance().mapLayer(layer_id)
@@ -286,8 +287,9 @@ class Run(QObject):
     def _fail(self, text: str) -> None:
         self._clear_progress()
         log_warning(text)
-        bar, title = self._iface.messageBar(), self._algorithm.displayName()
-        self._show_later(lambda: bar.pushMessage(title, text, Qgis.MessageLevel.Critical, 0))
+        bar = self._iface.messageBar()
+        item = make_wrapped_message(bar, self._algorithm.displayName(), text)
+        self._show_later(lambda: bar.pushWidget(item, Qgis.MessageLevel.Critical))
         self._finish(False, {})
 
     @staticmethod
@@ -304,6 +306,19 @@ class Run(QObject):
         self.task = None
         self.ended.emit(successful, results)
         self.deleteLater()
+
+
+def make_wrapped_message(bar: QgsMessageBar, title: str, text: str, *buttons: QWidget) -> QgsMessageBarItem:
+    """Make a message that is as high as its text; QGIS's own messages show one line of it."""
+    content = QWidget(bar)
+    label = QLabel(f"<b>{escape(title)}:</b> {escape(text)}", content)
+    label.setObjectName("terraspore-message")
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    row = make_row(label, *buttons, stretched=label)
+    row.setContentsMargins(0, 0, 0, 0)
+    content.setLayout(row)
+    return bar.createMessage(content)
 
 
 def shorten_result(text: str) -> str:

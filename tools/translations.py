@@ -33,6 +33,7 @@ CONSTANTS = {
     "dialogs/run_dialog.py": {"ROADS", "LANDCOVER", "SEGMENT"},
     "dialogs/model_dialog.py": {"_TEXTS"},
     "engine/env_profiles.py": {"ENV_PROFILES"},
+    "engine/models.py": {"TASK_TITLES"},
     "engine/errors.py": {"_STATUS_CODES", "_SIGNALS", "_USE_LESS", "_REPAIR", "_OLD_PROCESSOR", "_NO_MEMORY"},
 }
 

@@ -13,6 +13,7 @@ from ..context import PluginContext
 from ..engine.environment import get_models_folder, make_launch
 from ..engine.models import (
     CARD,
+    TASK_TITLES,
     explain_invalid_name,
     list_architectures,
     make_install_arguments,
@@ -26,7 +27,6 @@ from ..tasks import BackgroundTask
 from .fields import FormDialog, make_button, make_file_widget, make_row
 
 SUFFIXES = "*.ckpt *.onnx *.mindir *.zip"
-TASKS = ["roads", "landcover", "segmentation"]
 #: Text fields: option of the engine -> (English title, example).
 _TEXTS = {
     "classes": ("Classes, in the order of the channels", "road"),
@@ -60,7 +60,8 @@ class ModelDialog(FormDialog):
         self.folder = make_button(self, tr("Folder…"), self._choose_folder)
         self.name = QLineEdit(self)
         self.task = QComboBox(self)
-        self.task.addItems(TASKS)
+        for task, title in TASK_TITLES.items():
+            self.task.addItem(tr(title), task)
         self.architecture = QComboBox(self)
         self.architecture.addItems(["", *list_architectures()])
         self.architecture.setEditable(True)
@@ -80,7 +81,7 @@ class ModelDialog(FormDialog):
         """Return the facts about a weights file by the engine's option; empty ones are taken from the file."""
         texts = {name: field.text().strip().replace(" ", "") for name, field in self.texts.items()}
         texts["classes"] = self.texts["classes"].text().strip()
-        return {"task": self.task.currentText(), "architecture": self.architecture.currentText().strip(), **texts}
+        return {"task": self.task.currentData(), "architecture": self.architecture.currentText().strip(), **texts}
 
     def accept(self) -> None:
         """Check the model with the engine, add it and close."""
@@ -148,7 +149,10 @@ class ModelDialog(FormDialog):
         if info is None:
             return tr("The card cannot be read.")
         facts = tr("{title} – {task}, {resolution} m, {bands} bands").format(
-            title=info.title, task=info.task, resolution=f"{info.resolution:g}", bands=info.bands
+            title=info.title,
+            task=tr(TASK_TITLES.get(info.task, info.task)),
+            resolution=f"{info.resolution:g}",
+            bands=info.bands,
         )
         return f"{facts}\n{info.details}"
 

@@ -11,6 +11,7 @@ from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
+from ..engine.models import TASK_TITLES
 from ..i18n import tr
 from ..paths import icon_path
 from ..processing.parameters import get_title
@@ -42,8 +43,8 @@ class VectorizeDialog(FormDialog):
         self.layer = QgsMapLayerComboBox(self)
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.kind = QComboBox(self)
-        for kind, title in zip(KINDS, (tr("Roads"), tr("Land cover"))):
-            self.kind.addItem(title, kind)
+        for kind in KINDS:
+            self.kind.addItem(tr(TASK_TITLES[kind]), kind)
         self.options = list_vector_options()
         self.fields = {
             name.upper(): make_option_field(option, tr("default"), self) for name, (option, _) in self.options.items()

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 CARD = "card.json"
+#: English titles of the tasks.
+TASK_TITLES = {"roads": "Roads", "landcover": "Land cover", "segmentation": "Other segmentation"}
 #: Larger models are not unpacked.
 MAX_MODEL_BYTES = 8 << 30
 _DETAILS = ("data", "licence", "split", "notes", "sha256")

@@ -14,7 +14,7 @@ from ..dialogs.fields import make_button, make_count_box, make_file_widget, make
 from ..dialogs.model_dialog import ModelDialog
 from ..engine.cache import clear_cache, measure_cache
 from ..engine.environment import get_cache_folder, get_models_folder
-from ..engine.models import find_default_model, list_models, list_models_for_task
+from ..engine.models import TASK_TITLES, find_default_model, list_models, list_models_for_task
 from ..i18n import tr
 from ..paths import BUNDLED_MODELS, icon_path
 from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, get_title
@@ -107,9 +107,8 @@ class ModelsBox(QGroupBox):
         self.add.setToolTip(tr("A model's folder, its zip, or a .ckpt, .onnx or .mindir file"))
         self._count = QLabel(self)
         form = QFormLayout(self)
-        titles = (tr("Roads"), tr("Land cover"), tr("Other segmentation"))
-        for title, choice in zip(titles, self.choices.values()):
-            form.addRow(title, choice)
+        for task, choice in self.choices.items():
+            form.addRow(tr(TASK_TITLES[task]), choice)
         form.addRow(tr("Folder of your models"), self.folder)
         form.addRow("", make_row(self._count, self.add, stretched=self._count))
         self.folder.fileChanged.connect(lambda _path: self._fill(self._gather()))
@@ -168,8 +167,9 @@ class OptionsPage(QgsOptionsPageWidget):
         self._reset = make_button(self, tr("Restore defaults"), lambda: self._show(Settings()))
         inner = QWidget(self)
         column = QVBoxLayout(inner)
-        for widget in (*self._boxes, self._reset):
-            column.addWidget(widget)
+        for box in self._boxes:
+            column.addWidget(box)
+        column.addLayout(make_row(self._reset))
         column.addStretch(1)
         scroll = QgsScrollArea(self)
         scroll.setWidgetResizable(True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtTest import QTest
-from qgis.PyQt.QtWidgets import QApplication, QDialogButtonBox, QPushButton, QToolBar
+from qgis.PyQt.QtWidgets import QApplication, QDialogButtonBox, QLabel, QPushButton, QToolBar
 from qgis.utils import iface, plugins
 
 CONFIG = json.loads(Path(os.environ["DESKTOP_CONFIG"]).read_text())
@@ -190,7 +190,8 @@ def describe_layers():
 
 def read_message():
     item = iface.messageBar().currentItem()
-    return item.text() if item else ""
+    label = item.findChild(QLabel, "terraspore-message") if item else None
+    return label.text() if label else item.text() if item else ""
 
 
 def write_held_python():

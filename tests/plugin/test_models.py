@@ -36,7 +36,7 @@ def add(plugin, settings, tmp_path, qgis_app):
         dialog.added.connect(lambda *value: added.append(value))
         dialog.file.setFilePath(str(path))
         dialog.name.setText(name)
-        dialog.task.setCurrentText(facts.pop("task", "segmentation"))
+        dialog.task.setCurrentIndex(dialog.task.findData(facts.pop("task", "segmentation")))
         dialog.architecture.setCurrentText(facts.pop("architecture", ""))
         for field, text in facts.items():
             dialog.texts[field].setText(text)
