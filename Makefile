@@ -69,8 +69,17 @@ lite:
 
 # Test groups as processes, JOBS at a time; all failures are reported. GROUPS="engine-pipeline plugin-dialogs" selects some.
 JOBS ?= 2
-test: lint lite qgis-setup translations
-	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(GROUPS)
+test: lint lite qgis-setup translations chroot
+	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(if $(QGIS),--chroot "$(CHROOTS)/$(QGIS)") $(GROUPS)
+
+# The QGIS and the Python of a Debian suite in a chroot, for the groups $(QGIS)-*: trixie has QGIS 3.40 and Python 3.13,
+# sid newer ones; QGIS= for none.
+.PHONY: chroot
+QGIS    ?= trixie
+CHROOTS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/terraspore-chroots
+chroot:
+	@$(if $(and $(QGIS),$(if $(GROUPS),$(filter $(QGIS)-%,$(GROUPS)),all)), \
+		sh resources/setup/make-chroot.sh $(QGIS) "$(CHROOTS)/$(QGIS)" || test $$? = 3)
 
 # Each target runs for FUZZ_SECONDS; the corpus in out/fuzz is kept and extended by later runs.
 FUZZ_SECONDS ?= 600
@@ -93,13 +102,13 @@ faults: setup
 	$(BIN)/python tests/faults/run_faults.py --kills 100 --rivals 100
 
 # ---- The QGIS plugin. QGIS uses a different Python, so it has a separate virtual environment. ----
-QGIS := .venv-qgis
+QGIS_VENV := .venv-qgis
 .PHONY: qgis-setup test-qgis translations package link
 
-$(QGIS)/.ready: $(VENV)/.engine plugin/engine/env_profiles.py resources/setup/make-qgis.sh
-	@sh resources/setup/make-qgis.sh $(QGIS) $(BIN)/python || test $$? = 3
+$(QGIS_VENV)/.ready: $(VENV)/.engine plugin/engine/env_profiles.py resources/setup/make-qgis.sh
+	@sh resources/setup/make-qgis.sh $(QGIS_VENV) $(BIN)/python || test $$? = 3
 
-qgis-setup: $(QGIS)/.ready
+qgis-setup: $(QGIS_VENV)/.ready
 
 # Only the plugin's tests.
 test-qgis: setup qgis-setup translations
@@ -110,11 +119,11 @@ translations: $(VENV)/.engine
 
 # Build the zip for the plugin site and check it.
 package: qgis-setup translations
-	@if test -e $(QGIS)/.ready; then $(QGIS)/bin/python tools/package.py --check; else $(BIN)/python tools/package.py; fi
+	@if test -e $(QGIS_VENV)/.ready; then $(QGIS_VENV)/bin/python tools/package.py --check; else $(BIN)/python tools/package.py; fi
 
 # PROFILE=name selects a QGIS profile other than the default one.
 link:
 	$(PYTHON) tools/link.py $(if $(PROFILE),--profile "$(PROFILE)")
 
 clean:
-	rm -rf $(VENV) $(VENV)-lite $(QGIS) build out
+	rm -rf $(VENV) $(VENV)-lite $(QGIS_VENV) build out

@@ -1,6 +1,6 @@
 """Run every test, in groups that are processes, and report all failures at the end.
 
-    python tests/run_all.py [--jobs N] [GROUP ...]
+    python tests/run_all.py [--jobs N] [--chroot FOLDER] [GROUP ...]
 
 Groups are processes because MindSpore keeps its mode and device, and QGIS its widgets, for a whole process. Two groups
 run at a time because most tests keep one core busy. The output of a group is printed when it has finished.
@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-QGIS = ROOT / ".venv-qgis"
+QGIS = ".venv-qgis"
 #: Name -> paths, the longest first, so that the last groups to end are short. A group leaves out what is in others.
 PATHS = {
     "training": ("tests/training",),
@@ -43,15 +42,13 @@ class Group:
     Attributes:
         name: argument of ``run_all.py``.
         command: the process.
-        environment: variables added to those of this process.
     """
 
     name: str
     command: tuple[str, ...]
-    environment: dict[str, str] = field(default_factory=dict)
 
 
-def make_groups() -> list[Group]:
+def make_groups(chroot: Path | None) -> list[Group]:
     """Return all groups: without those of the plugin where QGIS, of training where MindSpore is not installed."""
     groups = []
     has_mindspore = importlib.util.find_spec("mindspore") is not None
@@ -66,14 +63,29 @@ def make_groups() -> list[Group]:
         inside = [path for path in others if path.startswith(tuple(f"{own}/" for own in paths))]
         ignored = (f"--ignore={path}" for path in inside)
         groups.append(Group(name, (sys.executable, "-m", "pytest", *chosen, *ignored)))
-    if not (QGIS / ".ready").exists():
+    if (ROOT / QGIS / ".ready").exists():
+        groups += make_plugin_groups(ROOT)
+    else:
         print("QGIS is not set up here, so the plugin's tests are left out (make qgis-setup reports the reason).")
-        return groups
-    python, environment = str(QGIS / "bin" / "python"), {"PYTHONPATH": str(QGIS / "plugins")}
-    for path in sorted((ROOT / "tests" / "plugin").glob("test_*.py")):
-        name = f"plugin-{path.stem.removeprefix('test_')}"
-        groups.append(Group(name, (python, "-m", "pytest", str(path.relative_to(ROOT))), environment))
+    if chroot is not None and (chroot / ".ready").exists():
+        groups += make_chroot_groups(chroot)
     return groups
+
+
+def make_plugin_groups(root: Path) -> list[Group]:
+    """Return a group for each file of the plugin's tests in the checkout ``root``, because QGIS is for one process."""
+    command = ("env", f"PYTHONPATH={root / QGIS / 'plugins'}", str(root / QGIS / "bin" / "python"), "-m", "pytest")
+    paths = sorted(path.relative_to(ROOT) for path in (ROOT / "tests" / "plugin").glob("test_*.py"))
+    return [Group(f"plugin-{path.stem.removeprefix('test_')}", (*command, str(path))) for path in paths]
+
+
+def make_chroot_groups(chroot: Path) -> list[Group]:
+    """Return the groups of engine and plugin with the QGIS and the Python of a chroot of ``make-chroot.sh``."""
+    root = Path("/terraspore")  # the checkout, as enter-chroot.sh mounts it
+    engine = Group("engine", (str(root / ".venv" / "bin" / "python"), "-m", "pytest", "tests/engine"))
+    enter = ("sh", "resources/setup/enter-chroot.sh", str(chroot))
+    inside = [engine, *make_plugin_groups(root)]
+    return [Group(f"{chroot.name}-{group.name}", (*enter, *group.command)) for group in inside]
 
 
 def run_group(group: Group) -> tuple[bool, str, str]:
@@ -82,7 +94,6 @@ def run_group(group: Group) -> tuple[bool, str, str]:
     done = subprocess.run(
         group.command,
         cwd=ROOT,
-        env={**os.environ, **group.environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -91,7 +102,7 @@ def run_group(group: Group) -> tuple[bool, str, str]:
         check=False,
     )
     seconds, passed = time.monotonic() - start, done.returncode == 0
-    summary = f"{seconds:7.1f} s  {group.name:24} {'passed' if passed else f'FAILED ({done.returncode})'}"
+    summary = f"{seconds:7.1f} s  {group.name:32} {'passed' if passed else f'FAILED ({done.returncode})'}"
     return passed, summary, f"---- {group.name}\n{done.stdout}"
 
 
@@ -100,8 +111,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help="names of groups; all unless given")
     parser.add_argument("--jobs", type=int, default=2, help="groups that run at the same time")
+    parser.add_argument("--chroot", type=Path, metavar="FOLDER", help="run the tests in this chroot, too")
     arguments = parser.parse_args()
-    groups = {group.name: group for group in make_groups()}
+    groups = {group.name: group for group in make_groups(arguments.chroot)}
     if unknown := set(arguments.groups) - set(groups):
         parser.error(f"no group is called {', '.join(sorted(unknown))}; there are: {', '.join(groups)}")
     with ThreadPoolExecutor(max(arguments.jobs, 1)) as pool:

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 #: Compiled kernels and models, kept between the files of tests: compiling takes twenty seconds each time.
 CACHE = ROOT / ".venv-qgis" / "cache"
 #: A Python with the engine's packages; QGIS's own has none of them.
-ENGINE_PYTHON = Path(os.environ.get("TERRASPORE_TEST_PYTHON", ROOT / ".venv" / "bin" / "python"))
+ENGINE_PYTHON = ROOT / ".venv" / "bin" / "python"
 
 try:
     import qgis.core  # noqa: F401

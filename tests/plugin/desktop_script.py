@@ -9,6 +9,7 @@ while QGIS's own event loop runs; so the main thread is never held by this scrip
 import json
 import os
 import shlex
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -21,7 +22,7 @@ from qgis.utils import iface, plugins
 
 CONFIG = json.loads(Path(os.environ["DESKTOP_CONFIG"]).read_text())
 OUT = Path(CONFIG["out"])
-REPORT = {"steps": [], "shots": []}
+REPORT = {"steps": [], "shots": [], "runs": {}}
 BEAT_MS = 10
 BEATS = []
 
@@ -83,6 +84,7 @@ def install():
     """The zip, through QGIS's own installer."""
     import pyplugin_installer
 
+    iface.mainWindow().resize(1380, 880)
     pyplugin_installer.instance().installFromZipFile(CONFIG["zip"])
     yield lambda: "terraspore" in plugins
     assert Path(plugin().__class__.__module__.split(".")[0]) == Path("terraspore")
@@ -132,48 +134,81 @@ def set_up():
     yield lambda: QApplication.activeModalWidget() is None
 
 
-def extract():
-    """Right-click the layer, Extract Roads, OK."""
-    layer = QgsRasterLayer(CONFIG["image"], CONFIG["layer"])
-    QgsProject.instance().addMapLayer(layer)
+def run_from_menu(name, layer, title, area=0):
+    """Right-click the layer, ``title``, OK; leaves pictures and ``REPORT["runs"][name]``.
+
+    Args:
+        name: of the run, for its pictures.
+        layer: of the project.
+        title: of the menu's action.
+        area: index of the area in the dialog.
+    """
     iface.setActiveLayer(layer)
-    iface.zoomToActiveLayer()
     iface.messageBar().clearWidgets()
     yield pause(2)
     view = iface.layerTreeView()
     menu = view.menuProvider().createContextMenu()
-    action = next(action for action in menu.actions() if action.text() == "Extract Roads")
+    action = next(action for action in menu.actions() if action.text() == title)
     menu.popup(view.mapToGlobal(view.rect().center()))
     yield pause(0.3)
-    picture("menu", menu)
+    picture(f"{name}-menu", menu)
     menu.close()
     action.trigger()
-    yield lambda: visible("terraspore-extractroads") is not None
-    dialog = visible("terraspore-extractroads")
+    opened = "terraspore-" + title.lower().replace(" ", "")
+    yield lambda: visible(opened) is not None
+    dialog = visible(opened)
+    dialog.area.kind.setCurrentIndex(area)
     yield pause(0.5)
-    picture("dialog", dialog)
-    REPORT["note"] = dialog._note.text()
+    picture(f"{name}-dialog", dialog)
+    report = REPORT["runs"][name] = {"note": dialog._note.text()}
     runs, ended = plugin().gui.runs, []
     beat = Beat()
     QTest.mouseClick(dialog.buttons.button(QDialogButtonBox.StandardButton.Ok), Qt.MouseButton.LeftButton)
     yield lambda: len(runs) == 1
-    runs[0].ended.connect(lambda good, results: ended.append((good, results, beat.stop())))
+    runs[0].ended.connect(lambda good, results: ended.append((good, results)))
     yield lambda: ended or (iface.mainWindow().findChild(QPushButton, "terraspore-cancel") is not None)
     yield pause(1.5)
-    picture("running")
+    picture(f"{name}-running")
     yield lambda: bool(ended)
-    good, results, REPORT["run"] = ended[0]
-    REPORT["good"], REPORT["results"] = good, {name: str(value) for name, value in results.items()}
-    yield lambda: "km of road" in read_message()
+    report.update(beat.stop(), good=ended[0][0], results={key: str(value) for key, value in ended[0][1].items()})
+    yield lambda: iface.mainWindow().findChild(QPushButton, "terraspore-cancel") is None and read_message()
     yield pause(1)
-    picture("result")
-    REPORT["message"] = read_message()
-    describe_layers()
+    picture(f"{name}-result")
+    report["message"] = read_message()
+    report["layers"] = describe_layers()
+    root = QgsProject.instance().layerTreeRoot()
+    for group in root.findGroups():
+        QgsProject.instance().removeMapLayers(group.findLayerIds())
+        root.removeChildNode(group)
+
+
+def extract():
+    """Roads and land cover of a file."""
+    layer = QgsRasterLayer(CONFIG["image"], CONFIG["layer"])
+    QgsProject.instance().addMapLayer(layer)
+    iface.setActiveLayer(layer)
+    iface.zoomToActiveLayer()
+    yield from run_from_menu("roads", layer, "Extract Roads")
+    yield from run_from_menu("landcover", layer, "Extract Land Cover")
+
+
+def online():
+    """Roads of the visible part of an XYZ layer, whose server shows the same image."""
+    sys.path.insert(0, str(Path(CONFIG["tests"]) / "plugin"))
+    from tile_server import ImageTiles, TileServer
+
+    server = TileServer(draw_tile=ImageTiles(CONFIG["image"]).draw)
+    try:
+        layer = QgsProject.instance().addMapLayer(QgsRasterLayer(server.uri, "Tiles", "wms"))
+        yield from run_from_menu("online", layer, "Extract Roads", area=1)
+    finally:
+        server.close()
 
 
 def describe_layers():
+    """Facts of all layers of the project."""
     project = QgsProject.instance()
-    REPORT["layers"] = [
+    return [
         {
             "name": layer.name(),
             "crs": layer.crs().authid(),
@@ -264,7 +299,7 @@ def leftovers():
     }
 
 
-STEPS = [install, explain, set_up, extract, cancel, reload]
+STEPS = [install, explain, set_up, extract, online, cancel, reload]
 
 
 class Driver:

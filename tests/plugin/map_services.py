@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 from osgeo import gdal, osr
+from qgis.core import QgsDataSourceUri
 from tile_server import CENTRE, HALF_WIDTH, WORLD, LoopbackServer, draw_tile, reply
 
 #: Zoom levels of the tiled services, and metres of one pixel at level 0.
@@ -128,8 +129,11 @@ class MapServices(LoopbackServer):
             return "wms", f"{parts}&url={url}"
         if kind == "arcgis":
             return "arcgismapserver", f"crs='EPSG:3857' format='PNG32' layer='' url='{self.root}/arcgis/MapServer'"
-        url = quote(f"{self.root}/wcs?", safe=":/")
-        return "wcs", f"cache=PreferNetwork&crs=EPSG:3857&format=GeoTIFF&identifier=roads&version=1.0.0&url={url}"
+        uri = QgsDataSourceUri()
+        parts = {"crs": "EPSG:3857", "format": "GeoTIFF", "identifier": "roads", "version": "1.0.0"}
+        for name, value in {**parts, "cache": "PreferNetwork", "url": f"{self.root}/wcs?"}.items():
+            uri.setParam(name, value)
+        return "wcs", bytes(uri.encodedUri()).decode()
 
     def answer(self, request):
         path = urlsplit(request.path)

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 from desktop import qgis_program, run_desktop
+from qgis.core import Qgis
 
 ROOT = Path(__file__).parents[2]
 VENV = ROOT / ".venv-qgis"
-PICTURES = ROOT / "build" / "desktop"
+#: A folder for each QGIS, because the tests of two may run at a time.
+PICTURES = ROOT / "build" / "desktop" / Qgis.version().split("-")[0]
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("xvfb-run") and qgis_program()), reason="xvfb-run or the desktop QGIS is not installed"
@@ -54,7 +56,7 @@ def models_folder(inputs):
 @pytest.mark.timeout(960)
 def test_every_step_was_done(report):
     assert report["error"] is None
-    assert report["steps"] == ["install", "explain", "set_up", "extract", "cancel", "reload"]
+    assert report["steps"] == ["install", "explain", "set_up", "extract", "online", "cancel", "reload"]
 
 
 def test_environment_from_a_folder_of_wheels_works(report):
@@ -62,20 +64,40 @@ def test_environment_from_a_folder_of_wheels_works(report):
 
 
 def test_run_of_the_dialog_adds_a_styled_layer(report):
-    assert report["good"]
-    layers = {layer["name"]: layer for layer in report["layers"]}
-    roads = layers["Roads"]
+    run = report["runs"]["roads"]
+    assert run["good"]
+    roads = get_layer(run, "Roads")
     assert roads["crs"] == "EPSG:4326"
     assert roads["features"] > 0
     assert roads["renderer"] != "singleSymbol"
     assert roads["group"] == "Extract Roads – Las Vegas"
     assert "threshold" in roads["abstract"]
-    assert "km of road" in report["message"]
+    assert "km of road" in run["message"]
+
+
+def test_land_cover_of_the_same_image(report):
+    run = report["runs"]["landcover"]
+    assert run["good"]
+    polygons = get_layer(run, "Land cover")
+    assert polygons["features"] > 0
+    assert polygons["renderer"] == "categorizedSymbol"
+
+
+def test_tiles_of_the_image_have_its_roads(report):
+    file, tiles = report["runs"]["roads"], report["runs"]["online"]
+    assert tiles["good"]
+    assert get_layer(tiles, "Roads")["crs"] == "EPSG:3857"
+    # Their pixels are others: bytes, resampled to Web Mercator.
+    assert float(tiles["results"]["LENGTH"]) == pytest.approx(float(file["results"]["LENGTH"]), rel=0.4)
+
+
+def get_layer(run, name):
+    return next(layer for layer in run["layers"] if layer["name"] == name)
 
 
 def test_main_thread_is_free_during_a_run(report):
     assert report["held"]["beats"] >= 100
-    assert max(report["run"]["busiest_ms"], report["held"]["busiest_ms"]) <= 100  # of the processor
+    assert max(run["busiest_ms"] for run in [*report["runs"].values(), report["held"]]) <= 100  # of the processor
 
 
 def test_cancel_ends_a_run_in_its_middle_though_the_layer_is_gone(report):

@@ -1,17 +1,16 @@
 """Adding own models by the dialog of the options page: three kinds of file, and invalid files."""
 
 import json
-import os
 import shutil
 import subprocess
 import zipfile
 from pathlib import Path
 
 import pytest
+from conftest import ENGINE_PYTHON
 from event_loop import spin
 
 HERE = Path(__file__).parent
-ENGINE_PYTHON = os.environ.get("TERRASPORE_TEST_PYTHON", HERE.parents[1] / ".venv" / "bin" / "python")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import CACHE
+from conftest import CACHE, ENGINE_PYTHON
 from tile_server import CENTRE, TileServer
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def call(no_user_settings, inputs, tmp_path):
 
 @pytest.fixture
 def engine():
-    return {"TERRASPORE_INTERPRETER": os.environ.get("TERRASPORE_TEST_PYTHON", str(ROOT / ".venv" / "bin" / "python"))}
+    return {"TERRASPORE_INTERPRETER": str(ENGINE_PYTHON)}
 
 
 def test_file(call, engine, inputs, tmp_path):

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from osgeo import gdal
 from qgis.PyQt.QtCore import QBuffer, QByteArray, QIODevice
 from qgis.PyQt.QtGui import QColor, QImage, QPainter
 
@@ -30,11 +31,16 @@ CAPABILITIES = """<?xml version="1.0"?>
 </Layer></Capability></WMS_Capabilities>"""
 
 
-def draw_tile(zoom, column, row):
-    """PNG bytes of a tile of the usual scheme."""
+def get_tile_box(zoom, column, row):
+    """Return (xmin, ymin, xmax, ymax) in Web Mercator of a tile of the usual scheme."""
     edge = 2 * WORLD / 2**zoom
     left, top = -WORLD + column * edge, WORLD - row * edge
-    return draw((left, top - edge, left + edge, top), 256, 256)
+    return left, top - edge, left + edge, top
+
+
+def draw_tile(zoom, column, row):
+    """PNG bytes of a tile of the usual scheme."""
+    return draw(get_tile_box(zoom, column, row), 256, 256)
 
 
 def draw(box, width, height):
@@ -95,10 +101,12 @@ class TileServer(LoopbackServer):
         failures: how many of the first requests for each tile fail.
         empty: whether there are no tiles.
         hold: whether answers wait until ``released`` is set.
+        draw_tile: makes the PNG bytes of (zoom, column, row).
     """
 
-    def __init__(self, failures=0, empty=False, hold=False):
+    def __init__(self, failures=0, empty=False, hold=False, draw_tile=draw_tile):
         super().__init__()
+        self.draw_tile = draw_tile
         self.failures, self.empty = failures, empty
         self.released = threading.Event()
         if not hold:
@@ -138,4 +146,27 @@ class TileServer(LoopbackServer):
         if self.empty or count <= self.failures:
             request.send_error(404 if self.empty else 503)
             return
-        reply(request, draw_tile(zoom, column, row), "image/png")
+        reply(request, self.draw_tile(zoom, column, row), "image/png")
+
+
+class ImageTiles:
+    """Draws the tiles of a raster of one band: ``TileServer(draw_tile=ImageTiles(path).draw)``."""
+
+    def __init__(self, path):
+        source = gdal.Open(str(path))
+        _, _, mean, deviation = source.GetRasterBand(1).ComputeStatistics(False)
+        scale = [[mean - 2 * deviation, mean + 2 * deviation, 1, 255]]
+        options = {"bandList": [1, 1, 1], "outputType": gdal.GDT_Byte, "scaleParams": scale}
+        self._image = gdal.Translate("", source, format="MEM", **options)
+        self._lock = threading.Lock()  # GDAL's datasets are for one thread
+
+    def draw(self, zoom, column, row):
+        """PNG bytes of a tile of the usual scheme; transparent outside of the raster."""
+        options = {"outputBounds": get_tile_box(zoom, column, row), "width": 256, "height": 256, "dstAlpha": True}
+        name = f"/vsimem/{zoom}-{column}-{row}.png"
+        with self._lock:
+            tile = gdal.Warp("", self._image, format="MEM", dstSRS="EPSG:3857", resampleAlg="average", **options)
+            gdal.GetDriverByName("PNG").CreateCopy(name, tile)
+            data = bytes(gdal.VSIGetMemFileBuffer_unsafe(name))
+            gdal.Unlink(name)
+        return data
