@@ -1,8 +1,4 @@
-"""Metrics of a segmentation: confusion matrix, relaxed precision and recall, and Cityscapes' instance-level IoU.
-
-Overall Acc, Mean Acc, FreqW Acc and Mean IoU are defined as by Long et al. (CVPR 2015). A class that is in neither the
-labels nor the prediction is NaN and left out of means (some published code counts it as 0).
-"""
+"""Metrics of a segmentation: of a confusion matrix, relaxed precision and recall, Cityscapes' instance-level IoU."""
 
 from __future__ import annotations
 
@@ -16,30 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Counts = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-
-def confusion_matrix(
-    truth: NDArray[np.generic], predicted: NDArray[np.generic], classes: int, ignore: int = 255
-) -> Counts:
-    """Pixels by (true class, predicted class), int64; pixels whose truth is ``ignore`` or no class are left out."""
-    t, p = np.asarray(truth, np.int64).ravel(), np.asarray(predicted, np.int64).ravel()
-    counted = (t != ignore) & (t >= 0) & (t < classes)
-    pairs = t[counted] * classes + p[counted]
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-
-def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Floats:
-    """``part / whole``, NaN where the whole is 0."""
-    top, bottom = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom > 0)
-
-
-def mean_defined(values: Floats) -> float:
-    """Mean without NaN; NaN if nothing else is there."""
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")
+from ..engine.vector.metrics.raster import ConfusionMatrix, mean_defined
 
 
 def replace_nan(value: Any) -> Any:
@@ -51,80 +24,37 @@ def replace_nan(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-@dataclass(frozen=True)
-class Confusion:
-    """Metrics of a confusion matrix; those per class are arrays (classes,).
+def matrix_metrics(matrix: NDArray[np.int64]) -> dict[str, float]:
+    """Metrics of a confusion matrix of many classes; of two, also those of a mask, class 1 against class 0.
 
-    Attributes:
-        matrix: pixels by (true class, predicted class).
+    ``background_iou`` is what upstream's D-LinkNet evaluator publishes as "IoU" (98.19 %), element 0 of the IoU per
+    class. It says next to nothing about roads.
     """
+    confusion = ConfusionMatrix(matrix)
+    mask = {
+        "foreground_iou": confusion.iou[1],
+        "precision": confusion.precision[1],
+        "recall": confusion.recall[1],
+        "f1": confusion.f1[1],
+        "background_iou": confusion.iou[0],
+    }
+    many = {
+        "overall_acc": confusion.accuracy,
+        "mean_acc": mean_defined(confusion.recall),
+        "freqw_acc": confusion.frequency_weighted_iou,
+        "mean_iou": mean_defined(confusion.iou),
+    }
+    return {key: float(value) for key, value in {**(mask if len(matrix) == 2 else {}), **many}.items()}
 
-    matrix: Counts
 
-    @property
-    def iou(self) -> Floats:
-        """Intersection over union per class."""
-        hits = np.diag(self.matrix)
-        return _ratio(hits, self.matrix.sum(1) + self.matrix.sum(0) - hits)
-
-    @property
-    def recall(self) -> Floats:
-        """Share of each true class that was predicted as it (class accuracy)."""
-        return _ratio(np.diag(self.matrix), self.matrix.sum(1))
-
-    @property
-    def precision(self) -> Floats:
-        """Share of each predicted class that is truly of it."""
-        return _ratio(np.diag(self.matrix), self.matrix.sum(0))
-
-    @property
-    def f1(self) -> Floats:
-        """Harmonic mean of precision and recall per class."""
-        return _ratio(2 * np.diag(self.matrix), self.matrix.sum(1) + self.matrix.sum(0))
-
-    @property
-    def overall_accuracy(self) -> float:
-        """Share of pixels that are predicted correctly."""
-        return float(_ratio(np.trace(self.matrix), self.matrix.sum()))
-
-    @property
-    def frequency_weighted_iou(self) -> float:
-        """``sum(share of class * IoU)`` over the classes that occur in the labels ("FreqW Acc")."""
-        share = _ratio(self.matrix.sum(1), self.matrix.sum())
-        present = self.matrix.sum(1) > 0
-        return float((share[present] * self.iou[present]).sum()) if present.any() else float("nan")
-
-    def summary(self) -> dict[str, float]:
-        """Metrics of many classes: overall_acc, mean_acc, freqw_acc, mean_iou."""
-        return {
-            "overall_acc": self.overall_accuracy,
-            "mean_acc": mean_defined(self.recall),
-            "freqw_acc": self.frequency_weighted_iou,
-            "mean_iou": mean_defined(self.iou),
-        }
-
-    def foreground(self) -> dict[str, float]:
-        """Metrics of a mask, class 1 against class 0.
-
-        ``background_iou`` is what upstream's D-LinkNet evaluator publishes as "IoU" (98.19 %), element 0 of the IoU per
-        class. It says next to nothing about roads.
-        """
-        return {
-            "foreground_iou": float(self.iou[1]),
-            "precision": float(self.precision[1]),
-            "recall": float(self.recall[1]),
-            "f1": float(self.f1[1]),
-            "background_iou": float(self.iou[0]),
-            "overall_acc": self.overall_accuracy,
-        }
-
-    def per_class(self, names: Sequence[str]) -> list[dict[str, float | str]]:
-        """One row per class: class (its name), iou, recall, precision, f1, pixels."""
-        rates = {"iou": self.iou, "recall": self.recall, "precision": self.precision, "f1": self.f1}
-        return [
-            {"class": name, **{key: float(values[i]) for key, values in rates.items()}, "pixels": int(pixels)}
-            for i, (name, pixels) in enumerate(zip(names, self.matrix.sum(1), strict=False))
-        ]
+def class_metrics(matrix: NDArray[np.int64], names: Sequence[str]) -> list[dict[str, float | str]]:
+    """One row per class of a confusion matrix: class (its name), iou, recall, precision, f1, pixels."""
+    confusion = ConfusionMatrix(matrix)
+    rates = {"iou": confusion.iou, "recall": confusion.recall, "precision": confusion.precision, "f1": confusion.f1}
+    return [
+        {"class": name, **{key: float(values[i]) for key, values in rates.items()}, "pixels": int(pixels)}
+        for i, (name, pixels) in enumerate(zip(names, confusion.true_pixels, strict=False))
+    ]
 
 
 @dataclass(frozen=True)

@@ -189,7 +189,7 @@ def _limit_lines(result: VectorLayer, truth: VectorLayer, options: CompareOption
 def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of a class raster or a mask, and a sentence with them."""
     from ..vector.metrics.inputs import open_raster_pair, read_part
-    from ..vector.metrics.raster import score_rasters
+    from ..vector.metrics.raster import count_pixels
 
     threshold = options.threshold
     names: tuple[str, ...] = ("accuracy", "mean_iou", "kappa")
@@ -197,12 +197,10 @@ def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context
     with open_raster_pair(result, truth, options.rasters, expected, context) as whole:
         pair = whole.limit(read_part(options.extent, options.mask, whole.references, whole.references[1], context))
         if threshold is None:
-            scores = score_rasters(pair.read_classes(), pair.list_classes(context))
+            scores = count_pixels(pair.read_classes(), pair.list_classes(context))
         else:
-            scores, names = (
-                score_rasters(pair.read_masks(threshold), (0, 1)),
-                ("iou_1", "precision_1", "recall_1", "f1_1"),
-            )
+            names = ("iou_1", "precision_1", "recall_1", "f1_1")
+            scores = count_pixels(pair.read_masks(threshold), (0, 1))
     metrics = scores.metrics()
     measures = ", ".join(f"{name.removesuffix('_1')} {metrics[name] or 0.0:.3f}" for name in names)
     kind = "of classes" if threshold is None else "of masks"

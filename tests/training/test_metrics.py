@@ -4,22 +4,24 @@ import math
 
 import numpy as np
 import pytest
-from terraspore.training.metrics import Confusion, InstanceCounts, confusion_matrix, relaxed_counts
+from terraspore.engine.vector.metrics.raster import ConfusionMatrix, count_pixels
+from terraspore.training.metrics import InstanceCounts, matrix_metrics, relaxed_counts
 
 TRUTH = np.array([[0, 0, 1, 1], [1, 2, 255, 2]])
 PREDICTED = np.array([[0, 1, 1, 1], [0, 2, 0, 2]])
 
 
 def test_matrix_counts_truth_by_prediction_without_ignored() -> None:
-    assert confusion_matrix(TRUTH, PREDICTED, 3).tolist() == [[1, 1, 0], [1, 2, 0], [0, 0, 2]]
+    matrix = count_pixels([(PREDICTED, TRUTH)], range(3), 255).matrix
+    assert matrix.tolist() == [[1, 1, 0, 0], [1, 2, 0, 0], [0, 0, 2, 0]]
 
 
 def test_metrics_of_many_classes() -> None:
-    confusion = Confusion(confusion_matrix(TRUTH, PREDICTED, 3))
+    confusion = count_pixels([(PREDICTED, TRUTH)], range(3), 255)
     assert confusion.iou == pytest.approx([1 / 3, 2 / 4, 1])
     assert confusion.recall == pytest.approx([1 / 2, 2 / 3, 1])
     assert confusion.precision == pytest.approx([1 / 2, 2 / 3, 1])
-    summary = confusion.summary()
+    summary = matrix_metrics(confusion.matrix[:, :3])
     assert summary["overall_acc"] == pytest.approx(5 / 7)
     assert summary["mean_acc"] == pytest.approx((1 / 2 + 2 / 3 + 1) / 3)
     assert summary["mean_iou"] == pytest.approx((1 / 3 + 1 / 2 + 1) / 3)
@@ -27,14 +29,14 @@ def test_metrics_of_many_classes() -> None:
 
 
 def test_absent_classes_are_left_out_of_means() -> None:
-    confusion = Confusion(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
+    confusion = ConfusionMatrix(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]))
     assert math.isnan(confusion.iou[2])
-    assert confusion.summary()["mean_iou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
+    assert matrix_metrics(confusion.matrix)["mean_iou"] == pytest.approx((3 / 4 + 4 / 5) / 2)
     # A class that is predicted but does not occur has an IoU of 0 and no recall.
-    wrong = Confusion(np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]]))
+    wrong = ConfusionMatrix(np.array([[3, 0, 1], [0, 4, 0], [0, 0, 0]]))
     assert wrong.iou[2] == 0
-    assert wrong.summary()["mean_acc"] == pytest.approx((3 / 4 + 1) / 2)
-    assert wrong.summary()["freqw_acc"] == pytest.approx(0.5 * 3 / 4 + 0.5)
+    assert matrix_metrics(wrong.matrix)["mean_acc"] == pytest.approx((3 / 4 + 1) / 2)
+    assert matrix_metrics(wrong.matrix)["freqw_acc"] == pytest.approx(0.5 * 3 / 4 + 0.5)
 
 
 def test_published_road_metrics_give_the_road_iou_of_the_fact_sheet() -> None:
@@ -42,7 +44,7 @@ def test_published_road_metrics_give_the_road_iou_of_the_fact_sheet() -> None:
     total, road = 1_000_000, 41_300
     hit = round(road * 0.753)
     false = round(hit / 0.786) - hit
-    metrics = Confusion(np.array([[total - road - false, false], [road - hit, hit]])).foreground()
+    metrics = matrix_metrics(np.array([[total - road - false, false], [road - hit, hit]]))
     assert metrics["background_iou"] == pytest.approx(0.9807, abs=2e-4)
     assert metrics["foreground_iou"] == pytest.approx(0.6248, abs=2e-3)
     assert metrics["f1"] == pytest.approx(2 * 0.753 * 0.786 / (0.753 + 0.786), abs=1e-4)

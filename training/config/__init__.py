@@ -1,18 +1,15 @@
 """Training configurations: dataclasses, read strictly from YAML with inheritance and overrides."""
 
+from .data_schema import AugmentConfig, DataConfig, NormalisationConfig, SourceConfig
 from .loader import from_mapping, load_config, merge_overrides, to_mapping
 from .schema import (
-    AugmentConfig,
     Config,
-    DataConfig,
     EvaluationConfig,
     InitConfig,
     LossConfig,
     NetworkConfig,
-    NormalisationConfig,
     OptimizerConfig,
     ScheduleConfig,
-    SourceConfig,
     TrainConfig,
 )
 from .validation import class_names

@@ -22,7 +22,7 @@ from ..data.checks import check_files, describe_missing
 from ..data.labels import CITYSCAPES_TRAIN_IDS
 from ..data.samples import Label
 from ..distributed import ProcessGroup
-from ..metrics import Confusion, InstanceCounts, replace_nan
+from ..metrics import InstanceCounts, class_metrics, replace_nan
 from ..networks.registry import create_configured_network
 from .plots import class_colours, plot_confusion, save_classes
 from .predictor import Predictor, checkpoint_path, load_predictor
@@ -198,7 +198,7 @@ def evaluate_checkpoint(
         metrics.update(instances.summary(names))
     report = EvaluationReport(
         metrics=metrics,
-        per_class=Confusion(all_scores.matrix).per_class(names),
+        per_class=class_metrics(all_scores.matrix, names),
         by_source=all_scores.by_source() if len(tables) > 1 else {},
         images=count,
         seconds=time.perf_counter() - started,

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ...engine.vector.metrics.raster import count_pixels, mean_defined
 from ..data.samples import Label
 from ..distributed import ProcessGroup
-from ..metrics import Confusion, RelaxedCounts, confusion_matrix, mean_defined, relaxed_counts
+from ..metrics import RelaxedCounts, matrix_metrics, relaxed_counts
 
 #: Metrics that are also given as a mean over images, and by source: of a mask, and of many classes.
 MAIN_METRICS = ("foreground_iou", "f1", "mean_iou", "overall_acc")
@@ -43,7 +44,7 @@ class SegmentationScores:
 
     def add(self, truth: Label, predicted: NDArray[np.uint8]) -> None:
         """Count an image: class ids of label and prediction, both (H, W)."""
-        matrix = confusion_matrix(truth, predicted, self.classes, self.ignore)
+        matrix = count_pixels([(predicted, truth)], range(self.classes), self.ignore).matrix[:, :-1]
         self.matrix += matrix
         self.images.append(matrix)
         if self.buffer and self.classes == 2:
@@ -103,15 +104,6 @@ class SourceScores:
         result = {key: mean_defined(np.array([table.get(key, np.nan) for table in tables.values()])) for key in first}
         main = [key for key in MAIN_METRICS if key in first]
         return {**result, **{f"{key}_{name}": table[key] for key in main for name, table in tables.items()}}
-
-
-def matrix_metrics(matrix: NDArray[np.int64]) -> dict[str, float]:
-    """Metrics of a confusion matrix: those of a mask if it has two classes, else those of many classes."""
-    confusion = Confusion(matrix)
-    summary = confusion.summary()
-    if len(matrix) != 2:
-        return summary
-    return {**confusion.foreground(), **{key: summary[key] for key in ("mean_acc", "freqw_acc", "mean_iou")}}
 
 
 def write_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:

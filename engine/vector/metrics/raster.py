@@ -1,4 +1,8 @@
-"""Quality of a class raster or mask: accuracy, kappa, IoU, precision, recall and F1 from the confusion matrix."""
+"""Quality of a class raster or mask: accuracy, kappa, IoU, precision, recall and F1 from the confusion matrix.
+
+Accuracy ("Overall Acc"), mean recall ("Mean Acc"), FreqW Acc and mean IoU are defined as by Long et al. (CVPR 2015). A
+class that is in neither truth nor prediction is NaN and left out of means (some published code counts it as 0).
+"""
 
 from __future__ import annotations
 
@@ -6,85 +10,90 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..arrays import Flags, Floats, Ints
 
+#: Class ids, of any integer type.
+Labels = NDArray[np.integer]
+
 
 @dataclass(frozen=True)
-class RasterScores:
-    """Metrics of a confusion matrix.
+class ConfusionMatrix:
+    """Pixels by true and predicted class; metrics per class are arrays (classes,), NaN where they are undefined.
 
     Attributes:
-        classes: the class ids, ascending.
-        matrix: int64 (classes, classes + 1), pixels by true class (row) and predicted class (column); the last
-            column counts predictions of other values.
+        matrix: int64 (classes, classes), pixels by true class (row) and predicted class (column); a further column
+            counts predictions of other values.
+        classes: the class ids, ascending; they name the metrics.
     """
 
-    classes: tuple[int, ...]
     matrix: Ints
+    classes: tuple[int, ...] = ()
 
     @property
     def true_pixels(self) -> Ints:
-        """Pixels of each class in the truth, (classes,)."""
+        """Pixels of each class in the truth."""
         return np.asarray(self.matrix.sum(axis=1), np.int64)
 
     @property
     def predicted_pixels(self) -> Ints:
-        """Pixels of each class in the result, (classes,)."""
-        return np.asarray(self.matrix.sum(axis=0)[:-1], np.int64)
+        """Pixels of each class in the prediction."""
+        return np.asarray(self.matrix.sum(axis=0)[: len(self.matrix)], np.int64)
 
     @property
     def correct_pixels(self) -> Ints:
-        """Pixels of each class that are predicted right, (classes,)."""
+        """Pixels of each class that are predicted right."""
         return np.diag(self.matrix)
 
     @property
     def accuracy(self) -> float:
-        """Share of pixels with the right class, 0 to 1; 0 without pixels."""
-        total = float(self.matrix.sum())
-        return float(np.trace(self.matrix)) / total if total else 0.0
+        """Share of pixels with the right class, 0 to 1; NaN without pixels."""
+        return float(_divide(np.trace(self.matrix), self.matrix.sum()))
 
     @property
     def kappa(self) -> float:
-        """Agreement beyond chance (Cohen, 1960), -1 to 1; 0 without pixels."""
-        total = float(self.matrix.sum())
-        if total == 0.0:
-            return 0.0
-        chance = float((self.predicted_pixels * self.true_pixels).sum()) / total**2
-        return (self.accuracy - chance) / (1.0 - chance) if chance < 1.0 else 1.0
+        """Agreement beyond chance (Cohen, 1960), -1 to 1; NaN without pixels."""
+        chance = float(_divide((self.predicted_pixels * self.true_pixels).sum(), float(self.matrix.sum()) ** 2))
+        return 1.0 if chance == 1.0 else (self.accuracy - chance) / (1.0 - chance)
 
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """``sum(share of class * IoU)`` over the classes that occur in the truth ("FreqW Acc"); NaN without pixels."""
+        shares = _divide(self.true_pixels, self.matrix.sum())
+        return float((shares * self.iou)[shares > 0].sum()) if self.matrix.any() else float("nan")
+
+    @property
     def iou(self) -> Floats:
-        """Intersection over union of each class, (classes,); NaN for a class without pixels."""
+        """Intersection over union of each class; NaN for a class without pixels."""
         return _divide(self.correct_pixels, self.predicted_pixels + self.true_pixels - self.correct_pixels)
 
+    @property
     def precision(self) -> Floats:
-        """Share of the predicted pixels of each class that are right, (classes,); NaN where none are predicted."""
+        """Share of the predicted pixels of each class that are right; NaN where none are predicted."""
         return _divide(self.correct_pixels, self.predicted_pixels)
 
+    @property
     def recall(self) -> Floats:
-        """Share of the true pixels of each class that are predicted, (classes,); NaN where there are none."""
+        """Share of the true pixels of each class that are predicted (class accuracy); NaN where there are none."""
         return _divide(self.correct_pixels, self.true_pixels)
 
+    @property
     def f1(self) -> Floats:
-        """Harmonic mean of precision and recall of each class, (classes,); NaN for a class without pixels."""
+        """Harmonic mean of precision and recall of each class; NaN for a class without pixels."""
         return _divide(2 * self.correct_pixels, self.predicted_pixels + self.true_pixels)
 
     def metrics(self) -> dict[str, float | int | str | None]:
         """Return the scores by name, for the result event; undefined ones are None."""
-        values: dict[str, float | int | str | None] = {"accuracy": self.accuracy, "kappa": self.kappa}
-        iou = self.iou()
-        is_present = ~np.isnan(iou)
-        values["mean_iou"] = float(iou[is_present].mean()) if is_present.any() else None
-        precision, recall, f1 = self.precision(), self.recall(), self.f1()
-        for name, by_class in (("iou", iou), ("precision", precision), ("recall", recall), ("f1", f1)):
-            for key, value in zip(self.classes, by_class.tolist(), strict=True):
-                values[f"{name}_{key}"] = None if np.isnan(value) else value
-        return values
+        values = {"accuracy": self.accuracy, "kappa": self.kappa, "mean_iou": mean_defined(self.iou)}
+        for name in ("iou", "precision", "recall", "f1"):
+            values |= {f"{name}_{key}": value for key, value in zip(self.classes, getattr(self, name), strict=True)}
+        return {name: None if np.isnan(value) else float(value) for name, value in values.items()}
 
 
-def score_rasters(
-    pairs: Iterable[tuple[Ints, Ints]], classes: tuple[int, ...], ignore: int | None = None
-) -> RasterScores:
+def count_pixels(
+    pairs: Iterable[tuple[Labels, Labels]], classes: Iterable[int], ignore: int | None = None
+) -> ConfusionMatrix:
     """Accumulate the confusion matrix of pairs of result and truth, for instance windows of two rasters.
 
     Args:
@@ -97,22 +106,27 @@ def score_rasters(
     matrix = np.zeros((size, size + 1), np.int64)
     for result, truth in pairs:
         row, is_counted = _index_of(truth.ravel(), ids)
-        if ignore is not None:
-            is_counted &= truth.ravel() != ignore
+        is_counted &= truth.ravel() != ignore
         column, is_class = _index_of(result.ravel(), ids)
         column = np.where(is_class, column, size)
         cell = row[is_counted] * (size + 1) + column[is_counted]
         matrix += np.bincount(cell, minlength=matrix.size).reshape(matrix.shape)
-    return RasterScores(tuple(int(key) for key in ids), matrix)
+    return ConfusionMatrix(matrix, tuple(ids.tolist()))
 
 
-def _index_of(values: Ints, ids: Ints) -> tuple[Ints, Flags]:
+def mean_defined(values: Floats) -> float:
+    """Mean without NaN; NaN if nothing else is there."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def _index_of(values: Labels, ids: Ints) -> tuple[Ints, Flags]:
     """Index of each value in the ascending ``ids``, and whether it is there."""
     position = np.minimum(np.searchsorted(ids, values), len(ids) - 1)
     return position.astype(np.int64), ids[position] == values
 
 
-def _divide(part: Ints, whole: Ints) -> Floats:
+def _divide(part: ArrayLike, whole: ArrayLike) -> Floats:
     """Divide element by element; NaN where ``whole`` is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, part / whole, np.nan)
+        return np.where(np.asarray(whole) > 0, np.divide(part, whole), np.nan)

@@ -1,8 +1,12 @@
-"""Kernels that smooth and simplify arcs on a lattice of half pixels."""
+"""Kernels that smooth and simplify arcs on a lattice of half pixels.
+
+The point with the smallest triangle is dropped first, if all points that were dropped between its neighbours stay
+within the tolerance of the new segment, and if no vertex of the coverage lies in the triangle. That is checked against
+the vertices before any simplification. So arcs can be simplified one by one in any order and still neither touch nor
+cross: a segment can only be crossed where a vertex lies in a triangle that was cut off.
+"""
 
 from __future__ import annotations
-
-import heapq
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,19 +179,33 @@ def point_priority(points: Ints, p: int, i: int, q: int, is_deferred: bool, squa
 
 
 @jit
-def simplify_visvalingam(
-    points: Ints,
-    start: Ints,
-    is_deferred: Flags,
-    tolerance: float,
-    bits: Words,
-) -> Flags:
-    """Choose the points of arcs to keep: Visvalingam and Whyatt (1993), with a bounded error and preserved topology.
+def heap_push(heap: Ints, size: int, key: int) -> int:
+    """Add a key to a binary heap of ``size`` keys, the smallest first; return its new size."""
+    at = size
+    while at > 0 and heap[(at - 1) >> 1] > key:
+        heap[at] = heap[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    heap[at] = key
+    return size + 1
 
-    The point with the smallest triangle is dropped first, if all points that were dropped between its neighbours stay
-    within ``tolerance`` of the new segment, and if no vertex of the coverage lies in the triangle. That is checked
-    against the vertices before any simplification. So arcs can be simplified one by one in any order and still neither
-    touch nor cross: a segment can only be crossed where a vertex lies in a triangle that was cut off.
+
+@jit
+def heap_replace(heap: Ints, size: int, key: int) -> None:
+    """Replace the smallest key, ``heap[0]``, of a binary heap of ``size`` keys."""
+    at, below = 0, 1
+    while below < size:
+        if below + 1 < size and heap[below + 1] < heap[below]:
+            below += 1
+        if heap[below] >= key:
+            break
+        heap[at] = heap[below]
+        at, below = below, 2 * below + 1
+    heap[at] = key
+
+
+@jit
+def simplify_visvalingam(points: Ints, start: Ints, is_deferred: Flags, tolerance: float, bits: Words) -> Flags:
+    """Choose the points of arcs to keep: Visvalingam and Whyatt (1993), with a bounded error and preserved topology.
 
     Args:
         points: int64 (points, 2), columns and rows in half pixels.
@@ -204,48 +222,44 @@ def simplify_visvalingam(
     most = max(0, (start[1:] - start[:-1]).max())
     before, after, priority = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     # Keys of the heap are priorities and indices of points. A point whose triangle has grown keeps its key, ``queued``,
-    # until that comes up, since most grow more than once until then.
-    queued = np.empty(most, np.int64)
+    # until that comes up, since most grow more than once until then. Each dropped point adds at most two keys.
+    queued, heap = np.empty(most, np.int64), np.empty(3 * most, np.int64)
     square = tolerance * tolerance
     for arc in range(start.size - 1):
-        first = start[arc]
-        count = start[arc + 1] - first
-        line, deferred = points[first : first + count], is_deferred[first : first + count]
-        for n in range(count):
-            before[n], after[n] = n - 1, n + 1
-        heap = [np.int64(0)]
-        heap.pop()
-        for n in range(count):
-            queued[n] = KEEP
-            if 0 < n < count - 1:
+        first, last = start[arc], start[arc + 1] - start[arc] - 1
+        line, deferred = points[first : start[arc + 1]], is_deferred[first : start[arc + 1]]
+        waiting = 0
+        for n in range(last + 1):
+            before[n], after[n], queued[n] = n - 1, n + 1, KEEP
+            if 0 < n < last:
                 priority[n] = point_priority(line, n - 1, n, n + 1, deferred[n], square)
                 if priority[n] < KEEP:
                     queued[n] = priority[n]
-                    heap.append(priority[n] << 32 | n)
-        heapq.heapify(heap)
-        while len(heap) > 0:
-            key, i = heap[0] >> 32, int(heap[0] & 0xFFFFFFFF)
+                    waiting = heap_push(heap, waiting, priority[n] << 32 | n)
+        while waiting > 0:
+            key, i = heap[0] >> 32, heap[0] & 0xFFFFFFFF
             if queued[i] == key != priority[i] < KEEP:
                 queued[i] = priority[i]
-                heapq.heapreplace(heap, priority[i] << 32 | i)
+                heap_replace(heap, waiting, priority[i] << 32 | i)
                 continue
-            heapq.heappop(heap)
+            waiting -= 1
+            heap_replace(heap, waiting, heap[waiting])
             if queued[i] != key:
                 continue  # another key of this point came up before
             queued[i] = KEEP
-            if priority[i] == KEEP:
-                continue
             p, q = before[i], after[i]
             # Dropping a point on a straight line changes nothing.
             is_bend = key != 0 and key != DEFERRED
-            if is_bend and (not is_within_tolerance(line, p, i, q, square) or is_blocked(line, p, i, q, bits)):
+            if priority[i] == KEEP or (
+                is_bend and (not is_within_tolerance(line, p, i, q, square) or is_blocked(line, p, i, q, bits))
+            ):
                 continue
             keep[first + i] = False
             after[p], before[q] = q, p
             for n in (p, q):
-                if 0 < n < count - 1:
+                if 0 < n < last:
                     priority[n] = point_priority(line, before[n], n, after[n], deferred[n], square)
                     if priority[n] < queued[n]:
                         queued[n] = priority[n]
-                        heapq.heappush(heap, priority[n] << 32 | n)
+                        waiting = heap_push(heap, waiting, priority[n] << 32 | n)
     return keep

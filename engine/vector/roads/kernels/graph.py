@@ -110,12 +110,8 @@ def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bi
         (edges + 1,). A pixel without links is an edge of one pixel. A ring starts and ends with the same pixel.
     """
     count = linked.size
-    ends, twos = 0, 0
-    for i in range(count):
-        if degree[i] == 2:
-            twos += 1
-        else:
-            ends += max(int(degree[i]), 1)  # without Numba, NumPy adds in uint8
+    twos = int((degree == 2).sum())
+    ends = int(np.maximum(degree, 1).sum()) - 2 * twos
     # An edge uses two links of nodes; a ring has at least four pixels; edges repeat their two end pixels.
     path = np.empty(twos + ends + twos // 4 + 1, np.int32)
     start = np.empty(ends + twos // 4 + 2, np.int64)
@@ -125,9 +121,7 @@ def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bi
     for ring in range(2):
         for first in range(count):
             is_node = degree[first] != 2
-            if is_node == (ring == 1):
-                continue
-            if not is_node and open_links[first] == 0:
+            if is_node == (ring == 1) or (not is_node and open_links[first] == 0):
                 continue
             if degree[first] == 0:
                 path[used] = first

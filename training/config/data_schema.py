@@ -1,0 +1,165 @@
+"""The keys of a training configuration for images, labels and their augmentation, one dataclass per section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Layout = Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"]
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """One of several data sets of a training; what is empty is taken from ``data``.
+
+    Attributes:
+        root: the folder.
+        name: in tables and columns; the folder's name unless given.
+        layout: folder layout.
+        resolution: metres per pixel of all images; or the name of a CSV file in the folder, with columns ``name`` (of
+            the image, without suffix) and ``resolution`` (or ``resolution_m``). 0 if it is the network's. Images and
+            labels are resampled to the network's ``resolution``.
+        weight: share of the training samples, relative to the other sources.
+        licence: of the data, for the model card.
+        train: name of the training split.
+        val: name of the validation split; without, every ``data.holdout``-th training image is held out.
+        test: name of the split that only ``terraspore evaluate`` uses.
+        label_map: label value in the files -> class id.
+    """
+
+    root: str = ""
+    name: str = ""
+    layout: Literal["", Layout] = ""
+    resolution: float | str = 0.0
+    weight: float = 1.0
+    licence: str = ""
+    train: str = ""
+    val: str = ""
+    test: str = ""
+    label_map: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Images and labels, and how they are read.
+
+    Attributes:
+        sources: several data sets that are trained on together. Samples are drawn by their weights, areas without image
+            (white or black borders) are ignored, and metrics are those of each source and their mean.
+        layout: folder layout (see ``training.data.layouts``).
+        root: the folder.
+        train: name of the training split.
+        val: name of the validation split, for best weights and plateaus; empty to hold training images out instead.
+        holdout: without a ``val`` split, every n-th training image by sorted name is held out; 0 for none.
+        test: name of the split that only ``terraspore evaluate`` uses.
+        classes: names of the classes, in the order of their ids.
+        colours: RGB per class; empty for a default palette.
+        ignore: label value that is not counted.
+        label_map: label value in the files -> class id; empty for the layout's own.
+        threads: worker threads that read and augment images.
+        prefetch: batches that are made ahead.
+        cache_mb: decoded images kept in memory, megabytes.
+        cache_path: folder in which decoded and resampled images and labels are kept for later epochs and runs; empty
+            for none.
+        resize: magnification of training images and labels when they are read, before any augmentation.
+    """
+
+    sources: tuple[SourceConfig, ...] = ()
+    layout: Layout = "deepglobe"
+    root: str = ""
+    train: str = "train"
+    val: str = ""
+    holdout: int = 12
+    test: str = "valid"
+    classes: tuple[str, ...] = ("road",)
+    colours: tuple[tuple[int, ...], ...] = ()
+    ignore: int = 255
+    label_map: Mapping[str, int] = field(default_factory=dict)
+    threads: int = 2
+    prefetch: int = 4
+    cache_mb: int = 1024
+    cache_path: str = ""
+    resize: float = 1.0
+
+
+@dataclass(frozen=True)
+class NormalisationConfig:
+    """``x = (value * scale - mean) / std`` per band."""
+
+    scale: float = 1.0 / 255.0
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.3125, 0.3125, 0.3125)
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Augmentation of training crops; chances are 0 to 1, ranges are (low, high).
+
+    Attributes:
+        crop: side of the square crop, pixels.
+        scale: range of the magnification, drawn log-uniformly.
+        aspect: relative change of the aspect ratio, plus or minus.
+        rotate: chance of a rotation by any angle.
+        perspective: shift of the corners for a perspective warp, share of the crop's side, plus or minus.
+        rot90: whether quarter turns are drawn.
+        hflip: chance of a mirror image, left-right.
+        vflip: chance of a mirror image, top-bottom.
+        border: how the outside of the image is filled: by its reflection, or grey with ignored labels.
+        blank: highest share of saturated or black pixels in a crop.
+        foreground: share of labelled foreground below which a crop counts as empty.
+        drop_empty: chance that an empty crop is drawn again.
+        grey: chance of one grey value in all bands.
+        colour: chance of a change of saturation and of the bands' balance.
+        saturation: range of the saturation's factor.
+        balance: relative change of each band, plus or minus.
+        contrast_chance: chance of a change of contrast and brightness.
+        contrast: range of the contrast's factor.
+        brightness: shift, share of full scale, plus or minus.
+        gamma_chance: chance of a gamma curve.
+        gamma: range of its exponent.
+        band_gamma_chance: chance of a gamma curve of its own for each band: another light, season or camera.
+        band_gamma: range of their exponents, drawn log-uniformly.
+        blur_chance: chance of a Gaussian blur.
+        blur: range of its sigma, pixels.
+        noise_chance: chance of Gaussian noise.
+        noise: range of its sigma, share of full scale.
+        cutout_chance: chance of a grey square over the image, whose label stays: roads go on under trees.
+        cutout: range of its side, share of the crop's.
+        hsv_chance: chance of D-LinkNet's shift of hue, saturation and value.
+        hsv: the largest shifts (hue of 180, saturation of 255, value of 255).
+        soft_labels: whether labels are interpolated before they are thresholded, as upstream's D-LinkNet does.
+    """
+
+    crop: int = 256
+    scale: tuple[float, float] = (1.0, 1.0)
+    aspect: float = 0.0
+    rotate: float = 0.0
+    perspective: float = 0.0
+    rot90: bool = False
+    hflip: float = 0.5
+    vflip: float = 0.0
+    border: Literal["reflect", "ignore"] = "ignore"
+    blank: float = 1.0
+    foreground: float = 0.0
+    drop_empty: float = 0.0
+    grey: float = 0.0
+    colour: float = 0.0
+    saturation: tuple[float, float] = (0.5, 1.5)
+    balance: float = 0.15
+    contrast_chance: float = 0.0
+    contrast: tuple[float, float] = (0.7, 1.4)
+    brightness: float = 0.12
+    gamma_chance: float = 0.0
+    gamma: tuple[float, float] = (0.7, 1.4)
+    band_gamma_chance: float = 0.0
+    band_gamma: tuple[float, float] = (0.6, 1.7)
+    blur_chance: float = 0.0
+    blur: tuple[float, float] = (0.5, 1.2)
+    noise_chance: float = 0.0
+    noise: tuple[float, float] = (0.01, 0.04)
+    cutout_chance: float = 0.0
+    cutout: tuple[float, float] = (0.05, 0.2)
+    hsv_chance: float = 0.0
+    hsv: tuple[float, float, float] = (15.0, 5.0, 15.0)
+    soft_labels: bool = False
