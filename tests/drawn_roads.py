@@ -10,7 +10,9 @@ import numpy as np
 import pyogrio
 import shapely
 from terraspore.engine.context import RunContext
+from terraspore.engine.protocol.layer_names import name_road_layers
 from terraspore.engine.protocol.options import RoadOptions
+from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.roads.extract import RoadSummary, vectorize_roads
 
 CROSS = [[(200, -10), (200, 410)], [(-10, 150), (410, 150)], [(200, 300), (320, 300)]]
@@ -27,9 +29,11 @@ def draw_roads(lines: list[list[tuple[float, float]]], size: int = 400, width: i
 def extract_roads(raster: Path, output: Path, options: RoadOptions | None = None, **arguments: object) -> RoadSummary:
     """Extract a road network; ``arguments`` are further ones of ``vectorize_roads``."""
     context = arguments.pop("context", RunContext())
-    return vectorize_roads(
-        raster, output, options or RoadOptions(), metadata={"model": "test"}, context=context, **arguments
-    )
+    layer, crs = arguments.pop("layer", None), arguments.pop("crs", None)
+    options = options or RoadOptions()
+    names = name_road_layers(layer, areas=options.areas, changes="existing" in arguments)
+    target = VectorTarget(output, names, crs, {"model": "test"})
+    return vectorize_roads(raster, target, options, context=context, **arguments)
 
 
 def read_layer(path: Path, layer: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -90,6 +90,17 @@ def test_the_engine_imports_mindspore_only_inside_functions():
     assert forbidden_imports("engine", ("mindspore", "mindspore_lite"), everywhere=False) == []
 
 
+def test_modules_and_functions_are_short():
+    long = []
+    for path in (path for package in ("engine", "plugin", "training", "tools") for path in modules(package)):
+        text = path.read_text(encoding="utf-8")
+        places = [(str(path.relative_to(ROOT)), text.count("\n"), 400)]
+        functions = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+        places += [(f"{places[0][0]}: {node.name}", node.end_lineno - node.lineno + 1, 60) for node in functions]
+        long += [f"{name} has {lines} lines" for name, lines, most in places if lines > most]
+    assert long == []
+
+
 def test_training_does_not_import_qgis():
     assert modules("training")
     assert forbidden_imports("training", ("qgis", "PyQt5", "PyQt6", "terraspore.plugin"), everywhere=True) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ import click
 
 from ..context import RunContext
 from ..errors import ParameterError
-from ..fs.outputs import Outputs
 from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
 from ..protocol.options import CoverageOptions, OutputOptions, RasterOptions, RoadOptions
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from ..raster.values import Encoding, Expected
     from ..vector.conflation import ExistingRoads
     from ..vector.coverage.extract import CoverageSummary
+    from ..vector.io.target import VectorTarget
     from ..vector.roads.extract import RoadSummary
 
 Values = dict[str, Any]
@@ -168,14 +168,16 @@ def _interpret(job: Job, expected: Expected | None, context: RunContext) -> Enco
 
 
 @contextmanager
-def _lock_output(job: Job, layers: Mapping[str, str], sources: list[Path], context: RunContext) -> Iterator[Outputs]:
+def _lock_output(
+    job: Job, layers: Mapping[str, str], sources: list[Path], context: RunContext
+) -> Iterator[VectorTarget]:
     """Check and lock the output of a job, and publish it at the end of the block."""
     from ..pipeline.run_outputs import lock_run_outputs
     from ..vector.io.target import VectorTarget
 
-    vectors = VectorTarget(job.output, layers)
-    with lock_run_outputs(vectors, [], sources, context, overwrite=job.writing.overwrite) as outputs:
-        yield outputs
+    target = VectorTarget(job.output, layers, job.crs)
+    with lock_run_outputs(target, [], sources, context, overwrite=job.writing.overwrite) as outputs:
+        yield replace(target, outputs=outputs)
         outputs.publish(context.cancellation.commit)
 
 
@@ -197,19 +199,15 @@ def _prepare_roads(values: Values) -> MakeVectors:
         from ..vector.roads.extract import vectorize_roads
 
         layers = name_road_layers(job.writing.layer, areas=options.areas, changes=existing is not None)
-        with _lock_output(job, layers, list_read_files(job.raster, existing), context) as outputs:
+        with _lock_output(job, layers, list_read_files(job.raster, vectors=existing), context) as target:
             encoding = encoding or _interpret(job, "roads", context)
             summary = vectorize_roads(
                 job.raster,
-                job.output,
+                replace(target, metadata=_describe_origin(job, encoding)),
                 options,
-                metadata=_describe_origin(job, encoding),
                 context=context,
                 encoding=encoding,
-                crs=job.crs,
                 existing=_read_existing(job, encoding.band, values, context),
-                layer=job.writing.layer,
-                outputs=outputs,
             )
         text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
         if summary.changes:
@@ -257,24 +255,17 @@ def _prepare_landcover(values: Values) -> MakeVectors:
         from ..pipeline.run_outputs import list_read_files
         from ..vector.coverage.extract import LAYER, vectorize_landcover
 
-        layer, confidence = job.writing.layer or LAYER, values.get("confidence")
-        sources = [
-            path for raster in (job.raster, confidence) if raster is not None for path in list_read_files(raster)
-        ]
-        with _lock_output(job, {LAYER: layer}, sources, context) as outputs:
+        layers, confidence = {LAYER: job.writing.layer or LAYER}, values.get("confidence")
+        with _lock_output(job, layers, list_read_files(job.raster, confidence), context) as target:
             encoding = encoding or _interpret(job, "classes", context)
             summary = vectorize_landcover(
                 job.raster,
-                job.output,
+                replace(target, metadata=_describe_origin(job, encoding)),
                 options,
+                context=context,
                 confidence=confidence,
                 class_names=class_names,
-                metadata=_describe_origin(job, encoding),
-                context=context,
                 encoding=encoding,
-                crs=job.crs,
-                layer=layer,
-                outputs=outputs,
             )
         return summary, f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}"
 

@@ -100,12 +100,10 @@ def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
             f"The checkpoint {path} has no card.json beside it.",
             "Make one with `terraspore install`, which asks for what is not known.",
         )
-    classes = hints.classes or ("object",)
-    bands = hints.bands or 3
-    tile = hints.tile or _DEFAULT_TILE
+    classes, bands = hints.classes or ("object",), hints.bands or 3
+    tile, dtype = hints.tile or _DEFAULT_TILE, hints.dtype or "uint8"
     if bands > MAX_BANDS:  # before a list of so many values is made
         raise CardError(f"The model {path} takes {bands} bands; at most {MAX_BANDS} are supported.")
-    dtype = hints.dtype or "uint8"
     card = ModelCard(
         name=(re.sub(r"[^A-Za-z0-9._-]", "-", path.stem).lstrip("._-") or "model")[:100],
         title=path.name,

@@ -59,7 +59,7 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
     Raises:
         TerraSporeError: an output cannot be made; none is written.
     """
-    start = context.clock()
+    start, image, layer = context.clock(), request.image, request.writing.layer
     files = {
         "vectors": request.output,
         "classes": request.classes,
@@ -69,19 +69,13 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
     main = request.main or next(filter(None, files.values()), None)
     if main is None:
         raise ParameterError("No output is named.")
-    image, layer = request.image, request.writing.layer
     if request.output is None and layer is not None:
         raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
     vectors = None if request.output is None else VectorTarget(request.output, {request.layer: layer or request.layer})
+    kept, sources = list(files.values())[1:], list_read_files(image.image, vectors=image.options.area)
+    overwrite, resumed = request.writing.overwrite, main if request.resume else None
     with (
-        lock_run_outputs(
-            vectors,
-            [request.classes, request.confidence, request.probability],
-            list_read_files(image.image, image.options.area),
-            context,
-            overwrite=request.writing.overwrite,
-            resumed=main if request.resume else None,
-        ) as outputs,
+        lock_run_outputs(vectors, kept, sources, context, overwrite=overwrite, resumed=resumed) as outputs,
         _choose_class_rasters(request) as rasters,
         open_run(image, task, sessions, context) as run,
     ):
@@ -94,20 +88,19 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
             with _open_sinks(run, request, rasters, outputs, found) as sinks:
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
-            nothing = _warn_of_nothing(found, request, run.model.card, context)
-            coverage = _vectorize(request, run, rasters, outputs, context, nothing=nothing)
+            nothing, coverage = _warn_of_nothing(found, request, run.model.card, context), None
+            if vectors is not None:
+                target = replace(vectors, metadata=run.tags, outputs=outputs)
+                written = ClassRasters(*(path and outputs.locate(path) for path in rasters))
+                coverage = _vectorize(request, target, run.model.card, written, context, nothing=nothing)
             outputs.publish(context.cancellation.commit, None if journal is None else journal.note_outputs)
     seconds = context.clock() - start
-    if coverage is None:
-        subject = f"{run.grid.width} x {run.grid.height} pixels"
-    else:
+    subject, summary = f"{run.grid.width} x {run.grid.height} pixels", statistics.summarize(run)
+    if coverage is not None:
         subject = _describe_polygons(coverage, class_table(run.model.card)[0])
-    return Result(
-        outputs={role: str(path) for role, path in files.items() if path is not None},
-        summary={**statistics.summarize(run), **({} if coverage is None else coverage.metrics())},
-        seconds=seconds,
-        text=f"{subject}, {statistics.describe(run, seconds)}",
-    )
+        summary |= coverage.metrics()
+    outputs_by_role = {role: str(path) for role, path in files.items() if path is not None}
+    return Result(outputs_by_role, summary, seconds, f"{subject}, {statistics.describe(run, seconds)}")
 
 
 def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:
@@ -195,35 +188,27 @@ def _warn_of_nothing(found: ProbabilityStatistics, request: ClassRequest, card: 
 
 def _vectorize(
     request: ClassRequest,
-    run: InferenceRun,
+    target: VectorTarget,
+    card: ModelCard,
     rasters: ClassRasters,
-    outputs: Outputs,
     context: RunContext,
     *,
     nothing: str,
-) -> CoverageSummary | None:
-    """Make the polygons of the class raster; None where they are not wanted.
-
-    ``nothing`` says why there are no polygons, where there are none.
-    """
-    if request.output is None or rasters.classes is None:
-        return None
+) -> CoverageSummary:
+    """Make the polygons of the class raster; ``nothing`` says why there are none, where there are none."""
     from ..vector.coverage.extract import vectorize_landcover
 
-    options = request.options
-    if len(run.model.card.classes) == 1:
-        options = replace(options, classes=frozenset({1}))  # no polygons of the background
+    assert rasters.classes is not None, "polygons are made of a raster"
+    # No polygons of the background.
+    options = request.options if len(card.classes) > 1 else replace(request.options, classes=frozenset({1}))
     return vectorize_landcover(
-        outputs.locate(rasters.classes),
-        request.output,
+        rasters.classes,
+        target,
         options,
-        confidence=None if rasters.confidence is None else outputs.locate(rasters.confidence),
-        class_names=class_table(run.model.card)[0],
-        metadata=run.tags,
         context=context,
-        layer=request.writing.layer or request.layer,
+        confidence=rasters.confidence,
+        class_names=class_table(card)[0],
         name=request.image.image.name,
-        outputs=outputs,
         nothing=nothing,
     )
 

@@ -41,43 +41,30 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
     Raises:
         TerraSporeError: an output cannot be made; none is written.
     """
-    start, preloader = context.clock(), Preloader()
-    layer, image = request.writing.layer, request.image
-    vectors = VectorTarget(request.output, name_road_layers(layer, areas=request.options.areas))
+    start, preloader, image = context.clock(), Preloader(), request.image
+    vectors = VectorTarget(request.output, name_road_layers(request.writing.layer, areas=request.options.areas))
+    kept, sources = [request.probability], list_read_files(image.image, vectors=image.options.area)
+    overwrite, resumed = request.writing.overwrite, request.output if request.resume else None
     with (
-        lock_run_outputs(
-            vectors,
-            [request.probability],
-            list_read_files(image.image, image.options.area),
-            context,
-            overwrite=request.writing.overwrite,
-            resumed=request.output if request.resume else None,
-        ) as outputs,
+        lock_run_outputs(vectors, kept, sources, context, overwrite=overwrite, resumed=resumed) as outputs,
         temp_output(request.output, ".rows") as spool,
         open_run(image, "roads", sessions, context, on_model_opening=preloader.start) as run,
     ):
         outputs.check_sources(run.files)
-        card = run.model.card
-        threshold = card.threshold if request.threshold is None else request.threshold
+        classes = len(run.model.card.classes)
+        threshold = run.model.card.threshold if request.threshold is None else request.threshold
         options = replace(request.options, threshold=threshold)
-        bands = {} if request.probability is None else {request.probability: len(card.classes)}
+        bands = {} if request.probability is None else {request.probability: classes}
         check_disk_space(run.grid, bands, request.output, spooled_bands=1)
         fingerprint = make_fingerprint(run, image, {"rasters": "probability"})
         with (
             open_journal(run, fingerprint, request.output, resume=request.resume, context=context) as journal,
             StreamingRoads(
-                run,
-                options,
-                request.output,
-                layer=layer,
-                outputs=outputs,
-                spool=spool,
-                preloader=preloader,
-                context=context,
+                run, options, replace(vectors, outputs=outputs), spool=spool, preloader=preloader, context=context
             ) as roads,
         ):
             with _open_probability(run, request.probability, outputs) as write_probability:
-                sinks = [probability_sink(len(card.classes), roads.append, write_probability)]
+                sinks = [probability_sink(classes, roads.append, write_probability)]
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
             network = roads.finish()
@@ -85,15 +72,10 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
     seconds = context.clock() - start
     text = f"{network.length / 1000:.2f} km of road in {count_noun(network.edges, 'line')}"
     files = {"roads": request.output, "probability": request.probability}
+    totals = {"length_m": network.length, "roads": network.edges, "threshold": threshold}
     return Result(
         outputs={role: str(path) for role, path in files.items() if path is not None},
-        summary={
-            **statistics.summarize(run),
-            **network.metrics(),
-            "length_m": network.length,
-            "roads": network.edges,
-            "threshold": threshold,
-        },
+        summary={**statistics.summarize(run), **network.metrics(), **totals},
         seconds=seconds,
         text=f"{text}, {statistics.describe(run, seconds)} -> {request.output}",
     )

@@ -49,14 +49,16 @@ def lock_run_outputs(
         yield outputs
 
 
-def list_read_files(raster: Path, vectors: Path | None = None) -> list[Path]:
-    """Return the files ``raster`` and ``vectors`` and those that they refer to, as virtual ones do.
+def list_read_files(*rasters: Path | None, vectors: Path | None = None) -> list[Path]:
+    """Return the files ``rasters`` and ``vectors`` and those that they refer to, as virtual ones do.
 
     Raises:
         SourceError: the raster is missing, or one refers to what must not be read.
     """
-    identify_image(raster)
-    files = [raster, *check_references(raster)]
+    files = []
+    for raster in filter(None, rasters):
+        identify_image(raster)
+        files += [raster, *check_references(raster)]
     if vectors is not None and vectors.is_file():  # what it lacks is said where it is read
         files += [vectors, *check_references(vectors)]
     return files

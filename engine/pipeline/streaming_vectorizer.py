@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from ..concurrency import run_in_background
 from ..context import Cancellation, Reporter, RunContext
-from ..fs.outputs import Outputs
 from ..fs.spool import RowSpool, UInt8Array
 from ..protocol.messages import Event, Progress
 from ..protocol.options import RoadOptions
 from ..raster.writer import read_back_georeferencing
+from ..vector.io.target import VectorTarget
 from .plan import InferenceRun
 from .preload import Preloader
 
@@ -57,9 +57,7 @@ class StreamingRoads:
     Args:
         run: what computes the rows.
         options: of the roads.
-        output: the vector file.
-        layer: name of the lines in it; None for ``roads``.
-        outputs: publishes the file with the others of the run.
+        target: the vector file.
         spool: name of a temporary file for the rows; it does not exist yet.
         preloader: loads the libraries.
         context: receives the events after ``finish`` was called; checked for cancellation.
@@ -69,22 +67,19 @@ class StreamingRoads:
         self,
         run: InferenceRun,
         options: RoadOptions,
-        output: Path,
+        target: VectorTarget,
         *,
-        layer: str | None,
-        outputs: Outputs,
         spool: Path,
         preloader: Preloader,
         context: RunContext,
     ) -> None:
-        self._options, self._output, self._preloader, self._context = options, output, preloader, context
-        self._layer, self._outputs = layer, outputs
+        self._options, self._preloader, self._context = options, preloader, context
+        self._target = replace(target, metadata={**run.tags, "THRESHOLD": f"{options.threshold:g}"})
         self._name = run.job.view.source.path.name
-        self._tags = {**run.tags, "THRESHOLD": f"{options.threshold:g}"}
         self._georeferencing = read_back_georeferencing(run.grid)
         self._nodata_cause = run.nodata_cause
         self._reporter = DeferredReporter(context.reporter)
-        self._spool = RowSpool(spool, (run.grid.height, run.grid.width), output)
+        self._spool = RowSpool(spool, (run.grid.height, run.grid.width), target.path)
         self._stack = ExitStack()
         self._summary: Future[RoadSummary]
 
@@ -126,15 +121,12 @@ class StreamingRoads:
         from ..vector.io.formats import check_vector_output
         from ..vector.roads.extract import vectorize_probability
 
-        check_vector_output(self._output)
+        check_vector_output(self._target.path)
         raster = StreamingProbabilityRaster(self._spool, *self._georeferencing, self._nodata_cause)
         return vectorize_probability(
             lambda: nullcontext(raster),
-            self._output,
+            self._target,
             self._options,
             name=self._name,
-            metadata=self._tags,
             context=replace(self._context, reporter=self._reporter, cancellation=cancellation),
-            layer=self._layer,
-            outputs=self._outputs,
         )

@@ -27,6 +27,7 @@ from terraspore.engine.vector.coverage.codes import ClassRaster
 from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage, vectorize_landcover
 from terraspore.engine.vector.geodesy import PixelGeodesy
 from terraspore.engine.vector.io.reader import read_vector_layer
+from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.metrics.coverage import score_coverage
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
@@ -77,7 +78,7 @@ def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[Cov
     with open_raster(raster) as dataset:
         source = ClassRaster(dataset, Encoding("classes", ""), None)
         geodesy = PixelGeodesy(dataset.crs, dataset.transform)
-        return list(stream_coverage(source, geodesy, options, QUIET["context"], scratch=folder))
+        return list(stream_coverage(source, geodesy, options, QUIET, scratch=folder))
 
 
 def rasterio_polygons(values: NDArray[np.uint8]) -> NDArray[np.object_]:
@@ -87,7 +88,7 @@ def rasterio_polygons(values: NDArray[np.uint8]) -> NDArray[np.object_]:
 
 def _written(raster: Path, folder: Path, title: str) -> Row:
     def work() -> object:
-        return vectorize_landcover(raster, folder / "coverage.gpkg", EXACT, confidence=None, class_names={}, **QUIET)
+        return vectorize_landcover(raster, VectorTarget(folder / "coverage.gpkg"), EXACT, context=QUIET)
 
     took, _ = timed(work)
     return show(Row(f"{title} with a GeoPackage", "s", took.seconds, note=f"{took.cpu:.2f} s of processor time"))
@@ -209,11 +210,9 @@ def strips(folder: Path, block: NDArray[np.uint8], width: int) -> list[Row]:
         return show(Row(name, "times", last / second, MOST_GROWTH, last / second, note))
 
     lines, cover_clock = Clock(), Clock()
-    output = folder / "strips.gpkg"
-    vectorize_roads(roads, output, RoadOptions(areas=False), metadata={}, context=RunContext(lines))
-    vectorize_landcover(
-        cover, output, CoverageOptions(), confidence=None, class_names={}, metadata={}, context=RunContext(cover_clock)
-    )
+    target = VectorTarget(folder / "strips.gpkg")
+    vectorize_roads(roads, target, RoadOptions(areas=False), context=RunContext(lines))
+    vectorize_landcover(cover, target, CoverageOptions(), context=RunContext(cover_clock))
     # Regions are found in the first pass over the raster, borders in the second.
     passes = [quarters(f"land cover, pass {n + 1}", cover_clock, n / 2, (n + 1) / 2) for n in (0, 1)]
     return [quarters("roads to centre lines", lines, 0.0, 1.0), *passes]

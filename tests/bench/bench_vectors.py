@@ -35,6 +35,7 @@ from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
 from terraspore.engine.vector.coverage.extract import vectorize_landcover
 from terraspore.engine.vector.io.reader import read_vector_layer
+from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.metrics.network import Network, build_network
 from terraspore.engine.vector.metrics.roads import score_roads
 from terraspore.engine.vector.roads.centerlines import CenterlinePixels
@@ -143,7 +144,7 @@ def _print_scores(state: str, name: str, kind: str, mean: NDArray[np.float64]) -
 
 def _ours(folder: Path, probability: NDArray[np.float32]) -> Network:
     raster = write(folder / "probability.tif", np.rint(probability * 250).astype(np.uint8), scale=0.004)
-    vectorize_roads(raster, folder / "roads.gpkg", RoadOptions(areas=False), **QUIET)
+    vectorize_roads(raster, VectorTarget(folder / "roads.gpkg"), RoadOptions(areas=False), context=QUIET)
     return build_network(read_vector_layer(folder / "roads.gpkg", "roads", context=RunContext()).geometry)
 
 
@@ -181,7 +182,7 @@ def road_speed(folder: Path, block: NDArray[np.uint8], size: int) -> list[Row]:
             rows.append(show(Row(f"{title}, against gdal_polygonize", "times", ratio, limit, ratio, note)))
 
     def vectorize(options: RoadOptions) -> Callable[[], object]:
-        return lambda: vectorize_roads(raster, folder / "roads.gpkg", options, **QUIET)
+        return lambda: vectorize_roads(raster, VectorTarget(folder / "roads.gpkg"), options, context=QUIET)
 
     value = int(mask.max())
     exact = CoverageOptions(minimum_area=0.0, smooth=False, simplify=0.0, classes=frozenset({value}))
@@ -190,7 +191,7 @@ def road_speed(folder: Path, block: NDArray[np.uint8], size: int) -> list[Row]:
     add(lines, vectorize(RoadOptions(areas=False)), aims.get("lines"))
     add(
         "to exact areas in a GeoPackage",
-        lambda: vectorize_landcover(raster, output, exact, confidence=None, class_names={}, **QUIET),
+        lambda: vectorize_landcover(raster, VectorTarget(output), exact, context=QUIET),
         aims.get("areas"),
     )
     add("to lines, nodes and simplified areas", vectorize(RoadOptions()))

@@ -21,7 +21,7 @@ from terraspore.engine.context import RunContext
 
 METRE = Affine(1.0, 0.0, 500_000.0, 0.0, -1.0, 4_600_000.0)
 CRS = "EPSG:32618"
-QUIET: dict[str, Any] = {"metadata": {}, "context": RunContext()}
+QUIET = RunContext()
 Result = TypeVar("Result")
 
 

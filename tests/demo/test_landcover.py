@@ -12,6 +12,7 @@ from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.raster.grid import Grid
 from terraspore.engine.raster.writer import RowWriter, make_class_layout
 from terraspore.engine.vector.coverage.extract import vectorize_landcover
+from terraspore.engine.vector.io.target import VectorTarget
 
 sys.path.insert(0, str(Path(terraspore.__file__).parent / "docs" / "demo"))
 
@@ -32,15 +33,8 @@ def found(tmp_path):
     grid = Grid(None, rasterio.Affine(0.1, 0, 0, 0, -0.1, 0), 100, 60, 0.1)
     with RowWriter(classes, grid, make_class_layout(NAMES, COLOURS, {})) as writer:
         writer.write(values)
-    vectorize_landcover(
-        classes,
-        polygons,
-        CoverageOptions(minimum_area=0.0),
-        confidence=None,
-        class_names=NAMES,
-        metadata={},
-        context=RunContext(),
-    )
+    options = CoverageOptions(minimum_area=0.0)
+    vectorize_landcover(classes, VectorTarget(polygons), options, class_names=NAMES, context=RunContext())
     return image, polygons, classes
 
 

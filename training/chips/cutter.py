@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,54 +25,18 @@ from ...engine.raster.grid import SNAP, Grid
 from ...engine.raster.reader import ImageView
 from ...engine.raster.stretch import estimate_stretch
 from ..data.labels import voc_palette
-from .vector_labels import VectorLabels, read_labels
+from .request import ChipsRequest
+from .vector_labels import IGNORE, VectorLabels, read_labels
 
-IGNORE = 255
+#: Upper left corners (x, y) of the chips by split, ``train`` and ``valid``.
+Windows = dict[str, list[tuple[int, int]]]
+
 #: Name of the configuration for training on the chips.
 CONFIG_NAME = "train.yaml"
 #: The bundled model that a training of one class starts from.
 START = "roads-efficientnet-lite2"
 #: Training chips below which a training has little to learn from, of which every eighth is held out.
 FEW_CHIPS = 8
-
-
-@dataclass(frozen=True)
-class ChipsRequest:
-    """Inputs and options of chips.
-
-    Attributes:
-        image: the raster.
-        labels: the vector file.
-        out: folder for ``train/``, ``valid/`` and ``train.yaml``.
-        layer: layer of the vector file.
-        field: attribute with the class; None for one class.
-        classes: values of ``field`` by class id.
-        width: width of lines, metres.
-        width_field: attribute with the width of lines.
-        size: side of a chip, pixels.
-        stride: pixels from chip to chip; ``size`` unless given.
-        resolution: metres per pixel; None keeps the image's.
-        bands: bands of the image, from 1; empty for the engine's choice of three.
-        validation: share of the image's longer side that is cut for validation, 0 to 1.
-        nodata: value of pixels without data; None for the image's own.
-        ignore_alpha: whether the alpha band is not used as transparency.
-    """
-
-    image: Path
-    labels: Path
-    out: Path
-    layer: str | None = None
-    field: str | None = None
-    classes: Sequence[str] = ()
-    width: float = 7.0
-    width_field: str | None = None
-    size: int = 512
-    stride: int | None = None
-    resolution: float | None = None
-    bands: Sequence[int] = ()
-    validation: float = 0.2
-    nodata: float | None = None
-    ignore_alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +60,7 @@ class ChipsSummary:
     config: Path
 
 
-def split_windows(width: int, height: int, size: int, stride: int, share: float) -> dict[str, list[tuple[int, int]]]:
+def split_windows(width: int, height: int, size: int, stride: int, share: float) -> Windows:
     """Upper left corners (x, y) of the chips by split, ``train`` and ``valid``.
 
     The end of the longer side is for validation. A training chip ends at least one pixel before the first validation
@@ -155,28 +119,9 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
         )
         _check_counts(request, grid, {name: len(corners) for name, corners in windows.items()}, context)
         view = ImageView(source, grid, bands, estimate_stretch(source, bands), "uint8")
-        labels = read_labels(
-            request.labels,
-            grid,
-            image=request.image.name,
-            context=context,
-            layer=request.layer,
-            field=request.field,
-            classes=request.classes,
-            width=request.width,
-            width_field=request.width_field,
-        )
-        counts, pixels = dict.fromkeys(windows, 0), {name: np.zeros(256, np.int64) for name in windows}
-        hidden = 0
+        labels = read_labels(request, grid, context)
         with atomic_folder(request.out) as folder:
-            for split, corner, image, label in _chips(request.size, view, labels, windows):
-                context.check_cancelled()
-                if (label == IGNORE).all():
-                    hidden += 1
-                    continue
-                _write_chip(folder / split, corner, image, label, view.grid)
-                pixels[split] += np.bincount(label.ravel(), minlength=256)
-                counts[split] += 1
+            counts, pixels, hidden = _write_chips(folder, request.size, view, labels, windows, context=context)
             total = (pixels["train"] + pixels["valid"])[: len(labels.names)]
             _check_labels(request, labels.names, pixels, hidden, context)
             _check_counts(request, grid, counts, context)
@@ -276,16 +221,19 @@ def _check_labels(
             context.warn(f"No pixel of the chips in {split!r} has the {kind}.")
 
 
-def _chips(
-    size: int, view: ImageView, labels: VectorLabels, windows: dict[str, list[tuple[int, int]]]
-) -> Iterator[tuple[str, tuple[int, int], NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Split, corner, image (bands, size, size) and label (size, size) of each labelled chip.
+def _write_chips(
+    folder: Path, size: int, view: ImageView, labels: VectorLabels, windows: Windows, *, context: RunContext
+) -> tuple[dict[str, int], dict[str, NDArray[np.int64]], int]:
+    """Write the labelled chips; pixels without data are not labelled.
 
-    Pixels without data are not labelled; of a chip without any data the label is ``IGNORE`` throughout.
+    Returns:
+        The number of chips and the pixels by class id (256,), by split; and how many chips have no data at all.
     """
-    tree = shapely.STRtree(labels.areas)
+    counts, pixels = dict.fromkeys(windows, 0), {name: np.zeros(256, np.int64) for name in windows}
+    hidden, tree = 0, shapely.STRtree(labels.areas)
     for split, corners in windows.items():
         for x, y in corners:
+            context.check_cancelled()
             label = labels.rasterize(x, y, size, size, tree)
             if (label == IGNORE).all():
                 continue
@@ -293,7 +241,13 @@ def _chips(
             valid = view.read(x, y, x + size, y + size, image)
             if valid is not None:
                 label[~valid] = IGNORE
-            yield split, (x, y), image, label
+            if (label == IGNORE).all():
+                hidden += 1
+                continue
+            _write_chip(folder / split, (x, y), image, label, view.grid)
+            pixels[split] += np.bincount(label.ravel(), minlength=256)
+            counts[split] += 1
+    return counts, pixels, hidden
 
 
 def _write_chip(

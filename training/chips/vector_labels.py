@@ -21,6 +21,10 @@ from ...engine.raster.grid import Grid
 from ...engine.vector.crs import explain_distance
 from ...engine.vector.geodesy import PixelGeodesy
 from ...engine.vector.io.reader import make_reference, read_vector_layer
+from .request import ChipsRequest
+
+#: Class id of pixels that are not labelled.
+IGNORE = 255
 
 
 @dataclass(frozen=True)
@@ -60,46 +64,28 @@ class VectorLabels:
         return np.asarray(filled, np.uint8)
 
 
-def read_labels(
-    path: Path,
-    grid: Grid,
-    *,
-    image: str,
-    context: RunContext,
-    layer: str | None = None,
-    field: str | None = None,
-    classes: Sequence[str] = (),
-    width: float = 7.0,
-    width_field: str | None = None,
-    ignore: int = 255,
-) -> VectorLabels:
-    """Read a vector layer onto a grid.
+def read_labels(request: ChipsRequest, grid: Grid, context: RunContext) -> VectorLabels:
+    """Read the layer of labels onto a grid.
 
     Lines are buffered to their width on the ground, also where a pixel is not as wide as it is high. Without a class
     field there is one class, and everything else is background; with one, pixels outside of all polygons are not
-    labelled (``ignore``).
+    labelled (``IGNORE``).
 
     Args:
-        path: GeoPackage, GeoJSON, shapefile, ... in any coordinate system.
+        request: names the file, layer and attributes.
         grid: the pixels of the chips.
-        image: name of their raster, for messages.
         context: receives messages.
-        layer: the layer; the first with lines or polygons unless given.
-        field: attribute with the class.
-        classes: values of ``field`` in the order of their class ids; other values are not labelled. All values in
-            alphabetic order unless given.
-        width: width of lines, metres.
-        width_field: attribute with the width of each line, metres; ``width`` where it is empty.
-        ignore: class id of pixels that are not labelled.
 
     Raises:
         VectorError: the file cannot be read, or holds neither lines nor polygons.
         ParameterError: an attribute or a class does not exist, the width is not positive, or nothing touches the grid.
     """
-    if not (math.isfinite(width) and width > 0):
-        raise ParameterError(f"The width {width} is not a positive number of metres.")
-    columns = [column for column in (field, width_field) if column]
-    found = read_vector_layer(path, layer, context=context, columns=columns, option="--layer").select((1, 2), context)
+    path, field, image = request.labels, request.field, request.image.name
+    if not (math.isfinite(request.width) and request.width > 0):
+        raise ParameterError(f"The width {request.width} is not a positive number of metres.")
+    columns = [column for column in (field, request.width_field) if column]
+    layer = read_vector_layer(path, request.layer, context=context, columns=columns, option="--layer")
+    found = layer.select((1, 2), context)
     count = len(found.geometry)
     if not count:
         raise VectorError(f"{path} holds neither lines nor polygons.")
@@ -110,36 +96,36 @@ def read_labels(
             text = f"All polygons of {path.name} are one class; --field names an attribute with several."
             context.report(Message(text))
     else:
-        names, values = _class_ids(found.columns[field], classes, path, field, ignore)
+        names, values = _class_ids(found.columns[field], request.classes, path, field)
     reference = make_reference(image, grid.crs, grid.transform, (grid.height, grid.width))
     found = found.resolve(reference, context)
     pixels = transform_to_pixels(found.to_reference(reference), grid)
     if not shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height)).any():
         hint = explain_distance(found.reference, reference)
         raise ParameterError(f"The labels {path} do not touch the image {image}.", hint)
-    widths = _line_widths(found.columns.get(width_field or ""), width, count)
+    widths = _line_widths(found.columns.get(request.width_field or ""), request.width, count)
     lines = shapely.get_dimensions(pixels) == 1
     pixels[lines] = _buffer_lines(pixels[lines], widths[lines], grid)
-    is_class = values != ignore
+    is_class = values != IGNORE
     areas = shapely.make_valid(pixels[is_class])
-    return VectorLabels(areas, values[is_class], names, 0 if field is None else ignore)
+    return VectorLabels(areas, values[is_class], names, 0 if field is None else IGNORE)
 
 
 def _class_ids(
-    column: NDArray[Any], wanted: Sequence[str], path: Path, field: str, ignore: int
+    column: NDArray[Any], wanted: Sequence[str], path: Path, field: str
 ) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     texts = ["" if _is_missing(value) else str(value) for value in column]
     names = tuple(wanted) or tuple(sorted(set(texts) - {""}))
     if not names:
         raise ParameterError(f"The attribute {field!r} of {path} is empty everywhere.")
-    if len(names) >= ignore:
+    if len(names) >= IGNORE:
         raise ParameterError(f"The attribute {field!r} of {path} has {len(names)} values, too many for classes.")
     absent = [name for name in names if name not in texts]
     if absent:
         found = ", ".join(sorted(set(texts) - {""}))
         raise ParameterError(f"No feature of {path} has the class {absent[0]!r}.", f"There are: {found}.")
     numbers = {name: number for number, name in enumerate(names)}
-    return names, np.array([numbers.get(text, ignore) for text in texts], np.uint8)
+    return names, np.array([numbers.get(text, IGNORE) for text in texts], np.uint8)
 
 
 def _is_missing(value: Any) -> bool:

@@ -162,17 +162,12 @@ def evaluate_checkpoint(
         OutputError: a file exists already.
         Cancelled: the evaluation was stopped.
     """
-    context = context or RunContext()
-    path = checkpoint_path(config, checkpoint)
+    context, path = context or RunContext(), checkpoint_path(config, checkpoint)
     sources, names = open_sources(config, split), class_names(config)
-    if out is not None:
-        _check_written_files(out, sources, save_predictions, overwrite)
-    for source in sources:
-        check_files(source.split)
+    _check_files(sources, out, save_predictions, overwrite)
     group = configure_mindspore(config.train, config.seed)
     predictor = load_predictor(config, path, make_network)
-    instances = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore)
-    started, count = time.perf_counter(), 0
+    instances, started, count = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore), time.perf_counter(), 0
     tables: dict[str, SegmentationScores] = {}
     for source in sources:
         scores = SegmentationScores(len(names), config.data.ignore, config.evaluation.relaxed)
@@ -181,23 +176,13 @@ def evaluate_checkpoint(
             callbacks.append(_prediction_writer(config, out / "predictions" / source.name))
         if config.data.layout == "cityscapes" and group.size == 1:
             callbacks.append(partial(_count_instances, instances))
-        count += evaluate_split(
-            ImageCache(source.split, 0),
-            predictor,
-            scores,
-            group,
-            limit=config.evaluation.limit,
-            callbacks=callbacks,
-            context=context,
-        )
+        images, limit = ImageCache(source.split, 0), config.evaluation.limit
+        count += evaluate_split(images, predictor, scores, group, limit=limit, callbacks=callbacks, context=context)
         _warn_of_nothing(source, scores, names, context)
         tables[source.name] = scores
     all_scores = SourceScores(tables)
-    metrics = all_scores.metrics()
-    if instances.instances:
-        metrics.update(instances.summary(names))
     report = EvaluationReport(
-        metrics=metrics,
+        metrics={**all_scores.metrics(), **(instances.summary(names) if instances.instances else {})},
         per_class=class_metrics(all_scores.matrix, names),
         by_source=all_scores.by_source() if len(tables) > 1 else {},
         images=count,
@@ -219,16 +204,16 @@ def _warn_of_nothing(source: Source, scores: SegmentationScores, names: Sequence
         context.warn(f"No pixel of {source.split.name!r} was predicted as {names[1]}; is the checkpoint of this data?")
 
 
-def _check_written_files(out: Path, sources: Sequence[Source], save_predictions: bool, overwrite: bool) -> None:
-    """Raise ``UserError`` if the files of an evaluation exist and must not be replaced."""
-    read: list[Path] = []
-    written = [out / name for name in REPORT_FILES]
+def _check_files(sources: Sequence[Source], out: Path | None, save_predictions: bool, overwrite: bool) -> None:
+    """Raise ``UserError`` if the files of an evaluation exist and must not be replaced, or if an image is missing."""
+    if out is not None:
+        samples = [(source.name, sample) for source in sources for sample in source.split.samples]
+        read = [path for _, sample in samples for path in (sample.image, sample.label) if path is not None]
+        pictures = [out / "predictions" / name / f"{sample.id}.png" for name, sample in samples]
+        written = [*(out / name for name in REPORT_FILES), *(pictures if save_predictions else ())]
+        check_written_files(written, read, overwrite=overwrite)
     for source in sources:
-        for sample in source.split.samples:
-            read += filter(None, (sample.image, sample.label))
-            if save_predictions:
-                written.append(out / "predictions" / source.name / f"{sample.id}.png")
-    check_written_files(written, read, overwrite=overwrite)
+        check_files(source.split)
 
 
 def _prediction_writer(config: Config, folder: Path) -> ImageCallback:

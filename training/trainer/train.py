@@ -104,20 +104,19 @@ def build_trainer(
     network = make_network(config)
     notes = load_initial_weights(network, config.init)
     network = mix_precision(network, config.train)
-    splits = [source.split for source in data.train]
-    weights = configured_class_weights(config, splits, folder.path if group.is_main else None)
+    table = folder.path if group.is_main else None
+    weights = configured_class_weights(config, [source.split for source in data.train], table)
     loss = make_loss(config.loss, config.network.num_classes, config.data.ignore, weights)
     frozen = config.init.freeze
     trained = [p for p in network.trainable_params() if not (frozen and p.name.startswith(frozen))]
     if not trained:
         raise ParameterError("Every parameter is frozen by init.freeze; nothing is left to train.")
     schedule, optimizer = config.schedule, config.optimizer
-    patience = schedule.patience if schedule.name == "plateau" else 0
     state = TrainState(
         network,
         Optimizer(trained, optimizer),
         LossScale.from_config(config.train),
-        Plateau(patience, schedule.stop, schedule.factor),
+        Plateau(schedule.patience if schedule.name == "plateau" else 0, schedule.stop, schedule.factor),
         averaged=optimizer.ema > 0,
     )
     caches = make_caches(config.data, data.validation)

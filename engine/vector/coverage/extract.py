@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ...concurrency import ReadAhead
 from ...context import RunContext
 from ...errors import SourceError
-from ...fs.outputs import Outputs
 from ...protocol.messages import Progress
 from ...protocol.options import CoverageOptions, RasterOptions
 from ...raster.band_facts import interpret_band
@@ -28,6 +27,7 @@ from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import check_vector_output
 from ..io.reader import make_reference
 from ..io.styles import Color, make_class_style
+from ..io.target import VectorTarget
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
 from .codes import N_CODES, ClassRaster, CodeSource, minimum_pixels
@@ -90,35 +90,27 @@ class CoverageSummary:
 
 def vectorize_landcover(
     classes: Path,
-    output: Path,
+    target: VectorTarget,
     options: CoverageOptions,
     *,
-    confidence: Path | None,
-    class_names: Mapping[int, str],
-    metadata: Mapping[str, str],
     context: RunContext,
+    confidence: Path | None = None,
+    class_names: Mapping[int, str] | None = None,
     encoding: Encoding | None = None,
-    crs: object | None = None,
-    layer: str = LAYER,
     name: str | None = None,
-    outputs: Outputs | None = None,
     nothing: str = "",
 ) -> CoverageSummary:
     """Write the coverage of a class raster to a vector file.
 
     Args:
         classes: raster of class ids (whole numbers from 0).
-        output: the file to write; its suffix selects the format.
+        target: the file to write; ``landcover`` is the layer's name where ``target`` has none.
         options: minimum mapping units, simplification, smoothing.
+        context: receives progress and messages; checked for cancellation.
         confidence: raster of the same size with the probability of each pixel's class, or None.
         class_names: names by class id; a class without a name is called by its id.
-        metadata: origin of the classes, stored with the layer.
-        context: receives progress and messages; checked for cancellation.
         encoding: the band with the classes; the raster decides where None.
-        crs: CRS of the output; None for that of the raster.
-        layer: name of the layer.
         name: name of the raster in messages; None for that of its file.
-        outputs: publishes the file with the others of the run; None publishes it at once.
         nothing: why there are no polygons, where there are none; made from the raster where empty.
 
     Raises:
@@ -126,40 +118,30 @@ def vectorize_landcover(
         OutputError: the output cannot be written.
         Cancelled: the run was cancelled; nothing was written.
     """
-    check_vector_output(output)
+    check_vector_output(target.path)
     warn_without_numba(context)
+    layer, class_names, name = next(iter(target.names), LAYER), class_names or {}, name or classes.name
+    used = {f"coverage.{key}": str(value) for key, value in asdict(options).items()}
+    target = replace(target, metadata={**target.metadata, **used})
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
         encoding = encoding or interpret_band(dataset, RasterOptions(), "classes", context)
         probability = None if confidence is None else stack.enter_context(_open_confidence(confidence, context))
         source = ClassRaster(dataset, encoding, probability)
-        geodesy = locate_pixels(dataset.crs, dataset.transform, dataset.shape, name or classes.name, context)
-        described = {**metadata, **{f"coverage.{key}": str(value) for key, value in asdict(options).items()}}
-        styles: dict[str, str] = {}  # filled below, when the classes are known; stored when the writer is closed
-        writer = stack.enter_context(
-            open_vector_writer(
-                output,
-                source_crs=dataset.crs,
-                crs=crs,
-                metadata=described,
-                styles=styles,
-                names={layer: layer},
-                outputs=outputs,
-                warnings=context.warnings,
-                place=make_reference(classes.name, dataset.crs, dataset.transform, dataset.shape),
-            )
-        )
-        batches = stream_coverage(source, geodesy, options, context, scratch=output.absolute().parent)
+        geodesy = locate_pixels(dataset.crs, dataset.transform, dataset.shape, name, context)
+        place = make_reference(classes.name, dataset.crs, dataset.transform, dataset.shape)
+        writer = stack.enter_context(open_vector_writer(target, dataset.crs, warnings=context.warnings, place=place))
+        batches = stream_coverage(source, geodesy, options, context, scratch=target.path.absolute().parent)
 
         def warn_of_nothing() -> None:
             wanted = ", ".join(map(str, sorted(options.classes or ())))
             missing = f"no pixel has class {wanted}" if source.has_classes and wanted else "all pixels are nodata"
-            context.warn(nothing or f"There are no polygons: {missing} in {name or classes.name}.")
+            context.warn(nothing or f"There are no polygons: {missing} in {name}.")
 
         has_confidence = probability is not None
         summary = _write(writer, layer, batches, class_names, has_confidence, on_empty=warn_of_nothing)
         names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
-        styles[layer] = make_class_style(names, _read_palette(dataset, encoding.band))
+        writer.styles[layer] = make_class_style(names, _read_palette(dataset, encoding.band))
         return summary
 
 
@@ -324,4 +306,5 @@ def _write(
             sums = np.bincount(inverse, weights=batch.area, minlength=len(unique))
             for key, value in zip(unique.tolist(), sums.tolist(), strict=True):
                 area_by_class[key] = area_by_class.get(key, 0.0) + value
-    return CoverageSummary(count, sum(area_by_class.values()), area_by_class, writer.paths)
+    layers = dict(zip(writer.counts, writer.paths.values(), strict=True))
+    return CoverageSummary(count, sum(area_by_class.values()), area_by_class, layers)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import ParameterError
+from ...fs.outputs import Outputs
 from .formats import choose_format
 from .geopackage import check_geopackage
 
@@ -17,15 +18,24 @@ _MAX_NAME_BYTES = 200
 
 @dataclass(frozen=True)
 class VectorTarget:
-    """The file of vector layers that a run writes, and the names of its layers in it.
+    """The file of vector layers that a run writes.
 
     Attributes:
         path: the file; its suffix selects the format.
-        names: the name of each layer in the file, by the layer's own name, the main layer first.
+        names: the name of each layer in a GeoPackage, by the layer's own name, the main layer first; layers of a person
+            that are named here are replaced. A layer that is missing here keeps its own name.
+        crs: CRS of the file; None for that of the geometries.
+        metadata: provenance (model, hash, parameters). Stored with the layers of a GeoPackage or FlatGeobuf and as the
+            description of a GeoJSON; other formats cannot store it.
+        outputs: receives the complete files and publishes them with the others of the run; None publishes them as soon
+            as they are written.
     """
 
     path: Path
-    names: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
+    crs: object | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    outputs: Outputs | None = None
 
     @property
     def files(self) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays import Flags, Floats, Ints
 
 #: Class ids, of any integer type.
-Labels = NDArray[np.integer]
+Labels = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)

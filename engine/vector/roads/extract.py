@@ -13,8 +13,7 @@ import numpy as np
 
 from ...concurrency import SharedProgress, run_in_background
 from ...context import Cancellation, RunContext
-from ...fs.outputs import Outputs
-from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS, name_road_layers
+from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS
 from ...protocol.messages import Progress
 from ...protocol.options import RasterOptions, RoadOptions
 from ...raster.band_facts import interpret_band
@@ -27,6 +26,7 @@ from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import check_vector_output
 from ..io.reader import make_reference
 from ..io.styles import load_styles
+from ..io.target import VectorTarget
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
 from .areas import polygonize_roads
@@ -84,16 +84,12 @@ class RoadSummary:
 
 def vectorize_roads(
     probability: Path,
-    output: Path,
+    target: VectorTarget,
     options: RoadOptions,
     *,
-    metadata: Mapping[str, str],
     context: RunContext,
     encoding: Encoding | None = None,
-    crs: object | None = None,
     existing: ExistingRoads | None = None,
-    layer: str | None = None,
-    outputs: Outputs | None = None,
 ) -> RoadSummary:
     """Extract the road network of a probability raster or mask.
 
@@ -102,51 +98,33 @@ def vectorize_roads(
 
     Args:
         probability: the raster, of this program or another one.
-        output: the file to write; its suffix decides the format.
+        target: the file to write.
         options: thresholds and tolerances.
-        metadata: stored with the layers.
         context: receives progress and messages; checked for cancellation.
         encoding: the band with the probabilities and the meaning of its values; the raster decides where None.
-        crs: CRS of the output; that of the raster where None.
         existing: lines to conflate the new network with.
-        layer: name of the lines in a GeoPackage, and prefix of the other layers' names; None for ``roads``.
-        outputs: publishes the file with the others of the run; None publishes it at once.
 
     Raises:
         SourceError: the raster cannot be used.
         OutputError: the output cannot be written.
         Cancelled: the run was cancelled; nothing was written.
     """
-    check_vector_output(output)
+    check_vector_output(target.path)
     if encoding is None:
         with open_raster(probability) as dataset:
             encoding = interpret_band(dataset, RasterOptions(), "roads", context)
-    return vectorize_probability(
-        partial(open_probability_raster, probability, encoding),
-        output,
-        options,
-        name=probability.name,
-        metadata=metadata,
-        context=context,
-        crs=crs,
-        existing=existing,
-        layer=layer,
-        outputs=outputs,
-    )
+    source = partial(open_probability_raster, probability, encoding)
+    return vectorize_probability(source, target, options, name=probability.name, context=context, existing=existing)
 
 
 def vectorize_probability(
     open_source: OpenProbability,
-    output: Path,
+    target: VectorTarget,
     options: RoadOptions,
     *,
     name: str,
-    metadata: Mapping[str, str],
     context: RunContext,
-    crs: object | None = None,
     existing: ExistingRoads | None = None,
-    layer: str | None = None,
-    outputs: Outputs | None = None,
 ) -> RoadSummary:
     """Extract the road network of probabilities from any source; see ``vectorize_roads``.
 
@@ -155,44 +133,27 @@ def vectorize_probability(
 
     Args:
         open_source: opens the probabilities for a ``with`` block; called once per thread that reads.
-        output: the file to write.
+        target: the file to write.
         options: thresholds and tolerances.
         name: of the raster, for messages.
-        metadata: stored with the layers.
         context: receives progress and messages; checked for cancellation.
-        crs: CRS of the output; that of the raster where None.
         existing: lines to conflate the new network with.
-        layer: as in ``vectorize_roads``.
-        outputs: as in ``vectorize_roads``.
     """
     warn_without_numba(context)
-    metadata = {**metadata, **{f"roads.{key}": str(value) for key, value in asdict(options).items()}}
-    styles = load_styles((ROADS, NODES, AREAS, CHANGES))
+    used = {f"roads.{key}": str(value) for key, value in asdict(options).items()}
+    target = replace(target, metadata={**target.metadata, **used})
     with open_source() as source:
         geodesy = locate_pixels(source.crs, source.transform, source.shape, name, context)
         progress = SharedProgress(context.reporter, 2 if options.areas else 1)
         line_context, area_context = (replace(context, reporter=progress.part(number)) for number in (0, 1))
+        place, folder = make_reference(name, source.crs, source.transform, source.shape), target.path.absolute().parent
         with (
             _polygonize_in_background(
-                open_source,
-                source.shape,
-                geodesy,
-                options=options,
-                context=area_context,
-                scratch=output.absolute().parent,
+                open_source, source.shape, geodesy, options=options, context=area_context, scratch=folder
             ) as areas,
-            open_vector_writer(
-                output,
-                source_crs=source.crs,
-                crs=crs,
-                metadata=metadata,
-                styles=styles,
-                names=name_road_layers(layer, areas=options.areas, changes=existing is not None),
-                outputs=outputs,
-                warnings=context.warnings,
-                place=make_reference(name, source.crs, source.transform, source.shape),
-            ) as writer,
+            open_vector_writer(target, source.crs, warnings=context.warnings, place=place) as writer,
         ):
+            writer.styles.update(load_styles((ROADS, NODES, AREAS, CHANGES)))
             summary = _write_network(
                 writer, source, geodesy, name=name, options=options, existing=existing, context=line_context
             )

@@ -11,6 +11,7 @@ from terraspore.engine.pipeline.roads import extract_roads
 from terraspore.engine.pipeline.streaming_vectorizer import DeferredReporter
 from terraspore.engine.protocol.messages import Message, Progress
 from terraspore.engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
+from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime")
@@ -45,7 +46,7 @@ def test_streamed_roads_are_those_of_the_written_raster(make_raster, make_model,
     image = ImageRequest(make_raster(scene(), nodata=0), ImageOptions(model=str(make_model())), runtime=ONNX)
     streamed, kept, later = tmp_path / "streamed.gpkg", tmp_path / "kept.tif", tmp_path / "later.gpkg"
     extract_roads(RoadRequest(image, streamed, kept), sessions, RunContext())
-    summary = vectorize_roads(kept, later, RoadOptions(threshold=0.5), metadata={}, context=RunContext())
+    summary = vectorize_roads(kept, VectorTarget(later), RoadOptions(threshold=0.5), context=RunContext())
     assert summary.edges > 10
     assert summary.areas > 0
     for layer in ("roads", "road_nodes", "road_areas"):

@@ -14,6 +14,7 @@ from terraspore.engine.errors import SourceError
 from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.raster.values import Encoding
 from terraspore.engine.vector.coverage.extract import CoverageSummary, vectorize_landcover
+from terraspore.engine.vector.io.target import VectorTarget
 
 Writer = Callable[..., Path]
 NAMES = {1: "water", 2: "forest", 3: "town"}
@@ -24,11 +25,10 @@ def run(
 ) -> CoverageSummary:
     return vectorize_landcover(
         raster,
-        output,
+        VectorTarget(output),
         CoverageOptions(**options),
         confidence=confidence,
         class_names=NAMES,
-        metadata={},
         context=RunContext(),
         encoding=encoding,
     )

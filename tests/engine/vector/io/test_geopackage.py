@@ -13,6 +13,7 @@ import shapely
 from terraspore.engine.errors import OutputBusyError, OutputError
 from terraspore.engine.fs.outputs import Outputs
 from terraspore.engine.vector.io import geopackage
+from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.io.writer import open_vector_writer
 
 POINTS = np.array([shapely.Point(0, 0), shapely.Point(1, 1)], object)
@@ -22,7 +23,7 @@ POINTS = np.array([shapely.Point(0, 0), shapely.Point(1, 1)], object)
 def rival(tmp_path, monkeypatch):
     """A connection of another program to data.gpkg, which has rows that are only in the write-ahead log."""
     monkeypatch.setattr(geopackage, "_BUSY_SECONDS", 0.1)
-    with open_vector_writer(tmp_path / "data.gpkg", source_crs="EPSG:25832") as writer:
+    with open_vector_writer(VectorTarget(tmp_path / "data.gpkg"), "EPSG:25832") as writer:
         writer.write("parcels", "Point", POINTS, {"id": np.array([1, 2])})
     with closing(sqlite3.connect(tmp_path / "data.gpkg", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -38,7 +39,7 @@ def read_notes(path):
 
 
 def write_roads(outputs, path):
-    with open_vector_writer(path, source_crs="EPSG:25832", outputs=outputs) as writer:
+    with open_vector_writer(VectorTarget(path, outputs=outputs), "EPSG:25832") as writer:
         writer.write("roads", "Point", POINTS, {"id": np.array([1, 2])})
 
 

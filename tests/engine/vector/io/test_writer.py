@@ -15,6 +15,7 @@ from terraspore.engine.fs import outputs
 from terraspore.engine.vector.io.formats import FORMATS, choose_format
 from terraspore.engine.vector.io.geopackage import verify_geopackage
 from terraspore.engine.vector.io.styles import load_styles
+from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.io.writer import open_vector_writer
 
 #: Formats of one layer a file that GDAL writes here.
@@ -35,7 +36,9 @@ COLUMNS = {
 
 
 def write(path: Path, **options: object) -> dict[str, Path]:
-    with open_vector_writer(path, source_crs="EPSG:25832", **options) as writer:
+    styles = options.pop("styles", {})
+    with open_vector_writer(VectorTarget(path, **options), "EPSG:25832") as writer:
+        writer.styles.update(styles)
         writer.write("roads", "LineString", LINES, COLUMNS)
         writer.write("roads", "LineString", LINES, COLUMNS)
         writer.write("road_nodes", "Point", POINTS, {"id": np.array([7])})
@@ -120,7 +123,10 @@ def test_failed_output_leaves_no_files(tmp_path: Path) -> None:
     write(tmp_path / "out.gpkg")
     older = (tmp_path / "out.gpkg").read_bytes()
     wrong = {**COLUMNS, "id": np.array([1], np.int64)}
-    with pytest.raises(ValueError, match="array"), open_vector_writer(tmp_path / "out.gpkg", source_crs=None) as writer:
+    with (
+        pytest.raises(ValueError, match="array"),
+        open_vector_writer(VectorTarget(tmp_path / "out.gpkg"), None) as writer,
+    ):
         writer.write("road_nodes", "Point", POINTS, {"id": np.array([7])}) or writer.write(
             "roads", "LineString", LINES, wrong
         )

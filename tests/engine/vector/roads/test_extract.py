@@ -122,11 +122,12 @@ sys.modules["numba"] = None
 warnings.simplefilter("error", RuntimeWarning)  # NumPy's, where whole numbers are too large for their type
 from pathlib import Path
 from terraspore.engine.context import RecordingReporter, RunContext
+from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.raster.dataset import open_raster
 reporter = RecordingReporter()
-vectorize_roads(Path(sys.argv[1]), Path(sys.argv[2]), RoadOptions(), metadata={}, context=RunContext(reporter))
+vectorize_roads(Path(sys.argv[1]), VectorTarget(Path(sys.argv[2])), RoadOptions(), context=RunContext(reporter))
 assert any("numba" in event.text for event in reporter.events if event.type == "message")
 """
 
