@@ -7,6 +7,4 @@ for each MindSpore primitive.
 from __future__ import annotations
 
 from .converter import convert
-from .reader import Mindir, read_mindir
-
-__all__ = ["Mindir", "convert", "read_mindir"]
+from .reader import read_mindir

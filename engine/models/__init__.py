@@ -5,17 +5,4 @@ makes one for a weights file without a card. Its weights (``checkpoint``, ``para
 graph that runtimes run (``graph``, ``preprocessing_graph``).
 """
 
-from .card import ClassInfo, ModelCard, Normalisation, read_card, write_card
-from .registry import Model, choose_model, find_model, scan_models
-
-__all__ = [
-    "ClassInfo",
-    "Model",
-    "ModelCard",
-    "Normalisation",
-    "choose_model",
-    "find_model",
-    "read_card",
-    "scan_models",
-    "write_card",
-]
+from .registry import Model, choose_model

@@ -13,23 +13,3 @@ from .schema import (
     TrainConfig,
 )
 from .validation import class_names
-
-__all__ = [
-    "AugmentConfig",
-    "Config",
-    "DataConfig",
-    "EvaluationConfig",
-    "InitConfig",
-    "LossConfig",
-    "NetworkConfig",
-    "NormalisationConfig",
-    "OptimizerConfig",
-    "ScheduleConfig",
-    "SourceConfig",
-    "TrainConfig",
-    "class_names",
-    "from_mapping",
-    "load_config",
-    "merge_overrides",
-    "to_mapping",
-]

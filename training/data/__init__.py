@@ -5,24 +5,3 @@ from .image_files import read_image, read_label
 from .layouts import open_split, open_train_val
 from .samples import ImageCache, Sample, Split
 from .sources import Source, TrainingData, open_sources, open_training_data, source_configs
-
-__all__ = [
-    "Batch",
-    "BatchLoader",
-    "ImageCache",
-    "Sample",
-    "Source",
-    "Split",
-    "TrainingData",
-    "make_caches",
-    "make_loader",
-    "normalise",
-    "open_sources",
-    "open_split",
-    "open_train_val",
-    "open_training_data",
-    "prefetch_batches",
-    "read_image",
-    "read_label",
-    "source_configs",
-]

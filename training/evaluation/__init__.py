@@ -3,14 +3,3 @@
 from .evaluator import evaluate_checkpoint, evaluate_split
 from .predictor import Predictor, mix_precision, network_function
 from .scores import SegmentationScores, SourceScores, write_confusion
-
-__all__ = [
-    "Predictor",
-    "SegmentationScores",
-    "SourceScores",
-    "evaluate_checkpoint",
-    "evaluate_split",
-    "mix_precision",
-    "network_function",
-    "write_confusion",
-]

@@ -18,14 +18,3 @@ from .registry import (
     network_name,
     read_options,
 )
-
-__all__ = [
-    "NETWORKS",
-    "NetworkEntry",
-    "NetworkOptions",
-    "create_configured_network",
-    "create_network",
-    "network_entry",
-    "network_name",
-    "read_options",
-]

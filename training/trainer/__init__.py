@@ -1,6 +1,4 @@
 """Training runs: the loop (``Trainer``), the step (``TrainStep``), the state (``TrainState``), the ``RunFolder``."""
 
 from .train import run_training
-from .trainer import Trainer, TrainResult
-
-__all__ = ["TrainResult", "Trainer", "run_training"]
+from .trainer import Trainer

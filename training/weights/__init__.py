@@ -4,5 +4,3 @@ from __future__ import annotations
 
 from .mapping import map_weights
 from .torch_file import read_torch
-
-__all__ = ["map_weights", "read_torch"]

@@ -18,5 +18,3 @@ OPERATORS: Mapping[str, Callable[[Call], Any]] = {
     **convolution.OPERATORS,
     **layout.OPERATORS,
 }
-
-__all__ = ["OPERATORS"]

@@ -9,8 +9,6 @@ from .dlinknet import DLinkNetDecoder
 from .dual_graph import DualGraphDecoder
 from .linknet import LinkNetDecoder
 
-__all__ = ["DECODERS", "Decoder", "DecoderName"]
-
 #: every decoder
 DECODERS: dict[DecoderName, type[Decoder]] = {
     "dlinknet": DLinkNetDecoder,

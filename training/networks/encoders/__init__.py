@@ -10,8 +10,6 @@ from .base import Encoder
 from .efficientnet_lite import EfficientNetLiteEncoder
 from .resnet import ResNetEncoder
 
-__all__ = ["ENCODERS", "EfficientNetLiteEncoder", "Encoder", "EncoderName", "ResNetEncoder", "create_encoder"]
-
 #: every encoder; all take the keywords ``in_channels`` and ``output_stride``, ResNets also ``stem_pool``
 ENCODERS: dict[EncoderName, Callable[..., Encoder]] = {
     "resnet18": partial(ResNetEncoder, 18),
