@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -85,6 +86,20 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def reports_result(function: Callable[..., Result]) -> Callable[..., None]:
+    """Make the function of a click command of one that takes the context of its run first and returns the result.
+
+    It has the options of ``json_option``.
+    """
+
+    @json_option
+    @functools.wraps(function)
+    def run(as_json: bool, **values: Any) -> None:
+        run_command(as_json, lambda context: function(context, **values))
+
+    return run
+
+
 #: Seconds after a cancel until the process is ended although its run has not returned (a driver hangs).
 STOP_GRACE = 1.0
 _POLL = 0.05
@@ -95,7 +110,7 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
 
     Args:
         as_json: machine protocol on stdout instead of a progress bar.
-        command: takes the context and returns the result, to which the warnings of the run are added.
+        command: takes the context and returns the result, to which duration and warnings of the run are added.
         grace: seconds that the command may take to end once it is cancelled; training has a state to save.
 
     Raises:
@@ -115,9 +130,11 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
             if cli_context.watches_stdin:
                 stack.enter_context(cancel_when_stdin_closes(cancellation))
         context = RunContext(reporter, cancellation)
+        start = context.clock()
         with end_after_grace(cancellation, reporter, cli_context, grace):
             result = command(context)
-        reporter.emit(replace(result, warnings=tuple(context.warnings)))
+        seconds = result.seconds or context.clock() - start
+        reporter.emit(replace(result, seconds=seconds, warnings=tuple(context.warnings)))
 
 
 @contextmanager

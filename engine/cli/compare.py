@@ -12,7 +12,7 @@ from ..context import RunContext
 from ..errors import ParameterError, SourceError, VectorError
 from ..protocol.messages import Result
 from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind
-from .cli_context import json_option, run_command
+from .cli_context import reports_result
 from .options import declared_options, given_options, parse_numbers
 from .paths import PATH
 
@@ -79,51 +79,32 @@ def _parse_extent(context: click.Context, parameter: click.Parameter, value: str
 @declared_options(RasterOptions)
 @click.option("--truth-values", type=click.Choice(VALUE_KINDS), help="The same as --values for TRUTH.")
 @click.option("--field", default="class_id", show_default=True, help="Column with the class of polygons.")
-@json_option
-def compare(
-    result: Path,
-    truth: Path,
-    layer: str | None,
-    truth_layer: str | None,
-    extent: Bounds | Literal["common"] | None,
-    mask: Path | None,
-    buffer: float,
-    threshold: float | None,
-    truth_values: ValueKind | None,
-    field: str,
-    as_json: bool,
-    **values: Any,
-) -> None:
+@reports_result
+def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueKind | None, **values: Any) -> Result:
     """Measure RESULT against TRUTH.
 
     Lines against lines: APLS, TOPO, completeness, correctness, quality, junctions. Rasters against rasters: accuracy,
     IoU, precision, recall, F1, kappa. Polygons against a class raster: gaps, overlaps, validity, agreement.
     """
+    from ..raster.dataset import identify_image
+    from ..vector.io.reader import is_vector
+
     own = given_options(RasterOptions, values)
     rasters = own, RasterOptions(values=truth_values, nodata=own.nodata)
-    options = CompareOptions(layer, truth_layer, extent, mask, buffer, threshold, field, rasters)
-
-    def command(context: RunContext) -> Result:
-        """Compare by what the two files hold."""
-        from ..raster.dataset import identify_image
-        from ..vector.io.reader import is_vector
-
-        start = context.clock()
-        for path in (result, truth):
-            identify_image(path)
-        kinds = is_vector(result), is_vector(truth)
-        if kinds == (False, True):
-            raise ParameterError(
-                f"{result} is a raster, but {truth} holds vectors.",
-                "Name polygons first and their class raster second, or make vectors of the raster with vectorize.",
-            )
-        if options.threshold is not None and kinds[0]:
-            raise ParameterError(f"--threshold compares two rasters, but {result} holds vectors.")
-        measure = {(True, True): _compare_lines, (True, False): _compare_coverage}.get(kinds, _compare_rasters)
-        metrics, text = measure(result, truth, options, context)
-        return Result(outputs={}, summary=metrics, seconds=context.clock() - start, text=text)
-
-    run_command(as_json, command)
+    shared = ("layer", "truth_layer", "extent", "mask", "buffer", "threshold", "field")
+    options = CompareOptions(**{name: values[name] for name in shared}, rasters=rasters)
+    for path in (result, truth):
+        identify_image(path)
+    kinds = is_vector(result), is_vector(truth)
+    if kinds == (False, True):
+        raise ParameterError(
+            f"{result} is a raster, but {truth} holds vectors.",
+            "Name polygons first and their class raster second, or make vectors of the raster with vectorize.",
+        )
+    if options.threshold is not None and kinds[0]:
+        raise ParameterError(f"--threshold compares two rasters, but {result} holds vectors.")
+    measure = {(True, True): _compare_lines, (True, False): _compare_coverage}.get(kinds, _compare_rasters)
+    return Result({}, *measure(result, truth, options, context))
 
 
 def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:

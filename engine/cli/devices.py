@@ -10,35 +10,28 @@ from ..context import RunContext
 from ..protocol.messages import Result, SummaryValue
 from ..runtimes.probe import TILE, ProbeResult, choose_default, probe_devices
 from ..runtimes.registry import create_runtimes
-from .cli_context import json_option, run_command
+from .cli_context import reports_result
 from .console import format_table
 
 
 @click.command()
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; all cores unless given.")
-@json_option
-def devices(threads: int | None, as_json: bool) -> None:
+@reports_result
+def devices(_context: RunContext, threads: int | None) -> Result:
     """Try every device of every runtime with a small network, and say which one auto takes and why."""
-
-    def command(context: RunContext) -> Result:
-        """List the devices."""
-        begin = context.clock()
-        results = probe_devices(create_runtimes(), threads)
-        best = choose_default(results)
-        summary: dict[str, SummaryValue] = {"auto": _device_name(best) if best else None}
-        for result in results:
-            facts: dict[str, SummaryValue] = {
-                "hardware": result.info.title,
-                "works": int(result.works),
-                "precision": result.precision or None,
-                "milliseconds": None if result.seconds is None else round(result.seconds * 1000, 2),
-                "reason": result.info.reason or None,
-            }
-            summary.update({f"{_device_name(result)}.{key}": value for key, value in facts.items()})
-        text = f"{_format_listing(results)}\n\n{describe_choice(results, best)}"
-        return Result({}, summary, context.clock() - begin, text)
-
-    run_command(as_json, command)
+    results = probe_devices(create_runtimes(), threads)
+    best = choose_default(results)
+    summary: dict[str, SummaryValue] = {"auto": _device_name(best) if best else None}
+    for result in results:
+        facts: dict[str, SummaryValue] = {
+            "hardware": result.info.title,
+            "works": int(result.works),
+            "precision": result.precision or None,
+            "milliseconds": None if result.seconds is None else round(result.seconds * 1000, 2),
+            "reason": result.info.reason or None,
+        }
+        summary.update({f"{_device_name(result)}.{key}": value for key, value in facts.items()})
+    return Result({}, summary, f"{_format_listing(results)}\n\n{describe_choice(results, best)}")
 
 
 def _device_name(result: ProbeResult) -> str:

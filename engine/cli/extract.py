@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from ..context import RunContext
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
+from ..protocol.messages import Result
 from ..protocol.options import CoverageOptions, OutputOptions, RoadOptions
-from .cli_context import current_cli_context, json_option, run_command
-from .options import declared_options, given_options, image_options, make_image_request, resume_option, threshold_option
+from .cli_context import current_cli_context, reports_result
+from .options import declared_options, given_options, image_options, make_request, resume_option, threshold_option
 from .paths import GEOTIFF, PATH
 
 
@@ -29,31 +31,16 @@ def extract() -> None:
 @declared_options(RoadOptions, "areas")
 @declared_options(OutputOptions)
 @resume_option
-@json_option
-def roads(
-    image: Path,
-    output: Path,
-    probability: Path | None,
-    threshold: float | None,
-    resume: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+@reports_result
+def roads(context: RunContext, image: Path, **values: Any) -> Result:
     """Extract the road network of IMAGE: lines, nodes and areas.
 
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
-    request = RoadRequest(
-        image=make_image_request(image, options),
-        output=output,
-        probability=probability,
-        threshold=threshold,
-        options=given_options(RoadOptions, {"areas": options["areas"]}),
-        resume=resume,
-        writing=given_options(OutputOptions, options),
-    )
-    sessions = current_cli_context().session_pool()
-    run_command(as_json, lambda context: extract_roads(request, sessions, context))
+    options = given_options(RoadOptions, {"areas": values["areas"]})
+    names = ("output", "probability", "threshold", "resume")
+    request = make_request(RoadRequest, image, values, names, options=options)
+    return extract_roads(request, current_cli_context().session_pool(), context)
 
 
 @extract.command(short_help="Extract the land cover of IMAGE as polygons.")
@@ -65,28 +52,10 @@ def roads(
 @declared_options(CoverageOptions, "minimum_area")
 @declared_options(OutputOptions)
 @resume_option
-@json_option
-def landcover(
-    image: Path,
-    output: Path,
-    classes: Path | None,
-    confidence: Path | None,
-    probability: Path | None,
-    minimum_area: float | None,
-    resume: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+@reports_result
+def landcover(context: RunContext, image: Path, **values: Any) -> Result:
     """Extract the land cover of IMAGE as polygons without gaps and overlaps."""
-    request = ClassRequest(
-        image=make_image_request(image, options),
-        output=output,
-        classes=classes,
-        confidence=confidence,
-        probability=probability,
-        options=CoverageOptions(minimum_area=minimum_area),
-        resume=resume,
-        writing=given_options(OutputOptions, options),
-    )
-    sessions = current_cli_context().session_pool()
-    run_command(as_json, lambda context: extract_classes(request, "landcover", sessions, context))
+    options = CoverageOptions(minimum_area=values["minimum_area"])
+    names = ("output", "classes", "confidence", "probability", "resume")
+    request = make_request(ClassRequest, image, values, names, options=options)
+    return extract_classes(request, "landcover", current_cli_context().session_pool(), context)

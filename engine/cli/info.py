@@ -12,7 +12,7 @@ from ..protocol.messages import Result
 from ..protocol.options import ImageOptions
 from ..raster.dataset import open_source
 from ..raster.describe import describe_source
-from .cli_context import json_option, run_command
+from .cli_context import reports_result
 from .options import declared_options, given_options
 from .paths import PATH
 
@@ -20,20 +20,14 @@ from .paths import PATH
 @click.command()
 @click.argument("image", type=PATH)
 @declared_options(ImageOptions, "resolution", "pixel_size", "subdataset", "nodata", "ignore_alpha")
-@json_option
-def info(image: Path, as_json: bool, **values: Any) -> None:
+@reports_result
+def info(_context: RunContext, image: Path, **values: Any) -> Result:
     """Say what IMAGE is: size, bands, true ground resolution, nodata, and how its values would be stretched."""
     options = given_options(ImageOptions, values)
-
-    def command(context: RunContext) -> Result:
-        """Describe the image."""
-        start = context.clock()
-        with open_source(
-            image, options.pixel_size, options.subdataset, nodata=options.nodata, ignore_alpha=options.ignore_alpha
-        ) as source:
-            facts = describe_source(source, options.resolution)
-        shown = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in facts.items()}
-        text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in shown.items() if value is not None)
-        return Result(outputs={}, summary=facts, seconds=context.clock() - start, text=text)
-
-    run_command(as_json, command)
+    with open_source(
+        image, options.pixel_size, options.subdataset, nodata=options.nodata, ignore_alpha=options.ignore_alpha
+    ) as source:
+        facts = describe_source(source, options.resolution)
+    shown = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in facts.items()}
+    text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in shown.items() if value is not None)
+    return Result({}, facts, text)

@@ -18,7 +18,7 @@ from ..models.registry import Model, install_model
 from ..protocol.messages import Message, Result
 from ..protocol.options import RuntimeOptions
 from ..runtimes.pool import SessionPool
-from .cli_context import current_cli_context, json_option, run_command
+from .cli_context import current_cli_context, reports_result
 from .models import summarize_model
 from .options import add_options, parse_numbers
 from .paths import PATH
@@ -55,8 +55,8 @@ _hint_options = add_options(
 @_hint_options
 @click.option("--device", default="auto", show_default=True, help="Where the model is tried.")
 @click.option("--runtime", default="auto", show_default=True, help="In which runtime the model is tried.")
-@json_option
-def install(source: Path, target: Path, device: str, runtime: str, as_json: bool, **given: Any) -> None:
+@reports_result
+def install(context: RunContext, source: Path, target: Path, device: str, runtime: str, **given: Any) -> Result:
     """Check the model SOURCE (.ckpt, .onnx, .mindir, or a folder with card.json), try it, and copy it to a folder.
 
     Facts that a weights file without a card does not say itself are given as options.
@@ -64,17 +64,10 @@ def install(source: Path, target: Path, device: str, runtime: str, as_json: bool
     names = given.pop("classes")
     classes = tuple(name.strip() for name in names.split(",") if name.strip()) if names else None
     hints = ModelHints(classes=classes, **given)
-    sessions = current_cli_context().session_pool()
-
-    def command(context: RunContext) -> Result:
-        """Install the model."""
-        begin = context.clock()
-        options = RuntimeOptions(device=device, runtime=runtime)
-        model = install_model(source, target, hints, lambda made: _check_inference(made, sessions, options, context))
-        text = f"The model {model.card.name} works and is in {target}."
-        return Result({"model": str(target)}, summarize_model(model), context.clock() - begin, text)
-
-    run_command(as_json, command)
+    sessions, options = current_cli_context().session_pool(), RuntimeOptions(device=device, runtime=runtime)
+    model = install_model(source, target, hints, lambda made: _check_inference(made, sessions, options, context))
+    text = f"The model {model.card.name} works and is in {target}."
+    return Result({"model": str(target)}, summarize_model(model), text)
 
 
 def _check_inference(model: Model, sessions: SessionPool, options: RuntimeOptions, context: RunContext) -> None:

@@ -155,7 +155,7 @@ def _usage_hint(error: click.ClickException) -> str | None:
 def _report_text(text: str, cli_context: CliContext) -> None:
     """Report the text of ``--help`` or ``--version`` to the server's reporter, or print it."""
     if cli_context.reporter is not None:
-        cli_context.reporter.emit(Result({}, {}, 0.0, text))
+        cli_context.reporter.emit(Result({}, {}, text))
     else:
         write_line(cli_context.stdout, text)
 

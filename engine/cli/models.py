@@ -9,8 +9,8 @@ import click
 from ..context import RunContext
 from ..errors import shown
 from ..models.registry import Model, model_folders, scan_models
-from ..protocol.messages import Result
-from .cli_context import json_option, run_command
+from ..protocol.messages import Result, SummaryValue
+from .cli_context import reports_result
 from .console import format_table
 
 _MEGABYTE = 1e6
@@ -18,26 +18,20 @@ _WIDTH = 100  # of the lines of a paragraph
 
 
 @click.command()
-@json_option
-def models(as_json: bool) -> None:
+@reports_result
+def models(context: RunContext) -> Result:
     """List the models: bundled ones, and those in the folders of the variable TERRASPORE_MODELS."""
-
-    def command(context: RunContext) -> Result:
-        """List the models."""
-        begin = context.clock()
-        found = scan_models(model_folders())
-        for fault in found.faults.values():
-            context.warn(fault)
-        summary: dict[str, float | int | str | None] = {"models": len(found.models)}
-        for model in found.models:
-            summary.update({f"{model.card.name}.{key}": value for key, value in summarize_model(model).items()})
-        folders = {model.card.name: str(model.weights.parent) for model in found.models}
-        return Result(folders, summary, context.clock() - begin, _format_listing(found.models))
-
-    run_command(as_json, command)
+    found = scan_models(model_folders())
+    for fault in found.faults.values():
+        context.warn(fault)
+    summary: dict[str, SummaryValue] = {"models": len(found.models)}
+    for model in found.models:
+        summary.update({f"{model.card.name}.{key}": value for key, value in summarize_model(model).items()})
+    folders = {model.card.name: str(model.weights.parent) for model in found.models}
+    return Result(folders, summary, _format_listing(found.models))
 
 
-def summarize_model(model: Model) -> dict[str, float | int | str | None]:
+def summarize_model(model: Model) -> dict[str, SummaryValue]:
     """Summarize a model: its card, its metrics, and the size of its weights in bytes."""
     card = model.card
     return {

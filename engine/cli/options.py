@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from ..pipeline.request import ImageRequest
+from ..pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from ..protocol.declaration import Option, options_of
-from ..protocol.options import ImageOptions, RuntimeOptions
+from ..protocol.options import ImageOptions, OutputOptions, RuntimeOptions
 from .paths import PATH
 
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")
+R = TypeVar("R", RoadRequest, ClassRequest)
 
 
 def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:
@@ -132,3 +133,17 @@ image_options = add_options(
 def make_image_request(image: Path, options: Mapping[str, Any]) -> ImageRequest:
     """Make the request for an image from the values of ``image_options``."""
     return ImageRequest(image, given_options(ImageOptions, options), given_options(RuntimeOptions, options))
+
+
+def make_request(kind: type[R], image: Path, values: Mapping[str, Any], names: Sequence[str], **further: Any) -> R:
+    """Make the request of a run from the values of its command.
+
+    Args:
+        kind: ``RoadRequest`` or ``ClassRequest``.
+        image: the image.
+        values: of the command, with those of ``image_options`` and ``OutputOptions``.
+        names: values that the request has under the same name.
+        further: values of the request under their names.
+    """
+    further |= {name: values[name] for name in names}
+    return kind(make_image_request(image, values), writing=given_options(OutputOptions, values), **further)

@@ -7,18 +7,13 @@ from typing import Any
 
 import click
 
+from ..context import RunContext
 from ..pipeline.landcover import extract_classes
 from ..pipeline.request import ClassRequest
+from ..protocol.messages import Result
 from ..protocol.options import OutputOptions
-from .cli_context import current_cli_context, json_option, run_command
-from .options import (
-    declared_options,
-    given_options,
-    image_options,
-    make_image_request,
-    resume_option,
-    threshold_option,
-)
+from .cli_context import current_cli_context, reports_result
+from .options import declared_options, image_options, make_request, resume_option, threshold_option
 from .paths import GEOTIFF, PATH
 
 
@@ -31,33 +26,14 @@ from .paths import GEOTIFF, PATH
 @threshold_option("For models of one class; else the model's.")
 @declared_options(OutputOptions)
 @resume_option
-@json_option
-def segment(
-    image: Path,
-    output: Path,
-    vectors: Path | None,
-    confidence: Path | None,
-    probability: Path | None,
-    threshold: float | None,
-    resume: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+@reports_result
+def segment(context: RunContext, image: Path, output: Path, vectors: Path | None, **values: Any) -> Result:
     """Run any segmentation model over IMAGE and write the class of each pixel.
 
     Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
     """
-    request = ClassRequest(
-        image=make_image_request(image, options),
-        output=vectors,
-        classes=output,
-        confidence=confidence,
-        probability=probability,
-        threshold=threshold,
-        layer="classes",
-        resume=resume,
-        main=output,
-        writing=given_options(OutputOptions, options),
+    names = ("confidence", "probability", "threshold", "resume")
+    request = make_request(
+        ClassRequest, image, values, names, output=vectors, classes=output, main=output, layer="classes"
     )
-    sessions = current_cli_context().session_pool()
-    run_command(as_json, lambda context: extract_classes(request, "segmentation", sessions, context))
+    return extract_classes(request, "segmentation", current_cli_context().session_pool(), context)

@@ -15,7 +15,7 @@ from ..errors import ParameterError
 from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
 from ..protocol.options import CoverageOptions, OutputOptions, RasterOptions, RoadOptions
-from .cli_context import json_option, run_command
+from .cli_context import reports_result
 from .options import add_options, declared_options, given_options
 from .paths import PATH
 
@@ -72,17 +72,16 @@ shared_options = add_options(
     declared_options(RasterOptions),
     click.option("--crs", metavar="CRS", help="CRS of the vectors, like EPSG:25832; else the raster's."),
     declared_options(OutputOptions),
-    json_option,
 )
 
 
 @vectorize.command(hidden=True)
 @shared_options
 @declared_options(RoadOptions, "threshold", "simplify", "minimum_area")
-def auto(raster: Path, output: Path, crs: str | None, as_json: bool, **values: Any) -> None:
+@reports_result
+def auto(context: RunContext, **values: Any) -> Result:
     """Find out what the raster shows."""
-    job = make_job(raster, output, crs, values)
-    _run(as_json, job, roads=_prepare_roads(values), landcover=_prepare_landcover(values))
+    return _run(make_job(values), context, roads=_prepare_roads(values), landcover=_prepare_landcover(values))
 
 
 @vectorize.command(short_help="Make a road network of road probabilities or a mask.")
@@ -99,12 +98,13 @@ def auto(raster: Path, output: Path, crs: str | None, as_json: bool, **values: A
     default=10.0,
     help="Lines within this distance of each other are the same road. [10 m]",
 )
-def roads(raster: Path, output: Path, crs: str | None, as_json: bool, **values: Any) -> None:
+@reports_result
+def roads(context: RunContext, **values: Any) -> Result:
     """Make a road network of a raster of road probabilities or a mask: lines, nodes and areas.
 
     Lengths are in metres on the ground. The defaults stand in brackets.
     """
-    _run(as_json, make_job(raster, output, crs, values), roads=_prepare_roads(values))
+    return _run(make_job(values), context, roads=_prepare_roads(values))
 
 
 @vectorize.command(short_help="Make polygons of a raster of classes.")
@@ -112,38 +112,34 @@ def roads(raster: Path, output: Path, crs: str | None, as_json: bool, **values: 
 @click.option("--confidence", type=PATH, help="Raster of the same size with the probability of each pixel's class.")
 @declared_options(CoverageOptions)
 @click.option("--name", multiple=True, metavar="ID=NAME", help="Name of a class; may be repeated.")
-def landcover(raster: Path, output: Path, crs: str | None, as_json: bool, **values: Any) -> None:
+@reports_result
+def landcover(context: RunContext, **values: Any) -> Result:
     """Make a coverage of a raster of classes: polygons without gaps and overlaps."""
-    _run(as_json, make_job(raster, output, crs, values), landcover=_prepare_landcover(values))
+    return _run(make_job(values), context, landcover=_prepare_landcover(values))
 
 
 #: Makes the vectors of a job, decides its encoding where it is None; returns their summary, and a sentence with it.
 MakeVectors = Callable[[Job, "Encoding | None", RunContext], "tuple[RoadSummary | CoverageSummary, str]"]
 
 
-def _run(as_json: bool, job: Job, *, roads: MakeVectors | None = None, landcover: MakeVectors | None = None) -> None:
-    """Make roads or land cover and report the result; the raster decides where both are given."""
-
-    def command(context: RunContext) -> Result:
-        """Vectorize."""
-        start = context.clock()
-        _check_crs(job)
-        encoding, make_vectors = None, roads or landcover
-        if roads and landcover:
-            encoding = _interpret(job, None, context)
-            make_vectors = landcover if encoding.kind == "classes" else roads
-        assert make_vectors is not None, "there is something to make"
-        summary, text = make_vectors(job, encoding, context)
-        outputs = {role: str(path) for role, path in summary.layers.items()}
-        return Result(outputs, summary.metrics(), context.clock() - start, text)
-
-    run_command(as_json, command)
+def _run(
+    job: Job, context: RunContext, *, roads: MakeVectors | None = None, landcover: MakeVectors | None = None
+) -> Result:
+    """Make roads or land cover; the raster decides where both are given."""
+    _check_crs(job)
+    encoding, make_vectors = None, roads or landcover
+    if roads and landcover:
+        encoding = _interpret(job, None, context)
+        make_vectors = landcover if encoding.kind == "classes" else roads
+    assert make_vectors is not None, "there is something to make"
+    summary, text = make_vectors(job, encoding, context)
+    return Result({role: str(path) for role, path in summary.layers.items()}, summary.metrics(), text)
 
 
-def make_job(raster: Path, output: Path, crs: str | None, values: Values) -> Job:
+def make_job(values: Values) -> Job:
     """Make the job of a command from its values."""
     reading, writing = given_options(RasterOptions, values), given_options(OutputOptions, values)
-    return Job(raster, output, crs, reading, writing)
+    return Job(values["raster"], values["output"], values["crs"], reading, writing)
 
 
 def _check_crs(job: Job) -> None:

@@ -100,7 +100,7 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         subject = _describe_polygons(coverage, class_table(run.model.card)[0])
         summary |= coverage.metrics()
     outputs_by_role = {role: str(path) for role, path in files.items() if path is not None}
-    return Result(outputs_by_role, summary, seconds, f"{subject}, {statistics.describe(run, seconds)}")
+    return Result(outputs_by_role, summary, f"{subject}, {statistics.describe(run, seconds)}", seconds)
 
 
 def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:

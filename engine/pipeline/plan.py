@@ -215,15 +215,11 @@ def _report_plan(run: InferenceRun, context: RunContext) -> None:
 
 def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: RunContext) -> Result:
     """Report the plan of a run: open and time the model, write nothing; arguments and errors as for ``open_run``."""
-    start = context.clock()
     with open_run(request, task, sessions, context) as run:
         grid, model = run.grid, run.model.card.name
-    return Result(
-        outputs={},
-        summary={"width": grid.width, "height": grid.height, "resolution": grid.resolution, "model": model},
-        seconds=context.clock() - start,
-        text=f"{grid.width} x {grid.height} pixels at {grid.resolution:.3g} m with {model}",
-    )
+    sizes = {"width": grid.width, "height": grid.height, "resolution": grid.resolution}
+    text = f"{grid.width} x {grid.height} pixels at {grid.resolution:.3g} m with {model}"
+    return Result({}, {**sizes, "model": model}, text)
 
 
 def _plan_tiles(request: ImageRequest, model: Model, source: Source, context: RunContext) -> tuple[ImageView, TilePlan]:

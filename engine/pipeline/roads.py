@@ -76,8 +76,8 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
     return Result(
         outputs={role: str(path) for role, path in files.items() if path is not None},
         summary={**statistics.summarize(run), **network.metrics(), **totals},
-        seconds=seconds,
         text=f"{text}, {statistics.describe(run, seconds)} -> {request.output}",
+        seconds=seconds,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Union
 
@@ -123,16 +124,16 @@ class Result:
     Attributes:
         outputs: paths of the written files by role (``vectors``, ``probability``, ...).
         summary: values by name, for programs.
-        seconds: duration of the run.
         text: the same for people, in one sentence.
+        seconds: duration of the run; set at its end unless given.
         warnings: why the result may not be what was meant, a sentence each.
     """
 
     type: ClassVar[str] = "result"
-    outputs: dict[str, str]
-    summary: dict[str, SummaryValue]
-    seconds: float
+    outputs: Mapping[str, str]
+    summary: Mapping[str, SummaryValue]
     text: str
+    seconds: float = 0.0
     warnings: tuple[str, ...] = ()
 
 

@@ -25,7 +25,7 @@ def test_the_result_of_a_command_has_the_warnings_of_its_run() -> None:
 
     def command(context: RunContext) -> Result:
         context.warn("Empty.")
-        return Result({}, {}, 0.0, "Done.")
+        return Result({}, {}, "Done.")
 
     cli_context = CliContext(reporter=JsonReporter(out))
     with click.Context(click.Command("test"), obj=cli_context):

@@ -24,7 +24,7 @@ def slow():
             time.sleep(0.01)
         time.sleep(2.5 if sys.argv[1:] else 60)
         Path("saved").write_text("yes")
-        return Result({}, {}, 0.0, "saved")
+        return Result({}, {}, "saved")
     run_command(False, hold, *map(float, sys.argv[1:]))
 
 sys.modules["slow_command"] = sys.modules["__main__"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.cli_context import reports_result
 from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
@@ -30,45 +28,28 @@ from ...engine.protocol.options import ImageOptions
 @click.option("--resolution", type=float, help="Ground resolution in metres; the image's unless given.")
 @click.option("--validation", type=float, default=0.2, show_default=True, help="Share of the image for validation.")
 @declared_options(ImageOptions, "bands", "nodata", "ignore_alpha")
-@json_option
+@reports_result
 def chips(
+    context: RunContext,
     *,
-    image: Path,
-    labels: Path,
-    out: Path,
     classes: str | None,
     bands: tuple[int, ...] | None,
     ignore_alpha: bool | None,
-    as_json: bool,
     **options: Any,
-) -> None:
+) -> Result:
     """Cut training chips from the raster IMAGE and the vector layer LABELS.
 
     Lines (roads) get their width on the ground; polygons (land cover) their class from --field. Training and validation
     chips lie in different parts of the image. OUT/train.yaml is ready for `terraspore train`.
     """
+    from ..chips import ChipsRequest, cut_chips
 
-    def run(context: RunContext) -> Result:
-        """Cut the chips."""
-        from ..chips import ChipsRequest, cut_chips
-
-        request = ChipsRequest(
-            image=image,
-            labels=labels,
-            out=out,
-            classes=tuple(name.strip() for name in classes.split(",")) if classes else (),
-            bands=bands or (),
-            ignore_alpha=bool(ignore_alpha),
-            **options,
-        )
-        started = time.perf_counter()
-        summary = cut_chips(request, context)
-        shares = {f"pixels_{name}": count for name, count in zip(summary.names, summary.pixels, strict=True)}
-        return Result(
-            outputs={"folder": str(out), "config": str(summary.config)},
-            summary={"train": summary.train, "valid": summary.valid, "resolution": summary.resolution, **shares},
-            seconds=time.perf_counter() - started,
-            text=f"{summary.train} training and {summary.valid} validation chips; train with {summary.config}.",
-        )
-
-    run_command(as_json, run)
+    names = tuple(name.strip() for name in classes.split(",")) if classes else ()
+    request = ChipsRequest(**options, classes=names, bands=bands or (), ignore_alpha=bool(ignore_alpha))
+    summary = cut_chips(request, context)
+    shares = {f"pixels_{name}": count for name, count in zip(summary.names, summary.pixels, strict=True)}
+    return Result(
+        outputs={"folder": str(request.out), "config": str(summary.config)},
+        summary={"train": summary.train, "valid": summary.valid, "resolution": summary.resolution, **shares},
+        text=f"{summary.train} training and {summary.valid} validation chips; train with {summary.config}.",
+    )

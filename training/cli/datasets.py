@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.cli_context import reports_result
 from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.fs.outputs import check_written_files
-from ...engine.protocol.messages import Result
+from ...engine.protocol.messages import Result, SummaryValue
 from ...engine.protocol.options import OutputOptions
 
 
@@ -21,22 +20,16 @@ from ...engine.protocol.options import OutputOptions
 @click.argument("source", type=PATH)
 @click.argument("target", type=PATH)
 @declared_options(OutputOptions, "overwrite")
-@json_option
-def labels(kind: str, source: Path, target: Path, *, overwrite: bool | None, as_json: bool) -> None:
+@reports_result
+def labels(_context: RunContext, kind: str, source: Path, target: Path, overwrite: bool | None) -> Result:
     """Convert the labels of a data set in SOURCE to class ids in TARGET.
 
     camvid and voc: colour PNGs; cityscapes: *_labelIds.png; sbd: .mat files.
     """
+    from ..data.labels import convert_labels
 
-    def run(_context: RunContext) -> Result:
-        """Convert the labels."""
-        from ..data.labels import convert_labels
-
-        started = time.perf_counter()
-        count = convert_labels(kind, source, target, overwrite=bool(overwrite))
-        return Result({"folder": str(target)}, {"labels": count}, time.perf_counter() - started, f"{count} labels.")
-
-    run_command(as_json, run)
+    count = convert_labels(kind, source, target, overwrite=bool(overwrite))
+    return Result({"folder": str(target)}, {"labels": count}, f"{count} labels.")
 
 
 @click.group()
@@ -47,17 +40,12 @@ def lists() -> None:
 @lists.command("cityscapes")
 @click.argument("root", type=PATH)
 @declared_options(OutputOptions, "overwrite")
-@json_option
-def cityscapes(root: Path, *, overwrite: bool | None, as_json: bool) -> None:
+@reports_result
+def cityscapes(_context: RunContext, root: Path, overwrite: bool | None) -> Result:
     """Write the lists train, val, trainval, test, train+ and train++ of Cityscapes in ROOT into ROOT."""
+    from ..data.lists import cityscapes_lists
 
-    def run(_context: RunContext) -> Result:
-        """Write the lists of Cityscapes."""
-        from ..data.lists import cityscapes_lists
-
-        return _write(cityscapes_lists(root), root, overwrite)
-
-    run_command(as_json, run)
+    return _write(cityscapes_lists(root), root, overwrite)
 
 
 @lists.command("voc")
@@ -67,19 +55,14 @@ def cityscapes(root: Path, *, overwrite: bool | None, as_json: bool) -> None:
 @click.option("--sbd-labels", type=PATH, required=True, help="Class-id PNGs of SBD.")
 @click.option("--out", type=PATH, required=True, help="Folder for the lists.")
 @declared_options(OutputOptions, "overwrite")
-@json_option
+@reports_result
 def voc_lists(
-    voc: Path, sbd: Path, *, voc_labels: Path, sbd_labels: Path, out: Path, overwrite: bool | None, as_json: bool
-) -> None:
+    _context: RunContext, voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path, out: Path, overwrite: bool | None
+) -> Result:
     """Write the lists voc_train, voc_val, sbd_train, sbd_val and vocaug_train of VOC2012 with SBD."""
+    from ..data.lists import voc_sbd_lists
 
-    def run(_context: RunContext) -> Result:
-        """Write the lists of VOC with SBD."""
-        from ..data.lists import voc_sbd_lists
-
-        return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels, out), out, overwrite)
-
-    run_command(as_json, run)
+    return _write(voc_sbd_lists(voc, sbd, voc_labels, sbd_labels, out), out, overwrite)
 
 
 @lists.command("folder")
@@ -87,29 +70,24 @@ def voc_lists(
 @click.argument("labels_folder", metavar="LABELS", type=PATH)
 @click.option("--out", type=PATH, required=True, help="The list file; its folder becomes data.root.")
 @declared_options(OutputOptions, "overwrite")
-@json_option
-def folder(images: Path, labels_folder: Path, *, out: Path, overwrite: bool | None, as_json: bool) -> None:
+@reports_result
+def folder(_context: RunContext, images: Path, labels_folder: Path, out: Path, overwrite: bool | None) -> Result:
     """List the images of a folder with the labels of the same name of another."""
+    from ..data.lists import folder_list
 
-    def run(_context: RunContext) -> Result:
-        """Write the list of the folder."""
-        from ..data.lists import folder_list
-
-        return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent, overwrite)
-
-    run_command(as_json, run)
+    return _write({out.stem: folder_list(images, labels_folder, out.parent)}, out.parent, overwrite)
 
 
 def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path, overwrite: bool | None) -> Result:
     from ..data.lists import write_list
 
     check_written_files([folder / f"{name}.txt" for name in lists_by_name], [], overwrite=bool(overwrite))
-    counts: dict[str, float | int | str | None] = {}
+    counts: dict[str, SummaryValue] = {}
     for name, pairs in lists_by_name.items():
         write_list(pairs, folder / f"{name}.txt")
         counts[name] = len(pairs)
     text = ", ".join(f"{name} {count}" for name, count in counts.items())
-    return Result({"folder": str(folder)}, counts, 0.0, f"Lists in {folder}: {text}.")
+    return Result({"folder": str(folder)}, counts, f"Lists in {folder}: {text}.")
 
 
 @click.command()
@@ -118,37 +96,29 @@ def _write(lists_by_name: dict[str, list[tuple[str, str | None]]], folder: Path,
 @click.option("--split", "splits", multiple=True, help="Split to convert; all of CONFIG unless given.")
 @click.option("--out", type=PATH, required=True, help="Folder for the files.")
 @click.option("--shards", type=click.IntRange(1, 1000), default=8, show_default=True, help="Files per split.")
-@json_option
+@reports_result
 def records(
-    config: str, overrides: tuple[str, ...], *, splits: tuple[str, ...], out: Path, shards: int, as_json: bool
-) -> None:
+    context: RunContext, config: str, overrides: tuple[str, ...], splits: tuple[str, ...], out: Path, shards: int
+) -> Result:
     """Convert the data set that CONFIG names to MindRecord files, for data.layout=mindrecord.
 
     Several sources are written to a folder each.
     """
-    from ..config import load_config
+    from ..config import class_names, load_config
+    from ..data import open_split, source_configs
+    from ..data.checks import check_files, describe_missing, find_missing_classes
+    from ..data.mindrecord import write_records
 
     loaded = load_config(config, overrides)
-
-    def run(context: RunContext) -> Result:
-        """Write the records."""
-        from ..config import class_names
-        from ..data import open_split, source_configs
-        from ..data.checks import check_files, describe_missing, find_missing_classes
-        from ..data.mindrecord import write_records
-
-        started = time.perf_counter()
-        counts: dict[str, float | int | str | None] = {}
-        for source, data in source_configs(loaded):
-            for name in dict.fromkeys(splits or (data.train, *([data.val] if data.val else []), data.test)):
-                split = open_split(data, name)
-                check_files(split)
-                missing = find_missing_classes(split, class_names(loaded))
-                if missing:
-                    context.warn(describe_missing(split, missing))
-                write_records(split, out / source.name / name, shards)
-                counts[f"{source.name}/{name}" if source.name else name] = len(split.samples)
-        text = ", ".join(f"{name} {count}" for name, count in counts.items())
-        return Result({"folder": str(out)}, counts, time.perf_counter() - started, f"Written to {out}: {text}.")
-
-    run_command(as_json, run)
+    counts: dict[str, SummaryValue] = {}
+    for source, data in source_configs(loaded):
+        for name in dict.fromkeys(splits or (data.train, *([data.val] if data.val else []), data.test)):
+            split = open_split(data, name)
+            check_files(split)
+            missing = find_missing_classes(split, class_names(loaded))
+            if missing:
+                context.warn(describe_missing(split, missing))
+            write_records(split, out / source.name / name, shards)
+            counts[f"{source.name}/{name}" if source.name else name] = len(split.samples)
+    text = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return Result({"folder": str(out)}, counts, f"Written to {out}: {text}.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.cli_context import reports_result
 from ...engine.cli.options import declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
@@ -22,18 +24,10 @@ from ...engine.protocol.options import OutputOptions
 @click.option("--out", type=PATH, help="Folder for metrics, confusion matrix and predictions.")
 @click.option("--save-predictions", is_flag=True, help="Write the predictions as pictures in the classes' colours.")
 @declared_options(OutputOptions, "overwrite")
-@json_option
+@reports_result
 def evaluate(
-    config: str,
-    overrides: tuple[str, ...],
-    *,
-    checkpoint: Path | None,
-    split: str | None,
-    out: Path | None,
-    save_predictions: bool,
-    overwrite: bool | None,
-    as_json: bool,
-) -> None:
+    context: RunContext, config: str, overrides: Sequence[str], out: Path | None, overwrite: bool | None, **values: Any
+) -> Result:
     """Measure a checkpoint on a split of the data set that CONFIG names.
 
     CONFIG may be a run's own config.yaml. KEY=VALUE overrides single values: evaluation.tta8=true,
@@ -41,23 +35,9 @@ def evaluate(
     """
     from ..config import load_config
 
-    loaded = load_config(config, overrides)
+    loaded = load_config(config, overrides)  # before MindSpore is loaded
+    from ..evaluation import evaluate_checkpoint
 
-    def run(context: RunContext) -> Result:
-        """Evaluate the checkpoint."""
-        from ..evaluation import evaluate_checkpoint
-
-        report = evaluate_checkpoint(
-            loaded,
-            checkpoint,
-            split=split,
-            out=out,
-            save_predictions=save_predictions,
-            overwrite=bool(overwrite),
-            context=context,
-        )
-        summary: dict[str, float | int | str | None] = {**report.json_metrics(), "images": report.images}
-        outputs = {} if out is None else {"folder": str(out)}
-        return Result(outputs=outputs, summary=summary, seconds=report.seconds, text=report.text())
-
-    run_command(as_json, run)
+    report = evaluate_checkpoint(loaded, **values, out=out, overwrite=bool(overwrite), context=context)
+    outputs = {} if out is None else {"folder": str(out)}
+    return Result(outputs, {**report.json_metrics(), "images": report.images}, report.text(), report.seconds)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from ...engine.cli.cli_context import json_option, run_command
+from ...engine.cli.cli_context import reports_result
 from ...engine.cli.options import declared_options, given_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
@@ -37,8 +36,9 @@ _FORMATS: Final = ("onnx", "mindir")
 @click.option("--format", "formats", type=click.Choice(_FORMATS), multiple=True, help="Besides .ckpt; all by default.")
 @click.option("--only-checkpoint", is_flag=True, help="Write the checkpoint and the card only.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing folder.")
-@json_option
+@reports_result
 def export(
+    _context: RunContext,
     *,
     checkpoint: Path,
     overrides: tuple[str, ...],
@@ -51,37 +51,30 @@ def export(
     formats: tuple[Format, ...],
     only_checkpoint: bool,
     overwrite: bool,
-    as_json: bool,
     **options: Any,
-) -> None:
+) -> Result:
     """Export CHECKPOINT as a model folder: weights, card, ONNX and MINDIR, compared with MindSpore.
 
     CHECKPOINT is a .ckpt or the folder of a run, whose best weights are exported. KEY=VALUE overrides single values of
     the configuration.
     """
+    from ..export.model import export_model
 
-    def run(_context: RunContext) -> Result:
-        """Export the model."""
-        from ..export.model import export_model
-
-        details = given_options(CardDetails, options, name=out.name, metrics=_parse_metrics(metrics))
-        weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
-        chosen = () if only_checkpoint else formats or _FORMATS
-        started = time.perf_counter()
-        written = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
-        summary: dict[str, SummaryValue] = {f"difference {name}": value for name, value in written.items()}
-        worst = max(written.values())
-        text = f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}."
-        return Result({"model": str(out)}, summary, time.perf_counter() - started, text)
-
-    run_command(as_json, run)
+    details = given_options(CardDetails, options, name=out.name, metrics=_parse_metrics(metrics))
+    weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
+    chosen = () if only_checkpoint else formats or _FORMATS
+    written = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
+    summary: dict[str, SummaryValue] = {f"difference {name}": value for name, value in written.items()}
+    worst = max(written.values())
+    text = f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}."
+    return Result({"model": str(out)}, summary, text)
 
 
 def _find_weights(
     checkpoint: Path, config_path: str | None, arch: str | None, classes: str | None, overrides: tuple[str, ...]
 ) -> tuple[Path, Config]:
     """Find the weights file and its configuration, and apply the options that replace parts of the latter."""
-    from ..config import Config, from_mapping, load_config
+    from ..config import from_mapping, load_config
     from ..config.loader import merge_overrides
 
     weights = checkpoint / "best.ckpt" if checkpoint.is_dir() else checkpoint
@@ -91,7 +84,7 @@ def _find_weights(
     if config_path is not None:
         config = load_config(config_path, overrides)
     elif arch is not None:
-        config = from_mapping(Config, merge_overrides({"network": {"name": arch}}, overrides))
+        config = from_mapping(merge_overrides({"network": {"name": arch}}, overrides))
     else:
         raise ParameterError(f"There is no configuration next to {weights}.", "Give --config or --arch.")
     if arch is not None:

@@ -10,7 +10,7 @@ import click
 from ...engine.cli.cli_context import json_option, run_command
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
-from ...engine.protocol.messages import Result
+from ...engine.protocol.messages import Result, SummaryValue
 
 #: Seconds to finish the current step and save the state after the run is stopped.
 STOP_GRACE = 600.0
@@ -44,7 +44,7 @@ def train(config: str, overrides: tuple[str, ...], out: Path | None, resume: boo
         result = run_training(loaded, folder, data=data, resume=resume, context=context, arguments=sys.argv[1:])
         progress = result.progress
         best = "none" if progress.best is None else f"{progress.best:.4f}"
-        summary: dict[str, float | int | str | None] = {
+        summary: dict[str, SummaryValue] = {
             "steps": progress.step,
             "best": replace_nan(progress.best),
             "best_step": progress.best_step,

@@ -30,7 +30,7 @@ def test_what_a_person_sees():
         reporter.emit(Message("[b]Fine[/b]"))
         reporter.emit(Progress("infer", 3, 361, rate=1.5, eta=238.0))
         reporter.emit(Progress("vectorize", 1, 4))
-        reporter.emit(Result({}, {}, 1.0, "2.3 km of road [in 4 lines]"))
+        reporter.emit(Result({}, {}, "2.3 km of road [in 4 lines]"))
     assert out.getvalue() == "2.3 km of road [in 4 lines]\n"
     assert "8192 x 8000 pixels at 1 m: 361 tiles of 512 with roads-x, about 3 min 20 s, up to 900 MB." in err.getvalue()
     assert "Warning: Odd." in err.getvalue()
@@ -55,6 +55,6 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal():
     out, err = io.StringIO(), io.StringIO()
     with ConsoleReporter(out, err) as reporter:
         reporter.emit(Message("image \x1b[31mred\r.tif"))
-        reporter.emit(Result({}, {}, 1.0, "two\nlines \x1b]0;title\x07"))
+        reporter.emit(Result({}, {}, "two\nlines \x1b]0;title\x07"))
     assert err.getvalue() == "image \\x1b[31mred\\r.tif\n"
     assert out.getvalue() == "two\nlines \\x1b]0;title\\x07\n"
