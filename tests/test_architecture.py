@@ -68,6 +68,7 @@ LAYERS = (
     {"concurrency"},
     {"context", "fs"},
     {"protocol"},
+    {"strict"},
     {"errors", "protobuf"},
 )
 

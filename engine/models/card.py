@@ -9,15 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from ..errors import CardError
 from ..fs.regular_file import read_regular
-from .strict_reader import StrictReader
+from ..strict import StrictReader, limited, shorten
 
 CARD_NAME = "card.json"
 #: Version of the format; cards of another one are refused.
@@ -32,7 +32,9 @@ Task = Literal["roads", "landcover", "segmentation"]
 PixelType = Literal["uint8", "uint16", "float32"]
 Activation = Literal["sigmoid", "softmax", "none"]
 OptionValue = str | int | float | bool
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
+#: A field for a text that is not empty.
+_text = partial(limited, filled=True)
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class ClassInfo:
         colour: red, green and blue, each 0 to 255.
     """
 
-    id: int
-    name: str
-    colour: tuple[int, int, int]
+    id: int = limited(0, 254)
+    name: str = _text()
+    colour: tuple[int, int, int] = limited(0, 255)
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,9 @@ class Normalisation:
         std: one positive value per band, in the same units.
     """
 
-    scale: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    scale: float = limited(1e-12, 1e12)
+    mean: tuple[float, ...] = limited(-1e12, 1e12)
+    std: tuple[float, ...] = limited(1e-12, 1e12)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,27 +100,27 @@ class ModelCard:
         notes: remarks for users.
     """
 
-    name: str
-    title: str
+    name: str = _text(pattern=_NAME)
+    title: str = _text()
     task: Task
-    architecture: str | None
+    architecture: str | None = limited(pattern=_NAME)
     options: Mapping[str, OptionValue] = field(default_factory=dict)
-    classes: tuple[ClassInfo, ...]
-    resolution: float
-    bands: int
+    classes: tuple[ClassInfo, ...] = limited(counts=(1, MAX_CLASSES))
+    resolution: float = limited(1e-3, 1e5)
+    bands: int = limited(1, MAX_BANDS)
     normalisation: Normalisation
     dtype: PixelType
     stretch: bool
     activation: Activation
-    tile: int
-    overlap: int
-    multiple: int
-    threshold: float
-    weights: str
-    sha256: str
-    data: str
-    licence: str
-    split: str
+    tile: int = limited(1, 1 << 14)
+    overlap: int = limited(0, 1 << 13)
+    multiple: int = limited(1, 1 << 12)
+    threshold: float = limited(0, 1)
+    weights: str = _text()
+    sha256: str = limited(pattern="[0-9a-f]{64}")
+    data: str = _text()
+    licence: str = _text()
+    split: str = _text()
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
 
@@ -159,57 +161,21 @@ def parse_card(text: str, origin: str) -> ModelCard:
         document = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeated_keys)
     except (ValueError, RecursionError) as error:
         raise CardError(f"The model card {origin} is not valid JSON: {error}.") from None
-    reader = StrictReader(document, f"The model card {origin}")
-    if (version := reader.integer("format", 0, 1 << 30)) != CARD_FORMAT:
-        raise reader.error("format", f"is {version}; this version reads {CARD_FORMAT}")
-    bands = reader.integer("bands", 1, MAX_BANDS)
-    normalisation = reader.nested("normalisation")
-    card = ModelCard(
-        name=reader.text("name", pattern=_NAME),
-        title=reader.text("title"),
-        task=reader.choice("task", get_args(Task)),
-        architecture=reader.optional_text("architecture", pattern=_NAME),
-        options=reader.options("options"),
-        classes=tuple(_parse_class(entry) for entry in reader.objects("classes", 1, MAX_CLASSES)),
-        resolution=reader.number("resolution", 1e-3, 1e5),
-        bands=bands,
-        normalisation=Normalisation(
-            scale=normalisation.number("scale", 1e-12, 1e12),
-            mean=normalisation.numbers("mean", bands, -1e12, 1e12),
-            std=normalisation.numbers("std", bands, 1e-12, 1e12),
-        ),
-        dtype=reader.choice("dtype", get_args(PixelType)),
-        stretch=reader.boolean("stretch"),
-        activation=reader.choice("activation", get_args(Activation)),
-        tile=reader.integer("tile", 1, 1 << 14),
-        overlap=reader.integer("overlap", 0, 1 << 13),
-        multiple=reader.integer("multiple", 1, 1 << 12),
-        threshold=reader.number("threshold", 0.0, 1.0),
-        weights=reader.text("weights"),
-        sha256=reader.text("sha256", pattern=re.compile("[0-9a-f]{64}")),
-        data=reader.text("data"),
-        licence=reader.text("licence"),
-        split=reader.text("split"),
-        metrics=reader.metrics("metrics"),
-        notes=reader.text("notes", empty=True),
-    )
-    normalisation.finish()
-    reader.finish()
+    version = document.pop("format", None) if isinstance(document, dict) else None
+    if isinstance(document, dict) and version != CARD_FORMAT:
+        raise CardError(f"The model card {origin}: format is {shorten(version)}; this version reads {CARD_FORMAT}.")
+    card = StrictReader(CardError, (f"The model card {origin}: ", ""), complete=True).read(ModelCard, document)
     _check_consistency(card, origin)
     return card
-
-
-def _parse_class(reader: StrictReader) -> ClassInfo:
-    red, green, blue = reader.integers("colour", 3, 0, 255)
-    entry = ClassInfo(id=reader.integer("id", 0, 254), name=reader.text("name"), colour=(red, green, blue))
-    reader.finish()
-    return entry
 
 
 def _check_consistency(card: ModelCard, origin: str) -> None:
     """Raise ``CardError`` where two values of a card contradict each other."""
     problem: str | None = None
-    if Path(card.weights).name != card.weights or "\\" in card.weights or card.weights in {".", ".."}:
+    lengths = {name: len(getattr(card.normalisation, name)) for name in ("mean", "std")}
+    if unfit := [name for name, length in lengths.items() if length != card.bands]:
+        problem = f"normalisation.{unfit[0]} has {lengths[unfit[0]]} entries instead of {card.bands}"
+    elif Path(card.weights).name != card.weights or "\\" in card.weights or card.weights in {".", ".."}:
         problem = f"weights is '{card.weights}', which is not the name of a file in the card's folder"
     elif card.tile % card.multiple:
         problem = f"tile is {card.tile}, which is no multiple of {card.multiple}"

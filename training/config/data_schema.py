@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ...engine.strict import limited
+
 Layout = Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"]
 
 
@@ -76,11 +78,11 @@ class DataConfig:
     colours: tuple[tuple[int, ...], ...] = ()
     ignore: int = 255
     label_map: Mapping[str, int] = field(default_factory=dict)
-    threads: int = 2
+    threads: int = limited(1, default=2)
     prefetch: int = 4
     cache_mb: int = 1024
     cache_path: str = ""
-    resize: float = 1.0
+    resize: float = limited(0.01, 100, default=1.0)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class AugmentConfig:
         soft_labels: whether labels are interpolated before they are thresholded, as upstream's D-LinkNet does.
     """
 
-    crop: int = 256
+    crop: int = limited(1, default=256)
     scale: tuple[float, float] = (1.0, 1.0)
     aspect: float = 0.0
     rotate: float = 0.0

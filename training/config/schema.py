@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ...engine.strict import limited
 from .data_schema import AugmentConfig, DataConfig, NormalisationConfig
 
 
@@ -21,7 +22,7 @@ class NetworkConfig:
     """
 
     name: str = "dlinknet34"
-    num_classes: int = 1
+    num_classes: int = limited(1, default=1)
     options: Mapping[str, str | float | int | bool] = field(default_factory=dict)
 
 
@@ -78,7 +79,7 @@ class LossConfig:
     focal_alpha: float = 1.0
     auxiliary: float = 0.4
     teacher: str = ""
-    teacher_share: float = 0.5
+    teacher_share: float = limited(0, 1, above=True, default=0.5)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ class OptimizerConfig:
     """
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
-    lr: float = 2e-4
+    lr: float = limited(0, above=True, default=2e-4)
     momentum: float = 0.9
     nesterov: bool = False
     beta1: float = 0.9
@@ -110,7 +111,7 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     decay_filter: Literal["all", "norm_and_bias"] = "all"
     clip: float = 0.0
-    accumulate: int = 1
+    accumulate: int = limited(1, default=1)
     ema: float = 0.0
 
 
@@ -171,12 +172,12 @@ class TrainConfig:
 
     steps: int = 0
     epochs: int = 1
-    batch: int = 4
+    batch: int = limited(1, default=4)
     evaluate_every: int = 0
-    save_every: int = 200
+    save_every: int = limited(1, default=200)
     keep_best: tuple[str, ...] = ()
     archive: int = 0
-    log_every: int = 10
+    log_every: int = limited(1, default=10)
     monitor: str = "foreground_iou"
     amp: Literal["O0", "O1", "O2", "O3"] = "O0"
     loss_scale: Literal["none", "fixed", "dynamic"] = "none"
@@ -209,9 +210,9 @@ class EvaluationConfig:
     """
 
     method: Literal["whole", "sliding"] = "whole"
-    window: int = 512
+    window: int = limited(1, default=512)
     overlap: float = 1.0 / 3.0
-    multiple: int = 32
+    multiple: int = limited(1, default=32)
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     tta8: bool = False

@@ -26,19 +26,6 @@ def validate(config: Config) -> Config:
 def _rules(config: Config) -> Iterator[Rule]:
     network, data, train, augment = config.network, config.data, config.train, config.augment
     norm, optimizer, evaluation = config.normalisation, config.optimizer, config.evaluation
-    counts = {
-        "network.num_classes": network.num_classes,
-        "train.batch": train.batch,
-        "train.save_every": train.save_every,
-        "train.log_every": train.log_every,
-        "augment.crop": augment.crop,
-        "optimizer.accumulate": optimizer.accumulate,
-        "evaluation.window": evaluation.window,
-        "evaluation.multiple": evaluation.multiple,
-        "data.threads": data.threads,
-    }
-    for key, value in counts.items():
-        yield key, value, value >= 1, "1 or more"
     yield "train.archive", train.archive, train.archive >= -1, "0, a number of validations, or -1 for all"
     yield "train.compile", train.compile, train.compile or train.mode == "pynative", "true in graph mode"
     enough = train.steps > 0 or (train.steps == 0 and train.epochs > 0)
@@ -66,13 +53,10 @@ def _rules(config: Config) -> Iterator[Rule]:
         yield f"{key}.weight", source.weight, source.weight >= weights / 1000 > 0, "a thousandth of all or more"
         valid = isinstance(metres, str) or metres >= 0
         yield f"{key}.resolution", metres, valid, "metres per pixel, or a CSV file"
-    yield "loss.teacher_share", config.loss.teacher_share, 0 < config.loss.teacher_share <= 1, "above 0 and at most 1"
-    yield "data.resize", data.resize, 0.01 <= data.resize <= 100, "0.01 to 100"
     yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
     same = len(norm.mean) == len(norm.std)
     yield "normalisation.mean", norm.mean, same, "as many numbers as normalisation.std"
     yield "optimizer.ema", optimizer.ema, 0 <= optimizer.ema < 1, "at least 0 and below 1"
-    yield "optimizer.lr", optimizer.lr, optimizer.lr > 0, "above 0"
     yield "evaluation.overlap", evaluation.overlap, 0 <= evaluation.overlap < 1, "at least 0 and below 1"
     scales = evaluation.scales
     yield "evaluation.scales", scales, bool(scales) and min(scales) > 0, "positive numbers"

@@ -15,7 +15,7 @@ from terraspore.engine.models.onnx_file import load_onnx
 from terraspore.engine.models.registry import find_model
 from terraspore.training.chips import ChipsRequest, cut_chips
 from terraspore.training.chips.cutter import split_windows
-from terraspore.training.config import Config, from_mapping, load_config
+from terraspore.training.config import from_mapping, load_config
 from terraspore.training.data import open_split, open_training_data
 
 # 2 m pixels, UTM 33N, the upper left corner at 500000 E, 5500000 N.
@@ -90,7 +90,7 @@ def test_chips_are_a_source_at_another_resolution(tmp_path: Path) -> None:
     labels = vectors(tmp_path / "roads.gpkg", [line], "LineString")
     cut_chips(ChipsRequest(image, labels, tmp_path / "chips", size=48, width=8.0))
     source = {"root": str(tmp_path / "chips"), "layout": "chips", "resolution": 2.0, "test": "valid"}
-    config = from_mapping(Config, {"resolution": 1.0, "data": {"sources": [source], "holdout": 4}})
+    config = from_mapping({"resolution": 1.0, "data": {"sources": [source], "holdout": 4}})
     split = open_training_data(config).train[0].split
     pixels, label = split.read([sample.id for sample in split.samples].index("x000048_y000000"))
     assert pixels.shape == (96, 96, 3)

@@ -30,7 +30,7 @@ def write_source(folder: Path, size: int, count: int = 4, width: int = 8) -> Pat
 
 def config(*sources: dict, **values: object) -> Config:
     data = {"sources": list(sources), "holdout": 4}
-    return from_mapping(Config, {"data": data, "resolution": 1.0, **values})
+    return from_mapping({"data": data, "resolution": 1.0, **values})
 
 
 def test_images_are_seen_at_the_resolution_of_the_network(tmp_path: Path) -> None:
@@ -169,6 +169,6 @@ def test_missing_classes_are_warned_of(tmp_path: Path) -> None:
 
 def test_training_images_are_resized_where_asked(tmp_path: Path) -> None:
     root = write_source(tmp_path / "a", 40)
-    data = open_training_data(from_mapping(Config, {"data": {"root": str(root), "resize": 0.25, "holdout": 4}}))
+    data = open_training_data(from_mapping({"data": {"root": str(root), "resize": 0.25, "holdout": 4}}))
     assert data.train[0].split.read(0)[0].shape == (10, 10, 3)
     assert data.validation[0].split.read(0)[0].shape == (40, 40, 3)

@@ -56,7 +56,7 @@ def tiny_config(root: Path, *overrides: str) -> Config:
         "schedule": {"name": "cosine", "warmup": 3},
         "train": {"steps": 30, "evaluate_every": 8, "save_every": 5, "log_every": 1, "batch": 2},
     }
-    return from_mapping(Config, merge_overrides(values, overrides))
+    return from_mapping(merge_overrides(values, overrides))
 
 
 if __name__ == "__main__":
