@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -29,7 +28,6 @@ from .atomic import (
     measure_with_sidecars,
     probe_file_mode,
     remove_stale_temp_files,
-    temp_folder,
     temp_output,
     temp_path,
     translate_os_error,
@@ -268,55 +266,6 @@ def atomic_output(path: Path, verify: Callable[[Path], None] | None = None) -> I
         with outputs.write(path, verify) as temporary:
             yield temporary
         outputs.publish(keep_refused=False)
-
-
-@contextmanager
-def atomic_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary folder to fill; its content is in ``folder`` if the block ends without an exception.
-
-    Args:
-        folder: the folder; its parents are created. Files of another name that it has stay.
-        overwrite: whether an existing folder is replaced as a whole.
-
-    Raises:
-        OutputError: the folder cannot be written, or has a file of the same name already.
-    """
-    with temp_folder(folder) as temporary, translate_os_errors(folder):
-        yield temporary
-        final = resolve_links(folder)
-        if not final.exists():
-            rename(temporary, final)
-        elif overwrite:
-            _replace_folder(temporary, final)
-        else:
-            _move_content(temporary, final)
-
-
-def _replace_folder(temporary: Path, folder: Path) -> None:
-    previous = temp_path(folder, mark=PREVIOUS)
-    rename(folder, previous)
-    try:
-        rename(temporary, folder)
-    except OSError:
-        rename(previous, folder)
-        raise
-    shutil.rmtree(previous, ignore_errors=True)
-
-
-def _move_content(temporary: Path, folder: Path) -> None:
-    entries = sorted(temporary.iterdir())
-    for entry in entries:
-        if (folder / entry.name).exists():
-            raise OutputError(f"There is something at {folder / entry.name} already.", "Choose another folder.")
-    moved: list[Path] = []
-    try:
-        for entry in entries:
-            rename(entry, folder / entry.name)
-            moved.append(folder / entry.name)
-    except OSError:
-        for path in moved:
-            rename(path, temporary / path.name)
-        raise
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CardError, ModelError, OutputError
-from ..fs.outputs import atomic_folder
+from ..fs.folders import atomic_folder
 from ..fs.regular_file import compute_sha256
 from ..protocol.model_policy import ANY_TASK, is_for_task, sort_by_preference
 from .card import CARD_NAME, ModelCard, Task, read_card, write_card

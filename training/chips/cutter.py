@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 
 from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
-from ...engine.fs.outputs import atomic_folder
+from ...engine.fs.folders import atomic_folder
 from ...engine.protocol.messages import Message
 from ...engine.raster.bands import choose_bands
 from ...engine.raster.dataset import Source, open_source
