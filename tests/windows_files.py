@@ -84,7 +84,7 @@ def windows_rules(report: Callable[[str], object]) -> Iterator[None]:
         with suppress(ImportError):  # QGIS's Python has not all packages
             from terraspore.engine.vector.io import geopackage
 
-            patch.setattr(geopackage, "os", SimpleNamespace(name="nt"))  # closes what it would hold on other systems
+            patch.setattr(geopackage, "sys", SimpleNamespace(platform="win32"))  # closes what others would hold
         yield
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import importlib
 import os
+import sys
 
 from ..errors import OutOfMemoryError, ParameterError
 
@@ -26,10 +27,10 @@ def prepare_address_space() -> None:
         ParameterError: the limit is too low.
         OutOfMemoryError: the libraries cannot be loaded under it.
     """
-    try:
-        import resource
-    except ImportError:  # Windows, which has no such limit
+    if sys.platform == "win32":  # it has no such limit
         return
+    import resource
+
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,21 @@ from pathlib import Path
 from ..errors import DiskFullError, OutputError
 from .paths import hidden_stem, resolve_links
 from .rename import check_not_in_use, is_in_use, rename
+
+if sys.platform == "win32":
+    from .windows import is_process_running
+else:
+
+    def is_process_running(pid: int) -> bool:
+        """Whether a process ``pid`` exists, of whatever user."""
+        try:
+            os.kill(pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+        except OSError:  # a process of another user
+            return True
+        return True
+
 
 #: What a temporary name contains: of a file that is being written, and of the earlier file while it is replaced.
 PARTIAL, PREVIOUS = "partial", "previous"
@@ -207,8 +223,8 @@ def check_replaceable(path: Path, *, overwrite: bool) -> None:
             raise OutputError(f"The file {file} exists already.", hint)
         if not os.access(file, os.W_OK):
             raise OutputError(f"The output {path} cannot be written: the existing file is read-only.")
-        is_sticky = os.name == "posix" and folder.st_mode & stat.S_ISVTX
-        if is_sticky and os.geteuid() not in (0, status.st_uid, folder.st_uid):
+        is_sticky = folder.st_mode & stat.S_ISVTX
+        if sys.platform != "win32" and is_sticky and os.geteuid() not in (0, status.st_uid, folder.st_uid):
             raise OutputError(f"The output {path} cannot be written: the existing file belongs to another user.")
         check_not_in_use(file)
 
@@ -297,12 +313,4 @@ def _is_in_use(temporary: Path, writer: int) -> bool:
     """Whether the process ``writer`` may still be writing ``temporary``."""
     if writer == os.getpid():
         return any(temporary.name.startswith(path.stem) for path in _active)
-    if os.name != "posix":
-        return False  # Windows refuses to remove an open file
-    try:
-        os.kill(writer, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:  # a process of another user
-        return True
-    return True
+    return is_process_running(writer)

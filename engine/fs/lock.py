@@ -27,12 +27,11 @@ _HELD = frozenset({errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 #: The byte that is locked on Windows, where a locked byte cannot be read: after the owner's process id.
 _LOCKED_BYTE = 1 << 20
 if sys.platform == "win32":
-    import msvcrt
+    from .windows import lock_byte
 
-    def _lock(handle: int, _shared: bool) -> None:
+    def _lock(handle: int, shared: bool) -> None:
         """Lock ``handle`` or raise ``OSError`` at once."""
-        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        lock_byte(handle, _LOCKED_BYTE, shared=shared)
 
 else:
     import fcntl
@@ -114,10 +113,10 @@ def _hold_lock(path: Path, target: Path, subject: str, advice: str) -> Iterator[
         """Remove the lock file and release the lock; a second call does nothing."""
         while handles:
             descriptor = handles.pop()
-            if os.name == "posix":  # the name first, so that no process locks a file that is about to be removed
+            if sys.platform != "win32":  # the name first, so that no process locks a file that is about to be removed
                 path.unlink(missing_ok=True)
             os.close(descriptor)
-            if os.name != "posix":  # Windows removes no open file; another run may have opened it by now
+            if sys.platform == "win32":  # Windows removes no open file; another run may have opened it by now
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
 
@@ -143,7 +142,7 @@ def _acquire(path: Path) -> tuple[int | None, bool]:
                 raise _planted_error(path)
             _lock(handle, False)
             # The previous holder may have removed the file between our two calls: then the lock protects nothing.
-            if os.name == "posix" and not _is_same_file(path, handle):
+            if sys.platform != "win32" and not _is_same_file(path, handle):
                 os.close(handle)
                 continue
         except OSError as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -249,7 +250,7 @@ class _Swap:
             if previous is not None:
                 with suppress(OSError):
                     previous.unlink(missing_ok=True)
-        if os.name == "posix":  # Windows cannot open a folder, and does not need it flushed
+        if sys.platform != "win32":  # Windows cannot open a folder, and does not need it flushed
             for folder in {target.parent for _, target, _ in self._done}:
                 handle = os.open(folder, os.O_RDONLY)
                 try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -48,4 +49,4 @@ def is_same_owner(status: os.stat_result, folder: Path) -> bool:
 
     Some network shares give all files the owner of the folder.
     """
-    return os.name != "posix" or status.st_uid in (os.geteuid(), folder.stat().st_uid)
+    return sys.platform == "win32" or status.st_uid in (os.geteuid(), folder.stat().st_uid)

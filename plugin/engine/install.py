@@ -5,8 +5,6 @@ A new environment is made in a folder of its own and replaces the old one only w
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
 import shutil
 import subprocess
@@ -22,6 +20,7 @@ from ..i18n import tr
 from .env_profiles import EnvProfile
 from .errors import EngineCancelledError, EngineError
 from .interpreters import Interpreter, probe_interpreter
+from .process_tree import OWN_TREE, end_process_tree
 
 _LOG_LINES_IN_ERROR = 40
 
@@ -221,16 +220,11 @@ def _run_command(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=dict(environment),
-        start_new_session=os.name == "posix",
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        **OWN_TREE,
     ) as process:
         for line in _read_lines(process):
             if observer.is_cancelled():
-                with contextlib.suppress(OSError):
-                    if os.name == "posix":
-                        os.killpg(process.pid, 9)
-                    else:
-                        process.kill()
+                end_process_tree(process)
                 raise EngineCancelledError(tr("The set-up was cancelled; nothing was changed."), code="Cancelled")
             if line:
                 lines.append(line)

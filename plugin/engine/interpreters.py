@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..i18n import tr
+from .process_tree import NO_WINDOW
 
 #: Major and minor version.
 Version = tuple[int, int]
@@ -128,7 +129,7 @@ def _ask_launcher(launcher: str, version: Version) -> Iterator[Path]:
             timeout=_PROBE_SECONDS,
             check=True,
             stdin=subprocess.DEVNULL,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            **NO_WINDOW,
         )
     except (OSError, subprocess.SubprocessError):
         return
@@ -163,7 +164,7 @@ def probe_interpreter(path: str, environment: Mapping[str, str]) -> Interpreter 
             check=True,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            **NO_WINDOW,
         )
         version, prefix, bits, has_venv, has_ssl = json.loads(done.stdout)
         return Interpreter(path, tuple(version), str(prefix), int(bits), bool(has_venv), bool(has_ssl))

@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import os
 import queue
-import signal
 import subprocess
 import tempfile
 import threading
@@ -31,6 +30,7 @@ from ...engine.protocol.codec import (
 from ...engine.protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand
 from ..i18n import tr
 from .errors import EngineCancelledError, EngineError, make_exit_error
+from .process_tree import OWN_TREE, end_process_tree
 
 #: Longest command in bytes: it fits into a pipe's buffer, so that writing never waits for a process that hangs.
 MAX_COMMAND_BYTES = 60_000
@@ -187,11 +187,7 @@ class EngineProcess:
 
     def kill(self) -> None:
         """End the process and its children by force, at once."""
-        with contextlib.suppress(OSError):
-            if os.name == "posix":
-                os.killpg(self._popen.pid, signal.SIGKILL)
-            else:
-                self._popen.kill()
+        end_process_tree(self._popen)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(timeout=5.0)
         self._release()
@@ -326,8 +322,7 @@ def _start(launch: Launch) -> subprocess.Popen[bytes]:
             env=dict(launch.environment),
             cwd=tempfile.gettempdir(),
             bufsize=0,
-            start_new_session=os.name == "posix",
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            **OWN_TREE,
         )
     except OSError as error:
         text = tr("The engine's interpreter {program} does not start: {reason}.")

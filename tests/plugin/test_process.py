@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.protocol.messages import Message, Plan, Progress
+from terraspore.plugin.engine import process_tree
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError, make_exit_error
 from terraspore.plugin.engine.pool import EnginePool
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
@@ -278,3 +280,38 @@ def test_engine_ends_when_qgis_is_killed(inputs, tmp_path, held_python):
         parent.kill()
     wait_for(lambda: is_gone(pid))
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".unfinished")] == []
+
+
+FAMILY = """
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import sys; print('child', flush=True); sys.stdin.read()"])
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def windows_without_groups(tmp_path, monkeypatch):
+    """Windows' way to end processes: there are no groups, and ``taskkill /T`` knows the children."""
+    program = tmp_path / "taskkill"
+    program.write_text(
+        '#!/bin/sh\n[ "$1 $2 $3" = "/F /T /PID" ] || exit 1\nkill -9 $(cat /proc/$4/task/$4/children) $4\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delattr(os, "killpg")
+    monkeypatch.setattr(process_tree, "sys", SimpleNamespace(platform="win32"))
+
+
+@pytest.mark.parametrize("system", ["posix", "windows"])
+def test_children_of_a_process_end_with_it(system, request):
+    """As those of ``venv``, which starts ensurepip, and of the launcher in a virtual environment on Windows."""
+    if system == "windows":
+        request.getfixturevalue("windows_without_groups")
+    command = [sys.executable, "-c", FAMILY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **process_tree.OWN_TREE) as process:
+        found = sorted([process.stdout.readline(), process.stdout.readline()])
+        process_tree.end_process_tree(process)
+        assert process.wait(60) == -9
+        assert process.stdout.read() == b""  # no child has it open any more
+    assert found[1] == b"child\n"

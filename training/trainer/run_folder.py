@@ -100,7 +100,14 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
         """Output of a git command, or None if it fails."""
         try:
             done = subprocess.run(
-                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True
+                ["git", *arguments],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=10,
+                check=True,
             )
         except (OSError, subprocess.SubprocessError):
             return None
@@ -144,7 +151,7 @@ class CsvTable:
     def truncate(self, step: int) -> None:
         """Drop the rows after ``step``, which a resumed run writes again."""
         rows = [row for row in self.read() if int(row[self.columns[0]]) <= step]
-        with self.path.open("w", newline="") as file:
+        with self.path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(rows)
@@ -153,12 +160,12 @@ class CsvTable:
         """All complete rows; a last line that a crash cut short is left out."""
         if not self.path.is_file():
             return []
-        with self.path.open(newline="") as file:
+        with self.path.open(encoding="utf-8", newline="") as file:
             return [row for row in csv.DictReader(file) if None not in row.values() and None not in row]
 
     def append(self, row: Row) -> None:
         """Append one row."""
-        with self.path.open("a", newline="") as file:
+        with self.path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, self.columns).writerow(row)
 
 

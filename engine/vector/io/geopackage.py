@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
+import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
@@ -177,7 +177,7 @@ class ExistingGeoPackage(AbstractContextManager["ExistingGeoPackage"]):
                 raise OutputBusyError(
                     f"Another program has changed {self._path} while layers for it were being made.", "Run again."
                 )
-            if os.name != "posix":  # Windows renames no open file
+            if sys.platform == "win32":  # Windows renames no open file
                 self._stack.close()
             yield
 

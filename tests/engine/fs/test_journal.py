@@ -174,10 +174,8 @@ def test_describe_change(tmp_path, header):
 def test_journal_needs_only_the_standard_library():
     """So do the modules that it imports; the syntax is that of Python 3.9."""
     root = Path(terraspore.__file__).parent / "engine"
-    for path in (
-        root / "errors.py",
-        *(root / "fs" / f"{name}.py" for name in ("atomic", "journal", "lock", "paths", "regular_file", "rename")),
-    ):
+    imported = {"atomic", "lock", "paths", "regular_file", "rename", "windows"}
+    for path in (root / "errors.py", *(root / "fs" / f"{name}.py" for name in (*imported, "journal"))):
         tree = ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
@@ -185,7 +183,7 @@ def test_journal_needs_only_the_standard_library():
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 assert node.module.split(".")[0] in sys.stdlib_module_names, path
             elif isinstance(node, ast.ImportFrom):
-                assert node.module in {"errors", "atomic", "lock", "paths", "regular_file", "rename"}, path
+                assert node.module in {"errors", *imported}, path
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights on Windows")
