@@ -17,7 +17,7 @@ help:
 	@echo "make docs      build the documentation site in out/docs"
 	@echo "make lint      ruff and mypy"
 	@echo "make package   build the zip of the QGIS plugin and check it by the plugin site's rules"
-	@echo "make link      link the plugin into your QGIS profile, for development"
+	@echo "make link      link the plugin into your QGIS profiles, for development"
 
 # Two steps, so that the demo does not wait for MindSpore (about 800 MB).
 $(VENV)/.engine: pyproject.toml
@@ -69,7 +69,7 @@ lite:
 
 # Test groups as processes, JOBS at a time; all failures are reported. GROUPS="engine-pipeline plugin-dialogs" selects some.
 JOBS ?= 2
-test: lint lite qgis-setup translations chroot
+test: lint lite qgis-setup qt6-setup translations chroot
 	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(if $(QGIS),--chroot "$(CHROOTS)/$(QGIS)") $(GROUPS)
 
 # The QGIS and the Python of a Debian suite in a chroot, for the groups $(QGIS)-*: trixie has QGIS 3.40 and Python 3.13,
@@ -110,9 +110,17 @@ $(QGIS_VENV)/.ready: $(VENV)/.engine plugin/engine/env_profiles.py resources/set
 
 qgis-setup: $(QGIS_VENV)/.ready
 
+# PyQt6, for the plugin's windows on Qt 6.
+QT6_VENV := .venv-qt6
+.PHONY: qt6-setup
+$(QT6_VENV)/.ready: resources/setup/make-qt6.sh | qgis-setup
+	@sh resources/setup/make-qt6.sh $(QT6_VENV) || test $$? = 3
+
+qt6-setup: $(QT6_VENV)/.ready
+
 # Only the plugin's tests.
-test-qgis: setup qgis-setup translations
-	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(notdir $(patsubst tests/plugin/test_%.py,plugin-%,$(wildcard tests/plugin/test_*.py)))
+test-qgis: setup qgis-setup qt6-setup translations
+	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(if $(wildcard $(QT6_VENV)/.ready),plugin-qt6) $(notdir $(patsubst tests/plugin/test_%.py,plugin-%,$(wildcard tests/plugin/test_*.py)))
 
 translations: $(VENV)/.engine
 	$(BIN)/python tools/translations.py
@@ -121,9 +129,9 @@ translations: $(VENV)/.engine
 package: qgis-setup translations
 	@if test -e $(QGIS_VENV)/.ready; then $(QGIS_VENV)/bin/python tools/package.py --check; else $(BIN)/python tools/package.py; fi
 
-# PROFILE=name selects a QGIS profile other than the default one.
+# Into the profiles of QGIS 3 and QGIS 4; PROFILE=name selects one other than the default.
 link:
 	$(PYTHON) tools/link.py $(if $(PROFILE),--profile "$(PROFILE)")
 
 clean:
-	rm -rf $(VENV) $(VENV)-lite $(QGIS_VENV) build out
+	rm -rf $(VENV) $(VENV)-lite $(QGIS_VENV) $(QT6_VENV) build out

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-QGIS = ".venv-qgis"
+QGIS, QT6 = ".venv-qgis", ".venv-qt6"
 #: Name -> paths, the longest first, so that the last groups to end are short. A group leaves out what is in others.
 PATHS = {
     "training": ("tests/training",),
@@ -67,6 +67,12 @@ def make_groups(chroot: Path | None) -> list[Group]:
         groups += make_plugin_groups(ROOT)
     else:
         print("QGIS is not set up here, so the plugin's tests are left out (make qgis-setup reports the reason).")
+    if (ROOT / QT6 / ".ready").exists():
+        paths = f"{ROOT / 'tests' / 'plugin' / 'qt6' / 'stand_ins'}:{ROOT / QT6 / 'plugins'}"
+        command = ("env", f"PYTHONPATH={paths}", str(ROOT / QT6 / "bin" / "python"), "-m", "pytest")
+        groups.append(Group("plugin-qt6", (*command, "tests/plugin/qt6")))
+    else:
+        print("PyQt6 is not set up here, so the plugin is not tested on Qt 6 (make qt6-setup reports the reason).")
     if chroot is not None and (chroot / ".ready").exists():
         groups += make_chroot_groups(chroot)
     return groups

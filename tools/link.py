@@ -1,4 +1,4 @@
-"""Link this folder into a QGIS profile as the plugin ``terraspore``, for development."""
+"""Link this folder into QGIS's profiles as the plugin ``terraspore``, for development."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def profiles_folder() -> Path:
-    """Return the folder of the QGIS profiles on this system."""
+def find_profile_folders() -> list[Path]:
+    """Return the folders of the profiles of QGIS 3 and of QGIS 4 that exist here; QGIS 3's if there are none."""
     home = Path.home()
     if sys.platform == "win32":
-        return Path(os.environ["APPDATA"]) / "QGIS" / "QGIS3" / "profiles"
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "QGIS" / "QGIS3" / "profiles"
-    return Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share")) / "QGIS" / "QGIS3" / "profiles"
+        data = Path(os.environ["APPDATA"])
+    elif sys.platform == "darwin":
+        data = home / "Library" / "Application Support"
+    else:
+        data = Path(os.environ.get("XDG_DATA_HOME", home / ".local" / "share"))
+    folders = [data / "QGIS" / name / "profiles" for name in ("QGIS3", "QGIS4")]
+    return [folder for folder in folders if folder.is_dir()] or folders[:1]
 
 
-def link(profile: str) -> Path:
-    """Create the link in a profile and return its path; an existing link is replaced, an existing folder is not."""
-    plugins = profiles_folder() / profile / "python" / "plugins"
+def link(profile: Path) -> Path:
+    """Create the link in the folder of a profile and return its path; a link is replaced, an existing folder is not."""
+    plugins = profile / "python" / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     target = plugins / "terraspore"
     if target.is_symlink():
@@ -34,10 +37,12 @@ def link(profile: str) -> Path:
 
 
 def main() -> None:
-    """Create the link and print its path."""
-    parser = argparse.ArgumentParser(description="Link the plugin into a QGIS profile.")
+    """Create the links and print their paths."""
+    parser = argparse.ArgumentParser(description="Link the plugin into QGIS's profiles.")
     parser.add_argument("--profile", default="default")
-    print(f"{link(parser.parse_args().profile)} -> {ROOT}")
+    name = parser.parse_args().profile
+    for folder in find_profile_folders():
+        print(f"{link(folder / name)} -> {ROOT}")
 
 
 if __name__ == "__main__":

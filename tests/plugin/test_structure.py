@@ -223,6 +223,14 @@ def test_zip_passes_the_sites_checks(packed):
     assert not any("tests/" in name or name.endswith((".pyc", ".sh")) for name in found)
 
 
+def test_metadata_admits_qgis_4():
+    import package
+
+    keys = package.metadata((ROOT / "metadata.txt").read_text(encoding="utf-8"))
+    assert float(keys["qgisMaximumVersion"]) > 4  # by which QGIS 4 and the plugin site decide
+    assert keys["supportsQt6"] == "yes"  # by which builds of QGIS 3 with Qt 6 decide
+
+
 def test_checks_find_what_the_site_would(packed, tmp_path):
     import package
 
