@@ -33,10 +33,15 @@ $(VENV)/.ready: pyproject.toml
 
 setup: $(VENV)/.ready
 
-demo: $(VENV)/.engine
+# Kernels and models are compiled now, not in the first command, and again after their source has changed.
+$(VENV)/.prepared: $(VENV)/.engine $(wildcard engine/vector/*.py engine/vector/*/*.py engine/vector/*/kernels/*.py)
+	$(BIN)/python -m terraspore prepare
+	touch $@
+
+demo: $(VENV)/.prepared
 	$(BIN)/python docs/demo/roads.py $(if $(IMAGE),--image "$(IMAGE)")
 
-demo-landcover: $(VENV)/.engine
+demo-landcover: $(VENV)/.prepared
 	$(BIN)/python docs/demo/landcover.py $(if $(IMAGE),--image "$(IMAGE)")
 
 # The pictures of the README, drawn from the results of the two demos.

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ..engine.protocol.messages import Result
-from .engine.cache import trim_cache
-from .engine.environment import get_cache_folder, get_models_folder, make_launch
+from .engine.environment import get_models_folder, make_launch
 from .engine.models import ModelInfo, find_default_model, find_model, list_models
 from .engine.pool import EnginePool
 from .engine.process import Listener
@@ -35,11 +34,9 @@ class PluginContext:
             EngineError: as ``EnginePool.run``.
         """
         settings = self.get_settings()
-        result = self.pool.run(
+        return self.pool.run(
             make_launch(settings), arguments, listener, is_cancelled, keep_seconds=60.0 * settings.keep_minutes
         )
-        trim_cache(get_cache_folder(settings), settings.cache_megabytes * 1_000_000)
-        return result
 
     def list_models(self) -> list[ModelInfo]:
         """List the models that the plugin knows of."""

@@ -17,10 +17,12 @@ except ImportError:
 from .context import PluginContext
 from .dialogs.run_dialog import RUN_FORMS, RunDialog, RunForm
 from .dialogs.vectorize_dialog import VectorizeDialog
+from .engine.preparation import is_preparation_due, prepare_engine
 from .i18n import tr
 from .options.page import OptionsFactory
 from .paths import icon_path
 from .runner import Run, cancel_runs
+from .tasks import BackgroundTask
 
 MENU = "TerraSpore"
 
@@ -56,6 +58,7 @@ class Gui(QObject):
         iface.addPluginToRasterMenu(MENU, self._settings_action)
         self._factory = OptionsFactory(plugin)
         iface.registerOptionsWidgetFactory(self._factory)
+        self._prepare_engine()
 
     def unload(self) -> None:
         """Cancel the runs, and remove everything."""
@@ -94,6 +97,17 @@ class Gui(QObject):
     def show_options(self) -> None:
         """Open QGIS's options at the plugin's page."""
         self._iface.showOptionsDialog(self._iface.mainWindow(), self._factory.PAGE)
+
+    def _prepare_engine(self) -> None:
+        """Compile in the background what the first run after an update of the plugin would compile."""
+        settings = self._plugin.get_settings()
+        if not is_preparation_due(settings):
+            return
+
+        def prepare(task: BackgroundTask) -> None:
+            prepare_engine(self._plugin.pool, settings, task.make_observer())
+
+        BackgroundTask(tr("Preparing the inference engine"), prepare).start(lambda _: None, lambda _: None)
 
     def _open_vectorize(self) -> VectorizeDialog:
         return self._show(

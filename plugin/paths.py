@@ -12,9 +12,8 @@ STYLES = PLUGIN_FOLDER / "resources" / "styles"
 BUNDLED_MODELS = PLUGIN_FOLDER / "resources" / "models"
 GRAPHS = PLUGIN_FOLDER / "resources" / "graphs"
 TRANSLATIONS = PLUGIN_FOLDER / "resources" / "i18n"
-#: Road probabilities with crossing roads, a gap, a ring, a paved area, a dead end and a hole, so that every step of the
-#: road extraction has something to do.
-SAMPLE = PLUGIN_FOLDER / "resources" / "sample.tif"
+#: A small image of Las Vegas from SpaceNet, CC BY-SA 4.0.
+DEMO_IMAGE = PLUGIN_FOLDER / "resources" / "demo.tif"
 
 
 def icon_path(name: str) -> str:

@@ -9,6 +9,7 @@ from qgis.core import QgsApplication, QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
 
 from .engine.errors import EngineError
+from .engine.install import InstallObserver
 from .i18n import tr
 from .log import log_info, log_warning
 
@@ -46,6 +47,12 @@ class BackgroundTask(QgsTask):
         """Write ``line`` to the log panel and emit it as ``message``. Safe in the worker thread."""
         log_info(line)
         self.message.emit(line)
+
+    def make_observer(self, begin: float = 0.0, end: float = 1.0) -> InstallObserver:
+        """Make an observer whose shares 0..1 are the part ``begin`` to ``end`` of this task's progress."""
+        return InstallObserver(
+            self.log, lambda share: self.setProgress(100 * (begin + (end - begin) * share)), self.isCanceled
+        )
 
     def run(self) -> bool:
         """Call the function, in the worker thread."""

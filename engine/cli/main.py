@@ -32,6 +32,7 @@ ENGINE_COMMANDS: CommandTable = {
     "info": (".engine.cli.info", "info", "Say what an image is and how it would be read."),
     "models": (".engine.cli.models", "models", "List the models, their metrics and licences."),
     "devices": (".engine.cli.devices", "devices", "Try every device and runtime, and say what auto takes."),
+    "prepare": (".engine.cli.prepare", "prepare", "Compile what the first run on this computer would compile."),
     "install": (".engine.cli.install", "install", "Check a model of your own and put it where it is found by name."),
     "serve": (".engine.cli.serve", "serve", "Take commands as JSON lines and keep models loaded between them."),
 }

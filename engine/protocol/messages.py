@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Union
 if TYPE_CHECKING:
     from ..errors import TerraSporeError
 
-Stage = Literal["read", "infer", "vectorize", "write"]
+Stage = Literal["read", "infer", "vectorize", "write", "prepare"]
 Level = Literal["info", "warning"]
 SummaryValue = Union[float, int, str, None]
 

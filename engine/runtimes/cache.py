@@ -22,8 +22,9 @@ from ..fs.outputs import atomic_output
 from ..fs.regular_file import open_regular
 
 FOLDER_VARIABLE = "TERRASPORE_CACHE"
-#: Compiled models in the folder; the least recently used is removed first.
-MAX_MODELS = 12
+#: Megabytes of compiled models in the folder, the least recently used are removed first; 0 for no limit.
+LIMIT_VARIABLE = "TERRASPORE_CACHE_MEGABYTES"
+MAX_MEGABYTES = 2000
 #: Measurements in the folder, which are much smaller.
 MAX_MEASUREMENTS = 240
 _DIGEST = 32
@@ -84,17 +85,31 @@ def store_entry(folder: Path | None, name: str, content: bytes | memoryview) -> 
         with atomic_output(folder / name) as temporary, temporary.open("wb") as file:
             file.write(content)  # first, because its alignment in the file is that in memory
             file.write(hashlib.sha256(content).digest())
-        _remove_oldest(folder, Path(name).suffix)
+        _remove_oldest(folder, name)
     except (OSError, OutputError):
         return
 
 
-def _remove_oldest(folder: Path, suffix: str) -> None:
-    limit = MAX_MEASUREMENTS if suffix == ".json" else MAX_MODELS
-    entries = sorted(folder.glob(f"*{suffix}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in entries[limit:]:
-        with suppress(OSError):  # another engine has it open
-            path.unlink(missing_ok=True)
+def cache_limit(environment: Mapping[str, str] | None = None) -> int:
+    """Return the most bytes that compiled models may take; 0 for no limit.
+
+    Args:
+        environment: variables; those of the process unless given.
+    """
+    named = (os.environ if environment is None else environment).get(LIMIT_VARIABLE, "")
+    return (int(named) if named.isdecimal() else MAX_MEGABYTES) * 1_000_000
+
+
+def _remove_oldest(folder: Path, kept: str) -> None:
+    """Remove the least recently used entries of the kind of ``kept`` above the limit of the kind, but not ``kept``."""
+    entries = [(path, path.stat()) for path in folder.glob(f"*{Path(kept).suffix}") if path.name != kept]
+    entries.sort(key=lambda entry: entry[1].st_mtime, reverse=True)
+    total, limit = (folder / kept).stat().st_size, cache_limit()
+    for number, (path, status) in enumerate(entries, 2):
+        total += status.st_size
+        if number > MAX_MEASUREMENTS if kept.endswith(".json") else total > limit > 0:
+            with suppress(OSError):  # another engine has it open
+                path.unlink(missing_ok=True)
 
 
 def load_measurements(folder: Path | None, name: str) -> dict[str, float]:

@@ -7,7 +7,8 @@ not depend on whether they are compiled.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TypeVar
 
@@ -30,8 +31,29 @@ def jit(function: Function) -> Function:
     """Compile ``function`` with numba (without the GIL, cached on disk); return it as it is where numba is missing."""
     if _NUMBA is None:
         return function
-    compiled: Function = _NUMBA.njit(cache=True, nogil=True)(function)
+    # Each kernel is called from Python or from another kernel, never as a C callback.
+    compiled: Function = _NUMBA.njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
     return compiled
+
+
+@contextmanager
+def observe_compilation(on_compiled: Callable[[], object]) -> Iterator[None]:
+    """Call ``on_compiled`` in the block each time that a function has been compiled, in the thread that needs it."""
+    if _NUMBA is None:
+        yield
+        return
+    event = importlib.import_module("numba.core.event")
+
+    class Observer(event.Listener):  # type: ignore[name-defined, misc]
+        def on_start(self, event: object) -> None:
+            """Nothing is done when it begins."""
+
+        def on_end(self, event: object) -> None:
+            """Pass on the end."""
+            on_compiled()
+
+    with event.install_listener("numba:compile", Observer()):
+        yield
 
 
 def warn_without_numba(context: RunContext) -> None:

@@ -6,6 +6,7 @@ QGIS sets variables for its own Python, GDAL and PROJ. A child that inherits the
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from qgis.core import QgsApplication, QgsSettings
 from qgis.PyQt.QtCore import QStandardPaths
 
 from ..i18n import tr
-from ..paths import LAUNCHER
+from ..paths import LAUNCHER, PLUGIN_FOLDER
 from ..settings import Settings
 from .errors import EngineError
 from .install import get_env_python
@@ -45,6 +46,14 @@ def get_models_folder(settings: Settings) -> Path:
 def get_cache_folder(settings: Settings) -> Path:
     """Return the folder for compiled models."""
     return Path(settings.cache_folder) if settings.cache_folder else get_data_folder() / "cache"
+
+
+def get_kernels_folder(settings: Settings) -> Path:
+    """Return the folder of compiled kernels: in the plugin's environment, or in the cache for another interpreter."""
+    if settings.interpreter:
+        return get_cache_folder(settings) / "kernels"
+    copy = hashlib.sha256(str(PLUGIN_FOLDER).encode()).hexdigest()[:8]  # each profile of QGIS may have one
+    return get_environments_folder(settings) / settings.env_profile / "kernels" / copy
 
 
 def get_engine_python(settings: Settings) -> Path:
@@ -88,11 +97,11 @@ def make_timeouts(settings: Settings) -> Timeouts:
 
 def make_engine_env(settings: Settings) -> dict[str, str]:
     """Make the engine's variables: the user's without those of QGIS, and the engine's folders."""
-    cache = get_cache_folder(settings)
     extra = {
-        "TERRASPORE_CACHE": str(cache),
+        "TERRASPORE_CACHE": str(get_cache_folder(settings)),
+        "TERRASPORE_CACHE_MEGABYTES": str(settings.cache_megabytes),
         "TERRASPORE_MODELS": str(get_models_folder(settings)),
-        "NUMBA_CACHE_DIR": str(cache / "kernels"),  # the default is beside the source, in the plugin's folder
+        "NUMBA_CACHE_DIR": str(get_kernels_folder(settings)),  # by default beside the source
     }
     cuda = get_env_python(get_environments_folder(settings) / "cuda")
     if settings.env_profile != "cuda" and cuda.is_file():  # the engine can run ONNX Runtime in another interpreter

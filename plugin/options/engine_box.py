@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Callable
@@ -26,7 +25,7 @@ from qgis.PyQt.QtWidgets import (
 
 from ..context import PluginContext
 from ..dialogs.fields import make_button, make_file_widget, make_row
-from ..engine.env_profiles import ENV_PROFILES, find_profile
+from ..engine.env_profiles import ENV_PROFILES, LINE_MEGABITS, PREPARATION_SECONDS, EnvProfile, find_profile
 from ..engine.environment import (
     explain_missing_engine,
     get_engine_python,
@@ -35,16 +34,32 @@ from ..engine.environment import (
     make_launch,
 )
 from ..engine.errors import EngineError
-from ..engine.install import EnvSpec, InstallObserver, create_environment, get_env_python, remove_environment
+from ..engine.install import EnvSpec, create_environment, get_env_python, remove_environment
 from ..engine.interpreters import find_interpreter, format_versions
+from ..engine.preparation import prepare_engine
 from ..engine.process import Listener
 from ..i18n import tr
-from ..paths import LAUNCHER, SAMPLE
-from ..processing.arguments import make_vectorize_arguments
+from ..paths import LAUNCHER
 from ..settings import Settings, save_settings
 from ..tasks import BackgroundTask
 
 _MAX_LOG_LINES = 5000
+#: Share of the progress bar for the installation; the rest is for the preparation.
+_INSTALLED = 0.7
+
+
+def describe_effort(profile: EnvProfile) -> str:
+    """Describe the size and the time of the set-up of ``profile``."""
+    return tr("Download: {download}; on the disk: {disk}; about {n} min at {speed} Mbit/s.").format(
+        download=_format_size(profile.download_megabytes),
+        disk=_format_size(profile.disk_megabytes),
+        n=profile.minutes,
+        speed=LINE_MEGABITS,
+    )
+
+
+def _format_size(megabytes: int) -> str:
+    return f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes} MB"
 
 
 class EngineBox(QGroupBox):
@@ -68,6 +83,8 @@ class EngineBox(QGroupBox):
         existing = QgsFileWidget.StorageMode.GetFile
         self.interpreter = make_file_widget(self, existing, tr("the plugin's own environment"))
         self.base = make_file_widget(self, existing, tr("found automatically"))
+        self.effort = QLabel(self)
+        self.effort.setWordWrap(True)
         self.index = QLineEdit(self)
         self.index.setPlaceholderText("PyPI")
         self.create = make_button(self, tr("Create (download)"), self._build)
@@ -119,30 +136,27 @@ class EngineBox(QGroupBox):
                 raise EngineError(why, hint.format(versions=format_versions(profile.pythons)))
             target = get_environments_folder(settings) / profile.name
             spec = EnvSpec(profile, target, base, wheels, LAUNCHER, variables, settings.package_index)
-            observer = InstallObserver(task.log, lambda share: task.setProgress(100 * share), task.isCanceled)
-            python = create_environment(spec, observer)
-            self._warm_up(replace(settings, interpreter="", env_profile=profile.name), task)
+            python = create_environment(spec, task.make_observer(0.0, _INSTALLED))
+            self._prepare(replace(settings, interpreter="", env_profile=profile.name), task)
             return str(python)
 
         return self._start(BackgroundTask(tr("Creating the engine's environment"), build), self._built)
 
-    def _warm_up(self, settings: Settings, task: BackgroundTask) -> None:
-        """Extract the roads of a sample, so that the first run does not wait for kernels to be compiled."""
-        task.log(tr("Preparing the engine for its first run"))
-        with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
-            arguments = make_vectorize_arguments("roads", SAMPLE, Path(folder) / "roads.gpkg")
-            self._plugin.pool.run(make_launch(settings), arguments, Listener(on_log=task.log), task.isCanceled)
+    def _prepare(self, settings: Settings, task: BackgroundTask) -> None:
+        """Compile what the first run needs; where that fails, the environment is kept, and the reason is in the log."""
+        task.log(tr("Preparing the engine for its first run, about {n} s").format(n=PREPARATION_SECONDS))
+        try:
+            prepare_engine(self._plugin.pool, settings, task.make_observer(_INSTALLED, 1.0))
+        except EngineError as error:
+            task.log(str(error))
 
     def _build(self) -> None:
         profile = find_profile(self.env_profile.currentData())
         settings = self._gather()
-        question = tr(
-            "About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed."
-        ).format(
-            size=profile.download_megabytes,
-            index=settings.package_index or "PyPI",
-            folder=get_environments_folder(settings) / profile.name,
+        question = tr("Packages are downloaded from {index} into {folder}. QGIS's own Python is not changed.").format(
+            index=settings.package_index or "PyPI", folder=get_environments_folder(settings) / profile.name
         )
+        question += "\n\n" + describe_effort(profile)
         if self._confirm(question):
             self.build_from(None)
 
@@ -225,6 +239,7 @@ class EngineBox(QGroupBox):
         missing = explain_missing_engine(settings)
         python = get_engine_python(settings)
         self.state.setText(missing or tr("Installed: {python}").format(python=python))
+        self.effort.setText(describe_effort(find_profile(settings.env_profile)))
         own = get_env_python(get_environments_folder(settings) / settings.env_profile).is_file()
         self.create.setText(tr("Repair (download)") if own else tr("Create (download)"))
         self.delete.setEnabled(own and self._task is None)
@@ -246,6 +261,7 @@ class EngineBox(QGroupBox):
         form = QFormLayout()
         form.addRow(tr("State"), self.state)
         form.addRow(tr("Environment for"), self.env_profile)
+        form.addRow("", self.effort)
         form.addRow(tr("Existing interpreter instead"), self.interpreter)
         form.addRow(tr("Python to make it from"), self.base)
         form.addRow(tr("Package index"), self.index)

@@ -64,10 +64,6 @@
         <translation>A run that was to write {name} came to {percent} % and ended on {date}.</translation>
     </message>
     <message>
-        <source>About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed.</source>
-        <translation>About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed.</translation>
-    </message>
-    <message>
         <source>Add a model</source>
         <translation>Add a model</translation>
     </message>
@@ -218,6 +214,10 @@
     <message>
         <source>Device</source>
         <translation>Device</translation>
+    </message>
+    <message>
+        <source>Download: {download}; on the disk: {disk}; about {n} min at {speed} Mbit/s.</source>
+        <translation>Download: {download}; on the disk: {disk}; about {n} min at {speed} Mbit/s.</translation>
     </message>
     <message>
         <source>Draw a rectangle on the map.</source>
@@ -540,6 +540,10 @@
         <translation>Package index</translation>
     </message>
     <message>
+        <source>Packages are downloaded from {index} into {folder}. QGIS's own Python is not changed.</source>
+        <translation>Packages are downloaded from {index} into {folder}. QGIS's own Python is not changed.</translation>
+    </message>
+    <message>
         <source>Plan</source>
         <translation>Plan</translation>
     </message>
@@ -560,8 +564,12 @@
         <translation>Polygons to work in</translation>
     </message>
     <message>
-        <source>Preparing the engine for its first run</source>
-        <translation>Preparing the engine for its first run</translation>
+        <source>Preparing the engine for its first run, about {n} s</source>
+        <translation>Preparing the engine for its first run, about {n} s</translation>
+    </message>
+    <message>
+        <source>Preparing the inference engine</source>
+        <translation>Preparing the inference engine</translation>
     </message>
     <message>
         <source>Probabilities</source>

@@ -64,10 +64,6 @@
         <translation>写入 {name} 的运行进行到 {percent} % 后于 {date} 中断。</translation>
     </message>
     <message>
-        <source>About {size} MB are downloaded from {index} into {folder}. QGIS's own Python is not changed.</source>
-        <translation>将从 {index} 下载约 {size} MB 到 {folder}。QGIS 自身的 Python 不会改变。</translation>
-    </message>
-    <message>
         <source>Add a model</source>
         <translation>添加模型</translation>
     </message>
@@ -218,6 +214,10 @@
     <message>
         <source>Device</source>
         <translation>设备</translation>
+    </message>
+    <message>
+        <source>Download: {download}; on the disk: {disk}; about {n} min at {speed} Mbit/s.</source>
+        <translation>下载：{download}；占用磁盘：{disk}；在 {speed} Mbit/s 下约 {n} 分钟。</translation>
     </message>
     <message>
         <source>Draw a rectangle on the map.</source>
@@ -540,6 +540,10 @@
         <translation>软件包索引</translation>
     </message>
     <message>
+        <source>Packages are downloaded from {index} into {folder}. QGIS's own Python is not changed.</source>
+        <translation>将从 {index} 下载软件包到 {folder}。QGIS 自身的 Python 不会改变。</translation>
+    </message>
+    <message>
         <source>Plan</source>
         <translation>计划</translation>
     </message>
@@ -560,8 +564,12 @@
         <translation>处理范围多边形</translation>
     </message>
     <message>
-        <source>Preparing the engine for its first run</source>
-        <translation>正在为首次运行准备引擎</translation>
+        <source>Preparing the engine for its first run, about {n} s</source>
+        <translation>正在为首次运行准备引擎，约 {n} 秒</translation>
+    </message>
+    <message>
+        <source>Preparing the inference engine</source>
+        <translation>正在准备推理引擎</translation>
     </message>
     <message>
         <source>Probabilities</source>

@@ -285,6 +285,22 @@ def reload():
         assert loadPlugin("terraspore") and startPlugin("terraspore")
         yield pause(0.3)
     REPORT["back"] = leftovers()
+    stamp = find_stamp()
+    if stamp is not None:  # as after an update of the plugin
+        prepared = stamp.read_text()
+        stamp.write_text("another version")
+        unloadPlugin("terraspore")
+        assert loadPlugin("terraspore") and startPlugin("terraspore")
+        yield lambda: stamp.is_file() and stamp.read_text() == prepared
+        REPORT["prepared"] = True
+
+
+def find_stamp():
+    """The file that says that the plugin's own environment is prepared."""
+    from terraspore.plugin.engine.environment import get_kernels_folder
+
+    settings = plugin().context.get_settings()
+    return None if settings.interpreter else get_kernels_folder(settings) / "prepared.txt"
 
 
 def leftovers():

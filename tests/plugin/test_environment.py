@@ -72,7 +72,7 @@ def make_spec(tmp_path, base):
     launcher.write_text(code)
 
     def make(*requirements, wheels=None, optional=()):
-        profile = EnvProfile("tiny", "Tiny", requirements or ("probe>=1",), optional, 1)
+        profile = EnvProfile("tiny", "Tiny", requirements or ("probe>=1",), optional, 1, 1)
         folder = tmp_path / "environments" / "tiny"
         return EnvSpec(profile, folder, base, wheels or write_wheel(tmp_path / "wheels"), launcher, ENVIRONMENT)
 
@@ -162,7 +162,7 @@ def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, s
     settings(interpreter="", environments=tmp_path / "environments", package_index=index[0])
     monkeypatch.setattr(engine_box, "find_profile", lambda _name: tiny.profile)
     monkeypatch.setattr(engine_box, "LAUNCHER", tiny.launcher)
-    monkeypatch.setattr(engine_box.EngineBox, "_warm_up", lambda *_: None)
+    monkeypatch.setattr(engine_box.EngineBox, "_prepare", lambda *_: None)
     monkeypatch.setattr(engine_box.EngineBox, "_test", lambda *_: None)
     questions = []
     monkeypatch.setattr(engine_box.EngineBox, "_confirm", lambda _box, text: questions.append(text) or True)

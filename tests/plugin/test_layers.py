@@ -29,10 +29,11 @@ from terraspore.plugin.layers.probability import (
     write_mask,
 )
 from terraspore.plugin.layers.results import LayerPresentation, explain_open_output, load_on_completion, style_layer
-from terraspore.plugin.paths import SAMPLE
 from windows_files import refuse_access, windows_rules
 
 ROOT = Path(__file__).parents[2]
+#: Road probabilities.
+SAMPLE = Path(__file__).parent / "data" / "sample.tif"
 
 
 def test_scale_is_the_engines():

@@ -101,18 +101,6 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_cache_is_trimmed_to_its_limit_the_oldest_first(tmp_path):
-    from terraspore.plugin.engine.cache import trim_cache
-
-    write_cache(tmp_path, a_blob=400, b_blob=300, c_json=50, d_blob=200, mine_txt=9000)
-    trim_cache(tmp_path, 0)
-    assert len(names(tmp_path)) == 5
-    trim_cache(tmp_path, 600)
-    assert names(tmp_path) == ["b.blob", "c.json", "d.blob", "mine.txt"]
-    trim_cache(tmp_path, 40)
-    assert names(tmp_path) == ["c.json", "mine.txt"]
-
-
 def test_page_shows_the_size_of_the_cache_and_empties_it(module, plugin, tmp_path):
     from terraspore.plugin.options.page import OptionsPage
 
@@ -139,17 +127,3 @@ def test_page_may_be_closed_while_its_task_runs(module, plugin, monkeypatch, fak
     sip.delete(page)
     spin(lambda: values)
     assert values == ["Done."]
-
-
-def test_run_keeps_the_cache_to_its_limit(module, plugin, tmp_path, monkeypatch, fake_python):
-    from terraspore.plugin.engine.process import Listener
-
-    write_cache(tmp_path / "cache", a_blob=800_000, b_blob=700_000)
-    monkeypatch.setenv("FAKE_ENGINE", "echo")
-    module.save_settings(
-        module.Settings(
-            interpreter=str(fake_python), cache_folder=str(tmp_path / "cache"), cache_megabytes=1, keep_minutes=0
-        )
-    )
-    plugin.context.run_engine(["x"], Listener(), lambda: False)
-    assert names(tmp_path / "cache") == ["b.blob"]

@@ -6,6 +6,7 @@ import numpy as np
 from terraspore.engine.runtimes import cache as module
 from terraspore.engine.runtimes.cache import (
     cache_key,
+    cache_limit,
     default_cache_folder,
     load_entry,
     load_measurements,
@@ -34,29 +35,62 @@ def test_figures_come_back(tmp_path):
     assert load_measurements(tmp_path, "b.json") == {}
 
 
+def store_models(folder, **megabytes):
+    """Compiled models of so many megabytes, the first one used longest ago."""
+    for age, (name, size) in enumerate(megabytes.items()):
+        store_entry(folder, f"{name}.blob", b"x" * (size * 1_000_000))
+        os.utime(folder / f"{name}.blob", (100 + age, 100 + age))
+
+
+def list_names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
 def test_the_least_recently_used_compiled_models_go(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MAX_MODELS", 2)
-    for age, name in enumerate(("a.blob", "b.blob")):
-        store_entry(tmp_path, name, b"x")
-        os.utime(tmp_path / name, (100 + age, 100 + age))
+    monkeypatch.setenv("TERRASPORE_CACHE_MEGABYTES", "5")
+    store_measurements(tmp_path, "m.json", {"x": 1.0})
+    store_models(tmp_path, a=2, b=2)
     assert load_entry(tmp_path, "a.blob") is not None  # used now, so b is the oldest
-    store_entry(tmp_path, "c.blob", b"x")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.blob", "c.blob"]
+    store_models(tmp_path, c=2)
+    assert list_names(tmp_path) == ["a.blob", "c.blob", "m.json"]
+
+
+def test_a_compiled_model_larger_than_the_limit_is_kept_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERRASPORE_CACHE_MEGABYTES", "2")
+    store_models(tmp_path, a=1, b=3)
+    assert list_names(tmp_path) == ["b.blob"]
+
+
+def test_without_a_limit_all_compiled_models_stay(tmp_path, monkeypatch):
+    monkeypatch.setenv("TERRASPORE_CACHE_MEGABYTES", "0")
+    store_models(tmp_path, a=1, b=1, c=1)
+    assert list_names(tmp_path) == ["a.blob", "b.blob", "c.blob"]
+
+
+def test_the_oldest_measurements_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_MEASUREMENTS", 2)
+    for age, name in enumerate(("a.json", "b.json", "c.json")):
+        store_measurements(tmp_path, name, {"x": 1.0})
+        os.utime(tmp_path / name, (100 + age, 100 + age))
+    assert list_names(tmp_path) == ["b.json", "c.json"]
+
+
+def test_the_limit_is_two_gigabytes_unless_the_variable_holds_a_number():
+    assert cache_limit({}) == cache_limit({"TERRASPORE_CACHE_MEGABYTES": "much"}) == 2_000_000_000
+    assert cache_limit({"TERRASPORE_CACHE_MEGABYTES": "7"}) == 7_000_000
 
 
 def test_an_entry_in_use_does_not_end_the_removal_of_old_ones(tmp_path, monkeypatch):
     """Windows removes no mapped file."""
-    monkeypatch.setattr(module, "MAX_MODELS", 1)
-    for age, name in enumerate(("a.blob", "b.blob", "c.blob")):
-        (tmp_path / name).write_bytes(b"x" * 40)
-        os.utime(tmp_path / name, (100 + age, 100 + age))
+    monkeypatch.setenv("TERRASPORE_CACHE_MEGABYTES", "3")
+    store_models(tmp_path, a=1, b=1)
     refused = []
     with windows_rules(refused.append):
         mapped = np.memmap(tmp_path / "b.blob", np.uint8, "r")
-        store_entry(tmp_path, "d.blob", b"x")
+        store_models(tmp_path, d=3)
     assert len(refused) == 1
     assert mapped[0] == ord("x")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.blob", "d.blob"]
+    assert list_names(tmp_path) == ["b.blob", "d.blob"]
 
 
 def test_keys_differ_where_any_part_does():

@@ -51,7 +51,7 @@ def cut_corners(points: Labels, start: Ints, is_ring: Flags) -> tuple[Labels, In
         first, last = start[arc], start[arc + 1] - 1
         begin = used
         if not is_ring[arc]:
-            out[used] = 2 * points[first]
+            out[used, 0], out[used, 1] = 2 * points[first, 0], 2 * points[first, 1]
             used += 1
         for k in range(first if is_ring[arc] else first + 1, last):
             before = last - 1 if k == first else k - 1
@@ -59,16 +59,16 @@ def cut_corners(points: Labels, start: Ints, is_ring: Flags) -> tuple[Labels, In
                 out[used, axis] = 2 * points[k, axis] - np.sign(points[k, axis] - points[before, axis])
                 out[used + 1, axis] = 2 * points[k, axis] + np.sign(points[k + 1, axis] - points[k, axis])
             if used > begin and out[used, 0] == out[used - 1, 0] and out[used, 1] == out[used - 1, 1]:
-                out[used] = out[used + 1]
+                out[used, 0], out[used, 1] = out[used + 1, 0], out[used + 1, 1]
                 is_midpoint[used - 1] = True
                 used += 1
             else:
                 used += 2
         if not is_ring[arc]:
-            out[used] = 2 * points[last]
+            out[used, 0], out[used, 1] = 2 * points[last, 0], 2 * points[last, 1]
             used += 1
         elif out[used - 1, 0] != out[begin, 0] or out[used - 1, 1] != out[begin, 1]:
-            out[used] = out[begin]
+            out[used, 0], out[used, 1] = out[begin, 0], out[begin, 1]
             used += 1
         out_start[arc + 1] = used
     return out[:used].copy(), out_start, is_midpoint[:used].copy()
@@ -218,8 +218,9 @@ def simplify_visvalingam(points: Ints, start: Ints, is_deferred: Flags, toleranc
     Returns:
         bool (points,), which points to keep.
     """
-    keep = np.ones(points.shape[0], np.bool_)
-    most = max(0, (start[1:] - start[:-1]).max())
+    keep, most = np.ones(points.shape[0], np.bool_), np.int64(0)
+    for arc in range(start.size - 1):
+        most = max(most, start[arc + 1] - start[arc])
     before, after, priority = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
     # Keys of the heap are priorities and indices of points. A point whose triangle has grown keeps its key, ``queued``,
     # until that comes up, since most grow more than once until then. Each dropped point adds at most two keys.

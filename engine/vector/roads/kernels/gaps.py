@@ -175,7 +175,7 @@ def find_paths(
             contacts[number], count = cut_at_contact(index, here, path, rules, distance)
             reset_distances(distance, reached, reset)
         for i in range(count):
-            paths[used + i] = path[i]
+            paths[used + i, 0], paths[used + i, 1] = path[i, 0], path[i, 1]
             values[used + i] = probability[path[i, 0] - top, path[i, 1] - left]
         used += count
         first[number + 1] = used

@@ -76,8 +76,9 @@ def fill_holes(mask: Mask, runs: Runs, max_area: int, max_extent: int) -> Runs:
         The runs of the changed mask.
     """
     first, start, stop = find_background_runs(runs, mask.shape[0], mask.shape[1])
-    parent = np.arange(start.size).astype(np.int32)
-    area = (stop - start).astype(np.int32)
+    parent, area = np.empty(start.size, np.int32), np.empty(start.size, np.int32)
+    for run in range(start.size):
+        parent[run], area[run] = run, stop[run] - start[run]
     # First row, last row, first column, the column after the last.
     box = np.empty((start.size, 4), np.int32)
     for row in range(mask.shape[0]):
