@@ -1,17 +1,24 @@
 """Commands of the training package, on a small network and tiny data."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from raster_files import write_raster
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
+from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.training.config import load_config
 from terraspore.training.data import make_loader, open_training_data
 
 pytest.importorskip("mindspore")
+sys.path.insert(0, str(Path(__file__).parent / "weights"))
+from parity_cases import make_weights
+
+VALUES = Path(__file__).parent / "weights" / "data" / "parity.npz"
 
 pytestmark = pytest.mark.mindspore
 
@@ -81,6 +88,28 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
     shown = np.asarray(Image.open(in_tmp / "seen" / "4.png")).astype(int)
     source = np.asarray(Image.open(picture)).astype(int)
     assert np.abs(shown - source).max() <= 2
+
+
+@pytest.mark.slow
+def test_published_weights_are_evaluated_shown_and_run(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+    with np.load(VALUES) as file:
+        entries = [line.split() for line in file["lednet.shapes"]]
+    write_checkpoint(in_tmp / "theirs.ckpt", make_weights((name, tuple(map(int, sizes))) for name, *sizes in entries))
+    assert command(capsys, "convert", "theirs.ckpt", "lednet.ckpt", "--arch", "lednet")[0] == 0
+    write_cover(in_tmp / "data")
+    names = "[dark, bright, c, d, e, f]"
+    config = ("lednet", f"data.root={in_tmp / 'data'}", f"data.classes={names}", "data.test=val", "train.compile=false")
+    code, result = command(capsys, "evaluate", *config, "--checkpoint", "lednet.ckpt", "--out", in_tmp / "scores")
+    assert (code, result["summary"]["images"]) == (0, 2), result["text"]
+    code, result = command(capsys, "visualise", *config, "--checkpoint", "lednet.ckpt", "--out", in_tmp / "seen")
+    assert (code, result["summary"]["images"]) == (0, 2), result["text"]
+    described = (f"data.classes={names}", "--config", "lednet", "--resolution", 1, "--tile", 64, "--format", "onnx")
+    assert command(capsys, "export", "lednet.ckpt", *described, "--out", "model")[0] == 0
+    write_raster(in_tmp / "image.tif", np.random.default_rng(0).integers(0, 255, (3, 80, 90), np.uint8))
+    extract = ("extract", "landcover", "image.tif", "--model", "model", "-o", in_tmp / "cover.gpkg")
+    code, result = command(capsys, *extract)
+    assert code == 0, result["text"]
+    assert result["summary"]["polygons"] > 0
 
 
 def test_user_errors_have_exit_code_2_and_a_message(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:

@@ -91,18 +91,3 @@ def test_training_on_sources_resumes_exactly_and_has_metrics_of_each(roads: Path
     alone = evaluate_checkpoint(tiny_config(roads), best, split="valid", make_network=make)
     assert alone.metrics["f1"] == pytest.approx(report.by_source["plain"]["f1"])
     assert np.array_equal(alone.matrix.sum(), 3 * 1600)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_dlinknet_on_an_efficientnet_resumes_exactly(roads: Path, in_tmp: Path) -> None:
-    pair = ("network.decoder=dlinknet", "network.encoder=efficientnet_lite0", "train.compile=false", "train.steps=4")
-    config = tiny_config(roads, sources(roads), *OVERRIDES, *pair)
-    run_training(config, in_tmp / "whole")
-    display = StoppingDisplay(4)
-    display.context = RunContext()
-    with pytest.raises(Cancelled, match="after step 3"):
-        run_training(config, in_tmp / "broken", display=display, context=display.context)
-    run_training(config, in_tmp / "broken", resume=True)
-    assert rows(in_tmp / "broken" / "steps.csv") == rows(in_tmp / "whole" / "steps.csv")
-    assert json.loads((in_tmp / "whole" / "card.json").read_text())["architecture"] == "dlinknet_efficientnet_lite0"
