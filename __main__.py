@@ -12,6 +12,7 @@ import signal
 import sys
 import warnings
 from contextlib import suppress
+from types import TracebackType
 from typing import Any, NoReturn
 
 #: name -> (module relative to this package, attribute, one line of help)
@@ -41,6 +42,7 @@ def main() -> None:
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # those of libraries are for their developers
         sys.unraisablehook = _report_unraisable
+        sys.excepthook = _report_uncaught
     from .engine.cli import run
     from .engine.cli.address_space import prepare_address_space
     from .engine.cli.cli_context import CliContext
@@ -59,6 +61,12 @@ def _report_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     """Report an error that nobody can catch, but not that of rasterio for a message of GDAL that is not UTF-8."""
     if not isinstance(unraisable.exc_value, UnicodeDecodeError):
         sys.__unraisablehook__(unraisable)
+
+
+def _report_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Do the same for the traceback that rasterio prints first; what the command raises never comes here."""
+    if not isinstance(error, UnicodeDecodeError):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _end_at_start(*_: object) -> NoReturn:

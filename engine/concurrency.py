@@ -15,6 +15,8 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
+import psutil
+
 from .context import Cancellation, Reporter, RunContext
 from .errors import OutOfMemoryError
 from .protocol.messages import Event, Message, Progress
@@ -53,6 +55,22 @@ def start_thread(thread: threading.Thread) -> threading.Thread:
 
 def _out_of_memory() -> OutOfMemoryError:
     return OutOfMemoryError("There was not enough memory for another thread.", "Try a smaller tile (--tile).")
+
+
+def available_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    process = psutil.Process()
+    # macOS has no affinity of processes.
+    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
+
+
+def limit_threads(threads: int | None, context: RunContext) -> int | None:
+    """Limit a number of threads to the processor cores, since more of them would only wait; None stays None."""
+    cores = available_cores()
+    if threads is None or threads <= cores:
+        return threads
+    context.report(Message(f"{threads} threads are asked for; {cores} are used, one for each processor core."))
+    return cores
 
 
 class _End:
@@ -275,12 +293,12 @@ class _PartReporter:
 
 
 @contextmanager
-def report_if_slow(context: RunContext, text: str, seconds: float = 30.0) -> Iterator[None]:
-    """Report ``text`` once if the block takes longer than ``seconds``, so that a person knows what is waited for."""
+def report_if_slow(context: RunContext, text: str) -> Iterator[None]:
+    """Report ``text`` once if the block takes long, so that a person knows what is waited for."""
     is_done = threading.Event()
 
     def watch() -> None:
-        if not is_done.wait(seconds):
+        if not is_done.wait(context.slow_after):
             context.report(Message(text))
 
     thread = start_thread(threading.Thread(target=watch, name="slow-watch", daemon=True))

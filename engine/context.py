@@ -6,12 +6,15 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Protocol
 
-from .errors import Cancelled, StreamError
+from .errors import Cancelled, StreamError, make_sentence
 from .protocol.codec import encode_event
 from .protocol.messages import Event, Message
+
+#: Seconds after which a person is told what a run waits for.
+SLOW_AFTER = 30.0
 
 
 class Reporter(Protocol):
@@ -121,20 +124,24 @@ class RunContext:
         reporter: receives plan, progress and messages.
         cancellation: checked between units of work.
         clock: returns seconds from an arbitrary start, for rates and durations.
+        slow_after: seconds after which a single step that shows no progress is reported.
         warnings: what ``warn`` was told, in its order; the result and its files carry them.
     """
 
     reporter: Reporter = field(default_factory=SilentReporter)
     cancellation: Cancellation = field(default_factory=Cancellation)
     clock: Callable[[], float] = time.perf_counter
+    slow_after: float = SLOW_AFTER
     warnings: list[str] = field(default_factory=list)
 
     def report(self, event: Event) -> None:
         """Send one event to the reporter; a warning is kept for the result, and a repeated one is dropped."""
-        if isinstance(event, Message) and event.level == "warning":
-            if event.text in self.warnings:
-                return
-            self.warnings.append(event.text)
+        if isinstance(event, Message):
+            event = replace(event, text=make_sentence(event.text))
+            if event.level == "warning":
+                if event.text in self.warnings:
+                    return
+                self.warnings.append(event.text)
         self.reporter.emit(event)
 
     def warn(self, text: str) -> None:

@@ -7,12 +7,29 @@ shown, so a sentence has to stand alone.
 
 from __future__ import annotations
 
+import re
+
+#: Characters of a value, and of a whole sentence, that are shown; of a value without a space, which may be a path.
+_MAX_VALUE, _MAX_SENTENCE, _MAX_WORD = 60, 1000, 300
+_LONG_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}")
+
 
 def shown(text: str) -> str:
     """``text`` with what is not printable (line ends, a terminal's control characters) as Python writes it."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def shorten(text: object, most: int = _MAX_VALUE) -> str:
+    """``text`` as a sentence shows it: with dots in place of its middle where it is longer than ``most`` characters."""
+    whole, end = str(text), most // 3
+    return whole if len(whole) <= most else f"{whole[: most - end - 3]}...{whole[-end:]}"
+
+
+def make_sentence(text: str) -> str:
+    """``text`` printable and not too long, whatever the values in it: names from files, options of a command."""
+    return shorten(_LONG_WORD.sub(lambda word: shorten(word[0], _MAX_WORD), shown(text)), _MAX_SENTENCE)
 
 
 class TerraSporeError(Exception):
@@ -27,8 +44,8 @@ class TerraSporeError(Exception):
 
     def __init__(self, text: str, hint: str | None = None) -> None:
         # Names come from files of others: a line end or a terminal's control character in one is shown, not sent.
-        self.text = shown(text)
-        self.hint = hint
+        self.text = make_sentence(text)
+        self.hint = hint if hint is None else make_sentence(hint)
         super().__init__(self.text)
 
     @property

@@ -92,7 +92,7 @@ class StrictReader:
         hints, known = typing.get_type_hints(kind), {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
         for key in values:
             if key not in known:
-                name = shorten(key)[1:-1] if isinstance(key, str) else shorten(key)
+                name = shorten_repr(key)[1:-1] if isinstance(key, str) else shorten_repr(key)
                 raise self._error(f"{self._place(prefix + name)} is not a known key.", suggest(name, known))
         if self._complete and (missing := [name for name in known if name not in values]):
             raise self._error(f"{self._place(prefix + missing[0])} is missing.")
@@ -101,7 +101,7 @@ class StrictReader:
 
     def wrong(self, key: str, value: object, expected: str) -> UserError:
         """Return the error for a value that is not what is ``expected``."""
-        return self._error(f"{self._place(key)} is {shorten(value)}, but must be {expected}.")
+        return self._error(f"{self._place(key)} is {shorten_repr(value)}, but must be {expected}.")
 
     def convert(self, value: Any, hint: Any, limits: Limits, key: str) -> Any:
         """Check that ``value`` is of the type ``hint``, and convert lists, tables and numbers to it."""
@@ -151,7 +151,7 @@ class StrictReader:
         return key.join(self._subject)
 
 
-def shorten(value: object) -> str:
+def shorten_repr(value: object) -> str:
     """Return a value as a sentence shows it, short however large it is."""
     if isinstance(value, int) and abs(value) > _MAX_INTEGER:
         return "a number of many digits"

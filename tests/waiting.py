@@ -1,8 +1,10 @@
-"""Waiting for a condition in tests."""
+"""Waiting for a condition or a process in tests, with a limit."""
 
 from __future__ import annotations
 
+import threading
 import time
+from contextlib import contextmanager
 
 
 def wait_for(condition, seconds=100.0, meanwhile=lambda: time.sleep(0.01)):
@@ -18,3 +20,23 @@ def wait_for(condition, seconds=100.0, meanwhile=lambda: time.sleep(0.01)):
         assert time.monotonic() < end, f"the condition did not hold within {seconds:g} s"
         meanwhile()
     return found
+
+
+@contextmanager
+def kill_if_late(process, seconds=300.0):
+    """Kill ``process`` where the block takes longer or fails, so that no read from it and no wait for it hangs.
+
+    Args:
+        process: a ``subprocess.Popen``.
+        seconds: as of ``wait_for``; what reads from a killed process finds the end of its output.
+    """
+    timer = threading.Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        timer.cancel()

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from ..concurrency import start_thread
-from ..context import Cancellation, JsonReporter, Reporter, RunContext
+from ..context import SLOW_AFTER, Cancellation, JsonReporter, Reporter, RunContext
 from ..errors import Cancelled
 from ..fs.atomic import run_abort_cleanups
 from ..protocol.messages import Failure, Result
@@ -40,6 +40,7 @@ class CliContext:
         end_process: ends the process with an exit code although a command hangs; None where that is not allowed.
         watches_stdin: whether the end of stdin ends the command (``--watch-stdin``).
         sessions: the pool whose sessions outlive one command (set by ``serve``).
+        slow_after: see ``RunContext``.
     """
 
     network_factory: Callable[..., Any] | None = None
@@ -50,6 +51,7 @@ class CliContext:
     end_process: Callable[[int], object] | None = None
     watches_stdin: bool = False
     sessions: SessionPool | None = None
+    slow_after: float = SLOW_AFTER
 
     def session_pool(self, capacity: int = 0) -> SessionPool:
         """Return the server's pool; for a single command a new one.
@@ -129,7 +131,7 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
                 reporter = stack.enter_context(ConsoleReporter(cli_context.stdout, cli_context.stderr))
             if cli_context.watches_stdin:
                 stack.enter_context(cancel_when_stdin_closes(cancellation))
-        context = RunContext(reporter, cancellation)
+        context = RunContext(reporter, cancellation, slow_after=cli_context.slow_after)
         start = context.clock()
         with end_after_grace(cancellation, reporter, cli_context, grace):
             result = command(context)

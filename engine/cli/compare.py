@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from ..context import RunContext
-from ..errors import ParameterError, SourceError, VectorError
+from ..errors import ParameterError, SourceError, VectorError, shorten
 from ..protocol.messages import Result
-from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind
+from ..protocol.options import MAX_LENGTH, VALUE_KINDS, RasterOptions, ValueKind
 from .cli_context import reports_result
-from .options import declared_options, given_options, parse_numbers
+from .options import FiniteRange, declared_options, given_options, parse_numbers
 from .paths import PATH
 
 if TYPE_CHECKING:
@@ -67,15 +67,13 @@ def _parse_extent(context: click.Context, parameter: click.Parameter, value: str
 )
 @click.option(
     "--buffer",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, MAX_LENGTH, min_open=True),
     default=5.0,
     show_default=True,
     metavar="M",
     help="Largest distance between matching lines.",
 )
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), metavar="P", help="Compare masks: probability of a road pixel."
-)
+@click.option("--threshold", type=FiniteRange(0, 1), metavar="P", help="Compare masks: probability of a road pixel.")
 @declared_options(RasterOptions)
 @click.option("--truth-values", type=click.Choice(VALUE_KINDS), help="The same as --values for TRUTH.")
 @click.option("--field", default="class_id", show_default=True, help="Column with the class of polygons.")
@@ -225,7 +223,7 @@ def _compare_coverage(result: Path, truth: Path, options: CompareOptions, contex
             values = polygons.columns[options.field].astype(np.float64)
         except (TypeError, ValueError) as error:
             raise VectorError(
-                f"The attribute {options.field} of {polygons.name} holds values that are no class ids.",
+                f"The attribute {shorten(options.field)} of {polygons.name} holds values that are no class ids.",
                 "Name another one with --field.",
             ) from error
         class_ids = np.where(np.isfinite(values), values, NO_CLASS).astype(np.int64)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from ..concurrency import limit_threads
 from ..context import RunContext
 from ..protocol.messages import Result, SummaryValue
 from ..runtimes.probe import TILE, ProbeResult, choose_default, probe_devices
@@ -17,9 +18,9 @@ from .console import format_table
 @click.command()
 @click.option("--threads", type=click.IntRange(1), help="Processor threads; all cores unless given.")
 @reports_result
-def devices(_context: RunContext, threads: int | None) -> Result:
+def devices(context: RunContext, threads: int | None) -> Result:
     """Try every device of every runtime with a small network, and say which one auto takes and why."""
-    results = probe_devices(create_runtimes(), threads)
+    results = probe_devices(create_runtimes(), limit_threads(threads, context))
     best = choose_default(results)
     summary: dict[str, SummaryValue] = {"auto": _device_name(best) if best else None}
     for result in results:

@@ -16,11 +16,11 @@ from ..models.card import Activation, PixelType, Task
 from ..models.infer_card import ModelHints
 from ..models.registry import Model, install_model
 from ..protocol.messages import Message, Result
-from ..protocol.options import RuntimeOptions
+from ..protocol.options import MAX_LENGTH, RuntimeOptions
 from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context, reports_result
 from .models import summarize_model
-from .options import add_options, parse_numbers
+from .options import FiniteRange, add_options, parse_numbers
 from .paths import PATH
 
 #: A shorter type may leave 0..1 by its rounding.
@@ -30,9 +30,9 @@ _hint_options = add_options(
     click.option("--architecture", help="Of a .ckpt: the network whose weights it holds."),
     click.option("--task", type=click.Choice(get_args(Task)), help="What the classes mean."),
     click.option("--classes", metavar="A,B,...", help="Names of the classes, in the order of the channels."),
-    click.option("--resolution", type=click.FloatRange(0, min_open=True), metavar="M", help="Metres per pixel."),
+    click.option("--resolution", type=FiniteRange(0, MAX_LENGTH, min_open=True), metavar="M", help="Metres per pixel."),
     click.option("--bands", type=click.IntRange(1), metavar="N", help="Number of bands."),
-    click.option("--scale", type=float, help="Factor on pixel values; 1/255 unless given."),
+    click.option("--scale", type=FiniteRange(), help="Factor on pixel values; 1/255 unless given."),
     click.option("--mean", metavar="A,B,...", callback=_parse_statistics, help="Mean of each band, of scaled values."),
     click.option(
         "--std",
@@ -45,7 +45,7 @@ _hint_options = add_options(
     click.option("--activation", type=click.Choice(get_args(Activation)), help="What follows the network."),
     click.option("--tile", type=click.IntRange(1), metavar="N", help="Pixels along a tile's side."),
     click.option("--overlap", type=click.IntRange(0), metavar="N", help="Pixels that neighbouring tiles share."),
-    click.option("--threshold", type=click.FloatRange(0, 1), metavar="T", help="On probabilities."),
+    click.option("--threshold", type=FiniteRange(0, 1), metavar="T", help="On probabilities."),
 )
 
 
@@ -76,7 +76,7 @@ def _check_inference(model: Model, sessions: SessionPool, options: RuntimeOption
     generator = np.random.default_rng(0)
     tile = generator.integers(0, 255, (1, card.bands, card.tile, card.tile)).astype(card.dtype)
     with ExitStack() as stack:
-        with report_if_slow(context, "The model is being loaded; this takes a while."):
+        with report_if_slow(context, f"The model {card.name} is being loaded; this takes a while."):
             session, why = stack.enter_context(sessions.open(model, options, card.tile))
         context.report(Message(why))
         found = session.predict(tile)

@@ -14,7 +14,7 @@ import click
 
 from ...__about__ import __version__
 from ..context import write_line
-from ..errors import Cancelled, OutOfMemoryError, StreamError, TerraSporeError
+from ..errors import Cancelled, OutOfMemoryError, StreamError, TerraSporeError, make_sentence
 from ..protocol.codec import encode_event
 from ..protocol.messages import Failure, Result
 from ..raster.gdal_environment import configure_environment
@@ -124,7 +124,7 @@ def run_group(group: click.Group, arguments: Sequence[str], cli_context: CliCont
 def make_failure(error: BaseException) -> Failure:
     """Make the event for an exception that ended a command."""
     if isinstance(error, click.ClickException):
-        text = error.format_message()
+        text = make_sentence(error.format_message())
         text += "" if text.endswith((".", "?", "!")) else "."  # click omits it after some messages
         return Failure(code="UsageError", text=text, hint=_usage_hint(error), exit_code=2)
     if isinstance(error, TerraSporeError):
@@ -138,7 +138,9 @@ def make_failure(error: BaseException) -> Failure:
     place = traceback.extract_tb(error.__traceback__)[-1]
     return Failure(
         code="InternalError",
-        text=f"A fault of the program: {type(error).__name__} in {place.name}, line {place.lineno}: {error}.",
+        text=make_sentence(
+            f"A fault of the program: {type(error).__name__} in {place.name}, line {place.lineno}: {error}."
+        ),
         hint="Please report it; with TERRASPORE_TRACEBACK=1 in the environment the details are shown.",
     )
 

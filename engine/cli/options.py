@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from ..errors import shorten
 from ..pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from ..protocol.declaration import Option, options_of
 from ..protocol.options import ImageOptions, OutputOptions, RuntimeOptions
@@ -16,6 +18,17 @@ from .paths import PATH
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")
 R = TypeVar("R", RoadRequest, ClassRequest)
+
+
+class FiniteRange(click.FloatRange):
+    """A finite number in a range; click's own type takes nan for a number in any range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; fails for one that is not finite or not in the range."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", param, ctx)
+        return number
 
 
 def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:
@@ -47,9 +60,9 @@ def parse_numbers(kind: str, form: str) -> Callable[..., Any]:
         try:
             numbers = tuple(number(part) for part in value.split(","))
         except ValueError:
-            raise click.BadParameter(f"'{value}' is not of the form {form}.") from None
+            raise click.BadParameter(f"'{shorten(value)}' is not of the form {form}.") from None
         if count is not None and len(numbers) != count:
-            raise click.BadParameter(f"'{value}' is not of the form {form}.")
+            raise click.BadParameter(f"'{shorten(value)}' is not of the form {form}.")
         return numbers
 
     return parse
@@ -95,7 +108,7 @@ def _value_type(option: Option) -> Any:
     if option.kind == "int" and info.minimum is not None:
         return click.IntRange(int(info.minimum), None if info.maximum is None else int(info.maximum))
     if option.kind == "float" and info.minimum is not None:
-        return click.FloatRange(info.minimum, info.maximum, min_open=info.above)
+        return FiniteRange(info.minimum, info.maximum, min_open=info.above)
     return {"Path": PATH, "int": int, "float": float}.get(option.kind, str)
 
 
@@ -121,7 +134,7 @@ resume_option = click.option(
 
 def threshold_option(text: str) -> Callable[[F], F]:
     """Make the option of the threshold on probabilities, from 0 to 1."""
-    return click.option("--threshold", type=click.FloatRange(0, 1), metavar="P", help=text)
+    return click.option("--threshold", type=FiniteRange(0, 1), metavar="P", help=text)
 
 
 #: The options of everything that runs a model over an image, the image itself first.

@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from ..errors import shorten
+from ..fs.paths import is_name_too_long
+
 
 class FilePath(click.Path):
     """A path, which is not empty and whose name the libraries that read and write files can encode."""
@@ -17,6 +20,8 @@ class FilePath(click.Path):
         if not os.fspath(value):
             self.fail("the name of the file is empty.", param, ctx)
         path = super().convert(value, param, ctx)
+        if is_name_too_long(Path(os.fsdecode(path))):
+            self.fail(f"the name '{shorten(os.fsdecode(path))}' is too long for a file.", param, ctx)
         try:
             os.fsdecode(path).encode("utf-8")
         except UnicodeEncodeError:
@@ -32,7 +37,8 @@ class GeoTiffPath(FilePath):
         """The path; fails for a name with another suffix."""
         path = super().convert(value, param, ctx)
         if Path(os.fsdecode(path)).suffix.lower() not in (".tif", ".tiff"):
-            self.fail(f"rasters are written as GeoTIFF, so the name '{value}' must end in .tif or .tiff.", param, ctx)
+            text = f"rasters are written as GeoTIFF, so the name '{shorten(value)}' must end in .tif or .tiff."
+            self.fail(text, param, ctx)
         return path
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..context import RunContext
-from ..errors import ParameterError
+from ..errors import ParameterError, shorten
 from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
-from ..protocol.options import CoverageOptions, OutputOptions, RasterOptions, RoadOptions
+from ..protocol.options import MAX_LENGTH, CoverageOptions, OutputOptions, RasterOptions, RoadOptions
 from .cli_context import reports_result
-from .options import add_options, declared_options, given_options
+from .options import FiniteRange, add_options, declared_options, given_options
 from .paths import PATH
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def auto(context: RunContext, **values: Any) -> Result:
 @click.option("--update-layer", metavar="NAME", help="Layer of that file; else roads or the first with lines.")
 @click.option(
     "--update-distance",
-    type=click.FloatRange(0),
+    type=FiniteRange(0, MAX_LENGTH),
     metavar="M",
     default=10.0,
     help="Lines within this distance of each other are the same road. [10 m]",
@@ -272,14 +272,14 @@ def _pairs(items: tuple[str, ...]) -> list[tuple[str, str]]:
     pairs = [item.partition("=") for item in items]
     for key, equals, _ in pairs:
         if not equals:
-            raise ParameterError(f"The class {key} is followed by no = and no value.", "Write it like 3=250.")
+            raise ParameterError(f"The class {shorten(key)} is followed by no = and no value.", "Write it like 3=250.")
     return [(key, value) for key, _, value in pairs]
 
 
 def int_key(text: str) -> int:
     """A class id from a word."""
     if not text.strip().isdecimal():
-        raise ParameterError(f"{text} is no class number.")
+        raise ParameterError(f"{shorten(text)} is no class number.")
     return int(text)
 
 
@@ -288,4 +288,4 @@ def as_float(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise ParameterError(f"{text} is no number.") from error
+        raise ParameterError(f"{shorten(text)} is no number.") from error

@@ -28,7 +28,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import OutputError
+from ..errors import OutputError, shorten
 from .atomic import remove_stale_temp_files
 from .lock import is_locked, lock_paths
 from .paths import hidden_path, is_same_owner
@@ -41,8 +41,6 @@ JOURNAL, ROWS, OUTPUTS = "journal", "rows", "outputs"
 _FLUSH_PAUSE_FACTOR = 100
 #: A longer file is not a journal: a row of tiles takes 100 bytes.
 _MAX_JOURNAL_BYTES = 64 << 20
-#: Characters of a setting's value in a message.
-_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True)
@@ -73,8 +71,7 @@ class Fingerprint:
         for name in sorted({*self.settings, *now.settings}):
             values = [settings.get(name, "none") for settings in (now.settings, self.settings)]
             if values[0] != values[1]:
-                shown = [value if len(value) <= _MAX_SHOWN else f"{value[: _MAX_SHOWN - 3]}..." for value in values]
-                return f"the {name} is {shown[0]}, not {shown[1]}"
+                return f"the {name} is {shorten(values[0])}, not {shorten(values[1])}"
         return None
 
 
@@ -353,6 +350,12 @@ def read_noted_outputs(output: Path) -> list[FileIdentity]:
         return [FileIdentity(**_parse_line(line)) for line in lines.splitlines()]
     except (OSError, ValueError, TypeError):
         return []
+
+
+def check_journal_folder(output: Path) -> None:
+    """Raise ``OSError`` if there is something at the place of the journal of ``output`` that is no journal's folder."""
+    with suppress(FileNotFoundError):
+        _check_own_folder(journal_folder(output))
 
 
 def _check_own_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -50,3 +51,12 @@ def is_same_owner(status: os.stat_result, folder: Path) -> bool:
     Some network shares give all files the owner of the folder.
     """
     return sys.platform == "win32" or status.st_uid in (os.geteuid(), folder.stat().st_uid)
+
+
+def is_name_too_long(path: Path) -> bool:
+    """Whether the file system can have no file of that name."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False

@@ -17,7 +17,7 @@ from typing import Literal
 
 from ..errors import CardError
 from ..fs.regular_file import read_regular
-from ..strict import StrictReader, limited, shorten
+from ..strict import StrictReader, limited, shorten_repr
 
 CARD_NAME = "card.json"
 #: Version of the format; cards of another one are refused.
@@ -163,7 +163,9 @@ def parse_card(text: str, origin: str) -> ModelCard:
         raise CardError(f"The model card {origin} is not valid JSON: {error}.") from None
     version = document.pop("format", None) if isinstance(document, dict) else None
     if isinstance(document, dict) and version != CARD_FORMAT:
-        raise CardError(f"The model card {origin}: format is {shorten(version)}; this version reads {CARD_FORMAT}.")
+        raise CardError(
+            f"The model card {origin}: format is {shorten_repr(version)}; this version reads {CARD_FORMAT}."
+        )
     card = StrictReader(CardError, (f"The model card {origin}: ", ""), complete=True).read(ModelCard, document)
     _check_consistency(card, origin)
     return card

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, shorten
 from ..fs.outputs import atomic_output
 from ..fs.regular_file import open_regular
 from ..protobuf import FileView, ProtobufError, as_integers, as_text, as_view, encode_varint, read_fields
@@ -255,7 +255,7 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Array]) -> None:
     """
     for name, array in tensors.items():
         if not 0 < len(name.encode("utf-8")) <= MAX_NAME_BYTES or not name.isprintable():
-            raise CheckpointError(f"'{name[:80]}' cannot be the name of a tensor in a checkpoint.")
+            raise CheckpointError(f"'{shorten(name)}' cannot be the name of a tensor in a checkpoint.")
         if array.dtype != np.bool_ and array.dtype.newbyteorder("<") not in _NAMES:
             raise CheckpointError(f"{name} has the type {array.dtype}, which a checkpoint cannot hold.")
         if array.ndim > MAX_RANK or 0 in array.shape:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...__about__ import __version__
-from ..errors import GraphError
+from ..errors import GraphError, shorten
 from .card import ModelCard, OptionValue, card_text
 from .checkpoint import Array, read_checkpoint
 from .onnx_file import OUTPUT_OPTION, find_activation, keep_output, load_onnx
@@ -109,10 +109,10 @@ def graph_path(architecture: str, options: Mapping[str, OptionValue], folders: S
                 return path
     if is_known:
         text = ", ".join(f"{option}: {value}" for option, value in options.items())
-        raise GraphError(f"The architecture {architecture} is not known with the options {text}.")
+        raise GraphError(f"The architecture {shorten(architecture)} is not known with the options {text}.")
     known = ", ".join(known_architectures(folders[0])) or "none"
     raise GraphError(
-        f"The architecture {architecture} is not known; known are: {known}.",
+        f"The architecture {shorten(architecture)} is not known; known are: {known}.",
         "`terraspore export` writes models of any network, with all that is needed to run them.",
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import GraphError
+from ..errors import GraphError, shorten
 from ..fs.regular_file import read_regular
 from .checkpoint import is_finite
 
@@ -118,7 +118,7 @@ def keep_output(model: onnx.ModelProto, name: str | None, origin: str) -> None:
         )
     kept = [output for output in outputs if name in {None, output.name}]
     if not kept:
-        raise GraphError(f"The model {origin} has no output '{name}'; it has: {known}.")
+        raise GraphError(f"The model {origin} has no output '{shorten(name)}'; it has: {known}.")
     del outputs[:]
     outputs.extend(kept)
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import CardError, ModelError, OutputError
+from ..errors import CardError, ModelError, OutputError, shorten
 from ..fs.folders import atomic_folder
+from ..fs.paths import is_name_too_long
 from ..fs.regular_file import compute_sha256
 from ..protocol.model_policy import ANY_TASK, is_for_task, sort_by_preference
 from .card import CARD_NAME, ModelCard, Task, read_card, write_card
@@ -116,13 +117,15 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
 
     folders = model_folders() if folders is None else folders
     path = Path(name_or_path)
+    if is_name_too_long(path):
+        raise ModelError(f"There is no model '{shorten(name_or_path)}': the name is too long.")
     if path.name == name_or_path:
         for folder in folders:
             if (folder / name_or_path / CARD_NAME).is_file():
                 return read(folder / name_or_path)
         if not name_or_path or not (path.suffix or path.exists()):
             known = ", ".join(sorted(folder.name for folder in _folders_with_cards(folders)))
-            raise ModelError(f"There is no model '{name_or_path}'; known are: {known or 'none'}.")
+            raise ModelError(f"There is no model '{shorten(name_or_path)}'; known are: {known or 'none'}.")
     if path.is_dir():
         return read(path)
     if path.name == CARD_NAME:

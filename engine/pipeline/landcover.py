@@ -73,9 +73,11 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
     vectors = None if request.output is None else VectorTarget(request.output, {request.layer: layer or request.layer})
     kept, sources = list(files.values())[1:], list_read_files(image.image, vectors=image.options.area)
-    overwrite, resumed = request.writing.overwrite, main if request.resume else None
+    overwrite, resume = request.writing.overwrite, request.resume
     with (
-        lock_run_outputs(vectors, kept, sources, context, overwrite=overwrite, resumed=resumed) as outputs,
+        lock_run_outputs(
+            vectors, kept, sources, context, overwrite=overwrite, journaled=main, resume=resume
+        ) as outputs,
         _choose_class_rasters(request) as rasters,
         open_run(image, task, sessions, context) as run,
     ):
@@ -83,7 +85,7 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))
-        with open_journal(run, fingerprint, main, resume=request.resume, context=context) as journal:
+        with open_journal(run, fingerprint, main, resume=resume, context=context) as journal:
             found = ProbabilityStatistics(cause=run.nodata_cause)
             with _open_sinks(run, request, rasters, outputs, found) as sinks:
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)

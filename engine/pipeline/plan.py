@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 
 from ...__about__ import __version__
-from ..concurrency import report_if_slow
+from ..concurrency import limit_threads, report_if_slow
 from ..context import RunContext
 from ..errors import ModelError, ParameterError
 from ..models.card import CARD_NAME, ModelCard, Task
@@ -136,6 +136,7 @@ def open_run(
         UserError: image, model or options cannot be used, or do not fit together.
     """
     options = request.options
+    runtime = replace(request.runtime, threads=limit_threads(request.runtime.threads, context))
     model = choose_model(options.model, task)
     if options.model is None and task == ANY_TASK:
         context.report(Message(f"No --model is given: {model.card.name} is used, a model for {model.card.task}."))
@@ -156,7 +157,7 @@ def open_run(
         if on_model_opening is not None:
             on_model_opening()
         with report_if_slow(context, f"The model {model.card.name} is being loaded; this takes a while."):
-            session, reason = resources.enter_context(sessions.open(model, request.runtime, plan.tile))
+            session, reason = resources.enter_context(sessions.open(model, runtime, plan.tile))
         job = InferenceJob(view, plan, model.card.bands, len(model.card.classes), max(1, session.batch))
         job = limit_batch(job, None if options.memory is None else options.memory * 1_000_000)
         run = InferenceRun(
@@ -176,8 +177,16 @@ def _check_scale(source: Source, card: ModelCard, resolution: float | None, cont
     """Report that an image is much finer or coarser than what the model was made for.
 
     Raises:
-        ParameterError: it is so much coarser that the person has to ask for it.
+        ParameterError: it is so much coarser that the person has to ask for it, or the resolution asked for is coarser
+            than the image is large.
     """
+    extents = [count * size for count, size in zip((source.width, source.height), source.pixel_size, strict=True)]
+    if resolution is not None and resolution > max(extents):
+        raise ParameterError(
+            f"At {resolution:g} m per pixel, {source.path.name} would be a single pixel: it covers "
+            f"{extents[0]:.3g} x {extents[1]:.3g} m.",
+            f"Leave out --resolution, or choose one near the {card.resolution:g} m of the model.",
+        )
     pixel = max(source.pixel_size)
     factor = pixel / card.resolution
     subject = f"The image has pixels of {pixel:.3g} m, the model {card.name} was made for {card.resolution:.3g} m"
@@ -188,6 +197,11 @@ def _check_scale(source: Source, card: ModelCard, resolution: float | None, cont
         )
     if factor > _COARSE:
         context.warn(f"{subject}: expect a poor result.")
+    elif resolution is not None and not 1 / _TOO_COARSE <= resolution / card.resolution <= _TOO_COARSE:
+        context.warn(
+            f"--resolution {resolution:g} is far from the {card.resolution:.3g} m that the model {card.name} was made "
+            "for: expect a poor result."
+        )
     elif resolution is None and factor < 1 / _TOO_COARSE:
         context.report(Message(f"{subject}: its pixels are averaged."))
 

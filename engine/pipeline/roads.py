@@ -44,9 +44,11 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
     start, preloader, image = context.clock(), Preloader(), request.image
     vectors = VectorTarget(request.output, name_road_layers(request.writing.layer, areas=request.options.areas))
     kept, sources = [request.probability], list_read_files(image.image, vectors=image.options.area)
-    overwrite, resumed = request.writing.overwrite, request.output if request.resume else None
+    overwrite, resume = request.writing.overwrite, request.resume
     with (
-        lock_run_outputs(vectors, kept, sources, context, overwrite=overwrite, resumed=resumed) as outputs,
+        lock_run_outputs(
+            vectors, kept, sources, context, overwrite=overwrite, journaled=request.output, resume=resume
+        ) as outputs,
         temp_output(request.output, ".rows") as spool,
         open_run(image, "roads", sessions, context, on_model_opening=preloader.start) as run,
     ):
@@ -58,7 +60,7 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         check_disk_space(run.grid, bands, request.output, spooled_bands=1)
         fingerprint = make_fingerprint(run, image, {"rasters": "probability"})
         with (
-            open_journal(run, fingerprint, request.output, resume=request.resume, context=context) as journal,
+            open_journal(run, fingerprint, request.output, resume=resume, context=context) as journal,
             StreamingRoads(
                 run, options, replace(vectors, outputs=outputs), spool=spool, preloader=preloader, context=context
             ) as roads,

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..context import RunContext
-from ..fs.journal import read_noted_outputs
+from ..fs.atomic import translate_os_errors
+from ..fs.journal import check_journal_folder, read_noted_outputs
 from ..fs.outputs import Outputs, lock_outputs
 from ..fs.paths import resolve_links
 from ..raster.dataset import identify_image
@@ -23,7 +24,8 @@ def lock_run_outputs(
     context: RunContext,
     *,
     overwrite: bool,
-    resumed: Path | None = None,
+    journaled: Path | None = None,
+    resume: bool = False,
 ) -> Iterator[Outputs]:
     """Check and lock the outputs of a run; see ``fs.outputs.lock_outputs``.
 
@@ -33,9 +35,10 @@ def lock_run_outputs(
         sources: the files that the run reads; of virtual rasters those behind them, too.
         context: receives a warning where a file system has no locks.
         overwrite: whether files and layers that exist may be replaced.
-        resumed: the output whose unfinished run is resumed, if any: what that run has written may be replaced.
+        journaled: the output that the run's journal is stored beside, if any.
+        resume: whether an unfinished run is resumed: what that run has written may be replaced.
     """
-    noted = [] if resumed is None else read_noted_outputs(resumed)
+    noted = read_noted_outputs(journaled) if journaled is not None and resume else []
     files: list[Path | None] = [*rasters]
     if vectors is not None:
         files += dict.fromkeys(vectors.files.values())
@@ -44,6 +47,9 @@ def lock_run_outputs(
         if vectors is not None:
             is_own = any(file.path == str(resolve_links(vectors.path)) and file.is_current() for file in noted)
             vectors.check(overwrite=overwrite or is_own)
+        if journaled is not None:
+            with translate_os_errors(journaled):
+                check_journal_folder(journaled)
         for path in outputs.unlocked:
             context.warn(f"The file system of {path} has no locks: make sure that no other run writes this output.")
         yield outputs

@@ -23,9 +23,11 @@ RUNTIME_NAMES = ("auto", "openvino", "onnxruntime", "onnxruntime-isolated", "min
 ValueKind = Literal["probability", "percent", "byte", "mask", "classes"]
 VALUE_KINDS: tuple[str, ...] = get_args(ValueKind)
 
+#: The largest length on the ground that means anything, in metres; model cards hold none above it either.
+MAX_LENGTH = 100_000.0
 #: Options that are a length or an area on the ground, from 0.
-_length = partial(option, unit="m", minimum=0)
-_area = partial(option, unit="m²", minimum=0)
+_length = partial(option, unit="m", minimum=0, maximum=MAX_LENGTH)
+_area = partial(option, unit="m²", minimum=0, maximum=MAX_LENGTH**2)
 
 
 @dataclass(frozen=True)
@@ -92,22 +94,18 @@ class ImageOptions:
         unset="the first with polygons",
         metavar="NAME",
     )
-    resolution: float | None = option(
+    resolution: float | None = _length(
         None,
         "Metres per pixel for the network.",
         title="Ground resolution",
-        unit="m",
-        minimum=0,
         above=True,
         metavar="M",
         unset="the model's",
     )
-    pixel_size: float | None = option(
+    pixel_size: float | None = _length(
         None,
         "Metres per pixel of an image without georeference.",
         title="Size of a pixel",
-        unit="m",
-        minimum=0,
         above=True,
         metavar="M",
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp
 
 from ..context import RunContext
-from ..errors import ParameterError, SourceError
+from ..errors import ParameterError, SourceError, shorten
 from ..protocol.messages import Message, Progress
 from ..protocol.options import RasterOptions
 from .band_names import find_colors
@@ -91,7 +91,7 @@ def choose_band(dataset: Any, options: RasterOptions, expected: Expected | None,
     if len(bands) > 1:
         if expected != "classes" and _BACKGROUND.search(description):
             raise SourceError(
-                f"Band {first} of {name} is called '{description}', which is not the road.",
+                f"Band {first} of {name} is called '{shorten(description)}', which is not the road.",
                 f"Choose one with --band: {', '.join(f'{i} ({texts[i - 1]})' for i in bands[:8])}.",
             )
         if expected != "classes" and _is_background(dataset, bands):

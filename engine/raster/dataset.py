@@ -26,7 +26,7 @@ from rasterio.enums import ColorInterp, Interleaving
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
-from ..errors import ParameterError, SourceChangedError, SourceError
+from ..errors import ParameterError, SourceChangedError, SourceError, shorten
 from ..fs.paths import find_address
 from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message
@@ -242,8 +242,8 @@ def select_subdataset(subdatasets: list[Subdataset], wanted: str, path: Path) ->
         if wanted in (str(entry.number), entry.name, entry.address):
             return entry
     if not subdatasets:
-        raise ParameterError(f"{path} is a single image: it has no sub-dataset '{wanted[:100]}'.")
-    raise ParameterError(f"{path} has no sub-dataset '{wanted[:100]}'; it has {format_subdatasets(subdatasets)}.")
+        raise ParameterError(f"{path} is a single image: it has no sub-dataset '{shorten(wanted)}'.")
+    raise ParameterError(f"{path} has no sub-dataset '{shorten(wanted)}'; it has {format_subdatasets(subdatasets)}.")
 
 
 def format_subdatasets(subdatasets: list[Subdataset]) -> str:

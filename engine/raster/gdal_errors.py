@@ -31,7 +31,9 @@ def format_gdal_error(error: BaseException) -> str:
     """
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines()
+    # rasterio cannot decode a message with text of the file in another encoding; the message is in its error.
+    text = error.object.decode("utf-8", "replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    lines = text.strip().splitlines()
     return lines[0][:300].rstrip(".") if lines else type(error).__name__
 
 

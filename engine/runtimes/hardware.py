@@ -9,8 +9,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 _TIMEOUT_SECONDS = 5.0
 
 
@@ -25,13 +23,6 @@ class Accelerator:
 
     device: str
     title: str
-
-
-def available_cores() -> int:
-    """Return the number of processor cores that this process may use."""
-    process = psutil.Process()
-    # macOS has no affinity of processes.
-    return len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

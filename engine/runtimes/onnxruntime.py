@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..concurrency import available_cores
 from ..errors import InferenceError, RuntimeUnavailableError
 from ..models.card import ModelCard
 from ..models.graph import build_graph
@@ -30,7 +31,7 @@ from .base import (
     translate_error,
     translate_load_error,
 )
-from .hardware import Accelerator, available_cores, cpu_name, find_accelerators
+from .hardware import Accelerator, cpu_name, find_accelerators
 from .measure import choose_batch_size
 from .worker.client import WorkerProcess, WorkerSession, start_worker
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ..concurrency import available_cores
 from ..errors import RuntimeUnavailableError, TerraSporeError
 from ..models.card import ModelCard
 from ..models.graph import build_graph, graph_identity
@@ -34,7 +35,6 @@ from .base import (
     translate_load_error,
 )
 from .cache import cache_key, load_entry, load_measurements, store_entry, store_measurements
-from .hardware import available_cores
 from .measure import MAX_CHANGE, MIN_GAIN, change_metric, probability_change, synthetic_tiles
 
 if TYPE_CHECKING:

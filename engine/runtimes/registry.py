@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InferenceError, OutOfMemoryError, ParameterError, RuntimeUnavailableError
+from ..errors import InferenceError, OutOfMemoryError, ParameterError, RuntimeUnavailableError, shorten
 from ..models.registry import Model
 from ..protocol.options import RuntimeOptions
 from .base import DeviceInfo, NetworkFactory, OpenedSession, Runtime, Session, SessionConfig
@@ -101,7 +101,8 @@ def open_session(
     options = options or RuntimeOptions()
     runtimes = create_runtimes()
     if options.runtime != "auto" and options.runtime not in runtimes:
-        raise ParameterError(f"There is no runtime '{options.runtime}'; there are: auto, {', '.join(runtimes)}.")
+        known = ", ".join(runtimes)
+        raise ParameterError(f"There is no runtime '{shorten(options.runtime)}'; there are: auto, {known}.")
     if options.threads is not None and options.threads < 1:
         raise ParameterError(f"The number of threads must be at least 1, not {options.threads}.")
     infos = [
@@ -189,4 +190,4 @@ def _explain_failure(
         return f"The model cannot be run ({reasons})."
     known = ", ".join(sorted({info.device for info in infos})) or "none"
     where = "" if options.runtime == "auto" else f" for {options.runtime}"
-    return f"There is no device '{options.device}'{where} in this machine; there are: {known}."
+    return f"There is no device '{shorten(options.device)}'{where} in this machine; there are: {known}."

@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from ..context import RunContext
-from ..errors import ParameterError, VectorError
+from ..errors import ParameterError, VectorError, shorten
 from .geodesy import transform_geometries
 
 Bounds = tuple[float, float, float, float]
@@ -67,7 +67,7 @@ def describe_crs(crs: CRS | None) -> str:
     if crs is None:
         return "no CRS"
     authority = crs.to_authority()
-    return ":".join(authority) if authority else str(crs.name)
+    return ":".join(authority) if authority else shorten(crs.name)
 
 
 def resolve_crs(layer: Reference, reference: Reference, context: RunContext) -> CRS | None:
@@ -239,10 +239,10 @@ def check_output_crs(crs: str, reference: Reference) -> None:
     try:
         parsed = CRS.from_user_input(crs)
     except CRSError as error:
-        raise ParameterError(f"{crs} is not a CRS.", "Give one like EPSG:25832.") from error
+        raise ParameterError(f"{shorten(crs)} is not a CRS.", "Give one like EPSG:25832.") from error
     if not (parsed.is_geographic or parsed.is_projected or parsed.is_engineering):
         raise ParameterError(
-            f"{crs} ({parsed.type_name}) is not a CRS of positions on a map.",
+            f"{shorten(crs)} ({parsed.type_name}) is not a CRS of positions on a map.",
             "Give a projected or geographic one, like EPSG:25832.",
         )
     if reference.crs is None:
@@ -255,7 +255,7 @@ def check_output_crs(crs: str, reference: Reference) -> None:
         moved = (np.array([math.inf]), np.array([math.inf]))
     if not np.isfinite(moved).all():
         raise ParameterError(
-            f"{crs} cannot express the positions of {reference.name} ({_format(reference.bounds)}).",
+            f"{shorten(crs)} cannot express the positions of {reference.name} ({_format(reference.bounds)}).",
             "Choose a CRS for that part of the world.",
         )
 

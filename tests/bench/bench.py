@@ -30,8 +30,9 @@ from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, who
 from mosaic import synthetic_scene
 from report import report
 from rows import FOLDER, Row, read_rows, write_rows
+from terraspore.engine.concurrency import available_cores
 from terraspore.engine.runtimes.cache import FOLDER_VARIABLE
-from terraspore.engine.runtimes.hardware import available_cores, cpu_name
+from terraspore.engine.runtimes.hardware import cpu_name
 from terraspore.engine.runtimes.mindspore_lite import PYTHON_VARIABLE
 
 HERE = Path(__file__).resolve().parent

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +11,8 @@ from terraspore.engine.concurrency import (
     ReadAhead,
     SharedProgress,
     WriteBehind,
+    available_cores,
+    limit_threads,
     map_bounded,
     report_if_slow,
     run_in_background,
@@ -26,12 +30,29 @@ def threads():
 
 def test_what_takes_long_is_reported_while_it_lasts():
     reporter = RecordingReporter()
-    with report_if_slow(RunContext(reporter), "Loading.", seconds=0.0):
+    with report_if_slow(RunContext(reporter, slow_after=0.0), "Loading."):
         wait_for(lambda: reporter.events)
     with report_if_slow(RunContext(reporter), "Never said."):
         pass
     assert reporter.events == [Message("Loading.")]
     assert "slow-watch" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_the_cores_that_a_process_may_use_are_counted():
+    assert 1 <= available_cores() <= os.cpu_count()
+    if sys.platform == "linux":
+        assert available_cores() == len(os.sched_getaffinity(0))
+
+
+def test_more_threads_than_cores_are_not_used_and_that_is_said():
+    reporter = RecordingReporter()
+    context = RunContext(reporter)
+    assert limit_threads(None, context) is None
+    assert limit_threads(1, context) == 1
+    assert not reporter.events
+    assert limit_threads(1_000_000, context) == available_cores()
+    (message,) = reporter.events
+    assert "1000000 threads are asked for" in message.text
 
 
 def test_items_arrive_in_order():

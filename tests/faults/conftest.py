@@ -21,7 +21,7 @@ import pytest
 import rasterio
 from hold_point import HoldPoint
 from terraspore.engine.fs.lock import is_locked
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -60,12 +60,14 @@ class ForkServer:
         """Send a message and return the answer."""
         self._process.stdin.write(json.dumps(message) + "\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        with kill_if_late(self._process):
+            return json.loads(self._process.stdout.readline())
 
     def close(self):
         """End the process."""
         self._process.stdin.close()
-        self._process.wait()
+        with kill_if_late(self._process):
+            self._process.wait()
         self._process.stdout.close()
 
 

@@ -19,7 +19,7 @@ from hold_point import HELD_COMMAND, MAX_LATE_BATCHES
 from terraspore.engine.fs.journal import find_unfinished_run
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 
 CANCELS = int(os.environ.get("TERRASPORE_CANCELS", "50"))
 #: Seconds, only to end a test whose run ignores its cancel.
@@ -175,7 +175,7 @@ def test_the_engine_ends_with_its_parent_and_its_run_resumes(runner, reference, 
     run = json.dumps(plain_arguments(runner, "classes", out, "--tta"))
     command = [sys.executable, "-c", PARENT, json.dumps([*HELD_COMMAND, "serve"]), run]
     environment = {**os.environ, **hold.set("row", 3).environment}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent, kill_if_late(parent):
         try:
             pid = int(parent.stdout.readline())
             wait_for(hold.is_reached)

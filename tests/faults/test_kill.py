@@ -16,7 +16,7 @@ from conftest import contents, has_lock, list_names
 from hold_point import HELD_COMMAND
 from terraspore.engine.fs.journal import JOURNAL, ROWS, find_unfinished_run, journal_folder
 from terraspore.engine.pipeline.resume import TILES_WORTH_A_JOURNAL
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 
 KILLS = int(os.environ.get("TERRASPORE_KILLS", "3"))
 SLOW = "--tta"
@@ -74,7 +74,7 @@ def test_a_real_process_killed_at_a_row_resumes_there(runner, reference, out, ho
     arguments = runner.arguments("roads", out, SLOW)
     environment = {**os.environ, **hold.set("row", 3).environment}
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-    with subprocess.Popen([*HELD_COMMAND, *arguments], env=environment, **streams) as process:
+    with subprocess.Popen([*HELD_COMMAND, *arguments], env=environment, **streams) as process, kill_if_late(process):
         wait_for(hold.is_reached)
         process.kill()
     unfinished = find_unfinished_run(out / "r.gpkg")

@@ -16,7 +16,7 @@ from terraspore.plugin.engine import process_tree
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError, make_exit_error
 from terraspore.plugin.engine.pool import EnginePool
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 
 HERE = Path(__file__).parent
 #: The promise for a cancelled run, in seconds.
@@ -274,7 +274,7 @@ def test_engine_ends_when_qgis_is_killed(inputs, tmp_path, held_python):
     arguments = ["extract", "roads", inputs / "image.tif", f"--output={output}", f"--model={model}", "--tile=64"]
     program = [sys.executable, "-c", PARENT, json.dumps([command, arguments], default=str)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HOLD_AT_TILE": "3"}
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True, env=environment) as parent, kill_if_late(parent):
         pid = int(parent.stdout.readline())
         assert parent.stdout.readline().strip() == "Plan"
         parent.kill()

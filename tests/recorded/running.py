@@ -18,7 +18,7 @@ from hold_point import HELD_COMMAND, HoldPoint
 from recorded.commands import HELP, LINES, LONG, MISTAKES, PROCESSES, RIVAL, SERVED, Command
 from recorded.inputs import make_inputs
 from recorded.reduce import plain_sentence, reduce_events, reduce_path
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 from windows_files import LOG_VARIABLE
 
 #: Every process may rename, replace and remove only files that Windows would let it.
@@ -94,6 +94,11 @@ def _call(arguments: Iterable[str], folder: Path | None = None) -> subprocess.Co
     )
 
 
+def _open(command: list[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=folder, env={**_environment(), **environment}, text=True, **streams)
+
+
 def _record_help(recording: Recording) -> None:
     """Record the names of the options and commands that each command's help lists."""
     with ThreadPoolExecutor(2) as pool:
@@ -129,15 +134,7 @@ def _record_processes(recording: Recording, folder: Path) -> None:
 
 def _record_served(recording: Recording, folder: Path) -> None:
     """Run the commands of one server, and send it lines that are not runs."""
-    with subprocess.Popen(
-        [*PROGRAM, "serve"],
-        cwd=folder,
-        env=_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
+    with _open([*PROGRAM, "serve"], folder) as server, kill_if_late(server, 4 * TIMEOUT):
         _send(server, LINES)
         answers = [json.loads(server.stdout.readline()) for _ in range(len(LINES) - 2)]
         kept = ("type", "id", "code", "exit_code")
@@ -181,15 +178,8 @@ def _record_interruption(recording: Recording, folder: Path) -> None:
     """Interrupt a run by closing its stdin, try another run with the same output meanwhile, and resume it."""
     with tempfile.TemporaryDirectory() as name:
         hold = HoldPoint(Path(name)).set("row", ROWS_BEFORE_INTERRUPTION)
-        with subprocess.Popen(
-            [*HELD_COMMAND, *LONG.arguments, "--watch-stdin"],
-            cwd=folder,
-            env={**_environment(), **hold.environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
+        command = [*HELD_COMMAND, *LONG.arguments, "--watch-stdin"]
+        with _open(command, folder, **hold.environment) as process, kill_if_late(process, TIMEOUT):
             wait_for(hold.is_reached, TIMEOUT)
             rival = _call(RIVAL.arguments, folder)
             process.stdin.close()

@@ -16,6 +16,7 @@ import shapely
 from model_files import write_linear_model
 from raster_files import write_raster
 from reports.situation import Outcome, Situation, each, run_command, run_situation
+from terraspore.engine.fs.journal import journal_folder
 from terraspore.engine.fs.lock import lock_paths
 
 SIZE = 120
@@ -195,6 +196,14 @@ def _linked(folder: Path) -> tuple[object, ...]:
     return ("vectorize", "roads", _mask(folder), "-o", folder / "roads.gpkg")
 
 
+def _linked_journal(folder: Path) -> tuple[object, ...]:
+    (folder / "theirs").mkdir()
+    (folder / "theirs" / "rows").write_text("of a person")
+    journal_folder(folder / "roads.gpkg").symlink_to(folder / "theirs")
+    image = write_raster(folder / "image.tif", np.full((3, SIZE, SIZE), 90, np.uint8))
+    return ("extract", "roads", image, "-o", folder / "roads.gpkg")
+
+
 def _other_file(folder: Path) -> tuple[object, ...]:
     (folder / "data.gpkg").write_text("minutes of the meeting")
     shutil.copy(folder / "data.gpkg", folder / "before")
@@ -361,6 +370,16 @@ SITUATIONS = (
         _linked,
         check=lambda outcome: (
             (outcome.folder / "roads.gpkg").is_symlink() and _road_length(outcome.folder / "store" / "real.gpkg") > 100
+        ),
+    ),
+    Situation(
+        "a link is at the place of the journal; it is refused before the model is opened",
+        _linked_journal,
+        code=2,
+        says="is a link",
+        check=lambda outcome: (
+            [event["type"] for event in outcome.events] == ["error"]
+            and (outcome.folder / "theirs" / "rows").read_text() == "of a person"
         ),
     ),
     Situation("the output is a text file", _other_file, 2, "is not a GeoPackage", check=_is_unchanged),

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import kill_if_late
 
 SCRIPT = """
 import os, sys, time
@@ -37,9 +38,10 @@ sys.exit(run(["slow"], extra_commands={"slow": ("slow_command", "slow", "")}, cl
 def test_a_stopped_command_has_its_grace_period(tmp_path: Path, grace: list[str], saved: bool) -> None:
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, *grace], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    assert process.stdout.readline().strip() == "ready"
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=200)
+    with kill_if_late(process):
+        assert process.stdout.readline().strip() == "ready"
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
     assert (tmp_path / "saved").exists() == saved
     assert (process.returncode == 0) == saved
 

@@ -7,11 +7,11 @@ from typing import Any
 import click
 
 from ...engine.cli.cli_context import reports_result
-from ...engine.cli.options import declared_options
+from ...engine.cli.options import FiniteRange, declared_options
 from ...engine.cli.paths import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
-from ...engine.protocol.options import ImageOptions
+from ...engine.protocol.options import MAX_LENGTH, ImageOptions
 
 
 @click.command()
@@ -21,12 +21,20 @@ from ...engine.protocol.options import ImageOptions
 @click.option("--layer", help="Layer of LABELS; the first unless given.")
 @click.option("--field", help="Attribute with the class; one class unless given.")
 @click.option("--classes", help="Values of --field by class id, separated by commas.")
-@click.option("--width", type=float, default=7.0, show_default=True, help="Width of lines in metres.")
+@click.option(
+    "--width", type=FiniteRange(0, MAX_LENGTH), default=7.0, show_default=True, help="Width of lines in metres."
+)
 @click.option("--width-field", help="Attribute with the width of lines in metres.")
 @click.option("--size", type=int, default=512, show_default=True, help="Side of a chip in pixels.")
 @click.option("--stride", type=int, help="Pixels from chip to chip in training; --size unless given.")
-@click.option("--resolution", type=float, help="Ground resolution in metres; the image's unless given.")
-@click.option("--validation", type=float, default=0.2, show_default=True, help="Share of the image for validation.")
+@click.option(
+    "--resolution",
+    type=FiniteRange(0, MAX_LENGTH, min_open=True),
+    help="Ground resolution in metres; the image's unless given.",
+)
+@click.option(
+    "--validation", type=FiniteRange(0, 1), default=0.2, show_default=True, help="Share of the image for validation."
+)
 @declared_options(ImageOptions, "bands", "nodata", "ignore_alpha")
 @reports_result
 def chips(

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from ...concurrency import start_thread
+from ...concurrency import available_cores, start_thread
 from ...errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
 from ...models.card import ModelCard
 from ..base import Probabilities, Session, SessionConfig, Tiles, check_tiles
-from ..hardware import available_cores
 from ..measure import choose_batch_size
 
 HOST_PROGRAM = Path(__file__).with_name("host.py")

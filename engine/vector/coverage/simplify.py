@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ...concurrency import available_cores
 from ..arrays import Flags, Ints
 from .arcs import BREAK_ROWS, Arcs
 from .kernels.boundaries import NODE
@@ -59,7 +59,7 @@ def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, to
         points, start, is_midpoint = 2 * arcs.points, arcs.start, np.zeros(len(arcs.points), np.bool_)
     if tolerance <= 0.0 or not arcs.number:
         return arcs._replace(points=points, start=start)
-    threads = min(os.cpu_count() or 1, 1 + len(points) // _POINTS_PER_THREAD)
+    threads = min(available_cores(), 1 + len(points) // _POINTS_PER_THREAD)
     # More shares than threads, because some arcs take longer than others.
     shares = np.linspace(0, len(points), 4 * threads + 1 if threads > 1 else 2)
     cuts = np.unique(np.searchsorted(start, shares)).tolist()

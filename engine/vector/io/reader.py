@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
 from ...context import RunContext
-from ...errors import ParameterError, VectorError
+from ...errors import ParameterError, VectorError, shorten
 from ...fs.paths import find_address
 from ...fs.pyogrio_path import pyogrio_path
 from ...protocol.messages import Message
@@ -186,7 +186,9 @@ def read_vector_layer(
     found = dict(zip(map(str, meta["fields"]), fields, strict=True))
     for column in columns:
         if column not in found:
-            raise ParameterError(f"{name} has no attribute {column}.", f"It has: {', '.join(known) or 'none'}.")
+            raise ParameterError(
+                f"{name} has no attribute {shorten(column)}.", f"It has: {', '.join(known) or 'none'}."
+            )
     if encoded is None:
         raise VectorError(f"The layer {chosen} of {path} has no geometry.")
     geometry = np.asarray(shapely.force_2d(shapely.from_wkb(encoded, on_invalid="ignore")), np.object_)
@@ -266,7 +268,7 @@ def _choose_layer(
     listed = [(str(name), kind) for name, kind in pyogrio.list_layers(pyogrio_path(path))]
     names = [name for name, _ in listed]
     if layer is not None and layer not in names:
-        raise VectorError(f"{path} has no layer {layer}.", f"It has {', '.join(names) or 'none'}.")
+        raise VectorError(f"{path} has no layer {shorten(layer)}.", f"It has {', '.join(names) or 'none'}.")
     spatial = {name: _dimension(kind) for name, kind in listed if kind is not None}
     candidates = list(spatial) if layer is None else [name for name in spatial if name == layer]
     fitting = [name for name in candidates if spatial[name] in (*dimensions, None)]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...errors import ParameterError
+from ...errors import ParameterError, shorten
 from ...fs.outputs import Outputs
 from .formats import choose_format
 from .geopackage import check_geopackage
@@ -64,9 +64,9 @@ class VectorTarget:
                     "Its layer is named after the file.",
                 )
             if not name.strip() or not name.isprintable() or '"' in name or name.lower().startswith(_RESERVED):
-                raise ParameterError(f"A layer cannot have the name '{name}'.", "Choose another --layer.")
+                raise ParameterError(f"A layer cannot have the name '{shorten(name)}'.", "Choose another --layer.")
             if len(name.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
-                raise ParameterError(f"The name of the layer '{name[:40]}...' is too long.", "Choose another --layer.")
+                raise ParameterError(f"The name of the layer '{shorten(name)}' is too long.", "Choose another --layer.")
         if self.extended:
             check_geopackage(self.path, list(self.names.values()), overwrite=overwrite)
 

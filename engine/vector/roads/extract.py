@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...concurrency import SharedProgress, run_in_background
+from ...concurrency import SharedProgress, available_cores, limit_threads, run_in_background
 from ...context import Cancellation, RunContext
 from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS
 from ...protocol.messages import Progress
@@ -173,7 +172,7 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
         context: receives progress; checked for cancellation.
     """
     pixels = pixel_options(options, resolution)
-    threads = options.threads or os.cpu_count() or 1
+    threads = limit_threads(options.threads, context) or available_cores()
 
     centerlines = find_centerlines(source, pixels, tile=options.tile, threads=threads, context=context)
     graph = trace(centerlines, source.shape)

@@ -10,10 +10,14 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not enforce the limit")
 
+#: Seconds after which a program that hangs fails its test.
+DEADLINE = 100.0
+
 
 def run_limited(kilobytes, *command):
     line = f'ulimit -v {kilobytes}; exec "$@"'
-    return subprocess.run(["bash", "-c", line, "-", sys.executable, *command], capture_output=True, text=True)
+    words = ["bash", "-c", line, "-", sys.executable, *command]
+    return subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE)
 
 
 @pytest.mark.parametrize("kilobytes", [800_000, 1_600_000])

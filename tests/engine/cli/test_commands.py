@@ -16,7 +16,7 @@ import terraspore
 from affine import Affine
 from hold_point import HELD_COMMAND, MAX_LATE_BATCHES
 from terraspore.__about__ import __version__
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 
 ROOT = Path(terraspore.__file__).parent
 COMMAND = (sys.executable, "-m", "terraspore")
@@ -204,8 +204,9 @@ def test_a_stopped_run_ends_at_the_next_batch_and_leaves_nothing(make_raster, ma
         process.stdin.close()
     else:
         process.send_signal(getattr(signal, how))
-    rest = parse_events(process.stdout.read())
-    assert process.wait(timeout=300) == 3
+    with kill_if_late(process):
+        rest = parse_events(process.stdout.read())
+        assert process.wait() == 3
     assert rest[-1]["type"] == "error"
     assert rest[-1]["code"] == "Cancelled"
     assert hold.counts()["late"] <= MAX_LATE_BATCHES
@@ -219,8 +220,9 @@ def test_a_run_that_hangs_in_a_library_is_stopped_all_the_same(make_raster, hang
     arguments = extract_arguments(make_raster(crossing()), hanging_model, out, f"--probability={out}/p.tif", "--json")
     process = start_held(hold.set("predict", waits=False), *arguments)
     process.terminate()
-    rest = parse_events(process.stdout.read())
-    assert process.wait(timeout=300) == 3
+    with kill_if_late(process):
+        rest = parse_events(process.stdout.read())
+        assert process.wait() == 3
     assert rest[-1]["code"] == "Cancelled"
     assert list(out.iterdir()) == []
 

@@ -11,6 +11,7 @@ import pytest
 from terraspore.engine.protocol.codec import MAX_COMMAND_BYTES
 from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
 from terraspore.plugin.processing.arguments import RunOptions, make_run_arguments
+from waiting import kill_if_late
 
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 
@@ -85,9 +86,9 @@ def test_names_of_files_layers_and_models_are_never_options_or_commands(make_ras
 
 def _ends(lines):
     """The last event of each of ``lines``, from a server that stays until it has sent them all."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "terraspore", "serve"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as server:
+    command = [sys.executable, "-m", "terraspore", "serve"]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **streams) as server, kill_if_late(server):
         server.stdin.write(b"\n".join(lines) + b"\n")
         server.stdin.flush()
         found = []
@@ -96,7 +97,7 @@ def _ends(lines):
             if event["type"] in ("result", "error"):
                 found.append(event)
         server.stdin.close()
-        assert server.wait(timeout=100) == 0
+        assert server.wait() == 0
     return found
 
 

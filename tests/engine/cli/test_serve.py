@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 import pytest
 from hold_point import HELD_COMMAND, MAX_LATE_BATCHES
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 
 COMMAND = (sys.executable, "-m", "terraspore")
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
@@ -33,7 +33,8 @@ class Client:
         self.process.stdin.flush()
 
     def next(self):
-        return json.loads(self.process.stdout.readline())
+        with kill_if_late(self.process):
+            return json.loads(self.process.stdout.readline())
 
     def read_run(self, number):
         """Read the events of run ``number`` up to its end; fail on events of other runs."""
@@ -45,9 +46,10 @@ class Client:
 
     def close(self):
         """Close stdin, and wait for the end of the server."""
-        self.process.stdin.close()
-        assert self.process.wait(timeout=300) == 0
-        self.process.stdout.close()
+        with kill_if_late(self.process):
+            self.process.stdin.close()
+            assert self.process.wait() == 0
+            self.process.stdout.close()
 
 
 @pytest.fixture
@@ -150,8 +152,9 @@ def test_a_cancelled_run_that_hangs_is_answered_once_and_those_that_wait_are_ans
     client.send(type="run", id=4, arguments=["--version"])
     wait_for(hold.is_reached)
     client.send(type="cancel", id=2)
-    events = [json.loads(line) for line in client.process.stdout]
-    assert client.process.wait(timeout=300) == 3
+    with kill_if_late(client.process):
+        events = [json.loads(line) for line in client.process.stdout]
+        assert client.process.wait() == 3
     ends = {}
     for event in events:
         if event["type"] in ("result", "error"):

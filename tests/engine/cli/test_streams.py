@@ -89,6 +89,17 @@ def test_a_name_that_is_not_utf8_is_refused_before_the_work(tmp_path):
         assert "is not UTF-8; rename the file or folder" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["info", "extract roads -o a.gpkg", "vectorize roads -o a.gpkg"])
+def test_a_message_of_gdal_that_is_not_utf8_is_one_sentence(tmp_path, command):
+    band = b'<VRTRasterBand band="1" dataType="caf\xe9"/>'
+    (tmp_path / "a.vrt").write_bytes(b'<VRTDataset rasterXSize="9" rasterYSize="9">%s</VRTDataset>' % band)
+    done = run_shell(f"cd {tmp_path}; terraspore {command} a.vrt")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert "Invalid dataType = caf\N{REPLACEMENT CHARACTER}" in line
+
+
 def test_no_warning_of_a_library_reaches_a_person(tmp_path):
     module = tmp_path / "noisy.py"
     module.write_text(

@@ -17,6 +17,7 @@ from terraspore.engine.fs.atomic import (
     temp_output,
 )
 from terraspore.engine.fs.outputs import atomic_output
+from waiting import kill_if_late
 
 
 def names(folder):
@@ -113,7 +114,8 @@ with temp_output(Path({str(target)!r})) as path:
     print("written", flush=True)
     sys.stdin.read()
 """
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as living:
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], **streams) as living, kill_if_late(living):
         assert living.stdout.readline()
         half = names(tmp_path)
         assert len(half) == 2

@@ -15,6 +15,7 @@ from terraspore.engine.errors import OutputBusyError, OutputError
 from terraspore.engine.fs import lock
 from terraspore.engine.fs.atomic import run_abort_cleanups
 from terraspore.engine.fs.lock import is_locked, lock_file_path, lock_folder, lock_paths
+from waiting import kill_if_late
 
 HOLD = """
 import sys
@@ -30,7 +31,10 @@ with lock_paths([Path(sys.argv[1])]):
 def holder(tmp_path):
     """Another process that holds the lock of roads.gpkg."""
     command = [sys.executable, "-c", HOLD, str(tmp_path / "roads.gpkg")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+        kill_if_late(process),
+    ):
         assert process.stdout.readline() == "held\n"
         yield process
         process.kill()
@@ -54,7 +58,7 @@ def test_second_run_is_refused(tmp_path, holder):
 def test_killed_run_holds_no_lock(tmp_path, holder):
     output = tmp_path / "roads.gpkg"
     holder.kill()
-    holder.wait()
+    holder.wait(60)
     assert lock_file_path(output).exists()
     assert not is_locked(output)
     with lock_paths([output]):

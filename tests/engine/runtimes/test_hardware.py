@@ -1,8 +1,5 @@
 """The cores and the accelerators of a machine."""
 
-import os
-import sys
-
 from terraspore.engine.runtimes import hardware as module
 
 
@@ -18,9 +15,3 @@ def test_the_names_of_gpus_are_read(tmp_path, monkeypatch):
     listing = "GPU 0: NVIDIA H200 (UUID: GPU-1)\nGPU 1: NVIDIA A2 (UUID: GPU-2)\n"
     monkeypatch.setattr(module, "_list_with_nvidia_smi", lambda: listing)
     assert [entry.title for entry in module.find_accelerators(tmp_path)] == ["NVIDIA H200", "NVIDIA A2"]
-
-
-def test_the_cores_that_a_process_may_use_are_counted():
-    assert 1 <= module.available_cores() <= os.cpu_count()
-    if sys.platform == "linux":
-        assert module.available_cores() == len(os.sched_getaffinity(0))

@@ -53,7 +53,7 @@ def test_killed_and_resumed_run_has_the_losses_of_an_uninterrupted_one(roads: Pa
     killed = start(resumed, roads, "--hold", "13")
     wait_for_steps(killed, resumed / "steps.csv", 13)
     killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    killed.wait(60)
     killed.stderr.close()
     assert len(rows(resumed / "steps.csv")) == 13
     finish(start(resumed, roads, "--resume"))

@@ -16,7 +16,7 @@ from terraspore.engine.runtimes.mindspore_lite import MindSporeLite
 from terraspore.engine.runtimes.onnxruntime import IsolatedOnnxRuntime
 from terraspore.engine.runtimes.worker import client as module
 from terraspore.engine.runtimes.worker.client import HOST_PROGRAM, WorkerProcess
-from waiting import wait_for
+from waiting import kill_if_late, wait_for
 from windows_files import windows_rules
 
 PYTHON = Path(sys.executable)
@@ -285,8 +285,9 @@ def test_when_the_engine_is_killed_nothing_is_left():
         time.sleep(600)
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(engine)], stdout=subprocess.PIPE, text=True)
-    pid, *folders = process.stdout.readline().split()
-    assert alive(int(pid))
+    with kill_if_late(process):
+        pid, *folders = process.stdout.readline().split()
+        assert alive(int(pid))
     process.kill()
     process.wait(60)
     wait_for(lambda: not alive(int(pid)))
