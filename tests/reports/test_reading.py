@@ -509,13 +509,15 @@ EXTREMES = (
             f"vectorize {option}",
             make=lambda folder, option=option: _mask(folder, option),
             code=2,
-            says=(option.partition("=")[0], "too large"),
+            says=(option.partition("=")[0], says),
             check=_not_written,
         )
-        for option in (
-            "--blur=1e9", "--blur=1e300", "--smooth=1e6", "--smooth=1e300", "--hole-area=1e10", "--hole-area=1e300",
-            "--max-width=1e6", "--merge-parallel=1e6",
+        for says, options in (
+            ("too large", ("--blur=1e5", "--smooth=1e5", "--hole-area=1e10", "--max-width=1e5")),
+            ("not in the range", ("--blur=1e9", "--smooth=1e300", "--hole-area=1e300", "--gap=1e6", "--spur=inf")),
+            ("not a finite number", ("--min-length=nan", "--threshold=nan")),
         )
+        for option in options
     ),
     *(
         Situation(
