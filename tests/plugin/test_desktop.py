@@ -3,14 +3,14 @@
 Pictures are left in ``build/desktop`` for looking at.
 """
 
+import re
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
-from desktop import qgis_program, run_desktop
+from desktop import qgis_process_program, qgis_program, run_desktop, run_qgis_process
 from qgis.core import Qgis
 
 ROOT = Path(__file__).parents[2]
@@ -23,34 +23,23 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+IMAGE = VENV / "demo" / "road_mask_input.tif"
+
+
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, inputs):
-    folder = tmp_path_factory.mktemp("desktop")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("desktop")
+
+
+@pytest.fixture(scope="module")
+def report(folder):
     subprocess.run([sys.executable, str(ROOT / "tools" / "package.py"), "--folder", str(folder / "dist")], check=True)
     zips = [path for path in (folder / "dist").glob("*.zip") if "model" not in path.name]
-    config = {
-        "zip": str(zips[0]),
-        "wheels": str(VENV / "wheels"),
-        "image": str(VENV / "demo" / "road_mask_input.tif"),
-        "layer": "Las Vegas",
-        "environment": {} if has_road_model(zips[0]) else {"TERRASPORE_MODELS_FOLDER": str(models_folder(inputs))},
-    }
+    config = {"zip": str(zips[0]), "wheels": str(VENV / "wheels"), "image": str(IMAGE), "layer": "Las Vegas"}
     found = run_desktop(folder / "run", {**config, "step_seconds": 400}, 900)  # 100 s on an idle machine
     shutil.rmtree(PICTURES, ignore_errors=True)
     shutil.copytree(folder / "run" / "out", PICTURES)
     return found
-
-
-def has_road_model(path):
-    """Whether the plugin's zip brings a model for roads, so that it needs nothing else."""
-    with zipfile.ZipFile(path) as archive:
-        return any(name.startswith("terraspore/resources/models/roads") for name in archive.namelist())
-
-
-def models_folder(inputs):
-    """The trained models, which may be too large for the plugin's zip; where there are none, those of the tests."""
-    trained = ROOT / "resources" / "models"
-    return trained if list(trained.glob("roads*/card.json")) else inputs / "models"
 
 
 @pytest.mark.timeout(960)
@@ -89,6 +78,15 @@ def test_tiles_of_the_image_have_its_roads(report):
     assert get_layer(tiles, "Roads")["crs"] == "EPSG:3857"
     # Their pixels are others: bytes, resampled to Web Mercator.
     assert float(tiles["results"]["LENGTH"]) == pytest.approx(float(file["results"]["LENGTH"]), rel=0.4)
+
+
+@pytest.mark.skipif(not qgis_process_program(), reason="qgis_process is not installed")
+def test_qgis_process_uses_the_plugin_and_environment_of_the_desktop(report, folder, tmp_path):
+    arguments = ("run", "terraspore:extractroads", "--", f"INPUT={IMAGE}", f"OUTPUT={tmp_path / 'roads.gpkg'}")
+    code, text = run_qgis_process(folder / "run", *arguments)
+    assert code == 0, text
+    length = float(re.search(r"LENGTH:\s*([\d.]+)", text).group(1))
+    assert length == pytest.approx(float(report["runs"]["roads"]["results"]["LENGTH"]))
 
 
 def get_layer(run, name):

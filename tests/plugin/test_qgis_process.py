@@ -2,23 +2,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import CACHE, ENGINE_PYTHON
+from desktop import qgis_process_program
 from tile_server import CENTRE, TileServer
 
 ROOT = Path(__file__).parents[2]
 
 
-def program():
-    """Skip Debian's wrapper, which adds an option that qgis_process does not know."""
-    return shutil.which("qgis_process.bin") or shutil.which("qgis_process")
-
-
-pytestmark = pytest.mark.skipif(not program(), reason="qgis_process is not installed")
+pytestmark = pytest.mark.skipif(not qgis_process_program(), reason="qgis_process is not installed")
 
 
 @pytest.fixture
@@ -36,7 +31,8 @@ def call(no_user_settings, inputs, tmp_path):
         environment.pop("PYTHONPATH", None)
         environment.update(TERRASPORE_MODELS_FOLDER=str(inputs / "models"), TERRASPORE_ROAD_MODEL="bright-is-road")
         environment.update(TERRASPORE_CACHE_FOLDER=str(CACHE), **variables)
-        done = subprocess.run([program(), *arguments], env=environment, capture_output=True, text=True, timeout=280)
+        command = [qgis_process_program(), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
         return done.returncode, done.stdout + done.stderr
 
     return call
