@@ -39,7 +39,8 @@ make_system() {
     unshare --mount debootstrap --variant=minbase --include=ca-certificates,git,make,python3-venv \
         "$suite" "$folder" "$mirror" >>"$log" 2>&1 || fail
     mkdir -p "$folder/environments/.venv" "$folder/environments/.venv-qgis" "$folder/environments/.venv-lite"
-    echo 'APT::Keep-Downloaded-Packages "false";' >"$folder/etc/apt/apt.conf.d/60no-archives"
+    # A mirror's sid may be older than its index allows; its signature is checked all the same.
+    printf '%s "false";\n' APT::Keep-Downloaded-Packages Acquire::Check-Valid-Until >"$folder/etc/apt/apt.conf.d/60chroot"
     rm -f "$folder"/var/cache/apt/archives/*.deb
     printf '[safe]\n\tdirectory = *\n' >"$folder/root/.gitconfig"
 }
