@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.training.config import Config, LossConfig, NormalisationConfig
-from terraspore.training.data import normalise, open_training_data
+from terraspore.training.data import normalise, open_sources, open_training_data
 from terraspore.training.teacher import (
     convert_normalisation,
     make_teacher_loss,
@@ -78,3 +78,19 @@ def test_a_network_learns_from_a_teacher_without_labels(roads: Path, in_tmp: Pat
     student = run_training(config, in_tmp / "student", make_network=make)
     assert teacher.progress.best > 0.8
     assert student.progress.best > 0.6
+
+
+def test_a_source_without_labels_is_left_out_of_the_validation(roads: Path, tmp_path: Path) -> None:
+    images = sorted((roads / "train").glob("*_sat.jpg"))
+    (tmp_path / "train.txt").write_text("".join(f"{image}\n" for image in images))
+    sources = f"data.sources=[{{root: '{roads}', name: own}}, {{root: '{tmp_path}', name: more, layout: lists}}]"
+    with pytest.raises(SourceError, match="has no label"):
+        open_training_data(tiny_config(roads, sources))
+    teacher = f"loss.teacher={tmp_path / 'best.ckpt'}"
+    data = open_training_data(tiny_config(roads, sources, teacher))
+    assert [(source.name, len(source.split.samples)) for source in data.train] == [("own", 6), ("more", 8)]
+    assert [(source.name, len(source.split.samples)) for source in data.validation] == [("own", 2)]
+    assert [source.name for source in open_sources(tiny_config(roads, sources, teacher))] == ["own"]
+    alone = f"data.sources=[{{root: '{tmp_path}', name: more, layout: lists}}]"
+    with pytest.raises(SourceError, match="No validation image has a label"):
+        open_training_data(tiny_config(roads, alone, teacher))

@@ -36,7 +36,7 @@ class TrainingData:
 
     Attributes:
         train: by source.
-        validation: by source, in the same order.
+        validation: by source, in the same order, without sources that have no labels.
     """
 
     train: tuple[Source, ...]
@@ -59,37 +59,41 @@ def open_training_data(config: Config, context: RunContext | None = None) -> Tra
     train, validation = [], []
     for source, data in source_configs(config):
         context.check_cancelled()
-        pair = open_train_val(data)
-        if config.loss.teacher:
-            pair = _allow_unlabelled(*pair)
-        for split in pair:
-            check_files(split)
-        missing = check_classes(pair[0], names)
+        kept, held = _open_unlabelled(data) if config.loss.teacher else open_train_val(data)
+        check_files(kept)
+        missing = check_classes(kept, names)
         if missing:
             context.warn(missing)
-        lacking = find_missing_classes(pair[1], names)
+        train.append(Source(source.name, _at_resolution(kept, source, data, config, config.data.resize), source.weight))
+        if held is None:
+            continue
+        check_files(held)
+        lacking = find_missing_classes(held, names)
         if lacking:
-            context.warn(f"{describe_missing(pair[1], lacking)} Its metrics are not defined there.")
-        resize = config.data.resize
-        train.append(Source(source.name, _at_resolution(pair[0], source, data, config, resize), source.weight))
-        validation.append(Source(source.name, _at_resolution(pair[1], source, data, config, 1.0), source.weight))
+            context.warn(f"{describe_missing(held, lacking)} Its metrics are not defined there.")
+        validation.append(Source(source.name, _at_resolution(held, source, data, config, 1.0), source.weight))
+    if not validation:
+        raise SourceError("No validation image has a label.", "Give data.val=SPLIT, a split with labels.")
     return TrainingData(tuple(train), tuple(validation))
 
 
-def _allow_unlabelled(train: Split, validation: Split) -> tuple[Split, Split]:
-    """Accept training samples without label, and leave them out of the validation.
+def _open_unlabelled(data: DataConfig) -> tuple[Split, Split | None]:
+    """Open training samples with or without label, and those of validation with label.
 
-    Raises:
-        SourceError: no validation sample has a label.
+    Returns:
+        Both splits; all samples and None where none of validation has a label.
     """
+    train, validation = open_train_val(data)
     labelled = tuple(sample for sample in validation.samples if sample.label is not None)
-    if not labelled:
-        raise SourceError(f"No image of the split {validation.name!r} has a label.", "Give data.val=SPLIT.")
-    return replace(train, needs_labels=False), replace(validation, samples=labelled)
+    if not labelled and not data.val:
+        train = open_split(data, data.train)
+    return replace(train, needs_labels=False), replace(validation, samples=labelled) if labelled else None
 
 
 def open_sources(config: Config, split: str | None = None) -> tuple[Source, ...]:
     """Open a split of each source; the test split of each unless given.
+
+    Sources that only a teacher labels are left out, unless they name a split of their own for validation or test.
 
     Raises:
         SourceError: files are missing.
@@ -97,6 +101,9 @@ def open_sources(config: Config, split: str | None = None) -> tuple[Source, ...]
     """
     found = []
     for source, data in source_configs(config):
+        may_lack_labels = source.name and config.loss.teacher and not (source.val or source.test)
+        if may_lack_labels and all(sample.label is None for sample in open_split(data, data.train).samples):
+            continue
         opened = open_split(data, split or data.test)
         found.append(Source(source.name, _at_resolution(opened, source, data, config, 1.0), source.weight))
     return tuple(found)
