@@ -7,5 +7,7 @@ one; and it logs warnings about its own deprecated functions. Values that the us
 
 import os
 
+#: whether oneDNN's limit is the one set here, which ``onednn`` may lift again
+HAS_OWN_ISA_LIMIT = "ONEDNN_MAX_CPU_ISA" not in os.environ
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 os.environ.setdefault("GLOG_v", "3")  # errors only

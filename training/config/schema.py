@@ -166,6 +166,9 @@ class TrainConfig:
         mode: PyNative or graph mode of MindSpore; steps and predictions are compiled in both.
         compile: whether steps and predictions are compiled; without, a step is slower, but the first one starts at
             once, and errors in a network have a useful stack trace. PyNative only.
+        convolution: what computes convolutions on a CPU: ``mindspore``; ``onednn``, a faster operator that is compiled
+            on its first use; ``onednn_bfloat16``, which also rounds their inputs to bfloat16; ``auto`` is ``onednn``
+            on Linux with a C++ compiler, else ``mindspore``.
         threads: CPU threads of MindSpore; 0 for its own choice.
         distributed: whether this process is one of several (started by ``msrun`` or ``mpirun``, or with a rank table).
     """
@@ -188,6 +191,7 @@ class TrainConfig:
     device_id: int = 0
     mode: Literal["pynative", "graph"] = "pynative"
     compile: bool = True
+    convolution: Literal["auto", "mindspore", "onednn", "onednn_bfloat16"] = "auto"
     threads: int = 0
     distributed: bool = False
 

@@ -17,6 +17,7 @@ from ..checkpoint_io import load_checkpoint
 from ..config import Config, EvaluationConfig, NormalisationConfig, TrainConfig
 from ..data import normalise
 from ..data.image_files import Image
+from ..onednn import select_convolutions
 
 Floats = NDArray[np.float32]
 #: normalised images (N, bands, H, W) -> logits (N, classes, H, W)
@@ -159,12 +160,14 @@ def checkpoint_path(config: Config, checkpoint: Path | None) -> Path:
 
 
 def load_predictor(config: Config, checkpoint: Path, make_network: Callable[[Config], nn.Cell]) -> Predictor:
-    """Create the configured network, load a checkpoint into it and wrap it as a predictor, in the training's precision.
+    """Create the configured network, load a checkpoint into it and wrap it as a predictor, computing as in training.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged or of another network.
+        RuntimeUnavailableError: ``train.convolution`` names an operator that cannot be had.
     """
-    network = make_network(config)
+    replace_convolutions, _ = select_convolutions(config.train)
+    network = replace_convolutions(make_network(config))
     load_checkpoint(network, checkpoint)
     function = network_function(mix_precision(network, config.train), compiled=config.train.compile)
     return Predictor(function, config.evaluation, config.normalisation)

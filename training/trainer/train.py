@@ -20,6 +20,7 @@ from ..distributed import ProcessGroup
 from ..evaluation import mix_precision
 from ..losses import make_loss
 from ..networks.registry import create_configured_network
+from ..onednn import select_convolutions
 from ..optim import Optimizer, Plateau
 from ..teacher import make_teacher_loss
 from .progress import ProgressDisplay
@@ -69,7 +70,12 @@ def run_training(
             raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
         if group.is_main:
             folder.check_replaceable()
-        trainer, notes = build_trainer(config, data, folder, group, make_network=make_network, display=display)
+        replace_convolutions, note = select_convolutions(config.train)
+
+        def make(chosen: Config) -> nn.Cell:
+            return replace_convolutions(make_network(chosen))
+
+        trainer, notes = build_trainer(config, data, folder, group, make_network=make, display=display)
         if resume and folder.state.exists():
             changed = trainer.state.resume(folder.state, config)
             if changed:
@@ -78,8 +84,8 @@ def run_training(
             folder.write_environment(arguments or [])
             folder.write_config(config)
         with trainer.display:
-            for note in [*context.warnings, *notes]:
-                trainer.report(note)
+            for line in [*context.warnings, *filter(None, [note]), *notes]:
+                trainer.report(line)
             return trainer.run(context)
 
 
