@@ -24,6 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from bench_click import clicks
 from bench_models import compare_models
 from bench_training import train_networks
 from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
@@ -83,6 +84,10 @@ def _memory(folder: Path, picture: Picture, options: argparse.Namespace) -> list
     return memory(folder, picture, (8192, 12000) if options.quick else (8192, 20000, 50000))
 
 
+def _first(folder: Path, _picture: Picture, _options: argparse.Namespace) -> list[Row]:
+    return clicks(folder / "first")
+
+
 def _startup(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
     return startup(folder, picture, 2 if options.quick else 5)
 
@@ -136,6 +141,7 @@ def _write_machine(image: Path | None) -> None:
 
 
 PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]] = {
+    "first": _first,
     "startup": _startup,
     "cancel": _cancel,
     "whole": _whole,

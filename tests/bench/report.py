@@ -20,6 +20,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLOT = DOCS / "images" / "performance.png"
 BEGIN, END = "<!-- results of make bench -->", "<!-- end of the results of make bench -->"
 TITLES = {
+    "first": "The first clicks after a set-up",
     "startup": "From the start of the process to the first tile",
     "cancel": "From a cancel to the end of the process",
     "whole": "Whole commands",
