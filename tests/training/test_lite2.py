@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyogrio
 import pytest
+import shapely
 from raster_files import NORTH_UP, write_raster
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
@@ -71,6 +72,15 @@ def write_imagenet(path: Path) -> dict[str, np.ndarray]:
     return weights
 
 
+def write_chips(folder: Path) -> None:
+    """Cut chips of an image with one street, through the command."""
+    write_raster("town.tif", np.random.default_rng(1).integers(0, 255, (3, 130, 400), np.uint8), transform=NORTH_UP)
+    street = shapely.LineString([NORTH_UP @ (0, 70), NORTH_UP @ (400, 60)])
+    wkb = shapely.to_wkb([street])
+    pyogrio.raw.write("streets.gpkg", wkb, [], [], geometry_type="LineString", crs="EPSG:32618")
+    command("chips", "town.tif", "streets.gpkg", "--size", 64, "--out", folder)
+
+
 def steps(folder: Path) -> list[dict[str, str]]:
     with (folder / "steps.csv").open(newline="") as file:
         columns = ("step", "loss", "lr", "grad_norm")
@@ -88,10 +98,12 @@ def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
     command("records", NETWORK, f"data.root={roads}", *splits, "--out", in_tmp / "records")
     fine = {"root": str(roads), "name": "fine", "resolution": 0.5, "weight": 2, "val": "valid"}
     stored = {**fine, "root": str(in_tmp / "records"), "name": "stored", "resolution": 1.0, "layout": "mindrecord"}
+    write_chips(in_tmp / "chips")
+    cut = {**fine, "root": str(in_tmp / "chips"), "name": "cut", "resolution": 1.0, "layout": "chips"}
     overrides = [
         f"init.encoder={in_tmp / 'encoder.ckpt'}",
         "resolution=1.0",
-        f"data.sources={json.dumps([fine, stored])}",
+        f"data.sources={json.dumps([fine, stored, cut])}",
         "augment={crop: 64, rotate: 0.5, scale: [0.7, 1.5], band_gamma_chance: 0.5, cutout_chance: 0.5}",
         f"loss={{teacher: '{TEACHER}', teacher_share: 0.5}}",
         "optimizer={name: adamw, lr: 1.0e-4, ema: 0.5}",
@@ -113,7 +125,7 @@ def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
     assert all(np.array_equal(first[name], second[name]) for name in first)
     with (in_tmp / "whole" / "checks.csv").open(newline="") as file:
         last = list(csv.DictReader(file))[-1]
-    names = ("foreground_iou_fine", "foreground_iou_stored")
+    names = ("foreground_iou_fine", "foreground_iou_stored", "foreground_iou_cut")
     assert float(last["foreground_iou"]) == pytest.approx(np.mean([float(last[name]) for name in names]))
 
     command("export", in_tmp / "whole", "--out", in_tmp / "model", "--tile", 64, "--format", "onnx")

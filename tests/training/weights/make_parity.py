@@ -31,6 +31,7 @@ from torch import nn
 from torch.nn import functional
 from torch_networks import (
     DeepLabV3,
+    DeepLabV3Plus,
     DGCNet50,
     DLinkNet34,
     DLinkNetLite2,
@@ -48,6 +49,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "lednet": LEDNet,
     "dgcnet50": DGCNet50,
     "deeplabv3_resnet50": DeepLabV3,
+    "deeplabv3plus_resnet50": DeepLabV3Plus,
     "dlinknet_efficientnet_lite2": lambda _: DLinkNetLite2(),
 }
 

@@ -38,6 +38,7 @@ CASES = {
     "lednet": Case(6, "ce", rate=1e-5, size=ODD),
     "dgcnet50": Case(5, "ohem", rate=1e-5, size=ODD),
     "deeplabv3_resnet50": Case(5, "ce", rate=1e-5, size=ODD),
+    "deeplabv3plus_resnet50": Case(5, "ce", rate=1e-5, size=ODD),
 }
 MOMENTUM, DECAY = 0.9, 1e-4
 OHEM_THRESHOLD, OHEM_KEEP, AUXILIARY, IGNORE = 0.7, 4000, 0.4, 255

@@ -314,11 +314,12 @@ class Backbone(nn.Module):
         self.net = ResNet((3, 4, 6, 3), bottleneck=True, output_stride=16)
         del self.net.fc
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         net = self.net
         x = net.bn1(net.conv1(image)).relu()
         x = functional.pad(x, same_pads(x.shape[2:], 3, 2))  # zeros never exceed what a ReLU gives
-        return net.layer4(net.layer3(net.layer2(net.layer1(functional.max_pool2d(x, 3, 2)))))
+        fine = net.layer1(functional.max_pool2d(x, 3, 2))
+        return fine, net.layer4(net.layer3(net.layer2(fine)))
 
 
 class DeepLabV3(nn.Module):
@@ -330,7 +331,41 @@ class DeepLabV3(nn.Module):
         self.conv = nn.Conv2d(256, classes, 1)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        return resized(self.conv(self.aspp(self.backbone(image))), image)
+        return resized(self.conv(self.aspp(self.backbone(image)[1])), image)
+
+
+def resized_nearest(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """By the nearest pixel with the corner pixels in place, as MindSpore's operator with ``align_corners``."""
+    for axis in (2, 3):
+        size, wanted = x.shape[axis], like.shape[axis]
+        x = x.index_select(axis, torch.floor(torch.arange(wanted) * (size - 1) / (wanted - 1) + 0.5).long())
+    return x
+
+
+class PlusDecoder(nn.Module):
+    """The decoder of MindCV's DeepLabV3+."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(256, 48, 1, bias=False), nn.BatchNorm2d(48)
+        first, second = (nn.Conv2d(channels, 256, 3, padding=1, bias=False) for channels in (304, 256))
+        self.last_conv = nn.Sequential(*unit(first, 256), *unit(second, 256), nn.Conv2d(256, classes, 1, bias=False))
+
+    def forward(self, coarse: torch.Tensor, fine: torch.Tensor) -> torch.Tensor:
+        fine = self.bn1(self.conv1(fine)).relu()
+        return self.last_conv(torch.cat([resized_nearest(coarse, fine), fine], 1))
+
+
+class DeepLabV3Plus(nn.Module):
+    """MindCV's DeepLabV3+ with ResNet50 at output stride 16, with PyTorch's names."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.backbone, self.aspp, self.decoder = Backbone(), ASPP(), PlusDecoder(classes)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        fine, coarse = self.backbone(image)
+        return resized(self.decoder(self.aspp(coarse), fine), image)
 
 
 class SplitShuffle(nn.Module):
