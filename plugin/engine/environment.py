@@ -10,7 +10,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from urllib.parse import quote
 
 from qgis.core import QgsApplication, QgsSettings
@@ -21,6 +21,7 @@ from ..paths import LAUNCHER, PLUGIN_FOLDER
 from ..settings import Settings
 from .errors import EngineError
 from .install import get_env_python
+from .osgeo4w import add_library_folder
 from .process import Launch, Timeouts
 
 #: Variables of pip and of the certificates that it checks; the engine needs none of them.
@@ -86,8 +87,9 @@ def make_launch(settings: Settings) -> Launch:
     missing = explain_missing_engine(settings)
     if missing is not None:
         raise EngineError(missing, code="EngineMissing")
-    command = (str(get_engine_python(settings)), "-I", "-X", "utf8", str(LAUNCHER))
-    return Launch(command, make_engine_env(settings))
+    python = get_engine_python(settings)
+    command = (str(python), "-I", "-X", "utf8", str(LAUNCHER))
+    return Launch(command, add_library_folder(make_engine_env(settings), python))
 
 
 def make_timeouts(settings: Settings) -> Timeouts:
@@ -178,8 +180,9 @@ def make_child_env(
         if name.upper() not in _NAMES and not name.upper().startswith(_PREFIXES)
     }
     if "PATH" in variables and qgis_folder and (qgis_folder.rstrip("/") or "/") not in _SHARED_FOLDERS:
-        root = PurePath(qgis_folder).parts
+        make_path = PureWindowsPath if separator == ";" else PurePath  # the case of a name means nothing on Windows
         entries = variables["PATH"].split(separator)
-        variables["PATH"] = separator.join(entry for entry in entries if PurePath(entry).parts[: len(root)] != root)
+        kept = (entry for entry in entries if not make_path(entry).is_relative_to(make_path(qgis_folder)))
+        variables["PATH"] = separator.join(kept)
     variables.update(extra or {})
     return variables

@@ -75,6 +75,9 @@ def make_exit_error(exit_code: int, details: str) -> EngineError:
     if known is not None:
         text, hint, code = known
         return EngineError(tr(text), hint and tr(hint), code=code, details=details)
+    if "No Python at" in details:  # of the launcher in a virtual environment on Windows
+        text = tr("The Python from which the engine's environment was made is gone, perhaps by an update of QGIS.")
+        return EngineError(text, tr("Create it again in Settings > Options > TerraSpore."), code="EngineMissing")
     if "ModuleNotFoundError" in details or "ImportError" in details:
         text = tr("The engine's environment is incomplete: {line}").format(line=last_line)
         return EngineError(text, tr(_REPAIR), code="EngineIncomplete", details=details)

@@ -5,6 +5,7 @@ A new environment is made in a folder of its own and replaces the old one only w
 
 from __future__ import annotations
 
+import os
 import queue
 import re
 import shutil
@@ -21,9 +22,15 @@ from ..i18n import tr
 from .env_profiles import EnvProfile
 from .errors import EngineCancelledError, EngineError
 from .interpreters import Interpreter, probe_interpreter
+from .osgeo4w import add_library_folder, make_path_line
 from .process_tree import OWN_TREE, end_process_tree
 
 _LOG_LINES_IN_ERROR = 40
+#: Code that writes its argument into a file which the environment's interpreter reads at its start.
+_WRITE_PATH_FILE = (
+    "import sys, sysconfig; "
+    "open(sysconfig.get_path('purelib') + '/terraspore_libraries.pth', 'w', encoding='ascii').write(sys.argv[1])"
+)
 #: The line with which pip begins a large download.
 _DOWNLOAD = re.compile(r"Downloading .*\((\d+(?:\.\d+)?) MB\)")
 #: Finished share when everything is downloaded, and when everything is installed.
@@ -103,10 +110,18 @@ def list_steps(spec: EnvSpec, folder: Path) -> list[InstallStep]:
         pip += ("--no-index", f"--find-links={spec.wheels}")
     elif spec.index:
         pip += (f"--index-url={spec.index}",)
-    steps = [
-        InstallStep(tr("Making an empty environment"), (spec.base.path, "-I", "-m", "venv", "--clear", str(folder))),
-        InstallStep(tr("Installing the engine's packages"), (*pip, *spec.profile.requirements)),
-    ]
+    venv = (spec.base.path, "-I", "-m", "venv", "--clear")
+    text = tr("Making an empty environment")
+    if spec.base.library_folder:  # pip, too, needs what is there
+        line = make_path_line(Path(spec.base.library_folder))
+        steps = [
+            InstallStep(text, (*venv, "--without-pip", str(folder))),
+            InstallStep(text, (python, "-I", "-c", _WRITE_PATH_FILE, line)),
+            InstallStep(text, (python, "-I", "-m", "ensurepip", "--default-pip")),
+        ]
+    else:
+        steps = [InstallStep(text, (*venv, str(folder)))]
+    steps.append(InstallStep(tr("Installing the engine's packages"), (*pip, *spec.profile.requirements)))
     if spec.profile.optional:
         steps.append(InstallStep(tr("Installing accelerators"), (*pip, *spec.profile.optional), is_required=False))
     return steps
@@ -127,7 +142,8 @@ def create_environment(spec: EnvSpec, observer: InstallObserver) -> Path:
             tr("There are no wheels (.whl) in {folder}.").format(folder=spec.wheels),
             tr("Choose the folder that was filled with `pip download` on a machine with network."),
         )
-    new_folder = spec.target.with_name(spec.target.name + ".new")
+    new_folder = _name_sibling(spec.target, "new")
+    _remove_leftovers(spec.target)
     try:
         spec.target.parent.mkdir(parents=True, exist_ok=True)
         with spec.log.open("w", encoding="utf-8", buffering=1) as log:
@@ -165,10 +181,10 @@ def remove_environment(target: Path) -> None:
     Raises:
         EngineError: a file is in use or cannot be removed.
     """
+    _remove_leftovers(target)
     try:
-        for folder in (target, target.with_name(target.name + ".new"), target.with_name(target.name + ".old")):
-            if folder.exists():
-                shutil.rmtree(folder)
+        if target.exists():
+            shutil.rmtree(target)
         target.with_name(target.name + ".log").unlink(missing_ok=True)
     except OSError as error:
         text = tr("The environment {folder} could not be removed: {reason}.")
@@ -176,6 +192,18 @@ def remove_environment(target: Path) -> None:
             text.format(folder=target, reason=error.strerror or error),
             tr("Close other programs that use it and try again."),
         ) from error
+
+
+def _name_sibling(target: Path, mark: str) -> Path:
+    """Return the path of the new or old environment of a set-up by this process."""
+    return target.with_name(f"{target.name}.{mark}-{os.getpid()}")
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what set-ups left beside ``target``, except files in use, which a later one removes."""
+    for mark in ("new", "old"):
+        for folder in target.parent.glob(f"{target.name}.{mark}*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def explain_pip_failure(output: str) -> str | None:
@@ -228,7 +256,7 @@ def _run_command(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=dict(environment),
+        env=add_library_folder(environment, Path(command[0])),
         **OWN_TREE,
     ) as process:
         for line in _read_lines(process):
@@ -288,8 +316,7 @@ def _check_engine(folder: Path, spec: EnvSpec, observer: InstallObserver) -> Non
 
 def _replace_folder(source: Path, target: Path) -> None:
     """Move ``source`` to ``target``; what was there stays where that fails."""
-    old = target.with_name(target.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = _name_sibling(target, "old")
     if target.exists():
         rename(target, old)
     try:

@@ -15,20 +15,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..i18n import tr
+from .osgeo4w import add_library_folder, find_library_folder
 from .process_tree import NO_WINDOW
 
 #: Major and minor version.
 Version = tuple[int, int]
 
-_PROBE = (
-    "import json,sys,struct\n"
-    "try:\n import venv, ensurepip; makes = True\n"
-    "except ImportError: makes = False\n"
-    "try:\n import ssl; secure = True\n"
-    "except ImportError: secure = False\n"
-    "print(json.dumps([list(sys.version_info[:3]), sys.prefix, struct.calcsize('P') * 8, makes, secure]))"
-)
+_PROBE = """
+import json, os, platform, struct, sys, sysconfig
+def has(*names):
+    try:
+        for name in names:
+            __import__(name)
+    except ImportError:
+        return False
+    return True
+library_folder = sys.argv[1]
+needs_folder = bool(library_folder) and not has("ssl")
+if needs_folder and hasattr(os, "add_dll_directory"):
+    os.add_dll_directory(library_folder)
+machine = sysconfig.get_platform() if os.name == "nt" else sys.platform + "-" + platform.machine()
+print(json.dumps({
+    "version": sys.version_info[:3], "prefix": sys.prefix, "bits": struct.calcsize("P") * 8, "machine": machine,
+    "has_venv": has("venv", "ensurepip"), "has_ssl": has("ssl"),
+    "library_folder": library_folder if needs_folder else "",
+}))
+"""
 _PROBE_SECONDS = 30
+#: The newest Python for which all packages have wheels on Macs with Intel processors; pip takes older versions there.
+_LAST_INTEL_MAC: Version = (3, 13)
 #: Apple's ``/usr/bin/python3`` is a stub that opens a dialog to install developer tools unless one of these is there.
 _APPLE_STUB = "/usr/bin/python3"
 _APPLE_TOOLS = ("/Library/Developer/CommandLineTools/usr/bin/python3", "/Applications/Xcode.app")
@@ -45,6 +60,8 @@ class Interpreter:
         bits: 64 or 32.
         has_venv: whether it has ``venv`` and ``ensurepip``.
         has_ssl: whether it can load ``ssl``, without which nothing can be downloaded.
+        library_folder: the folder with libraries (DLLs) that it loads ``ssl`` from only if it is told to; or empty.
+        machine: system and processor that it was built for: ``win-amd64``, ``darwin-arm64``, ``linux-x86_64``.
     """
 
     path: str
@@ -53,6 +70,8 @@ class Interpreter:
     bits: int
     has_venv: bool
     has_ssl: bool = True
+    library_folder: str = ""
+    machine: str = ""
 
     def explain_unfit(self, versions: Sequence[Version]) -> str | None:
         """Explain in half a sentence why no environment of ``versions`` can be made from it; None where one can."""
@@ -66,6 +85,16 @@ class Interpreter:
             return tr("it has no venv (on Debian and Ubuntu: sudo apt install python3-venv)")
         if not self.has_ssl:
             return tr("its module ssl cannot be loaded, so that nothing can be downloaded")
+        if self.machine == "win-arm64":
+            return tr(
+                "it is a Python for ARM64, for which pyogrio, OpenCV and OpenVINO have no packages on Windows; install "
+                "the 64-bit (x64) Python of python.org, which runs on ARM64 as well"
+            )
+        if self.machine == "darwin-x86_64" and self.version[:2] > _LAST_INTEL_MAC:
+            newest = ".".join(map(str, _LAST_INTEL_MAC))
+            return tr("rasterio has no packages for it on Macs with Intel processors; take {newest} or older").format(
+                newest=f"Python {newest}"
+            )
         return None
 
 
@@ -156,19 +185,20 @@ def _search_linux(versions: Sequence[Version]) -> Iterator[Path]:
 
 def probe_interpreter(path: str, environment: Mapping[str, str]) -> Interpreter | None:
     """Run the program ``path`` to learn what it is; None where it is not a Python that starts."""
+    folder = find_library_folder(Path(path))
     try:
         done = subprocess.run(  # nosec B603
-            [path, "-I", "-c", _PROBE],
+            [path, "-I", "-c", _PROBE, str(folder or "")],
             capture_output=True,
             timeout=_PROBE_SECONDS,
             check=True,
-            env=dict(environment),
+            env=add_library_folder(environment, Path(path)),
             stdin=subprocess.DEVNULL,
             **NO_WINDOW,
         )
-        version, prefix, bits, has_venv, has_ssl = json.loads(done.stdout)
-        return Interpreter(path, tuple(version), str(prefix), int(bits), bool(has_venv), bool(has_ssl))
-    except (OSError, subprocess.SubprocessError, ValueError, TypeError):
+        facts = json.loads(done.stdout)
+        return Interpreter(path, **{**facts, "version": tuple(facts["version"])})
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError, KeyError):
         return None
 
 

@@ -200,6 +200,10 @@
         <translation>Create from a folder of wheels…</translation>
     </message>
     <message>
+        <source>Create it again in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>Create it again in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
         <source>Creating the engine's environment</source>
         <translation>Creating the engine's environment</translation>
     </message>
@@ -780,6 +784,10 @@
         <translation>Testing the engine</translation>
     </message>
     <message>
+        <source>The Python from which the engine's environment was made is gone, perhaps by an update of QGIS.</source>
+        <translation>The Python from which the engine's environment was made is gone, perhaps by an update of QGIS.</translation>
+    </message>
+    <message>
         <source>The area lies outside of the layer.</source>
         <translation>The area lies outside of the layer.</translation>
     </message>
@@ -1084,6 +1092,10 @@
         <translation>it is a 32-bit Python</translation>
     </message>
     <message>
+        <source>it is a Python for ARM64, for which pyogrio, OpenCV and OpenVINO have no packages on Windows; install the 64-bit (x64) Python of python.org, which runs on ARM64 as well</source>
+        <translation>it is a Python for ARM64, for which pyogrio, OpenCV and OpenVINO have no packages on Windows; install the 64-bit (x64) Python of python.org, which runs on ARM64 as well</translation>
+    </message>
+    <message>
         <source>it uses the packages of {folder}</source>
         <translation>it uses the packages of {folder}</translation>
     </message>
@@ -1114,6 +1126,10 @@
     <message>
         <source>one pixel</source>
         <translation>one pixel</translation>
+    </message>
+    <message>
+        <source>rasterio has no packages for it on Macs with Intel processors; take {newest} or older</source>
+        <translation>rasterio has no packages for it on Macs with Intel processors; take {newest} or older</translation>
     </message>
     <message>
         <source>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</source>

@@ -200,6 +200,10 @@
         <translation>从 wheel 文件夹创建…</translation>
     </message>
     <message>
+        <source>Create it again in Settings &gt; Options &gt; TerraSpore.</source>
+        <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中重新创建。</translation>
+    </message>
+    <message>
         <source>Creating the engine's environment</source>
         <translation>正在创建引擎环境</translation>
     </message>
@@ -780,6 +784,10 @@
         <translation>正在测试引擎</translation>
     </message>
     <message>
+        <source>The Python from which the engine's environment was made is gone, perhaps by an update of QGIS.</source>
+        <translation>创建引擎环境所用的 Python 已不存在，可能是因为 QGIS 已更新。</translation>
+    </message>
+    <message>
         <source>The area lies outside of the layer.</source>
         <translation>范围位于图层之外。</translation>
     </message>
@@ -1084,6 +1092,10 @@
         <translation>它是 32 位的 Python</translation>
     </message>
     <message>
+        <source>it is a Python for ARM64, for which pyogrio, OpenCV and OpenVINO have no packages on Windows; install the 64-bit (x64) Python of python.org, which runs on ARM64 as well</source>
+        <translation>它是 ARM64 版 Python，而 pyogrio、OpenCV 和 OpenVINO 在 Windows 上没有对应的安装包；请安装 python.org 的 64 位（x64）Python，它也能在 ARM64 上运行</translation>
+    </message>
+    <message>
         <source>it uses the packages of {folder}</source>
         <translation>它使用 {folder} 的软件包</translation>
     </message>
@@ -1114,6 +1126,10 @@
     <message>
         <source>one pixel</source>
         <translation>一个像元</translation>
+    </message>
+    <message>
+        <source>rasterio has no packages for it on Macs with Intel processors; take {newest} or older</source>
+        <translation>在使用 Intel 处理器的 Mac 上，rasterio 没有适用于它的安装包；请使用 {newest} 或更早的版本</translation>
     </message>
     <message>
         <source>road,street,network,centerline,centreline,deep learning,segmentation,satellite,aerial</source>

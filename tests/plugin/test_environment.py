@@ -183,7 +183,7 @@ def test_failure_leaves_the_old_environment_and_names_the_reason(make_spec, tmp_
         create_environment(make_spec("no-such-package"), Log().observer())
     assert "tiny.log" in str(caught.value)
     assert probe_interpreter(str(python), ENVIRONMENT) is not None
-    assert not (tmp_path / "environments" / "tiny.new").exists()
+    assert sorted(path.name for path in (tmp_path / "environments").iterdir()) == ["tiny", "tiny.log"]
 
 
 def test_environment_in_which_the_engine_does_not_start_is_not_taken(make_spec, tmp_path):
@@ -242,6 +242,21 @@ def test_mindspore_needs_an_older_python_than_the_other_profiles():
 def test_python_without_ssl_is_refused():
     found = Interpreter("python", (3, 12, 1), "/", 64, has_venv=True, has_ssl=False)
     assert "ssl" in found.explain_unfit(PYTHONS)
+
+
+@pytest.mark.parametrize(
+    ("machine", "version", "reason"),
+    [
+        ("win-arm64", (3, 12, 1), "pyogrio"),
+        ("win-amd64", (3, 14, 1), None),
+        ("darwin-x86_64", (3, 14, 1), "take Python 3.13 or older"),
+        ("darwin-x86_64", (3, 13, 1), None),
+        ("darwin-arm64", (3, 14, 1), None),
+    ],
+)
+def test_pythons_of_machines_without_packages_are_refused(machine, version, reason):
+    found = Interpreter("python", version, "/", 64, has_venv=True, machine=machine).explain_unfit(PYTHONS)
+    assert reason in found if reason else found is None
 
 
 def make_program(path):
@@ -318,6 +333,9 @@ def test_variables_of_qgis_and_python_do_not_reach_a_child():
     }  # fmt: skip
     found = make_child_env(variables, qgis_folder="/opt/qgis", separator=":", extra={"HTTPS_PROXY": "p"})
     assert found == {"PATH": "/usr/bin:/opt/qgis-tools", "HOME": "/home/me", "Path2": "kept", "HTTPS_PROXY": "p"}
+    path = r"C:\Windows;C:\OSGEO4W\bin;C:\OSGeo4W\apps\qgis\bin;C:\OSGeo4W2\bin"
+    windows = make_child_env({"PATH": path}, qgis_folder="C:/OSGeo4W", separator=";")
+    assert windows["PATH"] == r"C:\Windows;C:\OSGeo4W2\bin"
     shared = make_child_env({"PATH": "/usr/bin:/bin"}, qgis_folder="/usr", separator=":")
     assert shared["PATH"] == "/usr/bin:/bin"
 
