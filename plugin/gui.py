@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Callable
 
-from qgis.core import QgsApplication, QgsMapLayer, QgsRasterLayer
+from qgis.core import QgsApplication, QgsMapLayer, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QObject
 from qgis.PyQt.QtGui import QIcon
 
@@ -17,7 +17,8 @@ except ImportError:
 from .context import PluginContext
 from .dialogs.run_dialog import RUN_FORMS, RunDialog, RunForm
 from .dialogs.vectorize_dialog import VectorizeDialog
-from .engine.preparation import is_preparation_due, prepare_engine
+from .dialogs.welcome_dialog import DemoQuestion, WelcomeDialog
+from .engine.preparation import is_preparation_due, is_set_up_due, prepare_engine
 from .i18n import tr
 from .options.page import OptionsFactory
 from .paths import icon_path
@@ -44,11 +45,17 @@ class Gui(QObject):
         self._toolbar = iface.addToolBar("TerraSpore")
         self._toolbar.setObjectName("TerraSporeToolbar")
         self.actions = [
-            self._make_action(tr(form.algorithm.TITLE), form.algorithm.ICON, window, partial(self.open_dialog, form))
+            self._make_action(
+                tr(form.algorithm.TITLE),
+                form.algorithm.ICON,
+                window,
+                partial(self._open_when_ready, partial(self.open_dialog, form), needs_image=True),
+            )
             for form in RUN_FORMS
         ]
+        open_vectorize = partial(self._open_when_ready, self._open_vectorize, needs_image=False)
         self.actions.append(
-            self._make_action(tr("Make Vectors from a Probability Raster"), "vectorize", window, self._open_vectorize)
+            self._make_action(tr("Make Vectors from a Probability Raster"), "vectorize", window, open_vectorize)
         )
         for action in self.actions:
             self._toolbar.addAction(action)
@@ -98,6 +105,27 @@ class Gui(QObject):
         """Open QGIS's options at the plugin's page."""
         self._iface.showOptionsDialog(self._iface.mainWindow(), self._factory.PAGE)
 
+    def _open_when_ready(self, open_dialog: Callable[[], Any], *, needs_image: bool) -> None:
+        """Call ``open_dialog``, but first offer to create a missing engine, and the demo image without any other."""
+        window = self._iface.mainWindow()
+        if is_set_up_due(self._plugin.get_settings()):
+            welcome = WelcomeDialog(self._plugin, self.show_options, window)
+            welcome.ready.connect(partial(self._open_when_ready, open_dialog, needs_image=needs_image))
+            self._track(welcome).show()
+            return
+        layers = QgsProject.instance().mapLayers().values()
+        if not needs_image or any(isinstance(layer, QgsRasterLayer) for layer in layers):
+            open_dialog()
+            return
+
+        def add_image(path: str) -> None:
+            layer = QgsProject.instance().addMapLayer(QgsRasterLayer(path, tr("Las Vegas (demo)")))
+            self._iface.setActiveLayer(layer)
+            self._iface.zoomToActiveLayer()
+            open_dialog()
+
+        self._track(DemoQuestion(add_image, window)).open()
+
     def _prepare_engine(self) -> None:
         """Compile in the background what the first run after an update of the plugin would compile."""
         settings = self._plugin.get_settings()
@@ -119,9 +147,13 @@ class Gui(QObject):
     def _show(self, dialog: Any) -> Any:
         layer = self._iface.activeLayer()
         dialog.set_layer(layer if isinstance(layer, QgsRasterLayer) else None)
+        self._track(dialog).show()
+        return dialog
+
+    def _track(self, dialog: Any) -> Any:
+        """Note ``dialog`` as one to close when the plugin is unloaded, until it is deleted."""
         self._dialogs.append(dialog)
         dialog.destroyed.connect(lambda: self._dialogs.remove(dialog))
-        dialog.show()
         return dialog
 
     def _make_action(self, title: str, icon: str, window: Any, clicked: Any) -> QAction:

@@ -48,11 +48,9 @@ class BackgroundTask(QgsTask):
         log_info(line)
         self.message.emit(line)
 
-    def make_observer(self, begin: float = 0.0, end: float = 1.0) -> InstallObserver:
-        """Make an observer whose shares 0..1 are the part ``begin`` to ``end`` of this task's progress."""
-        return InstallObserver(
-            self.log, lambda share: self.setProgress(100 * (begin + (end - begin) * share)), self.isCanceled
-        )
+    def make_observer(self) -> InstallObserver:
+        """Make an observer that passes lines and progress on to this task, and asks it for a cancel."""
+        return InstallObserver(self.log, lambda share: self.setProgress(100 * share), self.isCanceled)
 
     def run(self) -> bool:
         """Call the function, in the worker thread."""

@@ -1,26 +1,99 @@
-"""Prepare an environment: compile kernels and default models, so that the first run does not wait for them.
+"""Set up the engine: make its environment, and prepare it for the first run.
 
-Compiled kernels are kept in the environment's folder, apart for each copy of the plugin, and are removed with it. numba
-compiles them again when their source has another date or size, which an update of the plugin changes.
+To prepare is to compile kernels and default models. Compiled kernels are kept in the environment's folder, apart for
+each copy of the plugin, and are removed with it. numba compiles them again when their source has another date or size,
+which an update of the plugin changes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 from ...__about__ import __version__
 from ...engine.protocol.messages import Event, Progress
-from ..paths import PLUGIN_FOLDER
+from ..i18n import tr
+from ..paths import LAUNCHER, PLUGIN_FOLDER
 from ..settings import Settings
-from .environment import get_engine_python, get_kernels_folder, make_launch
-from .install import InstallObserver
+from .env_profiles import LINE_MEGABITS, PREPARATION_SECONDS, EnvProfile, find_profile
+from .environment import (
+    get_engine_python,
+    get_environments_folder,
+    get_kernels_folder,
+    make_installer_env,
+    make_launch,
+)
+from .errors import EngineError
+from .install import EnvSpec, InstallObserver, create_environment
+from .interpreters import find_interpreter, format_versions
 from .pool import EnginePool
 from .process import Listener
 
 #: Name of the file in the folder of kernels that says for which sources they were compiled.
 _STAMP = "prepared.txt"
+#: Share of the set-up for the installation; the rest is for the preparation.
+_INSTALLED = 0.7
 _VECTORS = PLUGIN_FOLDER / "engine" / "vector"
+
+
+def describe_set_up(profile: EnvProfile) -> str:
+    """Describe size and time of the set-up of ``profile``."""
+    return tr("Download: {download}; on the disk: {disk}; about {n} min at {speed} Mbit/s.").format(
+        download=_format_size(profile.download_megabytes),
+        disk=_format_size(profile.disk_megabytes),
+        n=profile.minutes,
+        speed=LINE_MEGABITS,
+    )
+
+
+def _format_size(megabytes: int) -> str:
+    return f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes} MB"
+
+
+def is_set_up_due(settings: Settings) -> bool:
+    """Return whether the plugin's own environment is to be used, and does not exist."""
+    return not settings.interpreter and LAUNCHER.is_file() and not get_engine_python(settings).is_file()
+
+
+def set_up_engine(pool: EnginePool, settings: Settings, wheels: Path | None, observer: InstallObserver) -> Path:
+    """Create the environment of ``settings.env_profile``, and prepare it. Blocks.
+
+    An environment that cannot be prepared is kept, and the reason is in the log: the first run then compiles.
+
+    Args:
+        pool: runs the engine.
+        settings: profile, folders, package index and Python to make it from.
+        wheels: folder of wheels for an installation without network; None for the package index.
+        observer: receives lines of text and the finished share; may cancel.
+
+    Returns:
+        The environment's interpreter.
+
+    Raises:
+        EngineError: it could not be made; the sentence says why.
+    """
+    variables, profile = make_installer_env(), find_profile(settings.env_profile)
+    base, why = find_interpreter(settings.base_python, variables, profile.pythons)
+    if base is None:
+        hint = tr("Install Python {versions}, or choose one under “Python to make it from”.")
+        raise EngineError(why, hint.format(versions=format_versions(profile.pythons)))
+    target = get_environments_folder(settings) / profile.name
+    spec = EnvSpec(profile, target, base, wheels, LAUNCHER, variables, settings.package_index)
+    python = create_environment(spec, _observe_part(observer, 0.0, _INSTALLED))
+    observer.on_log(tr("Preparing the engine for its first run, about {n} s").format(n=PREPARATION_SECONDS))
+    try:
+        made = replace(settings, interpreter="", env_profile=profile.name)
+        prepare_engine(pool, made, _observe_part(observer, _INSTALLED, 1.0))
+    except EngineError as error:
+        observer.on_log(str(error))
+    return python
+
+
+def _observe_part(observer: InstallObserver, begin: float, end: float) -> InstallObserver:
+    """Return an observer whose shares 0..1 are the part ``begin`` to ``end`` of those of ``observer``."""
+    return replace(observer, on_progress=lambda share: observer.on_progress(begin + (end - begin) * share))
 
 
 def is_preparation_due(settings: Settings) -> bool:

@@ -25,41 +25,16 @@ from qgis.PyQt.QtWidgets import (
 
 from ..context import PluginContext
 from ..dialogs.fields import make_button, make_file_widget, make_row
-from ..engine.env_profiles import ENV_PROFILES, LINE_MEGABITS, PREPARATION_SECONDS, EnvProfile, find_profile
-from ..engine.environment import (
-    explain_missing_engine,
-    get_engine_python,
-    get_environments_folder,
-    make_installer_env,
-    make_launch,
-)
-from ..engine.errors import EngineError
-from ..engine.install import EnvSpec, create_environment, get_env_python, remove_environment
-from ..engine.interpreters import find_interpreter, format_versions
-from ..engine.preparation import prepare_engine
+from ..engine.env_profiles import ENV_PROFILES, find_profile
+from ..engine.environment import explain_missing_engine, get_engine_python, get_environments_folder, make_launch
+from ..engine.install import get_env_python, remove_environment
+from ..engine.preparation import describe_set_up, set_up_engine
 from ..engine.process import Listener
 from ..i18n import tr
-from ..paths import LAUNCHER
 from ..settings import Settings, save_settings
 from ..tasks import BackgroundTask
 
 _MAX_LOG_LINES = 5000
-#: Share of the progress bar for the installation; the rest is for the preparation.
-_INSTALLED = 0.7
-
-
-def describe_effort(profile: EnvProfile) -> str:
-    """Describe the size and the time of the set-up of ``profile``."""
-    return tr("Download: {download}; on the disk: {disk}; about {n} min at {speed} Mbit/s.").format(
-        download=_format_size(profile.download_megabytes),
-        disk=_format_size(profile.disk_megabytes),
-        n=profile.minutes,
-        speed=LINE_MEGABITS,
-    )
-
-
-def _format_size(megabytes: int) -> str:
-    return f"{megabytes / 1000:.1f} GB" if megabytes >= 1000 else f"{megabytes} MB"
 
 
 class EngineBox(QGroupBox):
@@ -128,27 +103,9 @@ class EngineBox(QGroupBox):
         self._plugin.pool.end_idle()
 
         def build(task: BackgroundTask) -> str:
-            variables = make_installer_env()
-            profile = find_profile(settings.env_profile)
-            base, why = find_interpreter(settings.base_python, variables, profile.pythons)
-            if base is None:
-                hint = tr("Install Python {versions}, or choose one under “Python to make it from”.")
-                raise EngineError(why, hint.format(versions=format_versions(profile.pythons)))
-            target = get_environments_folder(settings) / profile.name
-            spec = EnvSpec(profile, target, base, wheels, LAUNCHER, variables, settings.package_index)
-            python = create_environment(spec, task.make_observer(0.0, _INSTALLED))
-            self._prepare(replace(settings, interpreter="", env_profile=profile.name), task)
-            return str(python)
+            return str(set_up_engine(self._plugin.pool, settings, wheels, task.make_observer()))
 
         return self._start(BackgroundTask(tr("Creating the engine's environment"), build), self._built)
-
-    def _prepare(self, settings: Settings, task: BackgroundTask) -> None:
-        """Compile what the first run needs; where that fails, the environment is kept, and the reason is in the log."""
-        task.log(tr("Preparing the engine for its first run, about {n} s").format(n=PREPARATION_SECONDS))
-        try:
-            prepare_engine(self._plugin.pool, settings, task.make_observer(_INSTALLED, 1.0))
-        except EngineError as error:
-            task.log(str(error))
 
     def _build(self) -> None:
         profile = find_profile(self.env_profile.currentData())
@@ -156,7 +113,7 @@ class EngineBox(QGroupBox):
         question = tr("Packages are downloaded from {index} into {folder}. QGIS's own Python is not changed.").format(
             index=settings.package_index or "PyPI", folder=get_environments_folder(settings) / profile.name
         )
-        question += "\n\n" + describe_effort(profile)
+        question += "\n\n" + describe_set_up(profile)
         if self._confirm(question):
             self.build_from(None)
 
@@ -239,7 +196,7 @@ class EngineBox(QGroupBox):
         missing = explain_missing_engine(settings)
         python = get_engine_python(settings)
         self.state.setText(missing or tr("Installed: {python}").format(python=python))
-        self.effort.setText(describe_effort(find_profile(settings.env_profile)))
+        self.effort.setText(describe_set_up(find_profile(settings.env_profile)))
         own = get_env_python(get_environments_folder(settings) / settings.env_profile).is_file()
         self.create.setText(tr("Repair (download)") if own else tr("Create (download)"))
         self.delete.setEnabled(own and self._task is None)

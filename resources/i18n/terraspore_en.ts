@@ -72,6 +72,14 @@
         <translation>Add a model…</translation>
     </message>
     <message>
+        <source>Add a raster layer of your own, or try the demo image: a part of Las Vegas (SpaceNet, CC BY-SA 4.0).</source>
+        <translation>Add a raster layer of your own, or try the demo image: a part of Las Vegas (SpaceNet, CC BY-SA 4.0).</translation>
+    </message>
+    <message>
+        <source>Add the demo image</source>
+        <translation>Add the demo image</translation>
+    </message>
+    <message>
         <source>Also make</source>
         <translation>Also make</translation>
     </message>
@@ -190,6 +198,10 @@
     <message>
         <source>Continue the unfinished run of this output</source>
         <translation>Continue the unfinished run of this output</translation>
+    </message>
+    <message>
+        <source>Create</source>
+        <translation>Create</translation>
     </message>
     <message>
         <source>Create (download)</source>
@@ -386,6 +398,10 @@
     <message>
         <source>Largest hole that is closed</source>
         <translation>Largest hole that is closed</translation>
+    </message>
+    <message>
+        <source>Las Vegas (demo)</source>
+        <translation>Las Vegas (demo)</translation>
     </message>
     <message>
         <source>Layer of the polygons</source>
@@ -716,6 +732,10 @@
         <translation>Segmentation</translation>
     </message>
     <message>
+        <source>Set up TerraSpore</source>
+        <translation>Set up TerraSpore</translation>
+    </message>
+    <message>
         <source>Settings</source>
         <translation>Settings</translation>
     </message>
@@ -774,6 +794,10 @@
     <message>
         <source>Task</source>
         <translation>Task</translation>
+    </message>
+    <message>
+        <source>TerraSpore computes in a Python environment of its own, outside of QGIS, whose own Python is not changed. It is not there yet. Create it now? What you clicked starts as soon as it is ready.</source>
+        <translation>TerraSpore computes in a Python environment of its own, outside of QGIS, whose own Python is not changed. It is not there yet. Create it now? What you clicked starts as soon as it is ready.</translation>
     </message>
     <message>
         <source>Test engine</source>
@@ -946,6 +970,10 @@
     <message>
         <source>There is a model {name} already; choose another name.</source>
         <translation>There is a model {name} already; choose another name.</translation>
+    </message>
+    <message>
+        <source>There is no image in the project.</source>
+        <translation>There is no image in the project.</translation>
     </message>
     <message>
         <source>There is no log of a set-up yet.</source>

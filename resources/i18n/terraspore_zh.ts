@@ -72,6 +72,14 @@
         <translation>添加模型…</translation>
     </message>
     <message>
+        <source>Add a raster layer of your own, or try the demo image: a part of Las Vegas (SpaceNet, CC BY-SA 4.0).</source>
+        <translation>请添加您自己的栅格图层，或试用演示影像：拉斯维加斯的一部分（SpaceNet，CC BY-SA 4.0）。</translation>
+    </message>
+    <message>
+        <source>Add the demo image</source>
+        <translation>添加演示影像</translation>
+    </message>
+    <message>
         <source>Also make</source>
         <translation>同时生成</translation>
     </message>
@@ -190,6 +198,10 @@
     <message>
         <source>Continue the unfinished run of this output</source>
         <translation>继续该输出未完成的运行</translation>
+    </message>
+    <message>
+        <source>Create</source>
+        <translation>创建</translation>
     </message>
     <message>
         <source>Create (download)</source>
@@ -386,6 +398,10 @@
     <message>
         <source>Largest hole that is closed</source>
         <translation>被填补的最大孔洞</translation>
+    </message>
+    <message>
+        <source>Las Vegas (demo)</source>
+        <translation>拉斯维加斯（演示）</translation>
     </message>
     <message>
         <source>Layer of the polygons</source>
@@ -716,6 +732,10 @@
         <translation>分割</translation>
     </message>
     <message>
+        <source>Set up TerraSpore</source>
+        <translation>安装 TerraSpore</translation>
+    </message>
+    <message>
         <source>Settings</source>
         <translation>设置</translation>
     </message>
@@ -774,6 +794,10 @@
     <message>
         <source>Task</source>
         <translation>任务</translation>
+    </message>
+    <message>
+        <source>TerraSpore computes in a Python environment of its own, outside of QGIS, whose own Python is not changed. It is not there yet. Create it now? What you clicked starts as soon as it is ready.</source>
+        <translation>TerraSpore 在 QGIS 之外的专用 Python 环境中计算，QGIS 自身的 Python 不会改变。该环境尚未创建。现在创建吗？创建完成后，将立即打开您点击的功能。</translation>
     </message>
     <message>
         <source>Test engine</source>
@@ -946,6 +970,10 @@
     <message>
         <source>There is a model {name} already; choose another name.</source>
         <translation>已有名为 {name} 的模型；请换一个名称。</translation>
+    </message>
+    <message>
+        <source>There is no image in the project.</source>
+        <translation>工程中没有影像。</translation>
     </message>
     <message>
         <source>There is no log of a set-up yet.</source>

@@ -3,12 +3,18 @@
 These tests run under QGIS's Python (``make test-qgis``); under another one they are not collected.
 """
 
+import base64
 import gc
+import hashlib
 import os
 import stat
 import subprocess
 import sys
+import threading
 import traceback
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,6 +25,8 @@ HERE = Path(__file__).parent
 CACHE = ROOT / ".venv-qgis" / "cache"
 #: A Python with the engine's packages; QGIS's own has none of them.
 ENGINE_PYTHON = ROOT / ".venv" / "bin" / "python"
+#: Variables of the commands that make an environment.
+ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 try:
     import qgis.core  # noqa: F401
@@ -127,3 +135,68 @@ def plugin(qgis_app):
     made.initProcessing()
     yield made
     made.unload()
+
+
+def write_wheel(folder, name="probe", version="1.0"):
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": b"ANSWER = 42\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = ""
+    for path, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        record += f"{path},sha256={digest},{len(data)}\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for path, data in files.items():
+            archive.writestr(path, data)
+        archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
+    return folder
+
+
+@pytest.fixture
+def base():
+    from terraspore.plugin.engine.env_profiles import ENV_PROFILES
+    from terraspore.plugin.engine.interpreters import find_interpreter
+
+    found, why = find_interpreter("", ENVIRONMENT, ENV_PROFILES[0].pythons)
+    assert found is not None, why
+    return found
+
+
+@pytest.fixture
+def make_spec(tmp_path, base):
+    """Specifies an environment of one small package; the engine is a script that uses it."""
+    launcher = tmp_path / "launch.py"
+    code = "import probe, sys\nprint('answer', probe.ANSWER)\nsys.exit(0 if sys.argv[1:] == ['devices'] else 1)\n"
+    launcher.write_text(code)
+
+    from terraspore.plugin.engine.env_profiles import EnvProfile
+    from terraspore.plugin.engine.install import EnvSpec
+
+    def make(*requirements, wheels=None, optional=()):
+        profile = EnvProfile("tiny", "Tiny", requirements or ("probe>=1",), optional, 1, 1)
+        folder = tmp_path / "environments" / "tiny"
+        return EnvSpec(profile, folder, base, wheels or write_wheel(tmp_path / "wheels"), launcher, ENVIRONMENT)
+
+    return make
+
+
+@pytest.fixture
+def index(tmp_path):
+    """The address of a package index on loopback with one small package, and the paths that were asked for."""
+    seen = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_args):
+            seen.append(self.path)
+
+    write_wheel(tmp_path / "simple" / "probe")
+    handler = partial(Handler, directory=str(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/simple/", seen
+    server.shutdown()
+    server.server_close()

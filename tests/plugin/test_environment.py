@@ -1,25 +1,18 @@
 """Making environments from a folder of wheels, with packages made here: no network, no large download."""
 
-import base64
 import dataclasses
-import hashlib
-import os
 import sys
-import threading
-import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from conftest import ENVIRONMENT
 from event_loop import spin
-from terraspore.plugin.engine import interpreters
-from terraspore.plugin.engine.env_profiles import ENV_PROFILES, EnvProfile
+from terraspore.plugin.engine import interpreters, preparation
+from terraspore.plugin.engine.env_profiles import ENV_PROFILES
 from terraspore.plugin.engine.environment import make_child_env, make_engine_env, make_installer_env
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.install import (
-    EnvSpec,
     InstallObserver,
     create_environment,
     explain_pip_failure,
@@ -35,48 +28,6 @@ from terraspore.plugin.engine.interpreters import (
 from terraspore.plugin.settings import Settings
 
 PYTHONS = ENV_PROFILES[0].pythons
-ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-
-
-def write_wheel(folder, name="probe", version="1.0"):
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": b"ANSWER = 42\n",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = ""
-    for path, data in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-        record += f"{path},sha256={digest},{len(data)}\n"
-    folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-        for path, data in files.items():
-            archive.writestr(path, data)
-        archive.writestr(f"{info}/RECORD", record + f"{info}/RECORD,,\n")
-    return folder
-
-
-@pytest.fixture
-def base():
-    found, why = find_interpreter("", ENVIRONMENT, PYTHONS)
-    assert found is not None, why
-    return found
-
-
-@pytest.fixture
-def make_spec(tmp_path, base):
-    """Specifies an environment of one small package; the engine is a script that uses it."""
-    launcher = tmp_path / "launch.py"
-    code = "import probe, sys\nprint('answer', probe.ANSWER)\nsys.exit(0 if sys.argv[1:] == ['devices'] else 1)\n"
-    launcher.write_text(code)
-
-    def make(*requirements, wheels=None, optional=()):
-        profile = EnvProfile("tiny", "Tiny", requirements or ("probe>=1",), optional, 1, 1)
-        folder = tmp_path / "environments" / "tiny"
-        return EnvSpec(profile, folder, base, wheels or write_wheel(tmp_path / "wheels"), launcher, ENVIRONMENT)
-
-    return make
 
 
 class Log:
@@ -102,24 +53,6 @@ def test_from_wheels_without_network(make_spec):
     assert "answer 42" in made.target.with_name("tiny.log").read_text()
     remove_environment(made.target)
     assert list(made.target.parent.iterdir()) == []
-
-
-@pytest.fixture
-def index(tmp_path):
-    """The address of a package index on loopback with one small package, and the paths that were asked for."""
-    seen = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_args):
-            seen.append(self.path)
-
-    write_wheel(tmp_path / "simple" / "probe")
-    handler = partial(Handler, directory=str(tmp_path))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/simple/", seen
-    server.shutdown()
-    server.server_close()
 
 
 def test_from_a_package_index(make_spec, index):
@@ -160,9 +93,8 @@ def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, s
 
     tiny = make_spec()
     settings(interpreter="", environments=tmp_path / "environments", package_index=index[0])
-    monkeypatch.setattr(engine_box, "find_profile", lambda _name: tiny.profile)
-    monkeypatch.setattr(engine_box, "LAUNCHER", tiny.launcher)
-    monkeypatch.setattr(engine_box.EngineBox, "_prepare", lambda *_: None)
+    monkeypatch.setattr(preparation, "find_profile", lambda _name: tiny.profile)
+    monkeypatch.setattr(preparation, "LAUNCHER", tiny.launcher)
     monkeypatch.setattr(engine_box.EngineBox, "_test", lambda *_: None)
     questions = []
     monkeypatch.setattr(engine_box.EngineBox, "_confirm", lambda _box, text: questions.append(text) or True)

@@ -127,6 +127,20 @@ def test_dialogs_without_an_engine(look, plugin, settings, tmp_path):
         dialog.close()
 
 
+def test_first_click(look, plugin, settings, tmp_path):
+    from terraspore.plugin.dialogs.welcome_dialog import DemoQuestion, WelcomeDialog
+
+    settings(interpreter="", environments=tmp_path)
+    welcome = WelcomeDialog(plugin.context, print, None)
+    assert look("welcome", welcome) == []
+    welcome._fail(LONG_REASON)
+    assert look("welcome-failed", welcome) == []
+    welcome.close()
+    question = DemoQuestion(print, None)
+    assert look("demo", question) == []
+    question.close()
+
+
 def test_vectorize_dialog(look, plugin):
     from terraspore.plugin.dialogs.vectorize_dialog import VectorizeDialog
 

@@ -165,6 +165,32 @@ def test_missing_engine_leads_to_the_options(desktop, settings):
     assert len(iface.opened) == len(gui.actions)
 
 
+def test_first_click_without_an_engine(desktop, settings, tmp_path):
+    gui, iface = desktop
+    settings(interpreter="", environments=tmp_path)
+    gui.actions[0].trigger()
+    welcome = show(gui._dialogs[-1])
+    (tmp_path / "base").touch()
+    settings(base_python=tmp_path / "base")
+    QTest.mouseClick(welcome.create, LEFT)
+    assert welcome.progress.isVisible()
+    spin(lambda: welcome._task is None)
+    assert "No Python was found" in welcome.note.text()
+    QTest.mouseClick(welcome.options, LEFT)
+    assert iface.opened == [gui._factory.PAGE]
+
+
+def test_first_click_without_an_image(qgis_app, tmp_path, monkeypatch):
+    from terraspore.plugin.dialogs import welcome_dialog
+
+    monkeypatch.setattr(welcome_dialog, "get_data_folder", lambda: tmp_path / "data")
+    added = []
+    question = show(welcome_dialog.DemoQuestion(added.append, None))
+    QTest.mouseClick(question.add, LEFT)
+    assert added == [str(tmp_path / "data" / "demo.tif")]
+    assert (tmp_path / "data" / "demo.tif").stat().st_size > 100_000
+
+
 def test_dialog_of_vectors(desktop, tmp_path):
     gui, _ = desktop
     gui.actions[-1].trigger()
