@@ -62,7 +62,7 @@ docs: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=$(VENV)/typecheck $(BIN)/mypy -p terraspore.engine -p terraspore.training
+	MYPYPATH=$(VENV)/typecheck MYPY_CACHE_DIR=$(VENV)/mypy $(BIN)/mypy -p terraspore.engine -p terraspore.training
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -231,7 +231,7 @@ def _load(entry: _Entry, path: Path) -> Array:
 
 
 def _bytes_of(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]  # NumPy 1 has no type for it
+    return array.reshape(-1).view(np.uint8).data
 
 
 def is_finite(array: Array) -> bool:

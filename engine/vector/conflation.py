@@ -199,7 +199,8 @@ def _split_by_validity(
     along = (np.arange(len(line)) - first[line] + 0.5) / count[line]
     points = shapely.line_interpolate_point(lines[near][line], along, normalized=True)
     valid = is_valid(points)
-    parts: list[tuple[object, int, bool]] = [(lines[k], k, False) for k in np.setdiff1d(np.arange(len(lines)), near)]
+    far = np.setdiff1d(np.arange(len(lines)), near).tolist()
+    parts: list[tuple[object, int, bool]] = [(lines[k], k, False) for k in far]
     for number, k in enumerate(near.tolist()):
         states = valid[first[number] : first[number] + count[number]]
         shortest = SHORTEST_PART * distance * count[number] / length[number] if length[number] else 0.0

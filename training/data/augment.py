@@ -133,13 +133,13 @@ def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator)
     """Change colours, contrast, sharpness and noise of a uint8 image (H, W, bands) at random."""
     if rng.random() < config.hsv_chance and crop.shape[2] == 3:
         crop = shift_hsv(crop, config.hsv, rng)
-    x: Floats = crop.astype(np.float32) / 255
+    x: Floats = crop.astype(np.float32) / np.float32(255)
     if rng.random() < config.grey:
         x = np.repeat(x.mean(2, keepdims=True), x.shape[2], 2)
     elif rng.random() < config.colour:
         grey = x.mean(2, keepdims=True)
         x = grey + (x - grey) * np.float32(rng.uniform(*config.saturation))
-        x = x * rng.uniform(1 - config.balance, 1 + config.balance, x.shape[2]).astype(np.float32)
+        x = x * rng.uniform(1 - config.balance, 1 + config.balance, x.shape[2:]).astype(np.float32)
     if rng.random() < config.contrast_chance:
         mean = x.mean()
         x = (x - mean) * np.float32(rng.uniform(*config.contrast)) + mean

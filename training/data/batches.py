@@ -67,7 +67,8 @@ def _epoch_order(seed: int, epoch: int, count: int, source: int) -> NDArray[np.i
 def _round_order(seed: int, number: int, weights: tuple[float, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Source of each draw of a round, and how often it was drawn in the round before."""
     shares = np.cumsum(weights) / sum(weights)
-    counts = np.diff(np.rint(shares * _ROUND).astype(np.int64), prepend=0)
+    bounds = np.concatenate(([0], np.rint(shares * _ROUND))).astype(np.int64)
+    counts = bounds[1:] - bounds[:-1]
     sources = np.random.default_rng([seed, 13, number]).permutation(np.repeat(np.arange(len(weights)), counts))
     before = np.zeros(len(sources), np.int64)
     for source in range(len(weights)):

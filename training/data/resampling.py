@@ -29,7 +29,7 @@ def find_blank_areas(image: Image) -> Mask:
         padded = cv2.copyMakeBorder(flat.astype(np.uint8), *(_WIDTH,) * 4, cv2.BORDER_REPLICATE)
         opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, element)[_WIDTH:-_WIDTH, _WIDTH:-_WIDTH]
         count, regions = cv2.connectedComponents(np.ascontiguousarray(opened))
-        areas = np.bincount(regions.ravel(), minlength=count)
+        areas = np.bincount(regions.ravel().astype(np.int64), minlength=count)
         for number in np.unique(regions[border & (regions > 0)]):
             region = regions == number
             if areas[number] > _SHARE * flat.size and image[region].std() < _DEVIATION:

@@ -203,8 +203,9 @@ def write_state(path: Path, groups: Mapping[str, Arrays], meta: Mapping[str, Any
     Raises:
         OutputError: the file cannot be written.
     """
-    flat: Arrays = {f"{group}/{name}": value for group, arrays in groups.items() for name, value in arrays.items()}
-    flat[_META] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    flat: dict[str, Any] = {_META: np.frombuffer(json.dumps(meta).encode(), np.uint8)}
+    for group, arrays in groups.items():
+        flat.update({f"{group}/{name}": value for name, value in arrays.items()})
     with atomic_output(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **flat)
 

@@ -237,7 +237,7 @@ def build_coverage(
         on_progress=lambda done: report(rows + done),
     ):
         region = polygons.region
-        xy, offsets = geodesy.to_crs(0.5 * polygons.points), (polygons.ring_start, polygons.first_ring)
+        xy, offsets = geodesy.to_crs(polygons.points / 2), (polygons.ring_start, polygons.first_ring)
         yield CoverageBatch(
             geometry=shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, offsets),
             region=region,
@@ -293,7 +293,7 @@ def _write(
             unique, inverse = np.unique(ids, return_inverse=True)
             names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
             confidence = batch.confidence / PROBABILITY_SCALE if has_confidence else np.full(len(ids), math.nan)
-            columns = {
+            columns: dict[str, NDArray[Any]] = {
                 "area_id": batch.region.astype(np.int64),
                 "class_id": ids,
                 "class_name": names[inverse],

@@ -214,7 +214,7 @@ def _blocks(candidates: _Candidates) -> Iterator[_Candidates]:
     order = np.lexsort((block[:, 1], block[:, 0]))
     cuts = np.flatnonzero((np.diff(block[order], axis=0) != 0).any(axis=1)) + 1
     for i in np.split(order, cuts) if order.size else ():
-        yield _Candidates(*(column[i] for column in candidates))
+        yield _Candidates._make(column[i] for column in candidates)
 
 
 def _find_block_closures(

@@ -106,8 +106,8 @@ class Graph:
 
     def _select(self, ends: NDArray[np.int32], start: Ints, points: NDArray[np.int32] | Flags) -> None:
         """Replace the edges; keep the nodes that they use and the selected points."""
-        used, ends = np.unique(ends, return_inverse=True)
-        self.ends = ends.reshape(-1, 2).astype(np.int32)
+        used, inverse = np.unique(ends, return_inverse=True)
+        self.ends = inverse.reshape(-1, 2).astype(np.int32)
         self.start = start
         self.node_row = self.node_row[used]
         self.node_col = self.node_col[used]

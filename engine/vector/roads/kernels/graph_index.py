@@ -71,9 +71,9 @@ def order_points(row: Index, col: Index, rows: int, cols: int) -> tuple[Ints, In
     order = np.empty(row.size, np.int32)
     after = count_below(row, rows)
     first = after.copy()
-    for i in by_col:
-        order[after[row[i]]] = i
-        after[row[i]] += 1
+    for index in by_col:
+        order[after[row[index]]] = index
+        after[row[index]] += 1
     return first, order
 
 
