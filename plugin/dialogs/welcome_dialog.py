@@ -59,7 +59,7 @@ class WelcomeDialog(QDialog):
         column.addWidget(self.progress)
         column.addStretch(1)
         column.addLayout(make_row(self.create, self.options, self.cancel))
-        self.resize(480, 220)
+        self.resize(480, 170)
 
     def done(self, code: int) -> None:
         """Cancel the set-up and close."""

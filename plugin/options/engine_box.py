@@ -218,7 +218,7 @@ class EngineBox(QGroupBox):
         form = QFormLayout()
         form.addRow(tr("State"), self.state)
         form.addRow(tr("Environment for"), self.env_profile)
-        form.addRow("", self.effort)
+        form.addRow(tr("Size and time"), self.effort)
         form.addRow(tr("Existing interpreter instead"), self.interpreter)
         form.addRow(tr("Python to make it from"), self.base)
         form.addRow(tr("Package index"), self.index)

@@ -752,6 +752,10 @@
         <translation>Simplification of areas</translation>
     </message>
     <message>
+        <source>Size and time</source>
+        <translation>Size and time</translation>
+    </message>
+    <message>
         <source>Size of a pixel</source>
         <translation>Size of a pixel</translation>
     </message>

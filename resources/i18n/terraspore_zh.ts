@@ -752,6 +752,10 @@
         <translation>面的简化</translation>
     </message>
     <message>
+        <source>Size and time</source>
+        <translation>大小与时间</translation>
+    </message>
+    <message>
         <source>Size of a pixel</source>
         <translation>像元大小</translation>
     </message>

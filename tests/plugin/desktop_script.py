@@ -93,9 +93,14 @@ def install():
 
 
 def explain():
-    """Without an engine the dialog says what to do, and OK is off."""
+    """Without an engine the first click offers to create it; the dialog says what to do, and OK is off."""
     from terraspore.plugin.dialogs.run_dialog import ROADS
 
+    plugin().gui.actions[0].trigger()
+    welcome = visible("terraspore-welcome")
+    yield pause(0.5)
+    picture("welcome", welcome)
+    welcome.cancel.click()
     dialog = plugin().gui.open_dialog(ROADS)
     yield pause(0.5)
     assert not dialog.buttons.button(QDialogButtonBox.StandardButton.Ok).isEnabled()
@@ -132,6 +137,25 @@ def set_up():
     picture("options", window)
     window.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok).click()
     yield lambda: QApplication.activeModalWidget() is None
+
+
+def try_demo():
+    """Without an image the first click adds the demo image, and opens the dialog for it."""
+    assert not QgsProject.instance().mapLayers()
+    plugin().gui.actions[0].trigger()
+    question = visible("terraspore-demo")
+    yield pause(0.5)
+    picture("demo-question", question)
+    question.add.click()
+    yield lambda: visible("terraspore-extractroads") is not None
+    dialog = visible("terraspore-extractroads")
+    yield pause(2)
+    picture("demo")
+    picture("demo-dialog", dialog)
+    REPORT["demo"] = [dialog.layer.currentText(), dialog.ok.isEnabled()]
+    dialog.reject()
+    QgsProject.instance().removeAllMapLayers()
+    yield pause(0.2)
 
 
 def run_from_menu(name, layer, title, area=0):
@@ -315,7 +339,7 @@ def leftovers():
     }
 
 
-STEPS = [install, explain, set_up, extract, online, cancel, reload]
+STEPS = [install, explain, set_up, try_demo, extract, online, cancel, reload]
 
 
 class Driver:

@@ -45,11 +45,15 @@ def report(folder):
 @pytest.mark.timeout(960)
 def test_every_step_was_done(report):
     assert report["error"] is None
-    assert report["steps"] == ["install", "explain", "set_up", "extract", "online", "cancel", "reload"]
+    assert report["steps"] == ["install", "explain", "set_up", "try_demo", "extract", "online", "cancel", "reload"]
 
 
 def test_environment_from_a_folder_of_wheels_works(report):
     assert "auto takes openvino on cpu" in report["engine_test"]
+
+
+def test_demo_image_is_ready_for_a_run(report):
+    assert report["demo"] == ["Las Vegas (demo)", True]
 
 
 def test_run_of_the_dialog_adds_a_styled_layer(report):
