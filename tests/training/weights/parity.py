@@ -26,6 +26,7 @@ from terraspore.training.distributed import ProcessGroup
 from terraspore.training.losses import make_loss
 from terraspore.training.networks import create_network
 from terraspore.training.networks.layers import SeededDropout
+from terraspore.training.onednn import select_convolutions
 from terraspore.training.optim import Optimizer, Plateau
 from terraspore.training.trainer.state import LossScale, TrainState
 from terraspore.training.trainer.step import TrainStep
@@ -98,12 +99,13 @@ def make_step(case: Case, network: nn.Cell) -> TrainStep:
 
 
 def compare(name: str) -> Differences:
-    """Run a case and compare it with the values of the file."""
+    """Run a case, with the convolutions of a training, and compare it with the values of the file."""
     case = CASES[name]
     configure_mindspore(TrainConfig(), seed=1)
     with np.load(VALUES) as file:
         wanted = {key.partition(".")[2]: file[key] for key in file.files if key.startswith(f"{name}.")}
-    network = create_converted(name, list(wanted["shapes"]), case.classes)
+    replace_convolutions, _ = select_convolutions(TrainConfig())
+    network = replace_convolutions(create_converted(name, list(wanted["shapes"]), case.classes))
     image = ms.Tensor(make_image(case.size))
     before = network(image).asnumpy()[:, :, ::4, ::4]
     step = make_step(case, network)
