@@ -68,8 +68,8 @@ def parse_numbers(kind: str, form: str) -> Callable[..., Any]:
     return parse
 
 
-#: Names of values on the command line by unit.
-_METAVARS = {"m": "M", "m²": "M2", "pixels": "N", "rows": "N", "MB": "MB"}
+#: Names of values on the command line by unit, or else by type.
+_METAVARS = {"m": "M", "m²": "M2", "MB": "MB", "int": "N", "float": "X", "str": "NAME", "Path": "FILE"}
 
 
 def declared_options(declaration: type, *names: str) -> Callable[[F], F]:
@@ -93,7 +93,7 @@ def _click_option(option: Option) -> Callable[[F], F]:
     if info.items:
         item: Any = int if info.items == "ID" else str
         return click.option(f"--{option.flag}", name, multiple=True, type=item, metavar=info.items, help=text)
-    metavar = info.metavar or _METAVARS.get(info.unit, "X")
+    metavar = info.metavar or _METAVARS.get(info.unit) or _METAVARS.get(option.kind, "X")
     if option.kind.startswith("tuple"):
         parse = parse_numbers(option.kind, metavar)
         return click.option(f"--{option.flag}", name, callback=parse, metavar=metavar, help=text)

@@ -279,8 +279,7 @@ def make_disk_full_error(path: Path, needed_bytes: int) -> DiskFullError:
     """Return the error for an output that did not fit on the disk; arguments as ``translate_os_error``."""
     needs = f"; it needs {_format_size(needed_bytes)} or more" if needed_bytes else ""
     return DiskFullError(
-        f"The disk is full: {path} could not be written completely{needs}.",
-        "Free some space or choose another folder.",
+        f"The disk is full: {path} could not be written completely{needs}.", "Free some space or choose another folder."
     )
 
 

@@ -139,11 +139,7 @@ def _describe_rasters(request: ClassRequest, card: ModelCard) -> dict[str, str]:
 
 @contextmanager
 def _open_sinks(
-    run: InferenceRun,
-    request: ClassRequest,
-    rasters: ClassRasters,
-    outputs: Outputs,
-    statistics: ProbabilityStatistics,
+    run: InferenceRun, request: ClassRequest, rasters: ClassRasters, outputs: Outputs, statistics: ProbabilityStatistics
 ) -> Iterator[list[OutputSink]]:
     """Open the rasters that the run writes; ``statistics`` counts what is written to the raster of classes."""
     card = run.model.card

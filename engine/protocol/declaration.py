@@ -26,7 +26,7 @@ class OptionInfo:
         maximum: largest value; None for any.
         above: whether the value must be greater than ``minimum``.
         unset: what None stands for, such as ``one pixel``.
-        metavar: name of the value on the command line; made from the unit where empty.
+        metavar: name of the value on the command line; made from the unit or the type where empty.
         items: form of one item of an option that may be repeated, such as ``ID=M2``; empty for single values.
         flag: name on the command line where it differs from the field's.
         choices: the values of a text; empty for any.

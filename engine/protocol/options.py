@@ -38,14 +38,12 @@ class RuntimeOptions:
         "auto",
         f"Device: {', '.join(DEVICE_NAMES[:-1])} or {DEVICE_NAMES[-1]}.",
         title="Device",
-        metavar="NAME",
         suggestions=DEVICE_NAMES,
     )
     runtime: str = option(
         "auto",
         f"Runtime: {', '.join(RUNTIME_NAMES[:-1])} or {RUNTIME_NAMES[-1]}.",
         title="Runtime",
-        metavar="NAME",
         suggestions=RUNTIME_NAMES,
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
@@ -55,7 +53,7 @@ class RuntimeOptions:
         title="Number type",
     )
     threads: int | None = option(
-        None, "Processor threads.", title="Threads", minimum=1, maximum=1024, unset="all cores", metavar="N"
+        None, "Processor threads.", title="Threads", minimum=1, maximum=1024, unset="all cores"
     )
 
 
@@ -64,17 +62,13 @@ class ImageOptions:
     """Options of how a model sees an image."""
 
     model: str | None = option(
-        None, "Name, folder or weights file of the model.", title="Model", unset="the task's default", metavar="NAME"
+        None, "Name, folder or weights file of the model.", title="Model", unset="the task's default"
     )
     bands: tuple[int, ...] | None = option(
         None, "Bands of the image in the model's order.", title="Bands, in the order of the model's", metavar="1,2,3"
     )
     nodata: float | None = option(
-        None,
-        "Value of pixels without data.",
-        title="Value without data",
-        unset="the image's own",
-        metavar="VALUE",
+        None, "Value of pixels without data.", title="Value without data", unset="the image's own", metavar="VALUE"
     )
     ignore_alpha: bool = option(False, "Do not use the alpha band as transparency.", title="Ignore the alpha band")
     extent: tuple[float, float, float, float] | None = option(
@@ -85,21 +79,16 @@ class ImageOptions:
         metavar="xmin,ymin,xmax,ymax",
     )
     area: Path | None = option(  # noqa: RUF009 (a field)
-        None, "Vector file whose polygons limit the area that is computed.", title="Polygons to work in", metavar="FILE"
+        None, "Vector file whose polygons limit the area that is computed.", title="Polygons to work in"
     )
     area_layer: str | None = option(
-        None,
-        "Layer of the polygons in that file.",
-        title="Layer of the polygons",
-        unset="the first with polygons",
-        metavar="NAME",
+        None, "Layer of the polygons in that file.", title="Layer of the polygons", unset="the first with polygons"
     )
     resolution: float | None = _length(
         None,
         "Metres per pixel for the network.",
         title="Ground resolution",
         above=True,
-        metavar="M",
         unset="the model's",
     )
     pixel_size: float | None = _length(
@@ -107,7 +96,6 @@ class ImageOptions:
         "Metres per pixel of an image without georeference.",
         title="Size of a pixel",
         above=True,
-        metavar="M",
     )
     subdataset: str | None = option(
         None,
@@ -116,15 +104,9 @@ class ImageOptions:
         metavar="NUMBER",
         title="Image in the file",
     )
-    tile: int | None = option(
-        None, "Edge of a tile in pixels.", title="Edge of a tile in pixels", unset="the model's", metavar="N"
-    )
+    tile: int | None = option(None, "Edge of a tile in pixels.", title="Edge of a tile in pixels", unset="the model's")
     overlap: int | None = option(
-        None,
-        "Overlap of neighbouring tiles in pixels.",
-        title="Overlap of tiles in pixels",
-        unset="the model's",
-        metavar="N",
+        None, "Overlap of neighbouring tiles in pixels.", title="Overlap of tiles in pixels", unset="the model's"
     )
     memory: int | None = option(
         None,
@@ -149,7 +131,6 @@ class OutputOptions:
         None,
         "Name of the main layer in a GeoPackage; further layers get it as their prefix. Other layers of the file stay.",
         title="Name of the layer",
-        metavar="NAME",
         unset="roads, landcover or classes",
     )
     overwrite: bool = option(False, "Replace files and layers that exist.", title="Replace what exists")
@@ -159,7 +140,7 @@ class OutputOptions:
 class RasterOptions:
     """Options of how the values of a raster of probabilities or classes are read."""
 
-    band: int | None = option(None, "Band to use, from 1.", title="Band", minimum=1, unset="the first", metavar="N")
+    band: int | None = option(None, "Band to use, from 1.", title="Band", minimum=1, unset="the first")
     values: ValueKind | None = option(  # noqa: RUF009 (a field)
         None,
         "Meaning of the values: probability (0 to 1), percent (0 to 100), byte (0 to 255), mask or classes.",
@@ -175,14 +156,9 @@ class RasterOptions:
         maximum=1,
         above=True,
         unset="decided by the raster",
-        metavar="X",
     )
     nodata: float | None = option(
-        None,
-        "A value without data.",
-        unset="the raster's own",
-        metavar="VALUE",
-        title="Value without data",
+        None, "A value without data.", unset="the raster's own", metavar="VALUE", title="Value without data"
     )
 
     def __post_init__(self) -> None:
@@ -270,7 +246,6 @@ class RoadOptions:
         minimum=1,
         maximum=1024,
         unset="one for each core",
-        metavar="N",
         title="Threads",
     )
 

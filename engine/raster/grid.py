@@ -56,11 +56,7 @@ class Grid:
 
 
 def make_grid(
-    crs: CRS | None,
-    transform: Affine,
-    size: tuple[int, int],
-    pixel_size: tuple[float, float],
-    resolution: float | None,
+    crs: CRS | None, transform: Affine, size: tuple[int, int], pixel_size: tuple[float, float], resolution: float | None
 ) -> Grid:
     """Make the grid over a whole source at a ground resolution.
 

@@ -38,10 +38,7 @@ def measure_ground_resolution(
         SourceError: the transform is degenerate, or the center is outside the area of the coordinate system.
     """
     x, y = width / 2, height / 2
-    steps = [
-        (transform @ (x - 0.5, y), transform @ (x + 0.5, y)),
-        (transform @ (x, y - 0.5), transform @ (x, y + 0.5)),
-    ]
+    steps = [(transform @ (x - 0.5, y), transform @ (x + 0.5, y)), (transform @ (x, y - 0.5), transform @ (x, y + 0.5))]
     if crs_wkt is None:
         lengths = [math.hypot(x1 - x0, y1 - y0) for (x0, y0), (x1, y1) in steps]
     else:

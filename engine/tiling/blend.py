@@ -136,9 +136,7 @@ def split_plan(plan: TilePlan, rows: int, columns: int) -> Iterator[Block]:
     for top in range(0, plan.rows.count, rows):
         for left in range(0, plan.columns.count, columns):
             yield make_block(
-                plan,
-                range(top, min(top + rows, plan.rows.count)),
-                range(left, min(left + columns, plan.columns.count)),
+                plan, range(top, min(top + rows, plan.rows.count)), range(left, min(left + columns, plan.columns.count))
             )
 
 

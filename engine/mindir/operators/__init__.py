@@ -13,8 +13,4 @@ from ..builder import Call
 from . import arithmetic, convolution, layout
 
 #: Functions by primitive.
-OPERATORS: Mapping[str, Callable[[Call], Any]] = {
-    **arithmetic.OPERATORS,
-    **convolution.OPERATORS,
-    **layout.OPERATORS,
-}
+OPERATORS: Mapping[str, Callable[[Call], Any]] = {**arithmetic.OPERATORS, **convolution.OPERATORS, **layout.OPERATORS}

@@ -209,11 +209,7 @@ class LayerFileWriter(VectorWriter):
 
 @contextmanager
 def open_vector_writer(
-    target: VectorTarget,
-    source_crs: object | None,
-    *,
-    warnings: Sequence[str] = (),
-    place: Reference | None = None,
+    target: VectorTarget, source_crs: object | None, *, warnings: Sequence[str] = (), place: Reference | None = None
 ) -> Iterator[VectorWriter]:
     """Open a vector file for writing; it is complete only if the block ends without an exception.
 

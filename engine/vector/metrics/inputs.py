@@ -28,16 +28,7 @@ from ...raster.grid import Grid
 from ...raster.probability import PROBABILITY_SCALE, BandProbabilityRaster
 from ...raster.values import Encoding, Expected
 from ..arrays import Flags, Ints
-from ..crs import (
-    Bounds,
-    Reference,
-    explain_distance,
-    make_outline,
-    measure_overlap,
-    parse_crs,
-    resolve_crs,
-    transform,
-)
+from ..crs import Bounds, Reference, explain_distance, make_outline, measure_overlap, parse_crs, resolve_crs, transform
 from ..io.reader import VectorLayer, is_vector, make_reference, read_vector_layer
 
 #: Rows of rasters that are compared at a time.
@@ -123,11 +114,7 @@ class RasterPair:
 
 @contextmanager
 def open_raster_pair(
-    result: Path,
-    truth: Path,
-    options: tuple[RasterOptions, RasterOptions],
-    expected: Expected,
-    context: RunContext,
+    result: Path, truth: Path, options: tuple[RasterOptions, RasterOptions], expected: Expected, context: RunContext
 ) -> Iterator[RasterPair]:
     """Open two rasters to compare where they lie: on the grid of the truth, with the nearest pixels of the result.
 

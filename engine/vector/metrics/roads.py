@@ -226,11 +226,7 @@ def buffer_scores(result: Network, truth: Network, buffer: float) -> tuple[float
         return 0.0, 0.0, 0.0
     matched_truth = _length_within(truth.lines, result.lines, buffer)
     matched = _length_within(result.lines, truth.lines, buffer)
-    return (
-        matched_truth / truth_length,
-        matched / length,
-        matched / (length + truth_length - matched_truth),
-    )
+    return (matched_truth / truth_length, matched / length, matched / (length + truth_length - matched_truth))
 
 
 def junction_scores(result: Network, truth: Network, distance: float = 10.0) -> PrecisionRecall:

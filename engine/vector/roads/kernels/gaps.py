@@ -13,14 +13,7 @@ from ...arrays import Floats, Ints
 from ...jit import jit
 from ...search import lower_bound
 from .graph import Index
-from .graph_index import (
-    GraphIndex,
-    distance_to_point,
-    distances_within,
-    end_direction,
-    end_point,
-    reset_distances,
-)
+from .graph_index import GraphIndex, distance_to_point, distances_within, end_direction, end_point, reset_distances
 
 Probability = NDArray[np.uint8]
 
