@@ -32,6 +32,11 @@ def make_sentence(text: str) -> str:
     return shorten(_LONG_WORD.sub(lambda word: shorten(word[0], _MAX_WORD), shown(text)), _MAX_SENTENCE)
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what a library's ``error`` says, without a full stop; its class's name for nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 class TerraSporeError(Exception):
     """Base of all errors with a sentence for the person.
 

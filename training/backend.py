@@ -6,9 +6,9 @@ import os
 
 import mindspore as ms
 
-from ..engine.errors import RuntimeUnavailableError
+from ..engine.errors import RuntimeUnavailableError, first_line
 from .config import TrainConfig
-from .distributed import ProcessGroup, first_line, join_processes
+from .distributed import ProcessGroup, join_processes
 
 #: On a CPU the main thread of MindSpore 2.10 spins while its workers compute, and takes a core from them. With this
 #: variable it launches operators itself and does not spin: on two cores a step of LEDNet took 0.6 to 1 s instead of

@@ -18,7 +18,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from numpy.typing import NDArray
 
-from ..engine.errors import RuntimeUnavailableError
+from ..engine.errors import RuntimeUnavailableError, first_line
 from .checkpoint_io import assign
 
 #: Seconds that processes on CPUs wait for each other. MindSpore's default of 30 ends a run while the main process
@@ -139,8 +139,3 @@ def msrun_variables(environment: Mapping[str, str]) -> dict[str, str]:
         "MS_SCHED_HOST": host,
         "MS_SCHED_PORT": environment.get("MS_SCHED_PORT") or str(20000 + zlib.crc32(job.encode()) % 10000),
     }
-
-
-def first_line(error: Exception) -> str:
-    """First line of an error of MindSpore, whose messages go on with stack traces."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

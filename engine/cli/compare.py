@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -129,7 +129,7 @@ def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: 
         f"{scores.completeness:.3f}, correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, junction F1 "
         f"{scores.junction_f1:.3f}"
     )
-    return scores.metrics(), text
+    return asdict(scores), text
 
 
 def _limit_lines(result: VectorLayer, truth: VectorLayer, options: CompareOptions, context: RunContext) -> list[Lines]:
@@ -240,4 +240,4 @@ def _compare_coverage(result: Path, truth: Path, options: CompareOptions, contex
         f"{'a' if scores.is_coverage else 'no'} valid coverage, overlaps {scores.overlap_area:.2f}, gaps "
         f"{scores.gap_area:.2f}, agreement {agreement:.4f}"
     )
-    return {**scores.metrics(), "agreement": agreement}, text
+    return {**asdict(scores), "agreement": agreement}, text

@@ -80,12 +80,6 @@ def _check_inference(model: Model, sessions: SessionPool, options: RuntimeOption
             session, why = stack.enter_context(sessions.open(model, options, card.tile))
         context.report(Message(why))
         found = session.predict(tile)
-    expected = (1, len(card.classes), card.tile, card.tile)
-    if found.shape != expected:
-        raise ModelError(
-            f"The model gives an output of the shape {found.shape} for one tile, but its card says {expected}.",
-            "Check the classes and the tile of the card.",
-        )
     if not bool(np.isfinite(found).all()) or float(found.min()) < -_SLACK or float(found.max()) > 1 + _SLACK:
         raise ModelError(
             f"The model's output is not a probability: it is from {float(found.min()):g} to {float(found.max()):g}.",

@@ -14,6 +14,8 @@ from .cli_context import reports_result
 from .console import format_table
 
 _MEGABYTE = 1e6
+#: What a summary has of a card as it is.
+_SUMMARIZED = ("title", "task", "architecture", "resolution", "bands", "tile", "threshold", "licence", "data", "split")
 _WIDTH = 100  # of the lines of a paragraph
 
 
@@ -33,22 +35,12 @@ def models(context: RunContext) -> Result:
 
 def summarize_model(model: Model) -> dict[str, SummaryValue]:
     """Summarize a model: its card, its metrics, and the size of its weights in bytes."""
-    card = model.card
+    card, classes = model.card, ", ".join(entry.name for entry in model.card.classes)
     return {
-        "title": card.title,
-        "task": card.task,
-        "architecture": card.architecture,
-        "classes": ", ".join(entry.name for entry in card.classes),
-        "resolution": card.resolution,
-        "bands": card.bands,
-        "tile": card.tile,
-        "threshold": card.threshold,
+        **{name: getattr(card, name) for name in _SUMMARIZED},
+        "classes": classes,
         "bytes": model.weights.stat().st_size,
         "sha256": model.sha256,
-        "licence": card.licence,
-        "data": card.data,
-        "split": card.split,
-        "notes": card.notes,
         **{f"metrics.{name}": value for name, value in card.metrics.items()},
     }
 

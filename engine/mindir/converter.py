@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from ..errors import GraphError
+from ..errors import GraphError, first_line
 from .builder import Call, Const, GraphBuilder, Ref
 from .operators import OPERATORS
 from .reader import Mindir, Node, Shape, Tensor, read_mindir
@@ -173,7 +173,7 @@ def _make_model(
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise GraphError(f"The network cannot be expressed in ONNX: {str(error).splitlines()[0]}.") from error
+        raise GraphError(f"The network cannot be expressed in ONNX: {first_line(error)}.") from error
     return model
 
 

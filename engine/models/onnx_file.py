@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import GraphError, shorten
+from ..errors import GraphError, first_line, shorten
 from ..fs.regular_file import read_regular
 from .checkpoint import is_finite
 
@@ -85,7 +85,7 @@ def check_graph(model: onnx.ModelProto, origin: str) -> None:
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
-        raise GraphError(f"The model {origin} is not valid ONNX: {_first_line(error)}.") from None
+        raise GraphError(f"The model {origin} is not valid ONNX: {first_line(error)}.") from None
     except ValueError:
         # Protobuf in pure Python, which MindSpore selects for its process, accepts some bytes that the checker refuses.
         raise GraphError(f"{origin} is no ONNX model, or a damaged one.") from None
@@ -157,10 +157,6 @@ def _check_tensor(tensor: onnx.TensorProto, origin: str) -> None:
     try:
         values = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError) as error:
-        raise GraphError(f"The model {origin} is damaged: {tensor.name or 'a tensor'}: {_first_line(error)}.") from None
+        raise GraphError(f"The model {origin} is damaged: {tensor.name or 'a tensor'}: {first_line(error)}.") from None
     if values.dtype.kind == "f" and not is_finite(values):
         raise GraphError(f"The model {origin} cannot be used: {tensor.name} holds values that are not finite.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no reason given"])[0].rstrip(".")

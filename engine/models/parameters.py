@@ -96,14 +96,15 @@ def _find_parameter(name: str, wanted: Mapping[str, Shape]) -> str | None:
 def _check_shapes(found: Mapping[str, Array], wanted: Mapping[str, Shape], origin: str) -> None:
     sizes: dict[str, int] = {}
     for name, shape in wanted.items():
-        actual = found[name].shape
-        fits = len(actual) == len(shape) and all(
-            size == (dim if isinstance(dim, int) else sizes.setdefault(dim, size))
-            for size, dim in zip(actual, shape, strict=True)
-        )
-        if not fits:
-            expected = [sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in shape]
-            raise CheckpointError(
-                f"The checkpoint {origin} is not of this network: {name} has the shape {list(actual)} "
-                f"instead of {expected}."
-            )
+        if difference := compare_shapes(found[name].shape, shape, sizes):
+            raise CheckpointError(f"The checkpoint {origin} is not of this network: {name} has the shape {difference}.")
+
+
+def compare_shapes(actual: tuple[int, ...], wanted: Shape, sizes: dict[str, int]) -> str:
+    """Describe how a shape differs from the wanted one; empty if it does not. ``sizes`` of names are added to."""
+    if len(actual) == len(wanted) and all(
+        size == (dim if isinstance(dim, int) else sizes.setdefault(dim, size))
+        for size, dim in zip(actual, wanted, strict=True)
+    ):
+        return ""
+    return f"{list(actual)} instead of {[sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in wanted]}"

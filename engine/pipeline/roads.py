@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 from ..context import RunContext
 from ..fs.atomic import temp_output
-from ..fs.outputs import Outputs
 from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
 from ..raster.writer import make_probability_layout
 from ..runtimes.pool import SessionPool
 from ..vector.io.target import VectorTarget
-from .plan import InferenceRun, open_run
+from .plan import open_run
 from .preload import Preloader
 from .request import RoadRequest
 from .resume import make_fingerprint, open_journal
 from .run_outputs import list_read_files, lock_run_outputs
 from .runner import count_noun, run_inference
-from .sinks import Write, check_disk_space, open_output_raster, probability_sink
+from .sinks import check_disk_space, open_output_raster, probability_sink
 from .streaming_vectorizer import StreamingRoads
 
 
@@ -65,7 +63,9 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
                 run, options, replace(vectors, outputs=outputs), spool=spool, preloader=preloader, context=context
             ) as roads,
         ):
-            with _open_probability(run, request.probability, outputs) as write_probability:
+            layout = make_probability_layout([entry.name for entry in run.model.card.classes], run.tags)
+            raster = request.probability and open_output_raster(request.probability, run.grid, layout, outputs)
+            with raster or nullcontext() as write_probability:
                 sinks = [probability_sink(classes, roads.append, write_probability)]
                 statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
             run.release()
@@ -81,11 +81,3 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         text=f"{text}, {statistics.describe(run, seconds)} -> {request.output}",
         seconds=seconds,
     )
-
-
-def _open_probability(run: InferenceRun, path: Path | None, outputs: Outputs) -> AbstractContextManager[Write | None]:
-    """Open the probability raster; None where it is not wanted."""
-    if path is None:
-        return nullcontext()
-    layout = make_probability_layout([entry.name for entry in run.model.card.classes], run.tags)
-    return open_output_raster(path, run.grid, layout, outputs)

@@ -6,17 +6,16 @@ import platform
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _TIMEOUT_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Accelerator:
+class Accelerator(NamedTuple):
     """A device for computation.
 
-    Args:
+    Attributes:
         device: the runtimes' name of its kind: ``cuda`` or ``ascend``.
         title: the hardware's own name.
     """
@@ -34,6 +33,11 @@ def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     if found:
         return found[1].strip()
     return platform.processor() or platform.machine() or "CPU"
+
+
+def list_hardware() -> list[Accelerator]:
+    """Return the processor and the accelerators of this machine."""
+    return [Accelerator("cpu", cpu_name()), *find_accelerators()]
 
 
 def find_accelerators(devices: Path = Path("/dev")) -> list[Accelerator]:

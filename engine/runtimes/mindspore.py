@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GraphError, RuntimeUnavailableError
+from ..errors import GraphError, RuntimeUnavailableError, first_line
 from ..models.card import ModelCard
 from ..models.checkpoint import read_checkpoint
 from ..models.graph import GRAPHS, graph_path, training_only_modules
@@ -27,7 +27,7 @@ from .base import (
     predict_in_batches,
     translate_error,
 )
-from .hardware import Accelerator, cpu_name, find_accelerators
+from .hardware import list_hardware
 from .measure import choose_batch_size
 
 _TARGETS = {"cpu": "CPU", "cuda": "GPU", "ascend": "Ascend"}
@@ -43,8 +43,7 @@ class MindSpore:
     def devices(self) -> list[DeviceInfo]:
         """Return the processor and the accelerators of this machine, with the reason where they cannot be tried."""
         reason = "" if importlib.util.find_spec("mindspore") else "MindSpore is not installed."
-        hardware = [Accelerator("cpu", cpu_name()), *find_accelerators()]
-        return [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in hardware]
+        return [DeviceInfo(self.name, device, title, reason) for device, title in list_hardware()]
 
     def open(self, model: Model, config: SessionConfig) -> MindSporeSession:
         """Load ``model``; errors as of ``Runtime.open``."""
@@ -73,8 +72,7 @@ def _configure(config: SessionConfig) -> None:
         if config.threads is not None:
             mindspore.set_context(runtime_num_threads=config.threads)
     except (ImportError, RuntimeError, ValueError, TypeError) as error:
-        text = (str(error).strip().splitlines() or ["no reason given"])[0]
-        raise RuntimeUnavailableError(f"MindSpore cannot use {config.device}: {text[:300]}") from error
+        raise RuntimeUnavailableError(f"MindSpore cannot use {config.device}: {first_line(error)[:300]}") from error
 
 
 def _load_network(model: Model, network_factory: NetworkFactory) -> Any:

@@ -14,7 +14,7 @@ from ..models.graph import build_graph, graph_identity
 from ..models.registry import Model
 from .base import DeviceInfo, SessionConfig
 from .cache import cache_key, load_entry, store_entry
-from .hardware import Accelerator, cpu_name, find_accelerators
+from .hardware import list_hardware
 from .worker.client import WorkerProcess, WorkerSession, start_worker
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class MindSporeLite:
             reason = f"MindSpore Lite is not installed, and {PYTHON_VARIABLE} names no interpreter that has it."
         elif not self._python.is_file():
             reason = f"{PYTHON_VARIABLE} names {self._python}, which is not there."
-        hardware = [Accelerator("cpu", cpu_name()), *find_accelerators()]
-        return [DeviceInfo(self.name, entry.device, entry.title, reason) for entry in hardware]
+        return [DeviceInfo(self.name, device, title, reason) for device, title in list_hardware()]
 
     def open(self, model: Model, config: SessionConfig) -> WorkerSession:
         """Load ``model``; errors as of ``Runtime.open``."""

@@ -31,7 +31,7 @@ from .base import (
     translate_error,
     translate_load_error,
 )
-from .hardware import Accelerator, cpu_name, find_accelerators
+from .hardware import Accelerator, cpu_name, find_accelerators, list_hardware
 from .measure import choose_batch_size
 from .worker.client import WorkerProcess, WorkerSession, start_worker
 
@@ -246,12 +246,8 @@ class IsolatedOnnxRuntime:
                 providers = worker.greeting["providers"]
         except InferenceError as error:
             return [DeviceInfo(self.name, "cpu", cpu_name(), error.text)]
-        found = [DeviceInfo(self.name, "cpu", cpu_name())]
-        for entry in find_accelerators():
-            provider, package = PROVIDERS[entry.device]
-            reason = "" if provider in providers else _not_built(provider, package)
-            found.append(DeviceInfo(self.name, entry.device, entry.title, reason))
-        return found
+        missing = {device: "" if names[0] in providers else _not_built(*names) for device, names in PROVIDERS.items()}
+        return [DeviceInfo(self.name, device, title, missing[device]) for device, title in list_hardware()]
 
     def open(self, model: Model, config: SessionConfig) -> WorkerSession:
         """Load ``model``; errors as of ``Runtime.open``."""

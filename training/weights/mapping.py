@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.errors import CheckpointError
-from ...engine.models.parameters import Shape, is_training_state
+from ...engine.models.parameters import Shape, compare_shapes, is_training_state
 from ..networks import NetworkEntry, network_entry
 from ..networks.registry import rename
 
@@ -250,15 +250,10 @@ def _match_shapes(named: Mapping[str, Array], shapes: Mapping[str, Shape]) -> tu
         array = named[name]
         if array.ndim == 3 and len(shape) == 4:
             array = array[:, :, None]  # MindSpore stores a 1-D convolution as (out, in, 1, kernel)
-        fits = array.ndim == len(shape) and all(
-            size == (expected if isinstance(expected, int) else sizes.setdefault(expected, size))
-            for size, expected in zip(array.shape, shape, strict=True)
-        )
-        if fits:
-            arrays[name] = array
+        if difference := compare_shapes(array.shape, shape, sizes):
+            mismatched.append(f"{name} {difference}")
         else:
-            known = [sizes.get(size, size) if isinstance(size, str) else size for size in shape]
-            mismatched.append(f"{name} {list(named[name].shape)} instead of {known}")
+            arrays[name] = array
     return arrays, mismatched
 
 

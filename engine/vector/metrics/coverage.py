@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -34,10 +34,6 @@ class CoverageScores:
     overlap_area: float
     gap_area: float
     area: float
-
-    def metrics(self) -> dict[str, float | int | str | None]:
-        """Return the scores by name, for the result event."""
-        return asdict(self)
 
 
 def score_coverage(polygons: Polygons, *, count_holes: bool = True) -> CoverageScores:

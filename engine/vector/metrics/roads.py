@@ -5,7 +5,7 @@ All lengths are metres; the lines have to be in a metric CRS (see ``inputs.choos
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
@@ -72,10 +72,6 @@ class RoadScores:
     truth_pieces: int
     dead_ends: int
     truth_dead_ends: int
-
-    def metrics(self) -> dict[str, float | int | str | None]:
-        """Return the scores by name, for the result event."""
-        return asdict(self)
 
 
 def harmonic_mean(a: float, b: float) -> float:
