@@ -10,10 +10,11 @@ import click
 
 from ..context import RunContext
 from ..errors import ParameterError, SourceError, VectorError, shorten
+from ..protocol.declaration import option
 from ..protocol.messages import Result
-from ..protocol.options import MAX_LENGTH, VALUE_KINDS, RasterOptions, ValueKind
+from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind, length
 from .cli_context import reports_result
-from .options import FiniteRange, declared_options, given_options, parse_numbers
+from .options import declared_options, given_options, parse_list
 from .paths import PATH
 
 if TYPE_CHECKING:
@@ -29,54 +30,39 @@ Bounds = tuple[float, float, float, float]
 class CompareOptions:
     """Values of the command's options by name; ``rasters`` are those of the rasters RESULT and TRUTH."""
 
-    layer: str | None
-    truth_layer: str | None
-    extent: Bounds | Literal["common"] | None
-    mask: Path | None
-    buffer: float
-    threshold: float | None
-    field: str
-    rasters: tuple[RasterOptions, RasterOptions]
+    layer: str | None = option(None, "Layer of RESULT; else roads, landcover or the first.")
+    truth_layer: str | None = option(None, "Layer of TRUTH; else as for RESULT.")
+    extent: Bounds | Literal["common"] | None = None
+    mask: Path | None = option(
+        None, "Compare only within the polygons of this file, or on the valid pixels of this raster."
+    )
+    buffer: float = length(5.0, "Largest distance between matching lines.", above=True)
+    threshold: float | None = option(
+        None, "Compare masks: probability of a road pixel.", minimum=0, maximum=1, metavar="P"
+    )
+    field: str = option("class_id", "Column with the class of polygons.")
+    rasters: tuple[RasterOptions, RasterOptions] = (RasterOptions(), RasterOptions())
 
 
 def _parse_extent(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
     """Four numbers or "common"."""
     if value == "common":
         return value
-    return parse_numbers("tuple[float, float, float, float]", "xmin,ymin,xmax,ymax or common")(
-        context, parameter, value
-    )
+    return parse_list("tuple[float, float, float, float]", "xmin,ymin,xmax,ymax or common")(context, parameter, value)
 
 
 @click.command()
 @click.argument("result", type=PATH)
 @click.argument("truth", type=PATH)
-@click.option("--layer", help="Layer of RESULT; else roads, landcover or the first.")
-@click.option("--truth-layer", help="Layer of TRUTH; else as for RESULT.")
+@declared_options(CompareOptions)
 @click.option(
     "--extent",
     callback=_parse_extent,
     metavar="xmin,ymin,xmax,ymax|common",
     help="Compare only there, in coordinates of TRUTH; common: only where the extents of both overlap.",
 )
-@click.option(
-    "--mask",
-    type=PATH,
-    metavar="FILE",
-    help="Compare only within the polygons of this file, or on the valid pixels of this raster.",
-)
-@click.option(
-    "--buffer",
-    type=FiniteRange(0, MAX_LENGTH, min_open=True),
-    default=5.0,
-    show_default=True,
-    metavar="M",
-    help="Largest distance between matching lines.",
-)
-@click.option("--threshold", type=FiniteRange(0, 1), metavar="P", help="Compare masks: probability of a road pixel.")
 @declared_options(RasterOptions)
 @click.option("--truth-values", type=click.Choice(VALUE_KINDS), help="The same as --values for TRUTH.")
-@click.option("--field", default="class_id", show_default=True, help="Column with the class of polygons.")
 @reports_result
 def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueKind | None, **values: Any) -> Result:
     """Measure RESULT against TRUTH.
@@ -89,8 +75,7 @@ def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueK
 
     own = given_options(RasterOptions, values)
     rasters = own, RasterOptions(values=truth_values, nodata=own.nodata)
-    shared = ("layer", "truth_layer", "extent", "mask", "buffer", "threshold", "field")
-    options = CompareOptions(**{name: values[name] for name in shared}, rasters=rasters)
+    options = given_options(CompareOptions, values, rasters=rasters)
     for path in (result, truth):
         identify_image(path)
     kinds = is_vector(result), is_vector(truth)

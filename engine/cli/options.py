@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,28 +43,27 @@ def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:
     return add
 
 
-def parse_numbers(kind: str, form: str) -> Callable[..., Any]:
-    """Make a callback that parses numbers with commas between them.
+def parse_list(kind: str, form: str) -> Callable[..., Any]:
+    """Make a callback that parses numbers or names with commas between them.
 
     Args:
         kind: type of the value, such as ``tuple[int, ...]`` or ``tuple[float, float]``.
-        form: how the numbers are written, for errors.
+        form: how the items are written, for errors.
     """
     items = kind[len("tuple[") : -1].split(", ")
-    number = int if items[0] == "int" else float
-    count = None if items[-1] == "..." else len(items)
+    make: Callable[[str], Any] = {"int": int, "float": float}.get(items[0], str.strip)
 
-    def parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[float, ...] | None:
-        """The numbers in the option's text; None where it is not given."""
+    def parse(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[Any, ...] | None:
+        """The items in the option's text; None where it is not given."""
         if value is None:
             return None
         try:
-            numbers = tuple(number(part) for part in value.split(","))
+            found = tuple(map(make, value.split(",")))
         except ValueError:
-            raise click.BadParameter(f"'{shorten(value)}' is not of the form {form}.") from None
-        if count is not None and len(numbers) != count:
+            found = ()
+        if not found or (len(found) != len(items) and items[-1] != "..."):
             raise click.BadParameter(f"'{shorten(value)}' is not of the form {form}.")
-        return numbers
+        return tuple(item for item in found if item != "")
 
     return parse
 
@@ -95,7 +95,7 @@ def _click_option(option: Option) -> Callable[[F], F]:
         return click.option(f"--{option.flag}", name, multiple=True, type=item, metavar=info.items, help=text)
     metavar = info.metavar or _METAVARS.get(info.unit) or _METAVARS.get(option.kind, "X")
     if option.kind.startswith("tuple"):
-        parse = parse_numbers(option.kind, metavar)
+        parse = parse_list(option.kind, metavar)
         return click.option(f"--{option.flag}", name, callback=parse, metavar=metavar, help=text)
     if info.choices:
         return click.option(f"--{option.flag}", name, type=click.Choice(info.choices), help=text)
@@ -117,13 +117,13 @@ def given_options(declaration: type[D], values: Mapping[str, Any], **parsed: Any
 
     Args:
         declaration: the dataclass.
-        values: the command's values by name; names that the dataclass does not declare are left out.
+        values: the command's values by name; those that are no fields of the dataclass are left out.
         parsed: values that had to be parsed first.
 
     Raises:
         ParameterError: a value is out of its range.
     """
-    given = {name: values.get(name) for name in options_of(declaration)} | parsed
+    given = {entry.name: values.get(entry.name) for entry in fields(declaration)} | parsed  # type: ignore[arg-type]
     return declaration(**{name: value for name, value in given.items() if value is not None and value != ()})
 
 

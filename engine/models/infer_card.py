@@ -14,9 +14,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..errors import CardError
+from ..protocol.declaration import option
+from ..protocol.options import length
 from .card import (
     MAX_BANDS,
     MAX_CLASSES,
@@ -42,40 +44,26 @@ _UNKNOWN = "not known"
 
 @dataclass(frozen=True)
 class ModelHints:
-    """Facts of a weights file without a card; None leaves a fact to the file's metadata or to the default.
+    """Facts of a weights file without a card; None leaves a fact to the file's metadata or to the default."""
 
-    Attributes:
-        architecture: of a ``.ckpt``, which cannot be run without it.
-        task: what the classes mean.
-        classes: names of the classes, in the channels' order.
-        resolution: metres per pixel; 0.5 by default.
-        bands: number of bands; 3 by default.
-        scale: factor on the pixel values; 1/255 by default.
-        mean: per band, of scaled values; 0 by default.
-        std: per band, of scaled values; 1 by default.
-        dtype: of the pixels; uint8 by default, and then they are stretched.
-        activation: behind the network; by default sigmoid for one class and softmax for several, unless an
-            ONNX graph already ends with one.
-        tile: side of a tile, in pixels.
-        overlap: of tiles, in pixels.
-        threshold: on probabilities.
-        output: name of the graph's output, where it has several.
-    """
-
-    architecture: str | None = None
-    task: Task | None = None
-    classes: tuple[str, ...] | None = None
-    resolution: float | None = None
-    bands: int | None = None
-    scale: float | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    dtype: PixelType | None = None
-    activation: Activation | None = None
-    tile: int | None = None
-    overlap: int | None = None
-    threshold: float | None = None
-    output: str | None = None
+    architecture: str | None = option(None, "Of a .ckpt: the network whose weights it holds.")
+    task: Task | None = option(None, "What the classes mean.", choices=get_args(Task))
+    classes: tuple[str, ...] | None = option(
+        None, "Names of the classes, in the order of the channels.", metavar="A,B,..."
+    )
+    resolution: float | None = length(None, "Metres per pixel.", unset="the file's or 0.5", above=True)
+    bands: int | None = option(None, "Number of bands.", unset="the file's or 3", minimum=1)
+    scale: float | None = option(None, "Factor on pixel values.", unset="1/255")
+    mean: tuple[float, ...] | None = option(None, "Mean of each band, of scaled values.", metavar="A,B,...")
+    std: tuple[float, ...] | None = option(
+        None, "Standard deviation of each band, of scaled values.", metavar="A,B,..."
+    )
+    dtype: PixelType | None = option(None, "Type of the pixels.", choices=get_args(PixelType))
+    output: str | None = option(None, "Output of the network, where it has several.", flag="output-name")
+    activation: Activation | None = option(None, "What follows the network.", choices=get_args(Activation))
+    tile: int | None = option(None, "Pixels along a tile's side.", minimum=1)
+    overlap: int | None = option(None, "Pixels that neighbouring tiles share.", minimum=0)
+    threshold: float | None = option(None, "On probabilities.", minimum=0, maximum=1, metavar="T")
 
 
 def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:

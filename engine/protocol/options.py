@@ -26,7 +26,7 @@ VALUE_KINDS: tuple[str, ...] = get_args(ValueKind)
 #: The largest length on the ground that means anything, in metres; model cards hold none above it either.
 MAX_LENGTH = 100_000.0
 #: Options that are a length or an area on the ground, from 0.
-_length = partial(option, unit="m", minimum=0, maximum=MAX_LENGTH)
+length = partial(option, unit="m", minimum=0, maximum=MAX_LENGTH)
 _area = partial(option, unit="m²", minimum=0, maximum=MAX_LENGTH**2)
 
 
@@ -78,20 +78,20 @@ class ImageOptions:
         unset="the whole image",
         metavar="xmin,ymin,xmax,ymax",
     )
-    area: Path | None = option(  # noqa: RUF009 (a field)
+    area: Path | None = option(
         None, "Vector file whose polygons limit the area that is computed.", title="Polygons to work in"
     )
     area_layer: str | None = option(
         None, "Layer of the polygons in that file.", title="Layer of the polygons", unset="the first with polygons"
     )
-    resolution: float | None = _length(
+    resolution: float | None = length(
         None,
         "Metres per pixel for the network.",
         title="Ground resolution",
         above=True,
         unset="the model's",
     )
-    pixel_size: float | None = _length(
+    pixel_size: float | None = length(
         None,
         "Metres per pixel of an image without georeference.",
         title="Size of a pixel",
@@ -141,7 +141,7 @@ class RasterOptions:
     """Options of how the values of a raster of probabilities or classes are read."""
 
     band: int | None = option(None, "Band to use, from 1.", title="Band", minimum=1, unset="the first")
-    values: ValueKind | None = option(  # noqa: RUF009 (a field)
+    values: ValueKind | None = option(
         None,
         "Meaning of the values: probability (0 to 1), percent (0 to 100), byte (0 to 255), mask or classes.",
         title="Meaning of the values",
@@ -181,7 +181,7 @@ class RoadOptions:
         unset="threshold + (1 - threshold) / 4",
         metavar="P",
     )
-    blur: float = _length(
+    blur: float = length(
         2.0,
         "Standard deviation of the Gaussian before the threshold; 0 for none.",
         title="Smoothing of the probabilities",
@@ -189,23 +189,23 @@ class RoadOptions:
     hole_area: float = _area(
         200.0, "Holes in the road surface up to this area are closed.", title="Largest hole that is closed"
     )
-    max_width: float = _length(
+    max_width: float = length(
         40.0,
         "Wider regions are treated as paved areas (squares, car parks); lines lead around their core.",
         above=True,
         title="Widest road",
     )
-    merge_parallel: float = _length(
+    merge_parallel: float = length(
         0.0,
         "Carriageways with less than this between them become one line; 0 keeps them apart.",
         title="Carriageways closer than this are one",
     )
-    spur: float = _length(
+    spur: float = length(
         6.0,
         "Dead ends shorter than this and 1.2 times the road's half width are dropped.",
         title="Longest dead end that is dropped",
     )
-    gap: float = _length(50.0, "Gaps up to this length are closed; 0 closes none.", title="Longest gap that is closed")
+    gap: float = length(50.0, "Gaps up to this length are closed; 0 closes none.", title="Longest gap that is closed")
     gap_angle: float = option(
         40.0,
         "Largest angle between a dead end and the line that closes the gap.",
@@ -215,20 +215,20 @@ class RoadOptions:
         metavar="DEGREES",
         title="Largest angle of a closed gap",
     )
-    min_length: float = _length(
+    min_length: float = length(
         80.0, "Connected pieces with less length of road in all are dropped.", title="Shortest connected piece of road"
     )
-    smooth: float = _length(
+    smooth: float = length(
         3.0, "Standard deviation of the Gaussian that smooths along the line; 0 for none.", title="Smoothing of lines"
     )
-    simplify: float = _length(
+    simplify: float = length(
         1.0, "Largest distance between a line and its simplification; 0 keeps every vertex.", title="Simplification"
     )
     areas: bool = option(True, "Make the layer road_areas.", title="Make the areas of roads, too")
     minimum_area: float = _area(
         100.0, "Smaller pieces of road surface are left out of road_areas.", title="Smallest road area"
     )
-    area_simplify: float = _length(
+    area_simplify: float = length(
         0.5,
         "Largest distance between the outline of an area and its simplification; 0 keeps pixel edges and exact areas.",
         title="Simplification of areas",
@@ -297,7 +297,7 @@ class CoverageOptions:
         unset="all classes",
         title="Only this class",
     )
-    simplify: float | None = _length(
+    simplify: float | None = length(
         None,
         "Largest distance of a dropped vertex from the simplified border; 0 drops none.",
         title="Simplification",

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...engine.protocol.declaration import option
+from ...engine.protocol.options import length
+
 
 @dataclass(frozen=True)
 class ChipsRequest:
@@ -15,16 +18,7 @@ class ChipsRequest:
         image: the raster.
         labels: the vector file.
         out: folder for ``train/``, ``valid/`` and ``train.yaml``.
-        layer: layer of the vector file.
-        field: attribute with the class; None for one class.
-        classes: values of ``field`` by class id.
-        width: width of lines, metres.
-        width_field: attribute with the width of lines.
-        size: side of a chip, pixels.
-        stride: pixels from chip to chip; ``size`` unless given.
-        resolution: metres per pixel; None keeps the image's.
         bands: bands of the image, from 1; empty for the engine's choice of three.
-        validation: share of the image's longer side that is cut for validation, 0 to 1.
         nodata: value of pixels without data; None for the image's own.
         ignore_alpha: whether the alpha band is not used as transparency.
     """
@@ -32,15 +26,17 @@ class ChipsRequest:
     image: Path
     labels: Path
     out: Path
-    layer: str | None = None
-    field: str | None = None
-    classes: Sequence[str] = ()
-    width: float = 7.0
-    width_field: str | None = None
-    size: int = 512
-    stride: int | None = None
-    resolution: float | None = None
+    layer: str | None = option(None, "Layer of LABELS.", unset="the first")
+    field: str | None = option(None, "Attribute with the class; one class unless given.")
+    classes: tuple[str, ...] | None = option(None, "Values of --field by class id.", metavar="A,B,...")
+    width: float = length(7.0, "Width of lines.")
+    width_field: str | None = option(None, "Attribute with the width of lines in metres.")
+    size: int = option(512, "Side of a chip.", unit="pixels")
+    stride: int | None = option(None, "Pixels from chip to chip in training.", unset="--size")
+    resolution: float | None = length(None, "Metres per pixel.", above=True, unset="the image's")
+    validation: float = option(
+        0.2, "Share of the image's longer side that is cut for validation.", minimum=0, maximum=1
+    )
     bands: Sequence[int] = ()
-    validation: float = 0.2
     nodata: float | None = None
     ignore_alpha: bool = False

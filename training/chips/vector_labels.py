@@ -96,7 +96,7 @@ def read_labels(request: ChipsRequest, grid: Grid, context: RunContext) -> Vecto
             text = f"All polygons of {path.name} are one class; --field names an attribute with several."
             context.report(Message(text))
     else:
-        names, values = _class_ids(found.columns[field], request.classes, path, field)
+        names, values = _class_ids(found.columns[field], request.classes or (), path, field)
     reference = make_reference(image, grid.crs, grid.transform, (grid.height, grid.width))
     found = found.resolve(reference, context)
     pixels = transform_to_pixels(found.to_reference(reference), grid)

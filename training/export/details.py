@@ -33,9 +33,7 @@ class CardDetails:
 
     name: str
     title: str | None = option(None, "One line that describes the model.", metavar="TEXT")
-    task: Task | None = option(  # noqa: RUF009 (a field)
-        None, "What the classes mean.", choices=("roads", "landcover", "segmentation")
-    )
+    task: Task | None = option(None, "What the classes mean.", choices=("roads", "landcover", "segmentation"))
     resolution: float | None = option(None, "Ground resolution in metres per pixel.", unit="m")
     tile: int | None = option(None, "Side of a tile in pixels.", unit="pixels")
     overlap: int | None = option(None, "Overlap of tiles in pixels.", unit="pixels")
