@@ -13,11 +13,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import psutil
 
-from .context import Cancellation, Reporter, RunContext
+from .context import CallbackReporter, Cancellation, Reporter, RunContext
 from .errors import OutOfMemoryError
 from .protocol.messages import Event, Message, Progress
 
@@ -269,9 +270,9 @@ class SharedProgress:
 
     def part(self, index: int) -> Reporter:
         """Return the reporter for one of the parts."""
-        return _PartReporter(self, index)
+        return CallbackReporter(partial(self._report, index))
 
-    def emit(self, index: int, event: Event) -> None:
+    def _report(self, index: int, event: Event) -> None:
         """Report an event of part ``index``; its progress in vectorizing is turned into that of the whole."""
         with self._lock:
             if isinstance(event, Progress) and event.stage == "vectorize":
@@ -279,17 +280,6 @@ class SharedProgress:
                 share = sum(self._shares) / len(self._shares)
                 event = Progress("vectorize", int(_PROGRESS_TOTAL * share + 1e-9), _PROGRESS_TOTAL)
             self._reporter.emit(event)
-
-
-class _PartReporter:
-    """The reporter of one part."""
-
-    def __init__(self, progress: SharedProgress, index: int) -> None:
-        self._progress, self._index = progress, index
-
-    def emit(self, event: Event) -> None:
-        """Report one event."""
-        self._progress.emit(self._index, event)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ SLOW_AFTER = 30.0
 class Reporter(Protocol):
     """Receives the events of a run, from one thread at a time."""
 
-    def emit(self, event: Event) -> None:
+    def emit(self, event: Event, /) -> object:
         """Receive one event."""
 
 
@@ -29,6 +29,13 @@ class SilentReporter:
 
     def emit(self, event: Event) -> None:
         """Drop ``event``."""
+
+
+@dataclass(frozen=True)
+class CallbackReporter:
+    """Calls a function with each event."""
+
+    emit: Callable[[Event], object]
 
 
 @dataclass

@@ -24,9 +24,7 @@ from .paths import PATH
 def info(_context: RunContext, image: Path, **values: Any) -> Result:
     """Say what IMAGE is: size, bands, true ground resolution, nodata, and how its values would be stretched."""
     options = given_options(ImageOptions, values)
-    with open_source(
-        image, options.pixel_size, options.subdataset, nodata=options.nodata, ignore_alpha=options.ignore_alpha
-    ) as source:
+    with open_source(image, options) as source:
         facts = describe_source(source, options.resolution)
     shown = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in facts.items()}
     text = "\n".join(f"{name.replace('_', ' '):<20} {value}" for name, value in shown.items() if value is not None)

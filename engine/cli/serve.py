@@ -18,12 +18,13 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import IO
 
 import click
 
 from ..concurrency import start_thread
-from ..context import Cancellation, write_line
+from ..context import CallbackReporter, Cancellation, write_line
 from ..errors import ParameterError, StreamError
 from ..protocol.codec import MAX_COMMAND_BYTES, LineSplitter, ProtocolError, decode_command, encode_envelope
 from ..protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand, UnknownCommand
@@ -42,18 +43,6 @@ class QueuedRun:
     id: int
     arguments: tuple[str, ...]
     cancellation: Cancellation = field(default_factory=Cancellation)
-
-
-@dataclass(frozen=True)
-class RunReporter:
-    """The reporter of one run."""
-
-    server: Server
-    run: QueuedRun
-
-    def emit(self, event: Event) -> None:
-        """Send ``event``."""
-        self.server.report(event, self.run)
 
 
 class Server:
@@ -162,7 +151,7 @@ class Server:
         from .main import run_group
 
         while (run := self._queue.get()) is not None and not self._stopped.is_set():
-            reporter = RunReporter(self, run)
+            reporter = CallbackReporter(partial(self.report, run=run))
             end_process = self.end_process if self._cli_context.end_process else None
             cli_context = replace(
                 self._cli_context, reporter=reporter, cancellation=run.cancellation, end_process=end_process

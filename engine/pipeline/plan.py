@@ -141,15 +141,7 @@ def open_run(
     if options.model is None and task == ANY_TASK:
         context.report(Message(f"No --model is given: {model.card.name} is used, a model for {model.card.task}."))
     with ExitStack() as resources:
-        source = resources.enter_context(
-            open_source(
-                request.image,
-                options.pixel_size,
-                options.subdataset,
-                nodata=options.nodata,
-                ignore_alpha=options.ignore_alpha,
-            )
-        )
+        source = resources.enter_context(open_source(request.image, options))
         for remark in source.remarks:
             context.report(remark)
         _check_scale(source, model.card, options.resolution, context)

@@ -30,6 +30,7 @@ from ..errors import ParameterError, SourceChangedError, SourceError, shorten
 from ..fs.paths import find_address
 from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message
+from ..protocol.options import ImageOptions
 from .gdal_environment import SAFE_SETTINGS
 from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
 from .georeferencing import check_georeferencing, read_georeferencing
@@ -103,22 +104,12 @@ class Source:
 
 
 @contextmanager
-def open_source(
-    path: Path,
-    pixel_size: float | None = None,
-    subdataset: str | None = None,
-    *,
-    nodata: float | None = None,
-    ignore_alpha: bool = False,
-) -> Iterator[Source]:
+def open_source(path: Path, options: ImageOptions | None = None) -> Iterator[Source]:
     """Open an image for reading.
 
     Args:
         path: a regular file that GDAL can read.
-        pixel_size: metres per pixel for an image without georeferencing (a photograph, a plain PNG).
-        subdataset: number or name of one image of a file that holds several (see ``Subdataset``).
-        nodata: value of pixels without data; None for what the file says, or what a sample of its values shows.
-        ignore_alpha: whether the alpha band is not used as transparency.
+        options: the size of a pixel, the subdataset, the value without data, and whether alpha is ignored.
 
     Yields:
         The source, closed at the end of the block.
@@ -127,15 +118,15 @@ def open_source(
         SourceError: the file is missing, is not a raster, or cannot be used as an image.
         ParameterError: the file has no such subdataset.
     """
-    identity = identify_image(path)
+    options, identity = options or ImageOptions(), identify_image(path)
     with ExitStack() as stack:
-        file = stack.enter_context(open_raster(path, subdataset))
-        tags = choose_value_tags(file, path, nodata, ignore_alpha=ignore_alpha)
+        file = stack.enter_context(open_raster(path, options.subdataset))
+        tags = choose_value_tags(file, path, options.nodata, ignore_alpha=options.ignore_alpha)
         dataset = apply_value_tags(file, tags, stack)
-        view, crs, transform, placed = read_georeferencing(dataset, path, pixel_size, stack)
+        view, crs, transform, placed = read_georeferencing(dataset, path, options.pixel_size, stack)
         wkt = crs.to_wkt() if crs else None
         resolution = measure_ground_resolution(wkt, transform, view.width, view.height, str(path))
-        remarks = (*map(Message, (*_remark_on_subdatasets(file, path, subdataset), *placed)), *tags.remarks)
+        remarks = (*map(Message, (*_remark_on_subdatasets(file, path, options.subdataset), *placed)), *tags.remarks)
         kinds = _read_kinds(view)
         yield Source(path, identity, file, view, kinds, crs, transform, view.width, view.height, resolution, remarks)
 

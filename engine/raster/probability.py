@@ -26,6 +26,8 @@ from ..fs.spool import RowSpool, UInt8Array
 from .dataset import open_raster
 from .values import Encoding
 
+Mask = NDArray[np.bool_]
+
 #: The quantized value of probability 1. The inverse is the scale tag of the GeoTIFFs.
 PROBABILITY_SCALE = 250
 NODATA = 255
@@ -34,7 +36,7 @@ NODATA = 255
 _MEASURED_ROWS = 256
 
 
-def quantize(probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, out: UInt8Array) -> None:
+def quantize(probability: NDArray[np.float32], valid: Mask | None, out: UInt8Array) -> None:
     """Write ``round(probability * PROBABILITY_SCALE)`` to ``out``, ``NODATA`` where a pixel is not valid.
 
     Args:
@@ -54,9 +56,7 @@ def quantize_threshold(threshold: float) -> int:
     return max(1, math.ceil(threshold * PROBABILITY_SCALE - 1e-9))
 
 
-def classify(
-    probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, ids: UInt8Array, out: UInt8Array
-) -> None:
+def classify(probability: NDArray[np.float32], valid: Mask | None, ids: UInt8Array, out: UInt8Array) -> None:
     """Write the most probable class and its probability to ``out``.
 
     Args:
@@ -77,9 +77,7 @@ def classify(
         out[:, ~valid] = NODATA
 
 
-def binarize(
-    probability: NDArray[np.float32], valid: NDArray[np.bool_] | None, threshold: float, out: UInt8Array
-) -> None:
+def binarize(probability: NDArray[np.float32], valid: Mask | None, threshold: float, out: UInt8Array) -> None:
     """Write whether the probability of the only class reaches a threshold, and the probability, to ``out``.
 
     The quantized value is compared, so that a threshold on a saved probability raster gives the same mask.
@@ -174,7 +172,7 @@ class ProbabilityRaster(ABC):
             SourceError: the window cannot be read.
         """
 
-    def read_valid(self, _row: int, _col: int, height: int, width: int) -> NDArray[np.bool_]:
+    def read_valid(self, _row: int, _col: int, height: int, width: int) -> Mask:
         """Read which pixels of a window have a value, (height, width); 0 counts as one even where it is nodata."""
         return np.ones((height, width), np.bool_)
 
@@ -218,10 +216,8 @@ class BandProbabilityRaster(ProbabilityRaster):
     """
 
     def __init__(self, dataset: Any, encoding: Encoding) -> None:
-        self._encoding, self._band = (
-            encoding,
-            MaskedBand(dataset, encoding.band, encoding.nodata, is_alpha=encoding.is_alpha),
-        )
+        self._encoding = encoding
+        self._band = MaskedBand(dataset, encoding.band, encoding.nodata, is_alpha=encoding.is_alpha)
         shape = (int(dataset.height), int(dataset.width))
         super().__init__(shape, dataset.transform, dataset.crs, self._band.describe_nodata())
 
@@ -230,7 +226,7 @@ class BandProbabilityRaster(ProbabilityRaster):
         values, known = self._band.read(row, col, height, width)
         return quantize_values(values, self._encoding, self._band.nodata, known)
 
-    def read_valid(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_]:
+    def read_valid(self, row: int, col: int, height: int, width: int) -> Mask:
         """Read which pixels have a value; see ``ProbabilityRaster.read_valid``."""
         values, known = self._band.read(row, col, height, width)
         is_valid = ~_is_unknown(values, self._encoding, self._band.nodata)
@@ -255,7 +251,7 @@ class StreamingProbabilityRaster(ProbabilityRaster):
         """Wait for the rows of a window and read it; ``Cancelled`` if they will not be computed."""
         return quantize_values(self._rows.read(row, col, height, width), QUANTIZED, NODATA, None)
 
-    def read_valid(self, row: int, col: int, height: int, width: int) -> NDArray[np.bool_]:
+    def read_valid(self, row: int, col: int, height: int, width: int) -> Mask:
         """Wait for the rows of a window and read which pixels have a value."""
         return self._rows.read(row, col, height, width) <= PROBABILITY_SCALE
 
@@ -280,7 +276,7 @@ class MaskedBand:
         has_mask = any(flag not in (MaskFlags.all_valid, MaskFlags.nodata) for flag in flags)
         self._has_mask = has_mask and (is_alpha or MaskFlags.alpha not in flags)
 
-    def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    def read(self, row: int, col: int, height: int, width: int) -> tuple[NDArray[Any], Mask | None]:
         """Read a window.
 
         Returns:
@@ -320,9 +316,7 @@ class MaskedBand:
         return " and ".join([*texts, "mask"] if self._has_mask else texts)
 
 
-def quantize_values(
-    values: NDArray[Any], encoding: Encoding, nodata: float | None, known: NDArray[np.bool_] | None
-) -> UInt8Array:
+def quantize_values(values: NDArray[Any], encoding: Encoding, nodata: float | None, known: Mask | None) -> UInt8Array:
     """Convert stored values to quantized probabilities; 0 where a value is nodata, NaN or masked.
 
     Args:
@@ -355,9 +349,9 @@ def _quantize_any(values: NDArray[Any], encoding: Encoding, nodata: float | None
     return quantized
 
 
-def _is_unknown(values: NDArray[Any], encoding: Encoding, nodata: float | None) -> NDArray[np.bool_]:
+def _is_unknown(values: NDArray[Any], encoding: Encoding, nodata: float | None) -> Mask:
     """Whether stored values are NaN or nodata; 0 is a probability even where it is the nodata value."""
-    unknown: NDArray[np.bool_] = ~np.isfinite(values)
+    unknown: Mask = ~np.isfinite(values)
     if nodata is not None and nodata != 0:
         unknown |= values == nodata
     if _is_quantized(encoding):

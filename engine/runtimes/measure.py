@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ..models.card import ModelCard
 from .base import Probabilities, Tiles
 
+#: Computes the probabilities of tiles.
+Predict = Callable[[Tiles], Probabilities]
+
 #: ``auto`` takes a shorter type only where the change of probabilities is less than this.
 MAX_CHANGE = 0.02
 #: Seconds for a tile above which a larger batch brings nothing: the overhead of a call is less than a millisecond.
@@ -66,10 +69,7 @@ def synthetic_tiles(card: ModelCard, tile: int) -> Tiles:
 
 
 def choose_batch_size(
-    predict: Callable[[Tiles], Probabilities],
-    shape: tuple[int, int, int],
-    dtype: np.dtype[Any],
-    candidates: Sequence[int],
+    predict: Predict, shape: tuple[int, int, int], dtype: np.dtype[Any], candidates: Sequence[int]
 ) -> int:
     """Return the number of tiles in one call with which a tile takes the least time.
 
@@ -92,9 +92,7 @@ def choose_batch_size(
     return best
 
 
-def time_per_tile(
-    predict: Callable[[Tiles], Probabilities], shape: tuple[int, int, int], dtype: np.dtype[Any], batch: int
-) -> float:
+def time_per_tile(predict: Predict, shape: tuple[int, int, int], dtype: np.dtype[Any], batch: int) -> float:
     """Return the shortest time for one tile in calls of ``batch`` tiles, in seconds; the first call does not count."""
     tiles = np.zeros((batch, *shape), dtype)
     predict(tiles)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InferenceError, OutOfMemoryError, RuntimeUnavailableError
-from ..models.card import ClassInfo, ModelCard, Normalisation
 from ..models.checkpoint import write_checkpoint
-from ..models.registry import Model
+from ..models.infer_card import ModelHints
+from ..models.registry import Model, find_model
 from .base import DeviceInfo, Probabilities, Runtime, SessionConfig
 from .measure import time_per_tile
 from .registry import rank_devices
@@ -24,27 +24,8 @@ from .registry import rank_devices
 TILE = 256
 #: Largest difference between the probabilities of two devices.
 AGREEMENT = 0.05
-_CARD = ModelCard(
-    name="probe",
-    title="A small network with random weights",
-    task="roads",
-    architecture="probe",
-    classes=(ClassInfo(1, "anything", (255, 255, 255)),),
-    resolution=1.0,
-    bands=3,
-    normalisation=Normalisation(1 / 255, (0.5,) * 3, (0.5,) * 3),
-    dtype="uint8",
-    stretch=True,
-    activation="sigmoid",
-    tile=TILE,
-    overlap=0,
-    multiple=4,
-    threshold=0.5,
-    weights="probe.ckpt",
-    sha256="0" * 64,
-    data="none",
-    licence="GPL-3.0-or-later",
-    split="none",
+_HINTS = ModelHints(
+    task="roads", resolution=1.0, mean=(0.5,) * 3, std=(0.5,) * 3, activation="sigmoid", tile=TILE, overlap=0
 )
 #: Layers: name, channels in and out, stride. The last two are deconvolutions of 2 x 2 with stride 2.
 _LAYERS = (("a", 3, 16, 2), ("b", 16, 32, 2), ("c", 32, 32, 1), ("d", 32, 32, 1), ("e", 32, 16, -2), ("f", 16, 1, -2))
@@ -125,8 +106,8 @@ def write_probe_models(folder: Path) -> dict[str, Model]:
     weights = _random_weights()
     write_checkpoint(folder / "probe.ckpt", weights)
     (folder / "probe.onnx").write_bytes(onnx.ModelProto.SerializeToString(_build_graph(weights)))
-    cards = {".ckpt": _CARD, ".onnx": dataclasses.replace(_CARD, architecture=None, weights="probe.onnx")}
-    return {suffix: Model(card, folder / card.weights, card.sha256) for suffix, card in cards.items()}
+    hints = {".ckpt": dataclasses.replace(_HINTS, architecture="probe"), ".onnx": _HINTS}
+    return {suffix: find_model(str(folder / f"probe{suffix}"), [], given) for suffix, given in hints.items()}
 
 
 def _random_weights() -> dict[str, NDArray[np.float32]]:
@@ -163,6 +144,8 @@ def _build_graph(weights: Mapping[str, NDArray[np.float32]]) -> Any:
 
 def create_probe_network(_name: str, **_options: Any) -> Any:
     """Return the small network as a MindSpore cell, in place of ``create_network``."""
+    from collections import OrderedDict
+
     from mindspore import nn
 
     layers: dict[str, Any] = {}
@@ -173,6 +156,4 @@ def create_probe_network(_name: str, **_options: Any) -> Any:
             layers[name] = nn.Conv2d(inward, outward, 3, stride, pad_mode="pad", padding=1)
         if name != _LAYERS[-1][0]:
             layers[f"{name}_relu"] = nn.ReLU()
-    from collections import OrderedDict
-
     return nn.SequentialCell(OrderedDict(layers))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from ..context import RunContext
 from ..errors import ParameterError, VectorError, shorten
+from .arrays import Geometries
 from .geodesy import transform_geometries
 
 Bounds = tuple[float, float, float, float]
@@ -128,7 +128,7 @@ def explain_distance(layer: Reference, reference: Reference) -> str | None:
     return None
 
 
-def measure_bounds(geometry: NDArray[np.object_], margin: float = 0.0) -> Bounds:
+def measure_bounds(geometry: Geometries, margin: float = 0.0) -> Bounds:
     """Return west, south, east and north of geometries, with a margin around them; NaN without any coordinates."""
     if not len(geometry):
         return (math.nan,) * 4
@@ -183,8 +183,8 @@ def make_outline(bounds: Bounds) -> object:
 
 
 def transform(
-    geometry: NDArray[np.object_], source: CRS | None, target: CRS | None, name: str, *, near: float | None = None
-) -> NDArray[np.object_]:
+    geometry: Geometries, source: CRS | None, target: CRS | None, name: str, *, near: float | None = None
+) -> Geometries:
     """Transform geometries to another CRS; coordinates that it cannot express become infinite.
 
     Args:
@@ -210,7 +210,7 @@ def transform(
     return moved if target is None or near is None else unwrap_longitudes(moved, target, near)
 
 
-def unwrap_longitudes(geometry: NDArray[np.object_], crs: CRS, near: float) -> NDArray[np.object_]:
+def unwrap_longitudes(geometry: Geometries, crs: CRS, near: float) -> Geometries:
     """Return geometries with longitudes within half a turn of ``near``; unchanged in a CRS without longitudes."""
     degrees = _degrees_per_unit(crs)
     if not degrees:
@@ -260,9 +260,7 @@ def check_output_crs(crs: str, reference: Reference) -> None:
         )
 
 
-def transform_near(
-    geometry: NDArray[np.object_], source: CRS | None, reference: Reference, name: str
-) -> NDArray[np.object_]:
+def transform_near(geometry: Geometries, source: CRS | None, reference: Reference, name: str) -> Geometries:
     """Transform what of geometries lies around a reference to its CRS.
 
     Only that part is transformed, because a projection may be unable to express the rest, and vertices are added,

@@ -15,7 +15,7 @@ from pyproj.exceptions import ProjError
 from ..context import RunContext
 from ..errors import SourceError
 from ..raster.ground_resolution import check_positions
-from .arrays import Floats, Ints, Lines
+from .arrays import Floats, Geometries, Ints, Lines
 from .jit import jit
 
 #: Largest distance in metres between nodes of a ``GeodesicGrid``; keeps interpolated areas correct to 1e-5.
@@ -117,7 +117,7 @@ class GeodesicGrid:
         return measure_lines(points, start, scale, self.values, *self.step)
 
 
-def transform_geometries(geometry: NDArray[np.object_], transformer: Transformer) -> NDArray[np.object_]:
+def transform_geometries(geometry: Geometries, transformer: Transformer) -> Geometries:
     """Transform Shapely geometries to another CRS."""
     transformed = shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     return np.asarray(transformed, np.object_)
@@ -125,14 +125,9 @@ def transform_geometries(geometry: NDArray[np.object_], transformer: Transformer
 
 def measure_lengths(lines: Lines, crs: CRS | None) -> Floats:
     """Measure lines on the ellipsoid, in metres; in units of the coordinates where the CRS has no ellipsoid."""
-    geod = crs.get_geod() if crs is not None else None
-    if crs is None or geod is None or not len(lines):
-        return np.asarray(shapely.length(lines), np.float64)
     xy, line = shapely.get_coordinates(lines, return_index=True)
-    lon, lat = Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(*xy.T)
-    _, _, metres = geod.inv(lon[:-1], lat[:-1], lon[1:], lat[1:])
-    metres[line[1:] != line[:-1]] = 0.0
-    return np.asarray(np.bincount(line[1:], metres, minlength=len(lines)), np.float64)
+    steps = PixelGeodesy(crs, Affine.identity()).segment_lengths(xy) * (line[1:] == line[:-1])
+    return np.asarray(np.bincount(line[1:], steps, minlength=len(lines)), np.float64)
 
 
 class PixelGeodesy:

@@ -18,6 +18,7 @@ from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
 from ...engine.fs.folders import atomic_folder
 from ...engine.protocol.messages import Message
+from ...engine.protocol.options import ImageOptions
 from ...engine.raster.bands import choose_bands
 from ...engine.raster.dataset import Source, open_source
 from ...engine.raster.gdal_environment import SAFE_SETTINGS
@@ -106,10 +107,8 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
     """
     context = context or RunContext()
     _validate(request)
-    with (
-        rasterio.Env(**SAFE_SETTINGS),
-        open_source(request.image, nodata=request.nodata, ignore_alpha=request.ignore_alpha) as source,
-    ):
+    reading = ImageOptions(nodata=request.nodata, ignore_alpha=request.ignore_alpha)
+    with rasterio.Env(**SAFE_SETTINGS), open_source(request.image, reading) as source:
         bands = choose_bands(source, request.bands or None, len(request.bands) or 3)
         for remark in (*source.remarks, *bands.remarks):
             context.report(remark)

@@ -74,8 +74,7 @@ def voc_classes(picture: NDArray[np.generic]) -> Label:
 def cityscapes_classes(ids: NDArray[np.generic]) -> Label:
     """Training ids 0..18 (255 elsewhere) of Cityscapes' label ids."""
     table = np.full(256, 255, np.uint8)
-    for label, number in CITYSCAPES_TRAIN_IDS.items():
-        table[label] = number
+    table[list(CITYSCAPES_TRAIN_IDS)] = list(CITYSCAPES_TRAIN_IDS.values())
     return np.asarray(table[np.asarray(ids, np.uint8)], np.uint8)
 
 
@@ -133,11 +132,11 @@ def convert_labels(kind: str, source: Path, target: Path, *, overwrite: bool = F
         raise SourceError(f"{source} holds no files {patterns[kind]}.")
     targets = [target / _name_label(kind, path.relative_to(source)) for path in files]
     check_written_files(targets, files, overwrite=overwrite)
-    found = False
+    found, void = False, len(CAMVID_COLOURS) if kind == "camvid" else 255
     for path, out in zip(files, targets, strict=True):
         out.parent.mkdir(parents=True, exist_ok=True)
         classes = _classes(kind, path)
-        found = found or bool((classes != (len(CAMVID_COLOURS) if kind == "camvid" else 255)).any())
+        found = found or bool((classes != void).any())
         PillowImage.fromarray(classes).save(out)
     if not found:
         raise SourceError(

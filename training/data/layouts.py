@@ -124,7 +124,7 @@ def _voc(config: DataConfig, root: Path, name: str) -> Split:
         raise SourceError(f"{root} has no folder ImageSets (nor VOC2007/ImageSets).")
     listing = base / "ImageSets" / "Segmentation" / f"{name}.txt"
     samples = []
-    for number, identifier in enumerate(_lines(listing), 1):
+    for number, identifier in enumerate(read_lines(listing), 1):
         image = _first(base / "JPEGImages" / f"{identifier}{suffix}" for suffix in (".jpg", ".png", ".tif"))
         label = base / "SegmentationClass" / f"{identifier}.png"
         if image is None:
@@ -180,7 +180,7 @@ def _lists(config: DataConfig, root: Path, name: str) -> Split:
     if listing is None:
         raise SourceError(f"{root} has no list {name}.txt.", "Make one with `terraspore lists`.")
     samples = []
-    for number, line in enumerate(_lines(listing), 1):
+    for number, line in enumerate(read_lines(listing), 1):
         columns = line.split("\t") if "\t" in line else line.split()
         if len(columns) not in (1, 2):
             raise SourceError(f"Line {number} of {listing} is not an image and a label: {line!r}.")
@@ -237,11 +237,16 @@ def _first(paths: Iterable[Path]) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a list file, without blank ones.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"The list {path} cannot be read.") from error
+        raise SourceError(f"The list {path} cannot be read: {getattr(error, 'strerror', error)}.") from error
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ...engine.errors import SourceError
+from .layouts import read_lines
 
 Pair = tuple[str, str | None]
 
@@ -74,18 +75,16 @@ def voc_sbd_lists(voc: Path, sbd: Path, voc_labels: Path, sbd_labels: Path, root
     Raises:
         SourceError: a list of VOC or SBD cannot be read, or names a file that is not there.
     """
-    names = {
-        "voc_train": _names(voc / "ImageSets" / "Segmentation" / "train.txt"),
-        "voc_val": _names(voc / "ImageSets" / "Segmentation" / "val.txt"),
-        "sbd_train": _names(sbd / "train.txt"),
-        "sbd_val": _names(sbd / "val.txt"),
+    sources = {
+        "voc": (voc / "ImageSets" / "Segmentation", voc / "JPEGImages", voc_labels),
+        "sbd": (sbd, sbd / "img", sbd_labels),
     }
-    lists = {
-        name: _pairs(
-            ids, *((voc / "JPEGImages", voc_labels) if name.startswith("voc") else (sbd / "img", sbd_labels)), root
-        )
-        for name, ids in names.items()
-    }
+    names, lists = {}, {}
+    for source, (folder, images, labels) in sources.items():
+        for part in ("train", "val"):
+            name = f"{source}_{part}"
+            names[name] = [line.split()[0] for line in read_lines(folder / f"{part}.txt")]
+            lists[name] = _pairs(names[name], images, labels, root)
     taken = set(names["voc_train"]) | set(names["voc_val"])
     further = [name for name in names["sbd_train"] + names["sbd_val"] if name not in taken]
     lists["vocaug_train"] = lists["voc_train"] + _pairs(further, sbd / "img", sbd_labels, root)
@@ -120,13 +119,6 @@ def _pairs(names: Iterable[str], images: Path, labels: Path, root: Path) -> list
         if not path.is_file():
             raise SourceError(f"There is no file {path}, which the lists of the data set name.")
     return [(_relative(image, root), _relative(label, root)) for image, label in files]
-
-
-def _names(path: Path) -> list[str]:
-    try:
-        return [line.split()[0] for line in path.read_text("utf-8").splitlines() if line.strip()]
-    except OSError as error:
-        raise SourceError(f"The list {path} cannot be read: {error.strerror}.") from error
 
 
 def _relative(path: Path, root: Path) -> str:

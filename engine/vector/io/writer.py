@@ -26,13 +26,13 @@ from ...errors import OutputError, ParameterError
 from ...fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
 from ...fs.outputs import Outputs
 from ...fs.pyogrio_path import pyogrio_path
+from ..arrays import Geometries
 from ..crs import Reference, find_antimeridian, unwrap_longitudes
 from ..geodesy import transform_geometries
 from .formats import check_file_sizes, check_vector_output, choose_format
 from .geopackage import GEOMETRY_COLUMN, ExistingGeoPackage, add_styles, has_content, verify_geopackage
 from .target import VectorTarget, layer_files
 
-Geometries = NDArray[np.object_]
 Columns = Mapping[str, NDArray[Any]]
 
 

@@ -102,39 +102,26 @@ def close_gaps(
     closures: list[GapClosure] | None = None
     for _ in range(MAX_ROUNDS):
         cancellation.check()
-        closures = find_closures(
-            graph, source, options, rules, cancellation=cancellation, threads=threads, previous=closures
-        )
+        closures = _find_closures(graph, source, options, rules, closures, cancellation=cancellation, threads=threads)
         if not closures:
             return
         insert_closures(graph, closures)
         graph.dissolve_pseudo_nodes()
 
 
-def find_closures(
+def _find_closures(
     graph: Graph,
     source: ProbabilityRaster,
     options: PixelOptions,
     rules: GapRules,
+    previous: Sequence[GapClosure] | None,
     *,
     cancellation: Cancellation,
     threads: int,
-    previous: Sequence[GapClosure] | None = None,
 ) -> list[GapClosure]:
-    """Find the gaps that are closed in one round.
+    """Find the gaps that are closed in one round: no two meet or use the same dead end.
 
-    Args:
-        graph: the network; this and the next ones as for ``close_gaps``.
-        source: the probabilities.
-        options: the smoothing of the probabilities.
-        rules: limits and weights.
-        cancellation: checked between blocks of the raster.
-        threads: number of threads.
-        previous: the closures of the round before, since only dead ends near them can find a new target; None in the
-            first round.
-
-    Returns:
-        Closures of which no two meet or use the same dead end.
+    Only dead ends near the closures of the round before (``previous``, None in the first) can find a new target.
     """
     dead = (graph.degree() == 1) & ~graph.node_border
     if previous is not None:

@@ -11,6 +11,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from terraspore.engine.errors import SourceChangedError, SourceError
+from terraspore.engine.protocol.options import ImageOptions
 from terraspore.engine.raster.dataset import open_source
 
 PIXELS = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
@@ -18,7 +19,7 @@ PIXELS = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
 
 def refusal(path, **options):
     """The message with which ``path`` is refused."""
-    with pytest.raises(SourceError) as caught, open_source(path, **options):
+    with pytest.raises(SourceError) as caught, open_source(path, ImageOptions(**options)):
         pass
     assert str(path)[:100] in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -57,7 +58,7 @@ def test_complex_pixels_are_refused(make_raster):
 def test_missing_georeference_asks_for_the_pixel_size(make_raster):
     path = make_raster(PIXELS, crs=None, transform=None)
     assert "--pixel-size" in refusal(path)
-    with open_source(path, pixel_size=0.25) as source:
+    with open_source(path, ImageOptions(pixel_size=0.25)) as source:
         assert source.pixel_size == pytest.approx((0.25, 0.25))
         assert "0.25 m" in source.remarks[0].text
 

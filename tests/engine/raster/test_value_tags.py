@@ -8,6 +8,7 @@ import rasterio
 from raster_files import write_raster
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window
+from terraspore.engine.protocol.options import ImageOptions
 from terraspore.engine.raster.bands import Bands, read_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.value_tags import choose_value_tags
@@ -63,7 +64,7 @@ def test_pixels_under_an_ignored_alpha_are_resampled(tmp_path, overviews):
     if overviews:
         with rasterio.open(path, "r+") as file:
             file.build_overviews(overviews, Resampling.average)
-    with open_source(path, ignore_alpha=True) as source:
+    with open_source(path, ImageOptions(ignore_alpha=True)) as source:
         for size in (SIZE // 4, SIZE // 2, SIZE, SIZE * 2):
             shown, valid = read_bands(source, Bands((1, 2, 3)), Window(0, 0, SIZE, SIZE), (size, size))
             assert valid is None
@@ -99,5 +100,5 @@ def test_declared_nodata_is_not_second_guessed(tmp_path):
     with open_source(write_raster(tmp_path / "image.tif", image, nodata=-1)) as source:
         assert source.dataset.nodata == -1
         assert not source.remarks
-    with open_source(tmp_path / "image.tif", nodata=-9999) as source:
+    with open_source(tmp_path / "image.tif", ImageOptions(nodata=-9999)) as source:
         assert source.dataset.nodata == -9999

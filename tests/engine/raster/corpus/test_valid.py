@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import valid_files
+from terraspore.engine.protocol.options import ImageOptions
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import crop
@@ -15,7 +16,7 @@ from terraspore.engine.raster.reader import ImageView
 def test_valid_file_is_read(tmp_path, name):
     case = valid_files.MAKERS[name](tmp_path)
     rows, columns = case.pixels.shape[1:]
-    with open_source(case.path, **case.options) as source:
+    with open_source(case.path, ImageOptions(**case.options)) as source:
         bands = choose_bands(source, None, case.needed)
         whole = source.make_grid(None)
         grid = crop(whole, 0, 0, columns, rows)
