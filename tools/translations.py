@@ -55,10 +55,12 @@ def texts() -> list[str]:
 def _declared() -> Iterator[str]:
     """Yield the titles of the engine's options and the texts for their unset values."""
     tree = ast.parse((ROOT / "engine" / "protocol" / "options.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        is_text = isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant)
-        if is_text and node.arg in ("title", "unset") and node.value.value:
-            yield node.value.value
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call):
+            unset = [keyword.value for keyword in call.keywords if keyword.arg == "unset"]
+            for value in (*call.args[2:3], *unset):
+                if isinstance(value, ast.Constant) and value.value:
+                    yield value.value
 
 
 def _called(tree: ast.AST) -> Iterator[str]:

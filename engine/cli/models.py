@@ -15,7 +15,7 @@ from .console import format_table
 
 _MEGABYTE = 1e6
 #: What a summary has of a card as it is.
-_SUMMARIZED = ("title", "task", "architecture", "resolution", "bands", "tile", "threshold", "licence", "data", "split")
+_SUMMARIZED = "title task architecture resolution bands tile threshold licence data split notes".split()  # noqa: SIM905
 _WIDTH = 100  # of the lines of a paragraph
 
 

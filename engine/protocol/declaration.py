@@ -79,15 +79,16 @@ class Option:
         return f"{self.default:g}{unit}" if isinstance(self.default, (int, float)) else str(self.default)
 
 
-def option(default: Any, help: str, **facts: Any) -> Any:  # noqa: A002 (the word that argparse and click use)
+def option(default: Any, help: str, title: str = "", **facts: Any) -> Any:  # noqa: A002 (the word that argparse and click use)
     """Make a dataclass field with a declaration.
 
     Args:
         default: the field's default, or a function that makes it.
         help: see ``OptionInfo``.
+        title: likewise.
         facts: the further attributes of ``OptionInfo``.
     """
-    metadata = {_KEY: OptionInfo(help, **facts)}
+    metadata = {_KEY: OptionInfo(help, title, **facts)}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)

@@ -35,83 +35,69 @@ class RuntimeOptions:
     """Options of where and how a network runs; ``auto`` leaves the choice to the engine."""
 
     device: str = option(
-        "auto",
-        f"Device: {', '.join(DEVICE_NAMES[:-1])} or {DEVICE_NAMES[-1]}.",
-        title="Device",
-        suggestions=DEVICE_NAMES,
+        "auto", f"Device: {', '.join(DEVICE_NAMES[:-1])} or {DEVICE_NAMES[-1]}.", "Device", suggestions=DEVICE_NAMES
     )
     runtime: str = option(
         "auto",
         f"Runtime: {', '.join(RUNTIME_NAMES[:-1])} or {RUNTIME_NAMES[-1]}.",
-        title="Runtime",
+        "Runtime",
         suggestions=RUNTIME_NAMES,
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
         "auto",
         "Number type: float32 is exact; auto may take a shorter type where it is faster.",
+        "Number type",
         choices=("auto", "float32", "bfloat16", "float16"),
-        title="Number type",
     )
-    threads: int | None = option(
-        None, "Processor threads.", title="Threads", minimum=1, maximum=1024, unset="all cores"
-    )
+    threads: int | None = option(None, "Processor threads.", "Threads", minimum=1, maximum=1024, unset="all cores")
 
 
 @dataclass(frozen=True)
 class ImageOptions:
     """Options of how a model sees an image."""
 
-    model: str | None = option(
-        None, "Name, folder or weights file of the model.", title="Model", unset="the task's default"
-    )
+    model: str | None = option(None, "Name, folder or weights file of the model.", "Model", unset="the task's default")
     bands: tuple[int, ...] | None = option(
-        None, "Bands of the image in the model's order.", title="Bands, in the order of the model's", metavar="1,2,3"
+        None, "Bands of the image in the model's order.", "Bands, in the order of the model's", metavar="1,2,3"
     )
     nodata: float | None = option(
-        None, "Value of pixels without data.", title="Value without data", unset="the image's own", metavar="VALUE"
+        None, "Value of pixels without data.", "Value without data", unset="the image's own", metavar="VALUE"
     )
-    ignore_alpha: bool = option(False, "Do not use the alpha band as transparency.", title="Ignore the alpha band")
+    ignore_alpha: bool = option(False, "Do not use the alpha band as transparency.", "Ignore the alpha band")
     extent: tuple[float, float, float, float] | None = option(
         None,
         "Part of the image, in its coordinates.",
-        title="Rectangle to work on",
+        "Rectangle to work on",
         unset="the whole image",
         metavar="xmin,ymin,xmax,ymax",
     )
     area: Path | None = option(
-        None, "Vector file whose polygons limit the area that is computed.", title="Polygons to work in"
+        None, "Vector file whose polygons limit the area that is computed.", "Polygons to work in"
     )
     area_layer: str | None = option(
-        None, "Layer of the polygons in that file.", title="Layer of the polygons", unset="the first with polygons"
+        None, "Layer of the polygons in that file.", "Layer of the polygons", unset="the first with polygons"
     )
     resolution: float | None = length(
-        None,
-        "Metres per pixel for the network.",
-        title="Ground resolution",
-        above=True,
-        unset="the model's",
+        None, "Metres per pixel for the network.", "Ground resolution", above=True, unset="the model's"
     )
     pixel_size: float | None = length(
-        None,
-        "Metres per pixel of an image without georeference.",
-        title="Size of a pixel",
-        above=True,
+        None, "Metres per pixel of an image without georeference.", "Size of a pixel", above=True
     )
     subdataset: str | None = option(
         None,
         "Number or name of an image in a file that holds several.",
+        "Image in the file",
         unset="the first",
         metavar="NUMBER",
-        title="Image in the file",
     )
-    tile: int | None = option(None, "Edge of a tile in pixels.", title="Edge of a tile in pixels", unset="the model's")
+    tile: int | None = option(None, "Edge of a tile in pixels.", "Edge of a tile in pixels", unset="the model's")
     overlap: int | None = option(
-        None, "Overlap of neighbouring tiles in pixels.", title="Overlap of tiles in pixels", unset="the model's"
+        None, "Overlap of neighbouring tiles in pixels.", "Overlap of tiles in pixels", unset="the model's"
     )
     memory: int | None = option(
         None,
         "Upper limit for the memory of the process in MB.",
-        title="Memory limit in MB",
+        "Memory limit in MB",
         minimum=1,
         unset="the machine's",
         metavar="MB",
@@ -119,7 +105,7 @@ class ImageOptions:
     tta: bool = option(
         False,
         "Average over eight flips and rotations: better, eight times slower.",
-        title="Average over eight flips and rotations (slower)",
+        "Average over eight flips and rotations (slower)",
     )
 
 
@@ -130,35 +116,35 @@ class OutputOptions:
     layer: str | None = option(
         None,
         "Name of the main layer in a GeoPackage; further layers get it as their prefix. Other layers of the file stay.",
-        title="Name of the layer",
+        "Name of the layer",
         unset="roads, landcover or classes",
     )
-    overwrite: bool = option(False, "Replace files and layers that exist.", title="Replace what exists")
+    overwrite: bool = option(False, "Replace files and layers that exist.", "Replace what exists")
 
 
 @dataclass(frozen=True)
 class RasterOptions:
     """Options of how the values of a raster of probabilities or classes are read."""
 
-    band: int | None = option(None, "Band to use, from 1.", title="Band", minimum=1, unset="the first")
+    band: int | None = option(None, "Band to use, from 1.", "Band", minimum=1, unset="the first")
     values: ValueKind | None = option(
         None,
         "Meaning of the values: probability (0 to 1), percent (0 to 100), byte (0 to 255), mask or classes.",
-        title="Meaning of the values",
+        "Meaning of the values",
         choices=VALUE_KINDS,
         unset="decided by the raster",
     )
     scale: float | None = option(
         None,
         "Probability of one unit of the values, such as 0.0001.",
-        title="Probability of one unit of the values",
+        "Probability of one unit of the values",
         minimum=0,
         maximum=1,
         above=True,
         unset="decided by the raster",
     )
     nodata: float | None = option(
-        None, "A value without data.", unset="the raster's own", metavar="VALUE", title="Value without data"
+        None, "A value without data.", "Value without data", unset="the raster's own", metavar="VALUE"
     )
 
     def __post_init__(self) -> None:
@@ -170,83 +156,81 @@ class RoadOptions:
     """Options of a road network. Lengths are metres on the ground."""
 
     threshold: float = option(
-        0.5, "Probability from which a pixel is road.", title="Threshold on probability", minimum=0, metavar="P"
+        0.5, "Probability from which a pixel is road.", "Threshold on probability", minimum=0, metavar="P"
     )
     strong: float | None = option(
         None,
         "Probability that a connected piece of road must reach somewhere (hysteresis).",
-        title="Probability that a connected piece must reach",
+        "Probability that a connected piece must reach",
         minimum=0,
         maximum=1,
         unset="threshold + (1 - threshold) / 4",
         metavar="P",
     )
     blur: float = length(
-        2.0,
-        "Standard deviation of the Gaussian before the threshold; 0 for none.",
-        title="Smoothing of the probabilities",
+        2.0, "Standard deviation of the Gaussian before the threshold; 0 for none.", "Smoothing of the probabilities"
     )
     hole_area: float = _area(
-        200.0, "Holes in the road surface up to this area are closed.", title="Largest hole that is closed"
+        200.0, "Holes in the road surface up to this area are closed.", "Largest hole that is closed"
     )
     max_width: float = length(
         40.0,
         "Wider regions are treated as paved areas (squares, car parks); lines lead around their core.",
+        "Widest road",
         above=True,
-        title="Widest road",
     )
     merge_parallel: float = length(
         0.0,
         "Carriageways with less than this between them become one line; 0 keeps them apart.",
-        title="Carriageways closer than this are one",
+        "Carriageways closer than this are one",
     )
     spur: float = length(
         6.0,
         "Dead ends shorter than this and 1.2 times the road's half width are dropped.",
-        title="Longest dead end that is dropped",
+        "Longest dead end that is dropped",
     )
-    gap: float = length(50.0, "Gaps up to this length are closed; 0 closes none.", title="Longest gap that is closed")
+    gap: float = length(50.0, "Gaps up to this length are closed; 0 closes none.", "Longest gap that is closed")
     gap_angle: float = option(
         40.0,
         "Largest angle between a dead end and the line that closes the gap.",
+        "Largest angle of a closed gap",
         unit="°",
         minimum=0,
         maximum=180,
         metavar="DEGREES",
-        title="Largest angle of a closed gap",
     )
     min_length: float = length(
-        80.0, "Connected pieces with less length of road in all are dropped.", title="Shortest connected piece of road"
+        80.0, "Connected pieces with less length of road in all are dropped.", "Shortest connected piece of road"
     )
     smooth: float = length(
-        3.0, "Standard deviation of the Gaussian that smooths along the line; 0 for none.", title="Smoothing of lines"
+        3.0, "Standard deviation of the Gaussian that smooths along the line; 0 for none.", "Smoothing of lines"
     )
     simplify: float = length(
-        1.0, "Largest distance between a line and its simplification; 0 keeps every vertex.", title="Simplification"
+        1.0, "Largest distance between a line and its simplification; 0 keeps every vertex.", "Simplification"
     )
-    areas: bool = option(True, "Make the layer road_areas.", title="Make the areas of roads, too")
+    areas: bool = option(True, "Make the layer road_areas.", "Make the areas of roads, too")
     minimum_area: float = _area(
-        100.0, "Smaller pieces of road surface are left out of road_areas.", title="Smallest road area"
+        100.0, "Smaller pieces of road surface are left out of road_areas.", "Smallest road area"
     )
     area_simplify: float = length(
         0.5,
         "Largest distance between the outline of an area and its simplification; 0 keeps pixel edges and exact areas.",
-        title="Simplification of areas",
+        "Simplification of areas",
     )
     tile: int = option(
         2048,
         "Side of the tiles; speed and memory depend on it, the result does not.",
+        "Edge of a tile",
         unit="pixels",
         minimum=64,
-        title="Edge of a tile",
     )
     threads: int | None = option(
         None,
         "Tiles that are processed at the same time; the result does not depend on it.",
+        "Threads",
         minimum=1,
         maximum=1024,
         unset="one for each core",
-        title="Threads",
     )
 
     def __post_init__(self) -> None:
@@ -272,46 +256,42 @@ class CoverageOptions:
         None,
         "Minimum mapping unit: smaller regions are merged into the neighbour with the longest border, the smallest "
         "first; 0 merges none.",
-        title="Smallest polygon",
+        "Smallest polygon",
         unset="16 pixels",
     )
     minimum_area_by_class: Mapping[int, float] = option(
         dict,
         "The same for one class; may be repeated.",
+        "Smallest polygon of a class",
         items="ID=M2",
         flag="class-minimum-area",
-        title="Smallest polygon of a class",
     )
     protected: frozenset[int] = option(
-        frozenset,
-        "A class that is never merged away; may be repeated.",
-        items="ID",
-        flag="protect",
-        title="Protected class",
+        frozenset, "A class that is never merged away; may be repeated.", "Protected class", items="ID", flag="protect"
     )
     classes: frozenset[int] | None = option(
         None,
         "Make areas of this class alone; may be repeated.",
+        "Only this class",
         items="ID",
         flag="only",
         unset="all classes",
-        title="Only this class",
     )
     simplify: float | None = length(
         None,
         "Largest distance of a dropped vertex from the simplified border; 0 drops none.",
-        title="Simplification",
+        "Simplification",
         unset="one pixel",
     )
     smooth: bool = option(
-        True, "Cut lines at the corners of pixels, so that slanting borders become straight.", title="Smooth borders"
+        True, "Cut lines at the corners of pixels, so that slanting borders become straight.", "Smooth borders"
     )
     strip: int = option(
         512,
         "Rows that are processed at a time; speed and memory depend on it, the result does not.",
+        "Rows at a time",
         unit="rows",
         minimum=1,
-        title="Rows at a time",
     )
 
     def __post_init__(self) -> None:
