@@ -78,7 +78,7 @@ def batches_of(raster: Path, options: CoverageOptions, folder: Path) -> list[Cov
     with open_raster(raster) as dataset:
         source = ClassRaster(dataset, Encoding("classes", ""), None)
         geodesy = PixelGeodesy(dataset.crs, dataset.transform)
-        return list(stream_coverage(source, geodesy, options, QUIET, scratch=folder))
+        return list(stream_coverage(source, geodesy, options, QUIET, folder))
 
 
 def rasterio_polygons(values: NDArray[np.uint8]) -> NDArray[np.object_]:

@@ -22,7 +22,7 @@ from ...raster.band_facts import interpret_band
 from ...raster.dataset import open_raster
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_probability_raster
 from ...raster.values import Encoding
-from ..arrays import Flags, Floats, Labels
+from ..arrays import Floats, Labels
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import check_vector_output
 from ..io.reader import make_reference
@@ -131,7 +131,7 @@ def vectorize_landcover(
         geodesy = locate_pixels(dataset.crs, dataset.transform, dataset.shape, name, context)
         place = make_reference(classes.name, dataset.crs, dataset.transform, dataset.shape)
         writer = stack.enter_context(open_vector_writer(target, dataset.crs, warnings=context.warnings, place=place))
-        batches = stream_coverage(source, geodesy, options, context, scratch=target.path.absolute().parent)
+        batches = stream_coverage(source, geodesy, options, context, target.path.absolute().parent)
 
         def warn_of_nothing() -> None:
             wanted = ", ".join(map(str, sorted(options.classes or ())))
@@ -160,70 +160,35 @@ def _open_confidence(path: Path, context: RunContext) -> Iterator[ProbabilityRas
 
 
 def stream_coverage(
-    source: CodeSource, geodesy: PixelGeodesy, options: CoverageOptions, context: RunContext, *, scratch: Path
+    source: CodeSource,
+    geodesy: PixelGeodesy,
+    options: CoverageOptions,
+    context: RunContext,
+    scratch: Path | None = None,
 ) -> Iterator[CoverageBatch]:
     """Build the coverage of a class raster, batch by batch.
 
     Args:
         source: the class codes.
         geodesy: measures on the ellipsoid.
-        options: minimum mapping units, simplification, smoothing.
-        context: receives progress and messages; checked for cancellation.
-        scratch: folder for data that does not fit in memory.
-    """
-    resolution = geodesy.resolution(source.shape)
-    is_included = np.ones(N_CODES, np.bool_)
-    if options.classes is not None:
-        is_included = np.isin(np.arange(N_CODES) - 1, sorted(options.classes))
-
-    return build_coverage(
-        source,
-        geodesy,
-        minimum_pixels=minimum_pixels(options, resolution**2),
-        is_included=is_included,
-        smooth=options.smooth,
-        tolerance=1.0 if options.simplify is None else options.simplify / resolution,
-        strip_rows=min(options.strip, max(64, MAX_STRIP_PIXELS // source.shape[1])),
-        context=context,
-        scratch=scratch,
-    )
-
-
-def build_coverage(
-    source: CodeSource,
-    geodesy: PixelGeodesy,
-    *,
-    minimum_pixels: Floats,
-    is_included: Flags,
-    smooth: bool,
-    tolerance: float,
-    strip_rows: int,
-    context: RunContext,
-    scratch: Path | None = None,
-) -> Iterator[CoverageBatch]:
-    """Build the coverage of rows of class codes.
-
-    Args:
-        source: the class codes.
-        geodesy: measures on the ellipsoid.
-        minimum_pixels: float64 (N_CODES,), pixels that a region of each code needs to stay (minimum mapping unit); 0
-            for one that always stays.
-        is_included: bool (N_CODES,), codes that get polygons; small regions of the others are merged all the same.
-        smooth: whether to cut lines at the corners of pixels.
-        tolerance: of the simplification, in pixels; 0 drops no vertex.
-        strip_rows: rows that are processed at a time.
+        options: minimum mapping units, simplification, smoothing, and the classes that get polygons; small regions of
+            the others are merged all the same.
         context: receives the progress of both passes together; checked for cancellation.
         scratch: folder for data that does not fit in memory; None for the system's folder for temporary files.
     """
-    rows = source.shape[0]
+    rows, resolution = source.shape[0], geodesy.resolution(source.shape)
+    is_included = np.ones(N_CODES, np.bool_)
+    if options.classes is not None:
+        is_included = np.isin(np.arange(N_CODES) - 1, sorted(options.classes))
+    minimum = minimum_pixels(options, resolution**2)
 
     def report(done: int) -> None:
         context.check_cancelled()
         context.report(Progress("vectorize", done, 2 * rows))
 
-    largest = float(minimum_pixels.max(initial=0.0))
-    regions, region_map, borders = find_regions(source, strip_rows, largest, report)
-    regions, region_map = merge_below_mmu(regions, region_map, borders, minimum_pixels)
+    strip_rows = min(options.strip, max(64, MAX_STRIP_PIXELS // source.shape[1]))
+    regions, region_map, borders = find_regions(source, strip_rows, float(minimum.max()), report)
+    regions, region_map = merge_below_mmu(regions, region_map, borders, minimum)
     del borders
     region_map = drop_codes(regions, region_map, is_included)
     for polygons in stream_polygons(
@@ -231,8 +196,8 @@ def build_coverage(
         regions,
         region_map,
         geodesy.make_grid(source.shape),
-        smooth=smooth,
-        tolerance=tolerance,
+        smooth=options.smooth,
+        tolerance=1.0 if options.simplify is None else options.simplify / resolution,
         scratch=scratch,
         on_progress=lambda done: report(rows + done),
     ):

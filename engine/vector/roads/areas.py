@@ -10,18 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...context import RunContext
-from ...protocol.options import RoadOptions
+from ...protocol.options import CoverageOptions, RoadOptions
 from ...raster.probability import ProbabilityRaster
-from ..coverage.codes import N_CODES
-from ..coverage.extract import CoverageBatch, build_coverage, merge_batches
+from ..coverage.extract import CoverageBatch, merge_batches, stream_coverage
 from ..geodesy import PixelGeodesy
 from .mask import gaussian_blur
 from .options import PixelOptions, pixel_options
 
 #: Class codes.
 BACKGROUND, ROAD = 1, 2
-#: Pixels that are processed at a time: fewer rows of wider rasters.
-_STRIP_PIXELS = 10_000_000
 
 
 class RoadMaskReader:
@@ -79,20 +76,13 @@ def polygonize_roads(
         context: receives progress; checked for cancellation.
         scratch: folder for temporary files; None for the system's.
     """
-    resolution = geodesy.resolution(source.shape)
-    minimum = np.zeros(N_CODES)
-    minimum[ROAD] = options.minimum_area / resolution**2
-    minimum[BACKGROUND] = options.hole_area / resolution**2
-
-    batches = build_coverage(
-        RoadMaskReader(source, pixel_options(options, resolution)),
-        geodesy,
-        minimum_pixels=minimum,
-        is_included=np.arange(N_CODES) == ROAD,
+    mask = RoadMaskReader(source, pixel_options(options, geodesy.resolution(source.shape)))
+    coverage = CoverageOptions(
+        minimum_area=0.0,
+        minimum_area_by_class={ROAD - 1: options.minimum_area, BACKGROUND - 1: options.hole_area},
+        classes=frozenset({ROAD - 1}),
+        simplify=options.area_simplify,
         smooth=options.area_simplify > 0.0,
-        tolerance=options.area_simplify / resolution,
-        strip_rows=max(64, _STRIP_PIXELS // source.shape[1]),
-        scratch=scratch,
-        context=context,
+        strip=source.shape[0],
     )
-    return merge_batches(batches)
+    return merge_batches(stream_coverage(mask, geodesy, coverage, context, scratch))

@@ -15,9 +15,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.ndimage import label
 from terraspore.engine.context import RunContext
 from terraspore.engine.fs.spool import ArraySpool, SpooledArray
+from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify
-from terraspore.engine.vector.coverage.codes import N_CODES
-from terraspore.engine.vector.coverage.extract import CoverageBatch, build_coverage
+from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage
 from terraspore.engine.vector.geodesy import PixelGeodesy
 
 codes = st.integers(1, 4).flatmap(
@@ -50,17 +50,8 @@ def short_arcs(monkeypatch: pytest.MonkeyPatch) -> None:
 def cover(
     values: np.ndarray, strip_rows: int = 512, minimum: float = 0.0, smooth: bool = False, tolerance: float = 0.0
 ) -> list[CoverageBatch]:
-    batches = build_coverage(
-        ArraySource(values),
-        PixelGeodesy(None, Affine.identity()),
-        minimum_pixels=np.full(N_CODES, minimum),
-        is_included=np.ones(N_CODES, bool),
-        smooth=smooth,
-        tolerance=tolerance,
-        strip_rows=strip_rows,
-        context=RunContext(),
-    )
-    return list(batches)
+    options = CoverageOptions(minimum_area=minimum, smooth=smooth, simplify=tolerance, strip=strip_rows)
+    return list(stream_coverage(ArraySource(values), PixelGeodesy(None, Affine.identity()), options, RunContext()))
 
 
 def shapes_of(batches: list[CoverageBatch]) -> tuple[np.ndarray, np.ndarray]:
@@ -183,18 +174,8 @@ def test_area_and_perimeter_are_true_metres_in_degrees() -> None:
     transform = Affine(step, 0.0, 10.0, 0.0, -step, 60.0)
     values = np.ones((40, 40), np.uint16)
     values[10:30, 5:15] = 2
-    parts = list(
-        build_coverage(
-            ArraySource(values),
-            PixelGeodesy("EPSG:4326", transform),
-            minimum_pixels=np.zeros(N_CODES),
-            is_included=np.arange(N_CODES) == 2,
-            smooth=False,
-            tolerance=0.0,
-            strip_rows=8,
-            context=RunContext(),
-        )
-    )
+    options = CoverageOptions(minimum_area=0.0, classes=frozenset({1}), smooth=False, simplify=0.0, strip=8)
+    parts = list(stream_coverage(ArraySource(values), PixelGeodesy("EPSG:4326", transform), options, RunContext()))
     assert [part.code.tolist() for part in parts] == [[2]]
     area, perimeter = Geod(ellps="WGS84").geometry_area_perimeter(parts[0].geometry[0])
     assert parts[0].area[0] == pytest.approx(abs(area), rel=1e-5)
