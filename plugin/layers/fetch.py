@@ -20,6 +20,7 @@ from qgis.core import (
 from qgis.PyQt.QtGui import QImage
 
 from ..engine.errors import EngineCancelledError, EngineError
+from ..i18n import tr
 from .grid import Tile, TileGrid
 
 #: Seconds before the second, third, ... attempt to fetch a tile.
@@ -92,11 +93,9 @@ def fetch_image(
         EngineCancelledError: the run was cancelled.
     """
     if job.grid.width * job.grid.height > MAX_PIXELS:
-        raise EngineError(
-            f"The area of {job.name} has {job.grid.width} x {job.grid.height} pixels, "
-            "too many to fetch from a service in one run.",
-            "Choose a smaller area.",
-        )
+        text = tr("The area of {layer} has {width} × {height} pixels, too many to fetch from a service in one run.")
+        size = {"width": job.grid.width, "height": job.grid.height}
+        raise EngineError(text.format(layer=job.name, **size), tr("Choose a smaller area."))
     tiles = [tile for tile in job.grid.tiles() if job.area is None or job.area.intersects(tile.box)]
     dataset = _create_dataset(job)
     errors: dict[str, None] = {}
@@ -191,7 +190,7 @@ def _create_dataset(job: FetchJob) -> gdal.Dataset:
     has_colors = _has_color_pixels(job.provider)
     value_type = gdal.GDT_Byte if has_colors else _GDAL_TYPES.get(job.provider.dataType(1))
     if value_type is None:
-        raise EngineError(f"The layer {job.name} has a pixel type that cannot be used.")
+        raise EngineError(tr("The layer {layer} has a pixel type that cannot be used.").format(layer=job.name))
     bands = 4 if has_colors else job.provider.bandCount()
     options = [*_CREATION_OPTIONS, *(["PHOTOMETRIC=RGB", "ALPHA=YES"] if has_colors else [])]
     driver = gdal.GetDriverByName("GTiff")
@@ -227,14 +226,14 @@ def _write_tile(dataset: gdal.Dataset, tile: Tile, data: tuple[bytes, ...], job:
 
 
 def _make_empty_error(job: FetchJob, errors: dict[str, None]) -> EngineError:
-    reason = f" The service reported: {next(iter(errors))[:300]}" if errors else ""
-    return EngineError(
-        f"The layer {job.name} gave no image for this area.{reason}",
-        "Check that it shows something there at this scale, and your connection and proxy.",
-        code="NoImage",
-    )
+    text = tr("The layer {layer} gave no image for this area.").format(layer=job.name)
+    if errors:
+        text += " " + tr("The service reported: {error}").format(error=next(iter(errors))[:300])
+    hint = tr("Check that it shows something there at this scale, and your connection and proxy.")
+    return EngineError(text, hint, code="NoImage")
 
 
 def _make_write_error(job: FetchJob) -> EngineError:
-    reason = gdal.GetLastErrorMsg() or "the disk may be full"
-    return EngineError(f"The temporary image {job.target} could not be written: {reason}.", code="OutputError")
+    reason = gdal.GetLastErrorMsg() or tr("the disk may be full")
+    text = tr("The temporary image {path} could not be written: {reason}.")
+    return EngineError(text.format(path=job.target, reason=reason), code="OutputError")

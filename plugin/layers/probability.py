@@ -54,7 +54,7 @@ def write_mask(probability: Path, target: Path, threshold: float, is_cancelled: 
     """
     source = gdal.Open(str(probability))
     if source is None:
-        raise EngineError(f"The probability raster {probability} cannot be read.")
+        raise EngineError(tr("The probability raster {path} cannot be read.").format(path=probability))
     target = target.resolve()
     partial = target.with_name(f".{target.stem[:20]}.{uuid.uuid4().hex}.partial{target.suffix}")
     try:
@@ -76,15 +76,18 @@ def _explain_write_error(target: Path, error: OSError) -> tuple[str, str | None]
     if is_in_use(error):
         text = tr("The mask {file} cannot be replaced, because QGIS or another program has it open.")
         return text.format(file=target), tr("Remove its layer from the project, or choose another file.")
-    text = tr("The mask {file} cannot be written: {reason}.")
-    return text.format(file=target, reason=error.strerror or error), None
+    return _format_write_error(target, error.strerror or str(error)), None
+
+
+def _format_write_error(target: Path, reason: str) -> str:
+    return tr("The mask {file} cannot be written: {reason}.").format(file=target, reason=reason)
 
 
 def _write_strips(source: gdal.Dataset, target: Path, table: bytes, is_cancelled: Callable[[], bool]) -> None:
     width, height = source.RasterXSize, source.RasterYSize
     mask = gdal.GetDriverByName("GTiff").Create(str(target), width, height, 1, gdal.GDT_Byte, _CREATION_OPTIONS)
     if mask is None:
-        raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+        raise EngineError(_format_write_error(target, gdal.GetLastErrorMsg()))
     band = mask.GetRasterBand(1)
     try:
         mask.SetGeoTransform(source.GetGeoTransform())
@@ -96,8 +99,8 @@ def _write_strips(source: gdal.Dataset, target: Path, table: bytes, is_cancelled
             rows = min(512, height - row)
             data = source.GetRasterBand(1).ReadRaster(0, row, width, rows, buf_type=gdal.GDT_Byte)
             if data is None or band.WriteRaster(0, row, width, rows, bytes(data).translate(table)):
-                raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+                raise EngineError(_format_write_error(target, gdal.GetLastErrorMsg()))
         if mask.FlushCache() not in (None, 0):
-            raise EngineError(f"The mask {target} cannot be written: {gdal.GetLastErrorMsg()}.")
+            raise EngineError(_format_write_error(target, gdal.GetLastErrorMsg()))
     finally:
         band = mask = None  # closes the file also where an error holds this frame; Windows removes no open file

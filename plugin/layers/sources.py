@@ -19,6 +19,7 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QThread
 
 from ..engine.errors import EngineError
+from ..i18n import tr
 from .fetch import FetchJob, FetchSummary, fetch_image
 from .grid import make_tile_grid, measure_units_per_metre
 
@@ -70,7 +71,8 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
         EngineError: the layer cannot be used.
     """
     if not layer.isValid():
-        raise EngineError(f"The layer {layer.name()} cannot be read; its source may have moved.")
+        text = tr("The layer {layer} cannot be read; its source may have moved.")
+        raise EngineError(text.format(layer=layer.name()))
     provider = layer.dataProvider()
     path = get_local_file(layer)
     clone = None if path is not None else provider.clone()
@@ -123,7 +125,8 @@ def get_file_with_crs(source: LayerSource, folder: Path) -> Path:
     target = folder / "image.vrt"
     made = gdal.Translate(str(target), str(source.path), format="VRT", outputSRS=source.crs.toWkt())
     if made is None:
-        raise EngineError(f"The file {source.path} cannot be read: {gdal.GetLastErrorMsg()}.", code="SourceError")
+        text = tr("The file {path} cannot be read: {reason}.")
+        raise EngineError(text.format(path=source.path, reason=gdal.GetLastErrorMsg()), code="SourceError")
     made.FlushCache()
     return target
 
@@ -152,13 +155,16 @@ def fetch_layer(
     assert source.provider is not None
     box = source.extent if request.extent is None else source.extent.intersect(request.extent)
     if box.isEmpty() or not box.isFinite():
-        raise EngineError(f"The area lies outside of the layer {source.name}.", "Choose another area.")
+        text = tr("The area lies outside of the layer {layer}.")
+        raise EngineError(text.format(layer=source.name), tr("Choose another area."))
     if not source.crs.isValid():
-        raise EngineError(f"The layer {source.name} has no CRS.", "Set it in the layer's properties.")
+        text, hint = tr("The layer {layer} has no CRS."), tr("Set it in the layer's properties.")
+        raise EngineError(text.format(layer=source.name), hint)
     try:
         unit_x, unit_y = measure_units_per_metre(source.crs.toWkt(), box)
     except ValueError as error:
-        raise EngineError(f"The layer {source.name} has no scale in this area.", "Choose a smaller area.") from error
+        text = tr("The layer {layer} has no scale in this area.")
+        raise EngineError(text.format(layer=source.name), tr("Choose a smaller area.")) from error
     grid = make_tile_grid(box, request.resolution * unit_x, request.resolution * unit_y)
     target = request.folder / "image.tif"
     source.provider.moveToThread(QThread.currentThread())

@@ -23,6 +23,7 @@ from qgis.core import (
 
 from ...engine.fs.rename import rename
 from ..engine.errors import EngineError
+from ..i18n import tr
 
 #: How long areas are kept for runs that may be resumed.
 _MAX_AGE_SECONDS = 30 * 24 * 3600
@@ -42,11 +43,15 @@ def merge_polygons(features: Iterable[QgsFeature], transform: QgsCoordinateTrans
         try:
             geometry.transform(transform)
         except QgsCsException as error:
-            raise EngineError("The polygons cannot be transformed to the image's CRS.", "Choose others.") from error
+            raise EngineError(
+                tr("The polygons cannot be transformed to the image's CRS."), tr("Choose others.")
+            ) from error
         polygons.append(geometry.makeValid())
     union = QgsGeometry.unaryUnion(polygons) if polygons else QgsGeometry()
     if union.isNull() or union.isEmpty():
-        raise EngineError("There is no polygon that limits the area.", "Select polygons, or choose another area.")
+        raise EngineError(
+            tr("There is no polygon that limits the area."), tr("Select polygons, or choose another area.")
+        )
     return union
 
 
@@ -81,13 +86,16 @@ def store_area(
         reason = writer.errorMessage()
         del writer  # closes the file
         if not written:
-            raise EngineError(f"The area could not be written to {partial}: {reason}.", code="OutputError")
+            raise _make_write_error(target, reason)
         rename(partial, target)
     except OSError as error:
-        raise EngineError(
-            f"The area could not be written to {target}: {error.strerror}.", code="OutputError"
-        ) from error
+        raise _make_write_error(target, error.strerror) from error
     return target
+
+
+def _make_write_error(target: Path, reason: str | None) -> EngineError:
+    text = tr("The area could not be written to {path}: {reason}.")
+    return EngineError(text.format(path=target, reason=reason), code="OutputError")
 
 
 def make_geopackage_writer(

@@ -190,7 +190,9 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             return None
         value = self.parameterAsDouble(parameters, name, context)
         if value < definition.minimum():
-            raise EngineError(f"{name} must be at least {definition.minimum():g}.")
+            raise EngineError(
+                tr("{name} must be at least {limit}.").format(name=name, limit=f"{definition.minimum():g}")
+            )
         return value
 
 
@@ -212,14 +214,15 @@ class ImageAlgorithm(EngineAlgorithm):
             EngineError: as ``EnginePool.run``, or the layer is not a file and would have to be fetched first.
         """
         if self.source.path is None:
-            raise EngineError(f"{self.source.name} is not a file.", "Its plan is made when it has been fetched.")
+            text, hint = tr("{layer} is not a file."), tr("Its plan is made when it has been fetched.")
+            raise EngineError(text.format(layer=self.source.name), hint)
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
             image, options, _ = self.prepare_run(parameters, context, feedback, Path(folder))
             reporter = FeedbackReporter(feedback)
             arguments = make_plan_arguments(self.TASK, image, options)
             self.plugin.run_engine(arguments, reporter.make_listener(), is_cancelled)
         if reporter.plan is None:
-            raise EngineError("The engine gave no plan.")
+            raise EngineError(tr("The engine gave no plan."))
         return reporter.plan
 
     def prepare_run(
@@ -284,10 +287,9 @@ class ImageAlgorithm(EngineAlgorithm):
 
     def _fetch(self, request: FetchRequest, feedback: QgsProcessingFeedback) -> Path:
         if request.resolution <= 0:
-            raise EngineError(
-                f"The resolution at which to fetch {self.source.name} is not known.",
-                "Choose a model with a card, or give the resolution.",
-            )
+            text = tr("The resolution at which to fetch {layer} is not known.")
+            hint = tr("Choose a model with a card, or give the resolution.")
+            raise EngineError(text.format(layer=self.source.name), hint)
         feedback.setProgressText(
             tr("Fetching the image at {resolution} m").format(resolution=f"{request.resolution:g}")
         )
@@ -306,7 +308,7 @@ class ImageAlgorithm(EngineAlgorithm):
             return None
         box = self.parameterAsExtent(parameters, "EXTENT", context, self.source.crs)
         if box.isNull() or box.isEmpty():
-            raise EngineError("The rectangle is empty.", "Draw it again.")
+            raise EngineError(tr("The rectangle is empty."), tr("Draw it again."))
         return box
 
     def _get_area(self, parameters: dict[str, Any], context: QgsProcessingContext) -> QgsGeometry | None:

@@ -82,7 +82,7 @@ class ChipsAlgorithm(EngineAlgorithm):
         """Write the vectors in the image's CRS to a private GeoPackage: layers may be anything that QGIS reads."""
         source = self.parameterAsSource(parameters, "VECTORS", context)
         if source is None:
-            raise EngineError("The labelled vectors cannot be read.")
+            raise EngineError(tr("The labelled vectors cannot be read."))
         crs, transforms = self.source.crs, context.transformContext()
         target = folder / "labels.gpkg"
         writer = make_geopackage_writer(
@@ -92,6 +92,7 @@ class ChipsAlgorithm(EngineAlgorithm):
         for feature in source.getFeatures(request):
             feature.setId(-1)
             if not writer.addFeature(feature):
-                raise EngineError(f"The labels could not be written: {writer.errorMessage()}.")
+                text = tr("The labels could not be written: {reason}.")
+                raise EngineError(text.format(reason=writer.errorMessage()))
         del writer
         return target

@@ -89,7 +89,8 @@ class ModelAlgorithm(ImageAlgorithm):
         mask = paths.pop("mask", None)
         if mask is not None:
             if self.source.path is not None and mask.exists() and mask.samefile(self.source.path):
-                raise EngineError(f"The mask {mask} would replace the image.", "Choose another name.")
+                text = tr("The mask {path} would replace the image.")
+                raise EngineError(text.format(path=mask), tr("Choose another name."))
             check_mask_output(mask)
             paths.setdefault("probability", folder / "probability.tif")
         arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=layer)
@@ -279,9 +280,9 @@ def parse_destination(target: str) -> Destination:
         target, layer = uri.database(), uri.table() or None
     path = Path(target).absolute()
     if path.suffix.lower() != ".gpkg":
-        raise EngineError(
-            f"The output {path.name} is not a GeoPackage.", "Choose a name that ends in .gpkg; it holds all layers."
-        )
+        text = tr("The output {name} is not a GeoPackage.")
+        hint = tr("Choose a name that ends in .gpkg; it holds all layers.")
+        raise EngineError(text.format(name=path.name), hint)
     return Destination(path, layer)
 
 

@@ -128,6 +128,10 @@
         <translation>Check and add</translation>
     </message>
     <message>
+        <source>Check that it shows something there at this scale, and your connection and proxy.</source>
+        <translation>Check that it shows something there at this scale, and your connection and proxy.</translation>
+    </message>
+    <message>
         <source>Checking the environment</source>
         <translation>Checking the environment</translation>
     </message>
@@ -138,6 +142,18 @@
     <message>
         <source>Checking the model…</source>
         <translation>Checking the model…</translation>
+    </message>
+    <message>
+        <source>Choose a model with a card, or give the resolution.</source>
+        <translation>Choose a model with a card, or give the resolution.</translation>
+    </message>
+    <message>
+        <source>Choose a name that ends in .gpkg; it holds all layers.</source>
+        <translation>Choose a name that ends in .gpkg; it holds all layers.</translation>
+    </message>
+    <message>
+        <source>Choose a smaller area.</source>
+        <translation>Choose a smaller area.</translation>
     </message>
     <message>
         <source>Choose a smaller tile, fewer threads or a smaller area.</source>
@@ -152,12 +168,24 @@
         <translation>Choose another Python to make it from.</translation>
     </message>
     <message>
+        <source>Choose another area.</source>
+        <translation>Choose another area.</translation>
+    </message>
+    <message>
         <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore, or repair the engine there.</source>
         <translation>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore, or repair the engine there.</translation>
     </message>
     <message>
         <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>Choose another name.</source>
+        <translation>Choose another name.</translation>
+    </message>
+    <message>
+        <source>Choose others.</source>
+        <translation>Choose others.</translation>
     </message>
     <message>
         <source>Choose the folder that was filled with `pip download` on a machine with network.</source>
@@ -238,6 +266,10 @@
     <message>
         <source>Draw a rectangle on the map.</source>
         <translation>Draw a rectangle on the map.</translation>
+    </message>
+    <message>
+        <source>Draw it again.</source>
+        <translation>Draw it again.</translation>
     </message>
     <message>
         <source>Draw on the map</source>
@@ -370,6 +402,10 @@
     <message>
         <source>Its last message: {line}</source>
         <translation>Its last message: {line}</translation>
+    </message>
+    <message>
+        <source>Its plan is made when it has been fetched.</source>
+        <translation>Its plan is made when it has been fetched.</translation>
     </message>
     <message>
         <source>Keep the engine loaded for minutes</source>
@@ -732,6 +768,14 @@
         <translation>Segmentation</translation>
     </message>
     <message>
+        <source>Select polygons, or choose another area.</source>
+        <translation>Select polygons, or choose another area.</translation>
+    </message>
+    <message>
+        <source>Set it in the layer's properties.</source>
+        <translation>Set it in the layer's properties.</translation>
+    </message>
+    <message>
         <source>Set up TerraSpore</source>
         <translation>Set up TerraSpore</translation>
     </message>
@@ -816,8 +860,20 @@
         <translation>The Python from which the engine's environment was made is gone, perhaps by an update of QGIS.</translation>
     </message>
     <message>
+        <source>The area could not be written to {path}: {reason}.</source>
+        <translation>The area could not be written to {path}: {reason}.</translation>
+    </message>
+    <message>
+        <source>The area lies outside of the layer {layer}.</source>
+        <translation>The area lies outside of the layer {layer}.</translation>
+    </message>
+    <message>
         <source>The area lies outside of the layer.</source>
         <translation>The area lies outside of the layer.</translation>
+    </message>
+    <message>
+        <source>The area of {layer} has {width} × {height} pixels, too many to fetch from a service in one run.</source>
+        <translation>The area of {layer} has {width} × {height} pixels, too many to fetch from a service in one run.</translation>
     </message>
     <message>
         <source>The available packages are not compatible with each other</source>
@@ -872,6 +928,10 @@
         <translation>The engine ended unexpectedly (exit code {code}).</translation>
     </message>
     <message>
+        <source>The engine gave no plan.</source>
+        <translation>The engine gave no plan.</translation>
+    </message>
+    <message>
         <source>The engine made no progress for {seconds} seconds and was ended.</source>
         <translation>The engine made no progress for {seconds} seconds and was ended.</translation>
     </message>
@@ -900,8 +960,40 @@
         <translation>The environment {folder} is removed.</translation>
     </message>
     <message>
+        <source>The file {path} cannot be read: {reason}.</source>
+        <translation>The file {path} cannot be read: {reason}.</translation>
+    </message>
+    <message>
         <source>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</translation>
+    </message>
+    <message>
+        <source>The labelled vectors cannot be read.</source>
+        <translation>The labelled vectors cannot be read.</translation>
+    </message>
+    <message>
+        <source>The labels could not be written: {reason}.</source>
+        <translation>The labels could not be written: {reason}.</translation>
+    </message>
+    <message>
+        <source>The layer {layer} cannot be read; its source may have moved.</source>
+        <translation>The layer {layer} cannot be read; its source may have moved.</translation>
+    </message>
+    <message>
+        <source>The layer {layer} gave no image for this area.</source>
+        <translation>The layer {layer} gave no image for this area.</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has a pixel type that cannot be used.</source>
+        <translation>The layer {layer} has a pixel type that cannot be used.</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has no CRS.</source>
+        <translation>The layer {layer} has no CRS.</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has no scale in this area.</source>
+        <translation>The layer {layer} has no scale in this area.</translation>
     </message>
     <message>
         <source>The log has {n} more warnings.</source>
@@ -920,6 +1012,10 @@
         <translation>The mask {file} cannot be written: {reason}.</translation>
     </message>
     <message>
+        <source>The mask {path} would replace the image.</source>
+        <translation>The mask {path} would replace the image.</translation>
+    </message>
+    <message>
         <source>The model {lost} that the settings name is not there; {model} is used.</source>
         <translation>The model {lost} that the settings name is not there; {model} is used.</translation>
     </message>
@@ -930,6 +1026,10 @@
     <message>
         <source>The new mask is kept as {file}.</source>
         <translation>The new mask is kept as {file}.</translation>
+    </message>
+    <message>
+        <source>The output {name} is not a GeoPackage.</source>
+        <translation>The output {name} is not a GeoPackage.</translation>
     </message>
     <message>
         <source>The package index cannot be reached</source>
@@ -944,8 +1044,24 @@
         <translation>The plugin's folder is incomplete: {path} is missing. Install the plugin again.</translation>
     </message>
     <message>
+        <source>The polygons cannot be transformed to the image's CRS.</source>
+        <translation>The polygons cannot be transformed to the image's CRS.</translation>
+    </message>
+    <message>
+        <source>The probability raster {path} cannot be read.</source>
+        <translation>The probability raster {path} cannot be read.</translation>
+    </message>
+    <message>
         <source>The proxy refused the connection</source>
         <translation>The proxy refused the connection</translation>
+    </message>
+    <message>
+        <source>The rectangle is empty.</source>
+        <translation>The rectangle is empty.</translation>
+    </message>
+    <message>
+        <source>The resolution at which to fetch {layer} is not known.</source>
+        <translation>The resolution at which to fetch {layer} is not known.</translation>
     </message>
     <message>
         <source>The result {source} could not be loaded.</source>
@@ -954,6 +1070,10 @@
     <message>
         <source>The run failed; the log says more.</source>
         <translation>The run failed; the log says more.</translation>
+    </message>
+    <message>
+        <source>The service reported: {error}</source>
+        <translation>The service reported: {error}</translation>
     </message>
     <message>
         <source>The set-up was cancelled; nothing was changed.</source>
@@ -966,6 +1086,10 @@
     <message>
         <source>The task was cancelled.</source>
         <translation>The task was cancelled.</translation>
+    </message>
+    <message>
+        <source>The temporary image {path} could not be written: {reason}.</source>
+        <translation>The temporary image {path} could not be written: {reason}.</translation>
     </message>
     <message>
         <source>There are no wheels (.whl) in {folder}.</source>
@@ -990,6 +1114,10 @@
     <message>
         <source>There is no polygon layer in the project.</source>
         <translation>There is no polygon layer in the project.</translation>
+    </message>
+    <message>
+        <source>There is no polygon that limits the area.</source>
+        <translation>There is no polygon that limits the area.</translation>
     </message>
     <message>
         <source>There is no raster layer in the project.</source>
@@ -1180,6 +1308,10 @@
         <translation>temporary layer</translation>
     </message>
     <message>
+        <source>the disk may be full</source>
+        <translation>the disk may be full</translation>
+    </message>
+    <message>
         <source>the first</source>
         <translation>the first</translation>
     </message>
@@ -1232,6 +1364,10 @@
         <translation>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</translation>
     </message>
     <message>
+        <source>{layer} is not a file.</source>
+        <translation>{layer} is not a file.</translation>
+    </message>
+    <message>
         <source>{layer} is not a raster file; save it as one first.</source>
         <translation>{layer} is not a raster file; save it as one first.</translation>
     </message>
@@ -1242,6 +1378,10 @@
     <message>
         <source>{model} on {device} with {runtime}: {reason}</source>
         <translation>{model} on {device} with {runtime}: {reason}</translation>
+    </message>
+    <message>
+        <source>{name} must be at least {limit}.</source>
+        <translation>{name} must be at least {limit}.</translation>
     </message>
     <message>
         <source>{n} of {m} tiles came empty.</source>

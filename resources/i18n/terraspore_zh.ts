@@ -128,6 +128,10 @@
         <translation>检查并添加</translation>
     </message>
     <message>
+        <source>Check that it shows something there at this scale, and your connection and proxy.</source>
+        <translation>请检查该图层在此比例尺下是否有内容，以及您的网络连接和代理。</translation>
+    </message>
+    <message>
         <source>Checking the environment</source>
         <translation>正在检查环境</translation>
     </message>
@@ -138,6 +142,18 @@
     <message>
         <source>Checking the model…</source>
         <translation>正在检查模型…</translation>
+    </message>
+    <message>
+        <source>Choose a model with a card, or give the resolution.</source>
+        <translation>请选择带模型卡的模型，或给出分辨率。</translation>
+    </message>
+    <message>
+        <source>Choose a name that ends in .gpkg; it holds all layers.</source>
+        <translation>请选择以 .gpkg 结尾的名称；所有图层都保存在其中。</translation>
+    </message>
+    <message>
+        <source>Choose a smaller area.</source>
+        <translation>请选择更小的范围。</translation>
     </message>
     <message>
         <source>Choose a smaller tile, fewer threads or a smaller area.</source>
@@ -152,12 +168,24 @@
         <translation>请另选一个用于创建环境的 Python。</translation>
     </message>
     <message>
+        <source>Choose another area.</source>
+        <translation>请另选范围。</translation>
+    </message>
+    <message>
         <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore, or repair the engine there.</source>
         <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中另选设备或运行时，或在那里修复引擎。</translation>
     </message>
     <message>
         <source>Choose another device or runtime in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>请在“设置 &gt; 选项 &gt; TerraSpore”中另选设备或运行时。</translation>
+    </message>
+    <message>
+        <source>Choose another name.</source>
+        <translation>请另选名称。</translation>
+    </message>
+    <message>
+        <source>Choose others.</source>
+        <translation>请另选多边形。</translation>
     </message>
     <message>
         <source>Choose the folder that was filled with `pip download` on a machine with network.</source>
@@ -238,6 +266,10 @@
     <message>
         <source>Draw a rectangle on the map.</source>
         <translation>请在地图上绘制矩形。</translation>
+    </message>
+    <message>
+        <source>Draw it again.</source>
+        <translation>请重新绘制。</translation>
     </message>
     <message>
         <source>Draw on the map</source>
@@ -370,6 +402,10 @@
     <message>
         <source>Its last message: {line}</source>
         <translation>最后一条消息：{line}</translation>
+    </message>
+    <message>
+        <source>Its plan is made when it has been fetched.</source>
+        <translation>获取影像之后才会制定计划。</translation>
     </message>
     <message>
         <source>Keep the engine loaded for minutes</source>
@@ -732,6 +768,14 @@
         <translation>分割</translation>
     </message>
     <message>
+        <source>Select polygons, or choose another area.</source>
+        <translation>请选中多边形，或另选范围。</translation>
+    </message>
+    <message>
+        <source>Set it in the layer's properties.</source>
+        <translation>请在图层属性中设置。</translation>
+    </message>
+    <message>
         <source>Set up TerraSpore</source>
         <translation>安装 TerraSpore</translation>
     </message>
@@ -816,8 +860,20 @@
         <translation>创建引擎环境所用的 Python 已不存在，可能是因为 QGIS 已更新。</translation>
     </message>
     <message>
+        <source>The area could not be written to {path}: {reason}.</source>
+        <translation>无法将范围写入 {path}：{reason}。</translation>
+    </message>
+    <message>
+        <source>The area lies outside of the layer {layer}.</source>
+        <translation>范围位于图层 {layer} 之外。</translation>
+    </message>
+    <message>
         <source>The area lies outside of the layer.</source>
         <translation>范围位于图层之外。</translation>
+    </message>
+    <message>
+        <source>The area of {layer} has {width} × {height} pixels, too many to fetch from a service in one run.</source>
+        <translation>{layer} 的范围有 {width} × {height} 像素，一次运行无法从服务获取这么多。</translation>
     </message>
     <message>
         <source>The available packages are not compatible with each other</source>
@@ -872,6 +928,10 @@
         <translation>引擎意外终止（退出码 {code}）。</translation>
     </message>
     <message>
+        <source>The engine gave no plan.</source>
+        <translation>引擎没有给出计划。</translation>
+    </message>
+    <message>
         <source>The engine made no progress for {seconds} seconds and was ended.</source>
         <translation>引擎在 {seconds} 秒内没有进展，已被终止。</translation>
     </message>
@@ -900,8 +960,40 @@
         <translation>将移除环境 {folder}。</translation>
     </message>
     <message>
+        <source>The file {path} cannot be read: {reason}.</source>
+        <translation>无法读取文件 {path}：{reason}。</translation>
+    </message>
+    <message>
         <source>The inference engine is not installed yet. Create its environment in Settings &gt; Options &gt; TerraSpore.</source>
         <translation>推理引擎尚未安装。请在“设置 &gt; 选项 &gt; TerraSpore”中创建其环境。</translation>
+    </message>
+    <message>
+        <source>The labelled vectors cannot be read.</source>
+        <translation>无法读取带标注的矢量。</translation>
+    </message>
+    <message>
+        <source>The labels could not be written: {reason}.</source>
+        <translation>无法写入标注：{reason}。</translation>
+    </message>
+    <message>
+        <source>The layer {layer} cannot be read; its source may have moved.</source>
+        <translation>无法读取图层 {layer}；其数据源可能已移动。</translation>
+    </message>
+    <message>
+        <source>The layer {layer} gave no image for this area.</source>
+        <translation>图层 {layer} 在此范围内没有给出影像。</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has a pixel type that cannot be used.</source>
+        <translation>图层 {layer} 的像元类型无法使用。</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has no CRS.</source>
+        <translation>图层 {layer} 没有坐标参照系。</translation>
+    </message>
+    <message>
+        <source>The layer {layer} has no scale in this area.</source>
+        <translation>图层 {layer} 在此范围内没有比例尺。</translation>
     </message>
     <message>
         <source>The log has {n} more warnings.</source>
@@ -920,6 +1012,10 @@
         <translation>无法写入掩膜 {file}：{reason}。</translation>
     </message>
     <message>
+        <source>The mask {path} would replace the image.</source>
+        <translation>掩膜 {path} 会替换影像。</translation>
+    </message>
+    <message>
         <source>The model {lost} that the settings name is not there; {model} is used.</source>
         <translation>设置中指定的模型 {lost} 不存在；将使用 {model}。</translation>
     </message>
@@ -930,6 +1026,10 @@
     <message>
         <source>The new mask is kept as {file}.</source>
         <translation>新的掩膜已保存为 {file}。</translation>
+    </message>
+    <message>
+        <source>The output {name} is not a GeoPackage.</source>
+        <translation>输出 {name} 不是 GeoPackage。</translation>
     </message>
     <message>
         <source>The package index cannot be reached</source>
@@ -944,8 +1044,24 @@
         <translation>插件文件夹不完整：缺少 {path}。请重新安装插件。</translation>
     </message>
     <message>
+        <source>The polygons cannot be transformed to the image's CRS.</source>
+        <translation>无法将多边形转换到影像的坐标参照系。</translation>
+    </message>
+    <message>
+        <source>The probability raster {path} cannot be read.</source>
+        <translation>无法读取概率栅格 {path}。</translation>
+    </message>
+    <message>
         <source>The proxy refused the connection</source>
         <translation>代理拒绝了连接</translation>
+    </message>
+    <message>
+        <source>The rectangle is empty.</source>
+        <translation>矩形为空。</translation>
+    </message>
+    <message>
+        <source>The resolution at which to fetch {layer} is not known.</source>
+        <translation>不知道应以何种分辨率获取 {layer}。</translation>
     </message>
     <message>
         <source>The result {source} could not be loaded.</source>
@@ -954,6 +1070,10 @@
     <message>
         <source>The run failed; the log says more.</source>
         <translation>运行失败；详情见日志。</translation>
+    </message>
+    <message>
+        <source>The service reported: {error}</source>
+        <translation>服务报告：{error}</translation>
     </message>
     <message>
         <source>The set-up was cancelled; nothing was changed.</source>
@@ -966,6 +1086,10 @@
     <message>
         <source>The task was cancelled.</source>
         <translation>任务已取消。</translation>
+    </message>
+    <message>
+        <source>The temporary image {path} could not be written: {reason}.</source>
+        <translation>无法写入临时影像 {path}：{reason}。</translation>
     </message>
     <message>
         <source>There are no wheels (.whl) in {folder}.</source>
@@ -990,6 +1114,10 @@
     <message>
         <source>There is no polygon layer in the project.</source>
         <translation>项目中没有多边形图层。</translation>
+    </message>
+    <message>
+        <source>There is no polygon that limits the area.</source>
+        <translation>没有限定范围的多边形。</translation>
     </message>
     <message>
         <source>There is no raster layer in the project.</source>
@@ -1180,6 +1308,10 @@
         <translation>临时图层</translation>
     </message>
     <message>
+        <source>the disk may be full</source>
+        <translation>磁盘可能已满</translation>
+    </message>
+    <message>
         <source>the first</source>
         <translation>第一个</translation>
     </message>
@@ -1232,6 +1364,10 @@
         <translation>矢量化,面化,阈值,简化,概率,掩膜,道路,土地覆盖</translation>
     </message>
     <message>
+        <source>{layer} is not a file.</source>
+        <translation>{layer} 不是文件。</translation>
+    </message>
+    <message>
         <source>{layer} is not a raster file; save it as one first.</source>
         <translation>{layer} 不是栅格文件；请先另存为文件。</translation>
     </message>
@@ -1242,6 +1378,10 @@
     <message>
         <source>{model} on {device} with {runtime}: {reason}</source>
         <translation>{model}，设备 {device}，运行时 {runtime}：{reason}</translation>
+    </message>
+    <message>
+        <source>{name} must be at least {limit}.</source>
+        <translation>{name} 至少应为 {limit}。</translation>
     </message>
     <message>
         <source>{n} of {m} tiles came empty.</source>

@@ -106,6 +106,22 @@ dialog.exec_()
     assert outdated_calls(tree) == ["exec_"]
 
 
+def untranslated_errors(tree):
+    """Sentences of ``EngineError`` that are not in the user's language."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and chain(node.func) == ["EngineError"]]
+    return [
+        ast.unparse(text)
+        for call in calls
+        for text in call.args
+        if isinstance(text, (ast.JoinedStr, ast.Constant)) and ast.unparse(text) != "None"
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_errors_are_translated(path):
+    assert untranslated_errors(ast.parse(path.read_text())) == []
+
+
 def test_engine_process_needs_no_qgis():
     code = "import sys; sys.modules['qgis'] = None; from terraspore.plugin.engine import cache, install, models, pool"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / ".venv-qgis" / "plugins")})
