@@ -28,7 +28,7 @@ from qgis.core import (
 )
 from qgis.gui import QgsMessageBar, QgsMessageBarItem
 from qgis.PyQt.QtCore import QCoreApplication, QDateTime, QLocale, QObject, Qt, QTimer, QUrl, pyqtSignal
-from qgis.PyQt.QtGui import QDesktopServices
+from qgis.PyQt.QtGui import QDesktopServices, QResizeEvent
 from qgis.PyQt.QtWidgets import QLabel, QMessageBox, QProgressBar, QWidget
 
 from ..__about__ import __version__
@@ -308,13 +308,30 @@ class Run(QObject):
         self.deleteLater()
 
 
+class WrappedLabel(QLabel):
+    """A text that is as high as it is at its width, also in layouts that ask for no height for a width.
+
+    Args:
+        text: the text, in HTML.
+        parent: its owner.
+    """
+
+    def __init__(self, text: str, parent: QWidget) -> None:
+        super().__init__(text, parent)
+        self.setWordWrap(True)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Take the height of the text at the new width."""
+        super().resizeEvent(event)
+        self.setFixedHeight(self.heightForWidth(self.width()))
+
+
 def make_wrapped_message(bar: QgsMessageBar, title: str, text: str, *buttons: QWidget) -> QgsMessageBarItem:
     """Make a message that is as high as its text; QGIS's own messages show one line of it."""
     content = QWidget(bar)
-    label = QLabel(f"<b>{escape(title)}:</b> {escape(text)}", content)
+    label = WrappedLabel(f"<b>{escape(title)}:</b> {escape(text)}", content)
     label.setObjectName("terraspore-message")
-    label.setWordWrap(True)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     row = make_row(label, *buttons, stretched=label)
     row.setContentsMargins(0, 0, 0, 0)
     content.setLayout(row)

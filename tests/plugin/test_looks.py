@@ -236,4 +236,6 @@ def test_messages_of_a_run(look, window, settings, tmp_path, fake_python, monkey
             run.cancel()
         spin(lambda ended=ended: ended and window.bar.currentItem() is not None)
         assert look(f"message-{behaviour}", window, (1000, 200)) == []
+        for label in window.bar.findChildren(QLabel, "terraspore-message"):
+            assert label.height() == label.heightForWidth(label.width())  # not higher than its text
         window.bar.clearWidgets()
