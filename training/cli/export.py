@@ -18,9 +18,9 @@ from ..export.details import CardDetails
 
 if TYPE_CHECKING:
     from ..config import Config
-    from ..export.model import Format, Precision
 
 _FORMATS: Final = ("onnx", "mindir")
+_CONFIGURING = ("config_path", "arch", "classes", "overrides")
 
 
 @click.command()
@@ -37,22 +37,7 @@ _FORMATS: Final = ("onnx", "mindir")
 @click.option("--only-checkpoint", is_flag=True, help="Write the checkpoint and the card only.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing folder.")
 @reports_result
-def export(
-    _context: RunContext,
-    *,
-    checkpoint: Path,
-    overrides: tuple[str, ...],
-    out: Path,
-    config_path: str | None,
-    arch: str | None,
-    classes: str | None,
-    metrics: tuple[str, ...],
-    precision: Precision,
-    formats: tuple[Format, ...],
-    only_checkpoint: bool,
-    overwrite: bool,
-    **options: Any,
-) -> Result:
+def export(_context: RunContext, checkpoint: Path, out: Path, **values: Any) -> Result:
     """Export CHECKPOINT as a model folder: weights, card, ONNX and MINDIR, compared with MindSpore.
 
     CHECKPOINT is a .ckpt or the folder of a run, whose best weights are exported. KEY=VALUE overrides single values of
@@ -60,10 +45,11 @@ def export(
     """
     from ..export.model import export_model
 
-    details = given_options(CardDetails, options, name=out.name, metrics=_parse_metrics(metrics))
-    weights, config = _find_weights(checkpoint, config_path, arch, classes, overrides)
-    chosen = () if only_checkpoint else formats or _FORMATS
-    written = export_model(weights, out, config, details, precision=precision, formats=chosen, overwrite=overwrite)
+    details = given_options(CardDetails, values, name=out.name, metrics=_parse_metrics(values["metrics"]))
+    weights, config = _find_weights(checkpoint, **{name: values[name] for name in _CONFIGURING})
+    formats: Any = () if values["only_checkpoint"] else values["formats"] or _FORMATS
+    further = {name: values[name] for name in ("precision", "overwrite")}
+    written = export_model(weights, out, config, details, formats=formats, **further)
     summary: dict[str, SummaryValue] = {f"difference {name}": value for name, value in written.items()}
     worst = max(written.values())
     text = f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}."
