@@ -123,7 +123,9 @@ def prepare_engine(pool: EnginePool, settings: Settings, observer: InstallObserv
             observer.on_progress(event.done / event.total)
 
     folder, sources = get_kernels_folder(settings), _describe_sources()
-    if is_preparation_due(settings):  # numba does not remove kernels whose source has moved within its file
+    # numba does not remove kernels whose source has moved within its file. Without a stamp an earlier preparation was
+    # not finished, and what it compiled is used.
+    if (folder / _STAMP).is_file() and is_preparation_due(settings):
         shutil.rmtree(folder, ignore_errors=True)
     pool.run(make_launch(settings), ["prepare"], Listener(report, observer.on_log), observer.is_cancelled)
     with contextlib.suppress(OSError):  # it is prepared again at the next start

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ENVIRONMENT
 from event_loop import spin
-from terraspore.plugin.engine import interpreters, preparation
+from terraspore.plugin.engine import install, interpreters, preparation
 from terraspore.plugin.engine.env_profiles import ENV_PROFILES
 from terraspore.plugin.engine.environment import make_child_env, make_engine_env, make_installer_env
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
@@ -53,6 +53,19 @@ def test_from_wheels_without_network(make_spec):
     assert "answer 42" in made.target.with_name("tiny.log").read_text()
     remove_environment(made.target)
     assert list(made.target.parent.iterdir()) == []
+
+
+def test_progress_follows_the_megabytes_of_the_downloads(make_spec, monkeypatch):
+    """The lines of pip before each download; small ones are in kB and do not count."""
+    names = ("a.whl (1.0 MB)", "b-1.0.whl.metadata (12 kB)", "b.whl (2.5 MB)", "c.whl (9.0 MB)", "d.whl (9.0 MB)")
+    code = "".join(f"print('  Downloading {name}');" for name in names)
+    made, list_steps = make_spec(), install.list_steps
+    step = install.InstallStep("Downloading", (sys.executable, "-c", code))
+    monkeypatch.setattr(install, "list_steps", lambda *arguments: [step, *list_steps(*arguments)])
+    log = Log()
+    profile = dataclasses.replace(made.profile, download_megabytes=5)
+    create_environment(dataclasses.replace(made, profile=profile), log.observer())
+    assert log.shares == pytest.approx([0.0, 0.8 * 0.2, 0.8 * 0.7, 0.8, 0.95, 1.0])
 
 
 def test_from_a_package_index(make_spec, index):
@@ -280,4 +293,5 @@ def test_profiles_require_what_the_engine_needs():
     assert set(ENV_PROFILES[0].requirements[len(engine) :]) <= set(extra)
     assert list(ENV_PROFILES[0].optional) == project["optional-dependencies"]["accelerate"]
     assert [profile.name for profile in ENV_PROFILES] == ["cpu", "cuda", "mindspore"]
+    assert [profile.minutes for profile in ENV_PROFILES] == [2, 7, 5]
     assert sum(entry.startswith("onnxruntime") for entry in ENV_PROFILES[1].requirements) == 1

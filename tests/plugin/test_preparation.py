@@ -66,16 +66,22 @@ def test_it_is_not_due_without_an_environment_nor_for_another_interpreter(own, t
     assert not is_preparation_due(Settings(environments=own.environments, interpreter=str(get_engine_python(own))))
 
 
-def test_kernels_of_an_older_version_are_removed_and_those_of_this_one_stay(own, vectors):
+def test_kernels_of_an_older_version_are_removed_and_others_stay(own, vectors, monkeypatch):
     kernel = get_kernels_folder(own) / "kernels_1" / "trace-1.py311.1.nbc"
     kernel.parent.mkdir(parents=True)
     kernel.touch()
+    monkeypatch.setenv("FAKE_ENGINE", "fail")
+    with pytest.raises(EngineError):
+        prepare(own)
+    assert kernel.exists(), "of a preparation that was not finished"
+    monkeypatch.setenv("FAKE_ENGINE", "steps")
+    for _ in range(2):
+        prepare(own)
+        assert kernel.exists()
+    os.utime(vectors, (2_000_000, 2_000_000))
     prepare(own)
     assert not kernel.exists()
-    kernel.parent.mkdir()
-    kernel.touch()
-    prepare(own)
-    assert kernel.exists()
+    assert not is_preparation_due(own)
 
 
 def test_kernels_are_kept_in_the_environment_and_go_with_it(own, tmp_path):
