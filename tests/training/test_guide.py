@@ -57,5 +57,9 @@ def test_the_walk(in_tmp: Path, recwarn: pytest.WarningsRecorder) -> None:
         outcome = run_command([*command, *SMALLER.get(command[0], ())], in_tmp)
         assert outcome.code == 0, outcome.sentences
     assert (in_tmp / "roads.gpkg").is_file()
+    # The folder of the run and its checkpoint are models without any question, too.
+    for model in ("run", "run/best.ckpt"):
+        outcome = run_command([*walk[-1], "--model", model, "--overwrite"], in_tmp)
+        assert outcome.code == 0, outcome.sentences
     # Python shows a person these kinds of warnings.
     assert not [entry for entry in recwarn if issubclass(entry.category, (UserWarning, RuntimeWarning, FutureWarning))]

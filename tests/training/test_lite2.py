@@ -1,6 +1,5 @@
 """D-LinkNet on EfficientNet-Lite2, from ImageNet weights over several sources and a teacher to roads in the engine."""
 
-import csv
 import io
 import json
 import sys
@@ -14,35 +13,23 @@ from raster_files import NORTH_UP, write_raster
 from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli import run
 from terraspore.engine.cli.cli_context import CliContext
-from terraspore.engine.context import RunContext
 from terraspore.engine.errors import Cancelled
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import graph_path, parameter_shapes
 from terraspore.engine.models.onnx_file import load_onnx
 
 pytest.importorskip("mindspore")
-sys.path.insert(0, str(Path(__file__).parent / "weights"))
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("weights", "trainer")]
 from parity_cases import make_weights
 from terraspore.training.config import load_config
 from terraspore.training.trainer import run_training
-from terraspore.training.trainer.progress import ProgressDisplay
+from tiny_run import StoppingDisplay, read_rows
 
 pytestmark = pytest.mark.mindspore
 
 NETWORK = "dlinknet_efficientnet_lite2"
 TEACHER = Path(__file__).parents[2] / "resources" / "models" / "roads-lednet" / "weights.ckpt"
 STEPS = 4
-
-
-class StoppingDisplay(ProgressDisplay):
-    """Cancels the run after step 3."""
-
-    context = RunContext()
-
-    def update(self, step: int, text: str, as_line: bool) -> None:
-        super().update(step, text, as_line)
-        if step == STEPS - 1:
-            self.context.cancellation.cancel()
 
 
 def command(*arguments: object) -> dict:
@@ -81,12 +68,6 @@ def write_chips(folder: Path) -> None:
     command("chips", "town.tif", "streets.gpkg", "--size", 64, "--out", folder)
 
 
-def steps(folder: Path) -> list[dict[str, str]]:
-    with (folder / "steps.csv").open(newline="") as file:
-        columns = ("step", "loss", "lr", "grad_norm")
-        return [{column: row[column] for column in columns} for row in csv.DictReader(file)]
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
@@ -115,16 +96,15 @@ def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
     stem = read_checkpoint(in_tmp / "whole" / "last.ckpt")["encoder.conv_stem.weight"]
     assert 0 < np.abs(stem - weights["_conv_stem.weight"]).max() < 2e-3
 
-    display = StoppingDisplay(STEPS)
+    display = StoppingDisplay(STEPS, 3)
     config = load_config(NETWORK, overrides)
     with pytest.raises(Cancelled, match="after step 3"):
         run_training(config, in_tmp / "broken", display=display, context=display.context)
     command("train", NETWORK, *overrides, "--out", in_tmp / "broken", "--resume")
-    assert steps(in_tmp / "broken") == steps(in_tmp / "whole")
+    assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
     first, second = (read_checkpoint(in_tmp / run / "last.ckpt") for run in ("whole", "broken"))
     assert all(np.array_equal(first[name], second[name]) for name in first)
-    with (in_tmp / "whole" / "checks.csv").open(newline="") as file:
-        last = list(csv.DictReader(file))[-1]
+    last = read_rows(in_tmp / "whole" / "checks.csv")[-1]
     names = ("foreground_iou_fine", "foreground_iou_stored", "foreground_iou_cut")
     assert float(last["foreground_iou"]) == pytest.approx(np.mean([float(last[name]) for name in names]))
 

@@ -1,13 +1,11 @@
 """A training on several data sets: losses, metrics by source, exact resume, MindRecord, evaluation and card."""
 
-import csv
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from terraspore.engine.context import RunContext
 from terraspore.engine.errors import Cancelled
 
 pytest.importorskip("mindspore")
@@ -17,23 +15,11 @@ from terraspore.training.data import open_split, source_configs
 from terraspore.training.data.mindrecord import write_records
 from terraspore.training.evaluation import evaluate_checkpoint
 from terraspore.training.trainer import run_training
-from terraspore.training.trainer.progress import ProgressDisplay
-from tiny_run import Tiny, tiny_config
+from tiny_run import StoppingDisplay, Tiny, read_rows, tiny_config
 
 pytestmark = pytest.mark.mindspore
 
 OVERRIDES = ("resolution=1.0", "train.steps=6", "train.evaluate_every=3", "train.save_every=2", "data.cache_mb=0")
-
-
-class StoppingDisplay(ProgressDisplay):
-    """Cancels the run after step 3."""
-
-    context = RunContext()
-
-    def update(self, step: int, text: str, as_line: bool) -> None:
-        super().update(step, text, as_line)
-        if step == 3:
-            self.context.cancellation.cancel()
 
 
 def sources(roads: Path, **changed: str) -> str:
@@ -46,25 +32,17 @@ def run(config: Config, out: Path, **options: object) -> None:
     run_training(config, out, make_network=lambda chosen: Tiny(chosen.network.num_classes), **options)
 
 
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return [
-            {key: value for key, value in row.items() if "seconds" not in key and key != "images_per_second"}
-            for row in csv.DictReader(file)
-        ]
-
-
 @pytest.mark.slow
 def test_training_on_sources_resumes_exactly_and_has_metrics_of_each(roads: Path, in_tmp: Path) -> None:
     config = tiny_config(roads, sources(roads), *OVERRIDES, f"data.cache_path={in_tmp / 'cache'}")
     run(config, in_tmp / "whole")
-    display = StoppingDisplay(6)
+    display = StoppingDisplay(6, 3)
     with pytest.raises(Cancelled, match="after step 3"):
         run(config, in_tmp / "broken", display=display, context=display.context)
     run(config, in_tmp / "broken", resume=True)
-    assert rows(in_tmp / "broken" / "steps.csv") == rows(in_tmp / "whole" / "steps.csv")
-    validations = rows(in_tmp / "whole" / "checks.csv")
-    assert rows(in_tmp / "broken" / "checks.csv") == validations
+    assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
+    validations = read_rows(in_tmp / "whole" / "checks.csv")
+    assert read_rows(in_tmp / "broken" / "checks.csv") == validations
     last = {key: float(value) for key, value in validations[-1].items()}
     assert last["foreground_iou"] == pytest.approx((last["foreground_iou_fine"] + last["foreground_iou_plain"]) / 2)
     card = json.loads((in_tmp / "whole" / "card.json").read_text())
@@ -78,7 +56,7 @@ def test_training_on_sources_resumes_exactly_and_has_metrics_of_each(roads: Path
     assert fine.name == "fine"
     records = tiny_config(roads, changed, *OVERRIDES)
     run(records, in_tmp / "recorded")
-    assert rows(in_tmp / "recorded" / "steps.csv") == rows(in_tmp / "whole" / "steps.csv")
+    assert read_rows(in_tmp / "recorded" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
 
     make = lambda chosen: Tiny(chosen.network.num_classes)  # noqa: E731
     best = in_tmp / "whole" / "best.ckpt"

@@ -5,6 +5,7 @@
 """
 
 import argparse
+import csv
 import os
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import numpy as np
 from mindspore import Tensor, nn
+from terraspore.engine.context import RunContext
 from terraspore.training.config import Config, from_mapping, merge_overrides
 from terraspore.training.evaluation import evaluate_checkpoint
 from terraspore.training.networks.layers import SeededDropout
@@ -44,6 +46,28 @@ class HoldingDisplay(ProgressDisplay):
         super().update(step, text, as_line)
         if step == self.hold:
             threading.Event().wait()
+
+
+class StoppingDisplay(ProgressDisplay):
+    """Cancels ``context`` after step ``last``."""
+
+    def __init__(self, total: int, last: int) -> None:
+        super().__init__(total)
+        self.context, self.last = RunContext(), last
+
+    def update(self, step: int, text: str, as_line: bool) -> None:
+        super().update(step, text, as_line)
+        if step == self.last:
+            self.context.cancellation.cancel()
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Rows of ``steps.csv`` or ``checks.csv`` without times."""
+    with path.open(newline="") as file:
+        return [
+            {key: value for key, value in row.items() if "seconds" not in key and key != "images_per_second"}
+            for row in csv.DictReader(file)
+        ]
 
 
 def tiny_config(root: Path, *overrides: str) -> Config:
