@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,9 +13,22 @@ import link
 DATA = {"linux": ".local/share", "darwin": "Library/Application Support", "win32": "AppData/Roaming"}
 
 
+@pytest.fixture
+def junctions(monkeypatch):
+    """Windows' junctions, which need no rights, unlike symbolic links; a simulation by these."""
+    made = []
+
+    def create_junction(source, target):
+        made.append(target)
+        Path(target).symlink_to(source)
+
+    monkeypatch.setitem(sys.modules, "_winapi", SimpleNamespace(CreateJunction=create_junction))
+    return made
+
+
 @pytest.mark.parametrize("platform", DATA)
 @pytest.mark.parametrize("versions", [(), ("QGIS3",), ("QGIS4",), ("QGIS3", "QGIS4")], ids="+".join)
-def test_plugin_is_linked_into_the_profiles_of_each_qgis(tmp_path, monkeypatch, platform, versions):
+def test_plugin_is_linked_into_the_profiles_of_each_qgis(tmp_path, monkeypatch, junctions, platform, versions):
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
@@ -28,6 +42,7 @@ def test_plugin_is_linked_into_the_profiles_of_each_qgis(tmp_path, monkeypatch, 
     links = sorted(path for path in folder.rglob("terraspore") if path.is_symlink())
     wanted = [folder / version / "profiles/mine/python/plugins/terraspore" for version in versions or ("QGIS3",)]
     assert links == wanted
+    assert junctions == ([str(path) for path in wanted] * 2 if platform == "win32" else [])
     assert all(path.resolve() == ROOT for path in links)
 
 

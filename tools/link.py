@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -28,11 +29,17 @@ def link(profile: Path) -> Path:
     plugins = profile / "python" / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     target = plugins / "terraspore"
-    if target.is_symlink():
+    with contextlib.suppress(OSError):  # it is no link
+        target.readlink()
         target.unlink()
     if target.exists():
         sys.exit(f"{target} is a folder; remove the installed plugin first.")
-    target.symlink_to(ROOT, target_is_directory=True)
+    if sys.platform == "win32":
+        import _winapi
+
+        _winapi.CreateJunction(str(ROOT), str(target))  # a symbolic link needs rights
+    else:
+        target.symlink_to(ROOT, target_is_directory=True)
     return target
 
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DiskFullError, OutputError
-from .paths import hidden_stem, resolve_links
+from .paths import explain_refused_name, hidden_stem, resolve_links
 from .rename import check_not_in_use, is_in_use, rename
 
 if sys.platform == "win32":
@@ -48,6 +48,8 @@ _STEM_SIDECARS = {
     ".tiff": (".tfw",),
 }
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: Windows takes paths of 259 characters, and a temporary name may be this much shorter than an output.
+_LONG_PATH = 259 - 80
 #: Libraries write in chunks of up to this many bytes and do not always report why one failed.
 _MIN_FREE_BYTES = 1 << 20
 
@@ -87,6 +89,7 @@ def temp_folder(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be created.
     """
+    _check_name(target)
     with translate_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_temp_files(target)
@@ -186,6 +189,7 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         OutputError: the folder is missing or read-only, or the path is not that of a regular file.
         DiskFullError: the free space is less than ``needed_bytes``.
     """
+    _check_name(path)
     with translate_os_errors(path):
         real = resolve_links(path)
         if not real.parent.is_dir():
@@ -201,6 +205,12 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
             f"The output {path} needs {_format_size(needed_bytes)} or more, but its disk has {free / 1e6:.1f} MB free.",
             "Free some space or choose another folder.",
         )
+
+
+def _check_name(path: Path) -> None:
+    """Raise ``OutputError`` if Windows refuses the name of ``path``, which temporary names would not show."""
+    if sys.platform == "win32" and (reason := explain_refused_name(path.name)):
+        raise OutputError(f"The output {path} cannot be written: {reason}.", "Choose another name.")
 
 
 def check_replaceable(path: Path, *, overwrite: bool) -> None:
@@ -263,6 +273,9 @@ def translate_os_error(error: OSError, path: Path, needed_bytes: int = 0) -> Out
     if is_in_use(error):
         hint = "Close it there (in QGIS: remove the layer from the project), or choose another output."
         return OutputError(f"The output {path} cannot be replaced, because another program has it open.", hint)
+    if sys.platform == "win32" and error.errno == errno.ENOENT and len(str(path.absolute())) > _LONG_PATH:
+        hint = "Choose a folder with a shorter path, or enable long paths in Windows."
+        return OutputError(f"The output {path} cannot be written: its path is too long for Windows.", hint)
     return OutputError(f"The output {path} cannot be written: {error.strerror or error}.")
 
 

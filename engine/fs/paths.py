@@ -16,6 +16,21 @@ _UNSAFE = {ord(letter): "_" for letter in "!;?#\n\r\t"}
 #: An address, of which a path has kept only one slash.
 _ADDRESS = re.compile(r"((?:https?|ftp|s3|gs|az|abfss?|wms|wmts|wcs):)/+(.+)", re.IGNORECASE)
 
+#: Names of devices, whatever their suffix, and what names must not have, on Windows.
+_DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
+_REFUSED = re.compile(r'[<>:"|?*\x00-\x1f]')
+
+
+def explain_refused_name(name: str) -> str:
+    """Explain in half a sentence why Windows refuses ``name``, or makes another of it; empty where it does not."""
+    if found := _REFUSED.search(name):
+        return f"on Windows its name must not contain {found[0]!r}"
+    if name.endswith((".", " ")):
+        return "on Windows its name must not end with a dot or a space"
+    if _DEVICE.fullmatch(name):
+        return "its name is that of a device of Windows"
+    return ""
+
 
 def find_address(path: Path) -> str:
     """Return the address on the network that was given as ``path``; empty if it is none."""

@@ -213,6 +213,7 @@ def explain_pip_failure(output: str) -> str | None:
         "ProxyError": tr("The proxy refused the connection"),
         "NewConnectionError": tr("The package index cannot be reached"),
         "Temporary failure in name resolution": tr("The package index cannot be reached"),
+        "Windows Long Path support": tr("The path of the folder of environments is too long for Windows"),
         "No space left on device": tr("The disk is full"),
         "ResolutionImpossible": tr("The available packages are not compatible with each other"),
         "No matching distribution found": tr("A package is not available for this Python and system"),

@@ -1036,6 +1036,10 @@
         <translation>The package index cannot be reached</translation>
     </message>
     <message>
+        <source>The path of the folder of environments is too long for Windows</source>
+        <translation>The path of the folder of environments is too long for Windows</translation>
+    </message>
+    <message>
         <source>The plugin failed: {error}. The log has the details; please report it.</source>
         <translation>The plugin failed: {error}. The log has the details; please report it.</translation>
     </message>

@@ -1036,6 +1036,10 @@
         <translation>无法连接软件包索引</translation>
     </message>
     <message>
+        <source>The path of the folder of environments is too long for Windows</source>
+        <translation>环境文件夹的路径对 Windows 来说过长</translation>
+    </message>
+    <message>
         <source>The plugin failed: {error}. The log has the details; please report it.</source>
         <translation>插件出错：{error}。详情见日志；请报告此问题。</translation>
     </message>

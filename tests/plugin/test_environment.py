@@ -87,6 +87,10 @@ def test_from_a_package_index(make_spec, index):
         ("ProxyError('Cannot connect to proxy.')", "The proxy refused the connection"),
         ("SSLError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]')", "The connection's certificate is not trusted"),
         ("", "A package is not available for this Python and system"),
+        (
+            "HINT: This error might have occurred since this system does not have Windows Long Path support enabled.",
+            "The path of the folder of environments is too long for Windows",
+        ),
     ],
 )
 def test_cause_of_a_failed_download_comes_before_its_result(cause, sentence):

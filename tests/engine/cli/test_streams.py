@@ -137,3 +137,22 @@ def test_ctrl_c_while_libraries_are_loaded_ends_with_a_sentence():
     assert done.returncode == 3
     assert done.stdout == ""
     assert done.stderr == "Error: Cancelled; nothing was written.\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp936", "ascii"])
+def test_what_a_code_page_of_windows_lacks_is_escaped(tmp_path, encoding):
+    """A console has a code page unless it is told otherwise; files have names of any language."""
+    name = "Straße 道路 🛣.tif"
+    done = subprocess.run(
+        [*COMMAND, "info", str(tmp_path / name)], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding}
+    )
+    assert done.returncode == 2
+    assert name.encode(encoding, "backslashreplace") in done.stderr
+    done = subprocess.run([*COMMAND, "models"], capture_output=True, env={**os.environ, "PYTHONIOENCODING": encoding})
+    assert done.returncode == 0, done.stderr
+    events = subprocess.run(
+        [*COMMAND, "info", str(tmp_path / name), "--json"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert name in json.loads(events.stdout)["text"]

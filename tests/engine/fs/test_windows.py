@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from terraspore.engine.errors import OutputBusyError
+from terraspore.engine.errors import OutputBusyError, OutputError
 from terraspore.engine.fs import atomic, lock
 
 fcntl = pytest.importorskip("fcntl", reason="the simulation needs Linux")
@@ -130,3 +132,36 @@ def test_folders_of_a_running_process_stay(windows, tmp_path):
         child.communicate(b"\n")
     windows.atomic.remove_stale_temp_files(output)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("roads:2.gpkg", "must not contain ':'"),
+        ("what?.tif", "must not contain '?'"),
+        ("two\nlines.tif", "must not contain"),
+        ("roads.gpkg.", "must not end with a dot"),
+        ("roads.gpkg ", "must not end with a dot or a space"),
+        ("CON.tif", "a device"),
+        ("nul", "a device"),
+        ("Com1.roads.gpkg", "a device"),
+        ("console.tif", ""),
+        ("com10.tif", ""),
+        ("Straße 道路 (2).gpkg", ""),
+    ],
+)
+def test_names_that_windows_refuses_are_refused_before_the_work(windows, tmp_path, name, reason):
+    if not reason:
+        windows.atomic.check_output_path(tmp_path / name)
+        return
+    with pytest.raises(OutputError, match=re.escape(reason)):
+        windows.atomic.check_output_path(tmp_path / name)
+    with pytest.raises(OutputError, match=re.escape(reason)), windows.atomic.temp_folder(tmp_path / name):
+        pass
+
+
+def test_a_path_that_is_too_long_says_so(windows, tmp_path):
+    error = FileNotFoundError(errno.ENOENT, "The system cannot find the path specified")
+    long = windows.atomic.translate_os_error(error, tmp_path / ("a" * 200) / "roads.gpkg")
+    assert "its path is too long for Windows" in long.text
+    assert "too long" not in windows.atomic.translate_os_error(error, Path("roads.gpkg")).text
