@@ -129,6 +129,7 @@ def _run(
     _check_crs(job)
     encoding, make_vectors = None, roads or landcover
     if roads and landcover:
+        _check_output(job)
         encoding = _interpret(job, None, context)
         make_vectors = landcover if encoding.kind == "classes" else roads
     assert make_vectors is not None, "there is something to make"
@@ -152,6 +153,16 @@ def _check_crs(job: Job) -> None:
         with open_raster(job.raster) as dataset:
             reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
         check_output_crs(job.crs, reference)
+
+
+def _check_output(job: Job) -> None:
+    """Check the output as far as that does not depend on what the raster shows."""
+    from ..fs.outputs import check_written_files
+    from ..pipeline.run_outputs import list_read_files
+    from ..vector.io.target import VectorTarget
+
+    overwrite = job.writing.overwrite or bool(VectorTarget(job.output).extended)
+    check_written_files([job.output], list_read_files(job.raster), overwrite=overwrite)
 
 
 def _interpret(job: Job, expected: Expected | None, context: RunContext) -> Encoding:

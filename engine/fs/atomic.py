@@ -255,9 +255,17 @@ def probe_file_mode(target: Path) -> int:
 
 def list_side_files(path: Path) -> list[Path]:
     """List the existing side files of ``path`` that would be wrong for another version of it."""
-    names = [path.name + ending for ending in _SIDECARS]
-    names += [path.stem + ending for ending in _STEM_SIDECARS.get(path.suffix.lower(), ())]
-    return [file for file in map(path.with_name, names) if file.exists() or file.is_symlink()]
+    endings = _STEM_SIDECARS.get(path.suffix.lower(), ())
+    names = [path.name + ending for ending in _SIDECARS] + [path.stem + ending for ending in endings]
+    found = [file for file in map(path.with_name, names) if file.exists() or file.is_symlink()]
+    if path.suffix.isupper():  # ROADS.SHP has ROADS.DBF; on some systems that is ROADS.dbf as well
+        capitals = [path.with_name(path.stem + ending.upper()) for ending in endings]
+        found += [file for file in capitals if file.exists() and not _is_listed(file, found)]
+    return found
+
+
+def _is_listed(file: Path, listed: list[Path]) -> bool:
+    return any(other.exists() and file.samefile(other) for other in listed)
 
 
 def translate_os_error(error: OSError, path: Path, needed_bytes: int = 0) -> OutputError:

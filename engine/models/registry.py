@@ -143,13 +143,19 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
     return Model(infer_card(path, sha256, hints or ModelHints()), path, sha256)
 
 
-def choose_model(name: str | None, task: Task, folders: Sequence[Path] | None = None) -> Model:
+def choose_model(
+    name: str | None,
+    task: Task,
+    folders: Sequence[Path] | None = None,
+    warn: Callable[[str], object] = lambda _text: None,
+) -> Model:
     """The model that a run uses: the named one, or the default of its task (see ``protocol.model_policy``).
 
     Args:
         name: name or path of a model as in ``find_model``; None for the default.
         task: what the model has to be for; ``segmentation`` takes any model.
         folders: where models are looked up; ``model_folders()`` unless given.
+        warn: called with a sentence for each model that would be the default and cannot be used.
 
     Raises:
         ModelError: there is none, or it is for something else.
@@ -168,8 +174,10 @@ def choose_model(name: str | None, task: Task, folders: Sequence[Path] | None = 
         with contextlib.suppress(ModelError):  # `terraspore models` lists what is wrong with it
             cards.append((folder, read_card(folder / CARD_NAME)))
     for folder, _ in sort_by_preference(cards, task, lambda entry: (entry[1].name, entry[1].task)):
-        with contextlib.suppress(ModelError):
+        try:
             return read_model(folder)
+        except ModelError as error:
+            warn(f"{error.text} Another model is used; install this one again.")
     kind = "model" if task == ANY_TASK else f"model for {task}"
     raise ModelError(f"There is no {kind} installed.", "Give one with --model.")
 

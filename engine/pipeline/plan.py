@@ -137,7 +137,7 @@ def open_run(
     """
     options = request.options
     runtime = replace(request.runtime, threads=limit_threads(request.runtime.threads, context))
-    model = choose_model(options.model, task)
+    model = choose_model(options.model, task, warn=context.warn)
     if options.model is None and task == ANY_TASK:
         context.report(Message(f"No --model is given: {model.card.name} is used, a model for {model.card.task}."))
     with ExitStack() as resources:

@@ -13,6 +13,7 @@ from ..fs.outputs import Outputs, lock_outputs
 from ..fs.paths import resolve_links
 from ..raster.dataset import identify_image
 from ..raster.vrt_security import check_references
+from ..vector.io.formats import check_vector_file
 from ..vector.io.target import VectorTarget
 
 
@@ -59,12 +60,14 @@ def list_read_files(*rasters: Path | None, vectors: Path | None = None) -> list[
     """Return the files ``rasters`` and ``vectors`` and those that they refer to, as virtual ones do.
 
     Raises:
-        SourceError: the raster is missing, or one refers to what must not be read.
+        SourceError: a raster is missing, or one refers to what must not be read.
+        VectorError: ``vectors`` are missing.
     """
     files = []
     for raster in filter(None, rasters):
         identify_image(raster)
         files += [raster, *check_references(raster)]
-    if vectors is not None and vectors.is_file():  # what it lacks is said where it is read
-        files += [vectors, *check_references(vectors)]
+    if vectors is not None:
+        check_vector_file(vectors)
+        files += [vectors, *(check_references(vectors) if vectors.is_file() else [])]
     return files

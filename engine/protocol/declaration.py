@@ -109,14 +109,14 @@ def _default(entry: Any) -> Any:
 
 
 def check_range(name: str, value: float | None, info: OptionInfo) -> None:
-    """Check that ``value`` is finite and within the declared range.
+    """Check that ``value`` is finite and within the declared range, if there is one.
 
     Raises:
         ParameterError: it is not; the sentence names the option and the range.
     """
-    if value is None:
-        return
     low, high = info.minimum, info.maximum
+    if value is None or (low is None and high is None):
+        return
     too_low = low is not None and (value <= low if info.above else value < low)
     if math.isfinite(value) and not too_low and not (high is not None and value > high):
         return
@@ -124,7 +124,7 @@ def check_range(name: str, value: float | None, info: OptionInfo) -> None:
     if high is not None:
         bound += f"{' and ' if bound else ''}at most {high:g}"
     unit = f" {'degrees' if info.unit == '°' else info.unit}" if info.unit else ""
-    raise ParameterError(f"The option {name} is {value}, but must be {bound or 'a finite number'}{unit}.")
+    raise ParameterError(f"The option {name} is {value}, but must be {bound}{unit}.")
 
 
 def check_ranges(values: Any) -> None:

@@ -18,21 +18,17 @@ from ..errors import ParameterError, SourceError, shorten
 from ..protocol.messages import Message, Progress
 from ..protocol.options import RasterOptions
 from .band_names import find_colors
+from .class_table import find_class_table
 from .probability import MaskedBand
 from .value_tags import choose_value_tags, read_sample
 from .values import MAX_CLASSES, Declaration, Encoding, Expected, ValueStatistics, decide_by_values, decide_declared
 
 #: Pixels that are read at a time.
 _CHUNK_PIXELS = 4_000_000
-#: Bytes of a file with a color table or attribute table that are searched.
-_MAX_TEXT = 4 << 20
-_MAX_DBF_HEADER = 1 << 14
 _COLORS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 #: Bands whose sum is looked at, and how much the sum of shares varies by rounding.
 _MAX_SHARES, _SHARE_ROUNDING = 16, 0.03
 _BACKGROUND = re.compile(r"back.?ground|^bg$|\b(no|non|not).?(road|street)", re.IGNORECASE)
-#: A column of names (type 2 is text, usage 2 a name) or of colors makes an attribute table one of classes.
-_CLASS_COLUMN = re.compile(r"<Type[^>]*>2</Type>|<Usage[^>]*>[2678]</Usage>")
 
 
 def interpret_band(dataset: Any, options: RasterOptions, expected: Expected | None, context: RunContext) -> Encoding:
@@ -132,53 +128,8 @@ def read_declaration(dataset: Any, band: int) -> Declaration:
         offset=float(dataset.offsets[band - 1]),
         nodata=dataset.nodatavals[band - 1],
         unit=(dataset.units[band - 1] or "").strip(),
-        class_table=_find_class_table(dataset, band),
+        class_table=find_class_table(dataset, band),
     )
-
-
-def _find_class_table(dataset: Any, band: int) -> str:
-    """Name what lists the classes of a band: a palette or an attribute table; empty for nothing.
-
-    rasterio does not read attribute tables, so their text is searched.
-    """
-    if dataset.colorinterp[band - 1] == ColorInterp.palette:
-        return "a palette"
-    if dataset.tags(band).get("LAYER_TYPE") == "thematic":
-        return "the tag LAYER_TYPE=thematic"
-    path = Path(dataset.name)
-    if any(map(_has_class_column, (path.with_name(path.name + ".vat.dbf"), path.with_suffix(".vat.dbf")))):
-        return "an attribute table"
-    for source, element in ((path.with_name(path.name + ".aux.xml"), "PAMRasterBand"), (path, "VRTRasterBand")):
-        text = _read_xml(source)
-        for part in re.split(f"<{element}", text)[1:]:
-            if re.match(rf"[^>]*\bband=\"{band}\"", part):
-                if "<CategoryNames" in part:
-                    return "category names"
-                table = part.partition("<GDALRasterAttributeTable")[2]
-                if table and "Row0Min" not in table.partition(">")[0] and _CLASS_COLUMN.search(table):
-                    return "an attribute table"
-    return ""
-
-
-def _has_class_column(path: Path) -> bool:
-    """Whether a dBase table has a column of names or colors; ArcGIS writes value and count for any whole numbers."""
-    try:
-        with path.open("rb") as table:
-            header = table.read(_MAX_DBF_HEADER)[32:].partition(b"\r")[0]
-    except OSError:
-        return False
-    columns = [header[start : start + 32] for start in range(0, len(header), 32)]
-    return any(column[11:12] == b"C" or column[:11].partition(b"\0")[0].upper() == b"RED" for column in columns)
-
-
-def _read_xml(path: Path) -> str:
-    """Return the beginning of a small XML file; empty for other files."""
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(64)
-            return (head + handle.read(_MAX_TEXT)).decode("utf-8", "replace") if head.lstrip()[:1] == b"<" else ""
-    except OSError:
-        return ""
 
 
 def measure_values(source: MaskedBand, context: RunContext) -> ValueStatistics:

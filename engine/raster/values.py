@@ -306,9 +306,12 @@ def _ask(declared: Declaration, found: ValueStatistics) -> SourceError:
     unit = f" {declared.unit}" if declared.unit else ""
     values = f"{kind} numbers from {low:.6g} to {high:.6g}{unit} ({declared.dtype})"
     if low < -_OVERSHOOT:
+        hint = "Give a raster of probabilities, a mask or classes."
+        if found.fraction is None:
+            hint += f" If they are classes, give --values classes, and --nodata {low:g} if that means no data."
         return SourceError(
             f"{declared.name} holds {values}, which are not probabilities: they may be logits, heights or an image.",
-            "Give a raster of probabilities, a mask or classes.",
+            hint,
         )
     kinds = [f"--values {name}" for name, top in _UNITS.items() if high <= top * (1 + _OVERSHOOT)]
     if found.fraction is None:

@@ -46,6 +46,8 @@ def main(name: str, folder: Path, seconds: int, seed: int = 0, inputs: int = -1)
         "-verbosity=1",
         str(corpus),
     ]
+    for data in seeds:
+        target.check(data)  # compiles what Numba has not compiled yet, which takes longer than an input may
     atheris.Setup([sys.argv[0], *options], target.check)
     atheris.Fuzz()
 

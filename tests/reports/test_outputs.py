@@ -216,6 +216,24 @@ def _old_index(folder: Path) -> tuple[object, ...]:
     return ("vectorize", "roads", _mask(folder), "-o", folder / "roads.shp", "--overwrite")
 
 
+def _in_capitals(folder: Path) -> tuple[object, ...]:
+    """A shapefile of a camera of capitals, without roads."""
+    _write_layer(folder / "ROADS.shp", "roads")
+    for file in folder.glob("ROADS.*"):
+        file.rename(file.with_suffix(file.suffix.upper()))
+    return ("vectorize", "roads", _mask(folder), "-o", folder / "ROADS.SHP", "--overwrite")
+
+
+def _replaces_capitals(outcome: Outcome) -> bool:
+    names = sorted(path.name for path in outcome.folder.glob("ROADS.*"))
+    assert names == ["ROADS.SHP", "ROADS.cpg", "ROADS.dbf", "ROADS.prj", "ROADS.shx"]
+    return _road_length(outcome.folder / "ROADS.SHP") > 100
+
+
+def _says_it_before_reading(outcome: Outcome) -> bool:
+    return [event["type"] for event in outcome.events] == ["error"]
+
+
 def _projection_of_a_grid(folder: Path) -> tuple[object, ...]:
     """An ASCII grid with its .prj, and a shapefile of the same name as the output, in another CRS."""
     pixels = np.zeros((1, SIZE, SIZE), np.int32)
@@ -384,6 +402,28 @@ SITUATIONS = (
     ),
     Situation("the output is a text file", _other_file, 2, "is not a GeoPackage", check=_is_unchanged),
     Situation("an earlier shapefile has a spatial index", _old_index, check=_is_found),
+    Situation("an earlier shapefile whose files are named in capitals", _in_capitals, check=_replaces_capitals),
+    Situation(
+        "a mask, and an output whose suffix is of no vector format; its values are not read first",
+        lambda folder: ("vectorize", _mask(folder), "-o", folder / "a.xyz"),
+        code=2,
+        says="a.xyz has no suffix of a vector format",
+        check=_says_it_before_reading,
+    ),
+    Situation(
+        "a mask, and an output that exists; its values are not read first",
+        lambda folder: ("vectorize", _mask(folder), "-o", _write_layer(folder / "a.geojson", "a")),
+        code=2,
+        says=("a.geojson exists already", "--overwrite"),
+        check=_says_it_before_reading,
+    ),
+    Situation(
+        "a mask, and a file to update that is not there; its values are not read first",
+        lambda folder: ("vectorize", "roads", _mask(folder), "-o", folder / "a.gpkg", "--update", folder / "b.gpkg"),
+        code=2,
+        says="b.gpkg does not exist",
+        check=_says_it_before_reading,
+    ),
     Situation(
         "the output is a shapefile named as an ASCII grid, whose .prj it would replace",
         _projection_of_a_grid,

@@ -107,6 +107,20 @@ def _compressed_mask() -> np.ndarray:
     return np.clip(found, 0, 255)[None]
 
 
+NAMED = (
+    '<PAMDataset><PAMRasterBand band="1"><GDALRasterAttributeTable><FieldDefn index="0"><Name>Value</Name>'
+    '<Type>0</Type><Usage>5</Usage></FieldDefn><FieldDefn index="1"><Name>Class</Name><Type>2</Type><Usage>0</Usage>'
+    "</FieldDefn>"
+    '<Row index="0"><F>3</F><F>Water</F></Row><Row index="1"><F>7</F><F>Forest</F></Row></GDALRasterAttributeTable>'
+    "</PAMRasterBand></PAMDataset>"
+)
+
+
+def _class_names(outcome: Outcome) -> set[str]:
+    columns = pyogrio.raw.read(outcome.folder / "a.gpkg", layer="landcover", columns=["class_name"])[3]
+    return set(columns[0])
+
+
 CLASSES = tuple(
     Situation(
         f"{name}, saved as {dtype}, without a palette",
@@ -191,6 +205,39 @@ SITUATIONS = (
         make=_vectorize(_mask(1, 2), "roads"),
         code=2,
         says=("which one is road", "--values mask"),
+    ),
+    Situation(
+        "classes with an attribute table: its names are those of the polygons",
+        make=_with_table(_codes(3, 7, 9), NAMED),
+        check=lambda outcome: _class_names(outcome) == {"Water", "Forest", "9"},
+    ),
+    Situation(
+        "the same, and another name of a class given",
+        make=lambda folder: (
+            "vectorize",
+            "landcover",
+            *_with_table(_codes(3, 7, 9), NAMED)(folder)[1:],
+            "--name",
+            "7=Wood",
+        ),
+        check=lambda outcome: _class_names(outcome) == {"Water", "Wood", "9"},
+    ),
+    Situation(
+        "classes as int16 with -1 beside them",
+        make=_vectorize(_codes(-1, 1, 2, dtype="int16")),
+        code=2,
+        says=("--values classes", "--nodata -1"),
+        check=_wrote_nothing,
+    ),
+    Situation(
+        "the same with what the message says",
+        make=_vectorize(_codes(-1, 1, 2, dtype="int16"), "--values=classes", "--nodata=-1"),
+        check=_has_classes(1, 2),
+    ),
+    Situation(
+        "a mask of real numbers with nan for no data, and --nodata nan",
+        make=_vectorize(np.where(_mask(1, 0) > 0, 0.9, np.nan).astype("float32"), "roads", "--nodata=nan"),
+        check=_is_one_road,
     ),
     Situation("a mask of 0 and 7", make=_vectorize(_mask(7, 0), "roads"), says="0 and 7", check=_is_one_road),
     Situation("a mask of 0 and 1 as float32", make=_vectorize(_mask(1, 0, "float32")), check=_is_one_road),

@@ -19,6 +19,7 @@ from ...errors import SourceError
 from ...protocol.messages import Progress
 from ...protocol.options import CoverageOptions, RasterOptions
 from ...raster.band_facts import interpret_band
+from ...raster.class_table import read_class_names
 from ...raster.dataset import open_raster
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_probability_raster
 from ...raster.values import Encoding
@@ -108,7 +109,7 @@ def vectorize_landcover(
         options: minimum mapping units, simplification, smoothing.
         context: receives progress and messages; checked for cancellation.
         confidence: raster of the same size with the probability of each pixel's class, or None.
-        class_names: names by class id; a class without a name is called by its id.
+        class_names: names by class id, before those of the raster's tables; a class without a name is called by its id.
         encoding: the band with the classes; the raster decides where None.
         name: name of the raster in messages; None for that of its file.
         nothing: why there are no polygons, where there are none; made from the raster where empty.
@@ -126,6 +127,7 @@ def vectorize_landcover(
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
         encoding = encoding or interpret_band(dataset, RasterOptions(), "classes", context)
+        class_names = {**read_class_names(dataset, encoding.band), **class_names}
         probability = None if confidence is None else stack.enter_context(_open_confidence(confidence, context))
         source = ClassRaster(dataset, encoding, probability)
         geodesy = locate_pixels(dataset.crs, dataset.transform, dataset.shape, name, context)

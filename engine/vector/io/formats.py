@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...errors import OutputError, ParameterError
+from ...errors import OutputError, ParameterError, VectorError
 from ...fs.atomic import temp_path
+from ...fs.paths import find_address
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ def check_vector_output(path: Path) -> VectorFormat:
         )
     pyogrio_path(temp_path(path))
     return chosen
+
+
+def check_vector_file(path: Path) -> None:
+    """Raise ``VectorError`` if there is no file ``path`` to read vectors from."""
+    if address := find_address(path):
+        raise VectorError(f"The vector file {address} is an address on the network.", "Download it and give the file.")
+    if not path.is_file() and path.suffix.lower() != ".gdb":
+        raise VectorError(f"The vector file {path} does not exist or is not a regular file.")
 
 
 def check_file_sizes(path: Path, file_format: VectorFormat) -> None:

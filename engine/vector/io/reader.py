@@ -19,7 +19,6 @@ from pyproj import CRS, Transformer
 
 from ...context import RunContext
 from ...errors import ParameterError, VectorError, shorten
-from ...fs.paths import find_address
 from ...fs.pyogrio_path import pyogrio_path
 from ...protocol.messages import Message
 from ...raster.area import Area, make_area
@@ -36,6 +35,7 @@ from ..crs import (
     transform,
     transform_near,
 )
+from .formats import check_vector_file
 
 #: What geometries of each dimension are called.
 _NAMES = {0: "points", 1: "lines", 2: "polygons"}
@@ -166,10 +166,7 @@ def read_vector_layer(
         VectorError: the file or the layer cannot be read.
         ParameterError: an attribute does not exist.
     """
-    if address := find_address(path):
-        raise VectorError(f"The vector file {address} is an address on the network.", "Download it and give the file.")
-    if not path.is_file() and path.suffix.lower() != ".gdb":
-        raise VectorError(f"The vector file {path} does not exist or is not a regular file.")
+    check_vector_file(path)
     with _without_side_files(), warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always")
         try:

@@ -146,8 +146,12 @@ def test_a_damaged_default_gives_way_to_the_next(put_models, hashed):
     weights = folders[0] / "roads-dlinknet34" / "tiny.ckpt"
     weights.write_bytes(weights.read_bytes() + b"\0")
     (folders[1] / "roads-own" / "card.json").write_text("{")
-    assert choose_model(None, "roads", folders).card.name == "roads-lednet"
+    warnings = []
+    assert choose_model(None, "roads", folders, warn=warnings.append).card.name == "roads-lednet"
     assert hashed == ["roads-dlinknet34", "roads-lednet"]
+    (warning,) = warnings
+    assert f"The weights {weights} are not those of their card" in warning
+    assert "Another model is used" in warning
 
 
 def test_a_named_model_has_to_be_for_the_task(put_models):

@@ -119,7 +119,11 @@ def test_a_palette_makes_many_values_classes(make_raster: Writer) -> None:
         (RAT.format(band=2, linear="", type=2), False),
         (RAT.format(band=1, linear="", type=1), False),
         (RAT.format(band=1, linear=' Row0Min="0" BinSize="1"', type=2), False),
-        ('<PAMDataset><PAMRasterBand band="1"><CategoryNames><Category>a</Category></CategoryNames>', True),
+        (
+            '<PAMDataset><PAMRasterBand band="1"><CategoryNames><Category>a</Category></CategoryNames>'
+            "</PAMRasterBand></PAMDataset>",
+            True,
+        ),
     ],
 )
 def test_an_attribute_table_makes_many_values_classes(make_raster: Writer, table: str, is_table: bool) -> None:
