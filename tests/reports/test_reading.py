@@ -537,9 +537,13 @@ EXTREMES = (
     ),
     Situation(
         "a nodata value that is no number",
-        make=lambda folder: (*_mask(folder), "--nodata=nan"),
+        make=lambda folder: (*_mask(folder), "--nodata=none"),
         code=2,
-        says=("nodata", "a finite number"),
+        says=("--nodata", "'none' is not a valid float"),
+    ),
+    Situation(
+        "a nodata value that whole numbers cannot have",
+        make=lambda folder: (*_mask(folder), "--nodata=nan"),
     ),
     Situation(
         "a model without a name",
