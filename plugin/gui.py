@@ -108,6 +108,11 @@ class Gui(QObject):
     def _open_when_ready(self, open_dialog: Callable[[], Any], *, needs_image: bool) -> None:
         """Call ``open_dialog``, but first offer to create a missing engine, and the demo image without any other."""
         window = self._iface.mainWindow()
+        welcomes = (dialog for dialog in self._dialogs if isinstance(dialog, WelcomeDialog) and dialog.isVisible())
+        if (opened := next(welcomes, None)) is not None:  # one set-up at a time
+            opened.raise_()
+            opened.activateWindow()
+            return
         if is_set_up_due(self._plugin.get_settings()):
             welcome = WelcomeDialog(self._plugin, self.show_options, window)
             welcome.ready.connect(partial(self._open_when_ready, open_dialog, needs_image=needs_image))

@@ -67,6 +67,7 @@ def test_without_an_engine_it_is_created_and_what_was_clicked_is_done(gui, tiny,
     values, spec = tiny
     gui = gui(**values)
     click(gui, "roads")
+    click(gui, "landcover")
     assert open_dialogs(gui) == ["terraspore-welcome"]
     welcome = gui._dialogs[0]
     assert "350 MB" in welcome.note.text()
