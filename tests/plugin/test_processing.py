@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,6 +81,21 @@ def test_provider_lists_everything_without_an_engine(plugin, settings):
         assert len(algorithm.shortHelpString()) > 80
         assert Path(algorithm.svgIconPath()).is_file()
         assert len(algorithm.tags()) > 4
+
+
+def test_on_windows_a_run_is_refused_before_it_starts_where_a_layer_shows_its_output(
+    plugin, image, tmp_path, monkeypatch
+):
+    output = tmp_path / "roads.gpkg"
+    gdal.GetDriverByName("GPKG").Create(str(output), 0, 0, 0).CreateLayer("roads")
+    project = QgsProject()
+    project.addMapLayer(open_layer(f"{output}|layername=roads"))
+    context = QgsProcessingContext()
+    context.setProject(project)
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("terraspore:extractroads")
+    monkeypatch.setattr("terraspore.plugin.layers.results.sys", SimpleNamespace(platform="win32"))
+    with pytest.raises(QgsProcessingException, match=r"Windows cannot replace .* while the layer result shows it"):
+        algorithm.prepareAlgorithm({"INPUT": image, "OUTPUT": str(output)}, context, Feedback())
 
 
 def test_extract_roads(run, image, tmp_path):

@@ -81,7 +81,14 @@ def _compile(path: Path, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=path.parent) as name:
             temporary = Path(name) / path.name
             command = [compiler, *options, str(SOURCE), "-o", str(temporary), *link]
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT)
+            subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=_COMPILE_TIMEOUT,
+            )
             temporary.replace(path)
     except subprocess.CalledProcessError as error:
         line = next((line for line in error.stderr.splitlines() if "error" in line), error.stderr[:200])
