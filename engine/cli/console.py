@@ -14,13 +14,7 @@ from ..errors import StreamError, shown
 from ..protocol.messages import Event, Failure, Message, Plan, Result
 from ..protocol.messages import Progress as ProgressEvent
 
-_STAGES = {
-    "read": "Reading",
-    "infer": "Inference",
-    "vectorize": "Vectors",
-    "write": "Writing",
-    "prepare": "Preparing",
-}
+_STAGES = {"read": "Reading", "infer": "Inference", "vectorize": "Vectors", "write": "Writing", "prepare": "Preparing"}
 
 
 class ConsoleReporter(AbstractContextManager["ConsoleReporter"]):

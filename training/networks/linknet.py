@@ -92,12 +92,7 @@ class LinkNet(nn.Cell):
     """
 
     def __init__(
-        self,
-        *,
-        num_classes: int,
-        in_channels: int = 3,
-        stem_pool: StemPool = "symmetric",
-        variant: Variant = "port",
+        self, *, num_classes: int, in_channels: int = 3, stem_pool: StemPool = "symmetric", variant: Variant = "port"
     ) -> None:
         super().__init__()
         encoder = ResNetEncoder(18, in_channels=in_channels, stem_pool=stem_pool)

@@ -17,14 +17,7 @@ from ..checkpoint_io import save_checkpoint
 from ..config import Config, class_names
 from ..data import Batch, BatchLoader, ImageCache, prefetch_batches
 from ..distributed import ProcessGroup
-from ..evaluation import (
-    Predictor,
-    SegmentationScores,
-    SourceScores,
-    evaluate_split,
-    network_function,
-    write_confusion,
-)
+from ..evaluation import Predictor, SegmentationScores, SourceScores, evaluate_split, network_function, write_confusion
 from ..export.card import write_run_card
 from ..optim import learning_rate
 from .checkpoint_policy import new_bests, prune_archive, score

@@ -173,10 +173,7 @@ def create_deep_stem(in_channels: int) -> nn.Cell:
 
 
 def create_stage(
-    block: type[BasicBlock] | type[Bottleneck],
-    channels: tuple[int, int],
-    count: int,
-    plan: tuple[int, tuple[int, ...]],
+    block: type[BasicBlock] | type[Bottleneck], channels: tuple[int, int], count: int, plan: tuple[int, tuple[int, ...]]
 ) -> nn.Cell:
     """Create a stage of ``count`` blocks.
 
