@@ -55,7 +55,7 @@ def check_closed(path: os.PathLike | str, folder: int | None) -> None:
     for file in files:
         with suppress(FileNotFoundError):
             status = file.lstat()
-            if (status.st_dev, status.st_ino) in opened and not file.is_dir() and file.suffix != ".lock":
+            if (status.st_dev, status.st_ino) in opened and not file.is_dir() and not file.name.endswith(".lock"):
                 raise refuse_access(str(file))
 
 

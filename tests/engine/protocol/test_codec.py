@@ -80,6 +80,15 @@ def test_commands_are_decoded_as_they_were_encoded(command):
     assert decode_command(line) == command
 
 
+def test_lines_may_end_as_those_of_windows_do():
+    """Python writes them so to a text stream there."""
+    line = encode_envelope(Envelope(Message("text"), 3)).encode()
+    (split,) = LineSplitter(1000).feed(line + b"\r\n")
+    assert decode_event(split) == Envelope(Message("text"), 3)
+    (split,) = LineSplitter(1000).feed(encode_command(Ping()).rstrip(b"\n") + b"\r\n")
+    assert decode_command(split) == Ping()
+
+
 @pytest.mark.parametrize(
     ("line", "command"),
     [
