@@ -33,6 +33,7 @@ ATTRIBUTES = {
 #: Tests write pickles, also with PyTorch, which the reader must refuse or parse without executing them; scripts that
 #: are run by hand compute with PyTorch.
 MAY_WRITE_PICKLES = {
+    "tests/bench/torch_step.py",
     "tests/training/weights/make_data.py",
     "tests/training/weights/make_parity.py",
     "tests/training/weights/torch_networks.py",

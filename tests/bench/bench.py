@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_click import clicks
 from bench_models import compare_models
-from bench_training import train_networks
 from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
 from mosaic import synthetic_scene
 from report import report
@@ -39,6 +38,7 @@ from terraspore.engine.runtimes.mindspore_lite import PYTHON_VARIABLE
 HERE = Path(__file__).resolve().parent
 #: Interpreter of MindSpore Lite, made by `make lite`.
 LITE = HERE.parents[1] / ".venv-lite" / "bin" / "python"
+_ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"
 
 
 def main() -> None:
@@ -115,7 +115,15 @@ def _models(_folder: Path, _picture: Picture, options: argparse.Namespace) -> li
 
 
 def _training(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
-    return train_networks(folder, picture, quick=options.quick)
+    given = os.environ.get(_ISA_LIMIT)
+    from bench_torch import compare_with_torch
+    from bench_training import train_networks
+
+    # `terraspore.training` limits oneDNN in this process, which the processes that are measured should not inherit.
+    if given is None:
+        os.environ.pop(_ISA_LIMIT, None)
+    rows = compare_with_torch(3 if options.quick else 20)
+    return rows + train_networks(folder, picture, quick=options.quick)
 
 
 def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> None:
