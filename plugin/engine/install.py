@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
-from ...engine.fs.rename import rename
+from ...engine.fs.rename import is_in_use, rename
 from ..i18n import tr
 from .env_profiles import EnvProfile
 from .errors import EngineCancelledError, EngineError
@@ -169,7 +169,8 @@ def create_environment(spec: EnvSpec, observer: InstallObserver) -> Path:
         observer.on_progress(1.0)
     except OSError as error:
         text = tr("The environment {folder} could not be made: {reason}.")
-        raise EngineError(text.format(folder=spec.target, reason=error.strerror or error)) from error
+        hint = tr("Close other programs that use it and try again.") if is_in_use(error) else None
+        raise EngineError(text.format(folder=spec.target, reason=error.strerror or error), hint) from error
     finally:
         shutil.rmtree(new_folder, ignore_errors=True)
     return get_env_python(spec.target)

@@ -1,6 +1,7 @@
 """Making environments from a folder of wheels, with packages made here: no network, no large download."""
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from terraspore.plugin.engine.interpreters import (
     probe_interpreter,
 )
 from terraspore.plugin.settings import Settings
+from windows_files import refuse_access
 
 PYTHONS = ENV_PROFILES[0].pythons
 
@@ -149,6 +151,58 @@ def test_cancel_leaves_nothing(make_spec, tmp_path):
         create_environment(make_spec(), log.observer())
     assert log.lines == ["Making an empty environment"]
     assert [path.name for path in (tmp_path / "environments").iterdir()] == ["tiny.log"]
+
+
+@pytest.fixture
+def prepared(make_spec, monkeypatch):
+    """An environment that exists, and a set-up whose new one is only a folder."""
+    made = make_spec()
+    made.target.mkdir(parents=True)
+    (made.target / "old").touch()
+    monkeypatch.setattr(install, "list_steps", lambda _spec, folder: folder.mkdir() or [])
+    monkeypatch.setattr(install, "_check_prefix", lambda *_: None)
+    monkeypatch.setattr(install, "_check_engine", lambda *_: None)
+    monkeypatch.setattr("terraspore.engine.fs.rename._PAUSES", ())
+    return made
+
+
+def test_on_windows_an_environment_in_use_stays_and_the_reason_is_named(prepared, monkeypatch):
+    replace = Path.replace
+
+    def refuse(path, target):
+        if path == prepared.target:
+            raise refuse_access(path)
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(EngineError, match="Close other programs that use it"):
+        create_environment(prepared, Log().observer())
+    assert (prepared.target / "old").exists()
+    assert sorted(path.name for path in prepared.target.parent.iterdir()) == ["tiny", "tiny.log"]
+
+
+def test_leftovers_with_a_file_in_use_do_not_end_the_set_up_nor_the_removal(prepared, monkeypatch):
+    """Windows does not remove them; a later set-up does."""
+    parent = prepared.target.parent
+    for name in ("tiny.new", "tiny.old", "tiny.new-1", "tiny.old-1"):
+        (parent / name).mkdir()
+        (parent / name / "file").touch()
+    unlink = os.unlink
+
+    def refuse(path, *, dir_fd=None):
+        if dir_fd is not None and Path(f"/proc/self/fd/{dir_fd}").readlink().name in ("tiny.new", "tiny.old-1"):
+            raise refuse_access(path)
+        unlink(path, dir_fd=dir_fd)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        create_environment(prepared, Log().observer())
+        assert not (prepared.target / "old").exists()
+        assert sorted(path.name for path in parent.iterdir()) == ["tiny", "tiny.log", "tiny.new", "tiny.old-1"]
+        remove_environment(prepared.target)
+        assert sorted(path.name for path in parent.iterdir()) == ["tiny.new", "tiny.old-1"]
+    remove_environment(prepared.target)
+    assert list(parent.iterdir()) == []
 
 
 def test_folder_without_wheels_is_refused(make_spec, tmp_path):
