@@ -79,9 +79,8 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
             vectors, kept, sources, context, overwrite=overwrite, journaled=main, resume=resume
         ) as outputs,
         _choose_class_rasters(request) as rasters,
-        open_run(image, task, sessions, context) as run,
+        open_run(image, task, sessions, context, outputs=outputs) as run,
     ):
-        outputs.check_sources(run.files)
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))

@@ -15,6 +15,7 @@ from ...__about__ import __version__
 from ..concurrency import limit_threads, report_if_slow
 from ..context import RunContext
 from ..errors import ModelError, ParameterError
+from ..fs.outputs import Outputs
 from ..models.card import CARD_NAME, ModelCard, Task
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
@@ -93,12 +94,6 @@ class InferenceRun:
         return self.job.view.grid
 
     @property
-    def files(self) -> list[Path]:
-        """The files that are read: the image with its side files, and the model's."""
-        weights = self.model.weights
-        return [*map(Path, self.job.view.source.file.files), weights, weights.with_name(CARD_NAME)]
-
-    @property
     def nodata_cause(self) -> str:
         """What marks pixels that are not computed, for messages; empty for nothing."""
         causes = [describe_mask(self.job.view.source)]
@@ -118,6 +113,7 @@ def open_run(
     sessions: SessionPool,
     context: RunContext,
     *,
+    outputs: Outputs | None = None,
     on_model_opening: Callable[[], None] | None = None,
 ) -> Iterator[InferenceRun]:
     """Open image and model, lay out the tiles, and report the plan.
@@ -127,6 +123,7 @@ def open_run(
         task: task that the model must be for; ``segmentation`` accepts any model.
         sessions: opens the model.
         context: receives the plan and messages.
+        outputs: none of them may be the image, a side file of it or the model's files; None where nothing is written.
         on_model_opening: called just before the model is opened, after the image was checked.
 
     Yields:
@@ -144,6 +141,9 @@ def open_run(
         source = resources.enter_context(open_source(request.image, options))
         for remark in source.remarks:
             context.report(remark)
+        if outputs is not None:
+            weights = model.weights
+            outputs.check_sources([*map(Path, source.file.files), weights, weights.with_name(CARD_NAME)])
         _check_scale(source, model.card, options.resolution, context)
         view, plan = _plan_tiles(request, model, source, context)
         if on_model_opening is not None:

@@ -48,9 +48,8 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
             vectors, kept, sources, context, overwrite=overwrite, journaled=request.output, resume=resume
         ) as outputs,
         temp_output(request.output, ".rows") as spool,
-        open_run(image, "roads", sessions, context, on_model_opening=preloader.start) as run,
+        open_run(image, "roads", sessions, context, outputs=outputs, on_model_opening=preloader.start) as run,
     ):
-        outputs.check_sources(run.files)
         classes = len(run.model.card.classes)
         threshold = run.model.card.threshold if request.threshold is None else request.threshold
         options = replace(request.options, threshold=threshold)

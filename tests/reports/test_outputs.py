@@ -357,12 +357,13 @@ SITUATIONS = (
         check=lambda outcome: (outcome.folder / "source.tif").read_bytes() == (outcome.folder / "before").read_bytes(),
     ),
     Situation(
-        "the probability raster is a link to the model",
+        "the probability raster is a link to the model; it is refused before that is opened",
         _model_itself,
         code=2,
         says="which this run reads",
         check=lambda outcome: (
-            (outcome.folder / "model" / "net.onnx").read_bytes() == (outcome.folder / "before").read_bytes()
+            "plan" not in {event["type"] for event in outcome.events}
+            and (outcome.folder / "model" / "net.onnx").read_bytes() == (outcome.folder / "before").read_bytes()
         ),
     ),
     Situation(
