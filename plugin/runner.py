@@ -28,12 +28,12 @@ from qgis.core import (
 )
 from qgis.gui import QgsMessageBar, QgsMessageBarItem
 from qgis.PyQt.QtCore import QCoreApplication, QDateTime, QLocale, QObject, Qt, QTimer, QUrl, pyqtSignal
-from qgis.PyQt.QtGui import QDesktopServices, QResizeEvent
-from qgis.PyQt.QtWidgets import QLabel, QMessageBox, QProgressBar, QWidget
+from qgis.PyQt.QtGui import QDesktopServices
+from qgis.PyQt.QtWidgets import QMessageBox, QProgressBar, QWidget
 
 from ..__about__ import __version__
 from ..engine.fs.journal import UnfinishedRun, find_unfinished_run
-from .dialogs.fields import make_button, make_row
+from .dialogs.fields import WrappedLabel, make_button, make_row
 from .i18n import tr
 from .layers.results import LayerStyler, get_destination_file, group_layer, style_layer
 from .log import log_info, log_warning
@@ -308,30 +308,12 @@ class Run(QObject):
         self.deleteLater()
 
 
-class WrappedLabel(QLabel):
-    """A text that is as high as it is at its width, also in layouts that ask for no height for a width.
-
-    Args:
-        text: the text, in HTML.
-        parent: its owner.
-    """
-
-    def __init__(self, text: str, parent: QWidget) -> None:
-        super().__init__(text, parent)
-        self.setWordWrap(True)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Take the height of the text at the new width."""
-        super().resizeEvent(event)
-        self.setFixedHeight(self.heightForWidth(self.width()))
-
-
 def make_wrapped_message(bar: QgsMessageBar, title: str, text: str, *buttons: QWidget) -> QgsMessageBarItem:
     """Make a message that is as high as its text; QGIS's own messages show one line of it."""
     content = QWidget(bar)
-    label = WrappedLabel(f"<b>{escape(title)}:</b> {escape(text)}", content)
+    label = WrappedLabel(content, f"<b>{escape(title)}:</b> {escape(text)}")
     label.setObjectName("terraspore-message")
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     row = make_row(label, *buttons, stretched=label)
     row.setContentsMargins(0, 0, 0, 0)
     content.setLayout(row)

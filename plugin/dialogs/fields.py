@@ -7,7 +7,7 @@ from typing import Any, Callable, Union
 
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import Qt, QTimer
-from qgis.PyQt.QtGui import QDoubleValidator
+from qgis.PyQt.QtGui import QDoubleValidator, QResizeEvent
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -159,10 +159,39 @@ def make_button(parent: QWidget, text: str, clicked: Callable[[], Any]) -> QPush
     return button
 
 
-def make_note(parent: QWidget, show_options: Callable[[], Any]) -> QLabel:
-    """Make a wrapped text whose link calls ``show_options``."""
-    note = QLabel(parent)
-    note.setWordWrap(True)
+class WrappedLabel(QLabel):
+    """A text that is as high as it is at its width, so that windows grow with it; ``QLabel`` cuts it off.
+
+    Args:
+        parent: its owner.
+        text: what it shows at first.
+        lines: least height in lines.
+    """
+
+    def __init__(self, parent: QWidget, text: str = "", *, lines: int = 1) -> None:
+        super().__init__(text, parent)
+        self._least = lines * self.fontMetrics().lineSpacing()
+        self.setWordWrap(True)
+        self.setMinimumHeight(self._least)
+
+    def setText(self, text: str) -> None:  # noqa: N802
+        """Show ``text``, and take its height."""
+        super().setText(text)
+        if self.isVisible():  # it has no width before
+            self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Take the height of the text at the new width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setFixedHeight(max(self.heightForWidth(self.width()), self._least))
+
+
+def make_note(parent: QWidget, show_options: Callable[[], Any]) -> WrappedLabel:
+    """Make a text of two lines or more whose link calls ``show_options``."""
+    note = WrappedLabel(parent, lines=2)
     note.linkActivated.connect(lambda _link: show_options())
     return note
 

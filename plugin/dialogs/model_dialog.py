@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qgis.gui import QgsFileWidget
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QPlainTextEdit, QWidget
+from qgis.PyQt.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLineEdit, QPlainTextEdit, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import get_models_folder, make_launch
@@ -24,7 +24,7 @@ from ..engine.process import Listener
 from ..i18n import tr
 from ..settings import Settings
 from ..tasks import BackgroundTask
-from .fields import FormDialog, make_button, make_file_widget, make_row
+from .fields import FormDialog, WrappedLabel, make_button, make_file_widget, make_row
 
 SUFFIXES = "*.ckpt *.onnx *.mindir *.zip"
 #: Text fields: option of the engine -> (English title, example).
@@ -66,12 +66,10 @@ class ModelDialog(FormDialog):
         self.architecture.addItems(["", *list_architectures()])
         self.architecture.setEditable(True)
         self.texts = {name: QLineEdit(self) for name in _TEXTS}
-        self.hint = QLabel(self)
-        self.hint.setWordWrap(True)
+        self.hint = WrappedLabel(self)
         self.card = QPlainTextEdit(self)
         self.card.setReadOnly(True)
-        self.message = QLabel(self)
-        self.message.setWordWrap(True)
+        self.message = WrappedLabel(self)
         self.ok.setText(tr("Check and add"))
         self._lay_out()
         self.file.fileChanged.connect(self._show_choice)

@@ -299,7 +299,6 @@ class RunDialog(FormDialog):
         more.addRow(get_title(RUNTIME_OPTIONS["device"]), self.device)
         more.addRow(get_title(RUNTIME_OPTIONS["runtime"]), self.runtime)
         self._advanced.setCollapsed(True)
-        self._note.setMinimumHeight(2 * self._note.fontMetrics().lineSpacing())
         self.lay_out_column(form, self._advanced, self._note, width=460)
         self._advanced.collapsedStateChanged.connect(self.schedule_resize)
         self.schedule_resize()

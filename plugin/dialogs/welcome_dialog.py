@@ -6,7 +6,7 @@ import shutil
 from typing import Callable
 
 from qgis.PyQt.QtCore import Qt, pyqtSignal
-from qgis.PyQt.QtWidgets import QDialog, QLabel, QMessageBox, QProgressBar, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QDialog, QMessageBox, QProgressBar, QVBoxLayout, QWidget
 
 from ..context import PluginContext
 from ..engine.env_profiles import find_profile
@@ -15,7 +15,7 @@ from ..engine.preparation import describe_set_up, set_up_engine
 from ..i18n import tr
 from ..paths import DEMO_IMAGE
 from ..tasks import BackgroundTask
-from .fields import make_button, make_row
+from .fields import WrappedLabel, make_button, make_row
 
 
 class WelcomeDialog(QDialog):
@@ -44,7 +44,7 @@ class WelcomeDialog(QDialog):
             "It is not there yet. Create it now? What you clicked starts as soon as it is ready."
         )
         profile = find_profile(plugin.get_settings().env_profile)
-        self.note = QLabel(f"{tr(profile.title)}. {describe_set_up(profile)}", self)
+        self.note = WrappedLabel(self, f"{tr(profile.title)}. {describe_set_up(profile)}", lines=3)
         self.progress = QProgressBar(self)
         self.progress.hide()
         self.create = make_button(self, tr("Create"), self._create)
@@ -52,10 +52,8 @@ class WelcomeDialog(QDialog):
         self.options = make_button(self, tr("Open the options"), self._open_options)
         self.cancel = make_button(self, tr("Cancel"), self.reject)
         column = QVBoxLayout(self)
-        for label in (QLabel(text, self), self.note):
-            label.setWordWrap(True)
-            column.addWidget(label)
-        self.note.setMinimumHeight(3 * self.note.fontMetrics().lineSpacing())
+        column.addWidget(WrappedLabel(self, text))
+        column.addWidget(self.note)
         column.addWidget(self.progress)
         column.addStretch(1)
         column.addLayout(make_row(self.create, self.options, self.cancel))

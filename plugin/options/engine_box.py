@@ -14,7 +14,6 @@ from qgis.PyQt.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QGroupBox,
-    QLabel,
     QLineEdit,
     QMessageBox,
     QPlainTextEdit,
@@ -24,7 +23,7 @@ from qgis.PyQt.QtWidgets import (
 )
 
 from ..context import PluginContext
-from ..dialogs.fields import make_button, make_file_widget, make_row
+from ..dialogs.fields import WrappedLabel, make_button, make_file_widget, make_row
 from ..engine.env_profiles import ENV_PROFILES, find_profile
 from ..engine.environment import explain_missing_engine, get_engine_python, get_environments_folder, make_launch
 from ..engine.install import get_env_python, remove_environment
@@ -50,16 +49,14 @@ class EngineBox(QGroupBox):
         super().__init__(tr("Inference engine"), parent)
         self._plugin, self._gather = plugin, gather
         self._task: BackgroundTask | None = None
-        self.state = QLabel(self)
-        self.state.setWordWrap(True)
+        self.state = WrappedLabel(self)
         self.env_profile = QComboBox(self)
         for profile in ENV_PROFILES:
             self.env_profile.addItem(tr(profile.title), profile.name)
         existing = QgsFileWidget.StorageMode.GetFile
         self.interpreter = make_file_widget(self, existing, tr("the plugin's own environment"))
         self.base = make_file_widget(self, existing, tr("found automatically"))
-        self.effort = QLabel(self)
-        self.effort.setWordWrap(True)
+        self.effort = WrappedLabel(self)
         self.index = QLineEdit(self)
         self.index.setPlaceholderText("PyPI")
         self.create = make_button(self, tr("Create (download)"), self._build)

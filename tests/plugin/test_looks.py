@@ -31,8 +31,9 @@ LONG_REASON = (
 
 
 @pytest.fixture(params=[(theme, language) for theme in THEMES for language in ("en", "zh")], ids="-".join)
-def look(request, qgis_app, plugin, settings, inputs):
+def look(request, qgis_app, plugin, settings, inputs, monkeypatch):
     """A theme and a language; gives a function that shows a widget, saves its picture and returns what is cut off."""
+    from terraspore.plugin.dialogs.fields import FormDialog
     from terraspore.plugin.i18n import install_translator
 
     theme, language = request.param
@@ -44,15 +45,17 @@ def look(request, qgis_app, plugin, settings, inputs):
     small.setPointSize(10)  # the usual size on a desktop
     QgsApplication.setFont(small)
     QgsApplication.setUITheme(THEMES[theme])
+    monkeypatch.setattr(FormDialog, "adjustSize", fit)
     folder = PICTURES / f"{theme}-{language}"
     folder.mkdir(parents=True, exist_ok=True)
     image = QgsRasterLayer(str(inputs / "image.tif"), "A scene")
     QgsProject.instance().addMapLayer(image)
 
     def show(name, widget, size=None):
-        widget.show()
-        settle()
-        widget.resize(*size) if size else widget.resize(widget.sizeHint())  # a virtual screen has but 800 pixels
+        if not widget.isVisible():
+            widget.show()
+            settle()
+            widget.resize(*size) if size else fit(widget)
         settle()
         widget.grab().save(str(folder / f"{name}.png"))
         return find_clipped(widget)
@@ -65,6 +68,11 @@ def look(request, qgis_app, plugin, settings, inputs):
     QgsApplication.setTranslation("")
     if translator is not None:
         QCoreApplication.removeTranslator(translator)
+
+
+def fit(widget):
+    """Do what ``adjustSize`` does on a screen that is larger than the virtual one, which has 800 pixels."""
+    widget.resize(widget.sizeHint())
 
 
 def settle():
@@ -109,6 +117,8 @@ def test_run_dialog(look, plugin, settings, tmp_path, name):
     settings(models_folder=tmp_path, road_model="", landcover_model="")
     dialog = open_run_dialog(plugin, name)
     assert look(name.lower(), dialog) == []
+    dialog._show_plan(LONG_REASON)
+    assert look(f"{name.lower()}-failed", dialog) == []
     dialog._advanced.setCollapsed(False)
     dialog.area.kind.setCurrentIndex(3)
     assert look(f"{name.lower()}-more", dialog) == []
@@ -158,11 +168,11 @@ def test_model_dialog(look, plugin, settings, inputs, tmp_path):
     assert look("model", dialog) == []
     weights = tmp_path / "network.onnx"
     weights.touch()
-    for name, path in (("model-weights", weights), ("model-card", inputs / "more" / "own")):
+    for name, path in (("card", inputs / "more" / "own"), ("weights", weights)):
         dialog.file.setFilePath(str(path))
-        assert look(name, dialog) == []
-    dialog.message.setText(LONG_REASON)
-    assert look("model-failed", dialog) == []
+        assert look(f"model-{name}", dialog) == []
+        dialog._failed(LONG_REASON)
+        assert look(f"model-{name}-failed", dialog) == []
     dialog.close()
 
 
