@@ -36,7 +36,7 @@ def test_every_job_is_complete(name):
         assert used in matrix
     for step in job["steps"]:
         assert len({"run", "uses"} & set(step)) == 1
-        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/checkout@v4"))
+        assert re.fullmatch(r"(actions/[a-z-]+|astral-sh/setup-uv)@v\d+", step.get("uses", "actions/checkout@v4"))
 
 
 @pytest.mark.parametrize("name", JOBS)
