@@ -51,6 +51,7 @@ def run_desktop(folder, config, seconds):
     environment = {**make_environment(folder), "DESKTOP_CONFIG": str(folder / "config.json")}
     command = ["xvfb-run", "-a", "-s", "-screen 0 1400x900x24", qgis_program(), "--nologo", "--noversioncheck"]
     command += ["--profiles-path", str(folder / "profiles"), "--code", str(HERE / "desktop_script.py")]
+    command += config.get("arguments", [])
     with (folder / "qgis.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:

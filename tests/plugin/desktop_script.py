@@ -90,6 +90,7 @@ def install():
     assert Path(plugin().__class__.__module__.split(".")[0]) == Path("terraspore")
     names = [a.id() for a in QgsApplication.processingRegistry().providerById("terraspore").algorithms()]
     REPORT["algorithms"] = names
+    REPORT["titles"] = [action.text() for action in plugin().gui.actions]
 
 
 def explain():

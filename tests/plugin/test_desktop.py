@@ -32,10 +32,15 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def report(folder):
+def package(folder):
+    """The zip of the plugin."""
     subprocess.run([sys.executable, str(ROOT / "tools" / "package.py"), "--folder", str(folder / "dist")], check=True)
-    zips = [path for path in (folder / "dist").glob("*.zip") if "model" not in path.name]
-    config = {"zip": str(zips[0]), "wheels": str(VENV / "wheels"), "image": str(IMAGE), "layer": "Las Vegas"}
+    return next(str(path) for path in (folder / "dist").glob("*.zip") if "model" not in path.name)
+
+
+@pytest.fixture(scope="module")
+def report(folder, package):
+    config = {"zip": package, "wheels": str(VENV / "wheels"), "image": str(IMAGE), "layer": "Las Vegas"}
     found = run_desktop(folder / "run", {**config, "step_seconds": 900}, 1800)  # 100 s on an idle machine
     shutil.rmtree(PICTURES, ignore_errors=True)
     shutil.copytree(folder / "run" / "out", PICTURES)
@@ -46,6 +51,13 @@ def report(folder):
 def test_every_step_was_done(report):
     assert report["error"] is None
     assert report["steps"] == ["install", "explain", "set_up", "try_demo", "extract", "online", "cancel", "reload"]
+
+
+def test_language_of_the_command_line_is_followed(folder, package):
+    if not (ROOT / "resources" / "i18n" / "terraspore_zh.qm").is_file():
+        pytest.skip("the .qm files were not built: Qt's lrelease is not installed")
+    config = {"zip": package, "steps": ["install"], "arguments": ["--lang", "zh-Hans"]}
+    assert run_desktop(folder / "chinese", config, 500)["titles"][0] == "提取道路"
 
 
 def test_environment_from_a_folder_of_wheels_works(report):
