@@ -250,7 +250,8 @@ def probe_file_mode(target: Path) -> int:
         probe.touch(exist_ok=False)
         return stat.S_IMODE(probe.stat().st_mode)
     finally:
-        probe.unlink(missing_ok=True)
+        with suppress(OSError):  # a scanner has it open; a later run removes it
+            probe.unlink(missing_ok=True)
 
 
 def list_side_files(path: Path) -> list[Path]:

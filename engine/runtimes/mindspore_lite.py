@@ -70,7 +70,7 @@ class MindSporeLite:
             arguments = {"model": str(mindir), "device": kind, "index": int(index or 0), "half": half}
             precision = "float16" if half else "float32"
             session = WorkerSession(worker, self.name, precision, model.card, config, arguments=arguments)
-            mindir.unlink()
+            worker.remove_file(mindir)
         return session
 
 
@@ -89,7 +89,7 @@ def _convert(worker: WorkerProcess, model: Model, config: SessionConfig, kind: s
     source = worker.write_file("model.onnx", graph.SerializeToString())
     path = worker.folder / "model.mindir"
     worker.call("convert", source=str(source), target=str(path), device=kind)
-    source.unlink()
+    worker.remove_file(source)
     if not path.is_file():
         raise InferenceError("The converter of MindSpore Lite wrote no file.")
     if config.cache is not None:

@@ -263,7 +263,7 @@ class IsolatedOnnxRuntime:
             sizes = {"H": config.tile, "W": config.tile}
             arguments = {"model": str(path), "provider": provider, "options": options, "sizes": sizes}
             session = WorkerSession(worker, self.name, precision, model.card, config, arguments=arguments)
-            path.unlink()
+            worker.remove_file(path)
             if session.answer["provider"] != provider:
                 raise InferenceError(f"{provider} does not start; its libraries or the driver are missing.")
         return session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ...engine.errors import ParameterError
@@ -41,4 +42,5 @@ def prune_archive(folder: Path, count: int) -> None:
     """Delete all but the latest ``count`` checkpoints of an archive; -1 keeps all."""
     if count >= 0:
         for path in archived_checkpoints(folder)[: -count or None]:
-            path.unlink()
+            with suppress(OSError):  # another program has it open; it is removed after a later step
+                path.unlink()

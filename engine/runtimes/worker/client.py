@@ -110,6 +110,11 @@ class WorkerProcess:
             raise InferenceError(f"{path} cannot be written: {error.strerror or error}.") from error
         return path
 
+    def remove_file(self, path: Path) -> None:
+        """Remove a file that is not needed any more; where the worker has it open on Windows, ``close`` does."""
+        with contextlib.suppress(OSError):
+            path.unlink()
+
     def create_shared_array(self, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> np.memmap[Any, Any]:
         """Create an array in a file which both sides map, in memory where there is room for it.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from terraspore.engine.fs import rename as module
-from terraspore.engine.fs.atomic import PREVIOUS, remove_stale_temp_files, temp_path
+from terraspore.engine.fs.atomic import PREVIOUS, check_output_path, remove_stale_temp_files, temp_path
 from terraspore.engine.fs.rename import check_not_in_use, find_unused_name, rename, rename_beside
 from windows_files import refuse_access, windows_rules
 
@@ -81,6 +81,13 @@ def test_a_locked_leftover_does_not_end_the_sweep(tmp_path, refuse):
     refuse("unlink", 2, 32)
     remove_stale_temp_files(output)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_probe_that_a_scanner_holds_refuses_no_output(tmp_path, refuse):
+    refuse("unlink", 1, 32)
+    check_output_path(tmp_path / "a.tif")
+    remove_stale_temp_files(tmp_path / "a.tif")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_rules_of_windows_are_simulated(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from terraspore.engine.errors import ParameterError
 from terraspore.training.trainer.checkpoint_policy import archived_checkpoints, new_bests, prune_archive, score
+from windows_files import windows_rules
 
 
 def test_higher_is_better_except_for_losses() -> None:
@@ -32,3 +33,14 @@ def test_an_archive_keeps_the_latest(tmp_path: Path) -> None:
     prune_archive(tmp_path, 2)
     assert [path.stem for path in archived_checkpoints(tmp_path)] == ["step_20", "step_100"]
     assert (tmp_path / "mine.ckpt").exists()
+
+
+def test_a_checkpoint_that_is_open_elsewhere_does_not_end_the_training(tmp_path: Path) -> None:
+    """Windows does not remove it; a later call does."""
+    for step in range(4):
+        (tmp_path / f"step_{step}.ckpt").touch()
+    with windows_rules(lambda _text: None), (tmp_path / "step_0.ckpt").open():
+        prune_archive(tmp_path, 1)
+    assert [path.stem for path in archived_checkpoints(tmp_path)] == ["step_0", "step_3"]
+    prune_archive(tmp_path, 1)
+    assert [path.stem for path in archived_checkpoints(tmp_path)] == ["step_3"]

@@ -237,6 +237,16 @@ def test_onnx_runtime_in_a_worker_computes_and_its_crash_is_a_sentence(identity)
     session.close()
 
 
+def test_a_file_that_the_worker_has_open_is_removed_with_the_others(start):
+    worker = start("for line in sys.stdin: pass")
+    path = worker.write_file("model", b"x")
+    with windows_rules(lambda _text: None), path.open():
+        worker.remove_file(path)
+    assert path.exists()
+    worker.close()
+    assert not path.exists()
+
+
 def test_mapped_files_are_closed_before_they_are_removed(identity):
     """Windows removes no mapped file."""
     refused = []
