@@ -61,7 +61,8 @@ def test_vectors_report_only_after_finish_was_called(make_raster, make_model, se
     stages = [event.stage for event in reporter.events if isinstance(event, Progress)]
     last = len(stages) - 1 - stages[::-1].index("infer")
     assert set(stages[: last + 1]) <= {"read", "infer"}
-    assert "write" in stages[last:]
+    # How much of it is left to report then depends on how far the background threads are.
+    assert set(stages[last + 1 :]) <= {"vectorize", "write"}
     remarks = [event.text for event in reporter.events if isinstance(event, Message)]
     assert sum("has no CRS" in text and raster.name in text for text in remarks) == 1
 
