@@ -10,6 +10,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import warnings
 from contextlib import suppress
 from types import TracebackType
@@ -85,8 +86,8 @@ def _exit(code: int) -> NoReturn:
             stream.flush()
     except (OSError, ValueError):  # nobody reads the output any more
         os._exit(code)
-    if code:
-        os._exit(code)  # after an error a thread may still be in native code, which must not outlive the interpreter
+    if code or any(thread.name == "preload" for thread in threading.enumerate()):
+        os._exit(code)  # a thread may still be in native code, which must not outlive the interpreter
     gc.freeze()  # to collect everything that was loaded would take a sixth of a small run
     sys.exit(code)
 

@@ -36,6 +36,17 @@ def test_a_server_whose_events_cannot_be_written_says_so():
     assert done.stderr == "Error: The result cannot be written to stdout: No space left on device.\n"
 
 
+def test_a_process_ends_while_libraries_are_still_being_loaded():
+    script = (
+        "import atexit, threading; from terraspore import __main__ as program\n"
+        "atexit.register(print, 'finalized')\n"
+        "threading.Thread(target=threading.Event().wait, name='preload', daemon=True).start()\n"
+        "print('written'); program._exit(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "written\n", "")
+
+
 @pytest.mark.parametrize("command", ["models", "models --json", "--help"])
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full", "| true"])
 def test_streams_without_a_reader_do_not_change_the_exit_code(command, closed):
