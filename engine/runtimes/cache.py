@@ -70,7 +70,8 @@ def load_entry(folder: Path | None, name: str) -> NDArray[np.uint8] | None:
         content = entry[:-_DIGEST]
         if hashlib.sha256(content.data).digest() != entry[-_DIGEST:].tobytes():
             return None
-        os.utime(path)  # marks it as recently used
+        with suppress(OSError):  # the folder may be read-only
+            os.utime(path)  # marks it as recently used
     except (ModelError, OSError, ValueError):
         return None
     return content

@@ -102,6 +102,8 @@ class Convolution(nn.Cell):
                 return [x[0], w[0], -(-x[2] // stride[0]), -(-x[3] // stride[1])]
             height = (x[2] + top + bottom - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
             width = (x[3] + left + right - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
+            if min(height, width) < 1:
+                raise ValueError(f"An input of {x[2]} x {x[3]} is smaller than the kernel of {layer}.")
             return [x[0], w[0], height, width]
 
         def differentiate(x: Tensor, w: Tensor, geometry: Tensor, _y: Tensor, dy: Tensor) -> tuple[Tensor, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 import mindspore as ms
 
 from ...engine.errors import RuntimeUnavailableError
-from ...engine.runtimes.cache import cache_key, default_cache_folder
+from ...engine.runtimes.cache import cache_key, default_cache_folder, load_entry, store_entry
 from .. import HAS_OWN_ISA_LIMIT
 
 SOURCE = Path(__file__).with_name("convolution.cpp")
@@ -54,9 +56,19 @@ def load_library(threads: int) -> OperatorLibrary:
     cache = default_cache_folder()
     if cache is None:
         raise RuntimeUnavailableError("There is no cache folder for a compiled operator.")
-    path = cache / f"convolution-{cache_key(content, str(folder), ms.__version__)}.so"
-    if not path.is_file():
-        _compile(path, folder)
+    options = ["-std=c++17", "-O2", "-fPIC", "-shared", "-pthread"]
+    # Machines of several kinds may share a home folder. No option names a processor: oneDNN chooses when it runs.
+    machine = (platform.machine(), os.confstr("CS_GNU_LIBC_VERSION") or "")
+    path = cache.absolute() / f"convolution-{cache_key(content, *options, str(folder), ms.__version__, *machine)}.so"
+    if ":" in str(path) or not str(path).isprintable():
+        raise RuntimeUnavailableError(
+            f"MindSpore loads no operator from a path with a colon or letters that the locale lacks: {str(path)!a}."
+        )
+    # An entry ends with its digest, which the loader does not look at. A damaged library would end the process.
+    if load_entry(path.parent, path.name) is None:
+        store_entry(path.parent, path.name, _compile(options, folder))
+        if load_entry(path.parent, path.name) is None:
+            raise RuntimeUnavailableError(f"The compiled operator cannot be written into {path.parent}.")
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -67,31 +79,30 @@ def load_library(threads: int) -> OperatorLibrary:
     return OperatorLibrary(path, has_bfloat16=support == 2)
 
 
-def _compile(path: Path, folder: Path) -> None:
-    """Compile the source to ``path``, which appears complete or not at all, against the libraries in ``folder``."""
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
+def _compile(options: list[str], folder: Path) -> bytes:
+    """Compile the source against the libraries in ``folder``."""
+    words = shlex.split(os.environ.get("CXX", ""))
+    names = words[:1] or ["c++", "g++", "clang++"]
     compiler = next(filter(None, map(shutil.which, names)), None)
     if compiler is None:
         raise RuntimeUnavailableError(f"There is no C++ compiler ({' or '.join(names)}).")
-    options = ["-std=c++17", "-O2", "-fPIC", "-shared", "-pthread"]
-    link = [f"-L{folder}", "-l:libdnnl.so.3", f"-Wl,-rpath,{folder}"]
+    link = [f"-L{folder}", "-l:libdnnl.so.3", *("-Xlinker", "-rpath", "-Xlinker", str(folder))]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Several processes may compile at the same time.
-        with tempfile.TemporaryDirectory(dir=path.parent) as name:
-            temporary = Path(name) / path.name
-            command = [compiler, *options, str(SOURCE), "-o", str(temporary), *link]
-            subprocess.run(
-                command,
+        with tempfile.TemporaryDirectory() as name:
+            result = Path(name) / "convolution.so"
+            done = subprocess.run(
+                [compiler, *words[1:], *options, str(SOURCE), "-o", str(result), *link],
+                check=False,
                 stdin=subprocess.DEVNULL,
-                check=True,
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
                 timeout=_COMPILE_TIMEOUT,
             )
-            temporary.replace(path)
-    except subprocess.CalledProcessError as error:
-        line = next((line for line in error.stderr.splitlines() if "error" in line), error.stderr[:200])
-        raise RuntimeUnavailableError(f"{compiler} does not compile {SOURCE.name}: {line.strip()}") from error
+            if done.returncode == 0:
+                return result.read_bytes()
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RuntimeUnavailableError(f"{SOURCE.name} cannot be compiled: {error}") from error
+    lines = done.stderr.split("\n")
+    line = next((line for line in lines if "error" in line), lines[0]).strip() or f"exit code {done.returncode}"
+    raise RuntimeUnavailableError(f"{compiler} does not compile {SOURCE.name}: {line}")

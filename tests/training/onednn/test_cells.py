@@ -212,6 +212,13 @@ def test_images_of_another_size_and_batch_follow(library: OperatorLibrary) -> No
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
+def test_input_smaller_than_the_kernel_is_refused(library: OperatorLibrary) -> None:
+    layer = LAYERS["without padding"]()
+    replace_convolutions(layer, library.path, in_bfloat16=False)
+    with pytest.raises(ValueError, match="smaller than the kernel"):
+        layer(ops.ones((1, 8, 9, 4)))
+
+
 if __name__ == "__main__":
     ms.set_context(mode=ms.PYNATIVE_MODE, device_target="CPU")
     operators = load_library(2)
