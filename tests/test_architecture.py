@@ -108,12 +108,13 @@ def test_training_does_not_import_qgis():
     assert forbidden_imports("training", ("qgis", "PyQt5", "PyQt6", "terraspore.plugin"), everywhere=True) == []
 
 
-def test_the_plugin_imports_of_the_engine_only_the_protocol_and_the_journal():
+def test_the_plugin_imports_of_the_engine_only_what_needs_no_package():
     banned = ("numpy", "rasterio", "shapely", "onnx", "onnxruntime", "openvino", "mindspore", "cv2", "scipy")
     found = forbidden_imports("plugin", (*banned, "terraspore.engine", "terraspore.training"), everywhere=True)
-    # The protocol, the journal to find unfinished runs, and renames. They need only the standard library (see
-    # tests/engine/protocol/test_codec.py, tests/engine/fs/test_journal.py).
-    allowed = ("terraspore.engine.protocol.", "terraspore.engine.fs.journal.", "terraspore.engine.fs.rename.")
+    # The protocol, the journal to find unfinished runs, and locks and renames for environments. They need only the
+    # standard library (see tests/engine/protocol/test_codec.py, tests/engine/fs/test_journal.py).
+    names = ("protocol", "errors", "fs.journal", "fs.lock", "fs.rename")
+    allowed = tuple(f"terraspore.engine.{name}." for name in names)
     assert [entry for entry in found if not f"{entry.split(': ')[1]}.".startswith(allowed)] == []
 
 

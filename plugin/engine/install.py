@@ -13,10 +13,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
+from ...engine.errors import OutputBusyError, OutputError
+from ...engine.fs.lock import lock_paths
 from ...engine.fs.rename import is_in_use, rename
 from ..i18n import tr
 from .env_profiles import EnvProfile
@@ -143,37 +146,44 @@ def create_environment(spec: EnvSpec, observer: InstallObserver) -> Path:
             tr("Choose the folder that was filled with `pip download` on a machine with network."),
         )
     new_folder = _name_sibling(spec.target, "new")
-    _remove_leftovers(spec.target)
     try:
         spec.target.parent.mkdir(parents=True, exist_ok=True)
-        with spec.log.open("w", encoding="utf-8", buffering=1) as log:
-            downloaded = 0.0
-
-            def write_log(line: str) -> None:
-                nonlocal downloaded
-                log.write(line + "\n")
-                observer.on_log(line)
-                if found := _DOWNLOAD.search(line):
-                    observer.on_progress(_DOWNLOAD_SHARE * min(1.0, downloaded / spec.profile.download_megabytes))
-                    downloaded += float(found[1])
-
-            logged = replace(observer, on_log=write_log)
-            for step in list_steps(spec, new_folder):
-                logged.on_log(step.text)
-                _run_step(step, spec, logged)
-            logged.on_log(tr("Checking the environment"))
-            logged.on_progress(_CHECK_SHARE)
-            _check_prefix(new_folder, spec)
-            _check_engine(new_folder, spec, logged)
-            _replace_folder(new_folder, spec.target)
+        with _lock(spec.target):
+            _remove_leftovers(spec.target)
+            try:
+                _make_environment(spec, new_folder, observer)
+            finally:
+                shutil.rmtree(new_folder, ignore_errors=True)
         observer.on_progress(1.0)
     except OSError as error:
         text = tr("The environment {folder} could not be made: {reason}.")
         hint = tr("Close other programs that use it and try again.") if is_in_use(error) else None
         raise EngineError(text.format(folder=spec.target, reason=error.strerror or error), hint) from error
-    finally:
-        shutil.rmtree(new_folder, ignore_errors=True)
     return get_env_python(spec.target)
+
+
+def _make_environment(spec: EnvSpec, new_folder: Path, observer: InstallObserver) -> None:
+    """Make the environment in ``new_folder``, check it and move it to its place."""
+    with spec.log.open("w", encoding="utf-8", buffering=1) as log:
+        downloaded = 0.0
+
+        def write_log(line: str) -> None:
+            nonlocal downloaded
+            log.write(line + "\n")
+            observer.on_log(line)
+            if found := _DOWNLOAD.search(line):
+                observer.on_progress(_DOWNLOAD_SHARE * min(1.0, downloaded / spec.profile.download_megabytes))
+                downloaded += float(found[1])
+
+        logged = replace(observer, on_log=write_log)
+        for step in list_steps(spec, new_folder):
+            logged.on_log(step.text)
+            _run_step(step, spec, logged)
+        logged.on_log(tr("Checking the environment"))
+        logged.on_progress(_CHECK_SHARE)
+        _check_prefix(new_folder, spec)
+        _check_engine(new_folder, spec, logged)
+        _replace_folder(new_folder, spec.target)
 
 
 def remove_environment(target: Path) -> None:
@@ -182,17 +192,31 @@ def remove_environment(target: Path) -> None:
     Raises:
         EngineError: a file is in use or cannot be removed.
     """
-    _remove_leftovers(target)
     try:
-        if target.exists():
-            shutil.rmtree(target)
-        target.with_name(target.name + ".log").unlink(missing_ok=True)
+        with _lock(target):
+            _remove_leftovers(target)
+            if target.exists():
+                shutil.rmtree(target)
+            target.with_name(target.name + ".log").unlink(missing_ok=True)
     except OSError as error:
         text = tr("The environment {folder} could not be removed: {reason}.")
         raise EngineError(
             text.format(folder=target, reason=error.strerror or error),
             tr("Close other programs that use it and try again."),
         ) from error
+
+
+@contextmanager
+def _lock(target: Path) -> Iterator[None]:
+    """Exclude other set-ups and removals of ``target``: by another window, another QGIS, or one not yet cancelled."""
+    try:
+        with lock_paths([target]):
+            yield
+    except OutputBusyError as error:
+        text = tr("The environment {folder} is already being set up or removed.").format(folder=target)
+        raise EngineError(text, tr("Wait until that has ended, and try again.")) from error
+    except OutputError as error:
+        raise EngineError(str(error)) from error
 
 
 def _name_sibling(target: Path, mark: str) -> Path:

@@ -956,6 +956,10 @@
         <translation>The environment {folder} could not be removed: {reason}.</translation>
     </message>
     <message>
+        <source>The environment {folder} is already being set up or removed.</source>
+        <translation>The environment {folder} is already being set up or removed.</translation>
+    </message>
+    <message>
         <source>The environment {folder} is removed.</source>
         <translation>The environment {folder} is removed.</translation>
     </message>
@@ -1162,6 +1166,10 @@
     <message>
         <source>Visible part of the map</source>
         <translation>Visible part of the map</translation>
+    </message>
+    <message>
+        <source>Wait until that has ended, and try again.</source>
+        <translation>Wait until that has ended, and try again.</translation>
     </message>
     <message>
         <source>Warnings</source>

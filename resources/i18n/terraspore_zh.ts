@@ -956,6 +956,10 @@
         <translation>无法删除环境 {folder}：{reason}。</translation>
     </message>
     <message>
+        <source>The environment {folder} is already being set up or removed.</source>
+        <translation>环境 {folder} 正在被创建或删除。</translation>
+    </message>
+    <message>
         <source>The environment {folder} is removed.</source>
         <translation>将移除环境 {folder}。</translation>
     </message>
@@ -1162,6 +1166,10 @@
     <message>
         <source>Visible part of the map</source>
         <translation>地图可见部分</translation>
+    </message>
+    <message>
+        <source>Wait until that has ended, and try again.</source>
+        <translation>请等待其结束，然后重试。</translation>
     </message>
     <message>
         <source>Warnings</source>

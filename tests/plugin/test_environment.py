@@ -153,6 +153,23 @@ def test_cancel_leaves_nothing(make_spec, tmp_path):
     assert [path.name for path in (tmp_path / "environments").iterdir()] == ["tiny.log"]
 
 
+def test_a_second_set_up_or_removal_at_the_same_time_is_refused(make_spec):
+    """From the options, the first click or another QGIS; it would remove what the first one is making."""
+    made, refused = make_spec(), []
+
+    def try_others(line):
+        if line == "Checking the environment":
+            for other in (lambda: create_environment(made, Log().observer()), lambda: remove_environment(made.target)):
+                with pytest.raises(EngineError, match="is already being set up or removed") as caught:
+                    other()
+                refused.append(caught.value)
+
+    create_environment(made, InstallObserver(try_others, lambda _share: None, lambda: False))
+    assert len(refused) == 2
+    assert sorted(path.name for path in made.target.parent.iterdir()) == ["tiny", "tiny.log"]
+    create_environment(made, Log().observer())
+
+
 @pytest.fixture
 def prepared(make_spec, monkeypatch):
     """An environment that exists, and a set-up whose new one is only a folder."""
