@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from ..context import RunContext
 from ..protocol.messages import Message
@@ -32,8 +32,39 @@ def jit(function: Function) -> Function:
     if _NUMBA is None:
         return function
     # Each kernel is called from Python or from another kernel, never as a C callback.
-    compiled: Function = _NUMBA.njit(cache=True, nogil=True, no_cfunc_wrapper=True)(function)
-    return compiled
+    options = {"nogil": True, "no_cfunc_wrapper": True}
+    compiled: Any
+    try:
+        compiled = _NUMBA.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder for compiled kernels can be written
+        compiled = _NUMBA.njit(**options)(function)
+    else:
+        _tolerate_faults(compiled._cache)
+    return cast(Function, compiled)
+
+
+def _tolerate_faults(cache: Any) -> None:
+    """Let numba compile what its cache cannot give back, and go on where the cache cannot be written.
+
+    Without this a full disk, or a file that a power cut left empty, ends each run.
+    """
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_compile(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:  # noqa: BLE001 (a damaged pickle may raise anything)
+            try:
+                cache.flush()
+            except OSError:
+                cache.disable()
+            return None
+
+    def save_where_possible(*arguments: Any) -> None:
+        with suppress(OSError):
+            save(*arguments)
+
+    cache.load_overload, cache.save_overload = load_or_compile, save_where_possible
 
 
 @contextmanager

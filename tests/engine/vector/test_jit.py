@@ -1,7 +1,8 @@
-"""Kernels as plain Python, where numba is missing."""
+"""Kernels as plain Python, where numba is missing; a cache of kernels that is damaged or cannot be written."""
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pyogrio
+import pytest
+from terraspore.engine.vector.jit import jit
 
 Writer = Callable[..., Path]
 
@@ -42,3 +45,51 @@ sys.exit(max(run(["vectorize", "roads", sys.argv[2], "-o", sys.argv[4] + "_roads
             one, other = (pyogrio.raw.read(tmp_path / f"{k}_{name}.gpkg", layer=layer) for k in texts)
             assert one[2].tolist() == other[2].tolist()
             assert [repr(c.tolist()) for c in one[3]] == [repr(c.tolist()) for c in other[3]]
+
+
+def double(value: int) -> int:
+    """Be a kernel."""
+    return 2 * value
+
+
+@pytest.fixture
+def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of compiled kernels."""
+    config = pytest.importorskip("numba").config
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path / "kernels"))
+    return tmp_path / "kernels"
+
+
+@pytest.mark.parametrize("content", [b"", bytes(600), b"\x80\x04\x95"])
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_damaged_kernel_is_compiled_and_kept_again(kernels: Path, ending: str, content: bytes) -> None:
+    assert jit(double)(1) == 2
+    (path,) = kernels.rglob(f"*.{ending}")
+    path.write_bytes(content)
+    assert jit(double)(2) == 4
+    kernel = jit(double)
+    assert kernel(3) == 6
+    assert sum(kernel.stats.cache_hits.values()) == 1
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_kernel_runs_where_it_cannot_be_kept(
+    kernels: Path, monkeypatch: pytest.MonkeyPatch, *, is_damaged: bool
+) -> None:
+    """As on a full disk."""
+    if is_damaged:
+        jit(double)(1)
+        for path in kernels.rglob("*.nbi"):
+            path.write_bytes(b"")
+
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._save_index", refuse)
+    assert jit(double)(2) == 4
+
+
+def test_kernel_runs_where_no_folder_can_be_written(kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+    assert jit(double)(2) == 4
+    assert not kernels.exists()
