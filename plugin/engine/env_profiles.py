@@ -27,11 +27,11 @@ _ENGINE = (
 #: Further requirements for cutting training chips, from the extra ``training``.
 _CHIPS = ("pyyaml>=6", "pillow>=10")
 _ACCELERATE = ("numba>=0.60",)
-#: Versions of Python that the engine runs on, and those for which MindSpore has wheels, from old to new.
 #: Seconds that a new environment is prepared for its first run, measured on two cores of an AMD EPYC.
 PREPARATION_SECONDS = 30
 #: Megabits per second of the connection for which the time of a set-up is given.
 LINE_MEGABITS = 50
+#: Versions of Python that the engine runs on, and those for which MindSpore has wheels, from old to new.
 _PYTHONS = ((3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
 _MINDSPORE_PYTHONS = _PYTHONS[:3]
 
