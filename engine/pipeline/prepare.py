@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ..context import RunContext, SilentReporter
+from ..fs.atomic import cleanup_on_abort
 from ..protocol.messages import Message, Progress, Result
 from ..protocol.options import ImageOptions
 from ..runtimes.pool import SessionPool
@@ -48,7 +51,11 @@ def prepare_tasks(sessions: SessionPool, context: RunContext) -> Result:
 
     context.report(Message(f"Compiling kernels and models for this computer, about {_SECONDS} s."))
     quiet = replace(context, reporter=SilentReporter(), warnings=[])
-    with tempfile.TemporaryDirectory(prefix="terraspore-") as name, observe_compilation(count_compiled):
+    with (
+        tempfile.TemporaryDirectory(prefix="terraspore-") as name,
+        cleanup_on_abort(partial(shutil.rmtree, name, ignore_errors=True)),
+        observe_compilation(count_compiled),
+    ):
         image, folder = ImageRequest(DEMO_IMAGE), Path(name)
         part = replace(image, options=ImageOptions(extent=_LANDCOVER_EXTENT))
         tasks: tuple[Callable[[], Result], ...] = (

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import rasterio
 from terraspore.engine.cli.main import run
+from terraspore.engine.errors import SourceError
+from terraspore.engine.fs.atomic import run_abort_cleanups
+from terraspore.engine.pipeline import prepare
 from terraspore.engine.runtimes.cache import FOLDER_VARIABLE
 from terraspore.engine.vector.jit import HAS_NUMBA
 
@@ -65,3 +68,20 @@ def test_prepare_compiles_the_default_models_once_and_reports_its_progress(tmp_p
     assert run(["prepare"]) == 0
     assert {path.stat().st_ino for path in tmp_path.glob("*.blob")} == inodes
     assert all(path.stat().st_mtime > 100 for path in models), "the second run uses both"
+
+
+def test_an_exit_while_a_kernel_is_compiled_leaves_no_folder(tmp_path, monkeypatch, capsys):
+    """A cancel does not wait for the compiler: the process exits after its cleanups, without leaving the block."""
+    left = []
+
+    def exit_within(request, *_rest):
+        request.output.touch()
+        run_abort_cleanups()
+        left.extend(tmp_path.iterdir())
+        raise SourceError("ended")
+
+    monkeypatch.setattr(prepare, "extract_roads", exit_within)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run(["prepare"]) == 2
+    assert "ended" in capsys.readouterr().err
+    assert left == []
