@@ -159,7 +159,7 @@ class WriteBehind(Generic[T]):
             self._stop.set()
         taken = _put_until(self._queue, _End(), self._failed if kind is None else self._stop, self._thread)
         self._thread.join()
-        if kind is None and (self._error is not None or not taken):
+        if kind is None and (self._error is not None or not taken or not self._queue.empty()):
             raise self._error or _out_of_memory()
 
     def _put(self, item: T) -> None:
