@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,7 +52,7 @@ def compare_with_torch(rounds: int) -> list[Row]:
 def _row(network: str, precision: str, times: NDArray[np.float64], aim: float) -> Row:
     """Row of ``times`` (rounds, ours and PyTorch's, wall and processor seconds); medians."""
     wall, processor = np.median(times, axis=0).T
-    ratio = statistics.median(times[:, 0, 0] / times[:, 1, 0])
+    ratio = float(np.median(times[:, 0, 0] / times[:, 1, 0]))
     note = f"{wall[0]:.2f} s against {wall[1]:.2f} s; processor time {processor[0]:.2f} s against {processor[1]:.2f} s"
     return Row(f"{network}: a step in {precision} / PyTorch's", "times", ratio, aim, note=note)
 
