@@ -67,7 +67,7 @@ def test_half_made_one_is_removed_and_a_failure_names_the_log(make_chroot, tmp_p
     folder = tmp_path / "chroots" / "suite"
     (folder / "etc").mkdir(parents=True)
     code, output, log = make_chroot()
-    assert code == 1
+    assert code == 3
     assert log.split()[-3:] == ["suite", str(folder), "http://mirror.invalid/debian"]
     assert f"could not be set up; {folder}.log tells why" in output
     assert not folder.exists()
