@@ -39,7 +39,8 @@ def jit(function: Function) -> Function:
     except RuntimeError:  # no folder for compiled kernels can be written
         compiled = _NUMBA.njit(**options)(function)
     else:
-        _tolerate_faults(compiled._cache)
+        if compiled is not function:  # it is with NUMBA_DISABLE_JIT
+            _tolerate_faults(compiled._cache)
     return cast(Function, compiled)
 
 

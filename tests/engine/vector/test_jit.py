@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,3 +94,12 @@ def test_kernel_runs_where_no_folder_can_be_written(kernels: Path, monkeypatch: 
     monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
     assert jit(double)(2) == 4
     assert not kernels.exists()
+
+
+def test_kernels_run_where_compilation_is_switched_off() -> None:
+    script = "from terraspore.engine.vector.jit import jit; print(jit(lambda number: number + 1)(2))"
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3\n", "")
