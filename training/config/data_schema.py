@@ -126,6 +126,15 @@ class AugmentConfig:
         blur: range of its sigma, pixels.
         noise_chance: chance of Gaussian noise.
         noise: range of its sigma, share of full scale.
+        haze_chance: chance of haze.
+        haze: range of the share of light that comes from it.
+        jpeg_chance: chance of compression as JPEG.
+        jpeg: range of its quality.
+        shadow_chance: chance of synthetic shadows; the label stays.
+        shadow: range of the share of light that is left in them.
+        crown_chance: chance of synthetic tree crowns over labelled foreground, whose label stays: for roads, not for
+            land cover.
+        crowns: range of their number.
         cutout_chance: chance of a grey square over the image, whose label stays: roads go on under trees.
         cutout: range of its side, share of the crop's.
         hsv_chance: chance of D-LinkNet's shift of hue, saturation and value.
@@ -160,6 +169,14 @@ class AugmentConfig:
     blur: tuple[float, float] = (0.5, 1.2)
     noise_chance: float = 0.0
     noise: tuple[float, float] = (0.01, 0.04)
+    haze_chance: float = 0.0
+    haze: tuple[float, float] = (0.1, 0.4)
+    jpeg_chance: float = 0.0
+    jpeg: tuple[float, float] = (30.0, 90.0)
+    shadow_chance: float = 0.0
+    shadow: tuple[float, float] = (0.25, 0.7)
+    crown_chance: float = 0.0
+    crowns: tuple[int, int] = (2, 12)
     cutout_chance: float = 0.0
     cutout: tuple[float, float] = (0.05, 0.2)
     hsv_chance: float = 0.0

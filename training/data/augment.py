@@ -1,4 +1,4 @@
-"""Augmentation of training samples: random crops, warps and colour changes, in NumPy and OpenCV.
+"""Augmentation of training samples: random crops and warps, in NumPy and OpenCV; colours and occlusions after them.
 
 Every function draws from the generator it is given and from nothing else, so that a sample depends only on the seed of
 that generator.
@@ -6,17 +6,16 @@ that generator.
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..config import AugmentConfig
-from .image_files import Image
+from .colours import change_colours
+from .image_files import Image, as_uint8
+from .occlusions import add_occlusions, cut_out
 from .samples import Label
 
-Floats = NDArray[np.float32]
 _ATTEMPTS = 8
 
 
@@ -45,10 +44,12 @@ def augment_sample(
         crop, target = crop[:, ::-1], target[:, ::-1]
     if rng.random() < config.vflip:
         crop, target = crop[::-1], target[::-1]
-    crop = change_colours(np.ascontiguousarray(crop), config, rng)
+    target = np.ascontiguousarray(target)
+    crop = add_occlusions(np.ascontiguousarray(crop), (target > 0) & (target != ignore), config, rng)
+    crop = change_colours(crop, config, rng)
     if config.cutout_chance > 0 and rng.random() < config.cutout_chance:
         crop = cut_out(crop, config.cutout, rng)
-    return crop, np.ascontiguousarray(target)
+    return crop, target
 
 
 def random_transform(shape: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -95,13 +96,13 @@ def _random_crop(
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     mode = cv2.BORDER_REFLECT_101 if config.border == "reflect" else cv2.BORDER_CONSTANT
     # Bilinear sampling skips pixels if the image shrinks: smooth it first, as an area filter would.
-    source = image if scale >= 0.8 else _as_uint8(cv2.GaussianBlur(image, (0, 0), 0.4 / scale)).reshape(image.shape)
+    source = image if scale >= 0.8 else as_uint8(cv2.GaussianBlur(image, (0, 0), 0.4 / scale)).reshape(image.shape)
     crop = warp(source, matrix, config.crop, cv2.INTER_LINEAR, mode)
     if config.soft_labels:
         soft = cv2.warpPerspective((label == 1).astype(np.float32), matrix, size, borderMode=mode)
         return crop, np.asarray(soft >= 0.5, np.uint8)
     target = cv2.warpPerspective(label, matrix, size, flags=cv2.INTER_NEAREST, borderMode=mode, borderValue=(ignore,))
-    return crop, _as_uint8(target)
+    return crop, as_uint8(target)
 
 
 def warp(image: Image, matrix: NDArray[np.float64], size: int, flags: int, mode: int) -> Image:
@@ -121,71 +122,5 @@ def warp(image: Image, matrix: NDArray[np.float64], size: int, flags: int, mode:
         warped = cv2.warpPerspective(
             part, matrix, (size, size), flags=flags, borderMode=mode, borderValue=(127, 127, 127, 127)
         )
-        parts.append(_as_uint8(warped).reshape(size, size, -1))
+        parts.append(as_uint8(warped).reshape(size, size, -1))
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def _as_uint8(values: Any) -> NDArray[np.uint8]:
-    return np.asarray(values, np.uint8)
-
-
-def change_colours(crop: Image, config: AugmentConfig, rng: np.random.Generator) -> Image:
-    """Change colours, contrast, sharpness and noise of a uint8 image (H, W, bands) at random."""
-    if rng.random() < config.hsv_chance and crop.shape[2] == 3:
-        crop = shift_hsv(crop, config.hsv, rng)
-    x: Floats = crop.astype(np.float32) / np.float32(255)
-    if rng.random() < config.grey:
-        x = np.repeat(x.mean(2, keepdims=True), x.shape[2], 2)
-    elif rng.random() < config.colour:
-        grey = x.mean(2, keepdims=True)
-        x = grey + (x - grey) * np.float32(rng.uniform(*config.saturation))
-        x = x * rng.uniform(1 - config.balance, 1 + config.balance, x.shape[2:]).astype(np.float32)
-    if rng.random() < config.contrast_chance:
-        mean = x.mean()
-        x = (x - mean) * np.float32(rng.uniform(*config.contrast)) + mean
-        x = x + np.float32(rng.uniform(-config.brightness, config.brightness))
-    if rng.random() < config.gamma_chance:
-        x = np.clip(x, 0, 1) ** np.float32(rng.uniform(*config.gamma))
-    if config.band_gamma_chance > 0 and rng.random() < config.band_gamma_chance:
-        # Drawn log-uniformly: halving is as likely as doubling.
-        low, high = np.log(config.band_gamma[0]), np.log(config.band_gamma[1])
-        x = np.clip(x, 0, 1) ** np.exp(rng.uniform(low, high, x.shape[2])).astype(np.float32)
-    if rng.random() < config.blur_chance:
-        x = np.asarray(cv2.GaussianBlur(x, (0, 0), float(rng.uniform(*config.blur))), np.float32).reshape(x.shape)
-    if rng.random() < config.noise_chance:
-        x = x + rng.normal(0, rng.uniform(*config.noise), x.shape).astype(np.float32)
-    return np.asarray(np.rint(np.clip(x, 0, 1) * 255), np.uint8)
-
-
-def cut_out(crop: Image, share: tuple[float, float], rng: np.random.Generator) -> Image:
-    """Cover a square of an image (H, W, bands) with grey, as in Cutout (DeVries and Taylor, 2017).
-
-    Args:
-        crop: uint8; not changed.
-        share: range of the square's side, share of the image's height.
-        rng: generator.
-    """
-    height, width = crop.shape[:2]
-    half = max(1, round(rng.uniform(*share) * height / 2))
-    y, x = int(rng.integers(height)), int(rng.integers(width))
-    covered = crop.copy()
-    covered[max(0, y - half) : y + half, max(0, x - half) : x + half] = 127
-    return covered
-
-
-def shift_hsv(crop: Image, limits: tuple[float, float, float], rng: np.random.Generator) -> Image:
-    """Shift hue, saturation and value of an RGB image at random, as D-LinkNet does.
-
-    Hue wraps around at 180, OpenCV's full circle (upstream lets the byte overflow at 256, a hue that does not exist);
-    saturation and value are clipped.
-
-    Args:
-        crop: uint8 (H, W, 3).
-        limits: largest shift of hue (of 180), saturation and value (of 255).
-        rng: generator.
-    """
-    hsv = cv2.cvtColor(crop, cv2.COLOR_RGB2HSV).astype(np.int16)
-    shifts = [round(rng.uniform(-limit, limit)) for limit in limits]
-    hsv[:, :, 0] = (hsv[:, :, 0] + shifts[0]) % 180
-    hsv[:, :, 1:] = np.clip(hsv[:, :, 1:] + np.array(shifts[1:], np.int16), 0, 255)
-    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)

@@ -37,6 +37,11 @@ warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
 warnings.simplefilter("ignore", NotGeoreferencedWarning)
 
 
+def as_uint8(values: Any) -> NDArray[np.uint8]:
+    """OpenCV's result as the array of uint8 that it is known to be."""
+    return np.asarray(values, np.uint8)
+
+
 def read_image(path: Path) -> Image:
     """Read an image as (H, W, bands) uint8; GeoTIFFs keep their bands, other files have three in RGB order.
 

@@ -6,7 +6,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.training.config import AugmentConfig
-from terraspore.training.data.augment import augment_sample, change_colours, cut_out, random_transform, shift_hsv
+from terraspore.training.data.augment import augment_sample, random_transform
+from terraspore.training.data.colours import change_colours, compress_jpeg, shift_hsv
+from terraspore.training.data.occlusions import cast_shadows, cut_out, plant_crowns
 
 
 @settings(max_examples=40)
@@ -102,3 +104,64 @@ def test_samples_without_a_cut_out_are_those_of_before_there_was_one() -> None:
     changed = (want != got).any(2)
     assert 0 < changed.mean() < 0.1
     assert (got[changed] == 127).all()
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10**6), bands=st.sampled_from([1, 3, 5]))
+def test_shadows_only_darken_within_their_range(seed: int, bands: int) -> None:
+    crop = np.full((64, 80, bands), 180, np.uint8)
+    shaded = cast_shadows(crop, (0.4, 0.6), np.random.default_rng(seed))
+    assert shaded.shape == crop.shape
+    # Skylight: red loses up to 8 % more, blue up to 12 % less.
+    assert shaded.min() >= 180 * 0.4 * 0.92 - 1
+    assert shaded.max() <= 180
+    assert shaded.min() <= 180 * 0.6 * 1.12 or (shaded == 180).all()
+
+
+def test_most_shadows_fall_into_the_crop() -> None:
+    crop = np.full((64, 64, 3), 180, np.uint8)
+    dark = [(cast_shadows(crop, (0.4, 0.6), np.random.default_rng(seed)) < 150).mean() for seed in range(50)]
+    assert np.mean(np.array(dark) > 0.02) > 0.8
+    assert np.mean(dark) < 0.5
+
+
+def test_crowns_are_planted_on_the_foreground_only() -> None:
+    crop = np.full((96, 96, 3), 200, np.uint8)
+    foreground = np.zeros((96, 96), bool)
+    foreground[:, 46:50] = True
+    planted = plant_crowns(crop, foreground, (6, 6), np.random.default_rng(3))
+    changed = (planted != crop).any(2)
+    assert 0.2 < changed[foreground].mean() < 1
+    assert not changed[:, :20].any()
+    assert not changed[:, 76:].any()
+    # Foliage: green is the strongest band where the crown covers fully.
+    covered = planted[changed & (planted.max(2) < 150)].astype(int).mean(0)
+    assert covered[1] > covered[0] > covered[2]
+    assert np.array_equal(plant_crowns(crop, ~np.ones_like(foreground), (6, 6), np.random.default_rng(3)), crop)
+
+
+def test_haze_brightens_and_flattens() -> None:
+    ramp = np.repeat(np.arange(0, 200, dtype=np.uint8)[None, :, None], 3, axis=2)
+    hazy = change_colours(ramp, AugmentConfig(haze_chance=1.0, haze=(0.3, 0.3)), np.random.default_rng(0))
+    assert abs(float(np.ptp(hazy)) - 0.7 * np.ptp(ramp)) <= 1
+    # 0.3 of a light between 0.7 and 0.95 of full scale.
+    assert 0.21 * 255 - 1 <= hazy.min() <= 0.285 * 255 + 1
+
+
+def test_jpeg_loses_detail_with_falling_quality() -> None:
+    crop = np.random.default_rng(1).integers(0, 256, (40, 40, 5), np.uint8)
+    errors = [np.abs(compress_jpeg(crop, quality).astype(int) - crop).mean() for quality in (95, 60, 20)]
+    assert 0 < errors[0] < errors[1] < errors[2]
+    three = np.repeat(np.arange(40, dtype=np.uint8)[None, :, None] * 6, 3, axis=2)
+    assert np.abs(compress_jpeg(three, 90).astype(int) - three).max() < 12
+
+
+def test_new_augmentations_leave_the_samples_of_old_configurations_alone() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    label = (np.random.default_rng(2).random((64, 64)) > 0.8).astype(np.uint8)
+    plain = AugmentConfig(crop=32, scale=(0.7, 1.4), rotate=0.5, grey=0.2)
+    shaded = replace(plain, shadow_chance=1.0, shadow=(0.5, 0.5))
+    want, target = augment_sample(image, label, plain, 255, np.random.default_rng(5))
+    got, same = augment_sample(image, label, shaded, 255, np.random.default_rng(5))
+    assert np.array_equal(target, same)
+    assert (got.astype(int).mean() < want.astype(int).mean()) or np.array_equal(got, want)
