@@ -24,6 +24,8 @@ class SourceConfig:
             labels are resampled to the network's ``resolution``.
         weight: share of the training samples, relative to the other sources.
         licence: of the data, for the model card.
+        ignore_band: distances from labelled foreground between which background is ignored in the loss, metres: where
+            roads are drawn with a constant width, the rest of a wide road is not background.
         train: name of the training split.
         val: name of the validation split; without, every ``data.holdout``-th training image is held out.
         test: name of the split that only ``terraspore evaluate`` uses.
@@ -36,6 +38,7 @@ class SourceConfig:
     resolution: float | str = 0.0
     weight: float = 1.0
     licence: str = ""
+    ignore_band: tuple[float, float] = (0.0, 0.0)
     train: str = ""
     val: str = ""
     test: str = ""

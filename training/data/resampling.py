@@ -37,6 +37,21 @@ def find_blank_areas(image: Image) -> Mask:
     return np.asarray(cv2.dilate(blank, np.ones((_MARGIN, _MARGIN), np.uint8)), bool)
 
 
+def ignore_around(label: NDArray[np.uint8], band: tuple[float, float], ignore: int) -> NDArray[np.uint8]:
+    """Ignore background in a band of distances from labelled foreground, because drawn widths are not true ones.
+
+    Args:
+        label: class ids (H, W), 0 is background; not changed.
+        band: distances between which pixels are ignored, pixels.
+        ignore: class id of pixels that are not counted.
+    """
+    background = ((label == 0) | (label == ignore)).astype(np.uint8)
+    if background.all():
+        return label
+    distance = cv2.distanceTransform(background, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.where((label == 0) & (distance > band[0]) & (distance <= band[1]), np.uint8(ignore), label)
+
+
 def resample_image(image: Image, scale: float) -> Image:
     """Magnify an image (H, W, bands) by ``scale``; a smaller pixel is the mean of what it covers."""
     size = _scaled_size(image, scale)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...engine.errors import SourceError
 from ...engine.fs.outputs import atomic_output
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
-from .resampling import find_blank_areas, resample_image, resample_label
+from .resampling import find_blank_areas, ignore_around, resample_image, resample_label
 
 Label = NDArray[np.uint8]
 Decoder = Callable[[NDArray[np.generic]], Label]
@@ -49,6 +49,7 @@ class Split:
         ignore: class id of pixels that are not counted.
         scales: magnification of each sample when it is read; empty for none.
         find_blank: whether areas without image are looked for, and ignored in the label.
+        ignore_band: distances from the foreground between which the background is ignored, pixels after magnification.
         needs_labels: whether a sample without label is an error; else all of it is ignored.
     """
 
@@ -58,6 +59,7 @@ class Split:
     ignore: int = 255
     scales: tuple[float, ...] = ()
     find_blank: bool = False
+    ignore_band: tuple[float, float] = (0.0, 0.0)
     needs_labels: bool = True
 
     def read(self, index: int) -> tuple[Image, Label]:
@@ -80,7 +82,8 @@ class Split:
         if self.find_blank:
             label[find_blank_areas(image)] = self.ignore
         scale = self.scale(index)
-        return resample_image(image, scale), resample_label(label, scale)
+        image, label = resample_image(image, scale), resample_label(label, scale)
+        return image, ignore_around(label, self.ignore_band, self.ignore) if any(self.ignore_band) else label
 
     def read_image(self, index: int) -> Image:
         """Image of sample ``index`` alone, magnified by its scale; it may have no label."""
@@ -172,7 +175,7 @@ class ImageCache:
         split = self.split
         # What the decoder makes of every value stands for the decoder.
         decoded = split.decode(np.arange(256, dtype=np.uint8)[None]).tobytes()
-        text = f"{split.identify(index)} {split.scale(index)!r} {split.find_blank} {split.ignore}"
+        text = f"{split.identify(index)} {split.scale(index)!r} {split.find_blank} {split.ignore} {split.ignore_band}"
         path = folder / f"{hashlib.sha256(text.encode() + decoded).hexdigest()[:32]}.npz"
         try:
             with np.load(path) as file:

@@ -64,7 +64,8 @@ def open_training_data(config: Config, context: RunContext | None = None) -> Tra
         missing = check_classes(kept, names)
         if missing:
             context.warn(missing)
-        train.append(Source(source.name, _at_resolution(kept, source, data, config, config.data.resize), source.weight))
+        opened = _at_resolution(kept, source, data, config, config.data.resize)
+        train.append(Source(source.name, _ignore_band(opened, source, config), source.weight))
         if held is None:
             continue
         check_files(held)
@@ -140,6 +141,19 @@ def _at_resolution(split: Split, source: SourceConfig, data: DataConfig, config:
         )
     scales = tuple(resize * metres / config.resolution if metres else resize for metres in resolutions)
     return replace(split, name=f"{split.name} of {source.name}", scales=scales, find_blank=True)
+
+
+def _ignore_band(split: Split, source: SourceConfig, config: Config) -> Split:
+    """The training split without the background beside its labels; validation counts all pixels."""
+    if not any(source.ignore_band):
+        return split
+    if not config.resolution or config.network.num_classes > 1:
+        raise ParameterError(
+            f"The source {source.name!r} has an ignore_band, which needs a network of one class and its resolution.",
+            "Set resolution, or remove ignore_band.",
+        )
+    low, high = (metres / config.resolution for metres in source.ignore_band)
+    return replace(split, ignore_band=(low, high))
 
 
 def _read_resolutions(samples: Sequence[Sample], source: SourceConfig, data: DataConfig) -> list[float]:

@@ -172,3 +172,17 @@ def test_training_images_are_resized_where_asked(tmp_path: Path) -> None:
     data = open_training_data(from_mapping({"data": {"root": str(root), "resize": 0.25, "holdout": 4}}))
     assert data.train[0].split.read(0)[0].shape == (10, 10, 3)
     assert data.validation[0].split.read(0)[0].shape == (40, 40, 3)
+
+
+def test_background_beside_drawn_roads_is_ignored_in_training_alone(tmp_path: Path) -> None:
+    root = write_source(tmp_path / "a", 96)
+    data = open_training_data(config({"root": str(root), "resolution": 0.5, "ignore_band": [3, 10]}))
+    _, label = data.train[0].split.read(0)
+    # 48 pixels of 1 m: the road takes columns 22 to 25; 3 m beside it are background, the next 7 m are ignored.
+    assert label[5].tolist() == [0] * 12 + [255] * 7 + [0] * 3 + [1] * 4 + [0] * 3 + [255] * 7 + [0] * 12
+    _, label = data.validation[0].split.read(0)
+    assert set(np.unique(label)) == {0, 1}
+    cached = ImageCache(data.train[0].split, 0, tmp_path / "cache").read(0)[1]
+    assert np.count_nonzero(cached == 255) == 48 * 14
+    with pytest.raises(ParameterError, match="ignore_band"):
+        open_training_data(config({"root": str(root), "ignore_band": [3, 10]}, resolution=0.0))
