@@ -45,9 +45,8 @@ def main() -> None:
         sys.unraisablehook = _report_unraisable
         sys.excepthook = _report_uncaught
     from .engine.cli import run
-    from .engine.cli.address_space import prepare_address_space
     from .engine.cli.cli_context import CliContext
-    from .engine.cli.streams import prepare_standard_streams
+    from .engine.cli.startup import prepare_address_space, prepare_standard_streams
 
     prepare_standard_streams()
     # Start-up makes hundreds of thousands of objects that stay; collecting garbage among them takes time.

@@ -14,8 +14,7 @@ from ..protocol.declaration import option
 from ..protocol.messages import Result
 from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind, length
 from .cli_context import reports_result
-from .options import declared_options, given_options, parse_list
-from .paths import PATH
+from .options import PATH, declared_options, given_options, parse_list
 
 if TYPE_CHECKING:
     from ..raster.values import Expected

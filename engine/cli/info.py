@@ -13,8 +13,7 @@ from ..protocol.options import ImageOptions
 from ..raster.dataset import open_source
 from ..raster.describe import describe_source
 from .cli_context import reports_result
-from .options import declared_options, given_options
-from .paths import PATH
+from .options import PATH, declared_options, given_options
 
 
 @click.command()

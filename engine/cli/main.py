@@ -24,16 +24,16 @@ CommandTable = Mapping[str, tuple[str, str, str]]
 
 #: name -> (module relative to the package, attribute, one line of help)
 ENGINE_COMMANDS: CommandTable = {
-    "extract": (".engine.cli.extract", "extract", "Extract roads or land cover from an image as vector layers."),
-    "segment": (".engine.cli.segment", "segment", "Run any segmentation model over an image."),
-    "plan": (".engine.cli.plan", "plan", "Say how many tiles, how much memory and how long a run would take."),
+    "extract": (".engine.cli.inference", "extract", "Extract roads or land cover from an image as vector layers."),
+    "segment": (".engine.cli.inference", "segment", "Run any segmentation model over an image."),
+    "plan": (".engine.cli.inference", "plan", "Say how many tiles, how much memory and how long a run would take."),
     "vectorize": (".engine.cli.vectorize", "vectorize", "Make vectors of a raster of probabilities or classes."),
     "compare": (".engine.cli.compare", "compare", "Measure a result against the truth."),
     "info": (".engine.cli.info", "info", "Say what an image is and how it would be read."),
     "models": (".engine.cli.models", "models", "List the models, their metrics and licences."),
-    "devices": (".engine.cli.devices", "devices", "Try every device and runtime, and say what auto takes."),
-    "prepare": (".engine.cli.prepare", "prepare", "Compile what the first run on this computer would compile."),
-    "install": (".engine.cli.install", "install", "Check a model of your own and put it where it is found by name."),
+    "devices": (".engine.cli.models", "devices", "Try every device and runtime, and say what auto takes."),
+    "prepare": (".engine.cli.inference", "prepare", "Compile what the first run on this computer would compile."),
+    "install": (".engine.cli.models", "install", "Check a model of your own and put it where it is found by name."),
     "serve": (".engine.cli.serve", "serve", "Take commands as JSON lines and keep models loaded between them."),
 }
 

@@ -1,8 +1,9 @@
-"""Options that several commands share: made from their declarations, parsed and checked."""
+"""Options that several commands share, made from their declarations, and the types of their values."""
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import shorten
+from ..fs.paths import is_name_too_long
 from ..pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from ..protocol.declaration import Option, options_of
 from ..protocol.options import ImageOptions, OutputOptions, RuntimeOptions
-from .paths import PATH
 
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")
@@ -30,6 +31,40 @@ class FiniteRange(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{number} is not a finite number.", param, ctx)
         return number
+
+
+class FilePath(click.Path):
+    """A path, which is not empty and whose name the libraries that read and write files can encode."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; fails for a name that is empty or not UTF-8."""
+        if not os.fspath(value):
+            self.fail("the name of the file is empty.", param, ctx)
+        path = super().convert(value, param, ctx)
+        if is_name_too_long(Path(os.fsdecode(path))):
+            self.fail(f"the name '{shorten(os.fsdecode(path))}' is too long for a file.", param, ctx)
+        try:
+            os.fsdecode(path).encode("utf-8")
+        except UnicodeEncodeError:
+            text = f"{os.fsdecode(path)!a} is not UTF-8; rename the file or folder, or use a UTF-8 locale."
+            self.fail(text, param, ctx)
+        return path
+
+
+class GeoTiffPath(FilePath):
+    """The name of a raster to write: what is written is a GeoTIFF, and others look at the suffix."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path; fails for a name with another suffix."""
+        path = super().convert(value, param, ctx)
+        if Path(os.fsdecode(path)).suffix.lower() not in (".tif", ".tiff"):
+            text = f"rasters are written as GeoTIFF, so the name '{shorten(value)}' must end in .tif or .tiff."
+            self.fail(text, param, ctx)
+        return path
+
+
+PATH = FilePath(path_type=Path)
+GEOTIFF = GeoTiffPath(path_type=Path)
 
 
 def add_options(*options: Callable[..., Any]) -> Callable[[F], F]:

@@ -12,18 +12,23 @@ import click
 
 from ..context import RunContext
 from ..errors import ParameterError, shorten
+from ..fs.outputs import check_written_files
+from ..pipeline.run_outputs import list_read_files, lock_run_outputs
 from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
 from ..protocol.options import MAX_LENGTH, CoverageOptions, OutputOptions, RasterOptions, RoadOptions
+from ..raster.band_facts import interpret_band
+from ..raster.dataset import open_raster
+from ..raster.values import Encoding, Expected
+from ..vector.conflation import ExistingRoads, read_existing_roads
+from ..vector.crs import check_output_crs
+from ..vector.io.reader import make_reference
+from ..vector.io.target import VectorTarget
 from .cli_context import reports_result
-from .options import FiniteRange, add_options, declared_options, given_options
-from .paths import PATH
+from .options import PATH, FiniteRange, add_options, declared_options, given_options
 
 if TYPE_CHECKING:
-    from ..raster.values import Encoding, Expected
-    from ..vector.conflation import ExistingRoads
     from ..vector.coverage.extract import CoverageSummary
-    from ..vector.io.target import VectorTarget
     from ..vector.roads.extract import RoadSummary
 
 Values = dict[str, Any]
@@ -119,7 +124,7 @@ def landcover(context: RunContext, **values: Any) -> Result:
 
 
 #: Makes the vectors of a job, decides its encoding where it is None; returns their summary, and a sentence with it.
-MakeVectors = Callable[[Job, "Encoding | None", RunContext], "tuple[RoadSummary | CoverageSummary, str]"]
+MakeVectors = Callable[[Job, Encoding | None, RunContext], "tuple[RoadSummary | CoverageSummary, str]"]
 
 
 def _run(
@@ -145,10 +150,6 @@ def make_job(values: Values) -> Job:
 
 def _check_crs(job: Job) -> None:
     """Check that the CRS of the vectors can express where the raster lies."""
-    from ..raster.dataset import open_raster
-    from ..vector.crs import check_output_crs
-    from ..vector.io.reader import make_reference
-
     if job.crs is not None:
         with open_raster(job.raster) as dataset:
             reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
@@ -157,19 +158,12 @@ def _check_crs(job: Job) -> None:
 
 def _check_output(job: Job) -> None:
     """Check the output as far as that does not depend on what the raster shows."""
-    from ..fs.outputs import check_written_files
-    from ..pipeline.run_outputs import list_read_files
-    from ..vector.io.target import VectorTarget
-
     overwrite = job.writing.overwrite or bool(VectorTarget(job.output).extended)
     check_written_files([job.output], list_read_files(job.raster), overwrite=overwrite)
 
 
 def _interpret(job: Job, expected: Expected | None, context: RunContext) -> Encoding:
     """Decide what the values of the raster mean."""
-    from ..raster.band_facts import interpret_band
-    from ..raster.dataset import open_raster
-
     with open_raster(job.raster) as dataset:
         return interpret_band(dataset, job.reading, expected, context)
 
@@ -179,9 +173,6 @@ def _lock_output(
     job: Job, layers: Mapping[str, str], sources: list[Path], context: RunContext
 ) -> Iterator[VectorTarget]:
     """Check and lock the output of a job, and publish it at the end of the block."""
-    from ..pipeline.run_outputs import lock_run_outputs
-    from ..vector.io.target import VectorTarget
-
     target = VectorTarget(job.output, layers, job.crs)
     with lock_run_outputs(target, [], sources, context, overwrite=job.writing.overwrite) as outputs:
         yield replace(target, outputs=outputs)
@@ -190,8 +181,6 @@ def _lock_output(
 
 def _describe_origin(job: Job, encoding: Encoding) -> dict[str, str]:
     """What is written into vectors of where they are from: the raster, and the model where the raster names it."""
-    from ..raster.dataset import open_raster
-
     with open_raster(job.raster) as dataset:
         tags = {name: value[:1000] for name, value in dataset.tags().items() if name in ("MODEL", "MODEL_SHA256")}
     return {"source": job.raster.name, "band": str(encoding.band), "values": encoding.describe(), **tags}
@@ -202,7 +191,6 @@ def _prepare_roads(values: Values) -> MakeVectors:
     options, existing = given_options(RoadOptions, values), values.get("update")
 
     def make_roads(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[RoadSummary, str]:
-        from ..pipeline.run_outputs import list_read_files
         from ..vector.roads.extract import vectorize_roads
 
         layers = name_road_layers(job.writing.layer, areas=options.areas, changes=existing is not None)
@@ -230,10 +218,6 @@ def _prepare_roads(values: Values) -> MakeVectors:
 
 def _read_existing(job: Job, band: int, values: Values, context: RunContext) -> ExistingRoads | None:
     """Read the roads to conflate with, if there are any."""
-    from ..raster.dataset import open_raster
-    from ..vector.conflation import read_existing_roads
-    from ..vector.io.reader import make_reference
-
     if values.get("update") is None:
         return None
     with open_raster(job.raster) as dataset:
@@ -259,7 +243,6 @@ def _prepare_landcover(values: Values) -> MakeVectors:
     class_names = {int_key(key): value for key, value in _pairs(values.get("name", ()))}
 
     def make_landcover(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[CoverageSummary, str]:
-        from ..pipeline.run_outputs import list_read_files
         from ..vector.coverage.extract import LAYER, vectorize_landcover
 
         layers, confidence = {LAYER: job.writing.layer or LAYER}, values.get("confidence")

@@ -20,8 +20,7 @@ import hold_point
 
 #: What the commands of these tests import.
 PRELOAD = (
-    "terraspore.engine.cli.extract",
-    "terraspore.engine.cli.segment",
+    "terraspore.engine.cli.inference",
     "terraspore.engine.runtimes.registry",
     "terraspore.engine.runtimes.onnxruntime",
     "terraspore.engine.runtimes.openvino",

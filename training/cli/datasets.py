@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import reports_result
-from ...engine.cli.options import declared_options
-from ...engine.cli.paths import PATH
+from ...engine.cli.options import PATH, declared_options
 from ...engine.context import RunContext
 from ...engine.fs.outputs import check_written_files
 from ...engine.protocol.messages import Result, SummaryValue

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from ...engine.cli.cli_context import reports_result
-from ...engine.cli.options import declared_options
-from ...engine.cli.paths import PATH
+from ...engine.cli.options import PATH, declared_options
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result
 from ...engine.protocol.options import OutputOptions

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ...engine.cli.cli_context import json_option, run_command
-from ...engine.cli.paths import PATH
+from ...engine.cli.options import PATH
 from ...engine.context import RunContext
 from ...engine.protocol.messages import Result, SummaryValue
 

@@ -32,7 +32,7 @@ def test_a_limit_that_is_too_low_is_refused_before_the_work(kilobytes):
 def test_under_a_sufficient_limit_libraries_are_loaded_with_one_thread_before_the_work():
     code = (
         "import os, sys\n"
-        "from terraspore.engine.cli.address_space import prepare_address_space\n"
+        "from terraspore.engine.cli.startup import prepare_address_space\n"
         "prepare_address_space()\n"
         "print(os.environ['OPENBLAS_NUM_THREADS'], 'scipy.linalg' in sys.modules)\n"
     )

@@ -9,7 +9,7 @@ import pytest
 from terraspore.engine.cli import run
 from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.cli.console import format_table
-from terraspore.engine.cli.devices import describe_choice
+from terraspore.engine.cli.models import describe_choice
 from terraspore.engine.models.card import read_card, write_card
 from terraspore.engine.runtimes import registry as select
 from terraspore.engine.runtimes.base import DeviceInfo
@@ -72,7 +72,7 @@ def test_devices_are_tried_and_auto_is_named(command, monkeypatch):
     runtimes = {
         name: runtime for name, runtime in select.create_runtimes().items() if name in {"openvino", "onnxruntime"}
     }
-    monkeypatch.setattr("terraspore.engine.cli.devices.create_runtimes", lambda: runtimes)
+    monkeypatch.setattr("terraspore.engine.cli.models.create_runtimes", lambda: runtimes)
     code, _, events = command("devices", "--threads", "1", "--json")
     assert code == 0
     summary = events[-1]["summary"]

@@ -64,7 +64,7 @@ def test_an_error_that_nobody_reads_keeps_its_exit_code(closed, option):
 def test_a_closed_stdout_is_not_given_to_a_file(tmp_path):
     """The first file that is opened gets the lowest free descriptor, and what libraries print goes there."""
     code = (
-        "from terraspore.engine.cli.streams import prepare_standard_streams\n"
+        "from terraspore.engine.cli.startup import prepare_standard_streams\n"
         "prepare_standard_streams()\n"
         f"print(open({str(tmp_path / 'a')!r}, 'w').fileno() > 2, file=open({str(tmp_path / 'b')!r}, 'w'))\n"
     )

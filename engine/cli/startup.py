@@ -1,9 +1,10 @@
-"""Start under a limit of the address space (``ulimit -v``)."""
+"""What a process needs before a command is imported: standard streams, and enough address space (``ulimit -v``)."""
 
 from __future__ import annotations
 
 import faulthandler
 import importlib
+import io
 import os
 import sys
 
@@ -46,3 +47,20 @@ def prepare_address_space() -> None:
         raise OutOfMemoryError(f"A library cannot be loaded: {error}.", "Raise the limit (`ulimit -v`).") from error
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+def prepare_standard_streams() -> None:
+    """Open closed standard streams on the null device, and print what an encoding lacks as Python writes it.
+
+    A file that got the number of a closed stream would receive what libraries print.
+    """
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, "w" if descriptor else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

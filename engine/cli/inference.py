@@ -1,21 +1,33 @@
-"""``terraspore extract roads`` and ``terraspore extract landcover``."""
+"""``terraspore extract``, ``segment``, ``plan`` and ``prepare``: the commands that run a model over an image."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from ..context import RunContext
+from ..models.card import Task
 from ..pipeline.landcover import extract_classes
+from ..pipeline.plan import plan_run
+from ..pipeline.prepare import prepare_tasks
 from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.messages import Result
 from ..protocol.options import CoverageOptions, OutputOptions, RoadOptions
 from .cli_context import current_cli_context, reports_result
-from .options import declared_options, given_options, image_options, make_request, resume_option, threshold_option
-from .paths import GEOTIFF, PATH
+from .options import (
+    GEOTIFF,
+    PATH,
+    declared_options,
+    given_options,
+    image_options,
+    make_image_request,
+    make_request,
+    resume_option,
+    threshold_option,
+)
 
 
 @click.group()
@@ -59,3 +71,42 @@ def landcover(context: RunContext, image: Path, **values: Any) -> Result:
     names = ("output", "classes", "confidence", "probability", "resume")
     request = make_request(ClassRequest, image, values, names, options=options)
     return extract_classes(request, "landcover", current_cli_context().session_pool(), context)
+
+
+@click.command()
+@image_options
+@click.option("-o", "--output", type=GEOTIFF, required=True, help="GeoTIFF of classes to write.")
+@click.option("--vectors", type=PATH, help="Vector file of the classes' polygons to write.")
+@click.option("--confidence", type=GEOTIFF, help="GeoTIFF of the probability of each pixel's class.")
+@click.option("--probability", type=GEOTIFF, help="GeoTIFF of the probabilities of all classes.")
+@threshold_option("For models of one class; else the model's.")
+@declared_options(OutputOptions)
+@resume_option
+@reports_result
+def segment(context: RunContext, image: Path, output: Path, vectors: Path | None, **values: Any) -> Result:
+    """Run any segmentation model over IMAGE and write the class of each pixel.
+
+    Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
+    """
+    names = ("confidence", "probability", "threshold", "resume")
+    request = make_request(
+        ClassRequest, image, values, names, output=vectors, classes=output, main=output, layer="classes"
+    )
+    return extract_classes(request, "segmentation", current_cli_context().session_pool(), context)
+
+
+@click.command()
+@image_options
+@click.option("--task", type=click.Choice(get_args(Task)), help="What the model is to be for; any unless given.")
+@reports_result
+def plan(context: RunContext, image: Path, task: Task | None, **options: Any) -> Result:
+    """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
+    sessions = current_cli_context().session_pool()
+    return plan_run(make_image_request(image, options), task or "segmentation", sessions, context)
+
+
+@click.command()
+@reports_result
+def prepare(context: RunContext) -> Result:
+    """Compile kernels and the default models into their caches, so that the first run does not wait for them."""
+    return prepare_tasks(current_cli_context().session_pool(), context)
