@@ -8,7 +8,7 @@ from typing import Callable
 
 from ..engine.protocol.messages import Result
 from .engine.environment import get_models_folder, make_launch
-from .engine.models import ModelInfo, find_default_model, find_model, list_models
+from .engine.models import ModelInfo, explain_default_model, find_default_model, find_model, list_models
 from .engine.pool import EnginePool
 from .engine.process import Listener
 from .paths import BUNDLED_MODELS
@@ -42,8 +42,13 @@ class PluginContext:
         """List the models that the plugin knows of."""
         return list_models(BUNDLED_MODELS, [get_models_folder(self.get_settings())])
 
-    def choose_model(self, task: str, reference: str) -> ModelInfo | None:
+    def choose_model(self, task: str, reference: str, pixel: float = 0.0) -> ModelInfo | None:
         """Choose the model of a run for ``task``: ``reference``, else the settings' choice, else the default.
+
+        Args:
+            task: of the run.
+            reference: of a model; empty for none.
+            pixel: size of the image's pixels on the ground in m, by which the default is chosen; 0 if not known.
 
         Returns:
             None where the plugin knows of no model ``reference``, or of none for the task.
@@ -51,7 +56,15 @@ class PluginContext:
         models = self.list_models()
         if reference:
             return find_model(models, reference)
-        return find_model(models, self.get_chosen_model(task)) or find_default_model(models, task)
+        return find_model(models, self.get_chosen_model(task)) or find_default_model(models, task, pixel)
+
+    def explain_default(self, task: str, pixel: float) -> str:
+        """Explain why a model is the default of ``task`` for an image; empty where the image did not decide."""
+        models = self.list_models()
+        if find_model(models, self.get_chosen_model(task)) is not None:
+            return ""
+        chosen = find_default_model(models, task, pixel)
+        return "" if chosen is None else explain_default_model(chosen, models, pixel)
 
     def get_chosen_model(self, task: str) -> str:
         """Return the settings' choice for ``task``; empty where there is none."""

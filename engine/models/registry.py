@@ -19,7 +19,7 @@ from ..errors import CardError, ModelError, OutputError, shorten
 from ..fs.folders import atomic_folder
 from ..fs.paths import is_name_too_long
 from ..fs.regular_file import compute_sha256
-from ..protocol.model_policy import ANY_TASK, is_for_task, sort_by_preference
+from ..protocol.model_policy import ANY_TASK, ModelFacts, is_for_task, list_alternatives, sort_by_preference
 from .card import CARD_NAME, ModelCard, Task, read_card, write_card
 from .checkpoint import MAX_CHECKPOINT_BYTES
 from .infer_card import ModelHints, infer_card
@@ -148,6 +148,9 @@ def choose_model(
     task: Task,
     folders: Sequence[Path] | None = None,
     warn: Callable[[str], object] = lambda _text: None,
+    *,
+    pixel: float | None = None,
+    inform: Callable[[str], object] = lambda _text: None,
 ) -> Model:
     """The model that a run uses: the named one, or the default of its task (see ``protocol.model_policy``).
 
@@ -156,6 +159,8 @@ def choose_model(
         task: what the model has to be for; ``segmentation`` takes any model.
         folders: where models are looked up; ``model_folders()`` unless given.
         warn: called with a sentence for each model that would be the default and cannot be used.
+        pixel: size of the image's pixels on the ground in metres, which decides among models of several resolutions.
+        inform: called with a sentence where it did, which names the other models.
 
     Raises:
         ModelError: there is none, or it is for something else.
@@ -173,13 +178,27 @@ def choose_model(
     for folder in _folders_with_cards(folders):
         with contextlib.suppress(ModelError):  # `terraspore models` lists what is wrong with it
             cards.append((folder, read_card(folder / CARD_NAME)))
-    for folder, _ in sort_by_preference(cards, task, lambda entry: (entry[1].name, entry[1].task)):
+    ranked = sort_by_preference(cards, task, lambda entry: _facts(entry[1]), pixel)
+    for place, (folder, card) in enumerate(ranked):
         try:
-            return read_model(folder)
+            model = read_model(folder)
         except ModelError as error:
             warn(f"{error.text} Another model is used; install this one again.")
+            continue
+        others = list_alternatives(_facts(card), (_facts(other) for _, other in ranked[place + 1 :]), pixel)
+        if others:
+            listed = ", ".join(f"{other.name} ({other.resolution:g} m)" for other in others)
+            inform(
+                f"The model {card.name} ({card.resolution:g} m) is used because the image has {pixel:.2g} m per pixel; "
+                f"--model chooses another: {listed}."
+            )
+        return model
     kind = "model" if task == ANY_TASK else f"model for {task}"
     raise ModelError(f"There is no {kind} installed.", "Give one with --model.")
+
+
+def _facts(card: ModelCard) -> ModelFacts:
+    return ModelFacts(card.name, card.task, card.resolution)
 
 
 def install_model(source: Path, target: Path, hints: ModelHints, attempt: Callable[[Model], None]) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from ..models.card import CARD_NAME, ModelCard, Task
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..protocol.model_policy import ANY_TASK
+from ..protocol.options import ImageOptions
 from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
 from ..raster.describe import describe_mask
@@ -134,13 +136,11 @@ def open_run(
     """
     options = request.options
     runtime = replace(request.runtime, threads=limit_threads(request.runtime.threads, context))
-    model = choose_model(options.model, task, warn=context.warn)
-    if options.model is None and task == ANY_TASK:
-        context.report(Message(f"No --model is given: {model.card.name} is used, a model for {model.card.task}."))
     with ExitStack() as resources:
         source = resources.enter_context(open_source(request.image, options))
         for remark in source.remarks:
             context.report(remark)
+        model = _choose_model(source, options, task, context)
         if outputs is not None:
             weights = model.weights
             outputs.check_sources([*map(Path, source.file.files), weights, weights.with_name(CARD_NAME)])
@@ -163,6 +163,17 @@ def open_run(
         )
         _report_plan(run, context)
         yield run
+
+
+def _choose_model(source: Source, options: ImageOptions, task: Task, context: RunContext) -> Model:
+    """Choose the model that was asked for, or the default one for the resolution asked for or the image's."""
+    pixel = options.resolution or math.sqrt(math.prod(source.pixel_size))
+    model = choose_model(
+        options.model, task, warn=context.warn, pixel=pixel, inform=lambda text: context.report(Message(text))
+    )
+    if options.model is None and task == ANY_TASK:
+        context.report(Message(f"No --model is given: {model.card.name} is used, a model for {model.card.task}."))
+    return model
 
 
 def _check_scale(source: Source, card: ModelCard, resolution: float | None, context: RunContext) -> None:

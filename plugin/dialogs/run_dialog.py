@@ -18,14 +18,14 @@ from qgis.core import (
 from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtGui import QIcon
-from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLineEdit, QWidget
+from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
 from ..engine.models import list_models_for_task
 from ..i18n import tr
 from ..layers.grid import estimate_run_size, measure_units_per_metre
-from ..layers.sources import get_local_file
+from ..layers.sources import get_local_file, measure_pixel
 from ..paths import icon_path
 from ..processing.base import ImageAlgorithm
 from ..processing.extract import ExtractLandCover, ExtractRoads, Segment
@@ -135,6 +135,9 @@ class RunDialog(FormDialog):
         self.layer = QgsMapLayerComboBox(self)
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.model = QComboBox(self)
+        self._model_reason = QLabel(self)
+        self._model_reason.setWordWrap(True)
+        self._has_chosen_model = False
         self.area = AreaWidget(canvas, self)
         self.threshold = OptionSpinBox(THRESHOLD, tr("the model's"), self)
         self.threshold.setMaximum(1.0)
@@ -160,6 +163,8 @@ class RunDialog(FormDialog):
         self._fill()
         self._lay_out()
         self.plan.clicked.connect(self.request_plan)
+        self.layer.layerChanged.connect(self._select_default_model)
+        self.model.activated.connect(self._keep_model)
         signals = self.layer.layerChanged, self.model.currentIndexChanged, self.area.changed, self.bands.textChanged
         for signal in signals:
             signal.connect(self._refresh)
@@ -261,7 +266,7 @@ class RunDialog(FormDialog):
 
     def _fill_models(self) -> None:
         task = self._form.algorithm.TASK
-        chosen = self._plugin.choose_model(task, self.model.currentData() or "")
+        chosen = self.model.currentData()
         self.model.clear()
         for model in list_models_for_task(self._plugin.list_models(), task):
             resolution = f"{model.resolution:g} m"
@@ -269,8 +274,31 @@ class RunDialog(FormDialog):
             title = model.get_title()
             self.model.addItem(title if has_resolution else f"{title} – {resolution}", model.reference)
             self.model.setItemData(self.model.count() - 1, model.details, Qt.ItemDataRole.ToolTipRole)
-        if chosen is not None:
-            self.model.setCurrentIndex(max(0, self.model.findData(chosen.reference)))
+        self._has_chosen_model = self._has_chosen_model and self.model.findData(chosen) >= 0
+        if self._has_chosen_model:
+            self.model.setCurrentIndex(self.model.findData(chosen))
+        else:
+            self._select_default_model()
+
+    def _select_default_model(self, *_changed: object) -> None:
+        """Select the model that fits the image, and say why, until the user chooses one."""
+        if self._has_chosen_model:
+            return
+        task, pixel = self._form.algorithm.TASK, measure_pixel(self.layer.currentLayer())
+        model = self._plugin.choose_model(task, "", pixel)
+        if model is not None:
+            self.model.setCurrentIndex(max(0, self.model.findData(model.reference)))
+        self._show_model_reason(self._plugin.explain_default(task, pixel))
+
+    def _keep_model(self, *_index: object) -> None:
+        """Keep the model that the user chose, whatever the image."""
+        self._has_chosen_model = True
+        self._show_model_reason("")
+
+    def _show_model_reason(self, reason: str) -> None:
+        self._model_reason.setText(reason)
+        self._model_reason.setVisible(bool(reason))
+        self.schedule_resize()
 
     def _open_options(self) -> None:
         """Show the options, where an engine or a model may be added, and update what depends on them."""
@@ -282,6 +310,7 @@ class RunDialog(FormDialog):
         form = QFormLayout()
         form.addRow(tr("Image"), self.layer)
         form.addRow(tr("Model"), self.model)
+        form.addRow("", self._model_reason)
         form.addRow(tr("Area"), self.area)
         if self._form.has_threshold:
             form.addRow(get_title(THRESHOLD), self.threshold)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ...engine.protocol.model_policy import is_for_task, sort_by_preference
+from ...engine.protocol.model_policy import ModelFacts, is_for_task, list_alternatives, sort_by_preference
 from ..i18n import tr
 from ..paths import GRAPHS
 from .errors import EngineError
@@ -72,6 +72,11 @@ class ModelInfo:
         """The value of the engine's ``--model``: the name of a bundled model, the folder of any other."""
         return self.name if self.is_bundled else str(self.folder)
 
+    @property
+    def facts(self) -> ModelFacts:
+        """What the choice of the default depends on."""
+        return ModelFacts(self.name, self.task, self.resolution)
+
     def get_title(self) -> str:
         """Return its title in the user's language, if it is bundled; models of users keep theirs."""
         return tr(self.title) if self.is_bundled else self.title
@@ -94,9 +99,26 @@ def list_models_for_task(models: Iterable[ModelInfo], task: str) -> list[ModelIn
     return [model for model in models if is_for_task(model.task, task)]
 
 
-def find_default_model(models: Iterable[ModelInfo], task: str) -> ModelInfo | None:
-    """Find the model for ``task`` where the user chose none; None where there is none."""
-    return next(iter(sort_by_preference(models, task, lambda model: (model.name, model.task))), None)
+def find_default_model(models: Iterable[ModelInfo], task: str, pixel: float = 0.0) -> ModelInfo | None:
+    """Find the model for ``task`` where the user chose none; None where there is none.
+
+    Args:
+        models: those that can be chosen from.
+        task: of the run.
+        pixel: size of the image's pixels on the ground in m; 0 where it is not known.
+    """
+    return next(iter(sort_by_preference(models, task, lambda model: model.facts, pixel)), None)
+
+
+def explain_default_model(chosen: ModelInfo, models: Iterable[ModelInfo], pixel: float) -> str:
+    """Explain why ``chosen`` is the default for an image, and name the other ones; empty where there is no choice."""
+    others = list_alternatives(chosen.facts, (model.facts for model in models), pixel)
+    if not others:
+        return ""
+    listed = ", ".join(f"{other.name} ({other.resolution:g} m)" for other in others)
+    return tr("{model} ({resolution} m) fits the image, which has {pixel} m per pixel. Others: {others}.").format(
+        model=chosen.name, resolution=f"{chosen.resolution:g}", pixel=f"{pixel:.2g}", others=listed
+    )
 
 
 def find_model(models: Iterable[ModelInfo], reference: str) -> ModelInfo | None:

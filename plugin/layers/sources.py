@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -36,6 +37,7 @@ class LayerSource:
         extent: the layer's extent in its CRS.
         crs_differs: whether the user gave the layer another CRS than its file has.
         bands: see ``get_displayed_bands``.
+        pixel: size of its pixels on the ground in m; 0 where it is not known.
     """
 
     name: str
@@ -45,6 +47,7 @@ class LayerSource:
     extent: QgsRectangle
     crs_differs: bool
     bands: tuple[int, ...] = ()
+    pixel: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,24 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
         extent=layer.extent(),
         crs_differs=layer.crs().isValid() and layer.crs() != provider.crs(),
         bands=get_displayed_bands(layer) if path is not None else (),
+        pixel=measure_pixel(layer),
     )
+
+
+def measure_pixel(layer: QgsRasterLayer | None) -> float:
+    """Measure the size of a file's pixels on the ground in m; 0 for services and where it is not known.
+
+    Units are taken as metres where there is no CRS, as the engine does.
+    """
+    if layer is None or not layer.isValid() or layer.dataProvider().name() != "gdal":
+        return 0.0
+    units = (1.0, 1.0)
+    if layer.crs().isValid():
+        try:
+            units = measure_units_per_metre(layer.crs().toWkt(), layer.extent())
+        except ValueError:
+            return 0.0
+    return math.sqrt(layer.rasterUnitsPerPixelX() / units[0] * layer.rasterUnitsPerPixelY() / units[1])
 
 
 def get_displayed_bands(layer: QgsRasterLayer) -> tuple[int, ...]:

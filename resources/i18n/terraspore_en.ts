@@ -1388,6 +1388,10 @@
         <translation>{lowest} to {highest}</translation>
     </message>
     <message>
+        <source>{model} ({resolution} m) fits the image, which has {pixel} m per pixel. Others: {others}.</source>
+        <translation>{model} ({resolution} m) fits the image, which has {pixel} m per pixel. Others: {others}.</translation>
+    </message>
+    <message>
         <source>{model} on {device} with {runtime}: {reason}</source>
         <translation>{model} on {device} with {runtime}: {reason}</translation>
     </message>

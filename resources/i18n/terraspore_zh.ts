@@ -1388,6 +1388,10 @@
         <translation>{lowest} 至 {highest}</translation>
     </message>
     <message>
+        <source>{model} ({resolution} m) fits the image, which has {pixel} m per pixel. Others: {others}.</source>
+        <translation>{model}（{resolution} 米）适合该影像（每像素 {pixel} 米）。其他模型：{others}。</translation>
+    </message>
+    <message>
         <source>{model} on {device} with {runtime}: {reason}</source>
         <translation>{model}，设备 {device}，运行时 {runtime}：{reason}</translation>
     </message>

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from default_models import DEFAULT_MODELS, SMALL
+from default_models import DEFAULT_MODELS, FITTING_MODELS, RESOLUTIONS, SMALL
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -19,7 +19,8 @@ def write_model(folder, name, task, *, weights=b"weights"):
     """A folder with a card and, unless ``weights`` is None, a weights file."""
     target = folder / name
     target.mkdir(parents=True)
-    card = {"name": name, "title": name.upper(), "task": task, "weights": "weights.ckpt", "resolution": 1.0}
+    card = {"name": name, "title": name.upper(), "task": task, "weights": "weights.ckpt"}
+    card["resolution"] = RESOLUTIONS.get(name, 1.0)
     (target / "card.json").write_text(json.dumps(card))
     if weights is not None:
         (target / "weights.ckpt").write_bytes(weights)
@@ -51,6 +52,21 @@ def install(qgis_app, tmp_path, monkeypatch):
 def test_default_by_what_is_installed(install, task, bundled, own, expected):
     _, model = install(bundled, own, task)
     assert (model.name if model else None) == expected
+
+
+@pytest.mark.parametrize(("pixel", "expected"), FITTING_MODELS)
+def test_default_has_the_resolution_of_the_image(install, pixel, expected):
+    plugin, _ = install(RESOLUTIONS, (), "landcover")
+    assert plugin.choose_model("landcover", "", pixel).name == expected
+    reason = plugin.explain_default("landcover", pixel)
+    assert reason.startswith(f"{expected} ({RESOLUTIONS[expected]} m) fits the image, which has ") or not pixel
+    assert all((f"{name} ({metres} m)" in reason) == bool(pixel) for name, metres in RESOLUTIONS.items())
+
+
+def test_a_model_chosen_in_the_settings_needs_no_reason(install):
+    plugin, model = install(RESOLUTIONS, (), "landcover", landcover_model="landcover-drone")
+    assert plugin.choose_model("landcover", "", 0.7) == model
+    assert plugin.explain_default("landcover", 0.7) == ""
 
 
 def test_choice_of_the_settings_comes_first(install, tmp_path):

@@ -1,5 +1,6 @@
 """The dialogs without a screen: parameters that they return, and messages."""
 
+import json
 import re
 
 import pytest
@@ -87,6 +88,29 @@ def test_parameters_of_an_untouched_dialog_are_valid(open_dialog, name):
     good, why = found.checkParameterValues(parameters, context)
     assert good, why
     assert set(parameters) <= {definition.name() for definition in found.parameterDefinitions()}
+
+
+def test_model_that_fits_the_image_is_preselected_with_the_reason(open_dialog, settings, project, tmp_path):
+    for name, resolution in (("coarse", 10.0), ("fine", 1.5)):
+        folder = tmp_path / "models" / name
+        folder.mkdir(parents=True)
+        card = {"name": name, "task": "landcover", "weights": "weights.ckpt", "resolution": resolution}
+        (folder / "card.json").write_text(json.dumps(card))
+        (folder / "weights.ckpt").write_bytes(b"weights")
+    settings(models_folder=tmp_path / "models", landcover_model="")
+    dialog, started = open_dialog("landcover")
+    assert dialog.model.currentData() == str(tmp_path / "models" / "fine")
+    reason = dialog._model_reason
+    assert not reason.isHidden()
+    assert reason.text().startswith("fine (1.5 m) fits the image, which has 1 m per pixel. Others: ")
+    assert "coarse (10 m)" in reason.text()
+    other = dialog.model.findData(str(tmp_path / "models" / "coarse"))
+    dialog.model.setCurrentIndex(other)
+    dialog.model.activated.emit(other)  # as a person's choice does
+    assert reason.isHidden()
+    dialog.layer.layerChanged.emit(project[0])
+    dialog.accept()
+    assert started[0][1]["MODEL"] == str(tmp_path / "models" / "coarse")
 
 
 def test_estimate_equals_the_plan(open_dialog):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from default_models import DEFAULT_MODELS, SMALL
+from default_models import DEFAULT_MODELS, FITTING_MODELS, RESOLUTIONS, SMALL
 from terraspore.engine.errors import CardError, ModelError, OutputError
 from terraspore.engine.models import registry
 from terraspore.engine.models.card import read_card, write_card
@@ -89,7 +89,7 @@ def put_models(tmp_path, card, tiny_weights, with_sha256, monkeypatch):
     home.mkdir()
     write_checkpoint(home / "tiny.ckpt", tiny_weights)
 
-    def put(bundled=(), own=()):
+    def put(bundled=(), own=(), resolutions=RESOLUTIONS):
         for parent, names in (("bundled", bundled), ("own", own)):
             for name in names:
                 folder = tmp_path / parent / name
@@ -98,10 +98,34 @@ def put_models(tmp_path, card, tiny_weights, with_sha256, monkeypatch):
                 task = name.split("-")[0]
                 classes, activation = (card.classes[:1], "sigmoid") if task == "roads" else (card.classes, "softmax")
                 changed = dataclasses.replace(card, name=name, task=task, classes=classes, activation=activation)
+                changed = dataclasses.replace(changed, resolution=resolutions.get(name, card.resolution))
                 write_card(folder / "card.json", with_sha256(changed, folder / "tiny.ckpt"))
         return [tmp_path / "bundled", tmp_path / "own"]
 
     return put
+
+
+@pytest.mark.parametrize(("pixel", "expected"), FITTING_MODELS)
+def test_the_default_has_the_resolution_of_the_image(put_models, pixel, expected):
+    sentences = []
+    folders = put_models(RESOLUTIONS)
+    assert choose_model(None, "landcover", folders, pixel=pixel, inform=sentences.append).card.name == expected
+    others = [f"{name} ({metres} m)" for name, metres in RESOLUTIONS.items() if name != expected]
+    if pixel:
+        (sentence,) = sentences
+        assert sentence.startswith(f"The model {expected} ({RESOLUTIONS[expected]} m) is used because the image has ")
+        assert f"{pixel:g} m per pixel" in sentence
+        assert all(other in sentence for other in others)
+    else:
+        assert sentences == []
+
+
+def test_the_resolution_does_not_decide_where_it_cannot(put_models):
+    sentences = []
+    folders = put_models({*SMALL, *RESOLUTIONS}, ("roads-mine",))
+    for name, task in (("landcover-lednet", "landcover"), (None, "roads"), (None, "segmentation")):
+        choose_model(name, task, folders, pixel=0.7, inform=sentences.append)
+    assert sentences == []
 
 
 @pytest.mark.parametrize(("task", "bundled", "own", "expected"), DEFAULT_MODELS)

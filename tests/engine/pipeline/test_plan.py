@@ -10,12 +10,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from terraspore.engine.context import RunContext
+from affine import Affine
+from model_files import write_linear_model
+from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.pipeline import plan
 from terraspore.engine.pipeline.landcover import extract_classes
 from terraspore.engine.pipeline.plan import InferenceJob, estimate_memory, limit_batch
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
+from terraspore.engine.protocol.messages import Message
 from terraspore.engine.protocol.options import ImageOptions, OutputOptions
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
@@ -58,6 +61,21 @@ def test_option_of_the_command(make_raster, make_model, tmp_path):
     assert done.returncode == 2
     assert "the limit is 20 MB" in done.stderr
     subprocess.run([*command, "--memory=8000"], capture_output=True, check=True)
+
+
+def test_the_model_that_fits_the_image_is_chosen_and_others_offered(make_raster, sessions, tmp_path, monkeypatch):
+    (tmp_path / "models" / "fine").mkdir(parents=True)
+    write_linear_model(tmp_path / "models" / "fine", resolution=0.25)
+    monkeypatch.setenv("TERRASPORE_MODELS", str(tmp_path / "models"))
+    image = make_raster(np.zeros((3, 64, 64), np.uint8), transform=Affine(0.3, 0, 500_000, 0, -0.3, 4_649_776))
+    reporter = RecordingReporter()
+    result = plan.plan_run(ImageRequest(image), "roads", sessions, RunContext(reporter))
+    assert result.summary["model"] == "fine"
+    (text,) = [event.text for event in reporter.events if isinstance(event, Message)]
+    assert text.startswith("The model fine (0.25 m) is used because the image has 0.3 m per pixel; --model chooses ")
+    assert "roads-efficientnet-lite2 (1 m)" in text
+    options = ImageOptions(resolution=1.0)  # what the person asks for counts, not the image
+    assert plan.plan_run(ImageRequest(image, options), "roads", sessions, RunContext()).summary["model"] != "fine"
 
 
 class RecordingSession:
