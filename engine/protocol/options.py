@@ -281,7 +281,7 @@ class CoverageOptions:
         None,
         "Largest distance of a dropped vertex from the simplified border; 0 drops none.",
         "Simplification",
-        unset="one pixel",
+        unset="half a pixel",
     )
     smooth: bool = option(
         True, "Cut lines at the corners of pixels, so that slanting borders become straight.", "Smooth borders"

@@ -1296,8 +1296,8 @@
         <translation>每核一个</translation>
     </message>
     <message>
-        <source>one pixel</source>
-        <translation>一个像元</translation>
+        <source>half a pixel</source>
+        <translation>半个像元</translation>
     </message>
     <message>
         <source>rasterio has no packages for it on Macs with Intel processors; take {newest} or older</source>

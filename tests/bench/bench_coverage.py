@@ -95,9 +95,9 @@ def _written(raster: Path, folder: Path, title: str) -> Row:
 
 
 def _simplified(raster: Path, folder: Path, title: str) -> list[Row]:
-    """Smooth and simplify by a pixel; count invalid polygons and, if there are few, measure gaps and overlaps."""
+    """Smooth and simplify by half a pixel; count invalid polygons and, if there are few, measure gaps and overlaps."""
     polygons = polygons_of(raster, CoverageOptions(minimum_area=0.0), folder)
-    note = f"{len(polygons)} polygons, smoothed and simplified by a pixel"
+    note = f"{len(polygons)} polygons, smoothed and simplified by half a pixel"
     rows = [Row(f"{title} simplified polygons: invalid, alone or as a coverage", "", faults(polygons), 0, note=note)]
     with rasterio.open(raster) as source:
         rows.append(_area_row(title, polygons, source.width * source.height))

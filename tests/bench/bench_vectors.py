@@ -28,6 +28,7 @@ from skimage.morphology import skeletonize
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_coverage import coverage_speed, landcover, memory, strips
+from bench_shapes import borders
 from networks import KINDS, degrade, draw, make_roads
 from rasters import METRE, QUIET, gdal_polygonize, repeated, road_block, timed, write
 from rows import Row, read_rows, show, write_rows
@@ -44,7 +45,7 @@ from terraspore.engine.vector.roads.graph import trace
 
 #: Seconds of gdal_polygonize on the machine on which the aims for road masks were set.
 POLYGONIZE = 1.08
-PARTS = ("quality", "coverage", "roads", "landcover", "memory")
+PARTS = ("quality", "coverage", "shapes", "roads", "landcover", "memory")
 
 
 def main() -> None:
@@ -64,6 +65,7 @@ def main() -> None:
         parts: dict[str, Callable[[], list[Row]]] = {
             "quality": lambda: road_quality(folder, 1 if quick else 3),
             "coverage": lambda: coverage_speed(folder, 2048 if quick else 4096),
+            "shapes": lambda: borders(folder, 3 if quick else 12),
             "roads": lambda: road_speed(folder, mask, 4000 if quick else 8000),
             "landcover": lambda: landcover(folder, 5000 if quick else 20000),
             "memory": lambda: [

@@ -38,6 +38,8 @@ from .regions import drop_codes, find_regions, merge_below_mmu
 LAYER = "landcover"
 #: Largest number of pixels in a strip: very wide rasters have lower strips than the options say.
 MAX_STRIP_PIXELS = 10_000_000
+#: Tolerance of the simplification where none is given, in pixels.
+DEFAULT_TOLERANCE = 0.5
 #: Polygons and vertices of a batch that is written at once.
 _BATCH_POLYGONS, _BATCH_VERTICES = 20_000, 1_000_000
 
@@ -199,7 +201,7 @@ def stream_coverage(
         region_map,
         geodesy.make_grid(source.shape),
         smooth=options.smooth,
-        tolerance=1.0 if options.simplify is None else options.simplify / resolution,
+        tolerance=DEFAULT_TOLERANCE if options.simplify is None else options.simplify / resolution,
         scratch=scratch,
         on_progress=lambda done: report(rows + done),
     ):
