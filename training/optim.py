@@ -32,8 +32,10 @@ class Optimizer(nn.Cell):
     - ``sgd``: with momentum ``v = mu v + g``, ``p -= lr v`` (Nesterov: ``p -= lr (g + mu v)``).
     - ``rmsprop``: ``s = b2 s + (1 - b2) g^2``, ``v = mu v + lr g / sqrt(s + eps)``, ``p -= v``.
 
+    With ``decay_to_init`` what decays is the difference from the initial values (L2-SP, Li et al., ICML 2018).
+
     Args:
-        parameters: the trained parameters.
+        parameters: the trained parameters, with their initial values.
         config: rule, constants and weight decay.
     """
 
@@ -46,6 +48,7 @@ class Optimizer(nn.Cell):
             config.weight_decay if is_decayed(parameter.name, config.decay_filter) else 0.0 for parameter in trained
         )
         self.decay = config.weight_decay > 0
+        self.initial = self.weights.clone("initial") if self.decay and config.decay_to_init else ()
         self.decoupled = config.name == "adamw"
         # HyperMap, because a plain loop is compiled into calls nested a thousand deep.
         self.each = ops.HyperMap()
@@ -55,25 +58,32 @@ class Optimizer(nn.Cell):
         ops.assign(self.rule.learning_rate, Tensor(rate, ms.float32))
 
     def state(self) -> list[Parameter]:
-        """The optimizer's own parameters (moments, powers, step), without the trained ones."""
+        """The optimizer's own parameters (moments, powers, step, initial values), without the trained ones."""
         trained = {parameter.name for parameter in self.weights}
-        return [parameter for parameter in self.rule.get_parameters() if parameter.name not in trained]
+        own = [parameter for parameter in self.rule.get_parameters() if parameter.name not in trained]
+        return [*own, *self.initial]
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Tensor:
         """Apply ``gradients`` to the trained parameters."""
-        if self.decay and self.decoupled:
-            self.each(ops.partial(_shrink, self.rule.learning_rate), self.factors, self.weights)
-        elif self.decay:
-            gradients = self.each(_add_decay, self.factors, gradients, self.weights)
+        if self.decay:
+            decayed = self.each(_subtract, self.weights, self.initial) if self.initial else self.weights
+            if self.decoupled:
+                self.each(ops.partial(_shrink, self.rule.learning_rate), self.factors, self.weights, decayed)
+            else:
+                gradients = self.each(_add_decay, self.factors, gradients, decayed)
         return self.rule(gradients)
 
 
-def _shrink(rate: Tensor, factor: float, parameter: Parameter) -> Tensor:
-    return ops.assign(parameter, parameter * (1.0 - rate * factor))
+def _subtract(parameter: Parameter, initial: Parameter) -> Tensor:
+    return parameter - initial
 
 
-def _add_decay(factor: float, gradient: Tensor, parameter: Parameter) -> Tensor:
-    return gradient + factor * parameter
+def _shrink(rate: Tensor, factor: float, parameter: Parameter, decayed: Tensor) -> Tensor:
+    return ops.assign(parameter, parameter - rate * factor * decayed)
+
+
+def _add_decay(factor: float, gradient: Tensor, decayed: Tensor) -> Tensor:
+    return gradient + factor * decayed
 
 
 def _make_rule(trained: list[Parameter], config: OptimizerConfig) -> nn.Optimizer:

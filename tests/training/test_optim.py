@@ -15,13 +15,13 @@ START = np.array([1.0, -2.0, 3.0])
 RATES = [0.1, 0.05, 0.2]
 
 
-def adam(p: np.ndarray, *, decay: float, decoupled: bool) -> np.ndarray:
+def adam(p: np.ndarray, *, decay: float, decoupled: bool, target: np.ndarray | float = 0.0) -> np.ndarray:
     m, v = np.zeros(3), np.zeros(3)
     for t, (g, lr) in enumerate(zip(GRADIENTS, RATES, strict=True), 1):
         if decoupled:
-            p = p - lr * decay * p
+            p = p - lr * decay * (p - target)
         else:
-            g = g + decay * p
+            g = g + decay * (p - target)
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         p = p - lr * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
     return p
@@ -48,6 +48,14 @@ def rmsprop(p: np.ndarray) -> np.ndarray:
 CASES = {
     "adam": (OptimizerConfig(name="adam", weight_decay=0.1), adam(START, decay=0.1, decoupled=False)),
     "adamw": (OptimizerConfig(name="adamw", weight_decay=0.1), adam(START, decay=0.1, decoupled=True)),
+    "adam to its start": (
+        OptimizerConfig(name="adam", weight_decay=0.5, decay_to_init=True),
+        adam(START, decay=0.5, decoupled=False, target=START),
+    ),
+    "adamw to its start": (
+        OptimizerConfig(name="adamw", weight_decay=2.0, decay_to_init=True),
+        adam(START, decay=2.0, decoupled=True, target=START),
+    ),
     "sgd": (OptimizerConfig(name="sgd", weight_decay=0.01), sgd(START, decay=0.01, nesterov=False)),
     "nesterov": (OptimizerConfig(name="sgd", nesterov=True), sgd(START, decay=0.0, nesterov=True)),
     "rmsprop": (OptimizerConfig(name="rmsprop", momentum=0.5, beta2=0.9), rmsprop(START)),

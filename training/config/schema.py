@@ -36,13 +36,16 @@ class InitConfig:
         encoder: a ``.ckpt`` of the encoder only, names as in the network.
         partial: whether parameters may be missing from the checkpoint, or have another shape (another number of
             classes).
-        freeze: prefixes of parameter names that are not trained.
+        freeze: prefixes of parameter names that are not trained; batch norms among them keep their statistics.
+        freeze_norm: whether all batch norms compute with the initial statistics and keep them, because those of few
+            images are poor. Their scales and shifts are trained.
     """
 
     checkpoint: str = ""
     encoder: str = ""
     partial: bool = False
     freeze: tuple[str, ...] = ()
+    freeze_norm: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class OptimizerConfig:
         eps: added to the denominator for stability.
         weight_decay: decoupled from the gradient in AdamW; added to the gradient (L2) in all others.
         decay_filter: which parameters decay: all, or all but biases and batch-norm's.
+        decay_to_init: whether they decay towards their initial values instead of zero (L2-SP): for further training of
+            a trained network.
         clip: highest global norm of the gradient; 0 for none.
         accumulate: batches whose gradients are averaged into one step.
         ema: decay of the running mean of the weights, which is then evaluated and saved; 0 for none.
@@ -110,6 +115,7 @@ class OptimizerConfig:
     eps: float = 1e-8
     weight_decay: float = 0.0
     decay_filter: Literal["all", "norm_and_bias"] = "all"
+    decay_to_init: bool = False
     clip: float = 0.0
     accumulate: int = limited(1, default=1)
     ema: float = 0.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
-from mindspore import nn
+from mindspore import Parameter, nn
 
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
@@ -113,10 +113,7 @@ def build_trainer(
     table = folder.path if group.is_main else None
     weights = configured_class_weights(config, [source.split for source in data.train], table)
     loss = make_loss(config.loss, config.network.num_classes, config.data.ignore, weights)
-    frozen = config.init.freeze
-    trained = [p for p in network.trainable_params() if not (frozen and p.name.startswith(frozen))]
-    if not trained:
-        raise ParameterError("Every parameter is frozen by init.freeze; nothing is left to train.")
+    trained = freeze_parameters(network, config.init)
     schedule, optimizer = config.schedule, config.optimizer
     state = TrainState(
         network,
@@ -149,6 +146,26 @@ def build_trainer(
         validate_every=config.train.evaluate_every or epoch,
     )
     return trainer, notes
+
+
+def freeze_parameters(network: nn.Cell, config: InitConfig) -> list[Parameter]:
+    """Fix the statistics of frozen batch norms; return the parameters that are trained.
+
+    Raises:
+        ParameterError: a prefix of ``init.freeze`` fits no parameter, or all are frozen.
+    """
+    names = [parameter.name for parameter in network.get_parameters()]
+    for prefix in config.freeze:
+        if not any(name.startswith(prefix) for name in names):
+            raise ParameterError(f"No parameter's name begins with {prefix!r} (init.freeze).", f"One is {names[0]!r}.")
+    for _, cell in network.cells_and_names():
+        is_norm = isinstance(cell, (nn.BatchNorm1d, nn.BatchNorm2d))
+        if is_norm and (config.freeze_norm or cell.moving_mean.name.startswith(config.freeze)):
+            cell.use_batch_statistics = False
+    trained = [p for p in network.trainable_params() if not p.name.startswith(config.freeze)]
+    if not trained:
+        raise ParameterError("Every parameter is frozen by init.freeze; nothing is left to train.")
+    return trained
 
 
 def load_initial_weights(network: nn.Cell, config: InitConfig) -> list[str]:

@@ -256,15 +256,3 @@ def test_divergence_is_reported(roads: Path, in_tmp: Path) -> None:
     config = tiny_config(roads, "optimizer={name: sgd, lr: 1e30}", "train.steps=20", "schedule.name=constant")
     with pytest.raises(TerraSporeError, match="diverged"):
         run(config, in_tmp / "run")
-
-
-def test_frozen_parameters_stay_and_an_init_checkpoint_is_loaded(roads: Path, in_tmp: Path) -> None:
-    run(tiny_config(roads, "train.steps=3"), in_tmp / "first")
-    before = read_checkpoint(in_tmp / "first" / "last.ckpt")
-    config = tiny_config(
-        roads, "train.steps=3", f"init.checkpoint={in_tmp / 'first' / 'last.ckpt'}", "init.freeze=[first]"
-    )
-    run(config, in_tmp / "second")
-    after = read_checkpoint(in_tmp / "second" / "last.ckpt")
-    assert np.array_equal(before["first.weight"], after["first.weight"])
-    assert not np.array_equal(before["last.weight"], after["last.weight"])
