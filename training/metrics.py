@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, field
-from operator import add
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.vector.metrics.raster import ConfusionMatrix, mean_defined
+from ..engine.vector.metrics.skeletons import BufferCounts
 
 
 def replace_nan(value: Any) -> Any:
@@ -57,50 +57,19 @@ def class_metrics(matrix: NDArray[np.int64], names: Sequence[str]) -> list[dict[
     ]
 
 
-@dataclass(frozen=True)
-class RelaxedCounts:
-    """Pixel counts of relaxed precision and recall (Mnih, 2013); add them over images.
-
-    A pixel is correct if the other mask has a pixel within a buffer around it.
-
-    Attributes:
-        near_truth: predicted pixels within the buffer of a true one.
-        predicted: predicted pixels.
-        near_predicted: true pixels within the buffer of a predicted one.
-        true: true pixels.
-    """
-
-    near_truth: int = 0
-    predicted: int = 0
-    near_predicted: int = 0
-    true: int = 0
-
-    def __add__(self, other: RelaxedCounts) -> RelaxedCounts:
-        """Counts of both together."""
-        return RelaxedCounts(*map(add, astuple(self), astuple(other)))
-
-    def summary(self) -> dict[str, float]:
-        """relaxed_precision, relaxed_recall and their harmonic mean relaxed_f1; NaN where undefined."""
-        precision = self.near_truth / self.predicted if self.predicted else float("nan")
-        recall = self.near_predicted / self.true if self.true else float("nan")
-        both = precision + recall
-        f1 = 2 * precision * recall / both if both > 0 else (0.0 if both == 0 else float("nan"))
-        return {"relaxed_precision": precision, "relaxed_recall": recall, "relaxed_f1": f1}
-
-
-def relaxed_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], buffer: int) -> RelaxedCounts:
-    """Count the pixels of one image.
+def relaxed_counts(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], buffer: int) -> BufferCounts:
+    """Count the pixels of one image for relaxed precision and recall (Mnih, 2013).
 
     Args:
         truth: true mask (H, W).
         predicted: predicted mask (H, W).
         buffer: Euclidean distance in pixels up to which a pixel is correct.
     """
-    return RelaxedCounts(
-        near_truth=int((predicted & _within(truth, buffer)).sum()),
-        predicted=int(predicted.sum()),
-        near_predicted=int((truth & _within(predicted, buffer)).sum()),
-        true=int(truth.sum()),
+    return BufferCounts(
+        right=int((predicted & _within(truth, buffer)).sum()),
+        result=int(predicted.sum()),
+        found=int((truth & _within(predicted, buffer)).sum()),
+        truth=int(truth.sum()),
     )
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ..raster.values import Expected
     from ..vector.arrays import Lines
     from ..vector.io.reader import VectorLayer
+    from ..vector.metrics.inputs import RasterPair
+    from ..vector.metrics.raster import ConfusionMatrix
 
 Metrics = dict[str, float | int | str | None]
 Bounds = tuple[float, float, float, float]
@@ -66,8 +68,9 @@ def _parse_extent(context: click.Context, parameter: click.Parameter, value: str
 def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueKind | None, **values: Any) -> Result:
     """Measure RESULT against TRUTH.
 
-    Lines against lines: APLS, TOPO, completeness, correctness, quality, junctions. Rasters against rasters: accuracy,
-    IoU, precision, recall, F1, kappa. Polygons against a class raster: gaps, overlaps, validity, agreement.
+    Lines against lines: APLS, TOPO, line F1, completeness, correctness, quality, junctions. Rasters against rasters:
+    accuracy, IoU, precision, recall, F1, kappa, of masks also line F1. Polygons against a class raster: gaps,
+    overlaps, validity, agreement.
     """
     from ..raster.dataset import identify_image
     from ..vector.io.reader import is_vector
@@ -109,9 +112,9 @@ def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: 
     scores = score_roads(networks[0], networks[1], buffer=options.buffer)
     text = (
         f"Lines, {scores.length / 1000:.2f} km of {first.name} against {scores.truth_length / 1000:.2f} km of "
-        f"{second.name}: APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, completeness "
-        f"{scores.completeness:.3f}, correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, junction F1 "
-        f"{scores.junction_f1:.3f}"
+        f"{second.name}: APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, line F1 {scores.line_f1:.3f}, "
+        f"completeness {scores.completeness:.3f}, correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, "
+        f"junction F1 {scores.junction_f1:.3f}"
     )
     return asdict(scores), text
 
@@ -154,20 +157,38 @@ def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context
     from ..vector.metrics.inputs import open_raster_pair, read_part
     from ..vector.metrics.raster import count_pixels
 
-    threshold = options.threshold
-    names: tuple[str, ...] = ("accuracy", "mean_iou", "kappa")
-    expected: Expected = "classes" if threshold is None else "roads"
+    is_mask = options.threshold is not None
+    expected: Expected = "roads" if is_mask else "classes"
     with open_raster_pair(result, truth, options.rasters, expected, context) as whole:
         pair = whole.limit(read_part(options.extent, options.mask, whole.references, whole.references[1], context))
-        if threshold is None:
-            scores = count_pixels(pair.read_classes(), pair.list_classes(context))
+        if options.threshold is None:
+            scores, lines = count_pixels(pair.read_classes(), pair.list_classes(context)), Metrics()
         else:
-            names = ("iou_1", "precision_1", "recall_1", "f1_1")
-            scores = count_pixels(pair.read_masks(threshold), (0, 1))
-    metrics = scores.metrics()
-    measures = ", ".join(f"{name.removesuffix('_1')} {metrics[name] or 0.0:.3f}" for name in names)
-    kind = "of classes" if threshold is None else "of masks"
+            scores, lines = _score_masks(pair, options.threshold, options.buffer, context)
+    metrics = scores.metrics() | lines
+    names = ("iou_1", "precision_1", "recall_1", "f1_1", "line_f1") if is_mask else ("accuracy", "mean_iou", "kappa")
+    measures = ", ".join(f"{name.removesuffix('_1').replace('_f', ' F')} {metrics[name] or 0.0:.3f}" for name in names)
+    kind = "of masks" if is_mask else "of classes"
     return metrics, f"Pixels {kind}, {int(scores.matrix.sum())} of {truth.name}: {measures}"
+
+
+def _score_masks(
+    pair: RasterPair, threshold: float, buffer: float, context: RunContext
+) -> tuple[ConfusionMatrix, Metrics]:
+    """Confusion matrix of the pixels of masks, and the scores of their skeletons."""
+    import math
+
+    from ..vector.jit import warn_without_numba
+    from ..vector.metrics.raster import count_pixels
+    from ..vector.metrics.skeletons import SKELETON_MARGIN, compare_skeletons
+
+    warn_without_numba(context)
+    pixel = pair.measure_pixel(context)
+    matrix = count_pixels(pair.read_mask_classes(threshold), (0, 1))
+    margin = SKELETON_MARGIN + math.ceil(buffer / pixel[0])
+    lines = compare_skeletons(pair.read_masks(threshold, margin), pixel, buffer)
+    values = {"line_f1": lines.f1, "completeness": lines.completeness, "correctness": lines.correctness}
+    return matrix, {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
 def _compare_coverage(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:

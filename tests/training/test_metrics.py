@@ -55,14 +55,14 @@ def test_relaxed_counts_within_the_buffer() -> None:
     truth[10, :] = True
     predicted[13, :10] = True
     predicted[0, :5] = True
-    summary = relaxed_counts(truth, predicted, 3).summary()
-    assert summary["relaxed_precision"] == pytest.approx(10 / 15)
+    counts = relaxed_counts(truth, predicted, 3)
+    assert counts.correctness == pytest.approx(10 / 15)
     # Columns 0 to 9 lie straight above; column 10 and beyond are more than 3 away (sqrt(9 + 1) > 3).
-    assert summary["relaxed_recall"] == pytest.approx(10 / 20)
-    assert relaxed_counts(truth, predicted, 2).summary()["relaxed_recall"] == 0
-    both = relaxed_counts(truth, predicted, 3) + relaxed_counts(truth, truth, 0)
-    assert both.summary()["relaxed_precision"] == pytest.approx(30 / 35)
-    assert math.isnan(relaxed_counts(np.zeros_like(truth), predicted, 3).summary()["relaxed_recall"])
+    assert counts.completeness == pytest.approx(10 / 20)
+    assert relaxed_counts(truth, predicted, 2).completeness == 0
+    both = counts + relaxed_counts(truth, truth, 0)
+    assert both.correctness == pytest.approx(30 / 35)
+    assert math.isnan(relaxed_counts(np.zeros_like(truth), predicted, 3).completeness)
 
 
 def test_instances_weigh_in_inverse_proportion_to_their_size() -> None:

@@ -216,6 +216,8 @@ class EvaluationConfig:
         tta8: whether the eight flips and quarter turns are averaged (D-LinkNet).
         threshold: probability from which on a pixel is foreground (one class).
         relaxed: buffer of the relaxed precision and recall, pixels (one class).
+        line_buffer: largest distance of matching skeletons for the line F1, metres; pixels where ``resolution`` is not
+            known; 0 for none (one class).
         limit: at most so many images; 0 for all.
     """
 
@@ -228,6 +230,7 @@ class EvaluationConfig:
     tta8: bool = False
     threshold: float = 0.5
     relaxed: int = 3
+    line_buffer: float = limited(0, default=5.0)
     limit: int = 0
 
 

@@ -2,4 +2,4 @@
 
 from .evaluator import evaluate_checkpoint, evaluate_split
 from .predictor import Predictor, mix_precision, network_function
-from .scores import SegmentationScores, SourceScores, write_confusion
+from .scores import SegmentationScores, SourceScores, line_buffer_pixels, write_confusion

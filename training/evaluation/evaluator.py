@@ -26,7 +26,7 @@ from ..metrics import InstanceCounts, class_metrics, replace_nan
 from ..networks.registry import create_configured_network
 from .plots import class_colours, plot_confusion, save_classes
 from .predictor import Predictor, checkpoint_path, load_predictor
-from .scores import SegmentationScores, SourceScores, write_confusion
+from .scores import SegmentationScores, SourceScores, line_buffer_pixels, write_confusion
 
 #: Files of a report: metrics, and the confusion matrix as table and picture.
 REPORT_FILES = ("metrics.json", "confusion.csv", "confusion.png")
@@ -164,13 +164,14 @@ def evaluate_checkpoint(
     """
     context, path = context or RunContext(), checkpoint_path(config, checkpoint)
     sources, names = open_sources(config, split), class_names(config)
+    relaxed, lines = config.evaluation.relaxed, line_buffer_pixels(config)
     _check_files(sources, out, save_predictions, overwrite)
     group = configure_mindspore(config.train, config.seed)
     predictor = load_predictor(config, path, make_network)
     instances, started, count = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore), time.perf_counter(), 0
     tables: dict[str, SegmentationScores] = {}
     for source in sources:
-        scores = SegmentationScores(len(names), config.data.ignore, config.evaluation.relaxed)
+        scores = tables[source.name] = SegmentationScores(len(names), config.data.ignore, relaxed, lines)
         callbacks: list[ImageCallback] = []
         if save_predictions and out is not None:
             callbacks.append(_prediction_writer(config, out / "predictions" / source.name))
@@ -179,10 +180,9 @@ def evaluate_checkpoint(
         images, limit = ImageCache(source.split, 0), config.evaluation.limit
         count += evaluate_split(images, predictor, scores, group, limit=limit, callbacks=callbacks, context=context)
         _warn_of_nothing(source, scores, names, context)
-        tables[source.name] = scores
     all_scores = SourceScores(tables)
     report = EvaluationReport(
-        metrics={**all_scores.metrics(), **(instances.summary(names) if instances.instances else {})},
+        metrics=all_scores.metrics() | (instances.summary(names) if instances.instances else {}),
         per_class=class_metrics(all_scores.matrix, names),
         by_source=all_scores.by_source() if len(tables) > 1 else {},
         images=count,

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.vector.metrics.raster import count_pixels, mean_defined
+from ...engine.vector.metrics.skeletons import BufferCounts, compare_skeletons
+from ..config import Config
 from ..data.samples import Label
 from ..distributed import ProcessGroup
-from ..metrics import RelaxedCounts, matrix_metrics, relaxed_counts
+from ..metrics import matrix_metrics, relaxed_counts
 
-#: Metrics that are also given as a mean over images, and by source: of a mask, and of many classes.
-MAIN_METRICS = ("foreground_iou", "f1", "mean_iou", "overall_acc")
+#: Metrics of the confusion matrix that are also given as a mean over images, and by source: of a mask, of many classes.
+MASK_METRICS = ("foreground_iou", "f1")
+CLASS_METRICS = ("mean_iou", "overall_acc")
+#: Metrics that are also given by source.
+MAIN_METRICS = (*MASK_METRICS, "line_f1", *CLASS_METRICS)
 
 
 @dataclass
@@ -27,16 +32,20 @@ class SegmentationScores:
         classes: number of classes; 2 for a mask (background and foreground).
         ignore: label value that is not counted.
         buffer: of the relaxed metrics, pixels; 0 for none.
+        line_buffer: of the line F1, pixels; 0 for none.
         matrix: pixels by (true class, predicted class).
         relaxed: counts of the relaxed metrics.
+        lines: counts of the line F1.
         images: confusion matrix of each image.
     """
 
     classes: int
     ignore: int = 255
     buffer: int = 0
+    line_buffer: float = 0.0
     matrix: NDArray[np.int64] = field(init=False)
-    relaxed: RelaxedCounts = field(default_factory=RelaxedCounts)
+    relaxed: BufferCounts = field(default_factory=BufferCounts)
+    lines: BufferCounts = field(default_factory=BufferCounts)
     images: list[NDArray[np.int64]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -47,29 +56,47 @@ class SegmentationScores:
         matrix = count_pixels([(predicted, truth)], range(self.classes), self.ignore).matrix[:, :-1]
         self.matrix += matrix
         self.images.append(matrix)
-        if self.buffer and self.classes == 2:
-            counted = truth != self.ignore
-            self.relaxed = self.relaxed + relaxed_counts(
-                (truth == 1) & counted, (predicted == 1) & counted, self.buffer
-            )
+        if self.classes != 2:
+            return
+        counted = truth != self.ignore
+        if self.buffer:
+            self.relaxed += relaxed_counts((truth == 1) & counted, (predicted == 1) & counted, self.buffer)
+        if self.line_buffer:
+            masks = predicted == 1, (truth == 1) & counted, counted
+            self.lines += compare_skeletons([masks], (1.0, 1.0), self.line_buffer)
 
     def pool(self, group: ProcessGroup) -> None:
         """Replace the counts of this process by those of all processes.
 
-        Metrics per image and relaxed metrics need every image in one process: with several processes they are dropped.
+        Metrics per image need every image in one process: with several processes they are dropped.
         """
         if group.size > 1:
             self.matrix = group.sum_counts(self.matrix)
+            self.relaxed, self.lines = (
+                BufferCounts(*group.sum_counts(np.array(astuple(counts), np.int64)).tolist())
+                for counts in (self.relaxed, self.lines)
+            )
             self.images = []
-            self.buffer = 0
 
     def metrics(self) -> dict[str, float]:
         """Pooled metrics by name; means over the images where a metric is defined have the suffix ``_per_image``."""
         result = matrix_metrics(self.matrix)
         if self.buffer and self.classes == 2:
-            result.update(self.relaxed.summary())
+            relaxed = self.relaxed
+            result |= {
+                "relaxed_precision": relaxed.correctness,
+                "relaxed_recall": relaxed.completeness,
+                "relaxed_f1": relaxed.f1,
+            }
+        if self.line_buffer and self.classes == 2:
+            lines = self.lines
+            result |= {
+                "line_f1": lines.f1,
+                "line_completeness": lines.completeness,
+                "line_correctness": lines.correctness,
+            }
         per_image = [matrix_metrics(matrix) for matrix in self.images]
-        for key in MAIN_METRICS[:2] if self.classes == 2 else MAIN_METRICS[2:]:
+        for key in MASK_METRICS if self.classes == 2 else CLASS_METRICS:
             mean = mean_defined(np.array([metrics[key] for metrics in per_image]))
             if not math.isnan(mean):
                 result[f"{key}_per_image"] = mean
@@ -104,6 +131,11 @@ class SourceScores:
         result = {key: mean_defined(np.array([table.get(key, np.nan) for table in tables.values()])) for key in first}
         main = [key for key in MAIN_METRICS if key in first]
         return {**result, **{f"{key}_{name}": table[key] for key in main for name, table in tables.items()}}
+
+
+def line_buffer_pixels(config: Config) -> float:
+    """Largest distance of matching skeletons in pixels; a pixel is taken as a metre where its size is not known."""
+    return config.evaluation.line_buffer / (config.resolution or 1.0)
 
 
 def write_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:

@@ -17,7 +17,15 @@ from ..checkpoint_io import save_checkpoint
 from ..config import Config, class_names
 from ..data import Batch, BatchLoader, ImageCache, prefetch_batches
 from ..distributed import ProcessGroup
-from ..evaluation import Predictor, SegmentationScores, SourceScores, evaluate_split, network_function, write_confusion
+from ..evaluation import (
+    Predictor,
+    SegmentationScores,
+    SourceScores,
+    evaluate_split,
+    line_buffer_pixels,
+    network_function,
+    write_confusion,
+)
 from ..export.card import write_run_card
 from ..optim import learning_rate
 from .checkpoint_policy import new_bests, prune_archive, score
@@ -120,7 +128,10 @@ class Trainer:
         """
         config, network = self.config, self.state.network
         classes = max(2, config.network.num_classes)
-        scores = SourceScores({name: SegmentationScores(classes, config.data.ignore) for name in self.validation})
+        line_buffer = line_buffer_pixels(config)
+        scores = SourceScores(
+            {name: SegmentationScores(classes, config.data.ignore, line_buffer=line_buffer) for name in self.validation}
+        )
         scales = config.evaluation.scales
         plain = replace(config.evaluation, flip=False, tta8=False, scales=scales if len(scales) == 1 else (1.0,))
         self.group.average_batch_norm(network)

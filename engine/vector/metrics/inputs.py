@@ -25,6 +25,7 @@ from ...raster.band_facts import interpret_band
 from ...raster.dataset import open_raster
 from ...raster.georeferencing import has_same_pixels
 from ...raster.grid import Grid
+from ...raster.ground_resolution import measure_ground_resolution
 from ...raster.probability import PROBABILITY_SCALE, BandProbabilityRaster
 from ...raster.values import Encoding, Expected
 from ..arrays import Flags, Ints
@@ -85,22 +86,40 @@ class RasterPair:
             )
             yield result, np.where(is_compared, truth, NO_CLASS)
 
-    def read_masks(self, threshold: float) -> Iterator[tuple[Ints, Ints]]:
-        """Yield windows of 1 for road and 0; ``NO_CLASS`` where the truth has no valid value.
+    def read_masks(self, threshold: float, margin: int = 0) -> Iterator[tuple[Flags, Flags, Flags]]:
+        """Yield windows of whole rows: which pixels of result and truth are road, and which of them are compared.
 
         Args:
             threshold: probability from which a pixel of the result is road; 0.5 in the truth.
+            margin: further rows above and below, none of which is compared.
         """
         rasters = [
             BandProbabilityRaster(dataset, encoding)
             for dataset, encoding in zip((self.result, self.truth), self.encodings, strict=True)
         ]
-        for window, is_compared in self._windows():
-            place = (window.row_off, 0, window.height, window.width)
+        for core, is_compared in self._windows():
+            top, stop = max(core.row_off - margin, 0), min(core.row_off + core.height + margin, self.truth.height)
+            place = (top, 0, stop - top, core.width)
             result, truth = (raster.read(*place) for raster in rasters)
-            is_road = (result >= threshold * PROBABILITY_SCALE).astype(np.int64)
-            is_known = is_compared & rasters[1].read_valid(*place)
-            yield is_road, np.where(is_known, truth >= 0.5 * PROBABILITY_SCALE, NO_CLASS)
+            is_known = rasters[1].read_valid(*place)
+            is_core = np.zeros_like(is_known)
+            is_core[core.row_off - top :][: core.height] = is_compared
+            is_road = result >= threshold * PROBABILITY_SCALE
+            yield is_road, (truth >= 0.5 * PROBABILITY_SCALE) & is_known, is_core & is_known
+
+    def read_mask_classes(self, threshold: float) -> Iterator[tuple[Ints, Ints]]:
+        """Yield windows of 1 for road and 0; ``NO_CLASS`` where the truth has no valid value."""
+        for result, truth, is_compared in self.read_masks(threshold):
+            yield result.astype(np.int64), np.where(is_compared, truth, NO_CLASS)
+
+    def measure_pixel(self, context: RunContext) -> tuple[float, float]:
+        """Measure the height and width of a pixel in the middle of the truth, metres; 1 without a georeference."""
+        truth, name = self.truth, self.paths[1].name
+        crs = truth.crs
+        if crs is None:
+            context.warn(f"{name} has no CRS: its units are taken as metres.")
+        wkt = crs.to_wkt() if crs else None
+        return measure_ground_resolution(wkt, truth.transform, truth.width, truth.height, name)[::-1]
 
     def _windows(self) -> Iterator[tuple[Window, Flags]]:
         """Yield windows of whole rows, and which of their pixels are compared."""

@@ -46,6 +46,7 @@ class RoadScores:
         completeness: share of the truth's length that is found, 0 to 1 (see ``buffer_scores``).
         correctness: share of the result's length that is right, 0 to 1.
         quality: right length over the length of the union, 0 to 1.
+        line_f1: harmonic mean of completeness and correctness.
         junction_precision: share of the junctions that are right, 0 to 1.
         junction_recall: share of the junctions of the truth that are found, 0 to 1.
         junction_f1: their harmonic mean.
@@ -63,6 +64,7 @@ class RoadScores:
     completeness: float
     correctness: float
     quality: float
+    line_f1: float
     junction_precision: float
     junction_recall: float
     junction_f1: float
@@ -103,6 +105,7 @@ def score_roads(result: Network, truth: Network, *, buffer: float = 5.0, seed: i
         completeness=completeness,
         correctness=correctness,
         quality=quality,
+        line_f1=harmonic_mean(completeness, correctness),
         junction_precision=junctions.precision,
         junction_recall=junctions.recall,
         junction_f1=junctions.f1,

@@ -9,7 +9,7 @@ pytest.importorskip("mindspore")
 
 from terraspore.engine.errors import ParameterError
 from terraspore.training.config import Config, DataConfig, NetworkConfig, class_names
-from terraspore.training.evaluation.scores import SegmentationScores, write_confusion
+from terraspore.training.evaluation.scores import SegmentationScores, SourceScores, line_buffer_pixels, write_confusion
 
 
 def mask(text: str) -> np.ndarray:
@@ -27,6 +27,28 @@ def test_pooled_and_per_image_metrics_of_a_mask() -> None:
     assert metrics["precision"] == metrics["recall"] == metrics["f1"] == pytest.approx(4 / 5)
     assert metrics["f1_per_image"] == pytest.approx((6 / 7 + 2 / 3) / 2)
     assert metrics["background_iou"] == pytest.approx(2 / 4)
+
+
+def test_line_f1_does_not_depend_on_the_width() -> None:
+    scores = SegmentationScores(2, ignore=255, line_buffer=5.0)
+    truth, predicted = np.zeros((2, 60, 200), np.uint8)
+    truth[28:33] = 1
+    predicted[24:37] = 1
+    predicted[50, :40] = 1
+    truth[45:, 20:] = 255
+    scores.add(truth, predicted)
+    metrics = scores.metrics()
+    assert metrics["foreground_iou"] < 0.5
+    assert metrics["line_completeness"] == 1
+    assert metrics["line_correctness"] == pytest.approx(200 / 220, abs=0.01)  # 20 pixels of the false road are ignored
+    assert metrics["line_f1"] == pytest.approx(2 * 200 / 220 / (1 + 200 / 220), abs=0.01)
+    nowhere = SegmentationScores(2, line_buffer=5.0)
+    nowhere.add(truth, predicted)
+    means = SourceScores({"here": scores, "there": nowhere}).metrics()
+    assert means["line_f1"] == pytest.approx((means["line_f1_here"] + means["line_f1_there"]) / 2)
+    assert line_buffer_pixels(Config(resolution=0.5)) == 10
+    assert line_buffer_pixels(Config()) == 5
+    assert "line_f1" not in SegmentationScores(2).metrics()
 
 
 def test_images_without_a_metric_are_left_out_of_its_mean() -> None:
