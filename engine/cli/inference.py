@@ -40,7 +40,7 @@ def extract() -> None:
 @click.option("-o", "--output", type=PATH, required=True, help="Vector file to write, .gpkg for all layers in one.")
 @click.option("--probability", type=GEOTIFF, help="Keep the probability raster in this GeoTIFF.")
 @threshold_option("Probability from which a pixel is road; else the model's.")
-@declared_options(RoadOptions, "areas")
+@declared_options(RoadOptions, "areas", "osm_tags")
 @declared_options(OutputOptions)
 @resume_option
 @reports_result
@@ -49,7 +49,7 @@ def roads(context: RunContext, image: Path, **values: Any) -> Result:
 
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
-    options = given_options(RoadOptions, {"areas": values["areas"]})
+    options = given_options(RoadOptions, {name: values[name] for name in ("areas", "osm_tags")})
     names = ("output", "probability", "threshold", "resume")
     request = make_request(RoadRequest, image, values, names, options=options)
     return extract_roads(request, current_cli_context().session_pool(), context)

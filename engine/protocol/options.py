@@ -184,6 +184,11 @@ class RoadOptions:
         "Carriageways with less than this between them become one line; 0 keeps them apart.",
         "Carriageways closer than this are one",
     )
+    pair_distance: float = length(
+        25.0,
+        "Carriageways side by side with up to this between their lines are marked as a pair; 0 marks none.",
+        "Largest distance of a pair of carriageways",
+    )
     spur: float = length(
         6.0,
         "Dead ends shorter than this and 1.2 times the road's half width are dropped.",
@@ -216,6 +221,11 @@ class RoadOptions:
         0.5,
         "Largest distance between the outline of an area and its simplification; 0 keeps pixel edges and exact areas.",
         "Simplification of areas",
+    )
+    osm_tags: bool = option(
+        False,
+        "Add the columns highway, surface (empty) and source of OpenStreetMap to the roads.",
+        "Add columns of OpenStreetMap",
     )
     tile: int = option(
         2048,

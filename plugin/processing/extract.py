@@ -44,7 +44,7 @@ from .parameters import (
     mark_advanced,
 )
 
-_ROAD_AREAS = options_of(RoadOptions)["areas"]
+_ROAD_AREAS, _OSM_TAGS = options_of(RoadOptions, "areas", "osm_tags").values()
 _MINIMUM_AREA = options_of(CoverageOptions)["minimum_area"]
 
 
@@ -172,12 +172,19 @@ class ExtractRoads(ExtractAlgorithm):
     NUMBERS = {"LENGTH": ("length_m", "Length of roads in m"), "COUNT": ("roads", "Number of roads")}  # noqa: RUF012
 
     def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
-        """Make the threshold, and whether to write the layer of road areas."""
-        return [make_threshold_parameter(), mark_advanced(make_option_parameter(_ROAD_AREAS, name="ROAD_AREAS"))]
+        """Make the threshold, and whether to write the layer of road areas and the columns of OpenStreetMap."""
+        return [
+            make_threshold_parameter(),
+            mark_advanced(make_option_parameter(_ROAD_AREAS, name="ROAD_AREAS")),
+            mark_advanced(make_option_parameter(_OSM_TAGS)),
+        ]
 
     def make_task_arguments(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
-        """Make the argument that leaves out the layer of road areas."""
-        return make_option_arguments([(_ROAD_AREAS, self.parameterAsBool(parameters, "ROAD_AREAS", context))])
+        """Make the arguments of the layer of road areas and the columns of OpenStreetMap."""
+        values = {"ROAD_AREAS": _ROAD_AREAS, "OSM_TAGS": _OSM_TAGS}
+        return make_option_arguments(
+            (option, self.parameterAsBool(parameters, name, context)) for name, option in values.items()
+        )
 
 
 class ExtractLandCover(ExtractAlgorithm):

@@ -19,7 +19,7 @@ KINDS = ["roads", "landcover"]
 #: The engine's options that are parameters, by kind; those of both kinds share a parameter.
 OPTIONS = {
     "roads": {
-        **options_of(RoadOptions, "threshold", "simplify", "min_length", "gap", "spur", "merge_parallel"),
+        **options_of(RoadOptions, "threshold", "simplify", "min_length", "gap", "spur", "merge_parallel", "osm_tags"),
         **options_of(RasterOptions, "band", "values", "scale", "nodata"),
     },
     "landcover": {
@@ -28,7 +28,7 @@ OPTIONS = {
     },
 }
 #: Shown under "Advanced".
-ADVANCED = ("gap", "spur", "merge_parallel", "minimum_area", "band", "values", "scale", "nodata")
+ADVANCED = ("gap", "spur", "merge_parallel", "osm_tags", "minimum_area", "band", "values", "scale", "nodata")
 #: Layers of the result: kind -> (layer, English name), the main one first.
 LAYERS = {
     "roads": (("roads", "Roads"), ("road_nodes", "Road nodes"), ("road_areas", "Road areas")),

@@ -76,6 +76,10 @@
         <translation>Add a raster layer of your own, or try the demo image: a part of Las Vegas (SpaceNet, CC BY-SA 4.0).</translation>
     </message>
     <message>
+        <source>Add columns of OpenStreetMap</source>
+        <translation>Add columns of OpenStreetMap</translation>
+    </message>
+    <message>
         <source>Add the demo image</source>
         <translation>Add the demo image</translation>
     </message>
@@ -430,6 +434,10 @@
     <message>
         <source>Largest angle of a closed gap</source>
         <translation>Largest angle of a closed gap</translation>
+    </message>
+    <message>
+        <source>Largest distance of a pair of carriageways</source>
+        <translation>Largest distance of a pair of carriageways</translation>
     </message>
     <message>
         <source>Largest hole that is closed</source>

@@ -76,6 +76,10 @@
         <translation>请添加您自己的栅格图层，或试用演示影像：拉斯维加斯的一部分（SpaceNet，CC BY-SA 4.0）。</translation>
     </message>
     <message>
+        <source>Add columns of OpenStreetMap</source>
+        <translation>添加 OpenStreetMap 的字段</translation>
+    </message>
+    <message>
         <source>Add the demo image</source>
         <translation>添加演示影像</translation>
     </message>
@@ -430,6 +434,10 @@
     <message>
         <source>Largest angle of a closed gap</source>
         <translation>连接间隙的最大角度</translation>
+    </message>
+    <message>
+        <source>Largest distance of a pair of carriageways</source>
+        <translation>成对车行道的最大距离</translation>
     </message>
     <message>
         <source>Largest hole that is closed</source>

@@ -24,7 +24,7 @@ PARAMETERS = {
         **further,
     }
     for name, further in {
-        "extractroads": {"THRESHOLD": ROADS["threshold"], "ROAD_AREAS": ROADS["areas"]},
+        "extractroads": {"THRESHOLD": ROADS["threshold"], "ROAD_AREAS": ROADS["areas"], "OSM_TAGS": ROADS["osm_tags"]},
         "extractlandcover": {"MINIMUM_AREA": COVERAGE["minimum_area"]},
         "segment": {"THRESHOLD": ROADS["threshold"], "RESOLUTION": IMAGE["resolution"]},
     }.items()
@@ -32,6 +32,7 @@ PARAMETERS = {
     "vectorize": {
         **{name.upper(): ROADS[name] for name in ("threshold", "simplify", "min_length", "gap", "spur")},
         "MERGE_PARALLEL": ROADS["merge_parallel"],
+        "OSM_TAGS": ROADS["osm_tags"],
         "MINIMUM_AREA": COVERAGE["minimum_area"],
         **{name.upper(): RASTER[name] for name in ("band", "values", "scale")},
     },
@@ -121,7 +122,9 @@ def test_fields_of_the_vectorize_dialog(plugin, settings):
             unit = f" ({option.info.unit})" if option.info.unit else ""
             assert (option.info.title + unit in rows) == (kind in kinds)
             field = dialog.fields[name.upper()]
-            assert field.get_value() is None
+            assert field.get_value() is (option.default if option.kind == "bool" else None)
+            if option.kind == "bool":
+                continue
             if option.info.choices:
                 assert [field.itemData(index) for index in range(field.count())] == [None, *option.info.choices]
             elif name == "nodata":

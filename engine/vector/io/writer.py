@@ -163,6 +163,8 @@ class GeoPackageWriter(VectorWriter):
             dataset_metadata=self._describe() if is_new and not self._others else None,
             layer_metadata=None if append else self._describe(),
             dataset_options=None if append else dict(self._format.dataset_options),
+            # Without it GDAL writes an "undefined" CRS with an id of its own; -1 is GeoPackage's undefined plane.
+            layer_options={"SRID": "-1"} if self._crs is None and not append else None,
         )
 
     def _open(self, name: str) -> Path:

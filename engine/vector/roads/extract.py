@@ -33,9 +33,10 @@ from .centerlines import find_centerlines
 from .cleaning import drop_weak_components, merge_junctions, prune_spurs
 from .gaps import close_gaps, gap_rules
 from .graph import Graph, trace
-from .layers import write_areas, write_changes, write_lines, write_nodes
+from .layers import NetworkAttributes, name_nodes, write_areas, write_changes, write_lines, write_nodes
 from .lines import make_lines
 from .options import pixel_options
+from .pairs import MIN_LENGTH, find_pairs
 
 #: Opens the probabilities for a ``with`` block.
 OpenProbability = Callable[[], AbstractContextManager[ProbabilityRaster]]
@@ -239,9 +240,15 @@ def _write_network(
     if not graph.edge_count:
         reached = f"the pieces are shorter than {options.min_length:g} m (--min-length), or all of it is one area"
         context.warn(source.measure().explain_nothing(name, options.threshold, reached))
+    attributes = NetworkAttributes(
+        name_nodes(graph),
+        find_pairs(graph, options.pair_distance / resolution, MIN_LENGTH / resolution),
+        f"TerraSpore: {name}" if options.osm_tags else "",
+    )
     lines = write_lines(
         writer,
         make_lines(graph, geodesy, smooth=options.smooth / resolution, simplify=options.simplify / resolution),
+        attributes,
         lambda done: context.report(Progress("write", done, graph.edge_count)),
         keep=existing is not None,
     )
@@ -249,7 +256,7 @@ def _write_network(
         {} if existing is None else write_changes(writer, existing, np.concatenate(lines.geometry), source, context)
     )
     context.check_cancelled()
-    dead_ends = write_nodes(writer, graph, geodesy)
+    dead_ends = write_nodes(writer, graph, geodesy, attributes.kinds)
     return RoadSummary(
         length=lines.length,
         edges=graph.edge_count,

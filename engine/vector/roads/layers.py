@@ -13,12 +13,16 @@ from ...concurrency import ReadAhead
 from ...context import RunContext
 from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
+from ..arrays import Ints
 from ..conflation import NEW, ExistingRoads
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy
 from ..io.writer import VectorWriter
 from .graph import Graph
 from .lines import RoadLines, node_pixels
+
+#: Widths, in metres, from which a road is medium and wide.
+WIDTH_LIMITS = (5.0, 10.0)
 
 
 @dataclass
@@ -38,14 +42,35 @@ class LineTotals:
     geometry: list[NDArray[np.object_]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class NetworkAttributes:
+    """Attributes of lines that depend on the whole network.
+
+    Attributes:
+        kinds: object (nodes,), kind of each node: "end", "junction" or "border".
+        pairs: int64 (edges,), number of the dual road of each edge; 0 for none.
+        source: what the columns of OpenStreetMap name as the source; empty for no such columns.
+    """
+
+    kinds: NDArray[np.object_]
+    pairs: Ints
+    source: str = ""
+
+
 def write_lines(
-    writer: VectorWriter, batches: Iterable[RoadLines], report: Callable[[int], None], *, keep: bool
+    writer: VectorWriter,
+    batches: Iterable[RoadLines],
+    attributes: NetworkAttributes,
+    report: Callable[[int], None],
+    *,
+    keep: bool,
 ) -> LineTotals:
     """Write the layer ``roads``.
 
     Args:
         writer: the file.
         batches: the lines; they are made in a thread while others are written.
+        attributes: of the whole network.
         report: called with the number of lines written so far.
         keep: whether the result holds the geometry.
     """
@@ -57,12 +82,18 @@ def write_lines(
                 "road_id": np.arange(first, first + count, dtype=np.int64),
                 "from_node": lines.ends[:, 0].astype(np.int64) + 1,
                 "to_node": lines.ends[:, 1].astype(np.int64) + 1,
+                "from_kind": attributes.kinds[lines.ends[:, 0]],
+                "to_kind": attributes.kinds[lines.ends[:, 1]],
                 "length": np.round(lines.length, 3),
                 "width": np.round(lines.width, 2),
                 "width_sd": np.round(lines.width_sd, 2),
+                "class": classify_widths(lines),
+                "pair": attributes.pairs[first - 1 : first - 1 + count],
                 "confidence": np.round(lines.confidence, 3),
                 "bridged": lines.bridged > 0.0,
                 "bridged_m": np.round(lines.bridged, 2),
+                "gap_at": np.round(lines.gap_at, 2),
+                **(_make_osm_tags(attributes.source, count) if attributes.source else {}),
             }
             writer.write(ROADS, "LineString", lines.geometry, columns)
             totals.count += count
@@ -74,15 +105,35 @@ def write_lines(
     return totals
 
 
-def write_nodes(writer: VectorWriter, graph: Graph, geodesy: PixelGeodesy) -> int:
+def classify_widths(lines: RoadLines) -> NDArray[np.object_]:
+    """Name the class of each line's width: "narrow", "medium" or "wide"; None where the width is not well known.
+
+    That is where more than half of the line is a closed gap, or the width varies by more than half of itself.
+    """
+    is_known = (lines.bridged <= 0.5 * lines.length) & (lines.width_sd <= 0.5 * lines.width)  # NaN is not known
+    index = np.where(is_known, 1 + np.digitize(lines.width, WIDTH_LIMITS), 0)
+    return np.asarray(np.array([None, "narrow", "medium", "wide"], object)[index], np.object_)
+
+
+def name_nodes(graph: Graph) -> NDArray[np.object_]:
+    """Name the kind of each node: "border" at the raster's border, "end" for other dead ends, else "junction"."""
+    inner = np.where(graph.degree() == 1, "end", "junction")
+    return np.where(graph.node_border, "border", inner).astype(object)
+
+
+def _make_osm_tags(source: str, count: int) -> dict[str, NDArray[np.object_]]:
+    """Make the columns of OpenStreetMap: a road of a kind and surface that an image alone does not tell."""
+    tags = {"highway": "road", "surface": None, "source": source}
+    return {name: np.full(count, value, object) for name, value in tags.items()}
+
+
+def write_nodes(writer: VectorWriter, graph: Graph, geodesy: PixelGeodesy, kind: NDArray[np.object_]) -> int:
     """Write the layer ``road_nodes``; return the number of dead ends that are not at the raster's border."""
     degree = graph.degree()
-    dead = (degree == 1) & ~graph.node_border
-    kind = np.where(dead, "end", np.where(graph.node_border, "border", "junction")).astype(object)
     points = np.asarray(shapely.points(geodesy.to_crs(node_pixels(graph))), np.object_)
     ids = np.arange(1, graph.node_count + 1, dtype=np.int64)
     writer.write(NODES, "Point", points, {"node_id": ids, "degree": degree.astype(np.int32), "kind": kind})
-    return int(dead.sum())
+    return int((kind == "end").sum())
 
 
 def write_areas(writer: VectorWriter, batches: Iterable[CoverageBatch]) -> tuple[int, float]:

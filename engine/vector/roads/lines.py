@@ -31,6 +31,7 @@ class RoadLines:
         width_sd: float64 (n,), standard deviation of the width in metres.
         confidence: float64 (n,), mean probability along the edge.
         bridged: float64 (n,), metres of closed gaps.
+        gap_at: float64 (n,), metres along the line to the middle of its longest closed gap; NaN for none.
     """
 
     geometry: NDArray[np.object_]
@@ -40,6 +41,7 @@ class RoadLines:
     width_sd: Floats
     confidence: Floats
     bridged: Floats
+    gap_at: Floats
 
 
 def make_lines(graph: Graph, geodesy: PixelGeodesy, *, smooth: float, simplify: float) -> Iterator[RoadLines]:
@@ -53,7 +55,7 @@ def make_lines(graph: Graph, geodesy: PixelGeodesy, *, smooth: float, simplify: 
     """
     if graph.edge_count == 0:  # the layer is created by its first batch
         none = np.zeros(0)
-        yield RoadLines(np.zeros(0, object), np.zeros((0, 2), np.int32), none, none, none, none, none)
+        yield RoadLines(np.zeros(0, object), np.zeros((0, 2), np.int32), none, none, none, none, none, none)
     first = 0
     while first < graph.edge_count:
         last = int(np.searchsorted(graph.start, graph.start[first] + _BATCH_POINTS))
@@ -108,7 +110,23 @@ def _make_batch(graph: Graph, geodesy: PixelGeodesy, smooth: float, simplify: fl
         width_sd=width_sd * metres,
         confidence=confidence / PROBABILITY_SCALE,
         bridged=_sum_runs(np.where(graph.width == 0.0, steps, 0.0), graph.start) / total_steps * length,
+        gap_at=_locate_gaps(graph, steps) / total_steps * length,
     )
+
+
+def _locate_gaps(graph: Graph, steps: Floats) -> Floats:
+    """Distance, in pixels, of the middle of the longest closed gap from the beginning of each edge; else NaN."""
+    edge = np.repeat(np.arange(graph.edge_count), np.diff(graph.start))
+    along = np.cumsum(steps)
+    along -= along[graph.start[:-1]][edge]
+    is_gap = np.concatenate(([False], graph.width == 0.0, [False]))
+    changes = np.concatenate(([True], edge[1:] != edge[:-1], [True]))
+    first = np.flatnonzero(is_gap[1:-1] & (~is_gap[:-2] | changes[:-1]))
+    last = np.flatnonzero(is_gap[1:-1] & (~is_gap[2:] | changes[1:]))
+    order = np.argsort(along[last] - along[first], kind="stable")  # the longest of an edge is assigned last
+    middle = np.full(graph.edge_count, np.nan)
+    middle[edge[first[order]]] = (along[first] + along[last])[order] / 2.0
+    return middle
 
 
 def _measure_width(graph: Graph) -> tuple[Floats, Floats]:

@@ -65,6 +65,21 @@ def test_spatial_index_has_all_batches(tmp_path: Path) -> None:
         assert database.execute("SELECT count(*) FROM rtree_roads_geom").fetchone() == (4,)
 
 
+def test_a_plane_without_a_crs_is_that_of_the_standard(tmp_path: Path) -> None:
+    """Id -1 in the tables and in each geometry's header: an undefined Cartesian system."""
+    path = tmp_path / "out.gpkg"
+    for crs, number in ((None, -1), ("EPSG:25832", 25832)):
+        with open_vector_writer(VectorTarget(path), crs) as writer:
+            for layer in ("roads", "road_nodes", "roads"):
+                writer.write(layer, "LineString", LINES, COLUMNS)
+        with closing(sqlite3.connect(path)) as database:
+            for table in ("gpkg_contents", "gpkg_geometry_columns"):
+                assert set(database.execute(f"SELECT srs_id FROM {table} WHERE table_name LIKE 'road%'")) == {(number,)}
+            headers = {row[0][4:8] for row in database.execute("SELECT geom FROM roads")}
+        assert headers == {number.to_bytes(4, "little", signed=True)}
+        path.unlink()
+
+
 def test_geopackage_is_flushed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[Path] = []
     monkeypatch.setattr(outputs, "_flush", flushed.append)
