@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Callable
 
-from qgis.core import QgsApplication, QgsMapLayer, QgsProject, QgsRasterLayer
-from qgis.PyQt.QtCore import QObject
+from qgis.core import Qgis, QgsApplication, QgsMapLayer, QgsProject, QgsRasterLayer, QgsVectorLayer
+from qgis.PyQt.QtCore import QObject, Qt
 from qgis.PyQt.QtGui import QIcon
 
 try:
@@ -22,6 +22,8 @@ from .engine.preparation import is_preparation_due, is_set_up_due, prepare_engin
 from .i18n import tr
 from .options.page import OptionsFactory
 from .paths import icon_path
+from .review.panel import ReviewPanel, choose_roads
+from .review.topology import add_topology_rules
 from .runner import Run, cancel_runs
 from .tasks import BackgroundTask
 
@@ -61,8 +63,16 @@ class Gui(QObject):
             self._toolbar.addAction(action)
             iface.addPluginToRasterMenu(MENU, action)
             iface.addCustomActionForLayerType(action, None, QgsMapLayer.LayerType.RasterLayer, True)
-        self._settings_action = self._make_action(tr("Settings"), "terraspore", window, self.show_options)
-        iface.addPluginToRasterMenu(MENU, self._settings_action)
+        self._panel: ReviewPanel | None = None
+        self.review_action = self._make_action(tr("Review Roads"), "review", window, self.review)
+        self._toolbar.addAction(self.review_action)
+        self._menu_actions = [
+            self.review_action,
+            self._make_action(tr("Add Topology Rules"), "topology", window, self._add_topology_rules),
+            self._make_action(tr("Settings"), "terraspore", window, self.show_options),
+        ]
+        for action in self._menu_actions:
+            iface.addPluginToRasterMenu(MENU, action)
         self._factory = OptionsFactory(plugin)
         iface.registerOptionsWidgetFactory(self._factory)
         self._prepare_engine()
@@ -74,7 +84,11 @@ class Gui(QObject):
             dialog.close()
         for action in self.actions:
             self._iface.removeCustomActionForLayerType(action)
-        for action in (*self.actions, self._settings_action):
+        if self._panel is not None:
+            self._panel.unload()
+            self._iface.removeDockWidget(self._panel)
+            self._panel.deleteLater()
+        for action in (*self.actions, *self._menu_actions):
             self._iface.removePluginRasterMenu(MENU, action)
             action.deleteLater()
         self._toolbar.deleteLater()
@@ -95,11 +109,23 @@ class Gui(QObject):
 
     def start(self, algorithm: str, parameters: dict[str, Any]) -> Run:
         """Run ``algorithm`` with ``parameters`` in the background."""
-        run = Run(self._iface, QgsApplication.processingRegistry().algorithmById(algorithm), parameters, self)
+        run = Run(
+            self._iface, QgsApplication.processingRegistry().algorithmById(algorithm), parameters, self, self.review
+        )
         self.runs.append(run)
         run.ended.connect(lambda _successful, _results: self.runs.remove(run))
         run.start()
         return run
+
+    def review(self, layer: QgsVectorLayer | None = None) -> ReviewPanel:
+        """Show the panel that reviews ``layer``, else the active layer or the first of roads in the project."""
+        if self._panel is None:
+            self._panel = ReviewPanel(self._iface, self._cut_chips, self._iface.mainWindow())
+            self._iface.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._panel)
+        self._panel.setUserVisible(True)
+        if layer is not None or self._panel.session is None:
+            self._panel.set_layer(layer or choose_roads(self._iface.activeLayer(), QgsProject.instance()))
+        return self._panel
 
     def show_options(self) -> None:
         """Open QGIS's options at the plugin's page."""
@@ -130,6 +156,18 @@ class Gui(QObject):
             open_dialog()
 
         self._track(DemoQuestion(add_image, window)).open()
+
+    def _cut_chips(self, parameters: dict[str, Any]) -> None:
+        import processing
+
+        processing.execAlgorithmDialog("terraspore:trainingchips", parameters)
+
+    def _add_topology_rules(self) -> None:
+        count = add_topology_rules(QgsProject.instance())
+        text = tr("{n} rules were added to the project. The panel Topology Checker (menu Vector) validates them.")
+        if not count:
+            text = tr("No rule was added: the rules are there already, or the project has no layer that they are for.")
+        self._iface.messageBar().pushMessage("TerraSpore", text.format(n=count), Qgis.MessageLevel.Info)
 
     def _prepare_engine(self) -> None:
         """Compile in the background what the first run after an update of the plugin would compile."""

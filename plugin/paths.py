@@ -8,6 +8,7 @@ from pathlib import Path
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
 LAUNCHER = PLUGIN_FOLDER / "engine" / "launch.py"
 ICONS = PLUGIN_FOLDER / "resources" / "icons"
+TOPOLOGY_RULES = PLUGIN_FOLDER / "resources" / "topology.json"
 STYLES = PLUGIN_FOLDER / "resources" / "styles"
 BUNDLED_MODELS = PLUGIN_FOLDER / "resources" / "models"
 GRAPHS = PLUGIN_FOLDER / "resources" / "graphs"

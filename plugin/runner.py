@@ -25,6 +25,7 @@ from qgis.core import (
     QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProject,
+    QgsVectorLayer,
 )
 from qgis.gui import QgsMessageBar, QgsMessageBarItem
 from qgis.PyQt.QtCore import QCoreApplication, QDateTime, QLocale, QObject, Qt, QTimer, QUrl, pyqtSignal
@@ -37,6 +38,7 @@ from .dialogs.fields import WrappedLabel, make_button, make_row
 from .i18n import tr
 from .layers.results import LayerStyler, get_destination_file, group_layer, style_layer
 from .log import log_info, log_warning
+from .review.session import is_reviewable
 
 
 def find_resumable_run(output: str, image: Path | None = None) -> UnfinishedRun | None:
@@ -148,15 +150,21 @@ class Run(QObject):
         algorithm: the algorithm.
         parameters: its parameters.
         parent: its owner.
+        review: opens the review of a road layer.
     """
 
     ended = pyqtSignal(bool, dict)
 
     def __init__(
-        self, iface: Any, algorithm: QgsProcessingAlgorithm, parameters: Mapping[str, Any], parent: QObject
+        self,
+        iface: Any,
+        algorithm: QgsProcessingAlgorithm,
+        parameters: Mapping[str, Any],
+        parent: QObject,
+        review: Callable[[QgsVectorLayer], Any] | None = None,
     ) -> None:
         super().__init__(parent)
-        self._iface = iface
+        self._iface, self._review = iface, review
         self._algorithm = algorithm.create()
         self._context = QgsProcessingContext()
         self._context.setProject(QgsProject.instance())
@@ -265,6 +273,10 @@ class Run(QObject):
         if layers:
             layer_id = layers[-1].id()  # the layer may be gone when the button is clicked
             buttons.append(make_button(bar, tr("Zoom to"), lambda: self._zoom(layer_id)))
+        roads = next((layer.id() for layer in layers if is_reviewable(layer)), "")
+        if roads and self._review is not None:
+            review = self._review
+            buttons.append(make_button(bar, tr("Review"), lambda: review(QgsProject.instance().mapLayer(roads))))
         item = make_wrapped_message(bar, self._algorithm.displayName(), text, *buttons)
         self._show_later(lambda: bar.pushWidget(item, level))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ROADS, NODES, AREAS, CHANGES = "roads", "road_nodes", "road_areas", "road_changes"
+#: Roads that a person deleted in a review; the plugin writes it.
+DELETED = "road_deleted"
 
 
 def name_layer(layer: str, main: str | None) -> str:
@@ -14,7 +16,7 @@ def name_layer(layer: str, main: str | None) -> str:
     """
     if main is None or main == ROADS:
         return layer
-    return main + layer[len("road") :] if layer in (NODES, AREAS, CHANGES) else main
+    return main + layer[len("road") :] if layer in (NODES, AREAS, CHANGES, DELETED) else main
 
 
 def name_road_layers(main: str | None, *, areas: bool, changes: bool = False) -> dict[str, str]:

@@ -35,7 +35,7 @@ class ChipsAlgorithm(EngineAlgorithm):
     HELP = (
         "Cuts an image and labelled vectors into pairs of small images and masks, in the layout that "
         "`terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the "
-        "values of the masks."
+        "values of the masks. Where polygons say what was checked, pixels outside of them are not labelled."
     )
 
     def initAlgorithm(self, _configuration: dict[str, Any] | None = None) -> None:  # noqa: N802
@@ -53,6 +53,12 @@ class ChipsAlgorithm(EngineAlgorithm):
         self.addParameter(make_number_parameter("RESOLUTION", resolution, (0, 10_000)))
         width = tr("Width of lines in m (empty: the engine's)")
         self.addParameter(make_number_parameter("WIDTH", width, (0, 1000)))
+        numeric = QgsProcessingParameterField.DataType.Numeric
+        field = tr("Field with the width of lines in m")
+        self.addParameter(QgsProcessingParameterField("WIDTH_FIELD", field, None, "VECTORS", numeric, optional=True))
+        area = tr("Polygons that were checked (empty: the whole image)")
+        polygons = [QgsProcessing.SourceType.TypeVectorPolygon]
+        self.addParameter(QgsProcessingParameterFeatureSource("AREA", area, polygons, optional=True))
         for parameter in make_band_parameters():
             self.addParameter(parameter)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder of chips")))
@@ -61,10 +67,13 @@ class ChipsAlgorithm(EngineAlgorithm):
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
         """Write the vectors to a file, and run the engine's command ``chips``."""
-        vectors = self._write_vectors(parameters, context, folder)
+        vectors = self._write_vectors(parameters, "VECTORS", context, folder / "labels.gpkg")
         output = Path(self.parameterAsString(parameters, "OUTPUT", context)).absolute()
         output.mkdir(parents=True, exist_ok=True)
         values = {"field": self.parameterAsString(parameters, "FIELD", context)}
+        values["width-field"] = self.parameterAsString(parameters, "WIDTH_FIELD", context)
+        if parameters.get("AREA") not in (None, ""):
+            values["area"] = str(self._write_vectors(parameters, "AREA", context, folder / "area.gpkg"))
         for name in ("SIZE", "RESOLUTION", "WIDTH"):
             number = self.get_optional_number(parameters, name, context)
             values[name.lower()] = "" if number is None else f"{number:g}"
@@ -78,15 +87,16 @@ class ChipsAlgorithm(EngineAlgorithm):
         self.run_engine(make_chips_arguments(image, vectors, output, values) + further, feedback)
         return {"OUTPUT": str(output)}
 
-    def _write_vectors(self, parameters: dict[str, Any], context: QgsProcessingContext, folder: Path) -> Path:
-        """Write the vectors in the image's CRS to a private GeoPackage: layers may be anything that QGIS reads."""
-        source = self.parameterAsSource(parameters, "VECTORS", context)
+    def _write_vectors(
+        self, parameters: dict[str, Any], name: str, context: QgsProcessingContext, target: Path
+    ) -> Path:
+        """Write vectors in the image's CRS to a private GeoPackage: layers may be anything that QGIS reads."""
+        source = self.parameterAsSource(parameters, name, context)
         if source is None:
             raise EngineError(tr("The labelled vectors cannot be read."))
         crs, transforms = self.source.crs, context.transformContext()
-        target = folder / "labels.gpkg"
         writer = make_geopackage_writer(
-            target, "labels", source.fields(), source.wkbType(), crs=crs, transforms=transforms
+            target, target.stem, source.fields(), source.wkbType(), crs=crs, transforms=transforms
         )
         request = QgsFeatureRequest().setDestinationCrs(crs, transforms)
         for feature in source.getFeatures(request):

@@ -64,6 +64,22 @@
         <translation>A run that was to write {name} came to {percent} % and ended on {date}.</translation>
     </message>
     <message>
+        <source>Accept (A)</source>
+        <translation>Accept (A)</translation>
+    </message>
+    <message>
+        <source>Accept road</source>
+        <translation>Accept road</translation>
+    </message>
+    <message>
+        <source>Accept, edit or delete roads first.</source>
+        <translation>Accept, edit or delete roads first.</translation>
+    </message>
+    <message>
+        <source>Add Topology Rules</source>
+        <translation>Add Topology Rules</translation>
+    </message>
+    <message>
         <source>Add a model</source>
         <translation>Add a model</translation>
     </message>
@@ -102,6 +118,10 @@
     <message>
         <source>Average over eight flips and rotations (slower)</source>
         <translation>Average over eight flips and rotations (slower)</translation>
+    </message>
+    <message>
+        <source>Back (B)</source>
+        <translation>Back (B)</translation>
     </message>
     <message>
         <source>Band</source>
@@ -196,6 +216,14 @@
         <translation>Choose the folder that was filled with `pip download` on a machine with network.</translation>
     </message>
     <message>
+        <source>Choose the layer Roads of a GeoPackage that Extract Roads or Make Vectors has written.</source>
+        <translation>Choose the layer Roads of a GeoPackage that Extract Roads or Make Vectors has written.</translation>
+    </message>
+    <message>
+        <source>Choose the roads to review.</source>
+        <translation>Choose the roads to review.</translation>
+    </message>
+    <message>
         <source>Classes</source>
         <translation>Classes</translation>
     </message>
@@ -252,8 +280,16 @@
         <translation>Creating the engine's environment</translation>
     </message>
     <message>
-        <source>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks.</source>
-        <translation>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks.</translation>
+        <source>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks. Where polygons say what was checked, pixels outside of them are not labelled.</source>
+        <translation>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks. Where polygons say what was checked, pixels outside of them are not labelled.</translation>
+    </message>
+    <message>
+        <source>Delete (D)</source>
+        <translation>Delete (D)</translation>
+    </message>
+    <message>
+        <source>Delete road</source>
+        <translation>Delete road</translation>
     </message>
     <message>
         <source>Deviation of each band</source>
@@ -292,6 +328,10 @@
         <translation>Edge of a tile in pixels</translation>
     </message>
     <message>
+        <source>Edit (E)</source>
+        <translation>Edit (E)</translation>
+    </message>
+    <message>
         <source>Empty the cache</source>
         <translation>Empty the cache</translation>
     </message>
@@ -322,6 +362,10 @@
     <message>
         <source>Field with the class (empty: one class)</source>
         <translation>Field with the class (empty: one class)</translation>
+    </message>
+    <message>
+        <source>Field with the width of lines in m</source>
+        <translation>Field with the width of lines in m</translation>
     </message>
     <message>
         <source>File</source>
@@ -364,6 +408,10 @@
         <translation>Ground resolution in m (empty: the image's)</translation>
     </message>
     <message>
+        <source>Hide roads (H)</source>
+        <translation>Hide roads (H)</translation>
+    </message>
+    <message>
         <source>Ignore the alpha band</source>
         <translation>Ignore the alpha band</translation>
     </message>
@@ -402,6 +450,10 @@
     <message>
         <source>It shows</source>
         <translation>It shows</translation>
+    </message>
+    <message>
+        <source>Its file may be read-only or open in another program.</source>
+        <translation>Its file may be read-only or open in another program.</translation>
     </message>
     <message>
         <source>Its last message: {line}</source>
@@ -552,8 +604,20 @@
         <translation>Name of the layer</translation>
     </message>
     <message>
+        <source>Next (N)</source>
+        <translation>Next (N)</translation>
+    </message>
+    <message>
         <source>No Python was found from which an environment can be made.</source>
         <translation>No Python was found from which an environment can be made.</translation>
+    </message>
+    <message>
+        <source>No place was reviewed yet.</source>
+        <translation>No place was reviewed yet.</translation>
+    </message>
+    <message>
+        <source>No rule was added: the rules are there already, or the project has no layer that they are for.</source>
+        <translation>No rule was added: the rules are there already, or the project has no layer that they are for.</translation>
     </message>
     <message>
         <source>Number of bands</source>
@@ -622,6 +686,10 @@
     <message>
         <source>Polygons of a layer</source>
         <translation>Polygons of a layer</translation>
+    </message>
+    <message>
+        <source>Polygons that were checked (empty: the whole image)</source>
+        <translation>Polygons that were checked (empty: the whole image)</translation>
     </message>
     <message>
         <source>Polygons to work in</source>
@@ -716,6 +784,18 @@
         <translation>Restore defaults</translation>
     </message>
     <message>
+        <source>Review</source>
+        <translation>Review</translation>
+    </message>
+    <message>
+        <source>Review Roads</source>
+        <translation>Review Roads</translation>
+    </message>
+    <message>
+        <source>Reviewed area</source>
+        <translation>Reviewed area</translation>
+    </message>
+    <message>
         <source>Road areas</source>
         <translation>Road areas</translation>
     </message>
@@ -762,6 +842,10 @@
     <message>
         <source>Runtime</source>
         <translation>Runtime</translation>
+    </message>
+    <message>
+        <source>Save them first.</source>
+        <translation>Save them first.</translation>
     </message>
     <message>
         <source>Save to</source>
@@ -908,8 +992,16 @@
         <translation>The connection's certificate is not trusted (a proxy that inspects TLS?)</translation>
     </message>
     <message>
+        <source>The deleted roads could not be stored in {path}: {reason}.</source>
+        <translation>The deleted roads could not be stored in {path}: {reason}.</translation>
+    </message>
+    <message>
         <source>The disk is full</source>
         <translation>The disk is full</translation>
+    </message>
+    <message>
+        <source>The edits of {name} are not saved.</source>
+        <translation>The edits of {name} are not saved.</translation>
     </message>
     <message>
         <source>The engine could not read a file or memory (bus error); the disk may be full.</source>
@@ -1006,6 +1098,18 @@
     <message>
         <source>The layer {layer} has no scale in this area.</source>
         <translation>The layer {layer} has no scale in this area.</translation>
+    </message>
+    <message>
+        <source>The layer {name} cannot be edited.</source>
+        <translation>The layer {name} cannot be edited.</translation>
+    </message>
+    <message>
+        <source>The layer {name} has no column {column}.</source>
+        <translation>The layer {name} has no column {column}.</translation>
+    </message>
+    <message>
+        <source>The layer {name} is not in a GeoPackage.</source>
+        <translation>The layer {name} is not in a GeoPackage.</translation>
     </message>
     <message>
         <source>The log has {n} more warnings.</source>
@@ -1160,6 +1264,10 @@
         <translation>Training Chips from Raster and Vectors</translation>
     </message>
     <message>
+        <source>Training chips…</source>
+        <translation>Training chips…</translation>
+    </message>
+    <message>
         <source>Use shorter paths and fewer parameters.</source>
         <translation>Use shorter paths and fewer parameters.</translation>
     </message>
@@ -1236,6 +1344,14 @@
         <translation>automatic: {model}</translation>
     </message>
     <message>
+        <source>closed gap of {m} m</source>
+        <translation>closed gap of {m} m</translation>
+    </message>
+    <message>
+        <source>dead end of {m} m</source>
+        <translation>dead end of {m} m</translation>
+    </message>
+    <message>
         <source>decided by the raster</source>
         <translation>decided by the raster</translation>
     </message>
@@ -1248,12 +1364,20 @@
         <translation>end at once</translation>
     </message>
     <message>
+        <source>ends {m} m before another road</source>
+        <translation>ends {m} m before another road</translation>
+    </message>
+    <message>
         <source>for example {value}</source>
         <translation>for example {value}</translation>
     </message>
     <message>
         <source>found automatically</source>
         <translation>found automatically</translation>
+    </message>
+    <message>
+        <source>half a pixel</source>
+        <translation>half a pixel</translation>
     </message>
     <message>
         <source>it does not start as a Python</source>
@@ -1288,6 +1412,10 @@
         <translation>land cover,land use,classification,coverage,deep learning,segmentation,satellite,aerial</translation>
     </message>
     <message>
+        <source>mean probability {value}</source>
+        <translation>mean probability {value}</translation>
+    </message>
+    <message>
         <source>no limit</source>
         <translation>no limit</translation>
     </message>
@@ -1302,10 +1430,6 @@
     <message>
         <source>one for each core</source>
         <translation>one for each core</translation>
-    </message>
-    <message>
-        <source>one pixel</source>
-        <translation>one pixel</translation>
     </message>
     <message>
         <source>rasterio has no packages for it on Macs with Intel processors; take {newest} or older</source>
@@ -1384,6 +1508,10 @@
         <translation>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</translation>
     </message>
     <message>
+        <source>{done} of {count} doubtful places are reviewed.</source>
+        <translation>{done} of {count} doubtful places are reviewed.</translation>
+    </message>
+    <message>
         <source>{layer} is not a file.</source>
         <translation>{layer} is not a file.</translation>
     </message>
@@ -1410,6 +1538,10 @@
     <message>
         <source>{n} of {m} tiles came empty.</source>
         <translation>{n} of {m} tiles came empty.</translation>
+    </message>
+    <message>
+        <source>{n} rules were added to the project. The panel Topology Checker (menu Vector) validates them.</source>
+        <translation>{n} rules were added to the project. The panel Topology Checker (menu Vector) validates them.</translation>
     </message>
     <message>
         <source>{n} tiles were fetched.</source>

@@ -64,6 +64,22 @@
         <translation>写入 {name} 的运行进行到 {percent} % 后于 {date} 中断。</translation>
     </message>
     <message>
+        <source>Accept (A)</source>
+        <translation>接受 (A)</translation>
+    </message>
+    <message>
+        <source>Accept road</source>
+        <translation>接受道路</translation>
+    </message>
+    <message>
+        <source>Accept, edit or delete roads first.</source>
+        <translation>请先接受、编辑或删除道路。</translation>
+    </message>
+    <message>
+        <source>Add Topology Rules</source>
+        <translation>添加拓扑规则</translation>
+    </message>
+    <message>
         <source>Add a model</source>
         <translation>添加模型</translation>
     </message>
@@ -102,6 +118,10 @@
     <message>
         <source>Average over eight flips and rotations (slower)</source>
         <translation>对八种翻转和旋转取平均（较慢）</translation>
+    </message>
+    <message>
+        <source>Back (B)</source>
+        <translation>上一处 (B)</translation>
     </message>
     <message>
         <source>Band</source>
@@ -196,6 +216,14 @@
         <translation>请选择在联网机器上用 `pip download` 下载的文件夹。</translation>
     </message>
     <message>
+        <source>Choose the layer Roads of a GeoPackage that Extract Roads or Make Vectors has written.</source>
+        <translation>请选择由“提取道路”或“生成矢量”写入的 GeoPackage 中的道路图层。</translation>
+    </message>
+    <message>
+        <source>Choose the roads to review.</source>
+        <translation>请选择要检查的道路。</translation>
+    </message>
+    <message>
         <source>Classes</source>
         <translation>类别</translation>
     </message>
@@ -252,8 +280,16 @@
         <translation>正在创建引擎环境</translation>
     </message>
     <message>
-        <source>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks.</source>
-        <translation>将影像和带标注的矢量切成成对的小图像和掩膜，其布局可由 `terraspore train` 读取。线按字段或数值给定的宽度绘制；类别字段给出掩膜的取值。</translation>
+        <source>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks. Where polygons say what was checked, pixels outside of them are not labelled.</source>
+        <translation>将影像和带标签的矢量切割成成对的小影像和掩膜，格式可由 `terraspore train` 读取。线按字段或数值给出的宽度绘制；类别字段给出掩膜的值。若用多边形指明已检查的范围，则其外的像素不带标签。</translation>
+    </message>
+    <message>
+        <source>Delete (D)</source>
+        <translation>删除 (D)</translation>
+    </message>
+    <message>
+        <source>Delete road</source>
+        <translation>删除道路</translation>
     </message>
     <message>
         <source>Deviation of each band</source>
@@ -292,6 +328,10 @@
         <translation>瓦片边长（像素）</translation>
     </message>
     <message>
+        <source>Edit (E)</source>
+        <translation>编辑 (E)</translation>
+    </message>
+    <message>
         <source>Empty the cache</source>
         <translation>清空缓存</translation>
     </message>
@@ -322,6 +362,10 @@
     <message>
         <source>Field with the class (empty: one class)</source>
         <translation>类别字段（留空：单一类别）</translation>
+    </message>
+    <message>
+        <source>Field with the width of lines in m</source>
+        <translation>线宽字段（米）</translation>
     </message>
     <message>
         <source>File</source>
@@ -364,6 +408,10 @@
         <translation>地面分辨率（米；留空：影像的）</translation>
     </message>
     <message>
+        <source>Hide roads (H)</source>
+        <translation>隐藏道路 (H)</translation>
+    </message>
+    <message>
         <source>Ignore the alpha band</source>
         <translation>忽略透明通道</translation>
     </message>
@@ -402,6 +450,10 @@
     <message>
         <source>It shows</source>
         <translation>内容</translation>
+    </message>
+    <message>
+        <source>Its file may be read-only or open in another program.</source>
+        <translation>其文件可能是只读的，或已在其他程序中打开。</translation>
     </message>
     <message>
         <source>Its last message: {line}</source>
@@ -552,8 +604,20 @@
         <translation>图层名称</translation>
     </message>
     <message>
+        <source>Next (N)</source>
+        <translation>下一处 (N)</translation>
+    </message>
+    <message>
         <source>No Python was found from which an environment can be made.</source>
         <translation>未找到可用于创建环境的 Python。</translation>
+    </message>
+    <message>
+        <source>No place was reviewed yet.</source>
+        <translation>尚未检查任何位置。</translation>
+    </message>
+    <message>
+        <source>No rule was added: the rules are there already, or the project has no layer that they are for.</source>
+        <translation>未添加规则：规则已存在，或工程中没有适用的图层。</translation>
     </message>
     <message>
         <source>Number of bands</source>
@@ -622,6 +686,10 @@
     <message>
         <source>Polygons of a layer</source>
         <translation>图层的多边形</translation>
+    </message>
+    <message>
+        <source>Polygons that were checked (empty: the whole image)</source>
+        <translation>已检查范围的多边形（留空：整幅影像）</translation>
     </message>
     <message>
         <source>Polygons to work in</source>
@@ -716,6 +784,18 @@
         <translation>恢复默认值</translation>
     </message>
     <message>
+        <source>Review</source>
+        <translation>检查</translation>
+    </message>
+    <message>
+        <source>Review Roads</source>
+        <translation>检查道路</translation>
+    </message>
+    <message>
+        <source>Reviewed area</source>
+        <translation>已检查的范围</translation>
+    </message>
+    <message>
         <source>Road areas</source>
         <translation>道路面</translation>
     </message>
@@ -762,6 +842,10 @@
     <message>
         <source>Runtime</source>
         <translation>运行时</translation>
+    </message>
+    <message>
+        <source>Save them first.</source>
+        <translation>请先保存。</translation>
     </message>
     <message>
         <source>Save to</source>
@@ -908,8 +992,16 @@
         <translation>连接的证书不受信任（代理在检查 TLS？）</translation>
     </message>
     <message>
+        <source>The deleted roads could not be stored in {path}: {reason}.</source>
+        <translation>无法将删除的道路保存到 {path}：{reason}。</translation>
+    </message>
+    <message>
         <source>The disk is full</source>
         <translation>磁盘已满</translation>
+    </message>
+    <message>
+        <source>The edits of {name} are not saved.</source>
+        <translation>{name} 的编辑尚未保存。</translation>
     </message>
     <message>
         <source>The engine could not read a file or memory (bus error); the disk may be full.</source>
@@ -1006,6 +1098,18 @@
     <message>
         <source>The layer {layer} has no scale in this area.</source>
         <translation>图层 {layer} 在此范围内没有比例尺。</translation>
+    </message>
+    <message>
+        <source>The layer {name} cannot be edited.</source>
+        <translation>图层 {name} 无法编辑。</translation>
+    </message>
+    <message>
+        <source>The layer {name} has no column {column}.</source>
+        <translation>图层 {name} 没有字段 {column}。</translation>
+    </message>
+    <message>
+        <source>The layer {name} is not in a GeoPackage.</source>
+        <translation>图层 {name} 不在 GeoPackage 中。</translation>
     </message>
     <message>
         <source>The log has {n} more warnings.</source>
@@ -1160,6 +1264,10 @@
         <translation>由栅格和矢量生成训练样本</translation>
     </message>
     <message>
+        <source>Training chips…</source>
+        <translation>训练样本…</translation>
+    </message>
+    <message>
         <source>Use shorter paths and fewer parameters.</source>
         <translation>请使用更短的路径和更少的参数。</translation>
     </message>
@@ -1236,6 +1344,14 @@
         <translation>自动：{model}</translation>
     </message>
     <message>
+        <source>closed gap of {m} m</source>
+        <translation>连接了 {m} 米的间隙</translation>
+    </message>
+    <message>
+        <source>dead end of {m} m</source>
+        <translation>{m} 米的断头路</translation>
+    </message>
+    <message>
         <source>decided by the raster</source>
         <translation>由栅格决定</translation>
     </message>
@@ -1248,12 +1364,20 @@
         <translation>立即结束</translation>
     </message>
     <message>
+        <source>ends {m} m before another road</source>
+        <translation>在距另一条道路 {m} 米处终止</translation>
+    </message>
+    <message>
         <source>for example {value}</source>
         <translation>例如 {value}</translation>
     </message>
     <message>
         <source>found automatically</source>
         <translation>自动查找</translation>
+    </message>
+    <message>
+        <source>half a pixel</source>
+        <translation>半个像元</translation>
     </message>
     <message>
         <source>it does not start as a Python</source>
@@ -1288,6 +1412,10 @@
         <translation>土地覆盖,土地利用,分类,覆盖,深度学习,分割,卫星,航空</translation>
     </message>
     <message>
+        <source>mean probability {value}</source>
+        <translation>平均概率 {value}</translation>
+    </message>
+    <message>
         <source>no limit</source>
         <translation>不限制</translation>
     </message>
@@ -1302,10 +1430,6 @@
     <message>
         <source>one for each core</source>
         <translation>每核一个</translation>
-    </message>
-    <message>
-        <source>half a pixel</source>
-        <translation>半个像元</translation>
     </message>
     <message>
         <source>rasterio has no packages for it on Macs with Intel processors; take {newest} or older</source>
@@ -1384,6 +1508,10 @@
         <translation>矢量化,面化,阈值,简化,概率,掩膜,道路,土地覆盖</translation>
     </message>
     <message>
+        <source>{done} of {count} doubtful places are reviewed.</source>
+        <translation>已检查 {count} 处可疑位置中的 {done} 处。</translation>
+    </message>
+    <message>
         <source>{layer} is not a file.</source>
         <translation>{layer} 不是文件。</translation>
     </message>
@@ -1410,6 +1538,10 @@
     <message>
         <source>{n} of {m} tiles came empty.</source>
         <translation>{m} 个瓦片中有 {n} 个为空。</translation>
+    </message>
+    <message>
+        <source>{n} rules were added to the project. The panel Topology Checker (menu Vector) validates them.</source>
+        <translation>已向工程添加 {n} 条规则。拓扑检查器面板（“矢量”菜单）可进行验证。</translation>
     </message>
     <message>
         <source>{n} tiles were fetched.</source>

@@ -123,4 +123,4 @@ def test_unloading_removes_everything_and_reloading_adds_it_once(report):
     assert report["left"] == {"actions": 0, "toolbars": 0, "provider": 0}
     assert report["processes_after"] == 0
     assert report["prepared"]
-    assert report["back"] == {"actions": 5, "toolbars": 1, "provider": 1}
+    assert report["back"] == {"actions": 7, "toolbars": 1, "provider": 1}

@@ -3,10 +3,12 @@
 import datetime
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from drawn_network import draw_doubts, write_roads
 from event_loop import spin
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.gui import QgsMapCanvas, QgsMessageBar
 from qgis.PyQt.QtCore import QCoreApplication, QObject
 from qgis.PyQt.QtWidgets import (
@@ -159,6 +161,25 @@ def test_vectorize_dialog(look, plugin):
         dialog.kind.setCurrentIndex(kind)
         assert look(f"vectorize-{dialog.kind.currentData()}", dialog) == []
     dialog.close()
+
+
+def test_review_panel(look, plugin, tmp_path):
+    from terraspore.plugin.review.panel import ReviewPanel
+
+    path = write_roads(tmp_path / "roads.gpkg", draw_doubts())
+    roads = QgsProject.instance().addMapLayer(QgsVectorLayer(f"{path}|layername=roads", "Roads", "ogr"))
+    canvas = QgsMapCanvas()
+    panel = ReviewPanel(SimpleNamespace(mapCanvas=lambda: canvas), print)
+    assert look("review-none", panel, (380, 500)) == []
+    panel.set_layer(roads)
+    panel.session.accept(0)
+    panel.session.delete(1)
+    assert look("review", panel, (380, 500)) == []
+    panel.note.setText(LONG_REASON)
+    assert look("review-failed", panel, (380, 500)) == []
+    roads.rollBack()
+    panel.unload()
+    panel.close()
 
 
 def test_model_dialog(look, plugin, settings, inputs, tmp_path):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -27,7 +28,7 @@ from ...engine.raster.reader import ImageView
 from ...engine.raster.stretch import estimate_stretch
 from ..data.labels import voc_palette
 from .request import ChipsRequest
-from .vector_labels import IGNORE, VectorLabels, read_labels
+from .vector_labels import IGNORE, VectorLabels, read_checked_area, read_labels
 
 #: Upper left corners (x, y) of the chips by split, ``train`` and ``valid``.
 Windows = dict[str, list[tuple[int, int]]]
@@ -113,12 +114,11 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
         for remark in (*source.remarks, *bands.remarks):
             context.report(remark)
         grid = source.make_grid(_choose_resolution(request, source, context))
-        windows = split_windows(
-            grid.width, grid.height, request.size, request.stride or request.size, request.validation
-        )
+        checked = read_checked_area(request, grid, context)
+        windows = _choose_windows(request, grid, checked)
         _check_counts(request, grid, {name: len(corners) for name, corners in windows.items()}, context)
         view = ImageView(source, grid, bands, estimate_stretch(source, bands), "uint8")
-        labels = read_labels(request, grid, context)
+        labels = read_labels(request, grid, checked, context)
         with atomic_folder(request.out) as folder:
             counts, pixels, hidden = _write_chips(folder, request.size, view, labels, windows, context=context)
             total = (pixels["train"] + pixels["valid"])[: len(labels.names)]
@@ -163,6 +163,19 @@ def _choose_resolution(request: ChipsRequest, source: Source, context: RunContex
         )
     )
     return resolution
+
+
+def _choose_windows(request: ChipsRequest, grid: Grid, checked: NDArray[Any] | None) -> Windows:
+    """Split the image; of an image that was checked in parts, the rectangle around them."""
+    size, x0, y0, width, height = request.size, 0, 0, grid.width, grid.height
+    if checked is not None:
+        left, top, right, bottom = shapely.total_bounds(checked)
+        x0 = min(max(0, math.floor(left)), max(0, grid.width - size))
+        y0 = min(max(0, math.floor(top)), max(0, grid.height - size))
+        width = min(grid.width, max(math.ceil(right), x0 + size)) - x0
+        height = min(grid.height, max(math.ceil(bottom), y0 + size)) - y0
+    windows = split_windows(width, height, size, request.stride or size, request.validation)
+    return {name: [(x0 + x, y0 + y) for x, y in corners] for name, corners in windows.items()}
 
 
 def _check_counts(request: ChipsRequest, grid: Grid, counts: Mapping[str, int], context: RunContext) -> None:

@@ -30,6 +30,9 @@ class ChipsRequest:
     field: str | None = option(None, "Attribute with the class; one class unless given.")
     classes: tuple[str, ...] | None = option(None, "Values of --field by class id.", metavar="A,B,...")
     width: float = length(7.0, "Width of lines.")
+    area: Path | None = option(
+        None, "Vector file whose polygons were checked; pixels outside of them are not labelled."
+    )
     width_field: str | None = option(None, "Attribute with the width of lines in metres.")
     size: int = option(512, "Side of a chip.", unit="pixels")
     stride: int | None = option(None, "Pixels from chip to chip in training.", unset="--size")

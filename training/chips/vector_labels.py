@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError, VectorError
 from ...engine.protocol.messages import Message
-from ...engine.raster.area import transform_to_pixels
+from ...engine.raster.area import make_area, transform_to_pixels
 from ...engine.raster.grid import Grid
-from ...engine.vector.crs import explain_distance
+from ...engine.vector.crs import Reference, explain_distance
 from ...engine.vector.geodesy import PixelGeodesy
 from ...engine.vector.io.reader import make_reference, read_vector_layer
 from .request import ChipsRequest
@@ -36,12 +36,14 @@ class VectorLabels:
         values: class id of each polygon.
         names: names of the classes by id.
         background: class id outside of all polygons.
+        checked: polygons outside of which pixels are not labelled; None for none.
     """
 
     areas: NDArray[Any]
     values: NDArray[np.uint8]
     names: tuple[str, ...]
     background: int
+    checked: NDArray[Any] | None = None
 
     def rasterize(self, x0: int, y0: int, width: int, height: int, tree: shapely.STRtree) -> NDArray[np.uint8]:
         """Class ids (height, width) of a window; a pixel has the class of the last polygon over its centre.
@@ -53,18 +55,24 @@ class VectorLabels:
             height: of the window.
             tree: spatial index of ``areas``.
         """
-        hits = np.sort(tree.query(shapely.box(x0, y0, x0 + width, y0 + height)))
-        shapes = [(self.areas[hit], int(self.values[hit])) for hit in hits]
-        if not shapes:
-            return np.full((height, width), self.background, np.uint8)
+        window = shapely.box(x0, y0, x0 + width, y0 + height)
+        label = np.full((height, width), self.background, np.uint8)
         transform = rasterio.Affine.translation(x0, y0)
-        filled = rasterio.features.rasterize(
-            shapes, (height, width), fill=self.background, transform=transform, dtype="uint8"
-        )
-        return np.asarray(filled, np.uint8)
+        shapes = [(self.areas[hit], int(self.values[hit])) for hit in np.sort(tree.query(window))]
+        if shapes:
+            rasterio.features.rasterize(shapes, out=label, transform=transform)
+        if self.checked is not None:
+            near = self.checked[shapely.intersects(self.checked, window)]
+            outside = (
+                rasterio.features.geometry_mask(near, label.shape, transform)
+                if len(near)
+                else np.ones_like(label, bool)
+            )
+            label[outside] = IGNORE
+        return label
 
 
-def read_labels(request: ChipsRequest, grid: Grid, context: RunContext) -> VectorLabels:
+def read_labels(request: ChipsRequest, grid: Grid, checked: NDArray[Any] | None, context: RunContext) -> VectorLabels:
     """Read the layer of labels onto a grid.
 
     Lines are buffered to their width on the ground, also where a pixel is not as wide as it is high. Without a class
@@ -74,6 +82,7 @@ def read_labels(request: ChipsRequest, grid: Grid, context: RunContext) -> Vecto
     Args:
         request: names the file, layer and attributes.
         grid: the pixels of the chips.
+        checked: what ``read_checked_area`` returns.
         context: receives messages.
 
     Raises:
@@ -97,7 +106,7 @@ def read_labels(request: ChipsRequest, grid: Grid, context: RunContext) -> Vecto
             context.report(Message(text))
     else:
         names, values = _class_ids(found.columns[field], request.classes or (), path, field)
-    reference = make_reference(image, grid.crs, grid.transform, (grid.height, grid.width))
+    reference = _refer_to(grid, image)
     found = found.resolve(reference, context)
     pixels = transform_to_pixels(found.to_reference(reference), grid)
     if not shapely.intersects(pixels, shapely.box(0, 0, grid.width, grid.height)).any():
@@ -108,7 +117,33 @@ def read_labels(request: ChipsRequest, grid: Grid, context: RunContext) -> Vecto
     pixels[lines] = _buffer_lines(pixels[lines], widths[lines], grid)
     is_class = values != IGNORE
     areas = shapely.make_valid(pixels[is_class])
-    return VectorLabels(areas, values[is_class], names, 0 if field is None else IGNORE)
+    return VectorLabels(areas, values[is_class], names, 0 if field is None else IGNORE, checked)
+
+
+def read_checked_area(request: ChipsRequest, grid: Grid, context: RunContext) -> NDArray[Any] | None:
+    """Read the polygons of checked ground, in pixels of a grid; None where the request names none.
+
+    Raises:
+        VectorError: the file cannot be read, or holds no polygons.
+        ParameterError: they do not touch the grid.
+    """
+    if request.area is None:
+        return None
+    path, image = request.area, request.image.name
+    found = read_vector_layer(path, None, context=context, option="--area").select((2,), context)
+    if not len(found.geometry):
+        raise VectorError(f"{path} holds no polygons.")
+    reference = _refer_to(grid, image)
+    found = found.resolve(reference, context)
+    area = make_area(shapely.make_valid(found.to_reference(reference)), grid)
+    if not len(area.polygons):
+        hint = explain_distance(found.reference, reference)
+        raise ParameterError(f"The polygons {path} do not touch the image {image}.", hint)
+    return area.polygons
+
+
+def _refer_to(grid: Grid, image: str) -> Reference:
+    return make_reference(image, grid.crs, grid.transform, (grid.height, grid.width))
 
 
 def _class_ids(

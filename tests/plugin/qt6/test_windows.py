@@ -35,7 +35,8 @@ class Iface:
         self.activeLayer, self.opened, self.menu, self.layer_actions = lambda: layer, [], [], []
         self.factories = []
         self.mainWindow, self.messageBar, self.mapCanvas = (lambda: self.window), (lambda: self.bar), self.get_canvas
-        self.addToolBar = self.window.addToolBar
+        self.addToolBar, self.removeDockWidget = self.window.addToolBar, self.window.removeDockWidget
+        self.addDockWidget = self.window.addDockWidget
 
     def get_canvas(self):
         return self.canvas
@@ -97,6 +98,58 @@ def test_actions_open_their_dialogs(desktop):
         show(dialog).reject()
     gui.show_options()
     assert iface.opened == [gui._factory.PAGE]
+
+
+class Review:
+    """What the panel uses of a review, without QGIS's layers."""
+
+    def __init__(self, layer, _transforms):
+        window = QgsRectangle(0.0, 0.0, 10.0, 10.0)
+        self.places = [SimpleNamespace(road_id=n, reasons=("closed gap of 30 m",), window=window) for n in range(3)]
+        self.states, self.layer = [""] * 3, layer
+        self.changed = self.failed = SimpleNamespace(connect=lambda _slot: None)
+        self.close = self.deleteLater = self.start_editing = lambda: None
+        self.get_road = lambda _number: SimpleNamespace(geometry=lambda: None)
+
+    @property
+    def open_count(self):
+        return self.states.count("")
+
+    def find_open(self, number):
+        return next((n for n in range(number + 1, 3) if not self.states[n]), -1)
+
+    def accept(self, number):
+        self.states[number] = "accepted"
+
+    def delete(self, number):
+        self.states[number] = "deleted"
+
+
+def test_review_of_roads(desktop, monkeypatch):
+    from terraspore.plugin.review import panel as module
+
+    gui, iface = desktop
+    iface.window.setCentralWidget(iface.canvas)
+    gui.review_action.trigger()
+    panel = show(iface.window).findChild(module.ReviewPanel)
+    assert panel.isVisible()
+    assert not panel.buttons["A"].isEnabled()
+    monkeypatch.setattr(module, "ReviewSession", Review)
+    monkeypatch.setattr(
+        module, "QgsCoordinateTransform", lambda *_: SimpleNamespace(transformBoundingBox=lambda box: box)
+    )
+    layer = SimpleNamespace(crs=lambda: None, willBeDeleted=SimpleNamespace(connect=lambda _slot: None))
+    panel._open_layer(layer)
+    QTest.mouseClick(panel.buttons["N"], LEFT)
+    assert panel.places.currentRow() == 1
+    panel.places.setFocus()
+    iface.window.activateWindow()
+    spin(iface.window.isActiveWindow)
+    QTest.keyClick(panel.places, Qt.Key.Key_B)
+    assert panel.places.currentRow() == 0
+    show(panel)
+    panel.unload()
+    assert panel.places.count() == 0
 
 
 def test_dialog_of_a_run(desktop, image, tmp_path):

@@ -159,3 +159,32 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     (tmp_path / "e" / "train").mkdir(parents=True)
     with pytest.raises(OutputError, match="already"):
         cut_chips(ChipsRequest(image, far, tmp_path / "e", size=50))
+
+
+def test_pixels_outside_of_the_checked_area_are_not_labelled(tmp_path: Path) -> None:
+    image = raster(tmp_path / "image.tif", 400, 100)
+    labels = vectors(tmp_path / "roads.gpkg", [shapely.LineString([world(0, 50), world(400, 50)])], "LineString")
+    checked = [shapely.box(*world(120, 80), *world(170, 20)), shapely.box(*world(260, 100), *world(400, 0))]
+    area = vectors(tmp_path / "area.gpkg", checked, "Polygon")
+    request = ChipsRequest(image, labels, tmp_path / "chips", size=50, width=12.0, area=area)
+    summary = cut_chips(request)
+    # The rectangle around is 120 to 400 in x: validation from 344, and chips of 170 to 220 have nothing checked.
+    corners = {split: sorted(path.stem for path in (tmp_path / "chips" / split / "images").iterdir()) for split in
+               ("train", "valid")}  # fmt: skip
+    assert corners["valid"] == ["x000344_y000000", "x000344_y000050"]
+    assert [name[1:7] for name in corners["train"]] == ["000120"] * 2 + ["000220"] * 2 + ["000270"] * 2
+    split = open_split(load_config(summary.config).data, "train")
+    label = split.read([sample.id for sample in split.samples].index("x000120_y000000"))[1]
+    assert set(np.unique(label[:20])) == {255}  # above the box of rows 20 to 80
+    assert set(np.unique(label[20:47])) == {0}
+    assert set(np.unique(label[47:])) == {1}
+
+
+def test_checked_area_elsewhere_is_refused(tmp_path: Path) -> None:
+    image = raster(tmp_path / "image.tif")
+    labels = vectors(tmp_path / "roads.gpkg", [shapely.LineString([world(0, 50), world(300, 50)])], "LineString")
+    area = vectors(tmp_path / "area.gpkg", [shapely.box(*world(500, 80), *world(600, 20))], "Polygon")
+    with pytest.raises(ParameterError, match=r"polygons .* do not touch the image"):
+        cut_chips(ChipsRequest(image, labels, tmp_path / "chips", size=50, area=area))
+    with pytest.raises(VectorError, match="polygons are needed"):
+        cut_chips(ChipsRequest(image, labels, tmp_path / "chips", size=50, area=labels))

@@ -207,6 +207,7 @@ class QgsRasterLayer(QgsMapLayer):
         reference = osr.SpatialReference(wkt=dataset.GetProjection())
         self._crs = QgsCoordinateReferenceSystem(reference.ExportToWkt())
         self._path, self._name = path, name
+        self.rasterUnitsPerPixelX, self.rasterUnitsPerPixelY = (lambda: width), (lambda: -height)
 
     def id(self):
         return f"id of {self._name}"
@@ -245,7 +246,7 @@ class QgsRasterDataProvider:
 
 
 class QgsMapLayerProxyModel:
-    Filter = enum.Flag("Filter", "RasterLayer PolygonLayer")
+    Filter = enum.Flag("Filter", "RasterLayer PolygonLayer LineLayer")
 
 
 class QgsProject(QObject):
@@ -279,6 +280,21 @@ class QgsProject(QObject):
     def transformContext(self):
         return QgsCoordinateTransformContext()
 
+    def layerTreeRoot(self):
+        return QgsLayerTree()
+
+
+class QgsLayerTree:
+    def findLayer(self, identifier):
+        return None
+
 
 class QgsCoordinateTransformContext:
     pass
+
+
+class QgsVectorLayer(QgsMapLayer):
+    """Cannot be made: the review of a layer is tested in QGIS."""
+
+    def __init__(self, *_arguments):
+        raise NotImplementedError

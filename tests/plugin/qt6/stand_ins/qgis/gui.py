@@ -5,6 +5,7 @@ import enum
 from PyQt6.QtCore import QObject, pyqtSignal
 from PyQt6.QtWidgets import (
     QComboBox,
+    QDockWidget,
     QFrame,
     QGroupBox,
     QHBoxLayout,
@@ -66,11 +67,14 @@ class QgsMapLayerComboBox(QComboBox):
             for layer in QgsProject.instance().mapLayers().values():
                 self.addItem(layer.name(), layer)
 
+    def setAllowEmptyLayer(self, allow):
+        self._allows_none = allow
+
     def currentLayer(self):
         return self.currentData()
 
     def setLayer(self, layer):
-        self.setCurrentIndex(self.findText(layer.name()))
+        self.setCurrentIndex(-1 if layer is None else self.findText(layer.name()))
 
 
 class QgsCollapsibleGroupBox(QGroupBox):
@@ -80,6 +84,30 @@ class QgsCollapsibleGroupBox(QGroupBox):
         for child in self.findChildren(QWidget):
             child.setVisible(not collapsed)
         self.collapsedStateChanged.emit(collapsed)
+
+
+class QgsDockWidget(QDockWidget):
+    def setUserVisible(self, visible):
+        self.setVisible(visible)
+
+
+class QgsRubberBand:
+    """Marks nothing."""
+
+    def __init__(self, canvas):
+        self.shown = None
+
+    def setColor(self, color):
+        self._color = color
+
+    def setWidth(self, width):
+        self._width = width
+
+    def setVisible(self, visible):
+        self._visible = visible
+
+    def setToGeometry(self, geometry, layer):
+        self.shown = geometry
 
 
 class QgsScrollArea(QScrollArea):
@@ -108,6 +136,18 @@ class QgsMapSettings:
 
 class QgsMapCanvas(QWidget):
     _tool = None
+
+    def setExtent(self, extent):
+        self._extent = extent
+
+    def refresh(self):
+        pass
+
+    def scene(self):
+        return self
+
+    def removeItem(self, item):
+        pass
 
     def extent(self):
         return QgsRectangle(0.0, 0.0, 10.0, 10.0)

@@ -1,0 +1,1 @@
+"""Review of the doubtful places of a road network."""
