@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
 from ..context import RunContext
 from ..errors import ParameterError, SourceError, VectorError, shorten
 from ..protocol.declaration import option
-from ..protocol.messages import Result
+from ..protocol.messages import Message, Result
 from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind, length
 from .cli_context import reports_result
 from .options import PATH, declared_options, given_options, parse_list
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, float | int | str | None]
 Bounds = tuple[float, float, float, float]
+RoadDefinition = Literal["terraspore", "cosmiq", "sat2graph", "sam_road"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class CompareOptions:
         None, "Compare only within the polygons of this file, or on the valid pixels of this raster."
     )
     buffer: float = length(5.0, "Largest distance between matching lines.", above=True)
+    definition: RoadDefinition = option(
+        "terraspore",
+        "Rules of APLS and TOPO: our own, or those of published code, whose figures may then be set beside these.",
+        choices=get_args(RoadDefinition),
+    )
     threshold: float | None = option(
         None, "Compare masks: probability of a road pixel.", minimum=0, maximum=1, metavar="P"
     )
@@ -95,6 +101,7 @@ def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueK
 def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of a road network, and a sentence with them."""
     from ..vector.io.reader import read_vector_layer
+    from ..vector.metrics.definitions import DEFINITIONS
     from ..vector.metrics.network import build_network
     from ..vector.metrics.roads import score_roads
 
@@ -108,19 +115,26 @@ def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: 
         first = first.resolve(second.reference, context)
     second = second.resolve(first.reference, context)
     first = first.resolve(second.reference, context)
-    networks = [build_network(lines) for lines in _limit_lines(first, second, options, context)]
-    scores = score_roads(networks[0], networks[1], buffer=options.buffer)
+    definition = DEFINITIONS[options.definition]
+    lines, extent = _limit_lines(first, second, options, context)
+    if any(definition.apls.margins) and extent is None:
+        context.report(Message("--extent was not given: the margins of the definition are those of TRUTH's bounds."))
+    networks = [build_network(side, nodes_crossings=definition.nodes_crossings) for side in lines]
+    scores = score_roads(networks[0], networks[1], buffer=options.buffer, definition=definition, extent=extent)
+    topology = "" if scores.topo_f1 is None else f"TOPO F1 {scores.topo_f1:.3f}, "
     text = (
         f"Lines, {scores.length / 1000:.2f} km of {first.name} against {scores.truth_length / 1000:.2f} km of "
-        f"{second.name}: APLS {scores.apls:.3f}, TOPO F1 {scores.topo_f1:.3f}, line F1 {scores.line_f1:.3f}, "
+        f"{second.name}: APLS {scores.apls:.3f}, {topology}line F1 {scores.line_f1:.3f}, "
         f"completeness {scores.completeness:.3f}, correctness {scores.correctness:.3f}, quality {scores.quality:.3f}, "
         f"junction F1 {scores.junction_f1:.3f}"
     )
     return asdict(scores), text
 
 
-def _limit_lines(result: VectorLayer, truth: VectorLayer, options: CompareOptions, context: RunContext) -> list[Lines]:
-    """Lines of result and truth in a CRS in metres, as far as they are compared."""
+def _limit_lines(
+    result: VectorLayer, truth: VectorLayer, options: CompareOptions, context: RunContext
+) -> tuple[list[Lines], Bounds | None]:
+    """Lines of result and truth in a CRS in metres, as far as they are compared, and the bounds of a limit."""
     import numpy as np
     import shapely
 
@@ -141,15 +155,17 @@ def _limit_lines(result: VectorLayer, truth: VectorLayer, options: CompareOption
         Reference(truth.name, crs, measure_bounds(lines[1], margin)),
     )
     part = read_part(options.extent, options.mask, sides, truth.reference, context)
+    extent: Bounds | None = None
     if part is not None:
         limit = transform(np.array([part], object), truth.crs, crs, truth.name)[0]
+        extent = tuple(shapely.bounds(limit).tolist())
         lines = [shapely.intersection(geometry, limit) for geometry in lines]
         if shapely.is_empty(lines[1]).all():
             raise ParameterError(f"Nothing of {truth.name} is within --extent and --mask.")
     elif not empty and not shapely.intersects(*(shapely.box(*side.bounds) for side in sides)):
         reason = explain_distance(result.reference, truth.reference)
         context.warn(f"{result.name} and {truth.name} do not overlap. {reason or ''}".rstrip())
-    return lines
+    return lines, extent
 
 
 def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:

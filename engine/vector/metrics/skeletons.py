@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..arrays import Flags, Floats
 from ..roads.kernels.thinning import thin
-from .roads import harmonic_mean
+from .network import harmonic_mean
 
 #: Largest distance of matching skeletons, metres.
 LINE_BUFFER = 5.0

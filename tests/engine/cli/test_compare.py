@@ -6,12 +6,14 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 from terraspore.engine.cli import run
 from terraspore.engine.cli.cli_context import CliContext
+from terraspore.engine.cli.compare import RoadDefinition
 
 Writer = Callable[..., Path]
 
@@ -42,3 +44,22 @@ def test_comparisons_of_lines_rasters_and_coverages(tmp_path: Path, make_raster:
     summary = events[-1]["summary"]
     assert (code, summary["is_coverage"], summary["invalid"]) == (0, True, 0)
     assert summary["agreement"] > 0.98
+
+
+def test_named_definitions(tmp_path: Path, make_raster: Writer) -> None:
+    """The result lacks a road; the margins belong to --extent, or a message says that they belong to the truth."""
+    truth, result = make_raster(roads()[None]), roads()
+    result[130:] = 0
+    for name, raster in (("truth", truth), ("result", make_raster(result[None], "result.tif"))):
+        call("vectorize", "roads", raster, "-o", tmp_path / f"{name}.gpkg")
+    found = {}
+    for name in get_args(RoadDefinition):
+        command = ("compare", tmp_path / "result.gpkg", tmp_path / "truth.gpkg", "--definition", name)
+        code, events = call(*command)
+        assert code == 0
+        assert any("--extent" in event.get("text", "") for event in events[:-1]) is (name in ("sat2graph", "sam_road"))
+        found[name] = events[-1]["summary"]
+    assert len({(summary["apls"], summary["topo_f1"]) for summary in found.values()}) == 4
+    assert found["cosmiq"]["topo_f1"] is None
+    assert found["sat2graph"]["topo_recall"] < 0.7 < found["sat2graph"]["topo_precision"]
+    assert call("compare", tmp_path / "result.gpkg", tmp_path / "truth.gpkg", "--definition", "osm")[0] == 2

@@ -11,15 +11,16 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from terraspore.engine.vector.metrics.apls import one_way_apls
+from terraspore.engine.vector.metrics.definitions import AplsRules, TopoRules
 from terraspore.engine.vector.metrics.network import Network, build_adjacency_matrix, build_network, sample_points
 from terraspore.engine.vector.metrics.roads import (
     buffer_scores,
     count_components,
     junction_scores,
-    one_way_apls,
     score_roads,
-    topo,
 )
+from terraspore.engine.vector.metrics.topo import topo
 
 
 def network(*lines: list[tuple[float, float]]) -> Network:
@@ -52,8 +53,8 @@ def test_apls_of_a_broken_line_by_hand() -> None:
     are all in the truth.
     """
     truth, result = network([(0, 0), (100, 0)]), network([(0, 0), (50, 0)])
-    assert one_way_apls(truth, result, spacing=50.0) == pytest.approx(1 / 3)
-    assert one_way_apls(result, truth, spacing=50.0) == pytest.approx(1.0)
+    assert one_way_apls(truth, result) == pytest.approx(1 / 3)
+    assert one_way_apls(result, truth) == pytest.approx(1.0)
     assert apls(result, truth) == pytest.approx(2 * (1 / 3) / (1 + 1 / 3))
 
 
@@ -63,7 +64,7 @@ def test_apls_of_a_detour_by_hand() -> None:
     truth = network([(0, 0), (0, 100)], [(0, 100), (100, 100)], [(100, 100), (100, 0)], [(100, 0), (0, 0)])
     # One closed line of 400 m has control points every 100 m: four corners, of which two pairs are 200 m apart.
     # Ordered pairs: 8 of 100 m, of which 2 take 300 m now (error 1); 4 of 200 m, unchanged.
-    assert one_way_apls(truth, result, spacing=100.0) == pytest.approx(1 - 2 / 12)
+    assert one_way_apls(truth, result, AplsRules(spacing=100.0, undivided=100.0)) == pytest.approx(1 - 2 / 12)
 
 
 def test_apls_drops_where_the_result_is_off_by_more_than_the_buffer() -> None:
@@ -97,7 +98,7 @@ def test_topo_by_hand() -> None:
     of the result: 10, which want 20 and reach 10. Recall 200 / 600, precision 1.
     """
     truth, result = network([(0, 0), (200, 0)]), network([(0, 0), (100, 0)])
-    scores = topo(result, truth, radius=300.0, spacing=10.0, tolerance=4.0)
+    scores = topo(result, truth, TopoRules(tolerance=4.0))
     assert scores.precision == pytest.approx(1.0)
     assert scores.recall == pytest.approx(200 / 600)
 
