@@ -156,11 +156,9 @@ def measure_vertices(network: Network, spacing: float) -> tuple[Ints, Floats]:
 
 
 def measure_directions(network: Network, points: EdgePoints) -> Floats:
-    """Unit vectors along the edges at points, float64 (n, 2)."""
-    ends = [
-        interpolate(network, points.edge, np.clip(points.along + offset, 0.0, network.length[points.edge])).xy
-        for offset in (-0.1, 0.1)
-    ]
+    """Unit vectors along the edges after points, float64 (n, 2): at a vertex those of the segment that follows."""
+    begin = np.maximum(np.minimum(points.along, network.length[points.edge] - 0.1), 0.0)
+    ends = [interpolate(network, points.edge, begin + offset).xy for offset in (0.0, 0.1)]
     step = ends[1] - ends[0]
     return np.asarray(step / np.maximum(np.hypot(*step.T), 1e-9)[:, None], np.float64)
 

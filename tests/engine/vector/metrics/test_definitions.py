@@ -140,6 +140,11 @@ def test_rivals_count_once() -> None:
     assert topo(result, truth, SAT2GRAPH.topo).recall == pytest.approx(topo(result, truth, every).recall / 2, rel=0.1)
 
 
+def test_start_points_at_corners_have_a_direction() -> None:
+    ring = network([(0, 0), (100, 0), (100, 100), (0, 100), (0, 0)])
+    assert topo(ring, ring, SAT2GRAPH.topo).f1 == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_a_network_against_itself_and_against_nothing(name: str) -> None:
     streets = network(*vertices([(0, 0), (300, 0)], [(300, 0), (300, 300)], [(300, 300), (0, 0)], [(0, 0), (-200, 40)]))
