@@ -1,7 +1,6 @@
 """Steps of the same trainings in PyTorch, channels last: NETWORK float32|bfloat16 THREADS, see ``step_server.py``.
 
-Runs in an environment of its own, which has PyTorch and NumPy only. bfloat16 is ``torch.autocast``. LEDNet has no
-dropout here.
+Runs in an environment of its own, which has PyTorch and NumPy only. bfloat16 is ``torch.autocast``.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def make_step(network: str, precision: str, threads: int) -> Callable[[], float]
     torch.manual_seed(0)
     torch.set_num_threads(threads)
     model = (
-        {"dlinknet34": DLinkNet34, "lednet": partial(LEDNet, 2)}[network]()
+        {"dlinknet34": DLinkNet34, "lednet": partial(LEDNet, 2, dropout=True)}[network]()
         .to(memory_format=torch.channels_last)
         .train()
     )

@@ -47,6 +47,7 @@ def select_convolutions(config: TrainConfig) -> tuple[Callable[[nn.Cell], nn.Cel
 
     def replace(network: nn.Cell) -> nn.Cell:
         replace_convolutions(network, library.path, in_bfloat16=in_bfloat16)
+        replace_pooling(network, library.path)
         return network
 
     return replace, f"Convolutions are computed by oneDNN in {'bfloat16' if in_bfloat16 else 'float32'}."
@@ -70,7 +71,7 @@ def replace_convolutions(network: nn.Cell, library: Path, *, in_bfloat16: bool) 
     count = 0
     for _, cell in list(network.cells_and_names()):
         if isinstance(cell, nn.Conv1d | nn.Conv2d):
-            cell.conv2d = Convolution(cell, library, in_bfloat16=in_bfloat16)
+            cell.conv2d = Convolution(cell, library, in_bfloat16=in_bfloat16, is_first=count == 0)
         elif isinstance(cell, nn.Conv2dTranspose) and cell.pad_mode == "pad":
             cell.conv2d_transpose = TransposedConvolution(cell, library, in_bfloat16=in_bfloat16)
         else:
@@ -79,25 +80,50 @@ def replace_convolutions(network: nn.Cell, library: Path, *, in_bfloat16: bool) 
     return count
 
 
+def replace_pooling(network: nn.Cell, library: Path) -> int:
+    """Let the padded maximum poolings of ``network`` be computed by the operators, in place; return their number.
+
+    MindSpore computes those as pooling in three dimensions, ten times as slowly.
+    """
+    count = 0
+    for _, cell in list(network.cells_and_names()):
+        if isinstance(cell, nn.MaxPool2d) and cell.use_pad and not cell.return_indices:
+            cell.max_pool = MaxPooling(cell, library)
+            count += 1
+    return count
+
+
 class Convolution(nn.Cell):
-    """The convolution of a layer without its bias: x (N, C, H, W) and the layer's weight to (N, out, H', W').
+    """The convolution of a layer with its bias: x (N, C, H, W) and the layer's weight to (N, out, H', W').
 
     Args:
-        layer: a ``nn.Conv1d`` or ``nn.Conv2d``, whose attributes say which.
+        layer: a ``nn.Conv1d`` or ``nn.Conv2d``, whose attributes say which; it no longer adds its bias itself.
         library: the compiled operators.
         in_bfloat16: as of ``replace_convolutions``.
+        is_first: whether the gradient of x is rarely wanted, and is therefore computed apart from that of the weight.
     """
 
-    def __init__(self, layer: nn.Cell, library: Path, *, in_bfloat16: bool) -> None:
+    def __init__(self, layer: nn.Cell, library: Path, *, in_bfloat16: bool, is_first: bool) -> None:
         super().__init__(auto_prefix=False)
-        kernel, stride, dilation = layer.kernel_size, layer.stride, layer.dilation
+        kernel, stride, dilation, groups = layer.kernel_size, layer.stride, layer.dilation, layer.group
         top, bottom, left, right = _padding(layer)
-        self.geometry = _geometry(layer, in_bfloat16=in_bfloat16)
-        backward_input = _operator(library, "convolve_backward_input", self.geometry, _third)
-        backward_weights = _operator(library, "convolve_backward_weights", self.geometry, _third)
+        self.has_bias = layer.has_bias
+        if self.has_bias:
+            layer.has_bias = False
+            # nn.Cell would make it a parameter of this cell, too.
+            object.__setattr__(self, "bias", layer.bias)
+        self.geometry = _geometry(layer, in_bfloat16=in_bfloat16, has_bias=self.has_bias)
+        of_input = _operator(library, "convolve_backward_input", self.geometry, _third)
+        if self.has_bias:
+            of_weight = _operator(library, "convolve_backward_weights", self.geometry, _weight_and_bias)
+            of_both = _operator(library, "convolve_backward", self.geometry, _input_weight_and_bias)
+        else:
+            of_weight = _operator(library, "convolve_backward_weights", self.geometry, _third)
+            of_both = _operator(library, "convolve_backward", self.geometry, _input_and_weight)
 
-        def infer_shape(x: Shape, w: Shape, _geometry: Shape) -> list[int]:
+        def infer_shape(x: Shape, w: Shape, *_: Shape) -> list[int]:
             """Shape of the result."""
+            _check_channels(layer, x[1], w[1] * groups)
             if layer.pad_mode == "same":
                 return [x[0], w[0], -(-x[2] // stride[0]), -(-x[3] // stride[1])]
             height = (x[2] + top + bottom - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
@@ -107,13 +133,29 @@ class Convolution(nn.Cell):
             return [x[0], w[0], height, width]
 
         def differentiate(x: Tensor, w: Tensor, geometry: Tensor, _y: Tensor, dy: Tensor) -> tuple[Tensor, ...]:
-            """Gradients of the three inputs."""
-            return backward_input(dy, w, x, geometry), backward_weights(x, dy, w, geometry), ops.zeros_like(geometry)
+            """Gradients of the inputs without a bias."""
+            if is_first:
+                return of_input(dy, w, x, geometry), of_weight(dy, x, w, geometry), ops.zeros_like(geometry)
+            dx, dw = of_both(dy, x, w, geometry)
+            return dx, dw, ops.zeros_like(geometry)
 
-        self.operator = _operator(library, "convolve", self.geometry, infer_shape, differentiate)
+        def differentiate_with_bias(
+            x: Tensor, w: Tensor, _bias: Tensor, geometry: Tensor, _y: Tensor, dy: Tensor
+        ) -> tuple[Tensor, ...]:
+            """Gradients of the inputs with a bias."""
+            if is_first:
+                dw, db = of_weight(dy, x, w, geometry)
+                return of_input(dy, w, x, geometry), dw, db, ops.zeros_like(geometry)
+            dx, dw, db = of_both(dy, x, w, geometry)
+            return dx, dw, db, ops.zeros_like(geometry)
+
+        gradients = differentiate_with_bias if self.has_bias else differentiate
+        self.operator = _operator(library, "convolve", self.geometry, infer_shape, gradients)
 
     def construct(self, x: Tensor, weight: Tensor) -> Tensor:
         """Convolve."""
+        if self.has_bias:
+            return self.operator(x, weight, self.bias, self.geometry)
         return self.operator(x, weight, self.geometry)
 
 
@@ -130,47 +172,116 @@ class TransposedConvolution(nn.Cell):
         super().__init__(auto_prefix=False)
         kernel, stride, dilation, groups = layer.kernel_size, layer.stride, layer.dilation, layer.group
         top, bottom, left, right = _padding(layer)
-        self.geometry = _geometry(layer, in_bfloat16=in_bfloat16)
-        forward = _operator(library, "convolve", self.geometry, _third)
-        backward_weights = _operator(library, "convolve_backward_weights", self.geometry, _third)
+        self.geometry = _geometry(layer, in_bfloat16=in_bfloat16, has_bias=False)
+        of_both = _operator(library, "convolve_transposed_backward", self.geometry, _input_and_weight)
 
         def infer_shape(x: Shape, w: Shape, _geometry: Shape) -> list[int]:
             """Shape of the result."""
+            _check_channels(layer, x[1], w[0])
             height = (x[2] - 1) * stride[0] + dilation[0] * (kernel[0] - 1) + 1 - top - bottom
             width = (x[3] - 1) * stride[1] + dilation[1] * (kernel[1] - 1) + 1 - left - right
             return [x[0], w[1] * groups, height, width]
 
         def differentiate(x: Tensor, w: Tensor, geometry: Tensor, _y: Tensor, dy: Tensor) -> tuple[Tensor, ...]:
             """Gradients of the three inputs."""
-            return forward(dy, w, x, geometry), backward_weights(dy, x, w, geometry), ops.zeros_like(geometry)
+            dx, dw = of_both(dy, x, w, geometry)
+            return dx, dw, ops.zeros_like(geometry)
 
-        self.operator = _operator(library, "convolve_backward_input", self.geometry, infer_shape, differentiate)
+        self.operator = _operator(library, "convolve_transposed", self.geometry, infer_shape, differentiate)
 
     def construct(self, x: Tensor, weight: Tensor, _size: tuple[int, ...]) -> Tensor:
         """Convolve; the size follows from the layer's padding."""
         return self.operator(x, weight, self.geometry)
 
 
+class MaxPooling(nn.Cell):
+    """The padded maximum pooling of a layer, (N, C, 1, H, W) to (N, C, 1, H', W').
+
+    Args:
+        layer: a ``nn.MaxPool2d`` with explicit padding and without dilation.
+        library: the compiled operators.
+    """
+
+    def __init__(self, layer: nn.Cell, library: Path) -> None:
+        super().__init__(auto_prefix=False)
+        _, *kernel = layer.max_pool.ksize
+        _, *stride = layer.max_pool.strides
+        _, top, left = layer.max_pool.pads
+        ceil = layer.max_pool.ceil_mode
+        self.geometry = Tensor(np.array([*kernel, *stride, 1, 1, top, left, 1, 0, 0], np.int64))
+        backward = _operator(library, "pool_max_backward", self.geometry, _second)
+
+        def infer_shape(x: Shape, _geometry: Shape) -> list[int]:
+            """Shape of the result."""
+            return [*x[:2], *(_pooled(x[2 + i], kernel[i], stride[i], (top, left)[i], ceil) for i in range(2))]
+
+        def differentiate(x: Tensor, geometry: Tensor, _y: Tensor, dy: Tensor) -> tuple[Tensor, Tensor]:
+            """Gradients of the two inputs."""
+            return backward(dy, x, geometry), ops.zeros_like(geometry)
+
+        self.operator = _operator(library, "pool_max", self.geometry, infer_shape, differentiate)
+        self.operator.add_prim_attr("ceil", ceil)
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pool; the layer takes the first of two results."""
+        y = self.operator(x.squeeze(2), self.geometry).expand_dims(2)
+        return y, y
+
+
+def _pooled(size: int, kernel: int, stride: int, padding: int, ceil: bool) -> int:
+    """Size after pooling. A last partial window, which ``ceil`` adds, must begin inside or before the image."""
+    count = -(-(size + 2 * padding - kernel) // stride) if ceil else (size + 2 * padding - kernel) // stride
+    return count if ceil and count * stride >= size + padding else count + 1
+
+
 def _operator(
     library: Path,
     name: str,
     geometry: Tensor,
-    infer_shape: Callable[..., Shape],
+    infer_shape: Callable[..., Shape | tuple[Shape, ...]],
     differentiate: Callable[..., tuple[Tensor, ...]] | None = None,
 ) -> ops.Custom:
+    results = {_weight_and_bias: 2, _input_and_weight: 2, _input_weight_and_bias: 3}.get(infer_shape, 1)
+
+    def infer_type(*types: ms.Type) -> ms.Type | tuple[ms.Type, ...]:
+        """Type of the results. The operator takes float32 only, and is not told of any other type."""
+        if types[0].element_type() != ms.float32:
+            raise TypeError(f"Our convolutions take float32, not {types[0].element_type()}. {_HINT}")
+        return types[0] if results == 1 else (types[0],) * results
+
     function = f"{library}:{name}"
-    operator = ops.Custom(function, out_shape=infer_shape, out_dtype=_first, func_type="aot", bprop=differentiate)
+    operator = ops.Custom(function, out_shape=infer_shape, out_dtype=infer_type, func_type="aot", bprop=differentiate)
     # MindSpore remembers the result's shape by the attributes of an operator and the shapes of its inputs.
     operator.add_prim_attr("geometry", geometry.asnumpy().tolist())
     return operator
 
 
-def _first(first: ms.Type, *_: ms.Type) -> ms.Type:
-    return first
+def _check_channels(layer: nn.Cell, given: int, expected: int) -> None:
+    if given != expected:
+        raise ValueError(
+            f"An input of {given} channels does not fit a convolution of {expected} channels and a kernel of "
+            f"{' x '.join(map(str, layer.kernel_size))}."
+        )
+
+
+def _second(_first: Shape, second: Shape, _geometry: Shape) -> Shape:
+    return second
 
 
 def _third(_first: Shape, _second: Shape, third: Shape, _geometry: Shape) -> Shape:
     return third
+
+
+def _weight_and_bias(_dy: Shape, _x: Shape, w: Shape, _geometry: Shape) -> tuple[Shape, ...]:
+    return w, w[:1]
+
+
+def _input_and_weight(_dy: Shape, x: Shape, w: Shape, _geometry: Shape) -> tuple[Shape, ...]:
+    return x, w
+
+
+def _input_weight_and_bias(_dy: Shape, x: Shape, w: Shape, _geometry: Shape) -> tuple[Shape, ...]:
+    return x, w, w[:1]
 
 
 def _padding(layer: nn.Cell) -> tuple[int, int, int, int]:
@@ -180,7 +291,9 @@ def _padding(layer: nn.Cell) -> tuple[int, int, int, int]:
     return layer.padding if isinstance(layer.padding, tuple) else (layer.padding,) * 4
 
 
-def _geometry(layer: nn.Cell, *, in_bfloat16: bool) -> Tensor:
-    """The operators' last input, see ``Geometry`` in ``convolution.cpp``."""
+def _geometry(layer: nn.Cell, *, in_bfloat16: bool, has_bias: bool) -> Tensor:
+    """An input of the operators, see ``Geometry`` in ``convolution.cpp``."""
     top, _, left, _ = _padding(layer) if layer.pad_mode != "same" else (-1,) * 4
-    return Tensor(np.array([*layer.stride, *layer.dilation, top, left, layer.group, int(in_bfloat16)], np.int64))
+    flags = int(in_bfloat16), int(has_bias)
+    numbers = [*layer.kernel_size, *layer.stride, *layer.dilation, top, left, layer.group, *flags]
+    return Tensor(np.array(numbers, np.int64))

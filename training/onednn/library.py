@@ -20,6 +20,7 @@ from ...engine.runtimes.cache import cache_key, default_cache_folder, load_entry
 from .. import HAS_OWN_ISA_LIMIT
 
 SOURCE = Path(__file__).with_name("convolution.cpp")
+HEADERS = tuple(SOURCE.with_name(name) for name in ("dnnl.hpp", "pool.hpp", "program.hpp"))
 #: seconds; it takes two
 _COMPILE_TIMEOUT = 120
 
@@ -52,14 +53,14 @@ def load_library(threads: int) -> OperatorLibrary:
     if sys.platform != "linux":
         raise RuntimeUnavailableError("MindSpore takes operators from outside only on Linux.")
     folder = Path(ms.__file__).parent / "lib"
-    content = SOURCE.read_text(encoding="utf-8")
+    contents = [path.read_text(encoding="utf-8") for path in (SOURCE, *HEADERS)]
     cache = default_cache_folder()
     if cache is None:
         raise RuntimeUnavailableError("There is no cache folder for a compiled operator.")
     options = ["-std=c++17", "-O2", "-fPIC", "-shared", "-pthread"]
     # Machines of several kinds may share a home folder. No option names a processor: oneDNN chooses when it runs.
     machine = (platform.machine(), os.confstr("CS_GNU_LIBC_VERSION") or "")
-    path = cache.absolute() / f"convolution-{cache_key(content, *options, str(folder), ms.__version__, *machine)}.so"
+    path = cache.absolute() / f"convolution-{cache_key(*contents, *options, str(folder), ms.__version__, *machine)}.so"
     if ":" in str(path) or not str(path).isprintable():
         raise RuntimeUnavailableError(
             f"MindSpore loads no operator from a path with a colon or letters that the locale lacks: {str(path)!a}."

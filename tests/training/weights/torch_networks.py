@@ -371,9 +371,10 @@ class DeepLabV3Plus(nn.Module):
 class SplitShuffle(nn.Module):
     """LEDNet's block with the names of its authors."""
 
-    def __init__(self, channels: int, dilation: int) -> None:
+    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
         super().__init__()
         half = channels // 2
+        self.dropout = nn.Dropout2d(dropout)
         for side, (first, second) in {"l": ("3x1", "1x3"), "r": ("1x3", "3x1")}.items():
             for number, step in ((1, 1), (2, dilation)):
                 for name in (first, second):
@@ -393,7 +394,7 @@ class SplitShuffle(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         left, right = x.chunk(2, 1)
         both = torch.cat([self.branch(left, "l", ("3x1", "1x3")), self.branch(right, "r", ("1x3", "3x1"))], 1)
-        return nn.functional.channel_shuffle((both + x).relu(), 2)
+        return nn.functional.channel_shuffle((self.dropout(both) + x).relu(), 2)
 
 
 class Downsampler(nn.Module):
@@ -456,14 +457,15 @@ class Pyramid(nn.Module):
 
 
 class LEDNet(nn.Module):
-    """LEDNet with upstream's names."""
+    """LEDNet with upstream's names; without its dropout unless asked for."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, dropout: bool = False) -> None:
         super().__init__()
         self.initial_block = Downsampler(3, 32)
-        early = [SplitShuffle(32, 1) for _ in range(3)]
-        middle = [SplitShuffle(64, 1) for _ in range(2)]
-        late = [SplitShuffle(128, dilation) for dilation in (1, 2, 5, 9, 2, 5, 9, 17)]
+        low, high = (0.03, 0.3) if dropout else (0.0, 0.0)
+        early = [SplitShuffle(32, 1, low) for _ in range(3)]
+        middle = [SplitShuffle(64, 1, low) for _ in range(2)]
+        late = [SplitShuffle(128, dilation, high) for dilation in (1, 2, 5, 9, 2, 5, 9, 17)]
         self.layers = nn.ModuleList([*early, Downsampler(32, 64), *middle, Downsampler(64, 128), *late])
         self.apn = Pyramid(classes)
 
