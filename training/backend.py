@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import mindspore as ms
 
-from ..engine.errors import RuntimeUnavailableError, first_line
+from ..engine.errors import OutOfMemoryError, RuntimeUnavailableError, first_line
 from .config import TrainConfig
 from .distributed import ProcessGroup, join_processes
 
@@ -14,6 +18,25 @@ from .distributed import ProcessGroup, join_processes
 #: variable it launches operators itself and does not spin: on two cores a step of LEDNet took 0.6 to 1 s instead of
 #: 1.4 to 3.6 s.
 _NO_SPINNING = ("MS_DEV_HOST_BLOCKING_RUN", "1")
+
+#: in what MindSpore says where memory is lacking; the last is the result of our operators
+_NO_MEMORY = re.compile(rf"allocate memory failed|memory not enough|bad_alloc|AOT kernel.* is {errno.ENOMEM}\.", re.I)
+
+
+@contextmanager
+def name_lack_of_memory(action: str, hint: str) -> Iterator[None]:
+    """Raise what MindSpore raises for lack of memory inside this context as ``OutOfMemoryError``.
+
+    Args:
+        action: completes "There was not enough memory for ...".
+        hint: what to do.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or _NO_MEMORY.search(str(error)):
+            raise OutOfMemoryError(f"There was not enough memory for {action}.", hint) from error
+        raise
 
 
 def configure_mindspore(config: TrainConfig, seed: int) -> ProcessGroup:

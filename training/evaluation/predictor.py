@@ -13,6 +13,7 @@ from mindspore import Tensor, amp, nn
 from numpy.typing import NDArray
 
 from ...engine.errors import ParameterError
+from ..backend import name_lack_of_memory
 from ..checkpoint_io import load_checkpoint
 from ..config import Config, EvaluationConfig, NormalisationConfig, TrainConfig
 from ..data import normalise
@@ -138,7 +139,10 @@ def network_function(network: nn.Cell, *, compiled: bool) -> NetworkFunction:
 
     def infer(x: Floats) -> Floats:
         """Logits (N, classes, H, W) of normalised images (N, bands, H, W)."""
-        return np.asarray(forward(Tensor(x)).asnumpy(), np.float32)
+        with name_lack_of_memory(
+            f"an image of {x.shape[2]} x {x.shape[3]} pixels", "Set evaluation.method=windows, or a smaller window."
+        ):
+            return np.asarray(forward(Tensor(x)).asnumpy(), np.float32)
 
     return infer
 

@@ -4,6 +4,7 @@
 // AVX-512. Here oneDNN chooses its own layouts (`format_tag::any`); tensors are reordered to and from them, as float32
 // or as bfloat16 with float32 sums. `library.py` compiles this file, `cells.py` makes operators of its functions.
 
+#include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -101,10 +102,9 @@ Program &find(Kind kind, const std::vector<Dims> &shapes, const Geometry &geomet
   return *((*made)[key] = std::move(program));
 }
 
-// Runs an operator. Returns 0, or 1 after an error, which MindSpore then raises; `terraspore_last_error` tells it.
+// Runs an operator. Returns 0, ENOMEM if memory is lacking, or 1 after another error; MindSpore raises both.
 int run(Kind kind, int count, void **tensors, int *ndims, int64_t **shapes, const char **types) {
-  Context &shared = context();
-  const std::lock_guard<std::mutex> guard(shared.mutex);
+  const std::lock_guard<std::mutex> guard(context().mutex);
   try {
     std::vector<Dims> dims;
     for (int i = 0; i < count; ++i) dims.emplace_back(shapes[i], shapes[i] + ndims[i]);
@@ -115,11 +115,11 @@ int run(Kind kind, int count, void **tensors, int *ndims, int64_t **shapes, cons
     find(kind, dims, geometry).run(tensors);
     return 0;
   } catch (const std::bad_alloc &) {
-    std::snprintf(shared.error, sizeof(shared.error), "memory");
+    return ENOMEM;
   } catch (const std::exception &error) {
-    std::snprintf(shared.error, sizeof(shared.error), "%s", error.what());
+    std::fprintf(stderr, "terraspore: convolution: %s\n", error.what());
+    return 1;
   }
-  return 1;
 }
 
 }  // namespace
@@ -144,15 +144,6 @@ int terraspore_start(int threads, int all_instructions) {
     }
   }
   return (dnnl_get_effective_cpu_isa() & kBfloat16Isa) == kBfloat16Isa ? 2 : 1;
-}
-
-// Writes the last error of an operator in this process into `text`, "memory" if memory was lacking, "" if none; it is
-// told once.
-void terraspore_last_error(char *text, size_t size) {
-  Context &shared = context();
-  const std::lock_guard<std::mutex> guard(shared.mutex);
-  std::snprintf(text, size, "%s", shared.error);
-  shared.error[0] = 0;
 }
 
 // Operators in MindSpore's form.

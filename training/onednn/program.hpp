@@ -25,7 +25,6 @@ struct Context {
   int threads = 0;
   char *buffer = nullptr;  // reordered tensors and scratchpad of one call
   size_t buffer_size = 0;
-  char error[256] = "";  // of the last operator that failed
 };
 Context &context() {
   static Context *shared = new Context;  // never destroyed: threads may outlive static objects

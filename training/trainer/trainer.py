@@ -13,6 +13,7 @@ import numpy as np
 
 from ...engine.context import RunContext
 from ...engine.errors import Cancelled, ParameterError, UserError
+from ..backend import name_lack_of_memory
 from ..checkpoint_io import save_checkpoint
 from ..config import Config, class_names
 from ..data import Batch, BatchLoader, ImageCache, prefetch_batches
@@ -157,7 +158,8 @@ class Trainer:
         requested = time.perf_counter()
         batches = list(islice(source, config.optimizer.accumulate))
         started = time.perf_counter()
-        result = self.step.run(batches, rate, progress.step)
+        with name_lack_of_memory("a training step", "Lower train.batch or augment.crop."):
+            result = self.step.run(batches, rate, progress.step)
         timer.add(time.perf_counter() - started)
         progress.step += 1
         progress.seconds += timer.last
