@@ -115,11 +115,11 @@ class Convolution(nn.Cell):
         self.geometry = _geometry(layer, in_bfloat16=in_bfloat16, has_bias=self.has_bias)
         of_input = _operator(library, "convolve_backward_input", self.geometry, _third)
         if self.has_bias:
-            of_weight = _operator(library, "convolve_backward_weights", self.geometry, _weight_and_bias)
-            of_both = _operator(library, "convolve_backward", self.geometry, _input_weight_and_bias)
+            of_weight = _operator(library, "convolve_backward_weights", self.geometry, _weight_and_bias, results=2)
+            of_both = _operator(library, "convolve_backward", self.geometry, _input_weight_and_bias, results=3)
         else:
             of_weight = _operator(library, "convolve_backward_weights", self.geometry, _third)
-            of_both = _operator(library, "convolve_backward", self.geometry, _input_and_weight)
+            of_both = _operator(library, "convolve_backward", self.geometry, _input_and_weight, results=2)
 
         def infer_shape(x: Shape, w: Shape, *_: Shape) -> list[int]:
             """Shape of the result."""
@@ -173,7 +173,7 @@ class TransposedConvolution(nn.Cell):
         kernel, stride, dilation, groups = layer.kernel_size, layer.stride, layer.dilation, layer.group
         top, bottom, left, right = _padding(layer)
         self.geometry = _geometry(layer, in_bfloat16=in_bfloat16, has_bias=False)
-        of_both = _operator(library, "convolve_transposed_backward", self.geometry, _input_and_weight)
+        of_both = _operator(library, "convolve_transposed_backward", self.geometry, _input_and_weight, results=2)
 
         def infer_shape(x: Shape, w: Shape, _geometry: Shape) -> list[int]:
             """Shape of the result."""
@@ -240,9 +240,9 @@ def _operator(
     geometry: Tensor,
     infer_shape: Callable[..., Shape | tuple[Shape, ...]],
     differentiate: Callable[..., tuple[Tensor, ...]] | None = None,
+    *,
+    results: int = 1,
 ) -> ops.Custom:
-    results = {_weight_and_bias: 2, _input_and_weight: 2, _input_weight_and_bias: 3}.get(infer_shape, 1)
-
     def infer_type(*types: ms.Type) -> ms.Type | tuple[ms.Type, ...]:
         """Type of the results. The operator takes float32 only, and is not told of any other type."""
         if types[0].element_type() != ms.float32:
