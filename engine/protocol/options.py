@@ -190,7 +190,7 @@ class RoadOptions:
         "Largest distance of a pair of carriageways",
     )
     spur: float = length(
-        6.0,
+        20.0,
         "Dead ends shorter than this and 1.2 times the road's half width are dropped.",
         "Longest dead end that is dropped",
     )

@@ -28,6 +28,7 @@ from skimage.morphology import skeletonize
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_coverage import coverage_speed, landcover, memory, strips
+from bench_precision import SEEDS, road_precision
 from bench_shapes import borders
 from networks import KINDS, degrade, draw, make_roads
 from rasters import METRE, QUIET, gdal_polygonize, repeated, road_block, timed, write
@@ -63,7 +64,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="terraspore-bench-") as name:
         folder = Path(name)
         parts: dict[str, Callable[[], list[Row]]] = {
-            "quality": lambda: road_quality(folder, 1 if quick else 3),
+            "quality": lambda: [
+                *road_quality(folder, 1 if quick else 3),
+                *road_precision(folder, SEEDS[:4] if quick else SEEDS),
+            ],
             "coverage": lambda: coverage_speed(folder, 2048 if quick else 4096),
             "shapes": lambda: borders(folder, 3 if quick else 12),
             "roads": lambda: road_speed(folder, mask, 4000 if quick else 8000),

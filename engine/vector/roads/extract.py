@@ -43,6 +43,8 @@ OpenProbability = Callable[[], AbstractContextManager[ProbabilityRaster]]
 
 #: Before gaps are closed, components shorter than this share of ``min_length`` are dropped as noise.
 NOISE_SHARE = 0.25
+#: Before gaps are closed, only dead ends shorter than this (metres) are pruned: a longer one may go on beyond a gap.
+BUMP = 6.0
 #: Areas of larger rasters (pixels) are polygonized after the lines, because both together take too much memory.
 _MAX_PARALLEL_PIXELS = 1_000_000_000
 
@@ -180,9 +182,10 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
     del centerlines
 
     drop_weak_components(graph, pixels.strong_threshold, NOISE_SHARE * pixels.min_length)
-    prune_spurs(graph, pixels.spur)
+    bump = min(pixels.spur, BUMP / resolution)
+    prune_spurs(graph, bump)
     merge_junctions(graph)
-    prune_spurs(graph, pixels.spur)
+    prune_spurs(graph, bump)
 
     rules = gap_rules(options, resolution)
     close_gaps(graph, source, pixels, rules, cancellation=context.cancellation, threads=threads)

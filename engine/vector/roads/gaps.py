@@ -23,7 +23,8 @@ from ...protocol.options import RoadOptions
 from ...raster.probability import ProbabilityRaster
 from ..arrays import Flags, Floats, Ints
 from .graph import Graph
-from .kernels.gaps import MAX_WINDING, GapRules, find_paths, find_targets
+from .kernels.gap_rules import GapRules
+from .kernels.gaps import MAX_WINDING, find_paths, find_targets
 from .kernels.graph_index import GraphIndex, order_points
 from .mask import Probability, gaussian_blur
 from .options import PixelOptions
@@ -32,6 +33,10 @@ from .options import PixelOptions
 MAX_ROUNDS = 4
 #: The direction of a dead end is estimated from this many metres of road.
 DIRECTION_LENGTH = 20.0
+#: A gap that ends in the middle of another road may have this share of the longest gap without any trace of a road.
+UNSEEN_SHARE = 0.4
+#: Edges to dead ends are stubs up to this many metres more than ``spur``, which leaves out the half width of the road.
+STUB_MARGIN = 4.0
 #: Rows and columns of the blocks in which the raster is read.
 _BLOCK = (512, 1024)
 
@@ -77,6 +82,8 @@ def gap_rules(options: RoadOptions, resolution: float) -> GapRules:
         max_gap=options.gap / resolution,
         min_cosine=math.cos(math.radians(options.gap_angle)),
         direction_points=math.ceil(DIRECTION_LENGTH / resolution),
+        max_unseen=UNSEEN_SHARE * options.gap / resolution,
+        stub=(options.spur + STUB_MARGIN) / resolution,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +11,16 @@ from ....raster.probability import PROBABILITY_SCALE
 from ...arrays import Floats, Ints
 from ...jit import jit
 from ...search import lower_bound
+from .gap_rules import BEND_WEIGHT, GapRules, bend_at_target, is_plausible, unseen_length
 from .graph import Index
-from .graph_index import GraphIndex, distance_to_point, distances_within, end_direction, end_point, reset_distances
+from .graph_index import (
+    GraphIndex,
+    distance_to_point,
+    distances_within,
+    end_direction,
+    end_point,
+    reset_distances,
+)
 
 Probability = NDArray[np.uint8]
 
@@ -21,8 +28,6 @@ Probability = NDArray[np.uint8]
 DETOUR = 1.6
 #: A path is at most this many times as long as the gap, plus 5 pixels.
 MAX_WINDING = 1.6
-#: A bend of 90 degrees multiplies the score of a target by 1 plus this; small scores are preferred.
-BEND_WEIGHT = 2.0
 #: At this share of the gap's length (plus 3 pixels) off the straight line, the cost of a pixel doubles.
 CORRIDOR = 0.15
 #: Added to the probability of every pixel, so that paths can cross occluded pixels.
@@ -30,20 +35,6 @@ PROBABILITY_FLOOR = 0.08
 #: Steps to the neighbours of a pixel, from the east clockwise.
 DOWN = (0, 1, 1, 1, 0, -1, -1, -1)
 RIGHT = (1, 1, 0, -1, -1, -1, 0, 1)
-
-
-class GapRules(NamedTuple):
-    """Rules for closing gaps; lengths are in pixels.
-
-    Attributes:
-        max_gap: length of the longest gap.
-        min_cosine: smallest cosine of the angle between the direction of a dead end and the gap.
-        direction_points: number of points from which the direction of a dead end is estimated.
-    """
-
-    max_gap: float
-    min_cosine: float
-    direction_points: int
 
 
 @jit
@@ -101,20 +92,6 @@ def find_best_target(
 
 
 @jit
-def bend_at_target(index: GraphIndex, point: int, down: int, right: int, direction_points: int) -> float:
-    """Measure how much a straight gap (down, right) bends at its target: 0 straight on, 1 at a right angle.
-
-    A target in the middle of a road counts as half a right angle.
-    """
-    dead = lower_bound(index.dead_point, 0, index.dead_point.size, point)
-    if dead == index.dead_point.size or index.dead_point[dead] != point:
-        return 0.5
-    ahead = end_direction(index, index.dead_half[dead], direction_points)
-    length = math.sqrt(down * down + right * right)
-    return 1.0 + (down * ahead[0] + right * ahead[1]) / max(length, 1e-9)
-
-
-@jit
 def find_paths(
     index: GraphIndex,
     rules: GapRules,
@@ -157,9 +134,7 @@ def find_paths(
         window = probability[row - top : row - top + height, col - left : col - left + width]
         ends = (index.row[here] - row, index.col[here] - col, index.row[there] - row, index.col[there] - col)
         path = least_cost_path(cost_surface(window, ends), least, *ends)
-        for i in range(len(path)):
-            path[i, 0] += row
-            path[i, 1] += col
+        path += np.array((row, col), np.int32)
         count = 0
         contacts[number] = -1
         if not is_winding(path):
@@ -167,6 +142,9 @@ def find_paths(
             reset = distances_within(index, node, limit, distance, reached)
             contacts[number], count = cut_at_contact(index, here, path, rules, distance)
             reset_distances(distance, reached, reset)
+            unseen = unseen_length(path[:count], probability, top, left)
+            if count > 0 and not is_plausible(index, halves[number], contacts[number], path[:count], rules, unseen):
+                contacts[number], count = -1, 0
         for i in range(count):
             paths[used + i, 0], paths[used + i, 1] = path[i, 0], path[i, 1]
             values[used + i] = probability[path[i, 0] - top, path[i, 1] - left]

@@ -1,0 +1,119 @@
+"""Rules for closing gaps, and numba kernels that judge a gap by them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....raster.probability import PROBABILITY_SCALE
+from ...jit import jit
+from ...search import lower_bound
+from .graph_index import GraphIndex, end_direction, end_point
+
+Probability = NDArray[np.uint8]
+
+#: A bend of 90 degrees multiplies the score of a target by 1 plus this; small scores are preferred.
+BEND_WEIGHT = 2.0
+#: Below this probability a pixel of a path counts as not seen, in proportion.
+SEEN = 0.2
+#: Two dead ends with a larger product of penalties for bends are joined as if one were the middle of a road.
+MAX_BEND = 1.7
+#: Smallest cosine of the angle between a dead end and a gap that ends in the middle of a road.
+MIN_COSINE_MIDDLE = 0.87
+#: Share of the unseen length that a gap from a stub may have, because stubs are often no roads.
+STUB_SHARE = 0.5
+
+
+class GapRules(NamedTuple):
+    """Rules for closing gaps; lengths are in pixels.
+
+    Attributes:
+        max_gap: length of the longest gap.
+        min_cosine: smallest cosine of the angle between the direction of a dead end and the gap.
+        direction_points: number of points from which the direction of a dead end is estimated.
+        max_unseen: largest length without any trace of a road in a gap that ends in the middle of another road.
+        stub: dead ends on shorter edges are stubs.
+    """
+
+    max_gap: float
+    min_cosine: float
+    direction_points: int
+    max_unseen: float
+    stub: float
+
+
+@jit
+def bend_at_target(index: GraphIndex, point: int, down: int, right: int, direction_points: int) -> float:
+    """Measure how much a straight gap (down, right) bends at its target: 0 straight on, 1 at a right angle.
+
+    A target in the middle of a road counts as half a right angle.
+    """
+    dead = lower_bound(index.dead_point, 0, index.dead_point.size, point)
+    if dead == index.dead_point.size or index.dead_point[dead] != point:
+        return 0.5
+    ahead = end_direction(index, index.dead_half[dead], direction_points)
+    length = math.sqrt(down * down + right * right)
+    return 1.0 + (down * ahead[0] + right * ahead[1]) / max(length, 1e-9)
+
+
+@jit
+def unseen_length(path: NDArray[np.int32], probability: Probability, top: int, left: int) -> float:
+    """Measure the length of a path without any trace of a road; a pixel of half the probability ``SEEN`` counts half.
+
+    Args:
+        path: (n, 2), rows and columns.
+        probability: uint8 (rows, columns), smoothed and quantized; covers the path.
+        top: its first row.
+        left: its first column.
+    """
+    length = 0.0
+    for i in range(1, len(path)):
+        step = math.sqrt(abs(path[i, 0] - path[i - 1, 0]) + abs(path[i, 1] - path[i - 1, 1]))
+        share = probability[path[i, 0] - top, path[i, 1] - left] / (SEEN * PROBABILITY_SCALE)
+        length += step * max(0.0, 1.0 - share)
+    return length
+
+
+@jit
+def is_plausible(
+    index: GraphIndex, half: int, contact: int, path: NDArray[np.int32], rules: GapRules, unseen: float
+) -> bool:
+    """Return whether a path is likely to be road.
+
+    Two dead ends that point at each other are nearly always one road. A dead end that points at the middle of another
+    road is often a true one, so that the gap has to go straight on, and has to be short or seen.
+
+    Args:
+        index: the network.
+        half: half edge that leaves the dead end.
+        contact: the point that the path meets.
+        path: (n, 2), rows and columns.
+        rules: limits and weights.
+        unseen: see ``unseen_length``.
+    """
+    down, right = int(path[-1, 0] - path[0, 0]), int(path[-1, 1] - path[0, 1])
+    length = max(math.sqrt(down * down + right * right), 1e-9)
+    ahead = end_direction(index, half, rules.direction_points)
+    cosine = (down * ahead[0] + right * ahead[1]) / length
+    limit = rules.max_unseen * (STUB_SHARE if index.length[half >> 1] < rules.stub else 1.0)
+    end = near_dead_end(index, contact, length)
+    if end >= 0:
+        bend = 1.0 + BEND_WEIGHT * bend_at_target(index, end, down, right, rules.direction_points)
+        return bend * (1.0 + BEND_WEIGHT * (1.0 - cosine)) <= MAX_BEND or unseen <= limit
+    if cosine < MIN_COSINE_MIDDLE and length > 1.5 * index.width[end_point(index, half)]:
+        return False
+    return unseen <= limit
+
+
+@jit
+def near_dead_end(index: GraphIndex, point: int, reach: float) -> int:
+    """Find the point that is the dead end of the same edge within ``reach`` pixels along it; -1 where there is none."""
+    edge = lower_bound(index.start, 0, index.start.size, point + 1) - 1
+    for end in (index.start[edge], index.start[edge + 1] - 1):
+        dead = lower_bound(index.dead_point, 0, index.dead_point.size, end)
+        if dead < index.dead_point.size and index.dead_point[dead] == end and abs(end - point) <= reach:
+            return int(end)
+    return -1
