@@ -203,7 +203,12 @@ def _score_masks(
     matrix = count_pixels(pair.read_mask_classes(threshold), (0, 1))
     margin = SKELETON_MARGIN + math.ceil(buffer / pixel[0])
     lines = compare_skeletons(pair.read_masks(threshold, margin), pixel, buffer)
-    values = {"line_f1": lines.f1, "completeness": lines.completeness, "correctness": lines.correctness}
+    values = {
+        "completeness": lines.completeness,
+        "correctness": lines.correctness,
+        "quality": lines.quality,
+        "line_f1": lines.f1,
+    }
     return matrix, {name: None if math.isnan(value) else value for name, value in values.items()}
 
 

@@ -57,6 +57,11 @@ class BufferCounts:
         """Harmonic mean of both; 0 where only the result or only the truth has pixels, NaN where neither has."""
         return harmonic_mean(self.completeness, self.correctness) if self.result or self.truth else math.nan
 
+    @property
+    def quality(self) -> float:
+        """Right over the union of both, if as much is right as found (Heipke et al. 1997), 0 to 1; NaN as ``f1``."""
+        return self.f1 / (2.0 - self.f1)
+
 
 def compare_skeletons(
     windows: Iterable[tuple[Flags, Flags, Flags]], pixel: tuple[float, float], buffer: float = LINE_BUFFER

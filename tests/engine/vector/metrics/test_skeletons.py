@@ -51,6 +51,21 @@ def test_half_of_a_road_and_a_false_one_by_hand() -> None:
     assert counts.f1 == pytest.approx(2 * (95 / 181) * 0.6 / (95 / 181 + 0.6))
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000))
+def test_counts_equal_those_of_a_distance_transform(seed: int) -> None:
+    """Completeness, correctness and quality of skeletons as Citraro et al. (ECCV 2020) count them, slack 3 pixels."""
+    rng = np.random.default_rng(seed)
+    masks = [draw(*rng.integers(0, 120, (4, 4)).tolist(), width=int(rng.integers(2, 9))) for _ in range(2)]
+    result, truth = map(skeletonize, masks)
+    near_truth, near_result = (distance_transform_edt(~other) <= 3.0 for other in (truth, result))
+    correctness, completeness = near_truth[result].mean(), near_result[truth].mean()
+    counts = compare(*masks, buffer=3.0)
+    assert (counts.correctness, counts.completeness) == pytest.approx((correctness, completeness))
+    union = completeness + correctness - completeness * correctness
+    assert counts.quality == pytest.approx(completeness * correctness / union if union else 0.0)
+
+
 @pytest.mark.parametrize(("offset", "near"), [(5, True), (6, False)])
 def test_the_buffer_is_five_metres(offset: int, near: bool) -> None:
     truth, result = draw((10, 20, 190, 20), width=1), draw((10, 20 + offset, 190, 20 + offset), width=1)
