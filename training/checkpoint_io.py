@@ -54,6 +54,15 @@ def load_parameters(parameters: Iterable[Parameter], values: Mapping[str, NDArra
         assign(parameter, np.asarray(value))
 
 
+def find_weights(path: Path) -> Path:
+    """Path of a weights file: ``path`` itself, or the weights of the installed model or model folder that it names.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    return path if path.suffix or path.is_file() else find_model(str(path)).weights
+
+
 def load_checkpoint(network: nn.Cell, path: Path, *, partial: bool = False) -> tuple[int, list[str]]:
     """Load a checkpoint into a network, by name; entries that are no parameter of the network are ignored.
 
@@ -71,8 +80,7 @@ def load_checkpoint(network: nn.Cell, path: Path, *, partial: bool = False) -> t
         CheckpointError: the file is missing or damaged, or a parameter is missing or has another shape.
         ModelError: there is no such model.
     """
-    if not path.suffix and not path.is_file():
-        path = find_model(str(path)).weights
+    path = find_weights(path)
     values = dict(read_checkpoint(path))
     skipped: list[str] = []
     count = 0

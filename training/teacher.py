@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..engine.errors import ParameterError
 from ..engine.models.card import CARD_NAME, read_card
-from .checkpoint_io import load_checkpoint
+from .checkpoint_io import find_weights, load_checkpoint
 from .config import Config, NetworkConfig, NormalisationConfig, load_config
 
 Floats = NDArray[np.float32]
@@ -30,11 +30,12 @@ def make_teacher_loss(config: Config, make_network: Callable[[Config], nn.Cell])
 
     Raises:
         ParameterError: the teacher's network is not known, or has other classes or bands.
+        ModelError: there is no model of that name.
         CheckpointError: the checkpoint is damaged or of another network.
     """
     if not config.loss.teacher:
         return None
-    path, share = Path(config.loss.teacher), config.loss.teacher_share
+    path, share = find_weights(Path(config.loss.teacher)), config.loss.teacher_share
     described = read_teacher_config(path)
     classes, bands = config.network.num_classes, len(config.normalisation.mean)
     if (described.network.num_classes, len(described.normalisation.mean)) != (classes, bands):

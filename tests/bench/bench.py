@@ -5,7 +5,8 @@
     python tests/bench/bench.py --only startup memory    # some parts; the earlier results of the others are kept
     python tests/bench/bench.py --only vectors --large   # also vectors of 50,000 x 50,000 pixels
 
-Nothing is downloaded. Times depend on the machine: compare the ratios.
+The part ``finetune`` downloads a wheel from PyPI unless it is given data, ``training`` installs PyTorch. Times depend
+on the machine: compare the ratios.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_click import clicks
+from bench_finetune import fine_tune
 from bench_models import compare_models
 from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
 from mosaic import synthetic_scene
@@ -126,6 +128,10 @@ def _training(folder: Path, picture: Picture, options: argparse.Namespace) -> li
     return rows + train_networks(folder, picture, quick=options.quick)
 
 
+def _finetune(folder: Path, _picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return fine_tune(folder / "finetune", quick=options.quick)
+
+
 def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> None:
     """Run a separate program, which writes its own rows."""
     size = ["--quick"] if options.quick else ["--large"] if options.large else []
@@ -158,6 +164,7 @@ PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]
     "runtimes": _runtimes,
     "vectors": _vectors,
     "training": _training,
+    "finetune": _finetune,
 }
 
 if __name__ == "__main__":

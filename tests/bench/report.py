@@ -29,6 +29,7 @@ TITLES = {
     "runtimes": "Runtimes against each other",
     "vectors": "Vectors",
     "training": "Training, 4 images of 256 x 256 a step, float32",
+    "finetune": "Further training on few images of one place",
 }
 #: Parts whose rows without an aim are a line for each name, with a column for each unit.
 MATRICES = ("training",)

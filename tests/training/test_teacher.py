@@ -55,9 +55,9 @@ def test_a_bundled_model_is_a_teacher_by_its_card(tmp_path: Path) -> None:
     assert (config.network.name, config.network.num_classes, len(config.normalisation.mean)) == ("lednet", 6, 3)
     with pytest.raises(ParameterError, match="neither card"):
         read_teacher_config(tmp_path / "a.ckpt")
-    loss = LossConfig(teacher=str(MODELS / "landcover-lednet" / "weights.ckpt"))
-    with pytest.raises(ParameterError, match="6 classes and 3 bands, but the network has 1 and 3"):
-        make_teacher_loss(Config(loss=loss), make)
+    for teacher in (str(MODELS / "landcover-lednet" / "weights.ckpt"), "landcover-lednet"):
+        with pytest.raises(ParameterError, match="6 classes and 3 bands, but the network has 1 and 3"):
+            make_teacher_loss(Config(loss=LossConfig(teacher=teacher)), make)
 
 
 @pytest.mark.slow

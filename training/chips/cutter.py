@@ -305,8 +305,9 @@ def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[
         normalisation = {"mean": [0.5] * bands, "std": [0.3125] * bands}
     elif mask:
         init = {"checkpoint": START}
+    recipe = "dlinknet_efficientnet_lite2" if mask else "lednet"
     values = {
-        "base": "dlinknet_efficientnet_lite2" if mask else "lednet",
+        "base": [recipe, "data/chips", *(["fine_tuning"] if init else [])],
         "name": request.out.resolve().name,
         "resolution": round(grid.resolution, 4),
         "source": f"{request.image.name} with {request.labels.name}",
@@ -314,24 +315,11 @@ def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[
         "init": init,
         "normalisation": normalisation,
         "data": {
-            "layout": "chips",
             "root": str(request.out.resolve()),
-            "train": "train",
-            "holdout": 8,
-            "test": "valid",
             "classes": classes,
             "colours": [] if not mask else [[228, 0, 43]],
         },
-        "augment": {
-            "crop": crop,
-            "border": "reflect",
-            "scale": [0.7, 1.4],
-            "rotate": 0.5,
-            "rot90": True,
-            "colour": 0.6,
-            "contrast_chance": 0.6,
-            "gamma_chance": 0.2,
-        },
+        "augment": {"crop": crop},
     }
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     (folder / CONFIG_NAME).write_text(text, "utf-8")

@@ -37,8 +37,8 @@ class InitConfig:
         partial: whether parameters may be missing from the checkpoint, or have another shape (another number of
             classes).
         freeze: prefixes of parameter names that are not trained; batch norms among them keep their statistics.
-        freeze_norm: whether all batch norms compute with the initial statistics and keep them, because those of few
-            images are poor. Their scales and shifts are trained.
+        freeze_norm: whether all batch norms compute with the statistics of ``checkpoint`` and keep them, because those
+            of few images are poor. Their scales and shifts are trained. Without ``checkpoint`` it has no effect.
     """
 
     checkpoint: str = ""
@@ -65,8 +65,8 @@ class LossConfig:
         focal_gamma: exponent of the focal loss.
         focal_alpha: factor of the focal loss.
         auxiliary: weight of each further output of the network.
-        teacher: checkpoint of a trained network of the same classes, in a run's or a model's folder, whose
-            probabilities are learned too. Training images may then have no label (layout ``lists``).
+        teacher: checkpoint of a trained network of the same classes, in a run's or a model's folder, or the name of a
+            model, whose probabilities are learned too. Training images may then have no label (layout ``lists``).
         teacher_share: share of that loss, 0 to 1; the rest is the loss of the labels.
     """
 

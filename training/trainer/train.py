@@ -158,9 +158,10 @@ def freeze_parameters(network: nn.Cell, config: InitConfig) -> list[Parameter]:
     for prefix in config.freeze:
         if not any(name.startswith(prefix) for name in names):
             raise ParameterError(f"No parameter's name begins with {prefix!r} (init.freeze).", f"One is {names[0]!r}.")
+    every_norm = config.freeze_norm and bool(config.checkpoint)
     for _, cell in network.cells_and_names():
         is_norm = isinstance(cell, (nn.BatchNorm1d, nn.BatchNorm2d))
-        if is_norm and (config.freeze_norm or cell.moving_mean.name.startswith(config.freeze)):
+        if is_norm and (every_norm or cell.moving_mean.name.startswith(config.freeze)):
             cell.use_batch_statistics = False
     trained = [p for p in network.trainable_params() if not p.name.startswith(config.freeze)]
     if not trained:

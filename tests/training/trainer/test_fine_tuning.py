@@ -11,6 +11,7 @@ from terraspore.engine.models.checkpoint import read_checkpoint
 pytest.importorskip("mindspore")
 sys.path.insert(0, str(Path(__file__).parent))
 from mindspore import Tensor, nn
+from terraspore.training.checkpoint_io import parameter_values, save_checkpoint
 from terraspore.training.trainer import run_training
 from terraspore.training.trainer.state import read_state
 from tiny_run import StoppingDisplay, Tiny, read_rows, tiny_config
@@ -61,6 +62,9 @@ def test_what_cannot_be_frozen_is_refused(roads: Path, in_tmp: Path) -> None:
 def test_a_frozen_norm_computes_with_its_own_statistics(roads: Path, in_tmp: Path) -> None:
     plain = ("network.num_classes=2", "data.classes=[]", "loss.name=ce", "train.monitor=mean_iou", "train.steps=3")
     crops = "augment={crop: 40, hflip: 0.0, rot90: false, scale: [1, 1], noise_chance: 0}"
+    start = in_tmp / "start.ckpt"
+    save_checkpoint(start, parameter_values(Shifted().get_parameters()))
+    plain = (*plain, f"init.checkpoint={start}")
     losses = {}
     for frozen in ("true", "false"):
         for batch, accumulate in ((4, 1), (2, 2)):
@@ -74,17 +78,17 @@ def test_a_frozen_norm_computes_with_its_own_statistics(roads: Path, in_tmp: Pat
 
 
 def test_a_run_that_decays_to_its_start_resumes_exactly(roads: Path, in_tmp: Path) -> None:
-    def config(*overrides: str):
+    def config(start: str):
         decay = ("optimizer.decay_to_init=true", "optimizer.weight_decay=5.0", "init.freeze_norm=true")
-        return tiny_config(roads, "train.steps=6", *decay, *overrides)
+        return tiny_config(roads, "train.steps=6", *decay, f"init.checkpoint={in_tmp / start / 'last.ckpt'}")
 
-    run(config(), in_tmp / "whole")
+    run(tiny_config(roads, "train.steps=3"), in_tmp / "start")
+    run(config("start"), in_tmp / "whole")
     display = StoppingDisplay(6, 3)
     with pytest.raises(Cancelled, match="after step 3"):
-        run(config(), in_tmp / "broken", display=display, context=display.context)
-    # The start is that of the state, even if the file that it came from is another one now.
-    changed = f"init.checkpoint={in_tmp / 'whole' / 'last.ckpt'}"
-    run(config(changed), in_tmp / "broken", resume=True)
+        run(config("start"), in_tmp / "broken", display=display, context=display.context)
+    # The start is that of the state, even if the configuration names another one now.
+    run(config("whole"), in_tmp / "broken", resume=True)
     assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
     states = [read_state(in_tmp / name / "state.npz")[0] for name in ("broken", "whole")]
     assert "initial.last.weight" in states[0]["optimizer"]
