@@ -94,28 +94,23 @@ def test_unknown_model_is_not_replaced_by_the_default(install):
     assert plugin.choose_model("roads", "no-such-model") is None
 
 
-def test_small_models_are_in_the_zip_and_large_ones_beside_it(tmp_path, monkeypatch):
+def test_default_and_small_models_are_in_the_zip_and_others_beside_it(tmp_path, monkeypatch):
     import package
 
     repository = tmp_path / "repository"
     models = repository / "resources" / "models"
-    write_model(models, "roads-small", "roads", weights=os.urandom(200_000))
-    write_model(models, "roads-large", "roads", weights=b"\0" * 1_600_000)  # packs to nothing; its size counts
-    for number in range(3):
-        write_model(models, f"roads-many{number}", "roads", weights=os.urandom(950_000))
+    for name in (*package.MODELS, "roads-large", "landcover-other"):
+        write_model(models, name, "roads", weights=os.urandom(1000))
     (repository / "metadata.txt").write_text("[general]\nversion=1.0\n")
     for command in (("init", "-q"), ("add", ".")):
         subprocess.run(["git", *command], cwd=repository, check=True)
     monkeypatch.setattr(package, "ROOT", repository)
-    for name, megabytes in {"LIMIT_BYTES": 25, "MODEL_BYTES": 15, "SPARE_BYTES": 1}.items():
-        assert getattr(package, name) == megabytes * 1_000_000
-        monkeypatch.setattr(package, name, megabytes * 100_000)  # a tenth of everything takes a tenth of the time
     target = package.package(tmp_path / "dist")
     with zipfile.ZipFile(target) as archive:
         found = {Path(name).parent.name for name in archive.namelist() if "resources/models" in name}
-    assert found == {"roads-small", "roads-many0", "roads-many1"}
-    assert target.stat().st_size < 2_500_000
+    assert found == set(package.MODELS)
+    assert {"roads-efficientnet-lite2", "landcover-lednet"} <= found
     apart = {path.stem for path in (tmp_path / "dist").glob("*-model-*.zip")}
-    assert apart == {"terraspore-model-roads-large", "terraspore-model-roads-many2"}
+    assert apart == {"terraspore-model-roads-large", "terraspore-model-landcover-other"}
     with zipfile.ZipFile(tmp_path / "dist" / "terraspore-model-roads-large.zip") as archive:
         assert sorted(archive.namelist()) == ["roads-large/card.json", "roads-large/weights.ckpt"]
