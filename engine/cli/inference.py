@@ -29,6 +29,10 @@ from .options import (
     threshold_option,
 )
 
+#: Options of polygons that commands which run a model have, too.
+RIGHT_ANGLES = ("regularise", "regularise_error")
+COVERAGE = ("minimum_area", *RIGHT_ANGLES)
+
 
 @click.group()
 def extract() -> None:
@@ -61,13 +65,13 @@ def roads(context: RunContext, image: Path, **values: Any) -> Result:
 @click.option("--classes", type=GEOTIFF, help="Keep the class raster in this GeoTIFF.")
 @click.option("--confidence", type=GEOTIFF, help="Keep the probability of the class of each pixel in this GeoTIFF.")
 @click.option("--probability", type=GEOTIFF, help="Keep the probabilities of all classes in this GeoTIFF.")
-@declared_options(CoverageOptions, "minimum_area")
+@declared_options(CoverageOptions, *COVERAGE)
 @declared_options(OutputOptions)
 @resume_option
 @reports_result
 def landcover(context: RunContext, image: Path, **values: Any) -> Result:
     """Extract the land cover of IMAGE as polygons without gaps and overlaps."""
-    options = CoverageOptions(minimum_area=values["minimum_area"])
+    options = given_options(CoverageOptions, {name: values[name] for name in COVERAGE})
     names = ("output", "classes", "confidence", "probability", "resume")
     request = make_request(ClassRequest, image, values, names, options=options)
     return extract_classes(request, "landcover", current_cli_context().session_pool(), context)
@@ -80,6 +84,7 @@ def landcover(context: RunContext, image: Path, **values: Any) -> Result:
 @click.option("--confidence", type=GEOTIFF, help="GeoTIFF of the probability of each pixel's class.")
 @click.option("--probability", type=GEOTIFF, help="GeoTIFF of the probabilities of all classes.")
 @threshold_option("For models of one class; else the model's.")
+@declared_options(CoverageOptions, *RIGHT_ANGLES)
 @declared_options(OutputOptions)
 @resume_option
 @reports_result
@@ -89,9 +94,9 @@ def segment(context: RunContext, image: Path, output: Path, vectors: Path | None
     Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
     """
     names = ("confidence", "probability", "threshold", "resume")
-    request = make_request(
-        ClassRequest, image, values, names, output=vectors, classes=output, main=output, layer="classes"
-    )
+    outputs = {"output": vectors, "classes": output, "main": output, "layer": "classes"}
+    options = given_options(CoverageOptions, {name: values[name] for name in RIGHT_ANGLES})
+    request = make_request(ClassRequest, image, values, names, options=options, **outputs)
     return extract_classes(request, "segmentation", current_cli_context().session_pool(), context)
 
 

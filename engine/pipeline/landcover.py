@@ -17,6 +17,7 @@ from ..protocol.messages import Result
 from ..raster.probability import PROBABILITY_SCALE, ProbabilityStatistics, quantize_threshold
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
+from ..vector.coverage.class_choice import choose_regularized
 from ..vector.io.target import VectorTarget
 from .plan import InferenceRun, open_run
 from .request import ClassRequest
@@ -81,6 +82,7 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         _choose_class_rasters(request) as rasters,
         open_run(image, task, sessions, context, outputs=outputs) as run,
     ):
+        choose_regularized(request.options.regularise, class_table(run.model.card)[0])  # refuses an unknown class now
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))

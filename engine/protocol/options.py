@@ -296,6 +296,21 @@ class CoverageOptions:
     smooth: bool = option(
         True, "Cut lines at the corners of pixels, so that slanting borders become straight.", "Smooth borders"
     )
+    regularise: tuple[str, ...] = option(
+        tuple,
+        "Class (name or id) whose polygons get straight walls and right angles where these fit; may be repeated; none "
+        "turns it off.",
+        "Classes with right angles",
+        items="CLASS",
+        unset="classes called building, house or roof",
+    )
+    regularise_error: float | None = length(
+        None,
+        "Largest distance between a wall and the border that it replaces.",
+        "Largest error of right angles",
+        above=True,
+        unset="three pixels",
+    )
     strip: int = option(
         512,
         "Rows that are processed at a time; speed and memory depend on it, the result does not.",

@@ -113,16 +113,35 @@ class OptionComboBox(QComboBox):
         return self.currentData()
 
 
+class OptionItemsEdit(QLineEdit):
+    """Words of a declared option, with commas between them; left empty, the engine decides.
+
+    Args:
+        empty: text while it is empty.
+        parent: the dialog.
+    """
+
+    def __init__(self, empty: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setPlaceholderText(empty)
+
+    def get_value(self) -> str | None:
+        """Return the words, None where the choice is left to the engine."""
+        return self.text().strip() or None
+
+
 #: Field of a declared option; ``get_value`` gives None where the choice is left to the engine.
-OptionField = Union[OptionSpinBox, OptionNumberEdit, OptionCheckBox, OptionComboBox]
+OptionField = Union[OptionSpinBox, OptionNumberEdit, OptionItemsEdit, OptionCheckBox, OptionComboBox]
 
 
 def make_option_field(option: Option, empty: str, parent: QWidget) -> OptionField:
-    """Make the field of a declared number, choice or yes-or-no; ``empty`` is the text where the engine decides."""
+    """Make the field of a declared number, choice, yes-or-no or list; where it is left ``empty`` the engine decides."""
     if option.kind == "bool":
         return OptionCheckBox(option, parent)
     if option.info.choices:
         return OptionComboBox(option, empty, parent)
+    if option.info.items:
+        return OptionItemsEdit(empty, parent)
     if get_range(option)[0] == -LARGEST_SIGNED:
         return OptionNumberEdit(empty, parent)
     return OptionSpinBox(option, empty, parent)

@@ -105,6 +105,8 @@ def make_option_arguments(values: Iterable[tuple[Option, Any]]) -> list[str]:
             continue
         if option.kind == "bool":
             arguments.append(f"--{option.flag}" if value else f"--no-{option.flag}")
+        elif option.info.items:
+            arguments += [f"--{option.flag}={item}" for item in value]
         elif isinstance(value, tuple):
             arguments.append(f"--{option.flag}=" + ",".join(repr(item) for item in value))
         else:

@@ -179,6 +179,11 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             facts[tr("Warnings")] = " ".join(result.warnings)
         return {**facts, **result.summary}
 
+    def get_items(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> tuple[str, ...]:
+        """Return the words of the parameter ``name``, which have commas between them."""
+        text = self.parameterAsString(parameters, name, context)
+        return tuple(item.strip() for item in text.split(",") if item.strip())
+
     def get_optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
         """Return the number of the parameter ``name``; None where it was left empty.
 

@@ -45,7 +45,7 @@ from .parameters import (
 )
 
 _ROAD_AREAS, _OSM_TAGS = options_of(RoadOptions, "areas", "osm_tags").values()
-_MINIMUM_AREA = options_of(CoverageOptions)["minimum_area"]
+_COVERAGE = options_of(CoverageOptions, "regularise", "regularise_error", "minimum_area")
 
 
 class ModelAlgorithm(ImageAlgorithm):
@@ -210,13 +210,16 @@ class ExtractLandCover(ExtractAlgorithm):
     NUMBERS = {"COUNT": ("polygons", "Number of polygons")}  # noqa: RUF012
 
     def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
-        """Make the parameter of the smallest polygon."""
-        return [mark_advanced(make_option_parameter(_MINIMUM_AREA))]
+        """Make the parameters of polygons: right angles, and the smallest one."""
+        return [mark_advanced(make_option_parameter(option)) for option in _COVERAGE.values()]
 
     def make_task_arguments(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
-        """Make the argument of the smallest polygon."""
-        area = self.get_optional_number(parameters, "MINIMUM_AREA", context)
-        return make_option_arguments([(_MINIMUM_AREA, area)])
+        """Make the arguments of polygons."""
+        values = (
+            (self.get_items if option.info.items else self.get_optional_number)(parameters, name.upper(), context)
+            for name, option in _COVERAGE.items()
+        )
+        return make_option_arguments(zip(_COVERAGE.values(), values))
 
 
 class Segment(ModelAlgorithm):

@@ -46,7 +46,7 @@ def get_title(option: Option) -> str:
 def make_option_parameter(
     option: Option, *, name: str = "", empty: str | None = None, show_default: bool = True
 ) -> QgsProcessingParameterDefinition:
-    """Make the parameter of a declared number, choice or yes-or-no; what is left empty is chosen by the engine.
+    """Make the parameter of a declared number, choice, yes-or-no or list; what is left empty is chosen by the engine.
 
     Args:
         option: the declaration.
@@ -62,6 +62,8 @@ def make_option_parameter(
     if show_default:
         default = tr(option.default_text if empty is None else empty)
         title = tr("{title}, empty: {default}").format(title=title, default=default)
+    if option.info.items:
+        return QgsProcessingParameterString(name, title, None, False, True)
     return make_number_parameter(name, title, get_range(option), is_whole=option.kind == "int")
 
 

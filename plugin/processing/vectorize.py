@@ -23,12 +23,23 @@ OPTIONS = {
         **options_of(RasterOptions, "band", "values", "scale", "nodata"),
     },
     "landcover": {
-        **options_of(CoverageOptions, "simplify", "minimum_area"),
+        **options_of(CoverageOptions, "simplify", "minimum_area", "regularise", "regularise_error"),
         **options_of(RasterOptions, "band", "values", "nodata"),
     },
 }
 #: Shown under "Advanced".
-ADVANCED = ("gap", "spur", "merge_parallel", "osm_tags", "minimum_area", "band", "values", "scale", "nodata")
+ADVANCED = (
+    "gap",
+    "spur",
+    "merge_parallel",
+    "osm_tags",
+    "minimum_area",
+    "regularise_error",
+    "band",
+    "values",
+    "scale",
+    "nodata",
+)
 #: Layers of the result: kind -> (layer, English name), the main one first.
 LAYERS = {
     "roads": (("roads", "Roads"), ("road_nodes", "Road nodes"), ("road_areas", "Road areas")),
@@ -101,4 +112,6 @@ class VectorizeAlgorithm(EngineAlgorithm):
             return self.parameterAsBool(parameters, name, context)
         if option.info.choices:
             return self.parameterAsEnumString(parameters, name, context) or None
+        if option.info.items:
+            return self.get_items(parameters, name, context)
         return self.get_optional_number(parameters, name, context)

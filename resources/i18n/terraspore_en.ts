@@ -228,6 +228,10 @@
         <translation>Classes</translation>
     </message>
     <message>
+        <source>Classes with right angles</source>
+        <translation>Classes with right angles</translation>
+    </message>
+    <message>
         <source>Classes, in the order of the channels</source>
         <translation>Classes, in the order of the channels</translation>
     </message>
@@ -480,6 +484,10 @@
         <translation>Land cover from drone and aerial imagery at 0.1 m (LEDNet)</translation>
     </message>
     <message>
+        <source>Land cover from satellite imagery at 0.7 m (EfficientNet-Lite2)</source>
+        <translation>Land cover from satellite imagery at 0.7 m (EfficientNet-Lite2)</translation>
+    </message>
+    <message>
         <source>Land-cover classes</source>
         <translation>Land-cover classes</translation>
     </message>
@@ -490,6 +498,10 @@
     <message>
         <source>Largest distance of a pair of carriageways</source>
         <translation>Largest distance of a pair of carriageways</translation>
+    </message>
+    <message>
+        <source>Largest error of right angles</source>
+        <translation>Largest error of right angles</translation>
     </message>
     <message>
         <source>Largest hole that is closed</source>
@@ -1344,6 +1356,10 @@
         <translation>automatic: {model}</translation>
     </message>
     <message>
+        <source>classes called building, house or roof</source>
+        <translation>classes called building, house or roof</translation>
+    </message>
+    <message>
         <source>closed gap of {m} m</source>
         <translation>closed gap of {m} m</translation>
     </message>
@@ -1494,6 +1510,10 @@
     <message>
         <source>those of the layer's style</source>
         <translation>those of the layer's style</translation>
+    </message>
+    <message>
+        <source>three pixels</source>
+        <translation>three pixels</translation>
     </message>
     <message>
         <source>threshold + (1 - threshold) / 4</source>

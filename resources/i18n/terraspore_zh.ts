@@ -228,6 +228,10 @@
         <translation>类别</translation>
     </message>
     <message>
+        <source>Classes with right angles</source>
+        <translation>取直角的类别</translation>
+    </message>
+    <message>
         <source>Classes, in the order of the channels</source>
         <translation>类别，按通道顺序</translation>
     </message>
@@ -480,6 +484,10 @@
         <translation>无人机和航空影像的土地覆盖，0.1 米（LEDNet）</translation>
     </message>
     <message>
+        <source>Land cover from satellite imagery at 0.7 m (EfficientNet-Lite2)</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Land-cover classes</source>
         <translation>土地覆盖类别</translation>
     </message>
@@ -490,6 +498,10 @@
     <message>
         <source>Largest distance of a pair of carriageways</source>
         <translation>成对车行道的最大距离</translation>
+    </message>
+    <message>
+        <source>Largest error of right angles</source>
+        <translation>直角化的最大误差</translation>
     </message>
     <message>
         <source>Largest hole that is closed</source>
@@ -1344,6 +1356,10 @@
         <translation>自动：{model}</translation>
     </message>
     <message>
+        <source>classes called building, house or roof</source>
+        <translation>名为建筑、房屋或屋顶的类别</translation>
+    </message>
+    <message>
         <source>closed gap of {m} m</source>
         <translation>连接了 {m} 米的间隙</translation>
     </message>
@@ -1494,6 +1510,10 @@
     <message>
         <source>those of the layer's style</source>
         <translation>图层样式所用的</translation>
+    </message>
+    <message>
+        <source>three pixels</source>
+        <translation>三个像元</translation>
     </message>
     <message>
         <source>threshold + (1 - threshold) / 4</source>

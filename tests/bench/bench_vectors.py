@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_coverage import coverage_speed, landcover, memory, strips
 from bench_precision import SEEDS, road_precision
-from bench_shapes import borders
+from bench_shapes import borders, right_angles
 from networks import KINDS, degrade, draw, make_roads
 from rasters import METRE, QUIET, gdal_polygonize, repeated, road_block, timed, write
 from rows import Row, read_rows, show, write_rows
@@ -69,7 +69,9 @@ def main() -> None:
                 *road_precision(folder, SEEDS[:4] if quick else SEEDS),
             ],
             "coverage": lambda: coverage_speed(folder, 2048 if quick else 4096),
-            "shapes": lambda: borders(folder, 3 if quick else 12),
+            "shapes": lambda: [
+                shapes for part in (borders, right_angles) for shapes in part(folder, 3 if quick else 12)
+            ],
             "roads": lambda: road_speed(folder, mask, 4000 if quick else 8000),
             "landcover": lambda: landcover(folder, 5000 if quick else 20000),
             "memory": lambda: [

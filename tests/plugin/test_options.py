@@ -25,7 +25,9 @@ PARAMETERS = {
     }
     for name, further in {
         "extractroads": {"THRESHOLD": ROADS["threshold"], "ROAD_AREAS": ROADS["areas"], "OSM_TAGS": ROADS["osm_tags"]},
-        "extractlandcover": {"MINIMUM_AREA": COVERAGE["minimum_area"]},
+        "extractlandcover": {
+            name.upper(): COVERAGE[name] for name in ("minimum_area", "regularise", "regularise_error")
+        },
         "segment": {"THRESHOLD": ROADS["threshold"], "RESOLUTION": IMAGE["resolution"]},
     }.items()
 } | {
@@ -33,7 +35,7 @@ PARAMETERS = {
         **{name.upper(): ROADS[name] for name in ("threshold", "simplify", "min_length", "gap", "spur")},
         "MERGE_PARALLEL": ROADS["merge_parallel"],
         "OSM_TAGS": ROADS["osm_tags"],
-        "MINIMUM_AREA": COVERAGE["minimum_area"],
+        **{name.upper(): COVERAGE[name] for name in ("minimum_area", "regularise", "regularise_error")},
         **{name.upper(): RASTER[name] for name in ("band", "values", "scale")},
     },
 }
@@ -64,7 +66,7 @@ def test_parameter_is_the_declared_option(plugin, algorithm, name):
 @pytest.mark.parametrize(("algorithm", "name"), [case for case in CASES if case[0] != "vectorize"])
 def test_empty_parameter_names_what_it_stands_for(plugin, algorithm, name):
     parameter = QgsApplication.processingRegistry().algorithmById(f"terraspore:{algorithm}").parameterDefinition(name)
-    if parameter.type() == "number":
+    if parameter.type() == "number" or parameter.name() == "REGULARISE":
         default = "the model's" if name == "THRESHOLD" else PARAMETERS[algorithm][name].default_text
         assert parameter.description().endswith(f", empty: {default}")
 
@@ -130,6 +132,11 @@ def test_fields_of_the_vectorize_dialog(plugin, settings):
             elif name == "nodata":
                 field.setText("-9999")
                 assert field.get_value() == -9999
+                field.clear()
+            elif option.info.items:
+                field.setText(" roof, 3 ")
+                assert field.get_value() == "roof, 3"
+                assert (dialog.parameters().get("REGULARISE") == "roof, 3") == (kind in kinds)
                 field.clear()
             else:
                 assert field.minimum() + field.singleStep() == option.info.minimum

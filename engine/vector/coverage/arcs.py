@@ -13,6 +13,7 @@ from ...fs.spool import ArraySpool, SpooledArray
 from ..arrays import Flags, Ints, Labels
 from .kernels.arcs import gather_points, join_arcs, normalize_arcs
 from .kernels.boundaries import NODE, SEAM, find_constraint_points, find_corners, link_corners, trace_arcs
+from .kernels.rings import link_rings
 
 #: Arcs that come from above end at the corners of every so many rows of the raster, whatever the strips are. So no
 #: arc is higher than the window of rows in which its surroundings are known.
@@ -79,6 +80,44 @@ def concatenate_arcs(arcs: Sequence[Arcs]) -> Arcs:
     sizes = np.concatenate([np.diff(start) for start in starts])
     start = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
     return Arcs(np.concatenate(points), start, *map(np.concatenate, others))
+
+
+class LinkedRings(NamedTuple):
+    """The rings of regions.
+
+    Attributes:
+        region: int32 (n,), the regions, ascending.
+        first_half_edge: int64 (n,), where each region's half-edges begin.
+        half_edge: int64, half-edges in the order of the rings; 2 * arc + side.
+        ring_start: int64 (rings + 1,), where each ring begins in ``half_edge`` (and, last, ends).
+        first_ring: int64 (n + 1,), where each region's rings begin.
+    """
+
+    region: Labels
+    first_half_edge: Ints
+    half_edge: Ints
+    ring_start: Ints
+    first_ring: Ints
+
+
+def link_polygons(arcs: Arcs, is_linked: Flags) -> LinkedRings:
+    """Link arcs to the rings of regions.
+
+    Args:
+        arcs: all arcs of the regions.
+        is_linked: bool (n, 2), which of the regions on their sides are linked; at least one.
+    """
+    half_edge = np.flatnonzero(is_linked.ravel())
+    region = arcs.sides.ravel()[half_edge]
+    begin, direction = arcs.corners.ravel(), arcs.ends[:, :2].astype(np.int64).ravel()
+    key = begin[half_edge] << 2 | direction[half_edge]
+    order = np.lexsort((key, region))
+    half_edge, key, region = half_edge[order], key[order], region[order]
+    group = np.flatnonzero(np.concatenate(([True], region[1:] != region[:-1], [True])))
+    opposite = half_edge ^ 1
+    arrival = ((direction[opposite] + 2) & 3).astype(np.int8)
+    linked, ring_start, first_ring = link_rings(group, key, begin[opposite], arrival)
+    return LinkedRings(region[group[:-1]], group[:-1], half_edge[linked], ring_start, first_ring)
 
 
 @dataclass(frozen=True)

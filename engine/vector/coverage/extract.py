@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,15 +31,20 @@ from ..io.styles import Color, make_class_style
 from ..io.target import VectorTarget
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
+from .class_choice import choose_regularized
 from .codes import N_CODES, ClassRaster, CodeSource, minimum_pixels
 from .polygons import stream_polygons
-from .regions import drop_codes, find_regions, merge_below_mmu
+from .regions import Regions, drop_codes, find_regions, merge_below_mmu
+from .regularize import Regularization
+from .simplify import UNITS
 
 LAYER = "landcover"
 #: Largest number of pixels in a strip: very wide rasters have lower strips than the options say.
 MAX_STRIP_PIXELS = 10_000_000
 #: Tolerance of the simplification where none is given, in pixels.
 DEFAULT_TOLERANCE = 0.5
+#: Largest distance of regularized borders where none is given, in pixels.
+DEFAULT_REACH = 3.0
 #: Polygons and vertices of a batch that is written at once.
 _BATCH_POLYGONS, _BATCH_VERTICES = 20_000, 1_000_000
 
@@ -135,7 +140,10 @@ def vectorize_landcover(
         geodesy = locate_pixels(dataset.crs, dataset.transform, dataset.shape, name, context)
         place = make_reference(classes.name, dataset.crs, dataset.transform, dataset.shape)
         writer = stack.enter_context(open_vector_writer(target, dataset.crs, warnings=context.warnings, place=place))
-        batches = stream_coverage(source, geodesy, options, context, target.path.absolute().parent)
+        regularized = choose_regularized(options.regularise, class_names)
+        batches = stream_coverage(
+            source, geodesy, options, context, target.path.absolute().parent, regularized=regularized
+        )
 
         def warn_of_nothing() -> None:
             wanted = ", ".join(map(str, sorted(options.classes or ())))
@@ -169,6 +177,8 @@ def stream_coverage(
     options: CoverageOptions,
     context: RunContext,
     scratch: Path | None = None,
+    *,
+    regularized: Sequence[int] = (),
 ) -> Iterator[CoverageBatch]:
     """Build the coverage of a class raster, batch by batch.
 
@@ -179,6 +189,7 @@ def stream_coverage(
             the others are merged all the same.
         context: receives the progress of both passes together; checked for cancellation.
         scratch: folder for data that does not fit in memory; None for the system's folder for temporary files.
+        regularized: ids of the classes that get right angles; where two of them touch, the first of them does.
     """
     rows, resolution = source.shape[0], geodesy.resolution(source.shape)
     is_included = np.ones(N_CODES, np.bool_)
@@ -202,11 +213,12 @@ def stream_coverage(
         geodesy.make_grid(source.shape),
         smooth=options.smooth,
         tolerance=DEFAULT_TOLERANCE if options.simplify is None else options.simplify / resolution,
+        regularization=_plan_regularization(regularized, regions, geodesy, options, resolution),
         scratch=scratch,
         on_progress=lambda done: report(rows + done),
     ):
         region = polygons.region
-        xy, offsets = geodesy.to_crs(polygons.points / 2), (polygons.ring_start, polygons.first_ring)
+        xy, offsets = geodesy.to_crs(polygons.points / UNITS), (polygons.ring_start, polygons.first_ring)
         yield CoverageBatch(
             geometry=shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, offsets),
             region=region,
@@ -215,6 +227,25 @@ def stream_coverage(
             perimeter=polygons.perimeter,
             confidence=regions.confidence[region] / regions.area[region],
         )
+
+
+def _plan_regularization(
+    classes: Sequence[int], regions: Regions, geodesy: PixelGeodesy, options: CoverageOptions, resolution: float
+) -> Regularization | None:
+    """Find the regions of the classes to regularize; None if there are none."""
+    rank = np.zeros(N_CODES, np.int64)
+    for number, key in enumerate(classes):
+        rank[key + 1] = number + 1
+    rank_of_region = rank[regions.code]
+    rank_of_region[0] = 0
+    if not rank_of_region.any():
+        return None
+    reach = DEFAULT_REACH if options.regularise_error is None else options.regularise_error / resolution
+
+    def scale(pixel: Floats) -> Floats:
+        return geodesy.pixel_sizes(pixel) / resolution
+
+    return Regularization(rank_of_region, regions.last, reach, scale)
 
 
 def merge_batches(batches: Iterable[CoverageBatch]) -> Iterator[CoverageBatch]:

@@ -11,11 +11,12 @@ import numpy as np
 from ...fs.spool import ArraySpool
 from ..arrays import Flags, Floats, Ints, Labels
 from ..geodesy import GeodesicGrid
-from .arcs import BREAK_ROWS, NO_ARCS, ArcBuffer, Arcs, trace_strip
+from .arcs import BREAK_ROWS, NO_ARCS, ArcBuffer, Arcs, link_polygons, trace_strip
 from .codes import CodeSource
-from .kernels.rings import gather_ring_points, link_rings, order_shells_first, sum_cross_products
+from .kernels.rings import gather_ring_points, order_shells_first, sum_cross_products
 from .regions import RegionMap, Regions
-from .simplify import ConstraintBitmap, simplify_arcs
+from .regularize import Regularization, Regularizer
+from .simplify import UNITS, ConstraintBitmap, simplify_arcs
 
 #: Points of the polygons that are yielded at a time; a single polygon may have more.
 MAX_POINTS = 1_000_000
@@ -23,7 +24,7 @@ MAX_POINTS = 1_000_000
 
 @dataclass(frozen=True)
 class Polygons:
-    """Polygons in half pixels.
+    """Polygons on the lattice.
 
     Attributes:
         region: int32 (n,), the region of each polygon, ascending.
@@ -65,34 +66,24 @@ def assemble_polygons(arcs: Arcs, is_assembled: Flags, grid: GeodesicGrid) -> Po
     """Link arcs to rings and rings to polygons, and measure them.
 
     Args:
-        arcs: all arcs of the regions to assemble, in half pixels.
+        arcs: all arcs of the regions to assemble, on the lattice.
         is_assembled: bool (n, 2), which of the regions on their sides are assembled.
         grid: measures lines on the ellipsoid.
     """
-    half_edge = np.flatnonzero(is_assembled.ravel())
-    region = arcs.sides.ravel()[half_edge]
-    begin, direction = arcs.corners.ravel(), arcs.ends[:, :2].astype(np.int64).ravel()
-    key = begin[half_edge] << 2 | direction[half_edge]
-    order = np.lexsort((key, region))
-    half_edge, key, region = half_edge[order], key[order], region[order]
-    group = np.flatnonzero(np.concatenate(([True], region[1:] != region[:-1], [True])))
-    opposite = half_edge ^ 1
-    arrival = ((direction[opposite] + 2) & 3).astype(np.int8)
-    linked, ring_start, first_ring = link_rings(group, key, begin[opposite], arrival)
-    half_edge = half_edge[linked]
+    region, first_half_edge, half_edge, ring_start, first_ring = link_polygons(arcs, is_assembled)
     cross = sum_cross_products(arcs.points, arcs.start)
     rings = order_shells_first(half_edge, ring_start, first_ring, cross)
     points, start = gather_ring_points(half_edge, ring_start, rings, arcs.points, arcs.start)
-    area, length = grid.measure_lines(arcs.points, arcs.start, 0.5)
+    area, length = grid.measure_lines(arcs.points, arcs.start, 1 / UNITS)
     # Half-edges are grouped by region, and holes run in the opposite direction of shells.
     signed_area = np.where(half_edge & 1, -area[half_edge >> 1], area[half_edge >> 1])
     return Polygons(
-        region=region[group[:-1]],
+        region=region,
         points=points,
         ring_start=start,
         first_ring=first_ring,
-        area=np.abs(np.add.reduceat(signed_area, group[:-1])),
-        perimeter=np.add.reduceat(length[half_edge >> 1], group[:-1]),
+        area=np.abs(np.add.reduceat(signed_area, first_half_edge)),
+        perimeter=np.add.reduceat(length[half_edge >> 1], first_half_edge),
     )
 
 
@@ -104,6 +95,7 @@ def stream_polygons(
     *,
     smooth: bool,
     tolerance: float,
+    regularization: Regularization | None,
     scratch: Path | None,
     on_progress: Callable[[int], None],
 ) -> Iterator[Polygons]:
@@ -116,6 +108,7 @@ def stream_polygons(
         grid: measures lines on the ellipsoid.
         smooth: whether to cut the corners of pixels.
         tolerance: of the simplification, in pixels; 0 keeps every vertex.
+        regularization: which regions get right angles; None for none.
         scratch: folder for temporary data; None for the system's.
         on_progress: called with the number of rows done after each strip.
 
@@ -126,6 +119,7 @@ def stream_polygons(
     constraints = ConstraintBitmap(cols, region_map.strip_rows)
     none = np.zeros(0, np.int32)
     open_arcs, above, block = NO_ARCS, (none, none), 0
+    regularizer = None if regularization is None else Regularizer(regularization, source.shape)
     with ArraySpool(scratch) as spool:
         buffer = ArcBuffer(rows, regions.last, spool)
         for number in range(len(region_map.base) - 1):
@@ -142,9 +136,12 @@ def stream_polygons(
                 centers = 2 * regions.first[1:][begun].astype(np.int64) + 1
                 constraints.add(np.concatenate((traced.constraints, centers)), end)
             complete = traced.complete.normalize(cols + 1)
-            buffer.add(simplify_arcs(complete, constraints, smooth=smooth, tolerance=tolerance), block)
+            simplified = simplify_arcs(complete, constraints, smooth=smooth, tolerance=tolerance)
+            for arcs in (simplified,) if regularizer is None else regularizer.add(complete, simplified, end):
+                buffer.add(arcs, block)
             on_progress(end)
-            while block < buffer.last_block and (block + 1) * BREAK_ROWS <= end:
+            settled = end if regularizer is None else regularizer.settled_rows
+            while block < buffer.last_block and (block + 1) * BREAK_ROWS <= settled:
                 yield from _assemble_block(buffer, block, grid)
                 block += 1
         yield from _assemble_block(buffer, buffer.last_block, grid)

@@ -12,6 +12,8 @@ from .arcs import BREAK_ROWS, Arcs
 from .kernels.boundaries import NODE
 from .kernels.simplify import WORD_BITS, cut_corners, set_bits, simplify_visvalingam
 
+#: Units in a pixel of the lattice on which the points of simplified arcs lie.
+UNITS = 64
 #: Rows of half pixels below the end of a strip that its constraint points may lie in or that are looked at.
 _ROWS_BELOW = 4
 #: Points of arcs that are worth a thread.
@@ -51,14 +53,14 @@ def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, to
         tolerance: largest distance in pixels of a dropped vertex from the line; 0 drops none.
 
     Returns:
-        The arcs with points in half pixels.
+        The arcs with points on the lattice, of ``UNITS`` in a pixel.
     """
     if smooth:
         points, start, is_midpoint = cut_corners(arcs.points, arcs.start, arcs.ends[:, 2] != NODE)
     else:
         points, start, is_midpoint = 2 * arcs.points, arcs.start, np.zeros(len(arcs.points), np.bool_)
     if tolerance <= 0.0 or not arcs.number:
-        return arcs._replace(points=points, start=start)
+        return arcs._replace(points=points * np.int32(UNITS // 2), start=start)
     threads = min(available_cores(), 1 + len(points) // _POINTS_PER_THREAD)
     # More shares than threads, because some arcs take longer than others.
     shares = np.linspace(0, len(points), 4 * threads + 1 if threads > 1 else 2)
@@ -74,4 +76,4 @@ def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, to
     with ThreadPoolExecutor(threads) as pool:
         keep = np.concatenate(list(pool.map(choose_points, cuts[:-1], cuts[1:])))
     start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
-    return arcs._replace(points=points[keep], start=start)
+    return arcs._replace(points=points[keep] * np.int32(UNITS // 2), start=start)
