@@ -98,7 +98,9 @@ def find_places(layer: QgsVectorLayer, transforms: QgsCoordinateTransformContext
             doubt = 1.0 - prod(1.0 - reason.doubt for reason in reasons)
             window = _make_window(road.geometry(), reasons[0])
             if back is not None:
-                window = back.transformBoundingBox(window)
+                frame = QgsGeometry.fromRect(window)  # its corners; transformBoundingBox would take a thousand points
+                frame.transform(back)
+                window = frame.boundingBox()
             texts = tuple(reason.text for reason in reasons)
             places.append(Place(road.id(), int(road["road_id"]), doubt, texts, window))
     return sorted(places, key=lambda place: (-place.doubt, place.road_id))

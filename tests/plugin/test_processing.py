@@ -218,6 +218,25 @@ def test_training_chips(run, image, tmp_path):
     assert gdal.Open(str(chip)).RasterCount == 2
 
 
+def test_chips_of_a_checked_part_with_measured_widths(run, image, tmp_path):
+    labels = QgsVectorLayer("LineString?crs=EPSG:25832&field=wide:double", "Labels", "memory")
+    feature = QgsFeature(labels.fields())
+    feature.setGeometry(QgsGeometry.fromWkt("LINESTRING(500000 5000254, 500600 5000254)"))
+    feature["wide"] = 20.0
+    labels.dataProvider().addFeature(feature)
+    area = QgsVectorLayer("Polygon?crs=EPSG:25832", "Checked", "memory")
+    for west, east in ((0, 300), (500, 600)):
+        polygon = QgsFeature()
+        polygon.setGeometry(QgsGeometry.fromRect(QgsRectangle(500000 + west, 5000204, 500000 + east, 5000304)))
+        area.dataProvider().addFeature(polygon)
+    parameters = {"INPUT": image, "VECTORS": labels, "SIZE": 64, "OUTPUT": str(tmp_path / "chips")}
+    run("trainingchips", AREA=area, WIDTH_FIELD="wide", **parameters)
+    values = [gdal.Open(str(path)).ReadAsArray() for path in (tmp_path / "chips").rglob("labels/*.png")]
+    pixels = np.concatenate([value.ravel() for value in values])
+    assert set(pixels.tolist()) == {0, 1, 255}
+    assert max((value == 1).sum(axis=0).max() for value in values) == pytest.approx(20, abs=1)
+
+
 def test_layer_with_another_crs_than_its_file(run, image, tmp_path):
     from qgis.core import QgsCoordinateReferenceSystem
 

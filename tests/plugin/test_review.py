@@ -297,6 +297,29 @@ def test_five_thousand_roads(panel, project, tmp_path, monkeypatch):
     assert len(described) <= 20
 
 
+def test_result_of_a_run_offers_the_review(project, roads):
+    from types import SimpleNamespace
+
+    from qgis.core import QgsApplication, QgsProcessingAlgorithm
+    from qgis.gui import QgsMessageBar
+    from qgis.PyQt.QtWidgets import QPushButton
+    from terraspore.plugin import runner
+
+    bar, reviewed = QgsMessageBar(), []
+    for layers, expected in (([roads], [roads]), ([QgsVectorLayer("Point", "points", "memory")], [])):
+        algorithm = QgsApplication.processingRegistry().algorithmById("native:buffer")
+        assert isinstance(algorithm, QgsProcessingAlgorithm)
+        run = runner.Run(SimpleNamespace(messageBar=lambda: bar), algorithm, {}, bar, reviewed.append)
+        run._show_later = lambda show: show()
+        run._show_result(layers, {"OUTPUT": "/tmp/roads.gpkg"})
+        buttons = [button for button in bar.currentItem().findChildren(QPushButton) if button.text() == "Review"]
+        for button in buttons:
+            button.click()
+        assert reviewed == expected
+        reviewed.clear()
+        bar.clearWidgets()
+
+
 # ---- Training
 
 
