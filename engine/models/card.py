@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Literal
 from ..errors import CardError
 from ..fs.regular_file import read_regular
 from ..strict import StrictReader, limited, shorten_repr
+from .domain import Domain
 
 CARD_NAME = "card.json"
 #: Version of the format; cards of another one are refused.
@@ -98,6 +100,7 @@ class ModelCard:
         split: which images were trained on and which were measured on.
         metrics: measured metrics by name.
         notes: remarks for users.
+        domain: statistics of the training images, by which other images are compared with them; None for none.
     """
 
     name: str = _text(pattern=_NAME)
@@ -123,6 +126,7 @@ class ModelCard:
     split: str = _text()
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
+    domain: Domain | None = None
 
 
 def read_card(path: Path) -> ModelCard:
@@ -166,6 +170,8 @@ def parse_card(text: str, origin: str) -> ModelCard:
         raise CardError(
             f"The model card {origin}: format is {shorten_repr(version)}; this version reads {CARD_FORMAT}."
         )
+    if isinstance(document, dict):
+        document.setdefault("domain", None)  # cards from before it
     card = StrictReader(CardError, (f"The model card {origin}: ", ""), complete=True).read(ModelCard, document)
     _check_consistency(card, origin)
     return card
@@ -191,6 +197,8 @@ def _check_consistency(card: ModelCard, origin: str) -> None:
         problem = "activation is softmax, which is 1 everywhere for one class"
     elif card.stretch and card.dtype != "uint8":
         problem = f"stretch is true, and a stretched image is uint8, not {card.dtype}"
+    elif card.domain is not None:
+        problem = card.domain.find_problem()
     if problem is not None:
         raise CardError(f"The model card {origin}: {problem}.")
 
@@ -204,7 +212,11 @@ def card_text(card: ModelCard) -> str:
     if any(not math.isfinite(value) for value in card.metrics.values()):
         raise CardError(f"The card of {card.name} has a metric that is not finite.")
     document = {"format": CARD_FORMAT, **dataclasses.asdict(card)}
+    if card.domain is None:
+        del document["domain"]
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    # The rows of numbers of the statistics are a line each.
+    text = re.sub(r"\[\n[-\d.e\s,]+\]", lambda row: " ".join(row[0].split()), text) if card.domain else text
     parse_card(text, card.name)
     return text
 

@@ -18,6 +18,7 @@ from ..context import RunContext
 from ..errors import ModelError, ParameterError
 from ..fs.outputs import Outputs
 from ..models.card import CARD_NAME, ModelCard, Task
+from ..models.domain import DomainFit
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..protocol.model_policy import ANY_TASK
@@ -33,6 +34,7 @@ from ..raster.writer import BLOCK
 from ..runtimes.base import PredictStream, Session
 from ..runtimes.pool import SessionPool
 from ..tiling.layout import TilePlan, make_plan
+from .domain import compare_with_training
 from .predict import make_predict_stream
 from .request import ImageRequest
 
@@ -80,6 +82,7 @@ class InferenceRun:
         predict_stream: the network, with test-time augmentation where it was asked for.
         tags: metadata for every output.
         resources: closes image and model.
+        fit: how the image compares with those of the model's training; None where it is not known.
     """
 
     model: Model
@@ -89,6 +92,7 @@ class InferenceRun:
     predict_stream: PredictStream
     tags: dict[str, str]
     resources: ExitStack
+    fit: DomainFit | None = None
 
     @property
     def grid(self) -> Grid:
@@ -148,6 +152,9 @@ def open_run(
         view, plan = _plan_tiles(request, model, source, context)
         if on_model_opening is not None:
             on_model_opening()
+        fit = compare_with_training(view, model.card)
+        if fit is not None and not fit.is_alike:
+            context.warn(fit.describe(model.card.name))
         with report_if_slow(context, f"The model {model.card.name} is being loaded; this takes a while."):
             session, reason = resources.enter_context(sessions.open(model, runtime, plan.tile))
         job = InferenceJob(view, plan, model.card.bands, len(model.card.classes), max(1, session.batch))
@@ -158,8 +165,9 @@ def open_run(
             reason=reason,
             job=job,
             predict_stream=make_predict_stream(session, model.card, options.tta),
-            tags=_make_tags(model, session, job, request),
+            tags=_make_tags(model, session, job, request, fit),
             resources=resources,
+            fit=fit,
         )
         _report_plan(run, context)
         yield run
@@ -288,7 +296,9 @@ def _is_stretched(model: Model, source: Source) -> bool:
     return False
 
 
-def _make_tags(model: Model, session: Session, job: InferenceJob, request: ImageRequest) -> dict[str, str]:
+def _make_tags(
+    model: Model, session: Session, job: InferenceJob, request: ImageRequest, fit: DomainFit | None
+) -> dict[str, str]:
     """Metadata that is written to every output: how it was made."""
     view, plan = job.view, job.plan
     stretch = "none"
@@ -309,6 +319,7 @@ def _make_tags(model: Model, session: Session, job: InferenceJob, request: Image
         "TTA": "8" if request.options.tta else "1",
         "BANDS": ",".join(map(str, view.bands.indices)),
         "STRETCH": stretch,
+        **({} if fit is None or fit.is_alike else {"WARNING": fit.describe(model.card.name)}),
     }
 
 

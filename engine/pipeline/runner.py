@@ -58,6 +58,7 @@ class RunStatistics:
             "width": run.grid.width,
             "height": run.grid.height,
             "resolution": run.grid.resolution,
+            **({} if run.fit is None else {"training_distance": round(run.fit.distance, 2)}),
         }
 
     def describe(self, run: InferenceRun, seconds: float) -> str:

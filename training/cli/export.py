@@ -11,7 +11,9 @@ import click
 from ...engine.cli.cli_context import reports_result
 from ...engine.cli.options import PATH, declared_options, given_options
 from ...engine.context import RunContext
-from ...engine.errors import ParameterError
+from ...engine.errors import ParameterError, UserError
+from ...engine.models.card import CARD_NAME, read_card
+from ...engine.models.domain import Domain
 from ...engine.protocol.messages import Result, SummaryValue
 from ..export.details import CardDetails
 
@@ -36,7 +38,7 @@ _CONFIGURING = ("config_path", "arch", "classes", "overrides")
 @click.option("--only-checkpoint", is_flag=True, help="Write the checkpoint and the card only.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing folder.")
 @reports_result
-def export(_context: RunContext, checkpoint: Path, out: Path, **values: Any) -> Result:
+def export(context: RunContext, checkpoint: Path, out: Path, **values: Any) -> Result:
     """Export CHECKPOINT as a model folder: weights, card, ONNX and MINDIR, compared with MindSpore.
 
     CHECKPOINT is a .ckpt or the folder of a run, whose best weights are exported. KEY=VALUE overrides single values of
@@ -48,7 +50,8 @@ def export(_context: RunContext, checkpoint: Path, out: Path, **values: Any) -> 
     weights, config = _find_weights(checkpoint, **{name: values[name] for name in _CONFIGURING})
     formats: Any = () if values["only_checkpoint"] else values["formats"] or _FORMATS
     further = {name: values[name] for name in ("precision", "overwrite")}
-    written = export_model(weights, out, config, details, formats=formats, **further)
+    domain = _find_domain(weights, config, context)
+    written = export_model(weights, out, config, details, domain=domain, formats=formats, **further)
     summary: dict[str, SummaryValue] = {f"difference {name}": value for name, value in written.items()}
     worst = max(written.values())
     text = f"Wrote the model {out}; probabilities differ from MindSpore's by at most {worst:.1e}."
@@ -79,6 +82,20 @@ def _find_weights(
     names = tuple(name.strip() for name in classes.split(","))
     network = dataclasses.replace(config.network, num_classes=len(names))
     return weights, dataclasses.replace(config, network=network, data=dataclasses.replace(config.data, classes=names))
+
+
+def _find_domain(weights: Path, config: Config, context: RunContext) -> Domain | None:
+    """Find the statistics of the training images in the run's own card, or measure them where the images are there."""
+    from ..data import open_training_data
+    from ..export.domain import measure_domain
+
+    try:
+        card = weights.with_name(CARD_NAME)
+        known = read_card(card).domain if card.is_file() else None
+        return known or measure_domain(config, open_training_data(config).train, context)
+    except UserError as error:
+        context.warn(f"The card has no statistics of the training images, because they cannot be read: {error.text}")
+        return None
 
 
 def _parse_metrics(texts: tuple[str, ...]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from ...engine.errors import CheckpointError, ParameterError
 from ...engine.fs.regular_file import compute_sha256
 from ...engine.models.card import CARD_NAME, ClassInfo, ModelCard, Normalisation, write_card
 from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES
+from ...engine.models.domain import Domain
 from ..config import Config
 from ..evaluation.plots import class_colours
 from ..networks import NetworkOptions, network_entry, read_options
@@ -21,7 +22,9 @@ from .graphs import provide_graph
 ROAD_COLOUR = (228, 0, 43)
 
 
-def create_card(config: Config, details: CardDetails, *, weights: str, sha256: str) -> ModelCard:
+def create_card(
+    config: Config, details: CardDetails, *, weights: str, sha256: str, domain: Domain | None = None
+) -> ModelCard:
     """Create the card of a network that was trained with ``config``.
 
     Args:
@@ -29,6 +32,7 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
         details: what it does not contain.
         weights: name of the weights file.
         sha256: of the weights file.
+        domain: statistics of the training images.
 
     Raises:
         ParameterError: the resolution is not known, or names and number of classes do not fit.
@@ -70,10 +74,13 @@ def create_card(config: Config, details: CardDetails, *, weights: str, sha256: s
         metrics=dict(details.metrics),
         notes=details.notes,
         options=entry.changed_options(options),
+        domain=domain,
     )
 
 
-def write_run_card(weights: Path, config: Config, metrics: Mapping[str, float]) -> Path | None:
+def write_run_card(
+    weights: Path, config: Config, metrics: Mapping[str, float], domain: Domain | None = None
+) -> Path | None:
     """Write the card of a run's best weights next to them, so that the engine accepts the run's folder as a model.
 
     The network's graph is written as well where ``resources`` has none.
@@ -82,6 +89,7 @@ def write_run_card(weights: Path, config: Config, metrics: Mapping[str, float]) 
         weights: the checkpoint.
         config: of the run.
         metrics: of the validation that found these weights the best; values that are not finite are left out.
+        domain: statistics of the training images.
 
     Returns:
         Path of the card, or None where the configuration has no ground resolution, which a card needs.
@@ -93,7 +101,7 @@ def write_run_card(weights: Path, config: Config, metrics: Mapping[str, float]) 
     held = config.data.val or f"every {config.data.holdout}th training image, held out"
     details = CardDetails(name=name[:100], metrics=finite, split=f"{config.data.train} for training; metrics on {held}")
     digest = compute_sha256(weights, MAX_CHECKPOINT_BYTES, CheckpointError)
-    card = create_card(config, details, weights=weights.name, sha256=digest)
+    card = create_card(config, details, weights=weights.name, sha256=digest, domain=domain)
     path = weights.with_name(CARD_NAME)
     provide_graph(card, path.parent)
     write_card(path, card)

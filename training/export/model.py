@@ -19,6 +19,7 @@ from ...engine.fs.folders import atomic_folder
 from ...engine.mindir import convert
 from ...engine.models.card import CARD_NAME, ModelCard, card_text, write_card
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
+from ...engine.models.domain import Domain
 from ...engine.models.graph import fill_graph
 from ...engine.models.infer_card import CARD_KEY
 from ...engine.models.onnx_file import load_onnx
@@ -46,6 +47,7 @@ def export_model(
     config: Config,
     details: CardDetails,
     *,
+    domain: Domain | None = None,
     precision: Precision = "float32",
     formats: Sequence[Format] = ("onnx", "mindir"),
     overwrite: bool = False,
@@ -57,6 +59,7 @@ def export_model(
         folder: folder to write, as a whole or not at all; with the network's graph where ``resources`` has none.
         config: configuration of the training.
         details: further content of the card.
+        domain: statistics of the training images, for the card.
         precision: of the stored weights; the other formats hold the same, rounded values.
         formats: what to write besides checkpoint and card.
         overwrite: whether to replace an existing folder.
@@ -80,7 +83,7 @@ def export_model(
     with atomic_folder(folder, overwrite=overwrite) as temporary:
         write_checkpoint(temporary / WEIGHTS, weights)
         digest = hashlib.sha256((temporary / WEIGHTS).read_bytes()).hexdigest()
-        card = create_card(config, details, weights=WEIGHTS, sha256=digest)
+        card = create_card(config, details, weights=WEIGHTS, sha256=digest, domain=domain)
         write_card(temporary / CARD_NAME, card)
         return _write_formats(temporary, network, card, formats)
 

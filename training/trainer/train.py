@@ -18,6 +18,7 @@ from ..data import TrainingData, make_caches, make_loader, open_training_data
 from ..data.class_weights import configured_class_weights
 from ..distributed import ProcessGroup
 from ..evaluation import mix_precision
+from ..export.domain import measure_domain
 from ..losses import make_loss
 from ..networks.registry import create_configured_network
 from ..onednn import select_convolutions
@@ -76,6 +77,8 @@ def run_training(
             return replace_convolutions(make_network(chosen))
 
         trainer, notes = build_trainer(config, data, folder, group, make_network=make, display=display)
+        if group.is_main and config.resolution:  # else there is no card
+            trainer.domain = measure_domain(config, data.train, context)
         if resume and folder.state.exists():
             changed = trainer.state.resume(folder.state, config)
             if changed:

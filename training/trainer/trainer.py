@@ -13,6 +13,7 @@ import numpy as np
 
 from ...engine.context import RunContext
 from ...engine.errors import Cancelled, ParameterError, UserError
+from ...engine.models.domain import Domain
 from ..backend import name_lack_of_memory
 from ..checkpoint_io import save_checkpoint
 from ..config import Config, class_names
@@ -68,6 +69,7 @@ class Trainer:
         display: shows the progress.
         total: steps of the whole run.
         validate_every: steps between validations.
+        domain: statistics of the training images, for the card.
     """
 
     config: Config
@@ -80,6 +82,7 @@ class Trainer:
     display: ProgressDisplay
     total: int
     validate_every: int
+    domain: Domain | None = None
 
     def __post_init__(self) -> None:
         self._timer = StepTimer(self.config.train.batch * self.config.optimizer.accumulate * self.group.size)
@@ -249,7 +252,7 @@ class Trainer:
             write_confusion(scores.matrix, class_names(config), path.with_name(f"confusion_{path.stem}.csv"))
         if folder.best in bests:
             try:
-                write_run_card(folder.best, config, metrics)
+                write_run_card(folder.best, config, metrics, self.domain)
             except UserError as error:
                 # A run without a model card is still a run: the card can be written when the model is exported.
                 self.report(f"no model card: {error}")
