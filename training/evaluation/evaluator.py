@@ -24,12 +24,13 @@ from ..data.samples import Label
 from ..distributed import ProcessGroup
 from ..metrics import InstanceCounts, class_metrics, replace_nan
 from ..networks.registry import create_configured_network
+from .calibration import Calibration, merge_calibrations, plot_calibration, write_calibration
 from .plots import class_colours, plot_confusion, save_classes
 from .predictor import Predictor, checkpoint_path, load_predictor
 from .scores import SegmentationScores, SourceScores, line_buffer_pixels, write_confusion
 
-#: Files of a report: metrics, and the confusion matrix as table and picture.
-REPORT_FILES = ("metrics.json", "confusion.csv", "confusion.png")
+#: Files of a report: metrics, and the confusion matrix and the calibration as table and picture.
+REPORT_FILES = ("metrics.json", "confusion.csv", "confusion.png", "calibration.csv", "calibration.png")
 #: Called with each image's sample, its label and the predicted class ids, both (H, W).
 ImageCallback = Callable[[Sample, Label, NDArray[np.uint8]], None]
 
@@ -43,6 +44,7 @@ def evaluate_split(
     scores: SegmentationScores,
     group: ProcessGroup,
     *,
+    calibration: Calibration | None = None,
     limit: int = 0,
     callbacks: Sequence[ImageCallback] = (),
     context: RunContext | None = None,
@@ -54,6 +56,7 @@ def evaluate_split(
         predictor: of class ids.
         scores: what is counted; over all processes when the function returns.
         group: this process among those that evaluate together.
+        calibration: what is counted of the probabilities; likewise over all processes.
         limit: at most so many images; 0 for all.
         callbacks: called with the result of each image.
         context: its cancellation is checked before each image.
@@ -70,11 +73,16 @@ def evaluate_split(
         if context is not None:
             context.check_cancelled()
         image, label = images.read(index)
-        predicted = predictor.predict_classes(image)
+        probabilities = predictor.predict(image)
+        predicted = predictor.classify(probabilities)
+        if calibration is not None:
+            calibration.add(label, probabilities)
         scores.add(label, predicted)
         for callback in callbacks:
             callback(images.split.samples[index], label, predicted)
     scores.pool(group)
+    if calibration is not None:
+        calibration.pool(group)
     return count
 
 
@@ -89,6 +97,7 @@ class EvaluationReport:
         images: number of images.
         seconds: duration.
         matrix: confusion matrix, pixels by (true class, predicted class).
+        calibration: by source; a single one has no name.
     """
 
     metrics: dict[str, float]
@@ -97,6 +106,7 @@ class EvaluationReport:
     images: int
     seconds: float
     matrix: NDArray[np.int64]
+    calibration: dict[str, Calibration]
 
     def json_metrics(self) -> dict[str, float | None]:
         """The metrics with None for NaN, which JSON does not have."""
@@ -108,7 +118,7 @@ class EvaluationReport:
         return "\n".join(lines + [f"{name}: {_list_metrics(table)}" for name, table in self.by_source.items()])
 
     def write(self, names: Sequence[str], folder: Path) -> None:
-        """Write ``metrics.json`` and the confusion matrix as table and picture into ``folder``.
+        """Write ``metrics.json``, and confusion matrix and calibration as table and picture, into ``folder``.
 
         Args:
             names: of the rows of the confusion matrix.
@@ -122,10 +132,12 @@ class EvaluationReport:
             "classes": self.per_class,
             "sources": self.by_source,
         }
-        metrics, table, picture = (folder / name for name in REPORT_FILES)
+        metrics, table, picture, curve, curve_picture = (folder / name for name in REPORT_FILES)
         metrics.write_text(json.dumps(replace_nan(values), indent=2) + "\n", "utf-8")
         write_confusion(self.matrix, names, table)
         plot_confusion(self.matrix, names, picture)
+        write_calibration(self.calibration, curve)
+        plot_calibration(self.calibration, curve_picture)
 
 
 def _list_metrics(metrics: Mapping[str, float]) -> str:
@@ -149,7 +161,7 @@ def evaluate_checkpoint(
         config: data, network, and how images are predicted.
         checkpoint: the weights; ``init.checkpoint`` unless given.
         split: name of the split; ``data.test`` unless given.
-        out: folder for ``metrics.json``, ``confusion.csv``, ``confusion.png`` and ``predictions/``.
+        out: folder for ``REPORT_FILES`` and ``predictions/``.
         save_predictions: whether to write the predictions.
         overwrite: whether existing files may be replaced.
         context: its cancellation is checked before each image.
@@ -170,28 +182,48 @@ def evaluate_checkpoint(
     predictor = load_predictor(config, path, make_network)
     instances, started, count = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore), time.perf_counter(), 0
     tables: dict[str, SegmentationScores] = {}
+    curves: dict[str, Calibration] = {}
     for source in sources:
         scores = tables[source.name] = SegmentationScores(len(names), config.data.ignore, relaxed, lines)
+        curve = curves[source.name] = Calibration(config.data.ignore, is_mask=config.network.num_classes == 1)
         callbacks: list[ImageCallback] = []
         if save_predictions and out is not None:
             callbacks.append(_prediction_writer(config, out / "predictions" / source.name))
         if config.data.layout == "cityscapes" and group.size == 1:
             callbacks.append(partial(_count_instances, instances))
         images, limit = ImageCache(source.split, 0), config.evaluation.limit
-        count += evaluate_split(images, predictor, scores, group, limit=limit, callbacks=callbacks, context=context)
+        count += evaluate_split(
+            images, predictor, scores, group, calibration=curve, limit=limit, callbacks=callbacks, context=context
+        )
         _warn_of_nothing(source, scores, names, context)
-    all_scores = SourceScores(tables)
-    report = EvaluationReport(
-        metrics=all_scores.metrics() | (instances.summary(names) if instances.instances else {}),
-        per_class=class_metrics(all_scores.matrix, names),
-        by_source=all_scores.by_source() if len(tables) > 1 else {},
-        images=count,
-        seconds=time.perf_counter() - started,
-        matrix=all_scores.matrix,
-    )
+    seconds = time.perf_counter() - started
+    report = _make_report(SourceScores(tables), curves, instances, names, images=count, seconds=seconds)
     if out is not None and group.is_main:
         report.write(names, out)
     return report
+
+
+def _make_report(
+    scores: SourceScores,
+    curves: dict[str, Calibration],
+    instances: InstanceCounts,
+    names: Sequence[str],
+    *,
+    images: int,
+    seconds: float,
+) -> EvaluationReport:
+    """Make the report of what was counted, by source; ``names`` are those of the confusion matrix."""
+    further = merge_calibrations(curves).metrics()
+    tables = scores.by_source() if len(curves) > 1 else {}
+    return EvaluationReport(
+        metrics=scores.metrics() | further | (instances.summary(names) if instances.instances else {}),
+        per_class=class_metrics(scores.matrix, names),
+        by_source={name: table | curves[name].metrics() for name, table in tables.items()},
+        images=images,
+        seconds=seconds,
+        matrix=scores.matrix,
+        calibration=curves,
+    )
 
 
 def _warn_of_nothing(source: Source, scores: SegmentationScores, names: Sequence[str], context: RunContext) -> None:
