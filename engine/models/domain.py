@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -130,6 +129,8 @@ def measure_patch(pixels: NDArray[Any], scale: float, valid: NDArray[np.bool_] |
     Returns:
         The features (F,); None where the patch is too small or a part of it shows nothing.
     """
+    import cv2  # slow to import, and cards are read without it
+
     x = np.asarray(pixels[:3], np.float32) * np.float32(scale)
     if min(x.shape[1:]) < SMALLEST_PATCH:
         return None
