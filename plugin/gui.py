@@ -158,7 +158,7 @@ class Gui(QObject):
         self._track(DemoQuestion(add_image, window)).open()
 
     def _cut_chips(self, parameters: dict[str, Any]) -> None:
-        import processing
+        from qgis import processing  # complete since QGIS loaded its Processing
 
         processing.execAlgorithmDialog("terraspore:trainingchips", parameters)
 
