@@ -20,13 +20,13 @@ from typing import Any, NoReturn
 TRAINING_COMMANDS = {
     "train": (".training.cli.train", "train", "Train a network from a YAML configuration."),
     "evaluate": (".training.cli.evaluate", "evaluate", "Measure a checkpoint on a data set."),
-    "visualise": (".training.cli.visualise", "visualise", "Draw the predicted classes over images."),
-    "chips": (".training.cli.chips", "chips", "Cut training chips from a raster and a vector layer."),
+    "visualise": (".training.cli.evaluate", "visualise", "Draw the predicted classes over images."),
+    "chips": (".training.cli.datasets", "chips", "Cut training chips from a raster and a vector layer."),
     "labels": (".training.cli.datasets", "labels", "Convert labels of published data sets to class ids."),
     "lists": (".training.cli.datasets", "lists", "Write list files of published data sets."),
     "records": (".training.cli.datasets", "records", "Convert a data set to MindRecord files."),
     "export": (".training.cli.export", "export", "Make a model folder (checkpoint, ONNX, MINDIR and card)."),
-    "convert": (".training.cli.convert", "convert", "Turn weights of PyTorch or MindCV into a checkpoint."),
+    "convert": (".training.cli.export", "convert", "Turn weights of PyTorch or MindCV into a checkpoint."),
 }
 
 

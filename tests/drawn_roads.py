@@ -12,7 +12,7 @@ import shapely
 from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.layer_names import name_road_layers
 from terraspore.engine.protocol.options import RoadOptions
-from terraspore.engine.vector.io.target import VectorTarget
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.roads.extract import RoadSummary, vectorize_roads
 
 CROSS = [[(200, -10), (200, 410)], [(-10, 150), (410, 150)], [(200, 300), (320, 300)]]

@@ -130,4 +130,4 @@ def test_only_the_restricted_reader_of_convert_parses_pickles():
         for path in sources()
         if "torch_file import" in path.read_text(encoding="utf-8") and "tests" not in path.parts
     }
-    assert importers <= {"training/weights/convert.py", "training/cli/convert.py", "training/weights/__init__.py"}
+    assert importers <= {"training/weights/convert.py", "training/cli/export.py", "training/weights/__init__.py"}

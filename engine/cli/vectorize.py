@@ -22,8 +22,8 @@ from ..raster.dataset import open_raster
 from ..raster.values import Encoding, Expected
 from ..vector.conflation import ExistingRoads, read_existing_roads
 from ..vector.crs import check_output_crs
+from ..vector.io.formats import VectorTarget
 from ..vector.io.reader import make_reference
-from ..vector.io.target import VectorTarget
 from .cli_context import reports_result
 from .options import PATH, FiniteRange, add_options, declared_options, given_options
 

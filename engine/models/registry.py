@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import CardError, ModelError, OutputError, shorten
-from ..fs.folders import atomic_folder
+from ..fs.atomic import atomic_folder
 from ..fs.paths import is_name_too_long
 from ..fs.regular_file import compute_sha256
 from ..protocol.model_policy import ANY_TASK, ModelFacts, is_for_task, list_alternatives, sort_by_preference

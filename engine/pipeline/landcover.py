@@ -18,21 +18,22 @@ from ..raster.probability import PROBABILITY_SCALE, ProbabilityStatistics, quant
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
 from ..vector.coverage.class_choice import choose_regularized
-from ..vector.io.target import VectorTarget
+from ..vector.io.formats import VectorTarget
 from .plan import InferenceRun, open_run
 from .request import ClassRequest
 from .resume import make_fingerprint, open_journal
-from .run_outputs import list_read_files, lock_run_outputs
-from .runner import count_noun, run_inference
-from .sinks import (
+from .run_outputs import (
     OutputSink,
     Write,
     check_disk_space,
     class_sink,
+    list_read_files,
+    lock_run_outputs,
     open_output_raster,
     open_temporary_raster,
     probability_sink,
 )
+from .runner import count_noun, run_inference
 
 if TYPE_CHECKING:
     from ..vector.coverage.extract import CoverageSummary

@@ -26,8 +26,8 @@ from ..protocol.options import ImageOptions
 from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
 from ..raster.describe import describe_mask
+from ..raster.georeferencing import check_positions
 from ..raster.grid import Grid, crop_to_extent
-from ..raster.ground_resolution import check_positions
 from ..raster.reader import ImageView
 from ..raster.stretch import estimate_stretch
 from ..raster.writer import BLOCK

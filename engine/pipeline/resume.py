@@ -31,7 +31,7 @@ from ..protocol.messages import Message
 from ..tiling.layout import TilePlan
 from .plan import InferenceRun
 from .request import ImageRequest
-from .sinks import OutputSink
+from .run_outputs import OutputSink
 
 #: Side files that viewers write at any time; what matters in them (georeferencing, nodata, bands) is in the settings.
 _NOT_PIXELS = (".aux.xml",)

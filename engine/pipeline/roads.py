@@ -11,15 +11,13 @@ from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
 from ..raster.writer import make_probability_layout
 from ..runtimes.pool import SessionPool
-from ..vector.io.target import VectorTarget
+from ..vector.io.formats import VectorTarget
 from .plan import open_run
-from .preload import Preloader
 from .request import RoadRequest
 from .resume import make_fingerprint, open_journal
-from .run_outputs import list_read_files, lock_run_outputs
+from .run_outputs import check_disk_space, list_read_files, lock_run_outputs, open_output_raster, probability_sink
 from .runner import count_noun, run_inference
-from .sinks import check_disk_space, open_output_raster, probability_sink
-from .streaming_vectorizer import StreamingRoads
+from .streaming_vectorizer import Preloader, StreamingRoads
 
 
 def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunContext) -> Result:

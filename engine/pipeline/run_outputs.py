@@ -1,20 +1,30 @@
-"""Exclusive access to the outputs of a run, checked before any work against what it reads and what exists."""
+"""The outputs of a run: locked and checked before any work, and the sinks that blended rows are written to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from ..context import RunContext
-from ..fs.atomic import translate_os_errors
+from ..fs.atomic import check_output_path, translate_os_errors
 from ..fs.journal import check_journal_folder, read_noted_outputs
 from ..fs.outputs import Outputs, lock_outputs
 from ..fs.paths import resolve_links
+from ..fs.spool import UInt8Array
+from ..raster.bands import Mask
 from ..raster.dataset import identify_image
+from ..raster.grid import Grid
+from ..raster.probability import ProbabilityStatistics, binarize, classify, quantize
 from ..raster.vrt_security import check_references
-from ..vector.io.formats import check_vector_file
-from ..vector.io.target import VectorTarget
+from ..raster.writer import RasterLayout, RowWriter
+from ..tiling.blend import Floats, RowBlender
+from ..tiling.layout import TilePlan
+from ..vector.io.formats import VectorTarget, check_vector_file
 
 
 @contextmanager
@@ -71,3 +81,171 @@ def list_read_files(*rasters: Path | None, vectors: Path | None = None) -> list[
         check_vector_file(vectors)
         files += [vectors, *(check_references(vectors) if vectors.is_file() else [])]
     return files
+
+
+Encode = Callable[[Floats, Mask | None, UInt8Array], None]
+Write = Callable[[UInt8Array], None]
+#: Receives each finished row of tiles: its number, the complete rows of each sink, and how many tiles were empty.
+RowFinished = Callable[[int, Sequence[UInt8Array], int], None]
+
+#: A compressed raster takes at least a fiftieth of its pixels.
+_COMPRESSION = 50
+
+
+@dataclass(frozen=True)
+class OutputSink:
+    """Encodes blended probabilities as bytes and writes them.
+
+    Attributes:
+        bands: bands of its rows.
+        encode: from blended probabilities (classes, rows, columns), which it must not change, and validity to
+            bytes (bands, rows, columns).
+        write: receives complete rows (bands, rows, width), from top to bottom.
+    """
+
+    bands: int
+    encode: Encode
+    write: Write
+
+
+def probability_sink(classes: int, *writes: Write | None) -> OutputSink:
+    """Write all probabilities, one band for each class, to each of ``writes`` that is not None."""
+
+    def write_all(rows: UInt8Array) -> None:
+        for write in filter(None, writes):
+            write(rows)
+
+    return OutputSink(classes, quantize, write_all)
+
+
+def class_sink(
+    ids: Sequence[int],
+    threshold: float,
+    write_classes: Write | None,
+    write_confidence: Write | None,
+    statistics: ProbabilityStatistics,
+) -> OutputSink:
+    """Write the most probable class and its probability, as two rasters.
+
+    Args:
+        ids: the class id of each layer.
+        threshold: for a single layer, the probability from which a pixel is 1 and not 0.
+        write_classes: receives rows of class ids; None where they are not written.
+        write_confidence: receives rows of quantized probabilities; None where they are not written.
+        statistics: counts the valid pixels, and for a single layer the lowest and highest probability.
+    """
+    table = np.array(ids, np.uint8)
+
+    def encode(probability: Floats, valid: Mask | None, out: UInt8Array) -> None:
+        if len(table) == 1:
+            binarize(probability, valid, threshold, out)
+        else:
+            classify(probability, valid, table, out)
+
+    def write(rows: UInt8Array) -> None:
+        statistics.add(rows[-1])
+        if write_classes is not None:
+            write_classes(rows[:1])
+        if write_confidence is not None:
+            write_confidence(rows[1:])
+
+    return OutputSink(1 if write_confidence is None and len(table) > 1 else 2, encode, write)
+
+
+class RowAssembler:
+    """Blends tiles and gives complete rows to the sinks.
+
+    Args:
+        plan: the tiles.
+        classes: layers of a tile.
+        sinks: receive the rows.
+        first: the row of tiles whose pixels are the first to be written. Tiles may begin with the row before, because
+            it overlaps this one.
+        on_row: called for each row of tiles after its rows were written.
+    """
+
+    def __init__(
+        self,
+        plan: TilePlan,
+        classes: int,
+        sinks: Sequence[OutputSink],
+        first: int = 0,
+        on_row: RowFinished | None = None,
+    ) -> None:
+        self._plan, self._sinks, self._first, self._on_row = plan, sinks, first, on_row
+        self._blender = RowBlender(plan, classes)
+        self._rows: list[UInt8Array] = []
+        self._empty = 0
+
+    def add(self, row: int, column: int, probability: Floats | None, valid: Mask | None) -> None:
+        """Add the next tile.
+
+        Args:
+            row: its row; tiles come in rows from the top, in each from the left.
+            column: its column.
+            probability: (classes, tile, tile); None for an empty tile.
+            valid: validity of the strip of its row, (tile, width); None where all pixels are valid.
+        """
+        (x0, y0, x1, y1), blended = self._blender.add(row, column, probability)
+        if row < self._first:
+            return
+        if column == 0:
+            width = self._plan.columns.length
+            self._rows = [np.empty((sink.bands, y1 - y0, width), np.uint8) for sink in self._sinks]
+            self._empty = 0
+        self._empty += probability is None
+        top = self._plan.rows.starts[row]
+        visible = None if valid is None else valid[y0 - top : y1 - top, x0:x1]
+        for sink, rows in zip(self._sinks, self._rows, strict=True):
+            sink.encode(blended, visible, rows[:, :, x0:x1])
+        if column == self._plan.columns.count - 1:
+            for sink, rows in zip(self._sinks, self._rows, strict=True):
+                sink.write(rows)
+            if self._on_row is not None:
+                self._on_row(row, self._rows, self._empty)
+
+
+@contextmanager
+def open_output_raster(path: Path, grid: Grid, layout: RasterLayout, outputs: Outputs) -> Iterator[Write]:
+    """Write a GeoTIFF with overviews and read it back; ``outputs`` publishes it.
+
+    Raises:
+        OutputError: the file cannot be written, or does not read back as it was written.
+    """
+    with outputs.write(path) as partial:
+        with RowWriter(partial, grid, layout, final=path) as writer:
+            yield writer.write
+        writer.verify(partial)
+
+
+@contextmanager
+def open_temporary_raster(path: Path, grid: Grid, layout: RasterLayout, output: Path) -> Iterator[Write]:
+    """Write a GeoTIFF without overviews, which is read again to make ``output``.
+
+    Raises:
+        OutputError: as for ``open_output_raster``.
+    """
+    with RowWriter(path, grid, layout, overviews=False, final=output) as writer:
+        yield writer.write
+    writer.verify(path)
+
+
+def check_disk_space(grid: Grid, bands: Mapping[Path, int], main: Path, spooled_bands: int = 0) -> None:
+    """Raise where the free space is too small even for well compressed rasters, before hours of inference.
+
+    Args:
+        grid: size of the rasters.
+        bands: number of bands of each raster.
+        main: the output that the journal is stored beside, which is as large as all rasters.
+        spooled_bands: bands that are stored beside ``main`` without compression during the run.
+
+    Raises:
+        DiskFullError: the space is too small.
+    """
+    pixels = grid.width * grid.height
+    needed = Counter({main: (sum(bands.values()) or spooled_bands) * pixels // _COMPRESSION + spooled_bands * pixels})
+    for path, count in bands.items():
+        same_folder = (other for other in needed if other.parent == path.parent)
+        needed[next(same_folder, path)] += count * pixels // _COMPRESSION
+    for path, size in needed.items():
+        check_output_path(path, needed_bytes=size)

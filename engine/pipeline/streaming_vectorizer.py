@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from concurrent.futures import Future
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..concurrency import run_in_background
+from ..concurrency import run_in_background, start_thread
 from ..context import Cancellation, Reporter, RunContext
 from ..fs.spool import RowSpool, UInt8Array
 from ..protocol.messages import Event, Progress
 from ..protocol.options import RoadOptions
 from ..raster.writer import read_back_georeferencing
-from ..vector.io.target import VectorTarget
+from ..vector.io.formats import VectorTarget
 from .plan import InferenceRun
-from .preload import Preloader
 
 if TYPE_CHECKING:
     from ..vector.roads.extract import RoadSummary
@@ -130,3 +130,37 @@ class StreamingRoads:
             name=self._name,
             context=replace(self._context, reporter=self._reporter, cancellation=cancellation),
         )
+
+
+#: Seconds between two checks whether the run was cancelled.
+_POLL = 0.05
+
+
+class Preloader:
+    """Imports the libraries for roads and warms up their kernels: a second on an idle machine, more on a busy one."""
+
+    def __init__(self) -> None:
+        self._loaded = threading.Event()
+
+    def start(self) -> None:
+        """Start to load in a daemon thread."""
+        start_thread(threading.Thread(target=self._load, name="preload", daemon=True))
+
+    def wait(self, cancellation: Cancellation) -> None:
+        """Wait until loading has ended. Where it failed, the caller's own import raises the error again.
+
+        Raises:
+            Cancelled: the run was cancelled.
+        """
+        while not self._loaded.wait(_POLL):
+            cancellation.check()
+
+    def _load(self) -> None:
+        try:
+            with suppress(ImportError, MemoryError):
+                importlib.import_module("..vector.roads.extract", __package__)
+                from ..vector.roads.warmup import warm_up_kernels
+
+                warm_up_kernels()
+        finally:
+            self._loaded.set()

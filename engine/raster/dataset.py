@@ -33,9 +33,8 @@ from ..protocol.messages import Message
 from ..protocol.options import ImageOptions
 from .gdal_environment import SAFE_SETTINGS
 from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
-from .georeferencing import check_georeferencing, read_georeferencing
+from .georeferencing import check_georeferencing, measure_ground_resolution, read_georeferencing
 from .grid import Grid, make_grid
-from .ground_resolution import measure_ground_resolution
 from .sampling import has_overviews
 from .value_tags import apply_value_tags, choose_value_tags
 from .vrt_security import check_references

@@ -1,4 +1,4 @@
-"""The georeferencing of an image: a geotransform, ground control points, RPCs, or a pixel size given by the person."""
+"""The georeferencing of an image (geotransform, ground control points, RPCs, or a given pixel size) and its metres."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyproj
 from affine import Affine
+from pyproj.exceptions import CRSError, ProjError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import DatasetReader
@@ -18,7 +19,6 @@ from rasterio.vrt import WarpedVRT
 
 from ..errors import SourceError
 from .gdal_errors import GDAL_ERRORS, format_gdal_error
-from .ground_resolution import measure_ground_resolution
 
 
 class Georeferencing(NamedTuple):
@@ -45,7 +45,7 @@ def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
     if dataset.crs and not dataset.transform.is_identity:
         try:
             crs = pyproj.CRS.from_user_input(dataset.crs)
-        except pyproj.exceptions.CRSError as error:
+        except CRSError as error:
             raise SourceError(f"The coordinate system of {path} cannot be parsed.") from error
         if crs.is_geocentric or (crs.is_vertical and not crs.is_compound):
             raise SourceError(
@@ -130,3 +130,101 @@ def _warp(
     if view.crs is None or not all(map(math.isfinite, view.transform)) or view.transform.is_degenerate:
         raise SourceError(f"The {method} cannot be used: they do not define a location.")
     return Georeferencing(view, view.crs, view.transform, (remark,))
+
+
+#: Points along each side of an image at which its position is checked.
+_BORDER_POINTS = 17
+
+
+def measure_ground_resolution(
+    crs_wkt: str | None, transform: Affine, width: int, height: int, name: str
+) -> tuple[float, float]:
+    """Measure one column step and one row step at the image's center.
+
+    Args:
+        crs_wkt: the coordinate system as WKT; None if there is none, then units are taken as metres.
+        transform: pixel to world coordinates, in any orientation.
+        width: columns of the image.
+        height: rows of the image.
+        name: the image, for messages.
+
+    Returns:
+        Metres per column and metres per row, both above 0.
+
+    Raises:
+        SourceError: the transform is degenerate, or the center is outside the area of the coordinate system.
+    """
+    x, y = width / 2, height / 2
+    steps = [(transform @ (x - 0.5, y), transform @ (x + 0.5, y)), (transform @ (x, y - 0.5), transform @ (x, y + 0.5))]
+    if crs_wkt is None:
+        lengths = [math.hypot(x1 - x0, y1 - y0) for (x0, y0), (x1, y1) in steps]
+    else:
+        try:
+            crs = pyproj.CRS.from_wkt(crs_wkt)
+        except CRSError as error:
+            raise SourceError(f"The coordinate system of {name} cannot be parsed.") from error
+        lengths = [_measure_length(crs, start, end) for start, end in steps]
+    if not all(math.isfinite(length) and length > 0 for length in lengths):
+        raise SourceError(f"The image {name} is outside the area of its coordinate system.")
+    return lengths[0], lengths[1]
+
+
+def check_positions(crs: object | None, transform: Affine, width: int, height: int, name: str) -> None:
+    """Check that the whole border of a raster lies within the area of its coordinate system.
+
+    Latitudes may be a pixel beyond the poles, as those of grids whose first row is centred on a pole.
+
+    Args:
+        crs: anything that pyproj understands as a pyproj.CRS, or None.
+        transform: from pixels to coordinates of the pyproj.CRS.
+        width: columns.
+        height: rows.
+        name: of the raster, for the sentence.
+
+    Raises:
+        SourceError: a part of it lies outside, as the corners of a satellite's view of the whole Earth.
+    """
+    crs = pyproj.CRS.from_user_input(crs) if crs else None
+    if crs is None or crs.geodetic_crs is None:
+        return
+    steps = np.linspace(0, 1, _BORDER_POINTS)
+    columns = width * np.concatenate([steps, steps, np.zeros_like(steps), np.ones_like(steps)])
+    rows = height * np.concatenate([np.zeros_like(steps), np.ones_like(steps), steps, steps])
+    x, y = transform @ (columns, rows)
+    if crs.is_geographic:
+        degrees = math.degrees(float(crs.axis_info[0].unit_conversion_factor))
+        beyond = abs(transform.d) + abs(transform.e)
+        is_inside = bool((np.abs(y) <= 90 / degrees + beyond).all())
+    else:
+        try:
+            found = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(x, y)
+            is_inside = bool(np.isfinite(found).all())
+        except ProjError:
+            is_inside = False
+    if not is_inside:
+        raise SourceError(
+            f"A part of {name} is outside the area of its coordinate system.", "Choose the part inside with --extent."
+        )
+
+
+def _measure_length(crs: pyproj.CRS, start: tuple[float, float], end: tuple[float, float]) -> float:
+    """Return metres on the ellipsoid between two points; for an engineering pyproj.CRS, the distance times its unit."""
+    geod, geodetic = crs.get_geod(), crs.geodetic_crs
+    if geod is None or geodetic is None:
+        factor = float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
+        return factor * math.hypot(end[0] - start[0], end[1] - start[1])
+    if crs.is_geographic:
+        # Converts axes in grads or radians, and accepts longitudes beyond 180.
+        degrees = math.degrees(float(crs.axis_info[0].unit_conversion_factor))
+        longitudes, latitudes = (degrees * np.array(values) for values in zip(start, end, strict=True))
+        if np.abs(latitudes).max() > 90:
+            return math.nan
+    else:
+        try:
+            longitudes, latitudes = pyproj.Transformer.from_crs(crs, geodetic, always_xy=True).transform(
+                [start[0], end[0]], [start[1], end[1]], errcheck=True
+            )
+        except ProjError:
+            return math.nan
+    _, _, distance = geod.inv(longitudes[0], latitudes[0], longitudes[1], latitudes[1])
+    return float(distance)

@@ -14,7 +14,7 @@ from pyproj.exceptions import ProjError
 
 from ..context import RunContext
 from ..errors import SourceError
-from ..raster.ground_resolution import check_positions
+from ..raster.georeferencing import check_positions
 from .arrays import Floats, Geometries, Ints, Lines
 from .jit import jit
 

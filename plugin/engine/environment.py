@@ -6,6 +6,7 @@ QGIS sets variables for its own Python, GDAL and PROJ. A child that inherits the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import sys
@@ -21,7 +22,7 @@ from ..paths import LAUNCHER, PLUGIN_FOLDER
 from ..settings import Settings
 from .errors import EngineError
 from .install import get_env_python
-from .osgeo4w import add_library_folder
+from .interpreters import add_library_folder
 from .process import Launch, Timeouts
 
 #: Variables of pip and of the certificates that it checks; the engine needs none of them.
@@ -186,3 +187,29 @@ def make_child_env(
         variables["PATH"] = separator.join(kept)
     variables.update(extra or {})
     return variables
+
+
+#: Suffixes of the cache's files: compiled models, measurements, compiled kernels and their index.
+_SUFFIXES = frozenset({".blob", ".json", ".nbc", ".nbi"})
+
+
+def measure_cache(folder: Path) -> int:
+    """Return the size of the cache in bytes. Other files in ``folder`` do not count."""
+    return sum(size for _path, size in _list_files(folder))
+
+
+def clear_cache(folder: Path) -> None:
+    """Remove the files of the cache, except those in use."""
+    for path, _size in _list_files(folder):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _list_files(folder: Path) -> list[tuple[Path, int]]:
+    """List the cache's files with their sizes in bytes."""
+    files = []
+    for path in folder.rglob("*"):
+        if path.suffix in _SUFFIXES and path.is_file():
+            with contextlib.suppress(OSError):  # another engine may have removed it meanwhile
+                files.append((path, path.stat().st_size))
+    return files

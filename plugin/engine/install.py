@@ -24,9 +24,8 @@ from ...engine.fs.rename import is_in_use, rename
 from ..i18n import tr
 from .env_profiles import EnvProfile
 from .errors import EngineCancelledError, EngineError
-from .interpreters import Interpreter, probe_interpreter
-from .osgeo4w import add_library_folder, make_path_line
-from .process_tree import OWN_TREE, end_process_tree
+from .interpreters import Interpreter, add_library_folder, make_path_line, probe_interpreter
+from .process import OWN_TREE, end_process_tree
 
 _LOG_LINES_IN_ERROR = 40
 #: Code that writes its argument into a file which the environment's interpreter reads at its start.

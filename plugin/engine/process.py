@@ -10,14 +10,16 @@ import contextlib
 import itertools
 import os
 import queue
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Callable
+from typing import IO, Any, Callable
 
 from ...engine.protocol.codec import (
     MAX_EVENT_BYTES,
@@ -30,7 +32,6 @@ from ...engine.protocol.codec import (
 from ...engine.protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand
 from ..i18n import tr
 from .errors import EngineCancelledError, EngineError, make_exit_error
-from .process_tree import OWN_TREE, end_process_tree
 
 #: Longest command in bytes: it fits into a pipe's buffer, so that writing never waits for a process that hangs.
 MAX_COMMAND_BYTES = 60_000
@@ -331,3 +332,30 @@ def _start(launch: Launch) -> subprocess.Popen[bytes]:
             tr("Repair or choose the engine's environment in Settings > Options > TerraSpore."),
             code="EngineMissing",
         ) from error
+
+
+#: For ``subprocess``: no console window on Windows.
+NO_WINDOW: dict[str, Any] = {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}
+#: For a process that ``end_process_tree`` can end: in addition, a process group of its own on other systems.
+OWN_TREE: dict[str, Any] = {**NO_WINDOW, "start_new_session": sys.platform != "win32"}
+_TASKKILL_SECONDS = 10
+
+
+def end_process_tree(process: subprocess.Popen[bytes]) -> None:
+    """End a process that was started with ``OWN_TREE``, and its children, by force.
+
+    On Windows the interpreter of a virtual environment is itself a launcher, whose child does the work.
+    """
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if sys.platform == "win32":
+            subprocess.run(  # nosec B603 B607
+                ["taskkill", "/F", "/T", "/PID", str(process.pid)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_TASKKILL_SECONDS,
+                check=False,
+                **NO_WINDOW,
+            )
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()  # does nothing where it has ended

@@ -12,8 +12,7 @@ from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QVBox
 from ..context import PluginContext
 from ..dialogs.fields import make_button, make_count_box, make_file_widget, make_row, make_suggestion_box
 from ..dialogs.model_dialog import ModelDialog
-from ..engine.cache import clear_cache, measure_cache
-from ..engine.environment import get_cache_folder, get_models_folder
+from ..engine.environment import clear_cache, get_cache_folder, get_models_folder, measure_cache
 from ..engine.models import TASK_TITLES, find_default_model, list_models, list_models_for_task
 from ..i18n import tr
 from ..paths import BUNDLED_MODELS, icon_path

@@ -26,8 +26,8 @@ from terraspore.engine.raster.values import Encoding
 from terraspore.engine.vector.coverage.codes import ClassRaster
 from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage, vectorize_landcover
 from terraspore.engine.vector.geodesy import PixelGeodesy
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.io.reader import read_vector_layer
-from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.metrics.coverage import score_coverage
 from terraspore.engine.vector.roads.extract import vectorize_roads
 

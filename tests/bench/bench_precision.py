@@ -15,8 +15,8 @@ from rasters import METRE, QUIET, timed, write
 from rows import Row, show
 from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.options import RoadOptions
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.io.reader import read_vector_layer
-from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.metrics.network import build_network, sample_points
 from terraspore.engine.vector.metrics.roads import score_roads
 from terraspore.engine.vector.roads.extract import vectorize_roads

@@ -22,8 +22,8 @@ from rasters import METRE, QUIET, write
 from rows import Row, show
 from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.vector.coverage.extract import vectorize_landcover
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.io.reader import read_vector_layer
-from terraspore.engine.vector.io.target import VectorTarget
 
 #: Fine pixels along a side of a pixel; odd, so that one lies in its centre.
 FINE = 9

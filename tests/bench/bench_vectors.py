@@ -36,8 +36,8 @@ from rows import Row, read_rows, show, write_rows
 from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.options import CoverageOptions, RoadOptions
 from terraspore.engine.vector.coverage.extract import vectorize_landcover
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.io.reader import read_vector_layer
-from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.metrics.network import Network, build_network
 from terraspore.engine.vector.metrics.roads import score_roads
 from terraspore.engine.vector.roads.centerlines import CenterlinePixels

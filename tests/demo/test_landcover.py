@@ -12,7 +12,7 @@ from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.raster.grid import Grid
 from terraspore.engine.raster.writer import RowWriter, make_class_layout
 from terraspore.engine.vector.coverage.extract import vectorize_landcover
-from terraspore.engine.vector.io.target import VectorTarget
+from terraspore.engine.vector.io.formats import VectorTarget
 
 sys.path.insert(0, str(Path(terraspore.__file__).parent / "docs" / "demo"))
 

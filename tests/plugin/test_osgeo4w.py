@@ -10,8 +10,13 @@ import pytest
 from terraspore.plugin.engine.env_profiles import ENV_PROFILES, EnvProfile
 from terraspore.plugin.engine.errors import make_exit_error
 from terraspore.plugin.engine.install import EnvSpec, get_env_python, list_steps
-from terraspore.plugin.engine.interpreters import find_interpreter, probe_interpreter
-from terraspore.plugin.engine.osgeo4w import add_library_folder, find_library_folder, make_path_line
+from terraspore.plugin.engine.interpreters import (
+    add_library_folder,
+    find_interpreter,
+    find_library_folder,
+    make_path_line,
+    probe_interpreter,
+)
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
 PYTHONS = ENV_PROFILES[0].pythons

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.protocol.messages import Message, Plan, Progress
-from terraspore.plugin.engine import process_tree
+from terraspore.plugin.engine import process as process_module
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError, make_exit_error
 from terraspore.plugin.engine.pool import EnginePool
 from terraspore.plugin.engine.process import EngineProcess, Launch, Listener, Timeouts
@@ -300,7 +300,7 @@ def windows_without_groups(tmp_path, monkeypatch):
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delattr(os, "killpg")
-    monkeypatch.setattr(process_tree, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(process_module, "sys", SimpleNamespace(platform="win32"))
 
 
 @pytest.mark.parametrize("system", ["posix", "windows"])
@@ -309,9 +309,9 @@ def test_children_of_a_process_end_with_it(system, request):
     if system == "windows":
         request.getfixturevalue("windows_without_groups")
     command = [sys.executable, "-c", FAMILY]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **process_tree.OWN_TREE) as process:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **process_module.OWN_TREE) as process:
         found = sorted([process.stdout.readline(), process.stdout.readline()])
-        process_tree.end_process_tree(process)
+        process_module.end_process_tree(process)
         assert process.wait(60) == -9
         assert process.stdout.read() == b""  # no child has it open any more
     assert found[1] == b"child\n"

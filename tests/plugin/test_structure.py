@@ -123,7 +123,7 @@ def test_errors_are_translated(path):
 
 
 def test_engine_process_needs_no_qgis():
-    code = "import sys; sys.modules['qgis'] = None; from terraspore.plugin.engine import cache, install, models, pool"
+    code = "import sys; sys.modules['qgis'] = None; from terraspore.plugin.engine import install, models, pool"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(ROOT / ".venv-qgis" / "plugins")})
 
 

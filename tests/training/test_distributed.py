@@ -14,7 +14,7 @@ from terraspore.engine.errors import RuntimeUnavailableError
 
 pytest.importorskip("mindspore")
 
-from terraspore.training.distributed import msrun_variables
+from terraspore.training.backend import msrun_variables
 
 SCRIPT = Path(__file__).parent / "trainer" / "tiny_run.py"
 MSRUN = Path(sys.executable).with_name("msrun")

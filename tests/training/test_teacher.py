@@ -9,7 +9,7 @@ import pytest
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.training.config import Config, LossConfig, NormalisationConfig
 from terraspore.training.data import normalise, open_sources, open_training_data
-from terraspore.training.teacher import (
+from terraspore.training.losses import (
     convert_normalisation,
     make_teacher_loss,
     read_teacher_config,

@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 
 from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
-from ...engine.fs.folders import atomic_folder
+from ...engine.fs.atomic import atomic_folder
 from ...engine.protocol.messages import Message
 from ...engine.protocol.options import ImageOptions
 from ...engine.raster.bands import choose_bands

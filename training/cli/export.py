@@ -1,10 +1,10 @@
-"""``terraspore export``: export a checkpoint as a model folder."""
+"""``terraspore export`` and ``terraspore convert``: a checkpoint as a model folder, and weights as a checkpoint."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -12,9 +12,11 @@ from ...engine.cli.cli_context import reports_result
 from ...engine.cli.options import PATH, declared_options, given_options
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError, UserError
+from ...engine.fs.outputs import check_written_files
 from ...engine.models.card import CARD_NAME, read_card
 from ...engine.models.domain import Domain
 from ...engine.protocol.messages import Result, SummaryValue
+from ...engine.protocol.options import OutputOptions
 from ..export.details import CardDetails
 
 if TYPE_CHECKING:
@@ -108,3 +110,38 @@ def _parse_metrics(texts: tuple[str, ...]) -> dict[str, float]:
         except ValueError:
             raise ParameterError(f"The metric {text!r} is not of the form NAME=VALUE.") from None
     return metrics
+
+
+@click.command()
+@click.argument("source", type=PATH)
+@click.argument("target", type=PATH)
+@click.option("--arch", required=True, help="Network that the weights are for.")
+@click.option(
+    "--part",
+    type=click.Choice(["auto", "network", "encoder"]),
+    default="auto",
+    help="What SOURCE holds; by default what matches more names.",
+)
+@declared_options(OutputOptions, "overwrite")
+@reports_result
+def convert(
+    _context: RunContext,
+    source: Path,
+    target: Path,
+    arch: str,
+    part: Literal["auto", "network", "encoder"],
+    overwrite: bool | None,
+) -> Result:
+    """Convert the weights in SOURCE (.pth, .th, .pt or .ckpt) to the checkpoint TARGET.
+
+    SOURCE may be of torchvision, the original D-LinkNet, GALD-DGCNet, LinkNet's PyTorch port or MindCV. PyTorch is not
+    needed, and nothing in the file is executed. Any missing or unexpected name is an error.
+    """
+    from ..weights.convert import convert_weights
+
+    check_written_files([target], [source], overwrite=bool(overwrite))
+    report, stem_pool = convert_weights(source, target, arch, part=part)
+    pool = f" They were trained with stem_pool: {stem_pool}." if stem_pool else ""
+    counts = {name: len(getattr(report, name)) for name in ("matched", "missing", "unexpected", "filled", "left_out")}
+    summary = {"part": report.part, **counts, "stem_pool": stem_pool}
+    return Result({"checkpoint": str(target)}, summary, f"Wrote {target}, {report.text()}.{pool}")

@@ -1,7 +1,7 @@
 """Training configurations: dataclasses, read strictly from YAML with inheritance and overrides."""
 
 from .data_schema import AugmentConfig, DataConfig, NormalisationConfig, SourceConfig
-from .loader import from_mapping, load_config, merge_overrides, to_mapping
+from .loader import class_names, from_mapping, load_config, merge_overrides, to_mapping
 from .schema import (
     Config,
     EvaluationConfig,
@@ -12,4 +12,3 @@ from .schema import (
     ScheduleConfig,
     TrainConfig,
 )
-from .validation import class_names

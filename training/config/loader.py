@@ -1,19 +1,20 @@
-"""Reading of configurations: YAML, inheritance by ``base:``, overrides, and strict checks of keys and types."""
+"""Reading of configurations: limited YAML, inheritance by ``base:``, overrides, and checks of keys and values."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import yaml
+from yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from ...engine.errors import ParameterError
 from ...engine.strict import Limits, StrictReader, suggest
 from ..networks import network_entry, network_name
 from .schema import Config, NetworkConfig
-from .validation import validate
-from .yaml_limits import parse_yaml
 
 #: Folder of the configurations that come with the package.
 PACKAGED = Path(__file__).parent.parent / "configs"
@@ -139,3 +140,128 @@ def _name_network(network: Mapping[str, Any]) -> dict[str, Any]:
         decoder, encoder = network.get("decoder", inherited.decoder), network.get("encoder", inherited.encoder)
         named["name"] = network_name(str(decoder), str(encoder))
     return named
+
+
+#: key, value, whether it is valid, and what it must be
+Rule = tuple[str, object, bool, str]
+
+
+def validate(config: Config) -> Config:
+    """Return ``config`` if its values are in range and fit each other.
+
+    Raises:
+        ParameterError: the first value that does not.
+    """
+    for key, value, valid, wanted in _rules(config):
+        if not valid:
+            raise ParameterError(f"The configuration's {key!r} is {value!r}, but must be {wanted}.")
+    return config
+
+
+def _rules(config: Config) -> Iterator[Rule]:
+    network, data, train, augment = config.network, config.data, config.train, config.augment
+    norm, optimizer, evaluation = config.normalisation, config.optimizer, config.evaluation
+    yield "train.archive", train.archive, train.archive >= -1, "0, a number of validations, or -1 for all"
+    yield "train.compile", train.compile, train.compile or train.mode == "pynative", "true in graph mode"
+    enough = train.steps > 0 or (train.steps == 0 and train.epochs > 0)
+    yield "train.steps", train.steps, enough, "above 0, or 0 with train.epochs above 0"
+    ranges = {
+        "scale": (augment.scale, True),
+        "saturation": (augment.saturation, False),
+        "contrast": (augment.contrast, False),
+        "gamma": (augment.gamma, True),
+        "band_gamma": (augment.band_gamma, True),
+        "blur": (augment.blur, True),
+        "noise": (augment.noise, False),
+        "cutout": (augment.cutout, True),
+    }
+    for key, ((low, high), positive) in ranges.items():
+        valid = low <= high and (low > 0 if positive else low >= 0)
+        yield f"augment.{key}", [low, high], valid, "a range (low, high) of positive numbers"
+    wanted = f"empty or {network.num_classes} (network.num_classes) entries"
+    for key, entries in (("data.classes", data.classes), ("data.colours", data.colours)):
+        yield key, list(entries), len(entries) in (0, network.num_classes), wanted
+    weights = sum(source.weight for source in data.sources)
+    for number, source in enumerate(data.sources):
+        key, metres = f"data.sources[{number}]", source.resolution
+        yield f"{key}.root", source.root, bool(source.root), "a folder"
+        yield f"{key}.weight", source.weight, source.weight >= weights / 1000 > 0, "a thousandth of all or more"
+        valid = isinstance(metres, str) or metres >= 0
+        yield f"{key}.resolution", metres, valid, "metres per pixel, or a CSV file"
+    yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
+    same = len(norm.mean) == len(norm.std)
+    yield "normalisation.mean", norm.mean, same, "as many numbers as normalisation.std"
+    yield "optimizer.ema", optimizer.ema, 0 <= optimizer.ema < 1, "at least 0 and below 1"
+    yield "evaluation.overlap", evaluation.overlap, 0 <= evaluation.overlap < 1, "at least 0 and below 1"
+    scales = evaluation.scales
+    yield "evaluation.scales", scales, bool(scales) and min(scales) > 0, "positive numbers"
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """Name of each row of the confusion matrix; a mask has two rows, background and its only class.
+
+    Raises:
+        ParameterError: the configuration has another number of names than of classes.
+    """
+    count = config.network.num_classes
+    names = config.data.classes
+    if count == 1:
+        return ("background", names[0] if names else "foreground")
+    if names and len(names) != count:
+        raise ParameterError(f"data.classes has {len(names)} names, but network.num_classes is {count}.")
+    return names or tuple(f"class {number}" for number in range(count))
+
+
+#: Most levels of nesting, and most values of a file when every alias is replaced by what it stands for.
+MAX_DEPTH = 30
+MAX_VALUES = 20_000
+#: Most characters of a file and of a single value.
+MAX_CHARACTERS = 1 << 20
+MAX_SCALAR = 4000
+
+
+def parse_yaml(text: str) -> Any:
+    """Plain values of a YAML text: mappings, lists, texts, numbers, true, false, null.
+
+    Raises:
+        ValueError: it is not YAML, has a tag (``!!``), or exceeds a limit; the text completes "cannot be read: ...".
+    """
+    if len(text) > MAX_CHARACTERS:
+        raise ValueError(f"it has more than {MAX_CHARACTERS:,} characters")
+    try:
+        _check_events(text)
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"it is not YAML: {' '.join(str(error).split())}") from error
+
+
+def _check_events(text: str) -> None:
+    """Raise ValueError where nesting, or the number or length of values, exceeds its limit."""
+    sizes: dict[str, int] = {}  # of the anchors, in values
+    open_sizes: list[int] = [0]
+    open_anchors: list[str | None] = [None]
+    anchor: str | None
+    for event in yaml.parse(text, yaml.SafeLoader):
+        if isinstance(event, CollectionStartEvent):
+            open_sizes.append(0)
+            open_anchors.append(event.anchor)
+            if len(open_sizes) > MAX_DEPTH + 1:
+                raise ValueError(f"it has more than {MAX_DEPTH} levels")
+        if isinstance(event, (CollectionStartEvent, ScalarEvent)) and event.tag is not None:
+            raise ValueError(f"it has the tag {event.tag[:100]!r}, but only plain values are read")
+        if isinstance(event, CollectionEndEvent):
+            size, anchor = open_sizes.pop() + 1, open_anchors.pop()
+        elif isinstance(event, ScalarEvent):
+            size, anchor = 1, event.anchor
+            if len(event.value) > MAX_SCALAR:
+                raise ValueError(f"a value has more than {MAX_SCALAR:,} characters")
+        elif isinstance(event, AliasEvent):
+            # What an alias stands for has no size yet where the alias is a part of it.
+            size, anchor = sizes.get(str(event.anchor), MAX_VALUES), None
+        else:
+            continue
+        open_sizes[-1] += size
+        if anchor:
+            sizes[anchor] = size
+        if open_sizes[-1] > MAX_VALUES:
+            raise ValueError(f"it has more than {MAX_VALUES:,} values with those that its aliases stand for")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from ...engine.errors import OutputError, SourceError
-from ...engine.fs.folders import atomic_folder
+from ...engine.fs.atomic import atomic_folder
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
 from .samples import Decoder, Sample, Split
 

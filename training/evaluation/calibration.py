@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend import ProcessGroup
 from ..data.samples import Label
-from ..distributed import ProcessGroup
 
 #: Steps of the probabilities that are counted, and of a row of the table.
 _STEPS, _STEPS_PER_ROW = 100, 10

@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from ...engine.context import RunContext
 from ...engine.fs.outputs import check_written_files
-from ..backend import configure_mindspore
+from ..backend import ProcessGroup, configure_mindspore
 from ..config import Config, class_names
 from ..data import ImageCache, Sample, Source, open_sources, read_label
 from ..data.checks import check_files, describe_missing
 from ..data.labels import CITYSCAPES_TRAIN_IDS
 from ..data.samples import Label
-from ..distributed import ProcessGroup
 from ..metrics import InstanceCounts, class_metrics, replace_nan
 from ..networks.registry import create_configured_network
 from .calibration import Calibration, merge_calibrations, plot_calibration, write_calibration

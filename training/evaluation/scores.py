@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ...engine.vector.metrics.raster import count_pixels, mean_defined
 from ...engine.vector.metrics.skeletons import BufferCounts, compare_skeletons
+from ..backend import ProcessGroup
 from ..config import Config
 from ..data.samples import Label
-from ..distributed import ProcessGroup
 from ..metrics import matrix_metrics, relaxed_counts
 
 #: Metrics of the confusion matrix that are also given as a mean over images, and by source: of a mask, of many classes.

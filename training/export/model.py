@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from ...engine.errors import CheckpointError, GraphError, OutputError
-from ...engine.fs.folders import atomic_folder
+from ...engine.fs.atomic import atomic_folder
 from ...engine.mindir import convert
 from ...engine.models.card import CARD_NAME, ModelCard, card_text, write_card
 from ...engine.models.checkpoint import read_checkpoint, write_checkpoint

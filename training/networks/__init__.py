@@ -8,10 +8,10 @@ package does not import MindSpore, creating a network does.
 
 from __future__ import annotations
 
-from .options import NetworkOptions
 from .registry import (
     NETWORKS,
     NetworkEntry,
+    NetworkOptions,
     create_configured_network,
     create_network,
     network_entry,

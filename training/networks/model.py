@@ -16,8 +16,7 @@ from .encoders import Encoder, create_encoder
 from .layers import resize
 from .lednet import LEDNet, LEDNetBinary, LEDNetEncoder
 from .linknet import LinkNet
-from .options import DecoderName, EncoderName, NetworkOptions
-from .registry import rename
+from .registry import DecoderName, EncoderName, NetworkOptions, rename
 
 #: the registry's networks that are no pair of encoder and decoder; all take ``num_classes`` and ``in_channels``, and
 #: the options of their entries

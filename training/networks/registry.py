@@ -12,16 +12,59 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ...engine.errors import ParameterError
 from ...engine.models.card import OptionValue
-from .options import DecoderName, EncoderName, NetworkOptions
 
 if TYPE_CHECKING:
     from mindspore import nn
 
     from ..config import Config
+    from .layers import StemPool
+
+EncoderName = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet50_deep",
+    "resnet101_deep",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+]
+DecoderName = Literal["dlinknet", "linknet", "deeplabv3", "deeplabv3plus", "dual_graph"]
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Options of a network besides its number of classes, see ``read_options``.
+
+    Attributes:
+        in_channels: bands of the image, 1 or more.
+        stem_pool: how the pooling behind a ResNet's stem pads: "symmetric" as torchvision, "same" as MindCV.
+        output_stride: of the encoder: 32, or 16 and 8 with dilated last stages; the weights fit all three.
+        pyramid_eps: epsilon of the normalisation in LEDNet's attention pyramid.
+        center_channels: (D-LinkNet, LinkNet) channels that a 1x1 convolution makes of the encoder's last feature, 0 for
+            none.
+        block_channels: (D-LinkNet, LinkNet) fewest channels inside a block of the decoder; a quarter of its input
+            otherwise.
+        block_bias: (D-LinkNet, LinkNet) whether the blocks' convolutions, each in front of a normalisation, have
+            biases.
+        finest_skip: (D-LinkNet, LinkNet) whether the feature of stride 2 is added behind the last block.
+        last_channels: (D-LinkNet, LinkNet) channels of the two convolutions at the image's size.
+    """
+
+    in_channels: int = 3
+    stem_pool: StemPool = "symmetric"
+    output_stride: int = 32
+    pyramid_eps: float = 1e-3
+    center_channels: int = 0
+    block_channels: int = 1
+    block_bias: bool = True
+    finest_skip: bool = False
+    last_channels: int = 32
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ import mindspore as ms
 from mindspore import Tensor, ops
 
 from ...engine.errors import TerraSporeError
+from ..backend import ProcessGroup
 from ..config import OptimizerConfig
 from ..data import Batch
-from ..distributed import ProcessGroup
-from ..losses import Loss
+from ..losses import Loss, MixLoss
 from ..networks.layers import batch_key, bind_dropout
-from ..teacher import MixLoss
 from .state import TrainState
 
 

@@ -11,19 +11,17 @@ from mindspore import Parameter, nn
 from ...engine.context import RunContext
 from ...engine.errors import ParameterError
 from ...engine.fs.lock import lock_folder
-from ..backend import configure_mindspore
+from ..backend import ProcessGroup, configure_mindspore
 from ..checkpoint_io import load_checkpoint
 from ..config import Config, InitConfig
 from ..data import TrainingData, make_caches, make_loader, open_training_data
-from ..data.class_weights import configured_class_weights
-from ..distributed import ProcessGroup
+from ..data.checks import configured_class_weights
 from ..evaluation import mix_precision
 from ..export.domain import measure_domain
-from ..losses import make_loss
+from ..losses import make_loss, make_teacher_loss
 from ..networks.registry import create_configured_network
 from ..onednn import select_convolutions
 from ..optim import Optimizer, Plateau
-from ..teacher import make_teacher_loss
 from .progress import ProgressDisplay
 from .run_folder import RunFolder
 from .state import LossScale, TrainState

@@ -14,11 +14,10 @@ import numpy as np
 from ...engine.context import RunContext
 from ...engine.errors import Cancelled, ParameterError, UserError
 from ...engine.models.domain import Domain
-from ..backend import name_lack_of_memory
+from ..backend import ProcessGroup, name_lack_of_memory
 from ..checkpoint_io import save_checkpoint
 from ..config import Config, class_names
 from ..data import Batch, BatchLoader, ImageCache, prefetch_batches
-from ..distributed import ProcessGroup
 from ..evaluation import (
     Predictor,
     SegmentationScores,

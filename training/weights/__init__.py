@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-from .mapping import map_weights
+from .convert import map_weights
 from .torch_file import read_torch

@@ -25,10 +25,9 @@ from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_pro
 from ...raster.values import Encoding
 from ..arrays import Floats, Labels
 from ..geodesy import PixelGeodesy, locate_pixels
-from ..io.formats import check_vector_output
+from ..io.formats import VectorTarget, check_vector_output
 from ..io.reader import make_reference
 from ..io.styles import Color, make_class_style
-from ..io.target import VectorTarget
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
 from .class_choice import choose_regularized

@@ -29,9 +29,8 @@ from ...fs.pyogrio_path import pyogrio_path
 from ..arrays import Geometries
 from ..crs import Reference, find_antimeridian, unwrap_longitudes
 from ..geodesy import transform_geometries
-from .formats import check_file_sizes, check_vector_output, choose_format
+from .formats import VectorTarget, check_file_sizes, check_vector_output, choose_format, layer_files
 from .geopackage import GEOMETRY_COLUMN, ExistingGeoPackage, add_styles, has_content, verify_geopackage
-from .target import VectorTarget, layer_files
 
 Columns = Mapping[str, NDArray[Any]]
 

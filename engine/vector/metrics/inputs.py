@@ -23,9 +23,8 @@ from ...protocol.options import RasterOptions
 from ...raster.area import Area, make_area
 from ...raster.band_facts import interpret_band
 from ...raster.dataset import open_raster
-from ...raster.georeferencing import has_same_pixels
+from ...raster.georeferencing import has_same_pixels, measure_ground_resolution
 from ...raster.grid import Grid
-from ...raster.ground_resolution import measure_ground_resolution
 from ...raster.probability import PROBABILITY_SCALE, BandProbabilityRaster
 from ...raster.values import Encoding, Expected
 from ..arrays import Flags, Ints

@@ -22,10 +22,9 @@ from ...raster.values import Encoding
 from ..conflation import ExistingRoads
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy, locate_pixels
-from ..io.formats import check_vector_output
+from ..io.formats import VectorTarget, check_vector_output
 from ..io.reader import make_reference
 from ..io.styles import load_styles
-from ..io.target import VectorTarget
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
 from .areas import polygonize_roads

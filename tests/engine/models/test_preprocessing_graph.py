@@ -9,7 +9,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from terraspore.engine.errors import GraphError
 from terraspore.engine.models.card import Normalisation
-from terraspore.engine.models.preprocessing_graph import add_normalisation_and_activation
+from terraspore.engine.models.graph import add_normalisation_and_activation
 
 
 def softmax(logits):

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from terraspore.engine.context import RunContext
-from terraspore.engine.pipeline.blocks import compute_image_block
 from terraspore.engine.pipeline.plan import InferenceJob
-from terraspore.engine.pipeline.runner import run_inference
-from terraspore.engine.pipeline.sinks import probability_sink
+from terraspore.engine.pipeline.run_outputs import probability_sink
+from terraspore.engine.pipeline.runner import compute_image_block, run_inference
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.probability import quantize

@@ -14,8 +14,8 @@ from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWrit
 from terraspore.engine.fs.regular_file import FileIdentity
 from terraspore.engine.pipeline.plan import InferenceJob
 from terraspore.engine.pipeline.resume import RowJournal
+from terraspore.engine.pipeline.run_outputs import class_sink, probability_sink
 from terraspore.engine.pipeline.runner import run_inference
-from terraspore.engine.pipeline.sinks import class_sink, probability_sink
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source

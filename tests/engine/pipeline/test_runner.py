@@ -12,8 +12,8 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, SourceError
 from terraspore.engine.pipeline.plan import InferenceJob, estimate_memory, estimate_seconds
 from terraspore.engine.pipeline.predict import average_symmetries
+from terraspore.engine.pipeline.run_outputs import class_sink, probability_sink
 from terraspore.engine.pipeline.runner import run_inference
-from terraspore.engine.pipeline.sinks import class_sink, probability_sink
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source

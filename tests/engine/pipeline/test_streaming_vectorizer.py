@@ -11,7 +11,7 @@ from terraspore.engine.pipeline.roads import extract_roads
 from terraspore.engine.pipeline.streaming_vectorizer import DeferredReporter
 from terraspore.engine.protocol.messages import Message, Progress
 from terraspore.engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
-from terraspore.engine.vector.io.target import VectorTarget
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime")

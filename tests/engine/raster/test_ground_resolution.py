@@ -8,7 +8,7 @@ import pytest
 from affine import Affine
 from pyproj import CRS, Transformer
 from terraspore.engine.errors import SourceError
-from terraspore.engine.raster.ground_resolution import measure_ground_resolution
+from terraspore.engine.raster.georeferencing import measure_ground_resolution
 
 A, F = 6378137.0, 1 / 298.257223563
 E2 = F * (2 - F)

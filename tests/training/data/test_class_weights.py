@@ -10,7 +10,7 @@ from PIL import Image
 from terraspore.engine.errors import ParameterError
 from terraspore.training.config import Config, DataConfig, LossConfig, NetworkConfig
 from terraspore.training.data import Sample, Split
-from terraspore.training.data.class_weights import (
+from terraspore.training.data.checks import (
     cached_histogram,
     class_histogram,
     configured_class_weights,

@@ -169,7 +169,7 @@ def test_mindrecord_splits_whose_names_begin_alike_are_not_mixed(roads: Path, tm
 @pytest.mark.mindspore
 def test_every_packaged_recipe_can_hold_records_out(roads: Path, tmp_path: Path) -> None:
     pytest.importorskip("mindspore")
-    from terraspore.training.data.class_weights import cached_histogram
+    from terraspore.training.data.checks import cached_histogram
     from terraspore.training.data.mindrecord import write_records
 
     split = open_split(DataConfig(root=str(roads)), "train")

@@ -11,7 +11,7 @@ from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.training.config import Config, from_mapping
 from terraspore.training.data import ImageCache, open_sources, open_training_data
 from terraspore.training.data.batches import DrawOrder
-from terraspore.training.data.resampling import find_blank_areas, resample_image, resample_label
+from terraspore.training.data.samples import find_blank_areas, resample_image, resample_label
 
 
 def write_source(folder: Path, size: int, count: int = 4, width: int = 8) -> Path:

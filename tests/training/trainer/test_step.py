@@ -7,9 +7,9 @@ ms = pytest.importorskip("mindspore")
 
 from mindspore import nn
 from terraspore.engine.errors import TerraSporeError
+from terraspore.training.backend import ProcessGroup
 from terraspore.training.config import OptimizerConfig, TrainConfig
 from terraspore.training.data import Batch
-from terraspore.training.distributed import ProcessGroup
 from terraspore.training.optim import Optimizer, Plateau
 from terraspore.training.trainer.state import LossScale, TrainState
 from terraspore.training.trainer.step import TrainStep

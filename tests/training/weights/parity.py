@@ -18,11 +18,10 @@ from mindspore import nn
 from numpy.typing import NDArray
 from terraspore.engine.models.graph import graph_path, parameter_shapes
 from terraspore.engine.models.onnx_file import load_onnx
-from terraspore.training.backend import configure_mindspore
+from terraspore.training.backend import ProcessGroup, configure_mindspore
 from terraspore.training.checkpoint_io import load_parameters
 from terraspore.training.config import LossConfig, OptimizerConfig, TrainConfig
 from terraspore.training.data import Batch
-from terraspore.training.distributed import ProcessGroup
 from terraspore.training.losses import make_loss
 from terraspore.training.networks import create_network
 from terraspore.training.networks.layers import SeededDropout

@@ -12,7 +12,7 @@ from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.models.checkpoint import read_checkpoint
 
 DATA = Path(__file__).parent / "data"
-COMMANDS = {"convert": (".training.cli.convert", "convert", "")}
+COMMANDS = {"convert": (".training.cli.export", "convert", "")}
 
 
 def convert(*arguments: str | Path) -> tuple[int, dict]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..options import DecoderName
+from ..registry import DecoderName
 from .aspp import DeepLabV3Decoder, DeepLabV3PlusDecoder
 from .base import Decoder
 from .dlinknet import DLinkNetDecoder

@@ -13,7 +13,7 @@ from mindspore import Tensor, nn, ops
 
 from ..encoders import Encoder
 from ..layers import conv, dropout, initialize_xavier, norm, relu, resize, resize_nearest, same_conv, sequence
-from ..options import NetworkOptions
+from ..registry import NetworkOptions
 from .base import Decoder
 
 RATES = (6, 12, 18)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from mindspore import Tensor, nn
 
 from ..encoders import Encoder
-from ..options import NetworkOptions
+from ..registry import NetworkOptions
 
 
 class Decoder(nn.Cell):

@@ -14,7 +14,7 @@ from mindspore import Tensor, nn, ops
 
 from ..encoders import Encoder
 from ..layers import channel_dropout, conv, conv1d, norm, norm1d, relu, resize, same_conv, sequence
-from ..options import NetworkOptions
+from ..registry import NetworkOptions
 from .base import Decoder
 
 

@@ -12,7 +12,7 @@ from mindspore import Tensor, nn
 
 from ..encoders import Encoder
 from ..layers import conv, deconv, deconv_double, norm, relu, sequence
-from ..options import NetworkOptions
+from ..registry import NetworkOptions
 from .base import Decoder
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from ..options import EncoderName, NetworkOptions
+from ..registry import EncoderName, NetworkOptions
 from .base import Encoder
 from .efficientnet_lite import EfficientNetLiteEncoder
 from .resnet import ResNetEncoder

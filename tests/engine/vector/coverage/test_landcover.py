@@ -14,7 +14,7 @@ from terraspore.engine.errors import SourceError
 from terraspore.engine.protocol.options import CoverageOptions
 from terraspore.engine.raster.values import Encoding
 from terraspore.engine.vector.coverage.extract import CoverageSummary, vectorize_landcover
-from terraspore.engine.vector.io.target import VectorTarget
+from terraspore.engine.vector.io.formats import VectorTarget
 
 Writer = Callable[..., Path]
 NAMES = {1: "water", 2: "forest", 3: "town"}

@@ -13,7 +13,7 @@ import shapely
 from terraspore.engine.errors import OutputBusyError, OutputError
 from terraspore.engine.fs.outputs import Outputs
 from terraspore.engine.vector.io import geopackage
-from terraspore.engine.vector.io.target import VectorTarget
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.io.writer import open_vector_writer
 
 POINTS = np.array([shapely.Point(0, 0), shapely.Point(1, 1)], object)

@@ -12,10 +12,9 @@ import pytest
 import shapely
 from terraspore.engine.errors import OutputError, ParameterError
 from terraspore.engine.fs import outputs
-from terraspore.engine.vector.io.formats import FORMATS, choose_format
+from terraspore.engine.vector.io.formats import FORMATS, VectorTarget, choose_format
 from terraspore.engine.vector.io.geopackage import verify_geopackage
 from terraspore.engine.vector.io.styles import load_styles
-from terraspore.engine.vector.io.target import VectorTarget
 from terraspore.engine.vector.io.writer import open_vector_writer
 
 #: Formats of one layer a file that GDAL writes here.

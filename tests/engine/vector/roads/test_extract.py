@@ -122,7 +122,7 @@ sys.modules["numba"] = None
 warnings.simplefilter("error", RuntimeWarning)  # NumPy's, where whole numbers are too large for their type
 from pathlib import Path
 from terraspore.engine.context import RecordingReporter, RunContext
-from terraspore.engine.vector.io.target import VectorTarget
+from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.roads.extract import vectorize_roads
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.raster.dataset import open_raster
