@@ -25,7 +25,6 @@ from ..protocol.model_policy import ANY_TASK
 from ..protocol.options import ImageOptions
 from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
-from ..raster.describe import describe_mask
 from ..raster.georeferencing import check_positions
 from ..raster.grid import Grid, crop_to_extent
 from ..raster.reader import ImageView
@@ -33,7 +32,7 @@ from ..raster.stretch import estimate_stretch
 from ..raster.writer import BLOCK
 from ..runtimes.base import PredictStream, Session
 from ..runtimes.pool import SessionPool
-from ..tiling.layout import TilePlan, make_plan
+from ..tiling import TilePlan, make_plan
 from .domain import compare_with_training
 from .predict import make_predict_stream
 from .request import ImageRequest
@@ -102,7 +101,7 @@ class InferenceRun:
     @property
     def nodata_cause(self) -> str:
         """What marks pixels that are not computed, for messages; empty for nothing."""
-        causes = [describe_mask(self.job.view.source)]
+        causes = [self.job.view.source.describe_mask()]
         if self.job.view.area is not None:
             causes.append("outside of the area")
         return ", ".join(cause for cause in causes if cause != "none")

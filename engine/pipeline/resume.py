@@ -28,7 +28,7 @@ from ..fs.journal import (
 from ..fs.regular_file import FileIdentity
 from ..fs.spool import UInt8Array, compress_buffers, decompress_buffers
 from ..protocol.messages import Message
-from ..tiling.layout import TilePlan
+from ..tiling import TilePlan
 from .plan import InferenceRun
 from .request import ImageRequest
 from .run_outputs import OutputSink

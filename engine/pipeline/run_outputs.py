@@ -22,8 +22,7 @@ from ..raster.grid import Grid
 from ..raster.probability import ProbabilityStatistics, binarize, classify, quantize
 from ..raster.vrt_security import check_references
 from ..raster.writer import RasterLayout, RowWriter
-from ..tiling.blend import Floats, RowBlender
-from ..tiling.layout import TilePlan
+from ..tiling import Floats, RowBlender, TilePlan
 from ..vector.io.formats import VectorTarget, check_vector_file
 
 

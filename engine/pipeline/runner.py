@@ -21,7 +21,7 @@ from ..protocol.messages import Progress, SummaryValue
 from ..raster.bands import Mask
 from ..raster.reader import Strip, read_strips, reflect
 from ..runtimes.base import PredictionStream, PredictStream, Tiles
-from ..tiling.blend import Block, Floats, compute_block
+from ..tiling import Block, Floats, compute_block
 from .plan import InferenceJob, InferenceRun
 from .predict import Predict
 from .resume import RowJournal

@@ -12,7 +12,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
-from ..tiling.layout import TilePlan
+from ..tiling import TilePlan
 from .grid import Grid, crop
 
 

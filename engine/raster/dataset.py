@@ -22,7 +22,7 @@ import rasterio
 from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, Interleaving
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
@@ -91,6 +91,15 @@ class Source:
     def dtype(self) -> str:
         """NumPy's name of the dtype of the first band."""
         return str(self.dataset.dtypes[0])
+
+    def describe_mask(self) -> str:
+        """Name what marks the valid pixels."""
+        flags = {flag for band in self.dataset.mask_flag_enums for flag in band}
+        if ColorInterp.alpha in self.kinds:
+            return "alpha band"
+        if MaskFlags.nodata in flags:
+            return f"nodata {self.dataset.nodata}"
+        return "mask" if MaskFlags.per_dataset in flags else "none"
 
     def make_grid(self, resolution: float | None) -> Grid:
         """Return the grid over the whole image at ``resolution`` metres per pixel; see ``grid.make_grid``."""

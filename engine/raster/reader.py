@@ -15,7 +15,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from ..tiling.layout import TilePlan
+from ..tiling import TilePlan
 from .bands import Bands, Mask, read_bands
 from .dataset import Source
 from .gdal_environment import SAFE_SETTINGS

@@ -13,8 +13,7 @@ from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.probability import quantize
 from terraspore.engine.raster.reader import ImageView
 from terraspore.engine.runtimes.base import map_batches
-from terraspore.engine.tiling.blend import merge_blocks, split_plan
-from terraspore.engine.tiling.layout import make_plan
+from terraspore.engine.tiling import make_plan, merge_blocks, split_plan
 
 
 def predict(tiles):

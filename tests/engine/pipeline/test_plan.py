@@ -23,7 +23,7 @@ from terraspore.engine.protocol.options import ImageOptions, OutputOptions
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.reader import ImageView
-from terraspore.engine.tiling.layout import make_plan
+from terraspore.engine.tiling import make_plan
 
 
 @pytest.fixture

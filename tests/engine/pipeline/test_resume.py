@@ -22,7 +22,7 @@ from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.probability import ProbabilityStatistics
 from terraspore.engine.raster.reader import ImageView, read_strips
 from terraspore.engine.runtimes.base import map_batches
-from terraspore.engine.tiling.layout import make_plan
+from terraspore.engine.tiling import make_plan
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rasterio.crs import CRS
 from terraspore.engine.raster.area import Area, make_area
 from terraspore.engine.raster.grid import Grid
-from terraspore.engine.tiling.layout import make_plan
+from terraspore.engine.tiling import make_plan
 
 GRID = Grid(CRS.from_epsg(32618), Affine(2, 0, 500_000, 0, -2, 4_000_000), 300, 200, 2.0)
 

@@ -17,7 +17,7 @@ from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.reader import ImageView, read_strips
 from terraspore.engine.raster.stretch import Stretch, estimate_stretch
-from terraspore.engine.tiling.layout import make_plan
+from terraspore.engine.tiling import make_plan
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)
 
