@@ -97,37 +97,27 @@ def devices(context: RunContext, threads: int | None) -> Result:
     results = probe_devices(create_runtimes(), limit_threads(threads, context))
     best = choose_default(results)
     summary: dict[str, SummaryValue] = {"auto": _device_name(best) if best else None}
+    rows = []
     for result in results:
+        info, seconds = result.info, result.seconds
         facts: dict[str, SummaryValue] = {
-            "hardware": result.info.title,
+            "hardware": info.title,
             "works": int(result.works),
             "precision": result.precision or None,
-            "milliseconds": None if result.seconds is None else round(result.seconds * 1000, 2),
-            "reason": result.info.reason or None,
+            "milliseconds": None if seconds is None else round(seconds * 1000, 2),
+            "reason": info.reason or None,
         }
         summary.update({f"{_device_name(result)}.{key}": value for key, value in facts.items()})
-    return Result({}, summary, f"{_format_devices(results)}\n\n{describe_choice(results, best)}")
+        milliseconds = "-" if seconds is None else f"{seconds * 1000:.1f}"
+        outcome = ("yes" if result.works else "no", result.precision or "-", milliseconds)
+        rows.append((info.runtime, info.device, *outcome, info.title, info.reason))
+    table = format_table(("runtime", "device", "works", "precision", "ms", "hardware", "reason"), rows)
+    note = f"(ms: for one tile of {TILE} x {TILE} pixels of a small network)"
+    return Result({}, summary, f"{table}\n{note}\n\n{describe_choice(results, best)}")
 
 
 def _device_name(result: ProbeResult) -> str:
     return f"{result.info.runtime} on {result.info.device}"
-
-
-def _format_devices(results: Sequence[ProbeResult]) -> str:
-    headings = ("runtime", "device", "works", "precision", "ms", "hardware", "reason")
-    rows = [
-        (
-            result.info.runtime,
-            result.info.device,
-            "yes" if result.works else "no",
-            result.precision or "-",
-            "-" if result.seconds is None else f"{result.seconds * 1000:.1f}",
-            result.info.title,
-            result.info.reason,
-        )
-        for result in results
-    ]
-    return format_table(headings, rows) + f"\n(ms: for one tile of {TILE} x {TILE} pixels of a small network)"
 
 
 def describe_choice(results: Sequence[ProbeResult], best: ProbeResult | None) -> str:

@@ -48,17 +48,11 @@ def average_symmetries(predict: Predict) -> Predict:
     """
 
     def predict_average(tiles: NDArray[Any]) -> NDArray[np.float32]:
-        total: NDArray[np.float32] | None = None
+        total: NDArray[np.float32] = np.zeros((), np.float32)
         for turns, mirrored in product(range(4), (False, True)):
             turned = np.rot90(tiles, turns, axes=(2, 3))
             result = predict(np.ascontiguousarray(turned[..., ::-1] if mirrored else turned))
-            back = np.rot90(result[..., ::-1] if mirrored else result, -turns, axes=(2, 3))
-            if total is None:
-                total = np.array(back, dtype=np.float32)
-            else:
-                total += back
-        assert total is not None
-        total *= np.float32(1 / 8)
-        return total
+            total = total + np.rot90(result[..., ::-1] if mirrored else result, -turns, axes=(2, 3))
+        return np.asarray(total * np.float32(1 / 8), np.float32)
 
     return predict_average

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol
@@ -69,7 +70,7 @@ class DeviceInfo:
     reason: str = ""
 
 
-class Session(ABC):
+class Session(AbstractContextManager["Session"], ABC):
     """A model, loaded on a device; a context manager which closes it. Used by one thread at a time.
 
     Args:
@@ -142,9 +143,6 @@ class Session(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free the model. The session cannot be used afterwards; closing it twice is no error."""
-
-    def __enter__(self) -> Session:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,22 +28,17 @@ class MindSporeLite:
     """The adapter of MindSpore Lite.
 
     Args:
-        python: an interpreter that has it; ``None`` where there is none.
+        python: an interpreter that has it; ``None`` for the one that ``PYTHON_VARIABLE`` names, else the engine's own
+            if it fits.
     """
 
     name = "mindspore-lite"
     title = "MindSpore Lite"
 
-    def __init__(self, python: Path | None) -> None:
-        self._python = python
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> MindSporeLite:
-        """Create the adapter with the interpreter that ``PYTHON_VARIABLE`` names, else the engine's own if it fits."""
-        path = (os.environ if environment is None else environment).get(PYTHON_VARIABLE)
-        if path:
-            return cls(Path(path))
-        return cls(Path(sys.executable) if importlib.util.find_spec("mindspore_lite") else None)
+    def __init__(self, python: Path | None = None) -> None:
+        own = sys.executable if importlib.util.find_spec("mindspore_lite") else ""
+        found = os.environ.get(PYTHON_VARIABLE) or own
+        self._python = python or (Path(found) if found else None)
 
     def devices(self) -> list[DeviceInfo]:
         """Return the processor and the accelerators of this machine, with the reason where they cannot be tried."""

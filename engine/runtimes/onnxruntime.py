@@ -222,20 +222,15 @@ class IsolatedOnnxRuntime:
     """The adapter of ONNX Runtime in a worker process.
 
     Args:
-        python: an interpreter that has it; ``None`` for the engine's own.
+        python: an interpreter that has it; ``None`` for the one that ``PYTHON_VARIABLE`` names, else the engine's own.
     """
 
     name = "onnxruntime-isolated"
     title = "ONNX Runtime in a process of its own"
 
-    def __init__(self, python: Path | None) -> None:
-        self._python = python
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> IsolatedOnnxRuntime:
-        """Create the adapter with the interpreter that ``PYTHON_VARIABLE`` names, else the engine's own."""
-        path = (os.environ if environment is None else environment).get(PYTHON_VARIABLE)
-        return cls(Path(path) if path else None)
+    def __init__(self, python: Path | None = None) -> None:
+        named = os.environ.get(PYTHON_VARIABLE)
+        self._python = python or (Path(named) if named else None)
 
     def devices(self) -> list[DeviceInfo]:
         """Return the devices of ONNX Runtime; those of the other interpreter's build where there is one."""

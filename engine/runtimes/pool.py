@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from .base import NetworkFactory, OpenedSession
 from .registry import open_session
 
 
-class SessionPool:
+class SessionPool(AbstractContextManager["SessionPool"]):
     """Opens sessions and owns them; a context manager which closes those that it keeps. Used by one thread at a time.
 
     Args:
@@ -86,9 +86,6 @@ class SessionPool:
             for opened in self._idle.values():
                 stack.callback(opened.session.close)
             self._idle.clear()
-
-    def __enter__(self) -> SessionPool:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -19,13 +19,7 @@ from .openvino import OpenVino
 from .trial import try_in_child
 
 #: Every runtime. A line here makes one available by name; a line in AUTO_ORDER lets ``--runtime auto`` choose it.
-RUNTIMES: Sequence[Callable[[], Runtime]] = (
-    OpenVino,
-    OnnxRuntime,
-    IsolatedOnnxRuntime.from_environment,
-    MindSporeLite.from_environment,
-    MindSpore,
-)
+RUNTIMES: Sequence[Callable[[], Runtime]] = (OpenVino, OnnxRuntime, IsolatedOnnxRuntime, MindSporeLite, MindSpore)
 #: Runtimes that a model can crash the engine with.
 _IN_PROCESS = frozenset({OpenVino.name, OnnxRuntime.name})
 #: What ``auto`` tries, the fastest first; within a kind of device the order is that of docs/models-and-runtimes.md.

@@ -39,7 +39,7 @@ _BATCHES = (1, 2, 4)
 _NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
-class WorkerProcess:
+class WorkerProcess(contextlib.AbstractContextManager["WorkerProcess"]):
     """A process which answers commands; a context manager which ends it.
 
     Args:
@@ -152,9 +152,6 @@ class WorkerProcess:
             self._process.kill()
             self._process.wait()
         self._remove_files()
-
-    def __enter__(self) -> WorkerProcess:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
