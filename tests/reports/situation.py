@@ -16,17 +16,13 @@ MindSpore is tested elsewhere.
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from terraspore.__main__ import TRAINING_COMMANDS, create_network
-from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import CliContext
+from command_line import run_events
 
 
 @dataclass(frozen=True)
@@ -104,10 +100,8 @@ def run_situation(situation: Situation, folder: Path) -> None:
 
 def run_command(arguments: Sequence[object], folder: Path) -> Outcome:
     """Run one command line with the machine protocol."""
-    out = io.StringIO()
-    cli_context = CliContext(network_factory=create_network, stdout=out, stderr=io.StringIO())
-    code = run([*map(str, arguments), "--json"], extra_commands=TRAINING_COMMANDS, cli_context=cli_context)
-    return Outcome(code, [json.loads(line) for line in out.getvalue().splitlines()], folder)
+    code, events = run_events(*arguments)
+    return Outcome(code, events, folder)
 
 
 def _as_tuple(texts: str | tuple[str, ...]) -> tuple[str, ...]:

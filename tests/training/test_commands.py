@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import run_last
 from PIL import Image
 from raster_files import write_raster
-from terraspore.__main__ import TRAINING_COMMANDS
-from terraspore.engine.cli import run
 from terraspore.engine.models.checkpoint import write_checkpoint
 from terraspore.training.config import load_config
 from terraspore.training.data import make_loader, open_training_data
@@ -21,12 +20,6 @@ from parity_cases import make_weights
 VALUES = Path(__file__).parent / "weights" / "data" / "parity.npz"
 
 pytestmark = pytest.mark.mindspore
-
-
-def command(capsys: pytest.CaptureFixture, *arguments: object) -> tuple[int, dict]:
-    code = run([str(argument) for argument in arguments] + ["--json"], extra_commands=TRAINING_COMMANDS)
-    lines = capsys.readouterr().out.strip().splitlines()
-    return code, json.loads(lines[-1])
 
 
 def write_cover(root: Path) -> None:
@@ -48,7 +41,7 @@ def write_cover(root: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+def test_train_evaluate_and_visualise(in_tmp: Path) -> None:
     write_cover(in_tmp / "data")
     arguments = [
         "lednet",
@@ -61,13 +54,13 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
         "loss={name: ohem, ohem_keep: 100, weights: enet}",
         "train={steps: 3, batch: 2, evaluate_every: 3}",
     ]
-    code, result = command(capsys, "train", *arguments, "--out", in_tmp / "run")
+    code, result = run_last("train", *arguments, "--out", in_tmp / "run")
     assert (code, result["type"]) == (0, "result")
     assert result["summary"]["steps"] == 3
     assert list((in_tmp / "run").glob("class_histogram_*.json"))
     config, best = in_tmp / "run" / "config.yaml", in_tmp / "run" / "best.ckpt"
     options = ["--checkpoint", best, "--out", in_tmp / "eval", "--save-predictions"]
-    code, result = command(capsys, "evaluate", config, "evaluation.flip=true", *options)
+    code, result = run_last("evaluate", config, "evaluation.flip=true", *options)
     assert code == 0, result["text"]
     report = json.loads((in_tmp / "eval" / "metrics.json").read_text())
     assert report["metrics"]["mean_iou"] == result["summary"]["mean_iou"]
@@ -78,11 +71,11 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
     predicted = np.asarray(Image.open(in_tmp / "eval" / "predictions" / "4.png"))
     assert predicted.shape == (32, 32)
     assert predicted.max() <= 1
-    code, result = command(capsys, "visualise", config, "--checkpoint", best, "--out", in_tmp / "seen", "--alpha", 0)
+    code, result = run_last("visualise", config, "--checkpoint", best, "--out", in_tmp / "seen", "--alpha", 0)
     assert (code, result["summary"]["images"]) == (0, 2)
     picture = in_tmp / "data" / "VOC2007" / "JPEGImages" / "4.jpg"
     options = ("--checkpoint", best, "--images", picture, "--out", in_tmp / "one", "--alpha", 0)
-    code, result = command(capsys, "visualise", config, *options)
+    code, result = run_last("visualise", config, *options)
     assert (code, result["summary"]["images"]) == (0, 1)
     assert (in_tmp / "one" / "4.png").read_bytes() == (in_tmp / "seen" / "4.png").read_bytes()
     shown = np.asarray(Image.open(in_tmp / "seen" / "4.png")).astype(int)
@@ -91,28 +84,28 @@ def test_train_evaluate_and_visualise(in_tmp: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
-def test_published_weights_are_evaluated_shown_and_run(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+def test_published_weights_are_evaluated_shown_and_run(in_tmp: Path) -> None:
     with np.load(VALUES) as file:
         entries = [line.split() for line in file["lednet.shapes"]]
     write_checkpoint(in_tmp / "theirs.ckpt", make_weights((name, tuple(map(int, sizes))) for name, *sizes in entries))
-    assert command(capsys, "convert", "theirs.ckpt", "lednet.ckpt", "--arch", "lednet")[0] == 0
+    assert run_last("convert", "theirs.ckpt", "lednet.ckpt", "--arch", "lednet")[0] == 0
     write_cover(in_tmp / "data")
     names = "[dark, bright, c, d, e, f]"
     config = ("lednet", f"data.root={in_tmp / 'data'}", f"data.classes={names}", "data.test=val", "train.compile=false")
-    code, result = command(capsys, "evaluate", *config, "--checkpoint", "lednet.ckpt", "--out", in_tmp / "scores")
+    code, result = run_last("evaluate", *config, "--checkpoint", "lednet.ckpt", "--out", in_tmp / "scores")
     assert (code, result["summary"]["images"]) == (0, 2), result["text"]
-    code, result = command(capsys, "visualise", *config, "--checkpoint", "lednet.ckpt", "--out", in_tmp / "seen")
+    code, result = run_last("visualise", *config, "--checkpoint", "lednet.ckpt", "--out", in_tmp / "seen")
     assert (code, result["summary"]["images"]) == (0, 2), result["text"]
     described = (f"data.classes={names}", "--config", "lednet", "--resolution", 1, "--tile", 64, "--format", "onnx")
-    assert command(capsys, "export", "lednet.ckpt", *described, "--out", "model")[0] == 0
+    assert run_last("export", "lednet.ckpt", *described, "--out", "model")[0] == 0
     write_raster(in_tmp / "image.tif", np.random.default_rng(0).integers(0, 255, (3, 80, 90), np.uint8))
     extract = ("extract", "landcover", "image.tif", "--model", "model", "-o", in_tmp / "cover.gpkg")
-    code, result = command(capsys, *extract)
+    code, result = run_last(*extract)
     assert code == 0, result["text"]
     assert result["summary"]["polygons"] > 0
 
 
-def test_user_errors_have_exit_code_2_and_a_message(in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+def test_user_errors_have_exit_code_2_and_a_message(in_tmp: Path) -> None:
     for arguments, text in (
         (("train", "dlinknet"), "Did you mean"),
         (("train", "dlinknet34", "optimizer.lrr=1"), "Did you mean 'lr'"),
@@ -120,14 +113,14 @@ def test_user_errors_have_exit_code_2_and_a_message(in_tmp: Path, capsys: pytest
         (("evaluate", "dlinknet34"), "--checkpoint"),
         (("labels", "sbd", in_tmp, in_tmp), "holds no files"),
     ):
-        code, result = command(capsys, *arguments)
+        code, result = run_last(*arguments)
         assert (code, result["type"]) == (2, "error")
         assert text in f"{result['text']} {result['hint']}"
 
 
-def test_augmented_samples_are_pictures(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+def test_augmented_samples_are_pictures(roads: Path, in_tmp: Path) -> None:
     arguments = ("dlinknet34", f"data.root={roads}", "augment.crop=32", "train.batch=2")
-    code, result = command(capsys, "visualise", *arguments, "--augmented", 5, "--out", in_tmp / "seen")
+    code, result = run_last("visualise", *arguments, "--augmented", 5, "--out", in_tmp / "seen")
     assert (code, result["summary"]["images"]) == (0, 5), result["text"]
     config = load_config(arguments[0], arguments[1:])
     loader = make_loader(config, open_training_data(config).train)
@@ -141,11 +134,11 @@ def test_augmented_samples_are_pictures(roads: Path, in_tmp: Path, capsys: pytes
     assert np.array_equal(batch.labels[1], label)
 
 
-def test_lists_and_records(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixture) -> None:
+def test_lists_and_records(roads: Path, in_tmp: Path) -> None:
     write_cover(in_tmp / "data")
     base = in_tmp / "data" / "VOC2007"
-    code, result = command(
-        capsys, "lists", "folder", base / "JPEGImages", base / "SegmentationClass", "--out", in_tmp / "all.txt"
+    code, result = run_last(
+        "lists", "folder", base / "JPEGImages", base / "SegmentationClass", "--out", in_tmp / "all.txt"
     )
     assert code == 0, result["text"]
     lines = (in_tmp / "all.txt").read_text().splitlines()
@@ -162,5 +155,5 @@ def test_lists_and_records(roads: Path, in_tmp: Path, capsys: pytest.CaptureFixt
         "--shards",
         1,
     )
-    code, result = command(capsys, *arguments)
+    code, result = run_last(*arguments)
     assert (code, result["summary"]) == (0, {"valid": 3})

@@ -4,7 +4,6 @@ Steps and predictions are not compiled here, which takes most of the time of a f
 tested with smaller networks.
 """
 
-import io
 import json
 import os
 import socket
@@ -18,10 +17,8 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from command_line import run_well
 from PIL import Image
-from terraspore.__main__ import TRAINING_COMMANDS
-from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.models.checkpoint import read_checkpoint
 from terraspore.engine.models.registry import read_model
 from terraspore.engine.protocol.options import RuntimeOptions
@@ -44,19 +41,6 @@ RECIPES = {
     "deeplabv3_resnet50": "deeplabv3_voc2012_os16",
 }
 DEEP = ("dgcnet50", "deeplabv3_resnet50")
-
-
-def command(*arguments: object) -> dict:
-    """The result of a command that has to succeed."""
-    out = io.StringIO()
-    code = run(
-        [str(word) for word in arguments] + ["--json"],
-        extra_commands=TRAINING_COMMANDS,
-        cli_context=CliContext(stdout=out, stderr=io.StringIO()),
-    )
-    result = json.loads(out.getvalue().strip().splitlines()[-1])
-    assert (code, result["type"]) == (0, "result"), result
-    return result
 
 
 def write_town(folder: Path) -> tuple[Path, Path, Path]:
@@ -104,7 +88,7 @@ def chips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "cover": [cover, "--field", "kind", "--classes", "grass,earth,water"],
     }
     for name, given in arguments.items():
-        result = command("chips", image, *given, "--size", CHIP, "--out", folder / name)
+        result = run_well("chips", image, *given, "--size", CHIP, "--out", folder / name)
         assert result["summary"]["train"] == 12, result
         assert result["summary"]["valid"] == 2
     return {name: folder / name for name in arguments}
@@ -136,11 +120,11 @@ def overrides(network: str, chips: dict[str, Path]) -> list[str]:
 @pytest.mark.parametrize("network", RECIPES)
 def test_every_command(network: str, chips: dict[str, Path], in_tmp: Path, request: pytest.FixtureRequest) -> None:
     out = in_tmp / "run"
-    result = command("train", *overrides(network, chips), "--out", out)
+    result = run_well("train", *overrides(network, chips), "--out", out)
     assert result["summary"]["steps"] == 2
     config, best = out / "config.yaml", out / "best.ckpt"
 
-    result = command("evaluate", config, "--checkpoint", best, "--out", in_tmp / "scores", "--save-predictions")
+    result = run_well("evaluate", config, "--checkpoint", best, "--out", in_tmp / "scores", "--save-predictions")
     report = json.loads((in_tmp / "scores" / "metrics.json").read_text())
     assert (report["images"], result["summary"]["images"]) == (2, 2)
     confusion = np.loadtxt(in_tmp / "scores" / "confusion.csv", delimiter=",", skiprows=1, usecols=(1, 2))
@@ -148,10 +132,10 @@ def test_every_command(network: str, chips: dict[str, Path], in_tmp: Path, reque
     assert sum(row["pixels"] for row in report["classes"]) == 2 * CHIP * CHIP
     predicted = sorted((in_tmp / "scores" / "predictions").iterdir())
 
-    assert command("visualise", config, "--checkpoint", best, "--out", in_tmp / "seen")["summary"]["images"] == 2
+    assert run_well("visualise", config, "--checkpoint", best, "--out", in_tmp / "seen")["summary"]["images"] == 2
     assert Image.open(in_tmp / "seen" / predicted[0].name).size == (CHIP, CHIP)
 
-    converted = command("convert", best, in_tmp / "same.ckpt", "--arch", network)
+    converted = run_well("convert", best, in_tmp / "same.ckpt", "--arch", network)
     assert converted["summary"]["missing"] == 0
     before, after = read_checkpoint(best), read_checkpoint(in_tmp / "same.ckpt")
     assert before.keys() == after.keys()
@@ -160,7 +144,7 @@ def test_every_command(network: str, chips: dict[str, Path], in_tmp: Path, reque
     # MINDIR is compiled, which takes long for a deep ResNet.
     whole = network not in DEEP or request.config.getoption("--every-network")
     formats = [] if whole else ["--format", "onnx"]
-    result = command("export", out, "--out", in_tmp / "model", "--tile", CHIP, *formats)
+    result = run_well("export", out, "--out", in_tmp / "model", "--tile", CHIP, *formats)
     written = {"weights.ckpt", "model.onnx"} | ({"model.mindir"} if whole else set())
     assert {name.removeprefix("difference ") for name in result["summary"]} == written
     # The engine sees in a chip what MindSpore saw in it.

@@ -1,6 +1,5 @@
 """D-LinkNet on EfficientNet-Lite2, from ImageNet weights over several sources and a teacher to roads in the engine."""
 
-import io
 import json
 import sys
 from pathlib import Path
@@ -9,10 +8,8 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from command_line import run_well
 from raster_files import NORTH_UP, write_raster
-from terraspore.__main__ import TRAINING_COMMANDS
-from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.errors import Cancelled
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import graph_path, parameter_shapes
@@ -30,16 +27,6 @@ pytestmark = pytest.mark.mindspore
 NETWORK = "dlinknet_efficientnet_lite2"
 TEACHER = Path(__file__).parents[2] / "resources" / "models" / "roads-lednet" / "weights.ckpt"
 STEPS = 4
-
-
-def command(*arguments: object) -> dict:
-    """The summary of a command that has to succeed."""
-    out = io.StringIO()
-    words = [str(word) for word in arguments] + ["--json"]
-    code = run(words, extra_commands=TRAINING_COMMANDS, cli_context=CliContext(stdout=out, stderr=io.StringIO()))
-    result = json.loads(out.getvalue().splitlines()[-1])
-    assert code == 0, result
-    return result["summary"]
 
 
 def write_imagenet(path: Path) -> dict[str, np.ndarray]:
@@ -65,18 +52,18 @@ def write_chips(folder: Path) -> None:
     street = shapely.LineString([NORTH_UP @ (0, 70), NORTH_UP @ (400, 60)])
     wkb = shapely.to_wkb([street])
     pyogrio.raw.write("streets.gpkg", wkb, [], [], geometry_type="LineString", crs="EPSG:32618")
-    command("chips", "town.tif", "streets.gpkg", "--size", 64, "--out", folder)
+    run_well("chips", "town.tif", "streets.gpkg", "--size", 64, "--out", folder)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
     weights = write_imagenet(in_tmp / "imagenet.ckpt")
-    converted = command("convert", in_tmp / "imagenet.ckpt", in_tmp / "encoder.ckpt", "--arch", NETWORK)
+    converted = run_well("convert", in_tmp / "imagenet.ckpt", in_tmp / "encoder.ckpt", "--arch", NETWORK)["summary"]
     assert (converted["part"], converted["missing"], converted["unexpected"]) == ("encoder", 0, 0)
 
     splits = ("--split", "train", "--split", "valid", "--shards", 1)
-    command("records", NETWORK, f"data.root={roads}", *splits, "--out", in_tmp / "records")
+    run_well("records", NETWORK, f"data.root={roads}", *splits, "--out", in_tmp / "records")
     fine = {"root": str(roads), "name": "fine", "resolution": 0.5, "weight": 2, "val": "valid"}
     stored = {**fine, "root": str(in_tmp / "records"), "name": "stored", "resolution": 1.0, "layout": "mindrecord"}
     write_chips(in_tmp / "chips")
@@ -90,7 +77,7 @@ def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
         "optimizer={name: adamw, lr: 1.0e-4, ema: 0.5}",
         f"train={{steps: {STEPS}, batch: 2, evaluate_every: 2, compile: false}}",
     ]
-    assert command("train", NETWORK, *overrides, "--out", in_tmp / "whole")["steps"] == STEPS
+    assert run_well("train", NETWORK, *overrides, "--out", in_tmp / "whole")["summary"]["steps"] == STEPS
     count = sum(not name.startswith(("_conv_head", "_bn1", "_fc")) for name in weights)
     assert f"{count} parameters set from {in_tmp / 'encoder.ckpt'}" in (in_tmp / "whole" / "train.log").read_text()
     stem = read_checkpoint(in_tmp / "whole" / "last.ckpt")["encoder.conv_stem.weight"]
@@ -100,7 +87,7 @@ def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
     config = load_config(NETWORK, overrides)
     with pytest.raises(Cancelled, match="after step 3"):
         run_training(config, in_tmp / "broken", display=display, context=display.context)
-    command("train", NETWORK, *overrides, "--out", in_tmp / "broken", "--resume")
+    run_well("train", NETWORK, *overrides, "--out", in_tmp / "broken", "--resume")
     assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
     first, second = (read_checkpoint(in_tmp / run / "last.ckpt") for run in ("whole", "broken"))
     assert all(np.array_equal(first[name], second[name]) for name in first)
@@ -108,9 +95,9 @@ def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
     names = ("foreground_iou_fine", "foreground_iou_stored", "foreground_iou_cut")
     assert float(last["foreground_iou"]) == pytest.approx(np.mean([float(last[name]) for name in names]))
 
-    command("export", in_tmp / "whole", "--out", in_tmp / "model", "--tile", 64, "--format", "onnx")
+    run_well("export", in_tmp / "whole", "--out", in_tmp / "model", "--tile", 64, "--format", "onnx")
     pixels = np.random.default_rng(0).integers(0, 255, (3, 96, 130), np.uint8)
     write_raster(in_tmp / "image.tif", pixels, transform=NORTH_UP)
     extract = ("extract", "roads", in_tmp / "image.tif", "--model", in_tmp / "model", "-o", in_tmp / "roads.gpkg")
-    command(*extract)
+    run_well(*extract)
     assert "roads" in pyogrio.list_layers(in_tmp / "roads.gpkg")[:, 0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
@@ -11,17 +9,10 @@ from typing import get_args
 import cv2
 import numpy as np
 import pytest
-from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import CliContext
+from command_line import run_events
 from terraspore.engine.cli.compare import RoadDefinition
 
 Writer = Callable[..., Path]
-
-
-def call(*arguments: object) -> tuple[int, list[dict[str, object]]]:
-    out = io.StringIO()
-    code = run([*map(str, arguments), "--json"], cli_context=CliContext(stdout=out, stderr=io.StringIO()))
-    return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def roads() -> np.ndarray:
@@ -33,14 +24,14 @@ def roads() -> np.ndarray:
 
 def test_comparisons_of_lines_rasters_and_coverages(tmp_path: Path, make_raster: Writer) -> None:
     raster = make_raster(roads()[None])
-    call("vectorize", "roads", raster, "-o", tmp_path / "a.gpkg")
-    code, events = call("compare", tmp_path / "a.gpkg", tmp_path / "a.gpkg")
+    run_events("vectorize", "roads", raster, "-o", tmp_path / "a.gpkg")
+    code, events = run_events("compare", tmp_path / "a.gpkg", tmp_path / "a.gpkg")
     assert (code, events[-1]["summary"]["apls"]) == (0, pytest.approx(1.0))
-    code, events = call("compare", raster, raster, "--threshold", 0.5)
+    code, events = run_events("compare", raster, raster, "--threshold", 0.5)
     assert (code, events[-1]["summary"]["iou_1"]) == (0, 1.0)
     classes = make_raster((np.add.outer(np.arange(50), np.arange(60)).astype(np.uint8) // 30 + 1)[None], "classes.tif")
-    call("vectorize", "landcover", classes, "-o", tmp_path / "c.gpkg")
-    code, events = call("compare", tmp_path / "c.gpkg", classes)
+    run_events("vectorize", "landcover", classes, "-o", tmp_path / "c.gpkg")
+    code, events = run_events("compare", tmp_path / "c.gpkg", classes)
     summary = events[-1]["summary"]
     assert (code, summary["is_coverage"], summary["invalid"]) == (0, True, 0)
     assert summary["agreement"] > 0.98
@@ -51,15 +42,15 @@ def test_named_definitions(tmp_path: Path, make_raster: Writer) -> None:
     truth, result = make_raster(roads()[None]), roads()
     result[130:] = 0
     for name, raster in (("truth", truth), ("result", make_raster(result[None], "result.tif"))):
-        call("vectorize", "roads", raster, "-o", tmp_path / f"{name}.gpkg")
+        run_events("vectorize", "roads", raster, "-o", tmp_path / f"{name}.gpkg")
     found = {}
     for name in get_args(RoadDefinition):
         command = ("compare", tmp_path / "result.gpkg", tmp_path / "truth.gpkg", "--definition", name)
-        code, events = call(*command)
+        code, events = run_events(*command)
         assert code == 0
         assert any("--extent" in event.get("text", "") for event in events[:-1]) is (name in ("sat2graph", "sam_road"))
         found[name] = events[-1]["summary"]
     assert len({(summary["apls"], summary["topo_f1"]) for summary in found.values()}) == 4
     assert found["cosmiq"]["topo_f1"] is None
     assert found["sat2graph"]["topo_recall"] < 0.7 < found["sat2graph"]["topo_precision"]
-    assert call("compare", tmp_path / "result.gpkg", tmp_path / "truth.gpkg", "--definition", "osm")[0] == 2
+    assert run_events("compare", tmp_path / "result.gpkg", tmp_path / "truth.gpkg", "--definition", "osm")[0] == 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,16 +9,9 @@ import cv2
 import numpy as np
 import pyogrio
 import pytest
-from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import CliContext
+from command_line import run_events
 
 Writer = Callable[..., Path]
-
-
-def call(*arguments: object) -> tuple[int, list[dict[str, object]]]:
-    out = io.StringIO()
-    code = run([*map(str, arguments), "--json"], cli_context=CliContext(stdout=out, stderr=io.StringIO()))
-    return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
 def roads() -> np.ndarray:
@@ -31,10 +22,10 @@ def roads() -> np.ndarray:
 
 
 def test_a_raster_is_recognised_without_a_command(tmp_path: Path, make_raster: Writer) -> None:
-    code, events = call("vectorize", make_raster(roads()[None]), "-o", tmp_path / "a.gpkg")
+    code, events = run_events("vectorize", make_raster(roads()[None]), "-o", tmp_path / "a.gpkg")
     assert (code, events[-1]["type"], events[-1]["summary"]["edges"]) == (0, "result", 3)
     classes = np.repeat(np.array([[1, 2, 3]], np.uint8), 30, axis=0).repeat(10, axis=1)
-    code, events = call("vectorize", "-o", tmp_path / "b.gpkg", make_raster(classes[None], "classes.tif"))
+    code, events = run_events("vectorize", "-o", tmp_path / "b.gpkg", make_raster(classes[None], "classes.tif"))
     assert (code, events[-1]["summary"]["polygons"]) == (0, 3)
     assert pyogrio.list_layers(tmp_path / "b.gpkg")[0, 0] == "landcover"
 
@@ -42,7 +33,7 @@ def test_a_raster_is_recognised_without_a_command(tmp_path: Path, make_raster: W
 def test_options_reach_the_result(tmp_path: Path, make_raster: Writer) -> None:
     raster = make_raster(roads()[None])
     arguments = ("vectorize", "roads", raster, "--crs", "EPSG:4326", "--no-areas", "--min-length=10", "--gap", 5)
-    code, events = call(*arguments, "-o", tmp_path / "a.geojson")
+    code, events = run_events(*arguments, "-o", tmp_path / "a.geojson")
     assert code == 0
     assert events[-1]["outputs"].keys() == {"roads", "road_nodes"}
     assert pyogrio.read_info(tmp_path / "a.geojson")["crs"] == "EPSG:4326"
@@ -53,7 +44,7 @@ def test_land_cover_options(tmp_path: Path, make_raster: Writer) -> None:
     classes = np.full((40, 40), 1, np.uint8)
     classes[5:9, 5:9], classes[20:22, 20:22] = 2, 3
     arguments = ("vectorize", "landcover", make_raster(classes[None]), "-o", tmp_path / "a.gpkg", "--no-smooth")
-    _, events = call(
+    _, events = run_events(
         *arguments, "--minimum-area", 10, "--class-minimum-area", "2=20", "--protect", 3, "--name", "3=hut"
     )
     assert events[-1]["summary"]["polygons"] == 2
@@ -63,8 +54,8 @@ def test_land_cover_options(tmp_path: Path, make_raster: Writer) -> None:
 
 def test_an_update_writes_changes(tmp_path: Path, make_raster: Writer) -> None:
     raster = make_raster(roads()[None])
-    call("vectorize", "roads", raster, "-o", tmp_path / "a.gpkg")
-    code, events = call("vectorize", "roads", raster, "-o", tmp_path / "b.gpkg", "--update", tmp_path / "a.gpkg")
+    run_events("vectorize", "roads", raster, "-o", tmp_path / "a.gpkg")
+    code, events = run_events("vectorize", "roads", raster, "-o", tmp_path / "b.gpkg", "--update", tmp_path / "a.gpkg")
     assert code == 0
     summary = events[-1]["summary"]
     assert summary["kept_m"] == pytest.approx(summary["length"], rel=0.01)
@@ -90,7 +81,7 @@ def test_mistakes_give_one_sentence_and_code_two(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     raster = make_raster(roads()[None])
-    code, events = call(*(word.format(raster=raster) for word in arguments))
+    code, events = run_events(*(word.format(raster=raster) for word in arguments))
     assert (code, events[-1]["type"], events[-1]["exit_code"]) == (2, "error", 2)
     assert len(events[-1]["text"]) > 15
     assert [entry.name for entry in tmp_path.iterdir()] == ["image.tif"]

@@ -49,7 +49,7 @@ def predict(model, runtime, create_network):
 
 @pytest.fixture
 def lite():
-    runtime = MindSporeLite.from_environment()
+    runtime = MindSporeLite()
     if any(info.reason for info in runtime.devices()):
         runtime = MindSporeLite(LITE_ENVIRONMENT)
     if any(info.reason for info in runtime.devices()):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
+from functools import partial
 from pathlib import Path
 
 import mindspore as ms
@@ -12,9 +11,8 @@ import onnx
 import onnxruntime
 import pytest
 import yaml
+from command_line import run_last
 from onnx import numpy_helper
-from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import CliContext
 from terraspore.engine.models.checkpoint import read_checkpoint, write_checkpoint
 from terraspore.engine.models.graph import build_graph
 from terraspore.engine.models.registry import find_model, read_model
@@ -22,15 +20,7 @@ from terraspore.training.export.model import compare_with_mindspore
 from terraspore.training.networks import create_network
 
 pytestmark = pytest.mark.mindspore
-COMMANDS = {"export": (".training.cli.export", "export", "")}
-
-
-def export(*arguments: str | Path) -> tuple[int, dict]:
-    """Exit code and last event of the command."""
-    out = io.StringIO()
-    cli_context = CliContext(stdout=out, stderr=io.StringIO())
-    code = run(["export", *map(str, arguments), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
-    return code, json.loads(out.getvalue().splitlines()[-1])
+export = partial(run_last, "export")
 
 
 def create_lednet(classes: int = 2):

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import io
-import json
+from functools import partial
 from pathlib import Path
 
 import pytest
-from terraspore.engine.cli import run
-from terraspore.engine.cli.cli_context import CliContext
+from command_line import run_last
 from terraspore.engine.models.checkpoint import read_checkpoint
 
 DATA = Path(__file__).parent / "data"
-COMMANDS = {"convert": (".training.cli.export", "convert", "")}
-
-
-def convert(*arguments: str | Path) -> tuple[int, dict]:
-    """Exit code and last event of the command."""
-    out = io.StringIO()
-    cli_context = CliContext(stdout=out, stderr=io.StringIO())
-    code = run(["convert", *map(str, arguments), "--json"], extra_commands=COMMANDS, cli_context=cli_context)
-    return code, json.loads(out.getvalue().splitlines()[-1])
+convert = partial(run_last, "convert")
 
 
 def test_encoder_into_a_checkpoint_that_a_network_loads(tmp_path):

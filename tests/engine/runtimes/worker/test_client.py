@@ -88,13 +88,13 @@ def full_memory_folder(tmp_path_factory, monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /dev/shm")
 def test_tiles_which_do_not_fit_into_memory_go_to_the_temporary_folder(identity, full_memory_folder):
-    with IsolatedOnnxRuntime(None).open(identity, SessionConfig("cpu", 128, threads=1)) as session:
+    with IsolatedOnnxRuntime().open(identity, SessionConfig("cpu", 128, threads=1)) as session:
         for array in (session._tiles, session._results):
             assert Path(array.filename).parent == session._worker.folder
         assert [list(folder.iterdir()) for folder in full_memory_folder.iterdir()] == [[]]
         tiles = np.random.default_rng(0).integers(0, 251, (5, 3, 128, 128), np.uint8)
         np.testing.assert_allclose(session.predict(tiles), tiles / 250, atol=1e-6)
-    with IsolatedOnnxRuntime(None).open(identity, SessionConfig("cpu", 32, threads=1)) as session:
+    with IsolatedOnnxRuntime().open(identity, SessionConfig("cpu", 32, threads=1)) as session:
         assert full_memory_folder in Path(session._tiles.filename).parents
     assert list(full_memory_folder.iterdir()) == []
 
@@ -124,7 +124,7 @@ def test_tiles_without_room_anywhere_are_an_error_and_leave_no_process(identity,
     monkeypatch.setattr(module, "_allocate_file", allocate_nothing)
     monkeypatch.setattr(WorkerProcess, "__init__", record)
     with pytest.raises(OutOfMemoryError, match=r"no room for tiles.*No space left"):
-        IsolatedOnnxRuntime(None).open(identity, SessionConfig("cpu", 64, threads=1))
+        IsolatedOnnxRuntime().open(identity, SessionConfig("cpu", 64, threads=1))
     (worker,) = workers
     assert not worker.is_alive()
     assert not worker.folder.exists()
@@ -216,18 +216,18 @@ def test_the_host_program_is_valid_for_python_3_7():
     ast.parse(HOST_PROGRAM.read_text(encoding="utf-8"), feature_version=(3, 7))
 
 
-def test_the_interpreter_comes_from_the_variable(tmp_path, identity):
-    named = MindSporeLite.from_environment({"TERRASPORE_LITE_PYTHON": str(tmp_path / "python")})
-    (info,) = [info for info in named.devices() if info.device == "cpu"]
-    assert f"names {tmp_path / 'python'}, which is not there" in info.reason
-    (info,) = [info for info in MindSporeLite(None).devices() if info.device == "cpu"]
+def test_the_interpreter_comes_from_the_variable(tmp_path, identity, monkeypatch):
+    (info,) = [info for info in MindSporeLite().devices() if info.device == "cpu"]
     assert "TERRASPORE_LITE_PYTHON" in info.reason
+    monkeypatch.setenv("TERRASPORE_LITE_PYTHON", str(tmp_path / "python"))
+    (info,) = [info for info in MindSporeLite().devices() if info.device == "cpu"]
+    assert f"names {tmp_path / 'python'}, which is not there" in info.reason
     with pytest.raises(RuntimeUnavailableError, match="does not start"):
         MindSporeLite(tmp_path / "python").open(identity, SessionConfig("cpu", 64))
 
 
 def test_onnx_runtime_in_a_worker_computes_and_its_crash_is_a_sentence(identity):
-    session = IsolatedOnnxRuntime(None).open(identity, SessionConfig("cpu", 64, threads=1))
+    session = IsolatedOnnxRuntime().open(identity, SessionConfig("cpu", 64, threads=1))
     tiles = np.random.default_rng(0).integers(0, 251, (7, 3, 64, 64), np.uint8)
     np.testing.assert_allclose(session.predict(tiles), tiles / 250, atol=1e-6)
     session._worker._process.kill()
@@ -251,7 +251,7 @@ def test_mapped_files_are_closed_before_they_are_removed(identity):
     """Windows removes no mapped file."""
     refused = []
     with windows_rules(refused.append):
-        session = IsolatedOnnxRuntime(None).open(identity, SessionConfig("cpu", 64, threads=1))
+        session = IsolatedOnnxRuntime().open(identity, SessionConfig("cpu", 64, threads=1))
         folders = session._worker._folders
         session.predict(np.zeros((1, 3, 64, 64), np.uint8))
         session._worker._process.kill()  # so that it removes no files itself
@@ -260,20 +260,19 @@ def test_mapped_files_are_closed_before_they_are_removed(identity):
     assert not any(folder.exists() for folder in folders)
 
 
-def test_the_devices_of_another_environment_are_its_own():
+def test_the_devices_of_another_environment_are_its_own(monkeypatch):
     (info,) = [info for info in IsolatedOnnxRuntime(PYTHON).devices() if info.device == "cpu"]
     assert (info.runtime, info.reason) == ("onnxruntime-isolated", "")
-    named = IsolatedOnnxRuntime.from_environment({"TERRASPORE_ONNXRUNTIME_PYTHON": "/no/python"})
-    (info,) = named.devices()
+    assert "cpu" in [info.device for info in IsolatedOnnxRuntime().devices()]
+    monkeypatch.setenv("TERRASPORE_ONNXRUNTIME_PYTHON", "/no/python")
+    (info,) = IsolatedOnnxRuntime().devices()
     assert "The interpreter /no/python cannot be started" in info.reason
-    own = IsolatedOnnxRuntime.from_environment({})
-    assert "cpu" in [info.device for info in own.devices()]
 
 
 @pytest.mark.parametrize("device", ["cuda", "nowhere"])
 def test_a_device_that_the_other_build_lacks_is_refused_and_leaves_no_process(identity, device):
     with pytest.raises(RuntimeUnavailableError):
-        IsolatedOnnxRuntime(None).open(identity, SessionConfig(device, 64))
+        IsolatedOnnxRuntime().open(identity, SessionConfig(device, 64))
 
 
 def test_an_error_of_onnx_runtime_itself_is_answered_and_the_process_lives(tmp_path):
