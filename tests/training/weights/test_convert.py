@@ -5,9 +5,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import run_last
+from terraspore.engine.errors import CheckpointError
 from terraspore.engine.models.checkpoint import read_checkpoint
+from terraspore.engine.models.graph import GRAPHS, parameter_shapes
+from terraspore.engine.models.onnx_file import load_onnx
+from terraspore.training.weights import map_weights, read_torch
 
 DATA = Path(__file__).parent / "data"
 convert = partial(run_last, "convert")
@@ -82,3 +87,195 @@ def test_encoder_of_a_pair_without_a_bundled_graph(tmp_path):
     assert code == 0, event
     assert (event["summary"]["part"], event["summary"]["stem_pool"]) == ("encoder", None)
     assert read_checkpoint(tmp_path / "encoder.ckpt")["encoder.conv_stem.weight"].shape == (32, 3, 3, 3)
+
+
+def shapes(architecture: str):
+    return parameter_shapes(load_onnx(GRAPHS / f"{architecture}.onnx"))
+
+
+def like(wanted, *, classes: int = 1, bands: int = 3):
+    """Arrays of a network's shapes, each of its own number."""
+    sizes = {"classes": classes, "bands": bands}
+    return {
+        name: np.broadcast_to(np.float32(index), [sizes.get(size, size) for size in shape])
+        for index, (name, shape) in enumerate(wanted.items())
+    }
+
+
+def origin(weights, name: str) -> float:
+    """The number of the tensor ``name`` of the file."""
+    return float(weights[name].reshape(-1)[0])
+
+
+@pytest.mark.parametrize("name", ["resnet34.pth", "resnet34_old.pth"])
+def test_torchvision_resnet_into_dlinknet(name):
+    weights = read_torch(DATA / name)
+    arrays, report = map_weights(weights, "dlinknet34", shapes("dlinknet34"))
+    assert report.part == "encoder"
+    assert not report.has_problems
+    # 36 normalisations of four tensors and 36 convolutions
+    assert len(arrays) == 36 * 5
+    for ours, theirs in {
+        "firstconv.weight": "conv1.weight",
+        "firstbn.gamma": "bn1.weight",
+        "firstbn.moving_variance": "bn1.running_var",
+        "encoder1.2.conv2.weight": "layer1.2.conv2.weight",
+        "encoder3.0.down_sample.0.weight": "layer3.0.downsample.0.weight",
+        "encoder3.0.down_sample.1.beta": "layer3.0.downsample.1.bias",
+        "encoder4.2.bn2.moving_mean": "layer4.2.bn2.running_mean",
+    }.items():
+        assert (arrays[ours] == origin(weights, theirs)).all()
+    assert {n for n in report.left_out if not n.endswith("num_batches_tracked")} == {"fc.weight", "fc.bias"}
+
+
+@pytest.mark.parametrize(
+    ("file", "architecture", "pairs"),
+    [
+        ("resnet18.pth", "linknet", {"in_block.0.weight": "conv1.weight", "in_block.1.beta": "bn1.bias"}),
+        (
+            "resnet101-deep.pth",
+            "dgcnet101",
+            {
+                "conv1.4.moving_mean": "conv1.4.running_mean",
+                "conv1.6.weight": "conv1.6.weight",
+                "bn1.gamma": "bn1.weight",
+                "layer3.22.bn3.gamma": "layer3.22.bn3.weight",
+                "layer4.0.down_sample.1.gamma": "layer4.0.downsample.1.weight",
+            },
+        ),
+    ],
+)
+def test_resnets_into_other_networks(file, architecture, pairs):
+    weights = read_torch(DATA / file)
+    arrays, report = map_weights(weights, architecture, shapes(architecture))
+    assert report.part == "encoder"
+    assert not report.has_problems
+    for ours, theirs in pairs.items():
+        assert (arrays[ours] == origin(weights, theirs)).all()
+
+
+@pytest.mark.parametrize("name", ["dlinknet34_old.th", "dlinknet34.pth"])
+def test_original_dlinknet(name):
+    weights = read_torch(DATA / name)
+    arrays, report = map_weights(weights, "dlinknet34", shapes("dlinknet34"))
+    assert report.part == "network"
+    assert not report.has_problems
+    assert len(arrays) == 266
+    for ours, theirs in {
+        "dblock.dilate3.bias": "module.dblock.dilate3.bias",
+        "decoder2.deconv2.weight": "module.decoder2.deconv2.weight",
+        "decoder1.norm3.moving_mean": "module.decoder1.norm3.running_mean",
+        "encoder2.0.down_sample.1.gamma": "module.encoder2.0.downsample.1.weight",
+        "finalconv3.weight": "module.finalconv3.weight",
+    }.items():
+        assert (arrays[ours] == origin(weights, theirs)).all()
+
+
+def test_mindcv_resnet():
+    wanted = shapes("deeplabv3_resnet50")
+    prefix = "backbone.net."
+    mindcv = {n.removeprefix(prefix): a for n, a in like(wanted).items() if n.startswith(prefix)}
+    mindcv |= {"classifier.weight": np.zeros((1000, 2048), np.float32), "classifier.bias": np.zeros(1000, np.float32)}
+    arrays, report = map_weights(mindcv, "deeplabv3_resnet50", wanted)
+    assert (report.part, report.has_problems) == ("encoder", False)
+    assert set(report.left_out) == {"classifier.weight", "classifier.bias"}
+    assert all((arrays[prefix + n] == a).all() for n, a in mindcv.items() if not n.startswith("classifier"))
+
+
+def test_published_mindspore_dlinknet_lacks_biases_and_has_state():
+    wanted = shapes("dlinknet50")
+    published = {n: a for n, a in like(wanted).items() if "deconv2.bias" not in n and n != "dblock.dilate5.bias"}
+    published |= {f"moment1.{n}": a for n, a in list(published.items())[:5]}
+    published |= {"scale_sense": np.float32(1), "global_step": np.int32([4])}
+    arrays, report = map_weights(published, "dlinknet50", wanted)
+    assert not report.has_problems
+    assert set(report.filled) == {*(f"decoder{i}.deconv2.bias" for i in range(1, 5)), "dblock.dilate5.bias"}
+    assert arrays["decoder4.deconv2.bias"].shape == (512,)
+    assert not arrays["dblock.dilate5.bias"].any()
+    assert "moment1.firstconv.weight" in report.left_out
+
+
+def test_wrapped_deeplab_and_ports_of_dgcnet():
+    wanted = shapes("deeplabv3_resnet50")
+    wrapped = {f"network.{n}": a for n, a in like(wanted, classes=21).items()}
+    arrays, report = map_weights(wrapped, "deeplabv3_resnet50", wanted)
+    assert (report.part, report.has_problems, len(arrays)) == ("network", False, len(wanted))
+
+    wanted = shapes("dgcnet50")
+    port = {f"net.{n.replace('down_sample', 'downsample')}": a for n, a in like(wanted, classes=19).items()}
+    port["net.dsn.0.weight"] = np.ones((512, 1024, 3, 3), np.float32)
+    torch_shaped = "net.head.dualgcn.conv_wg.weight"
+    port[torch_shaped] = port[torch_shaped][:, :, 0]
+    arrays, report = map_weights(port, "dgcnet50", wanted)
+    assert not report.has_problems
+    assert arrays["head.dualgcn.conv_wg.weight"].shape == (256, 256, 1, 1)
+    assert arrays["dsn.0.weight"].shape == (512, 1024, 3, 3)
+
+
+def test_authors_names_of_lednet():
+    weights = read_torch(DATA / "lednet.pth")
+    arrays, report = map_weights(weights, "lednet", shapes("lednet"))
+    assert (report.part, report.has_problems, len(arrays)) == ("network", False, 494)
+    for ours, theirs in {
+        "layers.0.left.0.weight": "layers.0.conv3x1_1_l.weight",
+        "layers.5.left.8.moving_mean": "layers.5.bn2_l.running_mean",
+        "layers.14.right.0.bias": "layers.14.conv1x3_1_r.bias",
+        "layers.14.right.7.weight": "layers.14.conv3x1_2_r.weight",
+        "apn.branch1.1.conv.weight": "apn.branch1.1.conv.0.weight",
+        "apn.mid.0.bn.gamma": "apn.mid.0.conv.1.weight",
+    }.items():
+        assert (arrays[ours] == origin(weights, theirs)).all()
+
+
+def test_efficientnet_into_any_decoder():
+    weights = read_torch(DATA / "efficientnet-lite0.pth")
+    arrays, report = map_weights(weights, "dlinknet_efficientnet_lite0", shapes("dlinknet_efficientnet_lite0"))
+    assert (report.part, report.has_problems) == ("encoder", False)
+    for ours, theirs in {
+        "encoder.conv_stem.weight": "_conv_stem.weight",
+        "encoder.bn0.moving_variance": "_bn0.running_var",
+        "encoder.blocks.0.bn2.beta": "_blocks.0._bn2.bias",
+        "encoder.blocks.15.depthwise_conv.weight": "_blocks.15._depthwise_conv.weight",
+    }.items():
+        assert (arrays[ours] == origin(weights, theirs)).all()
+    head = {name for name in report.left_out if not name.endswith("num_batches_tracked")}
+    assert head == {
+        "conv_head.weight",
+        *(f"bn1.{n}" for n in ("gamma", "beta", "moving_mean", "moving_variance")),
+        "fc.weight",
+        "fc.bias",
+    }
+
+
+def test_mindcv_deeplabv3plus_has_a_module_for_the_decoder():
+    wanted = shapes("deeplabv3plus_resnet50")
+    own = ("conv1.", "bn1.", "last_conv.")
+    mindcv = {f"decoder.{n}" if n.startswith(own) else n: a for n, a in like(wanted, classes=21).items()}
+    assert "decoder.last_conv.6.weight" in mindcv
+    arrays, report = map_weights(mindcv, "deeplabv3plus_resnet50", wanted)
+    assert (report.part, report.has_problems, len(arrays)) == ("network", False, len(wanted))
+
+
+def test_problems_are_named():
+    wanted = shapes("dlinknet34")
+    weights = read_torch(DATA / "extra.pth")
+    del weights["layer1.0.conv1.weight"]
+    weights["layer1.1.conv1.weight"] = weights["layer1.1.conv1.weight"][:, :32]
+    _, report = map_weights(weights, "dlinknet34", wanted)
+    assert report.missing == ("encoder1.0.conv1.weight",)
+    assert report.unexpected == ("surprise.weight",)
+    assert report.mismatched == ("encoder1.1.conv1.weight [64, 32, 3, 3] instead of [64, 64, 3, 3]",)
+    assert "surprise.weight" in report.details()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_values_beyond_float32_are_refused(value):
+    wanted = {"conv.weight": (1, 1, 1, 1)}
+    with pytest.raises(CheckpointError, match=r"conv\.weight"):
+        map_weights({"conv.weight": np.full((1, 1, 1, 1), value)}, "lednet", wanted)
+
+
+def test_duplicate_names_are_refused():
+    weights = {"module.conv.weight": np.ones((1, 1, 1, 1)), "conv.weight": np.ones((1, 1, 1, 1))}
+    with pytest.raises(CheckpointError, match="twice"):
+        map_weights(weights, "lednet", {"conv.weight": (1, 1, 1, 1)})
