@@ -51,7 +51,7 @@ class EnginePool:
         try:
             return process.run(arguments, listener, lambda: self._is_closed or is_cancelled())
         finally:
-            self._put_back(process, keep_seconds)
+            self._release(process, keep_seconds)
 
     def close(self) -> None:
         """Cancel all runs and end the idle process. Later runs are cancelled at once."""
@@ -90,7 +90,7 @@ class EnginePool:
             self._busy.add(process)
         return process
 
-    def _put_back(self, process: EngineProcess, keep_seconds: float) -> None:
+    def _release(self, process: EngineProcess, keep_seconds: float) -> None:
         with self._lock:
             self._busy.discard(process)
             keep = process.is_alive and keep_seconds > 0 and not self._is_closed and self._idle is None

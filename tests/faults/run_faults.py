@@ -321,21 +321,21 @@ def try_refused_rename(workshop: Workshop, chance: random.Random) -> str:
 
 def try_small_shared_memory(workshop: Workshop, _chance: random.Random) -> str:
     """Run with a /dev/shm of 64 kB, in this process and in one of its own."""
-    said = []
+    outcomes = []
     for runtime in ("onnxruntime", "onnxruntime-isolated"):
         folder = workshop.make_folder()
         words = ["extract", "roads", str(workshop.image), "--model", str(workshop.roads), "--device=cpu"]
         code, last = workshop.start([*words, f"--runtime={runtime}", f"--output={folder / 'r.gpkg'}", "--json"]).wait()
         demand(code in (0, 2), f"{runtime}: exit code {code}: {last}")
-        said.append(f"{runtime}: {'written' if code == 0 else last['text']}")
-    return "; ".join(said)
+        outcomes.append(f"{runtime}: {'written' if code == 0 else last['text']}")
+    return "; ".join(outcomes)
 
 
 def try_no_locks(workshop: Workshop, chance: random.Random) -> str:
     """Run where the file system refuses locks, which a library in front of the system's plays."""
     library, folder = workshop.folder / "fail.so", workshop.make_folder()
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, HERE / "fail.c", "-ldl"], check=True)
-    said = []
+    outcomes = []
     for suffix in (".gpkg", ".geojson"):
         task = Task.draw(workshop, chance, suffix=suffix)
         environment = {"LD_PRELOAD": str(library), "FAIL_PATH": str(folder), "FAIL_CALL": "lock", "FAIL_ERRNO": "37"}
@@ -350,9 +350,9 @@ def try_no_locks(workshop: Workshop, chance: random.Random) -> str:
         demand("Traceback" not in done.stderr, done.stderr)
         text = done.stdout + done.stderr
         demand(done.returncode in (0, 2), f"exit code {done.returncode}: {text[-2000:]}")
-        demand("locks" in text, f"nothing was said of locks: {text[-2000:]}")
-        said.append(f"{suffix}: {'written with a warning' if done.returncode == 0 else 'refused before the work'}")
-    return "; ".join(said)
+        demand("locks" in text, f"no word about locks: {text[-2000:]}")
+        outcomes.append(f"{suffix}: {'written with a warning' if done.returncode == 0 else 'refused before the work'}")
+    return "; ".join(outcomes)
 
 
 QUIRKS = (*[try_full_disk] * 3, *[try_refused_rename] * 2, try_small_shared_memory, try_no_locks)
@@ -371,8 +371,8 @@ def repeat(
         except (Failure, AssertionError) as failure:
             failures += 1
             print(f"FAILED {name}, round {number} of seed {seed}: {failure}", flush=True)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "none right"
-    print(f"{name}: {rounds} rounds in {time.monotonic() - begin:.0f} s: {told}; {failures} failed", flush=True)
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "none right"
+    print(f"{name}: {rounds} rounds in {time.monotonic() - begin:.0f} s: {counts}; {failures} failed", flush=True)
     return failures
 
 

@@ -51,9 +51,9 @@ def test_plateau_uses_its_factor_down_to_the_floor() -> None:
 
 def test_plateau_resets_its_counter_after_a_drop() -> None:
     watch = Plateau(patience=2, stop_after=6, factor=0.5)
-    said = [watch.update(score) for score in (1, 2, 1, 1, 1, 1, 1)]
-    assert [best for best, _, _ in said] == [True, True, False, False, False, False, False]
-    assert [drop for _, drop, _ in said] == [False, False, False, True, False, True, False]
+    updates = [watch.update(score) for score in (1, 2, 1, 1, 1, 1, 1)]
+    assert [best for best, _, _ in updates] == [True, True, False, False, False, False, False]
+    assert [drop for _, drop, _ in updates] == [False, False, False, True, False, True, False]
     assert watch.scale == 0.25
     assert watch.update(1) == (False, True, True)
     assert watch.update(3) == (True, False, False)

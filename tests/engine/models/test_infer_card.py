@@ -14,13 +14,13 @@ from terraspore.engine.models.infer_card import CARD_KEY, ModelHints
 from terraspore.engine.models.registry import find_model
 
 
-def test_a_bare_checkpoint_needs_its_architecture(tmp_path, graphs, tiny_weights):
-    bare = tmp_path / "My weights (1).ckpt"
-    write_checkpoint(bare, tiny_weights)
+def test_a_checkpoint_without_a_card_needs_its_architecture(tmp_path, graphs, tiny_weights):
+    weights = tmp_path / "My weights (1).ckpt"
+    write_checkpoint(weights, tiny_weights)
     with pytest.raises(CardError, match="has no card"):
-        find_model(str(bare), [])
+        find_model(str(weights), [])
     hints = ModelHints("tiny", classes=("a", "b"), resolution=0.3, mean=(0.1, 0.2, 0.3), tile=64)
-    model = find_model(str(bare), [], hints)
+    model = find_model(str(weights), [], hints)
     assert model.card.name == "My-weights--1-"
     assert model.card.normalisation.mean == (0.1, 0.2, 0.3)
     assert (model.card.activation, model.card.tile, model.card.overlap) == ("softmax", 64, 16)
