@@ -67,7 +67,7 @@ def _train_on_place(folder: Path, name: str, config: Path, home: Path | None, mo
         if path is not None:
             before, after = (_evaluate(path, weights) for weights in (start, out / "best.ckpt"))
             for metric in before:
-                aim = goal if metric == "foreground_iou" else None
+                aim = goal if metric == "foreground_iou" and not quick else None
                 note = f"{before[metric]:.3f} before, {after[metric]:.3f} after"
                 label = f"{title}: change of {metric} {'there' if path is config else f'at {place}'}"
                 rows.append(show(Row(label, "", after[metric] - before[metric], aim, note=note, at_least=True)))
