@@ -485,7 +485,7 @@
     </message>
     <message>
         <source>Land cover from satellite imagery at 0.7 m (EfficientNet-Lite2)</source>
-        <translation type="unfinished"></translation>
+        <translation>卫星影像的土地覆盖，0.7 米（EfficientNet-Lite2）</translation>
     </message>
     <message>
         <source>Land-cover classes</source>
