@@ -309,7 +309,7 @@ class CoverageOptions:
         "Largest distance between a wall and the border that it replaces.",
         "Largest error of right angles",
         above=True,
-        unset="three pixels",
+        unset="four pixels",
     )
     strip: int = option(
         512,

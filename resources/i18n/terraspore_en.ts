@@ -1392,6 +1392,10 @@
         <translation>found automatically</translation>
     </message>
     <message>
+        <source>four pixels</source>
+        <translation>four pixels</translation>
+    </message>
+    <message>
         <source>half a pixel</source>
         <translation>half a pixel</translation>
     </message>
@@ -1510,10 +1514,6 @@
     <message>
         <source>those of the layer's style</source>
         <translation>those of the layer's style</translation>
-    </message>
-    <message>
-        <source>three pixels</source>
-        <translation>three pixels</translation>
     </message>
     <message>
         <source>threshold + (1 - threshold) / 4</source>

@@ -1392,6 +1392,10 @@
         <translation>自动查找</translation>
     </message>
     <message>
+        <source>four pixels</source>
+        <translation>四个像元</translation>
+    </message>
+    <message>
         <source>half a pixel</source>
         <translation>半个像元</translation>
     </message>
@@ -1510,10 +1514,6 @@
     <message>
         <source>those of the layer's style</source>
         <translation>图层样式所用的</translation>
-    </message>
-    <message>
-        <source>three pixels</source>
-        <translation>三个像元</translation>
     </message>
     <message>
         <source>threshold + (1 - threshold) / 4</source>

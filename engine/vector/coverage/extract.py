@@ -43,7 +43,7 @@ MAX_STRIP_PIXELS = 10_000_000
 #: Tolerance of the simplification where none is given, in pixels.
 DEFAULT_TOLERANCE = 0.5
 #: Largest distance of regularized borders where none is given, in pixels.
-DEFAULT_REACH = 3.0
+DEFAULT_REACH = 4.0
 #: Polygons and vertices of a batch that is written at once.
 _BATCH_POLYGONS, _BATCH_VERTICES = 20_000, 1_000_000
 

@@ -13,9 +13,9 @@ from .walls import ALONG, count_edges, find_chord, find_direction, fit_walls, ro
 #: Rings of fewer or more boundary edges stay as they are.
 MIN_EDGES, MAX_EDGES = 16, 20_000
 #: A ring has right angles if so much of its chords, by their squares, has one direction modulo 90 degrees, ...
-_MIN_STRENGTH = 0.35
+_MIN_STRENGTH = 0.3
 #: ... so many chords are nearly parallel to their wall (the sine of the angle between them), ...
-_MIN_PARALLEL, _PARALLEL = 0.65, 0.42
+_MIN_PARALLEL, _PARALLEL = 0.6, 0.42
 #: ... and, as shares of the largest distance, the root mean square of the distances from the walls and of their trend
 #: along the walls are at most this. The trend tells slanting borders, which become steps, from noise.
 _MAX_RMS, _MAX_TREND = 0.3, 0.15
