@@ -130,10 +130,11 @@ def _fit(sources: Sequence[Floats], has_grey: bool) -> Domain:
     points = (features - mean) / deviation
     spread, directions = np.linalg.eigh(np.cov(points.T))
     axes = (directions / np.sqrt(spread.clip(0) + _SHRINKAGE)).T
-    count = min(_CENTRES, sum(map(len, sources)) // 6)
+    points = points @ axes.T
+    count = min(_CENTRES, sum(map(len, sources)) // 6, len(np.unique(points.round(6), axis=0)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of centres without patches, which are left out
-        centres, labels = kmeans2(points @ axes.T, count, seed=0, minit="++")
+        centres, labels = kmeans2(points, count, seed=0, minit="++")
     used = centres[np.unique(labels)]
     return Domain(DOMAIN_VERSION, _round(mean), _round(deviation), _round_rows(axes), _round_rows(used), 1.0, 0.0)
 

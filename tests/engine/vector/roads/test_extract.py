@@ -142,7 +142,8 @@ def test_without_numba_the_result_is_the_same(tmp_path: Path, write_raster: Writ
     for layer in ("roads", "road_nodes", "road_areas"):
         (one, columns), (other, others) = (read_layer(tmp_path / f"{name}.gpkg", layer) for name in ("with", "without"))
         assert [g.wkb for g in one] == [g.wkb for g in other]
-        assert [c.tolist() for c in columns.values()] == [c.tolist() for c in others.values()]
+        # As text, because no NaN (a road without a closed gap) equals another.
+        assert [str(c.tolist()) for c in columns.values()] == [str(c.tolist()) for c in others.values()]
 
 
 @pytest.mark.parametrize("fill", [0, 255])
