@@ -86,11 +86,12 @@ class OptionCheckBox(QCheckBox):
 
     def __init__(self, option: Option, parent: QWidget) -> None:
         super().__init__(parent)
-        self.setChecked(option.default)
+        self._default = bool(option.default)
+        self.setChecked(self._default)
 
-    def get_value(self) -> bool:
-        """Return whether the box is checked."""
-        return self.isChecked()
+    def get_value(self) -> bool | None:
+        """Return whether the box is checked, None where it is as the engine has it."""
+        return None if self.isChecked() == self._default else self.isChecked()
 
 
 class OptionComboBox(QComboBox):

@@ -91,7 +91,7 @@ def test_parameters_of_an_untouched_dialog_are_valid(open_dialog, name):
 
 
 def test_model_that_fits_the_image_is_preselected_with_the_reason(open_dialog, settings, project, tmp_path):
-    for name, resolution in (("coarse", 10.0), ("fine", 1.5)):
+    for name, resolution in (("coarse", 10.0), ("fine", 1.2)):
         folder = tmp_path / "models" / name
         folder.mkdir(parents=True)
         card = {"name": name, "task": "landcover", "weights": "weights.ckpt", "resolution": resolution}
@@ -102,7 +102,7 @@ def test_model_that_fits_the_image_is_preselected_with_the_reason(open_dialog, s
     assert dialog.model.currentData() == str(tmp_path / "models" / "fine")
     reason = dialog._model_reason
     assert not reason.isHidden()
-    assert reason.text().startswith("fine (1.5 m) fits the image, which has 1 m per pixel. Others: ")
+    assert reason.text().startswith("fine (1.2 m) fits the image, which has 1 m per pixel. Others: ")
     assert "coarse (10 m)" in reason.text()
     other = dialog.model.findData(str(tmp_path / "models" / "coarse"))
     dialog.model.setCurrentIndex(other)
@@ -249,8 +249,10 @@ def test_vectorize_dialog_leaves_untouched_fields_to_the_engine(plugin, settings
     dialog.fields["BAND"].setValue(2)
     dialog.fields["VALUES"].setCurrentText("probability")
     dialog.fields["SCALE"].setValue(0.0001)
+    dialog.fields["OSM_TAGS"].setChecked(True)
     dialog.accept()
     ((algorithm, parameters),) = started
     assert algorithm == "terraspore:vectorize"
     assert (parameters["THRESHOLD"], parameters["GAP"], parameters["KIND"]) == (0.3, 0.0, "roads")
     assert (parameters["BAND"], parameters["VALUES"], parameters["SCALE"]) == (2, "probability", 0.0001)
+    assert parameters["OSM_TAGS"] is True
