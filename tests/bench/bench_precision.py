@@ -85,10 +85,10 @@ def _measure(folder: Path, seed: int, state: str) -> Precision:
     if state == "masks":
         probability = (probability >= 0.5).astype(np.float32)
     raster = write(folder / "probability.tif", np.rint(probability * 250).astype(np.uint8), scale=0.004)
-    target, options = VectorTarget(folder / "roads.gpkg"), RoadOptions(areas=False)
-    extract: Callable[[], object] = lambda: vectorize_roads(raster, target, options, context=QUIET)  # noqa: E731
+    output, options = folder / f"roads-{state}-{seed}.gpkg", RoadOptions(areas=False)
+    extract: Callable[[], object] = lambda: vectorize_roads(raster, VectorTarget(output), options, context=QUIET)  # noqa: E731
     took, _ = timed(extract)
-    lines = read_vector_layer(folder / "roads.gpkg", "roads", context=RunContext()).geometry
+    lines = read_vector_layer(output, "roads", context=RunContext()).geometry
     true_lines = shapely.transform(roads.lines, lambda xy: np.column_stack(METRE * (xy[:, 0], xy[:, 1])))
     result, truth = build_network(lines), build_network(true_lines)
     scores = score_roads(result, truth)
