@@ -208,7 +208,9 @@ class RoadOptions:
         80.0, "Connected pieces with less length of road in all are dropped.", "Shortest connected piece of road"
     )
     smooth: float = length(
-        3.0, "Standard deviation of the Gaussian that smooths along the line; 0 for none.", "Smoothing of lines"
+        3.0,
+        "Smoothing of the curves fitted to lines: wobbles shorter than ten times this go; 0 for none.",
+        "Smoothing of lines",
     )
     simplify: float = length(
         1.0, "Largest distance between a line and its simplification; 0 keeps every vertex.", "Simplification"

@@ -36,6 +36,7 @@ from .layers import NetworkAttributes, name_nodes, write_areas, write_changes, w
 from .lines import make_lines
 from .options import pixel_options
 from .pairs import MIN_LENGTH, find_pairs
+from .placement import place_nodes
 
 #: Opens the probabilities for a ``with`` block.
 OpenProbability = Callable[[], AbstractContextManager[ProbabilityRaster]]
@@ -192,6 +193,7 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
     prune_spurs(graph, pixels.spur)
     merge_junctions(graph)
     drop_weak_components(graph, pixels.strong_threshold, pixels.min_length)
+    place_nodes(graph)
     return graph
 
 

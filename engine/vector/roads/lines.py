@@ -13,8 +13,12 @@ from ...raster.probability import PROBABILITY_SCALE
 from ..arrays import Floats, Ints
 from ..geodesy import PixelGeodesy
 from .graph import Graph
-from .kernels.graph import shape_edges
+from .kernels.smoothing import shape_edges, weigh_points
 
+#: The penalty on bending is the fourth power of a length: this many times ``smooth``.
+STIFFNESS = 2.0
+#: Reliable points are moved by at most about this many times ``smooth``.
+LIMIT = 0.6
 #: Points of the edges of one batch.
 _BATCH_POINTS = 1_000_000
 
@@ -50,7 +54,7 @@ def make_lines(graph: Graph, geodesy: PixelGeodesy, *, smooth: float, simplify: 
     Args:
         graph: the network.
         geodesy: of the raster.
-        smooth: standard deviation of the Gaussian filter along the lines, in pixels.
+        smooth: length in pixels; lines are fitted so that wobbles shorter than about ten times this go.
         simplify: largest distance between a line and its simplification, in pixels; 0 keeps every vertex.
     """
     if graph.edge_count == 0:  # the layer is created by its first batch
@@ -80,8 +84,17 @@ def node_pixels(graph: Graph) -> Floats:
 
 
 def _make_batch(graph: Graph, geodesy: PixelGeodesy, smooth: float, simplify: float) -> RoadLines:
-    ends, passes = np.ascontiguousarray(graph.ends), round(2.0 * smooth**2)
-    points, start = shape_edges(graph.start, graph.row, graph.col, ends, node_pixels(graph), graph.node_radius, passes)
+    points, start = shape_edges(
+        graph.start,
+        graph.row,
+        graph.col,
+        weigh_points(graph.start, graph.width),
+        np.ascontiguousarray(graph.ends),
+        node_pixels(graph),
+        graph.node_radius,
+        (STIFFNESS * smooth) ** 4,
+        LIMIT * smooth,
+    )
     pixel_lines = shapely.linestrings(points, indices=np.repeat(np.arange(graph.edge_count), np.diff(start)))
     if simplify > 0.0:
         pixel_lines = shapely.simplify(pixel_lines, simplify, preserve_topology=False)
