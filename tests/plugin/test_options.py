@@ -124,8 +124,11 @@ def test_fields_of_the_vectorize_dialog(plugin, settings):
             unit = f" ({option.info.unit})" if option.info.unit else ""
             assert (option.info.title + unit in rows) == (kind in kinds)
             field = dialog.fields[name.upper()]
-            assert field.get_value() is (option.default if option.kind == "bool" else None)
+            assert field.get_value() is None
             if option.kind == "bool":
+                field.setChecked(not option.default)
+                assert field.get_value() is not option.default
+                field.setChecked(option.default)
                 continue
             if option.info.choices:
                 assert [field.itemData(index) for index in range(field.count())] == [None, *option.info.choices]
