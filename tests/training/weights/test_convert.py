@@ -247,6 +247,36 @@ def test_efficientnet_into_any_decoder():
     }
 
 
+def test_short_names_of_a_dlinknet_on_an_efficientnet():
+    wanted = shapes("dlinknet_efficientnet_lite2")
+    ours = {
+        "enc.stem.weight": "encoder.conv_stem.weight",
+        "enc.blocks.20.ex.0.weight": "encoder.blocks.20.expand_conv.weight",
+        "enc.blocks.3.dw.weight": "encoder.blocks.3.depthwise_conv.weight",
+        "enc.blocks.3.pj.weight": "encoder.blocks.3.project_conv.weight",
+        "red.0.weight": "decoder.reduce.0.weight",
+        "dil.3.bias": "decoder.center.dilate4.bias",
+        "d4.n.3.weight": "decoder.decoder4.deconv2.weight",
+        "d1.n.6.weight": "decoder.decoder1.conv3.weight",
+        "f.bias": "decoder.finaldeconv1.bias",
+        "f2.weight": "decoder.finalconv2.weight",
+        "f3.bias": "head.bias",
+    }
+    norms = {
+        "enc.b0": "encoder.bn0",
+        "enc.blocks.20.ex.1": "encoder.blocks.20.bn0",
+        "enc.blocks.0.b1": "encoder.blocks.0.bn1",
+    }
+    norms |= {"red.1": "decoder.reduce.1", "d3.n.1": "decoder.decoder3.norm1", "d2.n.7": "decoder.decoder2.norm3"}
+    for theirs, name in norms.items():
+        ours |= {f"{theirs}.weight": f"{name}.gamma", f"{theirs}.running_mean": f"{name}.moving_mean"}
+    sizes = {"classes": 1, "bands": 3}
+    weights = {n: np.zeros([sizes.get(size, size) for size in wanted[name]], np.float32) for n, name in ours.items()}
+    _, report = map_weights(weights, "dlinknet_efficientnet_lite2", wanted, part="network")
+    assert set(report.matched) == set(ours.values())
+    assert not report.unexpected + report.mismatched
+
+
 def test_mindcv_deeplabv3plus_has_a_module_for_the_decoder():
     wanted = shapes("deeplabv3plus_resnet50")
     own = ("conv1.", "bn1.", "last_conv.")
