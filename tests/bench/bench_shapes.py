@@ -48,7 +48,7 @@ class BorderScore(NamedTuple):
 def borders(folder: Path, seeds: int) -> list[Row]:
     """Compare tolerances of the simplification by their error against the true border."""
     scores = {
-        name: np.mean([_score(folder, seed, limit) for seed in SEEDS[:seeds]], axis=0)
+        name: np.mean([_score(folder, seed, limit) for seed in SEEDS[:seeds]], axis=0).tolist()
         for name, limit in TOLERANCES.items()
     }
     edges, half = scores["pixel edges"], scores["0.5 px"]
@@ -66,7 +66,7 @@ def right_angles(folder: Path, seeds: int) -> list[Row]:
     rows = []
     for name, chosen in (("right angles", ()), ("simplified alone", ("none",))):
         scores = [_score_buildings(folder, seed, CoverageOptions(regularise=chosen)) for seed in SEEDS[:seeds]]
-        right, corners, iou, invalid = np.sum(scores, axis=0)
+        right, corners, iou, invalid = np.sum(scores, axis=0).tolist()
         aims = (MIN_RIGHT, MIN_IOU) if not chosen else (None, None)
         title, note = (
             f"buildings, {name}:",

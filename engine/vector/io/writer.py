@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
@@ -171,8 +170,14 @@ class GeoPackageWriter(VectorWriter):
         path, replaced = self.target.path, {name, *self.target.names.values()}
         existing = self.outputs.enter(ExistingGeoPackage(path)) if has_content(path) else None
         self._others = {} if existing is None else existing.count_other_rows(replaced)
-        verify = partial(verify_geopackage, final=path, counts=self.counts, others=self._others)
         guard = None if existing is None else existing.hold()
+
+        def verify(written: Path) -> None:
+            # A target need not name its later layers: those that were written are not among the others.
+            layers = {*replaced, *self.counts}
+            others = {} if existing is None or not self._others else existing.count_other_rows(layers)
+            verify_geopackage(written, path, self.counts, others)
+
         temporary = self.stack.enter_context(self.outputs.write(path, verify, guard))
         if existing is not None and self._others:
             existing.copy(temporary)

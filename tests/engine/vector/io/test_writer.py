@@ -159,3 +159,14 @@ def test_verify_detects_incomplete_and_damaged_files(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(OutputError):
         verify_geopackage(path, path, {"roads": 4}, {"road_nodes": 1})
+
+
+def test_a_target_without_names_replaces_all_its_layers_and_keeps_others(tmp_path: Path) -> None:
+    path = tmp_path / "out.gpkg"
+    write(path)
+    pyogrio.raw.write(
+        path, shapely.to_wkb([shapely.Point(1, 2)]), [], [], geometry_type="Point", crs="EPSG:32633", layer="own"
+    )
+    write(path)
+    counts = {name: pyogrio.read_info(path, layer=name)["features"] for name in ("roads", "road_nodes", "own")}
+    assert counts == {"roads": 4, "road_nodes": 1, "own": 1}
