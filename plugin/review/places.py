@@ -158,8 +158,10 @@ def _measure_neighbours(
     point = QgsGeometry.fromPointXY(end)
     for near in index.nearestNeighbor(end, _NEIGHBOURS, NEAR):
         other = roads[near]
-        if not nodes & {other["from_node"], other["to_node"]}:
-            yield other.geometry().distance(point)
+        distance = other.geometry().distance(point)
+        # QGIS 3.40 also returns roads beyond the largest distance.
+        if distance <= NEAR and not nodes & {other["from_node"], other["to_node"]}:
+            yield distance
 
 
 def _make_window(line: QgsGeometry, reason: _Reason) -> QgsRectangle:
