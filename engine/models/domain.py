@@ -83,7 +83,8 @@ class Domain:
 
     def standardise(self, features: Floats) -> Floats:
         """Return ``features`` (N, F) in standard deviations from their means."""
-        return (features - np.asarray(self.mean, np.float32)) / np.asarray(self.deviation, np.float32)
+        centred = features - np.asarray(self.mean, np.float32)
+        return np.asarray(centred / np.asarray(self.deviation, np.float32), np.float32)
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,12 @@ def measure_patch(pixels: NDArray[Any], scale: float, valid: NDArray[np.bool_] |
     low, middle, high = np.quantile(grey, (0.05, 0.5, 0.95))
     values = [grey.mean(), math.log(grey.std() + 0.005), _skewness(grey)]
     values.append(math.log((high - middle + 0.02) / (middle - low + 0.02)))
-    shrunk = grey
+    shrunk: Floats = grey
     for _ in range(_SCALES):
         values += _measure_texture(shrunk)
         height, width = shrunk.shape
-        shrunk = cv2.resize(shrunk, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        halved = cv2.resize(shrunk, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        shrunk = np.asarray(halved, np.float32)
     return np.array([*values, *(_measure_colours(x, grey) if len(x) == 3 else _GREY)], np.float32)
 
 
@@ -181,7 +183,7 @@ def _measure_texture(image: Floats) -> list[float]:
     around = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
     return [
         0.5 * math.log(energy_x + energy_y + 1e-5),
-        _skewness(image[1:-1, 1:-1] - around / 4),
+        _skewness(np.asarray(image[1:-1, 1:-1] - around / 4, np.float32)),
         math.log((energy_x + 1e-5) / (energy_y + 1e-5)),
         math.log((float((dx**4).mean()) + 1e-8) / (energy_x + 1e-4) ** 2),
     ]

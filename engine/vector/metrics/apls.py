@@ -75,7 +75,8 @@ def _place_control_points(base: Network, rules: AplsRules, extent: Bounds | None
     if rules.hop:
         vertex_edge, vertex_along = measure_vertices(base, rules.hop)
         hops = np.bincount(vertex_edge, minlength=len(base.lines))
-        length = rules.hop * (1.0 + hops) + 1e-6  # a whole multiple of the spacing has one part more
+        # A whole multiple of the spacing has one part more.
+        length = np.asarray(rules.hop * (1.0 + hops) + 1e-6, np.float64)
     sections = np.maximum(np.ceil(length / rules.spacing - 1e-9), 2.0).astype(np.int64)
     left, bottom, right, top = shapely.bounds(base.lines).T
     excess = np.abs(np.hypot(right - left, top - bottom) - base.length)
