@@ -34,7 +34,7 @@ from .lock import is_locked, lock_paths
 from .paths import hidden_path, is_same_owner
 from .regular_file import FileIdentity
 
-FORMAT = 2
+FORMAT = 3
 #: Files of a journal; the last one lists the outputs that are being renamed at the end of the run.
 JOURNAL, ROWS, OUTPUTS = "journal", "rows", "outputs"
 #: Minimum time between two flushes, as a multiple of the duration of one.

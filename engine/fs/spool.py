@@ -1,9 +1,8 @@
 """Temporary data on the disk: raster rows, arrays, and a fast compression of both for the time of a run.
 
 ``RowSpool`` holds one band that one thread appends to while others read it. ``ArraySpool`` holds arrays that do not fit
-in memory. ``compress_buffers`` is for the journal: a buffer that shrinks a lot becomes one zlib stream, which then is
-fast. Of any other buffer only the 8-byte words that are not zero are kept, and a bit for each word: road probabilities
-shrink to about 40 %, in a tenth of zlib's time.
+in memory. ``compress_buffers`` is for the journal: zlib compresses a buffer of which a sample shrinks to less than half,
+and stores any other, because of those it would save little and take long.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -30,13 +29,10 @@ BLOCK = 256
 _BLOCK_BYTES = BLOCK**2
 UInt8Array = NDArray[np.uint8]
 
-#: Of each compressed buffer: its method and its compressed size in bytes.
-_HEADER = struct.Struct("<cQ")
-_ZLIB, _SPARSE = b"z", b"w"
-#: zlib is used for a buffer if a sample of this many bytes shrinks to less than this share.
-_SAMPLE_BYTES, _MAX_ZLIB_SHARE = 1 << 18, 0.1
-_CHUNK_BYTES = 1 << 20
-_WORD_BYTES = 8
+#: Of each compressed buffer: its compressed size in bytes.
+_HEADER = struct.Struct("<Q")
+#: A buffer is compressed if a sample of this many bytes shrinks to less than this share, and else only stored.
+_SAMPLE_BYTES, _MAX_ZLIB_SHARE = 1 << 18, 0.5
 
 
 class RowSpool(AbstractContextManager["RowSpool"]):
@@ -212,62 +208,30 @@ class ArraySpool(AbstractContextManager["ArraySpool"]):
         return arrays
 
 
-def compress_buffers(buffers: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
+def compress_buffers(buffers: Sequence[memoryview]) -> Iterator[bytes]:
     """Compress ``buffers``, each by itself; yield the consecutive bytes to write."""
     for buffer in buffers:
         data = buffer.cast("B")
         middle = max(0, len(data) // 2 - _SAMPLE_BYTES // 2)
         sample = data[middle : middle + _SAMPLE_BYTES]
-        if len(zlib.compress(sample, 1)) < _MAX_ZLIB_SHARE * len(sample):
-            encoder = zlib.compressobj(1)
-            chunks = [encoder.compress(data[i : i + _CHUNK_BYTES]) for i in range(0, len(data), _CHUNK_BYTES)]
-            yield _HEADER.pack(_ZLIB, sum(map(len, chunks)) + len(tail := encoder.flush()))
-            yield from (*chunks, tail)
-        else:
-            pieces = _compress_sparse(data)
-            yield _HEADER.pack(_SPARSE, sum(map(len, pieces)))
-            yield from pieces
+        level = 1 if len(zlib.compress(sample, 1)) < _MAX_ZLIB_SHARE * len(sample) else 0
+        compressed = zlib.compress(data, level)
+        yield _HEADER.pack(len(compressed))
+        yield compressed
 
 
 def decompress_buffers(data: bytes, sizes: Sequence[int]) -> list[bytes] | None:
     """Restore buffers of ``sizes`` bytes from the output of ``compress_buffers``; None if ``data`` is anything else."""
     buffers, offset = [], 0
     for size in sizes:
-        if len(data) < offset + _HEADER.size:
-            return None
-        method, length = _HEADER.unpack_from(data, offset)
         begin = offset + _HEADER.size
-        body = memoryview(data)[begin : begin + length]
-        buffer = None
-        with suppress(zlib.error):
-            if method == _ZLIB:
-                buffer = zlib.decompressobj().decompress(body, size + 1)
-            elif method == _SPARSE:
-                buffer = _decompress_sparse(body, size)
-        if len(body) != length or buffer is None or len(buffer) != size:
+        offset = begin + int.from_bytes(data[offset:begin], "little")
+        decoder = zlib.decompressobj()
+        try:
+            buffer = decoder.decompress(memoryview(data)[begin:offset], size + 1)
+        except zlib.error:
+            return None
+        if len(buffer) != size or not decoder.eof or decoder.unused_data:
             return None
         buffers.append(buffer)
-        offset = begin + length
     return buffers if offset == len(data) else None
-
-
-def _compress_sparse(data: memoryview) -> list[bytes | memoryview]:
-    """Return a bit for each whole word, the words that are not zero, and the bytes after the last whole word."""
-    end = len(data) // _WORD_BYTES * _WORD_BYTES
-    words = np.frombuffer(data[:end], np.uint64) if end else np.zeros(0, np.uint64)
-    used = words != 0
-    return [np.packbits(used).tobytes(), words[used].tobytes(), data[end:]]
-
-
-def _decompress_sparse(body: memoryview, size: int) -> bytes | None:
-    """Restore ``size`` bytes from the output of ``_compress_sparse``; None if ``body`` is anything else."""
-    count, rest = divmod(size, _WORD_BYTES)
-    bits = -(-count // 8)
-    used = np.unpackbits(np.array(body[:bits], np.uint8)).view(np.bool_)[:count]
-    end = bits + _WORD_BYTES * int(used.sum())
-    if len(used) != count or len(body) != end + rest:
-        return None
-    words = np.zeros(count, np.uint64)
-    if end > bits:
-        words[used] = np.frombuffer(body[bits:end], np.uint64)
-    return words.tobytes() + bytes(body[end:])
