@@ -19,7 +19,8 @@ from ..raster.writer import RasterLayout, make_class_layout, make_probability_la
 from ..runtimes.pool import SessionPool
 from ..vector.coverage.class_choice import choose_regularized
 from ..vector.io.formats import VectorTarget
-from .plan import InferenceRun, open_run
+from .job import PlannedRun
+from .plan import open_run
 from .request import ClassRequest
 from .resume import make_fingerprint, open_journal
 from .run_outputs import (
@@ -141,7 +142,7 @@ def _describe_rasters(request: ClassRequest, card: ModelCard) -> dict[str, str]:
 
 @contextmanager
 def _open_sinks(
-    run: InferenceRun, request: ClassRequest, rasters: ClassRasters, outputs: Outputs, statistics: ProbabilityStatistics
+    run: PlannedRun, request: ClassRequest, rasters: ClassRasters, outputs: Outputs, statistics: ProbabilityStatistics
 ) -> Iterator[list[OutputSink]]:
     """Open the rasters that the run writes; ``statistics`` counts what is written to the raster of classes."""
     card = run.model.card

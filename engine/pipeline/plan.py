@@ -1,16 +1,15 @@
-"""Prepare a run: open the image and the model, lay out the tiles, and estimate time and memory."""
+"""Prepare a run: open the image and the model, and lay out the tiles."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 
 from ...__about__ import __version__
 from ..concurrency import limit_threads, report_if_slow
@@ -18,7 +17,6 @@ from ..context import RunContext
 from ..errors import ModelError, ParameterError
 from ..fs.outputs import Outputs
 from ..models.card import CARD_NAME, ModelCard, Task
-from ..models.domain import DomainFit
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..protocol.model_policy import ANY_TASK
@@ -26,89 +24,23 @@ from ..protocol.options import ImageOptions
 from ..raster.bands import choose_bands
 from ..raster.dataset import Source, open_source
 from ..raster.georeferencing import check_positions
-from ..raster.grid import Grid, crop_to_extent
+from ..raster.grid import crop_to_extent
 from ..raster.reader import ImageView
 from ..raster.stretch import estimate_stretch
-from ..raster.writer import BLOCK
-from ..runtimes.base import PredictStream, Session
+from ..runtimes.base import SessionFacts
 from ..runtimes.pool import SessionPool
 from ..tiling import TilePlan, make_plan
 from .domain import compare_with_training
+from .estimate import estimate_memory, estimate_seconds, limit_batch
+from .job import InferenceJob, InferenceRun, PreparedImage
 from .predict import make_predict_stream
 from .request import ImageRequest
 
 if TYPE_CHECKING:
     from ..raster.area import Area
 
-#: Runs with fewer tiles are not timed: they are over soon, and timing costs a call of the network.
-_TILES_WORTH_TIMING = 40
-#: Where Linux keeps the memory limit of the process's control group: version 2 and version 1.
-_CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-#: Strips in memory at a time: one is read, one waits, one is computed, and one is written.
-_STRIPS = 4
 #: Images this many times coarser than the model's resolution are warned of, or computed only if asked for.
 _COARSE, _TOO_COARSE = 2.0, 4.0
-
-
-@dataclass(frozen=True)
-class InferenceJob:
-    """The tiles to compute and the shape of the network.
-
-    Attributes:
-        view: the pixels.
-        plan: the tiles.
-        bands: input bands of the network; a single layer of the view is used for all of them.
-        classes: output layers of the network.
-        batch: tiles in one call of the network.
-    """
-
-    view: ImageView
-    plan: TilePlan
-    bands: int
-    classes: int
-    batch: int
-
-
-@dataclass(frozen=True)
-class InferenceRun:
-    """An opened image and model, ready to run.
-
-    Attributes:
-        model: the model.
-        session: the model, loaded on a device.
-        reason: why this runtime and device were chosen.
-        job: pixels, tiles and the shape of the network.
-        predict_stream: the network, with test-time augmentation where it was asked for.
-        tags: metadata for every output.
-        resources: closes image and model.
-        fit: how the image compares with those of the model's training; None where it is not known.
-    """
-
-    model: Model
-    session: Session
-    reason: str
-    job: InferenceJob
-    predict_stream: PredictStream
-    tags: dict[str, str]
-    resources: ExitStack
-    fit: DomainFit | None = None
-
-    @property
-    def grid(self) -> Grid:
-        """Georeferencing and size of the outputs."""
-        return self.job.view.grid
-
-    @property
-    def nodata_cause(self) -> str:
-        """What marks pixels that are not computed, for messages; empty for nothing."""
-        causes = [self.job.view.source.describe_mask()]
-        if self.job.view.area is not None:
-            causes.append("outside of the area")
-        return ", ".join(cause for cause in causes if cause != "none")
-
-    def release(self) -> None:
-        """Close image and model before the end of the block, because what follows needs their memory."""
-        self.resources.close()
 
 
 @contextmanager
@@ -140,36 +72,65 @@ def open_run(
     options = request.options
     runtime = replace(request.runtime, threads=limit_threads(request.runtime.threads, context))
     with ExitStack() as resources:
-        source = resources.enter_context(open_source(request.image, options))
-        for remark in source.remarks:
-            context.report(remark)
-        model = _choose_model(source, options, task, context)
-        if outputs is not None:
-            weights = model.weights
-            outputs.check_sources([*map(Path, source.file.files), weights, weights.with_name(CARD_NAME)])
-        _check_scale(source, model.card, options.resolution, context)
-        view, plan = _plan_tiles(request, model, source, context)
-        if on_model_opening is not None:
-            on_model_opening()
-        fit = compare_with_training(view, model.card)
-        if fit is not None and not fit.is_alike:
-            context.warn(fit.describe(model.card.name))
-        with report_if_slow(context, f"The model {model.card.name} is being loaded; this takes a while."):
-            session, reason = resources.enter_context(sessions.open(model, runtime, plan.tile))
-        job = InferenceJob(view, plan, model.card.bands, len(model.card.classes), max(1, session.batch))
+        image = prepare_image(request, task, resources, context, outputs=outputs, on_model_opening=on_model_opening)
+        card, plan = image.model.card, image.plan
+        with report_if_slow(context, f"The model {card.name} is being loaded; this takes a while."):
+            session, reason = resources.enter_context(sessions.open(image.model, runtime, plan.tile))
+        job = InferenceJob(image.view, plan, card.bands, len(card.classes), max(1, session.batch))
         job = limit_batch(job, None if options.memory is None else options.memory * 1_000_000)
         run = InferenceRun(
-            model=model,
+            model=image.model,
             session=session,
             reason=reason,
             job=job,
-            predict_stream=make_predict_stream(session, model.card, options.tta),
-            tags=_make_tags(model, session, job, request, fit),
+            predict_stream=make_predict_stream(session, card, options.tta),
+            tags=make_tags(image, session, request),
             resources=resources,
-            fit=fit,
+            fit=image.fit,
         )
-        _report_plan(run, context)
+        seconds = estimate_seconds(job, run.predict_stream, _count_tiles(image), context.clock)
+        report_plan(image, session, reason, context, memory=estimate_memory(job), seconds=seconds)
         yield run
+
+
+def prepare_image(
+    request: ImageRequest,
+    task: Task,
+    resources: ExitStack,
+    context: RunContext,
+    *,
+    outputs: Outputs | None = None,
+    on_model_opening: Callable[[], None] | None = None,
+) -> PreparedImage:
+    """Open and check an image, choose the model and lay out the tiles; the model is not loaded.
+
+    Args:
+        request: image, model and their options.
+        task: task that the model must be for; ``segmentation`` accepts any model.
+        resources: closes the image.
+        context: receives messages.
+        outputs: see ``open_run``.
+        on_model_opening: see ``open_run``.
+
+    Raises:
+        UserError: image, model or options cannot be used, or do not fit together.
+    """
+    options = request.options
+    source = resources.enter_context(open_source(request.image, options))
+    for remark in source.remarks:
+        context.report(remark)
+    model = _choose_model(source, options, task, context)
+    if outputs is not None:
+        weights = model.weights
+        outputs.check_sources([*map(Path, source.file.files), weights, weights.with_name(CARD_NAME)])
+    _check_scale(source, model.card, options.resolution, context)
+    view, plan = _plan_tiles(request, model, source, context)
+    if on_model_opening is not None:
+        on_model_opening()
+    fit = compare_with_training(view, model.card)
+    if fit is not None and not fit.is_alike:
+        context.warn(fit.describe(model.card.name))
+    return PreparedImage(model, view, plan, fit)
 
 
 def _choose_model(source: Source, options: ImageOptions, task: Task, context: RunContext) -> Model:
@@ -216,23 +177,44 @@ def _check_scale(source: Source, card: ModelCard, resolution: float | None, cont
         context.report(Message(f"{subject}: its pixels are averaged."))
 
 
-def _report_plan(run: InferenceRun, context: RunContext) -> None:
-    job, grid = run.job, run.grid
-    tiles = job.plan.count if job.view.area is None else job.view.area.count_tiles(job.plan)
+def _count_tiles(image: PreparedImage) -> int:
+    return image.plan.count if image.view.area is None else image.view.area.count_tiles(image.plan)
+
+
+def report_plan(
+    image: PreparedImage,
+    session: SessionFacts,
+    reason: str,
+    context: RunContext,
+    *,
+    memory: int,
+    seconds: float | None,
+) -> None:
+    """Report what a run is going to do.
+
+    Args:
+        image: image, model and tiles.
+        session: where the network runs.
+        reason: why it runs there.
+        context: receives the plan.
+        memory: estimated peak memory of a process that computes tiles, bytes.
+        seconds: estimated duration; None where it is not known.
+    """
+    grid, plan = image.view.grid, image.plan
     context.report(
         Plan(
-            tiles=tiles,
+            tiles=_count_tiles(image),
             width=grid.width,
             height=grid.height,
             resolution=grid.resolution,
-            tile=job.plan.tile,
-            overlap=job.plan.overlap,
-            model=run.model.card.name,
-            runtime=run.session.runtime,
-            device=run.session.device,
-            reason=run.reason,
-            memory_bytes=estimate_memory(job),
-            seconds=estimate_seconds(job, run.predict_stream, tiles, context.clock),
+            tile=plan.tile,
+            overlap=plan.overlap,
+            model=image.model.card.name,
+            runtime=session.runtime,
+            device=session.device,
+            reason=reason,
+            memory_bytes=memory,
+            seconds=seconds,
         )
     )
 
@@ -295,11 +277,9 @@ def _is_stretched(model: Model, source: Source) -> bool:
     return False
 
 
-def _make_tags(
-    model: Model, session: Session, job: InferenceJob, request: ImageRequest, fit: DomainFit | None
-) -> dict[str, str]:
-    """Metadata that is written to every output: how it was made."""
-    view, plan = job.view, job.plan
+def make_tags(image: PreparedImage, session: SessionFacts, request: ImageRequest) -> dict[str, str]:
+    """Return the metadata that is written to every output: how it was made."""
+    view, plan, model, fit = image.view, image.plan, image.model, image.fit
     stretch = "none"
     if view.stretch is not None:
         limits = zip(view.stretch.low, view.stretch.high, strict=True)
@@ -320,72 +300,3 @@ def _make_tags(
         "STRETCH": stretch,
         **({} if fit is None or fit.is_alike else {"WARNING": fit.describe(model.card.name)}),
     }
-
-
-def estimate_seconds(
-    job: InferenceJob, predict_stream: PredictStream, tiles: int, clock: Callable[[], float]
-) -> float | None:
-    """Estimate the seconds for ``tiles`` tiles by computing one batch; None for few tiles."""
-    if tiles < _TILES_WORTH_TIMING:
-        return None
-    tile = job.plan.tile
-    batch = np.zeros((job.batch, job.bands, tile, tile), job.view.dtype)
-    start = clock()
-    next(predict_stream([batch], job.batch))
-    return (clock() - start) * tiles / job.batch
-
-
-def estimate_memory(job: InferenceJob) -> int:
-    """Estimate the peak memory of the process in bytes: its present size, strips, blending, rows to write, and tiles.
-
-    The working memory of the network is known only where it ran already; about twelve full-size feature maps of eight
-    channels for each pixel of a batch are assumed.
-    """
-    plan, layers = job.plan, job.view.bands.layers
-    width, tile = max(plan.columns.length, plan.tile), plan.tile
-    strip = tile * width * (layers * np.dtype(job.view.dtype).itemsize + 1)
-    blending = job.classes * 4 * (plan.rows.ramp * width + 4 * tile * tile * job.batch)
-    writing = (job.classes + 2) * width * (tile + 2 * BLOCK)
-    network = job.batch * tile * tile * 4 * (job.bands + 12 * 8)
-    return int(psutil.Process().memory_info().rss) + _STRIPS * strip + blending + writing + network
-
-
-def limit_batch(job: InferenceJob, limit: int | None) -> InferenceJob:
-    """Reduce the batch of ``job`` until the estimated memory is within a limit.
-
-    Strips are as wide as the grid, so an image with very many columns, or a file that claims them, can need more than
-    the limit even for a single tile.
-
-    Args:
-        job: what is computed.
-        limit: most bytes that the process may take; None for all memory of the machine.
-
-    Raises:
-        ParameterError: even one tile at a time needs more.
-    """
-    most = usable_memory() if limit is None else limit
-    while job.batch > 1 and estimate_memory(job) > most:
-        job = replace(job, batch=job.batch // 2)
-    needed = estimate_memory(job)
-    if needed > most:
-        bound = "this machine has" if limit is None else "the limit is"
-        raise ParameterError(
-            f"An image of {job.plan.columns.length} columns needs about {_format_bytes(needed)} of memory; "
-            f"{bound} {_format_bytes(most)}.",
-            f"Use a smaller --tile{'' if limit is None else ' or a higher --memory'}, or work on parts of it with "
-            "--extent.",
-        )
-    return job
-
-
-def usable_memory() -> int:
-    """Memory of the machine in bytes, or of the control group (container) that the process is limited to."""
-    limits = [int(psutil.virtual_memory().total)]
-    for path in _CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # no control group, or "max": no limit
-            limits.append(int(path.read_text(encoding="ascii")))
-    return min(limits)
-
-
-def _format_bytes(count: int) -> str:
-    return f"{count / 1e9:.0f} GB" if count >= 10e9 else f"{count / 1e6:.0f} MB"

@@ -29,7 +29,7 @@ from ..fs.regular_file import FileIdentity
 from ..fs.spool import UInt8Array, compress_buffers, decompress_buffers
 from ..protocol.messages import Message
 from ..tiling import TilePlan
-from .plan import InferenceRun
+from .job import PlannedRun
 from .request import ImageRequest
 from .run_outputs import OutputSink
 
@@ -39,7 +39,7 @@ _NOT_PIXELS = (".aux.xml",)
 TILES_WORTH_A_JOURNAL = 40
 
 
-def make_fingerprint(run: InferenceRun, request: ImageRequest, rasters: Mapping[str, str]) -> Fingerprint:
+def make_fingerprint(run: PlannedRun, request: ImageRequest, rasters: Mapping[str, str]) -> Fingerprint:
     """Return everything that decides the pixels of a run.
 
     Args:
@@ -166,7 +166,7 @@ class RowJournal:
 
 @contextmanager
 def open_journal(
-    run: InferenceRun, fingerprint: Fingerprint, output: Path, *, resume: bool, context: RunContext
+    run: PlannedRun, fingerprint: Fingerprint, output: Path, *, resume: bool, context: RunContext
 ) -> Iterator[RowJournal | None]:
     """Store the finished rows of a long run until its outputs are written.
 

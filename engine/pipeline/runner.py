@@ -22,7 +22,7 @@ from ..raster.bands import Mask
 from ..raster.reader import Strip, read_strips, reflect
 from ..runtimes.base import PredictionStream, PredictStream, Tiles
 from ..tiling import Block, Floats, compute_block
-from .plan import InferenceJob, InferenceRun
+from .job import InferenceJob, PlannedRun
 from .predict import Predict
 from .resume import RowJournal
 from .run_outputs import OutputSink, RowAssembler
@@ -47,7 +47,7 @@ class RunStatistics:
     seconds: float
     inference: float
 
-    def summarize(self, run: InferenceRun) -> dict[str, SummaryValue]:
+    def summarize(self, run: PlannedRun) -> dict[str, SummaryValue]:
         """Return the part of a result's summary that every task has."""
         return {
             "model": run.model.card.name,
@@ -64,7 +64,7 @@ class RunStatistics:
             **({} if run.fit is None else {"training_distance": round(run.fit.distance, 2)}),
         }
 
-    def describe(self, run: InferenceRun, seconds: float) -> str:
+    def describe(self, run: PlannedRun, seconds: float) -> str:
         """Return a sentence on how many tiles were computed, where, and in how many ``seconds`` the task ended."""
         tiles = count_noun(self.tiles - self.empty, "tile")
         return f"{tiles} in {seconds:.1f} s on {run.session.device} with {run.session.runtime}"

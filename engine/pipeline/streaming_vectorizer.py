@@ -17,7 +17,7 @@ from ..protocol.messages import Event, Progress
 from ..protocol.options import RoadOptions
 from ..raster.writer import read_back_georeferencing
 from ..vector.io.formats import VectorTarget
-from .plan import InferenceRun
+from .job import PlannedRun
 
 if TYPE_CHECKING:
     from ..vector.roads.extract import RoadSummary
@@ -65,7 +65,7 @@ class StreamingRoads:
 
     def __init__(
         self,
-        run: InferenceRun,
+        run: PlannedRun,
         options: RoadOptions,
         target: VectorTarget,
         *,

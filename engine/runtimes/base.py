@@ -70,6 +70,26 @@ class DeviceInfo:
     reason: str = ""
 
 
+class SessionFacts(Protocol):
+    """Where a session runs; any ``Session``, and what another process tells of its own."""
+
+    @property
+    def runtime(self) -> str:
+        """Name of the runtime."""
+
+    @property
+    def version(self) -> str:
+        """Version of the runtime."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device."""
+
+    @property
+    def precision(self) -> str:
+        """The type it computes in."""
+
+
 class Session(AbstractContextManager["Session"], ABC):
     """A model, loaded on a device; a context manager which closes it. Used by one thread at a time.
 

@@ -12,7 +12,7 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, InferenceError
 from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWriter, create_journal, read_journal
 from terraspore.engine.fs.regular_file import FileIdentity
-from terraspore.engine.pipeline.plan import InferenceJob
+from terraspore.engine.pipeline.job import InferenceJob
 from terraspore.engine.pipeline.resume import RowJournal
 from terraspore.engine.pipeline.run_outputs import class_sink, probability_sink
 from terraspore.engine.pipeline.runner import run_inference
