@@ -19,11 +19,12 @@ from ..fs.spool import UInt8Array
 from ..raster.bands import Mask
 from ..raster.dataset import identify_image
 from ..raster.grid import Grid
-from ..raster.probability import ProbabilityStatistics, binarize, classify, quantize
+from ..raster.probability import ProbabilityStatistics
 from ..raster.vrt_security import check_references
 from ..raster.writer import RasterLayout, RowWriter
 from ..tiling import Floats, RowBlender, TilePlan
 from ..vector.io.formats import VectorTarget, check_vector_file
+from .encoders import ClassEncoder, Encoder, ProbabilityEncoder
 
 
 @contextmanager
@@ -82,7 +83,6 @@ def list_read_files(*rasters: Path | None, vectors: Path | None = None) -> list[
     return files
 
 
-Encode = Callable[[Floats, Mask | None, UInt8Array], None]
 Write = Callable[[UInt8Array], None]
 #: Receives each finished row of tiles: its number, the complete rows of each sink, and how many tiles were empty.
 RowFinished = Callable[[int, Sequence[UInt8Array], int], None]
@@ -96,15 +96,17 @@ class OutputSink:
     """Encodes blended probabilities as bytes and writes them.
 
     Attributes:
-        bands: bands of its rows.
-        encode: from blended probabilities (classes, rows, columns), which it must not change, and validity to
-            bytes (bands, rows, columns).
+        encoder: encodes them.
         write: receives complete rows (bands, rows, width), from top to bottom.
     """
 
-    bands: int
-    encode: Encode
+    encoder: Encoder
     write: Write
+
+    @property
+    def bands(self) -> int:
+        """Bands of its rows."""
+        return self.encoder.bands
 
 
 def probability_sink(classes: int, *writes: Write | None) -> OutputSink:
@@ -114,7 +116,7 @@ def probability_sink(classes: int, *writes: Write | None) -> OutputSink:
         for write in filter(None, writes):
             write(rows)
 
-    return OutputSink(classes, quantize, write_all)
+    return OutputSink(ProbabilityEncoder(classes), write_all)
 
 
 def class_sink(
@@ -133,13 +135,7 @@ def class_sink(
         write_confidence: receives rows of quantized probabilities; None where they are not written.
         statistics: counts the valid pixels, and for a single layer the lowest and highest probability.
     """
-    table = np.array(ids, np.uint8)
-
-    def encode(probability: Floats, valid: Mask | None, out: UInt8Array) -> None:
-        if len(table) == 1:
-            binarize(probability, valid, threshold, out)
-        else:
-            classify(probability, valid, table, out)
+    encoder = ClassEncoder(tuple(ids), threshold, write_confidence is not None)
 
     def write(rows: UInt8Array) -> None:
         statistics.add(rows[-1])
@@ -148,7 +144,7 @@ def class_sink(
         if write_confidence is not None:
             write_confidence(rows[1:])
 
-    return OutputSink(1 if write_confidence is None and len(table) > 1 else 2, encode, write)
+    return OutputSink(encoder, write)
 
 
 class RowAssembler:
@@ -196,7 +192,7 @@ class RowAssembler:
         top = self._plan.rows.starts[row]
         visible = None if valid is None else valid[y0 - top : y1 - top, x0:x1]
         for sink, rows in zip(self._sinks, self._rows, strict=True):
-            sink.encode(blended, visible, rows[:, :, x0:x1])
+            sink.encoder.encode(blended, visible, rows[:, :, x0:x1])
         if column == self._plan.columns.count - 1:
             for sink, rows in zip(self._sinks, self._rows, strict=True):
                 sink.write(rows)

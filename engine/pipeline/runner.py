@@ -18,12 +18,9 @@ from ..concurrency import ReadAhead, WriteBehind
 from ..context import Cancellation, RunContext
 from ..errors import ModelError
 from ..protocol.messages import Progress, SummaryValue
-from ..raster.bands import Mask
-from ..raster.reader import Strip, read_strips, reflect
+from ..raster.reader import Strip, read_strips
 from ..runtimes.base import PredictionStream, PredictStream, Tiles
-from ..tiling import Block, Floats, compute_block
 from .job import InferenceJob, PlannedRun
-from .predict import Predict
 from .resume import RowJournal
 from .run_outputs import OutputSink, RowAssembler
 
@@ -187,8 +184,8 @@ def _split_strip(job: InferenceJob, strip: Strip) -> Iterator[TileBatch]:
     y0, y1 = rows.active_range(strip.row)
     batch: list[int] = []
     flags: list[bool] = []
-    for column in range(columns.count):
-        x0, x1 = columns.active_range(column)
+    for column in strip.columns:
+        x0, x1 = (x - strip.left for x in columns.active_range(column))
         is_empty = strip.valid is not None and not strip.valid[y0 - top : y1 - top, x0:x1].any()
         if not is_empty and flags.count(False) == job.batch:
             yield TileBatch(strip, batch, flags)
@@ -206,7 +203,7 @@ def _cut_tiles(job: InferenceJob, batch: TileBatch) -> Tiles | None:
     tile = job.plan.tile
     tiles: NDArray[Any] = np.empty((len(columns), job.bands, tile, tile), job.view.dtype)
     for index, column in enumerate(columns):
-        left = job.plan.columns.starts[column]
+        left = job.plan.columns.starts[column] - batch.strip.left
         tiles[index] = batch.strip.pixels[:, :, left : left + tile]  # a single layer is broadcast to all bands
     return tiles
 
@@ -261,11 +258,11 @@ class ProgressTracker:
 
         return timed_stream
 
-    def advance(self, tiles: int, empty: int) -> None:
-        """Count ``tiles`` finished tiles, of which ``empty`` were not computed."""
+    def advance(self, tiles: int, empty: int, *, is_computed: bool = True) -> None:
+        """Count ``tiles`` finished tiles, of which ``empty`` were not computed; none where not ``is_computed``."""
         self._done += tiles
         self._empty += empty
-        self._uncomputed += empty
+        self._uncomputed += empty if is_computed else tiles
         now = self._context.clock()
         if now - self._last >= _PROGRESS_INTERVAL or self._done == self._total:
             self._last = now
@@ -276,50 +273,3 @@ class ProgressTracker:
     def statistics(self) -> RunStatistics:
         """The statistics of the whole run."""
         return RunStatistics(self._total, self._empty, self._context.clock() - self._start, self._inference)
-
-
-@dataclass(frozen=True)
-class BlockResult:
-    """What a block contributes to the whole.
-
-    Attributes:
-        block: the block.
-        total: weighted sum of its tiles, (classes, rows, columns) over ``block.window``; to be added.
-        valid: where the image has pixels, (rows, columns) over ``block.window``; None where everywhere.
-    """
-
-    block: Block
-    total: Floats
-    valid: Mask | None
-
-
-def compute_image_block(job: InferenceJob, block: Block, predict: Predict) -> BlockResult:
-    """Read a block of the image, compute its tiles and blend them.
-
-    Args:
-        job: image, plan and shape of the network.
-        block: which tiles.
-        predict: (N, bands, tile, tile) to probabilities (N, classes, tile, tile).
-
-    Raises:
-        SourceError: the image is damaged there.
-        InferenceError: the network failed.
-    """
-    plan, tile = job.plan, job.plan.tile
-    x0, y0, x1, y1 = block.input_window
-    height, width = y1 - y0, x1 - x0
-    pixels = np.empty((job.view.bands.layers, max(height, tile), max(width, tile)), job.view.dtype)
-    valid = job.view.read(x0, y0, x1, y1, pixels[:, :height, :width])
-    reflect(pixels, height, width)
-
-    def read_tile(row: int, column: int) -> NDArray[Any] | None:
-        """Return the pixels of a tile, or None where it has no valid pixel."""
-        (top, bottom), (left, right) = plan.rows.active_range(row), plan.columns.active_range(column)
-        if valid is not None and not valid[top - y0 : bottom - y0, left - x0 : right - x0].any():
-            return None
-        y, x = plan.rows.starts[row] - y0, plan.columns.starts[column] - x0
-        return np.array(np.broadcast_to(pixels[:, y : y + tile, x : x + tile], (job.bands, tile, tile)))
-
-    total = compute_block(plan, block, read_tile, predict, job.classes)
-    left, top, right, bottom = block.window
-    return BlockResult(block, total, None if valid is None else valid[top - y0 : bottom - y0, left - x0 : right - x0])

@@ -1,7 +1,7 @@
 """Read an image as a network sees it: windows of a grid, and strips that each cover one row of tiles.
 
-A strip is as wide as the grid and as high as a tile. Rows that it shares with the strip before are copied, so the file
-is read once, from top to bottom, in windows that end at its own block rows.
+A strip is as wide as the grid, or a block of it, and as high as a tile. Rows that it shares with the strip before are
+copied, so the file is read once, from top to bottom, in windows that end at its own block rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from ..tiling import TilePlan
+from ..tiling import Block, TilePlan, whole_block
 from .bands import Bands, Mask, read_bands
 from .dataset import Source
 from .gdal_environment import SAFE_SETTINGS
@@ -108,47 +108,60 @@ class Strip:
         row: index of the row of tiles.
         pixels: (channels, tile, padded width), reflected at the border of the grid if the tiles extend beyond it.
         valid: (tile, padded width) mask of valid pixels; None if all are.
+        columns: the tiles that it covers.
+        left: its first column in the grid.
     """
 
     row: int
     pixels: NDArray[Any]
     valid: Mask | None
+    columns: range
+    left: int
 
 
-def read_strips(view: ImageView, plan: TilePlan, first: int = 0) -> Iterator[Strip]:
+def read_strips(view: ImageView, plan: TilePlan, first: int = 0, block: Block | None = None) -> Iterator[Strip]:
     """Read the strips of the rows of tiles from ``first`` on, from top to bottom.
 
     The windows do not depend on ``first``, because GDAL resamples other windows to other pixels.
+
+    Args:
+        view: the pixels.
+        plan: the tiles.
+        first: first row of tiles.
+        block: the tiles to read; None for all of the plan. ``first`` is not above its first row.
 
     Raises:
         SourceError: the file is damaged.
         SourceChangedError: the file was changed since it was opened.
     """
-    starts, tile = plan.rows.starts, plan.tile
+    block, starts, tile = block or whole_block(plan), plan.rows.starts, plan.tile
+    top = block.rows[0]
+    first = max(first, top)
     # The last row of tiles, up to ``first``, whose new pixels begin at or above those of strip ``first``.
-    begin = max(row for row in range(first + 1) if row == 0 or starts[row - 1] + tile <= starts[first])
+    begin = max(row for row in range(top, first + 1) if row == top or starts[row - 1] + tile <= starts[first])
     previous: Strip | None = None
     with rasterio.Env(**SAFE_SETTINGS):  # settings are thread-local, and this may run in a thread of its own
-        for row in range(begin, plan.rows.count):
+        for row in range(begin, block.rows.stop):
             view.source.check_unchanged()
-            previous = _read_strip(view, plan, row, previous)
+            previous = _read_strip(view, plan, row, previous, block)
             if row >= first:
                 yield previous
         view.source.check_unchanged()
 
 
-def _read_strip(view: ImageView, plan: TilePlan, row: int, previous: Strip | None) -> Strip:
+def _read_strip(view: ImageView, plan: TilePlan, row: int, previous: Strip | None, block: Block) -> Strip:
     """Read the strip of a row of tiles, copying what it shares with the ``previous`` one."""
     top, tile = plan.rows.starts[row], plan.tile
-    height, width = min(tile, view.grid.height), view.grid.width
+    left, _, right, _ = block.input_window
+    height, width = min(tile, view.grid.height), right - left
     padded = (tile, max(tile, width))
     pixels = np.empty((view.bands.layers, *padded), view.dtype)
-    shared = plan.rows.starts[row - 1] + tile - top if row else 0
+    shared = plan.rows.starts[row - 1] + tile - top if row > block.rows[0] else 0
     if previous is not None:
         pixels[:, :shared] = previous.pixels[:, tile - shared : tile]
     elif shared:  # rows above the first strip that is read are not used
         pixels[:, :shared] = 0
-    new = view.read(0, top + shared, width, top + height, pixels[:, shared:height, :width])
+    new = view.read(left, top + shared, right, top + height, pixels[:, shared:height, :width])
     valid = np.ones(padded, np.bool_)
     if previous is not None and previous.valid is not None:
         valid[:shared] = previous.valid[tile - shared :]
@@ -156,7 +169,7 @@ def _read_strip(view: ImageView, plan: TilePlan, row: int, previous: Strip | Non
         valid[shared:height, :width] = new
     reflect(valid[None], height, width)
     reflect(pixels, height, width)
-    return Strip(row, pixels, None if valid.all() else valid)
+    return Strip(row, pixels, None if valid.all() else valid, block.columns, left)
 
 
 def reflect(pixels: NDArray[Any], height: int, width: int) -> None:

@@ -6,18 +6,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.tiling import (
     RowBlender,
     TilePlan,
-    compute_block,
     make_axis,
     make_block,
     make_plan,
-    merge_blocks,
-    split_plan,
     weight_tile,
 )
 
@@ -126,25 +123,6 @@ plans = st.builds(
     st.integers(1, 40),
     st.sampled_from([0, 0.1, 0.25, 0.5]),
 ).filter(lambda plan: plan.count <= 400)
-
-
-@settings(max_examples=60)
-@given(plans, st.integers(1, 5), st.integers(1, 5), st.randoms(use_true_random=False))
-def test_merged_blocks_equal_the_whole_run_exactly(plan, rows, columns, random):
-    blocks = list(split_plan(plan, rows, columns))
-    random.shuffle(blocks)
-    parts = [(b, compute_block(plan, b, lambda r, c: tile_pixels(plan, r, c), predict, CLASSES)) for b in blocks]
-    np.testing.assert_array_equal(merge_blocks(plan, parts, CLASSES), whole_run(plan))
-
-
-@settings(max_examples=30)
-@given(plans, st.sets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
-def test_skipped_tiles_count_as_nothing_in_both(plan, empty):
-    parts = [
-        (b, compute_block(plan, b, lambda r, c: None if (r, c) in empty else tile_pixels(plan, r, c), predict, CLASSES))
-        for b in split_plan(plan, 2, 3)
-    ]
-    np.testing.assert_array_equal(merge_blocks(plan, parts, CLASSES), whole_run(plan, empty))
 
 
 def expected_weights(axis, index):

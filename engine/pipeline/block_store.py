@@ -1,0 +1,183 @@
+"""The store of finished blocks: one file for each, from which any window of the result is assembled.
+
+A block may be computed anywhere, in any order. Its file gets its name only when it is complete, so the files are the
+journal of the run: a run that is resumed computes the blocks whose files are missing, damaged or of another run.
+
+A file is a zip of NumPy arrays (``.npz``). Of its core, where the sums are final, it has the encoded bytes of each
+raster, one array for each row of tiles; of the ramps that it shares with its neighbours the float32 sums of its tiles,
+NaN where the image has no pixels. Sums are exact in float32 (see ``tiling``), so what is assembled does not depend on
+the division into blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import zipfile
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import OutputError
+from ..fs.atomic import translate_os_errors
+from .block_layout import BlockIndex, BlockLayout
+from .blocks import BlockRows
+from .encoders import Encoder
+
+#: A fast level: probabilities are mostly zeros or ones, and what is left hardly shrinks further.
+_COMPRESSION_LEVEL = 1
+_FACTS, _PARTIAL, _SUFFIX = "block.json", ".partial", ".npz"
+#: What reading a damaged zip or array may raise.
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class BlockFacts:
+    """What the file of a complete block says of it.
+
+    Attributes:
+        empty: tiles without a valid pixel, which were not computed.
+        size: bytes of the file.
+    """
+
+    empty: int
+    size: int
+
+
+@dataclass(frozen=True)
+class BlockStore:
+    """Files of blocks in a folder that all processes of a run share. Picklable.
+
+    Attributes:
+        folder: the folder.
+        layout: the division into blocks.
+        classes: number of classes of the sums.
+        encoders: the rasters that are stored.
+        fingerprint: of the run; files with another one are not of this run.
+        output: the output of the run, for messages.
+    """
+
+    folder: Path
+    layout: BlockLayout
+    classes: int
+    encoders: tuple[Encoder, ...]
+    fingerprint: str
+    output: Path
+
+    def path(self, index: BlockIndex) -> Path:
+        """Return the file of a block."""
+        return self.folder / f"{index.row:05d}" / f"{index.column:05d}{_SUFFIX}"
+
+    def write(self, index: BlockIndex, rows: Iterable[BlockRows]) -> BlockFacts:
+        """Write the file of a block; it gets its name when all ``rows`` of the block are in it.
+
+        Raises:
+            DiskFullError: there is not enough space.
+            OutputError: the file cannot be written.
+        """
+        final = self.path(index)
+        name = f".{final.stem}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}{_PARTIAL}"
+        partial = final.with_name(name)
+        with translate_os_errors(self.output):
+            final.parent.mkdir(exist_ok=True)
+            try:
+                with partial.open("xb") as file:
+                    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
+                        empty = self._write_rows(archive, index, rows)
+                        facts = {"fingerprint": self.fingerprint, "block": list(index), "empty": empty}
+                        archive.writestr(_FACTS, json.dumps(facts))
+                    file.flush()
+                    os.fsync(file.fileno())
+                size = partial.stat().st_size
+                partial.replace(final)
+            finally:
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
+        return BlockFacts(empty, size)
+
+    def _write_rows(self, archive: zipfile.ZipFile, index: BlockIndex, rows: Iterable[BlockRows]) -> int:
+        """Write all arrays of a block; return the number of its empty tiles."""
+        (left, right), (x0, x1) = self.layout.x.window(index.column), self.layout.x.core(index.column)
+        inside, empty = slice(x0 - left, x1 - left), 0
+        top, bottom = self.layout.y.core(index.row)
+        for piece in rows:
+            total, end = piece.total, piece.top + piece.total.shape[1]
+            y0, y1 = (y - piece.top for y in self.layout.core_rows(piece.row))
+            sums = total if piece.valid is None else np.where(piece.valid, total, np.float32(np.nan))
+            valid = None if piece.valid is None else piece.valid[y0:y1, inside]
+            for number, encoder in enumerate(self.encoders):
+                encoded = np.empty((encoder.bands, y1 - y0, x1 - x0), np.uint8)
+                encoder.encode(total[:, y0:y1, inside], valid, encoded)
+                _write_array(archive, f"{number}/{piece.row}", encoded)
+            if x0 > left:
+                _write_array(archive, f"left/{piece.row}", sums[:, y0:y1, : x0 - left])
+            if x1 < right:
+                _write_array(archive, f"right/{piece.row}", sums[:, y0:y1, x1 - left :])
+            if piece.top < top:
+                _write_array(archive, "top", sums[:, : top - piece.top])
+            if end > bottom:
+                _write_array(archive, "bottom", sums[:, bottom - piece.top :])
+            empty += piece.empty
+        return empty
+
+    def check(self, index: BlockIndex) -> BlockFacts | None:
+        """Return the facts of a block's file after reading all of it; None where it is missing, damaged or foreign."""
+        path = self.path(index)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                facts = json.loads(archive.read(_FACTS))
+                is_own = facts["fingerprint"] == self.fingerprint and facts["block"] == list(index)
+                if not is_own or archive.testzip() is not None:
+                    return None
+                return BlockFacts(int(facts["empty"]), path.stat().st_size)
+        except (*_DAMAGE, TypeError):
+            return None
+
+    def load(self, index: BlockIndex, name: str, shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+        """Read one array of a block.
+
+        Args:
+            index: the block.
+            name: of the array in the file.
+            shape: what it must have.
+            dtype: what it must be of.
+
+        Raises:
+            OutputError: the file is missing or damaged.
+        """
+        path = self.path(index)
+        try:
+            with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
+                array: NDArray[Any] = np.load(member, allow_pickle=False)
+                member.read()  # the checksum is compared at the end
+            if array.shape != shape or array.dtype != dtype:
+                raise ValueError(f"{array.dtype} {array.shape} is not {dtype} {shape}")
+        except _DAMAGE as error:
+            raise OutputError(
+                f"The file {path} of a finished block of {self.output} is missing or damaged.",
+                "The same command with --resume computes it again.",
+            ) from error
+        return array
+
+    def count_files(self) -> int:
+        """Return how many blocks have a file, whatever is in it."""
+        return sum(1 for _ in self.folder.glob(f"*/*{_SUFFIX}"))
+
+    def remove_partial_files(self) -> None:
+        """Remove what was left by processes that ended before their blocks were complete."""
+        for path in self.folder.glob(f"*/.*{_PARTIAL}"):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+        np.save(member, np.ascontiguousarray(array), allow_pickle=False)
