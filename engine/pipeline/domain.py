@@ -6,13 +6,13 @@ import numpy as np
 
 from ..models.card import ModelCard
 from ..models.domain import DOMAIN_VERSION, PATCH, DomainFit, judge_patches, measure_patch
-from ..raster.reader import ImageView
+from ..raster.pixel_view import PixelView
 
 #: Patches along each side of the grid.
 _PATCHES = 4
 
 
-def compare_with_training(view: ImageView, card: ModelCard) -> DomainFit | None:
+def compare_with_training(view: PixelView, card: ModelCard) -> DomainFit | None:
     """Compare patches that are spread over an image with the images that a model was trained on.
 
     Args:
@@ -31,7 +31,7 @@ def compare_with_training(view: ImageView, card: ModelCard) -> DomainFit | None:
     features = []
     for y in _spread(view.grid.height, height):
         for x in _spread(view.grid.width, width):
-            pixels = np.empty((view.bands.layers, height, width), view.dtype)
+            pixels = np.empty((view.layers, height, width), view.dtype)
             valid = view.read(x, y, x + width, y + height, pixels)
             found = measure_patch(pixels, card.normalisation.scale, valid)
             if found is not None:

@@ -42,7 +42,7 @@ def estimate_memory(job: InferenceJob) -> int:
     The working memory of the network is known only where it ran already; about twelve full-size feature maps of eight
     channels for each pixel of a batch are assumed.
     """
-    plan, layers = job.plan, job.view.bands.layers
+    plan, layers = job.plan, job.view.layers
     width, tile = max(plan.columns.length, plan.tile), plan.tile
     strip = tile * width * (layers * np.dtype(job.view.dtype).itemsize + 1)
     blending = job.classes * 4 * (plan.rows.ramp * width + 4 * tile * tile * job.batch)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..models.domain import DomainFit
 from ..models.registry import Model
 from ..raster.grid import Grid
-from ..raster.reader import ImageView
+from ..raster.pixel_view import PixelView
 from ..runtimes.base import PredictStream, SessionFacts
 from ..tiling import TilePlan
 
@@ -25,7 +25,7 @@ class PreparedImage:
     """
 
     model: Model
-    view: ImageView
+    view: PixelView
     plan: TilePlan
     fit: DomainFit | None
 
@@ -42,7 +42,7 @@ class InferenceJob:
         batch: tiles in one call of the network.
     """
 
-    view: ImageView
+    view: PixelView
     plan: TilePlan
     bands: int
     classes: int
@@ -79,10 +79,7 @@ class PlannedRun:
     @property
     def nodata_cause(self) -> str:
         """What marks pixels that are not computed, for messages; empty for nothing."""
-        causes = [self.job.view.source.describe_mask()]
-        if self.job.view.area is not None:
-            causes.append("outside of the area")
-        return ", ".join(cause for cause in causes if cause != "none")
+        return self.job.view.spec.describe_mask()
 
     def release(self) -> None:
         """Close image and model before the end of the block, because what follows needs their memory."""

@@ -75,7 +75,7 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
     if request.output is None and layer is not None:
         raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
     vectors = None if request.output is None else VectorTarget(request.output, {request.layer: layer or request.layer})
-    kept, sources = list(files.values())[1:], list_read_files(image.image, vectors=image.options.area)
+    kept, sources = list(files.values())[1:], list_read_files(*image.images, vectors=image.options.area)
     overwrite, resume = request.writing.overwrite, request.resume
     with (
         lock_run_outputs(
@@ -173,14 +173,14 @@ def _warn_of_nothing(found: ProbabilityStatistics, request: ClassRequest, card: 
     """Warn if no pixel has a class, or all have the only one; return why there would be no polygons."""
     threshold = _threshold(request, card)
     reached = "the regions are smaller than the minimum mapping unit (--minimum-area)"
-    text = found.explain_nothing(request.image.image.name, threshold, reached)
+    text = found.explain_nothing(request.image.name, threshold, reached)
     is_below = len(card.classes) == 1 and found.highest < quantize_threshold(threshold)
     is_above = len(card.classes) == 1 and found.lowest >= quantize_threshold(threshold)
     if found.pixels and (is_below or not found.valid):
         context.warn(text)
     elif found.pixels and is_above:
         context.warn(
-            f"All pixels of {request.image.image.name} are {card.classes[0].name}: the lowest probability is "
+            f"All pixels of {request.image.name} are {card.classes[0].name}: the lowest probability is "
             f"{found.lowest / PROBABILITY_SCALE:.2g}, and the threshold {threshold:g}. Does the activation of the card "
             "follow one in the network?"
         )
@@ -209,7 +209,7 @@ def _vectorize(
         context=context,
         confidence=rasters.confidence,
         class_names=class_table(card)[0],
-        name=request.image.image.name,
+        name=request.image.name,
         nothing=nothing,
     )
 

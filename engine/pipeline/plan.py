@@ -6,32 +6,27 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ...__about__ import __version__
 from ..concurrency import limit_threads, report_if_slow
 from ..context import RunContext
-from ..errors import ModelError, ParameterError
+from ..errors import ParameterError
 from ..fs.outputs import Outputs
 from ..models.card import CARD_NAME, ModelCard, Task
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..protocol.model_policy import ANY_TASK
 from ..protocol.options import ImageOptions
-from ..raster.bands import choose_bands
-from ..raster.dataset import Source, open_source
 from ..raster.georeferencing import check_positions
 from ..raster.grid import crop_to_extent
-from ..raster.reader import ImageView
-from ..raster.stretch import estimate_stretch
+from ..raster.pixel_view import PixelView
 from ..runtimes.base import SessionFacts
 from ..runtimes.pool import SessionPool
 from ..tiling import TilePlan, make_plan
 from .domain import compare_with_training
 from .estimate import estimate_memory, estimate_seconds, limit_batch
+from .imagery import Imagery, open_imagery
 from .job import InferenceJob, InferenceRun, PreparedImage
 from .predict import make_predict_stream
 from .request import ImageRequest
@@ -102,12 +97,12 @@ def prepare_image(
     outputs: Outputs | None = None,
     on_model_opening: Callable[[], None] | None = None,
 ) -> PreparedImage:
-    """Open and check an image, choose the model and lay out the tiles; the model is not loaded.
+    """Open and check the images, choose the model and lay out the tiles; the model is not loaded.
 
     Args:
         request: image, model and their options.
         task: task that the model must be for; ``segmentation`` accepts any model.
-        resources: closes the image.
+        resources: closes the images.
         context: receives messages.
         outputs: see ``open_run``.
         on_model_opening: see ``open_run``.
@@ -116,15 +111,15 @@ def prepare_image(
         UserError: image, model or options cannot be used, or do not fit together.
     """
     options = request.options
-    source = resources.enter_context(open_source(request.image, options))
-    for remark in source.remarks:
+    imagery = resources.enter_context(open_imagery(request.images, options, context))
+    for remark in imagery.remarks:
         context.report(remark)
-    model = _choose_model(source, options, task, context)
+    model = _choose_model(imagery, options, task, context)
     if outputs is not None:
         weights = model.weights
-        outputs.check_sources([*map(Path, source.file.files), weights, weights.with_name(CARD_NAME)])
-    _check_scale(source, model.card, options.resolution, context)
-    view, plan = _plan_tiles(request, model, source, context)
+        outputs.check_sources([*imagery.files, weights, weights.with_name(CARD_NAME)])
+    _check_scale(imagery, model.card, options.resolution, context)
+    view, plan = _plan_tiles(request, model, imagery, resources, context)
     if on_model_opening is not None:
         on_model_opening()
     fit = compare_with_training(view, model.card)
@@ -133,9 +128,9 @@ def prepare_image(
     return PreparedImage(model, view, plan, fit)
 
 
-def _choose_model(source: Source, options: ImageOptions, task: Task, context: RunContext) -> Model:
+def _choose_model(imagery: Imagery, options: ImageOptions, task: Task, context: RunContext) -> Model:
     """Choose the model that was asked for, or the default one for the resolution asked for or the image's."""
-    pixel = options.resolution or math.sqrt(math.prod(source.pixel_size))
+    pixel = options.resolution or math.sqrt(math.prod(imagery.pixel_size))
     model = choose_model(
         options.model, task, warn=context.warn, pixel=pixel, inform=lambda text: context.report(Message(text))
     )
@@ -144,21 +139,21 @@ def _choose_model(source: Source, options: ImageOptions, task: Task, context: Ru
     return model
 
 
-def _check_scale(source: Source, card: ModelCard, resolution: float | None, context: RunContext) -> None:
+def _check_scale(imagery: Imagery, card: ModelCard, resolution: float | None, context: RunContext) -> None:
     """Report that an image is much finer or coarser than what the model was made for.
 
     Raises:
         ParameterError: it is so much coarser that the person has to ask for it, or the resolution asked for is coarser
             than the image is large.
     """
-    extents = [count * size for count, size in zip((source.width, source.height), source.pixel_size, strict=True)]
+    extents = [count * size for count, size in zip(imagery.size, imagery.pixel_size, strict=True)]
     if resolution is not None and resolution > max(extents):
         raise ParameterError(
-            f"At {resolution:g} m per pixel, {source.path.name} would be a single pixel: it covers "
+            f"At {resolution:g} m per pixel, {imagery.name} would be a single pixel: it covers "
             f"{extents[0]:.3g} x {extents[1]:.3g} m.",
             f"Leave out --resolution, or choose one near the {card.resolution:g} m of the model.",
         )
-    pixel = max(source.pixel_size)
+    pixel = max(imagery.pixel_size)
     factor = pixel / card.resolution
     subject = f"The image has pixels of {pixel:.3g} m, the model {card.name} was made for {card.resolution:.3g} m"
     if resolution is None and factor > _TOO_COARSE:
@@ -228,75 +223,47 @@ def plan_run(request: ImageRequest, task: Task, sessions: SessionPool, context: 
     return Result({}, {**sizes, "model": model}, text)
 
 
-def _plan_tiles(request: ImageRequest, model: Model, source: Source, context: RunContext) -> tuple[ImageView, TilePlan]:
-    """Choose grid, bands and stretch of an image, and lay the tiles over it."""
-    card = model.card
-    grid = source.make_grid(card.resolution if request.options.resolution is None else request.options.resolution)
-    if request.options.extent is not None:
-        grid = crop_to_extent(grid, request.options.extent)
-    tile = request.options.tile if request.options.tile is not None else card.tile
-    overlap = request.options.overlap if request.options.overlap is not None else min(card.overlap, tile // 2)
+def _plan_tiles(
+    request: ImageRequest, model: Model, imagery: Imagery, resources: ExitStack, context: RunContext
+) -> tuple[PixelView, TilePlan]:
+    """Choose the grid, lay the tiles over it, and open the pixels."""
+    card, options = model.card, request.options
+    resolution = card.resolution if options.resolution is None else options.resolution
+    grid = imagery.make_grid(resolution)
+    if options.extent is not None:
+        grid = crop_to_extent(grid, options.extent)
+    tile = options.tile if options.tile is not None else card.tile
+    overlap = options.overlap if options.overlap is not None else min(card.overlap, tile // 2)
     area: Area | None = None
-    options = request.options
     if options.area_layer is not None and options.area is None:
         raise ParameterError("--area-layer names a layer, but --area names no file.")
     if options.area is not None:
         from ..vector.io.reader import read_area  # brings libraries for vectors, which few runs need
 
-        whole = read_area(options.area, grid, options.area_layer, name=source.path.name, context=context)
+        whole = read_area(options.area, grid, options.area_layer, name=imagery.name, context=context)
         cropped = whole.crop_grid(grid, overlap)  # the network sees a margin around the polygons
         grid, area = cropped, whole.shift_to(grid, cropped)
-    check_positions(grid.crs, grid.transform, grid.width, grid.height, source.path.name)
+    check_positions(grid.crs, grid.transform, grid.width, grid.height, imagery.name)
     plan = make_plan(grid.width, grid.height, tile, overlap, card.multiple)
-    bands = choose_bands(source, request.options.bands, card.bands)
-    for remark in bands.remarks:
-        context.report(remark)
-    stretch = estimate_stretch(source, bands) if _is_stretched(model, source) else None
-    return ImageView(source, grid, bands, stretch, card.dtype, area), plan
-
-
-def _is_stretched(model: Model, source: Source) -> bool:
-    """Whether the pixels are stretched to uint8.
-
-    Raises:
-        ModelError: the card asks for stretched pixels of another type.
-        ParameterError: the model takes unstretched values, and its type cannot hold those of the image.
-    """
-    card = model.card
-    if card.stretch:
-        if card.dtype != "uint8":
-            raise ModelError(
-                f"The card of {card.name} asks for stretched pixels of type {card.dtype}; stretched are uint8."
-            )
-        return True
-    if card.dtype != "float32" and np.dtype(source.dtype).itemsize > np.dtype(card.dtype).itemsize:
-        raise ParameterError(
-            f"The model {card.name} takes {card.dtype} values as they are, but {source.path} holds {source.dtype}.",
-            "Convert the image, or set `stretch` in the model's card.",
-        )
-    return False
+    return imagery.make_view(grid, area, resolution, card, resources), plan
 
 
 def make_tags(image: PreparedImage, session: SessionFacts, request: ImageRequest) -> dict[str, str]:
     """Return the metadata that is written to every output: how it was made."""
-    view, plan, model, fit = image.view, image.plan, image.model, image.fit
-    stretch = "none"
-    if view.stretch is not None:
-        limits = zip(view.stretch.low, view.stretch.high, strict=True)
-        stretch = ",".join(f"{low:.6g}..{high:.6g}" for low, high in limits)
+    spec, plan, model, fit = image.view.spec, image.plan, image.model, image.fit
     return {
         "SOFTWARE": f"TerraSpore {__version__}",
-        "SOURCE": view.source.path.name,
+        "SOURCE": spec.title,
         "MODEL": model.card.name,
         "MODEL_SHA256": model.sha256,
         "RUNTIME": session.runtime,
         "DEVICE": session.device,
         "PRECISION": session.precision,
-        "RESOLUTION": f"{view.grid.resolution:.6g}",
+        "RESOLUTION": f"{spec.grid.resolution:.6g}",
         "TILE": str(plan.tile),
         "OVERLAP": str(plan.overlap),
         "TTA": "8" if request.options.tta else "1",
-        "BANDS": ",".join(map(str, view.bands.indices)),
-        "STRETCH": stretch,
+        "BANDS": spec.join([entry.bands_text for entry in spec.images]),
+        "STRETCH": spec.join([entry.stretch_text for entry in spec.images]),
         **({} if fit is None or fit.is_alike else {"WARNING": fit.describe(model.card.name)}),
     }

@@ -6,21 +6,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..protocol.options import CoverageOptions, ImageOptions, OutputOptions, RoadOptions, RuntimeOptions
+from ..raster.pixel_view import name_images
 
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """An image and how a model sees it.
+    """An image, or several that form a mosaic, and how a model sees it.
 
     Attributes:
         image: the file.
         options: model, part of the image, bands, resolution and tiles.
         runtime: where the network runs.
+        others: further images, which lie below ``image`` and below each other in their order.
     """
 
     image: Path
     options: ImageOptions = field(default_factory=ImageOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
+    others: tuple[Path, ...] = ()
+
+    @property
+    def images(self) -> tuple[Path, ...]:
+        """All images, from the top."""
+        return (self.image, *self.others)
+
+    @property
+    def name(self) -> str:
+        """Name of the image or of the mosaic, for messages."""
+        return name_images(self.images)
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,6 @@ from .job import PlannedRun
 from .request import ImageRequest
 from .run_outputs import OutputSink
 
-#: Side files that viewers write at any time; what matters in them (georeferencing, nodata, bands) is in the settings.
-_NOT_PIXELS = (".aux.xml",)
 #: Runs with fewer tiles, or with a single row of them, are over before a journal would be useful.
 TILES_WORTH_A_JOURNAL = 40
 
@@ -47,12 +45,9 @@ def make_fingerprint(run: PlannedRun, request: ImageRequest, rasters: Mapping[st
         request: image, model and their options.
         rasters: further settings: which rasters are written, and how.
     """
-    view, plan, session = run.job.view, run.job.plan, run.session
-    source, grid, memory = view.source, view.grid, request.options.memory
-    members = {_absolute(Path(name)) for name in source.file.files} - {_absolute(source.path)}
-    others = sorted(Path(name) for name in members if not name.endswith(_NOT_PIXELS))  # as those of a virtual raster
-    if request.options.area is not None:
-        others.append(request.options.area)
+    plan, session, spec = run.job.plan, run.session, run.job.view.spec
+    grid, memory = spec.grid, request.options.memory
+    first = spec.images[0]
     settings = {
         "model": run.model.sha256,
         "model's card": _digest(repr(run.model.card)),
@@ -61,11 +56,11 @@ def make_fingerprint(run: PlannedRun, request: ImageRequest, rasters: Mapping[st
         "precision": session.precision,
         "number of threads": str(request.runtime.threads or f"all {os.cpu_count()}"),
         "limit of memory": "none" if memory is None else f"{memory} MB",  # decides the batch
-        "image in the file": str(source.file.name),
-        "bands": ",".join(map(str, view.bands.indices)),
-        "stretch": "none" if view.stretch is None else repr((view.stretch.low, view.stretch.high)),
-        "nodata": str(source.dataset.nodata),
-        "bands of data": ",".join(map(str, source.data_bands)),
+        "image in the file": first.address,
+        "bands": first.bands_text,
+        "stretch": "none" if first.stretch is None else repr((first.stretch.low, first.stretch.high)),
+        "nodata": first.nodata,
+        "bands of data": ",".join(map(str, first.data_bands)),
         "size in pixels": f"{grid.width} x {grid.height}",
         "place": ", ".join(f"{number!r}" for number in tuple(grid.transform)[:6]),
         "coordinate system": _digest(grid.crs.to_wkt()) if grid.crs else "none",
@@ -75,12 +70,12 @@ def make_fingerprint(run: PlannedRun, request: ImageRequest, rasters: Mapping[st
         "augmentation": "eight symmetries" if request.options.tta else "none",
         **rasters,
     }
-    identities = (FileIdentity.from_path(file) for file in others if file.is_file())
-    return Fingerprint(__version__, (source.identity, *identities), settings)
-
-
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 (links are not resolved)
+    if len(spec.images) > 1:
+        images = [(image.bands, image.stretch, image.tags, image.nodata, image.placement) for image in spec.images]
+        settings["reading of the images"] = _digest(repr(images))
+    area = request.options.area
+    files = spec.files if area is None or not area.is_file() else (*spec.files, FileIdentity.from_path(area))
+    return Fingerprint(__version__, files, settings)
 
 
 def _digest(text: str) -> str:

@@ -39,7 +39,7 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
     """
     start, preloader, image = context.clock(), Preloader(), request.image
     vectors = VectorTarget(request.output, name_road_layers(request.writing.layer, areas=request.options.areas))
-    kept, sources = [request.probability], list_read_files(image.image, vectors=image.options.area)
+    kept, sources = [request.probability], list_read_files(*image.images, vectors=image.options.area)
     overwrite, resume = request.writing.overwrite, request.resume
     with (
         lock_run_outputs(

@@ -75,7 +75,7 @@ class StreamingRoads:
     ) -> None:
         self._options, self._preloader, self._context = options, preloader, context
         self._target = replace(target, metadata={**run.tags, "THRESHOLD": f"{options.threshold:g}"})
-        self._name = run.job.view.source.path.name
+        self._name = run.job.view.spec.name
         self._georeferencing = read_back_georeferencing(run.grid)
         self._nodata_cause = run.nodata_cause
         self._reporter = DeferredReporter(context.reporter)

@@ -14,7 +14,7 @@ import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
 from .georeferencing import check_georeferencing, measure_ground_resolution, read_georeferencing
 from .grid import Grid, make_grid
 from .sampling import has_overviews
-from .value_tags import apply_value_tags, choose_value_tags
+from .value_tags import NO_TAGS, ValueTags, apply_value_tags, choose_value_tags
 from .vrt_security import check_references
 
 #: A block is decoded as a whole; a larger one would take memory out of proportion.
@@ -63,6 +63,8 @@ class Source:
         height: rows.
         pixel_size: metres on the ground per column and per row at the image's center.
         remarks: assumptions about the image that the person should know; warnings where they decide the result.
+        options: what it was opened with.
+        tags: corrections of what the file says about its values.
     """
 
     path: Path
@@ -76,6 +78,8 @@ class Source:
     height: int
     pixel_size: tuple[float, float]
     remarks: tuple[Message, ...] = ()
+    options: ImageOptions = field(default_factory=ImageOptions)
+    tags: ValueTags = NO_TAGS
 
     @property
     def data_bands(self) -> tuple[int, ...]:
@@ -112,12 +116,13 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, options: ImageOptions | None = None) -> Iterator[Source]:
+def open_source(path: Path, options: ImageOptions | None = None, tags: ValueTags | None = None) -> Iterator[Source]:
     """Open an image for reading.
 
     Args:
         path: a regular file that GDAL can read.
         options: the size of a pixel, the subdataset, the value without data, and whether alpha is ignored.
+        tags: corrections that were decided when the image was opened before; None to decide now.
 
     Yields:
         The source, closed at the end of the block.
@@ -126,17 +131,48 @@ def open_source(path: Path, options: ImageOptions | None = None) -> Iterator[Sou
         SourceError: the file is missing, is not a raster, or cannot be used as an image.
         ParameterError: the file has no such subdataset.
     """
-    options, identity = options or ImageOptions(), identify_image(path)
     with ExitStack() as stack:
-        file = stack.enter_context(open_raster(path, options.subdataset))
-        tags = choose_value_tags(file, path, options.nodata, ignore_alpha=options.ignore_alpha)
+        stack.enter_context(rasterio.Env(**SAFE_SETTINGS))
+        source = enter_source(path, options or ImageOptions(), stack, tags)
+        stack.enter_context(_block_cache(source.file))
+        yield source
+
+
+def enter_source(
+    path: Path,
+    options: ImageOptions,
+    stack: ExitStack,
+    tags: ValueTags | None = None,
+    overview: int | None = None,
+) -> Source:
+    """Open an image in an environment with ``SAFE_SETTINGS``; ``stack`` closes it.
+
+    Unlike ``open_source`` it leaves no environment behind, so that images may be closed in any order. ``overview`` is
+    the overview level to open in place of the full image. Arguments and errors otherwise as there.
+    """
+    identity = identify_image(path)
+    with _ignore_missing_georeference():
+        file = _enter_raster(path, options.subdataset, stack, overview)
+        if tags is None:
+            tags = choose_value_tags(file, path, options.nodata, ignore_alpha=options.ignore_alpha)
         dataset = apply_value_tags(file, tags, stack)
         view, crs, transform, placed = read_georeferencing(dataset, path, options.pixel_size, stack)
-        wkt = crs.to_wkt() if crs else None
-        resolution = measure_ground_resolution(wkt, transform, view.width, view.height, str(path))
-        remarks = (*map(Message, (*_remark_on_subdatasets(file, path, options.subdataset), *placed)), *tags.remarks)
-        kinds = _read_kinds(view)
-        yield Source(path, identity, file, view, kinds, crs, transform, view.width, view.height, resolution, remarks)
+    wkt = crs.to_wkt() if crs else None
+    return Source(
+        path=path,
+        identity=identity,
+        file=file,
+        dataset=view,
+        kinds=_read_kinds(view),
+        crs=crs,
+        transform=transform,
+        width=view.width,
+        height=view.height,
+        pixel_size=measure_ground_resolution(wkt, transform, view.width, view.height, str(path)),
+        remarks=(*map(Message, (*_remark_on_subdatasets(file, path, options.subdataset), *placed)), *tags.remarks),
+        options=options,
+        tags=tags,
+    )
 
 
 @contextmanager
@@ -155,23 +191,40 @@ def open_raster(path: Path, subdataset: str | None = None) -> Iterator[DatasetRe
         ParameterError: the file has no such subdataset.
     """
     identify_image(path)
-    check_references(path)
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**SAFE_SETTINGS))
-        stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        dataset = _open_image(path, subdataset, stack)
-        try:
-            _check_dataset(dataset, path)
-        except GDAL_ERRORS as error:
-            raise SourceError(
-                f"The metadata of {path} cannot be read: {format_gdal_error(error)}.", "It may be damaged."
-            ) from error
-        # Two rows of blocks of all bands, so that no block is decoded twice.
-        blocks_across = -(-int(dataset.width) // int(dataset.block_shapes[0][1]))
-        cache = min(_MAX_CACHE_BYTES, max(_MIN_CACHE_BYTES, 2 * blocks_across * sum(_measure_blocks(dataset))))
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=cache))
+        stack.enter_context(_ignore_missing_georeference())
+        dataset = _enter_raster(path, subdataset, stack)
+        stack.enter_context(_block_cache(dataset))
         yield dataset
+
+
+def _enter_raster(path: Path, subdataset: str | None, stack: ExitStack, overview: int | None = None) -> DatasetReader:
+    """Open and check a raster that was identified; ``stack`` closes it. Errors as for ``open_raster``."""
+    check_references(path)
+    dataset = _open_image(path, subdataset, stack, overview)
+    try:
+        _check_dataset(dataset, path)
+    except GDAL_ERRORS as error:
+        raise SourceError(
+            f"The metadata of {path} cannot be read: {format_gdal_error(error)}.", "It may be damaged."
+        ) from error
+    return dataset
+
+
+@contextmanager
+def _ignore_missing_georeference() -> Iterator[None]:
+    """Leave out rasterio's warning, because every image without georeference gets a sentence of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def _block_cache(dataset: DatasetReader) -> rasterio.Env:
+    """Return an environment in which GDAL caches two rows of blocks of all bands, so that none is decoded twice."""
+    blocks_across = -(-int(dataset.width) // int(dataset.block_shapes[0][1]))
+    cache = min(_MAX_CACHE_BYTES, max(_MIN_CACHE_BYTES, 2 * blocks_across * sum(_measure_blocks(dataset))))
+    return rasterio.Env(GDAL_CACHEMAX=cache)
 
 
 def identify_image(path: Path) -> FileIdentity:
@@ -254,10 +307,10 @@ def format_subdatasets(subdatasets: list[Subdataset]) -> str:
     return ", ".join(listed[:_MAX_LISTED]) + more
 
 
-def _open_image(path: Path, wanted: str | None, stack: ExitStack) -> DatasetReader:
+def _open_image(path: Path, wanted: str | None, stack: ExitStack, overview: int | None) -> DatasetReader:
     """Open the file's image, or one of several in it."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 (keeps links)
-    whole = stack.enter_context(_open_dataset(absolute, path))
+    whole = stack.enter_context(_open_dataset(absolute, path, overview))
     found = list_subdatasets(whole, absolute)
     if wanted is not None:
         return stack.enter_context(_open_dataset(select_subdataset(found, wanted, path).address, path))
@@ -281,10 +334,11 @@ def _remark_on_subdatasets(dataset: DatasetReader, path: Path, wanted: str | Non
     return (f"{path.name} holds {count} images; the first is read. Another is chosen with --subdataset=NUMBER.",)
 
 
-def _open_dataset(address: Path | str, path: Path) -> DatasetReader:
+def _open_dataset(address: Path | str, path: Path, overview: int | None = None) -> DatasetReader:
     """Open ``address``: the absolute ``path`` (rasterio parses "a:b" as a connection string) or a subdataset of it."""
     try:
-        return rasterio.open(address, sharing=False)
+        levels = {} if overview is None else {"OVERVIEW_LEVEL": str(overview)}
+        return rasterio.open(address, sharing=False, **levels)
     except GDAL_ERRORS as error:
         raise SourceError(
             f"The image {path} cannot be read as a raster: {format_gdal_error(error)}.", advise_on_format(path)

@@ -20,6 +20,7 @@ from .bands import Bands, Mask, read_bands
 from .dataset import Source
 from .gdal_environment import SAFE_SETTINGS
 from .grid import Grid
+from .pixel_view import PixelView, SourceSpec, describe_image
 from .stretch import Stretch
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _WINDOW_BYTES = 32 << 20
 
 @dataclass(frozen=True)
 class ImageView:
-    """An image and everything that decides the pixels that a network gets of it.
+    """An image and everything that decides the pixels that a network gets of it; a ``PixelView``.
 
     Attributes:
         source: the image.
@@ -48,6 +49,21 @@ class ImageView:
     stretch: Stretch | None
     dtype: str
     area: Area | None = None
+
+    @property
+    def spec(self) -> SourceSpec:
+        """Description from which another process opens the same view."""
+        image = describe_image(self.source, self.bands, self.stretch)
+        return SourceSpec((image,), self.layers, self.dtype, self.grid, self.area)
+
+    @property
+    def layers(self) -> int:
+        """Channels that ``read`` gives."""
+        return self.bands.layers
+
+    def check_unchanged(self) -> None:
+        """Raise ``SourceChangedError`` if the image was changed since it was opened."""
+        self.source.check_unchanged()
 
     def read(self, x0: int, y0: int, x1: int, y1: int, out: NDArray[Any]) -> Mask | None:
         """Read grid columns ``x0:x1`` and rows ``y0:y1`` into ``out`` (channels, rows, columns).
@@ -79,7 +95,7 @@ class ImageView:
         if self.stretch is not None:
             self.stretch.apply(pixels, out)
         elif pixels is not out:
-            _convert(pixels, out)
+            convert(pixels, out)
         if valid is not None:
             out[:, ~valid] = 0
         if inside is None:
@@ -119,7 +135,7 @@ class Strip:
     left: int
 
 
-def read_strips(view: ImageView, plan: TilePlan, first: int = 0, block: Block | None = None) -> Iterator[Strip]:
+def read_strips(view: PixelView, plan: TilePlan, first: int = 0, block: Block | None = None) -> Iterator[Strip]:
     """Read the strips of the rows of tiles from ``first`` on, from top to bottom.
 
     The windows do not depend on ``first``, because GDAL resamples other windows to other pixels.
@@ -142,20 +158,20 @@ def read_strips(view: ImageView, plan: TilePlan, first: int = 0, block: Block | 
     previous: Strip | None = None
     with rasterio.Env(**SAFE_SETTINGS):  # settings are thread-local, and this may run in a thread of its own
         for row in range(begin, block.rows.stop):
-            view.source.check_unchanged()
+            view.check_unchanged()
             previous = _read_strip(view, plan, row, previous, block)
             if row >= first:
                 yield previous
-        view.source.check_unchanged()
+        view.check_unchanged()
 
 
-def _read_strip(view: ImageView, plan: TilePlan, row: int, previous: Strip | None, block: Block) -> Strip:
+def _read_strip(view: PixelView, plan: TilePlan, row: int, previous: Strip | None, block: Block) -> Strip:
     """Read the strip of a row of tiles, copying what it shares with the ``previous`` one."""
     top, tile = plan.rows.starts[row], plan.tile
     left, _, right, _ = block.input_window
     height, width = min(tile, view.grid.height), right - left
     padded = (tile, max(tile, width))
-    pixels = np.empty((view.bands.layers, *padded), view.dtype)
+    pixels = np.empty((view.layers, *padded), view.dtype)
     shared = plan.rows.starts[row - 1] + tile - top if row > block.rows[0] else 0
     if previous is not None:
         pixels[:, :shared] = previous.pixels[:, tile - shared : tile]
@@ -190,7 +206,7 @@ def reflect(pixels: NDArray[Any], height: int, width: int) -> None:
             pixels[tuple(target)] = np.take(pixels, indices, axis=axis)
 
 
-def _convert(pixels: NDArray[Any], out: NDArray[Any]) -> None:
+def convert(pixels: NDArray[Any], out: NDArray[Any]) -> None:
     """Copy values, clipped to the range of ``out``; NaN and infinities become 0."""
     if pixels.dtype.kind == "f":
         pixels = np.nan_to_num(pixels, copy=False, nan=0.0, posinf=0.0, neginf=0.0)

@@ -53,7 +53,11 @@ class ValueTags(NamedTuple):
 
     nodata: float | None
     is_alpha: bool
-    remarks: tuple[Message, ...]
+    remarks: tuple[Message, ...] = ()
+
+
+#: Nothing to correct.
+NO_TAGS = ValueTags(None, True)
 
 
 def choose_value_tags(dataset: DatasetReader, path: Path, nodata: float | None, *, ignore_alpha: bool) -> ValueTags:
