@@ -1,8 +1,8 @@
 """Temporary data on the disk: raster rows, arrays, and a fast compression of both for the time of a run.
 
 ``RowSpool`` holds one band that one thread appends to while others read it. ``ArraySpool`` holds arrays that do not fit
-in memory. ``compress_buffers`` is for the journal: zlib compresses a buffer of which a sample shrinks to less than half,
-and stores any other, because of those it would save little and take long.
+in memory. ``compress_buffers`` is for the journal: zlib compresses a buffer of which a sample shrinks to less than
+half, and stores any other, because of those it would save little and take long.
 """
 
 from __future__ import annotations
