@@ -72,7 +72,16 @@ def text_without_encoding(tree: ast.Module) -> Iterator[str]:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         owner = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         modes = [value.value for value in node.args if isinstance(value, ast.Constant) and isinstance(value.value, str)]
-        if name not in TEXT_CALLS or owner in {"os", "rasterio", "gdal", "Image", "zipfile", "archive", "lzma", "webbrowser"}:
+        if name not in TEXT_CALLS or owner in {
+            "os",
+            "rasterio",
+            "gdal",
+            "Image",
+            "zipfile",
+            "archive",
+            "lzma",
+            "webbrowser",
+        }:
             continue
         if name in ("read_text", "write_text"):
             is_text = not any(re.fullmatch(r"utf-?8|ascii", mode) for mode in modes)

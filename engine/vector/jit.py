@@ -2,6 +2,9 @@
 
 Kernels are functions in the subset of Python that numba compiles. They stand in the ``kernels`` packages; callers do
 not depend on whether they are compiled.
+
+Everything is compiled once on each machine, while a person waits, so kernels are written as loops over single numbers:
+numba takes about ten times as long to compile array expressions, slices that are assigned and NumPy's reductions.
 """
 
 from __future__ import annotations
@@ -41,7 +44,27 @@ def jit(function: Function) -> Function:
     else:
         if compiled is not function:  # it is with NUMBA_DISABLE_JIT
             _tolerate_faults(compiled._cache)
+    if compiled is not function:
+        _widen_integers(compiled)
     return cast(Function, compiled)
+
+
+def _widen_integers(dispatcher: Any) -> None:
+    """Let kernels pass integers to another kernel as int64 only.
+
+    Otherwise numba compiles it once more for each literal number and each narrower integer that is passed to it.
+    """
+    types = importlib.import_module("numba.core.types")
+    find = dispatcher.get_call_template
+
+    def widen(argument: Any) -> Any:
+        value = types.unliteral(argument)
+        return types.int64 if value in types.signed_domain else value
+
+    def find_widened(arguments: Any, keywords: Any) -> Any:
+        return find([widen(value) for value in arguments], {name: widen(value) for name, value in keywords.items()})
+
+    dispatcher.get_call_template = find_widened
 
 
 def _tolerate_faults(cache: Any) -> None:

@@ -1,4 +1,4 @@
-"""Kernels that search: in sorted arrays, and in union-find forests."""
+"""Kernels that search: in sorted arrays, in union-find forests and in binary heaps."""
 
 from __future__ import annotations
 
@@ -25,3 +25,28 @@ def find_root(parent: Labels, label: int) -> int:
         parent[label] = parent[parent[label]]
         label = parent[label]
     return label
+
+
+@jit
+def heap_push(heap: Ints, size: int, key: int) -> int:
+    """Add a key to a binary heap of ``size`` keys, the smallest first; return its new size."""
+    at = size
+    while at > 0 and heap[(at - 1) >> 1] > key:
+        heap[at] = heap[(at - 1) >> 1]
+        at = (at - 1) >> 1
+    heap[at] = key
+    return size + 1
+
+
+@jit
+def heap_replace(heap: Ints, size: int, key: int) -> None:
+    """Replace the smallest key, ``heap[0]``, of a binary heap of ``size`` keys."""
+    at, below = 0, 1
+    while below < size:
+        if below + 1 < size and heap[below + 1] < heap[below]:
+            below += 1
+        if heap[below] >= key:
+            break
+        heap[at] = heap[below]
+        at, below = below, 2 * below + 1
+    heap[at] = key

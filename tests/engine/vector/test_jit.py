@@ -53,6 +53,19 @@ def double(value: int) -> int:
     return 2 * value
 
 
+def test_a_kernel_is_compiled_once_for_all_integers_of_other_kernels() -> None:
+    """For a literal, an int32, an int64 and a keyword; floats and unsigned integers stay what they are."""
+    pytest.importorskip("numba")
+    inner = jit(double)
+
+    @jit
+    def outer(values: np.ndarray, numbers: np.ndarray) -> tuple[int, int, int, int, float]:
+        return inner(3), inner(values[0]), inner(numbers[0]), inner(value=7), inner(0.25)
+
+    assert outer(np.array([5], np.int32), np.array([6], np.int64)) == (6, 10, 12, 14, 0.5)
+    assert sorted(str(signature) for signature in inner.signatures) == ["(float64,)", "(int64,)"]
+
+
 @pytest.fixture
 def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of compiled kernels."""

@@ -69,17 +69,16 @@ def are_in_conflict(points: Labels, vertex: Ints, a: int, c: int) -> bool:
 
 
 @jit
-def cell_range(points: Labels, p: int, low: Ints) -> tuple[int, int, int, int]:
+def cell_range(points: Labels, p: int, left: int, top: int) -> tuple[int, int, int, int]:
     """Return the first and last column and row of the cells of the segment that begins at ``p``."""
     return (
-        (min(points[p, 0], points[p + 1, 0]) - low[0]) // CELL,
-        (max(points[p, 0], points[p + 1, 0]) - low[0]) // CELL,
-        (min(points[p, 1], points[p + 1, 1]) - low[1]) // CELL,
-        (max(points[p, 1], points[p + 1, 1]) - low[1]) // CELL,
+        (min(points[p, 0], points[p + 1, 0]) - left) // CELL,
+        (max(points[p, 0], points[p + 1, 0]) - left) // CELL,
+        (min(points[p, 1], points[p + 1, 1]) - top) // CELL,
+        (max(points[p, 1], points[p + 1, 1]) - top) // CELL,
     )
 
 
-@jit
 def find_conflicts(points: Labels, start: Ints, vertex: Ints, is_changed: Flags) -> Flags:
     """Find arcs that were changed and now meet others, or themselves, elsewhere than at their nodes.
 
@@ -92,35 +91,53 @@ def find_conflicts(points: Labels, start: Ints, vertex: Ints, is_changed: Flags)
     Returns:
         bool (arcs,), those in conflict, changed or not.
     """
-    low = np.array([points[:, 0].min(), points[:, 1].min()], np.int64)
-    high = np.array([points[:, 0].max(), points[:, 1].max()], np.int64)
-    columns, rows = (high - low) // CELL + 1
-    number = np.zeros((rows, columns), np.int64)  # of the cells where something changed, from 1
+    left, top = points.min(axis=0).tolist()
+    columns, rows = ((points.max(axis=0) - (left, top)) // CELL + 1).tolist()
+    # The number of each cell where something changed, from 1.
+    number = np.zeros((rows, columns), np.int64)
+    count = number_cells(points, start, is_changed, left, top, number)
+    return compare_segments(points, start, vertex, is_changed, left, top, number, count)
+
+
+@jit
+def number_cells(points: Labels, start: Ints, is_changed: Flags, left: int, top: int, number: Ints) -> int:
+    """Number the cells in which the segments of changed arcs lie, from 1; return how many there are."""
     count = 0
     for arc in range(start.size - 1):
-        for p in range(start[arc], start[arc + 1] - 1 if is_changed[arc] else start[arc]):
-            left, right, top, bottom = cell_range(points, p, low)
-            for y in range(top, bottom + 1):
-                for x in range(left, right + 1):
+        if not is_changed[arc]:
+            continue
+        for p in range(start[arc], start[arc + 1] - 1):
+            low_x, high_x, low_y, high_y = cell_range(points, p, left, top)
+            for y in range(low_y, high_y + 1):
+                for x in range(low_x, high_x + 1):
                     if number[y, x] == 0:
                         count += 1
                         number[y, x] = count
+    return count
+
+
+@jit
+def compare_segments(
+    points: Labels, start: Ints, vertex: Ints, is_changed: Flags, left: int, top: int, number: Ints, count: int
+) -> Flags:
+    """Compare the segments in each numbered cell; the arguments and the result are those of ``find_conflicts``."""
     first = np.zeros(count + 3, np.int64)
     segments, owner = np.empty(0, np.int64), np.empty(0, np.int64)
     # Segments are counted in the first round and stored, cell by cell, in the second.
     for is_second in range(2):
         for arc in range(start.size - 1):
             for p in range(start[arc], start[arc + 1] - 1):
-                left, right, top, bottom = cell_range(points, p, low)
-                for y in range(top, bottom + 1):
-                    for x in range(left, right + 1):
+                low_x, high_x, low_y, high_y = cell_range(points, p, left, top)
+                for y in range(low_y, high_y + 1):
+                    for x in range(low_x, high_x + 1):
                         cell = number[y, x]
                         if cell > 0:
                             if is_second:
                                 segments[first[cell + 1]], owner[first[cell + 1]] = p, arc
-                            first[cell + 1 + (not is_second)] += 1
+                            first[cell + 2 - is_second] += 1
         if not is_second:
-            first = np.cumsum(first)
+            for cell in range(1, first.size):
+                first[cell] += first[cell - 1]
             segments, owner = np.empty(first[-1], np.int64), np.empty(first[-1], np.int64)
     found = np.zeros(start.size - 1, np.bool_)
     for cell in range(1, count + 1):

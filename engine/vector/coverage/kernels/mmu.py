@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...arrays import Floats, Ints, Labels
 from ...jit import jit
-from ...search import find_root
+from ...search import find_root, heap_push, heap_replace
+
+#: Larger regions, in pixels, are merged in the order of their numbers: 32 bits of a key are for the size.
+MAX_SIZE = (1 << 32) - 1
 
 
 @jit
@@ -88,23 +89,21 @@ def merge_small_regions(
         int32, the region into which each region was merged (itself for those that stay).
     """
     count = area.size
-    parent = np.arange(count).astype(np.int32)
-    size = area.copy()
+    parent, last = np.empty(count, np.int32), np.empty(count, np.int32)
     # Linked lists of the regions merged into each root: the neighbours of a root are those of all of them.
-    follower = np.full(count, -1, np.int32)
-    last = np.arange(count).astype(np.int32)
-    total = np.zeros(count, np.int64)
-    heap = [(np.int64(0), np.int64(0))]
-    heap.pop()
-    for region in range(1, count):
-        if size[region] < minimum[region]:
-            heap.append((size[region], np.int64(region)))
-    heapq.heapify(heap)
-    touched = np.empty(count, np.int32)
-    while len(heap) > 0:
-        pixels, number_of = heapq.heappop(heap)
-        region = int(number_of)
-        if parent[region] != region or size[region] != pixels:
+    follower, touched = np.empty(count, np.int32), np.empty(count, np.int32)
+    size, total = np.empty(count, np.int64), np.zeros(count, np.int64)
+    # At most one key is added for each that is taken.
+    heap, waiting = np.empty(count, np.int64), 0
+    for region in range(count):
+        parent[region], last[region], follower[region], size[region] = region, region, -1, area[region]
+        if region > 0 and size[region] < minimum[region]:
+            waiting = heap_push(heap, waiting, min(size[region], MAX_SIZE) << 31 | region)
+    while waiting > 0:
+        pixels, region = heap[0] >> 31, heap[0] & 0x7FFFFFFF
+        waiting -= 1
+        heap_replace(heap, waiting, heap[waiting])
+        if parent[region] != region or min(size[region], MAX_SIZE) != pixels:
             continue
         best = find_longest_border(region, parent, follower, first, neighbour, border, total, touched)
         if best < 0:
@@ -114,7 +113,7 @@ def merge_small_regions(
         follower[last[best]] = region
         last[best] = last[region]
         if minimum[best] > 0.0 and size[best] < minimum_by_code[code[best]]:
-            heapq.heappush(heap, (size[best], np.int64(best)))
+            waiting = heap_push(heap, waiting, min(size[best], MAX_SIZE) << 31 | best)
     for region in range(count):
         parent[region] = find_root(parent, region)
     return parent

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...arrays import Bits, Flags, Floats, Ints, Labels
 from ...jit import jit
-from .walls import ALONG, count_edges, find_chord, find_direction, fit_walls, roll, sample_ring
+from .walls import ALONG, count_edges, find_chord, find_direction, fit_walls, sample_ring
 
 #: Rings of fewer or more boundary edges stay as they are.
 MIN_EDGES, MAX_EDGES = 16, 20_000
@@ -24,84 +24,118 @@ _MIN_ANGLE = 0.25
 
 
 @jit
-def find_lines(rolled: Floats, side: Bits, angle: float, ends: Ints, kinds: Bits, reach: float) -> tuple[Floats, Ints]:
+def find_lines(
+    samples: Floats, side: Bits, angle: float, ends: Ints, kinds: Bits, walls: int, reach: float
+) -> tuple[Floats, Ints]:
     """Find the lines of the walls of a ring, and the wall of each sample.
+
+    Args:
+        samples: of the ring, from the first wall on; this and the next two as ``fit_walls`` returns them.
+        side: side of the raster of each, or 0.
+        angle: direction of the walls.
+        ends: where each wall ends.
+        kinds: its kind.
+        walls: number of walls.
+        reach: largest distance of a sample from its wall.
 
     Returns:
         Normal and distance from the origin of each (walls, 3); the number of each sample's wall (n,).
     """
     cosine, sine = math.cos(angle), math.sin(angle)
-    walls = ends.size if side[0] != 0 else ends.size - 1  # the last wall is the beginning of the first
-    lines, wall_of = np.empty((max(walls, 0), 3)), np.zeros(len(rolled), np.int64)
+    last = 0
+    if side[0] == 0:  # the last wall is the beginning of the first
+        walls -= 1
+        last = ends[walls - 1] - len(samples) if walls > 0 else 0
+    lines, wall_of = np.empty((walls, 3)), np.zeros(len(samples), np.int64)
     for wall in range(walls):
-        first = ends[wall - 1] if wall else 0
-        wall_of[first : ends[wall]] = wall
-        part = rolled[first : ends[wall]]
-        if wall == 0 and side[0] == 0:
-            part = np.concatenate((rolled[ends[walls - 1] :], part))
+        first = ends[wall - 1] if wall > 0 else 0
+        right, down = (-sine, cosine) if kinds[wall] == ALONG else (cosine, sine)
         if side[first] != 0:
-            lines[wall, 0], lines[wall, 1] = (1.0, 0.0) if side[first] <= 2 else (0.0, 1.0)
-        elif kinds[wall] == ALONG:
-            lines[wall, 0], lines[wall, 1] = -sine, cosine
-        else:
-            lines[wall, 0], lines[wall, 1] = cosine, sine
-        across = part[:, 0] * lines[wall, 0] + part[:, 1] * lines[wall, 1]
+            right, down = (1.0, 0.0) if side[first] <= 2 else (0.0, 1.0)
+        low, high, total = np.inf, -np.inf, 0.0
+        for n in range(last, ends[wall]):
+            wall_of[n] = wall
+            across = samples[n, 0] * right + samples[n, 1] * down
+            low, high, total = min(low, across), max(high, across), total + across
         # The mean, or what is nearest to it within reach of all samples.
-        lines[wall, 2] = min(max(across.mean(), across.max() - reach), across.min() + reach)
+        lines[wall, 2] = min(max(total / (ends[wall] - last), high - reach), low + reach)
+        lines[wall, 0], lines[wall, 1] = right, down
+        last = ends[wall]
     return lines, wall_of
 
 
 @jit
-def find_corners_of_walls(lines: Floats) -> Floats:
-    """Intersect each wall with the next one, (walls, 2); NaN where they are nearly parallel."""
-    corners = np.full((len(lines), 2), np.nan)
-    for wall in range(len(lines)):
-        a, b = lines[wall], lines[(wall + 1) % len(lines)]
-        sine = a[0] * b[1] - a[1] * b[0]
-        if abs(sine) >= _MIN_ANGLE:
-            corners[wall, 0] = (a[2] * b[1] - b[2] * a[1]) / sine
-            corners[wall, 1] = (a[0] * b[2] - b[0] * a[2]) / sine
-    return corners
+def find_corners_of_walls(lines: Floats, corners: Floats) -> bool:
+    """Intersect each wall with the next one.
+
+    Args:
+        lines: as ``find_lines`` returns them.
+        corners: (walls, 2), receives the corners.
+
+    Returns:
+        Whether there are at least four, none of them between walls that are nearly parallel.
+    """
+    walls = len(lines)
+    for a in range(walls):
+        b = (a + 1) % walls
+        sine = lines[a, 0] * lines[b, 1] - lines[a, 1] * lines[b, 0]
+        if abs(sine) < _MIN_ANGLE:
+            return False
+        corners[a, 0] = (lines[a, 2] * lines[b, 1] - lines[b, 2] * lines[a, 1]) / sine
+        corners[a, 1] = (lines[a, 0] * lines[b, 2] - lines[b, 0] * lines[a, 2]) / sine
+    return walls >= 4
 
 
 @jit
-def find_trend(rolled: Floats, side: Bits, lines: Floats, wall_of: Ints) -> float:
+def find_trend(samples: Floats, side: Bits, lines: Floats, wall_of: Ints) -> float:
     """Mean square of what straight lines through the distances from the walls, one for each wall, explain of them."""
     explained, counted = 0.0, 0
     for wall in range(len(lines)):
-        part = rolled[(wall_of == wall) & (side == 0)]
-        if len(part) < 2:
+        right, down = lines[wall, 0], lines[wall, 1]
+        middle, size = 0.0, 0
+        for n in range(len(samples)):
+            if wall_of[n] == wall and side[n] == 0:
+                middle += samples[n, 1] * right - samples[n, 0] * down
+                size += 1
+        if size < 2:
             continue
-        along = part[:, 1] * lines[wall, 0] - part[:, 0] * lines[wall, 1]
-        across = part[:, 0] * lines[wall, 0] + part[:, 1] * lines[wall, 1] - lines[wall, 2]
-        along -= along.mean()
-        square = (along * along).sum()
-        counted += len(part)
+        middle /= size
+        counted += size
+        square, product = 0.0, 0.0
+        for n in range(len(samples)):
+            if wall_of[n] == wall and side[n] == 0:
+                along = samples[n, 1] * right - samples[n, 0] * down - middle
+                square += along * along
+                product += along * (samples[n, 0] * right + samples[n, 1] * down - lines[wall, 2])
         if square > 0.0:
-            explained += (along * across).sum() ** 2 / square
+            explained += product * product / square
     return explained / max(counted, 1)
 
 
 @jit
-def is_rectangular(rolled: Floats, side: Bits, lines: Floats, wall_of: Ints, corners: Floats, reach: float) -> bool:
+def is_rectangular(samples: Floats, side: Bits, lines: Floats, wall_of: Ints, corners: Floats, reach: float) -> bool:
     """Whether walls describe a ring: its samples are near to them and run along them, its corners near to samples."""
-    if len(lines) < 4 or np.isnan(corners).any():
-        return False
     squares, counted, parallel = 0.0, 0, 0
-    for n in range(len(rolled)):
+    for n in range(len(samples)):
         if side[n] != 0:
             continue
-        line, (dx, dy) = lines[wall_of[n]], find_chord(rolled, n)
+        wall = wall_of[n]
+        right, down = lines[wall, 0], lines[wall, 1]
+        dx, dy = find_chord(samples, n)
+        off = samples[n, 0] * right + samples[n, 1] * down - lines[wall, 2]
         counted += 1
-        squares += (rolled[n, 0] * line[0] + rolled[n, 1] * line[1] - line[2]) ** 2
-        parallel += abs(dx * line[0] + dy * line[1]) <= _PARALLEL * math.hypot(dx, dy)
+        squares += off * off
+        parallel += int(abs(dx * right + dy * down) <= _PARALLEL * math.hypot(dx, dy))
     if counted == 0 or parallel < _MIN_PARALLEL * counted or squares > counted * (_MAX_RMS * reach) ** 2:
         return False
-    for wall in range(len(lines)):
-        x, y = rolled[:, 0] - corners[wall, 0], rolled[:, 1] - corners[wall, 1]
-        if (x * x + y * y).min() > reach * reach:
+    for wall in range(len(corners)):
+        nearest = np.inf
+        for n in range(len(samples)):
+            x, y = samples[n, 0] - corners[wall, 0], samples[n, 1] - corners[wall, 1]
+            nearest = min(nearest, x * x + y * y)
+        if nearest > reach * reach:
             return False
-    return find_trend(rolled, side, lines, wall_of) <= (_MAX_TREND * reach) ** 2
+    return find_trend(samples, side, lines, wall_of) <= (_MAX_TREND * reach) ** 2
 
 
 @jit
@@ -111,23 +145,23 @@ def project_on_wall(x: float, y: float, wall: int, corners: Floats) -> tuple[flo
     Returns:
         The nearest point of the wall; how far behind its beginning it is; how far it is from its end.
     """
-    start, end = corners[wall - 1], corners[wall]
-    length = max(math.hypot(end[0] - start[0], end[1] - start[1]), 1e-9)
-    dx, dy = (end[0] - start[0]) / length, (end[1] - start[1]) / length
-    along = min(max((x - start[0]) * dx + (y - start[1]) * dy, 0.0), length)
-    return start[0] + along * dx, start[1] + along * dy, along, length - along
+    left, top = corners[wall - 1, 0], corners[wall - 1, 1]
+    length = max(math.hypot(corners[wall, 0] - left, corners[wall, 1] - top), 1e-9)
+    dx, dy = (corners[wall, 0] - left) / length, (corners[wall, 1] - top) / length
+    along = min(max((x - left) * dx + (y - top) * dy, 0.0), length)
+    return left + along * dx, top + along * dy, along, length - along
 
 
 @jit
 def is_before_wall(x: float, y: float, wall: int, corners: Floats) -> bool:
     """Whether a point is on the outer side of a wall: regions are on the left of their half-edges."""
-    start, end = corners[wall - 1], corners[wall]
-    return bool((end[0] - start[0]) * (y - start[1]) - (end[1] - start[1]) * (x - start[0]) > 0.0)
+    left, top = corners[wall - 1, 0], corners[wall - 1, 1]
+    return bool((corners[wall, 0] - left) * (y - top) - (corners[wall, 1] - top) * (x - left) > 0.0)
 
 
 @jit
 def place_nodes(
-    corner: Floats, coming: Floats, begin: Ints, wall_of: Ints, corners: Floats, reach: float
+    corner: Floats, coming: Floats, begin: Ints, shift: int, wall_of: Ints, corners: Floats, reach: float
 ) -> tuple[Floats, bool]:
     """Move the nodes of a ring onto its walls.
 
@@ -135,7 +169,8 @@ def place_nodes(
         corner: where each half-edge begins, in the system of the samples.
         coming: a point of the arc of others that ends there, likewise; NaN where there is none.
         begin: the sample with which it begins.
-        wall_of: wall of each sample.
+        shift: the sample with which the first wall begins.
+        wall_of: wall of each sample, from there on.
         corners: of the walls.
         reach: how far a node may move.
 
@@ -144,27 +179,42 @@ def place_nodes(
     """
     placed = np.empty((len(corner), 4))
     for k in range(len(corner)):
-        x, y = corner[k]
-        wall, before = wall_of[begin[k]], wall_of[begin[k] - 1]
-        if before != wall:
-            placed[k, :2], placed[k, 2], placed[k, 3] = corners[wall - 1], wall, 0.0
-        else:
+        x, y, sample = corner[k, 0], corner[k, 1], (begin[k] - shift) % len(wall_of)
+        wall = wall_of[sample]
+        to_x, to_y, along = corners[wall - 1, 0], corners[wall - 1, 1], 0.0
+        if wall_of[sample - 1] == wall:
             to_x, to_y, along, rest = project_on_wall(x, y, wall, corners)
             # An arc that comes around a corner ends at the wall that it meets first.
             other = (wall + (1 if rest < along else -1)) % len(corners)
-            near_x, near_y = coming[k]
+            near_x, near_y = coming[k, 0], coming[k, 1]
             if not is_before_wall(near_x, near_y, wall, corners) and is_before_wall(near_x, near_y, other, corners):
                 wall = other
                 to_x, to_y, along, rest = project_on_wall(x, y, wall, corners)
-            placed[k, 0], placed[k, 1], placed[k, 2], placed[k, 3] = to_x, to_y, wall, along
-        if math.hypot(placed[k, 0] - x, placed[k, 1] - y) > reach:
+        placed[k, 0], placed[k, 1], placed[k, 2], placed[k, 3] = to_x, to_y, wall, along
+        if math.hypot(to_x - x, to_y - y) > reach:
             return placed, False
     return placed, True
 
 
 @jit
-def write_arc(placed: Floats, k: int, corners: Labels, nodes: Labels, is_closed: bool, out: Labels) -> int:
-    """Write the points of a half-edge between its nodes, and return their number.
+def append_point(points: Labels, first: int, used: int, source: Labels, index: int) -> int:
+    """Append a point of another array to those from ``first`` to before ``used``, unless it is the last of them.
+
+    Returns:
+        Where the points end now.
+    """
+    x, y = source[index, 0], source[index, 1]
+    if used > first and points[used - 1, 0] == x and points[used - 1, 1] == y:
+        return used
+    points[used, 0], points[used, 1] = x, y
+    return used + 1
+
+
+@jit
+def write_arc(
+    placed: Floats, k: int, corners: Labels, nodes: Labels, is_closed: bool, is_backward: bool, out: Labels, first: int
+) -> int:
+    """Write the points of a half-edge between its nodes.
 
     Args:
         placed: as ``place_nodes`` returns it.
@@ -172,26 +222,32 @@ def write_arc(placed: Floats, k: int, corners: Labels, nodes: Labels, is_closed:
         corners: of the walls, in units of the lattice.
         nodes: where each half-edge begins, likewise.
         is_closed: whether the half-edge is a ring without a node.
+        is_backward: whether it is the arc in the opposite direction; the points are written in that of the arc.
         out: receives the points.
+        first: where they begin.
+
+    Returns:
+        Where they end.
     """
-    walls, after = len(corners), (k + 1) % len(nodes)
+    walls, after, used = len(corners), (k + 1) % len(nodes), first
     wall, last = int(placed[k, 2]), int(placed[after, 2])
     if is_closed:
-        out[:walls], out[walls] = corners, corners[0]
-        return walls + 1
-    out[0] = nodes[k]
-    used = 1
-    if wall != last or placed[after, 3] <= placed[k, 3]:
-        while True:
-            if (out[used - 1] != corners[wall]).any():
-                out[used] = corners[wall]
-                used += 1
-            wall = (wall + 1) % walls
-            if wall == last:
-                break
-    if (out[used - 1] != nodes[after]).any():
-        out[used] = nodes[after]
-        used += 1
+        for n in range(walls + 1):
+            out[used, 0], out[used, 1] = corners[n % walls, 0], corners[n % walls, 1]
+            used += 1
+    else:
+        used = append_point(out, first, used, nodes, k)
+        if wall != last or placed[after, 3] <= placed[k, 3]:
+            while True:
+                used = append_point(out, first, used, corners, wall)
+                wall = (wall + 1) % walls
+                if wall == last:
+                    break
+        used = append_point(out, first, used, nodes, after)
+    for n in range((used - first) // 2 if is_backward else 0):
+        low, high = first + n, used - 1 - n
+        out[low, 0], out[high, 0] = out[high, 0], out[low, 0]
+        out[low, 1], out[high, 1] = out[high, 1], out[low, 1]
     return used
 
 
@@ -213,17 +269,48 @@ def fit_ring(
     Returns:
         Whether the ring has walls; their corners; its nodes, as ``place_nodes`` returns them.
     """
-    none = np.empty((0, 4))
-    if find_direction(samples, side)[1] < _MIN_STRENGTH:
+    none, size = np.empty((0, 2)), len(samples)
+    angle, strength = find_direction(samples, side)
+    if strength < _MIN_STRENGTH:
         return False, none, none
-    shift, angle, ends, kinds = fit_walls(samples, side, reach, 2.0 * reach * reach)
-    samples, side = roll(samples, shift), roll(side, shift)
-    lines, wall_of = find_lines(samples, side, angle, ends, kinds, reach)
-    corners = find_corners_of_walls(lines)
-    if not is_rectangular(samples, side, lines, wall_of, corners, reach):
+    rotated, rotated_side = np.empty((size, 2)), np.empty(size, np.uint8)
+    ends, kinds = np.empty(size, np.int64), np.empty(size, np.uint8)
+    shift, angle, walls = fit_walls(samples, side, reach, angle, rotated, rotated_side, ends, kinds)
+    lines, wall_of = find_lines(rotated, rotated_side, angle, ends, kinds, walls, reach)
+    corners = np.empty((len(lines), 2))
+    if not find_corners_of_walls(lines, corners) or not is_rectangular(
+        rotated, rotated_side, lines, wall_of, corners, reach
+    ):
         return False, none, none
-    placed, is_near = place_nodes(corner, coming, (begin - shift) % len(samples), wall_of, corners, reach)
+    placed, is_near = place_nodes(corner, coming, begin, shift, wall_of, corners, reach)
     return is_near or is_closed, corners, placed
+
+
+@jit
+def to_ground(points: Floats, column: float, row: float, scale: Floats, ring: int) -> None:
+    """Convert points in pixels, in place, to pixels of the mean size from (column, row) on."""
+    for n in range(len(points)):
+        points[n, 0], points[n, 1] = (points[n, 0] - column) * scale[ring, 0], (points[n, 1] - row) * scale[ring, 1]
+
+
+@jit
+def to_lattice(
+    points: Floats, column: float, row: float, scale: Floats, ring: int, units: int, out: Labels, first: int
+) -> None:
+    """Write points that ``to_ground`` converted, in units of the lattice, from ``out[first]`` on."""
+    for n in range(len(points)):
+        out[first + n, 0] = round((points[n, 0] / scale[ring, 0] + column) * units)
+        out[first + n, 1] = round((points[n, 1] / scale[ring, 1] + row) * units)
+
+
+@jit
+def find_origin(samples: Floats) -> tuple[float, float]:
+    """Find a point near the middle of some samples, in whole pixels."""
+    x, y = 0.0, 0.0
+    for n in range(len(samples)):
+        x += samples[n, 0]
+        y += samples[n, 1]
+    return float(math.floor(x / len(samples))), float(math.floor(y / len(samples)))
 
 
 @jit
@@ -247,7 +334,7 @@ def rectify_rings(
         points: of the arcs, in pixels, at every turn.
         start: where each arc's points begin.
         has_node: whether each arc begins at a node.
-        coming: (half-edges, 2), a point of the arc of others that ends where each half-edge begins, in pixels, or NaN.
+        coming: (half-edges, 2), a point of the arc of others that ends where each half-edge begins, or NaN; changed.
         scale: (rings, 2), size of a pixel along a row and along a column, relative to the mean.
         shape: rows and columns of the raster.
         reach: largest distance between old and new borders, in pixels of the mean size.
@@ -265,25 +352,25 @@ def rectify_rings(
     used = 0
     for ring in range(ring_start.size - 1):
         low, high = ring_start[ring], ring_start[ring + 1]
-        out_start[low + 1 : high + 1] = used
+        for k in range(low, high):
+            out_start[k + 1] = used
         samples, side, begin, corner = sample_ring(half_edge[low:high], points, start, shape[1], shape[0])
-        size = len(samples)
-        if size < MIN_EDGES or size > MAX_EDGES:
+        if len(samples) < MIN_EDGES or len(samples) > MAX_EDGES:
             continue
-        origin = np.array([math.floor(samples[:, 0].mean()), math.floor(samples[:, 1].mean())])
-        samples, corner = (samples - origin) * scale[ring], (corner - origin) * scale[ring]
-        near, is_closed = (coming[low:high] - origin) * scale[ring], not has_node[half_edge[low] >> 1]
-        is_right[ring], corners, placed = fit_ring(samples, side, begin, corner, near, reach, is_closed)
-        if not is_right[ring]:
+        column, row = find_origin(samples)
+        near, is_closed = coming[low:high], not has_node[half_edge[low] >> 1]
+        to_ground(samples, column, row, scale, ring)
+        to_ground(corner, column, row, scale, ring)
+        to_ground(near, column, row, scale, ring)
+        is_fitted, corners, placed = fit_ring(samples, side, begin, corner, near, reach, is_closed)
+        if not is_fitted:
             continue
-        turns = np.rint((corners / scale[ring] + origin) * units).astype(np.int32)
-        nodes = np.rint((placed[:, :2] / scale[ring] + origin) * units).astype(np.int32)
-        moved[low:high] = nodes
-        for k in range(high - low):
-            count = write_arc(placed, k, turns, nodes, is_closed, out[used:])
-            if half_edge[low + k] & 1:
-                out[used : used + count] = out[used : used + count][::-1].copy()
-            used += count
-            out_start[low + k + 1] = used
-            is_right[ring] &= count > 1
+        turns = np.empty((len(corners), 2), np.int32)
+        to_lattice(corners, column, row, scale, ring, units, turns, 0)
+        to_lattice(placed, column, row, scale, ring, units, moved, low)
+        is_right[ring] = True
+        for k in range(low, high):
+            used = write_arc(placed, k - low, turns, moved[low:high], is_closed, half_edge[k] & 1 == 1, out, used)
+            out_start[k + 1] = used
+            is_right[ring] &= used - out_start[k] > 1
     return is_right, out[:used].copy(), out_start, moved

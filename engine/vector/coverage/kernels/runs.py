@@ -60,7 +60,9 @@ def label_runs(start: Ints, col: Labels, code: Codes, cols: int) -> tuple[Labels
     Returns:
         int32, component of each run, numbered from 1 in the order of their first pixels; the number of components.
     """
-    parent = np.arange(col.size).astype(np.int32)
+    parent = np.empty(col.size, np.int32)
+    for run in range(col.size):
+        parent[run] = run
     for r in range(1, start.size - 1):
         above, end_above, end = start[r - 1], start[r], start[r + 1]
         for here in range(start[r], end):

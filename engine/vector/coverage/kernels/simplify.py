@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Flags, Ints, Labels
 from ...jit import jit
+from ...search import heap_push, heap_replace
 
 Words = NDArray[np.uint32]
 
@@ -43,8 +44,7 @@ def cut_corners(points: Labels, start: Ints, is_ring: Flags) -> tuple[Labels, In
         single boundary edge: those lie on the line that a staircase approximates.
     """
     out = np.empty((2 * points.shape[0], 2), np.int32)
-    out_start = np.empty_like(start)
-    out_start[0] = 0
+    out_start = np.zeros(start.size, np.int64)
     is_midpoint = np.zeros(out.shape[0], np.bool_)
     used = 0
     for arc in range(start.size - 1):
@@ -56,8 +56,9 @@ def cut_corners(points: Labels, start: Ints, is_ring: Flags) -> tuple[Labels, In
         for k in range(first if is_ring[arc] else first + 1, last):
             before = last - 1 if k == first else k - 1
             for axis in range(2):
-                out[used, axis] = 2 * points[k, axis] - np.sign(points[k, axis] - points[before, axis])
-                out[used + 1, axis] = 2 * points[k, axis] + np.sign(points[k + 1, axis] - points[k, axis])
+                here, came, goes = points[k, axis], points[before, axis], points[k + 1, axis]
+                out[used, axis] = 2 * here - int(here > came) + int(here < came)
+                out[used + 1, axis] = 2 * here + int(goes > here) - int(goes < here)
             if used > begin and out[used, 0] == out[used - 1, 0] and out[used, 1] == out[used - 1, 1]:
                 out[used, 0], out[used, 1] = out[used + 1, 0], out[used + 1, 1]
                 is_midpoint[used - 1] = True
@@ -176,31 +177,6 @@ def point_priority(points: Ints, p: int, i: int, q: int, is_deferred: bool, squa
         - (points[q, 0] - points[p, 0]) * (points[i, 1] - points[p, 1])
     )
     return min(cross, MAX_AREA) + (DEFERRED if is_deferred else 0)
-
-
-@jit
-def heap_push(heap: Ints, size: int, key: int) -> int:
-    """Add a key to a binary heap of ``size`` keys, the smallest first; return its new size."""
-    at = size
-    while at > 0 and heap[(at - 1) >> 1] > key:
-        heap[at] = heap[(at - 1) >> 1]
-        at = (at - 1) >> 1
-    heap[at] = key
-    return size + 1
-
-
-@jit
-def heap_replace(heap: Ints, size: int, key: int) -> None:
-    """Replace the smallest key, ``heap[0]``, of a binary heap of ``size`` keys."""
-    at, below = 0, 1
-    while below < size:
-        if below + 1 < size and heap[below + 1] < heap[below]:
-            below += 1
-        if heap[below] >= key:
-            break
-        heap[at] = heap[below]
-        at, below = below, 2 * below + 1
-    heap[at] = key
 
 
 @jit

@@ -8,15 +8,11 @@ their common direction is a least-squares fit. Both are repeated. Edges on the f
 from __future__ import annotations
 
 import math
-from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...arrays import Bits, Floats, Ints, Labels
 from ...jit import jit
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 #: Kind of a wall: along the main direction, across it, or on the frame of the raster.
 ALONG, ACROSS, FRAME = 0, 1, 2
@@ -71,9 +67,9 @@ def sample_ring(
                 at = 1 if x == 0 else 2
             elif dy == 0 and (y == 0 or y == height):
                 at = 3 if y == 0 else 4
+            right, down = int(dx > 0) - int(dx < 0), int(dy > 0) - int(dy < 0)
             for n in range(abs(dx) + abs(dy)):
-                samples[used, 0] = x + np.sign(dx) * (n + 0.5)
-                samples[used, 1] = y + np.sign(dy) * (n + 0.5)
+                samples[used, 0], samples[used, 1] = x + right * (n + 0.5), y + down * (n + 0.5)
                 side[used] = at
                 used += 1
     return samples, side, begin, corner
@@ -84,8 +80,8 @@ def find_chord(samples: Floats, number: int) -> tuple[float, float]:
     """Return the chord of a ring around one of its samples."""
     size = len(samples)
     reach = min(6, max(2, size // 24))
-    after, before = samples[(number + reach) % size], samples[number - reach]
-    return after[0] - before[0], after[1] - before[1]
+    after, before = (number + reach) % size, number - reach
+    return samples[after, 0] - samples[before, 0], samples[after, 1] - samples[before, 1]
 
 
 @jit
@@ -109,7 +105,19 @@ def find_direction(samples: Floats, side: Bits) -> tuple[float, float]:
 
 
 @jit
-def split_into_walls(across: Floats, side: Bits, reach: float, penalty: float, begin: int) -> tuple[Ints, Bits]:
+def find_cheapest(best: Floats, end: int) -> int:
+    """Find the kind of wall with which the samples before ``end`` cost least."""
+    kind = 0
+    for other in range(1, 3):
+        if best[end, other] < best[end, kind]:
+            kind = other
+    return kind
+
+
+@jit
+def split_into_walls(
+    across: Floats, side: Bits, reach: float, penalty: float, begin: int, ends: Ints, kinds: Bits
+) -> int:
     """Split samples into the walls with the smallest sum of squared distances and penalties.
 
     Args:
@@ -118,22 +126,23 @@ def split_into_walls(across: Floats, side: Bits, reach: float, penalty: float, b
         reach: largest distance of a sample from its wall.
         penalty: for each wall.
         begin: kind of the first and of the last wall, or -1 for any.
+        ends: (n,), receives where each wall ends.
+        kinds: (n,), receives its kind.
 
     Returns:
-        Where each wall ends, and its kind.
+        The number of walls.
     """
     size = len(across)
     best = np.full((size + 1, 3), np.inf)
-    before, kind_before = np.zeros((size + 1, 3), np.int64), np.zeros((size + 1, 3), np.uint8)
-    best[0] = 0.0
-    if begin >= 0:
-        best[0, begin] = best[0, FRAME] = np.inf
+    before, kind_before = np.zeros((size + 1, 3), np.int64), np.zeros((size + 1, 3), np.int64)
+    for kind in range(3):
+        best[0, kind] = 0.0 if begin < 0 or kind == 1 - begin else np.inf
     run = 0
     for end in range(1, size + 1):
         if side[end - 1] != 0:
             if end == 1 or side[end - 2] != side[end - 1]:
                 run = end - 1
-            prior = int(np.argmin(best[run]))
+            prior = find_cheapest(best, run)
             best[end, FRAME], before[end, FRAME], kind_before[end, FRAME] = best[run, prior], run, prior
             continue
         for kind in range(2):
@@ -151,68 +160,104 @@ def split_into_walls(across: Floats, side: Bits, reach: float, penalty: float, b
                 cost = best[first, prior] + squares - total * total / (end - first) + penalty
                 if cost < best[end, kind]:
                     best[end, kind], before[end, kind], kind_before[end, kind] = cost, first, prior
-    ends, kinds = np.empty(size, np.int64), np.empty(size, np.uint8)
-    end, kind, walls = size, begin if begin >= 0 else int(np.argmin(best[size])), 0
+    end, kind, walls = size, begin if begin >= 0 else find_cheapest(best, size), 0
     while end > 0:
-        walls += 1
-        ends[size - walls], kinds[size - walls] = end, kind
+        ends[walls], kinds[walls] = end, kind
         end, kind = before[end, kind], kind_before[end, kind]
-    return ends[size - walls :].copy(), kinds[size - walls :].copy()
+        walls += 1
+    for wall in range(walls // 2):  # they were found from the last to the first
+        other = walls - 1 - wall
+        ends[wall], ends[other] = ends[other], ends[wall]
+        kinds[wall], kinds[other] = kinds[other], kinds[wall]
+    return walls
 
 
 @jit
-def refine_direction(samples: Floats, ends: Ints, kinds: Bits) -> float:
+def refine_direction(samples: Floats, ends: Ints, kinds: Bits, walls: int) -> float:
     """Fit the common direction of walls to their samples: least squares, each wall with a position of its own."""
-    xx, xy, yy = 0.0, 0.0, 0.0
-    for wall in range(ends.size):
-        if kinds[wall] == FRAME:
-            continue
-        part = samples[ends[wall - 1] if wall else 0 : ends[wall]]
-        x, y = part[:, 0] - part[:, 0].mean(), part[:, 1] - part[:, 1].mean()
-        if kinds[wall] == ACROSS:
-            x, y = y, -x
-        xx, xy, yy = xx + (x * x).sum(), xy + (x * y).sum(), yy + (y * y).sum()
+    xx, xy, yy, first = 0.0, 0.0, 0.0, 0
+    for wall in range(walls):
+        middle_x, middle_y, size = 0.0, 0.0, ends[wall] - first
+        for n in range(first, ends[wall]):
+            middle_x += samples[n, 0]
+            middle_y += samples[n, 1]
+        middle_x, middle_y = middle_x / size, middle_y / size
+        own_xx, own_xy, own_yy = 0.0, 0.0, 0.0
+        for n in range(first, ends[wall]):
+            x, y = samples[n, 0] - middle_x, samples[n, 1] - middle_y
+            own_xx += x * x
+            own_xy += x * y
+            own_yy += y * y
+        if kinds[wall] == ALONG:
+            xx, xy, yy = xx + own_xx, xy + own_xy, yy + own_yy
+        elif kinds[wall] == ACROSS:
+            xx, xy, yy = xx + own_yy, xy - own_xy, yy + own_xx
+        first = ends[wall]
     return 0.5 * math.atan2(2.0 * xy, xx - yy)
 
 
 @jit
-def roll(values: NDArray[Scalar], shift: int) -> NDArray[Scalar]:
-    """Begin a sequence at ``shift``."""
-    return np.concatenate((values[shift:], values[:shift]))
+def rotate_ring(samples: Floats, side: Bits, shift: int, rotated: Floats, rotated_side: Bits) -> None:
+    """Begin a ring at the sample ``shift``; the last two arguments receive it."""
+    size = len(samples)
+    for n in range(size):
+        k = (n + shift) % size
+        rotated[n, 0], rotated[n, 1], rotated_side[n] = samples[k, 0], samples[k, 1], side[k]
 
 
 @jit
-def fit_walls(samples: Floats, side: Bits, reach: float, penalty: float) -> tuple[int, float, Ints, Bits]:
+def find_middle_of_longest(ends: Ints, kinds: Bits, walls: int) -> tuple[int, int]:
+    """Find the sample in the middle of the longest wall, and the kind of this wall."""
+    longest, first, most = 0, 0, -1
+    for wall in range(walls):
+        begin = ends[wall - 1] if wall > 0 else 0
+        if ends[wall] - begin > most:
+            longest, first, most = wall, begin, ends[wall] - begin
+    return (ends[longest] + first) // 2, int(kinds[longest])
+
+
+@jit
+def fit_walls(
+    samples: Floats,
+    side: Bits,
+    reach: float,
+    angle: float,
+    rotated: Floats,
+    rotated_side: Bits,
+    ends: Ints,
+    kinds: Bits,
+) -> tuple[int, float, int]:
     """Fit walls to a ring.
 
     Args:
         samples: (n, 2), on the ground, in pixels of the mean size.
         side: side of the raster of each, or 0.
         reach: largest distance of a sample from its wall.
-        penalty: for each wall.
+        angle: direction of the walls to begin with.
+        rotated: (n, 2), receives the samples from the first wall on.
+        rotated_side: (n,), receives their sides.
+        ends: (n,), receives where each wall ends in ``rotated``. Without a frame the last wall is the beginning of the
+            first.
+        kinds: (n,), receives the kind of each.
 
     Returns:
-        The sample with which the first wall begins; the direction of the walls; where each wall ends, from that
-        sample on; its kind. Without a frame the last wall is the beginning of the first.
+        The sample with which the first wall begins; the direction of the walls; their number.
     """
-    angle, _ = find_direction(samples, side)
-    shift, begin = 0, -1
+    shift, begin, walls = 0, -1, 0
+    across = np.empty((len(samples), 2))
     for n in range(len(side)):
         if side[n] != 0 and side[n - 1] != side[n]:
             shift = n
     has_frame = side[shift] != 0
-    ends, kinds = np.zeros(0, np.int64), np.zeros(0, np.uint8)
     for number in range(_ROUNDS):
-        rolled = roll(samples, shift)
+        rotate_ring(samples, side, shift, rotated, rotated_side)
         cosine, sine = math.cos(angle), math.sin(angle)
-        across = np.empty_like(rolled)
-        across[:, ALONG] = cosine * rolled[:, 1] - sine * rolled[:, 0]
-        across[:, ACROSS] = cosine * rolled[:, 0] + sine * rolled[:, 1]
-        ends, kinds = split_into_walls(across, roll(side, shift), reach, penalty, begin)
-        angle = refine_direction(rolled, ends, kinds)
+        for n in range(len(samples)):
+            across[n, ALONG] = cosine * rotated[n, 1] - sine * rotated[n, 0]
+            across[n, ACROSS] = cosine * rotated[n, 0] + sine * rotated[n, 1]
+        walls = split_into_walls(across, rotated_side, reach, 2.0 * reach * reach, begin, ends, kinds)
+        angle = refine_direction(rotated, ends, kinds, walls)
         if number == 0 and not has_frame:
             # A ring begins in the middle of its longest wall, so that no corner is where it begins.
-            longest = np.argmax(np.diff(np.concatenate((np.zeros(1, np.int64), ends))))
-            begin = int(kinds[longest])
-            shift = (ends[longest] + (ends[longest - 1] if longest else 0)) // 2
-    return shift, angle, ends, kinds
+            shift, begin = find_middle_of_longest(ends, kinds, walls)
+    return shift, angle, walls

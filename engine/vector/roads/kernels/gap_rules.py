@@ -60,17 +60,18 @@ def bend_at_target(index: GraphIndex, point: int, down: int, right: int, directi
 
 
 @jit
-def unseen_length(path: NDArray[np.int32], probability: Probability, top: int, left: int) -> float:
+def unseen_length(path: NDArray[np.int32], count: int, probability: Probability, top: int, left: int) -> float:
     """Measure the length of a path without any trace of a road; a pixel of half the probability ``SEEN`` counts half.
 
     Args:
         path: (n, 2), rows and columns.
+        count: number of its points that are measured.
         probability: uint8 (rows, columns), smoothed and quantized; covers the path.
         top: its first row.
         left: its first column.
     """
     length = 0.0
-    for i in range(1, len(path)):
+    for i in range(1, count):
         step = math.sqrt(abs(path[i, 0] - path[i - 1, 0]) + abs(path[i, 1] - path[i - 1, 1]))
         share = probability[path[i, 0] - top, path[i, 1] - left] / (SEEN * PROBABILITY_SCALE)
         length += step * max(0.0, 1.0 - share)
@@ -79,7 +80,7 @@ def unseen_length(path: NDArray[np.int32], probability: Probability, top: int, l
 
 @jit
 def is_plausible(
-    index: GraphIndex, half: int, contact: int, path: NDArray[np.int32], rules: GapRules, unseen: float
+    index: GraphIndex, half: int, contact: int, path: NDArray[np.int32], count: int, rules: GapRules, unseen: float
 ) -> bool:
     """Return whether a path is likely to be road.
 
@@ -91,10 +92,11 @@ def is_plausible(
         half: half edge that leaves the dead end.
         contact: the point that the path meets.
         path: (n, 2), rows and columns.
+        count: number of its points up to the contact.
         rules: limits and weights.
         unseen: see ``unseen_length``.
     """
-    down, right = int(path[-1, 0] - path[0, 0]), int(path[-1, 1] - path[0, 1])
+    down, right = int(path[count - 1, 0] - path[0, 0]), int(path[count - 1, 1] - path[0, 1])
     length = max(math.sqrt(down * down + right * right), 1e-9)
     ahead = end_direction(index, half, rules.direction_points)
     cosine = (down * ahead[0] + right * ahead[1]) / length

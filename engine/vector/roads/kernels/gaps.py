@@ -129,48 +129,58 @@ def find_paths(
     least = PROBABILITY_SCALE / (256 + PROBABILITY_FLOOR * PROBABILITY_SCALE)
     used = 0
     for number in range(halves.size):
-        row, col, height, width = windows[number]
-        here, there = end_point(index, halves[number]), targets[number]
-        window = probability[row - top : row - top + height, col - left : col - left + width]
+        half, row, col = halves[number], windows[number, 0], windows[number, 1]
+        here, there = end_point(index, half), targets[number]
         ends = (index.row[here] - row, index.col[here] - col, index.row[there] - row, index.col[there] - col)
-        path = least_cost_path(cost_surface(window, ends), least, *ends)
-        path += np.array((row, col), np.int32)
+        cost = cost_surface(probability, row - top, col - left, windows[number, 2], windows[number, 3], ends)
+        path = least_cost_path(cost, least, ends[0], ends[1], ends[2], ends[3])
+        for i in range(len(path)):
+            path[i, 0], path[i, 1] = path[i, 0] + row, path[i, 1] + col
         count = 0
         contacts[number] = -1
         if not is_winding(path):
-            node, limit = index.ends[halves[number] >> 1, halves[number] & 1], DETOUR * rules.max_gap
+            node, limit = index.ends[half >> 1, half & 1], DETOUR * rules.max_gap
             reset = distances_within(index, node, limit, distance, reached)
             contacts[number], count = cut_at_contact(index, here, path, rules, distance)
             reset_distances(distance, reached, reset)
-            unseen = unseen_length(path[:count], probability, top, left)
-            if count > 0 and not is_plausible(index, halves[number], contacts[number], path[:count], rules, unseen):
+            unseen = unseen_length(path, count, probability, top, left)
+            if count > 0 and not is_plausible(index, half, contacts[number], path, count, rules, unseen):
                 contacts[number], count = -1, 0
         for i in range(count):
-            paths[used + i, 0], paths[used + i, 1] = path[i, 0], path[i, 1]
-            values[used + i] = probability[path[i, 0] - top, path[i, 1] - left]
-        used += count
+            paths[used, 0], paths[used, 1] = path[i, 0], path[i, 1]
+            values[used] = probability[path[i, 0] - top, path[i, 1] - left]
+            used += 1
         first[number + 1] = used
     return first, paths[:used].copy(), values[:used].copy(), contacts
 
 
 @jit
-def cost_surface(probability: Probability, ends: tuple[int, int, int, int]) -> NDArray[np.float32]:
+def cost_surface(
+    probability: Probability, row: int, col: int, height: int, width: int, ends: tuple[int, int, int, int]
+) -> NDArray[np.float32]:
     """Compute the cost per length of each pixel: 1 / (probability + minimum), increasing off the straight line.
 
     The increase keeps the path over an occluded crossing from turning into a side road.
 
     Args:
-        probability: of the window, quantized.
+        probability: quantized.
+        row: first row of the window in it.
+        col: first column of the window in it.
+        height: rows of the window.
+        width: columns of the window.
         ends: row and column of one end, row and column of the other end, in the window.
+
+    Returns:
+        float32 (height, width).
     """
     down, right = ends[2] - ends[0], ends[3] - ends[1]
     length = math.sqrt(down * down + right * right)
     scale = 1.0 / (max(length, 1e-9) * (3.0 + CORRIDOR * length))
-    cost = np.empty(probability.shape, np.float32)
-    for r in range(probability.shape[0]):
-        for c in range(probability.shape[1]):
+    cost = np.empty((height, width), np.float32)
+    for r in range(height):
+        for c in range(width):
             offset = ((r - ends[0]) * right - (c - ends[1]) * down) * scale
-            share = probability[r, c] / PROBABILITY_SCALE
+            share = probability[row + r, col + c] / PROBABILITY_SCALE
             cost[r, c] = (1.0 + offset * offset) / (share + PROBABILITY_FLOOR)
     return cost
 

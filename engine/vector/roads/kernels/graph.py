@@ -110,8 +110,10 @@ def trace_edges(above: Index, below: Index, near: Bits, linked: Bits, degree: Bi
         (edges + 1,). A pixel without links is an edge of one pixel. A ring starts and ends with the same pixel.
     """
     count = linked.size
-    twos = int((degree == 2).sum())
-    ends = int(np.maximum(degree, 1).sum()) - 2 * twos
+    twos, ends = 0, 0
+    for i in range(count):
+        twos += degree[i] == 2
+        ends += max(degree[i], 1) if degree[i] != 2 else 0
     # An edge uses two links of nodes; a ring has at least four pixels; edges repeat their two end pixels.
     path = np.empty(twos + ends + twos // 4 + 1, np.int32)
     start = np.empty(ends + twos // 4 + 2, np.int64)

@@ -108,10 +108,17 @@ def fit_arm(
             break
     if count < FEWEST:
         return 0.0, 0.0, 0.0, 0.0, 0.0
-    middle_down, middle_right = down[:count].mean(), right[:count].mean()
-    dd = ((down[:count] - middle_down) ** 2).mean()
-    rr = ((right[:count] - middle_right) ** 2).mean()
-    dr = ((down[:count] - middle_down) * (right[:count] - middle_right)).mean()
+    middle_down, middle_right = 0.0, 0.0
+    for k in range(count):
+        middle_down += down[k]
+        middle_right += right[k]
+    middle_down, middle_right = middle_down / count, middle_right / count
+    dd, dr, rr = 0.0, 0.0, 0.0
+    for k in range(count):
+        dd += (down[k] - middle_down) ** 2
+        dr += (down[k] - middle_down) * (right[k] - middle_right)
+        rr += (right[k] - middle_right) ** 2
+    dd, dr, rr = dd / count, dr / count, rr / count
     angle = 0.5 * math.atan2(2.0 * dr, rr - dd)  # from the direction to the right
     spread = math.hypot(0.5 * (rr - dd), dr)
     off = max(0.5 * (rr + dd) - spread, 0.0) / STRAIGHTNESS**2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import shapely
 from affine import Affine
 from drawn_roads import draw_roads, extract_roads, read_layer
 from terraspore.engine.protocol.options import RoadOptions
-from terraspore.engine.vector.roads.kernels.smoothing import solve_fit
+from terraspore.engine.vector.roads.kernels.smoothing import GAP_WEIGHT, WIDTH_TOLERANCE, solve_fit, weigh_points
 
 METRE = Affine(1.0, 0.0, 200_000.0, 0.0, -1.0, 900_000.0)
 Writer = Callable[..., Path]
@@ -95,3 +96,18 @@ def test_the_fit_solves_its_equations() -> None:
     np.testing.assert_allclose(
         solve_fit(points, weights, step, 50.0), np.linalg.solve(matrix, weights[:, np.newaxis] * points), rtol=1e-8
     )
+
+
+def test_points_weigh_less_where_the_width_is_not_the_median_of_their_edge() -> None:
+    """Edges of 1 to 40 points with many equal widths, some of them all gap; the medians are NumPy's."""
+    random = np.random.default_rng(7)
+    sizes = np.concatenate(([1, 1, 2, 2, 3], random.integers(1, 41, 200)))
+    start = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    width = (random.integers(2, 60, start[-1]) * 0.25).astype(np.float32)
+    width[random.random(width.size) < np.repeat(random.random(sizes.size), sizes)] = 0.0
+    weights = weigh_points(start, width)
+    for first, stop in pairwise(start):
+        own = width[first:stop].astype(np.float64)
+        usual = np.median(own[own > 0]) if own.any() else 0.0
+        expected = np.where(own > 0, 1 / (1 + (0.5 * (own - usual) / WIDTH_TOLERANCE) ** 2), GAP_WEIGHT)
+        np.testing.assert_allclose(weights[first:stop], expected, rtol=1e-12)
