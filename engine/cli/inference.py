@@ -48,14 +48,16 @@ def extract() -> None:
 @declared_options(OutputOptions)
 @resume_option
 @reports_result
-def roads(context: RunContext, image: Path, **values: Any) -> Result:
+def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
     """Extract the road network of IMAGE: lines, nodes and areas.
+
+    Several images form one mosaic: files, a folder, a pattern, a text list, a tile index or STAC items.
 
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
     options = given_options(RoadOptions, {name: values[name] for name in ("areas", "osm_tags")})
     names = ("output", "probability", "threshold", "resume")
-    request = make_request(RoadRequest, image, values, names, options=options)
+    request = make_request(RoadRequest, images, values, names, context, options=options)
     return extract_roads(request, current_cli_context().session_pool(), context)
 
 
@@ -69,11 +71,14 @@ def roads(context: RunContext, image: Path, **values: Any) -> Result:
 @declared_options(OutputOptions)
 @resume_option
 @reports_result
-def landcover(context: RunContext, image: Path, **values: Any) -> Result:
-    """Extract the land cover of IMAGE as polygons without gaps and overlaps."""
+def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
+    """Extract the land cover of IMAGE as polygons without gaps and overlaps.
+
+    Several images form one mosaic: files, a folder, a pattern, a text list, a tile index or STAC items.
+    """
     options = given_options(CoverageOptions, {name: values[name] for name in COVERAGE})
     names = ("output", "classes", "confidence", "probability", "resume")
-    request = make_request(ClassRequest, image, values, names, options=options)
+    request = make_request(ClassRequest, images, values, names, context, options=options)
     return extract_classes(request, "landcover", current_cli_context().session_pool(), context)
 
 
@@ -88,7 +93,7 @@ def landcover(context: RunContext, image: Path, **values: Any) -> Result:
 @declared_options(OutputOptions)
 @resume_option
 @reports_result
-def segment(context: RunContext, image: Path, output: Path, vectors: Path | None, **values: Any) -> Result:
+def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors: Path | None, **values: Any) -> Result:
     """Run any segmentation model over IMAGE and write the class of each pixel.
 
     Of a model of one class the result is 1 where its probability reaches the threshold, and 0 elsewhere.
@@ -96,7 +101,7 @@ def segment(context: RunContext, image: Path, output: Path, vectors: Path | None
     names = ("confidence", "probability", "threshold", "resume")
     outputs = {"output": vectors, "classes": output, "main": output, "layer": "classes"}
     options = given_options(CoverageOptions, {name: values[name] for name in RIGHT_ANGLES})
-    request = make_request(ClassRequest, image, values, names, options=options, **outputs)
+    request = make_request(ClassRequest, images, values, names, context, options=options, **outputs)
     return extract_classes(request, "segmentation", current_cli_context().session_pool(), context)
 
 
@@ -104,10 +109,10 @@ def segment(context: RunContext, image: Path, output: Path, vectors: Path | None
 @image_options
 @click.option("--task", type=click.Choice(get_args(Task)), help="What the model is to be for; any unless given.")
 @reports_result
-def plan(context: RunContext, image: Path, task: Task | None, **options: Any) -> Result:
+def plan(context: RunContext, images: tuple[str, ...], task: Task | None, **options: Any) -> Result:
     """Say how many tiles, how much memory and about how long a run over IMAGE would take; nothing is written."""
     sessions = current_cli_context().session_pool()
-    return plan_run(make_image_request(image, options), task or "segmentation", sessions, context)
+    return plan_run(make_image_request(images, options, context), task or "segmentation", sessions, context)
 
 
 @click.command()

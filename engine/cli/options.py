@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 import click
 
+from ..context import RunContext
 from ..errors import shorten
 from ..fs.paths import is_name_too_long
 from ..pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from ..protocol.declaration import Option, options_of
-from ..protocol.options import ImageOptions, OutputOptions, RuntimeOptions
+from ..protocol.options import ImageOptions, OutputOptions, RuntimeOptions, SourceOptions
+from ..raster.sources import find_sources
 
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")
@@ -63,7 +65,14 @@ class GeoTiffPath(FilePath):
         return path
 
 
+class SourceName(FilePath):
+    """The name of an image, or of several: a pattern, an address; as text, because a path changes addresses."""
+
+    name = "image"
+
+
 PATH = FilePath(path_type=Path)
+SOURCE = SourceName(path_type=str)
 GEOTIFF = GeoTiffPath(path_type=Path)
 
 
@@ -172,26 +181,43 @@ def threshold_option(text: str) -> Callable[[F], F]:
     return click.option("--threshold", type=FiniteRange(0, 1), metavar="P", help=text)
 
 
-#: The options of everything that runs a model over an image, the image itself first.
+#: The options of everything that runs a model over images, the images themselves first.
 image_options = add_options(
-    click.argument("image", type=PATH), declared_options(ImageOptions), declared_options(RuntimeOptions)
+    click.argument("images", type=SOURCE, nargs=-1, required=True, metavar="IMAGE..."),
+    declared_options(SourceOptions),
+    declared_options(ImageOptions),
+    declared_options(RuntimeOptions),
 )
 
 
-def make_image_request(image: Path, options: Mapping[str, Any]) -> ImageRequest:
-    """Make the request for an image from the values of ``image_options``."""
-    return ImageRequest(image, given_options(ImageOptions, options), given_options(RuntimeOptions, options))
+def make_image_request(images: Sequence[str], options: Mapping[str, Any], context: RunContext) -> ImageRequest:
+    """Make the request for images from the values of ``image_options``; ``context`` receives what is said of them."""
+    found = find_sources(images, given_options(SourceOptions, options))
+    for remark in found.remarks:
+        context.report(remark)
+    image, *others = found.images
+    runtime = given_options(RuntimeOptions, options)
+    return ImageRequest(image, given_options(ImageOptions, options), runtime, tuple(others))
 
 
-def make_request(kind: type[R], image: Path, values: Mapping[str, Any], names: Sequence[str], **further: Any) -> R:
+def make_request(
+    kind: type[R],
+    images: Sequence[str],
+    values: Mapping[str, Any],
+    names: Sequence[str],
+    context: RunContext,
+    **further: Any,
+) -> R:
     """Make the request of a run from the values of its command.
 
     Args:
         kind: ``RoadRequest`` or ``ClassRequest``.
-        image: the image.
+        images: what the person named.
         values: of the command, with those of ``image_options`` and ``OutputOptions``.
         names: values that the request has under the same name.
+        context: receives what is said of the images.
         further: values of the request under their names.
     """
     further |= {name: values[name] for name in names}
-    return kind(make_image_request(image, values), writing=given_options(OutputOptions, values), **further)
+    request = make_image_request(images, values, context)
+    return kind(request, writing=given_options(OutputOptions, values), **further)

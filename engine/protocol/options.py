@@ -110,6 +110,15 @@ class ImageOptions:
 
 
 @dataclass(frozen=True)
+class SourceOptions:
+    """Options of which images are read, where several are named."""
+
+    asset: str | None = option(
+        None, "Asset of STAC items that is the image.", "Asset of STAC items", unset="visual, or the only image"
+    )
+
+
+@dataclass(frozen=True)
 class OutputOptions:
     """Options of what is written."""
 

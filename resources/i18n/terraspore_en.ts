@@ -116,6 +116,10 @@
         <translation>Area</translation>
     </message>
     <message>
+        <source>Asset of STAC items</source>
+        <translation>Asset of STAC items</translation>
+    </message>
+    <message>
         <source>Average over eight flips and rotations (slower)</source>
         <translation>Average over eight flips and rotations (slower)</translation>
     </message>
@@ -1526,6 +1530,10 @@
     <message>
         <source>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</source>
         <translation>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</translation>
+    </message>
+    <message>
+        <source>visual, or the only image</source>
+        <translation>visual, or the only image</translation>
     </message>
     <message>
         <source>{done} of {count} doubtful places are reviewed.</source>

@@ -116,6 +116,10 @@
         <translation>范围</translation>
     </message>
     <message>
+        <source>Asset of STAC items</source>
+        <translation>STAC 条目的资产</translation>
+    </message>
+    <message>
         <source>Average over eight flips and rotations (slower)</source>
         <translation>对八种翻转和旋转取平均（较慢）</translation>
     </message>
@@ -1526,6 +1530,10 @@
     <message>
         <source>vectorize,polygonize,threshold,simplify,probability,mask,roads,land cover</source>
         <translation>矢量化,面化,阈值,简化,概率,掩膜,道路,土地覆盖</translation>
+    </message>
+    <message>
+        <source>visual, or the only image</source>
+        <translation>visual，或唯一的影像</translation>
     </message>
     <message>
         <source>{done} of {count} doubtful places are reviewed.</source>
