@@ -84,9 +84,11 @@ class Cancellation:
 
     Attributes:
         abandoned: whether the end was requested by ``abandon`` and not by ``cancel``.
+        message: what a person reads of the end; a run that leaves something sets it.
     """
 
     def __init__(self) -> None:
+        self.message = "Cancelled; nothing was written."
         self._event = threading.Event()
         self._is_committed = False
         self._lock = threading.RLock()  # a signal handler may cancel in the thread that is just committing
@@ -120,7 +122,7 @@ class Cancellation:
     def check(self) -> None:
         """Raise ``Cancelled`` if the end of the run was requested."""
         if self.requested:
-            raise Cancelled("Cancelled; nothing was written.")
+            raise Cancelled(self.message)
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ def end_after_grace(
                 return
         if not finished.wait(grace) and turn.acquire(blocking=False):
             run_abort_cleanups()
-            failure = Failure.from_error(Cancelled("Cancelled; nothing was written."))
+            failure = Failure.from_error(Cancelled(cancellation.message))
             reporter.emit(failure)
             end_process(failure.exit_code)
 

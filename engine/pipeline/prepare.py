@@ -24,6 +24,7 @@ _LANDCOVER_EXTENT = (-115.2325, 36.1402, -115.2315, 36.1411)
 #: Functions that numba compiles where nothing is in its cache, and how many of them take as long as a task itself.
 _COMPILED, _TASK = 170, 20
 _SECONDS = 30
+_CANCELLED = "Cancelled; what was compiled so far is kept, and is not compiled again."
 
 
 def prepare_tasks(sessions: SessionPool, context: RunContext) -> Result:
@@ -34,8 +35,10 @@ def prepare_tasks(sessions: SessionPool, context: RunContext) -> Result:
         context: receives progress; checked for cancellation.
 
     Raises:
+        Cancelled: the run was cancelled; what was compiled before stays in the caches.
         TerraSporeError: a task cannot be run on this machine.
     """
+    context.cancellation.message = _CANCELLED
     start, total = context.clock(), _COMPILED + 2 * _TASK
     compiled = finished = 0
 

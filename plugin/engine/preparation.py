@@ -25,7 +25,7 @@ from .environment import (
     make_installer_env,
     make_launch,
 )
-from .errors import EngineError
+from .errors import EngineCancelledError, EngineError
 from .install import EnvSpec, InstallObserver, create_environment
 from .interpreters import find_interpreter, format_versions
 from .pool import EnginePool
@@ -115,6 +115,7 @@ def prepare_engine(pool: EnginePool, settings: Settings, observer: InstallObserv
         observer: receives the engine's lines of text and the finished share; may cancel.
 
     Raises:
+        EngineCancelledError: it was cancelled; what was compiled before is kept.
         EngineError: as ``EnginePool.run``.
     """
 
@@ -127,7 +128,11 @@ def prepare_engine(pool: EnginePool, settings: Settings, observer: InstallObserv
     # not finished, and what it compiled is used.
     if (folder / _STAMP).is_file() and is_preparation_due(settings):
         shutil.rmtree(folder, ignore_errors=True)
-    pool.run(make_launch(settings), ["prepare"], Listener(report, observer.on_log), observer.is_cancelled)
+    try:
+        pool.run(make_launch(settings), ["prepare"], Listener(report, observer.on_log), observer.is_cancelled)
+    except EngineCancelledError as error:
+        text = tr("Cancelled; what was compiled so far is kept, and is not compiled again.")
+        raise EngineCancelledError(text, code=error.code) from error
     with contextlib.suppress(OSError):  # it is prepared again at the next start
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _STAMP).write_text(sources, encoding="utf-8")

@@ -148,6 +148,10 @@
         <translation>Cancelled; nothing was written.</translation>
     </message>
     <message>
+        <source>Cancelled; what was compiled so far is kept, and is not compiled again.</source>
+        <translation>Cancelled; what was compiled so far is kept, and is not compiled again.</translation>
+    </message>
+    <message>
         <source>Carriageways closer than this are one</source>
         <translation>Carriageways closer than this are one</translation>
     </message>

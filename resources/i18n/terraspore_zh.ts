@@ -148,6 +148,10 @@
         <translation>已取消；未写入任何内容。</translation>
     </message>
     <message>
+        <source>Cancelled; what was compiled so far is kept, and is not compiled again.</source>
+        <translation>已取消；已编译的内容会保留，不会再次编译。</translation>
+    </message>
+    <message>
         <source>Carriageways closer than this are one</source>
         <translation>间距小于此值的车行道合并为一条</translation>
     </message>

@@ -6,7 +6,7 @@ import pytest
 from conftest import HERE, write_program
 from terraspore.plugin.engine import preparation
 from terraspore.plugin.engine.environment import get_engine_python, get_kernels_folder, make_engine_env
-from terraspore.plugin.engine.errors import EngineError
+from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.engine.install import InstallObserver, remove_environment
 from terraspore.plugin.engine.pool import EnginePool
 from terraspore.plugin.engine.preparation import is_preparation_due, prepare_engine
@@ -35,10 +35,10 @@ def vectors(tmp_path, monkeypatch):
     return path
 
 
-def prepare(settings, shares=None):
+def prepare(settings, shares=None, is_cancelled=lambda: False):
     pool = EnginePool()
     try:
-        observer = InstallObserver(lambda _line: None, [].append if shares is None else shares.append, lambda: False)
+        observer = InstallObserver(lambda _line: None, [].append if shares is None else shares.append, is_cancelled)
         prepare_engine(pool, settings, observer)
     finally:
         pool.close()
@@ -58,6 +58,15 @@ def test_a_failure_leaves_it_due(own, vectors, monkeypatch):
     monkeypatch.setenv("FAKE_ENGINE", "fail")
     with pytest.raises(EngineError, match="The file is no image"):
         prepare(own)
+    assert is_preparation_due(own)
+
+
+def test_a_cancel_says_that_what_was_compiled_is_kept(own, vectors, monkeypatch):
+    monkeypatch.setenv("FAKE_ENGINE", "slow")
+    shares = []
+    with pytest.raises(EngineCancelledError, match="^Cancelled; what was compiled so far is kept") as caught:
+        prepare(own, shares, is_cancelled=lambda: bool(shares))
+    assert caught.value.code == "Cancelled"
     assert is_preparation_due(own)
 
 

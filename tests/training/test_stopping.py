@@ -20,6 +20,7 @@ from terraspore.engine.protocol.messages import Result
 @click.command()
 def slow():
     def hold(context):
+        context.cancellation.message = "Cancelled; one half is kept."
         print("ready", flush=True)
         while not context.cancellation.requested:
             time.sleep(0.01)
@@ -36,12 +37,14 @@ sys.exit(run(["slow"], extra_commands={"slow": ("slow_command", "slow", "")}, cl
 
 @pytest.mark.parametrize(("grace", "saved"), [(["60"], True), ([], False)])
 def test_a_stopped_command_has_its_grace_period(tmp_path: Path, grace: list[str], saved: bool) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, *grace], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", SCRIPT, *grace]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with kill_if_late(process):
         assert process.stdout.readline().strip() == "ready"
         process.send_signal(signal.SIGTERM)
-        process.communicate()
+        _, errors = process.communicate()
+    assert ("Cancelled; one half is kept." in errors) != saved
     assert (tmp_path / "saved").exists() == saved
     assert (process.returncode == 0) == saved
 

@@ -70,6 +70,18 @@ def test_prepare_compiles_the_default_models_once_and_reports_its_progress(tmp_p
     assert all(path.stat().st_mtime > 100 for path in models), "the second run uses both"
 
 
+def test_a_cancel_says_that_what_was_compiled_is_kept(monkeypatch, capsys):
+    def cancel_within(_request, _sessions, context):
+        context.cancellation.cancel()
+        context.check_cancelled()
+
+    monkeypatch.setattr(prepare, "extract_roads", cancel_within)
+    assert run(["prepare"]) == 3
+    error = capsys.readouterr().err
+    assert "Cancelled; what was compiled so far is kept" in error
+    assert "nothing was written" not in error
+
+
 def test_an_exit_while_a_kernel_is_compiled_leaves_no_folder(tmp_path, monkeypatch, capsys):
     """A cancel does not wait for the compiler: the process exits after its cleanups, without leaving the block."""
     left = []
