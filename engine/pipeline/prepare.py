@@ -50,7 +50,7 @@ def prepare_tasks(sessions: SessionPool, context: RunContext) -> Result:
         compiled += 1
         report()
 
-    from ..vector.jit import observe_compilation
+    from ..vector.jit import collect_garbage_rarely, observe_compilation
 
     context.report(Message(f"Compiling kernels and models for this computer, about {_SECONDS} s."))
     quiet = replace(context, reporter=SilentReporter(), warnings=[])
@@ -58,6 +58,7 @@ def prepare_tasks(sessions: SessionPool, context: RunContext) -> Result:
         tempfile.TemporaryDirectory(prefix="terraspore-") as name,
         cleanup_on_abort(partial(shutil.rmtree, name, ignore_errors=True)),
         observe_compilation(count_compiled),
+        collect_garbage_rarely(),
     ):
         image, folder = ImageRequest(DEMO_IMAGE), Path(name)
         part = replace(image, options=ImageOptions(extent=_LANDCOVER_EXTENT))
