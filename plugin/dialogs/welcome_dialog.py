@@ -72,6 +72,7 @@ class WelcomeDialog(QDialog):
             set_up_engine(pool, settings, None, task.make_observer())
 
         self._set_busy(True)
+        self.note.setText(tr("Creating the engine's environment"))  # instead of why it failed before
         self._task = BackgroundTask(tr("Creating the engine's environment"), create)
         self._task.message.connect(self.note.setText)
         self._task.progressChanged.connect(self._show_progress)

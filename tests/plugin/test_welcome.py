@@ -82,8 +82,9 @@ def welcome_is_open(gui):
     return "terraspore-welcome" in open_dialogs(gui)
 
 
-def test_a_failure_is_shown_and_may_be_tried_again(gui, tiny):
-    gui = gui(**{**tiny[0], "package_index": "http://127.0.0.1:9/simple/"})
+def test_a_failure_is_shown_and_a_second_click_succeeds(gui, tiny, settings, image):
+    values, spec = tiny
+    gui = gui(**{**values, "package_index": "http://127.0.0.1:9/simple/"})
     click(gui, "landcover")
     welcome = gui._dialogs[0]
     welcome.create.click()
@@ -91,6 +92,13 @@ def test_a_failure_is_shown_and_may_be_tried_again(gui, tiny):
     assert welcome.isVisible()
     assert welcome.create.isEnabled()
     assert "The package index cannot be reached" in welcome.note.text()
+    assert not spec.target.exists()
+    settings(package_index=values["package_index"])  # the network is back
+    welcome.create.click()
+    assert "cannot be reached" not in welcome.note.text()
+    spin(lambda: not welcome_is_open(gui), 300)
+    assert get_env_python(spec.target).is_file()
+    assert open_dialogs(gui) == ["terraspore-extractlandcover"]
 
 
 def test_closing_cancels_the_set_up_and_opens_nothing(gui, tiny):
