@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -71,19 +71,16 @@ def _find_weights(
     sibling = weights.with_name("config.yaml")
     if config_path is None and arch is None and sibling.is_file():
         config_path = str(sibling)
-    if config_path is not None:
-        config = load_config(config_path, overrides)
-    elif arch is not None:
-        config = from_mapping(merge_overrides({"network": {"name": arch}}, overrides))
-    else:
+    if config_path is None and arch is None:
         raise ParameterError(f"There is no configuration next to {weights}.", "Give --config or --arch.")
     if arch is not None:
-        config = dataclasses.replace(config, network=dataclasses.replace(config.network, name=arch))
-    if classes is None:
-        return weights, config
-    names = tuple(name.strip() for name in classes.split(","))
-    network = dataclasses.replace(config.network, num_classes=len(names))
-    return weights, dataclasses.replace(config, network=network, data=dataclasses.replace(config.data, classes=names))
+        overrides += (f"network.name={json.dumps(arch)}",)
+    if classes is not None:
+        names = [name.strip() for name in classes.split(",")]
+        overrides += (f"network.num_classes={len(names)}", f"data.classes={json.dumps(names, ensure_ascii=False)}")
+    if config_path is None:
+        return weights, from_mapping(merge_overrides({}, overrides))
+    return weights, load_config(config_path, overrides)
 
 
 def _find_domain(weights: Path, config: Config, context: RunContext) -> Domain | None:

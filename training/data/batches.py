@@ -6,9 +6,9 @@ any step gets the batches of an uninterrupted one, whatever the number of thread
 
 from __future__ import annotations
 
-from collections import deque
+import itertools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ...engine.concurrency import map_bounded
 from ...engine.errors import ParameterError
 from ..config import AugmentConfig, Config, DataConfig, NormalisationConfig, class_names
 from .augment import augment_sample
@@ -204,15 +205,8 @@ def prefetch_batches(loader: BatchLoader, first: int, threads: int, prefetch: in
     """Yield endless batches from number ``first`` on, made by ``threads`` workers up to ``prefetch`` batches ahead."""
     # The workers are threads already: OpenCV's own would only compete with them.
     cv2.setNumThreads(1)
-    with ThreadPoolExecutor(max(1, threads), thread_name_prefix="samples") as pool:
-        pending: deque[Future[Batch]] = deque()
-        number = first
-        try:
-            while True:
-                while len(pending) <= prefetch:
-                    pending.append(pool.submit(loader.load, number))
-                    number += 1
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+    pool = ThreadPoolExecutor(max(1, threads), thread_name_prefix="samples")
+    try:
+        yield from map_bounded(pool, loader.load, itertools.count(first), prefetch)
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -100,17 +100,14 @@ def _deepglobe(_config: DataConfig, root: Path, name: str) -> Split:
     """
     folder = _folder(root / name)
     masks = root / f"{name}_mask" if (root / f"{name}_mask").is_dir() else folder
-    images = [path for path in folder.iterdir() if path.stem.endswith("_sat")]
-    if not images:
-        raise SourceError(f"{folder} holds no images named <id>_sat.jpg.")
     samples = []
-    for image in images:
+    for image in (path for path in folder.iterdir() if path.stem.endswith("_sat")):
         identifier = image.stem.removesuffix("_sat")
         label = _first(masks / f"{identifier}_mask{suffix}" for suffix in (".png", ".tif"))
         if label is None:
             raise SourceError(f"{folder} holds {image.name}, but {masks} no {identifier}_mask.png.")
         samples.append(Sample(identifier, image, label))
-    return _split(name, samples, decode_mask)
+    return _split(name, samples, decode_mask, f"{folder} holds no images named <id>_sat.jpg.")
 
 
 def _voc(config: DataConfig, root: Path, name: str) -> Split:
@@ -141,10 +138,8 @@ def _camvid(config: DataConfig, root: Path, name: str) -> Split:
     """``<split>/<id>.png|jpg`` and ``<split>annot/<id>.png`` with SegNet's class numbers (11 is void)."""
     folder, labels = _folder(root / name), _folder(root / f"{name}annot")
     images = (path for path in folder.iterdir() if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
-    samples = _pair(images, labels)
-    if not samples:
-        raise SourceError(f"{folder} holds no images.")
-    return _split(name, samples, index_decoder(config, {value: value for value in range(11)}))
+    decode = index_decoder(config, {value: value for value in range(11)})
+    return _split(name, _pair(images, labels), decode, f"{folder} holds no images.")
 
 
 def _cityscapes(config: DataConfig, root: Path, name: str) -> Split:
@@ -165,10 +160,9 @@ def _cityscapes(config: DataConfig, root: Path, name: str) -> Split:
             raise SourceError(f"{image} has no label {label}.")
         instances = base / f"{stem}_{kind}_instanceIds.png"
         samples.append(Sample(stem, image, label, instances if instances.is_file() else None))
-    if not samples:
-        raise SourceError(f"{images} holds no images named <city>/<id>_leftImg8bit.png.")
     default = {value: value for value in range(19)} if trained else CITYSCAPES_TRAIN_IDS
-    return _split(name, samples, index_decoder(config, default))
+    missing = f"{images} holds no images named <city>/<id>_leftImg8bit.png."
+    return _split(name, samples, index_decoder(config, default), missing)
 
 
 def _lists(config: DataConfig, root: Path, name: str) -> Split:
@@ -195,10 +189,8 @@ def _lists(config: DataConfig, root: Path, name: str) -> Split:
 def _chips(config: DataConfig, root: Path, name: str) -> Split:
     """Chips of ``terraspore chips``: ``<split>/images/<id>.tif`` and ``<split>/labels/<id>.png``."""
     images, labels = _folder(root / name / "images"), _folder(root / name / "labels")
-    samples = _pair(images.glob("*.tif"), labels)
-    if not samples:
-        raise SourceError(f"{images} holds no chips.")
-    return _split(name, samples, index_decoder(config, {value: value for value in range(IGNORE)}))
+    decode = index_decoder(config, {value: value for value in range(IGNORE)})
+    return _split(name, _pair(images.glob("*.tif"), labels), decode, f"{images} holds no chips.")
 
 
 def _mindrecord(config: DataConfig, root: Path, name: str) -> Split:
@@ -220,10 +212,11 @@ def _pair(images: Iterable[Path], labels: Path) -> list[Sample]:
     return samples
 
 
-def _split(name: str, samples: Iterable[Sample], decode: Decoder) -> Split:
+def _split(name: str, samples: Iterable[Sample], decode: Decoder, missing: str = "") -> Split:
+    """Make the split of ``samples``; raise ``SourceError``, with the sentence ``missing``, if there are none."""
     ordered = tuple(sorted(samples, key=lambda sample: sample.id))
     if not ordered:
-        raise SourceError(f"The split {name!r} is empty.")
+        raise SourceError(missing or f"The split {name!r} is empty.")
     return Split(name, ordered, decode)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -15,6 +14,7 @@ from PIL import Image as PillowImage
 
 from ...engine.errors import OutputError, SourceError
 from ...engine.fs.atomic import atomic_folder
+from ...engine.fs.spool import ArraySpool, SpooledArray
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
 from .samples import Decoder, Sample, Split
 
@@ -122,27 +122,20 @@ class RecordReader:
         status = first.stat()
         self.identity = f"{first.resolve()} {status.st_size} {status.st_mtime_ns}"
         self.names: list[str] = []
-        self._rows: list[tuple[int, int, int]] = []
-        self._store = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the reader
-        self._lock = Lock()
-        offset = 0
+        self._rows: list[list[SpooledArray]] = []
+        self._spool, self._lock = ArraySpool(), Lock()
         reader = FileReader(str(first))
         for row in reader.get_next():
-            data, label = bytes(row["data"]), bytes(row["label"])
-            self._store.write(data)
-            self._store.write(label)
+            parts = [np.frombuffer(bytes(row[part]), np.uint8) for part in ("data", "label")]
+            self._rows.append(self._spool.append(parts))
             self.names.append(str(row["file_name"]))
-            self._rows.append((offset, len(data), len(label)))
-            offset += len(data) + len(label)
         reader.close()
 
     def row(self, index: int) -> tuple[bytes, bytes]:
         """Image and label bytes of a row."""
-        offset, first, second = self._rows[index]
         with self._lock:
-            self._store.seek(offset)
-            both = self._store.read(first + second)
-        return both[:first], both[first:]
+            image, label = self._spool.read(self._rows[index])
+        return image.tobytes(), label.tobytes()
 
 
 def open_records(root: Path, name: str, decode: Decoder) -> Split:

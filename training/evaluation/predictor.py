@@ -62,10 +62,6 @@ class Predictor:
                 total = total + p
         return np.asarray(total / np.float32(len(config.scales) * len(views)), np.float32)
 
-    def predict_classes(self, image: Image) -> NDArray[np.uint8]:
-        """Class ids (H, W) uint8 of an image (H, W, bands) uint8."""
-        return self.classify(self.predict(image))
-
     def classify(self, p: Floats) -> NDArray[np.uint8]:
         """Class ids (H, W) of probabilities: 1 where the only class reaches the threshold, else the most probable."""
         if p.shape[0] == 1:
