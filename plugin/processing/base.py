@@ -20,6 +20,7 @@ from qgis.core import (
 )
 from qgis.PyQt.QtGui import QIcon
 
+from ...engine.protocol.declaration import Option
 from ...engine.protocol.messages import Plan, Result
 from ...engine.protocol.options import ImageOptions, RuntimeOptions
 from ..context import PluginContext
@@ -179,10 +180,19 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             facts[tr("Warnings")] = " ".join(result.warnings)
         return {**facts, **result.summary}
 
-    def get_items(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> tuple[str, ...]:
-        """Return the words of the parameter ``name``, which have commas between them."""
-        text = self.parameterAsString(parameters, name, context)
-        return tuple(item.strip() for item in text.split(",") if item.strip())
+    def get_option(
+        self, option: Option, parameters: dict[str, Any], context: QgsProcessingContext, name: str = ""
+    ) -> Any:
+        """Return the value of a declared option from the parameter ``name``; None leaves it to the engine."""
+        name = name or option.name.upper()
+        if option.kind == "bool":
+            return self.parameterAsBool(parameters, name, context)
+        if option.info.choices:
+            return self.parameterAsEnumString(parameters, name, context) or None
+        if option.info.items:  # words with commas between them
+            words = (word.strip() for word in self.parameterAsString(parameters, name, context).split(","))
+            return tuple(filter(None, words))
+        return self.get_optional_number(parameters, name, context)
 
     def get_optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
         """Return the number of the parameter ``name``; None where it was left empty.

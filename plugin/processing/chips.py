@@ -80,8 +80,7 @@ class ChipsAlgorithm(EngineAlgorithm):
         image = get_file_with_crs(self.source, folder)
         found = {
             "bands": tuple(self.parameterAsInts(parameters, "BANDS", context)) or None,
-            "nodata": self.get_optional_number(parameters, "NODATA", context),
-            "ignore_alpha": self.parameterAsBool(parameters, "IGNORE_ALPHA", context),
+            **{name: self.get_option(IMAGE_OPTIONS[name], parameters, context) for name in ("nodata", "ignore_alpha")},
         }
         further = make_option_arguments((IMAGE_OPTIONS[name], value) for name, value in found.items())
         self.run_engine(make_chips_arguments(image, vectors, output, values) + further, feedback)

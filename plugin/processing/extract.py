@@ -14,13 +14,12 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputVectorLayer,
-    QgsProcessingParameterDefinition,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
 )
 
 from ...engine.fs.journal import remove_unfinished_run
-from ...engine.protocol.declaration import options_of
+from ...engine.protocol.declaration import Option, options_of
 from ...engine.protocol.layer_names import name_layer
 from ...engine.protocol.options import CoverageOptions, RoadOptions
 from ..engine.errors import EngineCancelledError, EngineError
@@ -44,7 +43,7 @@ from .parameters import (
     mark_advanced,
 )
 
-_ROAD_AREAS, _OSM_TAGS = options_of(RoadOptions, "areas", "osm_tags").values()
+_ROADS = options_of(RoadOptions, "areas", "osm_tags")
 _COVERAGE = options_of(CoverageOptions, "regularise", "regularise_error", "minimum_area")
 
 
@@ -64,10 +63,8 @@ class ModelAlgorithm(ImageAlgorithm):
     NUMBERS: dict[str, tuple[str, str]] = {}  # noqa: RUF012
     #: English name of the results' group in the layer tree.
     GROUP = ""
-
-    def make_task_arguments(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> list[str]:
-        """Make the engine's arguments from the parameters of this task alone."""
-        return []
+    #: The engine's options of this task alone, by the parameter's name.
+    OPTIONS: dict[str, Option] = {}  # noqa: RUF012
 
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
@@ -94,7 +91,9 @@ class ModelAlgorithm(ImageAlgorithm):
             check_mask_output(mask)
             paths.setdefault("probability", folder / "probability.tif")
         arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=layer)
-        arguments += self.make_task_arguments(parameters, context)
+        arguments += make_option_arguments(
+            (option, self.get_option(option, parameters, context, name)) for name, option in self.OPTIONS.items()
+        )
         try:
             result = self.run_engine(arguments, feedback, start)
         except EngineCancelledError:
@@ -132,7 +131,8 @@ class ExtractAlgorithm(ModelAlgorithm):
             make_image_parameter(),
             make_model_parameter(tr("Model (empty: the default)")),
             *make_area_parameters(),
-            *self.make_task_parameters(),
+            *([make_threshold_parameter()] if self.TASK == "roads" else ()),
+            *(mark_advanced(make_option_parameter(option, name=name)) for name, option in self.OPTIONS.items()),
             *make_inference_parameters(),
             make_vector_output(tr(self.MAIN[1]), self.GEOMETRY),
             *(make_raster_output(name, tr(title)) for name, (_, _, title) in self.RASTERS.items()),
@@ -142,10 +142,6 @@ class ExtractAlgorithm(ModelAlgorithm):
             self.addOutput(QgsProcessingOutputVectorLayer(name, tr(title)))
         for name, (_, title) in self.NUMBERS.items():
             self.addOutput(QgsProcessingOutputNumber(name, tr(title)))
-
-    def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
-        """Make the parameters of this task alone."""
-        return []
 
 
 class ExtractRoads(ExtractAlgorithm):
@@ -170,21 +166,7 @@ class ExtractRoads(ExtractAlgorithm):
         "MASK": ("mask", "road_mask", "Road mask"),
     }
     NUMBERS = {"LENGTH": ("length_m", "Length of roads in m"), "COUNT": ("roads", "Number of roads")}  # noqa: RUF012
-
-    def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
-        """Make the threshold, and whether to write the layer of road areas and the columns of OpenStreetMap."""
-        return [
-            make_threshold_parameter(),
-            mark_advanced(make_option_parameter(_ROAD_AREAS, name="ROAD_AREAS")),
-            mark_advanced(make_option_parameter(_OSM_TAGS)),
-        ]
-
-    def make_task_arguments(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
-        """Make the arguments of the layer of road areas and the columns of OpenStreetMap."""
-        values = {"ROAD_AREAS": _ROAD_AREAS, "OSM_TAGS": _OSM_TAGS}
-        return make_option_arguments(
-            (option, self.parameterAsBool(parameters, name, context)) for name, option in values.items()
-        )
+    OPTIONS = {"ROAD_AREAS": _ROADS["areas"], "OSM_TAGS": _ROADS["osm_tags"]}  # noqa: RUF012
 
 
 class ExtractLandCover(ExtractAlgorithm):
@@ -208,18 +190,7 @@ class ExtractLandCover(ExtractAlgorithm):
         "CONFIDENCE": ("confidence", "probability", "Confidence"),
     }
     NUMBERS = {"COUNT": ("polygons", "Number of polygons")}  # noqa: RUF012
-
-    def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
-        """Make the parameters of polygons: right angles, and the smallest one."""
-        return [mark_advanced(make_option_parameter(option)) for option in _COVERAGE.values()]
-
-    def make_task_arguments(self, parameters: dict[str, Any], context: QgsProcessingContext) -> list[str]:
-        """Make the arguments of polygons."""
-        values = (
-            (self.get_items if option.info.items else self.get_optional_number)(parameters, name.upper(), context)
-            for name, option in _COVERAGE.items()
-        )
-        return make_option_arguments(zip(_COVERAGE.values(), values))
+    OPTIONS = {name.upper(): option for name, option in _COVERAGE.items()}  # noqa: RUF012
 
 
 class Segment(ModelAlgorithm):

@@ -96,7 +96,7 @@ class VectorizeAlgorithm(EngineAlgorithm):
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         destination = parse_destination(target)
-        values = [(option, self._get_value(option, parameters, context)) for option in OPTIONS[kind].values()]
+        values = [(option, self.get_option(option, parameters, context)) for option in OPTIONS[kind].values()]
         arguments = make_vectorize_arguments(kind, raster, destination.path, values, layer=destination.layer)
         result = self.run_engine(arguments, feedback)
         main, *further = LAYERS[kind]
@@ -104,14 +104,3 @@ class VectorizeAlgorithm(EngineAlgorithm):
         facts = self.describe_result(result)
         layers = {"OUTPUT": main, **{entry[0]: entry for entry in further}}
         return {"OUTPUT": load_vector_layers(context, target, layers, group, facts)["OUTPUT"]}
-
-    def _get_value(self, option: Option, parameters: dict[str, Any], context: QgsProcessingContext) -> Any:
-        """Return the value of a declared option; None leaves it to the engine."""
-        name = option.name.upper()
-        if option.kind == "bool":
-            return self.parameterAsBool(parameters, name, context)
-        if option.info.choices:
-            return self.parameterAsEnumString(parameters, name, context) or None
-        if option.info.items:
-            return self.get_items(parameters, name, context)
-        return self.get_optional_number(parameters, name, context)
