@@ -190,7 +190,4 @@ class Plateau:
 
     def restore(self, state: dict[str, float | int | None]) -> None:
         """Set the values of a saved ``state``."""
-        self.best = state["best"]
-        self.scale = float(state["scale"] or 0.0)
-        self.waited = int(state["waited"] or 0)
-        self.stale = int(state["stale"] or 0)
+        vars(self).update(state)

@@ -41,6 +41,13 @@ CAMVID_COLOURS: Mapping[str, tuple[Colour, ...]] = {
 #: the frames of 0016E5 for validation.
 _CAMVID_TEST, _CAMVID_TRAIN_TEST = "Seq05VD", "0001TP"
 _CAMVID_VAL = ("0016E5_07959", "0016E5_08159")
+#: Files of labels by kind, and what is replaced by what in their names when they are converted.
+_FILES: Mapping[str, tuple[str, str, str]] = {
+    "camvid": ("*.png", "_L.png", ".png"),
+    "voc": ("*.png", "", ""),
+    "cityscapes": ("*_labelIds.png", "_labelIds", "_labelTrainIds"),
+    "sbd": ("*.mat", "", ""),
+}
 
 
 def colours_to_classes(picture: NDArray[np.generic], colours: Sequence[Sequence[Colour]], void: int = 255) -> Label:
@@ -126,11 +133,12 @@ def convert_labels(kind: str, source: Path, target: Path, *, overwrite: bool = F
         OutputError: a file exists already.
         ParameterError: a label of ``source`` would be replaced.
     """
-    patterns = {"camvid": "*.png", "voc": "*.png", "cityscapes": "*_labelIds.png", "sbd": "*.mat"}
-    files = sorted(source.rglob(patterns[kind]))
+    pattern, old, new = _FILES[kind]
+    files = sorted(source.rglob(pattern))
     if not files:
-        raise SourceError(f"{source} holds no files {patterns[kind]}.")
-    targets = [target / _name_label(kind, path.relative_to(source)) for path in files]
+        raise SourceError(f"{source} holds no files {pattern}.")
+    names = [path.relative_to(source).with_suffix(".png") for path in files]
+    targets = [target / name.with_name(name.name.replace(old, new)) for name in names]
     check_written_files(targets, files, overwrite=overwrite)
     found, void = False, len(CAMVID_COLOURS) if kind == "camvid" else 255
     for path, out in zip(files, targets, strict=True):
@@ -144,16 +152,6 @@ def convert_labels(kind: str, source: Path, target: Path, *, overwrite: bool = F
             "Choose the kind of the data set that the labels are of.",
         )
     return len(files)
-
-
-def _name_label(kind: str, path: Path) -> Path:
-    """Return the relative path of the label that ``path`` is converted to."""
-    name = path.with_suffix(".png").name
-    if kind == "cityscapes":
-        name = name.replace("_labelIds", "_labelTrainIds")
-    elif kind == "camvid":
-        name = name.replace("_L.png", ".png")
-    return path.with_name(name)
 
 
 def _classes(kind: str, path: Path) -> Label:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..backend import ProcessGroup
 from ..data.samples import Label
+from .plots import draw_figure
 
 #: Steps of the probabilities that are counted, and of a row of the table.
 _STEPS, _STEPS_PER_ROW = 100, 10
@@ -87,21 +88,10 @@ def write_calibration(tables: Mapping[str, Calibration], path: Path) -> None:
 
 def plot_calibration(tables: Mapping[str, Calibration], path: Path) -> None:
     """Plot the observed share over the predicted probability, a curve for each source."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(5, 5))
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="calibrated")
-    for name, table in tables.items():
-        rows = table.rows()
-        axes.plot([row[0] for row in rows], [row[1] for row in rows], marker="o", label=name or "measured")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.set_xlabel("predicted probability")
-    axes.set_ylabel("observed share")
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with draw_figure(path, dpi=150, figsize=(5, 5)) as axes:
+        axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--", label="calibrated")
+        for name, table in tables.items():
+            rows = table.rows()
+            axes.plot([row[0] for row in rows], [row[1] for row in rows], marker="o", label=name or "measured")
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted probability", ylabel="observed share")
+        axes.legend()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,59 +29,35 @@ from .scores import SegmentationScores, SourceScores, line_buffer_pixels, write_
 
 #: Files of a report: metrics, and the confusion matrix and the calibration as table and picture.
 REPORT_FILES = ("metrics.json", "confusion.csv", "confusion.png", "calibration.csv", "calibration.png")
-#: Called with each image's sample, its label and the predicted class ids, both (H, W).
-ImageCallback = Callable[[Sample, Label, NDArray[np.uint8]], None]
 
 #: Cityscapes' classes that have instances, from person to bicycle.
 _INSTANCE_CLASSES = {label: number for label, number in CITYSCAPES_TRAIN_IDS.items() if number >= 11}
 
 
-def evaluate_split(
-    images: ImageCache,
-    predictor: Predictor,
-    scores: SegmentationScores,
-    group: ProcessGroup,
-    *,
-    calibration: Calibration | None = None,
-    limit: int = 0,
-    callbacks: Sequence[ImageCallback] = (),
-    context: RunContext | None = None,
-) -> int:
-    """Predict the images of a split, shared out among the processes, and add them to ``scores``.
+def predict_split(
+    images: ImageCache, predictor: Predictor, group: ProcessGroup, *, limit: int = 0, context: RunContext | None = None
+) -> Iterator[tuple[Sample, Label, NDArray[np.float32], NDArray[np.uint8]]]:
+    """Predict this process's share of the images of a split.
 
     Args:
         images: the split.
-        predictor: of class ids.
-        scores: what is counted; over all processes when the function returns.
+        predictor: of probabilities and class ids.
         group: this process among those that evaluate together.
-        calibration: what is counted of the probabilities; likewise over all processes.
-        limit: at most so many images; 0 for all.
-        callbacks: called with the result of each image.
+        limit: at most so many images over all processes; 0 for all.
         context: its cancellation is checked before each image.
 
-    Returns:
-        Number of images over all processes.
+    Yields:
+        Of each image: its sample, label (H, W), probabilities (classes, H, W) and predicted class ids (H, W).
 
     Raises:
         Cancelled: the evaluation was stopped.
     """
-    count = len(images.split.samples)
-    count = min(count, limit) if limit else count
-    for index in range(group.rank, count, group.size):
+    for index in range(group.rank, len(images.split.samples[: limit or None]), group.size):
         if context is not None:
             context.check_cancelled()
         image, label = images.read(index)
         probabilities = predictor.predict(image)
-        predicted = predictor.classify(probabilities)
-        if calibration is not None:
-            calibration.add(label, probabilities)
-        scores.add(label, predicted)
-        for callback in callbacks:
-            callback(images.split.samples[index], label, predicted)
-    scores.pool(group)
-    if calibration is not None:
-        calibration.pool(group)
-    return count
+        yield images.split.samples[index], label, probabilities, predictor.classify(probabilities)
 
 
 @dataclass(frozen=True)
@@ -175,25 +150,28 @@ def evaluate_checkpoint(
     """
     context, path = context or RunContext(), checkpoint_path(config, checkpoint)
     sources, names = open_sources(config, split), class_names(config)
-    relaxed, lines = config.evaluation.relaxed, line_buffer_pixels(config)
+    relaxed, lines, limit = config.evaluation.relaxed, line_buffer_pixels(config), config.evaluation.limit
     _check_files(sources, out, save_predictions, overwrite)
     group = configure_mindspore(config.train, config.seed)
     predictor = load_predictor(config, path, make_network)
     instances, started, count = InstanceCounts(_INSTANCE_CLASSES, config.data.ignore), time.perf_counter(), 0
+    has_instances = config.data.layout == "cityscapes" and group.size == 1
     tables: dict[str, SegmentationScores] = {}
     curves: dict[str, Calibration] = {}
     for source in sources:
         scores = tables[source.name] = SegmentationScores(len(names), config.data.ignore, relaxed, lines)
         curve = curves[source.name] = Calibration(config.data.ignore, is_mask=config.network.num_classes == 1)
-        callbacks: list[ImageCallback] = []
-        if save_predictions and out is not None:
-            callbacks.append(_prediction_writer(config, out / "predictions" / source.name))
-        if config.data.layout == "cityscapes" and group.size == 1:
-            callbacks.append(partial(_count_instances, instances))
-        images, limit = ImageCache(source.split, 0), config.evaluation.limit
-        count += evaluate_split(
-            images, predictor, scores, group, calibration=curve, limit=limit, callbacks=callbacks, context=context
-        )
+        predictions = predict_split(ImageCache(source.split, 0), predictor, group, limit=limit, context=context)
+        for sample, label, probabilities, predicted in predictions:
+            scores.add(label, predicted)
+            curve.add(label, probabilities)
+            if save_predictions and out is not None:
+                save_classes(predicted, class_colours(config), out / "predictions" / source.name / f"{sample.id}.png")
+            if sample.instances is not None and has_instances:
+                instances.add(label, predicted, read_label(sample.instances))
+        scores.pool(group)
+        curve.pool(group)
+        count += len(source.split.samples[: limit or None])
         _warn_of_nothing(source, scores, names, context)
     seconds = time.perf_counter() - started
     report = _make_report(SourceScores(tables), curves, instances, names, images=count, seconds=seconds)
@@ -245,20 +223,3 @@ def _check_files(sources: Sequence[Source], out: Path | None, save_predictions: 
         check_written_files(written, read, overwrite=overwrite)
     for source in sources:
         check_files(source.split)
-
-
-def _prediction_writer(config: Config, folder: Path) -> ImageCallback:
-    folder.mkdir(parents=True, exist_ok=True)
-    colours = class_colours(config)
-
-    def write(sample: Sample, _label: Label, predicted: NDArray[np.uint8]) -> None:
-        """Write the predicted classes of an image in their colours."""
-        save_classes(predicted, colours, folder / f"{sample.id}.png")
-
-    return write
-
-
-def _count_instances(instances: InstanceCounts, sample: Sample, label: Label, predicted: NDArray[np.uint8]) -> None:
-    """Count the instances of an image."""
-    if sample.instances is not None:
-        instances.add(label, predicted, read_label(sample.instances))

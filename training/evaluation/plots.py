@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mindspore import nn
@@ -182,6 +184,7 @@ def save_classes(classes: NDArray[np.uint8], colours: Colours, path: Path) -> No
     """Write class ids (H, W) as a palette PNG: the indices are the ids, the palette holds the colours."""
     picture = PillowImage.fromarray(np.asarray(classes, np.uint8), mode="P")
     picture.putpalette(colours.tobytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path)
 
 
@@ -204,26 +207,33 @@ def overlay(image: Image, classes: NDArray[np.uint8], colours: Colours, alpha: f
     return np.asarray(np.rint(mixed), np.uint8)
 
 
-def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
-    """Plot a confusion matrix, each row as shares of its true class."""
+@contextmanager
+def draw_figure(path: Path, *, dpi: int, rows: int = 1, **options: Any) -> Iterator[Any]:
+    """Yield the axes of a figure, with ``options`` of matplotlib's ``subplots``; it is written at the block's end."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
+    figure, axes = plt.subplots(rows, **options)
+    yield axes
+    figure.tight_layout()
+    figure.savefig(path, dpi=dpi)
+    plt.close(figure)
+
+
+def plot_confusion(matrix: NDArray[np.int64], names: Sequence[str], path: Path) -> None:
+    """Plot a confusion matrix, each row as shares of its true class."""
     rows = matrix.sum(1, keepdims=True)
     shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
     size = max(4.0, 0.6 * len(names) + 2)
-    figure, axes = plt.subplots(figsize=(size, size))
-    axes.imshow(shares, vmin=0, vmax=1, cmap="viridis")
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    for i in range(len(names)):
-        for j in range(len(names)):
-            shade = "black" if shares[i, j] > 0.5 else "white"
-            axes.text(j, i, f"{shares[i, j]:.2f}", ha="center", va="center", color=shade, fontsize=7)
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
+    with draw_figure(path, dpi=120, figsize=(size, size)) as axes:
+        axes.imshow(shares, vmin=0, vmax=1, cmap="viridis")
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
+        for i in range(len(names)):
+            for j in range(len(names)):
+                shade = "black" if shares[i, j] > 0.5 else "white"
+                axes.text(j, i, f"{shares[i, j]:.2f}", ha="center", va="center", color=shade, fontsize=7)

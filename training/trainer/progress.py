@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -56,8 +54,8 @@ class ProgressDisplay:
         stream: standard error unless given.
     """
 
-    def __init__(self, total: int, stream: TextIO | None = None) -> None:
-        self._console = Console(file=stream or sys.stderr, soft_wrap=True, highlight=False)
+    def __init__(self, total: int) -> None:
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),

@@ -18,6 +18,7 @@ import yaml
 
 from ...engine.errors import OutputError
 from ..config import Config, to_mapping
+from ..evaluation.plots import draw_figure
 from ..metrics import replace_nan
 
 _PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pillow", "rasterio", "terraspore")
@@ -228,28 +229,19 @@ class RunLog:
 
 def plot_curves(folder: RunFolder) -> None:
     """Plot loss, learning rate and validation metrics of a run into ``curves.png``."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     steps, validations = CsvTable(folder.steps, ["step"]).read(), CsvTable(folder.validations, ["step"]).read()
     if not steps:
         return
-    figure, axes = plt.subplots(3, 1, figsize=(8, 9), sharex=True)
-    x = [int(row["step"]) for row in steps]
-    axes[0].plot(x, [float(row["loss"]) for row in steps], lw=0.6, label="loss")
-    axes[0].set_ylabel("training loss")
-    axes[1].plot(x, [float(row["lr"]) for row in steps])
-    axes[1].set_ylabel("learning rate")
-    metrics = [name for name in (validations[0] if validations else {}) if name not in ("step", "seconds", "best")]
-    for name in metrics[:4]:
-        x = [int(row["step"]) for row in validations]
-        axes[2].plot(x, [float(row[name]) for row in validations], marker=".", label=name)
-    if validations:
-        axes[2].legend()
-    axes[2].set_ylabel("validation")
-    axes[2].set_xlabel("step")
-    figure.tight_layout()
-    figure.savefig(folder.path / "curves.png", dpi=100)
-    plt.close(figure)
+    with draw_figure(folder.path / "curves.png", dpi=100, rows=3, figsize=(8, 9), sharex=True) as axes:
+        x = [int(row["step"]) for row in steps]
+        axes[0].plot(x, [float(row["loss"]) for row in steps], lw=0.6, label="loss")
+        axes[0].set_ylabel("training loss")
+        axes[1].plot(x, [float(row["lr"]) for row in steps])
+        axes[1].set_ylabel("learning rate")
+        metrics = [name for name in (validations[0] if validations else {}) if name not in ("step", "seconds", "best")]
+        for name in metrics[:4]:
+            x = [int(row["step"]) for row in validations]
+            axes[2].plot(x, [float(row[name]) for row in validations], marker=".", label=name)
+        if validations:
+            axes[2].legend()
+        axes[2].set(xlabel="step", ylabel="validation")

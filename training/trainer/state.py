@@ -190,9 +190,7 @@ class TrainState:
         meta = self.restore_weights(path)
         self.progress = RunProgress.from_mapping(meta["progress"])
         self.plateau.restore(meta["plateau"])
-        scale = meta["scale"]
-        self.loss_scale.value, self.loss_scale.good = scale["value"], scale["good"]
-        self.loss_scale.overflows = scale["overflows"]
+        vars(self.loss_scale).update(meta["scale"])
         now = json.loads(json.dumps(to_mapping(config)))
         return [key for key, value in now.items() if meta["config"].get(key) != value]
 

@@ -22,9 +22,9 @@ from ..evaluation import (
     Predictor,
     SegmentationScores,
     SourceScores,
-    evaluate_split,
     line_buffer_pixels,
     network_function,
+    predict_split,
     write_confusion,
 )
 from ..export.card import write_run_card
@@ -143,7 +143,9 @@ class Trainer:
         try:
             with self.state.averaged_weights():
                 for name, images in self.validation.items():
-                    evaluate_split(images, predictor, scores.sources[name], self.group, limit=plain.limit)
+                    for _, label, _, predicted in predict_split(images, predictor, self.group, limit=plain.limit):
+                        scores.sources[name].add(label, predicted)
+                    scores.sources[name].pool(self.group)
         finally:
             network.set_train(True)
         return scores
