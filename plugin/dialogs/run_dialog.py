@@ -27,8 +27,7 @@ from ..i18n import tr
 from ..layers.grid import estimate_run_size, measure_units_per_metre
 from ..layers.sources import get_local_file, measure_pixel
 from ..paths import icon_path
-from ..processing.base import ImageAlgorithm
-from ..processing.extract import ExtractLandCover, ExtractRoads, Segment
+from ..processing.extract import ExtractLandCover, ExtractRoads, ModelAlgorithm, Segment
 from ..processing.feedback import format_device, format_plan
 from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, get_title
 from ..runner import ResumeDialog, find_resumable_run
@@ -66,21 +65,20 @@ class RunForm:
 
     Attributes:
         algorithm: its class.
-        has_threshold: whether there is a field for the threshold.
-        suffix: of the main output's file.
         outputs: the further outputs.
     """
 
-    algorithm: type[ImageAlgorithm]
-    has_threshold: bool
-    suffix: str
+    algorithm: type[ModelAlgorithm]
     outputs: tuple[ExtraOutput, ...]
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the main output's file."""
+        return ".gpkg" if self.algorithm.VECTORS == "OUTPUT" else ".tif"
 
 
 ROADS = RunForm(
     ExtractRoads,
-    True,
-    ".gpkg",
     (
         ExtraOutput("ROAD_AREAS", "Road areas", ""),
         ExtraOutput("PROBABILITY", "Road probability (for other thresholds later)", ".tif"),
@@ -89,14 +87,10 @@ ROADS = RunForm(
 )
 LANDCOVER = RunForm(
     ExtractLandCover,
-    False,
-    ".gpkg",
     (ExtraOutput("CLASSES", "Raster of classes", ".tif"), ExtraOutput("CONFIDENCE", "Confidence", ".tif")),
 )
 SEGMENT = RunForm(
     Segment,
-    True,
-    ".tif",
     (ExtraOutput("VECTORS", "Polygons", ".gpkg"), ExtraOutput("PROBABILITY", "Probabilities", ".tif")),
 )
 #: All forms, in the order of the menu.
@@ -138,6 +132,7 @@ class RunDialog(FormDialog):
         self._model_reason = QLabel(self)
         self._model_reason.setWordWrap(True)
         self._has_chosen_model = False
+        self._has_threshold = form is not LANDCOVER
         self.area = AreaWidget(canvas, self)
         self.threshold = OptionSpinBox(THRESHOLD, tr("the model's"), self)
         self.threshold.setMaximum(1.0)
@@ -177,8 +172,9 @@ class RunDialog(FormDialog):
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters for the algorithm."""
-        layer, threshold = self.layer.currentLayer(), self.threshold.get_value()
-        overlap, nodata = self.overlap.get_value(), self.nodata.get_value()
+        layer, numbers = self.layer.currentLayer(), {"OVERLAP": self.overlap, "NODATA": self.nodata}
+        if self._has_threshold:
+            numbers["THRESHOLD"] = self.threshold
         values: dict[str, Any] = {
             "INPUT": layer.id() if layer else None,
             "MODEL": self.model.currentData() or "",
@@ -188,13 +184,8 @@ class RunDialog(FormDialog):
             "RUNTIME": self.runtime.currentText(),
             "OUTPUT": self._make_output_path(self._form.suffix, ""),
             **self.area.parameters(),
+            **{name: value for name, field in numbers.items() if (value := field.get_value()) is not None},
         }
-        if self._form.has_threshold and threshold is not None:
-            values["THRESHOLD"] = threshold
-        if overlap is not None:
-            values["OVERLAP"] = overlap
-        if nodata is not None:
-            values["NODATA"] = nodata
         if self.bands.text().strip():
             values["BANDS"] = [int(band) for band in self._split_bands()]
         for output in self._form.outputs:
@@ -312,7 +303,7 @@ class RunDialog(FormDialog):
         form.addRow(tr("Model"), self.model)
         form.addRow("", self._model_reason)
         form.addRow(tr("Area"), self.area)
-        if self._form.has_threshold:
+        if self._has_threshold:
             form.addRow(get_title(THRESHOLD), self.threshold)
         else:
             self.threshold.hide()
@@ -320,13 +311,13 @@ class RunDialog(FormDialog):
         for index, box in enumerate(self.outputs.values()):
             form.addRow(tr("Also make") if index == 0 else "", box)
         more = QFormLayout(self._advanced)
-        more.addRow(get_title(IMAGE_OPTIONS["bands"]), self.bands)
-        more.addRow(get_title(IMAGE_OPTIONS["nodata"]), self.nodata)
-        more.addRow(self.ignore_alpha)
-        more.addRow(get_title(IMAGE_OPTIONS["overlap"]), self.overlap)
-        more.addRow(self.tta)
-        more.addRow(get_title(RUNTIME_OPTIONS["device"]), self.device)
-        more.addRow(get_title(RUNTIME_OPTIONS["runtime"]), self.runtime)
+        options = {**IMAGE_OPTIONS, **RUNTIME_OPTIONS}
+        for name in ("bands", "nodata", "ignore_alpha", "overlap", "tta", "device", "runtime"):
+            field = getattr(self, name)
+            if isinstance(field, QCheckBox):  # has its title itself
+                more.addRow(field)
+            else:
+                more.addRow(get_title(options[name]), field)
         self._advanced.setCollapsed(True)
         self.lay_out_column(form, self._advanced, self._note, width=460)
         self._advanced.collapsedStateChanged.connect(self.schedule_resize)
