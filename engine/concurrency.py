@@ -285,15 +285,11 @@ class SharedProgress:
 @contextmanager
 def report_if_slow(context: RunContext, text: str) -> Iterator[None]:
     """Report ``text`` once if the block takes long, so that a person knows what is waited for."""
-    is_done = threading.Event()
-
-    def watch() -> None:
-        if not is_done.wait(context.slow_after):
-            context.report(Message(text))
-
-    thread = start_thread(threading.Thread(target=watch, name="slow-watch", daemon=True))
+    timer = threading.Timer(context.slow_after, context.report, [Message(text)])
+    timer.daemon = True
+    start_thread(timer)
     try:
         yield
     finally:
-        is_done.set()
-        thread.join()
+        timer.cancel()
+        timer.join()

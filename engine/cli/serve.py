@@ -26,7 +26,7 @@ import click
 from ..concurrency import start_thread
 from ..context import CallbackReporter, Cancellation, write_line
 from ..errors import ParameterError, StreamError
-from ..protocol.codec import MAX_COMMAND_BYTES, LineSplitter, ProtocolError, decode_command, encode_envelope
+from ..protocol.codec import MAX_COMMAND_BYTES, ProtocolError, decode_command, encode_envelope, read_lines
 from ..protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand, UnknownCommand
 from .cli_context import STOP_GRACE, CliContext, current_cli_context, reserve_stdout
 
@@ -186,11 +186,8 @@ def serve() -> None:
 
 def _read_stdin(server: Server, is_done: threading.Event) -> None:
     """Pass the lines of stdin to ``server``. When stdin ends, stop it, and end the process if it does not stop."""
-    splitter = LineSplitter(MAX_COMMAND_BYTES)
-    while chunk := os.read(sys.stdin.fileno(), 65536):
-        for line in splitter.feed(chunk):
-            server.handle_line(line)
-    for line in splitter.flush():
+    # Not sys.stdin: a thread that waits in it would hinder the interpreter's end.
+    for line in read_lines(open(sys.stdin.fileno(), "rb", closefd=False), MAX_COMMAND_BYTES):  # noqa: SIM115
         server.handle_line(line)
     server.stop()
     if not is_done.wait(2 * STOP_GRACE):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable
+from typing import IO, Any, Callable
 
 from .messages import (
     CancelCommand,
@@ -54,44 +55,17 @@ class ProtocolError(ValueError):
     """A line is not a valid message. The text continues a sentence about the line, and quotes nothing of it."""
 
 
-class LineSplitter:
-    """Splits a stream of bytes into lines, with bounded memory.
+def read_lines(stream: IO[bytes], limit: int) -> Iterator[bytes]:
+    """Read the lines of a buffered stream, without line ends and blank lines, with bounded memory.
 
-    A line that is longer than ``limit`` is returned as soon as that is known, cut to ``limit + 1`` bytes, so that the
-    decoder refuses it; the rest of it is dropped.
-
-    Args:
-        limit: longest line in bytes, without its end.
+    A line that is longer than ``limit`` bytes is yielded as soon as that is known, cut to ``limit + 1`` bytes, so that
+    the decoder refuses it; the rest of it is dropped.
     """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._pieces: list[bytes] = []
-        self._length = 0
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Take the next bytes and return the lines that they complete, without line ends and blank lines."""
-        lines: list[bytes] = []
-        *complete, rest = chunk.split(b"\n")
-        for piece in complete:
-            lines += self._append(piece)
-            if self._length <= self.limit:
-                lines.append(b"".join(self._pieces).rstrip(b"\r"))
-            self._pieces, self._length = [], 0
-        lines += self._append(rest)
-        return [line for line in lines if line.strip()]
-
-    def flush(self) -> list[bytes]:
-        """Return what the stream ended with, where it lacks a line end."""
-        return self.feed(b"\n")
-
-    def _append(self, piece: bytes) -> list[bytes]:
-        """Add to the current line; return it where it has just become too long."""
-        if self._length > self.limit or not piece:
-            return []
-        self._pieces.append(piece[: self.limit + 1 - self._length])
-        self._length += len(self._pieces[-1])
-        return [b"".join(self._pieces)] if self._length > self.limit else []
+    is_rest = False
+    while line := stream.readline(limit + 1):
+        if not is_rest and line.strip():
+            yield line.rstrip(b"\r\n")
+        is_rest = not line.endswith(b"\n")
 
 
 def encode_command(command: RunCommand | CancelCommand | Ping) -> bytes:

@@ -7,6 +7,7 @@ not outlive QGIS. Everything here blocks and belongs in a worker thread.
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import os
 import queue
@@ -23,11 +24,11 @@ from typing import IO, Any, Callable
 
 from ...engine.protocol.codec import (
     MAX_EVENT_BYTES,
-    LineSplitter,
     ProtocolError,
     decode_event,
     encode_command,
     make_printable,
+    read_lines,
 )
 from ...engine.protocol.messages import CancelCommand, Envelope, Event, Failure, Ping, Pong, Result, RunCommand
 from ..i18n import tr
@@ -283,9 +284,8 @@ class EngineProcess:
                 listener.on_log(self._unlogged.get_nowait())
 
     def _read_stdout(self) -> None:
-        splitter = LineSplitter(MAX_EVENT_BYTES)
-        for chunk in _read_chunks(self._popen.stdout):
-            for line in splitter.feed(chunk):
+        with contextlib.suppress(OSError, ValueError):  # ``_release`` closes the pipe
+            for line in read_lines(io.BufferedReader(self._popen.stdout), MAX_EVENT_BYTES):
                 self._lines.put(line)
         self._lines.put(None)
 

@@ -226,14 +226,11 @@ def event_seeds() -> list[bytes]:
 def check_event(data: bytes) -> None:
     import math
 
-    from terraspore.engine.protocol.codec import LineSplitter, ProtocolError, decode_event
+    from terraspore.engine.protocol.codec import ProtocolError, decode_event, read_lines
     from terraspore.engine.protocol.messages import Progress, Result
 
-    splitter = LineSplitter(limit=1000)
-    cut = data[0] if data else 0
     try:
-        lines = splitter.feed(data[1 : 1 + cut]) + splitter.feed(data[1 + cut :])
-        for line in lines:
+        for line in read_lines(io.BytesIO(data), 1000):
             found = decode_event(line)
             if found is None:
                 continue

@@ -96,26 +96,21 @@ class RunFolder:
 
 def git_state(folder: Path) -> dict[str, str | bool | None]:
     """Commit and whether tracked files differ from it; None where the folder is not in a git checkout."""
-
-    def git(*arguments: str) -> str | None:
-        """Output of a git command, or None if it fails."""
-        try:
-            done = subprocess.run(
-                ["git", *arguments],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=10,
-                check=True,
-            )
-        except (OSError, subprocess.SubprocessError):
-            return None
-        return done.stdout.strip()
-
-    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "changed": None if changes is None else bool(changes)}
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "changed": None}
+    commit = done.stdout.strip().removesuffix("-dirty")
+    return {"commit": commit, "changed": commit != done.stdout.strip()}
 
 
 if TYPE_CHECKING:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import io
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +18,6 @@ from hypothesis import strategies as st
 from terraspore.engine.protocol.codec import (
     MAX_COMMAND_BYTES,
     MAX_EVENT_BYTES,
-    LineSplitter,
     ProtocolError,
     decode_command,
     decode_event,
@@ -24,6 +25,7 @@ from terraspore.engine.protocol.codec import (
     encode_envelope,
     encode_event,
     make_printable,
+    read_lines,
 )
 from terraspore.engine.protocol.messages import (
     CancelCommand,
@@ -83,9 +85,9 @@ def test_commands_are_decoded_as_they_were_encoded(command):
 def test_lines_may_end_as_those_of_windows_do():
     """Python writes them so to a text stream there."""
     line = encode_envelope(Envelope(Message("text"), 3)).encode()
-    (split,) = LineSplitter(1000).feed(line + b"\r\n")
+    (split,) = read_lines(io.BytesIO(line + b"\r\n"), 1000)
     assert decode_event(split) == Envelope(Message("text"), 3)
-    (split,) = LineSplitter(1000).feed(encode_command(Ping()).rstrip(b"\n") + b"\r\n")
+    (split,) = read_lines(io.BytesIO(encode_command(Ping()).rstrip(b"\n") + b"\r\n"), 1000)
     assert decode_command(split) == Ping()
 
 
@@ -210,26 +212,23 @@ def test_any_fields(kind, fields):
         assert all(isinstance(path, str) and path for path in found.event.outputs.values())
 
 
-@given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))), st.data())
-def test_lines_come_out_as_they_went_in_however_they_are_cut(lines, data):
-    stream = b"\n".join(lines)
-    splitter, found = LineSplitter(limit=50), []
-    while stream:
-        size = data.draw(st.integers(1, len(stream)))
-        found += splitter.feed(stream[:size])
-        stream = stream[size:]
-    found += splitter.flush()
-    assert found == [line for line in lines if line.strip()]
+@given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line and not line.endswith(b"\r"))))
+def test_lines_come_out_as_they_went_in(lines):
+    assert list(read_lines(io.BytesIO(b"\n".join(lines)), 50)) == [line for line in lines if line.strip()]
 
 
-def test_endless_line_is_cut_as_soon_as_it_is_too_long():
-    splitter = LineSplitter(limit=100)
-    for _ in range(10):
-        assert splitter.feed(b"x" * 10) == []
-    assert splitter.feed(b"xyz") == [b"x" * 101]
-    assert splitter.feed(b"z" * 1000) == []
-    assert splitter.feed(b"z\nnext\n") == [b"next"]
-    assert splitter.feed(b"a" * 100 + b"\n" + b"b" * 200 + b"\nc\n") == [b"a" * 100, b"b" * 101, b"c"]
+def test_lines_that_are_too_long_are_cut():
+    stream = io.BytesIO(b"x" * 1000 + b"\nnext\n" + b"a" * 100 + b"\n" + b"b" * 200 + b"\nc\n" + b"d" * 200)
+    assert list(read_lines(stream, 100)) == [b"x" * 101, b"next", b"a" * 100, b"b" * 101, b"c", b"d" * 101]
+
+
+def test_a_line_is_read_as_soon_as_it_is_complete_or_too_long():
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as stream, os.fdopen(writer, "wb", buffering=0) as target:
+        lines = read_lines(stream, 100)
+        for written, expected in ((b"one\ntw", b"one"), (b"o\n", b"two"), (b"x" * 101, b"x" * 101)):
+            target.write(written)
+            assert next(lines) == expected
 
 
 @given(st.text())
