@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from ..engine.protocol.messages import Result
 from .engine.environment import get_models_folder, make_launch
@@ -13,6 +13,20 @@ from .engine.pool import EnginePool
 from .engine.process import Listener
 from .paths import BUNDLED_MODELS
 from .settings import MODEL_SETTINGS, Settings, load_settings
+
+
+class ModelChoice(NamedTuple):
+    """The model of a run.
+
+    Attributes:
+        model: None where the plugin knows of no model of the reference, or of none for the task.
+        reason: why the model is the default for the image; empty where the image did not decide.
+        missing: the settings' choice where its model does not exist any more; else empty.
+    """
+
+    model: ModelInfo | None
+    reason: str = ""
+    missing: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,35 +56,20 @@ class PluginContext:
         """List the models that the plugin knows of."""
         return list_models(BUNDLED_MODELS, [get_models_folder(self.get_settings())])
 
-    def choose_model(self, task: str, reference: str, pixel: float = 0.0) -> ModelInfo | None:
+    def choose_model(self, task: str, reference: str, pixel: float = 0.0) -> ModelChoice:
         """Choose the model of a run for ``task``: ``reference``, else the settings' choice, else the default.
 
         Args:
             task: of the run.
             reference: of a model; empty for none.
             pixel: size of the image's pixels on the ground in m, by which the default is chosen; 0 if not known.
-
-        Returns:
-            None where the plugin knows of no model ``reference``, or of none for the task.
         """
         models = self.list_models()
         if reference:
-            return find_model(models, reference)
-        return find_model(models, self.get_chosen_model(task)) or find_default_model(models, task, pixel)
-
-    def explain_default(self, task: str, pixel: float) -> str:
-        """Explain why a model is the default of ``task`` for an image; empty where the image did not decide."""
-        models = self.list_models()
-        if find_model(models, self.get_chosen_model(task)) is not None:
-            return ""
-        chosen = find_default_model(models, task, pixel)
-        return "" if chosen is None else explain_default_model(chosen, models, pixel)
-
-    def get_chosen_model(self, task: str) -> str:
-        """Return the settings' choice for ``task``; empty where there is none."""
-        return getattr(self.get_settings(), MODEL_SETTINGS[task])
-
-    def find_missing_choice(self, task: str) -> str:
-        """Return the settings' choice for ``task`` if its model does not exist any more; else empty."""
-        choice = self.get_chosen_model(task)
-        return choice if choice and find_model(self.list_models(), choice) is None else ""
+            return ModelChoice(find_model(models, reference))
+        wanted = getattr(self.get_settings(), MODEL_SETTINGS[task])
+        if (chosen := find_model(models, wanted)) is not None:
+            return ModelChoice(chosen)
+        default = find_default_model(models, task, pixel)
+        reason = "" if default is None else explain_default_model(default, models, pixel)
+        return ModelChoice(default, reason, missing=wanted)

@@ -275,11 +275,11 @@ class RunDialog(FormDialog):
         """Select the model that fits the image, and say why, until the user chooses one."""
         if self._has_chosen_model:
             return
-        task, pixel = self._form.algorithm.TASK, measure_pixel(self.layer.currentLayer())
-        model = self._plugin.choose_model(task, "", pixel)
+        pixel = measure_pixel(self.layer.currentLayer())
+        model, reason, _ = self._plugin.choose_model(self._form.algorithm.TASK, "", pixel)
         if model is not None:
             self.model.setCurrentIndex(max(0, self.model.findData(model.reference)))
-        self._show_model_reason(self._plugin.explain_default(task, pixel))
+        self._show_model_reason(reason)
 
     def _keep_model(self, *_index: object) -> None:
         """Keep the model that the user chose, whatever the image."""
@@ -352,7 +352,7 @@ class RunDialog(FormDialog):
     def _format_estimate(self) -> str:
         """Return the size of the run for the note; empty where it is unknown."""
         layer = self.layer.currentLayer()
-        model = self._plugin.choose_model(self._form.algorithm.TASK, self.model.currentData() or "")
+        model = self._plugin.choose_model(self._form.algorithm.TASK, self.model.currentData() or "").model
         box = self.area.get_extent_in(layer)
         if box.isEmpty():
             return tr("The area lies outside of the layer.")

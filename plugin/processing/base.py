@@ -253,10 +253,9 @@ class ImageAlgorithm(EngineAlgorithm):
         """
         area, extent = self._get_area(parameters, context), self._get_extent(parameters, context)
         reference = self.parameterAsString(parameters, "MODEL", context).strip()
-        model = self.plugin.choose_model(self.TASK, reference, self.source.pixel)
-        if not reference and (reason := self.plugin.explain_default(self.TASK, self.source.pixel)):
+        model, reason, missing = self.plugin.choose_model(self.TASK, reference, self.source.pixel)
+        if reason:
             feedback.pushInfo(reason)
-        missing = "" if reference else self.plugin.find_missing_choice(self.TASK)
         if missing and model is not None:
             text = tr("The model {lost} that the settings name is not there; {model} is used.")
             feedback.pushWarning(text.format(lost=missing, model=model.get_title()))

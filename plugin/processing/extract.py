@@ -102,7 +102,7 @@ class ModelAlgorithm(ImageAlgorithm):
         if mask is not None:
             threshold = options.threshold
             if threshold is None:
-                model = self.plugin.choose_model(self.TASK, options.image.model or "")
+                model = self.plugin.choose_model(self.TASK, options.image.model or "").model
                 threshold = model.threshold if model else 0.5
             write_mask(paths["probability"], mask, threshold, feedback.isCanceled)
         group = f"{tr(self.GROUP or self.TITLE)} – {self.source.name}"

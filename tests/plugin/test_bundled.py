@@ -22,7 +22,7 @@ def test_small_model_does_its_task_in_a_fresh_profile(plugin, settings, tmp_path
         (folder / name).symlink_to(ROOT / "resources" / "models" / name)
     monkeypatch.setattr(context, "BUNDLED_MODELS", folder)
     settings(models_folder=tmp_path / "none", road_model="", landcover_model="", segmentation_model="")
-    assert plugin.context.choose_model(task, "").name == SMALL[task]
+    assert plugin.context.choose_model(task, "").model.name == SMALL[task]
     algorithm = {"roads": "extractroads", "landcover": "extractlandcover"}[task]
     parameters = {"INPUT": str(IMAGE), "OUTPUT": str(tmp_path / "result.gpkg")}
     feedback = QgsProcessingFeedback(False)

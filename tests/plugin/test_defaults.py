@@ -43,7 +43,7 @@ def install(qgis_app, tmp_path, monkeypatch):
         for name in own:
             write_model(tmp_path / "own", name, name.split("-")[0])
         plugin = context.PluginContext(EnginePool(), lambda: dataclasses.replace(settings, **chosen))
-        return plugin, plugin.choose_model(task, "")
+        return plugin, plugin.choose_model(task, "").model
 
     return install
 
@@ -57,16 +57,15 @@ def test_default_by_what_is_installed(install, task, bundled, own, expected):
 @pytest.mark.parametrize(("pixel", "expected"), FITTING_MODELS)
 def test_default_has_the_resolution_of_the_image(install, pixel, expected):
     plugin, _ = install(RESOLUTIONS, (), "landcover")
-    assert plugin.choose_model("landcover", "", pixel).name == expected
-    reason = plugin.explain_default("landcover", pixel)
+    model, reason, _ = plugin.choose_model("landcover", "", pixel)
+    assert model.name == expected
     assert reason.startswith(f"{expected} ({RESOLUTIONS[expected]} m) fits the image, which has ") or not pixel
     assert all((f"{name} ({metres} m)" in reason) == bool(pixel) for name, metres in RESOLUTIONS.items())
 
 
 def test_a_model_chosen_in_the_settings_needs_no_reason(install):
     plugin, model = install(RESOLUTIONS, (), "landcover", landcover_model="landcover-drone")
-    assert plugin.choose_model("landcover", "", 0.7) == model
-    assert plugin.explain_default("landcover", 0.7) == ""
+    assert plugin.choose_model("landcover", "", 0.7) == (model, "", "")
 
 
 def test_choice_of_the_settings_comes_first(install, tmp_path):
@@ -79,8 +78,8 @@ def test_choice_of_the_settings_comes_first(install, tmp_path):
 def test_missing_choice_is_reported_and_replaced_by_the_default(install, tmp_path):
     plugin, model = install(SMALL, road_model=str(tmp_path / "own" / "gone"))
     assert model.name == "roads-efficientnet-lite2"
-    assert plugin.find_missing_choice("roads") == str(tmp_path / "own" / "gone")
-    assert plugin.find_missing_choice("landcover") == ""
+    assert plugin.choose_model("roads", "").missing == str(tmp_path / "own" / "gone")
+    assert plugin.choose_model("landcover", "").missing == ""
 
 
 def test_card_without_weights_is_no_model(install, tmp_path):
@@ -91,7 +90,7 @@ def test_card_without_weights_is_no_model(install, tmp_path):
 
 def test_unknown_model_is_not_replaced_by_the_default(install):
     plugin, _ = install(SMALL)
-    assert plugin.choose_model("roads", "no-such-model") is None
+    assert plugin.choose_model("roads", "no-such-model").model is None
 
 
 def test_default_and_small_models_are_in_the_zip_and_others_beside_it(tmp_path, monkeypatch):
