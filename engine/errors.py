@@ -121,6 +121,10 @@ class RuntimeUnavailableError(UserError):
     """The chosen runtime or device is not there, or does not work."""
 
 
+class ClusterError(UserError):
+    """A scheduler or its workers cannot be used for a run."""
+
+
 class VectorError(UserError):
     """A vector layer cannot be read or used."""
 

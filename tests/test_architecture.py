@@ -61,6 +61,7 @@ def test_the_engine_imports_neither_qgis_nor_the_training_package():
 #: The packages of the engine from the top down: each imports only those of the lines below it.
 LAYERS = (
     {"cli", "launch"},
+    {"cluster"},
     {"pipeline"},
     {"runtimes", "vector"},
     {"models"},
@@ -90,6 +91,11 @@ def test_packages_of_the_engine_import_only_those_below():
 
 def test_the_engine_imports_mindspore_only_inside_functions():
     assert forbidden_imports("engine", ("mindspore", "mindspore_lite"), everywhere=False) == []
+
+
+def test_only_the_package_for_clusters_imports_dask():
+    found = forbidden_imports("engine", ("dask", "distributed"), everywhere=True)
+    assert {Path(entry.split(":")[0]).parts[1] for entry in found} == {"cluster"}
 
 
 def test_modules_and_functions_are_short():
@@ -142,7 +148,8 @@ def test_help_imports_nothing_heavy(arguments: list[str]):
     code = (
         "import sys\nfrom terraspore.engine.cli import run\n"
         f"code = run({arguments!r})\n"
-        "heavy = {'mindspore', 'onnxruntime', 'openvino', 'onnx', 'numba', 'skimage', 'cv2'} & set(sys.modules)\n"
+        "heavy = {'mindspore', 'onnxruntime', 'openvino', 'onnx', 'numba', 'skimage', 'cv2', 'dask'}\n"
+        "heavy &= set(sys.modules)\n"
         "sys.exit(f'{code} {heavy}' if code or heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

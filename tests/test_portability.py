@@ -64,6 +64,10 @@ def subprocess_calls(tree: ast.Module) -> Iterator[tuple[str, set[str | None]]]:
             yield ast.unparse(node)[:60], keywords | doubles
 
 
+#: Modules and objects whose functions of these names open no text file.
+OTHER_OPENERS = {"os", "rasterio", "gdal", "Image", "zipfile", "archive", "lzma", "webbrowser"}
+
+
 def text_without_encoding(tree: ast.Module) -> Iterator[str]:
     """Yield the calls that open a text file in the encoding of the system."""
     for node in ast.walk(tree):

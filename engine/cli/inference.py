@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from ..context import RunContext
+from ..errors import ClusterError, first_line
 from ..models.card import Task
+from ..pipeline.computer import Computer
 from ..pipeline.landcover import extract_classes
 from ..pipeline.plan import plan_run
 from ..pipeline.prepare import prepare_tasks
 from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.messages import Result
-from ..protocol.options import CoverageOptions, OutputOptions, RoadOptions
+from ..protocol.options import ClusterOptions, CoverageOptions, OutputOptions, RoadOptions
 from .cli_context import current_cli_context, reports_result
 from .options import (
     GEOTIFF,
@@ -34,6 +37,24 @@ RIGHT_ANGLES = ("regularise", "regularise_error")
 COVERAGE = ("minimum_area", *RIGHT_ANGLES)
 
 
+def _open_computer(values: Mapping[str, Any]) -> Computer | None:
+    """Return what computes on the cluster that a command's ``values`` name; None for a run in this process.
+
+    Raises:
+        ClusterError: Dask is not installed.
+    """
+    if values["cluster"] is None:
+        return None
+    try:
+        from ..cluster.computer import ClusterComputer
+    except ImportError as error:
+        raise ClusterError(
+            f"--cluster needs Dask, which cannot be imported: {first_line(error)}.",
+            "Install it with `pip install 'terraspore[cluster]'`.",
+        ) from error
+    return ClusterComputer(values["cluster"], current_cli_context().network_factory)
+
+
 @click.group()
 def extract() -> None:
     """Extract roads or land cover from an image as vector layers."""
@@ -46,6 +67,7 @@ def extract() -> None:
 @threshold_option("Probability from which a pixel is road; else the model's.")
 @declared_options(RoadOptions, "areas", "osm_tags")
 @declared_options(OutputOptions)
+@declared_options(ClusterOptions)
 @resume_option
 @reports_result
 def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
@@ -58,7 +80,7 @@ def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result
     options = given_options(RoadOptions, {name: values[name] for name in ("areas", "osm_tags")})
     names = ("output", "probability", "threshold", "resume")
     request = make_request(RoadRequest, images, values, names, context, options=options)
-    return extract_roads(request, current_cli_context().session_pool(), context)
+    return extract_roads(request, current_cli_context().session_pool(), context, computer=_open_computer(values))
 
 
 @extract.command(short_help="Extract the land cover of IMAGE as polygons.")
@@ -69,6 +91,7 @@ def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result
 @click.option("--probability", type=GEOTIFF, help="Keep the probabilities of all classes in this GeoTIFF.")
 @declared_options(CoverageOptions, *COVERAGE)
 @declared_options(OutputOptions)
+@declared_options(ClusterOptions)
 @resume_option
 @reports_result
 def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
@@ -79,7 +102,8 @@ def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Re
     options = given_options(CoverageOptions, {name: values[name] for name in COVERAGE})
     names = ("output", "classes", "confidence", "probability", "resume")
     request = make_request(ClassRequest, images, values, names, context, options=options)
-    return extract_classes(request, "landcover", current_cli_context().session_pool(), context)
+    sessions = current_cli_context().session_pool()
+    return extract_classes(request, "landcover", sessions, context, computer=_open_computer(values))
 
 
 @click.command()
@@ -91,6 +115,7 @@ def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Re
 @threshold_option("For models of one class; else the model's.")
 @declared_options(CoverageOptions, *RIGHT_ANGLES)
 @declared_options(OutputOptions)
+@declared_options(ClusterOptions)
 @resume_option
 @reports_result
 def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors: Path | None, **values: Any) -> Result:
@@ -102,7 +127,8 @@ def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors:
     outputs = {"output": vectors, "classes": output, "main": output, "layer": "classes"}
     options = given_options(CoverageOptions, {name: values[name] for name in RIGHT_ANGLES})
     request = make_request(ClassRequest, images, values, names, context, options=options, **outputs)
-    return extract_classes(request, "segmentation", current_cli_context().session_pool(), context)
+    sessions, computer = current_cli_context().session_pool(), _open_computer(values)
+    return extract_classes(request, "segmentation", sessions, context, computer=computer)
 
 
 @click.command()

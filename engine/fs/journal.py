@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import time
 import zlib
@@ -37,6 +38,7 @@ from .regular_file import FileIdentity
 FORMAT = 3
 #: Files of a journal; the last one lists the outputs that are being renamed at the end of the run.
 JOURNAL, ROWS, OUTPUTS = "journal", "rows", "outputs"
+BLOCKS = "blocks"  # folder in that of a journal: finished blocks of a run on several machines
 #: Minimum time between two flushes, as a multiple of the duration of one.
 _FLUSH_PAUSE_FACTOR = 100
 #: A longer file is not a journal: a row of tiles takes 100 bytes.
@@ -249,9 +251,7 @@ def journal_folder(output: Path) -> Path:
 
 
 def find_unfinished_run(output: Path, version: str | None = None) -> UnfinishedRun | None:
-    """Return the unfinished run of ``output``; None if there is none, or if it is still running.
-
-    Quick, and raises nothing: a damaged journal counts as none.
+    """Return the unfinished run of ``output``; None if there is none, it is damaged, or it is still running.
 
     Args:
         output: the output of the command (``-o``).
@@ -317,7 +317,7 @@ def read_row(journal: Journal, record: RowRecord) -> bytes | None:
 
 
 def remove_journal(output: Path) -> None:
-    """Remove the journal of ``output`` if there is one, and no other files.
+    """Remove the journal of ``output`` and finished blocks, if there are, and no other files.
 
     Raises:
         OSError: it cannot be removed, or is not this user's.
@@ -325,6 +325,7 @@ def remove_journal(output: Path) -> None:
     folder = journal_folder(output)
     with suppress(FileNotFoundError):
         _check_own_folder(folder)
+        shutil.rmtree(folder / BLOCKS, ignore_errors=True)
         for name in (JOURNAL, ROWS, OUTPUTS):  # a journal without rows would be wrong; the others alone are ignored
             (folder / name).unlink(missing_ok=True)
         folder.rmdir()
@@ -338,8 +339,7 @@ def note_outputs(journal: Journal, outputs: Iterable[FileIdentity]) -> None:
     """
     with (journal.folder / OUTPUTS).open("wb") as file:
         file.write(b"".join(_format_line(asdict(identity)) for identity in outputs))
-        file.flush()
-        os.fsync(file.fileno())
+        JournalWriter._flush(file)
 
 
 def read_noted_outputs(output: Path) -> list[FileIdentity]:

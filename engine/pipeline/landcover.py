@@ -19,10 +19,10 @@ from ..raster.writer import RasterLayout, make_class_layout, make_probability_la
 from ..runtimes.pool import SessionPool
 from ..vector.coverage.class_choice import choose_regularized
 from ..vector.io.formats import VectorTarget
+from .computer import Computer, LocalComputer
 from .job import PlannedRun
-from .plan import open_run
 from .request import ClassRequest
-from .resume import make_fingerprint, open_journal
+from .resume import make_fingerprint
 from .run_outputs import (
     OutputSink,
     Write,
@@ -34,7 +34,7 @@ from .run_outputs import (
     open_temporary_raster,
     probability_sink,
 )
-from .runner import count_noun, run_inference
+from .runner import count_noun
 
 if TYPE_CHECKING:
     from ..vector.coverage.extract import CoverageSummary
@@ -47,13 +47,16 @@ class ClassRasters(NamedTuple):
     confidence: Path | None
 
 
-def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, context: RunContext) -> Result:
+def extract_classes(
+    request: ClassRequest, task: Task, sessions: SessionPool, context: RunContext, *, computer: Computer | None = None
+) -> Result:
     """Extract the classes of an image as rasters and as polygons.
 
     Args:
         request: image, model, outputs (at least one) and options.
         task: task that the model must be for; ``segmentation`` accepts any model.
-        sessions: opens the model.
+        sessions: opens the model, where it runs in this process.
+        computer: where the tiles are computed; None for this process.
         context: receives progress and messages; checked for cancellation.
 
     Returns:
@@ -76,36 +79,34 @@ def extract_classes(request: ClassRequest, task: Task, sessions: SessionPool, co
         raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
     vectors = None if request.output is None else VectorTarget(request.output, {request.layer: layer or request.layer})
     kept, sources = list(files.values())[1:], list_read_files(*image.images, vectors=image.options.area)
-    overwrite, resume = request.writing.overwrite, request.resume
+    overwrite, resume, computer = request.writing.overwrite, request.resume, computer or LocalComputer(sessions)
     with (
         lock_run_outputs(
             vectors, kept, sources, context, overwrite=overwrite, journaled=main, resume=resume
         ) as outputs,
         _choose_class_rasters(request) as rasters,
-        open_run(image, task, sessions, context, outputs=outputs) as run,
+        computer.open_run(image, task, context, outputs=outputs) as run,
     ):
         choose_regularized(request.options.regularise, class_table(run.model.card)[0])  # refuses an unknown class now
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))
-        with open_journal(run, fingerprint, main, resume=resume, context=context) as journal:
+        with computer.start(run, fingerprint, main, resume=resume, context=context) as computation:
             found = ProbabilityStatistics(cause=run.nodata_cause)
             with _open_sinks(run, request, rasters, outputs, found) as sinks:
-                statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
-            run.release()
+                statistics = computation.compute(sinks)
             nothing, coverage = _warn_of_nothing(found, request, run.model.card, context), None
             if vectors is not None:
                 target = replace(vectors, metadata=run.tags, outputs=outputs)
-                written = ClassRasters(*(path and outputs.locate(path) for path in rasters))
-                coverage = _vectorize(request, target, run.model.card, written, context, nothing=nothing)
-            outputs.publish(context.cancellation.commit, None if journal is None else journal.note_outputs)
+                coverage = _vectorize(request, target, run.model.card, rasters, context, nothing=nothing)
+            outputs.publish(context.cancellation.commit, computation.note_outputs)
     seconds = context.clock() - start
     subject, summary = f"{run.grid.width} x {run.grid.height} pixels", statistics.summarize(run)
     if coverage is not None:
         subject = _describe_polygons(coverage, class_table(run.model.card)[0])
         summary |= coverage.metrics()
-    outputs_by_role = {role: str(path) for role, path in files.items() if path is not None}
-    return Result(outputs_by_role, summary, f"{subject}, {statistics.describe(run, seconds)}", seconds)
+    written_files = {role: str(path) for role, path in files.items() if path is not None}
+    return Result(written_files, summary, f"{subject}, {statistics.describe(run, seconds)}", seconds)
 
 
 def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:
@@ -200,14 +201,15 @@ def _vectorize(
     from ..vector.coverage.extract import vectorize_landcover
 
     assert rasters.classes is not None, "polygons are made of a raster"
+    assert target.outputs is not None, "the rasters are outputs of the run, or temporary"
     # No polygons of the background.
     options = request.options if len(card.classes) > 1 else replace(request.options, classes=frozenset({1}))
     return vectorize_landcover(
-        rasters.classes,
+        target.outputs.locate(rasters.classes),
         target,
         options,
         context=context,
-        confidence=rasters.confidence,
+        confidence=rasters.confidence and target.outputs.locate(rasters.confidence),
         class_names=class_table(card)[0],
         name=request.image.name,
         nothing=nothing,

@@ -15,6 +15,7 @@ from ..context import Cancellation, RunContext
 from ..errors import Cancelled, ResumeError, SourceChangedError, UserError
 from ..fs.atomic import cleanup_on_abort, translate_os_errors
 from ..fs.journal import (
+    BLOCKS,
     Fingerprint,
     Journal,
     JournalHeader,
@@ -228,6 +229,12 @@ def _keep_or_remove(journal: RowJournal, error: BaseException, context: RunConte
 def _find_journal(output: Path, current: Fingerprint, resume: bool, context: RunContext) -> Journal | None:
     """Return the journal to continue from, if there is one and it is wanted."""
     journal = read_journal(output)
+    if journal is not None and (journal.folder / BLOCKS).is_dir():
+        text = f"The unfinished run of {output.name}, begun on {journal.header.started[:10]}, ran with --cluster"
+        if resume:
+            raise ResumeError(f"{text}.", "Add --cluster to go on with it, or leave out --resume to start anew.")
+        context.report(Message(f"{text}; it is removed."))
+        return None
     if journal is None or not journal.records:
         if resume:
             context.report(Message(f"There is nothing to resume for {output.name}; the run starts at the beginning."))

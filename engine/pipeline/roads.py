@@ -12,15 +12,17 @@ from ..protocol.messages import Result
 from ..raster.writer import make_probability_layout
 from ..runtimes.pool import SessionPool
 from ..vector.io.formats import VectorTarget
-from .plan import open_run
+from .computer import Computer, LocalComputer
 from .request import RoadRequest
-from .resume import make_fingerprint, open_journal
+from .resume import make_fingerprint
 from .run_outputs import check_disk_space, list_read_files, lock_run_outputs, open_output_raster, probability_sink
-from .runner import count_noun, run_inference
+from .runner import count_noun
 from .streaming_vectorizer import Preloader, StreamingRoads
 
 
-def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunContext) -> Result:
+def extract_roads(
+    request: RoadRequest, sessions: SessionPool, context: RunContext, *, computer: Computer | None = None
+) -> Result:
     """Extract the roads of an image as lines, nodes and areas.
 
     The vectors are made of the quantized probabilities while the network still computes the rows below. A raster of
@@ -28,7 +30,8 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
 
     Args:
         request: image, model, outputs and options.
-        sessions: opens the model.
+        sessions: opens the model, where it runs in this process.
+        computer: where the tiles are computed; None for this process.
         context: receives progress and messages; checked for cancellation.
 
     Returns:
@@ -37,7 +40,7 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
     Raises:
         TerraSporeError: an output cannot be made; none is written.
     """
-    start, preloader, image = context.clock(), Preloader(), request.image
+    start, preloader, image, computer = context.clock(), Preloader(), request.image, computer or LocalComputer(sessions)
     vectors = VectorTarget(request.output, name_road_layers(request.writing.layer, areas=request.options.areas))
     kept, sources = [request.probability], list_read_files(*image.images, vectors=image.options.area)
     overwrite, resume = request.writing.overwrite, request.resume
@@ -46,7 +49,7 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
             vectors, kept, sources, context, overwrite=overwrite, journaled=request.output, resume=resume
         ) as outputs,
         temp_output(request.output, ".rows") as spool,
-        open_run(image, "roads", sessions, context, outputs=outputs, on_model_opening=preloader.start) as run,
+        computer.open_run(image, "roads", context, outputs=outputs, on_model_opening=preloader.start) as run,
     ):
         classes = len(run.model.card.classes)
         threshold = run.model.card.threshold if request.threshold is None else request.threshold
@@ -55,7 +58,7 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
         check_disk_space(run.grid, bands, request.output, spooled_bands=1)
         fingerprint = make_fingerprint(run, image, {"rasters": "probability"})
         with (
-            open_journal(run, fingerprint, request.output, resume=resume, context=context) as journal,
+            computer.start(run, fingerprint, request.output, resume=resume, context=context) as computation,
             StreamingRoads(
                 run, options, replace(vectors, outputs=outputs), spool=spool, preloader=preloader, context=context
             ) as roads,
@@ -64,10 +67,9 @@ def extract_roads(request: RoadRequest, sessions: SessionPool, context: RunConte
             raster = request.probability and open_output_raster(request.probability, run.grid, layout, outputs)
             with raster or nullcontext() as write_probability:
                 sinks = [probability_sink(classes, roads.append, write_probability)]
-                statistics = run_inference(run.job, run.predict_stream, sinks, context, journal=journal)
-            run.release()
+                statistics = computation.compute(sinks)
             network = roads.finish()
-            outputs.publish(context.cancellation.commit, None if journal is None else journal.note_outputs)
+            outputs.publish(context.cancellation.commit, computation.note_outputs)
     seconds = context.clock() - start
     text = f"{network.length / 1000:.2f} km of road in {count_noun(network.edges, 'line')}"
     files = {"roads": request.output, "probability": request.probability}

@@ -119,6 +119,19 @@ class SourceOptions:
 
 
 @dataclass(frozen=True)
+class ClusterOptions:
+    """Options of where the tiles of a run are computed."""
+
+    cluster: str | None = option(
+        None,
+        "Dask scheduler whose workers compute the tiles (tcp://host:8786), or local:N for N processes of this machine.",
+        "Dask scheduler",
+        unset="this process",
+        metavar="ADDRESS",
+    )
+
+
+@dataclass(frozen=True)
 class OutputOptions:
     """Options of what is written."""
 

@@ -1,0 +1,245 @@
+"""What runs on a worker: one session, opened once for all blocks of a run, which it computes one after the other."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from distributed import Worker, WorkerPlugin, get_worker
+
+from ...__about__ import __version__
+from ..context import Cancellation, RunContext
+from ..errors import Cancelled, ClusterError, UserError
+from ..pipeline.block_layout import BlockIndex
+from ..pipeline.block_store import BlockStore
+from ..pipeline.blocks import compute_block_rows
+from ..pipeline.estimate import estimate_memory, estimate_seconds
+from ..pipeline.job import InferenceJob
+from ..pipeline.predict import make_predict_stream
+from ..pipeline.runner import ProgressTracker
+from ..raster.mosaic import open_view
+from ..raster.pixel_view import PixelView
+from ..runtimes.base import PredictStream, Session
+from ..runtimes.cache import default_cache_folder
+from ..runtimes.pool import SessionPool
+from ..tiling import make_plan
+from .job import WorkerJob
+
+#: In the folder of the blocks; tells a worker that it sees the run's folder, and not another of the same name.
+TOKEN = "token"
+#: Side in pixels of the block whose memory is reported.
+_BLOCK_SIDE = 4096
+
+T = TypeVar("T")
+
+
+class EnvironmentVersions(NamedTuple):
+    """Versions that have to be the same in all processes of a run."""
+
+    terraspore: str
+    python: str
+    numpy: str
+    distributed: str
+
+
+def read_versions() -> EnvironmentVersions:
+    """Return the versions of this process."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return EnvironmentVersions(__version__, python, np.__version__, version("distributed"))
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a worker has opened.
+
+    Attributes:
+        runtime: name of the runtime.
+        version: of the runtime.
+        device: name of the device.
+        precision: the type it computes in.
+        reason: why these were chosen.
+        batch: tiles with which a tile takes the least time.
+        seconds: estimated for all tiles of the run, were they computed by this worker; None for few tiles.
+        memory: estimated peak of its process, bytes.
+    """
+
+    runtime: str
+    version: str
+    device: str
+    precision: str
+    reason: str
+    batch: int
+    seconds: float | None
+    memory: int
+
+
+@dataclass(frozen=True)
+class BlockOutcome:
+    """A block whose file is complete.
+
+    Attributes:
+        index: the block.
+        empty: its tiles without a valid pixel.
+        seconds: in the network.
+        is_computed: False where the file was there already.
+    """
+
+    index: BlockIndex
+    empty: int
+    seconds: float = 0.0
+    is_computed: bool = True
+
+
+@dataclass(frozen=True)
+class _Opened:
+    view: PixelView
+    session: Session
+    reason: str
+    predict_stream: PredictStream
+
+    def make_job(self, job: WorkerJob, batch: int) -> InferenceJob:
+        return InferenceJob(self.view, job.plan, job.card.bands, len(job.card.classes), batch)
+
+
+class BlockWorker(WorkerPlugin):
+    """Computes blocks of one run on a worker; a plugin of Dask, which sets it up on new workers, too.
+
+    Image and session are opened by the first task and used in one thread only, also where Dask runs several tasks on
+    the worker at a time: the others wait.
+
+    Args:
+        job: the run.
+    """
+
+    def __init__(self, job: WorkerJob) -> None:
+        self.name, self._job = job.name, job
+
+    def setup(self, worker: Worker) -> None:
+        """Prepare to open image and session; called by Dask."""
+        self._worker = worker
+        self._opened: _Opened | None = None
+        self._resources = ExitStack()
+        self._running: dict[str, Cancellation] = {}
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=self.name)
+
+    def teardown(self, worker: Worker) -> None:
+        """Cancel what is running and close image and session; called by Dask."""
+        for cancellation in tuple(self._running.values()):
+            cancellation.cancel()
+        self._executor.submit(self._close)
+        self._executor.shutdown(wait=False)
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
+        """Cancel a running block that Dask wants no more, because a thread cannot be stopped; called by Dask."""
+        cancellation = self._running.get(key)
+        if cancellation is not None and finish in ("cancelled", "released", "forgotten"):
+            cancellation.cancel()
+
+    def inspect(self) -> WorkerReport:
+        """Open image and session, and report them."""
+        return self._run(lambda _: self._inspect())
+
+    def compute(self, store: BlockStore, batch: int, index: BlockIndex) -> BlockOutcome:
+        """Compute a block unless its file is complete already.
+
+        Args:
+            store: receives the file.
+            batch: tiles in one call of the network, the same on all workers.
+            index: the block.
+        """
+        return self._run(lambda cancellation: self._compute(store, batch, index, cancellation))
+
+    def _run(self, function: Callable[[Cancellation], T]) -> T:
+        """Call ``function`` in the thread of the session, with what cancels it."""
+        key, cancellation = str(self._worker.get_current_task()), Cancellation()
+        self._running[key] = cancellation
+        try:
+            return self._executor.submit(function, cancellation).result()
+        finally:
+            self._running.pop(key, None)
+
+    def _inspect(self) -> WorkerReport:
+        opened, job = self._open(), self._job
+        session, batch = opened.session, max(1, opened.session.batch)
+        inference = opened.make_job(job, batch)
+        side = make_plan(_BLOCK_SIDE, _BLOCK_SIDE, job.plan.tile, job.plan.overlap)
+        seconds = estimate_seconds(inference, opened.predict_stream, job.plan.count, time.perf_counter)
+        facts = (session.runtime, session.version, session.device, session.precision, opened.reason)
+        return WorkerReport(*facts, batch, seconds, estimate_memory(replace(inference, plan=side)))
+
+    def _compute(self, store: BlockStore, batch: int, index: BlockIndex, cancellation: Cancellation) -> BlockOutcome:
+        self._check_folder(store)
+        facts = store.check(index)
+        if facts is not None:
+            return BlockOutcome(index, facts.empty, is_computed=False)
+        opened, block = self._open(), store.layout.block(index)
+        tracker = ProgressTracker(len(block.rows) * len(block.columns), 0, 0, RunContext())
+        job, predict_stream = opened.make_job(self._job, batch), tracker.timed(opened.predict_stream)
+        try:
+            with closing(compute_block_rows(job, block, predict_stream, cancellation)) as rows:
+                facts = store.write(index, rows)
+        except (Cancelled, UserError):
+            raise
+        except BaseException:
+            self._close()  # it may be the session which failed
+            raise
+        return BlockOutcome(index, facts.empty, tracker.statistics().inference)
+
+    def _check_folder(self, store: BlockStore) -> None:
+        """Raise ``ClusterError`` where this machine does not see the folder of the run."""
+        try:
+            is_shared = (store.folder / TOKEN).read_text(encoding="ascii") == store.fingerprint
+        except OSError:
+            is_shared = False
+        if not is_shared:
+            raise ClusterError(
+                f"{store.folder.parent}, the folder of the output, is another one there.",
+                "Write to a folder that all workers share under the same path.",
+            )
+
+    def _open(self) -> _Opened:
+        if self._opened is None:
+            job = self._job
+            with ExitStack() as stack:
+                view = stack.enter_context(open_view(job.view))
+                model = job.find_model()
+                # As many threads as Dask gave this worker, because others may share the machine.
+                runtime = replace(job.runtime, threads=job.runtime.threads or self._worker.state.nthreads)
+                pool = SessionPool(cache=default_cache_folder(), network_factory=job.network_factory)
+                session, reason = stack.enter_context(pool.open(model, runtime, job.plan.tile))
+                predict_stream = make_predict_stream(session, model.card, job.tta)
+                self._resources = stack.pop_all()
+            self._opened = _Opened(view, session, reason, predict_stream)
+        return self._opened
+
+    def _close(self) -> None:
+        self._opened = None
+        self._resources.close()
+
+
+def inspect_worker(name: str) -> WorkerReport | UserError:
+    """Task: open image and session of the run ``name``; an error that trying again would not help is returned."""
+    return _return_user_error(lambda plugin: plugin.inspect(), name)
+
+
+def compute_block(name: str, store: BlockStore, batch: int, index: BlockIndex) -> BlockOutcome | UserError:
+    """Task: compute a block of the run ``name``; an error that trying again would not help is returned."""
+    return _return_user_error(lambda plugin: plugin.compute(store, batch, index), name)
+
+
+def _return_user_error(function: Callable[[BlockWorker], T], name: str) -> T | UserError:
+    worker = get_worker()
+    plugin = worker.plugins[name]
+    assert isinstance(plugin, BlockWorker)
+    try:
+        return function(plugin)
+    except UserError as error:
+        text = error.text[0].lower() + error.text[1:] if error.text.startswith(("The ", "There ")) else error.text
+        return type(error)(f"On the worker {worker.address}, {text}", error.hint)

@@ -1,0 +1,105 @@
+"""Where the tiles of a run are computed: in this process, or wherever another ``Computer`` has them computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..context import RunContext
+from ..fs.journal import Fingerprint
+from ..fs.outputs import NoteOutputs, Outputs
+from ..models.card import Task
+from ..runtimes.pool import SessionPool
+from .job import InferenceRun, PlannedRun
+from .plan import open_run
+from .request import ImageRequest
+from .resume import RowJournal, open_journal
+from .run_outputs import OutputSink
+from .runner import RunStatistics, run_inference
+
+
+class Computation(Protocol):
+    """The tiles of one run; what of them is finished survives an error."""
+
+    @property
+    def note_outputs(self) -> NoteOutputs | None:
+        """Notes the outputs that are about to get their names, so that a resumed run may replace them."""
+
+    def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
+        """Compute all tiles and write all rows to ``sinks``; called once.
+
+        Raises:
+            Cancelled: the run was cancelled.
+            TerraSporeError: computing, reading or writing failed.
+        """
+
+
+class Computer(Protocol):
+    """Opens runs and computes their tiles."""
+
+    def open_run(
+        self,
+        request: ImageRequest,
+        task: Task,
+        context: RunContext,
+        *,
+        outputs: Outputs,
+        on_model_opening: Callable[[], None] | None = None,
+    ) -> AbstractContextManager[PlannedRun]:
+        """Open an image and have a model opened; see ``plan.open_run``."""
+
+    def start(
+        self, run: PlannedRun, fingerprint: Fingerprint, output: Path, *, resume: bool, context: RunContext
+    ) -> AbstractContextManager[Computation]:
+        """Prepare to compute a run that ``open_run`` has opened; see ``resume.open_journal``."""
+
+
+@dataclass(frozen=True)
+class LocalComputer:
+    """Computes in this process.
+
+    Attributes:
+        sessions: opens the model.
+    """
+
+    sessions: SessionPool
+
+    def open_run(
+        self,
+        request: ImageRequest,
+        task: Task,
+        context: RunContext,
+        *,
+        outputs: Outputs,
+        on_model_opening: Callable[[], None] | None = None,
+    ) -> AbstractContextManager[InferenceRun]:
+        """Open image and model; see ``plan.open_run``."""
+        return open_run(request, task, self.sessions, context, outputs=outputs, on_model_opening=on_model_opening)
+
+    @contextmanager
+    def start(
+        self, run: PlannedRun, fingerprint: Fingerprint, output: Path, *, resume: bool, context: RunContext
+    ) -> Iterator[Computation]:
+        """Open the journal of the run; see ``resume.open_journal``."""
+        assert isinstance(run, InferenceRun), "the run was opened by another computer"
+        with open_journal(run, fingerprint, output, resume=resume, context=context) as journal:
+            yield _LocalComputation(run, journal, context)
+
+
+@dataclass(frozen=True)
+class _LocalComputation:
+    run: InferenceRun
+    journal: RowJournal | None
+    context: RunContext
+
+    @property
+    def note_outputs(self) -> NoteOutputs | None:
+        return None if self.journal is None else self.journal.note_outputs
+
+    def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
+        statistics = run_inference(self.run.job, self.run.predict_stream, sinks, self.context, journal=self.journal)
+        self.run.release()
+        return statistics

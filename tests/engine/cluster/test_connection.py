@@ -1,0 +1,133 @@
+"""What a person is told of a scheduler that cannot be used, and the workers that a run starts by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import psutil
+import pytest
+from dask_cluster import Run, command, read
+from hold_worker import PRETENDED_VERSION
+from terraspore.engine.cluster import connection, dispatch
+from terraspore.engine.errors import ClusterError
+from terraspore.engine.fs.journal import journal_folder
+from waiting import wait_for
+
+
+def fail(scene, tmp_path, *options, kind="roads"):
+    """Run a command that has to fail with the code 2 and leave nothing; return its error."""
+    code, last = Run(command(scene, kind, tmp_path / "out", *options)).wait()
+    assert (code, last["type"]) == (2, "error"), last
+    assert list((tmp_path / "out").iterdir()) == []
+    return last
+
+
+@pytest.mark.parametrize("address", ["machine", "local:0", "local:two", "http://machine:8786", "tcp://", ""])
+def test_addresses_that_are_none(scene, tmp_path, address):
+    last = fail(scene, tmp_path, "--cluster", address)
+    assert last["code"] == "ParameterError"
+    assert f"'{address}'" in last["text"]
+
+
+def test_nobody_listens(scene, tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.5)
+    last = fail(scene, tmp_path, "--cluster", "tcp://127.0.0.1:1")
+    assert "No scheduler answers at tcp://127.0.0.1:1" in last["text"]
+    assert "local:N" in last["hint"]
+
+
+def test_scheduler_without_workers(scene, make_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(connection, "WAIT_FOR_WORKERS", 0.5)
+    cluster = make_cluster(workers=0)
+    last = fail(scene, tmp_path, "--cluster", cluster.address)
+    assert "has had no worker" in last["text"]
+    assert f"dask worker {cluster.address}" in last["hint"]
+
+
+def test_workers_that_all_end(scene, make_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatch, "WAIT_FOR_WORKERS", 0.5)
+    cluster = make_cluster()
+    cluster.hold("array", 20)
+    run = Run(command(scene, "roads", tmp_path / "out", "--cluster", cluster.address))
+    cluster.kill_worker(cluster.wait_until_held())
+    code, last = run.wait()
+    assert (code, last["code"]) == (2, "ClusterError"), last
+    assert "has had no worker" in last["text"]
+
+
+def test_worker_of_another_version(scene, make_cluster, tmp_path):
+    cluster = make_cluster(workers=0)
+    cluster.start_worker(**{PRETENDED_VERSION: "9.9"})
+    last = fail(scene, tmp_path, "--cluster", cluster.address)
+    assert "TerraSpore is 9.9 on the worker tcp://127.0.0.1:" in last["text"]
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_every_version_is_compared(place):
+    own = connection.read_versions()
+    connection._compare_versions(own, own, "the worker")
+    other = own._replace(**{own._fields[place]: "0.0"})
+    with pytest.raises(ClusterError, match=r"is 0\.0 on the worker, and "):
+        connection._compare_versions(own, other, "the worker")
+    with pytest.raises(ClusterError, match="cannot be used on the worker: No module named 'terraspore'"):
+        connection._compare_versions(own, ModuleNotFoundError("No module named 'terraspore'"), "the worker")
+
+
+def test_worker_that_does_not_see_the_folder_of_the_output(scene, make_cluster, tmp_path):
+    if not shutil.which("unshare") or os.geteuid() != 0:
+        pytest.skip("another view of the file system needs root")
+    cluster, out = make_cluster(workers=0), tmp_path / "out"
+    arguments = command(scene, "roads", out, "--cluster", cluster.address)
+    cluster.start_worker(prefix=("unshare", "-m", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"', str(out)))
+    code, last = Run(arguments).wait()
+    assert (code, last["code"]) == (2, "ClusterError"), last
+    assert "On the worker tcp://127.0.0.1:" in last["text"]
+    assert "folder of the output" in last["text"]
+
+
+def test_limit_of_memory_is_for_own_workers(scene, tmp_path):
+    last = fail(scene, tmp_path, "--cluster", "tcp://127.0.0.1:1", "--memory", "900")
+    assert "--memory-limit" in last["hint"]
+
+
+def test_dask_is_not_installed(scene, tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("terraspore.engine.cluster")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    last = fail(scene, tmp_path, "--cluster", "local:2")
+    assert "needs Dask" in last["text"]
+    assert "terraspore[cluster]" in last["hint"]
+
+
+def test_own_workers_give_what_one_process_gives_and_end(scene, expected, tmp_path):
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    code, last = Run(command(scene, "roads", tmp_path / "out", "--cluster", "local:2", "--memory", "4000")).wait()
+    assert code == 0, last
+    assert read(tmp_path / "out") == expected("roads")
+
+    def list_workers():
+        children = psutil.Process().children(recursive=True)
+        return [child for child in children if child.pid not in before and "spawn_main" in "".join(child.cmdline())]
+
+    wait_for(lambda: not list_workers())
+
+
+def test_run_in_one_process_does_not_take_the_blocks_of_a_cluster(scene, make_cluster, tmp_path):
+    cluster, out = make_cluster(), tmp_path / "out"
+    cluster.hold("written", 2)
+    arguments = command(scene, "roads", out)
+    run = Run([*arguments, "--cluster", cluster.address])
+    cluster.wait_until_held()
+    run.cancellation.cancel()
+    run.wait()
+    code, last = Run([*arguments, "--resume"]).wait()
+    assert (code, last["code"]) == (2, "ResumeError"), last
+    assert "--cluster" in last["text"]
+    assert journal_folder(out / "r.gpkg").exists()
+    run = Run(arguments)
+    code, last = run.wait()
+    assert code == 0, last
+    assert any("ran with --cluster; it is removed" in event.get("text", "") for event in run.events())
+    assert not journal_folder(out / "r.gpkg").exists()

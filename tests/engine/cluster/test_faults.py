@@ -1,0 +1,143 @@
+"""Workers and schedulers that are killed at known points, full disks and cancellations: the result is the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from dask_cluster import Run, command, finished_blocks, read
+from terraspore.engine.fs.journal import journal_folder
+from waiting import wait_for
+
+ROADS = "r.gpkg"
+
+
+@pytest.mark.parametrize("kind", ["roads", "classes"])
+def test_workers_give_what_one_process_gives(scene, expected, shared_cluster, tmp_path, kind):
+    shared_cluster.wait_for_workers(2)
+    run = Run(command(scene, kind, tmp_path / "out", "--cluster", shared_cluster.address))
+    code, last = run.wait()
+    assert code == 0, last
+    assert read(tmp_path / "out") == expected(kind)
+    progress = [event for event in run.events() if event["type"] == "progress" and event["stage"] == "infer"]
+    assert progress[-1]["done"] == progress[-1]["total"] == last["summary"]["tiles"]
+    assert last["summary"]["empty_tiles"] > 0
+    assert "2 workers with onnxruntime on cpu" in next(e["reason"] for e in run.events() if e["type"] == "plan")
+    assert not journal_folder(tmp_path / "out" / ROADS).exists()
+
+
+@pytest.mark.parametrize(("step", "number"), [("predict", 30), ("array", 25), ("written", 2)])
+def test_worker_killed_in_a_block(scene, expected, make_cluster, tmp_path, step, number):
+    cluster, out = make_cluster(), tmp_path / "out"
+    cluster.hold(step, number)
+    run = Run(command(scene, "roads", out, "--cluster", cluster.address))
+    cluster.kill_worker(cluster.wait_until_held())
+    before = finished_blocks(out / ROADS)
+    cluster.release()
+    cluster.start_worker()
+    wait_for(lambda: set(finished_blocks(out / ROADS)) - set(before) or not run.is_running())
+    kept = {name: time for name, time in finished_blocks(out / ROADS).items() if name in before}
+    assert not run.is_running() or kept == before
+    code, last = run.wait()
+    assert code == 0, last
+    assert read(out) == expected("roads")
+
+
+def test_scheduler_killed_and_run_resumed(scene, expected, make_cluster, tmp_path):
+    cluster, out = make_cluster(), tmp_path / "out"
+    arguments = command(scene, "roads", out, "--cluster", cluster.address)
+    cluster.hold("array", 30)
+    run = Run(arguments)
+    pid = cluster.wait_until_held()
+    before = finished_blocks(out / ROADS)
+    assert before
+    cluster.kill_scheduler()
+    code, last = run.wait()
+    assert (code, last["code"]) == (2, "ClusterError"), last
+    assert "connection to the scheduler" in last["text"]
+    assert f"{len(before)} of " in run.events()[-2]["text"]
+    assert "--resume" in run.events()[-2]["text"]
+    assert read(out) == {}
+    cluster.kill_worker(pid)
+    cluster.release()
+    cluster.start_scheduler()
+    cluster.start_worker()
+    cluster.hold("written", 1)
+    resumed = Run([*arguments, "--resume"])
+    cluster.wait_until_held()
+    after = finished_blocks(out / ROADS)
+    assert len(after) == len(before) + 1
+    assert {name: after[name] for name in before} == before
+    cluster.release()
+    code, last = resumed.wait()
+    assert code == 0, last
+    assert read(out) == expected("roads")
+
+
+def test_block_whose_workers_end_again_and_again(scene, make_cluster, tmp_path):
+    cluster = make_cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
+    cluster.hold("array", 3)
+    run = Run(command(scene, "roads", tmp_path / "out", "--cluster", cluster.address))
+    cluster.kill_worker(cluster.wait_until_held())
+    code, last = run.wait()
+    assert (code, last["code"]) == (2, "ClusterError"), last
+    assert "ended 1 times" in last["text"]
+    assert "memory" in last["text"]
+
+
+def test_cancel_ends_the_run_and_the_tasks_and_keeps_finished_blocks(scene, expected, make_cluster, tmp_path):
+    cluster, out = make_cluster(), tmp_path / "out"
+    arguments = command(scene, "roads", out, "--cluster", cluster.address)
+    cluster.hold("array", 30)
+    run = Run(arguments)
+    cluster.wait_until_held()
+    before = finished_blocks(out / ROADS)
+    run.cancellation.cancel()
+    code, last = run.wait()  # although the worker is held
+    assert (code, last["code"]) == (3, "Cancelled"), last
+    assert "--resume" in run.events()[-2]["text"]
+    cluster.release()
+    code, last = Run([*arguments, "--resume"]).wait()  # the worker takes it when the cancelled block has ended
+    assert code == 0, last
+    assert before
+    assert read(out) == expected("roads")
+
+
+def test_cancelled_block_stops_between_batches(scene, make_cluster, tmp_path):
+    cluster, out = make_cluster(), tmp_path / "out"
+    cluster.hold("predict", 25)
+    run = Run(command(scene, "roads", out, "--cluster", cluster.address, "--tta"))
+    cluster.wait_until_held()
+    run.cancellation.cancel()
+    run.wait()
+    kept = finished_blocks(out / ROADS)
+    cluster.release()  # the next run begins when the cancelled block has ended
+    code, _ = Run(command(scene, "roads", tmp_path / "other", "--cluster", cluster.address)).wait()
+    assert code == 0
+    assert finished_blocks(out / ROADS) == kept
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of little memory; skips where that is not allowed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = shutil.which("mount") and os.geteuid() == 0
+    done = done and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False)
+    if not done or done.returncode:
+        pytest.skip("mounting a file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=False)
+
+
+def test_full_disk_is_reported_and_the_run_resumes(scene, expected, shared_cluster, small_disk):
+    arguments = command(scene, "classes", small_disk, "--cluster", shared_cluster.address)
+    code, last = Run(arguments).wait()
+    assert (code, last["code"]) == (2, "DiskFullError"), last
+    assert read(small_disk) == {}
+    subprocess.run(["mount", "-o", "remount,size=32m", small_disk], check=True)
+    code, last = Run([*arguments, "--resume"]).wait()
+    assert code == 0, last
+    assert read(small_disk) == expected("classes")
