@@ -30,6 +30,7 @@ CONSTANTS = {
     "processing/extract.py": {"TITLE", "HELP", "TAGS", "MAIN", "FURTHER", "RASTERS", "NUMBERS", "GROUP"},
     "processing/vectorize.py": {"TITLE", "HELP", "TAGS", "LAYERS"},
     "processing/chips.py": {"TITLE", "HELP", "TAGS"},
+    "processing/compare.py": {"TITLE", "HELP", "TAGS"},
     "dialogs/run_dialog.py": {"ROADS", "LANDCOVER", "SEGMENT"},
     "dialogs/model_dialog.py": {"_TEXTS"},
     "engine/env_profiles.py": {"ENV_PROFILES"},
@@ -54,8 +55,9 @@ def texts() -> list[str]:
 
 def _declared() -> Iterator[str]:
     """Yield the titles of the engine's options and the texts for their unset values."""
-    tree = ast.parse((ROOT / "engine" / "protocol" / "options.py").read_text(encoding="utf-8"))
-    for call in ast.walk(tree):
+    declared = (ROOT / "engine" / "protocol" / name for name in ("options.py", "compare_options.py"))
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in declared)
+    for call in (node for tree in trees for node in ast.walk(tree)):
         if isinstance(call, ast.Call):
             unset = [keyword.value for keyword in call.keywords if keyword.arg == "unset"]
             for value in (*call.args[2:3], *unset):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ..context import RunContext
 from ..errors import ParameterError, SourceError, VectorError, shorten
-from ..protocol.declaration import option
+from ..protocol.compare_options import CompareOptions
 from ..protocol.messages import Message, Result
-from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind, length
+from ..protocol.options import VALUE_KINDS, RasterOptions, ValueKind
 from .cli_context import reports_result
 from .options import PATH, declared_options, given_options, parse_list
 
@@ -25,29 +25,13 @@ if TYPE_CHECKING:
 
 Metrics = dict[str, float | int | str | None]
 Bounds = tuple[float, float, float, float]
-RoadDefinition = Literal["terraspore", "cosmiq", "sat2graph", "sam_road"]
 
 
 @dataclass(frozen=True)
-class CompareOptions:
+class Comparison(CompareOptions):
     """Values of the command's options by name; ``rasters`` are those of the rasters RESULT and TRUTH."""
 
-    layer: str | None = option(None, "Layer of RESULT; else roads, landcover or the first.")
-    truth_layer: str | None = option(None, "Layer of TRUTH; else as for RESULT.")
     extent: Bounds | Literal["common"] | None = None
-    mask: Path | None = option(
-        None, "Compare only within the polygons of this file, or on the valid pixels of this raster."
-    )
-    buffer: float = length(5.0, "Largest distance between matching lines.", above=True)
-    definition: RoadDefinition = option(
-        "terraspore",
-        "Rules of APLS and TOPO: our own, or those of published code, whose figures may then be set beside these.",
-        choices=get_args(RoadDefinition),
-    )
-    threshold: float | None = option(
-        None, "Compare masks: probability of a road pixel.", minimum=0, maximum=1, metavar="P"
-    )
-    field: str = option("class_id", "Column with the class of polygons.")
     rasters: tuple[RasterOptions, RasterOptions] = (RasterOptions(), RasterOptions())
 
 
@@ -83,7 +67,7 @@ def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueK
 
     own = given_options(RasterOptions, values)
     rasters = own, RasterOptions(values=truth_values, nodata=own.nodata)
-    options = given_options(CompareOptions, values, rasters=rasters)
+    options = given_options(Comparison, values, rasters=rasters)
     for path in (result, truth):
         identify_image(path)
     kinds = is_vector(result), is_vector(truth)
@@ -98,7 +82,7 @@ def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueK
     return Result({}, *measure(result, truth, options, context))
 
 
-def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
+def _compare_lines(result: Path, truth: Path, options: Comparison, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of a road network, and a sentence with them."""
     from ..vector.io.reader import read_vector_layer
     from ..vector.metrics.definitions import DEFINITIONS
@@ -132,7 +116,7 @@ def _compare_lines(result: Path, truth: Path, options: CompareOptions, context: 
 
 
 def _limit_lines(
-    result: VectorLayer, truth: VectorLayer, options: CompareOptions, context: RunContext
+    result: VectorLayer, truth: VectorLayer, options: Comparison, context: RunContext
 ) -> tuple[list[Lines], Bounds | None]:
     """Lines of result and truth in a CRS in metres, as far as they are compared, and the bounds of a limit."""
     import numpy as np
@@ -168,7 +152,7 @@ def _limit_lines(
     return lines, extent
 
 
-def _compare_rasters(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
+def _compare_rasters(result: Path, truth: Path, options: Comparison, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of a class raster or a mask, and a sentence with them."""
     from ..vector.metrics.inputs import open_raster_pair, read_part
     from ..vector.metrics.raster import count_pixels
@@ -212,7 +196,7 @@ def _score_masks(
     return matrix, {name: None if math.isnan(value) else value for name, value in values.items()}
 
 
-def _compare_coverage(result: Path, truth: Path, options: CompareOptions, context: RunContext) -> tuple[Metrics, str]:
+def _compare_coverage(result: Path, truth: Path, options: Comparison, context: RunContext) -> tuple[Metrics, str]:
     """Metrics of polygons against the class raster that they were made of, and a sentence with them."""
     import numpy as np
     import shapely

@@ -16,7 +16,14 @@ from ..fs.outputs import check_written_files
 from ..pipeline.run_outputs import list_read_files, lock_run_outputs
 from ..protocol.layer_names import name_road_layers
 from ..protocol.messages import Result
-from ..protocol.options import MAX_LENGTH, CoverageOptions, OutputOptions, RasterOptions, RoadOptions
+from ..protocol.options import (
+    ClassRasterOptions,
+    CoverageOptions,
+    OutputOptions,
+    RasterOptions,
+    RoadOptions,
+    UpdateOptions,
+)
 from ..raster.band_facts import interpret_band
 from ..raster.dataset import open_raster
 from ..raster.values import Encoding, Expected
@@ -25,7 +32,7 @@ from ..vector.crs import check_output_crs
 from ..vector.io.formats import VectorTarget
 from ..vector.io.reader import make_reference
 from .cli_context import reports_result
-from .options import PATH, FiniteRange, add_options, declared_options, given_options
+from .options import PATH, add_options, declared_options, given_options
 
 if TYPE_CHECKING:
     from ..vector.coverage.extract import CoverageSummary
@@ -92,17 +99,7 @@ def auto(context: RunContext, **values: Any) -> Result:
 @vectorize.command(short_help="Make a road network of road probabilities or a mask.")
 @shared_options
 @declared_options(RoadOptions)
-@click.option(
-    "--update", type=PATH, metavar="FILE", help="Conflate with the roads of this file: kept, new, gone, moved."
-)
-@click.option("--update-layer", metavar="NAME", help="Layer of that file; else roads or the first with lines.")
-@click.option(
-    "--update-distance",
-    type=FiniteRange(0, MAX_LENGTH),
-    metavar="M",
-    default=10.0,
-    help="Lines within this distance of each other are the same road. [10 m]",
-)
+@declared_options(UpdateOptions)
 @reports_result
 def roads(context: RunContext, **values: Any) -> Result:
     """Make a road network of a raster of road probabilities or a mask: lines, nodes and areas.
@@ -114,7 +111,7 @@ def roads(context: RunContext, **values: Any) -> Result:
 
 @vectorize.command(short_help="Make polygons of a raster of classes.")
 @shared_options
-@click.option("--confidence", type=PATH, help="Raster of the same size with the probability of each pixel's class.")
+@declared_options(ClassRasterOptions)
 @declared_options(CoverageOptions)
 @click.option("--name", multiple=True, metavar="ID=NAME", help="Name of a class; may be repeated.")
 @reports_result
@@ -188,13 +185,13 @@ def _describe_origin(job: Job, encoding: Encoding) -> dict[str, str]:
 
 def _prepare_roads(values: Values) -> MakeVectors:
     """Check the options of roads, and return the function that makes them."""
-    options, existing = given_options(RoadOptions, values), values.get("update")
+    options, update = given_options(RoadOptions, values), given_options(UpdateOptions, values)
 
     def make_roads(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[RoadSummary, str]:
         from ..vector.roads.extract import vectorize_roads
 
-        layers = name_road_layers(job.writing.layer, areas=options.areas, changes=existing is not None)
-        with _lock_output(job, layers, list_read_files(job.raster, vectors=existing), context) as target:
+        layers = name_road_layers(job.writing.layer, areas=options.areas, changes=update.update is not None)
+        with _lock_output(job, layers, list_read_files(job.raster, vectors=update.update), context) as target:
             encoding = encoding or _interpret(job, "roads", context)
             summary = vectorize_roads(
                 job.raster,
@@ -202,7 +199,7 @@ def _prepare_roads(values: Values) -> MakeVectors:
                 options,
                 context=context,
                 encoding=encoding,
-                existing=_read_existing(job, encoding.band, values, context),
+                existing=_read_existing(job, encoding.band, update, context),
             )
         text = f"{summary.length / 1000:.2f} km of road in {summary.edges} lines -> {job.output}"
         if summary.changes:
@@ -216,9 +213,9 @@ def _prepare_roads(values: Values) -> MakeVectors:
     return make_roads
 
 
-def _read_existing(job: Job, band: int, values: Values, context: RunContext) -> ExistingRoads | None:
+def _read_existing(job: Job, band: int, update: UpdateOptions, context: RunContext) -> ExistingRoads | None:
     """Read the roads to conflate with, if there are any."""
-    if values.get("update") is None:
+    if update.update is None:
         return None
     with open_raster(job.raster) as dataset:
         reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
@@ -227,7 +224,7 @@ def _read_existing(job: Job, band: int, values: Values, context: RunContext) -> 
                 f"0 is the nodata value of {job.raster.name}, so that no data cannot be told from no road: every pixel "
                 "counts as examined."
             )
-    return read_existing_roads(values["update"], values["update_layer"], values["update_distance"], reference, context)
+    return read_existing_roads(update.update, update.update_layer, update.update_distance, reference, context)
 
 
 def _prepare_landcover(values: Values) -> MakeVectors:
@@ -245,7 +242,7 @@ def _prepare_landcover(values: Values) -> MakeVectors:
     def make_landcover(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[CoverageSummary, str]:
         from ..vector.coverage.extract import LAYER, vectorize_landcover
 
-        layers, confidence = {LAYER: job.writing.layer or LAYER}, values.get("confidence")
+        layers, confidence = {LAYER: job.writing.layer or LAYER}, given_options(ClassRasterOptions, values).confidence
         with _lock_output(job, layers, list_read_files(job.raster, confidence), context) as target:
             encoding = encoding or _interpret(job, "classes", context)
             summary = vectorize_landcover(

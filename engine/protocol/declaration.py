@@ -31,6 +31,7 @@ class OptionInfo:
         flag: name on the command line where it differs from the field's.
         choices: the values of a text; empty for any.
         suggestions: values that forms offer, the default first; others are allowed.
+        holds: what a file holds, so that forms offer layers of the project: ``lines``, ``polygons`` or ``raster``.
     """
 
     help: str
@@ -45,6 +46,7 @@ class OptionInfo:
     flag: str = ""
     choices: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
+    holds: str = ""
 
 
 @dataclass(frozen=True)

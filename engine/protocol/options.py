@@ -283,6 +283,38 @@ class RoadOptions:
 
 
 @dataclass(frozen=True)
+class UpdateOptions:
+    """Options of the conflation of a road network with existing roads."""
+
+    update: Path | None = option(
+        None,
+        "Conflate with the roads of this file: kept, new, gone, moved.",
+        "Existing roads to find changes of",
+        metavar="FILE",
+        holds="lines",
+    )
+    update_layer: str | None = option(None, "Layer of that file; else roads or the first with lines.", metavar="NAME")
+    update_distance: float = length(
+        10.0,
+        "Lines within this distance of each other are the same road.",
+        "Largest distance of lines of the same road",
+        metavar="M",
+    )
+
+
+@dataclass(frozen=True)
+class ClassRasterOptions:
+    """Options of a raster of classes alone."""
+
+    confidence: Path | None = option(
+        None,
+        "Raster of the same size with the probability of each pixel's class.",
+        "Raster of the probabilities of classes",
+        holds="raster",
+    )
+
+
+@dataclass(frozen=True)
 class CoverageOptions:
     """Options of a land-cover coverage."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Callable, Union
 
-from qgis.gui import QgsFileWidget
+from qgis.core import QgsMapLayerProxyModel
+from qgis.gui import QgsFileWidget, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtGui import QDoubleValidator, QResizeEvent
 from qgis.PyQt.QtWidgets import (
@@ -131,12 +132,35 @@ class OptionItemsEdit(QLineEdit):
         return self.text().strip() or None
 
 
+class OptionLayerBox(QgsMapLayerComboBox):
+    """A layer of the project for a declared option; the first entry is none.
+
+    Args:
+        option: the declaration.
+        parent: the dialog.
+    """
+
+    def __init__(self, option: Option, parent: QWidget) -> None:
+        super().__init__(parent)
+        filters = QgsMapLayerProxyModel.Filter
+        self.setAllowEmptyLayer(True)
+        self.setFilters(filters.LineLayer if option.info.holds == "lines" else filters.RasterLayer)
+        self.setLayer(None)
+
+    def get_value(self) -> str | None:
+        """Return the id of the layer; None for none."""
+        layer = self.currentLayer()
+        return None if layer is None else layer.id()
+
+
 #: Field of a declared option; ``get_value`` gives None where the choice is left to the engine.
-OptionField = Union[OptionSpinBox, OptionNumberEdit, OptionItemsEdit, OptionCheckBox, OptionComboBox]
+OptionField = Union[OptionSpinBox, OptionNumberEdit, OptionItemsEdit, OptionCheckBox, OptionComboBox, OptionLayerBox]
 
 
 def make_option_field(option: Option, empty: str, parent: QWidget) -> OptionField:
-    """Make the field of a declared number, choice, yes-or-no or list; where it is left ``empty`` the engine decides."""
+    """Make the field of a declared number, choice, yes-or-no, list or layer; ``empty`` leaves it to the engine."""
+    if option.info.holds:
+        return OptionLayerBox(option, parent)
     if option.kind == "bool":
         return OptionCheckBox(option, parent)
     if option.info.choices:

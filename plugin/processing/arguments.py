@@ -86,6 +86,11 @@ def make_vectorize_arguments(
     return ["vectorize", kind, str(raster), f"--output={output}", *writing, *make_option_arguments(values)]
 
 
+def make_compare_arguments(result: Path, truth: Path, values: Iterable[tuple[Option, Any]] = ()) -> list[str]:
+    """Make the arguments of ``compare``; None leaves a value to the engine."""
+    return ["compare", str(result), str(truth), *make_option_arguments(values)]
+
+
 def make_writing_arguments(layer: str | None) -> list[str]:
     """Make the arguments of how outputs are written: QGIS has asked before a file is replaced."""
     return make_option_arguments(zip(options_of(OutputOptions).values(), (layer, True)))

@@ -35,6 +35,8 @@ from .areas import merge_polygons, store_area
 from .arguments import RunOptions, make_plan_arguments
 from .feedback import FeedbackReporter
 
+#: Vector files that the engine reads as they are; the first of them is what other layers are saved as.
+VECTOR_SUFFIXES = ["gpkg", "shp", "geojson", "fgb"]
 #: Share of the progress bar for fetching a layer that is not a file.
 FETCH_SHARE = 0.4
 
@@ -192,7 +194,35 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         if option.info.items:  # words with commas between them
             words = (word.strip() for word in self.parameterAsString(parameters, name, context).split(","))
             return tuple(filter(None, words))
+        if option.kind == "str":
+            return self.parameterAsString(parameters, name, context).strip() or None
         return self.get_optional_number(parameters, name, context)
+
+    def get_vector_file(
+        self, parameters: dict[str, Any], name: str, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> tuple[Path, str]:
+        """Return the file and the layer in it of vectors; others than those of a file are saved to one first.
+
+        Raises:
+            EngineError: they cannot be read.
+        """
+        path, layer = self.parameterAsCompatibleSourceLayerPathAndLayerName(
+            parameters, name, context, VECTOR_SUFFIXES, VECTOR_SUFFIXES[0], feedback
+        )
+        if not path:
+            raise EngineError(tr("The vectors of {name} cannot be read.").format(name=name))
+        return Path(path).absolute(), layer
+
+    def get_single_layer_file(
+        self, parameters: dict[str, Any], name: str, context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Path:
+        """Return a file of vectors that has no other layer; see ``get_vector_file``."""
+        path = self.parameterAsCompatibleSourceLayerPath(
+            parameters, name, context, VECTOR_SUFFIXES, VECTOR_SUFFIXES[0], feedback
+        )
+        if not path:
+            raise EngineError(tr("The vectors of {name} cannot be read.").format(name=name))
+        return Path(path).absolute()
 
     def get_optional_number(self, parameters: dict[str, Any], name: str, context: QgsProcessingContext) -> float | None:
         """Return the number of the parameter ``name``; None where it was left empty.

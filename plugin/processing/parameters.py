@@ -15,6 +15,7 @@ from qgis.core import (
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsProcessingParameterVectorDestination,
+    QgsProcessingParameterVectorLayer,
 )
 
 from ...engine.protocol.declaration import Option, options_of
@@ -46,7 +47,7 @@ def get_title(option: Option) -> str:
 def make_option_parameter(
     option: Option, *, name: str = "", empty: str | None = None, show_default: bool = True
 ) -> QgsProcessingParameterDefinition:
-    """Make the parameter of a declared number, choice, yes-or-no or list; what is left empty is chosen by the engine.
+    """Make the parameter of a declared number, choice, yes-or-no, list or layer; what is empty is left to the engine.
 
     Args:
         option: the declaration.
@@ -57,12 +58,17 @@ def make_option_parameter(
     name, title = name or option.name.upper(), get_title(option)
     if option.kind == "bool":
         return QgsProcessingParameterBoolean(name, title, option.default)
+    if option.info.holds == "raster":
+        return QgsProcessingParameterRasterLayer(name, title, None, True)
+    if option.info.holds:
+        kind = LINES if option.info.holds == "lines" else POLYGONS
+        return QgsProcessingParameterVectorLayer(name, title, [kind], None, True)
     if option.info.choices:
-        return QgsProcessingParameterEnum(name, title, list(option.info.choices), False, None, True, True)
+        return QgsProcessingParameterEnum(name, title, list(option.info.choices), False, option.default, True, True)
     if show_default:
         default = tr(option.default_text if empty is None else empty)
         title = tr("{title}, empty: {default}").format(title=title, default=default)
-    if option.info.items:
+    if option.info.items or option.kind == "str":
         return QgsProcessingParameterString(name, title, None, False, True)
     return make_number_parameter(name, title, get_range(option), is_whole=option.kind == "int")
 

@@ -8,10 +8,11 @@ from qgis.PyQt.QtGui import QIcon
 from ..context import PluginContext
 from ..paths import icon_path
 from .chips import ChipsAlgorithm
+from .compare import CompareAlgorithm
 from .extract import ExtractLandCover, ExtractRoads, Segment
 from .vectorize import VectorizeAlgorithm
 
-ALGORITHMS = (ExtractRoads, ExtractLandCover, Segment, VectorizeAlgorithm, ChipsAlgorithm)
+ALGORITHMS = (ExtractRoads, ExtractLandCover, Segment, VectorizeAlgorithm, ChipsAlgorithm, CompareAlgorithm)
 
 
 class TerraSporeProvider(QgsProcessingProvider):

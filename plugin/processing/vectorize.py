@@ -5,11 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import QgsProcessing, QgsProcessingContext, QgsProcessingFeedback, QgsProcessingParameterRasterLayer
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingParameterRasterLayer,
+)
 
 from ...engine.protocol.declaration import Option, options_of
-from ...engine.protocol.options import CoverageOptions, RasterOptions, RoadOptions
+from ...engine.protocol.options import (
+    ClassRasterOptions,
+    CoverageOptions,
+    RasterOptions,
+    RoadOptions,
+    UpdateOptions,
+)
 from ..i18n import tr
+from ..layers.sources import get_local_file
 from .arguments import make_vectorize_arguments
 from .base import EngineAlgorithm
 from .extract import load_vector_layers, parse_destination
@@ -20,13 +33,16 @@ KINDS = ["roads", "landcover"]
 OPTIONS = {
     "roads": {
         **options_of(RoadOptions, "threshold", "simplify", "min_length", "gap", "spur", "merge_parallel", "osm_tags"),
+        **options_of(UpdateOptions, "update", "update_distance"),
         **options_of(RasterOptions, "band", "values", "scale", "nodata"),
     },
     "landcover": {
-        **options_of(CoverageOptions, "simplify", "minimum_area", "regularise", "regularise_error"),
+        **options_of(CoverageOptions, "simplify", "minimum_area", "classes", "regularise", "regularise_error"),
+        **options_of(ClassRasterOptions),
         **options_of(RasterOptions, "band", "values", "nodata"),
     },
 }
+UPDATE, CONFIDENCE = options_of(UpdateOptions), options_of(ClassRasterOptions)["confidence"]
 #: Shown under "Advanced".
 ADVANCED = (
     "gap",
@@ -34,7 +50,11 @@ ADVANCED = (
     "merge_parallel",
     "osm_tags",
     "minimum_area",
+    "classes",
     "regularise_error",
+    "confidence",
+    "update",
+    "update_distance",
     "band",
     "values",
     "scale",
@@ -42,7 +62,12 @@ ADVANCED = (
 )
 #: Layers of the result: kind -> (layer, English name), the main one first.
 LAYERS = {
-    "roads": (("roads", "Roads"), ("road_nodes", "Road nodes"), ("road_areas", "Road areas")),
+    "roads": (
+        ("roads", "Roads"),
+        ("road_nodes", "Road nodes"),
+        ("road_areas", "Road areas"),
+        ("road_changes", "Road changes"),
+    ),
     "landcover": (("landcover", "Land cover"),),
 }
 
@@ -87,6 +112,17 @@ class VectorizeAlgorithm(EngineAlgorithm):
             self.addParameter(mark_advanced(parameter) if name in ADVANCED else parameter)
         self.addParameter(make_vector_output(tr("Vectors"), QgsProcessing.SourceType.TypeVectorAnyGeometry))
 
+    def prepareAlgorithm(  # noqa: N802
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> bool:
+        """Find the rasters' files, in the thread of their layers.
+
+        Raises:
+            QgsProcessingException: as ``EngineAlgorithm.prepareAlgorithm``.
+        """
+        self._confidence = self._find_confidence(parameters, context)
+        return super().prepareAlgorithm(parameters, context, feedback)
+
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
     ) -> dict[str, Any]:
@@ -96,7 +132,15 @@ class VectorizeAlgorithm(EngineAlgorithm):
         kind = self.parameterAsEnumString(parameters, "KIND", context)
         target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         destination = parse_destination(target)
-        values = [(option, self.get_option(option, parameters, context)) for option in OPTIONS[kind].values()]
+        values = [
+            (option, self.get_option(option, parameters, context))
+            for option in OPTIONS[kind].values()
+            if not option.info.holds
+        ]
+        if kind == "roads":
+            values += self._get_existing_roads(parameters, context, feedback)
+        elif self._confidence is not None:
+            values.append((CONFIDENCE, self._confidence))
         arguments = make_vectorize_arguments(kind, raster, destination.path, values, layer=destination.layer)
         result = self.run_engine(arguments, feedback)
         main, *further = LAYERS[kind]
@@ -104,3 +148,21 @@ class VectorizeAlgorithm(EngineAlgorithm):
         facts = self.describe_result(result)
         layers = {"OUTPUT": main, **{entry[0]: entry for entry in further}}
         return {"OUTPUT": load_vector_layers(context, target, layers, group, facts)["OUTPUT"]}
+
+    def _find_confidence(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Path | None:
+        """Return the file of the raster of the probabilities of classes, if there is one."""
+        layer = self.parameterAsRasterLayer(parameters, "CONFIDENCE", context)
+        path = None if layer is None else get_local_file(layer)
+        if layer is not None and path is None:
+            text = tr("{layer} is not a raster file; save it as one first.")
+            raise QgsProcessingException(text.format(layer=layer.name()))
+        return path
+
+    def _get_existing_roads(
+        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> list[tuple[Option, Any]]:
+        """Return the values of the file and the layer of existing roads; other layers than files are saved first."""
+        if parameters.get("UPDATE") in (None, ""):
+            return []
+        path, layer = self.get_vector_file(parameters, "UPDATE", context, feedback)
+        return [(UPDATE["update"], path), (UPDATE["update_layer"], layer or None)]

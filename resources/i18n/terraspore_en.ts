@@ -252,6 +252,14 @@
         <translation>Close other programs that use it and try again.</translation>
     </message>
     <message>
+        <source>Column with the class of polygons</source>
+        <translation>Column with the class of polygons</translation>
+    </message>
+    <message>
+        <source>Compare with Surveyed Data</source>
+        <translation>Compare with Surveyed Data</translation>
+    </message>
+    <message>
         <source>Computation</source>
         <translation>Computation</translation>
     </message>
@@ -358,6 +366,10 @@
     <message>
         <source>Existing interpreter instead</source>
         <translation>Existing interpreter instead</translation>
+    </message>
+    <message>
+        <source>Existing roads to find changes of</source>
+        <translation>Existing roads to find changes of</translation>
     </message>
     <message>
         <source>Extract Land Cover</source>
@@ -504,8 +516,16 @@
         <translation>Largest angle of a closed gap</translation>
     </message>
     <message>
+        <source>Largest distance between matching lines</source>
+        <translation>Largest distance between matching lines</translation>
+    </message>
+    <message>
         <source>Largest distance of a pair of carriageways</source>
         <translation>Largest distance of a pair of carriageways</translation>
+    </message>
+    <message>
+        <source>Largest distance of lines of the same road</source>
+        <translation>Largest distance of lines of the same road</translation>
     </message>
     <message>
         <source>Largest error of right angles</source>
@@ -578,6 +598,10 @@
     <message>
         <source>Meaning of the values</source>
         <translation>Meaning of the values</translation>
+    </message>
+    <message>
+        <source>Measures how well a result agrees with surveyed data. Road lines against lines: completeness, correctness, APLS, TOPO and junctions. Rasters of classes against each other: accuracy, IoU and kappa; with a threshold, masks of roads. Polygons of land cover against a raster of classes: gaps, overlaps and agreement. The metrics are in the log, and in a table where a file is given.</source>
+        <translation>Measures how well a result agrees with surveyed data. Road lines against lines: completeness, correctness, APLS, TOPO and junctions. Rasters of classes against each other: accuracy, IoU and kappa; with a threshold, masks of roads. Polygons of land cover against a raster of classes: gaps, overlaps and agreement. The metrics are in the log, and in a table where a file is given.</translation>
     </message>
     <message>
         <source>Memory limit in MB</source>
@@ -716,6 +740,10 @@
         <translation>Polygons to work in</translation>
     </message>
     <message>
+        <source>Polygons within which they are compared</source>
+        <translation>Polygons within which they are compared</translation>
+    </message>
+    <message>
         <source>Preparing the engine for its first run, about {n} s</source>
         <translation>Preparing the engine for its first run, about {n} s</translation>
     </message>
@@ -758,6 +786,10 @@
     <message>
         <source>Raster of probabilities or classes</source>
         <translation>Raster of probabilities or classes</translation>
+    </message>
+    <message>
+        <source>Raster of the probabilities of classes</source>
+        <translation>Raster of the probabilities of classes</translation>
     </message>
     <message>
         <source>Reading</source>
@@ -804,6 +836,14 @@
         <translation>Restore defaults</translation>
     </message>
     <message>
+        <source>Result</source>
+        <translation>Result</translation>
+    </message>
+    <message>
+        <source>Result in one sentence</source>
+        <translation>Result in one sentence</translation>
+    </message>
+    <message>
         <source>Review</source>
         <translation>Review</translation>
     </message>
@@ -818,6 +858,10 @@
     <message>
         <source>Road areas</source>
         <translation>Road areas</translation>
+    </message>
+    <message>
+        <source>Road changes</source>
+        <translation>Road changes</translation>
     </message>
     <message>
         <source>Road mask</source>
@@ -854,6 +898,10 @@
     <message>
         <source>Rows at a time</source>
         <translation>Rows at a time</translation>
+    </message>
+    <message>
+        <source>Rules of APLS and TOPO</source>
+        <translation>Rules of APLS and TOPO</translation>
     </message>
     <message>
         <source>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</source>
@@ -950,6 +998,14 @@
     <message>
         <source>State</source>
         <translation>State</translation>
+    </message>
+    <message>
+        <source>Surveyed data</source>
+        <translation>Surveyed data</translation>
+    </message>
+    <message>
+        <source>Table of the metrics</source>
+        <translation>Table of the metrics</translation>
     </message>
     <message>
         <source>Task</source>
@@ -1224,12 +1280,20 @@
         <translation>The system ended the engine, most often because memory ran out.</translation>
     </message>
     <message>
+        <source>The table {path} could not be written: {reason}.</source>
+        <translation>The table {path} could not be written: {reason}.</translation>
+    </message>
+    <message>
         <source>The task was cancelled.</source>
         <translation>The task was cancelled.</translation>
     </message>
     <message>
         <source>The temporary image {path} could not be written: {reason}.</source>
         <translation>The temporary image {path} could not be written: {reason}.</translation>
+    </message>
+    <message>
+        <source>The vectors of {name} cannot be read.</source>
+        <translation>The vectors of {name} cannot be read.</translation>
     </message>
     <message>
         <source>There are no wheels (.whl) in {folder}.</source>
@@ -1286,6 +1350,10 @@
     <message>
         <source>Training chips…</source>
         <translation>Training chips…</translation>
+    </message>
+    <message>
+        <source>Two rasters are masks of roads: probability of a road pixel</source>
+        <translation>Two rasters are masks of roads: probability of a road pixel</translation>
     </message>
     <message>
         <source>Use shorter paths and fewer parameters.</source>
@@ -1352,6 +1420,10 @@
         <translation>about {n} s</translation>
     </message>
     <message>
+        <source>accuracy,evaluation,validation,quality,completeness,correctness,APLS,IoU,confusion matrix,ground truth</source>
+        <translation>accuracy,evaluation,validation,quality,completeness,correctness,APLS,IoU,confusion matrix,ground truth</translation>
+    </message>
+    <message>
         <source>all classes</source>
         <translation>all classes</translation>
     </message>
@@ -1362,6 +1434,10 @@
     <message>
         <source>automatic: {model}</source>
         <translation>automatic: {model}</translation>
+    </message>
+    <message>
+        <source>classes are compared</source>
+        <translation>classes are compared</translation>
     </message>
     <message>
         <source>classes called building, house or roof</source>

@@ -252,6 +252,14 @@
         <translation>请关闭正在使用它的其他程序，然后重试。</translation>
     </message>
     <message>
+        <source>Column with the class of polygons</source>
+        <translation>含多边形类别的列</translation>
+    </message>
+    <message>
+        <source>Compare with Surveyed Data</source>
+        <translation>与测量数据比较</translation>
+    </message>
+    <message>
         <source>Computation</source>
         <translation>计算</translation>
     </message>
@@ -358,6 +366,10 @@
     <message>
         <source>Existing interpreter instead</source>
         <translation>改用已有解释器</translation>
+    </message>
+    <message>
+        <source>Existing roads to find changes of</source>
+        <translation>用于查找变化的现有道路</translation>
     </message>
     <message>
         <source>Extract Land Cover</source>
@@ -504,8 +516,16 @@
         <translation>连接间隙的最大角度</translation>
     </message>
     <message>
+        <source>Largest distance between matching lines</source>
+        <translation>匹配的线之间的最大距离</translation>
+    </message>
+    <message>
         <source>Largest distance of a pair of carriageways</source>
         <translation>成对车行道的最大距离</translation>
+    </message>
+    <message>
+        <source>Largest distance of lines of the same road</source>
+        <translation>同一道路的线之间的最大距离</translation>
     </message>
     <message>
         <source>Largest error of right angles</source>
@@ -578,6 +598,10 @@
     <message>
         <source>Meaning of the values</source>
         <translation>数值的含义</translation>
+    </message>
+    <message>
+        <source>Measures how well a result agrees with surveyed data. Road lines against lines: completeness, correctness, APLS, TOPO and junctions. Rasters of classes against each other: accuracy, IoU and kappa; with a threshold, masks of roads. Polygons of land cover against a raster of classes: gaps, overlaps and agreement. The metrics are in the log, and in a table where a file is given.</source>
+        <translation>衡量结果与测量数据的一致程度。道路线与线比较：完整率、正确率、APLS、TOPO 和路口。类别栅格之间比较：精度、IoU 和 kappa；给出阈值时比较道路掩膜。土地覆盖多边形与类别栅格比较：缝隙、重叠和一致率。指标见日志；若指定文件，则还写入表格。</translation>
     </message>
     <message>
         <source>Memory limit in MB</source>
@@ -716,6 +740,10 @@
         <translation>处理范围多边形</translation>
     </message>
     <message>
+        <source>Polygons within which they are compared</source>
+        <translation>限定比较范围的多边形</translation>
+    </message>
+    <message>
         <source>Preparing the engine for its first run, about {n} s</source>
         <translation>正在为首次运行准备引擎，约 {n} 秒</translation>
     </message>
@@ -758,6 +786,10 @@
     <message>
         <source>Raster of probabilities or classes</source>
         <translation>概率或类别栅格</translation>
+    </message>
+    <message>
+        <source>Raster of the probabilities of classes</source>
+        <translation>类别概率栅格</translation>
     </message>
     <message>
         <source>Reading</source>
@@ -804,6 +836,14 @@
         <translation>恢复默认值</translation>
     </message>
     <message>
+        <source>Result</source>
+        <translation>结果</translation>
+    </message>
+    <message>
+        <source>Result in one sentence</source>
+        <translation>一句话结果</translation>
+    </message>
+    <message>
         <source>Review</source>
         <translation>检查</translation>
     </message>
@@ -818,6 +858,10 @@
     <message>
         <source>Road areas</source>
         <translation>道路面</translation>
+    </message>
+    <message>
+        <source>Road changes</source>
+        <translation>道路变化</translation>
     </message>
     <message>
         <source>Road mask</source>
@@ -854,6 +898,10 @@
     <message>
         <source>Rows at a time</source>
         <translation>每次处理的行数</translation>
+    </message>
+    <message>
+        <source>Rules of APLS and TOPO</source>
+        <translation>APLS 和 TOPO 的规则</translation>
     </message>
     <message>
         <source>Runs a segmentation model of your own over an image: a model folder with its card, or a .ckpt, .onnx or .mindir file that was added in Settings &gt; Options &gt; TerraSpore. Writes a raster of classes and, where asked for, polygons. The image may be a file or an online layer.</source>
@@ -950,6 +998,14 @@
     <message>
         <source>State</source>
         <translation>状态</translation>
+    </message>
+    <message>
+        <source>Surveyed data</source>
+        <translation>测量数据</translation>
+    </message>
+    <message>
+        <source>Table of the metrics</source>
+        <translation>指标表格</translation>
     </message>
     <message>
         <source>Task</source>
@@ -1224,12 +1280,20 @@
         <translation>引擎被系统终止，多半是因为内存耗尽。</translation>
     </message>
     <message>
+        <source>The table {path} could not be written: {reason}.</source>
+        <translation>无法写入表格 {path}：{reason}。</translation>
+    </message>
+    <message>
         <source>The task was cancelled.</source>
         <translation>任务已取消。</translation>
     </message>
     <message>
         <source>The temporary image {path} could not be written: {reason}.</source>
         <translation>无法写入临时影像 {path}：{reason}。</translation>
+    </message>
+    <message>
+        <source>The vectors of {name} cannot be read.</source>
+        <translation>无法读取 {name} 的矢量。</translation>
     </message>
     <message>
         <source>There are no wheels (.whl) in {folder}.</source>
@@ -1286,6 +1350,10 @@
     <message>
         <source>Training chips…</source>
         <translation>训练样本…</translation>
+    </message>
+    <message>
+        <source>Two rasters are masks of roads: probability of a road pixel</source>
+        <translation>两个栅格为道路掩膜：道路像素的概率</translation>
     </message>
     <message>
         <source>Use shorter paths and fewer parameters.</source>
@@ -1352,6 +1420,10 @@
         <translation>约 {n} 秒</translation>
     </message>
     <message>
+        <source>accuracy,evaluation,validation,quality,completeness,correctness,APLS,IoU,confusion matrix,ground truth</source>
+        <translation>精度,评估,验证,质量,完整率,正确率,APLS,IoU,混淆矩阵,真值</translation>
+    </message>
+    <message>
         <source>all classes</source>
         <translation>所有类别</translation>
     </message>
@@ -1362,6 +1434,10 @@
     <message>
         <source>automatic: {model}</source>
         <translation>自动：{model}</translation>
+    </message>
+    <message>
+        <source>classes are compared</source>
+        <translation>比较类别</translation>
     </message>
     <message>
         <source>classes called building, house or roof</source>

@@ -4,11 +4,21 @@ import pytest
 from qgis.core import QgsApplication
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtWidgets import QFormLayout, QLabel, QWidget
+from terraspore.engine.protocol.compare_options import CompareOptions
 from terraspore.engine.protocol.declaration import options_of
-from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RasterOptions, RoadOptions, RuntimeOptions
+from terraspore.engine.protocol.options import (
+    ClassRasterOptions,
+    CoverageOptions,
+    ImageOptions,
+    RasterOptions,
+    RoadOptions,
+    RuntimeOptions,
+    UpdateOptions,
+)
 
 IMAGE, RUNTIME = options_of(ImageOptions), options_of(RuntimeOptions)
 ROADS, COVERAGE, RASTER = options_of(RoadOptions), options_of(CoverageOptions), options_of(RasterOptions)
+UPDATE = options_of(UpdateOptions)
 #: Parameters that are declared options: algorithm -> parameter -> option.
 PARAMETERS = {
     name: {
@@ -35,9 +45,12 @@ PARAMETERS = {
         **{name.upper(): ROADS[name] for name in ("threshold", "simplify", "min_length", "gap", "spur")},
         "MERGE_PARALLEL": ROADS["merge_parallel"],
         "OSM_TAGS": ROADS["osm_tags"],
-        **{name.upper(): COVERAGE[name] for name in ("minimum_area", "regularise", "regularise_error")},
+        **{name.upper(): COVERAGE[name] for name in ("minimum_area", "classes", "regularise", "regularise_error")},
         **{name.upper(): RASTER[name] for name in ("band", "values", "scale")},
+        **{name.upper(): UPDATE[name] for name in ("update", "update_distance")},
+        "CONFIDENCE": options_of(ClassRasterOptions)["confidence"],
     },
+    "compare": {name.upper(): option for name, option in options_of(CompareOptions).items() if "layer" not in name},
 }
 CASES = [(algorithm, name) for algorithm, options in PARAMETERS.items() for name in options]
 
@@ -67,7 +80,11 @@ def test_parameter_is_the_declared_option(plugin, algorithm, name):
 def test_empty_parameter_names_what_it_stands_for(plugin, algorithm, name):
     parameter = QgsApplication.processingRegistry().algorithmById(f"terraspore:{algorithm}").parameterDefinition(name)
     if parameter.type() == "number" or parameter.name() == "REGULARISE":
-        default = "the model's" if name == "THRESHOLD" else PARAMETERS[algorithm][name].default_text
+        default = (
+            "the model's"
+            if name == "THRESHOLD" and algorithm != "compare"
+            else PARAMETERS[algorithm][name].default_text
+        )
         assert parameter.description().endswith(f", empty: {default}")
 
 
@@ -130,6 +147,9 @@ def test_fields_of_the_vectorize_dialog(plugin, settings):
                 assert field.get_value() is not option.default
                 field.setChecked(option.default)
                 continue
+            if option.info.holds:
+                assert field.currentLayer() is None
+                continue
             if option.info.choices:
                 assert [field.itemData(index) for index in range(field.count())] == [None, *option.info.choices]
             elif name == "nodata":
@@ -139,7 +159,7 @@ def test_fields_of_the_vectorize_dialog(plugin, settings):
             elif option.info.items:
                 field.setText(" roof, 3 ")
                 assert field.get_value() == "roof, 3"
-                assert (dialog.parameters().get("REGULARISE") == "roof, 3") == (kind in kinds)
+                assert (dialog.parameters().get(name.upper()) == "roof, 3") == (kind in kinds)
                 field.clear()
             else:
                 assert field.minimum() + field.singleStep() == option.info.minimum

@@ -1,5 +1,6 @@
 """Every algorithm through ``processing.run``, with the real engine and with one that fails."""
 
+import csv
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 from osgeo import gdal
 from qgis.core import (
     QgsApplication,
+    QgsCoordinateTransformContext,
     QgsFeature,
     QgsGeometry,
     QgsPointXY,
@@ -19,6 +21,7 @@ from qgis.core import (
     QgsRasterLayer,
     QgsRectangle,
     QgsReferencedRectangle,
+    QgsVectorFileWriter,
     QgsVectorLayer,
 )
 
@@ -73,7 +76,7 @@ def test_provider_lists_everything_without_an_engine(plugin, settings):
     settings(interpreter="/nowhere/python")
     provider = QgsApplication.processingRegistry().providerById("terraspore")
     algorithms = {algorithm.name(): algorithm for algorithm in provider.algorithms()}
-    assert set(algorithms) == {"extractroads", "extractlandcover", "segment", "vectorize", "trainingchips"}
+    assert set(algorithms) == {"extractroads", "extractlandcover", "segment", "vectorize", "trainingchips", "compare"}
     for algorithm in algorithms.values():
         can, why = algorithm.canExecute()
         assert not can
@@ -193,15 +196,99 @@ def test_band_and_meaning_of_values_are_chosen(run, image, tmp_path):
     assert open_layer(scaled["OUTPUT"]).featureCount() == 0  # 245 x 0.002 is below the threshold
 
 
-def test_a_value_without_data_is_given(run, tmp_path):
-    raster = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "classes.tif"), 100, 100, 1)
+def write_columns(path, values, scale=None):
+    """Write a raster of 100 x 100 pixels whose columns have the values, 25 each."""
+    raster = gdal.GetDriverByName("GTiff").Create(str(path), 100, 100, 1)
     raster.SetGeoTransform((500000, 1, 0, 5000600, 0, -1))
     raster.SetProjection("EPSG:32632")
-    raster.WriteArray(np.repeat([[1, 2, 7, 7]], 25, 1).repeat(100, 0).astype(np.uint8))
-    raster = None
-    parameters = {"INPUT": str(tmp_path / "classes.tif"), "KIND": "landcover", "OUTPUT": str(tmp_path / "a.gpkg")}
-    result = run("vectorize", NODATA=7, **parameters)
+    raster.WriteArray(np.repeat([values], 25, 1).repeat(100, 0).astype(np.uint8))
+    if scale is not None:
+        raster.GetRasterBand(1).SetScale(scale)
+    return str(path)
+
+
+def test_a_value_without_data_is_given(run, tmp_path):
+    raster = write_columns(tmp_path / "classes.tif", (1, 2, 7, 7))
+    result = run("vectorize", INPUT=raster, KIND="landcover", OUTPUT=str(tmp_path / "a.gpkg"), NODATA=7)
     assert {feature["class_id"] for feature in open_layer(result["OUTPUT"]).getFeatures()} == {1, 2}
+
+
+def test_one_class_alone_with_its_probability(run, tmp_path):
+    rasters = {
+        "INPUT": write_columns(tmp_path / "classes.tif", (1, 2, 1, 3)),
+        "CONFIDENCE": write_columns(tmp_path / "probability.tif", (50, 100, 150, 200), 0.004),
+    }
+    result = run("vectorize", KIND="landcover", OUTPUT=str(tmp_path / "a.gpkg"), CLASSES="3, 2", **rasters)
+    found = [(feature["class_id"], feature["confidence"]) for feature in open_layer(result["OUTPUT"]).getFeatures()]
+    assert sorted(found) == [(2, pytest.approx(100 / 250, abs=0.01)), (3, pytest.approx(200 / 250, abs=0.01))]
+
+
+def make_lines(*lines):
+    """Make a layer in memory, which the engine cannot read."""
+    layer = QgsVectorLayer("LineString?crs=EPSG:32632", "lines", "memory")
+    for line in lines:
+        feature = QgsFeature()
+        feature.setGeometry(QgsGeometry.fromWkt(f"LINESTRING({line})"))
+        layer.dataProvider().addFeature(feature)
+    return layer
+
+
+def test_changes_of_existing_roads_are_found(run, image, tmp_path):
+    """One of a file, whose feature ids the changes name, and one in memory."""
+    first = run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"), PROBABILITY=str(tmp_path / "p.tif"))
+    existing = make_lines("500000 5000254, 500600 5000254", "500100 5000420, 500200 5000520")
+    in_memory = run(
+        "vectorize", INPUT=first["PROBABILITY"], OUTPUT=str(tmp_path / "b.gpkg"), UPDATE=existing, UPDATE_DISTANCE=4
+    )
+    changes = open_layer(in_memory["OUTPUT"].replace("=roads", "=road_changes"))
+    assert {feature["change"] for feature in changes.getFeatures()} >= {"kept", "gone", "new"}
+    of_file = run("vectorize", INPUT=first["PROBABILITY"], OUTPUT=str(tmp_path / "c.gpkg"), UPDATE=first["OUTPUT"])
+    changes = list(open_layer(of_file["OUTPUT"].replace("=roads", "=road_changes")).getFeatures())
+    assert {feature["change"] for feature in changes} == {"kept"}
+    ids = {feature.id() for feature in open_layer(first["OUTPUT"]).getFeatures()}
+    assert {feature["existing"] for feature in changes} == ids
+
+
+def test_roads_are_compared_with_a_layer_in_memory(run, image, tmp_path):
+    """Two of three kilometres were found; polygons leave one of the two away."""
+    truth = make_lines("500000 5000000, 502000 5000000", "500000 5000500, 501000 5000500")
+    found = make_lines("500000 5000001, 502000 5000001")
+    feedback, table = Feedback(), tmp_path / "metrics.csv"
+    result = run("compare", feedback, RESULT=found, TRUTH=truth, BUFFER=3, OUTPUT=str(table))
+    assert result["COMPLETENESS"] == pytest.approx(2 / 3, abs=0.01)
+    assert result["CORRECTNESS"] == pytest.approx(1, abs=0.01)
+    assert "completeness 0.66" in result["TEXT"]
+    assert any(line.startswith("completeness: 0.66") for line in feedback.lines)
+    rows = dict(csv.reader(table.open(encoding="utf-8")))
+    assert float(rows["completeness"]) == result["COMPLETENESS"]
+    area = QgsVectorLayer("Polygon?crs=EPSG:32632", "area", "memory")
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromRect(QgsRectangle(499000, 5000400, 503000, 5000600)))
+    area.dataProvider().addFeature(feature)
+    assert run("compare", RESULT=found, TRUTH=truth, MASK=area)["COMPLETENESS"] == 0
+
+
+def test_a_layer_of_a_geopackage_and_rasters_are_compared(run, tmp_path):
+    path = tmp_path / "town.gpkg"
+    for name, y in (("sewers", 5000100), ("streets", 5000000)):
+        options = QgsVectorFileWriter.SaveVectorOptions()
+        options.layerName = name
+        if path.exists():
+            options.actionOnExistingFile = QgsVectorFileWriter.ActionOnExistingFile.CreateOrOverwriteLayer
+        lines = make_lines(f"500000 {y}, 501000 {y}")
+        QgsVectorFileWriter.writeAsVectorFormatV3(lines, str(path), QgsCoordinateTransformContext(), options)
+    streets = f"{path}|layername=streets"
+    found = make_lines("500000 5000000, 501000 5000000")
+    assert run("compare", RESULT=found, TRUTH=streets)["QUALITY"] == pytest.approx(1, abs=0.01)
+    rasters = {
+        "RESULT": write_columns(tmp_path / "result.tif", (1, 2, 2, 1)),
+        "TRUTH": write_columns(tmp_path / "truth.tif", (1, 2, 1, 1)),
+    }
+    result = run("compare", **rasters)
+    assert result["ACCURACY"] == pytest.approx(0.75)
+    assert result["MEAN_IOU"] == pytest.approx((50 / 75 + 25 / 50) / 2)
+    with pytest.raises(QgsProcessingException, match="is a raster, but"):
+        run("compare", RESULT=rasters["RESULT"], TRUTH=streets)
 
 
 def test_training_chips(run, image, tmp_path):

@@ -71,7 +71,7 @@ def test_service(call, engine, tmp_path):
 def test_without_an_engine_everything_is_listed_and_explained(call, inputs, tmp_path):
     code, text = call("list")
     assert code == 0
-    for name in ("extractroads", "extractlandcover", "segment", "vectorize", "trainingchips"):
+    for name in ("extractroads", "extractlandcover", "segment", "vectorize", "trainingchips", "compare"):
         assert f"terraspore:{name}" in text
     nowhere = {"TERRASPORE_ENVIRONMENTS": str(tmp_path / "nothing")}
     arguments = (

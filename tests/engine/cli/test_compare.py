@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from command_line import run_events
-from terraspore.engine.cli.compare import RoadDefinition
+from terraspore.engine.protocol.compare_options import RoadDefinition
 
 Writer = Callable[..., Path]
 
