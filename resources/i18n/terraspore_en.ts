@@ -304,6 +304,10 @@
         <translation>Cuts an image and labelled vectors into pairs of small images and masks, in the layout that `terraspore train` reads. Lines are drawn as wide as the field or number says; a class field gives the values of the masks. Where polygons say what was checked, pixels outside of them are not labelled.</translation>
     </message>
     <message>
+        <source>Dask scheduler</source>
+        <translation>Dask scheduler</translation>
+    </message>
+    <message>
         <source>Delete (D)</source>
         <translation>Delete (D)</translation>
     </message>
@@ -1594,6 +1598,10 @@
     <message>
         <source>the whole image</source>
         <translation>the whole image</translation>
+    </message>
+    <message>
+        <source>this process</source>
+        <translation>this process</translation>
     </message>
     <message>
         <source>those of the layer's style</source>

@@ -304,6 +304,10 @@
         <translation>将影像和带标签的矢量切割成成对的小影像和掩膜，格式可由 `terraspore train` 读取。线按字段或数值给出的宽度绘制；类别字段给出掩膜的值。若用多边形指明已检查的范围，则其外的像素不带标签。</translation>
     </message>
     <message>
+        <source>Dask scheduler</source>
+        <translation>Dask 调度器</translation>
+    </message>
+    <message>
         <source>Delete (D)</source>
         <translation>删除 (D)</translation>
     </message>
@@ -1594,6 +1598,10 @@
     <message>
         <source>the whole image</source>
         <translation>整幅影像</translation>
+    </message>
+    <message>
+        <source>this process</source>
+        <translation>本进程</translation>
     </message>
     <message>
         <source>those of the layer's style</source>
