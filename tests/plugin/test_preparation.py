@@ -64,7 +64,7 @@ def test_a_failure_leaves_it_due(own, vectors, monkeypatch):
 def test_a_cancel_says_that_what_was_compiled_is_kept(own, vectors, monkeypatch):
     monkeypatch.setenv("FAKE_ENGINE", "slow")
     shares = []
-    with pytest.raises(EngineCancelledError, match="^Cancelled; what was compiled so far is kept") as caught:
+    with pytest.raises(EngineCancelledError, match=r"^Cancelled; what was compiled so far is kept") as caught:
         prepare(own, shares, is_cancelled=lambda: bool(shares))
     assert caught.value.code == "Cancelled"
     assert is_preparation_due(own)
