@@ -87,6 +87,7 @@ def test_random_coverages_stay_valid_and_do_not_depend_on_the_strips(
 ) -> None:
     values = draw(rectangles, seed, noise)
     options = {"simplify": tolerance, "smooth": tolerance > 0.0, "minimum_area": 6.0}
+    codes = cover(values, (), **options)[1].tolist()
     for regularized in ((BUILDING - 1,), (BUILDING - 1, 0)):
         geometry, code = cover(values, regularized, **options)
         again, _ = cover(values, regularized, strip=strip, **options)
@@ -95,7 +96,7 @@ def test_random_coverages_stay_valid_and_do_not_depend_on_the_strips(
         assert shapely.coverage_is_valid(geometry)
         if (values > 0).all():
             assert shapely.area(geometry).sum() == values.size
-        assert code.tolist() == cover(values, (), **options)[1].tolist()
+        assert code.tolist() == codes
 
 
 @settings(max_examples=60, deadline=None)
