@@ -40,6 +40,7 @@ from .fields import (
     add_options_link,
     make_file_widget,
     make_note,
+    make_option_field,
     make_suggestion_box,
 )
 
@@ -149,6 +150,10 @@ class RunDialog(FormDialog):
         self.ignore_alpha = QCheckBox(get_title(IMAGE_OPTIONS["ignore_alpha"]), self)
         self.overlap = OptionSpinBox(IMAGE_OPTIONS["overlap"], tr(IMAGE_OPTIONS["overlap"].default_text), self)
         self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
+        self._options = {name: option for name, option in form.algorithm.OPTIONS.items() if name not in self.outputs}
+        self.fields = {
+            name: make_option_field(option, tr(option.default_text), self) for name, option in self._options.items()
+        }
         self.device = make_suggestion_box(RUNTIME_OPTIONS["device"], self)
         self.runtime = make_suggestion_box(RUNTIME_OPTIONS["runtime"], self)
         self._note = make_note(self, self._open_options)
@@ -175,6 +180,7 @@ class RunDialog(FormDialog):
         layer, numbers = self.layer.currentLayer(), {"OVERLAP": self.overlap, "NODATA": self.nodata}
         if self._has_threshold:
             numbers["THRESHOLD"] = self.threshold
+        fields = {**numbers, **self.fields}
         values: dict[str, Any] = {
             "INPUT": layer.id() if layer else None,
             "MODEL": self.model.currentData() or "",
@@ -184,7 +190,7 @@ class RunDialog(FormDialog):
             "RUNTIME": self.runtime.currentText(),
             "OUTPUT": self._make_output_path(self._form.suffix, ""),
             **self.area.parameters(),
-            **{name: value for name, field in numbers.items() if (value := field.get_value()) is not None},
+            **{name: value for name, field in fields.items() if (value := field.get_value()) is not None},
         }
         if self.bands.text().strip():
             values["BANDS"] = [int(band) for band in self._split_bands()]
@@ -311,6 +317,8 @@ class RunDialog(FormDialog):
         for index, box in enumerate(self.outputs.values()):
             form.addRow(tr("Also make") if index == 0 else "", box)
         more = QFormLayout(self._advanced)
+        for name, option in self._options.items():
+            more.addRow(get_title(option), self.fields[name])
         options = {**IMAGE_OPTIONS, **RUNTIME_OPTIONS}
         for name in ("bands", "nodata", "ignore_alpha", "overlap", "tta", "device", "runtime"):
             field = getattr(self, name)

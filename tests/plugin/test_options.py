@@ -130,6 +130,27 @@ def test_fields_of_the_run_dialog(plugin, settings):
     dialog.close()
 
 
+@pytest.mark.parametrize(
+    ("form", "values"),
+    [("ROADS", {"OSM_TAGS": True}), ("LANDCOVER", {"MINIMUM_AREA": 30.0, "REGULARISE": "3", "REGULARISE_ERROR": 2.0})],
+)
+def test_options_of_the_task_have_fields_in_the_run_dialog(plugin, settings, form, values):
+    from terraspore.plugin.dialogs import run_dialog
+
+    canvas, parent = QgsMapCanvas(), QWidget()
+    form = getattr(run_dialog, form)
+    dialog = run_dialog.RunDialog(form, plugin.context, canvas, start=print, show_options=print, parent=parent)
+    assert not set(values) & set(dialog.parameters())  # untouched, they are left to the engine
+    rows = read_rows(dialog)
+    for name, value in values.items():
+        option = PARAMETERS[form.algorithm.ID][name]
+        field = rows[option.info.title + (f" ({option.info.unit})" if option.info.unit else "")]
+        setters = {"bool": "setChecked", "float": "setValue"}
+        getattr(field, setters.get(option.kind, "setText"))(value)
+    assert values.items() <= dialog.parameters().items()
+    dialog.close()
+
+
 def test_fields_of_the_vectorize_dialog(plugin, settings):
     from terraspore.plugin.dialogs.vectorize_dialog import VectorizeDialog
 
