@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Flags, Floats, Ints, Labels
 from .arcs import BREAK_ROWS, NO_ARCS, Arcs, LinkedRings, concatenate_arcs, link_polygons
+from .detours import lead_around
 from .kernels.arcs import gather_points
 from .kernels.boundaries import NODE
 from .kernels.conflicts import find_conflicts
@@ -28,8 +29,8 @@ from .kernels.rectify import rectify_rings
 from .kernels.rings import gather_ring_points
 from .simplify import UNITS
 
-#: So many points at the end of an arc are dropped at most where the walls on which it ends cover them.
-_MAX_COVERED = 8
+#: So many points of an arc that ends at a ring are looked at to find where it meets the walls.
+_MAX_TAIL = 16
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,15 @@ def _concatenate(bands: Sequence[_Band]) -> _Band:
 
 
 class _Fit(NamedTuple):
-    """The walls of rings: their points by half-edge, and the new positions of their nodes by half-edge."""
+    """The walls of rings, by half-edge: their points, the new positions of their nodes, and what is dropped there.
+
+    Attributes:
+        ending: end of the arc of others that is shortened at each node, 2 * arc + end; -1 for none.
+        moved: (half-edges, 3), the new position, and how many points behind that end are dropped.
+    """
 
     rings: LinkedRings
+    ending: Ints
     is_right: Flags
     points: Labels
     start: Ints
@@ -156,9 +163,19 @@ class Regularizer:
         fit = self._fit(band, rings)
         accepted = fit.is_right & _have_free_nodes(band, rings)
         rebuilt = _Rebuilt.make(band.arcs, fit)
+        # The frame of the raster stays, and islands are not pressed together.
+        may_be_led = ~_find_frame(band.arcs, self._shape) & (band.arcs.corners[:, 0] != band.arcs.corners[:, 1])
         while True:
             arcs, is_moved = rebuilt.apply(accepted)
-            rejected = rebuilt.find_rejected(arcs, is_moved, accepted)
+            is_conflict = _find_conflicts(arcs, is_moved)
+            arcs, is_led = rebuilt.lead_around(arcs, is_conflict, may_be_led, accepted, self._regularization.reach)
+            if is_led.any():
+                is_moved |= is_led[:, None]
+                is_conflict = _find_conflicts(arcs, is_moved)
+                if (is_conflict & is_led).any():
+                    may_be_led &= ~(is_conflict & is_led)
+                    continue
+            rejected = rebuilt.find_rejected(arcs, is_conflict, accepted)
             if not (rejected & accepted).any():
                 return band._replace(arcs=arcs, is_moved=band.is_moved | is_moved)
             accepted &= ~rejected
@@ -185,20 +202,20 @@ class Regularizer:
         scale = self._regularization.scale(corner.astype(np.float64))
         has_node = band.raw.ends[:, 2] == NODE
         reach = self._regularization.reach
-        coming = _find_coming(band.arcs, rings, reach)
+        tails, ending = _find_tails(band.arcs, rings)
         fitted = rectify_rings(
             rings.half_edge,
             rings.ring_start,
             band.raw.points,
             band.raw.start,
             has_node,
-            coming,
+            tails,
             scale,
             self._shape,
             reach,
             UNITS,
         )
-        return _Fit(rings, *fitted)
+        return _Fit(rings, ending, *fitted)
 
 
 def _drop_points(arcs: Arcs, is_kept: Flags) -> Arcs:
@@ -216,25 +233,40 @@ def _find_nodes(arcs: Arcs, rings: LinkedRings) -> Ints:
     return np.where(corner[order][found] == arcs.corners, order[found], -1)
 
 
-def _find_coming(arcs: Arcs, rings: LinkedRings, reach: float) -> Floats:
-    """Find from where arcs of others come to the beginnings of the half-edges of rings.
+def _find_tails(arcs: Arcs, rings: LinkedRings) -> tuple[Floats, Ints]:
+    """Find the arcs of others that end at the beginnings of the half-edges of rings.
 
     Returns:
-        (half-edges, 2): the first point, in pixels, further than ``reach`` from the end of the arc; NaN for none.
+        Their points, in pixels, from that end on, (half-edges, _MAX_TAIL, 2), filled up with NaN; the first one alone
+        where several arcs end. The end of the only arc by half-edge, 2 * arc + end; -1 for none.
     """
-    coming = np.full((len(rings.half_edge), 2), np.nan)
     node = _find_nodes(arcs, rings)
     node[rings.half_edge >> 1] = -1
-    for side, at in enumerate((arcs.start[:-1], arcs.start[1:] - 1)):
-        ending = np.flatnonzero(node[:, side] >= 0)
-        first, point = at[ending], at[ending]
-        for _ in range(_MAX_COVERED):
-            distance = np.hypot(*(arcs.points[point] - arcs.points[first]).T)
-            step = point + (-1 if side else 1)
-            is_inside = (step >= arcs.start[ending]) & (step < arcs.start[ending + 1])
-            point = np.where((distance <= reach * UNITS) & is_inside, step, point)
-        coming[node[ending, side]] = arcs.points[point] / UNITS
-    return coming
+    ends = np.flatnonzero(node.ravel() >= 0)
+    number, first, count = np.unique(node.ravel()[ends], return_index=True, return_counts=True)
+    arc, is_last = ends[first] >> 1, ends[first] & 1
+    at = np.where(is_last, arcs.start[arc + 1] - 1, arcs.start[arc])
+    point = at[:, None] + np.arange(_MAX_TAIL) * np.where(is_last, -1, 1)[:, None]
+    is_inside = (point >= arcs.start[arc][:, None]) & (point < arcs.start[arc + 1][:, None])
+    is_inside[count > 1, 1:] = False
+    tails, ending = np.full((len(rings.half_edge), _MAX_TAIL, 2), np.nan), np.full(len(rings.half_edge), -1)
+    tails[number] = np.where(is_inside[..., None], arcs.points[np.where(is_inside, point, 0)], np.nan)
+    ending[number[count == 1]] = ends[first[count == 1]]
+    return tails / UNITS, ending
+
+
+def _find_frame(arcs: Arcs, shape: tuple[int, int]) -> Flags:
+    """Find arcs, bool (n,), that may lie on the frame of the raster: they have two points there."""
+    x, y = arcs.points.T
+    on_frame = (x == 0) | (x == shape[1] * UNITS) | (y == 0) | (y == shape[0] * UNITS)
+    return np.asarray(np.add.reduceat(on_frame.astype(np.int64), arcs.start[:-1]) > 1)
+
+
+def _find_conflicts(arcs: Arcs, is_moved: Flags) -> Flags:
+    """Find arcs, bool (n,), that meet others elsewhere than at their nodes, where those of moved ends may."""
+    vertex = -1 - np.arange(len(arcs.points))
+    vertex[arcs.start[:-1]], vertex[arcs.start[1:] - 1] = arcs.corners.T
+    return find_conflicts(arcs.points, arcs.start, vertex, is_moved.any(axis=1))
 
 
 def _have_free_nodes(band: _Band, rings: LinkedRings) -> Flags:
@@ -255,7 +287,7 @@ class _Rebuilt:
         position: int64 (n,), the half-edge of ``fit`` that each arc is, by its index there; -1 for none.
         end: int64 (n, 2), the half-edge of ``fit`` at whose node each end of an arc is, likewise.
         ring: int64 (half-edges + 1,), the ring of each half-edge of ``fit``, and -1.
-        covered: int64 (n, 2), how many points behind each end of an arc the walls of the ring there cover.
+        dropped: int64 (n, 2), how many points behind each end of an arc lie before the walls that it meets.
     """
 
     arcs: Arcs
@@ -263,7 +295,7 @@ class _Rebuilt:
     position: Ints
     end: Ints
     ring: Ints
-    covered: Ints
+    dropped: Ints
 
     @classmethod
     def make(cls, arcs: Arcs, fit: _Fit) -> _Rebuilt:
@@ -273,8 +305,10 @@ class _Rebuilt:
         position[half_edge >> 1] = np.arange(len(half_edge))
         end = _find_nodes(arcs, fit.rings)
         ring = np.repeat(np.arange(len(fit.is_right)), np.diff(fit.rings.ring_start))
-        rebuilt = cls(arcs, fit, position, end, np.append(ring, -1), np.zeros((arcs.number, 2), np.int64))
-        return replace(rebuilt, covered=rebuilt._count_covered())
+        dropped = np.zeros((arcs.number, 2), np.int64)
+        dropped.ravel()[fit.ending[fit.ending >= 0]] = fit.moved[fit.ending >= 0, 2]
+        dropped[dropped.sum(axis=1) + 2 > np.diff(arcs.start)] = 0
+        return cls(arcs, fit, position, end, np.append(ring, -1), dropped)
 
     def apply(self, accepted: Flags) -> tuple[Arcs, Flags]:
         """Return the arcs with the walls of the accepted rings, and which ends of them (n, 2) are moved or walls."""
@@ -287,39 +321,30 @@ class _Rebuilt:
         keep = np.ones(len(points), np.bool_)
         for side, at in enumerate((start[:-1], start[1:] - 1)):
             is_third = is_moved[:, side] & ~is_wall
-            points[at[is_third]] = self.fit.moved[self.end[is_third, side]]
-            for step in range(1, _MAX_COVERED + 1):
-                is_covered = is_third & (self.covered[:, side] >= step)
-                keep[at[is_covered] + (-step if side else step)] = False
+            points[at[is_third]] = self.fit.moved[self.end[is_third, side], :2]
+            for step in range(1, _MAX_TAIL):
+                is_dropped = is_third & (self.dropped[:, side] >= step)
+                keep[at[is_dropped] + (-step if side else step)] = False
         start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
         return self.arcs._replace(points=points[keep], start=start), is_moved | is_wall[:, None]
 
-    def _count_covered(self) -> Ints:
-        """Count the points behind the ends of arcs that would lie within the ring to which the end moves."""
-        rings = np.flatnonzero(self.fit.is_right)
-        arcs, _ = self.apply(self.fit.is_right)
-        outlines = np.full(len(self.fit.is_right) + 1, None, object)
-        outlines[rings] = _make_outlines(arcs, self.fit.rings, rings)
-        covered = np.zeros((arcs.number, 2), np.int64)
-        for side, at in enumerate((arcs.start[:-1], arcs.start[1:] - 1)):
-            outline = outlines[self.ring[self.end[:, side]]]
-            is_covered = (self.position < 0) & (outline != None)  # noqa: E711
-            for step in range(1, _MAX_COVERED + 1):
-                is_covered &= np.diff(arcs.start) > step + 1
-                point = arcs.points[(at + (-step if side else step))[is_covered]]
-                is_covered[is_covered] = shapely.intersects_xy(outline[is_covered], *point.T)
-                covered[is_covered, side] += 1
-        covered[covered.sum(axis=1) + 2 > np.diff(arcs.start)] = 0
-        return covered
+    def lead_around(
+        self, arcs: Arcs, is_conflict: Flags, may_be_led: Flags, accepted: Flags, reach: float
+    ) -> tuple[Arcs, Flags]:
+        """Lead arcs of others that are in conflict around the walls that are; return also which, bool (n,), were."""
+        is_wall = np.append(accepted, False)[self.ring[self.position]]
+        rings = np.unique(self.ring[self.position[is_conflict & is_wall]])
+        outlines = _make_outlines(arcs, self.fit.rings, rings)
+        # Regions are on the left of their half-edges: clockwise around a region, the other way around its holes.
+        is_outer = ~shapely.is_ccw(shapely.get_exterior_ring(outlines))
+        return lead_around(arcs, is_conflict & ~is_wall & may_be_led, outlines[is_outer], reach * UNITS)
 
-    def find_rejected(self, arcs: Arcs, is_moved: Flags, accepted: Flags) -> Flags:
+    def find_rejected(self, arcs: Arcs, is_conflict: Flags, accepted: Flags) -> Flags:
         """Find the rings whose walls, or arcs that end on them, touch or pass over another border."""
-        vertex = -1 - np.arange(len(arcs.points))
-        vertex[arcs.start[:-1]], vertex[arcs.start[1:] - 1] = arcs.corners.T
-        is_conflict = find_conflicts(arcs.points, arcs.start, vertex, is_moved.any(axis=1))
-        involved = np.concatenate((self.ring[self.position[is_conflict]], self.ring[self.end[is_conflict]].ravel()))
         rejected = np.zeros(len(accepted) + 1, np.bool_)
-        rejected[involved] = True
+        rejected[self.ring[self.position[is_conflict]]] = True
+        if not (rejected[:-1] & accepted).any():  # arcs that end at a ring are to blame, not the walls
+            rejected[self.ring[self.end[is_conflict]].ravel()] = True
         rejected[self._find_swaps(arcs, np.flatnonzero(accepted))] = True
         return rejected[:-1]
 

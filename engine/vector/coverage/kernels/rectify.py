@@ -8,17 +8,18 @@ import numpy as np
 
 from ...arrays import Bits, Flags, Floats, Ints, Labels
 from ...jit import jit
+from .nodes import place_nodes
 from .walls import ALONG, count_edges, find_chord, find_direction, fit_walls, sample_ring
 
 #: Rings of fewer or more boundary edges stay as they are.
 MIN_EDGES, MAX_EDGES = 16, 20_000
 #: A ring has right angles if so much of its chords, by their squares, has one direction modulo 90 degrees, ...
-_MIN_STRENGTH = 0.3
+_MIN_STRENGTH = 0.35
 #: ... so many chords are nearly parallel to their wall (the sine of the angle between them), ...
 _MIN_PARALLEL, _PARALLEL = 0.6, 0.42
 #: ... and, as shares of the largest distance, the root mean square of the distances from the walls and of their trend
 #: along the walls are at most this. The trend tells slanting borders, which become steps, from noise.
-_MAX_RMS, _MAX_TREND = 0.3, 0.15
+_MAX_RMS, _MAX_TREND = 0.21, 0.15
 #: Walls that meet at a smaller angle, at the frame of the raster, have no corner (the sine).
 _MIN_ANGLE = 0.25
 
@@ -139,64 +140,6 @@ def is_rectangular(samples: Floats, side: Bits, lines: Floats, wall_of: Ints, co
 
 
 @jit
-def project_on_wall(x: float, y: float, wall: int, corners: Floats) -> tuple[float, float, float, float]:
-    """Project a point on a wall.
-
-    Returns:
-        The nearest point of the wall; how far behind its beginning it is; how far it is from its end.
-    """
-    left, top = corners[wall - 1, 0], corners[wall - 1, 1]
-    length = max(math.hypot(corners[wall, 0] - left, corners[wall, 1] - top), 1e-9)
-    dx, dy = (corners[wall, 0] - left) / length, (corners[wall, 1] - top) / length
-    along = min(max((x - left) * dx + (y - top) * dy, 0.0), length)
-    return left + along * dx, top + along * dy, along, length - along
-
-
-@jit
-def is_before_wall(x: float, y: float, wall: int, corners: Floats) -> bool:
-    """Whether a point is on the outer side of a wall: regions are on the left of their half-edges."""
-    left, top = corners[wall - 1, 0], corners[wall - 1, 1]
-    return bool((corners[wall, 0] - left) * (y - top) - (corners[wall, 1] - top) * (x - left) > 0.0)
-
-
-@jit
-def place_nodes(
-    corner: Floats, coming: Floats, begin: Ints, shift: int, wall_of: Ints, corners: Floats, reach: float
-) -> tuple[Floats, bool]:
-    """Move the nodes of a ring onto its walls.
-
-    Args:
-        corner: where each half-edge begins, in the system of the samples.
-        coming: a point of the arc of others that ends there, likewise; NaN where there is none.
-        begin: the sample with which it begins.
-        shift: the sample with which the first wall begins.
-        wall_of: wall of each sample, from there on.
-        corners: of the walls.
-        reach: how far a node may move.
-
-    Returns:
-        (half-edges, 4): the new position, the wall and how far behind its beginning; whether all are in reach.
-    """
-    placed = np.empty((len(corner), 4))
-    for k in range(len(corner)):
-        x, y, sample = corner[k, 0], corner[k, 1], (begin[k] - shift) % len(wall_of)
-        wall = wall_of[sample]
-        to_x, to_y, along = corners[wall - 1, 0], corners[wall - 1, 1], 0.0
-        if wall_of[sample - 1] == wall:
-            to_x, to_y, along, rest = project_on_wall(x, y, wall, corners)
-            # An arc that comes around a corner ends at the wall that it meets first.
-            other = (wall + (1 if rest < along else -1)) % len(corners)
-            near_x, near_y = coming[k, 0], coming[k, 1]
-            if not is_before_wall(near_x, near_y, wall, corners) and is_before_wall(near_x, near_y, other, corners):
-                wall = other
-                to_x, to_y, along, rest = project_on_wall(x, y, wall, corners)
-        placed[k, 0], placed[k, 1], placed[k, 2], placed[k, 3] = to_x, to_y, wall, along
-        if math.hypot(to_x - x, to_y - y) > reach:
-            return placed, False
-    return placed, True
-
-
-@jit
 def append_point(points: Labels, first: int, used: int, source: Labels, index: int) -> int:
     """Append a point of another array to those from ``first`` to before ``used``, unless it is the last of them.
 
@@ -253,7 +196,7 @@ def write_arc(
 
 @jit
 def fit_ring(
-    samples: Floats, side: Bits, begin: Ints, corner: Floats, coming: Floats, reach: float, is_closed: bool
+    samples: Floats, side: Bits, begin: Ints, corner: Floats, tails: Floats, reach: float, is_closed: bool
 ) -> tuple[bool, Floats, Floats]:
     """Fit walls to a ring and move its nodes onto them.
 
@@ -262,7 +205,7 @@ def fit_ring(
         side: side of the raster of each, or 0.
         begin: see ``place_nodes``, like the next two.
         corner: where each half-edge begins.
-        coming: a point of an arc that ends there.
+        tails: the arcs that end there.
         reach: largest distance between old and new borders.
         is_closed: whether the ring has no node.
 
@@ -282,7 +225,7 @@ def fit_ring(
         rotated, rotated_side, lines, wall_of, corners, reach
     ):
         return False, none, none
-    placed, is_near = place_nodes(corner, coming, begin, shift, wall_of, corners, reach)
+    placed, is_near = place_nodes(corner, tails, begin, shift, wall_of, corners, reach)
     return is_near or is_closed, corners, placed
 
 
@@ -320,7 +263,7 @@ def rectify_rings(
     points: Labels,
     start: Ints,
     has_node: Flags,
-    coming: Floats,
+    tails: Floats,
     scale: Floats,
     shape: tuple[int, int],
     reach: float,
@@ -334,22 +277,21 @@ def rectify_rings(
         points: of the arcs, in pixels, at every turn.
         start: where each arc's points begin.
         has_node: whether each arc begins at a node.
-        coming: (half-edges, 2), a point of the arc of others that ends where each half-edge begins, or NaN; changed.
+        tails: as for ``place_nodes``, in pixels; changed.
         scale: (rings, 2), size of a pixel along a row and along a column, relative to the mean.
         shape: rows and columns of the raster.
         reach: largest distance between old and new borders, in pixels of the mean size.
         units: units of the new points in a pixel.
 
     Returns:
-        Which rings have walls; the points of their half-edges, in the direction of the arc, and where those of each
-        begin; the new position of the node at which each half-edge begins.
+        Which rings have walls; their points by half-edge, in the direction of the arc; where those of each begin; by
+        half-edge, the new position of its first node and how many points of the arc of others there are dropped.
     """
-    edges = 4 * half_edge.size
+    used, edges = 0, 4 * half_edge.size
     for edge in half_edge:
         edges += count_edges(points, start, edge >> 1)
     out, out_start = np.empty((edges, 2), np.int32), np.zeros(half_edge.size + 1, np.int64)
-    moved, is_right = np.zeros((half_edge.size, 2), np.int32), np.zeros(ring_start.size - 1, np.bool_)
-    used = 0
+    moved, is_right = np.zeros((half_edge.size, 3), np.int32), np.zeros(ring_start.size - 1, np.bool_)
     for ring in range(ring_start.size - 1):
         low, high = ring_start[ring], ring_start[ring + 1]
         for k in range(low, high):
@@ -357,12 +299,12 @@ def rectify_rings(
         samples, side, begin, corner = sample_ring(half_edge[low:high], points, start, shape[1], shape[0])
         if len(samples) < MIN_EDGES or len(samples) > MAX_EDGES:
             continue
-        column, row = find_origin(samples)
-        near, is_closed = coming[low:high], not has_node[half_edge[low] >> 1]
+        (column, row), is_closed = find_origin(samples), not has_node[half_edge[low] >> 1]
         to_ground(samples, column, row, scale, ring)
         to_ground(corner, column, row, scale, ring)
-        to_ground(near, column, row, scale, ring)
-        is_fitted, corners, placed = fit_ring(samples, side, begin, corner, near, reach, is_closed)
+        for k in range(low, high):
+            to_ground(tails[k], column, row, scale, ring)
+        is_fitted, corners, placed = fit_ring(samples, side, begin, corner, tails[low:high], reach, is_closed)
         if not is_fitted:
             continue
         turns = np.empty((len(corners), 2), np.int32)
@@ -370,6 +312,7 @@ def rectify_rings(
         to_lattice(placed, column, row, scale, ring, units, moved, low)
         is_right[ring] = True
         for k in range(low, high):
+            moved[k, 2] = int(placed[k - low, 4])
             used = write_arc(placed, k - low, turns, moved[low:high], is_closed, half_edge[k] & 1 == 1, out, used)
             out_start[k + 1] = used
             is_right[ring] &= used - out_start[k] > 1

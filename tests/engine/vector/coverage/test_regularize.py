@@ -150,6 +150,20 @@ def test_other_shapes_stay(shape: str, radius: int) -> None:
     assert shapely.to_wkb(one).tolist() == shapely.to_wkb(other).tolist()
 
 
+def test_ragged_shapes_stay() -> None:
+    """Blobs of noise, as large as buildings, have neither walls nor right angles, but by chance."""
+    squared = []
+    y, x = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+    for seed in range(40):
+        noise = cv2.GaussianBlur(np.random.default_rng(seed).standard_normal((SIZE, SIZE)), None, 5.0)
+        values = np.ones((SIZE, SIZE), np.uint16)
+        values[noise / noise.std() > np.hypot(x, y) / 8 - 2] = BUILDING
+        options = {"minimum_area": 300.0}
+        one, other = cover(values, **options)[0], cover(values, (), **options)[0]
+        squared.append(shapely.to_wkb(one).tolist() != shapely.to_wkb(other).tolist())
+    assert sum(squared) <= 1
+
+
 def test_a_border_that_ends_at_a_wall_follows_it() -> None:
     values = np.ones((50, 60), np.uint16)
     values[:, 30:] = 3
@@ -159,6 +173,60 @@ def test_a_border_that_ends_at_a_wall_follows_it() -> None:
     right, other = count_right_corners(building)
     assert (right, other) == (4, 0)
     assert len(building.exterior.coords) == 4 + 2 + 2 + 1  # with nodes to its neighbours and between bands of rows
+    assert shapely.coverage_is_valid(geometry)
+
+
+def half_plane(size: int, through: tuple[float, float], normal: tuple[float, float]) -> np.ndarray:
+    """Pixels on the side of a line to which its normal points."""
+    y, x = np.mgrid[:size, :size] + 0.5
+    return (x - through[0]) * normal[0] + (y - through[1]) * normal[1] > 0
+
+
+@pytest.mark.parametrize("distance", [0.0, 0.7, 1.4, 2.1])
+def test_a_border_that_passes_a_corner_is_led_around_it(distance: float) -> None:
+    """The corner was not seen, and a border of others runs where it is."""
+    outline = turned_box(30, 30, 32, 22, 25)
+    corner = np.array(outline.exterior.coords[0])
+    outward = (corner - 30) / np.hypot(*(corner - 30))
+    values = np.ones((SIZE, SIZE), np.uint16)
+    paint(values, outline)
+    values[(values == BUILDING) & half_plane(SIZE, tuple(corner - 3 * outward), tuple(outward))] = 1
+    values[half_plane(SIZE, tuple(corner - distance * outward), tuple(outward))] = 3
+    geometry, code = cover(values)
+    [building] = geometry[code == BUILDING]
+    assert count_right_corners(building, 1.5) == (4, 0)
+    assert building.intersection(outline).area / building.union(outline).area > 0.93
+    assert sorted(code) == [1, 2, 3]
+    assert shapely.coverage_is_valid(geometry)
+
+
+@pytest.mark.parametrize("shift", [-3.0, -1.5, -0.5, 0.0, 0.5, 1.5, 3.0])
+@pytest.mark.parametrize("turn", [0, 40, 80])
+def test_a_border_that_ends_near_a_corner_follows_it(shift: float, turn: int) -> None:
+    outline = turned_box(30, 30, 32, 22, 25)
+    corner = np.array(outline.exterior.coords[0])
+    angle = np.arctan2(*(corner - 30)[::-1]) + np.radians(90 + turn - 40)
+    values = np.ones((SIZE, SIZE), np.uint16)
+    normal = np.cos(angle), np.sin(angle)
+    values[half_plane(SIZE, tuple(corner + shift * np.array(normal)), normal)] = 3
+    paint(values, outline)
+    geometry, code = cover(values)
+    [building] = geometry[code == BUILDING]
+    assert count_right_corners(building, 1.5) == (4, 0)
+    assert shapely.coverage_is_valid(geometry)
+
+
+def test_walls_that_fail_leave_the_next_building_alone() -> None:
+    values = np.ones((50, 100), np.uint16)
+    values[25:] = 4  # its border leads from one building to the other
+    paint(values, turned_box(25, 25, 30, 20, 0))
+    paint(values, turned_box(75, 25, 30, 20, 20))
+    values[15:17, 20:30] = 1
+    values[15, 25] = 3  # an island in a dent
+    geometry, code = cover(values, minimum_area=0.0)
+    left, right = sorted(geometry[code == BUILDING], key=lambda polygon: polygon.centroid.x)
+    assert count_right_corners(right) == (4, 0)
+    assert count_right_corners(left) != (4, 0)
     assert shapely.coverage_is_valid(geometry)
 
 
