@@ -57,24 +57,26 @@ class Tile(NamedTuple):
 
 
 def find_centerlines(
-    source: ProbabilityRaster, options: PixelOptions, *, tile: int, threads: int, context: RunContext
+    source: ProbabilityRaster, options: PixelOptions, window: Tile, *, tile: int, threads: int, context: RunContext
 ) -> CenterlinePixels:
-    """Find the centre-line pixels of the whole raster.
+    """Find the centre-line pixels of a window of the raster, or of all of it.
 
     Tiles are read one after the other and processed in threads: OpenCV and the kernels release the GIL.
 
     Args:
         source: the probabilities.
         options: in pixels.
+        window: the part of the raster; what lies around it is read as well, so that its pixels are those of the whole.
         tile: side of the tiles in pixels; does not change the result.
         threads: number of threads.
         context: receives progress; checked for cancellation.
     """
     shape = source.shape
+    bottom, right = window.row + window.height, window.col + window.width
     tiles = [
-        Tile(row, col, min(tile, shape[0] - row), min(tile, shape[1] - col))
-        for row in range(0, shape[0], tile)
-        for col in range(0, shape[1], tile)
+        Tile(row, col, min(tile, bottom - row), min(tile, right - col))
+        for row in range(window.row, bottom, tile)
+        for col in range(window.col, right, tile)
     ]
 
     def read_windows() -> Iterator[tuple[Tile, Probability]]:
@@ -99,11 +101,11 @@ def find_centerlines(
         for done, (part, (pixels, count)) in enumerate(zip(tiles, results, strict=True), 1):
             road_pixels += count
             tile_row.append(pixels)
-            if part.col + part.width == shape[1]:
+            if part.col + part.width == right:
                 sorted_rows.append(_sort_pixels(_concatenate(tile_row)))
                 tile_row = []
             context.report(Progress("vectorize", done, len(tiles)))
-    share = road_pixels / (shape[0] * shape[1])
+    share = road_pixels / (window.height * window.width)
     if share > _MOST:
         context.warn(f"{share:.0%} of the pixels are road: is the mask inverted, or is it the background?")
     return _concatenate(sorted_rows)

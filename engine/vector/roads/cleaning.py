@@ -13,13 +13,16 @@ LOOP_FACTOR = 3.5
 RADIUS_FACTOR = 1.2
 
 
-def drop_weak_components(graph: Graph, strong_threshold: int, min_length: float) -> None:
+def drop_weak_components(graph: Graph, strong_threshold: int, min_length: float, long_length: float = np.inf) -> None:
     """Drop components that nowhere reach ``strong_threshold`` or that have less than ``min_length`` pixels of road.
+
+    Components that leave the window stay, because not all of their road is seen.
 
     Args:
         graph: the network.
         strong_threshold: quantized probability (hysteresis).
         min_length: total length of a component in pixels.
+        long_length: total length from which a component need not reach ``strong_threshold``, in pixels.
     """
     if graph.edge_count == 0:
         return
@@ -28,7 +31,10 @@ def drop_weak_components(graph: Graph, strong_threshold: int, min_length: float)
     length = np.bincount(component, weights=graph.lengths(), minlength=count)
     strongest = np.zeros(count, np.int64)
     np.maximum.at(strongest, component, np.maximum.reduceat(graph.probability, graph.start[:-1]))
-    graph.keep_edges(((length >= min_length) & (strongest >= strong_threshold))[component])
+    is_strong = (strongest >= strong_threshold) | (length >= long_length)
+    keep = (length >= min_length) & is_strong
+    keep[component[graph.cut_nodes()[graph.ends].any(axis=1)]] = True
+    graph.keep_edges(keep[component])
 
 
 def merge_junctions(graph: Graph) -> None:
@@ -61,6 +67,11 @@ def node_widths(graph: Graph) -> Floats:
     return width
 
 
+def round_position(values: Floats) -> Floats:
+    """Round pixel coordinates to a millionth, so that they do not depend on the order in which they were added."""
+    return np.asarray(np.rint(values * 2.0**20) / 2.0**20, np.float64)
+
+
 def _contract(graph: Graph, short: Flags, width: Floats) -> None:
     """Merge the nodes of the edges ``short``, which become loops."""
     pairs = graph.ends[short]
@@ -72,8 +83,8 @@ def _contract(graph: Graph, short: Flags, width: Floats) -> None:
     np.maximum.at(radius, group, graph.node_radius)
     border = np.zeros(count, np.bool_)
     np.logical_or.at(border, group, graph.node_border)
-    graph.node_row = np.bincount(group, weights=graph.node_row, minlength=count) / size
-    graph.node_col = np.bincount(group, weights=graph.node_col, minlength=count) / size
+    graph.node_row = round_position(np.bincount(group, weights=graph.node_row, minlength=count) / size)
+    graph.node_col = round_position(np.bincount(group, weights=graph.node_col, minlength=count) / size)
     graph.node_border, graph.node_radius = border, radius
     graph.ends = group[graph.ends].astype(np.int32)
 
@@ -106,8 +117,8 @@ def _find_spurs(graph: Graph, spur: float) -> Ints:
     limit = RADIUS_FACTOR * 0.5 * width + spur
     short = np.flatnonzero(candidate & (lengths < limit))
     # Ties are decided by position, so that the result depends on nothing else.
-    first = graph.start[short]
-    short = short[np.lexsort((graph.col[first], graph.row[first], lengths[short]))]
+    end = np.where(dead[:, 0], graph.start[:-1], graph.start[1:] - 1)[short]
+    short = short[np.lexsort((graph.col[end], graph.row[end], lengths[short]))]
     spurs = []
     for edge, node in zip(short.tolist(), junction[short].tolist(), strict=True):
         if degree[node] > 2:

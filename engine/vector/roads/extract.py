@@ -28,13 +28,14 @@ from ..io.styles import load_styles
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
 from .areas import polygonize_roads
-from .centerlines import find_centerlines
+from .centerlines import Tile, find_centerlines
 from .cleaning import drop_weak_components, merge_junctions, prune_spurs
 from .gaps import close_gaps, gap_rules
 from .graph import Graph, trace
 from .layers import NetworkAttributes, name_nodes, write_areas, write_changes, write_lines, write_nodes
 from .lines import make_lines
 from .options import pixel_options
+from .ordering import sort_network
 from .pairs import MIN_LENGTH, find_pairs
 from .placement import place_nodes
 
@@ -43,6 +44,9 @@ OpenProbability = Callable[[], AbstractContextManager[ProbabilityRaster]]
 
 #: Before gaps are closed, components shorter than this share of ``min_length`` are dropped as noise.
 NOISE_SHARE = 0.25
+#: Before gaps are closed, a component with this many metres of road need not reach the strong threshold: what is far
+#: off would otherwise decide about the gaps here.
+LONG = 300.0
 #: Before gaps are closed, only dead ends shorter than this (metres) are pruned: a longer one may go on beyond a gap.
 BUMP = 6.0
 #: Areas of larger rasters (pixels) are polygonized after the lines, because both together take too much memory.
@@ -165,7 +169,13 @@ def vectorize_probability(
             return replace(summary, areas=count, area=area)
 
 
-def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: float, context: RunContext) -> Graph:
+def build_graph(
+    source: ProbabilityRaster,
+    options: RoadOptions,
+    resolution: float,
+    context: RunContext,
+    window: Tile | None = None,
+) -> Graph:
     """Build the road network of a probability raster, in pixels.
 
     Args:
@@ -173,15 +183,18 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
         options: in metres.
         resolution: metres of a pixel.
         context: receives progress; checked for cancellation.
+        window: the part of the raster whose network is built; all of it where None. Away from its sides the network is
+            that of the whole raster, see ``partitions.halo``.
     """
     pixels = pixel_options(options, resolution)
     threads = limit_threads(options.threads, context) or available_cores()
 
-    centerlines = find_centerlines(source, pixels, tile=options.tile, threads=threads, context=context)
-    graph = trace(centerlines, source.shape)
+    area = window or Tile(0, 0, *source.shape)
+    centerlines = find_centerlines(source, pixels, area, tile=options.tile, threads=threads, context=context)
+    graph = trace(centerlines, source.shape, window)
     del centerlines
 
-    drop_weak_components(graph, pixels.strong_threshold, NOISE_SHARE * pixels.min_length)
+    drop_weak_components(graph, pixels.strong_threshold, NOISE_SHARE * pixels.min_length, LONG / resolution)
     bump = min(pixels.spur, BUMP / resolution)
     prune_spurs(graph, bump)
     merge_junctions(graph)
@@ -193,6 +206,7 @@ def build_graph(source: ProbabilityRaster, options: RoadOptions, resolution: flo
     prune_spurs(graph, pixels.spur)
     merge_junctions(graph)
     drop_weak_components(graph, pixels.strong_threshold, pixels.min_length)
+    sort_network(graph)
     place_nodes(graph)
     return graph
 

@@ -157,7 +157,7 @@ def _find_closures(
         search = partial(_find_block_closures, index, rules, options)
         for closures in map_bounded(pool, search, read_blocks(candidates), threads):
             found += closures
-    return _select(graph, sorted(found, key=lambda closure: (closure.score, closure.node)), dead)
+    return _select(graph, sorted(found, key=lambda closure: (closure.score, *closure.path[0].tolist())), dead)
 
 
 def _build_index(graph: Graph, dead_halves: Ints) -> GraphIndex:

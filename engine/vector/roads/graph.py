@@ -8,6 +8,7 @@ the points of a large network fill the memory.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Flags, Floats, Ints
-from .centerlines import CenterlinePixels
-from .kernels.graph import edge_lengths, follow_chains, join_points, link_pixels, trace_edges
+from .centerlines import CenterlinePixels, Tile
+from .kernels.graph import distances_along, edge_lengths, follow_chains, join_points, link_pixels, trace_edges
 
 #: Number of bits set in each byte.
 _BIT_COUNTS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
@@ -39,6 +40,8 @@ class Graph:
         width: float32 (points,), width of the road in pixels; 0 in closed gaps.
         probability: uint8 (points,), quantized probability.
         shape: rows and columns of the raster.
+        window: the part of the raster whose network this is; None for all of it. Edges that leave it end with a node on
+            its outermost pixels, for which ``node_border`` is set.
     """
 
     node_row: Floats
@@ -52,6 +55,7 @@ class Graph:
     width: NDArray[np.float32]
     probability: NDArray[np.uint8]
     shape: tuple[int, int]
+    window: Tile | None = None
 
     @property
     def edge_count(self) -> int:
@@ -77,6 +81,17 @@ class Graph:
         steps[1:] = np.hypot(np.diff(self.row), np.diff(self.col))
         steps[self.start[:-1]] = 0.0
         return steps
+
+    def cut_nodes(self) -> Flags:
+        """Find the nodes at which edges leave the window, although they go on in the raster."""
+        if self.window is None:
+            return np.zeros(self.node_count, np.bool_)
+        is_raster_border = find_border(self.node_row, self.node_col, Tile(0, 0, *self.shape))
+        return find_border(self.node_row, self.node_col, self.window) & ~is_raster_border
+
+    def distances_along(self) -> Floats:
+        """Measure the distance of each point from the first point of its edge, along the edge, in pixels."""
+        return distances_along(self.start, self.row, self.col)
 
     def components(self) -> Ints:
         """Label the connected component of each node."""
@@ -108,11 +123,15 @@ class Graph:
         """Replace the edges; keep the nodes that they use and the selected points."""
         used, inverse = np.unique(ends, return_inverse=True)
         self.ends = inverse.reshape(-1, 2).astype(np.int32)
-        self.start = start
         self.node_row = self.node_row[used]
         self.node_col = self.node_col[used]
         self.node_border = self.node_border[used]
         self.node_radius = self.node_radius[used]
+        self.take_points(points, start)
+
+    def take_points(self, points: NDArray[np.int32] | Flags, start: Ints) -> None:
+        """Replace the points of the edges by some of them; ``start`` is the offset of each edge in these."""
+        self.start = start
         self.row = self.row[points]
         self.col = self.col[points]
         self.width = self.width[points]
@@ -125,8 +144,14 @@ def label_components(pairs: NDArray[np.int32], nodes: int) -> Ints:
     return np.asarray(connected_components(matrix, directed=False)[1], np.int64)
 
 
-def trace(pixels: CenterlinePixels, shape: tuple[int, int]) -> Graph:
-    """Trace centre-line pixels of a raster of ``shape`` into a graph.
+def find_border(row: NDArray[np.number[Any]], col: NDArray[np.number[Any]], window: Tile) -> Flags:
+    """Find the points that lie on the outermost pixels of a window."""
+    is_on_side = (row == window.row) | (row == window.row + window.height - 1)
+    return np.asarray(is_on_side | (col == window.col) | (col == window.col + window.width - 1), np.bool_)
+
+
+def trace(pixels: CenterlinePixels, shape: tuple[int, int], window: Tile | None = None) -> Graph:
+    """Trace centre-line pixels of a raster of ``shape``, or of a window of it, into a graph.
 
     Nodes are ends and crossings, and one pixel of each ring.
     """
@@ -137,11 +162,11 @@ def trace(pixels: CenterlinePixels, shape: tuple[int, int]) -> Graph:
     firsts, lasts = path[start[:-1]], path[start[1:] - 1]
     node_pixels, ends = np.unique(np.concatenate((firsts, lasts)), return_inverse=True)
     row, col = pixels.row[node_pixels], pixels.col[node_pixels]
-    rows, cols = shape
+    border = find_border(row, col, Tile(0, 0, *shape))
     graph = Graph(
         node_row=row.astype(np.float64),
         node_col=col.astype(np.float64),
-        node_border=(row == 0) | (col == 0) | (row == rows - 1) | (col == cols - 1),
+        node_border=border if window is None else border | find_border(row, col, window),
         node_radius=np.zeros(row.size),
         ends=ends.reshape(2, -1).T.astype(np.int32),
         start=start,
@@ -150,6 +175,7 @@ def trace(pixels: CenterlinePixels, shape: tuple[int, int]) -> Graph:
         width=pixels.width[path],
         probability=pixels.probability[path],
         shape=shape,
+        window=window,
     )
     graph.keep_edges(np.diff(start) > 1)  # single pixels are no roads
     return graph

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import shapely
@@ -41,6 +42,28 @@ class LineTotals:
     bridged: float = 0.0
     geometry: list[NDArray[np.object_]] = field(default_factory=list)
 
+    def add(self, lines: RoadLines) -> None:
+        """Add lines to the sums."""
+        self.count += len(lines.geometry)
+        self.length += float(lines.length.sum())
+        self.bridged += float(lines.bridged.sum())
+
+
+class LineIdentity(NamedTuple):
+    """What tells lines apart and ties them to others.
+
+    Attributes:
+        road: int64 (n,), number of each line.
+        nodes: int64 (n, 2), numbers of the first and last node.
+        kinds: object (n, 2), kinds of these.
+        pairs: int64 (n,), number of the dual road; 0 for none.
+    """
+
+    road: Ints
+    nodes: Ints
+    kinds: NDArray[np.object_]
+    pairs: Ints
+
 
 @dataclass(frozen=True)
 class NetworkAttributes:
@@ -77,32 +100,37 @@ def write_lines(
     totals = LineTotals()
     with ReadAhead(batches) as ahead:
         for lines in ahead:
-            first, count = totals.count + 1, len(lines.geometry)
-            columns = {
-                "road_id": np.arange(first, first + count, dtype=np.int64),
-                "from_node": lines.ends[:, 0].astype(np.int64) + 1,
-                "to_node": lines.ends[:, 1].astype(np.int64) + 1,
-                "from_kind": attributes.kinds[lines.ends[:, 0]],
-                "to_kind": attributes.kinds[lines.ends[:, 1]],
-                "length": np.round(lines.length, 3),
-                "width": np.round(lines.width, 2),
-                "width_sd": np.round(lines.width_sd, 2),
-                "class": classify_widths(lines),
-                "pair": attributes.pairs[first - 1 : first - 1 + count],
-                "confidence": np.round(lines.confidence, 3),
-                "bridged": lines.bridged > 0.0,
-                "bridged_m": np.round(lines.bridged, 2),
-                "gap_at": np.round(lines.gap_at, 2),
-                **(_make_osm_tags(attributes.source, count) if attributes.source else {}),
-            }
-            writer.write(ROADS, "LineString", lines.geometry, columns)
-            totals.count += count
-            totals.length += float(lines.length.sum())
-            totals.bridged += float(lines.bridged.sum())
+            number = np.arange(totals.count, totals.count + len(lines.geometry), dtype=np.int64)
+            identity = LineIdentity(
+                number + 1, lines.ends.astype(np.int64) + 1, attributes.kinds[lines.ends], attributes.pairs[number]
+            )
+            totals.add(lines)
+            writer.write(ROADS, "LineString", lines.geometry, make_columns(lines, identity, attributes.source))
             if keep:
                 totals.geometry.append(lines.geometry)
             report(totals.count)
     return totals
+
+
+def make_columns(lines: RoadLines, identity: LineIdentity, source: str) -> dict[str, NDArray[Any]]:
+    """Make the columns of the layer ``roads``; ``source`` as in ``NetworkAttributes``."""
+    return {
+        "road_id": identity.road,
+        "from_node": identity.nodes[:, 0],
+        "to_node": identity.nodes[:, 1],
+        "from_kind": identity.kinds[:, 0],
+        "to_kind": identity.kinds[:, 1],
+        "length": np.round(lines.length, 3),
+        "width": np.round(lines.width, 2),
+        "width_sd": np.round(lines.width_sd, 2),
+        "class": classify_widths(lines),
+        "pair": identity.pairs,
+        "confidence": np.round(lines.confidence, 3),
+        "bridged": lines.bridged > 0.0,
+        "bridged_m": np.round(lines.bridged, 2),
+        "gap_at": np.round(lines.gap_at, 2),
+        **(_make_osm_tags(source, len(lines.geometry)) if source else {}),
+    }
 
 
 def classify_widths(lines: RoadLines) -> NDArray[np.object_]:
@@ -129,10 +157,9 @@ def _make_osm_tags(source: str, count: int) -> dict[str, NDArray[np.object_]]:
 
 def write_nodes(writer: VectorWriter, graph: Graph, geodesy: PixelGeodesy, kind: NDArray[np.object_]) -> int:
     """Write the layer ``road_nodes``; return the number of dead ends that are not at the raster's border."""
-    degree = graph.degree()
     points = np.asarray(shapely.points(geodesy.to_crs(node_pixels(graph))), np.object_)
     ids = np.arange(1, graph.node_count + 1, dtype=np.int64)
-    writer.write(NODES, "Point", points, {"node_id": ids, "degree": degree.astype(np.int32), "kind": kind})
+    writer.write(NODES, "Point", points, {"node_id": ids, "degree": graph.degree().astype(np.int32), "kind": kind})
     return int((kind == "end").sum())
 
 

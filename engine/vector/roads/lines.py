@@ -123,15 +123,14 @@ def _make_batch(graph: Graph, geodesy: PixelGeodesy, smooth: float, simplify: fl
         width_sd=width_sd * metres,
         confidence=confidence / PROBABILITY_SCALE,
         bridged=_sum_runs(np.where(graph.width == 0.0, steps, 0.0), graph.start) / total_steps * length,
-        gap_at=_locate_gaps(graph, steps) / total_steps * length,
+        gap_at=_locate_gaps(graph) / total_steps * length,
     )
 
 
-def _locate_gaps(graph: Graph, steps: Floats) -> Floats:
+def _locate_gaps(graph: Graph) -> Floats:
     """Distance, in pixels, of the middle of the longest closed gap from the beginning of each edge; else NaN."""
     edge = np.repeat(np.arange(graph.edge_count), np.diff(graph.start))
-    along = np.cumsum(steps)
-    along -= along[graph.start[:-1]][edge]
+    along = graph.distances_along()
     is_gap = np.concatenate(([False], graph.width == 0.0, [False]))
     changes = np.concatenate(([True], edge[1:] != edge[:-1], [True]))
     first = np.flatnonzero(is_gap[1:-1] & (~is_gap[:-2] | changes[:-1]))

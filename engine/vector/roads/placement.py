@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from ..arrays import Flags, Floats
-from .cleaning import node_widths
+from .cleaning import node_widths, round_position
 from .graph import Graph
 from .kernels.placement import place_junctions
 
@@ -42,7 +42,7 @@ def place_nodes(graph: Graph) -> None:
         graph.node_border,
     )
     _place_on_rings(graph, placed, junction & ~graph.node_border)
-    graph.node_row, graph.node_col = placed[:, 0].copy(), placed[:, 1].copy()
+    graph.node_row, graph.node_col = round_position(placed[:, 0]), round_position(placed[:, 1])
 
 
 def _extend_dead_ends(graph: Graph, dead: Flags, half_width: Floats) -> None:

@@ -236,10 +236,103 @@ def join_points(order: Index, chain_start: Ints, edge_start: Ints, row: Index, c
 
 @jit
 def edge_lengths(start: Ints, row: Index, col: Index) -> Floats:
-    """Measure the length of each edge along its points, in pixels; see ``graph.Graph`` for the arguments."""
+    """Measure the length of each edge along its points, in pixels; see ``graph.Graph`` for the arguments.
+
+    Steps to the side and diagonal ones are counted, so that the direction of an edge does not change the last digit.
+    """
     lengths = np.zeros(start.size - 1)
     for edge in range(start.size - 1):
+        straight, diagonal, other = 0, 0, 0.0
         for i in range(start[edge] + 1, start[edge + 1]):
             down, right = row[i] - row[i - 1], col[i] - col[i - 1]
-            lengths[edge] += math.sqrt(down * down + right * right)
+            square = down * down + right * right
+            if square == 1:
+                straight += 1
+            elif square == 2:
+                diagonal += 1
+            else:
+                other += math.sqrt(square)
+        lengths[edge] = straight + diagonal * math.sqrt(2.0) + other
     return lengths
+
+
+@jit
+def distances_along(start: Ints, row: Index, col: Index) -> Floats:
+    """Measure the distance of each point from the first one of its edge, along the edge; see ``edge_lengths``."""
+    along = np.zeros(row.size)
+    for edge in range(start.size - 1):
+        straight, diagonal, other = 0, 0, 0.0
+        for i in range(start[edge] + 1, start[edge + 1]):
+            down, right = row[i] - row[i - 1], col[i] - col[i - 1]
+            square = down * down + right * right
+            if square == 1:
+                straight += 1
+            elif square == 2:
+                diagonal += 1
+            else:
+                other += math.sqrt(square)
+            along[i] = straight + diagonal * math.sqrt(2.0) + other
+    return along
+
+
+@jit
+def take_points(start: Ints, order: Ints, is_reversed: Flags) -> tuple[Index, Ints]:
+    """Find the indices of the points of edges in another order, some of which are reversed.
+
+    Args:
+        start: (edges + 1,), offset of each edge's points.
+        order: the edges in the new order.
+        is_reversed: (edges,), whether an edge of the old order is reversed.
+
+    Returns:
+        Indices of points, and the offset of each edge in them (edges + 1,).
+    """
+    total = 0
+    for edge in order:
+        total += start[edge + 1] - start[edge]
+    points = np.empty(total, np.int32)
+    new_start = np.zeros(order.size + 1, np.int64)
+    used = 0
+    for number in range(order.size):
+        first, last = start[order[number]], start[order[number] + 1]
+        for n in range(last - first):
+            points[used + n] = last - 1 - n if is_reversed[order[number]] else first + n
+        used += last - first
+        new_start[number + 1] = used
+    return points, new_start
+
+
+@jit
+def turn_rings(start: Ints, row: Index, col: Index, is_ring: Flags) -> tuple[Index, Ints]:
+    """Find the indices of the points of edges such that rings begin and end at their uppermost, then leftmost point.
+
+    Args:
+        start: (edges + 1,), offset of each edge's points.
+        row: row of each point.
+        col: column of each point.
+        is_ring: (edges,), edges that are turned.
+
+    Returns:
+        Indices of points, and the offset of each edge in them (edges + 1,).
+    """
+    points = np.empty(row.size + int(is_ring.sum()), np.int32)
+    new_start = np.zeros(start.size, np.int64)
+    used = 0
+    for edge in range(start.size - 1):
+        first, last = start[edge], start[edge + 1]
+        if is_ring[edge]:
+            is_closed = row[first] == row[last - 1] and col[first] == col[last - 1]
+            count = last - first - (1 if is_closed else 0)
+            top = first
+            for i in range(first + 1, first + count):
+                if row[i] < row[top] or (row[i] == row[top] and col[i] < col[top]):
+                    top = i
+            for n in range(count + 1):
+                points[used + n] = first + (top - first + n) % count
+            used += count + 1
+        else:
+            for i in range(first, last):
+                points[used + i - first] = i
+            used += last - first
+        new_start[edge + 1] = used
+    return points[:used].copy(), new_start

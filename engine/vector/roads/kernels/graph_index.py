@@ -169,10 +169,26 @@ def reset_distances(distance: Floats, reached: Index, count: int) -> None:
 
 @jit
 def distance_to_point(index: GraphIndex, point: int, distance: Floats) -> float:
-    """Distance along the network to a point, from the distances of the nodes."""
+    """Distance along the network to a point, from the distances of the nodes; infinite beyond their limit."""
     edge = lower_bound(index.start, 0, index.start.size, point + 1) - 1
-    start, stop = index.start[edge], index.start[edge + 1]
-    offset = (point - start) / max(stop - start - 1, 1) * index.length[edge]
-    from_first: float = distance[index.ends[edge, 0]] + offset
-    from_last: float = distance[index.ends[edge, 1]] + index.length[edge] - offset
-    return min(from_first, from_last)
+    from_first, from_last = distance[index.ends[edge, 0]], distance[index.ends[edge, 1]]
+    # Edges are measured only from nodes within reach: the other end of a long one may be far off.
+    if from_first < np.inf:
+        from_first += distance_along(index, index.start[edge], point)
+    if from_last < np.inf:
+        from_last += distance_along(index, point, index.start[edge + 1] - 1)
+    return float(min(from_first, from_last))
+
+
+@jit
+def distance_along(index: GraphIndex, first: int, last: int) -> float:
+    """Measure an edge from the point ``first`` to the point ``last`` of it, pixels."""
+    straight, total = 0, 0.0
+    for i in range(first + 1, last + 1):
+        down, right = index.row[i] - index.row[i - 1], index.col[i] - index.col[i - 1]
+        square = down * down + right * right
+        if square == 1:
+            straight += 1
+        else:
+            total += math.sqrt(square)
+    return straight + total
