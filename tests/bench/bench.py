@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_click import clicks
 from bench_finetune import fine_tune
+from bench_join import join
 from bench_models import compare_models
 from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
 from mosaic import synthetic_scene
@@ -138,6 +139,10 @@ def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> Non
     subprocess.run([sys.executable, str(HERE / "bench_vectors.py"), *size], check=True)
 
 
+def _join(folder: Path, _picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return join(folder, quick=options.quick)
+
+
 def _write_machine(image: Path | None) -> None:
     libraries = {name: version(name) for name in ("openvino", "onnxruntime", "numpy", "rasterio")}
     gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
@@ -163,6 +168,7 @@ PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]
     "models": _models,
     "runtimes": _runtimes,
     "vectors": _vectors,
+    "join": _join,
     "training": _training,
     "finetune": _finetune,
 }

@@ -28,6 +28,7 @@ TITLES = {
     "models": "The default road model against D-LinkNet34",
     "runtimes": "Runtimes against each other",
     "vectors": "Vectors",
+    "join": "Joining partitions of a road network",
     "training": "Training, 4 images of 256 x 256 a step, float32",
     "finetune": "Further training on few images of one place",
 }
