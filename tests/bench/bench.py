@@ -26,6 +26,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_click import clicks
+from bench_cluster import compare_clusters
 from bench_finetune import fine_tune
 from bench_join import join
 from bench_models import compare_models
@@ -89,6 +90,11 @@ def _memory(folder: Path, picture: Picture, options: argparse.Namespace) -> list
 
 def _first(folder: Path, _picture: Picture, _options: argparse.Namespace) -> list[Row]:
     return clicks(folder / "first")
+
+
+def _cluster(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    sizes = (3072,) if options.quick else (15_000, 30_000)
+    return compare_clusters(folder, picture, sizes, judged=not options.quick)
 
 
 def _startup(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
@@ -165,6 +171,7 @@ PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]
     "cancel": _cancel,
     "whole": _whole,
     "memory": _memory,
+    "cluster": _cluster,
     "models": _models,
     "runtimes": _runtimes,
     "vectors": _vectors,

@@ -25,6 +25,7 @@ TITLES = {
     "cancel": "From a cancel to the end of the process",
     "whole": "Whole commands",
     "memory": "Peak memory against the raster's height",
+    "cluster": "Roads of a mosaic by the workers of a Dask scheduler, small road model",
     "models": "The default road model against D-LinkNet34",
     "runtimes": "Runtimes against each other",
     "vectors": "Vectors",
