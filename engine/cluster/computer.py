@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from ..pipeline.runner import ProgressTracker, RunStatistics, count_noun
 from ..protocol.messages import Message
 from ..runtimes.base import NetworkFactory
 from .connection import open_client
-from .dispatch import Task, run_tasks
+from .dispatch import Task, connection_lost, run_tasks
 from .job import WorkerJob, describe_for_others
 from .run_folder import make_store, open_run_folder
 from .worker import BlockOutcome, BlockWorker, WorkerReport, compute_block, inspect_worker
@@ -87,11 +87,13 @@ class ClusterComputer:
             client = resources.enter_context(open_client(self.address, request.options, request.runtime, context))
             name = f"terraspore-{secrets.token_hex(6)}"
             resources.callback(_forget_run, client, name)
-            client.register_plugin(BlockWorker(self._make_job(name, image, request)))
-            gpus = _choose_resources(client, request.runtime.device)
+            with suppress(OSError):  # a worker has just ended; the others have it, and new ones will
+                client.register_plugin(BlockWorker(self._make_job(name, image, request)))
+            workers = self._list_workers(client)
+            gpus = _choose_resources(workers, request.runtime.device)
             title = f"The model {image.model.card.name} is being loaded by the workers; this takes a while."
             with report_if_slow(context, title):
-                reports = self._inspect_workers(client, name, gpus, context)
+                reports = self._inspect_workers(client, name, workers, gpus, context)
             facts, reason = _merge_reports(reports, self.address)
             if len({(report.runtime, report.precision, report.device) for report in reports}) > 1:
                 context.warn(f"The workers differ, and with them the last digits of probabilities: {reason}")
@@ -126,15 +128,28 @@ class ClusterComputer:
             network_factory=self.network_factory,
         )
 
+    def _list_workers(self, client: Client) -> dict[str, frozenset[str]]:
+        """Return the names of Dask's resources of each worker, by address."""
+        try:
+            workers = client.scheduler_info(n_workers=-1)["workers"]
+        except OSError as error:
+            raise connection_lost(self.address) from error
+        return {address: frozenset(facts["resources"]) for address, facts in workers.items()}
+
     def _inspect_workers(
-        self, client: Client, name: str, gpus: dict[str, float], context: RunContext
+        self,
+        client: Client,
+        name: str,
+        workers: Mapping[str, frozenset[str]],
+        gpus: dict[str, float],
+        context: RunContext,
     ) -> list[WorkerReport]:
         """Have every worker open image and model, and return their reports."""
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        usable = [address for address, facts in workers.items() if set(gpus) <= set(facts["resources"])]
+        usable = [[address] for address, resources in workers.items() if set(gpus) <= resources]
+        places = usable if workers else [None]  # all have just ended; Dask may be starting others
         tasks = (
-            Task(f"{name}-{number}", f"the start on {address}", inspect_worker, (name,), [address], gpus)
-            for number, address in enumerate(usable)
+            Task(f"{name}-{number}", "the start on a worker", inspect_worker, (name,), place, gpus)
+            for number, place in enumerate(places)
         )
         with closing(run_tasks(client, tasks, self.address, context)) as reports:
             return list(reports)
@@ -238,12 +253,10 @@ def _forget_run(client: Client, name: str) -> None:
         client.unregister_worker_plugin(name)
 
 
-def _choose_resources(client: Client, device: str) -> dict[str, float]:
+def _choose_resources(workers: Mapping[str, frozenset[str]], device: str) -> dict[str, float]:
     """Return the resource ``GPU`` where a graphics card is asked for and workers tell by it that they have one."""
-    if device.partition(":")[0] not in _GPU_DEVICES:
-        return {}
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    return {"GPU": 1} if any("GPU" in facts["resources"] for facts in workers) else {}
+    is_gpu = device.partition(":")[0] in _GPU_DEVICES
+    return {"GPU": 1} if is_gpu and any("GPU" in resources for resources in workers.values()) else {}
 
 
 def _merge_reports(reports: Sequence[WorkerReport], address: str) -> tuple[WorkerReport, str]:

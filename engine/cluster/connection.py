@@ -19,6 +19,8 @@ from .worker import EnvironmentVersions, read_versions
 #: Seconds that a scheduler may take to answer, and that it may be without a worker.
 CONNECT_SECONDS = 10.0
 WAIT_FOR_WORKERS = 60.0
+#: What to do about workers with too little memory.
+MORE_MEMORY = "Give workers more (`dask worker --memory-limit`, --memory with local:N), or use a smaller --tile."
 _POLL = 0.2
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|ucxx)://[^\s/]+")
@@ -102,8 +104,15 @@ def no_worker_error(address: str) -> ClusterError:
     """Return the error for a scheduler that has had no worker for too long."""
     return ClusterError(
         f"The scheduler at {address} has had no worker for {WAIT_FOR_WORKERS:.0f} s.",
-        f"Start some with `dask worker {address}`.",
+        f"Start some with `dask worker {address}`; workers that end at once may have too little memory.",
     )
+
+
+def check_paused(client: Client) -> None:
+    """Raise ``ClusterError`` where Dask has paused all workers, because their memory is nearly full."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if workers and all(facts["status"] == "paused" for facts in workers):
+        raise ClusterError("All workers are paused, because their memory is nearly full.", MORE_MEMORY)
 
 
 def check_versions(client: Client, address: str) -> None:
@@ -114,7 +123,8 @@ def check_versions(client: Client, address: str) -> None:
     except Exception as error:  # noqa: BLE001 (whatever importing fails with there)
         found = {f"the scheduler at {address}": error}
     for worker, versions in client.run(read_versions, on_error="return").items():
-        found[f"the worker {worker}"] = versions
+        if not isinstance(versions, OSError):  # it has just ended; Dask starts another, or the run reports it
+            found[f"the worker {worker}"] = versions
     for place, versions in found.items():
         _compare_versions(own, versions, place)
 

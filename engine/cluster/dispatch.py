@@ -15,7 +15,7 @@ from distributed.scheduler import KilledWorker
 
 from ..context import RunContext
 from ..errors import ClusterError, InferenceError, TerraSporeError, first_line
-from .connection import WAIT_FOR_WORKERS, no_worker_error
+from .connection import MORE_MEMORY, WAIT_FOR_WORKERS, check_paused, no_worker_error
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class Task:
         title: for messages, such as ``block 3, 4``.
         function: importable, because it is sent by its name.
         arguments: of the function.
-        workers: addresses of the only workers that may run it; None for any.
+        workers: addresses of the workers that are to run it while they are there; None for any.
         resources: Dask's resources that it takes.
     """
 
@@ -49,20 +49,29 @@ class Task:
     resources: Mapping[str, float] = field(default_factory=dict)
 
 
-class _WorkerCount:
-    """Number of workers, asked for now and then; raises where there has been none for long."""
+class _Workers:
+    """The workers, asked for now and then; raises where there has been none for long, or all are paused."""
 
     def __init__(self, client: Client, address: str) -> None:
         self._client, self._address = client, address
         self._asked = self._seen = 0.0
+        self._active = time.monotonic()
         self._count = 1
 
-    def get(self) -> int:
+    def note_result(self) -> None:
+        """Note that a task has just ended."""
+        self._active = time.monotonic()
+
+    def count(self) -> int:
+        """Return the number of workers, at least 1."""
         now = time.monotonic()
         if now - self._asked > _COUNT_EVERY:
             self._asked = now
             try:
                 self._count = len(self._client.nthreads())
+                if now - self._active > WAIT_FOR_WORKERS:
+                    self._active = now
+                    check_paused(self._client)
             except (OSError, ValueError, RuntimeError) as error:  # TimeoutError and CommClosedError are OSErrors
                 raise connection_lost(self._address) from error
             if self._count or not self._seen:
@@ -93,11 +102,11 @@ def run_tasks(client: Client, tasks: Iterator[Task], address: str, context: RunC
     """
     done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
     pending: dict[str, tuple[Task, Future[Any]]] = {}
-    count = _WorkerCount(client, address)
+    workers = _Workers(client, address)
     has_more = True
     try:
         while True:
-            while has_more and len(pending) < _count_tasks(count.get()):
+            while has_more and len(pending) < _count_tasks(workers.count()):
                 task = next(tasks, None)
                 has_more = task is not None
                 if task is not None:
@@ -105,12 +114,13 @@ def run_tasks(client: Client, tasks: Iterator[Task], address: str, context: RunC
             if not pending:
                 return
             context.check_cancelled()
-            count.get()
+            workers.count()
             with suppress(queue.Empty):
                 future = done.get(timeout=_POLL)
                 key = str(future.key)
                 result = _take_result(pending[key][0], future, address, context)
                 del pending[key]
+                workers.note_result()
                 yield result
     finally:
         if pending:
@@ -129,6 +139,7 @@ def _submit(client: Client, task: Task, done: queue.SimpleQueue[Future[Any]]) ->
         *task.arguments,
         key=task.key,
         workers=task.workers,
+        allow_other_workers=task.workers is not None,  # one that has ended would be waited for in vain
         resources=dict(task.resources) or None,
         retries=_RETRIES,
     )
@@ -162,6 +173,6 @@ def _explain_failure(task: Task, error: BaseException) -> TerraSporeError:
         return ClusterError(
             f"The workers that computed {task.title} ended {error.allowed_failures + 1} times, the last one was "
             f"{error.last_worker.address}; each may have had too little memory.",
-            "Give workers more (`dask worker --memory-limit`, --memory with local:N), or use a smaller --tile.",
+            MORE_MEMORY,
         )
     return InferenceError(f"A worker failed at {task.title}: {first_line(Exception(str(error)))}.")

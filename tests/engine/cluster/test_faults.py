@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from dask_cluster import Run, command, finished_blocks, read
+from terraspore.engine.cluster import dispatch
 from terraspore.engine.fs.journal import journal_folder
 from waiting import wait_for
 
@@ -85,6 +86,24 @@ def test_block_whose_workers_end_again_and_again(scene, make_cluster, tmp_path):
     assert (code, last["code"]) == (2, "ClusterError"), last
     assert "ended 1 times" in last["text"]
     assert "memory" in last["text"]
+
+
+def test_worker_out_of_memory(scene, tmp_path, monkeypatch):
+    """Dask's limit is less than Python and its libraries take, so that every worker is ended by its nanny."""
+    monkeypatch.setattr(dispatch, "WAIT_FOR_WORKERS", 20)
+    run = Run(command(scene, "roads", tmp_path / "out", "--cluster", "local:1", "--memory", "100"))
+    code, last = run.wait()
+    assert (code, last["code"]) == (2, "ClusterError"), last
+    assert "memory" in last["text"] + last["hint"]
+
+
+def test_paused_workers_are_reported(scene, make_cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatch, "WAIT_FOR_WORKERS", 0.5)
+    cluster = make_cluster(workers=0)
+    cluster.start_worker("--memory-limit", "1GB", DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE="0.01")
+    code, last = Run(command(scene, "roads", tmp_path / "out", "--cluster", cluster.address)).wait()
+    assert (code, last["code"]) == (2, "ClusterError"), last
+    assert "All workers are paused" in last["text"]
 
 
 def test_cancel_ends_the_run_and_the_tasks_and_keeps_finished_blocks(scene, expected, make_cluster, tmp_path):
