@@ -23,7 +23,7 @@ from ..io.formats import VectorTarget
 from ..io.reader import make_reference
 from ..io.styles import load_styles
 from ..io.writer import Columns, open_vector_writer
-from ..roads.extract import RoadSummary
+from ..roads.extract import RoadSummary, add_options
 from ..roads.graph import Graph
 from ..roads.layers import LineIdentity, LineTotals, make_columns
 from ..roads.lines import RoadLines
@@ -59,6 +59,7 @@ def join_road_partitions(paths: Sequence[Path], target: VectorTarget, *, context
     _warn_of_disagreements(plan, geodesy, context)
     place = make_reference(frame.name, geodesy.crs, geodesy.transform, frame.shape)
     open_writer = open_vector_writer if target.path.suffix else open_folder_writer
+    target = add_options(target, frame.options)
     with open_writer(target, geodesy.crs, warnings=context.warnings, place=place) as writer:
         writer.styles.update(load_styles((ROADS, NODES)))
         joiner = Joiner(plan, geodesy, writer, context.cancellation)

@@ -110,7 +110,7 @@ def cut_network(graph: Graph, window: Tile, geodesy: PixelGeodesy, frame: Frame)
     line = np.full(graph.edge_count, -1, np.int32)
     line[whole] = np.arange(whole.size)
     unit = np.where(line[point_edge] >= 0, line[point_edge], unit).astype(np.int32)
-    sides, samples = find_sides(graph, unit, whole.size + first.size, window, frame.pair_distance(geodesy))
+    sides, samples = find_sides(graph, unit, (whole.size, first.size), window, frame.pair_distance(geodesy))
     own = np.flatnonzero(is_own_node)
     nodes = NodeTable(
         node_key[own],

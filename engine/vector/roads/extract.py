@@ -146,8 +146,7 @@ def vectorize_probability(
         existing: lines to conflate the new network with.
     """
     warn_without_numba(context)
-    used = {f"roads.{key}": str(value) for key, value in asdict(options).items()}
-    target = replace(target, metadata={**target.metadata, **used})
+    target = add_options(target, options)
     with open_source() as source:
         geodesy = locate_pixels(source.crs, source.transform, source.shape, name, context)
         progress = SharedProgress(context.reporter, 2 if options.areas else 1)
@@ -167,6 +166,12 @@ def vectorize_probability(
             count, area = write_areas(writer, areas())
             context.check_cancelled()
             return replace(summary, areas=count, area=area)
+
+
+def add_options(target: VectorTarget, options: RoadOptions) -> VectorTarget:
+    """Add the options of roads to the metadata of a target."""
+    used = {f"roads.{key}": str(value) for key, value in asdict(options).items()}
+    return replace(target, metadata={**target.metadata, **used})
 
 
 def build_graph(

@@ -27,7 +27,7 @@ _MAX_SINE, _MAX_RATIO = 0.34, 1.6
 #: Carriageways whose lines are closer than this share of their mean width would lie on each other.
 _MIN_OFFSET = 0.7
 #: Share of an edge that must have a partner.
-_MIN_SHARE = 0.6
+MIN_SHARE = 0.6
 #: Samples whose neighbours are searched at a time.
 _CHUNK = 200_000
 #: Points on both sides of a point over which its direction is measured, and its width in spacings of samples.
@@ -100,7 +100,7 @@ def choose_pairs(sides: Sides, min_length: float) -> Ints:
     both = matched.minimum(matched.T).tocoo()  # a partner in one direction alone is no pair
     link = np.column_stack((sides.one, sides.other)).astype(np.int32)
     shared = np.bincount(both.row, weights=both.data, minlength=count)
-    is_paired = shared >= np.maximum(_MIN_SHARE * sides.total, 1)
+    is_paired = shared >= np.maximum(MIN_SHARE * sides.total, 1)
     kept = is_paired[both.row] & is_paired[both.col]
     is_paired &= np.isin(np.arange(count), both.row[kept])
     component = label_components(link[is_paired[link].all(axis=1)], count)

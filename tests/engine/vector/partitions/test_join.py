@@ -159,6 +159,9 @@ def test_partitions_of_any_size_join_to_the_network_of_one_run(tmp_path: Path, m
         summary = join_road_partitions(paths[::-1], VectorTarget(tmp_path / f"{size}.gpkg"), context=context)
         assert context.warnings == []
         assert_equal(tmp_path / "whole.gpkg", tmp_path / f"{size}.gpkg")
+        infos = [pyogrio.read_info(tmp_path / name, layer="roads") for name in ("whole.gpkg", f"{size}.gpkg")]
+        for name in ("layer_metadata", "crs", "fields", "dtypes"):
+            np.testing.assert_array_equal(infos[1][name], infos[0][name])
         same = ("edges", "nodes", "pieces", "dead_ends")
         assert {name: getattr(summary, name) for name in same} == {name: getattr(expected, name) for name in same}
         assert (summary.length, summary.bridged) == pytest.approx((expected.length, expected.bridged))
