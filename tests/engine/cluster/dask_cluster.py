@@ -92,6 +92,9 @@ class Cluster:
         (self.folder / "reached").unlink(missing_ok=True)
         (self.folder / "hold").write_text(f"{step} {number}")
 
+    def is_held(self):
+        return (self.folder / "reached").exists()
+
     def wait_until_held(self):
         """Wait for the held worker and return its process id."""
         return int(wait_for(lambda: (reached := self.folder / "reached").exists() and reached.read_text()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from random import Random
 
 import pytest
 from dask_cluster import Run, command, finished_blocks, read
@@ -13,6 +14,7 @@ from terraspore.engine.fs.journal import journal_folder
 from waiting import wait_for
 
 ROADS = "r.gpkg"
+KILLS = int(os.environ.get("TERRASPORE_KILLS", "3"))
 
 
 @pytest.mark.parametrize("kind", ["roads", "classes"])
@@ -44,6 +46,32 @@ def test_worker_killed_in_a_block(scene, expected, make_cluster, tmp_path, step,
     code, last = run.wait()
     assert code == 0, last
     assert read(out) == expected("roads")
+
+
+def test_workers_killed_at_random_moments(scene, expected, make_cluster, tmp_path):
+    cluster, out, chance = (
+        make_cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="100"),
+        tmp_path / "out",
+        Random(4),
+    )
+
+    def hold_somewhere():
+        step = chance.choice(["predict", "array", "written"])
+        cluster.hold(step, chance.randint(1, {"predict": 30, "array": 20, "written": 2}[step]))
+
+    hold_somewhere()
+    run = Run(command(scene, "classes", out, "--cluster", cluster.address))
+    for _ in range(KILLS):
+        wait_for(lambda: cluster.is_held() or not run.is_running())
+        if run.is_running():
+            cluster.kill_worker(cluster.wait_until_held())
+            hold_somewhere()
+            cluster.start_worker()
+    wait_for(lambda: cluster.is_held() or not run.is_running())
+    cluster.release()
+    code, last = run.wait()
+    assert code == 0, last
+    assert read(out) == expected("classes")
 
 
 def test_scheduler_killed_and_run_resumed(scene, expected, make_cluster, tmp_path):
