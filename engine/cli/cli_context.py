@@ -97,13 +97,15 @@ def reports_result(function: Callable[..., Result]) -> Callable[..., None]:
     @json_option
     @functools.wraps(function)
     def run(as_json: bool, **values: Any) -> None:
-        run_command(as_json, lambda context: function(context, **values))
+        grace = CLUSTER_GRACE if values.get("cluster") else STOP_GRACE
+        run_command(as_json, lambda context: function(context, **values), grace)
 
     return run
 
 
-#: Seconds after a cancel until the process is ended although its run has not returned (a driver hangs).
-STOP_GRACE = 1.0
+#: Seconds after a cancel until the process is ended although its run has not returned (a driver hangs), and where it
+#: has processes of its own to end.
+STOP_GRACE, CLUSTER_GRACE = 1.0, 5.0
 _POLL = 0.05
 
 

@@ -28,7 +28,7 @@ from ..pipeline.run_outputs import OutputSink
 from ..pipeline.runner import ProgressTracker, RunStatistics, count_noun
 from ..protocol.messages import Message
 from ..runtimes.base import NetworkFactory
-from .connection import open_client
+from .connection import is_local, open_client
 from .dispatch import Task, connection_lost, run_tasks
 from .job import WorkerJob, describe_for_others
 from .run_folder import make_store, open_run_folder
@@ -86,7 +86,8 @@ class ClusterComputer:
             image = prepare_image(request, task, resources, context, outputs=outputs, on_model_opening=on_model_opening)
             client = resources.enter_context(open_client(self.address, request.options, request.runtime, context))
             name = f"terraspore-{secrets.token_hex(6)}"
-            resources.callback(_forget_run, client, name)
+            if not is_local(self.address):  # the workers of this run alone end with it
+                resources.callback(_forget_run, client, name)
             with suppress(OSError):  # a worker has just ended; the others have it, and new ones will
                 client.register_plugin(BlockWorker(self._make_job(name, image, request)))
             workers = self._list_workers(client)

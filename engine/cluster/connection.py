@@ -108,6 +108,11 @@ def no_worker_error(address: str) -> ClusterError:
     )
 
 
+def is_local(address: str) -> bool:
+    """Whether ``address`` stands for workers that the run starts by itself."""
+    return _LOCAL.fullmatch(address) is not None
+
+
 def check_paused(client: Client) -> None:
     """Raise ``ClusterError`` where Dask has paused all workers, because their memory is nearly full."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
