@@ -115,7 +115,7 @@ class Graph:
         node_halves = np.argsort(tail, kind="stable").astype(np.int32)
         node_first = np.concatenate(([0], np.cumsum(degree))).astype(np.int64)
         order, chain_start = follow_chains(node_first, node_halves, tail, keep)
-        points, start = join_points(order, chain_start, self.start, self.row, self.col)
+        points, start = join_points(order, chain_start, self.start, self.row, self.col, self.width)
         first, last = order[chain_start[:-1]], order[chain_start[1:] - 1]
         self._select(np.column_stack((tail[first], tail[last ^ 1])), start, points)
 

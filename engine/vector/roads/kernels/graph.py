@@ -198,8 +198,12 @@ def follow_chains(node_first: Ints, node_halves: Index, tail: Index, keep: Flags
 
 
 @jit
-def join_points(order: Index, chain_start: Ints, edge_start: Ints, row: Index, col: Index) -> tuple[Index, Ints]:
+def join_points(
+    order: Index, chain_start: Ints, edge_start: Ints, row: Index, col: Index, width: NDArray[np.float32]
+) -> tuple[Index, Ints]:
     """Concatenate the points of the edges of each chain; the point at a common node is taken once.
+
+    Of a road and a closed gap that meet there the road's point is taken, in whichever direction the chain leads.
 
     Args:
         order: half edges of all chains, see ``follow_chains``.
@@ -207,6 +211,7 @@ def join_points(order: Index, chain_start: Ints, edge_start: Ints, row: Index, c
         edge_start: offset of each edge's points.
         row: row of each point.
         col: column of each point.
+        width: width of the road at each point, 0 in closed gaps.
 
     Returns:
         Indices of points, and the offset of each chain in them (chains + 1,).
@@ -227,6 +232,8 @@ def join_points(order: Index, chain_start: Ints, edge_start: Ints, row: Index, c
             for n in range(last - first):
                 i = first + n if order[k] & 1 == 0 else last - 1 - n
                 if n == 0 and used > begin and row[i] == row[take[used - 1]] and col[i] == col[take[used - 1]]:
+                    if width[i] > width[take[used - 1]]:
+                        take[used - 1] = i
                     continue
                 take[used] = i
                 used += 1

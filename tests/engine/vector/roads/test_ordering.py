@@ -75,3 +75,21 @@ def test_nodes_edges_and_points_are_ordered_by_pixels() -> None:
         assert points[1] < points[-2]
         if graph.degree()[graph.ends[edge, 0]] == 2:
             assert points.min() == points[0]
+
+
+@pytest.mark.parametrize("is_reversed", [[False, False], [True, False], [False, True], [True, True]])
+def test_where_a_road_and_a_closed_gap_meet_the_point_is_the_roads(is_reversed: list[bool]) -> None:
+    """Whichever way the edges lead: the direction in which they are joined differs between windows of a raster."""
+    col = np.array([0, 1, 2, 3, 3, 4, 5, 6], np.int32)
+    width = np.array([5, 5, 5, 5, 0, 0, 0, 0], np.float32)
+    nodes, none = np.array([0.0, 3.0, 6.0]), np.zeros(3)
+    ends, start = np.array([[0, 1], [1, 2]], np.int32), np.array([0, 4, 8])
+    row, probability = np.zeros(8, np.int32), np.full(8, 200, np.uint8)
+    graph = Graph(none, nodes, none > 0, none, ends, start, row, col, width, probability, (10, 10))
+    turned = np.array(is_reversed)
+    graph.ends = np.where(turned[:, None], ends[:, ::-1], ends)
+    graph.take_points(*take_points(start, np.arange(2), turned))
+    graph.dissolve_pseudo_nodes()
+    sort_network(graph)
+    assert graph.col.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert graph.width.tolist() == [5, 5, 5, 5, 0, 0, 0]
