@@ -82,17 +82,25 @@ def write_line(stream: IO[str], text: str) -> None:
 class Cancellation:
     """A flag that another thread or a signal handler sets, and that a run checks between units of work.
 
+    Args:
+        whole: the cancellation of a longer run of which this is one part: the part is cancelled with the whole, but
+            ``commit`` passes its own point only.
+
     Attributes:
-        abandoned: whether the end was requested by ``abandon`` and not by ``cancel``.
         message: what a person reads of the end; a run that leaves something sets it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whole: Cancellation | None = None) -> None:
         self.message = "Cancelled; nothing was written."
-        self._event = threading.Event()
+        self._event: threading.Event = threading.Event() if whole is None else whole._event
         self._is_committed = False
         self._lock = threading.RLock()  # a signal handler may cancel in the thread that is just committing
-        self.abandoned = False
+        self._whole, self._is_abandoned = whole, False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the end was requested by ``abandon`` and not by ``cancel``."""
+        return self._is_abandoned if self._whole is None else self._whole.abandoned
 
     def cancel(self) -> None:
         """Request the end of the run; what it could be resumed from is removed. No effect after ``commit``."""
@@ -101,7 +109,7 @@ class Cancellation:
 
     def abandon(self) -> None:
         """Request the end of the run because its parent process has ended; what it can be resumed from is kept."""
-        self.abandoned = not self._event.is_set()
+        self._is_abandoned = not self._event.is_set()
         self.cancel()
 
     def commit(self) -> None:

@@ -139,6 +139,8 @@ def run_command(as_json: bool, command: Callable[[RunContext], Result], grace: f
             result = command(context)
         seconds = result.seconds or context.clock() - start
         reporter.emit(replace(result, seconds=seconds, warnings=tuple(context.warnings)))
+    if result.exit_code:
+        raise click.exceptions.Exit(result.exit_code)
 
 
 @contextmanager

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from typing import IO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
 
 from ..context import write_line
 from ..errors import StreamError, shown
-from ..protocol.messages import Event, Failure, Message, Plan, Result
+from ..protocol.messages import Event, Failure, ImageOutcome, Message, Plan, Result
 from ..protocol.messages import Progress as ProgressEvent
 
-_STAGES = {"read": "Reading", "infer": "Inference", "vectorize": "Vectors", "write": "Writing", "prepare": "Preparing"}
+_STAGES = {
+    "read": "Reading",
+    "infer": "Inference",
+    "vectorize": "Vectors",
+    "write": "Writing",
+    "prepare": "Preparing",
+    "images": "Images",
+}
+#: Images of a batch that are listed one by one; of more, only those that failed.
+_MAX_LISTED = 50
 
 
 class ConsoleReporter(AbstractContextManager["ConsoleReporter"]):
@@ -54,10 +65,28 @@ class ConsoleReporter(AbstractContextManager["ConsoleReporter"]):
             self._print_message(shown(f"Warning: {event.text}" if event.level == "warning" else event.text))
         elif isinstance(event, Result):
             self._stop()
+            if event.images:
+                self._print_images(event.images)
             write_line(self._stdout, "\n".join(map(shown, event.text.split("\n"))))
         elif isinstance(event, Failure):
             self._stop()
             self._print_message(f"Error: {event.sentence}")
+
+    def _print_images(self, images: Sequence[ImageOutcome]) -> None:
+        """Print what became of the images of a batch, as a table."""
+        listed = [entry for entry in images if len(images) <= _MAX_LISTED or entry.state == "failed"]
+        rows = [
+            (shown(Path(entry.image).name), entry.state, f"{entry.seconds:.1f}", shown(entry.text)) for entry in listed
+        ]
+        headings = ("image", "state", "seconds", "result")
+        console = Console(file=self._stdout, highlight=False, markup=False)
+        if not console.is_terminal:
+            write_line(self._stdout, format_table(headings, rows))
+            return
+        table = Table(*headings)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
 
     def _print_message(self, text: str) -> None:
         if self._err.is_terminal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.messages import Result
 from ..protocol.options import ClusterOptions, CoverageOptions, OutputOptions, RoadOptions
+from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context, reports_result
 from .options import (
     GEOTIFF,
@@ -29,6 +31,8 @@ from .options import (
     make_image_request,
     make_request,
     resume_option,
+    run_request,
+    separate_option,
     threshold_option,
 )
 
@@ -68,6 +72,7 @@ def extract() -> None:
 @declared_options(RoadOptions, "areas", "osm_tags")
 @declared_options(OutputOptions)
 @declared_options(ClusterOptions)
+@separate_option
 @resume_option
 @reports_result
 def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
@@ -80,7 +85,8 @@ def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result
     options = given_options(RoadOptions, {name: values[name] for name in ("areas", "osm_tags")})
     names = ("output", "probability", "threshold", "resume")
     request = make_request(RoadRequest, images, values, names, context, options=options)
-    return extract_roads(request, current_cli_context().session_pool(), context, computer=_open_computer(values))
+    run = partial(_extract_roads, values)
+    return run_request(request, values["separate"], run, context)
 
 
 @extract.command(short_help="Extract the land cover of IMAGE as polygons.")
@@ -92,6 +98,7 @@ def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result
 @declared_options(CoverageOptions, *COVERAGE)
 @declared_options(OutputOptions)
 @declared_options(ClusterOptions)
+@separate_option
 @resume_option
 @reports_result
 def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
@@ -102,8 +109,20 @@ def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Re
     options = given_options(CoverageOptions, {name: values[name] for name in COVERAGE})
     names = ("output", "classes", "confidence", "probability", "resume")
     request = make_request(ClassRequest, images, values, names, context, options=options)
-    sessions = current_cli_context().session_pool()
-    return extract_classes(request, "landcover", sessions, context, computer=_open_computer(values))
+    run = partial(_extract_classes, values, "landcover")
+    return run_request(request, values["separate"], run, context)
+
+
+def _extract_roads(
+    values: Mapping[str, Any], request: RoadRequest, sessions: SessionPool, context: RunContext
+) -> Result:
+    return extract_roads(request, sessions, context, computer=_open_computer(values))
+
+
+def _extract_classes(
+    values: Mapping[str, Any], task: Task, request: ClassRequest, sessions: SessionPool, context: RunContext
+) -> Result:
+    return extract_classes(request, task, sessions, context, computer=_open_computer(values))
 
 
 @click.command()
@@ -116,6 +135,7 @@ def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Re
 @declared_options(CoverageOptions, *RIGHT_ANGLES)
 @declared_options(OutputOptions)
 @declared_options(ClusterOptions)
+@separate_option
 @resume_option
 @reports_result
 def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors: Path | None, **values: Any) -> Result:
@@ -127,8 +147,8 @@ def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors:
     outputs = {"output": vectors, "classes": output, "main": output, "layer": "classes"}
     options = given_options(CoverageOptions, {name: values[name] for name in RIGHT_ANGLES})
     request = make_request(ClassRequest, images, values, names, context, options=options, **outputs)
-    sessions, computer = current_cli_context().session_pool(), _open_computer(values)
-    return extract_classes(request, "segmentation", sessions, context, computer=computer)
+    run = partial(_extract_classes, values, "segmentation")
+    return run_request(request, values["separate"], run, context)
 
 
 @click.command()

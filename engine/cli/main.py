@@ -95,7 +95,7 @@ def run(
         prepare: called before the command is imported; its errors are reported.
 
     Returns:
-        The exit code: 0 done, 2 the user's mistake, 3 cancelled, 1 a fault of the program.
+        The exit code: 0 done, 2 the user's mistake, 3 cancelled, 4 images of a batch failed, 1 a fault of the program.
     """
     configure_environment()
     # Else importing ONNX Runtime writes an id and a database to the home folder, which it tries to post.
@@ -111,14 +111,14 @@ def run_group(group: click.Group, arguments: Sequence[str], cli_context: CliCont
     as_json, printed = "--json" in words, io.StringIO()
     try:
         with redirect_stdout(printed) if asks_for_text else nullcontext():
-            group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=cli_context)
+            code = group.main(args=list(arguments), prog_name="terraspore", standalone_mode=False, obj=cli_context)
         if printed.getvalue():
             _report_text(printed.getvalue().rstrip(), cli_context)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place: no traceback reaches a person)
         failure = make_failure(error)
         _report_failure(failure, cli_context, as_json=as_json and not isinstance(error, StreamError))
         return failure.exit_code
-    return 0
+    return code if isinstance(code, int) else 0  # of a batch in which images failed
 
 
 def make_failure(error: BaseException) -> Failure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,10 +15,14 @@ import click
 from ..context import RunContext
 from ..errors import shorten
 from ..fs.paths import is_name_too_long
+from ..pipeline.batch import run_batch, split_request
 from ..pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from ..protocol.declaration import Option, options_of
+from ..protocol.messages import Result
 from ..protocol.options import ImageOptions, OutputOptions, RuntimeOptions, SourceOptions
 from ..raster.sources import find_sources
+from ..runtimes.pool import SessionPool
+from .cli_context import current_cli_context
 
 F = TypeVar("F", bound=Callable[..., Any])
 D = TypeVar("D")
@@ -54,15 +59,28 @@ class FilePath(click.Path):
 
 
 class GeoTiffPath(FilePath):
-    """The name of a raster to write: what is written is a GeoTIFF, and others look at the suffix."""
+    """The name of a raster to write: what is written is a GeoTIFF, and others look at the suffix.
+
+    A name without suffix may be a folder, with --separate; ``make_request`` checks that.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path; fails for a name with another suffix."""
         path = super().convert(value, param, ctx)
-        if Path(os.fsdecode(path)).suffix.lower() not in (".tif", ".tiff"):
-            text = f"rasters are written as GeoTIFF, so the name '{shorten(value)}' must end in .tif or .tiff."
-            self.fail(text, param, ctx)
+        name = Path(os.fsdecode(path))
+        if name.suffix and not name.is_dir() and not is_geotiff(name):
+            self.fail(refuse_raster(name), param, ctx)
         return path
+
+
+def is_geotiff(path: Path) -> bool:
+    """Whether ``path`` has the suffix of a GeoTIFF."""
+    return path.suffix.lower() in (".tif", ".tiff")
+
+
+def refuse_raster(path: Path) -> str:
+    """Explain that ``path`` cannot be the name of a raster."""
+    return f"rasters are written as GeoTIFF, so the name '{shorten(path)}' must end in .tif or .tiff."
 
 
 class SourceName(FilePath):
@@ -181,13 +199,18 @@ def threshold_option(text: str) -> Callable[[F], F]:
     return click.option("--threshold", type=FiniteRange(0, 1), metavar="P", help=text)
 
 
+#: Fields of requests that are rasters to write.
+_RASTERS = ("probability", "classes", "confidence")
+
 #: The options of everything that runs a model over images, the images themselves first.
 image_options = add_options(
     click.argument("images", type=SOURCE, nargs=-1, required=True, metavar="IMAGE..."),
-    declared_options(SourceOptions),
+    declared_options(SourceOptions, "asset"),
     declared_options(ImageOptions),
     declared_options(RuntimeOptions),
 )
+
+separate_option = declared_options(SourceOptions, "separate")
 
 
 def make_image_request(images: Sequence[str], options: Mapping[str, Any], context: RunContext) -> ImageRequest:
@@ -219,5 +242,28 @@ def make_request(
         further: values of the request under their names.
     """
     further |= {name: values[name] for name in names}
+    rasters = (path for name, path in further.items() if name in _RASTERS and path is not None)
+    if not values["separate"]:
+        for path in rasters:
+            if not is_geotiff(path):
+                raise click.BadParameter(refuse_raster(path))
     request = make_image_request(images, values, context)
     return kind(request, writing=given_options(OutputOptions, values), **further)
+
+
+def run_request(
+    request: R,
+    separate: bool | None,
+    run: Callable[[R, SessionPool, RunContext], Result],
+    context: RunContext,
+) -> Result:
+    """Run a request as one; where ``separate`` is set, once for each of its images with one session."""
+    cli_context = current_cli_context()
+    if not separate:
+        return run(request, cli_context.session_pool(), context)
+    with ExitStack() as stack:
+        sessions = cli_context.sessions or stack.enter_context(cli_context.session_pool(1))
+        items = split_request(request)
+        return run_batch(
+            items, lambda each, part: run(each, sessions, part), context, overwrite=request.writing.overwrite
+        )

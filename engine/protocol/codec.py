@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import IO, Any, Callable
 
 from .messages import (
+    STATES,
     CancelCommand,
     Command,
     Envelope,
     Event,
     Failure,
+    ImageOutcome,
     Message,
     Ping,
     Plan,
@@ -210,18 +212,35 @@ def _decode_result(value: dict[str, Any]) -> Result:
     warnings = value.get("warnings", [])
     if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
         raise ProtocolError("its warnings are not a list of texts")
-    if len(outputs) + len(summary) + len(warnings) > MAX_RESULT_ITEMS:
-        raise ProtocolError("its outputs, summary and warnings are too many")
-    for path in outputs.values():
-        if not isinstance(path, str) or not path or "\0" in path or len(path) > MAX_PATH_LENGTH:
-            raise ProtocolError("one of its outputs is not a path")
+    images = value.get("images", [])
+    if not isinstance(images, list) or not all(isinstance(entry, dict) for entry in images):
+        raise ProtocolError("its images are not a list of objects")
+    if len(outputs) + len(summary) + len(warnings) + len(images) > MAX_RESULT_ITEMS:
+        raise ProtocolError("its outputs, summary, warnings and images are too many")
     return Result(
-        outputs={make_printable(role): path for role, path in outputs.items()},
+        outputs={make_printable(role): _path(outputs, role) for role in outputs},
         summary={make_printable(name): _summary_value(entry) for name, entry in summary.items()},
         seconds=_number(value, "seconds"),
         text=_text(value, "text"),
         warnings=tuple(map(make_printable, warnings)),
+        images=tuple(map(_decode_outcome, images)),
+        exit_code=_count(value, "exit_code") if "exit_code" in value else 0,
     )
+
+
+def _decode_outcome(value: dict[str, Any]) -> ImageOutcome:
+    state = value.get("state")
+    if state not in STATES:
+        raise ProtocolError("the state of an image is not known")
+    image, output = _path(value, "image"), _path(value, "output")
+    return ImageOutcome(image, state, output, _text(value, "text"), _number(value, "seconds"))
+
+
+def _path(value: dict[str, Any], name: str) -> str:
+    path = value.get(name)
+    if not isinstance(path, str) or not path or "\0" in path or len(path) > MAX_PATH_LENGTH:
+        raise ProtocolError(f"its {name} is not a path")
+    return path
 
 
 def _summary_value(value: object) -> SummaryValue:

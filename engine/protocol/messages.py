@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, ClassVar, Literal, Union, get_args
 
 if TYPE_CHECKING:
     from ..errors import TerraSporeError
 
-Stage = Literal["read", "infer", "vectorize", "write", "prepare"]
+Stage = Literal["read", "infer", "vectorize", "write", "prepare", "images"]
+State = Literal["done", "skipped", "failed"]
+STATES: tuple[State, ...] = get_args(State)
 Level = Literal["info", "warning"]
 SummaryValue = Union[float, int, str, None]
 
@@ -118,8 +120,27 @@ class Message:
 
 
 @dataclass(frozen=True)
+class ImageOutcome:
+    """What became of one image of a batch.
+
+    Attributes:
+        image: the file.
+        state: ``done``, ``skipped`` (its output was there already) or ``failed``.
+        output: its main output.
+        text: what was found, or why it failed, in one sentence.
+        seconds: duration.
+    """
+
+    image: str
+    state: State
+    output: str
+    text: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Result:
-    """The end of a run that succeeded.
+    """The end of a run that succeeded, or of a batch.
 
     Attributes:
         outputs: paths of the written files by role (``vectors``, ``probability``, ...).
@@ -127,6 +148,8 @@ class Result:
         text: the same for people, in one sentence.
         seconds: duration of the run; set at its end unless given.
         warnings: why the result may not be what was meant, a sentence each.
+        images: of a batch, one entry for each image.
+        exit_code: exit code of the command line: 0, or 4 if images of a batch failed.
     """
 
     type: ClassVar[str] = "result"
@@ -135,6 +158,8 @@ class Result:
     text: str
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+    images: tuple[ImageOutcome, ...] = ()
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)

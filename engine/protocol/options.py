@@ -113,6 +113,11 @@ class ImageOptions:
 class SourceOptions:
     """Options of which images are read, where several are named."""
 
+    separate: bool = option(
+        False,
+        "Give each image a result of its own, in the folder of -o; go on after an image that fails.",
+        "A result for each image",
+    )
     asset: str | None = option(
         None, "Asset of STAC items that is the image.", "Asset of STAC items", unset="visual, or the only image"
     )

@@ -48,6 +48,7 @@ def format_stage(stage: str) -> str:
         "infer": tr("Computing"),
         "vectorize": tr("Making vectors"),
         "write": tr("Writing"),
+        "images": tr("Images"),
     }.get(stage, stage)
 
 

@@ -60,6 +60,10 @@
         <translation>A raster could not be read or written: {why}</translation>
     </message>
     <message>
+        <source>A result for each image</source>
+        <translation>A result for each image</translation>
+    </message>
+    <message>
         <source>A run that was to write {name} came to {percent} % and ended on {date}.</source>
         <translation>A run that was to write {name} came to {percent} % and ended on {date}.</translation>
     </message>
@@ -450,6 +454,10 @@
     <message>
         <source>Image in the file</source>
         <translation>Image in the file</translation>
+    </message>
+    <message>
+        <source>Images</source>
+        <translation>Images</translation>
     </message>
     <message>
         <source>Inference engine</source>

@@ -60,6 +60,10 @@
         <translation>无法读取或写入栅格：{why}</translation>
     </message>
     <message>
+        <source>A result for each image</source>
+        <translation>每幅影像各得一个结果</translation>
+    </message>
+    <message>
         <source>A run that was to write {name} came to {percent} % and ended on {date}.</source>
         <translation>写入 {name} 的运行进行到 {percent} % 后于 {date} 中断。</translation>
     </message>
@@ -450,6 +454,10 @@
     <message>
         <source>Image in the file</source>
         <translation>文件中的影像</translation>
+    </message>
+    <message>
+        <source>Images</source>
+        <translation>影像</translation>
     </message>
     <message>
         <source>Inference engine</source>

@@ -31,6 +31,7 @@ from terraspore.engine.protocol.messages import (
     CancelCommand,
     Envelope,
     Failure,
+    ImageOutcome,
     Message,
     Ping,
     Plan,
@@ -251,3 +252,20 @@ def test_package_needs_nothing_else_of_the_engine_and_no_new_python():
     assert found == ["protocol", "protocol.codec", "protocol.messages"]
     for path in (ROOT / "engine" / "protocol").glob("*.py"):
         ast.parse(path.read_text(), feature_version=(3, 9))
+
+
+def test_images_of_a_batch_come_back():
+    images = (
+        ImageOutcome("/a.tif", "done", "/out/a.gpkg", "2 lines", 1.5),
+        ImageOutcome("/b.tif", "failed", "/b", "no"),
+    )
+    result = Result({}, {"failed": 1}, "text", 2.0, images=images, exit_code=4)
+    assert decode_event(encode_event(result).encode()).event == result
+
+
+@pytest.mark.parametrize("change", [{"state": "lost"}, {"image": ""}, {"output": None}, {"seconds": -1}, {"text": 3}])
+def test_wrong_images_of_a_batch_are_refused(change):
+    image = {"image": "/a.tif", "state": "done", "output": "/a.gpkg", "text": "", "seconds": 1, **change}
+    event = {"type": "result", "outputs": {}, "summary": {}, "text": "", "seconds": 1, "images": [image]}
+    with pytest.raises(ProtocolError):
+        decode_event(json.dumps(event).encode())
