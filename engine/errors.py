@@ -12,6 +12,10 @@ import re
 #: Characters of a value, and of a whole sentence, that are shown; of a value without a space, which may be a path.
 _MAX_VALUE, _MAX_SENTENCE, _MAX_WORD = 60, 1000, 300
 _LONG_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}")
+#: An address whose parameters may be a signature or a key.
+_SIGNATURE = re.compile(r"(https?:/[^\s?]+)\?[^\s'\"]+")
+#: An address of which a path has kept only one slash.
+_SLASH = re.compile(r"\b(https?|s3|gs|az):/(?=[^/])")
 
 
 def shown(text: str) -> str:
@@ -29,7 +33,8 @@ def shorten(text: object, most: int = _MAX_VALUE) -> str:
 
 def make_sentence(text: str) -> str:
     """``text`` printable and not too long, whatever the values in it: names from files, options of a command."""
-    return shorten(_LONG_WORD.sub(lambda word: shorten(word[0], _MAX_WORD), shown(text)), _MAX_SENTENCE)
+    unsigned = _SIGNATURE.sub(r"\1?...", _SLASH.sub(r"\1://", shown(text)))
+    return shorten(_LONG_WORD.sub(lambda word: shorten(word[0], _MAX_WORD), unsigned), _MAX_SENTENCE)
 
 
 def first_line(error: Exception) -> str:

@@ -190,8 +190,18 @@ class Gui(QObject):
     def _show(self, dialog: Any) -> Any:
         layer = self._iface.activeLayer()
         dialog.set_layer(layer if isinstance(layer, QgsRasterLayer) else None)
+        selected = self._list_selected_rasters()
+        if isinstance(dialog, RunDialog) and len(selected) > 1:
+            dialog.set_layer(selected[0])
+            dialog.set_further_layers(selected[1:])
         self._track(dialog).show()
         return dialog
+
+    def _list_selected_rasters(self) -> list[QgsRasterLayer]:
+        """Return the raster layers that are selected in the layer tree, from the top."""
+        selected = {layer.id() for layer in self._iface.layerTreeView().selectedLayers()}
+        order = QgsProject.instance().layerTreeRoot().layerOrder()
+        return [layer for layer in order if layer.id() in selected and isinstance(layer, QgsRasterLayer)]
 
     def _track(self, dialog: Any) -> Any:
         """Note ``dialog`` as one to close when the plugin is unloaded, until it is deleted."""

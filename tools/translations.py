@@ -29,6 +29,7 @@ LANGUAGES = ("en", "zh")
 CONSTANTS = {
     "processing/extract.py": {"TITLE", "HELP", "TAGS", "MAIN", "FURTHER", "RASTERS", "NUMBERS", "GROUP"},
     "processing/vectorize.py": {"TITLE", "HELP", "TAGS", "LAYERS"},
+    "processing/batch.py": {"TITLE", "HELP", "TAGS"},
     "processing/chips.py": {"TITLE", "HELP", "TAGS"},
     "processing/compare.py": {"TITLE", "HELP", "TAGS"},
     "dialogs/run_dialog.py": {"ROADS", "LANDCOVER", "SEGMENT"},

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import ModelError
+from .paths import find_address
 
 _CHUNK = 1 << 20
 
@@ -42,7 +43,9 @@ class FileIdentity:
         return cls(os.path.abspath(path), status.st_size, status.st_mtime_ns, status.st_ino)  # noqa: PTH100 (keeps links)
 
     def is_current(self) -> bool:
-        """Whether the file exists and is unchanged."""
+        """Whether the file exists and is unchanged; of one on the network that is not asked here."""
+        if find_address(Path(self.path)) or self.path.startswith("/vsi"):
+            return True
         try:
             return FileIdentity.from_path(Path(self.path)) == self
         except (OSError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,7 @@ from ..raster.mosaic import open_mosaic
 from ..raster.mosaic_layout import MosaicLayout, SurveyedImage, describe_layout, group_remarks, lay_out, survey_images
 from ..raster.pixel_view import ImageSpec, PixelView, Placement, SourceSpec, describe_image, name_images
 from ..raster.reader import ImageView
+from ..raster.remote import is_remote, retry_remote
 from ..raster.stretch import estimate_stretch
 
 if TYPE_CHECKING:
@@ -84,7 +86,8 @@ def open_imagery(paths: Sequence[Path], options: ImageOptions, context: RunConte
     Raises:
         SourceError: an image is missing or damaged.
     """
-    if len(paths) == 1:
+    # An image on the network may have to be opened again in the middle of a run, which a mosaic can.
+    if len(paths) == 1 and not is_remote(paths[0]):
         with open_source(paths[0], options) as source:
             yield _SingleImage(source, options, context)
         return
@@ -173,7 +176,8 @@ class _Mosaic:
         described, remarks, last = [], [], self.context.clock()
         for number, (image, placement) in enumerate(zip(self.images, layout.placements, strict=True), 1):
             self.context.check_cancelled()
-            image_spec, found = self._describe(image, placement, card)
+            describe = partial(self._describe, image, placement, card)
+            image_spec, found = retry_remote(image.path, describe)
             described.append(image_spec)
             remarks.append(found)
             if self.context.clock() - last >= _PROGRESS_INTERVAL or number == len(self.images):

@@ -28,7 +28,7 @@ from .run_outputs import (
     Write,
     check_disk_space,
     class_sink,
-    list_read_files,
+    list_image_files,
     lock_run_outputs,
     open_output_raster,
     open_temporary_raster,
@@ -78,7 +78,7 @@ def extract_classes(
     if request.output is None and layer is not None:
         raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
     vectors = None if request.output is None else VectorTarget(request.output, {request.layer: layer or request.layer})
-    kept, sources = list(files.values())[1:], list_read_files(*image.images, vectors=image.options.area)
+    kept, sources = list(files.values())[1:], list_image_files(image)
     overwrite, resume, computer = request.writing.overwrite, request.resume, computer or LocalComputer(sessions)
     with (
         lock_run_outputs(

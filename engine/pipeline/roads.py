@@ -15,7 +15,7 @@ from ..vector.io.formats import VectorTarget
 from .computer import Computer, LocalComputer
 from .request import RoadRequest
 from .resume import make_fingerprint
-from .run_outputs import check_disk_space, list_read_files, lock_run_outputs, open_output_raster, probability_sink
+from .run_outputs import check_disk_space, list_image_files, lock_run_outputs, open_output_raster, probability_sink
 from .runner import count_noun
 from .streaming_vectorizer import Preloader, StreamingRoads
 
@@ -42,7 +42,7 @@ def extract_roads(
     """
     start, preloader, image, computer = context.clock(), Preloader(), request.image, computer or LocalComputer(sessions)
     vectors = VectorTarget(request.output, name_road_layers(request.writing.layer, areas=request.options.areas))
-    kept, sources = [request.probability], list_read_files(*image.images, vectors=image.options.area)
+    kept, sources = [request.probability], list_image_files(image)
     overwrite, resume = request.writing.overwrite, request.resume
     with (
         lock_run_outputs(

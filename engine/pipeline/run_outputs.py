@@ -20,11 +20,13 @@ from ..raster.bands import Mask
 from ..raster.dataset import identify_image
 from ..raster.grid import Grid
 from ..raster.probability import ProbabilityStatistics
+from ..raster.remote import is_remote
 from ..raster.vrt_security import check_references
 from ..raster.writer import RasterLayout, RowWriter
 from ..tiling import Floats, RowBlender, TilePlan
 from ..vector.io.formats import VectorTarget, check_vector_file
 from .encoders import ClassEncoder, Encoder, ProbabilityEncoder
+from .request import ImageRequest
 
 
 @contextmanager
@@ -66,8 +68,13 @@ def lock_run_outputs(
         yield outputs
 
 
-def list_read_files(*rasters: Path | None, vectors: Path | None = None) -> list[Path]:
+def list_read_files(*rasters: Path | None, vectors: Path | None = None, allow_remote: bool = False) -> list[Path]:
     """Return the files ``rasters`` and ``vectors`` and those that they refer to, as virtual ones do.
+
+    Args:
+        rasters: rasters; those on the network are left out.
+        vectors: a vector file.
+        allow_remote: whether rasters may be on the network.
 
     Raises:
         SourceError: a raster is missing, or one refers to what must not be read.
@@ -75,12 +82,20 @@ def list_read_files(*rasters: Path | None, vectors: Path | None = None) -> list[
     """
     files = []
     for raster in filter(None, rasters):
-        identify_image(raster)
+        identify_image(raster, allow_remote=allow_remote)
+        if is_remote(raster):
+            continue
         files += [raster, *check_references(raster)]
     if vectors is not None:
         check_vector_file(vectors)
         files += [vectors, *(check_references(vectors) if vectors.is_file() else [])]
     return files
+
+
+def list_image_files(request: ImageRequest) -> list[Path]:
+    """Return the files of this machine that a request for images reads; errors as for ``list_read_files``."""
+    options = request.options
+    return list_read_files(*request.images, vectors=options.area, allow_remote=options.allow_remote)
 
 
 Write = Callable[[UInt8Array], None]

@@ -90,6 +90,7 @@ class ImageOptions:
         unset="the first",
         metavar="NUMBER",
     )
+    allow_remote: bool = option(False, "Read images on the network: https, s3, gs, az.", "Read images from the network")
     tile: int | None = option(None, "Edge of a tile in pixels.", "Edge of a tile in pixels", unset="the model's")
     overlap: int | None = option(
         None, "Overlap of neighbouring tiles in pixels.", "Overlap of tiles in pixels", unset="the model's"

@@ -1,10 +1,6 @@
-"""Open a raster for reading, with every check that a file of unknown origin needs, and select a subdataset of it.
+"""Open a raster for reading, with every check that a file of unknown origin needs.
 
 Every command opens its rasters here: ``open_source`` an image for a network, ``open_raster`` any other raster.
-
-Files that hold several images (netCDF, HDF5, GeoTIFFs of several pages) list them as subdatasets, each with a name for
-GDAL such as ``NETCDF:"/data/a.nc":red``. A person selects one by its number, by the last part of that name or by all
-of it.
 """
 
 from __future__ import annotations
@@ -26,7 +22,7 @@ from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
-from ..errors import ParameterError, SourceChangedError, SourceError, shorten
+from ..errors import ParameterError, SourceChangedError, SourceError
 from ..fs.paths import find_address
 from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message
@@ -35,15 +31,15 @@ from .gdal_environment import SAFE_SETTINGS
 from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
 from .georeferencing import check_georeferencing, measure_ground_resolution, read_georeferencing
 from .grid import Grid, make_grid
+from .remote import allow_opening, choose_driver, identify_remote, is_remote
 from .sampling import has_overviews
+from .subdatasets import format_subdatasets, list_subdatasets, select_subdataset
 from .value_tags import NO_TAGS, ValueTags, apply_value_tags, choose_value_tags
 from .vrt_security import check_references
 
 #: A block is decoded as a whole; a larger one would take memory out of proportion.
 _MAX_BLOCK_BYTES = 1 << 30
 _MIN_CACHE_BYTES, _MAX_CACHE_BYTES = 64 << 20, 400 << 20
-#: Subdatasets that an error message lists.
-_MAX_LISTED = 6
 
 
 @dataclass(frozen=True)
@@ -111,7 +107,7 @@ class Source:
 
     def check_unchanged(self) -> None:
         """Raise ``SourceChangedError`` if the file was changed since it was opened."""
-        if identify_image(self.path) != self.identity:
+        if identify_image(self.path, allow_remote=self.options.allow_remote) != self.identity:
             raise SourceChangedError(f"The image {self.path} was changed while it was being read.", "Run again.")
 
 
@@ -150,7 +146,7 @@ def enter_source(
     Unlike ``open_source`` it leaves no environment behind, so that images may be closed in any order. ``overview`` is
     the overview level to open in place of the full image. Arguments and errors otherwise as there.
     """
-    identity = identify_image(path)
+    identity = identify_image(path, allow_remote=options.allow_remote)
     with _ignore_missing_georeference():
         file = _enter_raster(path, options.subdataset, stack, overview)
         if tags is None:
@@ -201,7 +197,8 @@ def open_raster(path: Path, subdataset: str | None = None) -> Iterator[DatasetRe
 
 def _enter_raster(path: Path, subdataset: str | None, stack: ExitStack, overview: int | None = None) -> DatasetReader:
     """Open and check a raster that was identified; ``stack`` closes it. Errors as for ``open_raster``."""
-    check_references(path)
+    if not is_remote(path):
+        check_references(path)
     dataset = _open_image(path, subdataset, stack, overview)
     try:
         _check_dataset(dataset, path)
@@ -227,8 +224,23 @@ def _block_cache(dataset: DatasetReader) -> rasterio.Env:
     return rasterio.Env(GDAL_CACHEMAX=cache)
 
 
-def identify_image(path: Path) -> FileIdentity:
-    """Return the identity of an image file; ``SourceError`` if it is missing or not a regular file."""
+def identify_image(path: Path, *, allow_remote: bool = False) -> FileIdentity:
+    """Return the identity of an image.
+
+    Args:
+        path: a regular file, or an image on the network.
+        allow_remote: whether it may be on the network.
+
+    Raises:
+        SourceError: it is missing, not a regular file, or on the network.
+    """
+    if is_remote(path) and not path.exists():
+        if allow_remote:
+            return identify_remote(path)
+        raise SourceError(
+            f"The image {find_address(path) or path} is an address on the network.",
+            "Download it and give the file, or read it there with --allow-remote.",
+        )
     try:
         os.fspath(path).encode("utf-8")
         mode = path.stat().st_mode
@@ -236,10 +248,6 @@ def identify_image(path: Path) -> FileIdentity:
     except UnicodeEncodeError:
         raise SourceError(f"The name of the image {path} is not valid UTF-8.", "Rename the file first.") from None
     except FileNotFoundError as error:
-        if address := find_address(path):
-            raise SourceError(
-                f"The image {address} is an address on the network.", "Download it and give the file."
-            ) from error
         raise SourceError(f"The image {path} does not exist.") from error
     except (OSError, ValueError) as error:
         raise SourceError(f"The image {path!s:.300} cannot be opened: {format_gdal_error(error)}.") from error
@@ -250,65 +258,12 @@ def identify_image(path: Path) -> FileIdentity:
     return identity
 
 
-@dataclass(frozen=True)
-class Subdataset:
-    """One image within a file.
-
-    Attributes:
-        number: 1-based, as GDAL counts.
-        address: the name that GDAL opens.
-        name: last part of the address: name of a variable, number of a page.
-        description: GDAL's description (size and type).
-    """
-
-    number: int
-    address: str
-    name: str
-    description: str
-
-
-def list_subdatasets(dataset: DatasetReader, path: Path) -> list[Subdataset]:
-    """List the images within an opened file, in its order; empty if it is a single image.
-
-    A file could name other files as its subdatasets, so only those whose address contains ``path`` are listed.
-    """
-    tags: dict[str, str] = dataset.tags(ns="SUBDATASETS")
-    numbers = sorted(int(key.split("_")[1]) for key in tags if key.endswith("_NAME") and key.split("_")[1].isdigit())
-    found = []
-    for number in numbers:
-        address = tags[f"SUBDATASET_{number}_NAME"]
-        before, own_path, after = address.partition(str(path))
-        if own_path and "/" not in before and "\\" not in before:
-            name = after.strip('":/') or before.strip('":').split(":")[-1]
-            found.append(Subdataset(number, address, name, tags.get(f"SUBDATASET_{number}_DESC", "")))
-    return found
-
-
-def select_subdataset(subdatasets: list[Subdataset], wanted: str, path: Path) -> Subdataset:
-    """Return the subdataset with the number, name or address ``wanted``.
-
-    Raises:
-        ParameterError: there is none; the message lists those that exist.
-    """
-    for entry in subdatasets:
-        if wanted in (str(entry.number), entry.name, entry.address):
-            return entry
-    if not subdatasets:
-        raise ParameterError(f"{path} is a single image: it has no sub-dataset '{shorten(wanted)}'.")
-    raise ParameterError(f"{path} has no sub-dataset '{shorten(wanted)}'; it has {format_subdatasets(subdatasets)}.")
-
-
-def format_subdatasets(subdatasets: list[Subdataset]) -> str:
-    """Format numbers and names of the first subdatasets for a message."""
-    listed = [
-        entry.name if entry.name == str(entry.number) else f"{entry.number} ({entry.name})" for entry in subdatasets
-    ]
-    more = f" and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
-    return ", ".join(listed[:_MAX_LISTED]) + more
-
-
 def _open_image(path: Path, wanted: str | None, stack: ExitStack, overview: int | None) -> DatasetReader:
     """Open the file's image, or one of several in it."""
+    if is_remote(path):
+        if wanted is not None:
+            raise ParameterError(f"{path.name} is an image on the network, of which no sub-dataset can be chosen.")
+        return stack.enter_context(_open_dataset(path, path, overview))
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 (keeps links)
     whole = stack.enter_context(_open_dataset(absolute, path, overview))
     found = list_subdatasets(whole, absolute)
@@ -326,6 +281,8 @@ def _open_image(path: Path, wanted: str | None, stack: ExitStack, overview: int 
 
 def _remark_on_subdatasets(dataset: DatasetReader, path: Path, wanted: str | None) -> tuple[str, ...]:
     """Say which of several images is read."""
+    if is_remote(path):
+        return ()
     if wanted is not None:
         return (f"Sub-dataset {wanted} of {path.name} is read.",)
     count = len(list_subdatasets(dataset, Path(os.path.abspath(path))))  # noqa: PTH100 (keeps links)
@@ -337,11 +294,16 @@ def _remark_on_subdatasets(dataset: DatasetReader, path: Path, wanted: str | Non
 def _open_dataset(address: Path | str, path: Path, overview: int | None = None) -> DatasetReader:
     """Open ``address``: the absolute ``path`` (rasterio parses "a:b" as a connection string) or a subdataset of it."""
     try:
-        levels = {} if overview is None else {"OVERVIEW_LEVEL": str(overview)}
-        return rasterio.open(address, sharing=False, **levels)
+        settings: dict[str, Any] = {} if overview is None else {"OVERVIEW_LEVEL": str(overview)}
+        if not is_remote(path):
+            return rasterio.open(address, sharing=False, **settings)
+        with allow_opening(path) as name:
+            return rasterio.open(name, sharing=False, driver=choose_driver(path), **settings)
     except GDAL_ERRORS as error:
+        advice = "It may be damaged, or of a format that is not read from the network."
         raise SourceError(
-            f"The image {path} cannot be read as a raster: {format_gdal_error(error)}.", advise_on_format(path)
+            f"The image {path} cannot be read as a raster: {format_gdal_error(error)}.",
+            advice if is_remote(path) else advise_on_format(path),
         ) from error
 
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from .gdal_errors import GDAL_ERRORS, format_gdal_error
 from .grid import Grid
 from .pixel_view import ImageSpec, PixelView, SourceSpec
 from .reader import ImageView, convert
+from .remote import is_remote, retry_remote
 
 if TYPE_CHECKING:
     from .area import Area
@@ -197,18 +198,16 @@ class MosaicView:
 
     def _add(self, index: int, window: _Window, out: NDArray[Any], missing: Mask) -> None:
         """Fill ``missing`` pixels of ``out`` with those of a window of an image, and mark them as no longer missing."""
-        image, opened = self.spec.images[index], self._images.open(index)
+        image = self.spec.images[index]
         x0, y0, x1, y1 = window
-        block = int(opened.source.dataset.block_shapes[0][0])
-        row_bytes = (x1 - x0) * len(image.bands) * np.dtype(opened.source.dtype).itemsize
+        row_bytes = (x1 - x0) * len(image.bands) * 8
         rows = max(1, _WINDOW_BYTES // row_bytes)
-        rows = rows // block * block or rows
         for a, b in pairwise([y0, *range((y0 // rows + 1) * rows, y1, rows), y1]):
             wanted = missing[a - y0 : b - y0]
             if not wanted.any():
                 continue
-            shape = (b - a, x1 - x0)
-            pixels, valid = read_bands(opened.source, opened.bands, Window(x0, a, x1 - x0, b - a), shape)
+            part = Window(x0, a, x1 - x0, b - a)
+            pixels, valid = retry_remote(image.path, partial(self._read_image, index, part))
             converted = np.empty(pixels.shape, self.dtype)
             if image.stretch is not None:
                 image.stretch.apply(pixels, converted)
@@ -217,6 +216,15 @@ class MosaicView:
             new = wanted if valid is None else wanted & valid
             np.copyto(out[:, a - y0 : b - y0], converted, where=new)  # a single layer is broadcast to all channels
             wanted &= ~new
+
+    def _read_image(self, index: int, window: Window) -> tuple[NDArray[Any], Mask | None]:
+        """Read a window of an image on the lattice; after an error it is closed."""
+        opened = self._images.open(index)
+        try:
+            return read_bands(opened.source, opened.bands, window, (int(window.height), int(window.width)))
+        except SourceError:
+            self._images.close(index)
+            raise
 
 
 @dataclass(frozen=True)
@@ -270,15 +278,21 @@ class _OpenImages:
         self._open.move_to_end(index)
         return self._open[index]
 
+    def close(self, index: int) -> None:
+        """Close the image ``index``."""
+        self._open.pop(index).resources.close()
+
     def check_unchanged(self) -> None:
         """Raise ``SourceChangedError`` if an image that was opened since the last check was changed."""
         for index in sorted(self._read):
-            _check_identity(self._spec.images[index])
+            image = self._spec.images[index]
+            if not is_remote(image.path):  # those are checked when they are opened again: each check is a request
+                _check_identity(image)
         self._read = set(self._open)
 
 
 def _check_identity(image: ImageSpec) -> None:
-    if identify_image(image.path) != image.identity:
+    if identify_image(image.path, allow_remote=image.options.allow_remote) != image.identity:
         raise SourceChangedError(f"The image {image.path} was changed while it was being read.", "Run again.")
 
 
@@ -288,7 +302,7 @@ def _open_image(spec: SourceSpec, image: ImageSpec) -> _OpenImage:
     placement = image.placement
     assert placement is not None
     assert spec.lattice is not None
-    with ExitStack() as stack:
+    with rasterio.Env(**SAFE_SETTINGS), ExitStack() as stack:
         source = enter_source(image.path, image.options, stack, image.tags, placement.overview)
         bands = choose_bands(source, image.bands, spec.channels)
         if placement.resampling is not None:

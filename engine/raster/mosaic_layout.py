@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from .gdal_errors import GDAL_ERRORS, format_gdal_error
 from .georeferencing import has_same_pixels, measure_ground_resolution
 from .grid import SNAP, Grid, make_grid
 from .pixel_view import Placement, name_images
+from .remote import retry_remote
 from .sampling import has_overviews
 from .value_tags import ValueTags
 
@@ -109,15 +111,7 @@ def survey_images(paths: Sequence[Path], options: ImageOptions, context: RunCont
     last = context.clock()
     for number, path in enumerate(paths, 1):
         context.check_cancelled()
-        with rasterio.Env(**SAFE_SETTINGS), ExitStack() as stack:
-            source = enter_source(path, options, stack)
-            if not source.file.transform.is_identity or source.dataset is not source.file or source.crs is not None:
-                found.append(_survey(source))
-            else:
-                raise SourceError(
-                    f"The image {path} has no georeference, so its place among the {len(paths)} images is not known.",
-                    "Georeference it, or give each image its own result with --separate.",
-                )
+        found.append(retry_remote(path, partial(_survey, path, options)))
         if bool(found[0].crs) != bool(found[-1].crs):
             without, other = sorted((found[0], found[-1]), key=lambda image: bool(image.crs))
             raise SourceError(
@@ -130,23 +124,31 @@ def survey_images(paths: Sequence[Path], options: ImageOptions, context: RunCont
     return found
 
 
-def _survey(source: Source) -> SurveyedImage:
-    _read_last_pixel(source)
-    is_plain = source.dataset is source.file or not source.file.transform.is_identity
-    overviews = source.file.overviews(1) if is_plain and has_overviews(source.file, 1) else []
-    return SurveyedImage(
-        path=source.path,
-        identity=source.identity,
-        files=tuple(map(Path, source.file.files)),
-        crs=source.crs,
-        transform=source.transform,
-        size=(source.width, source.height),
-        pixel_size=source.pixel_size,
-        dtype=source.dtype,
-        tags=source.tags,
-        overviews=tuple(overviews),
-        remarks=source.remarks,
-    )
+def _survey(path: Path, options: ImageOptions) -> SurveyedImage:
+    """Open an image and return what a mosaic has to know of it."""
+    with rasterio.Env(**SAFE_SETTINGS), ExitStack() as stack:
+        source = enter_source(path, options, stack)
+        if source.file.transform.is_identity and source.dataset is source.file and source.crs is None:
+            raise SourceError(
+                f"The image {path} has no georeference, so its place among the others is not known.",
+                "Georeference it, or give each image its own result with --separate.",
+            )
+        _read_last_pixel(source)
+        is_plain = source.dataset is source.file or not source.file.transform.is_identity
+        overviews = source.file.overviews(1) if is_plain and has_overviews(source.file, 1) else []
+        return SurveyedImage(
+            path=source.path,
+            identity=source.identity,
+            files=tuple(map(Path, source.file.files)),
+            crs=source.crs,
+            transform=source.transform,
+            size=(source.width, source.height),
+            pixel_size=source.pixel_size,
+            dtype=source.dtype,
+            tags=source.tags,
+            overviews=tuple(overviews),
+            remarks=source.remarks,
+        )
 
 
 def _read_last_pixel(source: Source) -> None:
@@ -194,6 +196,8 @@ def lay_out(images: Sequence[SurveyedImage], resolution: float | None) -> Mosaic
 def describe_layout(images: Sequence[SurveyedImage], layout: MosaicLayout) -> list[Message]:
     """Describe what was decided: whose pixels the mosaic has, and which images are resampled."""
     first, count = images[0], len(images)
+    if count == 1:
+        return []
     crs = first.crs.to_string()[:80] if first.crs else "no coordinate system"
     size = math.sqrt(math.prod(first.pixel_size))
     texts = [

@@ -20,6 +20,7 @@ from ..protocol.options import ImageOptions
 from .bands import Bands
 from .dataset import Source
 from .grid import Grid
+from .remote import is_remote, remote_name
 from .stretch import Stretch
 from .value_tags import ValueTags
 
@@ -127,7 +128,7 @@ class SourceSpec:
     @property
     def title(self) -> str:
         """Name for the metadata of outputs: the files."""
-        names = [image.path.name for image in self.images]
+        names = [remote_name(image.path) for image in self.images]
         more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
         return ", ".join(names[:_MAX_NAMED]) + more
 
@@ -198,7 +199,7 @@ def describe_image(
         path=source.path,
         identity=source.identity,
         members=tuple(FileIdentity.from_path(Path(name)) for name in names if Path(name).is_file()),
-        address=str(source.file.name),
+        address=source.identity.path if is_remote(source.path) else str(source.file.name),
         options=source.options,
         tags=source.tags,
         nodata=str(source.dataset.nodata),
@@ -213,4 +214,4 @@ def describe_image(
 
 def name_images(paths: Sequence[Path]) -> str:
     """Name one image or a mosaic of several for messages."""
-    return paths[0].name if len(paths) == 1 else f"the mosaic of {len(paths)} images"
+    return remote_name(paths[0]) if len(paths) == 1 else f"the mosaic of {len(paths)} images"

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import SourceError, shorten
-from ..fs.paths import find_address
 from ..protocol.messages import Message
 from ..protocol.options import SourceOptions
+from .remote import is_remote
 from .stac import read_stac_assets
 
 #: Suffixes of images in a folder; others have to be named one by one.
@@ -83,7 +83,7 @@ def find_sources(values: Sequence[str | Path], options: SourceOptions | None = N
     for value in values:
         for path in finder.expand(os.fspath(value), Path(), 0):
             count += 1
-            images.setdefault(os.path.realpath(path), path)
+            images.setdefault(os.path.realpath(path), path)  # addresses are no files, but differ as such, too
     if count > len(images):
         finder.remark(f"{count - len(images)} images are named more than once; each is used once.")
     return FoundSources(tuple(images.values()), tuple(finder.remarks))
@@ -109,7 +109,7 @@ class _Finder:
         """Yield the images that ``value`` names, relative to the folder ``base``."""
         if depth > _MAX_DEPTH:
             raise SourceError(f"The list {value} names lists that name lists, or itself.", "Name the images in it.")
-        if find_address(Path(value)):
+        if is_remote(Path(value)) and not Path(value).exists():
             if _BROKEN_ADDRESS.match(value):
                 raise SourceError(f"The address {value} has two slashes in its path, which cannot be opened.")
             yield Path(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable
@@ -129,6 +130,8 @@ class RunDialog(FormDialog):
         self.setWindowIcon(QIcon(icon_path(form.algorithm.ICON)))
         self.layer = QgsMapLayerComboBox(self)
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+        self.mosaic, self._further = QCheckBox(self), list[QgsRasterLayer]()
+        self.mosaic.hide()
         self.model = QComboBox(self)
         self._model_reason = QLabel(self)
         self._model_reason.setWordWrap(True)
@@ -150,6 +153,7 @@ class RunDialog(FormDialog):
         self.ignore_alpha = QCheckBox(get_title(IMAGE_OPTIONS["ignore_alpha"]), self)
         self.overlap = OptionSpinBox(IMAGE_OPTIONS["overlap"], tr(IMAGE_OPTIONS["overlap"].default_text), self)
         self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
+        self.allow_remote = QCheckBox(get_title(IMAGE_OPTIONS["allow_remote"]), self)
         self._options = {name: option for name, option in form.algorithm.OPTIONS.items() if name not in self.outputs}
         self.fields = {
             name: make_option_field(option, tr(option.default_text), self) for name, option in self._options.items()
@@ -175,6 +179,15 @@ class RunDialog(FormDialog):
         if layer is not None:
             self.layer.setLayer(layer)
 
+    def set_further_layers(self, layers: Sequence[QgsRasterLayer]) -> None:
+        """Offer to join the image with ``layers``, which lie below it in this order."""
+        self._further = list(layers)
+        names = ", ".join(layer.name() for layer in self._further)[:60]
+        self.mosaic.setText(tr("One mosaic with {n} more layers: {names}").format(n=len(self._further), names=names))
+        self.mosaic.setChecked(bool(self._further))
+        self.mosaic.setVisible(bool(self._further))
+        self.schedule_resize()
+
     def parameters(self) -> dict[str, Any]:
         """Return the parameters for the algorithm."""
         layer, numbers = self.layer.currentLayer(), {"OVERLAP": self.overlap, "NODATA": self.nodata}
@@ -189,9 +202,12 @@ class RunDialog(FormDialog):
             "DEVICE": self.device.currentText(),
             "RUNTIME": self.runtime.currentText(),
             "OUTPUT": self._make_output_path(self._form.suffix, ""),
+            "ALLOW_REMOTE": self.allow_remote.isChecked(),
             **self.area.parameters(),
             **{name: value for name, field in fields.items() if (value := field.get_value()) is not None},
         }
+        if self.mosaic.isChecked():
+            values["MORE"] = [each.id() for each in self._further if layer is None or each.id() != layer.id()]
         if self.bands.text().strip():
             values["BANDS"] = [int(band) for band in self._split_bands()]
         for output in self._form.outputs:
@@ -306,6 +322,7 @@ class RunDialog(FormDialog):
     def _lay_out(self) -> None:
         form = QFormLayout()
         form.addRow(tr("Image"), self.layer)
+        form.addRow("", self.mosaic)
         form.addRow(tr("Model"), self.model)
         form.addRow("", self._model_reason)
         form.addRow(tr("Area"), self.area)
@@ -320,7 +337,7 @@ class RunDialog(FormDialog):
         for name, option in self._options.items():
             more.addRow(get_title(option), self.fields[name])
         options = {**IMAGE_OPTIONS, **RUNTIME_OPTIONS}
-        for name in ("bands", "nodata", "ignore_alpha", "overlap", "tta", "device", "runtime"):
+        for name in ("bands", "nodata", "ignore_alpha", "overlap", "tta", "allow_remote", "device", "runtime"):
             field = getattr(self, name)
             if isinstance(field, QCheckBox):  # has its title itself
                 more.addRow(field)

@@ -24,6 +24,9 @@ from ..i18n import tr
 from .fetch import FetchJob, FetchSummary, fetch_image
 from .grid import make_tile_grid, measure_units_per_metre
 
+#: GDAL's file systems of images on the network that the engine reads.
+REMOTE = ("/vsicurl/http", "/vsis3/", "/vsigs/", "/vsiaz/")
+
 
 @dataclass
 class LayerSource:
@@ -38,6 +41,7 @@ class LayerSource:
         crs_differs: whether the user gave the layer another CRS than its file has.
         bands: see ``get_displayed_bands``.
         pixel: size of its pixels on the ground in m; 0 where it is not known.
+        remote: GDAL's name of an image on the network that the engine could read itself; empty for others.
     """
 
     name: str
@@ -48,6 +52,7 @@ class LayerSource:
     crs_differs: bool
     bands: tuple[int, ...] = ()
     pixel: float = 0.0
+    remote: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,7 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
         crs_differs=layer.crs().isValid() and layer.crs() != provider.crs(),
         bands=get_displayed_bands(layer) if path is not None else (),
         pixel=measure_pixel(layer),
+        remote=get_remote_name(layer),
     )
 
 
@@ -133,8 +139,25 @@ def get_local_file(layer: QgsRasterLayer) -> Path | None:
         return None
 
 
-def get_file_with_crs(source: LayerSource, folder: Path) -> Path:
+def get_remote_name(layer: QgsRasterLayer | None) -> str:
+    """Return GDAL's name of an image on the network that the engine can read with --allow-remote; empty for others.
+
+    Empty also where the user gave the layer another CRS, which the engine would not know.
+    """
+    if layer is None or not layer.isValid() or layer.dataProvider().name() != "gdal":
+        return ""
+    name = layer.source()
+    has_own_crs = not layer.crs().isValid() or layer.crs() == layer.dataProvider().crs()
+    return name if has_own_crs and name.startswith(REMOTE) else ""
+
+
+def get_file_with_crs(source: LayerSource, folder: Path, name: str = "image.vrt") -> Path:
     """Return the file of ``source``; a VRT with the layer's CRS in ``folder`` where that differs from the file's.
+
+    Args:
+        source: a layer with a file.
+        folder: for the VRT.
+        name: of the VRT.
 
     Raises:
         EngineError: the file cannot be read.
@@ -142,7 +165,7 @@ def get_file_with_crs(source: LayerSource, folder: Path) -> Path:
     assert source.path is not None
     if not source.crs_differs:
         return source.path
-    target = folder / "image.vrt"
+    target = folder / name
     made = gdal.Translate(str(target), str(source.path), format="VRT", outputSRS=source.crs.toWkt())
     if made is None:
         text = tr("The file {path} cannot be read: {reason}.")

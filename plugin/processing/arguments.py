@@ -6,7 +6,7 @@ a layer, a file or a model can become an option.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ class RunOptions:
 
 def make_run_arguments(
     task: str,
-    image: Path,
+    images: Sequence[str],
     output: Path,
     options: RunOptions,
     further: Mapping[str, Path],
@@ -55,7 +55,7 @@ def make_run_arguments(
 
     Args:
         task: ``roads``, ``landcover`` or ``segmentation``.
-        image: the image's file.
+        images: files, folders or addresses; several form a mosaic.
         output: the GeoPackage to write; the raster of classes for ``segmentation``.
         options: the run's options.
         further: files to write too, by the option's name.
@@ -64,12 +64,18 @@ def make_run_arguments(
     command = ["segment"] if task == "segmentation" else ["extract", task]
     files = [f"--{name}={path}" for name, path in further.items()]
     writing = make_writing_arguments(layer)
-    return [*command, str(image), f"--output={output}", *writing, *options.to_arguments(), *files]
+    return [*command, *images, f"--output={output}", *writing, *options.to_arguments(), *files]
 
 
-def make_plan_arguments(task: str, image: Path, options: RunOptions) -> list[str]:
+def make_batch_arguments(task: str, images: Sequence[str], folder: Path, options: RunOptions) -> list[str]:
+    """Make the arguments of ``extract`` and ``segment`` with a result for each image in ``folder``."""
+    command = ["segment"] if task == "segmentation" else ["extract", task]
+    return [*command, *images, f"--output={folder}", "--separate", *options.to_arguments()]
+
+
+def make_plan_arguments(task: str, images: Sequence[str], options: RunOptions) -> list[str]:
     """Make the arguments of ``plan``; threshold and resuming do not change a plan."""
-    arguments = ["plan", str(image), *([] if task == "segmentation" else [f"--task={task}"])]
+    arguments = ["plan", *images, *([] if task == "segmentation" else [f"--task={task}"])]
     return arguments + replace(options, threshold=None, resume=False).to_arguments()
 
 

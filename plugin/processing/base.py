@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
@@ -29,11 +30,12 @@ from ..engine.errors import EngineCancelledError, EngineError
 from ..engine.models import ModelInfo
 from ..i18n import tr
 from ..layers.results import explain_open_output
-from ..layers.sources import FetchRequest, LayerSource, fetch_layer, get_file_with_crs, resolve_layer
+from ..layers.sources import FetchRequest, LayerSource, fetch_layer, resolve_layer
 from ..paths import icon_path
 from .areas import merge_polygons, store_area
 from .arguments import RunOptions, make_plan_arguments
 from .feedback import FeedbackReporter
+from .images import name_images
 
 #: Vector files that the engine reads as they are; the first of them is what other layers are saved as.
 VECTOR_SUFFIXES = ["gpkg", "shp", "geojson", "fgb"]
@@ -55,8 +57,9 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
     HELP = ""
     #: Whether INPUT must be a file; other layers are fetched.
     NEEDS_FILE = False
-    #: The layer INPUT, since ``prepareAlgorithm``.
+    #: The layer INPUT, since ``prepareAlgorithm``, and the layers below it in a mosaic.
     source: LayerSource
+    further: Sequence[LayerSource] = ()
 
     def __init__(self, plugin: PluginContext) -> None:
         super().__init__()
@@ -119,6 +122,9 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
             raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
         try:
             self.source = resolve_layer(layer)
+            if self.parameterDefinition("MORE") is not None:
+                more = self.parameterAsLayerList(parameters, "MORE", context)
+                self.further = [resolve_layer(each) for each in more if each.id() != layer.id()]
         except EngineError as error:
             raise QgsProcessingException(str(error)) from error
         if self.NEEDS_FILE and self.source.path is None:
@@ -258,13 +264,14 @@ class ImageAlgorithm(EngineAlgorithm):
         Raises:
             EngineError: as ``EnginePool.run``, or the layer is not a file and would have to be fetched first.
         """
-        if self.source.path is None:
+        allow_remote = self.parameterAsBool(parameters, "ALLOW_REMOTE", context)
+        if self.source.path is None and not (self.source.remote and allow_remote):
             text, hint = tr("{layer} is not a file."), tr("Its plan is made when it has been fetched.")
             raise EngineError(text.format(layer=self.source.name), hint)
         with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
-            image, options, _ = self.prepare_run(parameters, context, feedback, Path(folder))
+            images, options, _ = self.prepare_run(parameters, context, feedback, Path(folder))
             reporter = FeedbackReporter(feedback)
-            arguments = make_plan_arguments(self.TASK, image, options)
+            arguments = make_plan_arguments(self.TASK, images, options)
             self.plugin.run_engine(arguments, reporter.make_listener(), is_cancelled)
         if reporter.plan is None:
             raise EngineError(tr("The engine gave no plan."))
@@ -272,11 +279,11 @@ class ImageAlgorithm(EngineAlgorithm):
 
     def prepare_run(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
-    ) -> tuple[Path, RunOptions, float]:
+    ) -> tuple[list[str], RunOptions, float]:
         """Fetch the image where it is not a file, and gather the options of the run.
 
         Returns:
-            The image's file, the options, and the share of the progress bar that fetching took.
+            The images for the engine, the options, and the share of the progress bar that fetching took.
 
         Raises:
             EngineError: the area is empty, or the image could not be fetched.
@@ -289,14 +296,19 @@ class ImageAlgorithm(EngineAlgorithm):
         if missing and model is not None:
             text = tr("The model {lost} that the settings name is not there; {model} is used.")
             feedback.pushWarning(text.format(lost=missing, model=model.get_title()))
-        if self.source.path is not None:
-            image, start = get_file_with_crs(self.source, folder), 0.0
+        more = self.parameterAsFile(parameters, "FOLDER", context)
+        allow_remote = self.parameterAsBool(parameters, "ALLOW_REMOTE", context)
+        is_readable = self.source.path is not None or (bool(self.source.remote) and allow_remote)
+        if is_readable or self.further or more:
+            images = name_images([self.source, *self.further], more, folder, allow_remote=allow_remote)
+            start = 0.0
         else:
             resolution = self.get_fetch_resolution(parameters, context) or (model.resolution if model else 0.0)
             box = extent if area is None else area.boundingBox()
             if extent is not None and area is not None:
                 box = extent.intersect(area.boundingBox())
-            image, start = self._fetch(FetchRequest(resolution, box, area, folder), feedback), FETCH_SHARE
+            fetched = self._fetch(FetchRequest(resolution, box, area, folder), feedback)
+            images, start = [str(fetched)], FETCH_SHARE
         settings = self.plugin.get_settings()
         area_file = None
         if area is not None:
@@ -316,6 +328,7 @@ class ImageAlgorithm(EngineAlgorithm):
             memory=settings.memory or None,
             nodata=self.get_optional_number(parameters, "NODATA", context),
             ignore_alpha=self.parameterAsBool(parameters, "IGNORE_ALPHA", context),
+            allow_remote=allow_remote,
             tta=self.parameterAsBool(parameters, "TTA", context),
         )
         runtime_options = RuntimeOptions(
@@ -325,7 +338,7 @@ class ImageAlgorithm(EngineAlgorithm):
         )
         threshold = self.get_optional_number(parameters, "THRESHOLD", context)
         resume = self.parameterAsBool(parameters, "RESUME", context)
-        return image, RunOptions(image_options, runtime_options, threshold, resume), start
+        return images, RunOptions(image_options, runtime_options, threshold, resume), start
 
     def get_fetch_resolution(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> float:
         """Return the resolution in m per pixel at which a service is fetched; 0 for the model's."""
@@ -370,7 +383,8 @@ class ImageAlgorithm(EngineAlgorithm):
         """Return the chosen bands; else, for a model of three bands, those that the layer's style shows."""
         if parameters.get("BANDS") not in (None, "", []):
             return tuple(self.parameterAsInts(parameters, "BANDS", context))
-        return self.source.bands if model is not None and model.bands == 3 else ()
+        shown = {each.bands for each in (self.source, *self.further)}
+        return self.source.bands if model is not None and model.bands == 3 and len(shown) == 1 else ()
 
     def _get_choice(self, parameters: dict[str, Any], name: str, default: str, context: QgsProcessingContext) -> str:
         value = self.parameterAsEnumString(parameters, name, context)

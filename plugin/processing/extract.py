@@ -36,6 +36,7 @@ from .parameters import (
     make_image_parameter,
     make_inference_parameters,
     make_model_parameter,
+    make_mosaic_parameters,
     make_option_parameter,
     make_raster_output,
     make_threshold_parameter,
@@ -82,7 +83,7 @@ class ModelAlgorithm(ImageAlgorithm):
             destination = parse_destination(vectors)
             paths[self.VECTORS.lower()], layer = destination.path, destination.layer
         output = paths.pop("output")
-        image, options, start = self.prepare_run(parameters, context, feedback, folder)
+        images, options, start = self.prepare_run(parameters, context, feedback, folder)
         mask = paths.pop("mask", None)
         if mask is not None:
             if self.source.path is not None and mask.exists() and mask.samefile(self.source.path):
@@ -90,7 +91,7 @@ class ModelAlgorithm(ImageAlgorithm):
                 raise EngineError(text.format(path=mask), tr("Choose another name."))
             check_mask_output(mask)
             paths.setdefault("probability", folder / "probability.tif")
-        arguments = make_run_arguments(self.TASK, image, output, options, paths, layer=layer)
+        arguments = make_run_arguments(self.TASK, images, output, options, paths, layer=layer)
         arguments += make_option_arguments(
             (option, self.get_option(option, parameters, context, name)) for name, option in self.OPTIONS.items()
         )
@@ -129,6 +130,7 @@ class ExtractAlgorithm(ModelAlgorithm):
         """Declare parameters and outputs."""
         for parameter in (
             make_image_parameter(),
+            *make_mosaic_parameters(),
             make_model_parameter(tr("Model (empty: the default)")),
             *make_area_parameters(),
             *([make_threshold_parameter()] if self.TASK == "roads" else ()),
@@ -217,6 +219,7 @@ class Segment(ModelAlgorithm):
         """Declare parameters and outputs."""
         for parameter in (
             make_image_parameter(),
+            *make_mosaic_parameters(),
             make_model_parameter(tr("Model: name, folder or file")),
             *make_area_parameters(),
             make_threshold_parameter(),

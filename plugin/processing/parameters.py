@@ -10,6 +10,8 @@ from qgis.core import (
     QgsProcessingParameterEnum,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSource,
+    QgsProcessingParameterFile,
+    QgsProcessingParameterMultipleLayers,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterRasterLayer,
@@ -90,6 +92,16 @@ def make_choice_parameter(name: str, title: str, values: list[str]) -> QgsProces
 def make_image_parameter() -> QgsProcessingParameterDefinition:
     """Make the parameter of the raster layer: a file or a service."""
     return QgsProcessingParameterRasterLayer("INPUT", tr("Image"))
+
+
+def make_mosaic_parameters() -> list[QgsProcessingParameterDefinition]:
+    """Make the parameters of further images of a mosaic and of images on the network, under "Advanced"."""
+    files = QgsProcessingParameterFile.Behavior.Folder
+    title = tr("Further images, which form a mosaic with the first and lie below it")
+    more = QgsProcessingParameterMultipleLayers("MORE", title, QgsProcessing.SourceType.TypeRaster, optional=True)
+    folder = QgsProcessingParameterFile("FOLDER", tr("Folder with further images of the mosaic"), files, optional=True)
+    remote = make_option_parameter(IMAGE_OPTIONS["allow_remote"])
+    return [mark_advanced(parameter) for parameter in (more, folder, remote)]
 
 
 def make_model_parameter(title: str) -> QgsProcessingParameterDefinition:

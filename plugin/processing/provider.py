@@ -7,12 +7,21 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..context import PluginContext
 from ..paths import icon_path
+from .batch import BatchAlgorithm
 from .chips import ChipsAlgorithm
 from .compare import CompareAlgorithm
 from .extract import ExtractLandCover, ExtractRoads, Segment
 from .vectorize import VectorizeAlgorithm
 
-ALGORITHMS = (ExtractRoads, ExtractLandCover, Segment, VectorizeAlgorithm, ChipsAlgorithm, CompareAlgorithm)
+ALGORITHMS = (
+    ExtractRoads,
+    ExtractLandCover,
+    Segment,
+    BatchAlgorithm,
+    VectorizeAlgorithm,
+    ChipsAlgorithm,
+    CompareAlgorithm,
+)
 
 
 class TerraSporeProvider(QgsProcessingProvider):

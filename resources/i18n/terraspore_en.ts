@@ -44,6 +44,10 @@
         <translation>A model's folder, its zip, or a .ckpt, .onnx or .mindir file</translation>
     </message>
     <message>
+        <source>A mosaic needs files; save the layer as one first.</source>
+        <translation>A mosaic needs files; save the layer as one first.</translation>
+    </message>
+    <message>
         <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
         <translation>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</translation>
     </message>
@@ -180,6 +184,10 @@
         <translation>Checking the model…</translation>
     </message>
     <message>
+        <source>Choose "Read images from the network", or save the layer as a file first.</source>
+        <translation>Choose "Read images from the network", or save the layer as a file first.</translation>
+    </message>
+    <message>
         <source>Choose a model with a card, or give the resolution.</source>
         <translation>Choose a model with a card, or give the resolution.</translation>
     </message>
@@ -238,6 +246,10 @@
     <message>
         <source>Classes</source>
         <translation>Classes</translation>
+    </message>
+    <message>
+        <source>Classes of another model</source>
+        <translation>Classes of another model</translation>
     </message>
     <message>
         <source>Classes with right angles</source>
@@ -388,6 +400,10 @@
         <translation>Extract Roads</translation>
     </message>
     <message>
+        <source>Extracts roads or land cover of each image of a folder or of a list of layers, and writes a result for each into a folder: a GeoPackage, or a raster of classes for other models. Goes on after an image that fails, and says at the end which did and why. Results that exist are skipped if the batch is continued. For one result of all images use Extract Roads or Extract Land Cover with further images.</source>
+        <translation>Extracts roads or land cover of each image of a folder or of a list of layers, and writes a result for each into a folder: a GeoPackage, or a raster of classes for other models. Goes on after an image that fails, and says at the end which did and why. Results that exist are skipped if the batch is continued. For one result of all images use Extract Roads or Extract Land Cover with further images.</translation>
+    </message>
+    <message>
         <source>Fetching the image at {resolution} m</source>
         <translation>Fetching the image at {resolution} m</translation>
     </message>
@@ -416,6 +432,14 @@
         <translation>Folder of chips</translation>
     </message>
     <message>
+        <source>Folder of images</source>
+        <translation>Folder of images</translation>
+    </message>
+    <message>
+        <source>Folder of results</source>
+        <translation>Folder of results</translation>
+    </message>
+    <message>
         <source>Folder of wheels</source>
         <translation>Folder of wheels</translation>
     </message>
@@ -424,8 +448,16 @@
         <translation>Folder of your models</translation>
     </message>
     <message>
+        <source>Folder with further images of the mosaic</source>
+        <translation>Folder with further images of the mosaic</translation>
+    </message>
+    <message>
         <source>Folder…</source>
         <translation>Folder…</translation>
+    </message>
+    <message>
+        <source>Further images, which form a mosaic with the first and lie below it</source>
+        <translation>Further images, which form a mosaic with the first and lie below it</translation>
     </message>
     <message>
         <source>Ground resolution</source>
@@ -458,6 +490,18 @@
     <message>
         <source>Images</source>
         <translation>Images</translation>
+    </message>
+    <message>
+        <source>Images skipped</source>
+        <translation>Images skipped</translation>
+    </message>
+    <message>
+        <source>Images that are done</source>
+        <translation>Images that are done</translation>
+    </message>
+    <message>
+        <source>Images that failed</source>
+        <translation>Images that failed</translation>
     </message>
     <message>
         <source>Inference engine</source>
@@ -696,6 +740,10 @@
         <translation>Number type</translation>
     </message>
     <message>
+        <source>One mosaic with {n} more layers: {names}</source>
+        <translation>One mosaic with {n} more layers: {names}</translation>
+    </message>
+    <message>
         <source>Only this class</source>
         <translation>Only this class</translation>
     </message>
@@ -776,6 +824,10 @@
         <translation>Probability that a connected piece must reach</translation>
     </message>
     <message>
+        <source>Process Many Images One by One</source>
+        <translation>Process Many Images One by One</translation>
+    </message>
+    <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>Processor (OpenVINO, ONNX Runtime)</translation>
     </message>
@@ -802,6 +854,10 @@
     <message>
         <source>Raster of the probabilities of classes</source>
         <translation>Raster of the probabilities of classes</translation>
+    </message>
+    <message>
+        <source>Read images from the network</source>
+        <translation>Read images from the network</translation>
     </message>
     <message>
         <source>Reading</source>
@@ -974,6 +1030,10 @@
     <message>
         <source>Size of a pixel</source>
         <translation>Size of a pixel</translation>
+    </message>
+    <message>
+        <source>Skip images whose results exist</source>
+        <translation>Skip images whose results exist</translation>
     </message>
     <message>
         <source>Smaller tiles need less memory</source>
@@ -1188,6 +1248,10 @@
         <translation>The layer {layer} has no scale in this area.</translation>
     </message>
     <message>
+        <source>The layer {layer} is on the network.</source>
+        <translation>The layer {layer} is on the network.</translation>
+    </message>
+    <message>
         <source>The layer {name} cannot be edited.</source>
         <translation>The layer {name} cannot be edited.</translation>
     </message>
@@ -1308,6 +1372,10 @@
         <translation>The vectors of {name} cannot be read.</translation>
     </message>
     <message>
+        <source>There are no images: choose layers or a folder.</source>
+        <translation>There are no images: choose layers or a folder.</translation>
+    </message>
+    <message>
         <source>There are no wheels (.whl) in {folder}.</source>
         <translation>There are no wheels (.whl) in {folder}.</translation>
     </message>
@@ -1396,6 +1464,10 @@
         <translation>What the raster shows</translation>
     </message>
     <message>
+        <source>What to extract</source>
+        <translation>What to extract</translation>
+    </message>
+    <message>
         <source>Whole layer</source>
         <translation>Whole layer</translation>
     </message>
@@ -1446,6 +1518,10 @@
     <message>
         <source>automatic: {model}</source>
         <translation>automatic: {model}</translation>
+    </message>
+    <message>
+        <source>batch,folder,many,separate,roads,land cover,deep learning</source>
+        <translation>batch,folder,many,separate,roads,land cover,deep learning</translation>
     </message>
     <message>
         <source>classes are compared</source>
@@ -1638,6 +1714,10 @@
     <message>
         <source>{layer} is not a file.</source>
         <translation>{layer} is not a file.</translation>
+    </message>
+    <message>
+        <source>{layer} is not a raster file.</source>
+        <translation>{layer} is not a raster file.</translation>
     </message>
     <message>
         <source>{layer} is not a raster file; save it as one first.</source>

@@ -44,6 +44,10 @@
         <translation>模型文件夹、其 zip 包，或 .ckpt、.onnx、.mindir 文件</translation>
     </message>
     <message>
+        <source>A mosaic needs files; save the layer as one first.</source>
+        <translation>镶嵌图需要文件；请先将图层保存为文件。</translation>
+    </message>
+    <message>
         <source>A name has letters, digits, dots, dashes and underscores, and begins with a letter or digit.</source>
         <translation>名称由字母、数字、点、连字符和下划线组成，并以字母或数字开头。</translation>
     </message>
@@ -180,6 +184,10 @@
         <translation>正在检查模型…</translation>
     </message>
     <message>
+        <source>Choose "Read images from the network", or save the layer as a file first.</source>
+        <translation>请选择“从网络读取影像”，或先将图层保存为文件。</translation>
+    </message>
+    <message>
         <source>Choose a model with a card, or give the resolution.</source>
         <translation>请选择带模型卡的模型，或给出分辨率。</translation>
     </message>
@@ -238,6 +246,10 @@
     <message>
         <source>Classes</source>
         <translation>类别</translation>
+    </message>
+    <message>
+        <source>Classes of another model</source>
+        <translation>其他模型的类别</translation>
     </message>
     <message>
         <source>Classes with right angles</source>
@@ -388,6 +400,10 @@
         <translation>提取道路</translation>
     </message>
     <message>
+        <source>Extracts roads or land cover of each image of a folder or of a list of layers, and writes a result for each into a folder: a GeoPackage, or a raster of classes for other models. Goes on after an image that fails, and says at the end which did and why. Results that exist are skipped if the batch is continued. For one result of all images use Extract Roads or Extract Land Cover with further images.</source>
+        <translation>从文件夹或图层列表的每幅影像中提取道路或土地覆盖，并为每幅影像在文件夹中写出一个结果：GeoPackage，或其他模型的类别栅格。某幅影像失败后继续处理，最后说明哪些失败及原因。继续批处理时跳过已有的结果。若要所有影像合成一个结果，请使用“提取道路”或“提取土地覆盖”并添加更多影像。</translation>
+    </message>
+    <message>
         <source>Fetching the image at {resolution} m</source>
         <translation>正在以 {resolution} 米分辨率获取影像</translation>
     </message>
@@ -416,6 +432,14 @@
         <translation>样本文件夹</translation>
     </message>
     <message>
+        <source>Folder of images</source>
+        <translation>影像文件夹</translation>
+    </message>
+    <message>
+        <source>Folder of results</source>
+        <translation>结果文件夹</translation>
+    </message>
+    <message>
         <source>Folder of wheels</source>
         <translation>wheel 文件夹</translation>
     </message>
@@ -424,8 +448,16 @@
         <translation>您的模型文件夹</translation>
     </message>
     <message>
+        <source>Folder with further images of the mosaic</source>
+        <translation>镶嵌图更多影像所在的文件夹</translation>
+    </message>
+    <message>
         <source>Folder…</source>
         <translation>文件夹…</translation>
+    </message>
+    <message>
+        <source>Further images, which form a mosaic with the first and lie below it</source>
+        <translation>与第一幅组成镶嵌图并位于其下的更多影像</translation>
     </message>
     <message>
         <source>Ground resolution</source>
@@ -458,6 +490,18 @@
     <message>
         <source>Images</source>
         <translation>影像</translation>
+    </message>
+    <message>
+        <source>Images skipped</source>
+        <translation>跳过的影像</translation>
+    </message>
+    <message>
+        <source>Images that are done</source>
+        <translation>已完成的影像</translation>
+    </message>
+    <message>
+        <source>Images that failed</source>
+        <translation>失败的影像</translation>
     </message>
     <message>
         <source>Inference engine</source>
@@ -696,6 +740,10 @@
         <translation>数值类型</translation>
     </message>
     <message>
+        <source>One mosaic with {n} more layers: {names}</source>
+        <translation>与另外 {n} 个图层组成一幅镶嵌图：{names}</translation>
+    </message>
+    <message>
         <source>Only this class</source>
         <translation>仅此类别</translation>
     </message>
@@ -776,6 +824,10 @@
         <translation>连通段须达到的概率</translation>
     </message>
     <message>
+        <source>Process Many Images One by One</source>
+        <translation>逐幅处理多幅影像</translation>
+    </message>
+    <message>
         <source>Processor (OpenVINO, ONNX Runtime)</source>
         <translation>处理器（OpenVINO、ONNX Runtime）</translation>
     </message>
@@ -802,6 +854,10 @@
     <message>
         <source>Raster of the probabilities of classes</source>
         <translation>类别概率栅格</translation>
+    </message>
+    <message>
+        <source>Read images from the network</source>
+        <translation>从网络读取影像</translation>
     </message>
     <message>
         <source>Reading</source>
@@ -974,6 +1030,10 @@
     <message>
         <source>Size of a pixel</source>
         <translation>像元大小</translation>
+    </message>
+    <message>
+        <source>Skip images whose results exist</source>
+        <translation>跳过已有结果的影像</translation>
     </message>
     <message>
         <source>Smaller tiles need less memory</source>
@@ -1188,6 +1248,10 @@
         <translation>图层 {layer} 在此范围内没有比例尺。</translation>
     </message>
     <message>
+        <source>The layer {layer} is on the network.</source>
+        <translation>图层 {layer} 位于网络上。</translation>
+    </message>
+    <message>
         <source>The layer {name} cannot be edited.</source>
         <translation>图层 {name} 无法编辑。</translation>
     </message>
@@ -1308,6 +1372,10 @@
         <translation>无法读取 {name} 的矢量。</translation>
     </message>
     <message>
+        <source>There are no images: choose layers or a folder.</source>
+        <translation>没有影像：请选择图层或文件夹。</translation>
+    </message>
+    <message>
         <source>There are no wheels (.whl) in {folder}.</source>
         <translation>{folder} 中没有 wheel 文件（.whl）。</translation>
     </message>
@@ -1396,6 +1464,10 @@
         <translation>栅格内容</translation>
     </message>
     <message>
+        <source>What to extract</source>
+        <translation>提取内容</translation>
+    </message>
+    <message>
         <source>Whole layer</source>
         <translation>整个图层</translation>
     </message>
@@ -1446,6 +1518,10 @@
     <message>
         <source>automatic: {model}</source>
         <translation>自动：{model}</translation>
+    </message>
+    <message>
+        <source>batch,folder,many,separate,roads,land cover,deep learning</source>
+        <translation>批处理,文件夹,多幅,分别,道路,土地覆盖,深度学习</translation>
     </message>
     <message>
         <source>classes are compared</source>
@@ -1638,6 +1714,10 @@
     <message>
         <source>{layer} is not a file.</source>
         <translation>{layer} 不是文件。</translation>
+    </message>
+    <message>
+        <source>{layer} is not a raster file.</source>
+        <translation>{layer} 不是栅格文件。</translation>
     </message>
     <message>
         <source>{layer} is not a raster file; save it as one first.</source>

@@ -22,7 +22,7 @@ from terraspore.plugin.processing.arguments import (
 def test_no_name_becomes_an_option(name, model):
     image, output = Path("/data") / name, Path("/out") / f"{name}.gpkg"
     options = RunOptions(ImageOptions(model=model, bands=(3, 2, 1)), RuntimeOptions(), threshold=0.25)
-    arguments = make_run_arguments("roads", image, output, options, {})
+    arguments = make_run_arguments("roads", [str(image)], output, options, {})
     assert arguments[:3] == ["extract", "roads", str(image)]
     assert arguments[2].startswith("/")
     names = [argument.split("=")[0] for argument in arguments[3:]]

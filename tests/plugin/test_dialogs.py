@@ -256,3 +256,18 @@ def test_vectorize_dialog_leaves_untouched_fields_to_the_engine(plugin, settings
     assert (parameters["THRESHOLD"], parameters["GAP"], parameters["KIND"]) == (0.3, 0.0, "roads")
     assert (parameters["BAND"], parameters["VALUES"], parameters["SCALE"]) == (2, "probability", 0.0001)
     assert parameters["OSM_TAGS"] is True
+
+
+def test_further_layers_form_a_mosaic_unless_the_user_leaves_them_out(open_dialog, project):
+    dialog, started = open_dialog()
+    assert dialog.mosaic.isHidden()
+    second = QgsProject.instance().addMapLayer(QgsRasterLayer(project[0].source(), "second"))
+    dialog.set_further_layers([project[0], second])
+    assert not dialog.mosaic.isHidden()
+    assert second.name() in dialog.mosaic.text()
+    assert dialog.parameters()["MORE"] == [second.id()]  # the image itself is not named twice
+    dialog.mosaic.setChecked(False)
+    assert "MORE" not in dialog.parameters()
+    dialog.allow_remote.setChecked(True)
+    dialog.accept()
+    assert started[0][1]["ALLOW_REMOTE"] is True

@@ -29,6 +29,7 @@ PARAMETERS = {
         "IGNORE_ALPHA": IMAGE["ignore_alpha"],
         "OVERLAP": IMAGE["overlap"],
         "TTA": IMAGE["tta"],
+        "ALLOW_REMOTE": IMAGE["allow_remote"],
         "DEVICE": RUNTIME["device"],
         "RUNTIME": RUNTIME["runtime"],
         **further,

@@ -24,6 +24,7 @@ from qgis.core import (
     QgsVectorFileWriter,
     QgsVectorLayer,
 )
+from range_server import serve_ranges
 
 
 class Feedback(QgsProcessingFeedback):
@@ -76,7 +77,8 @@ def test_provider_lists_everything_without_an_engine(plugin, settings):
     settings(interpreter="/nowhere/python")
     provider = QgsApplication.processingRegistry().providerById("terraspore")
     algorithms = {algorithm.name(): algorithm for algorithm in provider.algorithms()}
-    assert set(algorithms) == {"extractroads", "extractlandcover", "segment", "vectorize", "trainingchips", "compare"}
+    names = {"extractroads", "extractlandcover", "segment", "manyimages", "vectorize", "trainingchips", "compare"}
+    assert set(algorithms) == names
     for algorithm in algorithms.values():
         can, why = algorithm.canExecute()
         assert not can
@@ -396,3 +398,54 @@ def test_the_mask_is_never_the_image(run, inputs, tmp_path):
     with pytest.raises(QgsProcessingException, match="would replace the image"):
         run("extractroads", INPUT=QgsRasterLayer(str(path), "image"), OUTPUT=str(tmp_path / "a.gpkg"), MASK=str(path))
     assert path.read_bytes() == before
+
+
+@pytest.fixture
+def halves(inputs, tmp_path):
+    """Two halves of the image, as files of a folder."""
+    folder = tmp_path / "halves"
+    folder.mkdir()
+    paths = []
+    for name, window in (("left", [0, 0, 350, 500]), ("right", [250, 0, 350, 500])):
+        paths.append(folder / f"{name}.tif")
+        gdal.Translate(str(paths[-1]), str(inputs / "image.tif"), srcWin=window)
+    return paths
+
+
+def test_several_layers_and_a_folder_form_a_mosaic(run, image, halves, tmp_path):
+    whole = run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "whole.gpkg"))
+    left, right = (QgsRasterLayer(str(path), path.stem) for path in halves)
+    joined = run("extractroads", INPUT=left, MORE=[left, right], OUTPUT=str(tmp_path / "a.gpkg"))
+    assert (joined["COUNT"], joined["LENGTH"]) == (whole["COUNT"], whole["LENGTH"])
+    feedback = Feedback()
+    joined = run("extractroads", feedback, INPUT=left, FOLDER=str(tmp_path / "halves"), OUTPUT=str(tmp_path / "b.gpkg"))
+    assert (joined["COUNT"], joined["LENGTH"]) == (whole["COUNT"], whole["LENGTH"])
+    assert any("2 images form one mosaic" in line for line in feedback.lines)
+
+
+def test_many_images_have_a_result_each(run, halves, tmp_path):
+    (tmp_path / "halves" / "broken.tif").write_text("no image")
+    feedback, output = Feedback(), tmp_path / "results"
+    parameters = {"FOLDER": str(tmp_path / "halves"), "OUTPUT": str(output)}
+    results = run("manyimages", feedback, **parameters)
+    assert (results["DONE"], results["SKIPPED"], results["FAILED"]) == (2, 0, 1)
+    assert sorted(path.name for path in output.glob("*.gpkg")) == ["left.gpkg", "right.gpkg"]
+    assert any(warning.startswith("broken.tif: ") for warning in feedback.warnings)
+    results = run("manyimages", RESUME=True, **parameters)
+    assert (results["DONE"], results["SKIPPED"], results["FAILED"]) == (0, 2, 1)
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("terraspore:manyimages")
+    with pytest.raises(QgsProcessingException, match="There are no images"):
+        algorithm.prepareAlgorithm({"OUTPUT": str(output)}, QgsProcessingContext(), Feedback())
+
+
+def test_layer_on_the_network_is_read_by_the_engine_where_it_is_allowed(run, inputs, tmp_path):
+    with serve_ranges(inputs) as server:
+        layer = QgsRasterLayer(f"/vsicurl/{server.address}/image.tif", "remote")
+        assert layer.isValid()
+        server.requests.clear()
+        results = run("extractroads", INPUT=layer, ALLOW_REMOTE=True, OUTPUT=str(tmp_path / "a.gpkg"))
+        assert results["COUNT"] > 3
+        assert server.requests
+        with pytest.raises(QgsProcessingException, match="remote is on the network"):
+            run("extractroads", INPUT=layer, MORE=[layer, QgsRasterLayer(str(inputs / "image.tif"), "local")],
+                OUTPUT=str(tmp_path / "b.gpkg"))  # fmt: skip

@@ -25,6 +25,7 @@ def gui(plugin, settings, tmp_path):
     iface.mapCanvas.return_value = QgsMapCanvas(window)
     iface.messageBar.return_value = QgsMessageBar(window)
     iface.activeLayer.return_value = None
+    iface.layerTreeView.return_value.selectedLayers.return_value = []
     iface.setActiveLayer = lambda layer: setattr(iface.activeLayer, "return_value", layer)
 
     def make(**values):
@@ -149,3 +150,17 @@ def test_vectors_of_a_raster_need_no_image(gui):
     assert len(open_dialogs(gui)) == 1
     assert open_dialogs(gui) != ["terraspore-demo"]
     assert get_engine_python(gui._plugin.get_settings()).is_file()
+
+
+def test_selected_layers_of_the_tree_are_offered_as_a_mosaic_from_the_top(gui, inputs, fake_python):
+    from terraspore.plugin.dialogs.run_dialog import ROADS
+
+    found = gui(interpreter=fake_python)
+    project = QgsProject.instance()
+    layers = [project.addMapLayer(QgsRasterLayer(str(inputs / "image.tif"), name)) for name in "abc"]
+    found._iface.layerTreeView.return_value.selectedLayers.return_value = layers[:2]
+    dialog = found.open_dialog(ROADS)
+    top, below = [layer for layer in project.layerTreeRoot().layerOrder() if layer in layers[:2]]
+    assert dialog.layer.currentLayer() == top
+    assert dialog.parameters()["MORE"] == [below.id()]
+    dialog.close()

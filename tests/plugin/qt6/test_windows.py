@@ -34,9 +34,16 @@ class Iface:
         self.window, self.bar, self.canvas = QMainWindow(), QgsMessageBar(), QgsMapCanvas()
         self.activeLayer, self.opened, self.menu, self.layer_actions = lambda: layer, [], [], []
         self.factories = []
+        self.selected = [layer]
         self.mainWindow, self.messageBar, self.mapCanvas = (lambda: self.window), (lambda: self.bar), self.get_canvas
         self.addToolBar, self.removeDockWidget = self.window.addToolBar, self.window.removeDockWidget
         self.addDockWidget = self.window.addDockWidget
+
+    def layerTreeView(self):
+        return self
+
+    def selectedLayers(self):
+        return self.selected
 
     def get_canvas(self):
         return self.canvas
