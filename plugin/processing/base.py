@@ -314,14 +314,11 @@ class ImageAlgorithm(EngineAlgorithm):
         if area is not None:
             areas = get_cache_folder(settings) / "areas"
             area_file = store_area(area, self.source.crs, areas, context.transformContext())
-        corners = None
-        if extent is not None:
-            corners = extent.xMinimum(), extent.yMinimum(), extent.xMaximum(), extent.yMaximum()
         overlap = self.get_optional_number(parameters, "OVERLAP", context)
         image_options = ImageOptions(
             model=(model.reference if model else reference) or None,
             bands=self._get_bands(parameters, model, context) or None,
-            extent=corners,
+            extent=_get_corners(extent),
             area=area_file,
             tile=settings.tile or None,
             overlap=None if overlap is None else int(overlap),
@@ -389,3 +386,7 @@ class ImageAlgorithm(EngineAlgorithm):
     def _get_choice(self, parameters: dict[str, Any], name: str, default: str, context: QgsProcessingContext) -> str:
         value = self.parameterAsEnumString(parameters, name, context)
         return (default if value in ("", "auto") else value) or "auto"
+
+
+def _get_corners(box: QgsRectangle | None) -> tuple[float, float, float, float] | None:
+    return None if box is None else (box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum())
