@@ -36,7 +36,7 @@ def warm_up_kernels() -> None:
 
 
 class _SyntheticRoads(ProbabilityRaster):
-    """Crossing roads, one of them with a gap and a spur, and a blob that is too small for a road."""
+    """Crossing roads, one of them with a gap and a spur, a ring, and a blob that is too small for a road."""
 
     def __init__(self) -> None:
         super().__init__((_SIZE, _SIZE), Affine.identity(), None)
@@ -45,6 +45,7 @@ class _SyntheticRoads(ProbabilityRaster):
             cv2.line(self._values, *ends, (PROBABILITY_SCALE,), 7)
         cv2.line(self._values, (100, 64), (104, 80), (PROBABILITY_SCALE,), 5)
         cv2.circle(self._values, (160, 160), 4, (PROBABILITY_SCALE,), cv2.FILLED)
+        cv2.circle(self._values, (100, 135), 17, (PROBABILITY_SCALE,), 6)
 
     def read(self, row: int, col: int, height: int, width: int) -> NDArray[np.uint8]:
         """Read a window; see ``ProbabilityRaster.read``."""
