@@ -281,10 +281,16 @@ class QgsProject(QObject):
         return QgsCoordinateTransformContext()
 
     def layerTreeRoot(self):
-        return QgsLayerTree()
+        return QgsLayerTree(list(self._layers.values()))
 
 
 class QgsLayerTree:
+    def __init__(self, layers):
+        self._layers = layers
+
+    def layerOrder(self):
+        return self._layers
+
     def findLayer(self, identifier):
         return None
 

@@ -12,7 +12,7 @@ from .base import QgsApplication, QgsCoordinateTransformContext, QgsProject, Qgs
 
 class QgsProcessing:
     TEMPORARY_OUTPUT = "TEMPORARY_OUTPUT"
-    SourceType = enum.Enum("SourceType", "TypeVectorAnyGeometry TypeVectorLine TypeVectorPolygon")
+    SourceType = enum.Enum("SourceType", "TypeVectorAnyGeometry TypeVectorLine TypeVectorPolygon TypeRaster")
 
 
 class QgsProcessingException(Exception):
@@ -161,6 +161,20 @@ class QgsProcessingParameterFeatureSource(QgsProcessingParameterDefinition):
             check_enum(kind, QgsProcessing.SourceType)
 
 
+class QgsProcessingParameterMultipleLayers(QgsProcessingParameterDefinition):
+    def __init__(self, name, description, layerType, defaultValue=None, optional=False):
+        super().__init__(name, description, defaultValue, optional)
+        check_enum(layerType, QgsProcessing.SourceType)
+
+
+class QgsProcessingParameterFile(QgsProcessingParameterDefinition):
+    Behavior = enum.Enum("Behavior", "File Folder")
+
+    def __init__(self, name, description, behavior, optional=False):
+        super().__init__(name, description, None, optional)
+        check_enum(behavior, self.Behavior)
+
+
 class QgsProcessingParameterVectorDestination(QgsProcessingParameterDefinition):
     def __init__(self, name, description, type, defaultValue=None, optional=False, createByDefault=True):  # noqa: A002
         super().__init__(name, description, defaultValue, optional)
@@ -216,7 +230,10 @@ class QgsProcessingAlgorithm:
     def parameterAsString(self, parameters, name, context):
         return self._value(parameters, name) or ""
 
-    parameterAsEnumString = parameterAsString
+    parameterAsEnumString = parameterAsFile = parameterAsString
+
+    def parameterAsLayerList(self, parameters, name, context):
+        return [QgsProject.instance().mapLayer(identifier) for identifier in self._value(parameters, name) or []]
 
     def parameterAsBool(self, parameters, name, context):
         return bool(self._value(parameters, name))
