@@ -24,10 +24,10 @@ def make_cluster(tmp_path):
     """A function that starts a scheduler and workers of its own."""
     started = []
 
-    def make(workers=1, **environment):
+    def make(workers=1, scheme="tcp", **environment):
         folder = tmp_path / f"cluster-{len(started)}"
         folder.mkdir()
-        cluster = Cluster(folder, environment)
+        cluster = Cluster(folder, environment, scheme)
         started.append(cluster)
         cluster.start_scheduler()
         for _ in range(workers):

@@ -35,6 +35,7 @@ class Cluster:
     Attributes:
         folder: of the processes' logs, and of the files by which workers are held.
         environment: additional variables of the processes.
+        scheme: ``tcp`` or ``tls``.
         port: of the scheduler.
         scheduler: its process.
         workers: by process id.
@@ -42,20 +43,28 @@ class Cluster:
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    scheme: str = "tcp"
     port: int = 0
     scheduler: subprocess.Popen | None = None
     workers: dict[int, subprocess.Popen] = field(default_factory=dict)
 
     @property
     def address(self):
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def start_scheduler(self):
         if not self.port:
             with closing(socket.socket()) as free:
                 free.bind(("127.0.0.1", 0))
                 self.port = free.getsockname()[1]
-        arguments = ("dask_scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        arguments = (
+            "dask_scheduler",
+            "--host",
+            f"{self.scheme}://127.0.0.1",
+            "--port",
+            str(self.port),
+            "--no-dashboard",
+        )
         self.scheduler = self._start("scheduler", arguments)
         wait_for(self._listens)
 

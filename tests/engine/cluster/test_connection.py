@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 
+import dask
 import psutil
 import pytest
 from dask_cluster import Run, command, read
@@ -90,6 +92,29 @@ def test_worker_that_does_not_see_the_folder_of_the_output(scene, make_cluster, 
 def test_limit_of_memory_is_for_own_workers(scene, tmp_path):
     last = fail(scene, tmp_path, "--cluster", "tcp://127.0.0.1:1", "--memory", "900")
     assert "--memory-limit" in last["hint"]
+
+
+def test_dasks_own_encryption(scene, expected, make_cluster, tmp_path):
+    if not shutil.which("openssl"):
+        pytest.skip("certificates are made by openssl")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    options = ("-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", key, "-out", certificate)
+    subprocess.run(["openssl", "req", "-x509", *options, *files], check=True, capture_output=True)
+    settings = {"ca-file": certificate}
+    for role in ("client", "scheduler", "worker"):
+        settings |= {f"{role}.cert": certificate, f"{role}.key": key}
+    settings = {f"distributed.comm.tls.{name}": str(path) for name, path in settings.items()}
+    names = {f"DASK_{name.upper().replace('.', '__').replace('-', '_')}": path for name, path in settings.items()}
+    cluster = make_cluster(scheme="tls", DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION="True", **names)
+    arguments = command(scene, "roads", tmp_path / "out", "--cluster", cluster.address)
+    code, last = Run(arguments).wait()
+    assert (code, last["code"]) == (2, "ClusterError"), last
+    assert "TLS" in last["text"]
+    with dask.config.set(settings):
+        code, last = Run(arguments).wait()
+    assert code == 0, last
+    assert read(tmp_path / "out") == expected("roads")
 
 
 def test_dask_is_not_installed(scene, tmp_path, monkeypatch):
