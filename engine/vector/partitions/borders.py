@@ -1,36 +1,19 @@
-"""Match what partitions have at their common borders: pieces of edges, and the components that they connect.
-
-Only what touches a border is looked at, so that a raster of any size fits into memory.
-"""
+"""Match the pieces of edges at the common borders of partitions, and follow them from end to end."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..arrays import Flags, Ints
-from ..roads.graph import label_components
 from ..roads.kernels.graph import follow_chains
 from .tables import NO_KEY, split_keys
 
 #: Where neighbours disagree about a road that crosses their border, ends this many pixels apart are joined.
 SNAP = 6.0
-
-
-class Disagreements(NamedTuple):
-    """Places at which two partitions differ about a road that crosses their border.
-
-    Attributes:
-        joined: pairs of ends that were joined although they are apart.
-        loose: ends that became dead ends; row and column in pixels (n, 2).
-    """
-
-    joined: int
-    loose: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -63,15 +46,13 @@ def match_ends(own: Ints, link: Ints) -> tuple[Ints, int]:
     ends = np.flatnonzero(link != NO_KEY)
     low, high = np.minimum(own, link)[ends], np.maximum(own, link)[ends]
     is_high = own[ends] == high
-    for number in range(2):  # the second time for a pair of pixels that two edges share
+    for _ in range(2):  # the second time for a pair of pixels that two edges share
         free = np.flatnonzero(partner[ends] < 0)
         order = free[np.lexsort((is_high[free], high[free], low[free]))]
         one, two = order[:-1], order[1:]
         fits = (low[one] == low[two]) & (high[one] == high[two]) & ~is_high[one] & is_high[two]
         one, two = ends[one[fits]], ends[two[fits]]
         partner[one], partner[two] = two, one
-        if number == 0 and (partner[ends] >= 0).all():
-            break
     loose = ends[partner[ends] < 0]
     joined = _snap(own, link, loose, partner)
     return partner, joined
@@ -112,8 +93,3 @@ def follow_pieces(partner: Ints) -> Chains:
     first = np.concatenate(([0], np.cumsum(degree))).astype(np.int64)
     half, start = follow_chains(first, np.argsort(tail, kind="stable").astype(np.int32), tail, degree != 2)
     return Chains(half, start, partner[half[start[:-1]]] >= 0)
-
-
-def connect_components(pairs: NDArray[np.int32], count: int) -> Ints:
-    """Label the components of a raster, given which components of partitions (n, 2) are connected."""
-    return label_components(pairs, count)

@@ -8,7 +8,7 @@ import math
 from ...protocol.options import RoadOptions
 from ..roads.centerlines import Tile
 from ..roads.extract import LONG
-from ..roads.options import PixelOptions, pixel_options
+from ..roads.options import pixel_options
 
 #: Side of a partition in pixels: its network takes some 100 MB.
 PARTITION = 16_384
@@ -34,8 +34,7 @@ def network_halo(options: RoadOptions, resolution: float) -> int:
 
 def reading_margin(options: RoadOptions, resolution: float) -> int:
     """Return how many pixels around a partition its network reads."""
-    pixels: PixelOptions = pixel_options(options, resolution)
-    return network_halo(options, resolution) + pixels.border_halo
+    return network_halo(options, resolution) + pixel_options(options, resolution).border_halo
 
 
 def split_raster(shape: tuple[int, int], size: int = PARTITION) -> list[Tile]:

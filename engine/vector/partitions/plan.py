@@ -24,7 +24,7 @@ from ..roads.graph import find_border, label_components
 from ..roads.options import pixel_options
 from .borders import Chains, follow_pieces, match_ends
 from .storage import PartitionFile, open_partition
-from .tables import NO_KEY, ComponentTable, ForeignNodes, Frame, NodeTable, PieceTable, split_keys
+from .tables import NO_KEY, ComponentTable, ForeignNodes, Frame, NodeTable, PieceTable, is_inside, split_keys
 
 #: Indices in ``KINDS``.
 _END, _JUNCTION, _BORDER = range(3)
@@ -232,23 +232,19 @@ def _connect_nodes(parts: list[Part], cancellation: Cancellation) -> NDArray[np.
         components.append(foreign.component + np.int32(part.component))
     key, component = np.concatenate(keys), np.concatenate(components)
     pairs = [np.zeros((0, 2), np.int32)]
-    row, col = split_keys(key)
     for part in parts:
         cancellation.check()
-        top, left, height, width = part.window
-        own = np.flatnonzero((row >= top) & (row < top + height) & (col >= left) & (col < left + width))
+        own = np.flatnonzero(is_inside(key, part.window))
         if own.size == 0:
             continue
         with part.open() as file:
             node_key = file.read_column(NodeTable, "key")
             node_component = file.read_column(NodeTable, "component")
-        at = np.minimum(np.searchsorted(node_key, key[own]), max(node_key.size - 1, 0))
-        is_known = node_key[at] == key[own] if node_key.size else np.zeros(own.size, np.bool_)
-        pairs.append(
-            np.column_stack((component[own], node_component[at] + np.int32(part.component)))[is_known]
-            if node_key.size
-            else pairs[0]
-        )
+        if node_key.size == 0:
+            continue
+        at = np.minimum(np.searchsorted(node_key, key[own]), node_key.size - 1)
+        is_known = node_key[at] == key[own]
+        pairs.append(np.column_stack((component[own], node_component[at] + np.int32(part.component)))[is_known])
     return np.concatenate(pairs)
 
 
