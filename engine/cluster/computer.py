@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from distributed import Client
 
@@ -20,19 +21,25 @@ from ..models.card import Task as ModelTask
 from ..pipeline.block_layout import BlockLayout, choose_layout
 from ..pipeline.block_reader import BlockReader, write_sinks
 from ..pipeline.block_store import BlockStore
-from ..pipeline.computer import Computation
+from ..pipeline.computer import Computation, RoadVectorizer
 from ..pipeline.job import InferenceJob, PlannedRun, PreparedImage
 from ..pipeline.plan import make_tags, prepare_image, report_plan
 from ..pipeline.request import ImageRequest
 from ..pipeline.run_outputs import OutputSink
 from ..pipeline.runner import ProgressTracker, RunStatistics, count_noun
+from ..pipeline.streaming_vectorizer import Preloader, StreamingRoads
 from ..protocol.messages import Message
+from ..protocol.options import RoadOptions
 from ..runtimes.base import NetworkFactory
+from ..vector.io.formats import VectorTarget
 from .connection import is_local, open_client
 from .dispatch import Task, connection_lost, run_tasks
 from .job import WorkerJob, describe_for_others
 from .run_folder import make_store, open_run_folder
 from .worker import BlockOutcome, BlockWorker, WorkerReport, compute_block, inspect_worker
+
+if TYPE_CHECKING:
+    from .roads import PartitionedRoads
 
 #: Kinds of device of which workers tell by Dask's resource ``GPU``, where there is one.
 _GPU_DEVICES = ("gpu", "cuda", "tensorrt", "directml")
@@ -181,7 +188,7 @@ class ClusterComputer:
             remove_journal(output)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _ClusterComputation:
     run: ClusterRun
     address: str
@@ -189,18 +196,32 @@ class _ClusterComputation:
     layout: BlockLayout
     output: Path
     context: RunContext
+    roads: PartitionedRoads | None = None
 
     @property
     def note_outputs(self) -> NoteOutputs | None:
         return lambda outputs: note_outputs(self.journal, outputs)
 
+    def open_roads(
+        self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
+    ) -> AbstractContextManager[RoadVectorizer]:
+        """Prepare to make roads by partitions on the workers, or of the rows where one partition is enough."""
+        from .roads import PartitionedRoads, is_partitioned
+
+        if not is_partitioned(self.run.grid):
+            return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
+        self.roads = PartitionedRoads(self.run, options, target, self.address, self.context)
+        return nullcontext(self.roads)
+
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
-        """Have all blocks computed, free the workers, and write the rows; see ``Computation.compute``."""
+        """Have all blocks and partitions computed, free the workers, and write the rows; see ``Computation``."""
         start = self.context.clock()
         encoders = [sink.encoder for sink in sinks]
         store = make_store(self.journal, self.layout, self.run.job.classes, encoders, self.output.absolute())
         self._report_start(store)
         empty, inference = self._compute_blocks(store)
+        if self.roads is not None:
+            self.roads.vectorize(store)
         self.run.release()  # what follows needs their memory
         write_sinks(BlockReader(store), sinks, self.context.cancellation)
         return RunStatistics(self.layout.plan.count, empty, self.context.clock() - start, inference)
@@ -245,6 +266,7 @@ class _ClusterComputation:
                 remove_journal(self.output)
         elif not self.context.cancellation.abandoned:
             share = f"{finished} of {count_noun(self.layout.count, 'block')} are finished and kept"
+            share += "" if self.roads is None else self.roads.describe_kept()
             self.context.report(Message(f"{share}; the same command with --resume goes on from there."))
 
 

@@ -1,4 +1,7 @@
-"""What runs on a worker: one session, opened once for all blocks of a run, which it computes one after the other."""
+"""What runs on a worker: one session, opened once for all blocks of a run, which it computes one after the other.
+
+Partitions of roads follow, when there are no more blocks.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from distributed import Worker, WorkerPlugin, get_worker
@@ -31,6 +34,9 @@ from ..runtimes.cache import default_cache_folder
 from ..runtimes.pool import SessionPool
 from ..tiling import make_plan
 from .job import WorkerJob
+
+if TYPE_CHECKING:
+    from ..pipeline.road_partitions import RoadPartitions
 
 #: In the folder of the blocks; tells a worker that it sees the run's folder, and not another of the same name.
 TOKEN = "token"
@@ -156,6 +162,15 @@ class BlockWorker(WorkerPlugin):
         """
         return self._run(lambda cancellation: self._compute(store, batch, index, cancellation))
 
+    def vectorize(self, partitions: RoadPartitions, number: int) -> None:
+        """Vectorize a partition of the roads unless its file is complete already.
+
+        Args:
+            partitions: of the run, whose blocks are complete.
+            number: of the partition.
+        """
+        self._run(lambda cancellation: self._vectorize(partitions, number, cancellation))
+
     def _run(self, function: Callable[[Cancellation], T]) -> T:
         """Call ``function`` in the thread of the session, with what cancels it."""
         key, cancellation = str(self._worker.get_current_task()), Cancellation()
@@ -191,6 +206,12 @@ class BlockWorker(WorkerPlugin):
             self._close()  # it may be the session which failed
             raise
         return BlockOutcome(index, facts.empty, tracker.statistics().inference)
+
+    def _vectorize(self, partitions: RoadPartitions, number: int, cancellation: Cancellation) -> None:
+        self._close()  # all blocks are there, and a partition needs the memory
+        self._check_folder(partitions.store)
+        if not partitions.check(number):
+            partitions.vectorize(number, self._worker.state.nthreads, cancellation)
 
     def _check_folder(self, store: BlockStore) -> None:
         """Raise ``ClusterError`` where this machine does not see the folder of the run."""
@@ -232,6 +253,11 @@ def inspect_worker(name: str) -> WorkerReport | UserError:
 def compute_block(name: str, store: BlockStore, batch: int, index: BlockIndex) -> BlockOutcome | UserError:
     """Task: compute a block of the run ``name``; an error that trying again would not help is returned."""
     return _return_user_error(lambda plugin: plugin.compute(store, batch, index), name)
+
+
+def vectorize_partition(name: str, partitions: RoadPartitions, number: int) -> UserError | None:
+    """Task: vectorize a partition of the run ``name``; an error that trying again would not help is returned."""
+    return _return_user_error(lambda plugin: plugin.vectorize(partitions, number), name)
 
 
 def _return_user_error(function: Callable[[BlockWorker], T], name: str) -> T | UserError:

@@ -142,6 +142,8 @@ def write_sinks(reader: BlockReader, sinks: Sequence[OutputSink], cancellation: 
         Cancelled: the run was cancelled.
         OutputError: a block is damaged, or an output cannot be written.
     """
+    if not any(sink.is_used for sink in sinks):
+        return
     for rows in reader.read_rows():
         cancellation.check()
         for sink, part in zip(sinks, rows, strict=True):

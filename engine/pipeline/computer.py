@@ -6,19 +6,40 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..context import RunContext
 from ..fs.journal import Fingerprint
 from ..fs.outputs import NoteOutputs, Outputs
 from ..models.card import Task
+from ..protocol.options import RoadOptions
 from ..runtimes.pool import SessionPool
+from ..vector.io.formats import VectorTarget
 from .job import InferenceRun, PlannedRun
 from .plan import open_run
 from .request import ImageRequest
 from .resume import RowJournal, open_journal
-from .run_outputs import OutputSink
+from .run_outputs import OutputSink, Write
 from .runner import RunStatistics, run_inference
+from .streaming_vectorizer import Preloader, StreamingRoads
+
+if TYPE_CHECKING:
+    from ..vector.roads.extract import RoadSummary
+
+
+class RoadVectorizer(Protocol):
+    """Makes the roads of a run."""
+
+    @property
+    def append(self) -> Write | None:
+        """Receives rows of quantized probabilities, from top to bottom; None where they are not needed."""
+
+    def finish(self) -> RoadSummary:
+        """Wait for the roads, after all tiles were computed.
+
+        Raises:
+            TerraSporeError: the roads could not be made.
+        """
 
 
 class Computation(Protocol):
@@ -27,6 +48,11 @@ class Computation(Protocol):
     @property
     def note_outputs(self) -> NoteOutputs | None:
         """Notes the outputs that are about to get their names, so that a resumed run may replace them."""
+
+    def open_roads(
+        self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
+    ) -> AbstractContextManager[RoadVectorizer]:
+        """Prepare to make the roads of the first class; called before ``compute``, see ``StreamingRoads``."""
 
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         """Compute all tiles and write all rows to ``sinks``; called once.
@@ -98,6 +124,11 @@ class _LocalComputation:
     @property
     def note_outputs(self) -> NoteOutputs | None:
         return None if self.journal is None else self.journal.note_outputs
+
+    def open_roads(
+        self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
+    ) -> AbstractContextManager[RoadVectorizer]:
+        return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
 
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         statistics = run_inference(self.run.job, self.run.predict_stream, sinks, self.context, journal=self.journal)

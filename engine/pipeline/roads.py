@@ -17,7 +17,7 @@ from .request import RoadRequest
 from .resume import make_fingerprint
 from .run_outputs import check_disk_space, list_image_files, lock_run_outputs, open_output_raster, probability_sink
 from .runner import count_noun
-from .streaming_vectorizer import Preloader, StreamingRoads
+from .streaming_vectorizer import Preloader
 
 
 def extract_roads(
@@ -25,8 +25,8 @@ def extract_roads(
 ) -> Result:
     """Extract the roads of an image as lines, nodes and areas.
 
-    The vectors are made of the quantized probabilities while the network still computes the rows below. A raster of
-    them is written where the request asks for it.
+    The vectors are made of the quantized probabilities while the network still computes the rows below, or by
+    partitions where ``computer`` has them made so. A raster of the probabilities is written where it is asked for.
 
     Args:
         request: image, model, outputs and options.
@@ -59,8 +59,8 @@ def extract_roads(
         fingerprint = make_fingerprint(run, image, {"rasters": "probability"})
         with (
             computer.start(run, fingerprint, request.output, resume=resume, context=context) as computation,
-            StreamingRoads(
-                run, options, replace(vectors, outputs=outputs), spool=spool, preloader=preloader, context=context
+            computation.open_roads(
+                options, replace(vectors, outputs=outputs), spool=spool, preloader=preloader
             ) as roads,
         ):
             layout = make_probability_layout([entry.name for entry in run.model.card.classes], run.tags)

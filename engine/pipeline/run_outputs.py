@@ -113,10 +113,12 @@ class OutputSink:
     Attributes:
         encoder: encodes them.
         write: receives complete rows (bands, rows, width), from top to bottom.
+        is_used: whether the rows go anywhere.
     """
 
     encoder: Encoder
     write: Write
+    is_used: bool = True
 
     @property
     def bands(self) -> int:
@@ -131,7 +133,7 @@ def probability_sink(classes: int, *writes: Write | None) -> OutputSink:
         for write in filter(None, writes):
             write(rows)
 
-    return OutputSink(ProbabilityEncoder(classes), write_all)
+    return OutputSink(ProbabilityEncoder(classes), write_all, any(write is not None for write in writes))
 
 
 def class_sink(

@@ -203,10 +203,11 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def read_features(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return the rows of all layers of a GeoPackage."""
+    """Return the rows of all layers of a GeoPackage in the order of their numbers, not in that of partitions."""
     with closing(sqlite3.connect(path)) as database:
         layers = [row[0] for row in database.execute("SELECT table_name FROM gpkg_contents WHERE data_type='features'")]
-        return {layer: database.execute(f'SELECT * FROM "{layer}" ORDER BY fid').fetchall() for layer in layers}
+        rows = {layer: database.execute(f'SELECT * FROM "{layer}"').fetchall() for layer in layers}
+    return {layer: sorted((row[2], row[1], *row[3:]) for row in found) for layer, found in rows.items()}
 
 
 @dataclass(frozen=True)

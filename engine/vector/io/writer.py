@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -32,6 +32,16 @@ from .formats import VectorTarget, check_file_sizes, check_vector_output, choose
 from .geopackage import GEOMETRY_COLUMN, ExistingGeoPackage, add_styles, has_content, verify_geopackage
 
 Columns = Mapping[str, NDArray[Any]]
+
+
+class LayerWriter(Protocol):
+    """Writes batches of features to a file or a folder."""
+
+    styles: dict[str, str]
+    paths: dict[str, Path]
+
+    def write(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        """Add features to a layer."""
 
 
 @dataclass

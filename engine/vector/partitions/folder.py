@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 from xml.etree import ElementTree as ET
 
 from ...fs.atomic import atomic_folder
@@ -17,16 +16,6 @@ from ..io.writer import Columns, open_vector_writer
 
 #: OGR's names of geometry types.
 _TYPES = {"Point": "wkbPoint", "LineString": "wkbLineString", "Polygon": "wkbPolygon"}
-
-
-class LayerWriter(Protocol):
-    """Writes batches of features; see ``io.writer.VectorWriter``."""
-
-    styles: dict[str, str]
-    paths: dict[str, Path]
-
-    def write(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
-        """Add features to a layer."""
 
 
 @dataclass

@@ -5,8 +5,8 @@ Partitions are read one after the other. Of earlier ones only the pieces of edge
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,21 +15,22 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from ...context import Cancellation, RunContext
-from ...protocol.layer_names import NODES, ROADS
+from ...protocol.layer_names import AREAS, NODES, ROADS
 from ...protocol.messages import Progress
 from ..arrays import Floats, Ints, Labels
+from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import VectorTarget
 from ..io.reader import make_reference
 from ..io.styles import load_styles
-from ..io.writer import Columns, open_vector_writer
+from ..io.writer import Columns, LayerWriter, open_vector_writer
 from ..roads.extract import RoadSummary, add_options
 from ..roads.graph import Graph
-from ..roads.layers import LineIdentity, LineTotals, make_columns
+from ..roads.layers import LineIdentity, LineTotals, make_columns, write_areas
 from ..roads.lines import RoadLines
 from ..roads.ordering import sort_edges
 from .dual_roads import DualRoads
-from .folder import LayerWriter, open_folder_writer
+from .folder import open_folder_writer
 from .numbering import Numbering
 from .plan import JoinPlan, Part, plan_join
 from .storage import PartitionFile
@@ -37,7 +38,9 @@ from .tables import KINDS, NodeTable, PointTable, split_keys
 from .vectorize import finish_lines
 
 
-def join_road_partitions(paths: Sequence[Path], target: VectorTarget, *, context: RunContext) -> RoadSummary:
+def join_road_partitions(
+    paths: Sequence[Path], target: VectorTarget, *, context: RunContext, areas: Iterable[CoverageBatch] = ()
+) -> RoadSummary:
     """Join the partitions of a raster and write the layers ``roads`` and ``road_nodes``.
 
     The features are those of one run over the whole raster, with the same numbers, but lines are in another order. A
@@ -47,6 +50,7 @@ def join_road_partitions(paths: Sequence[Path], target: VectorTarget, *, context
         paths: files of all partitions, in any order.
         target: the file to write; a name without a suffix is a folder, see ``folder.FolderWriter``.
         context: receives progress and messages; checked for cancellation.
+        areas: polygons of the layer ``road_areas``, which is written after the others; none for no such layer.
 
     Raises:
         SourceError: a file is damaged, or the files are not the partitions of one raster.
@@ -61,13 +65,16 @@ def join_road_partitions(paths: Sequence[Path], target: VectorTarget, *, context
     open_writer = open_vector_writer if target.path.suffix else open_folder_writer
     target = add_options(target, frame.options)
     with open_writer(target, geodesy.crs, warnings=context.warnings, place=place) as writer:
-        writer.styles.update(load_styles((ROADS, NODES)))
+        writer.styles.update(load_styles((ROADS, NODES, AREAS)))
         joiner = Joiner(plan, geodesy, writer, context.cancellation)
         for number, part in enumerate(plan.parts, 1):
             context.check_cancelled()
             joiner.add(part)
             context.report(Progress("write", number, len(plan.parts)))
         summary = joiner.finish()
+        count, area = write_areas(writer, areas)
+        context.check_cancelled()
+        summary = replace(summary, areas=count, area=area)
     if not summary.edges:
         context.warn(
             f"Nothing was found in {frame.name}: no road reaches {frame.options.min_length:g} m (--min-length)."

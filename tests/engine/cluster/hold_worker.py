@@ -1,8 +1,9 @@
 """Preloaded by workers of the tests: holds one of them at a chosen step, so that a test can act on it exactly there.
 
 The folder in ``TERRASPORE_HOLD`` has a file ``hold`` while a worker is to be held; it contains the step and its number:
-``predict`` (the network is about to be called), ``array`` (a part of a block's file was written) or ``written`` (a
-block's file got its name). The first worker that gets there writes its process id to ``reached`` and waits until
+``predict`` (the network is about to be called), ``array`` (a part of a block's file was written), ``written`` (a
+block's file got its name), ``roads`` (a partition is vectorized) or ``partition`` (its file got
+its name). The first worker that gets there writes its process id to ``reached`` and waits until
 ``hold`` is removed.
 """
 
@@ -32,6 +33,22 @@ def dask_setup(_worker) -> None:
     session.predict = held(session.predict, "predict", before=True)
     block_store._write_array = held(block_store._write_array, "array", before=False)
     store.write = held(store.write, "written", before=False)
+    worker.BlockWorker._vectorize = with_held_partitions(worker.BlockWorker._vectorize)
+
+
+def with_held_partitions(function):
+    """Return ``function`` with the steps of partitions, whose modules take long to import, made to hold on a call."""
+
+    @wraps(function)
+    def call(*arguments):
+        from terraspore.engine.pipeline import road_partitions
+
+        if not hasattr(road_partitions.write_partition, "__wrapped__"):
+            for name, step in (("vectorize_road_partition", "roads"), ("write_partition", "partition")):
+                setattr(road_partitions, name, held(getattr(road_partitions, name), step, before=False))
+        return function(*arguments)
+
+    return call
 
 
 def held(function, step, *, before):
