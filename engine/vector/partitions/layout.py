@@ -8,6 +8,7 @@ import math
 from ...protocol.options import RoadOptions
 from ..roads.centerlines import Tile
 from ..roads.extract import LONG
+from ..roads.links import DETOUR, LONGEST, REACH_SHARE
 from ..roads.options import pixel_options
 
 #: Side of a partition in pixels: its network takes some 100 MB.
@@ -19,17 +20,18 @@ _RING = 300
 def network_halo(options: RoadOptions, resolution: float) -> int:
     """Return how many pixels the network of a partition reaches beyond it, so that inside it is that of the raster.
 
-    Cutting a raster changes roads by up to 60 pixels from the cut (measured on degraded networks with a pixel of one
-    metre). The halo leaves room for a faint component that is long enough to stay, two closed gaps in a row, and the
-    spurs and junctions that depend on them.
+    Cutting a raster changes roads by up to 210 pixels from the cut (measured on degraded networks with a pixel of one
+    metre). The halo leaves room for a component that is long enough to stay or to be joined, a way that connects two
+    roads, which leads there and back, two closed gaps in a row, and the spurs and junctions that depend on them.
 
     Args:
         options: of the roads.
         resolution: metres of a pixel.
     """
     pixels = pixel_options(options, resolution)
-    length = max(LONG, options.min_length) / resolution
-    return math.ceil(_RING + length + 2 * options.gap / resolution + 2 * pixels.spur + 4 * pixels.max_radius)
+    length = (max(LONG, LONGEST, options.min_length) + DETOUR / 2) / resolution
+    gaps = (2 + REACH_SHARE) * options.gap / resolution
+    return math.ceil(_RING + length + gaps + 2 * pixels.spur + 4 * pixels.max_radius)
 
 
 def reading_margin(options: RoadOptions, resolution: float) -> int:

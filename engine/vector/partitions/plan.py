@@ -20,6 +20,7 @@ from ...errors import SourceError
 from ..arrays import Flags, Floats, Ints
 from ..geodesy import PixelGeodesy
 from ..roads.centerlines import Tile
+from ..roads.cleaning import BORDER_FACTOR
 from ..roads.graph import find_border, label_components
 from ..roads.options import pixel_options
 from .borders import Chains, follow_pieces, match_ends
@@ -256,6 +257,7 @@ def _choose_components(components: ComponentTable, label: Ints, frame: Frame) ->
     length = np.bincount(label, components.length, minlength=count)
     strongest = np.zeros(count, np.uint8)
     np.maximum.at(strongest, label, components.strongest)
+    length[np.unique(label[components.is_at_border])] *= BORDER_FACTOR
     # Sums of parts may be off in the last digit.
     stays = (length >= pixels.min_length - 1e-6) & (strongest >= pixels.strong_threshold)
     return ~stays[label], int(stays.sum())

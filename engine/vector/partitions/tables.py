@@ -134,12 +134,14 @@ class ComponentTable(NamedTuple):
     """Connected components, as far as they lie in the partition.
 
     Attributes:
-        length: float64 (n,), pixels of road.
+        length: float64 (n,), pixels of road, without closed gaps.
         strongest: uint8 (n,), highest quantized probability.
+        is_at_border: bool (n,), whether a node lies on the raster's border.
     """
 
     length: Floats
     strongest: Bytes
+    is_at_border: Flags
 
 
 class ForeignNodes(NamedTuple):

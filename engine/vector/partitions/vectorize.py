@@ -120,7 +120,7 @@ def cut_network(graph: Graph, window: Tile, geodesy: PixelGeodesy, frame: Frame)
         kind[own],
         cut.component[own],
     )
-    components = _measure_components(cut, point_edge, used.size)
+    components = _measure_components(cut, point_edge, used.size, own)
     foreign = _find_foreign_nodes(lines, pieces, window)
     points = PointTable(start, *columns)
     return RoadPartition(frame, window, nodes, lines, pieces, points, components, foreign, sides, samples)
@@ -199,14 +199,17 @@ def _find_tops(key: Ints, points: Ints, start: Ints) -> Ints:
     return np.column_stack((key[at], np.minimum(key[at - 1], key[np.minimum(at + 1, key.size - 1)])))
 
 
-def _measure_components(cut: _Cut, point_edge: Ints, count: int) -> ComponentTable:
+def _measure_components(cut: _Cut, point_edge: Ints, count: int, own_nodes: Ints) -> ComponentTable:
     """Measure the part of each component in the partition; a step over the border counts half on each side."""
-    steps = cut.graph.step_lengths()
+    steps = cut.graph.seen_step_lengths()
     half = 0.5 * (steps + np.append(steps[1:], 0.0))  # the first step of an edge is 0
     component = cut.component[cut.graph.ends[point_edge[cut.is_own], 0]]
     strongest = np.zeros(count, np.uint8)
     np.maximum.at(strongest, component, cut.graph.probability[cut.is_own])
-    return ComponentTable(np.bincount(component, half[cut.is_own], minlength=count).astype(np.float64), strongest)
+    is_at_border = np.zeros(count, np.bool_)
+    is_at_border[cut.component[own_nodes[cut.graph.raster_border_nodes()[own_nodes]]]] = True
+    length = np.bincount(component, half[cut.is_own], minlength=count).astype(np.float64)
+    return ComponentTable(length, strongest, is_at_border)
 
 
 def _find_foreign_nodes(lines: LineTable, pieces: PieceTable, window: Tile) -> ForeignNodes:

@@ -7,6 +7,8 @@ import numpy as np
 from ..arrays import Flags, Floats, Ints
 from .graph import Graph, label_components
 
+#: The length of a component that reaches the raster's border is multiplied by this: it goes on beyond.
+BORDER_FACTOR = 2.0
 #: A loop that a merged junction closes is no road where it is shorter than this many widths.
 LOOP_FACTOR = 3.5
 #: A spur is no road where it is shorter than this many half widths of the road it leaves, plus the option ``spur``.
@@ -28,7 +30,8 @@ def drop_weak_components(graph: Graph, strong_threshold: int, min_length: float,
         return
     component = graph.components()[graph.ends[:, 0]]
     count = int(component.max()) + 1
-    length = np.bincount(component, weights=graph.lengths(), minlength=count)
+    length = np.bincount(component, weights=graph.seen_lengths(), minlength=count)
+    length[np.unique(component[graph.raster_border_nodes()[graph.ends].any(axis=1)])] *= BORDER_FACTOR
     strongest = np.zeros(count, np.int64)
     np.maximum.at(strongest, component, np.maximum.reduceat(graph.probability, graph.start[:-1]))
     is_strong = (strongest >= strong_threshold) | (length >= long_length)
@@ -111,7 +114,7 @@ def _find_spurs(graph: Graph, spur: float) -> Ints:
     end_degree = degree[graph.ends]
     dead = (end_degree == 1) & ~graph.node_border[graph.ends]
     candidate = (dead[:, 0] & (end_degree[:, 1] > 2)) | (dead[:, 1] & (end_degree[:, 0] > 2))
-    lengths = graph.lengths()
+    lengths = graph.seen_lengths()
     junction = np.where(dead[:, 0], graph.ends[:, 1], graph.ends[:, 0])
     width = graph.width[np.where(dead[:, 0], graph.start[1:] - 1, graph.start[:-1])]
     limit = RADIUS_FACTOR * 0.5 * width + spur
@@ -125,3 +128,41 @@ def _find_spurs(graph: Graph, spur: float) -> Ints:
             degree[node] -= 1
             spurs.append(edge)
     return np.array(spurs, np.int64)
+
+
+def trim_tails(graph: Graph, shortest: float, longest: float) -> None:
+    """Cut dead ends back before a closed gap beyond which less than ``shortest`` pixels of road are left.
+
+    Short pieces are joined because they may connect longer ones; at the end of a road they are as likely noise. Pieces
+    that go on for more than ``longest`` pixels stay from there.
+    """
+    if graph.edge_count == 0:
+        return
+    dead = (graph.degree()[graph.ends] == 1) & ~graph.node_border[graph.ends]
+    gap_edge = np.unique(np.searchsorted(graph.start, np.flatnonzero(graph.width == 0.0), side="right") - 1)
+    keep = np.ones(graph.row.size, np.bool_)
+    for edge in gap_edge[dead[gap_edge].any(axis=1)].tolist():
+        for side in np.flatnonzero(dead[edge]).tolist():
+            points = np.arange(graph.start[edge], graph.start[edge + 1])[:: 1 - 2 * side]
+            points = points[keep[points]]
+            cut = _count_tail(graph, points, shortest, longest)
+            if 0 < cut < points.size - 1:
+                keep[points[:cut]] = False
+                node = graph.ends[edge, side]
+                graph.node_row[node], graph.node_col[node] = graph.row[points[cut]], graph.col[points[cut]]
+    graph.keep_points(keep)
+
+
+def _count_tail(graph: Graph, points: Ints, shortest: float, longest: float) -> int:
+    """Count the points of a dead end, from its end on, that lie before the last gap that is too near to it."""
+    is_gap = graph.width[points] == 0.0
+    along = np.concatenate(([0.0], np.cumsum(np.hypot(np.diff(graph.row[points]), np.diff(graph.col[points])))))
+    cut = 0
+    while True:
+        gap = np.flatnonzero(is_gap[cut:])
+        if gap.size == 0 or along[cut] > longest or along[cut + gap[0]] - along[cut] >= shortest:
+            return cut
+        road = np.flatnonzero(~is_gap[cut + gap[0] :])
+        if road.size == 0:
+            return points.size
+        cut += int(gap[0] + road[0])

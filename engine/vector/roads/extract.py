@@ -29,11 +29,12 @@ from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
 from .areas import polygonize_roads
 from .centerlines import Tile, find_centerlines
-from .cleaning import drop_weak_components, merge_junctions, prune_spurs
+from .cleaning import drop_weak_components, merge_junctions, prune_spurs, trim_tails
 from .gaps import close_gaps, gap_rules
 from .graph import Graph, trace
 from .layers import NetworkAttributes, name_nodes, write_areas, write_changes, write_lines, write_nodes
 from .lines import make_lines
+from .links import join_pieces
 from .options import pixel_options
 from .ordering import sort_network
 from .pairs import MIN_LENGTH, find_pairs
@@ -42,8 +43,13 @@ from .placement import place_nodes
 #: Opens the probabilities for a ``with`` block.
 OpenProbability = Callable[[], AbstractContextManager[ProbabilityRaster]]
 
-#: Before gaps are closed, components shorter than this share of ``min_length`` are dropped as noise.
-NOISE_SHARE = 0.25
+#: Before gaps are closed, components shorter than this share of ``min_length`` are dropped as noise: between two gaps
+#: less than that is left of a road.
+NOISE_SHARE = 0.1
+#: Dead ends are cut back to a closed gap beyond which there is less road than this share of ``min_length``.
+TAIL_SHARE = 0.25
+#: That is looked at for so many metres of a dead end.
+LONGEST_TAIL = 150.0
 #: Before gaps are closed, a component with this many metres of road need not reach the strong threshold: what is far
 #: off would otherwise decide about the gaps here.
 LONG = 300.0
@@ -208,6 +214,8 @@ def build_graph(
     rules = gap_rules(options, resolution)
     close_gaps(graph, source, pixels, rules, cancellation=context.cancellation, threads=threads)
 
+    join_pieces(graph, source, pixels, rules, resolution, cancellation=context.cancellation)
+    trim_tails(graph, TAIL_SHARE * pixels.min_length, LONGEST_TAIL / resolution)
     prune_spurs(graph, pixels.spur)
     merge_junctions(graph)
     drop_weak_components(graph, pixels.strong_threshold, pixels.min_length)

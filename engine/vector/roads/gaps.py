@@ -139,7 +139,10 @@ def _find_closures(
     halves = np.flatnonzero(dead[graph.ends.ravel()])
     if halves.size == 0 or rules.max_gap <= 0.0:
         return []
-    index, margin = _build_index(graph, halves), options.blur_radius
+    index, margin = build_index(graph, halves), options.blur_radius
+    # Isolated short pieces are targets alone: they are road only where a road points at them.
+    is_scrap = (graph.degree()[graph.ends] == 1).all(axis=1) & (index.length < rules.stub)
+    halves = halves[~is_scrap[halves >> 1]]
 
     def read_blocks(candidates: _Candidates) -> Iterator[tuple[_Candidates, Probability]]:
         for block in _blocks(candidates):
@@ -160,7 +163,8 @@ def _find_closures(
     return _select(graph, sorted(found, key=lambda closure: (closure.score, *closure.path[0].tolist())), dead)
 
 
-def _build_index(graph: Graph, dead_halves: Ints) -> GraphIndex:
+def build_index(graph: Graph, dead_halves: Ints) -> GraphIndex:
+    """Index a network; ``dead_halves`` (n,) are the half edges that leave dead ends."""
     row_first, point = order_points(graph.row, graph.col, *graph.shape)
     dead_points = _end_points(graph, dead_halves)
     order = np.argsort(dead_points)
@@ -238,7 +242,7 @@ def _select(graph: Graph, closures: list[GapClosure], dead: Flags) -> list[GapCl
     """Select closures in order, without those that meet a selected one, use a dead end again or only make a loop."""
     if not closures:
         return []
-    _, edge, target_node = _locate_targets(graph, closures)
+    edge, target_node = _locate_points(graph, np.array([closure.target for closure in closures]))
     target_node = np.where(dead[target_node], target_node, -1)
     edge_at = np.zeros(graph.node_count, np.int64)
     edge_at[graph.ends.ravel()] = np.repeat(np.arange(graph.edge_count), 2)
@@ -280,41 +284,55 @@ def _find_touching(closures: list[GapClosure]) -> dict[int, list[int]]:
     return touching
 
 
-def _locate_targets(graph: Graph, closures: Sequence[GapClosure]) -> tuple[Ints, Ints, Ints]:
-    """Return the target of each closure, its edge, and the node there; -1 for a target in the middle of an edge."""
-    target = np.array([closure.target for closure in closures])
-    edge = np.searchsorted(graph.start, target, side="right") - 1
-    node = np.where(target == graph.start[edge + 1] - 1, graph.ends[edge, 1], -1)
-    return target, edge, np.where(target == graph.start[edge], graph.ends[edge, 0], node)
+def _locate_points(graph: Graph, points: Ints) -> tuple[Ints, Ints]:
+    """Return the edge of each point and the node there; -1 for a point in the middle of an edge."""
+    edge = np.searchsorted(graph.start, points, side="right") - 1
+    node = np.where(points == graph.start[edge + 1] - 1, graph.ends[edge, 1], -1)
+    return edge, np.where(points == graph.start[edge], graph.ends[edge, 0], node)
 
 
 def insert_closures(graph: Graph, closures: Sequence[GapClosure]) -> None:
-    """Insert closures as edges of width 0, in place; the dead ends that they continue become nodes of degree two.
+    """Insert closures as edges, in place; the dead ends that they continue become nodes of degree two.
 
     Edges are split where a closure meets their middle.
     """
-    target, _, target_node = _locate_targets(graph, closures)
-    splits = np.unique(target[target_node < 0])
-    target_node = np.where(target_node < 0, graph.node_count + np.searchsorted(splits, target), target_node)
-    closure_ends = np.column_stack(([closure.node for closure in closures], target_node))
+    nodes = split_edges(graph, np.array([closure.target for closure in closures]))
+    ends = np.column_stack(([closure.node for closure in closures], nodes))
+    append_gaps(graph, ends, [closure.path for closure in closures], [closure.probability for closure in closures])
+
+
+def split_edges(graph: Graph, points: Ints) -> Ints:
+    """Split edges at ``points`` in the middle of them, in place; return the node at each point."""
+    _, node = _locate_points(graph, points)
+    splits = np.unique(points[node < 0])
+    node = np.where(node < 0, graph.node_count + np.searchsorted(splits, points), node)
 
     edge = np.searchsorted(graph.start, splits, side="right") - 1
     new_nodes = np.repeat(graph.node_count + np.arange(splits.size), 2)
     ends = np.insert(graph.ends.ravel(), np.repeat(2 * edge + 1, 2), new_nodes).reshape(-1, 2)
     # A split point is repeated: it ends one edge and begins the next.
-    points = np.insert(np.arange(graph.row.size, dtype=np.int32), splits + 1, splits)
+    order = np.insert(np.arange(graph.row.size, dtype=np.int32), splits + 1, splits)
     start = np.sort(np.concatenate((graph.start, splits + 1)))
     start += np.searchsorted(splits + 1, start, side="left")
-    path = np.concatenate([closure.path for closure in closures])
-    sizes = [len(closure.path) for closure in closures]
 
     graph.node_row = np.concatenate((graph.node_row, graph.row[splits]))
     graph.node_col = np.concatenate((graph.node_col, graph.col[splits]))
     graph.node_border = np.concatenate((graph.node_border, np.zeros(splits.size, np.bool_)))
     graph.node_radius = np.concatenate((graph.node_radius, np.zeros(splits.size)))
-    graph.ends = np.concatenate((ends, closure_ends)).astype(np.int32)
-    graph.start = np.concatenate((start, start[-1] + np.cumsum(sizes))).astype(np.int64)
-    graph.row = np.concatenate((graph.row[points], path[:, 0]))
-    graph.col = np.concatenate((graph.col[points], path[:, 1]))
-    graph.width = np.concatenate((graph.width[points], np.zeros(len(path), np.float32)))
-    graph.probability = np.concatenate((graph.probability[points], *[closure.probability for closure in closures]))
+    graph.ends, graph.start = ends.astype(np.int32), start.astype(np.int64)
+    graph.row, graph.col = graph.row[order], graph.col[order]
+    graph.width, graph.probability = graph.width[order], graph.probability[order]
+    return np.asarray(node, np.int64)
+
+
+def append_gaps(
+    graph: Graph, ends: Ints, paths: Sequence[NDArray[np.int32]], probabilities: Sequence[Probability]
+) -> None:
+    """Append closed gaps between existing nodes, in place, as edges of width 0."""
+    path = np.concatenate(paths)
+    graph.ends = np.concatenate((graph.ends, ends)).astype(np.int32)
+    graph.start = np.concatenate((graph.start, graph.start[-1] + np.cumsum([len(one) for one in paths])))
+    graph.row = np.concatenate((graph.row, path[:, 0]))
+    graph.col = np.concatenate((graph.col, path[:, 1]))
+    graph.width = np.concatenate((graph.width, np.zeros(len(path), np.float32)))
+    graph.probability = np.concatenate((graph.probability, *probabilities))

@@ -75,6 +75,15 @@ class Graph:
         """Measure each edge along its points, in pixels."""
         return edge_lengths(self.start, self.row, self.col)
 
+    def seen_lengths(self) -> Floats:
+        """Measure each edge along its points without its closed gaps, in pixels."""
+        edge = np.repeat(np.arange(self.edge_count), np.diff(self.start))
+        return np.bincount(edge, self.seen_step_lengths(), self.edge_count).astype(np.float64)
+
+    def raster_border_nodes(self) -> Flags:
+        """Find the nodes on the raster's border."""
+        return find_border(self.node_row, self.node_col, Tile(0, 0, *self.shape))
+
     def step_lengths(self) -> Floats:
         """Measure the distance of each point from the one before on its edge; 0 for the first point of an edge."""
         steps = np.zeros(self.row.size)
@@ -82,12 +91,16 @@ class Graph:
         steps[self.start[:-1]] = 0.0
         return steps
 
+    def seen_step_lengths(self) -> Floats:
+        """Measure steps as ``step_lengths``, without closed gaps; a step into or out of one counts half."""
+        is_seen = (self.width > 0.0).astype(np.float64)
+        return self.step_lengths() * 0.5 * (is_seen + np.roll(is_seen, 1))
+
     def cut_nodes(self) -> Flags:
         """Find the nodes at which edges leave the window, although they go on in the raster."""
         if self.window is None:
             return np.zeros(self.node_count, np.bool_)
-        is_raster_border = find_border(self.node_row, self.node_col, Tile(0, 0, *self.shape))
-        return find_border(self.node_row, self.node_col, self.window) & ~is_raster_border
+        return find_border(self.node_row, self.node_col, self.window) & ~self.raster_border_nodes()
 
     def distances_along(self) -> Floats:
         """Measure the distance of each point from the first point of its edge, along the edge, in pixels."""
@@ -104,6 +117,11 @@ class Graph:
         sizes = np.diff(self.start)
         start = np.concatenate(([0], np.cumsum(sizes[keep]))).astype(np.int64)
         self._select(self.ends[keep], start, np.repeat(keep, sizes))
+
+    def keep_points(self, keep: Flags) -> None:
+        """Remove the points that are not in the mask ``keep``; at least two of each edge have to stay."""
+        counts = np.add.reduceat(keep.astype(np.int64), self.start[:-1])
+        self._select(self.ends, np.concatenate(([0], np.cumsum(counts))).astype(np.int64), keep)
 
     def dissolve_pseudo_nodes(self) -> None:
         """Join the two edges at every node of degree two; a ring keeps one node."""

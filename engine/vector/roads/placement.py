@@ -35,6 +35,7 @@ def place_nodes(graph: Graph) -> None:
         graph.start,
         graph.row,
         graph.col,
+        graph.width,
         np.concatenate(([0], np.cumsum(degree))).astype(np.int64),
         np.argsort(graph.ends.ravel(), kind="stable").astype(np.int32),
         np.column_stack((graph.node_row, graph.node_col)),
@@ -42,7 +43,10 @@ def place_nodes(graph: Graph) -> None:
         graph.node_border,
     )
     _place_on_rings(graph, placed, junction & ~graph.node_border)
-    graph.node_row, graph.node_col = round_position(placed[:, 0]), round_position(placed[:, 1])
+    row, col = round_position(placed[:, 0]), round_position(placed[:, 1])
+    moved = np.hypot(row - graph.node_row, col - graph.node_col)
+    graph.node_radius = np.where(junction, np.maximum(graph.node_radius, moved), graph.node_radius)
+    graph.node_row, graph.node_col = row, col
 
 
 def _extend_dead_ends(graph: Graph, dead: Flags, half_width: Floats) -> None:

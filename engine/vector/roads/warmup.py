@@ -16,7 +16,7 @@ from .areas import polygonize_roads
 from .extract import build_graph
 from .lines import make_lines
 
-_SIZE = 192
+_SIZE = 256
 
 
 def warm_up_kernels() -> None:
@@ -36,12 +36,14 @@ def warm_up_kernels() -> None:
 
 
 class _SyntheticRoads(ProbabilityRaster):
-    """Crossing roads, one of them with a gap and a spur, a ring, and a blob that is too small for a road."""
+    """Crossing roads, one of them with a gap and a spur, a corner, a ring, and a blob too small for a road."""
 
     def __init__(self) -> None:
         super().__init__((_SIZE, _SIZE), Affine.identity(), None)
         self._values = np.zeros(self.shape, np.uint8)
-        for ends in (((0, 60), (191, 70)), ((60, 0), (70, 191)), ((140, 0), (130, 80)), ((130, 104), (140, 191))):
+        crossing = (((0, 60), (255, 70)), ((60, 0), (70, 255)), ((140, 0), (130, 80)), ((130, 104), (140, 255)))
+        corner = (((158, 150), (215, 150)), ((158, 150), (158, 200)))
+        for ends in (*crossing, *corner):
             cv2.line(self._values, *ends, (PROBABILITY_SCALE,), 7)
         cv2.line(self._values, (100, 64), (104, 80), (PROBABILITY_SCALE,), 5)
         cv2.circle(self._values, (160, 160), 4, (PROBABILITY_SCALE,), cv2.FILLED)

@@ -101,6 +101,9 @@ def is_plausible(
     ahead = end_direction(index, half, rules.direction_points)
     cosine = (down * ahead[0] + right * ahead[1]) / length
     limit = rules.max_unseen * (STUB_SHARE if index.length[half >> 1] < rules.stub else 1.0)
+    met = lower_bound(index.start, 0, index.start.size, contact + 1) - 1
+    if is_scrap(index, half >> 1, rules) or is_scrap(index, met, rules):
+        limit = 0.0
     end = near_dead_end(index, contact, length)
     if end >= 0:
         bend = 1.0 + BEND_WEIGHT * bend_at_target(index, end, down, right, rules.direction_points)
@@ -108,6 +111,16 @@ def is_plausible(
     if cosine < MIN_COSINE_MIDDLE and length > 1.5 * index.width[end_point(index, half)]:
         return False
     return unseen <= limit
+
+
+@jit
+def is_scrap(index: GraphIndex, edge: int, rules: GapRules) -> bool:
+    """Return whether an edge is as short as a stub and has no other edge at either end."""
+    one, other = index.ends[edge, 0], index.ends[edge, 1]
+    first = index.node_first
+    if first[one + 1] - first[one] > 1 or first[other + 1] - first[other] > 1:
+        return False
+    return bool(index.length[edge] < rules.stub)
 
 
 @jit

@@ -164,7 +164,9 @@ def shape_edges(
     penalty: float,
     limit: float,
 ) -> tuple[Floats, Ints]:
-    """Make the smooth vertices of edges; within the radius of a junction a line leads straight to the node.
+    """Make the smooth vertices of edges.
+
+    Within the radius of a junction, and across a closed gap that ends there, a line leads straight to the node.
 
     Args:
         start: (edges + 1,), offset of each edge's points.
@@ -187,7 +189,14 @@ def shape_edges(
         one, other = ends[edge, 0], ends[edge, 1]
         points[used, 0], points[used, 1] = nodes[one, 0], nodes[one, 1]
         used += 1
-        for i in range(start[edge] + 1, start[edge + 1] - 1):
+        begin, stop = start[edge] + 1, start[edge + 1] - 1
+        if radius[one] > 0.0:
+            while begin < stop and weights[begin] <= GAP_WEIGHT:
+                begin += 1
+        if radius[other] > 0.0:
+            while begin < stop and weights[stop - 1] <= GAP_WEIGHT:
+                stop -= 1
+        for i in range(begin, stop):
             x, y = col[i] + 0.5, row[i] + 0.5
             from_one = math.hypot(x - nodes[one, 0], y - nodes[one, 1])
             from_other = math.hypot(x - nodes[other, 0], y - nodes[other, 1])

@@ -102,6 +102,17 @@ def dual() -> np.ndarray:
     )  # fmt: skip
 
 
+def turns() -> np.ndarray:
+    """Trees hide crossings near borders: the roads on both sides turn off; short pieces, and tails of them."""
+    return draw(
+        [(-10, 200), (192, 200)], [(192, 200), (192, -10)], [(212, 205), (710, 205)], [(212, 205), (212, 710)],
+        [(400, 205), (400, -10)], [(-10, 420), (180, 420)], [(180, 420), (180, 710)],
+        [(250, 584), (384, 584)], [(384, 584), (384, 330)], [(404, 580), (710, 580)], [(404, 580), (404, 710)],
+        [(480, 400), (560, 400)], [(574, 400), (588, 400)], [(602, 400), (710, 400)],
+        [(480, 300), (560, 300)], [(574, 300), (588, 300)], [(480, 300), (480, 400)],
+    )  # fmt: skip
+
+
 def noisy() -> np.ndarray:
     """The places on borders with ragged sides, holes, gaps and blobs."""
     rng = np.random.default_rng(11)
@@ -148,7 +159,7 @@ def assert_equal(one: Path, other: Path) -> None:
         assert read_features(other, layer, key) == expected
 
 
-@pytest.mark.parametrize("make", [borders, rings, faint, dual, noisy])
+@pytest.mark.parametrize("make", [borders, rings, faint, dual, turns, noisy])
 def test_partitions_of_any_size_join_to_the_network_of_one_run(tmp_path: Path, make: Callable[[], np.ndarray]) -> None:
     values = make()
     expected = run_whole(values, tmp_path / "whole.gpkg")
@@ -173,6 +184,7 @@ def test_the_cases_are_what_they_stand_for(tmp_path: Path) -> None:
     degrees = [node[-2] for node in read_features(tmp_path / "b.gpkg", "road_nodes", "node_id").values()]
     assert degrees.count(2) == 2  # rings without a junction
     assert run_whole(faint(), tmp_path / "c.gpkg").pieces == 2  # one faint road has gone
+    assert run_whole(turns(), tmp_path / "e.gpkg").bridged > 60.0
     run_whole(dual(), tmp_path / "d.gpkg")
     roads = read_features(tmp_path / "d.gpkg", "roads", "road_id").values()
     assert {1, 2} <= {road[10] for road in roads}

@@ -30,6 +30,12 @@ def test_short_and_weak_components_are_dropped(tmp_path: Path, write_raster: Wri
     assert extract_roads(raster, tmp_path / "c.gpkg", RoadOptions(blur=0.0, strong=0.5, min_length=20.0)).pieces == 3
 
 
+def test_a_piece_at_the_border_is_kept_from_half_the_length_on(tmp_path: Path, write_raster: Writer) -> None:
+    mask = draw_roads([[(-10, 100), (60, 100)], [(100, 200), (160, 200)]])
+    summary = extract_roads(write_raster(mask), tmp_path / "roads.gpkg", RoadOptions(areas=False))
+    assert (summary.pieces, summary.dead_ends) == (1, 1)
+
+
 def test_loops_and_roundabouts_stay(tmp_path: Path, write_raster: Writer) -> None:
     mask = draw_roads([[(-10, 200), (150, 200)], [(250, 200), (410, 200)]])
     cv2.circle(mask, (200, 200), 50, 255, 7)

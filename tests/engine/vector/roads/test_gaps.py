@@ -77,3 +77,53 @@ def test_a_road_that_ends_beside_another_one_is_not_led_into_it(tmp_path: Path, 
     raster = write_raster(draw_roads(lines))
     summary = extract_roads(raster, tmp_path / "beside.gpkg", RoadOptions(areas=False))
     assert (summary.pieces, summary.bridged) == (2, 0.0)
+
+
+@pytest.mark.parametrize(("gap", "pieces"), [(12, 1), (44, 2)])
+def test_a_road_that_turns_off_at_a_gap_is_joined_across_it(
+    tmp_path: Path, write_raster: Writer, gap: int, pieces: int
+) -> None:
+    """Trees hide a junction: the roads left and right of it have no dead end there, they turn into a side road."""
+    left = [[(-10, 200), (200 - gap // 2, 200)], [(200 - gap // 2, 200), (200 - gap // 2, -10)]]
+    right = [[(200 + gap // 2 + 8, 205), (410, 205)], [(200 + gap // 2 + 8, 205), (200 + gap // 2 + 8, 410)]]
+    raster = write_raster(draw_roads(left + right))
+    assert extract_roads(raster, tmp_path / "roads.gpkg", RoadOptions(areas=False)).pieces == pieces
+
+
+def test_roads_side_by_side_are_not_joined(tmp_path: Path, write_raster: Writer) -> None:
+    lines = [[(-10, 200), (410, 200)], [(-10, 222), (410, 222)]]
+    summary = extract_roads(write_raster(draw_roads(lines)), tmp_path / "roads.gpkg", RoadOptions(areas=False))
+    assert (summary.pieces, summary.bridged) == (2, 0.0)
+
+
+def test_a_short_piece_between_two_gaps_is_road_and_at_the_end_of_a_road_none(
+    tmp_path: Path, write_raster: Writer
+) -> None:
+    between = [[(-10, 200), (120, 200)], [(140, 200), (158, 200)], [(178, 200), (410, 200)]]
+    summary = extract_roads(write_raster(draw_roads(between), "between.tif"), tmp_path / "between.gpkg")
+    assert (summary.pieces, summary.dead_ends) == (1, 0)
+    at_end = draw_roads(between[:2])
+    summary = extract_roads(write_raster(at_end, "end.tif"), tmp_path / "end.gpkg", RoadOptions(areas=False))
+    assert (summary.edges, summary.bridged) == (1, 0.0)
+    assert summary.length == pytest.approx(120, abs=6)
+
+
+def test_the_road_in_short_pieces_is_long_enough_without_its_gaps(tmp_path: Path, write_raster: Writer) -> None:
+    pieces = [[(100, 200), (130, 200)], [(150, 200), (180, 200)], [(200, 200), (230, 200)]]
+    raster = write_raster(draw_roads(pieces))
+    assert extract_roads(raster, tmp_path / "a.gpkg", RoadOptions(areas=False, min_length=100.0)).edges == 0
+    assert extract_roads(raster, tmp_path / "b.gpkg", RoadOptions(areas=False, min_length=60.0)).edges == 1
+
+
+@pytest.mark.parametrize(("across", "bridged"), [(60, 0.0), (-10, 18.0)])
+def test_roads_with_a_short_way_between_them_are_not_joined(
+    tmp_path: Path, write_raster: Writer, across: int, bridged: float
+) -> None:
+    """Two roads that turn off at a gap are connected by a way of 580 m, which may leave the raster instead."""
+    left, right = (
+        [[(-10, 200), (194, 200)], [(194, 200), (194, across)]],
+        [[(214, 205), (410, 205)], [(214, 205), (214, 410)]],
+    )
+    way = [[(194, across), (350, across)], [(350, across), (350, 205)]]
+    raster = write_raster(draw_roads([*left, *right, *way]))
+    assert extract_roads(raster, tmp_path / "roads.gpkg").bridged == pytest.approx(bridged, abs=6.0)
