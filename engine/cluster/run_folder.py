@@ -19,7 +19,7 @@ from ..pipeline.block_layout import BlockLayout
 from ..pipeline.block_store import BlockStore
 from ..pipeline.encoders import Encoder
 from ..protocol.messages import Message
-from .worker import TOKEN
+from .worker import RUN_MARK
 
 #: The setting of the fingerprint with the division into blocks, which a resumed run keeps.
 _DIVISION = "tiles of a block"
@@ -54,7 +54,7 @@ def open_run_folder(
             fingerprint = _add_division(fingerprint, layout)
             journal = create_journal(output, JournalHeader(output.name, fingerprint, layout.plan.rows.count, batch))
             (journal.folder / BLOCKS).mkdir()
-        (journal.folder / BLOCKS / TOKEN).write_text(digest_header(journal.header), encoding="ascii")
+        (journal.folder / BLOCKS / RUN_MARK).write_text(digest_header(journal.header), encoding="ascii")
     return journal, layout
 
 

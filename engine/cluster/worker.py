@@ -38,8 +38,8 @@ from .job import WorkerJob
 if TYPE_CHECKING:
     from ..pipeline.road_partitions import RoadPartitions
 
-#: In the folder of the blocks; tells a worker that it sees the run's folder, and not another of the same name.
-TOKEN = "token"
+#: In the folder of the blocks; tells a worker that it sees the folder of the run, and not another of the same name.
+RUN_MARK = "run"
 #: Side in pixels of the block whose memory is reported.
 _BLOCK_SIDE = 4096
 
@@ -216,7 +216,7 @@ class BlockWorker(WorkerPlugin):
     def _check_folder(self, store: BlockStore) -> None:
         """Raise ``ClusterError`` where this machine does not see the folder of the run."""
         try:
-            is_shared = (store.folder / TOKEN).read_text(encoding="ascii") == store.fingerprint
+            is_shared = (store.folder / RUN_MARK).read_text(encoding="ascii") == store.fingerprint
         except OSError:
             is_shared = False
         if not is_shared:

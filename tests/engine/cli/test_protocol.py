@@ -72,7 +72,7 @@ def test_names_of_files_layers_and_models_are_never_options_or_commands(make_ras
         image.write_bytes(plain.read_bytes())
         own.symlink_to(model)
         options = RunOptions(ImageOptions(model=str(own)), RuntimeOptions(device="cpu", runtime="onnxruntime"))
-        arguments = make_run_arguments("roads", image, output, options, {})
+        arguments = make_run_arguments("roads", [str(image)], output, options, {})
         assert arguments[2] == str(image)
         lines.append(json.dumps({"type": "run", "id": number, "arguments": arguments}).encode())
         expected[number] = (place, {image.name, output.name, own.name})
@@ -104,7 +104,7 @@ def _ends(lines):
 @pytest.mark.parametrize("name", NAMES)
 def test_models_and_areas_are_one_word_with_their_option(tmp_path, name):
     options = RunOptions(ImageOptions(model=name, area=tmp_path / name), RuntimeOptions())
-    arguments = make_run_arguments("segmentation", tmp_path / "i.tif", tmp_path / "o.tif", options, {})
+    arguments = make_run_arguments("segmentation", [str(tmp_path / "i.tif")], tmp_path / "o.tif", options, {})
     assert f"--model={name}" in arguments
     assert [argument for argument in arguments if argument.startswith("--")] == arguments[2:]
 

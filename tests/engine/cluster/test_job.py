@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from terraspore.engine.cluster.job import WorkerJob, describe_for_others
 from terraspore.engine.cluster.run_folder import make_store, open_run_folder
+from terraspore.engine.cluster.worker import RUN_MARK
 from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.errors import ClusterError, ResumeError, SourceChangedError
 from terraspore.engine.fs.journal import BLOCKS, Fingerprint, journal_folder
@@ -112,7 +113,7 @@ def test_run_that_is_not_resumed_begins_anew(tmp_path):
     _, layout, messages = open_folder(tmp_path, resume=False, layout=BlockLayout(LAYOUT.plan, 1, 1))
     assert layout.rows == 1
     assert "is removed; with --resume it would have gone on" in messages[0]
-    assert [path.name for path in (journal_folder(tmp_path / "r.gpkg") / BLOCKS).iterdir()] == ["token"]
+    assert [path.name for path in (journal_folder(tmp_path / "r.gpkg") / BLOCKS).iterdir()] == [RUN_MARK]
 
 
 def test_other_options_are_refused(tmp_path):
