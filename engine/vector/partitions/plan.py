@@ -263,14 +263,14 @@ def _choose_components(components: ComponentTable, label: Ints, frame: Frame) ->
     return ~stays[label], int(stays.sum())
 
 
-def _find_keys(pieces: PieceTable, chains: Chains, first: Ints, last: Ints) -> Ints:
+def _find_keys(pieces: PieceTable, chains: Chains, first: NDArray[np.int32], last: NDArray[np.int32]) -> Ints:
     """Return the keys that order the chains, see ``JoinPlan``.
 
     Args:
         pieces: all pieces.
         chains: their chains.
-        first: (chains,), the end at which each chain begins; end 2p is the first of piece p.
-        last: (chains,), the end at which it ends.
+        first: int32 (chains,), the end at which each chain begins; end 2p is the first of piece p.
+        last: int32 (chains,), the end at which it ends.
     """
     corner = pieces.corner.reshape(-1, 2)  # of each end: its last pixel and the one before
     one, two = corner[first], corner[last]
