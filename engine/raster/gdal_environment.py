@@ -22,6 +22,8 @@ _KEPT_PROXY = "TERRASPORE_PROXY_"
 _NETWORK_DRIVERS = (
     "WMS WMTS WCS HTTP DAAS EEDA EEDAI PLMOSAIC PLSCENES NGW STACTA STACIT OGCAPI WFS OAPIF CSW Elasticsearch CARTO"
 )
+#: Opens the images of a tile index, of which none is checked; ``tile_index`` reads these files.
+_INDEX_DRIVERS = "GTI"
 #: A proxy without a listener: every other connection fails at once.
 _DEAD_PROXY = "http://127.0.0.1:9"
 #: Read by clients other than GDAL's: the netCDF library has its own (addresses such as ``NETCDF:"http:…"``).
@@ -31,7 +33,7 @@ SAFE_SETTINGS: Mapping[str, str] = {
     "GDAL_VRT_ENABLE_PYTHON": "NO",
     "GDAL_VRT_ENABLE_RAWRASTERBAND": "NO",
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",  # folders may hold a million files; sidecar files are still found
-    "GDAL_SKIP": _NETWORK_DRIVERS,
+    "GDAL_SKIP": f"{_NETWORK_DRIVERS} {_INDEX_DRIVERS}",
     "CPL_VSIL_CURL_CACHE_SIZE": str(64 << 20),  # bytes of images on the network that are kept in memory
     "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": ".none-is-allowed",
     "GDAL_HTTP_PROXY": _DEAD_PROXY,

@@ -13,6 +13,10 @@ GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError, ValueError, TypeError, Ke
 _ARCHIVE = "It is an archive: unpack it and give the image in it."
 #: Suffixes of files that are often given in place of an image, and what to do about them.
 _OTHER_KINDS = (
+    (
+        ".gti .gti.gpkg .gti.fgb .gti.parquet",
+        "It is a list of images, a tile index: `extract`, `segment` and `plan` read it as a mosaic, other commands do not.",
+    ),
     (".gpkg .shp .geojson .json .fgb .kml .gml .gpx .dxf .parquet .csv", "It is a vector file: give the image."),
     (".zip .gz .tar .tgz .7z .rar .kmz", _ARCHIVE),
     (
@@ -42,5 +46,5 @@ def advise_on_format(path: Path) -> str:
     with path.open("rb") as file:
         if file.read(4) == b"PK\3\4":
             return _ARCHIVE
-    found = (advice for suffixes, advice in _OTHER_KINDS if path.suffix.lower() in suffixes.split())
+    found = (advice for suffixes, advice in _OTHER_KINDS if path.name.lower().endswith(tuple(suffixes.split())))
     return next(found, "It may be damaged or of an unknown format.")

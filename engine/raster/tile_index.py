@@ -21,8 +21,6 @@ from .vrt_security import check_references
 _COLUMN = "location"
 _MAX_XML_BYTES = 1 << 20
 _READ_ELEMENTS = frozenset(("IndexDataset", "IndexLayer", "LocationField"))
-#: Elements that change which images are used, or their order.
-_UNUSED_ELEMENTS = ("Filter", "SortField", "SortFieldAsc", "MinX", "MaxX", "MinY", "MaxY")
 
 
 def read_tile_index(path: Path, layer: str | None = None, column: str = _COLUMN) -> list[str] | None:
@@ -65,7 +63,7 @@ def read_gti(path: Path) -> tuple[list[str], list[Message]]:
         The locations, and remarks on what is not used of the description.
 
     Raises:
-        SourceError: the file is not such a description, or its index cannot be read.
+        SourceError: the file is not such a description, its index cannot be read, or it uses only some of the images.
     """
     check_references(path)
     try:
@@ -76,11 +74,16 @@ def read_gti(path: Path) -> tuple[list[str], list[Message]]:
     index = root.findtext("IndexDataset")
     if root.tag != "GDALTileIndexDataset" or not index:
         raise SourceError(f"{path} does not describe a tile index: it has no element IndexDataset.")
+    if root.find("Filter") is not None:
+        raise SourceError(
+            f"The tile index {path} uses only some of the images: it has an element Filter, which is not supported.",
+            "Make an index of these images alone, such as with `ogr2ogr -where`.",
+        )
     layer, column = root.findtext("IndexLayer"), root.findtext("LocationField") or _COLUMN
     names = read_tile_index(path.parent / index, layer, column)
     if names is None:
         raise SourceError(f"The index {index} of {path} has no column {column}, or cannot be read.")
     base = (path.parent / index).parent
-    unused = [entry for entry in _UNUSED_ELEMENTS if root.find(entry) is not None]
-    text = f"{', '.join(unused)} of {path.name} are not used: all images count, in the order of the index."
+    unused = [entry for entry in dict.fromkeys(element.tag for element in root) if entry not in _READ_ELEMENTS]
+    text = f"Of {path.name}, {', '.join(unused)} is not used: all images count as they are, in the order of the index."
     return [str(base / name) if (base / name).exists() else name for name in names], [Message(text)] if unused else []

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import http.server
+import os
 import subprocess
 import sys
 import threading
 
+import numpy as np
+import pyogrio
 import pytest
+import shapely
 from terraspore.engine.raster.gdal_environment import configure_environment
 
 
@@ -51,8 +55,36 @@ def requests():
     server.server_close()
 
 
+@pytest.mark.parametrize("name", ["index.gti.gpkg", "index.gti"])
+@pytest.mark.parametrize("command", [["info"], ["vectorize"]])
+def test_tile_index_is_not_opened_as_an_image(tmp_path, requests, name, command):
+    """GDAL's driver would open the images that it names, without a check of them, also behind a virtual raster."""
+    address, got = requests
+    pyogrio.raw.write(
+        tmp_path / "index.gti.gpkg",
+        shapely.to_wkb(shapely.box([0, 8], 0, [8, 16], 8)),
+        [np.array([f"/vsicurl/http://{address}/a.tif", str(tmp_path / "pipe.tif")], object)],
+        ["location"],
+        geometry_type="Polygon",
+        crs="EPSG:32618",
+    )
+    os.mkfifo(tmp_path / "pipe.tif")
+    size = "".join(f"<{entry}>1</{entry}>" for entry in ("ResX", "ResY", "BandCount"))
+    index = f"<IndexDataset>index.gti.gpkg</IndexDataset>{size}<DataType>Byte</DataType>"
+    (tmp_path / "index.gti").write_text(f"<GDALTileIndexDataset>{index}</GDALTileIndexDataset>")
+    output = ["-o", "roads.gpkg"] if command == ["vectorize"] else []
+    done = subprocess.run(
+        [sys.executable, "-m", "terraspore", *command, name, *output],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "tile index" in done.stderr
+    assert got == []
+
+
 #: Sources that the look at the VRT's text does not know.
 HIDDEN = (
+    "GTI:http://{}/a.gpkg",
     "WMTS:http://{}/w?",
     "&#x2f;vsicurl&#x2f;http://{}/a.tif",
     "/vsizip//vsicurl?url=http://{}/a.zip/a.tif",

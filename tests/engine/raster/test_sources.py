@@ -123,15 +123,32 @@ def test_xml_of_a_tile_index(folder):
     write_index(folder / "index.gpkg", ["b.tif", "a.tif"], column="file", layer="tiles")
     xml = folder / "index.gti"
     elements = "<IndexDataset>index.gpkg</IndexDataset><IndexLayer>tiles</IndexLayer>"
-    column = "<LocationField>file</LocationField><Filter>a = 1</Filter>"
+    column = "<LocationField>file</LocationField><SortField>a</SortField><ResX>2</ResX><ResX>3</ResX>"
     xml.write_text(f"<GDALTileIndexDataset>{elements}{column}</GDALTileIndexDataset>")
     names, remarks = find(xml)
     assert names == ["b.tif", "a.tif"]
-    assert "Filter of index.gti are not used" in remarks
+    assert "Of index.gti, SortField, ResX is not used" in remarks
     for text in ("<GDALTileIndexDataset/>", "<Other/>", "no XML"):
         xml.write_text(text)
         with pytest.raises(SourceError, match=r"index\.gti"):
             find(xml)
+
+
+def test_tile_index_that_filters_its_images_is_refused(folder):
+    write_index(folder / "index.gpkg", ["b.tif", "a.tif"])
+    xml = folder / "index.gti"
+    elements = "<IndexDataset>index.gpkg</IndexDataset><Filter>location = 'a.tif'</Filter>"
+    xml.write_text(f"<GDALTileIndexDataset>{elements}</GDALTileIndexDataset>")
+    with pytest.raises(SourceError, match="Filter"):
+        find(xml)
+
+
+@pytest.mark.parametrize("index", ["https://example.com/index.gpkg", "/vsicurl/https://example.com/index.gpkg"])
+def test_index_of_a_tile_index_is_not_read_from_the_network(folder, index):
+    xml = folder / "index.gti"
+    xml.write_text(f"<GDALTileIndexDataset><IndexDataset>{index}</IndexDataset></GDALTileIndexDataset>")
+    with pytest.raises(SourceError, match="network|No such file"):
+        find(xml)
 
 
 def write_stac(path, *assets, links=()):
