@@ -74,6 +74,12 @@ class ClusterComputer:
     address: str
     network_factory: NetworkFactory | None = None
 
+    def spools_roads(self, run: PlannedRun) -> bool:
+        """Return whether the raster fits into one partition: partitions are read from the files of the blocks."""
+        from .roads import is_partitioned
+
+        return not is_partitioned(run.grid)
+
     @contextmanager
     def open_run(
         self,

@@ -20,7 +20,10 @@ from .worker import EnvironmentVersions, read_versions
 CONNECT_SECONDS = 10.0
 WAIT_FOR_WORKERS = 60.0
 #: What to do about workers with too little memory.
-MORE_MEMORY = "Give workers more (`dask worker --memory-limit`, --memory with local:N), or use a smaller --tile."
+_MORE_MEMORY = "Give workers more (`dask worker --memory-limit`, --memory with local:N)"
+#: What to do where workers have too little memory for tiles, and for vectors.
+MEMORY_FOR_TILES = f"{_MORE_MEMORY}, or use a smaller --tile."
+MEMORY_FOR_VECTORS = f"{_MORE_MEMORY}."
 _POLL = 0.2
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|ucxx)://[^\s/]+")
@@ -117,7 +120,7 @@ def check_paused(client: Client) -> None:
     """Raise ``ClusterError`` where Dask has paused all workers, because their memory is nearly full."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     if workers and all(facts["status"] == "paused" for facts in workers):
-        raise ClusterError("All workers are paused, because their memory is nearly full.", MORE_MEMORY)
+        raise ClusterError("All workers are paused, because their memory is nearly full.", MEMORY_FOR_TILES)
 
 
 def check_versions(client: Client, address: str) -> None:

@@ -15,7 +15,7 @@ from distributed.scheduler import KilledWorker
 
 from ..context import RunContext
 from ..errors import ClusterError, InferenceError, TerraSporeError, first_line
-from .connection import MORE_MEMORY, WAIT_FOR_WORKERS, check_paused, no_worker_error
+from .connection import MEMORY_FOR_TILES, WAIT_FOR_WORKERS, check_paused, no_worker_error
 
 T = TypeVar("T")
 
@@ -39,6 +39,7 @@ class Task:
         arguments: of the function.
         workers: addresses of the workers that are to run it while they are there; None for any.
         resources: Dask's resources that it takes.
+        memory_hint: what to do where it takes more memory than workers have.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Task:
     arguments: tuple[Any, ...]
     workers: list[str] | None = None
     resources: Mapping[str, float] = field(default_factory=dict)
+    memory_hint: str = MEMORY_FOR_TILES
 
 
 class _Workers:
@@ -173,6 +175,6 @@ def _explain_failure(task: Task, error: BaseException) -> TerraSporeError:
         return ClusterError(
             f"The workers that computed {task.title} ended {error.allowed_failures + 1} times, the last one was "
             f"{error.last_worker.address}; each may have had too little memory.",
-            MORE_MEMORY,
+            task.memory_hint,
         )
     return InferenceError(f"A worker failed at {task.title}: {first_line(Exception(str(error)))}.")

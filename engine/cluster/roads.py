@@ -17,6 +17,7 @@ from ..vector.io.formats import VectorTarget, check_vector_output
 from ..vector.partitions.layout import PARTITION, split_raster
 from ..vector.roads.extract import RoadSummary
 from .computer import ClusterRun
+from .connection import MEMORY_FOR_VECTORS
 from .dispatch import Task, run_tasks
 from .worker import vectorize_partition
 
@@ -65,6 +66,7 @@ class PartitionedRoads:
                 vectorize_partition,
                 (run.name, partitions, number),
                 resources=run.gpus,
+                memory_hint=MEMORY_FOR_VECTORS,
             )
             for number in range(total)
         )

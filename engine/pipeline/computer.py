@@ -66,6 +66,9 @@ class Computation(Protocol):
 class Computer(Protocol):
     """Opens runs and computes their tiles."""
 
+    def spools_roads(self, run: PlannedRun) -> bool:
+        """Return whether the roads of a run are made of its rows, which are stored beside the output meanwhile."""
+
     def open_run(
         self,
         request: ImageRequest,
@@ -92,6 +95,10 @@ class LocalComputer:
     """
 
     sessions: SessionPool
+
+    def spools_roads(self, run: PlannedRun) -> bool:
+        """Return True, see ``StreamingRoads``."""
+        return True
 
     def open_run(
         self,

@@ -248,14 +248,14 @@ def check_disk_space(grid: Grid, bands: Mapping[Path, int], main: Path, spooled_
     Args:
         grid: size of the rasters.
         bands: number of bands of each raster.
-        main: the output that the journal is stored beside, which is as large as all rasters.
+        main: the output that the journal or the blocks are stored beside, which are as large as all rasters.
         spooled_bands: bands that are stored beside ``main`` without compression during the run.
 
     Raises:
         DiskFullError: the space is too small.
     """
     pixels = grid.width * grid.height
-    needed = Counter({main: (sum(bands.values()) or spooled_bands) * pixels // _COMPRESSION + spooled_bands * pixels})
+    needed = Counter({main: (sum(bands.values()) or 1) * pixels // _COMPRESSION + spooled_bands * pixels})
     for path, count in bands.items():
         same_folder = (other for other in needed if other.parent == path.parent)
         needed[next(same_folder, path)] += count * pixels // _COMPRESSION

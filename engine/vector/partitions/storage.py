@@ -32,8 +32,8 @@ from .tables import (
     SideTable,
 )
 
-#: Number of the format; files of others are refused.
-_FORMAT = 1
+#: Number of the format, raised whenever columns or their meaning change; files of others are refused.
+_FORMAT = 2
 _FRAME = "frame"
 #: Tables that are stored as they are; lines have geometries.
 _TABLES = (NodeTable, PieceTable, PointTable, ComponentTable, ForeignNodes, SideTable, BorderSamples)

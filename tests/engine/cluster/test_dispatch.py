@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from distributed import Client, LocalCluster
+from distributed.scheduler import KilledWorker
+from terraspore.engine.cluster.connection import MEMORY_FOR_TILES, MEMORY_FOR_VECTORS
 from terraspore.engine.cluster.dispatch import Task, run_tasks
 from terraspore.engine.context import Cancellation, RunContext
-from terraspore.engine.errors import Cancelled, DiskFullError, InferenceError
+from terraspore.engine.errors import Cancelled, ClusterError, DiskFullError, InferenceError
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,20 @@ def test_other_errors_are_tried_again_twice(client, tmp_path, failures, error):
     else:
         with pytest.raises(InferenceError, match="A worker failed at task 0: the network drive was away"):
             list(results)
+
+
+def test_hint_where_workers_have_too_little_memory(client):
+    """Vectors do not depend on the size of a tile."""
+
+    def end_worker(_):
+        raise KilledWorker("vectorize", SimpleNamespace(address="tcp://w:1"), 3)
+
+    for hint, named in ((MEMORY_FOR_TILES, True), (MEMORY_FOR_VECTORS, False)):
+        task = Task(f"memory-{named}", "partition 1", end_worker, (0,), memory_hint=hint)
+        with pytest.raises(ClusterError, match="computed partition 1 ended 4 times") as caught:
+            list(run_tasks(client, iter([task]), "inproc://", RunContext()))
+        assert ("--tile" in caught.value.hint) == named
+        assert "--memory-limit" in caught.value.hint
 
 
 def test_cancelled_run_ends(client):

@@ -6,6 +6,7 @@ import pytest
 from dask_cluster import Run, command, read
 from terraspore.engine.cluster import roads
 from terraspore.engine.fs.journal import BLOCKS, journal_folder
+from terraspore.engine.pipeline import roads as pipeline_roads
 
 ROADS = "r.gpkg"
 #: Rows and columns of partitions of the image.
@@ -55,12 +56,16 @@ def test_partitions_give_what_one_process_gives(scene, unpartitioned, tmp_path):
     assert not journal_folder(tmp_path / "out" / ROADS).exists()
 
 
-def test_roads_without_areas_and_raster(scene, unpartitioned, shared_cluster, tmp_path):
+def test_roads_without_areas_and_raster(scene, unpartitioned, shared_cluster, tmp_path, monkeypatch):
+    """No rows are stored beside the output, so no space for them is needed at the start."""
+    needed = []
+    monkeypatch.setattr(pipeline_roads, "check_disk_space", lambda *_, spooled_bands: needed.append(spooled_bands))
     arguments = command(scene, "roads", tmp_path / "out", "--cluster", shared_cluster.address, "--no-areas")
     at = arguments.index("--probability")
     code, last = Run([*arguments[:at], *arguments[at + 2 :]]).wait()
     assert code == 0, last
     found = sort_features(read(tmp_path / "out"))
+    assert needed == [0]
     assert list(found) == [ROADS]
     assert found[ROADS] == {layer: rows for layer, rows in unpartitioned[ROADS].items() if layer != "road_areas"}
 
