@@ -15,7 +15,7 @@ _ARCHIVE = "It is an archive: unpack it and give the image in it."
 _OTHER_KINDS = (
     (
         ".gti .gti.gpkg .gti.fgb .gti.parquet",
-        "It is a list of images, a tile index: `extract`, `segment` and `plan` read it as a mosaic, other commands do not.",
+        "It is a tile index, a list of images: only `extract`, `segment` and `plan` read it, as a mosaic.",
     ),
     (".gpkg .shp .geojson .json .fgb .kml .gml .gpx .dxf .parquet .csv", "It is a vector file: give the image."),
     (".zip .gz .tar .tgz .7z .rar .kmz", _ARCHIVE),

@@ -147,7 +147,7 @@ def test_tile_index_that_filters_its_images_is_refused(folder):
 def test_index_of_a_tile_index_is_not_read_from_the_network(folder, index):
     xml = folder / "index.gti"
     xml.write_text(f"<GDALTileIndexDataset><IndexDataset>{index}</IndexDataset></GDALTileIndexDataset>")
-    with pytest.raises(SourceError, match="network|No such file"):
+    with pytest.raises(SourceError, match=r"network|No such file"):
         find(xml)
 
 
