@@ -284,8 +284,9 @@ class EngineProcess:
                 listener.on_log(self._unlogged.get_nowait())
 
     def _read_stdout(self) -> None:
-        with contextlib.suppress(OSError, ValueError):  # ``_release`` closes the pipe
-            for line in read_lines(io.BufferedReader(self._popen.stdout), MAX_EVENT_BYTES):
+        # ``_release`` closes the pipe, too: of a process that is ended.
+        with contextlib.suppress(OSError, ValueError), io.BufferedReader(self._popen.stdout) as stream:
+            for line in read_lines(stream, MAX_EVENT_BYTES):
                 self._lines.put(line)
         self._lines.put(None)
 

@@ -1,10 +1,12 @@
 """The client of the engine's process against a stand-in that fails in every way in which a process can."""
 
+import gc
 import json
 import math
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,6 +121,18 @@ def test_crash_is_a_sentence(engine, behaviour, code, pattern):
         engine.run([behaviour], Listener(), never)
     assert caught.value.code == code
     assert not engine.is_alive
+
+
+def test_pipe_of_a_process_that_has_ended_is_closed(engine):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ResourceWarning)
+        with pytest.raises(EngineError):
+            engine.run(["exit"], Listener(), never)
+        for thread in engine._threads:
+            thread.join(60)
+        gc.collect()
+    assert [str(warning.message) for warning in caught] == []
+    assert engine._popen.stdout.closed
 
 
 @given(st.integers(-(2**31), 2**32 - 1), st.text(max_size=50))
