@@ -155,8 +155,9 @@ def _check_crs(job: Job) -> None:
 
 def _check_output(job: Job) -> None:
     """Check the output as far as that does not depend on what the raster shows."""
-    overwrite = job.writing.overwrite or bool(VectorTarget(job.output).extended)
-    check_written_files([job.output], list_read_files(job.raster), overwrite=overwrite)
+    target = VectorTarget(job.output)
+    overwrite = job.writing.overwrite or bool(target.extended)
+    check_written_files([job.output], list_read_files(job.raster), overwrite=overwrite, folders=target.folders)
 
 
 def _interpret(job: Job, expected: Expected | None, context: RunContext) -> Encoding:

@@ -89,7 +89,7 @@ def temp_folder(target: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be created.
     """
-    _check_name(target)
+    check_output_name(target)
     with translate_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_temp_files(target)
@@ -189,7 +189,7 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         OutputError: the folder is missing or read-only, or the path is not that of a regular file.
         DiskFullError: the free space is less than ``needed_bytes``.
     """
-    _check_name(path)
+    check_output_name(path)
     with translate_os_errors(path):
         real = resolve_links(path)
         if not real.parent.is_dir():
@@ -199,7 +199,13 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         check_replaceable(path, overwrite=overwrite)
         # Permissions do not tell everything (network shares, read-only mounts), so a file is written.
         probe_file_mode(path)
-        free = shutil.disk_usage(real.parent).free
+    check_free_space(path, needed_bytes)
+
+
+def check_free_space(path: Path, needed_bytes: int) -> None:
+    """Raise ``DiskFullError`` where the disk of the output ``path`` has less free space than ``needed_bytes``."""
+    with translate_os_errors(path):
+        free = shutil.disk_usage(resolve_links(path).parent).free
     if free < needed_bytes:
         raise DiskFullError(
             f"The output {path} needs {_format_size(needed_bytes)} or more, but its disk has {free / 1e6:.1f} MB free.",
@@ -207,7 +213,7 @@ def check_output_path(path: Path, *, overwrite: bool = True, needed_bytes: int =
         )
 
 
-def _check_name(path: Path) -> None:
+def check_output_name(path: Path) -> None:
     """Raise ``OutputError`` if Windows refuses the name of ``path``, which temporary names would not show."""
     if sys.platform == "win32" and (reason := explain_refused_name(path.name)):
         raise OutputError(f"The output {path} cannot be written: {reason}.", "Choose another name.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -29,12 +30,14 @@ from .atomic import (
     measure_with_sidecars,
     probe_file_mode,
     remove_stale_temp_files,
+    temp_folder,
     temp_output,
     temp_path,
     translate_os_error,
     translate_os_errors,
 )
 from .lock import lock_paths
+from .output_folder import check_not_within, check_output_folder
 from .paths import resolve_links
 from .regular_file import FileIdentity
 from .rename import find_unused_name, is_in_use, rename
@@ -63,6 +66,8 @@ class _FinishedOutput:
 
         These are its side files, the file itself, and earlier side files without a replacement.
         """
+        if self.temporary.is_dir():
+            return [(self.temporary, final)]
         stem = self.temporary.stem
         moves: list[tuple[Path | None, Path]] = [
             (file, final.with_name(final.stem + file.name[len(stem) :]))
@@ -147,6 +152,28 @@ class Outputs(AbstractContextManager["Outputs"]):
             raise translate_os_error(error, path, measure_with_sidecars(temporary)) from error
         self._finished.append(_FinishedOutput(path, temporary, guard or nullcontext()))
 
+    @contextmanager
+    def write_folder(self, path: Path) -> Iterator[Path]:
+        """Yield a temporary folder to fill; ``publish`` renames it, in place of a folder of that name.
+
+        Args:
+            path: the output, which ``lock_outputs`` was told to be a folder.
+
+        Raises:
+            OutputError: the output cannot be written.
+            DiskFullError: there is not enough space for it.
+        """
+        temporary = self._stack.enter_context(temp_folder(path))
+        with translate_os_errors(path):
+            yield temporary
+            for file in filter(Path.is_file, temporary.rglob("*")):
+                _flush(file)
+            final = resolve_links(path)
+            if final.exists():
+                with suppress(OSError):  # file systems without permissions
+                    temporary.chmod(final.stat().st_mode & 0o777)
+        self._finished.append(_FinishedOutput(path, temporary))
+
     def publish(
         self, commit: Callable[[], None] = lambda: None, note: NoteOutputs | None = None, *, keep_refused: bool = True
     ) -> None:
@@ -218,7 +245,7 @@ class _Swap:
             final: the output.
         """
         previous = None
-        if target.is_dir():
+        if target.is_dir() and not (source is not None and source.is_dir()):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if target.exists() or target.is_symlink():
             previous = temp_path(final, target.name[len(final.stem) :], PREVIOUS)
@@ -247,7 +274,9 @@ class _Swap:
     def finish(self) -> None:
         """Remove the earlier files and flush the folders."""
         for _, _, previous in self._done:
-            if previous is not None:
+            if previous is not None and previous.is_dir():
+                shutil.rmtree(previous, ignore_errors=True)
+            elif previous is not None:
                 with suppress(OSError):
                     previous.unlink(missing_ok=True)
         if sys.platform != "win32":  # Windows cannot open a folder, and does not need it flushed
@@ -277,6 +306,7 @@ def lock_outputs(
     overwrite: bool = False,
     extended: Collection[Path] = (),
     resumed: Collection[FileIdentity] = (),
+    folders: Collection[Path] = (),
 ) -> Iterator[Outputs]:
     """Check the outputs of a run before any work, lock them during the block and remove stale temporary files.
 
@@ -286,6 +316,7 @@ def lock_outputs(
         overwrite: whether existing files may be replaced.
         extended: outputs that keep the content they have, and are only added to.
         resumed: files that the resumed run has written itself.
+        folders: outputs that are folders, which are replaced as a whole; the caller checks what an existing one has.
 
     Yields:
         Writes the outputs.
@@ -295,33 +326,43 @@ def lock_outputs(
         OutputError: an output exists, cannot be written, or is being written by another run.
     """
     paths = [path for path in outputs if path is not None]
-    check_written_files(paths, sources, overwrite=True)
+    check_written_files(paths, sources, overwrite=True, folders=folders)
     for path in paths:
-        check_output_path(path)
+        if path in folders:
+            check_output_folder(path)
+        else:
+            check_output_path(path)
     with lock_paths(paths) as unlocked, Outputs(paths, unlocked) as run_outputs:
         for path in paths:
             remove_stale_temp_files(path)  # may bring an earlier file back
-            if not overwrite and path not in extended and not _is_one_of(path, resumed):
+            if not overwrite and path not in extended and path not in folders and not _is_one_of(path, resumed):
                 check_output_path(path, overwrite=False)
         yield run_outputs
 
 
-def check_written_files(paths: Sequence[Path], sources: Iterable[Path], *, overwrite: bool) -> None:
+def check_written_files(
+    paths: Sequence[Path], sources: Iterable[Path], *, overwrite: bool, folders: Collection[Path] = ()
+) -> None:
     """Check, before any work, which existing files would be replaced; arguments and errors as ``lock_outputs``.
 
     Args:
         paths: the files that will be written, in folders that may not exist yet.
         sources: the files that the command reads.
         overwrite: whether existing files may be replaced.
+        folders: those of ``paths`` that are folders.
     """
+    sources = list(sources)
+    for folder in folders:
+        check_not_within(folder, [*(path for path in paths if path != folder), *sources])
     counts = Counter(map(resolve_links, paths))
     for path in paths:
         if counts[resolve_links(path)] > 1:
             raise ParameterError(f"The output {path} is given twice.")
     _check_not_read(paths, sources)
     for path in paths:
-        with translate_os_errors(path):
-            check_replaceable(path, overwrite=overwrite)
+        if path not in folders:
+            with translate_os_errors(path):
+                check_replaceable(path, overwrite=overwrite)
 
 
 def _check_not_read(paths: Sequence[Path], sources: Iterable[Path]) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from ..context import RunContext
-from ..fs.atomic import check_output_path, translate_os_errors
+from ..fs.atomic import check_free_space, translate_os_errors
 from ..fs.journal import check_journal_folder, read_noted_outputs
 from ..fs.outputs import Outputs, lock_outputs
 from ..fs.paths import resolve_links
 from ..fs.spool import UInt8Array
+from ..protocol.messages import Message
 from ..raster.bands import Mask
 from ..raster.dataset import identify_image
 from ..raster.grid import Grid
@@ -54,9 +55,13 @@ def lock_run_outputs(
     noted = read_noted_outputs(journaled) if journaled is not None and resume else []
     files: list[Path | None] = [*rasters]
     if vectors is not None:
-        files += dict.fromkeys(vectors.files.values())
-    extended = [] if vectors is None else vectors.extended
-    with lock_outputs(files, sources, overwrite=overwrite, extended=extended, resumed=noted) as outputs:
+        files += vectors.written
+    extended, folders = ([], []) if vectors is None else (vectors.extended, vectors.folders)
+    for folder in folders:
+        context.report(Message(f"{folder} has no suffix: it becomes a folder of FlatGeobuf files with an index."))
+    with lock_outputs(
+        files, sources, overwrite=overwrite, extended=extended, resumed=noted, folders=folders
+    ) as outputs:
         if vectors is not None:
             is_own = any(file.path == str(resolve_links(vectors.path)) and file.is_current() for file in noted)
             vectors.check(overwrite=overwrite or is_own)
@@ -260,4 +265,4 @@ def check_disk_space(grid: Grid, bands: Mapping[Path, int], main: Path, spooled_
         same_folder = (other for other in needed if other.parent == path.parent)
         needed[next(same_folder, path)] += count * pixels // _COMPRESSION
     for path, size in needed.items():
-        check_output_path(path, needed_bytes=size)
+        check_free_space(path, size)

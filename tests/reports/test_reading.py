@@ -583,12 +583,12 @@ SITUATIONS = (
     Situation("a zip as the image", make=_zip_as_image, code=2, says=("scene.zip", "archive", "unpack")),
     Situation("an ECW as the image", make=_file("scene.ecw", b"e\x02\0\0"), code=2, says=("scene.ecw", "vendor")),
     Situation(
-        "an output without a suffix, with a model that cannot be loaded",
+        "an output with another suffix, with a model that cannot be loaded",
         make=lambda folder: (
-            "extract", "roads", _image(folder), "--model", _broken_model(folder), "-o", folder / "fields",
+            "extract", "roads", _image(folder), "--model", _broken_model(folder), "-o", folder / "fields.v2",
         ),
         code=2,
-        says=("fields", ".gpkg"),
+        says=("fields.v2", ".gpkg", "folder"),
     ),
     Situation(
         "polygons in two layers, without saying which",

@@ -10,6 +10,7 @@ from ...errors import OutputError, ParameterError, VectorError, shorten
 from ...fs.atomic import temp_path
 from ...fs.outputs import Outputs
 from ...fs.paths import find_address
+from .folder import check_vector_folder, index_path
 from .geopackage import check_geopackage
 
 
@@ -22,6 +23,7 @@ class VectorFormat:
         suffixes: lower-case file suffixes.
         is_multi_layer: whether a file holds several layers (written by ``GeoPackageWriter``); otherwise each layer gets
             a file of its own, written in one call.
+        is_folder: whether each layer becomes files in a folder, with an index (written by ``FolderWriter``).
         has_metadata: whether GDAL stores metadata items with a layer.
         has_description: whether a layer has one free text instead.
         dataset_options: GDAL's dataset creation options.
@@ -31,6 +33,7 @@ class VectorFormat:
     driver: str
     suffixes: tuple[str, ...]
     is_multi_layer: bool = False
+    is_folder: bool = False
     has_metadata: bool = False
     has_description: bool = False
     dataset_options: Mapping[str, str] = field(default_factory=dict)
@@ -46,18 +49,24 @@ FORMATS = (
     VectorFormat("Parquet", (".parquet",)),
 )
 
+#: Of a name without a suffix, for layers that are too large for one file.
+_FOLDER = VectorFormat("FlatGeobuf", (), is_folder=True, has_metadata=True)
+
 
 def choose_format(path: Path) -> VectorFormat:
-    """Return the format for the suffix of ``path``; needs no library.
+    """Return the format for the suffix of ``path``, which is a folder without one; needs no library.
 
     Raises:
         ParameterError: no format has the suffix.
     """
+    if not path.suffix:
+        return _FOLDER
     by_suffix = {suffix: entry for entry in FORMATS for suffix in entry.suffixes}
     chosen = by_suffix.get(path.suffix.lower())
     if chosen is None:
         raise ParameterError(
-            f"{path.name} has no suffix of a vector format.", f"Use one of {', '.join(sorted(by_suffix))}."
+            f"{path.name} has no suffix of a vector format.",
+            f"Use one of {', '.join(sorted(by_suffix))}, or a name without a dot for a folder of FlatGeobuf files.",
         )
     return chosen
 
@@ -108,10 +117,10 @@ _MAX_NAME_BYTES = 200
 
 @dataclass(frozen=True)
 class VectorTarget:
-    """The file of vector layers that a run writes.
+    """The file or the folder of vector layers that a run writes.
 
     Attributes:
-        path: the file; its suffix selects the format.
+        path: the file; its suffix selects the format. A name without a suffix is a folder.
         names: the name of each layer in a GeoPackage, by the layer's own name, the main layer first; layers of a person
             that are named here are replaced. A layer that is missing here keeps its own name.
         crs: CRS of the file; None for that of the geometries.
@@ -133,6 +142,16 @@ class VectorTarget:
         return layer_files(self.path, self.names)
 
     @property
+    def written(self) -> list[Path]:
+        """The files that are written, or the folder."""
+        return self.folders or list(dict.fromkeys(self.files.values()))
+
+    @property
+    def folders(self) -> list[Path]:
+        """The output, if it is a folder."""
+        return [self.path] if choose_format(self.path).is_folder else []
+
+    @property
     def extended(self) -> list[Path]:
         """The file, if it may hold further layers, which are kept."""
         return [self.path] if choose_format(self.path).is_multi_layer else []
@@ -145,7 +164,8 @@ class VectorTarget:
 
         Raises:
             ParameterError: no format has the suffix, or a name cannot be that of a layer.
-            OutputError: the file is not a GeoPackage, has such layers already, or is being changed.
+            OutputError: the file is not a GeoPackage, has such layers already, or is being changed; the folder has
+                other files than layers of an earlier run, or these and ``overwrite`` is False.
         """
         for layer, name in self.names.items():
             if name != layer and not self.extended:
@@ -159,11 +179,15 @@ class VectorTarget:
                 raise ParameterError(f"The name of the layer '{shorten(name)}' is too long.", "Choose another --layer.")
         if self.extended:
             check_geopackage(self.path, list(self.names.values()), overwrite=overwrite)
+        if self.folders:
+            check_vector_folder(self.path, overwrite=overwrite)
 
 
 def layer_files(path: Path, layers: Iterable[str]) -> dict[str, Path]:
     """Return the file of each of ``layers``: ``path``, or only for the first one where a file holds one layer."""
     names = list(layers)
+    if choose_format(path).is_folder:
+        return {name: index_path(path, name) for name in names}
     if choose_format(path).is_multi_layer:
         return dict.fromkeys(names, path)
     return {

@@ -1,4 +1,4 @@
-"""Write vector layers to a file: all layers into one GeoPackage, or one file per layer for the other formats.
+"""Write vector layers: all of them into one GeoPackage, one file per layer for other formats, or into a folder.
 
 Features come in batches of Shapely geometries and columns. Files are written under temporary names and renamed when
 all of them are complete (``fs.outputs``).
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from warnings import catch_warnings, simplefilter
 
 import numpy as np
@@ -28,20 +28,13 @@ from ...fs.pyogrio_path import pyogrio_path
 from ..arrays import Geometries
 from ..crs import Reference, find_antimeridian, unwrap_longitudes
 from ..geodesy import transform_geometries
-from .formats import VectorTarget, check_file_sizes, check_vector_output, choose_format, layer_files
+from .folder import LayerPart, part_path, write_index
+from .formats import VectorFormat, VectorTarget, check_file_sizes, check_vector_output, choose_format, layer_files
 from .geopackage import GEOMETRY_COLUMN, ExistingGeoPackage, add_styles, has_content, verify_geopackage
 
 Columns = Mapping[str, NDArray[Any]]
-
-
-class LayerWriter(Protocol):
-    """Writes batches of features to a file or a folder."""
-
-    styles: dict[str, str]
-    paths: dict[str, Path]
-
-    def write(self, layer: str, kind: str, geometry: Geometries, columns: Columns) -> None:
-        """Add features to a layer."""
+#: Features of a file of a folder: some 20 MB.
+_PART_FEATURES = 50_000
 
 
 @dataclass
@@ -213,8 +206,7 @@ class LayerFileWriter(VectorWriter):
             options["layer_options"] = {"DESCRIPTION": "\n".join(f"{key}={value}" for key, value in metadata.items())}
         for layer, (kind, batches) in self._layers.items():
             path = self.paths[layer]
-            geometry = np.concatenate([batch[0] for batch in batches])
-            columns = {name: np.concatenate([batch[1][name] for batch in batches]) for name in batches[0][1]}
+            geometry, columns = _join_batches(batches)
             temporary = self.stack.enter_context(self.outputs.write(path))
             self._store(temporary, layer, kind, geometry, columns, layer=path.stem, **options)
             check_file_sizes(temporary, file_format)
@@ -223,14 +215,64 @@ class LayerFileWriter(VectorWriter):
         self._layers.setdefault(layer, (kind, []))[1].append((geometry, columns))
 
 
+@dataclass
+class _OpenLayer:
+    """A layer of a folder: what its files have, and the batches of the next one."""
+
+    kind: str
+    parts: list[LayerPart] = field(default_factory=list)
+    batches: list[tuple[Geometries, Columns]] = field(default_factory=list)
+    size: int = 0
+
+
+@dataclass
+class FolderWriter(VectorWriter):
+    """Write each layer to files of some 50,000 features in a folder, see ``folder``."""
+
+    _folder: Path | None = None
+    _layers: dict[str, _OpenLayer] = field(default_factory=dict)
+
+    def finish(self) -> None:
+        """Write the features that are left, and the index and the style of each layer."""
+        for name, layer in self._layers.items():
+            if layer.batches:
+                self._write_part(name, layer)
+            assert self._folder is not None, "the first features open the folder"
+            write_index(self._folder, name, layer.kind, layer.parts, self._describe(), style=self.styles.get(name))
+
+    def _add(self, layer: str, name: str, kind: str, geometry: Geometries, columns: Columns) -> None:
+        if self._folder is None:
+            self._folder = self.stack.enter_context(self.outputs.write_folder(self.target.path))
+        entry = self._layers.setdefault(layer, _OpenLayer(kind))
+        if len(geometry) or not (entry.parts or entry.batches):  # a layer without features has a file without any
+            entry.batches.append((geometry, columns))
+            entry.size += len(geometry)
+        if entry.size >= _PART_FEATURES:
+            self._write_part(layer, entry)
+
+    def _write_part(self, name: str, layer: _OpenLayer) -> None:
+        assert self._folder is not None
+        path = part_path(self._folder, name, len(layer.parts) + 1)
+        path.parent.mkdir(exist_ok=True)
+        geometry, columns = _join_batches(layer.batches)
+        self._store(path, name, layer.kind, geometry, columns, layer=name, layer_metadata=self._describe())
+        layer.parts.append(LayerPart(len(geometry), shapely.total_bounds(geometry).tolist() if len(geometry) else None))
+        layer.batches, layer.size = [], 0
+
+
+def _join_batches(batches: Sequence[tuple[Geometries, Columns]]) -> tuple[Geometries, Columns]:
+    geometry = np.concatenate([batch[0] for batch in batches])
+    return geometry, {name: np.concatenate([batch[1][name] for batch in batches]) for name in batches[0][1]}
+
+
 @contextmanager
 def open_vector_writer(
     target: VectorTarget, source_crs: object | None, *, warnings: Sequence[str] = (), place: Reference | None = None
 ) -> Iterator[VectorWriter]:
-    """Open a vector file for writing; it is complete only if the block ends without an exception.
+    """Open a vector file or a folder for writing; it is complete only if the block ends without an exception.
 
     Args:
-        target: the file.
+        target: the file or the folder.
         source_crs: CRS of the geometries, or None.
         warnings: of the run, stored with the metadata; may grow until a layer is written.
         place: where the features are; across the antimeridian longitudes go on beyond 180.
@@ -242,13 +284,19 @@ def open_vector_writer(
         ParameterError: the format is unknown or cannot be written on this machine.
         OutputError: the file cannot be written.
     """
-    writer_class = GeoPackageWriter if choose_format(target.path).is_multi_layer else LayerFileWriter
+    writer_class = _choose_writer(choose_format(target.path))
     with Outputs() as own_outputs:
         with ExitStack() as stack:
             writer = writer_class(target, target.outputs or own_outputs, stack, source_crs, place, warnings)
             yield writer
             writer.finish()
         own_outputs.publish()
+
+
+def _choose_writer(vector_format: VectorFormat) -> type[VectorWriter]:
+    if vector_format.is_folder:
+        return FolderWriter
+    return GeoPackageWriter if vector_format.is_multi_layer else LayerFileWriter
 
 
 def _widen_dtype(values: NDArray[Any]) -> NDArray[Any]:

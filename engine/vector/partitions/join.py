@@ -23,14 +23,13 @@ from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import VectorTarget
 from ..io.reader import make_reference
 from ..io.styles import load_styles
-from ..io.writer import Columns, LayerWriter, open_vector_writer
+from ..io.writer import Columns, VectorWriter, open_vector_writer
 from ..roads.extract import RoadSummary, add_options
 from ..roads.graph import Graph
 from ..roads.layers import LineIdentity, LineTotals, make_columns, write_areas
 from ..roads.lines import RoadLines
 from ..roads.ordering import sort_edges
 from .dual_roads import DualRoads
-from .folder import open_folder_writer
 from .numbering import Numbering
 from .plan import JoinPlan, Part, plan_join
 from .storage import PartitionFile
@@ -48,7 +47,7 @@ def join_road_partitions(
 
     Args:
         paths: files of all partitions, in any order.
-        target: the file to write; a name without a suffix is a folder, see ``folder.FolderWriter``.
+        target: the file or the folder to write.
         context: receives progress and messages; checked for cancellation.
         areas: polygons of the layer ``road_areas``, which is written after the others; none for no such layer.
 
@@ -62,9 +61,8 @@ def join_road_partitions(
     geodesy = locate_pixels(frame.crs or None, Affine(*frame.transform), frame.shape, frame.name, context)
     _warn_of_disagreements(plan, geodesy, context)
     place = make_reference(frame.name, geodesy.crs, geodesy.transform, frame.shape)
-    open_writer = open_vector_writer if target.path.suffix else open_folder_writer
     target = add_options(target, frame.options)
-    with open_writer(target, geodesy.crs, warnings=context.warnings, place=place) as writer:
+    with open_vector_writer(target, geodesy.crs, warnings=context.warnings, place=place) as writer:
         writer.styles.update(load_styles((ROADS, NODES, AREAS)))
         joiner = Joiner(plan, geodesy, writer, context.cancellation)
         for number, part in enumerate(plan.parts, 1):
@@ -113,7 +111,7 @@ class Joiner:
         cancellation: checked before lines are written.
     """
 
-    def __init__(self, plan: JoinPlan, geodesy: PixelGeodesy, writer: LayerWriter, cancellation: Cancellation) -> None:
+    def __init__(self, plan: JoinPlan, geodesy: PixelGeodesy, writer: VectorWriter, cancellation: Cancellation) -> None:
         self._plan, self._geodesy, self._writer = plan, geodesy, writer
         self._numbering = Numbering(plan)
         self._dual_roads = DualRoads(plan, geodesy.resolution(plan.frame.shape), cancellation)

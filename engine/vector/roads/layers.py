@@ -18,7 +18,7 @@ from ..arrays import Ints
 from ..conflation import NEW, ExistingRoads
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy
-from ..io.writer import LayerWriter, VectorWriter
+from ..io.writer import VectorWriter
 from .graph import Graph
 from .lines import RoadLines, node_pixels
 
@@ -163,7 +163,7 @@ def write_nodes(writer: VectorWriter, graph: Graph, geodesy: PixelGeodesy, kind:
     return int((kind == "end").sum())
 
 
-def write_areas(writer: LayerWriter, batches: Iterable[CoverageBatch]) -> tuple[int, float]:
+def write_areas(writer: VectorWriter, batches: Iterable[CoverageBatch]) -> tuple[int, float]:
     """Write the layer ``road_areas``; return the number of polygons and their area in square metres."""
     count, area = 0, 0.0
     with ReadAhead(batches) as ahead:

@@ -47,6 +47,27 @@ def test_roads_of_a_crossing(make_raster, make_model, sessions, tmp_path, crossi
         assert len(raster.tags()["MODEL_SHA256"]) == 64
 
 
+def test_a_name_without_a_suffix_is_a_folder(make_raster, make_model, sessions, tmp_path, crossing):
+    image = ImageRequest(make_raster(crossing), ImageOptions(model=str(make_model())), runtime=ONNX)
+    reporter, folder = RecordingReporter(), tmp_path / "out"
+    for output in (folder, tmp_path / "out.gpkg"):
+        result = extract_roads(RoadRequest(image, output), sessions, RunContext(reporter))
+        assert result.outputs == {"roads": str(output)}
+    assert any(f"{folder} has no suffix" in getattr(event, "text", "") for event in reporter.events)
+    for layer in ("roads", "road_nodes", "road_areas"):
+        assert (folder / f"{layer}.qml").exists()
+        (_, _, geometry, fields), expected = (
+            pyogrio.raw.read(folder / f"{layer}.vrt"),
+            pyogrio.raw.read(tmp_path / "out.gpkg", layer=layer),
+        )
+        order, expected_order = np.argsort(fields[0]), np.argsort(expected[3][0])
+        assert [bytes(item) for item in geometry[order]] == [bytes(item) for item in expected[2][expected_order]]
+        for found, column in zip(fields, expected[3], strict=True):
+            np.testing.assert_array_equal(found[order], column[expected_order])
+    with pytest.raises(OutputError, match="layers of an earlier run"):
+        extract_roads(RoadRequest(image, folder), sessions, RunContext())
+
+
 def test_only_what_was_asked_for_is_left(make_raster, make_model, sessions, tmp_path, crossing):
     folder = tmp_path / "out"
     folder.mkdir()
