@@ -43,6 +43,8 @@ _BORDER_POINTS = 17
 #: An image whose pixels are this many times smaller than those of the lattice is averaged, and not interpolated.
 _FINER = 1.5
 _PROGRESS_INTERVAL = 0.2
+#: Images that cannot be used, after which no further ones are opened: each may take long on a network.
+_MAX_FAILURES = 5
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,20 @@ def survey_images(paths: Sequence[Path], options: ImageOptions, context: RunCont
         context: receives progress; checked for cancellation.
 
     Raises:
-        SourceError: an image is missing or damaged, or has no place.
+        SourceError: images are missing or damaged, or have no place; several are named in one sentence.
     """
     found: list[SurveyedImage] = []
+    failures: list[SourceError] = []
     last = context.clock()
     for number, path in enumerate(paths, 1):
         context.check_cancelled()
-        found.append(retry_remote(path, partial(_survey, path, options)))
+        try:
+            found.append(retry_remote(path, partial(_survey, path, options)))
+        except SourceError as error:
+            failures.append(error)
+            if len(failures) == _MAX_FAILURES:
+                break
+            continue
         if bool(found[0].crs) != bool(found[-1].crs):
             without, other = sorted((found[0], found[-1]), key=lambda image: bool(image.crs))
             raise SourceError(
@@ -121,6 +130,14 @@ def survey_images(paths: Sequence[Path], options: ImageOptions, context: RunCont
         if context.clock() - last >= _PROGRESS_INTERVAL or number == len(paths):
             last = context.clock()
             context.report(Progress("read", number, len(paths)))
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        more = " or more" if len(failures) == _MAX_FAILURES else ""
+        raise SourceError(
+            f"{len(failures)}{more} images cannot be parts of the mosaic. {' '.join(error.text for error in failures)}",
+            "Repair them or leave them out, or give each image its own result with --separate.",
+        )
     return found
 
 

@@ -98,7 +98,6 @@ SEGMENT = RunForm(
 #: All forms, in the order of the menu.
 RUN_FORMS = (ROADS, LANDCOVER, SEGMENT)
 
-
 DEFAULT_TILE = 1024
 DEFAULT_OVERLAP = 128
 
@@ -132,6 +131,7 @@ class RunDialog(FormDialog):
         self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
         self.mosaic, self._further = QCheckBox(self), list[QgsRasterLayer]()
         self.mosaic.hide()
+        self.folder = make_file_widget(self, QgsFileWidget.StorageMode.GetDirectory)
         self.model = QComboBox(self)
         self._model_reason = QLabel(self)
         self._model_reason.setWordWrap(True)
@@ -170,7 +170,7 @@ class RunDialog(FormDialog):
         self.layer.layerChanged.connect(self._select_default_model)
         self.model.activated.connect(self._keep_model)
         signals = self.layer.layerChanged, self.model.currentIndexChanged, self.area.changed, self.bands.textChanged
-        for signal in signals:
+        for signal in (*signals, self.mosaic.toggled, self.folder.fileChanged):
             signal.connect(self._refresh)
         self._refresh()
 
@@ -203,6 +203,7 @@ class RunDialog(FormDialog):
             "RUNTIME": self.runtime.currentText(),
             "OUTPUT": self._make_output_path(self._form.suffix, ""),
             "ALLOW_REMOTE": self.allow_remote.isChecked(),
+            "FOLDER": self.folder.filePath().strip(),
             **self.area.parameters(),
             **{name: value for name, field in fields.items() if (value := field.get_value()) is not None},
         }
@@ -334,6 +335,8 @@ class RunDialog(FormDialog):
         for index, box in enumerate(self.outputs.values()):
             form.addRow(tr("Also make") if index == 0 else "", box)
         more = QFormLayout(self._advanced)
+        self.folder.setToolTip(tr("Folder with further images of the mosaic"))
+        more.addRow(tr("Folder of images"), self.folder)
         for name, option in self._options.items():
             more.addRow(get_title(option), self.fields[name])
         options = {**IMAGE_OPTIONS, **RUNTIME_OPTIONS}
@@ -352,8 +355,7 @@ class RunDialog(FormDialog):
         """Update buttons and note. A method, not a lambda: Qt disconnects methods when the dialog is deleted."""
         problem = self._explain_problem()
         self.ok.setEnabled(not problem)
-        is_idle = self._task is None
-        self.plan.setEnabled(not problem and is_idle and get_local_file(self.layer.currentLayer()) is not None)
+        self.plan.setEnabled(not problem and self._task is None and bool(get_local_file(self.layer.currentLayer())))
         self._note.setText(problem or self._format_estimate())
 
     def _explain_problem(self) -> str:
@@ -375,13 +377,13 @@ class RunDialog(FormDialog):
         return [band for band in self.bands.text().replace(" ", "").split(",") if band]
 
     def _format_estimate(self) -> str:
-        """Return the size of the run for the note; empty where it is unknown."""
+        """Return the size of the run for the note; empty where it is unknown, as that of a mosaic is."""
         layer = self.layer.currentLayer()
         model = self._plugin.choose_model(self._form.algorithm.TASK, self.model.currentData() or "").model
         box = self.area.get_extent_in(layer)
         if box.isEmpty():
             return tr("The area lies outside of the layer.")
-        if model is None or not layer.crs().isValid():
+        if model is None or not layer.crs().isValid() or self.mosaic.isChecked() or self.folder.filePath():
             return ""
         try:
             unit_x, unit_y = measure_units_per_metre(layer.crs().toWkt(), box)
@@ -390,8 +392,7 @@ class RunDialog(FormDialog):
         chosen_overlap = self.overlap.get_value()
         overlap = (model.overlap or DEFAULT_OVERLAP) if chosen_overlap is None else int(chosen_overlap)
         width, height = box.width() / unit_x, box.height() / unit_y
-        size = estimate_run_size(width, height, model.resolution, model.tile or DEFAULT_TILE, overlap)
-        if size is None:
+        if (size := estimate_run_size(width, height, model.resolution, model.tile or DEFAULT_TILE, overlap)) is None:
             return ""
         return tr("{width} × {height} pixels at {resolution} m; tiles: about {tiles}.").format(
             width=size.width, height=size.height, resolution=f"{model.resolution:g}", tiles=size.tiles

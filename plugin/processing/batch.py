@@ -22,6 +22,7 @@ from ...engine.protocol.options import ImageOptions, RuntimeOptions
 from ..engine.errors import EngineError
 from ..i18n import tr
 from ..layers.sources import LayerSource, resolve_layer
+from ..settings import MODEL_SETTINGS
 from .arguments import RunOptions, make_batch_arguments
 from .base import EngineAlgorithm
 from .images import name_images
@@ -90,9 +91,11 @@ class BatchAlgorithm(EngineAlgorithm):
         given = self.parameterAsFile(parameters, "FOLDER", context)
         images = name_images(self.further, given, folder, allow_remote=allow_remote)
         reference, settings = self.parameterAsString(parameters, "MODEL", context).strip(), self.plugin.get_settings()
-        model = self.plugin.choose_model(task, reference, self.further[0].pixel if self.further else 0.0)
+        # Without a choice of the user the engine chooses for each image, by its resolution.
+        wanted = reference or getattr(settings, MODEL_SETTINGS[task])
+        model = self.plugin.choose_model(task, wanted).model if wanted else None
         image = ImageOptions(
-            model=(model.reference if model is not None and reference else reference) or None,
+            model=(model.reference if model is not None else reference) or None,
             tile=settings.tile or None,
             memory=settings.memory or None,
             allow_remote=allow_remote,

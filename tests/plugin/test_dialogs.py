@@ -266,8 +266,19 @@ def test_further_layers_form_a_mosaic_unless_the_user_leaves_them_out(open_dialo
     assert not dialog.mosaic.isHidden()
     assert second.name() in dialog.mosaic.text()
     assert dialog.parameters()["MORE"] == [second.id()]  # the image itself is not named twice
+    assert "pixels" not in dialog._note.text()  # the size of a mosaic is only known to the engine
     dialog.mosaic.setChecked(False)
     assert "MORE" not in dialog.parameters()
+    assert "pixels" in dialog._note.text()
     dialog.allow_remote.setChecked(True)
     dialog.accept()
     assert started[0][1]["ALLOW_REMOTE"] is True
+    assert not started[0][1]["FOLDER"]
+
+
+def test_images_of_a_folder_form_a_mosaic_with_the_layer(open_dialog, project, tmp_path):
+    dialog, started = open_dialog()
+    dialog.folder.setFilePath(str(tmp_path))
+    assert "pixels" not in dialog._note.text()
+    dialog.accept()
+    assert started[0][1]["FOLDER"] == str(tmp_path)

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from namespaces import two_hosts
 from terraspore.engine.errors import RuntimeUnavailableError
 
 pytest.importorskip("mindspore")
@@ -22,6 +24,7 @@ MPIRUN = shutil.which("mpirun")
 
 pytestmark = pytest.mark.mindspore
 
+SHARED = ["train.batch=2", "train.distributed=true"]
 OPEN_MPI = {
     "OMPI_COMM_WORLD_RANK": "1",
     "OMPI_COMM_WORLD_SIZE": "4",
@@ -83,8 +86,32 @@ def test_two_processes_agree_with_one(
     roads: Path, one: Path, tmp_path: Path, launch: Callable[[Path], list[str]]
 ) -> None:
     two = tmp_path / "two"
-    options = [*OPTIONS, "train.batch=2", "train.distributed=true"]
-    run([*launch(tmp_path), str(SCRIPT), str(two), str(roads), *options], tmp_path)
+    run([*launch(tmp_path), str(SCRIPT), str(two), str(roads), *OPTIONS, *SHARED], tmp_path)
+    check_agreement(one, two)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not MSRUN.exists(), reason="msrun comes with MindSpore")
+def test_two_hosts_agree_with_one_process(roads: Path, one: Path, tmp_path: Path) -> None:
+    """Two network namespaces with a process each, which read the images from folders of their own."""
+    two, port = tmp_path / "two", free_port()
+    with two_hosts() as hosts, ThreadPoolExecutor(2) as executor:
+        address, runs = hosts[0][1], []
+        for rank, (inside, _) in enumerate(hosts):
+            folder = tmp_path / f"host{rank}"
+            shutil.copytree(roads, folder / "images")
+            launch = [str(MSRUN), "--worker_num=2", "--local_worker_num=1", f"--master_addr={address}"]
+            launch += [f"--master_port={port}", f"--node_rank={rank}", f"--log_dir={folder / 'logs'}", "--join=True"]
+            script = [str(SCRIPT), str(two), str(folder / "images"), *OPTIONS, *SHARED]
+            command = [*inside, *launch, "--cluster_time_out=400", *script]
+            runs.append(executor.submit(run, command, folder))
+        for each in runs:
+            each.result()
+    check_agreement(one, two)
+
+
+def check_agreement(one: Path, two: Path) -> None:
+    """Compare the runs of one process with a batch of 4, and of two with a batch of 2."""
     first, second = (np.load(two / f"weights_of_rank_{rank}.npz") for rank in (0, 1))
     alone = np.load(one / "weights_of_rank_0.npz")
     # Each process evaluated its share of the three test images, and both have the sum.

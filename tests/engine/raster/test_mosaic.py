@@ -307,6 +307,23 @@ def test_missing_damaged_and_unfitting_images_are_refused_by_name(tmp_path, card
         look([good, far], card)
 
 
+def test_all_damaged_images_are_named_at_once_up_to_a_limit(tmp_path, card):
+    pixels = noise(30, 30)
+    names = [f"i{number}.tif" for number in range(12)]
+    paths = [write_raster(tmp_path / name, pixels) for name in names]
+    for index in (0, 7):
+        paths[index].write_text("no image")
+    with pytest.raises(SourceError, match=r"2 images cannot be parts of the mosaic") as caught:
+        look(paths, card)
+    assert [name for name in names if name in caught.value.text] == ["i0.tif", "i7.tif"]
+    assert "--separate" in caught.value.hint
+    for path in paths:
+        path.write_text("no image")
+    with pytest.raises(SourceError, match=r"5 or more images") as caught:
+        look(paths, card)
+    assert [name for name in names if name in caught.value.text] == names[:5]
+
+
 def test_what_was_decided_is_reported_and_remarks_are_grouped(tmp_path, card):
     pixels = np.concatenate([noise(40, 60), noise(40, 60, 2)[:2]])
     paths = [write_raster(tmp_path / f"{name}.tif", pixels) for name in "abcd"]
