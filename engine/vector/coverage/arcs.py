@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from ...fs.spool import ArraySpool, SpooledArray
 from ..arrays import Flags, Ints, Labels
+from .breaks import Breaks
 from .kernels.arcs import gather_points, join_arcs, normalize_arcs
 from .kernels.boundaries import NODE, SEAM, find_constraint_points, find_corners, link_corners, trace_arcs
 from .kernels.rings import link_rings
 
-#: Arcs that come from above end at the corners of every so many rows of the raster, whatever the strips are. So no
-#: arc is higher than the window of rows in which its surroundings are known.
-BREAK_ROWS = 2048
 #: Bytes of arcs that an ``ArcBuffer`` keeps in memory for later blocks; more are written to disk.
 BUFFER_BYTES = 64_000_000
 
@@ -163,6 +161,7 @@ def trace_strip(
     width: int,
     open_arcs: Arcs,
     *,
+    breaks: Breaks,
     is_last: bool,
     smooth: bool,
     simplify: bool,
@@ -175,13 +174,14 @@ def trace_strip(
         row: the strip's first row.
         width: corners in a row.
         open_arcs: arcs with an open end on the seam above.
+        breaks: where arcs end.
         is_last: whether the strip is the last.
         smooth: whether arcs will be smoothed.
         simplify: whether arcs will be simplified, which needs the constraints.
     """
     end = row + len(edges.first) - 1
     position, quadrants = find_corners(edges.first, edges.col, edges.east, *above, row)
-    links, masks, kinds = link_corners(position, quadrants, row, end, width - 1, row == 0, is_last, BREAK_ROWS)
+    links, masks, kinds = link_corners(position, quadrants, row, end, width - 1, row == 0, is_last, breaks)
     traced = Arcs(*trace_arcs(position, quadrants, links, masks, kinds, width))
     at_seam = (traced.ends[:, 2:] == SEAM).any(axis=1)
     top = slice(0, int(np.searchsorted(position[:, 0], row + 1)))
@@ -225,29 +225,25 @@ def _join_at_seam(open_arcs: Arcs, traced: Arcs) -> Arcs:
 
 @dataclass
 class _Block:
-    """Arcs of the regions that end in one block of rows, each with the sides (left, right) that do."""
+    """Arcs of the regions of one block, each with the sides (left, right) that are."""
 
     in_memory: list[tuple[Arcs, Flags]] = field(default_factory=list)
     on_disk: list[list[SpooledArray]] = field(default_factory=list)
 
 
 class ArcBuffer:
-    """Complete arcs, by the block of ``BREAK_ROWS`` rows in which the regions on their sides end.
+    """Complete arcs, by the blocks of the regions on their sides.
 
-    All regions that end in the same block are assembled together, so that the order of polygons does not depend on the
-    strips. Arcs that wait for a later block are written to disk where memory would not do.
+    All regions of a block are assembled together when it has been traced. Arcs that wait for a later block are written
+    to disk where memory would not do.
 
     Args:
-        rows: rows of the raster.
-        region_last: last row of each region; region 0 is outside and gets no polygon.
+        block_of: block of each region; -1 for those that get no polygon.
         spool: where arcs are written to.
     """
 
-    def __init__(self, rows: int, region_last: Labels, spool: ArraySpool) -> None:
-        self.last_block = rows // BREAK_ROWS
-        self._block_of = np.minimum((region_last + 1) // BREAK_ROWS, self.last_block).astype(np.int32)
-        self._block_of[0] = -1
-        self._spool = spool
+    def __init__(self, block_of: Labels, spool: ArraySpool) -> None:
+        self._block_of, self._spool = block_of, spool
         self._blocks: dict[int, _Block] = {}
         self._waiting_bytes = 0
 
@@ -267,7 +263,7 @@ class ArcBuffer:
             self._spool_later_blocks(current)
 
     def take(self, block: int) -> tuple[Arcs, Flags] | None:
-        """Remove the arcs of all regions that end in a block, with the sides that do; None where there are none."""
+        """Remove the arcs of all regions of a block, with the sides that are; None where there are none."""
         # The next block is traced from now on, so its arcs wait no longer.
         self._waiting_bytes -= sum(arcs.nbytes for arcs, _ in self._blocks.get(block + 1, _Block()).in_memory)
         taken = self._blocks.pop(block, None)

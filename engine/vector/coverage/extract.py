@@ -23,16 +23,17 @@ from ...raster.class_table import read_class_names
 from ...raster.dataset import open_raster
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_probability_raster
 from ...raster.values import Encoding
-from ..arrays import Floats, Labels
+from ..arrays import Flags, Floats, Ints, Labels
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import VectorTarget, check_vector_output
 from ..io.reader import make_reference
 from ..io.styles import Color, make_class_style
 from ..io.writer import VectorWriter, open_vector_writer
 from ..jit import warn_without_numba
+from .breaks import BREAKS, Breaks
 from .class_choice import choose_regularized
 from .codes import N_CODES, ClassRaster, CodeSource, minimum_pixels
-from .polygons import stream_polygons
+from .polygons import LineOptions, stream_polygons
 from .regions import Regions, drop_codes, find_regions, merge_below_mmu
 from .regularize import Regularization
 from .simplify import UNITS
@@ -53,7 +54,8 @@ class CoverageBatch(NamedTuple):
 
     Attributes:
         geometry: Polygons in the CRS of the raster, (n,).
-        region: int32 (n,), number of each region; regions are numbered in the row order of their first pixels.
+        region: int64 (n,), number of each region; regions are numbered in the row order of their first pixels.
+        rank: int64 (n,), its number among the regions that get polygons.
         code: uint16 (n,), class code.
         area: float64 (n,), square metres on the ellipsoid.
         perimeter: float64 (n,), metres on the ellipsoid, holes included.
@@ -61,7 +63,8 @@ class CoverageBatch(NamedTuple):
     """
 
     geometry: NDArray[np.object_]
-    region: Labels
+    region: Ints
+    rank: Ints
     code: NDArray[np.uint16]
     area: Floats
     perimeter: Floats
@@ -69,7 +72,13 @@ class CoverageBatch(NamedTuple):
 
 
 EMPTY_BATCH = CoverageBatch(
-    np.zeros(0, object), np.zeros(0, np.int32), np.zeros(0, np.uint16), np.zeros(0), np.zeros(0), np.zeros(0)
+    np.zeros(0, object),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.uint16),
+    np.zeros(0),
+    np.zeros(0),
+    np.zeros(0),
 )
 
 
@@ -178,6 +187,7 @@ def stream_coverage(
     scratch: Path | None = None,
     *,
     regularized: Sequence[int] = (),
+    breaks: Breaks | None = None,
 ) -> Iterator[CoverageBatch]:
     """Build the coverage of a class raster, batch by batch.
 
@@ -189,38 +199,39 @@ def stream_coverage(
         context: receives the progress of both passes together; checked for cancellation.
         scratch: folder for data that does not fit in memory; None for the system's folder for temporary files.
         regularized: ids of the classes that get right angles; where two of them touch, the first of them does.
+        breaks: where arcs end; None for ``BREAKS``.
     """
     rows, resolution = source.shape[0], geodesy.resolution(source.shape)
-    is_included = np.ones(N_CODES, np.bool_)
-    if options.classes is not None:
-        is_included = np.isin(np.arange(N_CODES) - 1, sorted(options.classes))
+    is_included = find_included(options)
     minimum = minimum_pixels(options, resolution**2)
 
     def report(done: int) -> None:
         context.check_cancelled()
         context.report(Progress("vectorize", done, 2 * rows))
 
-    strip_rows = min(options.strip, max(64, MAX_STRIP_PIXELS // source.shape[1]))
-    regions, region_map, borders = find_regions(source, strip_rows, float(minimum.max()), report)
+    regions, region_map, borders = find_regions(
+        source, strip_height(options, source.shape[1]), float(minimum.max()), report
+    )
     regions, region_map = merge_below_mmu(regions, region_map, borders, minimum)
     del borders
     region_map = drop_codes(regions, region_map, is_included)
+    rank = np.cumsum(is_included[regions.code]) - is_included[regions.code[0]]
     for polygons in stream_polygons(
         source,
         regions,
         region_map,
         geodesy.make_grid(source.shape),
-        smooth=options.smooth,
-        tolerance=DEFAULT_TOLERANCE if options.simplify is None else options.simplify / resolution,
-        regularization=_plan_regularization(regularized, regions, geodesy, options, resolution),
+        lines=line_options(options, resolution),
+        breaks=breaks or BREAKS,
+        regularization=plan_regularization(regularized, regions, geodesy, options, resolution),
         scratch=scratch,
         on_progress=lambda done: report(rows + done),
     ):
         region = polygons.region
-        xy, offsets = geodesy.to_crs(polygons.points / UNITS), (polygons.ring_start, polygons.first_ring)
         yield CoverageBatch(
-            geometry=shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, offsets),
-            region=region,
+            geometry=make_geometries(polygons.points, polygons.ring_start, polygons.first_ring, geodesy),
+            region=region.astype(np.int64),
+            rank=rank[region],
             code=regions.code[region],
             area=polygons.area,
             perimeter=polygons.perimeter,
@@ -228,7 +239,32 @@ def stream_coverage(
         )
 
 
-def _plan_regularization(
+def find_included(options: CoverageOptions) -> Flags:
+    """Find the codes that get polygons, bool by code."""
+    if options.classes is None:
+        return np.ones(N_CODES, np.bool_)
+    return np.isin(np.arange(N_CODES) - 1, sorted(options.classes))
+
+
+def strip_height(options: CoverageOptions, cols: int) -> int:
+    """Return the rows of a strip of a raster with ``cols`` columns."""
+    return min(options.strip, max(64, MAX_STRIP_PIXELS // cols))
+
+
+def line_options(options: CoverageOptions, resolution: float) -> LineOptions:
+    """Return the options of lines, given the metres of a pixel."""
+    tolerance = DEFAULT_TOLERANCE if options.simplify is None else options.simplify / resolution
+    return LineOptions(options.smooth, tolerance)
+
+
+def make_geometries(points: Labels, ring_start: Ints, first_ring: Ints, geodesy: PixelGeodesy) -> NDArray[np.object_]:
+    """Make geometries in the CRS of the raster of polygons on the lattice, see ``Polygons``."""
+    xy = geodesy.to_crs(points / UNITS)
+    geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, (ring_start, first_ring))
+    return np.asarray(geometry, np.object_)
+
+
+def plan_regularization(
     classes: Sequence[int], regions: Regions, geodesy: PixelGeodesy, options: CoverageOptions, resolution: float
 ) -> Regularization | None:
     """Find the regions of the classes to regularize; None if there are none."""
@@ -293,7 +329,7 @@ def _write(
             names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
             confidence = batch.confidence / PROBABILITY_SCALE if has_confidence else np.full(len(ids), math.nan)
             columns: dict[str, NDArray[Any]] = {
-                "area_id": batch.region.astype(np.int64),
+                "area_id": batch.region,
                 "class_id": ids,
                 "class_name": names[inverse],
                 "area": np.round(batch.area, 2),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ...fs.spool import ArraySpool
 from ..arrays import Flags, Floats, Ints, Labels
 from ..geodesy import GeodesicGrid
-from .arcs import BREAK_ROWS, NO_ARCS, ArcBuffer, Arcs, link_polygons, trace_strip
+from .arcs import NO_ARCS, ArcBuffer, Arcs, link_polygons, trace_strip
+from .breaks import Breaks
 from .codes import CodeSource
 from .kernels.rings import gather_ring_points, order_shells_first, sum_cross_products
 from .regions import RegionMap, Regions
@@ -87,14 +89,93 @@ def assemble_polygons(arcs: Arcs, is_assembled: Flags, grid: GeodesicGrid) -> Po
     )
 
 
+@dataclass(frozen=True)
+class LineOptions:
+    """How arcs are smoothed and simplified.
+
+    Attributes:
+        smooth: whether to cut the corners of pixels.
+        tolerance: of the simplification, in pixels; 0 keeps every vertex.
+    """
+
+    smooth: bool
+    tolerance: float
+
+
+class TracedArcs(NamedTuple):
+    """Complete arcs of a strip.
+
+    Attributes:
+        end: row behind the strip.
+        raw: with points at the corners of pixels.
+        simplified: the same, on the lattice.
+    """
+
+    end: int
+    raw: Arcs
+    simplified: Arcs
+
+
+def trace_arcs(
+    source: CodeSource,
+    region_map: RegionMap,
+    first: Labels,
+    *,
+    lines: LineOptions,
+    breaks: Breaks,
+    is_own: Callable[[Arcs], Flags] | None = None,
+) -> Iterator[TracedArcs]:
+    """Trace and simplify the arcs of a class raster, strip by strip.
+
+    Args:
+        source: the class codes.
+        region_map: maps the components of strips to regions; its strips are used.
+        first: int32 (n, 2), row and column of the first pixel of each region, ascending by row.
+        lines: smoothing and simplification.
+        breaks: where arcs end.
+        is_own: chooses complete arcs, bool (n,); the others are left out. None for all.
+    """
+    rows, cols = source.shape
+    constraints = ConstraintBitmap(cols, region_map.strip_rows, breaks.rows)
+    none = np.zeros(0, np.int32)
+    open_arcs, above = NO_ARCS, (none, none)
+    simplify = lines.tolerance > 0.0
+    for number in range(region_map.strips):
+        edges = region_map.find_boundary_edges(source, number, breaks)
+        row = number * region_map.strip_rows
+        end = row + len(edges.first) - 1
+        traced = trace_strip(
+            edges,
+            above,
+            row,
+            cols + 1,
+            open_arcs,
+            breaks=breaks,
+            is_last=end == rows,
+            smooth=lines.smooth,
+            simplify=simplify,
+        )
+        open_arcs, above = traced.open, edges.last_row
+        if simplify:
+            # Lines may pass over neither a vertex nor the centre of the first pixel of a region.
+            begun = slice(*np.searchsorted(first[:, 0], [row, end]))
+            constraints.add(np.concatenate((traced.constraints, 2 * first[begun].astype(np.int64) + 1)), end)
+        complete = traced.complete
+        if is_own is not None:
+            complete = complete.take(np.flatnonzero(is_own(complete)))
+        complete = complete.normalize(cols + 1)
+        simplified = simplify_arcs(complete, constraints, smooth=lines.smooth, tolerance=lines.tolerance)
+        yield TracedArcs(end, complete, simplified)
+
+
 def stream_polygons(
     source: CodeSource,
     regions: Regions,
     region_map: RegionMap,
     grid: GeodesicGrid,
     *,
-    smooth: bool,
-    tolerance: float,
+    lines: LineOptions,
+    breaks: Breaks,
     regularization: Regularization | None,
     scratch: Path | None,
     on_progress: Callable[[int], None],
@@ -106,8 +187,8 @@ def stream_polygons(
         regions: the regions.
         region_map: maps the components of strips to regions; its strips are used.
         grid: measures lines on the ellipsoid.
-        smooth: whether to cut the corners of pixels.
-        tolerance: of the simplification, in pixels; 0 keeps every vertex.
+        lines: smoothing and simplification.
+        breaks: where arcs end; those of the whole raster.
         regularization: which regions get right angles; None for none.
         scratch: folder for temporary data; None for the system's.
         on_progress: called with the number of rows done after each strip.
@@ -115,40 +196,52 @@ def stream_polygons(
     Yields:
         Polygons; the same ones in the same order for every height of the strips.
     """
-    rows, cols = source.shape
-    constraints = ConstraintBitmap(cols, region_map.strip_rows)
-    none = np.zeros(0, np.int32)
-    open_arcs, above, block = NO_ARCS, (none, none), 0
-    regularizer = None if regularization is None else Regularizer(regularization, source.shape)
+    rows = source.shape[0]
+    regularizer = None if regularization is None else Regularizer(regularization, source.shape, breaks.rows)
+    blocks = PolygonBlocks(regions.last, rows, breaks.rows)
     with ArraySpool(scratch) as spool:
-        buffer = ArcBuffer(rows, regions.last, spool)
-        for number in range(len(region_map.base) - 1):
-            edges = region_map.find_boundary_edges(source, number)
-            row = number * region_map.strip_rows
-            end = row + len(edges.first) - 1
-            traced = trace_strip(
-                edges, above, row, cols + 1, open_arcs, is_last=end == rows, smooth=smooth, simplify=tolerance > 0.0
-            )
-            open_arcs, above = traced.open, edges.last_row
-            if tolerance > 0.0:
-                # Lines may pass over neither a vertex nor the centre of the first pixel of a region.
-                begun = slice(*np.searchsorted(regions.first[1:, 0], [row, end]))
-                centers = 2 * regions.first[1:][begun].astype(np.int64) + 1
-                constraints.add(np.concatenate((traced.constraints, centers)), end)
-            complete = traced.complete.normalize(cols + 1)
-            simplified = simplify_arcs(complete, constraints, smooth=smooth, tolerance=tolerance)
-            for arcs in (simplified,) if regularizer is None else regularizer.add(complete, simplified, end):
-                buffer.add(arcs, block)
+        buffer = ArcBuffer(blocks.block_of, spool)
+        for end, raw, simplified in trace_arcs(source, region_map, regions.first[1:], lines=lines, breaks=breaks):
+            for arcs in (simplified,) if regularizer is None else regularizer.add(raw, simplified, end):
+                buffer.add(arcs, blocks.current)
             on_progress(end)
-            settled = end if regularizer is None else regularizer.settled_rows
-            while block < buffer.last_block and (block + 1) * BREAK_ROWS <= settled:
-                yield from _assemble_block(buffer, block, grid)
-                block += 1
-        yield from _assemble_block(buffer, buffer.last_block, grid)
+            for block in blocks.take_settled(end if regularizer is None else regularizer.settled_rows):
+                yield from assemble_block(buffer, block, grid)
 
 
-def _assemble_block(buffer: ArcBuffer, block: int, grid: GeodesicGrid) -> Iterator[Polygons]:
-    """Assemble the polygons of all regions that end in a block of rows."""
+class PolygonBlocks:
+    """Blocks of rows: the polygons of all regions that end in one are assembled together.
+
+    So their order does not depend on the strips.
+
+    Args:
+        last: last row of each region; region 0 is outside and gets no polygon.
+        rows: row of the raster behind the last one.
+        height: of a block.
+        first_row: row of the raster with which the first block begins.
+
+    Attributes:
+        block_of: block of each region.
+        current: the first block whose rows are not settled.
+    """
+
+    def __init__(self, last: Labels, rows: int, height: int, first_row: int = 0) -> None:
+        self._rows, self._height, self._last_block = rows, height, rows // height
+        self.current = first_row // height
+        self.block_of = np.minimum((last + 1) // height, self._last_block).astype(np.int32)
+        self.block_of[0] = -1
+
+    def take_settled(self, settled: int) -> Iterator[int]:
+        """Yield the blocks that are settled when all arcs above the row ``settled`` are."""
+        while self.current < self._last_block and (self.current + 1) * self._height <= settled:
+            self.current += 1
+            yield self.current - 1
+        if settled == self._rows:
+            yield self._last_block
+
+
+def assemble_block(buffer: ArcBuffer, block: int, grid: GeodesicGrid) -> Iterator[Polygons]:
+    """Assemble the polygons of all regions of a block."""
     taken = buffer.take(block)
     if taken is None:
         return

@@ -16,6 +16,7 @@ from scipy.sparse import coo_array, csr_array
 
 from ..arrays import Flags, Floats, Ints, Labels
 from .arcs import BoundaryEdges
+from .breaks import Breaks
 from .codes import CodeSource
 from .kernels.boundaries import find_boundary_edges
 from .kernels.mmu import merge_small_regions
@@ -74,8 +75,13 @@ class RegionMap:
     region: Labels
     kept: list[LabelledRuns]
 
-    def find_boundary_edges(self, source: CodeSource, number: int) -> BoundaryEdges:
-        """Find the boundary edges between the regions of one strip."""
+    @property
+    def strips(self) -> int:
+        """The number of strips."""
+        return len(self.base) - 1
+
+    def read_strip(self, source: CodeSource, number: int) -> tuple[LabelledRuns, Labels]:
+        """Return the runs of one strip, and the region of each of their components."""
         if number < len(self.kept):
             runs = self.kept[number]
         else:
@@ -84,7 +90,13 @@ class RegionMap:
             runs = LabelledRuns(start, col, label_runs(start, col, code, source.shape[1])[0])
         region_of = self.region[self.base[number] : self.base[number + 1] + 1].copy()
         region_of[0] = 0
-        return BoundaryEdges(*find_boundary_edges(runs.start, runs.col, runs.component, region_of, source.shape[1]))
+        return runs, region_of
+
+    def find_boundary_edges(self, source: CodeSource, number: int, breaks: Breaks) -> BoundaryEdges:
+        """Find the boundary edges between the regions of one strip."""
+        (runs, region_of), cols = self.read_strip(source, number), source.shape[1]
+        columns = breaks.find_columns(cols)
+        return BoundaryEdges(*find_boundary_edges(runs.start, runs.col, runs.component, region_of, cols, columns))
 
 
 def find_regions(

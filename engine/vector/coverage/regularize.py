@@ -4,8 +4,8 @@ A ring of a region is fitted alone. Its arcs are shared with its neighbours, and
 to where their node has moved. Then everything nearby is compared: a ring keeps its simplified arcs where its walls
 would touch or pass over another border. So the result is always a coverage.
 
-Arcs wait in bands of ``BREAK_ROWS`` rows, whatever the strips are. Two bands are looked at together, so that the
-surroundings of every region are known that is decided there.
+Arcs wait in bands of rows, at whose borders they end, whatever the strips are. Two bands are looked at together, so
+that the surroundings of every region are known that is decided there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ..arrays import Flags, Floats, Ints, Labels
-from .arcs import BREAK_ROWS, NO_ARCS, Arcs, LinkedRings, concatenate_arcs, link_polygons
+from .arcs import NO_ARCS, Arcs, LinkedRings, concatenate_arcs, link_polygons
 from .detours import lead_around
 from .kernels.arcs import gather_points
 from .kernels.boundaries import NODE
@@ -97,17 +97,26 @@ class Regularizer:
     Args:
         regularization: regions and limits.
         shape: rows and columns of the raster.
+        break_rows: height of a band of rows, see ``Breaks``.
+        rows: first row of the arcs that will be added, at which a band begins, and row behind the last one; None for
+            all rows of the raster.
 
     Attributes:
-        settled_rows: rows of the raster whose arcs were all returned.
+        settled_rows: row of the raster above which all arcs were returned.
     """
 
-    def __init__(self, regularization: Regularization, shape: tuple[int, int]) -> None:
-        self.settled_rows = 0
-        self._shape, self._regularization = shape, regularization
+    def __init__(
+        self,
+        regularization: Regularization,
+        shape: tuple[int, int],
+        break_rows: int,
+        rows: tuple[int, int] | None = None,
+    ) -> None:
+        self.settled_rows, self._end = rows or (0, shape[0])
+        self._shape, self._regularization, self._height = shape, regularization, break_rows
         self._bands: dict[int, list[_Band]] = {}
-        self._window = 0
-        self._last_band = shape[0] // BREAK_ROWS
+        self._window = self.settled_rows // break_rows
+        self._last_band = self._end // break_rows
         self._was_released = np.zeros(len(regularization.rank), np.bool_)
 
     def add(self, raw: Arcs, arcs: Arcs, end: int) -> Iterator[Arcs]:
@@ -120,14 +129,14 @@ class Regularizer:
         """
         if raw.number:
             is_needed = (self._regularization.rank[raw.sides] > 0).any(axis=1)
-            band_of = np.minimum.reduceat(raw.points[:, 1], raw.start[:-1]) // BREAK_ROWS
+            band_of = np.minimum.reduceat(raw.points[:, 1], raw.start[:-1]) // self._height
             for band in np.unique(band_of).tolist():
                 index = np.flatnonzero(band_of == band)
                 kept = _drop_points(raw.take(index), is_needed[index])
                 added = _Band(kept, arcs.take(index), np.zeros((len(index), 2), np.bool_))
                 self._bands.setdefault(band, []).append(added)
-        is_last = end == self._shape[0]
-        while self._window <= self._last_band and (is_last or (self._window + 2) * BREAK_ROWS < end):
+        is_last = end == self._end
+        while self._window <= self._last_band and (is_last or (self._window + 2) * self._height < end):
             yield self._settle()
 
     def _settle(self) -> Arcs:
@@ -143,7 +152,7 @@ class Regularizer:
             self._bands[self._window] = [both.take(rest)]
         released = both.arcs.take(first)
         self._was_released[released.sides] = True
-        self.settled_rows = min(self._window * BREAK_ROWS, self._shape[0])
+        self.settled_rows = min(self._window * self._height, self._end)
         return released
 
     def _take(self, band: int) -> _Band:
@@ -190,8 +199,8 @@ class Regularizer:
         top = np.full(len(is_chosen), self._shape[0])
         arc_top = np.minimum.reduceat(band.raw.points[:, 1], band.raw.start[:-1][has_points])
         np.minimum.at(top, band.raw.sides[has_points], arc_top[:, None])
-        is_chosen &= np.maximum(top - margin, 0) // BREAK_ROWS == self._window
-        lowest = (self._window + 2) * BREAK_ROWS
+        is_chosen &= np.maximum(top - margin, 0) // self._height == self._window
+        lowest = (self._window + 2) * self._height
         if lowest <= self._shape[0]:
             is_chosen &= regularization.last + 1 + margin <= lowest
         return is_chosen

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...concurrency import available_cores
 from ..arrays import Flags, Ints
-from .arcs import BREAK_ROWS, Arcs
+from .arcs import Arcs
 from .kernels.boundaries import NODE
 from .kernels.simplify import WORD_BITS, cut_corners, set_bits, simplify_visvalingam
 
@@ -26,11 +26,12 @@ class ConstraintBitmap:
     Args:
         cols: columns of the raster.
         strip_rows: rows of pixels in a strip.
+        break_rows: rows of the highest arc.
     """
 
-    def __init__(self, cols: int, strip_rows: int) -> None:
-        # No arc is higher than BREAK_ROWS. A row lies at its number modulo the height of the bitmap.
-        rows = 2 * (BREAK_ROWS + strip_rows + 1) + _ROWS_BELOW
+    def __init__(self, cols: int, strip_rows: int, break_rows: int) -> None:
+        # A row lies at its number modulo the height of the bitmap.
+        rows = 2 * (break_rows + strip_rows + 1) + _ROWS_BELOW
         self.bits = np.zeros((rows, -(-(2 * cols + 1) // WORD_BITS)), np.uint32)
         self._next = rows
 

@@ -1,1 +1,1 @@
-"""Road networks of rasters that are too large for one process: by partitions, which are joined over their borders."""
+"""Road networks and coverages of rasters too large for one process: by partitions, joined over their borders."""

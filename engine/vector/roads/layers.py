@@ -170,7 +170,7 @@ def write_areas(writer: VectorWriter, batches: Iterable[CoverageBatch]) -> tuple
         for part in ahead:
             number = len(part.geometry)
             columns = {
-                "area_id": np.arange(count + 1, count + number + 1, dtype=np.int64),
+                "area_id": part.rank,
                 "area": np.round(part.area, 2),
                 "perimeter": np.round(part.perimeter, 2),
                 "confidence": np.round(part.confidence / PROBABILITY_SCALE, 3),

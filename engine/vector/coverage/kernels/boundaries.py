@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...arrays import Bits, Ints, Labels
 from ...jit import jit
+from ..breaks import Breaks
 
 Ends = NDArray[np.int8]
 
@@ -21,9 +22,12 @@ PASS, NODE, SEAM = 0, 1, 2
 
 
 def find_boundary_edges(
-    start: Ints, col: Labels, component: Labels, region_of: Labels, cols: int
+    start: Ints, col: Labels, component: Labels, region_of: Labels, cols: int, breaks: Ints
 ) -> tuple[Ints, Labels, Labels]:
     """Find the vertical boundary edges of a strip.
+
+    At the columns of ``breaks`` there is an edge in every row, perhaps with the same region on both sides, so that
+    horizontal edges have a corner there.
 
     Args:
         start: where the runs of each row begin.
@@ -31,6 +35,7 @@ def find_boundary_edges(
         component: component of each run.
         region_of: region of each component; 0 is outside.
         cols: columns of the raster.
+        breaks: columns of corners at which arcs end.
 
     Returns:
         Where the edges of each row begin (and, last, end), the column of each edge and the region east of it. West of
@@ -39,8 +44,21 @@ def find_boundary_edges(
     # A run of the outside behind each row closes its last region.
     col = np.insert(col, start[1:], cols)
     region = np.insert(region_of[component], start[1:], 0)
+    first_run = start + np.arange(start.size)
     is_edge = region != np.concatenate(([0], region[:-1]))
-    first = np.concatenate(([0], np.cumsum(is_edge)))[start + np.arange(start.size)]
+    if breaks.size:
+        position = np.repeat(np.arange(start.size - 1) * (cols + 1), np.diff(first_run)) + col
+        wanted = (np.arange(start.size - 1)[:, np.newaxis] * (cols + 1) + breaks).ravel()
+        run = np.searchsorted(position, wanted, side="right") - 1
+        is_there = position[run] == wanted
+        is_edge[run[is_there]] = True
+        missing, run = np.flatnonzero(~is_there), run[~is_there]
+        first_run = first_run + np.concatenate(
+            ([0], np.cumsum(np.bincount(missing // breaks.size, minlength=start.size - 1)))
+        )
+        col = np.insert(col, run + 1, breaks[missing % breaks.size])
+        is_edge, region = np.insert(is_edge, run + 1, True), np.insert(region, run + 1, region[run])
+    first = np.concatenate(([0], np.cumsum(is_edge)))[first_run]
     return first, col[is_edge], region[is_edge]
 
 
@@ -120,7 +138,7 @@ def find_corners(
 
 
 def link_corners(
-    position: Labels, quadrants: Labels, row: int, end: int, cols: int, is_first: bool, is_last: bool, break_rows: int
+    position: Labels, quadrants: Labels, row: int, end: int, cols: int, is_first: bool, is_last: bool, breaks: Breaks
 ) -> tuple[Labels, Bits, Bits]:
     """Link corners along vertical boundary edges, and classify them.
 
@@ -132,7 +150,7 @@ def link_corners(
         cols: columns of the raster.
         is_first: whether the strip is the first.
         is_last: whether the strip is the last.
-        break_rows: arcs that come from above end at the corners of every so many rows, which limits their height.
+        breaks: where arcs end.
 
     Returns:
         The corners north and south of each at the other ends of its vertical edges (n, 2), or -1; the mask of the
@@ -144,10 +162,10 @@ def link_corners(
     degree = np.sum(differ, axis=0)
     mask = np.packbits(differ, axis=0, bitorder="little")[0]
     is_seam = (y == end) & (not is_last)
-    mask[is_seam] = 8
+    mask[is_seam] &= 8
     # Simplification must keep the corners of the raster.
     is_corner = ((x == 0) | (x == cols)) & (((y == row) & is_first) | ((y == end) & is_last))
-    is_node = (degree > 2) | ((y % break_rows == 0) & (mask & 8 != 0)) | is_corner
+    is_node = (degree > 2) | breaks.find_ends(position, mask) | is_corner
     kind = np.where(is_seam, SEAM, np.where(is_node, NODE, PASS)).astype(np.uint8)
     # Vertical edges end in the order in which they begin: row by row, from west to east.
     lower = np.flatnonzero((mask & 8 != 0) & (y > row))
@@ -284,7 +302,7 @@ def find_constraint_points(position: Labels, quadrants: Labels, mask: Bits, kind
     y, x = 2 * position.T.astype(np.int64)
     bits = np.where(kind == SEAM, mask | 8, mask)
     is_node = kind == NODE
-    is_turn = ~is_node & (bits != 5) & (bits != 10)
+    is_turn = ~is_node & (bits != 0) & (bits != 5) & (bits != 10)
     is_hole = (quadrants[:, 1] == 0) & (quadrants[:, 0] != 0) & (quadrants[:, 2] != 0)
     places = [(is_hole, 1, 1), (is_node if smooth else is_node | is_turn, 0, 0)]
     if smooth:

@@ -16,7 +16,8 @@ from scipy.ndimage import label
 from terraspore.engine.context import RunContext
 from terraspore.engine.fs.spool import ArraySpool, SpooledArray
 from terraspore.engine.protocol.options import CoverageOptions
-from terraspore.engine.vector.coverage import arcs, polygons, regions, simplify
+from terraspore.engine.vector.coverage import arcs, polygons, regions
+from terraspore.engine.vector.coverage.breaks import BREAKS, Breaks
 from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_coverage
 from terraspore.engine.vector.geodesy import PixelGeodesy
 
@@ -40,18 +41,24 @@ class ArraySource:
         return (self.values[row : row + height] * 10).astype(np.uint8)
 
 
-@pytest.fixture(autouse=True)
-def short_arcs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Break arcs every 7 rows instead of 2048, so that it happens in small rasters."""
-    for module in (arcs, polygons, simplify):
-        monkeypatch.setattr(module, "BREAK_ROWS", 7)
+#: Arcs end every 7 rows instead of 2048, and every 9 columns, so that it happens in small rasters.
+SHORT = Breaks(7, 9)
 
 
 def cover(
-    values: np.ndarray, strip_rows: int = 512, minimum: float = 0.0, smooth: bool = False, tolerance: float = 0.0
+    values: np.ndarray,
+    strip_rows: int = 512,
+    minimum: float = 0.0,
+    smooth: bool = False,
+    tolerance: float = 0.0,
+    breaks: Breaks = SHORT,
 ) -> list[CoverageBatch]:
     options = CoverageOptions(minimum_area=minimum, smooth=smooth, simplify=tolerance, strip=strip_rows)
-    return list(stream_coverage(ArraySource(values), PixelGeodesy(None, Affine.identity()), options, RunContext()))
+    return list(
+        stream_coverage(
+            ArraySource(values), PixelGeodesy(None, Affine.identity()), options, RunContext(), breaks=breaks
+        )
+    )
 
 
 def shapes_of(batches: list[CoverageBatch]) -> tuple[np.ndarray, np.ndarray]:
@@ -159,10 +166,9 @@ def test_simplified_areas_sum_up_to_the_raster(values: np.ndarray, strip: int, t
     assert shapely.union_all(geometry).equals(shapely.box(0, 0, *values.shape[::-1]))
 
 
-def test_staircases_become_straight(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arcs, "BREAK_ROWS", 1000)
+def test_staircases_become_straight() -> None:
     values = (np.add.outer(np.arange(20), np.arange(20)) < 20).astype(np.uint16) + 1
-    geometry, code = shapes_of(cover(values, 6, smooth=True, tolerance=0.1))
+    geometry, code = shapes_of(cover(values, 6, smooth=True, tolerance=0.1, breaks=BREAKS))
     # From node to node: a straight line with a half pixel at either end, and around three corners of the raster.
     assert shapely.get_num_coordinates(geometry[code == 1][0]) <= 8
 

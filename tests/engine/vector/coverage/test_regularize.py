@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rasterio.features import rasterize
 from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.options import CoverageOptions
-from terraspore.engine.vector.coverage import arcs, polygons, regularize, simplify
+from terraspore.engine.vector.coverage.breaks import Breaks
 from terraspore.engine.vector.coverage.extract import stream_coverage
 from terraspore.engine.vector.geodesy import PixelGeodesy
 
@@ -30,11 +30,8 @@ places = st.lists(
 )
 
 
-@pytest.fixture(autouse=True)
-def low_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Break arcs every 32 rows instead of 2048, so that buildings lie in several bands."""
-    for module in (arcs, polygons, simplify, regularize):
-        monkeypatch.setattr(module, "BREAK_ROWS", 32)
+#: Arcs end every 32 rows instead of 2048, so that buildings lie in several bands.
+LOW = Breaks(32)
 
 
 def turned_box(x: float, y: float, width: float, height: float, angle: float) -> shapely.Polygon:
@@ -63,7 +60,8 @@ def cover(
 ) -> tuple[np.ndarray, np.ndarray]:
     geodesy = PixelGeodesy(None, Affine.identity())
     chosen = CoverageOptions(**options)
-    batches = list(stream_coverage(ArraySource(values), geodesy, chosen, RunContext(), regularized=regularized))
+    source, context = ArraySource(values), RunContext()
+    batches = list(stream_coverage(source, geodesy, chosen, context, regularized=regularized, breaks=LOW))
     return np.concatenate([batch.geometry for batch in batches]), np.concatenate([batch.code for batch in batches])
 
 
@@ -249,7 +247,9 @@ def test_pixels_that_are_not_square_are_measured_on_the_ground() -> None:
     values = np.ones((60, 120), np.uint16)
     paint(values, shapely.affinity.scale(turned_box(30, 30, 32, 18, 30), 2, 1, origin=(0, 0)))
     geodesy = PixelGeodesy(None, Affine.scale(0.5, 1))
-    batches = stream_coverage(ArraySource(values), geodesy, CoverageOptions(), RunContext(), regularized=(1,))
+    batches = stream_coverage(
+        ArraySource(values), geodesy, CoverageOptions(), RunContext(), regularized=(1,), breaks=LOW
+    )
     [building] = [
         g for batch in batches for g, code in zip(batch.geometry, batch.code, strict=True) if code == BUILDING
     ]
