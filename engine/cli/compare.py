@@ -58,8 +58,8 @@ def _parse_extent(context: click.Context, parameter: click.Parameter, value: str
 def compare(context: RunContext, result: Path, truth: Path, truth_values: ValueKind | None, **values: Any) -> Result:
     """Measure RESULT against TRUTH.
 
-    Lines against lines: APLS, TOPO, line F1, completeness, correctness, quality, junctions. Rasters against rasters:
-    accuracy, IoU, precision, recall, F1, kappa, of masks also line F1. Polygons against a class raster: gaps,
+    Lines against lines: APLS, TOPO, line F1, completeness, correctness, quality, junctions, OPT-J. Rasters against
+    rasters: accuracy, IoU, precision, recall, F1, kappa, of masks also line F1. Polygons against a class raster: gaps,
     overlaps, validity, agreement.
     """
     from ..raster.dataset import identify_image

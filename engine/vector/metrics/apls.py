@@ -17,6 +17,7 @@ from .network import (
     build_adjacency_matrix,
     divide_edges,
     draw_sources,
+    find_components,
     interpolate,
     measure_vertices,
     snap_points,
@@ -44,6 +45,7 @@ def one_way_apls(
         seed: of the generator that draws start points where there are more than ``rules.sources``.
     """
     rules = rules or AplsRules()
+    base, other = _leave_out(base, rules), _leave_out(other, rules)
     control = _place_control_points(base, rules, extent)
     if not len(control):
         return 0.0
@@ -65,6 +67,18 @@ def one_way_apls(
         error[is_found] = np.minimum(1.0, np.abs(length[is_found] - other_length[is_found]) / length[is_found])
         total, terms = total + float(error[is_counted].sum()), terms + int(is_counted.sum())
     return 1.0 - total / terms if terms else 0.0
+
+
+def _leave_out(network: Network, rules: AplsRules) -> Network:
+    """Return a network without the rings and short pieces that the rules leave out; the nodes stay."""
+    first, last = network.ends.T
+    is_kept = np.ones(len(network.lines), np.bool_)
+    if not rules.has_rings:
+        is_kept &= (first != last) | (network.degree()[first] == 2)
+    if rules.smallest > 0.0:
+        piece = find_components(network)[first]
+        is_kept &= np.bincount(piece, network.length)[piece] >= rules.smallest
+    return network if is_kept.all() else network.take(np.flatnonzero(is_kept).astype(np.int64))
 
 
 def _place_control_points(base: Network, rules: AplsRules, extent: Bounds | None) -> EdgePoints:

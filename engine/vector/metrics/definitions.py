@@ -28,6 +28,8 @@ class AplsRules:
         is_harmonic: whether the mean of both directions is harmonic rather than arithmetic.
         margins: control points closer than this to the left, bottom, right and top side of the extent are left out.
         sources: largest number of control points from which paths start; of more, so many are drawn.
+        has_rings: whether roads that lead from a junction back to itself are part of the network.
+        smallest: connected pieces with less length of road are left out, metres.
     """
 
     spacing: float = 50.0
@@ -42,6 +44,8 @@ class AplsRules:
     is_harmonic: bool = True
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     sources: int = 400
+    has_rings: bool = True
+    smallest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -113,12 +117,13 @@ _SAT2GRAPH_TOPO = TopoRules(
     rival_distance=20.0 * _E5,
     sources=5000,
 )
-#: The definitions by name, after CosmiQ/apls (the defaults of its command), songtaohe/Sat2Graph (tiles of 2 km)
-#: and htcr/sam_road (the settings for SpaceNet's tiles of 352 m).
+#: The definitions by name, after CosmiQ/apls (with points every 50 m as in the paper, and with what its graph of a
+#: GeoJSON file lacks), songtaohe/Sat2Graph (tiles of 2 km) and htcr/sam_road (the settings for SpaceNet's tiles of
+#: 352 m).
 DEFINITIONS = {
     "terraspore": Definition(),
     "cosmiq": Definition(
-        AplsRules(spacing=200.0, undivided=150.0, curvature=0.12, shortest=0.001, is_one_to_one=True, sources=5000),
+        AplsRules(undivided=37.5, shortest=0.001, is_one_to_one=True, sources=5000, has_rings=False, smallest=5.0),
         None,
         nodes_crossings=False,
     ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Floats, Ints, Lines
 
@@ -33,6 +34,10 @@ class Network:
     def degree(self) -> Ints:
         """Count the line ends at each node, (nodes,)."""
         return np.asarray(np.bincount(self.ends.ravel(), minlength=len(self.nodes)), np.int64)
+
+    def take(self, edges: Ints) -> Network:
+        """Some of the edges, with all nodes."""
+        return Network(self.nodes, self.ends[edges], self.lines[edges], self.length[edges])
 
 
 @dataclass(frozen=True)
@@ -217,6 +222,16 @@ def build_adjacency_matrix(network: Network, points: EdgePoints) -> tuple[csr_ar
     rows, columns = np.concatenate((low, high)), np.concatenate((high, low))
     matrix = csr_array((np.concatenate((step, step)), (rows, columns)), shape=(size, size))
     return matrix, count + np.arange(len(points))
+
+
+def find_components(network: Network) -> Ints:
+    """Number the connected components from 0; return the number of that of each node."""
+    nodes = len(network.nodes)
+    if not nodes:
+        return np.zeros(0, np.int64)
+    ones = np.ones(len(network.ends), np.int8)
+    matrix = csr_array((ones, (network.ends[:, 0], network.ends[:, 1])), shape=(nodes, nodes))
+    return np.asarray(connected_components(matrix, directed=False)[1], np.int64)
 
 
 def interpolate(network: Network, edge: Ints, along: Floats) -> EdgePoints:

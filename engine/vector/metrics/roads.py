@@ -1,4 +1,4 @@
-"""Quality of a road network: APLS, TOPO, completeness, correctness and quality, junctions.
+"""Quality of a road network: APLS, TOPO, completeness, correctness and quality, junctions, OPT-J.
 
 All lengths are metres; the lines have to be in a metric CRS (see ``inputs.choose_metric_crs``).
 """
@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from ..crs import Bounds
 from .apls import one_way_apls
 from .definitions import DEFINITIONS, Definition
-from .network import Network, PrecisionRecall, harmonic_mean
+from .network import Network, PrecisionRecall, find_components, harmonic_mean
+from .opt_j import opt_j
 from .topo import find_near, match_one_to_one, topo
 
 
@@ -37,6 +36,9 @@ class RoadScores:
         junction_precision: share of the junctions that are right, 0 to 1.
         junction_recall: share of the junctions of the truth that are found, 0 to 1.
         junction_f1: their harmonic mean.
+        opt_j_precision: share of the roads at junctions and ends of the result that are right, 0 to 1 (see ``opt_j``).
+        opt_j_recall: share of those of the truth that are found, 0 to 1.
+        opt_j_f1: their harmonic mean.
         length: metres of the result; ``truth_length`` of the truth.
         pieces: connected components of the result; ``truth_pieces`` of the truth.
         dead_ends: nodes of degree 1 of the result; ``truth_dead_ends`` of the truth.
@@ -55,6 +57,9 @@ class RoadScores:
     junction_precision: float
     junction_recall: float
     junction_f1: float
+    opt_j_precision: float
+    opt_j_recall: float
+    opt_j_f1: float
     length: float
     truth_length: float
     pieces: int
@@ -91,7 +96,7 @@ def score_roads(
     apls = harmonic_mean(forward, backward) if definition.apls.is_harmonic else (forward + backward) / 2.0
     topology = topo(result, truth, definition.topo, seed=seed) if definition.topo else None
     completeness, correctness, quality = buffer_scores(result, truth, buffer)
-    junctions = junction_scores(result, truth)
+    junctions, orders = junction_scores(result, truth), opt_j(result, truth)
     return RoadScores(
         apls=apls,
         apls_truth_to_result=forward,
@@ -106,6 +111,9 @@ def score_roads(
         junction_precision=junctions.precision,
         junction_recall=junctions.recall,
         junction_f1=junctions.f1,
+        opt_j_precision=orders.precision,
+        opt_j_recall=orders.recall,
+        opt_j_f1=orders.f1,
         length=float(result.length.sum()),
         truth_length=float(truth.length.sum()),
         pieces=count_components(result),
@@ -147,10 +155,7 @@ def junction_scores(result: Network, truth: Network, distance: float = 10.0) -> 
 
 def count_components(network: Network) -> int:
     """Count the connected components."""
-    nodes = len(network.nodes)
-    ones = np.ones(len(network.ends), np.int8)
-    matrix = csr_array((ones, (network.ends[:, 0], network.ends[:, 1])), shape=(nodes, nodes))
-    return int(connected_components(matrix, directed=False)[0]) if nodes else 0
+    return int(find_components(network).max(initial=-1)) + 1
 
 
 def _length_within(lines: NDArray[np.object_], around: NDArray[np.object_], buffer: float) -> float:

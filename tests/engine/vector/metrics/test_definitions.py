@@ -38,15 +38,36 @@ def test_lines_meet_only_at_shared_vertices() -> None:
     assert len(network().lines) == 0
 
 
-def test_cosmiq_places_further_points_on_long_bent_edges_alone() -> None:
+def test_cosmiq_places_points_every_50_m_on_straight_edges_too() -> None:
+    straight, half = network([(0, 0), (200, 0)]), network([(0, 0), (100, 0)])
+    # Points at 0, 50, ... 200 m. From each of the first three two paths are right and two missing, from the others all.
+    assert one_way_apls(straight, half, COSMIQ.apls) == pytest.approx(6 / 20)
+    short, part = network([(0, 0), (37, 0)]), network([(0, 0), (20, 0)])
+    assert one_way_apls(short, part, COSMIQ.apls) == 0.0  # ends alone: less than three quarters of 50 m
+
+
+def test_cosmiq_leaves_out_rings_at_a_junction_and_short_pieces() -> None:
+    road = [(0, 0), (100, 0)]
+    with_ring = network(road, [(100, 0), (130, 30), (130, -30), (100, 0)])
+    assert one_way_apls(with_ring, network(road), COSMIQ.apls) == pytest.approx(1.0)
+    assert one_way_apls(with_ring, network(road), dataclasses.replace(COSMIQ.apls, has_rings=True)) < 0.7
+    roundabout = network([(0, 0), (30, 30), (60, 0), (30, -30), (0, 0)])  # hangs on nothing, so it is not lost
+    assert one_way_apls(roundabout, roundabout, COSMIQ.apls) == pytest.approx(1.0)
+    with_mark = network(road, [(50, 40), (54, 40)])
+    assert one_way_apls(with_mark, network(road), COSMIQ.apls) == pytest.approx(1.0)
+    assert one_way_apls(with_mark, network(road), dataclasses.replace(COSMIQ.apls, smallest=0.0)) < 1.0
+
+
+def test_further_points_on_long_bent_edges_alone() -> None:
     """The result ends halfway along the truth, so its path is missing wherever the truth has both of its ends only."""
+    rules = dataclasses.replace(COSMIQ.apls, spacing=200.0, undivided=150.0, curvature=0.12)
     straight, half = network([(0, 0), (500, 0)]), network([(0, 0), (250, 0)])
-    assert one_way_apls(straight, half, COSMIQ.apls) == 0.0  # the one path has no end in the result
+    assert one_way_apls(straight, half, rules) == 0.0  # the one path has no end in the result
     bent, part = network([(0, 0), (150, 0), (150, 150)]), network([(0, 0), (150, 0)])
     # Points at 0, 150 and 300 m. From the last one, which is missing, two paths; from the others one right, one wrong.
-    assert one_way_apls(bent, part, COSMIQ.apls) == pytest.approx(1 - 4 / 6)
+    assert one_way_apls(bent, part, rules) == pytest.approx(1 - 4 / 6)
     short, part = network([(0, 0), (70, 0), (70, 70)]), network([(0, 0), (70, 0)])
-    assert one_way_apls(short, part, COSMIQ.apls) == 0.0  # 140 m: less than three quarters of 200 m
+    assert one_way_apls(short, part, rules) == 0.0  # 140 m: less than three quarters of 200 m
 
 
 def test_cosmiq_gives_a_place_to_one_control_point() -> None:
@@ -58,9 +79,10 @@ def test_cosmiq_gives_a_place_to_one_control_point() -> None:
 
 
 def test_cosmiq_has_no_topo_and_a_harmonic_mean() -> None:
-    truth, result = network([(0, 0), (150, 0), (150, 150)]), network([(0, 0), (150, 0)])
+    truth, result = network([(0, 0), (37, 0), (37, 37)]), network([(0, 0), (37, 0)])
     scores = score_roads(result, truth, definition=COSMIQ)
     assert (scores.topo_precision, scores.topo_recall, scores.topo_f1) == (None, None, None)
+    # Points at 0, 37 and 74 m. From the last one, which is missing, two paths; from the others one right, one wrong.
     assert scores.apls == pytest.approx(2 * (1 / 3) * 1 / (1 / 3 + 1))
 
 
