@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import QgsApplication, QgsProject, QgsRasterLayer, QgsVectorLayer
 from qgis.PyQt.QtCore import Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QApplication, QDialogButtonBox, QLabel, QPushButton, QToolBar
@@ -230,6 +230,43 @@ def online():
         server.close()
 
 
+def review():
+    """A layer of 5,000 doubtful roads: each step by one key, and the main thread stays free."""
+    sys.path.insert(0, str(Path(CONFIG["tests"]) / "plugin"))
+    from drawn_network import draw_many, write_roads
+    from terraspore.plugin.review.panel import ReviewPanel
+
+    QgsProject.instance().removeAllMapLayers()
+    path = write_roads(OUT / "roads.gpkg", draw_many(5000))
+    layer = QgsProject.instance().addMapLayer(QgsVectorLayer(f"{path}|layername=roads", "Roads", "ogr"))
+    iface.setActiveLayer(layer)
+    iface.zoomToActiveLayer()
+    yield lambda: not iface.mapCanvas().isDrawing()
+    begin = time.thread_time()
+    plugin().gui.review_action.trigger()
+    report = REPORT["review"] = {"open_ms": round(1000 * (time.thread_time() - begin))}
+    panel = iface.mainWindow().findChild(ReviewPanel)
+    yield lambda: not iface.mapCanvas().isDrawing()
+    picture("review-many")
+    QApplication.setActiveWindow(iface.mainWindow())  # keys are shortcuts of the active window
+    panel.places.setFocus()
+    beat = Beat()
+    for key in 10 * [Qt.Key.Key_A, Qt.Key.Key_N, Qt.Key.Key_D]:
+        QTest.keyClick(panel.places, key)
+        yield pause(0.05)
+        yield lambda: not iface.mapCanvas().isDrawing()
+    report.update(beat.stop())
+    report["places"], report["open"] = len(panel.session.places), panel.session.open_count
+    QTest.keyClick(panel.places, Qt.Key.Key_E)
+    yield pause(0.5)
+    report["vertex_tool"] = iface.actionVertexToolActiveLayer().isChecked()
+    picture("review-edit")
+    report["saved"] = layer.commitChanges()
+    report["deleted"] = len(panel.session.list_deleted())
+    panel.close()
+    QgsProject.instance().removeAllMapLayers()
+
+
 def describe_layers():
     """Facts of all layers of the project."""
     project = QgsProject.instance()
@@ -340,7 +377,7 @@ def leftovers():
     }
 
 
-STEPS = [install, explain, set_up, try_demo, extract, online, cancel, reload]
+STEPS = [install, explain, set_up, try_demo, extract, online, cancel, review, reload]
 
 
 class Driver:

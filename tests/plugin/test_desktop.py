@@ -50,7 +50,8 @@ def report(folder, package):
 @pytest.mark.timeout(1860)
 def test_every_step_was_done(report):
     assert report["error"] is None
-    assert report["steps"] == ["install", "explain", "set_up", "try_demo", "extract", "online", "cancel", "reload"]
+    steps = "install", "explain", "set_up", "try_demo", "extract", "online", "cancel", "review", "reload"
+    assert report["steps"] == list(steps)
 
 
 def test_language_of_the_command_line_is_followed(folder, package):
@@ -117,6 +118,17 @@ def test_main_thread_is_free_during_a_run(report):
 def test_cancel_ends_a_run_in_its_middle_though_the_layer_is_gone(report):
     assert report["cancelled"]
     assert report["cancel_message"] == "Cancelled; nothing was written."
+
+
+def test_review_of_five_thousand_roads_is_fluid(report):
+    review = report["review"]
+    assert review["places"] == 5000
+    assert review["open"] == 4980  # ten accepted, ten deleted, ten passed over
+    assert review["busiest_ms"] <= 100  # of the processor, in one turn of the event loop
+    assert review["open_ms"] <= 3000
+    assert review["vertex_tool"]
+    assert review["saved"]
+    assert review["deleted"] == 10
 
 
 def test_unloading_removes_everything_and_reloading_adds_it_once(report):
