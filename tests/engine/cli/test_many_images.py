@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pyogrio
 import pytest
+import rasterio
 from affine import Affine
 from command_line import run_events, run_last, run_well
 from raster_files import NORTH_UP, write_raster
@@ -104,6 +107,28 @@ def test_separate_gives_each_image_its_result_and_continues_after_failures(tmp_p
 
     (images / "i120.tif").unlink()
     run_well("segment", images, "-o", tmp_path / "r.tif", model, *ONNX)
+
+
+def test_more_images_than_a_process_may_open(tmp_path, make_model):
+    """A limit of the system on open files: the images are opened one after the other, and few stay open."""
+    resource = pytest.importorskip("resource")
+    images = tmp_path / "images"
+    images.mkdir()
+    pixels = np.random.default_rng(3).integers(0, 255, (3, 16, 16 * 300)).astype(np.uint8)
+    for number in range(300):
+        place = NORTH_UP @ Affine.translation(16 * number, 0)
+        part = pixels[:, :, 16 * number : 16 * number + 16]
+        write_raster(images / f"i{number:03}.tif", part, transform=place)
+    output, limit = tmp_path / "classes.tif", 120
+    done = subprocess.run(
+        [sys.executable, "-m", "terraspore", "segment", images, "-o", output, f"--model={make_model()}", *ONNX],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)),
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with rasterio.open(output) as raster:
+        assert (raster.width, raster.height) == (4800, 16)
+        assert raster.read_masks(1).all()
 
 
 def test_names_of_separate_results(tmp_path, make_model):

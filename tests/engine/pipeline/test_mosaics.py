@@ -8,7 +8,9 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
-from raster_files import NORTH_UP, write_raster
+from raster_files import NORTH_UP, UTM, write_raster
+from rasterio.enums import Resampling
+from rasterio.warp import calculate_default_transform, reproject
 from terraspore.engine.context import RunContext
 from terraspore.engine.errors import ResumeError, SourceError
 from terraspore.engine.fs.journal import read_journal
@@ -75,6 +77,56 @@ def test_roads_cross_an_image_of_another_resolution(make_model, sessions, tmp_pa
     lines = shapely.from_wkb(pyogrio.raw.read(output, layer="roads")[2])
     # One line runs from the junction at column 100 over the border at 150 to the end.
     assert any(line.bounds[0] < 500_110 and line.bounds[2] > 500_290 for line in lines)
+
+
+def write_warped(path, pixels, x0, crs):
+    """Write ``pixels`` from column ``x0`` on in another coordinate system."""
+    _, rows, columns = pixels.shape
+    place = NORTH_UP @ Affine.translation(x0, 0)
+    left, top = place @ (0, 0)
+    right, bottom = place @ (columns - x0, rows)
+    target, width, height = calculate_default_transform(UTM, crs, columns - x0, rows, left, bottom, right, top)
+    out = np.zeros((3, height, width), np.uint8)
+    reproject(
+        np.ascontiguousarray(pixels[:, :, x0:]), out, src_transform=place, src_crs=UTM, dst_transform=target,
+        dst_crs=crs, resampling=Resampling.bilinear,
+    )  # fmt: skip
+    return write_raster(path, out, crs=crs, transform=target, nodata=0)
+
+
+def read_shapes(path, layer, column):
+    """The values of a column, and the geometries."""
+    names, _, geometry, fields = pyogrio.raw.read(path, layer=layer)
+    return list(fields[list(names["fields"]).index(column)]), shapely.from_wkb(geometry)
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32617", "EPSG:3857", "EPSG:4326"])
+def test_features_of_images_in_two_coordinate_systems_are_those_of_the_whole(
+    make_model, sessions, tmp_path, crossing, crs
+):
+    whole = [write_raster(tmp_path / "a.tif", crossing)]
+    halves = [*cut(tmp_path, crossing, [(0, 0, 150, 300)]), write_warped(tmp_path / "w.tif", crossing, 140, crs)]
+    model, cover = make_model(), make_model(((1.0, 0.0, 0.0), (0.0, -1.0, 0.0)), task="landcover")
+    lines, polygons = [], []
+    for name, paths in (("whole", whole), ("halves", halves)):
+        roads, vectors = tmp_path / f"{name}.gpkg", tmp_path / f"{name}-c.gpkg"
+        extract_roads(RoadRequest(request(paths, model), roads), sessions, RunContext())
+        extract_classes(ClassRequest(request(paths, cover), output=vectors), "landcover", sessions, RunContext())
+        assert pyogrio.read_info(roads, layer="roads")["crs"] == UTM
+        lines.append(read_shapes(roads, "roads", "road_id"))
+        polygons.append(read_shapes(vectors, "landcover", "class_id"))
+    assert len(lines[0][1]) == len(lines[1][1]) == 4
+    inside = shapely.box(500_005, 4_649_481, 500_295, 4_649_771)  # the warped image ends a little elsewhere
+    clipped = [shapely.intersection(shapes, inside) for _, shapes in lines]
+    for one in clipped[0]:  # the border lies 50 m from the crossing, in the middle of a road
+        assert min(shapely.hausdorff_distance(one, clipped[1])) < 1
+    for value in set(polygons[0][0]):
+        parts = [
+            shapely.intersection(shapely.union_all(shapes[np.equal(values, value)]), inside)
+            for values, shapes in polygons
+        ]
+        assert parts[0].area > 1000
+        assert shapely.symmetric_difference(*parts).area < 0.03 * parts[0].area
 
 
 def test_polygons_and_rasters_of_a_mosaic_are_those_of_the_whole_image(make_model, sessions, tmp_path, crossing):
