@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Flags, Floats, Ints
 from .centerlines import CenterlinePixels, Tile
-from .kernels.graph import distances_along, edge_lengths, follow_chains, join_points, link_pixels, trace_edges
+from .kernels.graph import follow_chains, join_points, link_pixels, measure_edges, trace_edges
 
 #: Number of bits set in each byte.
 _BIT_COUNTS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
@@ -73,7 +73,7 @@ class Graph:
 
     def lengths(self) -> Floats:
         """Measure each edge along its points, in pixels."""
-        return edge_lengths(self.start, self.row, self.col)
+        return measure_edges(self.start, self.row, self.col, np.zeros(0))
 
     def seen_lengths(self) -> Floats:
         """Measure each edge along its points without its closed gaps, in pixels."""
@@ -104,7 +104,9 @@ class Graph:
 
     def distances_along(self) -> Floats:
         """Measure the distance of each point from the first point of its edge, along the edge, in pixels."""
-        return distances_along(self.start, self.row, self.col)
+        along = np.zeros(self.row.size)
+        measure_edges(self.start, self.row, self.col, along)
+        return along
 
     def components(self) -> Ints:
         """Label the connected component of each node."""

@@ -23,7 +23,7 @@ from .graph import Graph
 from .kernels.gap_rules import MAX_BEND, GapRules, unseen_length
 from .kernels.gaps import PROBABILITY_FLOOR, cost_surface, is_winding, least_cost_path
 from .kernels.graph_index import GraphIndex
-from .kernels.links import LinkRules, find_connected, find_links, make_ways
+from .kernels.links import CELL, EdgeBoxes, LinkRules, Ways, find_connected, find_links
 from .mask import Probability, gaussian_blur
 from .options import PixelOptions
 from .ordering import pixel_keys, sort_edges
@@ -65,9 +65,9 @@ def join_pieces(
         return
     sort_edges(graph, (graph.ends[:, 0] == graph.ends[:, 1]) & (graph.degree()[graph.ends[:, 0]] == 2))
     length = _component_lengths(graph, LONGEST / resolution)
-    index, along = build_index(graph, np.zeros(0, np.int64)), graph.distances_along()
+    boxes, index, ways = find_boxes(graph), build_index(graph, np.zeros(0, np.int64)), make_ways(graph)
     limits = LinkRules(REACH_SHARE * rules.max_gap, DETOUR / resolution)
-    one, other, score = find_links(index, limits, along, length >= options.min_length)
+    one, other, score = find_links(index, limits, ways, boxes, length >= options.min_length)
     keys = np.sort(pixel_keys(graph.row, graph.col)[np.stack((one, other))], axis=0)
     order = np.lexsort((keys[1], keys[0], round_position(score)))
     one, other, score = one[order], other[order], score[order]
@@ -77,7 +77,7 @@ def join_pieces(
     bends = score > MAX_BEND * np.hypot(graph.row[one] - graph.row[other], graph.col[one] - graph.col[other])
     limit = np.where(bends, np.minimum(limit, rules.max_unseen), limit)
     ends, paths, probabilities = [], [], []
-    for number in _choose(index, limits._replace(detour=APART / resolution), along, one, other):
+    for number in _choose(index, limits._replace(detour=APART / resolution), ways, one, other):
         cancellation.check()
         pair = int(one[number]), int(other[number])
         found = _find_path(graph, source, options, pair, float(limit[number]))
@@ -100,12 +100,31 @@ def _component_lengths(graph: Graph, longest: float) -> Floats:
     return np.asarray(length[component], np.float64)
 
 
-def _choose(index: GraphIndex, rules: LinkRules, along: Floats, one: Ints, other: Ints) -> Iterator[int]:
+def make_ways(graph: Graph) -> Ways:
+    """Make the columns for ways along the network."""
+    nodes = graph.node_count
+    reached = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
+    return Ways(np.full(nodes, np.inf), reached[0], np.full(nodes, np.inf), reached[1], graph.distances_along())
+
+
+def find_boxes(graph: Graph) -> EdgeBoxes:
+    """Find the bounds of all edges, and the cells of a grid that they have points in."""
+    reduced = (take.reduceat(a, graph.start[:-1]) for take in (np.minimum, np.maximum) for a in (graph.row, graph.col))
+    rows, cols = (size // CELL + 1 for size in graph.shape)
+    cell = (graph.row // CELL).astype(np.int64) * (cols + 1) + graph.col // CELL
+    edge = np.repeat(np.arange(graph.edge_count, dtype=np.int32), np.diff(graph.start))
+    changes = np.flatnonzero((np.diff(cell, prepend=-1) != 0) | (np.diff(edge, prepend=-1) != 0))
+    cell, edge = cell[changes], edge[changes]
+    first = np.searchsorted(np.sort(cell), np.arange(rows * (cols + 1))).reshape(rows, cols + 1)
+    return EdgeBoxes(np.column_stack(tuple(reduced)), first, edge[np.argsort(cell, kind="stable")])
+
+
+def _choose(index: GraphIndex, rules: LinkRules, ways: Ways, one: Ints, other: Ints) -> Iterator[int]:
     """Choose links, given from the best on, without those that join the same two roads as a better one."""
     if not one.size:
         return
     links = np.column_stack((index.row[one], index.col[one], index.row[other], index.col[other])).astype(np.float64)
-    tree, ways, is_left = cKDTree(links), make_ways(index, along), np.ones(one.size, np.bool_)
+    tree, is_left = cKDTree(links), np.ones(one.size, np.bool_)
     for number in range(one.size):
         if not is_left[number]:
             continue

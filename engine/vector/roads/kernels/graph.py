@@ -242,44 +242,34 @@ def join_points(
 
 
 @jit
-def edge_lengths(start: Ints, row: Index, col: Index) -> Floats:
-    """Measure the length of each edge along its points, in pixels; see ``graph.Graph`` for the arguments.
+def measure_edges(start: Ints, row: Index, col: Index, along: Floats) -> Floats:
+    """Measure the length of each edge along its points, in pixels.
 
     Steps to the side and diagonal ones are counted, so that the direction of an edge does not change the last digit.
+
+    Args:
+        start: offset of each edge's points.
+        row: row of each point.
+        col: column of each point.
+        along: (points,), written: the distance of each point from the first one of its edge. Empty where not needed.
     """
     lengths = np.zeros(start.size - 1)
     for edge in range(start.size - 1):
         straight, diagonal, other = 0, 0, 0.0
-        for i in range(start[edge] + 1, start[edge + 1]):
-            down, right = row[i] - row[i - 1], col[i] - col[i - 1]
-            square = down * down + right * right
-            if square == 1:
-                straight += 1
-            elif square == 2:
-                diagonal += 1
-            else:
-                other += math.sqrt(square)
-        lengths[edge] = straight + diagonal * math.sqrt(2.0) + other
+        for i in range(start[edge], start[edge + 1]):
+            if i > start[edge]:
+                down, right = row[i] - row[i - 1], col[i] - col[i - 1]
+                square = down * down + right * right
+                if square == 1:
+                    straight += 1
+                elif square == 2:
+                    diagonal += 1
+                else:
+                    other += math.sqrt(square)
+            lengths[edge] = straight + diagonal * math.sqrt(2.0) + other
+            if along.size:
+                along[i] = lengths[edge]
     return lengths
-
-
-@jit
-def distances_along(start: Ints, row: Index, col: Index) -> Floats:
-    """Measure the distance of each point from the first one of its edge, along the edge; see ``edge_lengths``."""
-    along = np.zeros(row.size)
-    for edge in range(start.size - 1):
-        straight, diagonal, other = 0, 0, 0.0
-        for i in range(start[edge] + 1, start[edge + 1]):
-            down, right = row[i] - row[i - 1], col[i] - col[i - 1]
-            square = down * down + right * right
-            if square == 1:
-                straight += 1
-            elif square == 2:
-                diagonal += 1
-            else:
-                other += math.sqrt(square)
-            along[i] = straight + diagonal * math.sqrt(2.0) + other
-    return along
 
 
 @jit

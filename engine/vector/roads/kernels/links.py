@@ -17,6 +17,8 @@ from .graph_index import GraphIndex, distances_within, reset_distances
 #: The direction of a road at a point is estimated from this many points, and from no fewer than the second number.
 ARM_POINTS = 15
 FEWEST = 6
+#: Side of the cells of ``EdgeBoxes`` in pixels.
+CELL = 64
 #: A road that goes on itself so many pixels ahead in the direction of a link, or as close to there, is not continued.
 LOOK = 10.0
 LOOK_RADIUS = 7.5
@@ -37,7 +39,7 @@ class LinkRules(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Ways along the network from a point, by the first and by the last node of its edge.
+    """Ways along the network from an edge: by its first node and by its last one.
 
     Attributes:
         first: (nodes,), distance from the first node; infinite where it is more than the detour.
@@ -52,44 +54,120 @@ class Ways(NamedTuple):
     along: Floats
 
 
+class EdgeBoxes(NamedTuple):
+    """Bounds of edges, and the edges in each cell of a grid.
+
+    Attributes:
+        bounds: (edges, 4), first row, first column, last row and last column of each edge.
+        cell_first: (rows, columns + 1), offset of the edges of each cell in ``cell_edge``, row by row.
+        cell_edge: edges by the cells of ``CELL`` pixels a side that they have points in.
+    """
+
+    bounds: Index
+    cell_first: Ints
+    cell_edge: Index
+
+
+Window = tuple[int, int, int, int]
+
+
 @jit
-def find_links(index: GraphIndex, rules: LinkRules, along: Floats, is_long: Flags) -> tuple[Ints, Ints, Floats]:
+def find_links(
+    index: GraphIndex, rules: LinkRules, ways: Ways, boxes: EdgeBoxes, is_long: Flags
+) -> tuple[Ints, Ints, Floats]:
     """Find the best link of each point at which a road turns off or ends.
 
     Args:
         index: the network.
         rules: limits.
-        along: (points,), distance of each point from the first point of its edge, along the edge.
+        ways: columns for ways, with infinite distances.
+        boxes: where the edges are.
         is_long: (edges,), whether an edge may be linked.
 
     Returns:
         The points with a link, the points that they are linked with, and the scores of the links: their length in
         pixels times the penalties for bends.
     """
-    ways = make_ways(index, along)
     begins, targets, scores = [0], [0], [0.0]  # numba has to know the types
     for edge in range(len(index.ends)):
         if not is_long[edge]:
             continue
-        for point in range(index.start[edge], index.start[edge + 1]):
+        counts = follow_ways(index, rules, ways, edge)
+        around = find_window(index, rules, ways, boxes, is_long, edge)
+        for point in range(index.start[edge], index.start[edge + 1] if around[0] <= around[2] else 0):
             for side in (-1, 1):
                 back = min(max(point + side * ARM_POINTS, index.start[edge]), index.start[edge + 1] - 1)
-                if abs(back - point) < FEWEST or goes_straight_on(index, edge, point, back):
+                if abs(back - point) < FEWEST:
                     continue
-                target, score = find_link(index, rules, ways, is_long, edge, point, back)
+                window = cut_window(index, rules, around, point, back)
+                if window[0] > window[2] or window[1] > window[3] or goes_straight_on(index, edge, point, back):
+                    continue
+                target, score = find_link(index, rules, ways, is_long, window, edge, point, back)
                 if target >= 0:
                     begins.append(int(point))
                     targets.append(int(target))
                     scores.append(score)
+        reset_ways(ways, counts)
     return np.array(begins[1:], np.int64), np.array(targets[1:], np.int64), np.array(scores[1:], np.float64)
 
 
 @jit
-def make_ways(index: GraphIndex, along: Floats) -> Ways:
-    """Make the columns for ways; ``along`` as in ``Ways``."""
-    nodes = index.node_first.size - 1
-    one, other = np.empty(nodes, np.int32), np.empty(nodes, np.int32)
-    return Ways(np.full(nodes, np.inf), one, np.full(nodes, np.inf), other, along)
+def find_window(index: GraphIndex, rules: LinkRules, ways: Ways, boxes: EdgeBoxes, is_long: Flags, edge: int) -> Window:
+    """Find the first row and column and the last ones between which all targets of an edge lie; no row for no target.
+
+    Edges of which every point is connected with every point of the edge are left out, which most are.
+    """
+    reach = math.ceil(rules.reach)
+    here = boxes.bounds[edge]
+    first_row, last_row = max(int(here[0]) - reach, 0), int(here[2]) + reach
+    first_col, last_col = max(int(here[1]) - reach, 0), int(here[3]) + reach
+    top, left, bottom, right = last_row + 1, last_col + 1, -1, -1
+    rows, cols = boxes.cell_first.shape
+    for row in range(first_row // CELL, min(last_row // CELL + 1, rows)):
+        first, stop = (
+            boxes.cell_first[row, first_col // CELL],
+            boxes.cell_first[row, min(last_col // CELL + 1, cols - 1)],
+        )
+        for k in range(first, stop):
+            other = boxes.cell_edge[k]
+            there = boxes.bounds[other]
+            if there[0] > last_row or there[2] < first_row or there[1] > last_col or there[3] < first_col:
+                continue
+            if is_long[other] and longest_way(index, ways, edge, other) > rules.detour:
+                top, left = min(top, max(int(there[0]), first_row)), min(left, max(int(there[1]), first_col))
+                bottom, right = max(bottom, min(int(there[2]), last_row)), max(right, min(int(there[3]), last_col))
+    return top, left, bottom, right
+
+
+@jit
+def longest_way(index: GraphIndex, ways: Ways, edge: int, other: int) -> float:
+    """Return an upper limit of the shortest way between any point of the edge of ``follow_ways`` and any of another."""
+    if edge == other:
+        return float(index.length[edge])
+    one, two, length = index.ends[other, 0], index.ends[other, 1], index.length[other]
+    by_first = farthest(ways.first[one], ways.first[two], length)
+    by_last = farthest(ways.last[one], ways.last[two], length)
+    return farthest(by_first, by_last, index.length[edge]) + 1e-6
+
+
+@jit
+def farthest(one: float, other: float, length: float) -> float:
+    """Return how far the farthest point of an edge can be, from the distances of its ends; infinite is unknown."""
+    return min(0.5 * (one + other), min(one, other) + 0.5 * length) + 0.5 * length
+
+
+@jit
+def cut_window(index: GraphIndex, rules: LinkRules, window: Window, point: int, back: int) -> Window:
+    """Cut a window to where the targets of a point lie to which a road leads from the point ``back``."""
+    ahead = direction(index, back, point)
+    rows, cols = span_cone(ahead[0], ahead[1], rules.reach), span_cone(ahead[1], ahead[0], rules.reach)
+    row, col = int(index.row[point]), int(index.col[point])
+    return (
+        max(window[0], row + rows[0]),
+        max(window[1], col + cols[0]),
+        min(window[2], row + rows[1]),
+        min(window[3], col + cols[1]),
+    )
 
 
 @jit
@@ -105,6 +183,13 @@ def goes_straight_on(index: GraphIndex, edge: int, point: int, back: int) -> boo
     """Return whether the edge of a point, or one that meets it, goes straight on there."""
     ahead = direction(index, back, point)
     row, col = index.row[point] + LOOK * ahead[0], index.col[point] + LOOK * ahead[1]
+    # Nearly always the edge itself does.
+    step = 1 if point > back else -1
+    for count in range(int(LOOK), 0, -1):
+        on = point + step * count
+        is_own = index.start[edge] <= on < index.start[edge + 1]
+        if is_own and (index.row[on] - row) ** 2 + (index.col[on] - col) ** 2 <= STRAIGHT_RADIUS**2:
+            return True
     for r in range(
         max(math.ceil(row - STRAIGHT_RADIUS), 0), min(int(row + STRAIGHT_RADIUS) + 1, index.row_first.size - 1)
     ):
@@ -127,16 +212,18 @@ def find_edge(index: GraphIndex, point: int) -> int:
 
 @jit
 def find_link(
-    index: GraphIndex, rules: LinkRules, ways: Ways, is_long: Flags, edge: int, point: int, back: int
+    index: GraphIndex, rules: LinkRules, ways: Ways, is_long: Flags, window: Window, edge: int, point: int, back: int
 ) -> tuple[int, float]:
-    """Find the best link of a point to which a road leads from the point ``back``; -1 where there is none."""
-    ahead, reach = direction(index, back, point), math.ceil(rules.reach)
+    """Find the best link of a point to which a road leads from the point ``back``; -1 where there is none.
+
+    All targets are in ``window``.
+    """
+    ahead = direction(index, back, point)
     row, col = int(index.row[point]), int(index.col[point])
     best, best_score = -1, np.inf
-    counts = 0, 0
-    for r in range(max(row - reach, 0), min(row + reach + 1, index.row_first.size - 1)):
-        k = lower_bound(index.point_col, index.row_first[r], index.row_first[r + 1], col - reach)
-        while k < index.row_first[r + 1] and index.point_col[k] <= col + reach:
+    for r in range(window[0], window[2] + 1):
+        k = lower_bound(index.point_col, index.row_first[r], index.row_first[r + 1], window[1])
+        while k < index.row_first[r + 1] and index.point_col[k] <= window[3]:
             other, down, right = int(index.point[k]), r - row, int(index.point_col[k]) - col
             k += 1
             length = math.sqrt(down * down + right * right)
@@ -144,8 +231,6 @@ def find_link(
             score = length * (1.0 + BEND_WEIGHT * (1.0 - cosine))
             if length > rules.reach or cosine < MIN_COSINE_MIDDLE or score >= best_score:
                 continue
-            if counts[0] == 0:
-                counts = follow_ways(index, rules, ways, edge, point)
             if not is_long[find_edge(index, other)] or is_connected(index, rules, ways, edge, point, other):
                 continue
             score *= 1.0 + BEND_WEIGHT * (1.0 - max(straightness(index, other, -down, -right), 0.5))
@@ -155,17 +240,37 @@ def find_link(
                 or is_beside(index, rules, ways, is_long, edge, point, r - step_down, col + right - step_right, False)
             ):
                 best, best_score = other, score
-    reset_distances(ways.first, ways.first_reached, counts[0])
-    reset_distances(ways.last, ways.last_reached, counts[1])
     return best, best_score
 
 
 @jit
-def follow_ways(index: GraphIndex, rules: LinkRules, ways: Ways, edge: int, point: int) -> tuple[int, int]:
-    """Measure the ways from a point, for ``is_connected``; return how many nodes to reset of both columns."""
-    begin, end = ways.along[point], index.length[edge] - ways.along[point]
-    first = distances_within(index, index.ends[edge, 0], rules.detour - begin, ways.first, ways.first_reached)
-    return first, distances_within(index, index.ends[edge, 1], rules.detour - end, ways.last, ways.last_reached)
+def span_cone(ahead: float, aside: float, reach: float) -> tuple[int, int]:
+    """Find between which rows all targets of a link lie, which begins in row 0.
+
+    Args:
+        ahead: rows that the road goes on down to the right; the length of (ahead, aside) is 1.
+        aside: columns.
+        reach: length of the longest link.
+    """
+    sine = math.sqrt(1.0 - MIN_COSINE_MIDDLE**2)
+    one, other = MIN_COSINE_MIDDLE * ahead - sine * aside, MIN_COSINE_MIDDLE * ahead + sine * aside
+    least = -1.0 if ahead <= -MIN_COSINE_MIDDLE else min(one, other, 0.0)
+    most = 1.0 if ahead >= MIN_COSINE_MIDDLE else max(one, other, 0.0)
+    return math.floor(least * reach), math.ceil(most * reach)
+
+
+@jit
+def follow_ways(index: GraphIndex, rules: LinkRules, ways: Ways, edge: int) -> tuple[int, int]:
+    """Measure the ways from an edge, for ``is_connected``; return how many nodes to reset of both columns."""
+    first = distances_within(index, index.ends[edge, 0], rules.detour, ways.first, ways.first_reached)
+    return first, distances_within(index, index.ends[edge, 1], rules.detour, ways.last, ways.last_reached)
+
+
+@jit
+def reset_ways(ways: Ways, counts: tuple[int, int]) -> None:
+    """Set the distances that ``follow_ways`` wrote back to infinity."""
+    reset_distances(ways.first, ways.first_reached, counts[0])
+    reset_distances(ways.last, ways.last_reached, counts[1])
 
 
 @jit
@@ -236,9 +341,8 @@ def straightness(index: GraphIndex, point: int, down: int, right: int) -> float:
 def find_connected(index: GraphIndex, rules: LinkRules, ways: Ways, point: int, others: Ints) -> Flags:
     """Find the points that are connected with another one."""
     found, edge = np.zeros(others.size, np.bool_), find_edge(index, point)
-    counts = follow_ways(index, rules, ways, edge, point)
+    counts = follow_ways(index, rules, ways, edge)
     for number in range(others.size):
         found[number] = is_connected(index, rules, ways, edge, point, others[number])
-    reset_distances(ways.first, ways.first_reached, counts[0])
-    reset_distances(ways.last, ways.last_reached, counts[1])
+    reset_ways(ways, counts)
     return found
