@@ -17,12 +17,16 @@ from terraspore.engine.context import RunContext
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.io.reader import read_vector_layer
+from terraspore.engine.vector.metrics.definitions import DEFINITIONS
 from terraspore.engine.vector.metrics.network import build_network, sample_points
 from terraspore.engine.vector.metrics.roads import score_roads
+from terraspore.engine.vector.metrics.topo import topo
 from terraspore.engine.vector.roads.extract import vectorize_roads
 
 #: A line further than this from any true road is false, metres.
 FALSE_DISTANCE = 12.0
+#: Distance of the vertices where published definitions are computed, as in Sat2Graph's graphs, metres.
+VERTICES = 20.0
 #: Seeds of the networks. Thresholds were chosen on others (100 to 107).
 SEEDS = range(200, 212)
 #: Each aim: name, unit, limit, whether it is a lower limit.
@@ -31,6 +35,9 @@ AIMS: dict[str, tuple[str, str, float | None, bool]] = {
     "topo_precision": ("TOPO precision", "", 0.90, True),
     "topo_recall": ("TOPO recall", "", 0.88, True),
     "apls": ("APLS", "", 0.875, True),
+    "apls_cosmiq": ("APLS by CosmiQ's rules", "", None, True),
+    "topo_sat2graph": ("TOPO F1 by Sat2Graph's rules", "", None, True),
+    "opt_j": ("OPT-J F1", "", None, True),
     "components": ("components, difference from the truth", "", 2.0, False),
     "offset": ("95 % of the matched line is nearer than", "m", 3.6, False),
     "turning": ("turning of lines", "°/km", 250.0, False),
@@ -47,6 +54,9 @@ class Precision:
     topo_precision: float
     topo_recall: float
     apls: float
+    apls_cosmiq: float
+    topo_sat2graph: float
+    opt_j: float
     components: float
     offset: float
     turning: float
@@ -92,6 +102,7 @@ def _measure(folder: Path, seed: int, state: str) -> Precision:
     true_lines = shapely.transform(roads.lines, lambda xy: np.column_stack(METRE * (xy[:, 0], xy[:, 1])))
     result, truth = build_network(lines), build_network(true_lines)
     scores = score_roads(result, truth)
+    dense = [build_network(shapely.segmentize(network.lines, VERTICES)) for network in (result, truth)]
     points = sample_points(result, 2.0, with_nodes=False)
     distance = shapely.distance(shapely.points(points.xy), shapely.union_all(true_lines))
     weight = (result.length / np.bincount(points.edge, minlength=len(result.length)))[points.edge]
@@ -101,6 +112,9 @@ def _measure(folder: Path, seed: int, state: str) -> Precision:
         topo_precision=scores.topo_precision,
         topo_recall=scores.topo_recall,
         apls=scores.apls,
+        apls_cosmiq=score_roads(*dense, definition=DEFINITIONS["cosmiq"]).apls,
+        topo_sat2graph=topo(*dense, DEFINITIONS["sat2graph"].topo).f1,
+        opt_j=scores.opt_j_f1,
         components=abs(scores.pieces - scores.truth_pieces),
         offset=float(np.quantile(distance[~is_false], 0.95)),
         turning=turning_per_km(lines),
