@@ -173,6 +173,8 @@ class ReviewPanel(QgsDockWidget):
         transform = QgsCoordinateTransform(layer.crs(), settings.destinationCrs(), QgsProject.instance())
         self._canvas.setExtent(transform.transformBoundingBox(self.session.places[number].window))
         road = self.session.get_road(number)
+        place = self.places.item(number)
+        place.setToolTip(place.text())  # the panel may be too narrow for all reasons
         if self._band is None:
             self._band = QgsRubberBand(self._canvas)
             self._band.setColor(_HIGHLIGHT)

@@ -228,6 +228,7 @@ def test_keys_decide_and_go_on(panel, iface, roads):
     session = panel.session
     assert [panel.places.currentRow(), panel.places.count()] == [0, 4]
     assert panel.note.text() == "0 of 4 doubtful places are reviewed."
+    assert panel.places.item(0).toolTip() == panel.places.item(0).text()
     first, second = session.places[:2]
     assert iface.canvas.extent().buffered(1e-6).contains(first.window)  # rounding of the canvas's own aspect
     press(panel.places, Qt.Key.Key_A)
