@@ -24,6 +24,7 @@ class RangeServer:
         has_head: whether it answers HEAD.
         count: GET requests.
         authorizations: what requests gave as credentials.
+        asked: paths of all requests, also of those for files that it does not have.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class RangeServer:
     has_head: bool = True
     count: int = 0
     authorizations: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
 
     @property
     def sent(self) -> int:
@@ -57,6 +59,7 @@ def serve_ranges(folder: Path) -> Iterator[RangeServer]:
         def _answer(self, *, with_body):
             name = self.path.partition("?")[0].lstrip("/")
             file = folder / name
+            state.asked.add(f"/{name}")
             fault = None
             if with_body:
                 fault, state.count = state.fault(state.count), state.count + 1

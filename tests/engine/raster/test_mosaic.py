@@ -114,6 +114,25 @@ def test_any_window_is_a_part_of_the_whole(tmp_path, card):
     assert valid.all()
 
 
+@pytest.mark.parametrize("resolution", [1.0, 1.7, 0.6])
+def test_large_windows_are_read_in_parts(tmp_path, card, monkeypatch, resolution):
+    paths = cut(tmp_path, noise(120, 150), OVERLAPPING)
+    whole, _, _ = look(paths, card, resolution)
+    monkeypatch.setattr(mosaic, "_WINDOW_BYTES", 5000)
+    seen, valid, _ = look(paths, card, resolution)
+    assert valid.all()
+    assert np.abs(seen.astype(int) - whole).max() <= (resolution != 1.0)  # GDAL rounds averages by its windows
+
+
+@pytest.mark.parametrize("resolution", [1.7, 0.6])
+def test_any_window_of_resampled_pixels_is_a_part_of_the_whole(tmp_path, card, resolution):
+    paths = cut(tmp_path, noise(120, 150), GRID_3)
+    whole, _, _ = look(paths, card, resolution)
+    seen, valid, _ = look(paths, card, resolution, window=(15, 23, 71, 57))
+    assert valid.all()
+    assert np.abs(seen.astype(int) - whole[:, 23:57, 15:71]).max() <= 1  # GDAL rounds averages by its windows
+
+
 def test_first_image_is_on_top_and_nodata_lets_the_next_through(tmp_path, card):
     below, above = np.full((3, 40, 60), 50, np.uint8), np.full((3, 40, 60), 200, np.uint8)
     above[:, 10:20, 10:30] = 0
@@ -204,6 +223,59 @@ def test_image_between_the_pixels_is_resampled(tmp_path, card):
     assert np.abs(seen[:, :, 90:150].astype(int) - pixels[:, :, 90:150]).max() <= 5
 
 
+def test_much_finer_image_is_averaged_and_not_sampled(tmp_path, card):
+    coarse = noise(40, 60) // 2 + 64
+    change = np.kron(np.ones((40, 60), int), np.array([[50, -50, 50, -50]] * 2 + [[-50, 50, -50, 50]] * 2))
+    fine = (coarse.repeat(4, axis=1).repeat(4, axis=2) + change).astype(np.uint8)
+    place = NORTH_UP @ Affine.translation(60, 0) @ Affine.scale(0.25)
+    paths = [write_raster(tmp_path / "a.tif", coarse), write_raster(tmp_path / "fine.tif", fine, transform=place)]
+    seen, valid, spec = look(paths, card)
+    assert spec.images[1].placement.resampling == "average"
+    assert valid.all()
+    assert np.abs(seen[:, :, 60:].astype(int) - coarse).max() <= 1
+
+
+def test_colors_of_a_palette_are_not_interpolated(tmp_path, stretched):
+    colors = dict.fromkeys(range(256), (99, 99, 99, 255)) | {0: (10, 20, 30, 255), 200: (250, 240, 230, 255)}
+    values = np.where(noise(40, 60)[:1] > 128, 200, 0).astype(np.uint8)
+    place = NORTH_UP @ Affine.translation(60.4, 0)
+    paths = [
+        write_raster(tmp_path / "gray.tif", values),
+        write_raster(tmp_path / "palette.tif", values, colormap=colors, transform=place),
+    ]
+    seen, valid, spec = look(paths, stretched)
+    assert spec.images[1].placement.resampling is not None
+    inside = seen[:, :, 62:118]
+    assert valid[:, 62:118].all()
+    assert set(np.unique(inside[0])) == {10, 250}
+    assert set(np.unique(inside[2])) == {30, 230}
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_corners_of_a_rotated_image_let_the_next_through(tmp_path, card, stretched, dtype):
+    """It has no nodata value, and does not fill the box around it."""
+    model = card if dtype == "uint8" else stretched
+    tilted = NORTH_UP @ Affine.translation(100, 20) @ Affine.rotation(-20)
+    under = NORTH_UP @ Affine.translation(60, -40)
+    paths = [
+        write_raster(tmp_path / "a.tif", np.full((3, 120, 90), 50, dtype)),
+        write_raster(tmp_path / "tilted.tif", np.full((3, 60, 80), 200, dtype), transform=tilted),
+        write_raster(tmp_path / "b.tif", np.full((3, 200, 260), 100, dtype), transform=under),
+    ]
+    seen, valid, spec = look(paths[:2], model)
+    left, top, right, bottom = spec.images[1].placement.window
+    shown = valid[top:bottom, left:right]
+    assert 0.4 < shown.mean() < 0.9
+    assert not shown[0, -1]
+    assert not shown[-1, 0]
+    assert (seen[:, ~valid] == 0).all()
+    seen, valid, spec = look(paths, model)
+    left, top, right, bottom = spec.images[1].placement.window
+    assert valid[top:bottom, left:right].all()
+    if dtype == "uint8":
+        np.testing.assert_array_equal(seen[0, top:bottom, left:right], np.where(shown, 200, 100))
+
+
 def test_overviews_are_read_for_coarse_pixels(tmp_path, card):
     pixels = smooth(256, 512)
     paths = cut(tmp_path, pixels, [(0, 0, 256, 256), (256, 0, 512, 256)], overviews=[2, 4])
@@ -216,6 +288,20 @@ def test_overviews_are_read_for_coarse_pixels(tmp_path, card):
         with rasterio.open(path, OVERVIEW_LEVEL=1) as dataset:
             stored.append(dataset.read())
     np.testing.assert_array_equal(seen, np.concatenate(stored, axis=2))
+
+
+def test_all_pixels_are_read_where_an_image_has_no_overviews(tmp_path, card):
+    pixels = smooth(256, 512)
+    boxes = [(0, 0, 256, 256), (256, 0, 512, 256)]
+    paths = cut(tmp_path, pixels, boxes[:1], overviews=[2, 4])
+    place = NORTH_UP @ Affine.translation(256, 0)
+    paths.append(write_raster(tmp_path / "plain.tif", pixels[:, :, 256:], transform=place))
+    seen, valid, spec = look(paths, card, 4.0)
+    assert [image.placement.overview for image in spec.images] == [None, None]
+    assert (spec.lattice.width, spec.lattice.height) == (512, 256)
+    assert valid.all()
+    means = pixels.reshape(3, 64, 4, 128, 4).mean(axis=(2, 4))
+    assert np.abs(seen - means).max() <= 1
 
 
 def test_each_image_has_a_stretch_of_its_own(tmp_path, stretched):

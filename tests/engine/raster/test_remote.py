@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyogrio
 import pytest
+import rasterio
 from affine import Affine
 from range_server import serve_ranges
 from raster_files import NORTH_UP, write_raster
@@ -21,7 +22,7 @@ from terraspore.engine.models.card import read_card
 from terraspore.engine.pipeline.imagery import open_imagery
 from terraspore.engine.protocol.options import ImageOptions
 from terraspore.engine.raster.dataset import identify_image, open_source
-from terraspore.engine.raster.gdal_environment import configure_environment
+from terraspore.engine.raster.gdal_environment import SAFE_SETTINGS, configure_environment
 from terraspore.engine.raster.remote import gdal_name, is_remote, remote_name
 from terraspore.engine.raster.sources import find_sources
 
@@ -142,6 +143,39 @@ def test_change_on_the_server_is_noticed(server):
         os.utime(path, ns=(5, 10**9))
         with pytest.raises(SourceChangedError):
             source.check_unchanged()
+
+
+def test_identity_on_the_server(server):
+    """Its ETag counts, and the parameters of the address, which may be a signature, do not."""
+    path = write_raster(server.folder / "a.tif", noise(64))
+    one, two = (identify_image(Path(f"{server.address}/a.tif?key={key}"), allow_remote=True) for key in "ab")
+    assert one == two
+    assert "key" not in one.path
+    stamp = path.stat().st_mtime_ns
+    os.utime(path, ns=(stamp, stamp // 10**9 * 10**9 + (stamp + 1) % 10**9))  # the server's dates are of whole seconds
+    other = identify_image(Path(f"{server.address}/a.tif"), allow_remote=True)
+    assert (other.size, other.modified) == (one.size, one.modified)
+    assert other != one
+
+
+def test_only_the_image_is_asked_for(server, card):
+    """Neither side files nor other images are opened while one of them is read."""
+    from terraspore.engine.raster.remote import allow_opening
+
+    pixels = noise(256)
+    for name in ("a.tif", "other.tif"):
+        write_raster(server.folder / name, pixels, tiled=True, blockxsize=64, blockysize=64)
+    np.testing.assert_array_equal(read([Path(f"{server.address}/a.tif?only")], card), pixels)
+    assert {path.partition("?")[0] for _, path, _ in server.requests} == {"/a.tif"}
+    assert server.asked == {"/a.tif"}
+    server.requests.clear()
+    with (
+        rasterio.Env(**SAFE_SETTINGS),
+        allow_opening(Path(f"{server.address}/a.tif")),
+        pytest.raises(rasterio.RasterioIOError),
+    ):
+        rasterio.open(f"/vsicurl/{server.address}/other.tif")
+    assert server.requests == []
 
 
 def test_remote_virtual_raster_is_not_opened(server, tmp_path):
