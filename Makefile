@@ -48,7 +48,8 @@ demo-landcover: $(VENV)/.prepared
 demo-pictures: demo demo-landcover
 	$(BIN)/python docs/demo/pictures.py
 
-# BENCH=quick is a short run, BENCH=large adds vectors of 50,000 x 50,000 pixels; ONLY="startup memory" selects
+# BENCH=quick is a short run, BENCH=large adds vectors of 50,000 x 50,000 pixels and, for the join of partitions, blocks
+# of a virtual raster of 507,904 x 507,904; ONLY="startup memory" selects
 # parts; IMAGE=path repeats your own image.
 bench: setup
 	$(BIN)/python tests/bench/bench.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick large,$(BENCH)),--$(BENCH)) $(if $(ONLY),--only $(ONLY))

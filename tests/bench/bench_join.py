@@ -10,6 +10,7 @@ large raster, moved there, so that all borders are joined and all features are n
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import time
@@ -197,22 +198,48 @@ def join_moved(path: Path, count: int) -> None:
     print(summary.edges, summary.nodes, summary.pieces, pieces, differences, f"{planned:.1f}")
 
 
-def join(folder: Path, *, quick: bool) -> list[Row]:
-    """Measure the join of a raster of 500,000 x 500,000 pixels, or of 100,000 x 100,000."""
-    size, count = (4000, 25) if quick else (16_000, 31)
+def join(folder: Path, *, quick: bool, large: bool = False) -> list[Row]:
+    """Measure the join of a raster of 500,000 x 500,000 pixels, or of 100,000 x 100,000.
+
+    Args:
+        folder: for temporary files.
+        quick: the smaller one.
+        large: make the partition of blocks of a virtual raster, which a worker computes (``bench_sparse``).
+    """
+    size, count = (4000, 25) if quick else (16_384 if large else 16_000, 31)
     path, program = folder / "part.npz", str(Path(__file__).resolve())
-    made = run([sys.executable, program, "--make", str(path), "--size", str(size)])
+    maker = str(Path(program).with_name("bench_sparse.py")) if large else program
+    made = run([sys.executable, maker, "--make", str(path), "--size", str(size)])
+    rows = show_sample(json.loads(made.stdout)) if large else []
     measured = run([sys.executable, program, "--join", str(path), "--count", str(count)])
     edges, nodes, _, pieces, differences, planned = map(float, measured.stdout.split())
     name = f"join {count * size:,} x {count * size:,} pixels, {count * count} partitions"
     note = f"{edges / 1e6:.2f} million lines, {nodes / 1e6:.2f} million nodes, {pieces:,.0f} pieces at borders"
     one = f"one partition of {size:,} x {size:,} pixels"
+    if not large:
+        rows = [
+            show(Row(f"{one}: memory", "GB", made.peak_bytes / 1e9, _WORKER_GB)),
+            show(Row(f"{one}: processor time", "s", made.cpu)),
+        ]
     return [
-        show(Row(f"{one}: memory", "GB", made.peak_bytes / 1e9, _WORKER_GB)),
-        show(Row(f"{one}: processor time", "s", made.cpu)),
+        *rows,
         show(Row(f"{name}: memory", "GB", measured.peak_bytes / 1e9, _GOAL_GB, note=note)),
         show(Row(f"{name}: processor time", "s", measured.cpu, note=f"{planned:.0f} s for the borders")),
         show(Row(f"{name}: borders that do not fit", "places", differences, 0.0)),
+    ]
+
+
+def show_sample(sample: dict[str, Any]) -> list[Row]:
+    """Return rows of what ``bench_sparse`` measured."""
+    name = f"{sample['blocks']:.0f} of {sample['all_blocks']:,.0f} blocks of a virtual raster"
+    partition = f"a partition of {16_384:,} x {16_384:,} pixels from them"
+    size = f"a file of {sample['partition_bytes'] / 1e6:.1f} MB"
+    return [
+        show(Row(f"{name}: processor time", "s a block", sample["block_seconds"])),
+        show(Row(f"{name}: files", "MB a block", sample["block_bytes"] / 1e6)),
+        show(Row(f"{name}: memory of the worker", "GB", sample["block_memory"] / 1e9, _WORKER_GB)),
+        show(Row(f"{partition}: processor time", "s", sample["partition_seconds"], note=size)),
+        show(Row(f"{partition}: memory of the worker", "GB", sample["partition_memory"] / 1e9, _WORKER_GB)),
     ]
 
 

@@ -26,6 +26,8 @@ TITLES = {
     "whole": "Whole commands",
     "memory": "Peak memory against the raster's height",
     "cluster": "Roads of a mosaic by the workers of a Dask scheduler, small road model",
+    "country": "What a country takes, from blocks of it",
+    "many": "A mosaic of many small images",
     "models": "The default road model against D-LinkNet34",
     "runtimes": "Runtimes against each other",
     "vectors": "Vectors",
