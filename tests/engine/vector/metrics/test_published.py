@@ -58,7 +58,7 @@ def test_apls_of_cosmiq(image: int, published: float) -> None:
 
 @pytest.mark.parametrize(("image", "published"), list(zip(IMAGES, BY_COMMAND, strict=True)))
 def test_apls_by_the_defaults_of_cosmiqs_command(image: int, published: float) -> None:
-    assert score_image(image, COMMAND) == pytest.approx(published, abs=0.004)
+    assert score_image(image, COMMAND) == pytest.approx(published, abs=0.001)
 
 
 def test_rings_that_the_code_loses_make_a_difference() -> None:
