@@ -75,7 +75,7 @@ lite:
 
 # Test groups as processes, JOBS at a time; all failures are reported. GROUPS="engine-pipeline plugin-dialogs" selects some.
 JOBS ?= 2
-test: lint lite qgis-setup qt6-setup translations chroot
+test: setup lite qgis-setup qt6-setup translations chroot
 	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(if $(QGIS),--chroot "$(CHROOTS)/$(QGIS)") $(GROUPS)
 
 # The QGIS and the Python of a Debian suite in a chroot, for the groups $(QGIS)-*: trixie has QGIS 3.40 and Python 3.13,

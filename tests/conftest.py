@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+#: Compiled kernels of all groups of tests are kept here, the plugin's too, because compiling takes half a minute.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(sys.prefix) / "kernels"))
 
 # No deadline, because the time of an example depends on the machine. Examples of a test may share ``tmp_path``: each
 # writes the same files again. Every run takes the same examples; `make explore` takes new ones.

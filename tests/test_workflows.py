@@ -76,3 +76,15 @@ def test_every_group_of_tests_is_run_by_a_job():
 
     named = re.findall(r"tests/run_all\.py ([\w -]+)$", "\n".join(map(scripts, JOBS.values())), re.MULTILINE)
     assert {group for line in named for group in line.split()} == set(PATHS)
+
+
+def test_groups_that_take_longest_start_first(tmp_path):
+    from run_all import PATHS, SECONDS, estimate_seconds, make_groups
+
+    (tmp_path / ".ready").touch()  # a chroot
+    plugin = {f"plugin-{path.stem.removeprefix('test_')}" for path in (ROOT / "tests" / "plugin").glob("test_*.py")}
+    assert set(SECONDS) <= {"engine", "lint", *PATHS, *plugin}
+    groups = make_groups(tmp_path)
+    names, seconds = [group.name for group in groups], [estimate_seconds(group) for group in groups]
+    assert seconds == sorted(seconds, reverse=True)
+    assert estimate_seconds(groups[names.index(f"{tmp_path.name}-engine")]) == SECONDS["engine"]

@@ -4,6 +4,7 @@ These tests run under QGIS's Python (``make test-qgis``); under another one they
 """
 
 import base64
+import contextlib
 import gc
 import hashlib
 import os
@@ -21,7 +22,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-#: Compiled kernels and models, kept between the files of tests: compiling takes twenty seconds each time.
+#: Compiled kernels and models, kept between the files of tests: compiling takes half a minute each time.
 CACHE = ROOT / ".venv-qgis" / "cache"
 #: A Python with the engine's packages; QGIS's own has none of them.
 ENGINE_PYTHON = ROOT / ".venv" / "bin" / "python"
@@ -51,6 +52,16 @@ def no_user_settings(tmp_path_factory):
     )
     home.chmod(0o700)
     return home
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_kernels():
+    """Let the plugin's engine use the kernels that the engine's tests have compiled, and the other way round."""
+    kernels = ROOT / ".venv" / "kernels"
+    for folder in (kernels, CACHE):
+        folder.mkdir(exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (CACHE / "kernels").symlink_to(kernels)
 
 
 @pytest.fixture(scope="session")

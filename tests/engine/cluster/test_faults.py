@@ -118,7 +118,7 @@ def test_block_whose_workers_end_again_and_again(scene, make_cluster, tmp_path):
 
 def test_worker_out_of_memory(scene, tmp_path, monkeypatch):
     """Dask's limit is less than Python and its libraries take, so that every worker is ended by its nanny."""
-    monkeypatch.setattr(dispatch, "WAIT_FOR_WORKERS", 20)
+    monkeypatch.setattr(dispatch, "WAIT_FOR_WORKERS", 5)
     run = Run(command(scene, "roads", tmp_path / "out", "--cluster", "local:1", "--memory", "100"))
     code, last = run.wait()
     assert (code, last["code"]) == (2, "ClusterError"), last

@@ -21,13 +21,14 @@ RUNTIMES = [
 ]
 
 
-@pytest.fixture(params=RUNTIMES, ids=lambda runtime: runtime.name)
+@pytest.fixture(scope="module", params=RUNTIMES, ids=lambda runtime: runtime.name)
 def runtime(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def opened(runtime, identity):
+    """A session that all tests use one after the other."""
     session = runtime.open(identity, SessionConfig("cpu", 64, "float32", threads=2))
     yield session
     session.close()
