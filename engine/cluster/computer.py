@@ -21,7 +21,7 @@ from ..models.card import Task as ModelTask
 from ..pipeline.block_layout import BlockLayout, choose_layout
 from ..pipeline.block_reader import BlockReader, write_sinks
 from ..pipeline.block_store import BlockStore
-from ..pipeline.computer import Computation, RoadVectorizer
+from ..pipeline.computer import Computation, PolygonVectorizer, RoadVectorizer
 from ..pipeline.job import InferenceJob, PlannedRun, PreparedImage
 from ..pipeline.plan import make_tags, prepare_image, report_plan
 from ..pipeline.request import ImageRequest
@@ -29,7 +29,7 @@ from ..pipeline.run_outputs import OutputSink
 from ..pipeline.runner import ProgressTracker, RunStatistics, count_noun
 from ..pipeline.streaming_vectorizer import Preloader, StreamingRoads
 from ..protocol.messages import Message
-from ..protocol.options import RoadOptions
+from ..protocol.options import CoverageOptions, RoadOptions
 from ..runtimes.base import NetworkFactory
 from ..vector.io.formats import VectorTarget
 from .connection import is_local, open_client
@@ -39,6 +39,7 @@ from .run_folder import make_store, open_run_folder
 from .worker import BlockOutcome, BlockWorker, WorkerReport, compute_block, inspect_worker
 
 if TYPE_CHECKING:
+    from .polygons import PartitionedLandcover
     from .roads import PartitionedRoads
 
 #: Kinds of device of which workers tell by Dask's resource ``GPU``, where there is one.
@@ -77,6 +78,12 @@ class ClusterComputer:
     def spools_roads(self, run: PlannedRun) -> bool:
         """Return whether the raster fits into one partition: partitions are read from the files of the blocks."""
         from .roads import is_partitioned
+
+        return not is_partitioned(run.grid)
+
+    def stores_classes(self, run: PlannedRun) -> bool:
+        """Return whether the raster fits into one partition, as ``spools_roads``."""
+        from .polygons import is_partitioned
 
         return not is_partitioned(run.grid)
 
@@ -203,6 +210,7 @@ class _ClusterComputation:
     output: Path
     context: RunContext
     roads: PartitionedRoads | None = None
+    polygons: PartitionedLandcover | None = None
 
     @property
     def note_outputs(self) -> NoteOutputs | None:
@@ -219,6 +227,14 @@ class _ClusterComputation:
         self.roads = PartitionedRoads(self.run, options, target, self.address, self.context)
         return nullcontext(self.roads)
 
+    def open_polygons(self, options: CoverageOptions, regularized: Sequence[int]) -> PolygonVectorizer | None:
+        """Prepare to make polygons by partitions on the workers; None where one partition is enough."""
+        from .polygons import PartitionedLandcover, is_partitioned
+
+        if is_partitioned(self.run.grid):
+            self.polygons = PartitionedLandcover(self.run, options, tuple(regularized), self.address, self.context)
+        return self.polygons
+
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         """Have all blocks and partitions computed, free the workers, and write the rows; see ``Computation``."""
         start = self.context.clock()
@@ -226,8 +242,9 @@ class _ClusterComputation:
         store = make_store(self.journal, self.layout, self.run.job.classes, encoders, self.output.absolute())
         self._report_start(store)
         empty, inference = self._compute_blocks(store)
-        if self.roads is not None:
-            self.roads.vectorize(store)
+        for vectors in (self.roads, self.polygons):
+            if vectors is not None:
+                vectors.vectorize(store)
         self.run.release()  # what follows needs their memory
         write_sinks(BlockReader(store), sinks, self.context.cancellation)
         return RunStatistics(self.layout.plan.count, empty, self.context.clock() - start, inference)
@@ -272,7 +289,7 @@ class _ClusterComputation:
                 remove_journal(self.output)
         elif not self.context.cancellation.abandoned:
             share = f"{finished} of {count_noun(self.layout.count, 'block')} are finished and kept"
-            share += "" if self.roads is None else self.roads.describe_kept()
+            share += "".join(made.describe_kept() for made in (self.roads, self.polygons) if made is not None)
             self.context.report(Message(f"{share}; the same command with --resume goes on from there."))
 
 

@@ -171,6 +171,21 @@ class BlockWorker(WorkerPlugin):
         """
         self._run(lambda cancellation: self._vectorize(partitions, number, cancellation))
 
+    def run_step(self, store: BlockStore, step: Callable[[Cancellation], None]) -> None:
+        """Make a step of a partition.
+
+        Args:
+            store: the blocks of the run, which are complete.
+            step: makes the partition's file, unless it is complete already.
+        """
+
+        def run(cancellation: Cancellation) -> None:
+            self._close()  # all blocks are there, and a partition needs the memory
+            self._check_folder(store)
+            step(cancellation)
+
+        self._run(run)
+
     def _run(self, function: Callable[[Cancellation], T]) -> T:
         """Call ``function`` in the thread of the session, with what cancels it."""
         key, cancellation = str(self._worker.get_current_task()), Cancellation()
@@ -258,6 +273,11 @@ def compute_block(name: str, store: BlockStore, batch: int, index: BlockIndex) -
 def vectorize_partition(name: str, partitions: RoadPartitions, number: int) -> UserError | None:
     """Task: vectorize a partition of the run ``name``; an error that trying again would not help is returned."""
     return _return_user_error(lambda plugin: plugin.vectorize(partitions, number), name)
+
+
+def run_partition_step(name: str, store: BlockStore, step: Callable[[Cancellation], None]) -> UserError | None:
+    """Task: make a step of a partition; an error that trying again would not help is returned."""
+    return _return_user_error(lambda plugin: plugin.run_step(store, step), name)
 
 
 def _return_user_error(function: Callable[[BlockWorker], T], name: str) -> T | UserError:

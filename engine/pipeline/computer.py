@@ -12,7 +12,7 @@ from ..context import RunContext
 from ..fs.journal import Fingerprint
 from ..fs.outputs import NoteOutputs, Outputs
 from ..models.card import Task
-from ..protocol.options import RoadOptions
+from ..protocol.options import CoverageOptions, RoadOptions
 from ..runtimes.pool import SessionPool
 from ..vector.io.formats import VectorTarget
 from .job import InferenceRun, PlannedRun
@@ -24,6 +24,7 @@ from .runner import RunStatistics, run_inference
 from .streaming_vectorizer import Preloader, StreamingRoads
 
 if TYPE_CHECKING:
+    from ..vector.coverage.extract import ClassTable, CoverageSummary
     from ..vector.roads.extract import RoadSummary
 
 
@@ -42,6 +43,22 @@ class RoadVectorizer(Protocol):
         """
 
 
+class PolygonVectorizer(Protocol):
+    """Makes the polygons of a run without rasters of its classes."""
+
+    def write(self, target: VectorTarget, classes: ClassTable, nothing: str) -> CoverageSummary:
+        """Write the polygons, after all tiles were computed.
+
+        Args:
+            target: the file to write, and the name of the layer.
+            classes: names and colours.
+            nothing: why there are no polygons, where there are none.
+
+        Raises:
+            TerraSporeError: the polygons could not be made.
+        """
+
+
 class Computation(Protocol):
     """The tiles of one run; what of them is finished survives an error."""
 
@@ -53,6 +70,13 @@ class Computation(Protocol):
         self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
     ) -> AbstractContextManager[RoadVectorizer]:
         """Prepare to make the roads of the first class; called before ``compute``, see ``StreamingRoads``."""
+
+    def open_polygons(self, options: CoverageOptions, regularized: Sequence[int]) -> PolygonVectorizer | None:
+        """Prepare to make the polygons of the first raster, one of classes with confidence; called before ``compute``.
+
+        Returns:
+            None where they have to be made of rasters that are written, see ``Computer.stores_classes``.
+        """
 
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         """Compute all tiles and write all rows to ``sinks``; called once.
@@ -68,6 +92,9 @@ class Computer(Protocol):
 
     def spools_roads(self, run: PlannedRun) -> bool:
         """Return whether the roads of a run are made of its rows, which are stored beside the output meanwhile."""
+
+    def stores_classes(self, run: PlannedRun) -> bool:
+        """Return whether the polygons of a run are made of rasters, which are stored beside the output meanwhile."""
 
     def open_run(
         self,
@@ -98,6 +125,10 @@ class LocalComputer:
 
     def spools_roads(self, run: PlannedRun) -> bool:
         """Return True, see ``StreamingRoads``."""
+        return True
+
+    def stores_classes(self, run: PlannedRun) -> bool:
+        """Return True, see ``vectorize_landcover``."""
         return True
 
     def open_run(
@@ -136,6 +167,9 @@ class _LocalComputation:
         self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
     ) -> AbstractContextManager[RoadVectorizer]:
         return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
+
+    def open_polygons(self, options: CoverageOptions, regularized: Sequence[int]) -> PolygonVectorizer | None:
+        return None
 
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         statistics = run_inference(self.run.job, self.run.predict_stream, sinks, self.context, journal=self.journal)

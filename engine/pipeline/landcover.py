@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,14 @@ from ..fs.atomic import temp_output
 from ..fs.outputs import Outputs
 from ..models.card import ModelCard, Task
 from ..protocol.messages import Result
+from ..protocol.options import CoverageOptions
 from ..raster.probability import PROBABILITY_SCALE, ProbabilityStatistics, quantize_threshold
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
 from ..vector.coverage.class_choice import choose_regularized
 from ..vector.io.formats import VectorTarget
-from .computer import Computer, LocalComputer
+from .computer import Computer, LocalComputer, PolygonVectorizer
+from .encoders import ClassEncoder
 from .job import PlannedRun
 from .request import ClassRequest
 from .resume import make_fingerprint
@@ -65,40 +67,40 @@ def extract_classes(
     Raises:
         TerraSporeError: an output cannot be made; none is written.
     """
-    start, image, layer = context.clock(), request.image, request.writing.layer
+    start, image = context.clock(), request.image
     files = {
         "vectors": request.output,
         "classes": request.classes,
         "confidence": request.confidence,
         "probability": request.probability,
     }
-    main = request.main or next(filter(None, files.values()), None)
-    if main is None:
-        raise ParameterError("No output is named.")
-    if request.output is None and layer is not None:
-        raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
-    vectors = None if request.output is None else VectorTarget(request.output, {request.layer: layer or request.layer})
+    main, vectors = _choose_main(request, files.values()), _choose_vectors(request)
     kept, sources = list(files.values())[1:], list_image_files(image)
     overwrite, resume, computer = request.writing.overwrite, request.resume, computer or LocalComputer(sessions)
     with (
         lock_run_outputs(
             vectors, kept, sources, context, overwrite=overwrite, journaled=main, resume=resume
         ) as outputs,
-        _choose_class_rasters(request) as rasters,
+        _choose_class_rasters(request) as needed,
         computer.open_run(image, task, context, outputs=outputs) as run,
     ):
-        choose_regularized(request.options.regularise, class_table(run.model.card)[0])  # refuses an unknown class now
+        # An unknown class is refused now.
+        regularized = choose_regularized(request.options.regularise, class_table(run.model.card)[0])
+        rasters = needed if computer.stores_classes(run) else ClassRasters(request.classes, request.confidence)
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))
         with computer.start(run, fingerprint, main, resume=resume, context=context) as computation:
             found = ProbabilityStatistics(cause=run.nodata_cause)
+            options = _choose_polygons(request, run.model.card)
+            polygons = None if vectors is None else computation.open_polygons(options, regularized)
             with _open_sinks(run, request, rasters, outputs, found) as sinks:
                 statistics = computation.compute(sinks)
             nothing, coverage = _warn_of_nothing(found, request, run.model.card, context), None
             if vectors is not None:
                 target = replace(vectors, metadata=run.tags, outputs=outputs)
-                coverage = _vectorize(request, target, run.model.card, rasters, context, nothing=nothing)
+                card = run.model.card
+                coverage = _vectorize(request, target, card, rasters, context, polygons=polygons, nothing=nothing)
             outputs.publish(context.cancellation.commit, computation.note_outputs)
     seconds = context.clock() - start
     subject, summary = f"{run.grid.width} x {run.grid.height} pixels", statistics.summarize(run)
@@ -107,6 +109,24 @@ def extract_classes(
         summary |= coverage.metrics()
     written_files = {role: str(path) for role, path in files.items() if path is not None}
     return Result(written_files, summary, f"{subject}, {statistics.describe(run, seconds)}", seconds)
+
+
+def _choose_main(request: ClassRequest, files: Iterable[Path | None]) -> Path:
+    """Return the output that the journal is stored beside."""
+    main = request.main or next(filter(None, files), None)
+    if main is None:
+        raise ParameterError("No output is named.")
+    return main
+
+
+def _choose_vectors(request: ClassRequest) -> VectorTarget | None:
+    """Return the file and the layer of the polygons, if they are wanted."""
+    layer = request.writing.layer
+    if request.output is not None:
+        return VectorTarget(request.output, {request.layer: layer or request.layer})
+    if layer is not None:
+        raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
+    return None
 
 
 def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:
@@ -162,9 +182,13 @@ def _open_sinks(
         write_confidence = open_raster(rasters.confidence, make_probability_layout(["confidence"], run.tags))
         write_all = open_raster(request.probability, make_probability_layout(layers, run.tags))
         sinks: list[OutputSink] = []
-        if write_classes or write_confidence:
-            ids = [entry.id for entry in card.classes]
-            sinks.append(class_sink(ids, _threshold(request, card), write_classes, write_confidence, statistics))
+        if write_classes or write_confidence or request.output is not None:
+            encoder = ClassEncoder(
+                tuple(entry.id for entry in card.classes),
+                _threshold(request, card),
+                has_confidence=write_confidence is not None or request.output is not None,
+            )
+            sinks.append(class_sink(encoder, write_classes, write_confidence, statistics))
         if write_all:
             sinks.append(probability_sink(len(layers), write_all))
         yield sinks
@@ -188,6 +212,11 @@ def _warn_of_nothing(found: ProbabilityStatistics, request: ClassRequest, card: 
     return text
 
 
+def _choose_polygons(request: ClassRequest, card: ModelCard) -> CoverageOptions:
+    """Return the options of the polygons; there are none of the background."""
+    return request.options if len(card.classes) > 1 else replace(request.options, classes=frozenset({1}))
+
+
 def _vectorize(
     request: ClassRequest,
     target: VectorTarget,
@@ -195,19 +224,20 @@ def _vectorize(
     rasters: ClassRasters,
     context: RunContext,
     *,
+    polygons: PolygonVectorizer | None,
     nothing: str,
 ) -> CoverageSummary:
-    """Make the polygons of the class raster; ``nothing`` says why there are none, where there are none."""
-    from ..vector.coverage.extract import vectorize_landcover
+    """Make the polygons, of the class raster unless ``polygons`` does; ``nothing`` says why there would be none."""
+    from ..vector.coverage.extract import ClassTable, vectorize_landcover
 
+    if polygons is not None:
+        return polygons.write(target, ClassTable(*class_table(card)), nothing)
     assert rasters.classes is not None, "polygons are made of a raster"
     assert target.outputs is not None, "the rasters are outputs of the run, or temporary"
-    # No polygons of the background.
-    options = request.options if len(card.classes) > 1 else replace(request.options, classes=frozenset({1}))
     return vectorize_landcover(
         target.outputs.locate(rasters.classes),
         target,
-        options,
+        _choose_polygons(request, card),
         context=context,
         confidence=rasters.confidence and target.outputs.locate(rasters.confidence),
         class_names=class_table(card)[0],

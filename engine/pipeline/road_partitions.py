@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -20,14 +21,13 @@ from ..context import Cancellation, RunContext
 from ..errors import SourceError
 from ..fs.atomic import translate_os_errors
 from ..protocol.options import RoadOptions
-from ..vector.geodesy import PixelGeodesy
+from ..vector.coverage.extract import CoverageBatch
 from ..vector.io.formats import VectorTarget
 from ..vector.jit import warn_without_numba
 from ..vector.partitions.join import join_road_partitions
 from ..vector.partitions.layout import split_raster
 from ..vector.partitions.storage import read_partition, write_partition
 from ..vector.partitions.vectorize import vectorize_road_partition
-from ..vector.roads.areas import polygonize_roads
 from ..vector.roads.centerlines import Tile
 from ..vector.roads.extract import RoadSummary
 from .block_reader import BlockProbabilityRaster, BlockReader
@@ -120,8 +120,13 @@ class RoadPartitions:
         # All partitions have the options of the run, whatever their workers had.
         write_partition(self.path(number), replace(partition, frame=replace(partition.frame, options=self.options)))
 
-    def join(self, target: VectorTarget, context: RunContext) -> RoadSummary:
-        """Join all partitions and write the layers; areas are made here, of the whole raster.
+    def join(self, target: VectorTarget, context: RunContext, areas: Iterable[CoverageBatch]) -> RoadSummary:
+        """Join all partitions and write the layers.
+
+        Args:
+            target: the file to write.
+            context: receives progress and messages; checked for cancellation.
+            areas: polygons of the layer ``road_areas``; none for no such layer.
 
         Raises:
             OutputError: the output cannot be written, or a block is damaged.
@@ -129,9 +134,6 @@ class RoadPartitions:
             Cancelled: nothing was written.
         """
         warn_without_numba(context)
-        options, source = self.options, self.open_source()
-        geodesy, folder = PixelGeodesy(source.crs, source.transform), target.path.absolute().parent
-        areas = polygonize_roads(source, geodesy, options, context, scratch=folder) if options.areas else ()
         paths = [self.path(number) for number in range(len(self.windows))]
         return join_road_partitions(paths, target, context=context, areas=areas)
 

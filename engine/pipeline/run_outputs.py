@@ -142,8 +142,7 @@ def probability_sink(classes: int, *writes: Write | None) -> OutputSink:
 
 
 def class_sink(
-    ids: Sequence[int],
-    threshold: float,
+    encoder: ClassEncoder,
     write_classes: Write | None,
     write_confidence: Write | None,
     statistics: ProbabilityStatistics,
@@ -151,13 +150,11 @@ def class_sink(
     """Write the most probable class and its probability, as two rasters.
 
     Args:
-        ids: the class id of each layer.
-        threshold: for a single layer, the probability from which a pixel is 1 and not 0.
+        encoder: with confidence, if that is written.
         write_classes: receives rows of class ids; None where they are not written.
         write_confidence: receives rows of quantized probabilities; None where they are not written.
         statistics: counts the valid pixels, and for a single layer the lowest and highest probability.
     """
-    encoder = ClassEncoder(tuple(ids), threshold, write_confidence is not None)
 
     def write(rows: UInt8Array) -> None:
         statistics.add(rows[-1])

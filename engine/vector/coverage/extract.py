@@ -82,6 +82,17 @@ EMPTY_BATCH = CoverageBatch(
 )
 
 
+class ClassTable(NamedTuple):
+    """Names and colours of classes, by class id."""
+
+    names: Mapping[int, str]
+    colors: Mapping[int, Color]
+
+    def name(self, key: int) -> str:
+        """Return the name of a class; its id where it has none."""
+        return self.names.get(key, str(key))
+
+
 @dataclass(frozen=True)
 class CoverageSummary:
     """Summary of a written coverage.
@@ -137,8 +148,7 @@ def vectorize_landcover(
     check_vector_output(target.path)
     warn_without_numba(context)
     layer, class_names, name = next(iter(target.names), LAYER), class_names or {}, name or classes.name
-    used = {f"coverage.{key}": str(value) for key, value in asdict(options).items()}
-    target = replace(target, metadata={**target.metadata, **used})
+    target = add_options(target, options)
     with ExitStack() as stack:
         dataset = stack.enter_context(open_raster(classes))
         encoding = encoding or interpret_band(dataset, RasterOptions(), "classes", context)
@@ -158,11 +168,17 @@ def vectorize_landcover(
             missing = f"no pixel has class {wanted}" if source.has_classes and wanted else "all pixels are nodata"
             context.warn(nothing or f"There are no polygons: {missing} in {name}.")
 
+        classes_table = ClassTable(class_names, _read_palette(dataset, encoding.band))
         has_confidence = probability is not None
-        summary = _write(writer, layer, batches, class_names, has_confidence, on_empty=warn_of_nothing)
-        names = {key: class_names.get(key, str(key)) for key in summary.area_by_class}
-        writer.styles[layer] = make_class_style(names, _read_palette(dataset, encoding.band))
-        return summary
+        return write_coverage(
+            writer, layer, batches, classes_table, has_confidence=has_confidence, on_empty=warn_of_nothing
+        )
+
+
+def add_options(target: VectorTarget, options: CoverageOptions) -> VectorTarget:
+    """Return the target with the options as metadata."""
+    used = {f"coverage.{key}": str(value) for key, value in asdict(options).items()}
+    return replace(target, metadata={**target.metadata, **used})
 
 
 @contextmanager
@@ -305,18 +321,24 @@ def _read_palette(dataset: Any, band: int) -> dict[int, Color]:
         return {}
 
 
-def _write(
+def write_coverage(
     writer: VectorWriter,
     layer: str,
     batches: Iterable[CoverageBatch],
-    class_names: Mapping[int, str],
-    has_confidence: bool,
+    classes: ClassTable,
     *,
+    has_confidence: bool,
     on_empty: Callable[[], None],
 ) -> CoverageSummary:
     """Write batches, while the next ones are built in the background, and sum up their areas by class.
 
-    ``on_empty`` is called before a layer without polygons is written.
+    Args:
+        writer: the file.
+        layer: name of the layer.
+        batches: the polygons.
+        classes: names and colours.
+        has_confidence: whether the polygons have one.
+        on_empty: called before a layer without polygons is written.
     """
     area_by_class: dict[int, float] = {}
     count = 0
@@ -326,7 +348,7 @@ def _write(
             if not len(ids):
                 on_empty()
             unique, inverse = np.unique(ids, return_inverse=True)
-            names = np.array([class_names.get(int(key), str(key)) for key in unique], object)
+            names = np.array([classes.name(int(key)) for key in unique], object)
             confidence = batch.confidence / PROBABILITY_SCALE if has_confidence else np.full(len(ids), math.nan)
             columns: dict[str, NDArray[Any]] = {
                 "area_id": batch.region,
@@ -341,5 +363,6 @@ def _write(
             sums = np.bincount(inverse, weights=batch.area, minlength=len(unique))
             for key, value in zip(unique.tolist(), sums.tolist(), strict=True):
                 area_by_class[key] = area_by_class.get(key, 0.0) + value
+    writer.styles[layer] = make_class_style({key: classes.name(key) for key in area_by_class}, classes.colors)
     layers = dict(zip(writer.counts, writer.paths.values(), strict=True))
     return CoverageSummary(count, sum(area_by_class.values()), area_by_class, layers)

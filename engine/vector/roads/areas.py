@@ -77,12 +77,17 @@ def polygonize_roads(
         scratch: folder for temporary files; None for the system's.
     """
     mask = RoadMaskReader(source, pixel_options(options, geodesy.resolution(source.shape)))
-    coverage = CoverageOptions(
+    coverage = area_options(options, source.shape[0])
+    return merge_batches(stream_coverage(mask, geodesy, coverage, context, scratch))
+
+
+def area_options(options: RoadOptions, rows: int) -> CoverageOptions:
+    """Return the options of the coverage of the road mask, for a raster of ``rows`` rows."""
+    return CoverageOptions(
         minimum_area=0.0,
         minimum_area_by_class={ROAD - 1: options.minimum_area, BACKGROUND - 1: options.hole_area},
         classes=frozenset({ROAD - 1}),
         simplify=options.area_simplify,
         smooth=options.area_simplify > 0.0,
-        strip=source.shape[0],
+        strip=rows,
     )
-    return merge_batches(stream_coverage(mask, geodesy, coverage, context, scratch))

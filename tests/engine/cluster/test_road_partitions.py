@@ -50,7 +50,7 @@ def test_partitions_give_what_one_process_gives(scene, unpartitioned, tmp_path):
     assert sort_features(read(tmp_path / "out")) == unpartitioned
     layers = unpartitioned[ROADS]
     assert (last["summary"]["edges"], last["summary"]["areas"]) == (len(layers["roads"]), len(layers["road_areas"]))
-    assert any(f"in {ROWS * COLUMNS} partitions" in text and "--no-areas" in text for text in texts(run))
+    assert any(f"the roads in {ROWS * COLUMNS} partitions" in text for text in texts(run))
     progress = [event for event in run.events() if event["type"] == "progress" and event["stage"] == "vectorize"]
     assert (ROWS * COLUMNS, ROWS * COLUMNS) in [(event["done"], event["total"]) for event in progress]
     assert not journal_folder(tmp_path / "out" / ROADS).exists()

@@ -12,6 +12,7 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, InferenceError
 from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWriter, create_journal, read_journal
 from terraspore.engine.fs.regular_file import FileIdentity
+from terraspore.engine.pipeline.encoders import ClassEncoder
 from terraspore.engine.pipeline.job import InferenceJob
 from terraspore.engine.pipeline.resume import RowJournal
 from terraspore.engine.pipeline.run_outputs import class_sink, probability_sink
@@ -65,8 +66,7 @@ def run(job, predict, journal=None, reporter=None):
     probability, classes, confidence = [], [], []
     sinks = [
         class_sink(
-            [3, 7],
-            0.5,
+            ClassEncoder((3, 7), 0.5, has_confidence=True),
             lambda rows: classes.append(rows.copy()),
             lambda rows: confidence.append(rows.copy()),
             ProbabilityStatistics(),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, SourceError
+from terraspore.engine.pipeline.encoders import ClassEncoder
 from terraspore.engine.pipeline.estimate import estimate_memory, estimate_seconds
 from terraspore.engine.pipeline.job import InferenceJob
 from terraspore.engine.pipeline.predict import average_symmetries
@@ -138,7 +139,12 @@ def test_classes_are_chosen_after_blending(make_raster):
         return np.concatenate([share * 0.5, (1 - share) * 0.5, np.full_like(share, 0.2)], axis=1)
 
     with open_job(make_raster(pixels), classes=3) as job:
-        sink = class_sink([3, 5, 8], 0.5, lambda piece: rows.append(piece.copy()), None, ProbabilityStatistics())
+        sink = class_sink(
+            ClassEncoder((3, 5, 8), 0.5, has_confidence=False),
+            lambda piece: rows.append(piece.copy()),
+            None,
+            ProbabilityStatistics(),
+        )
         run_inference(job, map_batches(predict), [sink], RunContext())
     share = pixels[0] / 250
     expected = np.array([3, 5, 8])[np.argmax([share / 2, (1 - share) / 2, np.full_like(share, 0.2)], axis=0)]
