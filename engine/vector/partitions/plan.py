@@ -78,7 +78,7 @@ class JoinPlan:
         chains: edges that cross borders.
         key: int64 (chains, 2), keys of the first and second pixel, which order edges.
         ends: nodes of the chains.
-        is_dropped_chain: bool (chains,), chains of components that do not stay.
+        is_dropped_chain: bool (chains,), chains of components that do not stay, and those of a single pixel.
         made: int64 (n,), chains with a node that no partition has, and ``made_end`` (n,), which of their ends it is.
         joined: ends at borders that were joined although they are apart.
         loose: int64 (n,), keys of the pixels at borders where an edge does not go on.
@@ -145,7 +145,9 @@ def plan_join(paths: Sequence[Path], cancellation: Cancellation) -> JoinPlan:
     both = np.column_stack((first, last))
     pixel = np.where(is_ring, key[:, :1], pieces.corner.reshape(-1, 2)[both, 0])
     ends = _describe_ends(pieces, both, pixel, np.where(is_ring, _JUNCTION, np.where(is_open[both], _END, -1)), frame)
-    is_dropped_chain = is_dropped[pieces.component[first // 2]]
+    # A single pixel that goes on in no partition is no line; neighbours that agree leave none.
+    is_pixel = ~chains.is_ring & (pieces.corner.reshape(-1, 2)[first, 0] == pieces.corner.reshape(-1, 2)[last, 0])
+    is_dropped_chain = is_dropped[pieces.component[first // 2]] | (is_pixel & (first // 2 == last // 2))
     made = np.column_stack((is_open[first] | chains.is_ring, is_open[last])) & ~is_dropped_chain[:, np.newaxis]
     made_chain, made_end = np.nonzero(made)
     is_loose = is_open & ~is_dropped[pieces.component[np.arange(partner.size) // 2]]

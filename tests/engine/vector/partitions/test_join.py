@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pyogrio
 import pytest
+import shapely
 from affine import Affine
 from terraspore.engine.context import Cancellation, RunContext
 from terraspore.engine.errors import Cancelled, SourceError
@@ -240,6 +241,25 @@ def test_disagreeing_partitions_are_joined_and_named(tmp_path: Path) -> None:
     assert len(context.warnings) == 1
     assert "2 places" in context.warnings[0]
     assert "1 roads were joined" in context.warnings[0]
+
+
+def test_single_pixels_at_a_border_are_no_lines(tmp_path: Path) -> None:
+    """Of a side road a partition has the pixel of the junction; its neighbour is of an image that changed."""
+    before = draw([(348, -10), (348, 710)], [(348, 100), (710, 100)], [(348, 550), (710, 550)])
+    paths = write_partitions(before, tmp_path, 350)
+    pieces = read_partition(paths[0]).pieces
+    assert (pieces.corner[:, 0] == pieces.corner[:, 2]).any()
+    for number, window in enumerate(split_raster(before.shape, 350)):
+        if window.col > 0:
+            empty = Pixels(np.zeros_like(before))
+            changed = vectorize_road_partition(empty, window, OPTIONS, name="scene.tif", context=RunContext())
+            write_partition(paths[number], changed)
+    context, target = RunContext(), tmp_path / "a.gpkg"
+    summary = join_road_partitions(paths, VectorTarget(target), context=context)
+    assert "Partitions disagree" in context.warnings[0]
+    lines = shapely.from_wkb(pyogrio.raw.read(target, layer="roads")[2])
+    assert len(lines) == summary.edges
+    assert shapely.length(lines).min() > 100
 
 
 def test_missing_foreign_and_damaged_partitions_are_refused(tmp_path: Path) -> None:
