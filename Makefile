@@ -73,10 +73,11 @@ format: setup
 lite:
 	@test -e $(VENV)-lite/.ready || sh resources/setup/make-lite.sh $(VENV)-lite
 
-# Test groups as processes, JOBS at a time; all failures are reported. GROUPS="engine-pipeline plugin-dialogs" selects some.
-JOBS ?= 2
+# Test groups as processes; all failures are reported. GROUPS="engine-pipeline plugin-dialogs" selects some, JOBS=4 runs
+# four at a time instead of one more than there are cores.
+RUN_ALL = $(BIN)/python tests/run_all.py $(if $(JOBS),--jobs $(JOBS))
 test: setup lite qgis-setup qt6-setup translations chroot
-	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(if $(QGIS),--chroot "$(CHROOTS)/$(QGIS)") $(GROUPS)
+	$(RUN_ALL) $(if $(QGIS),--chroot "$(CHROOTS)/$(QGIS)") $(GROUPS)
 
 # The QGIS and the Python of a Debian suite in a chroot, for the groups $(QGIS)-*: trixie has QGIS 3.40 and Python 3.13,
 # sid newer ones; QGIS= for none.
@@ -126,7 +127,7 @@ qt6-setup: $(QT6_VENV)/.ready
 
 # Only the plugin's tests.
 test-qgis: setup qgis-setup qt6-setup translations
-	$(BIN)/python tests/run_all.py --jobs $(JOBS) $(if $(wildcard $(QT6_VENV)/.ready),plugin-qt6) $(notdir $(patsubst tests/plugin/test_%.py,plugin-%,$(wildcard tests/plugin/test_*.py)))
+	$(RUN_ALL) $(if $(wildcard $(QT6_VENV)/.ready),plugin-qt6) $(notdir $(patsubst tests/plugin/test_%.py,plugin-%,$(wildcard tests/plugin/test_*.py)))
 
 translations: $(VENV)/.engine
 	$(BIN)/python tools/translations.py

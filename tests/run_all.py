@@ -2,15 +2,16 @@
 
     python tests/run_all.py [--jobs N] [--chroot FOLDER] [GROUP ...]
 
-Groups are processes because MindSpore keeps its mode and device, and QGIS its widgets, for a whole process. Two groups
-run at a time because most tests keep one core busy, those that take longest first. The output of a group is printed
-when it has finished.
+Groups are processes because MindSpore keeps its mode and device, and QGIS its widgets, for a whole process. One group
+more than there are cores runs at a time, because most tests keep one core busy and some wait for other processes; those
+that take longest start first. The output of a group is printed when it has finished.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 QGIS, QT6 = ".venv-qgis", ".venv-qt6"
+#: Groups that run at a time at most, unless told otherwise; training takes most memory.
+MAX_JOBS = 4
 #: Name -> paths. A group leaves out what is in others.
 PATHS = {
     "training": ("tests/training",),
@@ -138,6 +141,7 @@ def run_group(group: Group) -> tuple[bool, str, str]:
     done = subprocess.run(
         group.command,
         cwd=ROOT,
+        env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},  # threads that wait leave the core to another group
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,7 +158,8 @@ def main() -> int:
     """Run the named groups, or all; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("groups", nargs="*", metavar="GROUP", help="names of groups; all unless given")
-    parser.add_argument("--jobs", type=int, default=2, help="groups that run at the same time")
+    jobs = min((os.cpu_count() or 1) + 1, MAX_JOBS)
+    parser.add_argument("--jobs", type=int, default=jobs, help="groups that run at the same time")
     parser.add_argument("--chroot", type=Path, metavar="FOLDER", help="run the tests in this chroot, too")
     arguments = parser.parse_args()
     groups = {group.name: group for group in make_groups(arguments.chroot)}

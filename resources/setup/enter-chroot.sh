@@ -43,7 +43,7 @@ done
 
 for name in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_]*\)=.*/\1/p'); do
     case $name in
-        PATH | PIP_* | TERRASPORE_* | OMP_NUM_THREADS | [Hh][Tt][Tt][Pp]*_[Pp][Rr][Oo][Xx][Yy] | no_proxy) ;;
+        PATH | PIP_* | TERRASPORE_* | OMP_* | [Hh][Tt][Tt][Pp]*_[Pp][Rr][Oo][Xx][Yy] | no_proxy) ;;
         *) unset "$name" ;;
     esac
 done

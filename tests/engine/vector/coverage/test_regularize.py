@@ -78,7 +78,7 @@ def count_right_corners(polygon: shapely.Polygon, tolerance: float = 3.0) -> tup
     return right, other
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(places, st.integers(0, 1000), st.sampled_from([0.0, 0.02]), st.integers(5, 40), st.sampled_from([0.0, 0.5, 1.0]))
 def test_random_coverages_stay_valid_and_do_not_depend_on_the_strips(
     rectangles: list[tuple[int, ...]], seed: int, noise: float, strip: int, tolerance: float
