@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import dask
 from distributed import Client, LocalCluster
 
 from ..concurrency import available_cores, report_if_slow
@@ -24,6 +25,12 @@ _MORE_MEMORY = "Give workers more (`dask worker --memory-limit`, --memory with l
 #: What to do where workers have too little memory for tiles, and for vectors.
 MEMORY_FOR_TILES = f"{_MORE_MEMORY}, or use a smaller --tile."
 MEMORY_FOR_VECTORS = f"{_MORE_MEMORY}."
+#: Dask's measurements of its own processes, which nobody looks at where the run starts them.
+_QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "2s",
+}
 _POLL = 0.2
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss|ucx|ucxx)://[^\s/]+")
@@ -59,7 +66,8 @@ def open_client(address: str, image: ImageOptions, runtime: RuntimeOptions, cont
     with ExitStack() as stack:
         if local is not None:
             count = int(local[1] or available_cores())
-            target = stack.enter_context(_start_workers(count, image, runtime))
+            with dask.config.set(_QUIET):  # the workers take it over when they start
+                target = stack.enter_context(_start_workers(count, image, runtime))
         else:
             count, target = 1, address
         client = stack.enter_context(_connect(address, target))

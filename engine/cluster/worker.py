@@ -33,6 +33,7 @@ from ..runtimes.base import PredictStream, Session
 from ..runtimes.cache import default_cache_folder
 from ..runtimes.pool import SessionPool
 from ..tiling import make_plan
+from .allocator import keep_freed_memory
 from .job import WorkerJob
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class BlockWorker(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Prepare to open image and session; called by Dask."""
+        keep_freed_memory()
         self._worker = worker
         self._opened: _Opened | None = None
         self._resources = ExitStack()

@@ -3,10 +3,10 @@
 A block may be computed anywhere, in any order. Its file gets its name only when it is complete, so the files are the
 journal of the run: a run that is resumed computes the blocks whose files are missing, damaged or of another run.
 
-A file is a zip of NumPy arrays (``.npz``). Of its core, where the sums are final, it has the encoded bytes of each
-raster, one array for each row of tiles; of the ramps that it shares with its neighbours the float32 sums of its tiles,
-NaN where the image has no pixels. Sums are exact in float32 (see ``tiling``), so what is assembled does not depend on
-the division into blocks.
+A file is a zip of arrays (see ``raster.array_codec``). Of its core, where the sums are final, it has the encoded bytes
+of each raster, one array for each row of tiles; of the ramps that it shares with its neighbours the float32 sums of its
+tiles, NaN where the image has no pixels. Sums are exact in float32 (see ``tiling``), so what is assembled does not
+depend on the division into blocks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import secrets
 import socket
 import zipfile
-import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,18 +24,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.errors import RasterioError
 
 from ..errors import OutputError
 from ..fs.atomic import translate_os_errors
+from ..raster.array_codec import compress_array, decompress_array
 from .block_layout import BlockIndex, BlockLayout
 from .blocks import BlockRows
 from .encoders import Encoder
 
-#: A fast level: probabilities are mostly zeros or ones, and what is left hardly shrinks further.
-_COMPRESSION_LEVEL = 1
-_FACTS, _PARTIAL, _SUFFIX = "block.json", ".partial", ".npz"
+_FACTS, _PARTIAL, _SUFFIX = "block.json", ".partial", ".zip"
 #: What reading a damaged zip or array may raise.
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class BlockStore:
             final.parent.mkdir(exist_ok=True)
             try:
                 with partial.open("xb") as file:
-                    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive:
+                    with zipfile.ZipFile(file, "w") as archive:
                         empty = self._write_rows(archive, index, rows)
                         facts = {"fingerprint": self.fingerprint, "block": list(index), "empty": empty}
                         archive.writestr(_FACTS, json.dumps(facts))
@@ -155,17 +154,13 @@ class BlockStore:
         """
         path = self.path(index)
         try:
-            with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
-                array: NDArray[Any] = np.load(member, allow_pickle=False)
-                member.read()  # the checksum is compared at the end
-            if array.shape != shape or array.dtype != dtype:
-                raise ValueError(f"{array.dtype} {array.shape} is not {dtype} {shape}")
-        except _DAMAGE as error:
+            with zipfile.ZipFile(path) as archive:
+                return decompress_array(archive.read(name), shape, dtype)
+        except (*_DAMAGE, RasterioError) as error:
             raise OutputError(
                 f"The file {path} of a finished block of {self.output} is missing or damaged.",
                 "The same command with --resume computes it again.",
             ) from error
-        return array
 
     def count_files(self) -> int:
         """Return how many blocks have a file, whatever is in it."""
@@ -179,5 +174,4 @@ class BlockStore:
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-        np.save(member, np.ascontiguousarray(array), allow_pickle=False)
+    archive.writestr(name, compress_array(array))

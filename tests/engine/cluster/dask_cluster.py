@@ -181,5 +181,5 @@ def read_file(path):
 
 def finished_blocks(output):
     """The files of finished blocks, with the time of their last change."""
-    files = (journal_folder(output) / BLOCKS).glob("*/[0-9]*.npz")
+    files = (journal_folder(output) / BLOCKS).glob("*/[0-9]*.zip")
     return {f"{path.parent.name}/{path.name}": path.stat().st_mtime_ns for path in files}

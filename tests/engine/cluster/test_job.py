@@ -99,7 +99,7 @@ def test_resumed_run_keeps_its_division(tmp_path):
     assert (layout, messages) == (LAYOUT, [])
     store = make_store(journal, layout, 1, (), tmp_path / "r.gpkg")
     (store.folder / "00000").mkdir()
-    (store.folder / "00000" / "00001.npz").touch()
+    (store.folder / "00000" / "00001.zip").touch()
     other = BlockLayout(LAYOUT.plan, 1, 1)
     again, layout, messages = open_folder(tmp_path, resume=True, layout=other)
     assert (layout, messages) == (LAYOUT, [])

@@ -165,7 +165,7 @@ def test_damaged_file_is_found_and_computed_again(finished, how):
     assert all(store.check(each) for each in store.layout.indices())
     spoil(store.path(index), how)
     assert [each for each in store.layout.indices() if store.check(each) is None] == [index]
-    with pytest.raises(OutputError, match=r"00001.npz of a finished block .* --resume"):
+    with pytest.raises(OutputError, match=r"00001.zip of a finished block .* --resume"):
         for _ in BlockReader(store).read_rows():
             pass
     compute(store, job, index)
@@ -199,7 +199,7 @@ def test_array_of_another_shape_is_not_taken(finished):
     path = store.path(BlockIndex(0, 0))
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    members["0/0.npy"] = members["1/0.npy"]
+    members["0/0"] = members["1/0"]
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
             archive.writestr(name, data)
