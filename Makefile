@@ -48,8 +48,8 @@ demo-landcover: $(VENV)/.prepared
 demo-pictures: demo demo-landcover
 	$(BIN)/python docs/demo/pictures.py
 
-# BENCH=quick is a short run, BENCH=large adds vectors of 50,000 x 50,000 pixels and, for the join of partitions, blocks
-# of a virtual raster of 507,904 x 507,904; ONLY="startup memory" selects
+# BENCH=quick is a short run, BENCH=large adds vectors of 50,000 x 50,000 pixels, a larger mosaic for the cluster and, for
+# the join of partitions, blocks of a virtual raster of 507,904 x 507,904; ONLY="startup memory" selects
 # parts; IMAGE=path repeats your own image.
 bench: setup
 	$(BIN)/python tests/bench/bench.py $(if $(IMAGE),--image "$(IMAGE)") $(if $(filter quick large,$(BENCH)),--$(BENCH)) $(if $(ONLY),--only $(ONLY))
@@ -106,6 +106,7 @@ explore: setup
 .PHONY: faults
 faults: setup
 	TERRASPORE_KILLS=50 TERRASPORE_CANCELS=200 $(BIN)/python -m pytest tests/faults
+	TERRASPORE_KILLS=10 $(BIN)/python -m pytest tests/engine/cluster/test_faults.py
 	$(BIN)/python tests/faults/run_faults.py --kills 100 --rivals 100
 
 # ---- The QGIS plugin. QGIS uses a different Python, so it has a separate virtual environment. ----

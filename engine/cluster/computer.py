@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from .polygons import PartitionedLandcover
     from .roads import PartitionedRoads
 
-#: Kinds of device of which workers tell by Dask's resource ``GPU``, where there is one.
-_GPU_DEVICES = ("gpu", "cuda", "tensorrt", "directml")
+#: Dask's resource by which workers tell that they have a device, by its kind.
+_RESOURCES = {"gpu": "GPU", "cuda": "GPU", "tensorrt": "GPU", "directml": "GPU", "ascend": "NPU"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,9 +300,9 @@ def _forget_run(client: Client, name: str) -> None:
 
 
 def _choose_resources(workers: Mapping[str, frozenset[str]], device: str) -> dict[str, float]:
-    """Return the resource ``GPU`` where a graphics card is asked for and workers tell by it that they have one."""
-    is_gpu = device.partition(":")[0] in _GPU_DEVICES
-    return {"GPU": 1} if is_gpu and any("GPU" in resources for resources in workers.values()) else {}
+    """Return the resource that a block takes, where workers tell by it that they have the device asked for."""
+    name = _RESOURCES.get(device.partition(":")[0])
+    return {} if name is None or not any(name in resources for resources in workers.values()) else {name: 1}
 
 
 def _merge_reports(reports: Sequence[WorkerReport], address: str) -> tuple[WorkerReport, str]:

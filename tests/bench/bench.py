@@ -52,7 +52,7 @@ def main() -> None:
     """Run the requested parts and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small rasters, fewer runs")
-    parser.add_argument("--large", action="store_true", help="larger rasters for vectors and join, too")
+    parser.add_argument("--large", action="store_true", help="larger rasters for vectors, join and cluster, too")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="some parts alone")
     parser.add_argument("--image", type=Path, help="repeat this image (three uint8 bands) instead of a synthetic one")
     options = parser.parse_args()
@@ -95,9 +95,9 @@ def _first(folder: Path, _picture: Picture, _options: argparse.Namespace) -> lis
     return clicks(folder / "first")
 
 
-def _cluster(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:
-    sizes = (3072,) if options.quick else (15_000, 30_000)
-    return compare_clusters(folder, picture, sizes, judged=not options.quick)
+def _cluster(folder: Path, _picture: Picture, options: argparse.Namespace) -> list[Row]:
+    sizes = (5_000,) if options.quick else (15_000, 30_000, *((45_000,) if options.large else ()))
+    return compare_clusters(folder, sizes, judged=not options.quick)
 
 
 def _startup(folder: Path, picture: Picture, options: argparse.Namespace) -> list[Row]:

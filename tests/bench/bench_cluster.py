@@ -1,7 +1,8 @@
 """Measure a mosaic on one process, on two workers of this machine and on two "hosts", which are network namespaces.
 
 The same roads have to come out of all of them. Processor time is that of all processes, with their start; the memory
-of a worker is the peak of its resident pages.
+of a worker is the peak of its resident pages. A model of one convolution takes next to no time, so that what a cluster
+costs is a large share; with a network it is a small one.
 """
 
 from __future__ import annotations
@@ -23,15 +24,23 @@ from pathlib import Path
 import numpy as np
 import psutil
 import rasterio
+from degraded import degrade_coverage, draw_coverage, make_difficult_roads
 from measure import terraspore_command
-from models import bundled_model
+from models import bundled_model, trivial_model
 from mosaic import write_mosaic
 from numpy.typing import NDArray
 from rows import Row, show
+from terraspore.engine.models.registry import Model
 
 #: Aims: processor time against one process, and peak memory of a worker in MB.
-_OVERHEAD_AIM, _MEMORY_AIM, _GROWTH_AIM = 1.15, 1500.0, 1.10
+_OVERHEAD_AIM, _MEMORY_AIM, _GROWTH_AIM = 1.15, 1500.0, 1.20
+#: From so many pixels workers vectorize partitions. Only from three of them on, one has neighbours on all sides.
+_PARTITIONED = 25_000
 _FILES = 6
+#: Pixels of the drawn network, which is repeated in mirrored copies: files of twice as much fit together.
+_NETWORK, _SEED = 1250, 2
+#: Grey values of the picture, so that files are small.
+_GREYS = 32
 _POLL = 0.1
 _SUBNET = "10.201.77"
 
@@ -53,43 +62,64 @@ class Usage:
     features: dict[str, list[tuple[object, ...]]] = field(repr=False)
 
 
-def compare_clusters(folder: Path, picture: NDArray[np.uint8], sizes: Sequence[int], *, judged: bool) -> list[Row]:
-    """Compute square mosaics of 36 files, or 4 of a small one, in each way.
+def compare_clusters(folder: Path, sizes: Sequence[int], *, judged: bool) -> list[Row]:
+    """Compute square mosaics of 36 files, or 4 of a small one, in each way; the first one also with a network.
 
     Args:
         folder: for temporary files.
-        picture: repeated in the mosaic.
-        sizes: pixels of a side, ascending.
+        sizes: pixels of a side, ascending; multiples of 5,000, or of 15,000 for 36 files.
         judged: whether the sizes are large enough for the aims; the start of processes decides over small ones.
     """
     rows, memory = [], {}
+    network, trivial = bundled_model("lednet_binary", "roads"), trivial_model(folder)
+    assert network is not None, "the small road model is bundled"
     for size in sizes:
         files = 2 if size < 6000 else _FILES
         images = folder / f"images-{size}"
         images.mkdir()
-        write_images(images, size, files, picture)
-        run = Comparison(images, folder, f"{size} x {size} of {files * files} files", judged)
-        rows += run.measure()
-        memory[size] = run.worker_bytes
+        write_images(images, size, files)
+        for model in (trivial, network) if size == sizes[0] else (trivial,):
+            title = f"{size} x {size} of {files * files} files with {model.card.name}"
+            run = Comparison(images, folder, model, title, judged)
+            rows += run.measure()
+            memory.setdefault(size, run.worker_bytes)
         shutil.rmtree(images)
-    if len(sizes) > 1:
-        growth = memory[sizes[-1]] / memory[sizes[0]]
-        name = f"memory of a worker at {sizes[-1]} against {sizes[0]} pixels"
+    partitioned = [size for size in sizes if size >= _PARTITIONED]
+    if len(partitioned) > 1:
+        small, large = partitioned[0], partitioned[-1]
+        growth = memory[large] / memory[small]
+        name = f"memory of a worker at {large} against {small} pixels"
         rows.append(show(Row(name, "times", growth, _GROWTH_AIM if judged else None, growth)))
     return rows
 
 
-def write_images(folder: Path, size: int, files: int, picture: NDArray[np.uint8]) -> None:
-    """Write ``files`` x ``files`` images that cover ``size`` x ``size`` pixels of 1 m without gaps."""
-    side = -(-size // files)
+def write_images(folder: Path, size: int, files: int) -> None:
+    """Write ``files`` x ``files`` copies of an image that cover ``size`` x ``size`` pixels of 1 m without gaps.
+
+    Raises:
+        ValueError: roads would end at the borders of the files.
+    """
+    side = size // files
+    if side * files != size or side % (2 * _NETWORK):
+        raise ValueError(f"{files} x {files} files do not cover {size} pixels in mirrored copies")
+    first = folder / "0-0.tif"
+    write_mosaic(first, (side, side), draw_picture())
     for row in range(files):
         for column in range(files):
-            height, width = (min(side, size - index * side) for index in (row, column))
             path = folder / f"{row}-{column}.tif"
-            write_mosaic(path, (height, width), picture)
+            if path != first:
+                shutil.copyfile(first, path)
             with rasterio.open(path, "r+") as dataset:
                 shift = rasterio.Affine.translation(column * side, row * side)
                 dataset.transform = dataset.transform @ shift
+
+
+def draw_picture() -> NDArray[np.uint8]:
+    """Draw a degraded road network as grey values, (3, rows, columns)."""
+    roads = make_difficult_roads(_SEED, _NETWORK)
+    probability = degrade_coverage(draw_coverage(roads), roads, _SEED)
+    grey = np.rint(probability * (_GREYS - 1)).clip(0, _GREYS - 1).astype(np.uint8) * (256 // _GREYS)
+    return np.repeat(grey[np.newaxis], 3, axis=0)
 
 
 @dataclass
@@ -99,6 +129,7 @@ class Comparison:
     Attributes:
         images: folder of the mosaic.
         folder: for the results.
+        model: computes the probabilities.
         title: of the mosaic.
         judged: whether it is compared with aims.
         worker_bytes: peak memory of a worker of this machine.
@@ -106,6 +137,7 @@ class Comparison:
 
     images: Path
     folder: Path
+    model: Model
     title: str
     judged: bool
     worker_bytes: int = 0
@@ -141,10 +173,8 @@ class Comparison:
         ]
 
     def _run(self, options: Sequence[str], workers: Sequence[psutil.Process] = ()) -> Usage:
-        model = bundled_model("lednet_binary", "roads")
-        assert model is not None, "the small road model is bundled"
         output = self.folder / f"roads-{secrets.token_hex(3)}.gpkg"
-        arguments = ("extract", "roads", str(self.images), "-o", output, "--model", model.weights.parent)
+        arguments = ("extract", "roads", str(self.images), "-o", output, "--model", self.model.weights.parent)
         before, begin = os.times(), time.perf_counter()
         used = sum_processor_time(workers)
         process = subprocess.Popen(

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from dask_cluster import Run, command, read
 from hold_worker import PRETENDED_VERSION
-from terraspore.engine.cluster import connection, dispatch
+from terraspore.engine.cluster import computer, connection, dispatch
 from terraspore.engine.errors import ClusterError
 from terraspore.engine.fs.journal import journal_folder
 from waiting import wait_for
@@ -86,6 +86,36 @@ def test_worker_that_does_not_see_the_folder_of_the_output(scene, make_cluster, 
     assert (code, last["code"]) == (2, "ClusterError"), last
     assert "On the worker tcp://127.0.0.1:" in last["text"]
     assert "folder of the output" in last["text"]
+
+
+def test_only_workers_with_the_device_compute(scene, expected, make_cluster, tmp_path, monkeypatch):
+    monkeypatch.setitem(computer._RESOURCES, "cpu", "GPU")  # as if the processor were a graphics card
+    cluster, out = make_cluster(), tmp_path / "out"
+    card = cluster.start_worker("--resources", "GPU=1")
+    cluster.wait_for_workers(2)
+    cluster.hold("array", 1)
+    run = Run(command(scene, "roads", out, "--cluster", cluster.address))
+    assert cluster.wait_until_held() == card.pid
+    cluster.release()
+    code, last = run.wait()
+    assert code == 0, last
+    assert "1 worker with" in next(event["reason"] for event in run.events() if event["type"] == "plan")
+    assert read(out) == expected("roads")
+
+
+@pytest.mark.parametrize(
+    ("device", "found", "resources"),
+    [
+        ("cuda:1", ("GPU",), {"GPU": 1}),
+        ("ascend", ("GPU", "NPU"), {"NPU": 1}),
+        ("ascend", ("GPU",), {}),
+        ("cpu", ("GPU",), {}),
+        ("auto", (), {}),
+    ],
+)
+def test_resource_of_a_device(device, found, resources):
+    workers = {"tcp://a": frozenset(found), "tcp://b": frozenset()}
+    assert computer._choose_resources(workers, device) == resources
 
 
 def test_limit_of_memory_is_for_own_workers(scene, tmp_path):

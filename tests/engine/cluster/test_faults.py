@@ -7,8 +7,11 @@ import shutil
 import subprocess
 from random import Random
 
+import dask
+import psutil
 import pytest
-from dask_cluster import Run, command, finished_blocks, read
+from dask_cluster import HERE, Cluster, Run, command, finished_blocks, read
+from hold_worker import HOLD
 from terraspore.engine.cluster import dispatch
 from terraspore.engine.fs.journal import journal_folder
 from waiting import wait_for
@@ -48,30 +51,53 @@ def test_worker_killed_in_a_block(scene, expected, make_cluster, tmp_path, step,
     assert read(out) == expected("roads")
 
 
-def test_workers_killed_at_random_moments(scene, expected, make_cluster, tmp_path):
-    cluster, out, chance = (
-        make_cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="100"),
-        tmp_path / "out",
-        Random(4),
-    )
+def test_workers_and_the_scheduler_killed_at_random_moments(scene, expected, make_cluster, tmp_path):
+    cluster = make_cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="100")
+    out, chance, killed = tmp_path / "out", Random(4), []
+    arguments = command(scene, "classes", out, "--cluster", cluster.address)
 
     def hold_somewhere():
         step = chance.choice(["predict", "array", "written"])
         cluster.hold(step, chance.randint(1, {"predict": 30, "array": 20, "written": 2}[step]))
 
     hold_somewhere()
-    run = Run(command(scene, "classes", out, "--cluster", cluster.address))
-    for _ in range(KILLS):
-        wait_for(lambda: cluster.is_held() or not run.is_running())
-        if run.is_running():
-            cluster.kill_worker(cluster.wait_until_held())
-            hold_somewhere()
-            cluster.start_worker()
+    run = Run(arguments)
+    for number in range(KILLS + 1):
+        wait_for(lambda: cluster.is_held() or not run.is_running())  # noqa: B023 (called at once)
+        if not run.is_running():
+            break
+        pid = cluster.wait_until_held()
+        if number == 1:
+            cluster.kill_scheduler()
+            assert run.wait()[1]["code"] == "ClusterError"
+            cluster.start_scheduler()
+        cluster.kill_worker(pid)
+        killed.append("scheduler" if number == 1 else "worker")
+        hold_somewhere()
+        cluster.start_worker()
+        if number == 1:
+            run = Run([*arguments, "--resume"])
     wait_for(lambda: cluster.is_held() or not run.is_running())
     cluster.release()
     code, last = run.wait()
     assert code == 0, last
+    assert killed[:3] == ["worker", "scheduler", "worker"]
+    print(f"killed: {', '.join(killed)}")
     assert read(out) == expected("classes")
+
+
+def test_other_workers_take_the_blocks_of_a_slow_one(scene, expected, make_cluster, tmp_path):
+    cluster, out = make_cluster(workers=2), tmp_path / "out"
+    cluster.wait_for_workers(2)
+    cluster.hold("array", 3)
+    run = Run(command(scene, "roads", out, "--cluster", cluster.address))
+    cluster.wait_until_held()
+    blocks = next(int(e["text"].split()[0]) for e in run.events() if " of up to " in e.get("text", ""))
+    wait_for(lambda: len(finished_blocks(out / ROADS)) == blocks - 1)
+    cluster.release()
+    code, last = run.wait()
+    assert code == 0, last
+    assert read(out) == expected("roads")
 
 
 def test_scheduler_killed_and_run_resumed(scene, expected, make_cluster, tmp_path):
@@ -150,6 +176,26 @@ def test_cancel_ends_the_run_and_the_tasks_and_keeps_finished_blocks(scene, expe
     assert code == 0, last
     assert before
     assert read(out) == expected("roads")
+
+
+def test_cancel_ends_own_workers_that_are_held(scene, tmp_path, monkeypatch):
+    """A worker that does not come back, such as one whose driver hangs, ends with the run that started it."""
+    folder, out = tmp_path / "hold", tmp_path / "out"
+    folder.mkdir()
+    cluster = Cluster(folder)
+    cluster.hold("array", 30)
+    monkeypatch.setenv(HOLD, str(folder))
+    with dask.config.set({"distributed.worker.preload": [str(HERE / "hold_worker.py")]}):
+        run = Run(command(scene, "roads", out, "--cluster", "local:1"))
+        pid = cluster.wait_until_held()
+    before = finished_blocks(out / ROADS)
+    assert before
+    run.cancellation.cancel()
+    code, last = run.wait()
+    assert (code, last["code"]) == (3, "Cancelled"), last
+    assert cluster.is_held()
+    assert not psutil.pid_exists(pid)
+    assert finished_blocks(out / ROADS) == before
 
 
 def test_cancelled_block_stops_between_batches(scene, make_cluster, tmp_path):
