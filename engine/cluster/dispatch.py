@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import CancelledError, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -120,7 +122,7 @@ def run_tasks(client: Client, tasks: Iterator[Task], address: str, context: RunC
             with suppress(queue.Empty):
                 future = done.get(timeout=_POLL)
                 key = str(future.key)
-                result = _take_result(pending[key][0], future, address, context)
+                result = _take_result(client, pending[key][0], future, address, context)
                 del pending[key]
                 workers.note_result()
                 yield result
@@ -149,22 +151,34 @@ def _submit(client: Client, task: Task, done: queue.SimpleQueue[Future[Any]]) ->
     return future
 
 
-def _take_result(task: Task, future: Future[Any], address: str, context: RunContext) -> Any:
+def _take_result(client: Client, task: Task, future: Future[Any], address: str, context: RunContext) -> Any:
     """Return the result of a task that is done; it is waited for again where the worker that had it has ended."""
     while True:
         context.check_cancelled()
         try:
             error = future.exception(timeout=_POLL)
-            result = future.result(timeout=_POLL) if error is None else None
         except TimeoutError:
             continue
         except (FutureCancelledError, OSError) as lost:
+            raise connection_lost(address) from lost
+        try:
+            result = _fetch(client, future, context) if error is None else None
+        except (FutureCancelledError, CancelledError, OSError) as lost:
             raise connection_lost(address) from lost
         if error is not None:
             raise _explain_failure(task, error) from error
         if isinstance(result, TerraSporeError):
             raise result
         return result
+
+
+def _fetch(client: Client, future: Future[Any], context: RunContext) -> Any:
+    """Fetch the result of a task; Dask's own limit of time would leave a fetch behind that the next one fails with."""
+    loop: Any = client.loop
+    fetched = asyncio.run_coroutine_threadsafe(client.gather(future, asynchronous=True), loop.asyncio_loop)
+    while not wait([fetched], _POLL).done:
+        context.check_cancelled()
+    return fetched.result()
 
 
 def _explain_failure(task: Task, error: BaseException) -> TerraSporeError:
