@@ -53,6 +53,7 @@ class BlockCosts:
         peak_bytes: memory of a worker.
         tile: side of a tile in pixels.
         overlap: of tiles.
+        precision: in which the network computes.
     """
 
     tile_seconds: float
@@ -60,6 +61,7 @@ class BlockCosts:
     peak_bytes: int
     tile: int
     overlap: int
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ def measure_blocks(model: Model, image: Path, folder: Path) -> tuple[BlockCosts,
             peak_bytes=sample.measure().peak_bytes,
             tile=plan.tile,
             overlap=plan.overlap,
+            precision=sample.run.session.precision,
         )
         return costs, error
 
@@ -151,7 +154,9 @@ def measure_country(folder: Path, area_km2: float = AREA_KM2, resolution: float 
         note = f"{country.tiles / 1e6:.2f} million tiles, {country.blocks:,.0f} blocks"
         hours = f"at {_RATE / 1e6:.0f} MB/s {country.read_bytes / _RATE / 3600:.1f} hours to read all of it"
         rows += [
-            show(Row(f"{name}: a tile of {costs.tile} in a block", "ms", 1000 * costs.tile_seconds)),
+            show(
+                Row(f"{name}: a tile of {costs.tile} in a block", "ms", 1000 * costs.tile_seconds, note=costs.precision)
+            ),
             show(Row(f"{name}: memory of a worker", "MB", costs.peak_bytes / 1e6)),
             show(Row(f"{name}: files of blocks", "bytes a pixel", costs.bytes_per_pixel)),
             show(Row(f"{name}: error of the time that a block predicts for others", "", error, _ERROR_AIM)),
