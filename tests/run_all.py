@@ -59,6 +59,7 @@ SECONDS = {
     "plugin-processing": 30,
     "plugin-models": 20,
     "plugin-welcome": 20,
+    "plugin-many_images": 18,
     "plugin-process": 15,
 }
 
