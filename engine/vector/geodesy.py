@@ -33,13 +33,13 @@ def interpolate(grid: Floats, layer: int, row: int, col: int, v: float, u: float
 
 
 @jit
-def integrate_area(grid: Floats, x: float, y: float, step_y: float, step_x: float) -> float:
+def integrate_area(grid: Floats, x: float, y: float, step_y: float, step_x: float, first_row: int) -> float:
     """Integrate the area of a pixel along its row from the left edge to the point (x, y).
 
     The area is linear between the nodes of the grid, so its integral is quadratic.
     """
-    col, row = min(int(x / step_x), grid.shape[1] - 2), min(int(y / step_y), grid.shape[0] - 2)
-    u, v = x / step_x - col, y / step_y - row
+    col, row = min(int(x / step_x), grid.shape[1] - 2), min(int(y / step_y) - first_row, grid.shape[0] - 2)
+    u, v = x / step_x - col, y / step_y - (row + first_row)
     here, there = 1.0 - 0.5 * u, 0.5 * u
     top = grid[row, col, 0] + step_x * u * (grid[row, col, 1] * here + grid[row, col + 1, 1] * there)
     low = grid[row + 1, col, 0] + step_x * u * (grid[row + 1, col, 1] * here + grid[row + 1, col + 1, 1] * there)
@@ -47,17 +47,19 @@ def integrate_area(grid: Floats, x: float, y: float, step_y: float, step_x: floa
 
 
 @jit
-def segment_length(grid: Floats, x: float, y: float, dx: float, dy: float, step_y: float, step_x: float) -> float:
+def segment_length(
+    grid: Floats, x: float, y: float, dx: float, dy: float, step_y: float, step_x: float, first_row: int
+) -> float:
     """Length in metres of the short segment (dx, dy) around (x, y), by the metric tensor there."""
-    col, row = min(int(x / step_x), grid.shape[1] - 2), min(int(y / step_y), grid.shape[0] - 2)
-    u, v = x / step_x - col, y / step_y - row
+    col, row = min(int(x / step_x), grid.shape[1] - 2), min(int(y / step_y) - first_row, grid.shape[0] - 2)
+    u, v = x / step_x - col, y / step_y - (row + first_row)
     square = interpolate(grid, 2, row, col, v, u) * dx * dx + interpolate(grid, 3, row, col, v, u) * dy * dy
     return math.sqrt(max(0.0, square + 2.0 * interpolate(grid, 4, row, col, v, u) * dx * dy))
 
 
 @jit
 def measure_lines(
-    points: NDArray[np.int32], start: Ints, scale: float, grid: Floats, step_y: float, step_x: float
+    points: NDArray[np.int32], start: Ints, scale: float, grid: Floats, step_y: float, step_x: float, first_row: int
 ) -> tuple[Floats, Floats]:
     """Measure the length of lines and their contribution to the area of the rings that they are part of.
 
@@ -72,6 +74,7 @@ def measure_lines(
         grid: the values of a ``GeodesicGrid``.
         step_y: pixels between the rows of the grid.
         step_x: pixels between its columns.
+        first_row: row of the raster's grid with which it begins.
 
     Returns:
         Square metres, whose sum over the lines of a ring is its signed area, and lengths in metres.
@@ -82,17 +85,17 @@ def measure_lines(
     for line in range(lines):
         k = start[line]
         x0, y0 = points[k, 0] * scale, points[k, 1] * scale
-        before = integrate_area(grid, x0, y0, step_y, step_x)
+        before = integrate_area(grid, x0, y0, step_y, step_x, first_row)
         for k in range(start[line] + 1, start[line + 1]):
             dx, dy = points[k, 0] * scale - x0, points[k, 1] * scale - y0
             pieces = 1 + int(max(abs(dx) / step_x, abs(dy) / step_y))
             dx, dy = dx / pieces, dy / pieces
             for _ in range(pieces):
                 x, y = x0 + dx, y0 + dy
-                length[line] += segment_length(grid, x - 0.5 * dx, y - 0.5 * dy, dx, dy, step_y, step_x)
-                now = integrate_area(grid, x, y, step_y, step_x)
+                length[line] += segment_length(grid, x - 0.5 * dx, y - 0.5 * dy, dx, dy, step_y, step_x, first_row)
+                now = integrate_area(grid, x, y, step_y, step_x, first_row)
                 if dy != 0.0:
-                    middle = integrate_area(grid, x - 0.5 * dx, y - 0.5 * dy, step_y, step_x)
+                    middle = integrate_area(grid, x - 0.5 * dx, y - 0.5 * dy, step_y, step_x, first_row)
                     area[line] += dy * (before + 4.0 * middle + now) / 6.0
                 x0, y0, before = x, y, now
     return area, length
@@ -107,14 +110,16 @@ class GeodesicGrid:
             of a pixel (square metres), and the metric tensor: square metres for a step along a row, for a step along
             a column, and the scalar product of both steps.
         step: pixels between the rows and between the columns of the grid.
+        first_row: row of the grid of the whole raster with which ``values`` begins.
     """
 
     values: Floats
     step: tuple[float, float]
+    first_row: int = 0
 
     def measure_lines(self, points: NDArray[np.int32], start: Ints, scale: float) -> tuple[Floats, Floats]:
         """Measure lines; see the kernel ``measure_lines``."""
-        return measure_lines(points, start, scale, self.values, *self.step)
+        return measure_lines(points, start, scale, self.values, *self.step, self.first_row)
 
 
 def transform_geometries(geometry: Geometries, transformer: Transformer) -> Geometries:
@@ -204,20 +209,31 @@ class PixelGeodesy:
             raise SourceError("The raster's pixels have no area on the ground.", "Check its CRS and transform.")
         return side
 
-    def make_grid(self, shape: tuple[int, int]) -> GeodesicGrid:
+    def make_grid(self, shape: tuple[int, int], between: tuple[int, int] | None = None) -> GeodesicGrid:
         """Compute the grid that measures lines anywhere in a raster of ``shape`` (rows, columns).
 
         Its nodes are at most 20 km and 256 pixels apart.
+
+        Args:
+            shape: of the raster.
+            between: first and last row of corners that will be measured, the same as with the whole grid; None for all.
         """
         spacing = float(min(_GRID_PIXELS, max(1, int(_GRID_SPACING / self.resolution(shape)))))
         rows, cols = (max(1, math.ceil(size / spacing)) + 1 for size in shape)
         step = (shape[0] / (rows - 1), shape[1] / (cols - 1))
-        col, row = np.meshgrid(np.arange(cols) * step[1], np.arange(rows) * step[0])
+        first = 0
+        if between is not None:
+            # A row more on both sides, because positions are divided by a step that may be rounded.
+            first = max(0, int(between[0] / step[0]) - 1)
+            rows = min(rows, int(between[1] / step[0]) + 3) - first
+        col, row = np.meshgrid(np.arange(cols) * step[1], np.arange(first, first + rows) * step[0])
         tensor = self._pixel_tensor(np.column_stack((col.ravel(), row.ravel())))
         area = _parallelogram_area(*tensor).reshape(rows, cols)
         integral = np.zeros((rows, cols))
         integral[:, 1:] = np.cumsum(0.5 * (area[:, 1:] + area[:, :-1]) * step[1], axis=1)
-        return GeodesicGrid(np.dstack((integral, area, *(values.reshape(rows, cols) for values in tensor))), step)
+        return GeodesicGrid(
+            np.dstack((integral, area, *(values.reshape(rows, cols) for values in tensor))), step, first
+        )
 
     def _pixel_tensor(self, pixel: Floats) -> tuple[Floats, Floats, Floats]:
         """Metric tensor of pixels: squares in m² of a step along a row and of one along a column, their scalar product.

@@ -77,3 +77,16 @@ def test_a_grid_over_the_whole_world() -> None:
 def test_a_position_outside_of_the_crs_is_refused() -> None:
     with pytest.raises(SourceError, match="within the area of its CRS"):
         PixelGeodesy("EPSG:32633", Affine(1.0, 0.0, 1e9, 0.0, -1.0, 1e9)).resolution((10, 10))
+
+
+def test_rows_of_the_grid_measure_like_the_whole() -> None:
+    geodesy, shape = PixelGeodesy("EPSG:32632", Affine(3.0, 0.1, 600000.0, 0.2, -3.0, 5400000.0)), (2900, 1100)
+    rng = np.random.default_rng(1)
+    for first, last in ((0, 700), (700, 1500), (1024, 2048), (2500, 2900)):
+        points = np.column_stack((rng.integers(0, 1101, 200), rng.integers(first, last + 1, 200))).astype(np.int32)
+        points[:2] = (0, first), (1100, last)
+        whole = geodesy.make_grid(shape).measure_lines(points, np.array([0, 90, 200]), 1.0)
+        grid = geodesy.make_grid(shape, (first, last))
+        assert len(grid.values) < 9
+        part = grid.measure_lines(points, np.array([0, 90, 200]), 1.0)
+        assert [values.tolist() for values in part] == [values.tolist() for values in whole]

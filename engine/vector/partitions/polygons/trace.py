@@ -102,7 +102,7 @@ class _Tracer:
         buffer = ArcBuffer(blocks.block_of, spool)
         number = np.zeros(regions.key.size, np.int32)
         number[parts] = np.arange(1, parts.size + 1)
-        grid = self.geodesy.make_grid(self.frame.shape)
+        grid = self.geodesy.make_grid(self.frame.shape, (window.row, end))
         polygons = opened = 0
         for settled, arcs in self._settle():
             cancellation.check()
