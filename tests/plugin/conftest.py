@@ -5,6 +5,7 @@ These tests run under QGIS's Python (``make test-qgis``); under another one they
 
 import base64
 import contextlib
+import dataclasses
 import gc
 import hashlib
 import os
@@ -167,7 +168,7 @@ def write_wheel(folder, name="probe", version="1.0"):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def base():
     from terraspore.plugin.engine.env_profiles import ENV_PROFILES
     from terraspore.plugin.engine.interpreters import find_interpreter
@@ -175,6 +176,32 @@ def base():
     found, why = find_interpreter("", ENVIRONMENT, ENV_PROFILES[0].pythons)
     assert found is not None, why
     return found
+
+
+@pytest.fixture(scope="session")
+def empty_environment(base, tmp_path_factory):
+    """A virtual environment with pip alone."""
+    folder = tmp_path_factory.mktemp("empty")
+    subprocess.run([base.path, "-I", "-m", "venv", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture
+def copied_environment(empty_environment, monkeypatch):
+    """Let a set-up begin with a copy of an empty environment, because ``venv`` takes seconds."""
+    from terraspore.plugin.engine import install
+
+    list_steps, copy = (
+        install.list_steps,
+        "import shutil, sys; shutil.copytree(*sys.argv[1:], True, dirs_exist_ok=True)",
+    )
+
+    def list_with_copy(spec, folder):
+        first, *others = list_steps(spec, folder)
+        command = (sys.executable, "-c", copy, str(empty_environment), str(folder))
+        return [dataclasses.replace(first, command=command), *others]
+
+    monkeypatch.setattr(install, "list_steps", list_with_copy)
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def test_from_wheels_without_network(make_spec):
     assert list(made.target.parent.iterdir()) == []
 
 
+@pytest.mark.usefixtures("copied_environment")
 def test_progress_follows_the_megabytes_of_the_downloads(make_spec, monkeypatch):
     """The lines of pip before each download; small ones are in kB and do not count."""
     names = ("a.whl (1.0 MB)", "b-1.0.whl.metadata (12 kB)", "b.whl (2.5 MB)", "c.whl (9.0 MB)", "d.whl (9.0 MB)")
@@ -70,6 +71,7 @@ def test_progress_follows_the_megabytes_of_the_downloads(make_spec, monkeypatch)
     assert log.shares == pytest.approx([0.0, 0.8 * 0.2, 0.8 * 0.7, 0.8, 0.95, 1.0])
 
 
+@pytest.mark.usefixtures("copied_environment")
 def test_from_a_package_index(make_spec, index):
     address, seen = index
     log = Log()
@@ -128,6 +130,7 @@ def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, s
     assert get_env_python(tiny.target).is_file()
 
 
+@pytest.mark.usefixtures("copied_environment")
 def test_failure_leaves_the_old_environment_and_names_the_reason(make_spec, tmp_path):
     python = create_environment(make_spec(), Log().observer())
     with pytest.raises(EngineError, match="A package is not available for this Python and system") as caught:
@@ -137,6 +140,7 @@ def test_failure_leaves_the_old_environment_and_names_the_reason(make_spec, tmp_
     assert sorted(path.name for path in (tmp_path / "environments").iterdir()) == ["tiny", "tiny.log"]
 
 
+@pytest.mark.usefixtures("copied_environment")
 def test_environment_in_which_the_engine_does_not_start_is_not_taken(make_spec, tmp_path):
     made = make_spec()
     made.launcher.write_text("import something_missing\n")
@@ -153,6 +157,7 @@ def test_cancel_leaves_nothing(make_spec, tmp_path):
     assert [path.name for path in (tmp_path / "environments").iterdir()] == ["tiny.log"]
 
 
+@pytest.mark.usefixtures("copied_environment")
 def test_a_second_set_up_or_removal_at_the_same_time_is_refused(make_spec):
     """From the options, the first click or another QGIS; it would remove what the first one is making."""
     made, refused = make_spec(), []
