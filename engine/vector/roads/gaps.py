@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 from ...concurrency import map_bounded
 from ...context import Cancellation
 from ...protocol.options import RoadOptions
-from ...raster.probability import ProbabilityRaster
+from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..arrays import Flags, Floats, Ints
 from .graph import Graph
 from .kernels.gap_rules import GapRules
@@ -34,7 +34,11 @@ MAX_ROUNDS = 4
 #: The direction of a dead end is estimated from this many metres of road.
 DIRECTION_LENGTH = 20.0
 #: A gap that ends in the middle of another road may have this share of the longest gap without any trace of a road.
-UNSEEN_SHARE = 0.4
+UNSEEN_SHARE = 0.24
+#: The same in a mask: no trace below trees says nothing there.
+UNKNOWN_SHARE = 0.4
+#: Values between these probabilities occur where a raster is no mask.
+GRADED = (0.05, 0.95)
 #: Edges to dead ends are stubs up to this many metres more than ``spur``, which leaves out the half width of the road.
 STUB_MARGIN = 4.0
 #: Rows and columns of the blocks in which the raster is read.
@@ -83,6 +87,7 @@ def gap_rules(options: RoadOptions, resolution: float) -> GapRules:
         min_cosine=math.cos(math.radians(options.gap_angle)),
         direction_points=math.ceil(DIRECTION_LENGTH / resolution),
         max_unseen=UNSEEN_SHARE * options.gap / resolution,
+        max_unknown=UNKNOWN_SHARE * options.gap / resolution,
         stub=(options.spur + STUB_MARGIN) / resolution,
     )
 
@@ -223,10 +228,11 @@ def _find_block_closures(
     inner = slice(margin, -margin or None)
     smoothed = np.ascontiguousarray(gaussian_blur(probability, options.sigma, margin)[inner, inner])
     top, left = candidates.windows[:, :2].min(axis=0).tolist()
+    unseen = _limit_unseen(candidates, rules, probability[inner, inner], top, left)
     # Paths that wind too much are rejected, and a window spans its gap and twice the margin.
     capacity = int(((MAX_WINDING * candidates.windows[:, 2:].sum(axis=1)) + 8.0).sum())
     first, path, values, met = find_paths(
-        index, rules, candidates.halves, candidates.targets, candidates.windows, smoothed, top, left, capacity
+        index, rules, candidates.halves, candidates.targets, candidates.windows, unseen, smoothed, top, left, capacity
     )
     nodes = index.ends[candidates.halves >> 1, candidates.halves & 1]
     closures = []
@@ -236,6 +242,22 @@ def _find_block_closures(
             GapClosure(float(candidates.scores[i]), int(nodes[i]), int(met[i]), path[points], values[points])
         )
     return closures
+
+
+def _limit_unseen(candidates: _Candidates, rules: GapRules, probability: Probability, top: int, left: int) -> Floats:
+    """Limit the length of gaps without any trace of a road, by the probabilities, which begin at ``top``, ``left``."""
+    first, size = candidates.windows[:, :2] - (top, left), candidates.windows[:, 2:]
+    windows = (
+        probability[row : row + rows, col : col + cols]
+        for (row, col), (rows, cols) in zip(first.tolist(), size.tolist(), strict=True)
+    )
+    return np.array([rules.max_unseen if is_graded(window) else rules.max_unknown for window in windows])
+
+
+def is_graded(probability: Probability) -> bool:
+    """Return whether a window has probabilities between those of a mask, so that it could show a trace of a road."""
+    low, high = (int(PROBABILITY_SCALE * limit) for limit in GRADED)
+    return bool(((probability > low) & (probability < high)).any())
 
 
 def _select(graph: Graph, closures: list[GapClosure], dead: Flags) -> list[GapClosure]:

@@ -18,7 +18,7 @@ from ...context import Cancellation
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
 from ..arrays import Floats, Ints
 from .cleaning import round_position
-from .gaps import append_gaps, build_index, split_edges
+from .gaps import append_gaps, build_index, is_graded, split_edges
 from .graph import Graph
 from .kernels.gap_rules import MAX_BEND, GapRules, unseen_length
 from .kernels.gaps import PROBABILITY_FLOOR, cost_surface, is_winding, least_cost_path
@@ -38,6 +38,8 @@ LONGEST = 400.0
 REACH_SHARE = 1.25
 #: The length without any trace of a road may be this share of the shorter component, which may be a road on its own.
 UNSEEN_SHARE = 0.1
+#: That length is at most this share of the longest gap where both roads point at each other, unless in a mask.
+STRAIGHT_SHARE = 0.45
 
 
 def join_pieces(
@@ -72,15 +74,12 @@ def join_pieces(
     order = np.lexsort((keys[1], keys[0], round_position(score)))
     one, other, score = one[order], other[order], score[order]
 
-    most = np.minimum(UNSEEN_SHARE * length, rules.max_gap)[np.searchsorted(graph.start, (one, other), "right") - 1]
-    limit = most.min(axis=0) if one.size else np.zeros(0)
-    bends = score > MAX_BEND * np.hypot(graph.row[one] - graph.row[other], graph.col[one] - graph.col[other])
-    limit = np.where(bends, np.minimum(limit, rules.max_unseen), limit)
+    limit = _limit_links(graph, rules, length, np.stack((one, other)), score)
     ends, paths, probabilities = [], [], []
     for number in _choose(index, limits._replace(detour=APART / resolution), ways, one, other):
         cancellation.check()
         pair = int(one[number]), int(other[number])
-        found = _find_path(graph, source, options, pair, float(limit[number]))
+        found = _find_path(graph, source, options, pair, limit[number].tolist())
         if found is not None:
             ends.append(pair)
             paths.append(found[0])
@@ -89,6 +88,24 @@ def join_pieces(
         nodes = split_edges(graph, np.array(ends).ravel()).reshape(-1, 2)
         append_gaps(graph, nodes, paths, probabilities)
         graph.dissolve_pseudo_nodes()
+
+
+def _limit_links(graph: Graph, rules: GapRules, length: Floats, links: Ints, score: Floats) -> Floats:
+    """Limit the length of links without any trace of a road: (n, 2), in a mask and elsewhere.
+
+    Args:
+        graph: the network.
+        rules: limits.
+        length: (edges,), of the component of each edge.
+        links: (2, n), the points that are linked.
+        score: (n,), see ``find_links``.
+    """
+    shorter = UNSEEN_SHARE * length[np.searchsorted(graph.start, links, "right") - 1].min(axis=0)
+    straight = np.hypot(*(np.diff(column[links], axis=0)[0] for column in (graph.row, graph.col)))
+    bends = score > MAX_BEND * straight
+    unknown = np.where(bends, rules.max_unknown, rules.max_gap)
+    unseen = np.where(bends, rules.max_unseen, STRAIGHT_SHARE * rules.max_gap)
+    return np.column_stack((np.minimum(shorter, unknown), np.minimum(shorter, unseen)))
 
 
 def _component_lengths(graph: Graph, longest: float) -> Floats:
@@ -139,9 +156,12 @@ def _choose(index: GraphIndex, rules: LinkRules, ways: Ways, one: Ints, other: I
 
 
 def _find_path(
-    graph: Graph, source: ProbabilityRaster, options: PixelOptions, ends: tuple[int, int], most: float
+    graph: Graph, source: ProbabilityRaster, options: PixelOptions, ends: tuple[int, int], limits: list[float]
 ) -> tuple[NDArray[np.int32], Probability] | None:
-    """Find the path of a link and its probabilities; None where more than ``most`` of it shows no trace of a road."""
+    """Find the path of a link and its probabilities; None where too much of it shows no trace of a road.
+
+    ``limits`` are the largest lengths of that in a mask and elsewhere.
+    """
     row, col, margin = graph.row[list(ends)], graph.col[list(ends)], options.blur_radius
     length = float(np.hypot(*(np.diff(values)[0] for values in (row, col))))
     around = 6 + int(0.35 * length)
@@ -149,6 +169,7 @@ def _find_path(
     bottom, right = (min(int(v.max()) + around + 1, size) for v, size in zip((row, col), graph.shape, strict=True))
     padded = source.read_padded(top - margin, left - margin, bottom - top + 2 * margin, right - left + 2 * margin)
     inner = slice(margin, -margin or None)
+    most = limits[int(is_graded(padded[inner, inner]))]
     window = np.ascontiguousarray(gaussian_blur(padded, options.sigma, margin)[inner, inner])
     at = (int(row[0]) - top, int(col[0]) - left, int(row[1]) - top, int(col[1]) - left)
     least = PROBABILITY_SCALE / (256 + PROBABILITY_FLOOR * PROBABILITY_SCALE)

@@ -34,7 +34,9 @@ class GapRules(NamedTuple):
         max_gap: length of the longest gap.
         min_cosine: smallest cosine of the angle between the direction of a dead end and the gap.
         direction_points: number of points from which the direction of a dead end is estimated.
-        max_unseen: largest length without any trace of a road in a gap that ends in the middle of another road.
+        max_unseen: largest length without any trace of a road in a gap that ends in the middle of another road, where
+            the values around it could show one.
+        max_unknown: the same in a mask, which shows no trace below trees.
         stub: dead ends on shorter edges are stubs.
     """
 
@@ -42,6 +44,7 @@ class GapRules(NamedTuple):
     min_cosine: float
     direction_points: int
     max_unseen: float
+    max_unknown: float
     stub: float
 
 
@@ -80,7 +83,7 @@ def unseen_length(path: NDArray[np.int32], count: int, probability: Probability,
 
 @jit
 def is_plausible(
-    index: GraphIndex, half: int, contact: int, path: NDArray[np.int32], count: int, rules: GapRules, unseen: float
+    index: GraphIndex, half: int, contact: int, path: NDArray[np.int32], count: int, rules: GapRules, excess: float
 ) -> bool:
     """Return whether a path is likely to be road.
 
@@ -94,23 +97,23 @@ def is_plausible(
         path: (n, 2), rows and columns.
         count: number of its points up to the contact.
         rules: limits and weights.
-        unseen: see ``unseen_length``.
+        excess: see ``unseen_length``, as a share of the largest such length in a gap that ends in the middle of a road.
     """
     down, right = int(path[count - 1, 0] - path[0, 0]), int(path[count - 1, 1] - path[0, 1])
     length = max(math.sqrt(down * down + right * right), 1e-9)
     ahead = end_direction(index, half, rules.direction_points)
     cosine = (down * ahead[0] + right * ahead[1]) / length
-    limit = rules.max_unseen * (STUB_SHARE if index.length[half >> 1] < rules.stub else 1.0)
+    limit = STUB_SHARE if index.length[half >> 1] < rules.stub else 1.0
     met = lower_bound(index.start, 0, index.start.size, contact + 1) - 1
     if is_scrap(index, half >> 1, rules) or is_scrap(index, met, rules):
         limit = 0.0
     end = near_dead_end(index, contact, length)
     if end >= 0:
         bend = 1.0 + BEND_WEIGHT * bend_at_target(index, end, down, right, rules.direction_points)
-        return bend * (1.0 + BEND_WEIGHT * (1.0 - cosine)) <= MAX_BEND or unseen <= limit
+        return bend * (1.0 + BEND_WEIGHT * (1.0 - cosine)) <= MAX_BEND or excess <= limit
     if cosine < MIN_COSINE_MIDDLE and length > 1.5 * index.width[end_point(index, half)]:
         return False
-    return unseen <= limit
+    return excess <= limit
 
 
 @jit

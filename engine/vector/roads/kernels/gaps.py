@@ -98,6 +98,7 @@ def find_paths(
     halves: Ints,
     targets: Ints,
     windows: Ints,
+    max_unseen: Floats,
     probability: Probability,
     top: int,
     left: int,
@@ -111,6 +112,7 @@ def find_paths(
         halves: half edges that leave the dead ends.
         targets: the point that each is to be joined with.
         windows: (n, 4), first row, first column, rows and columns of the window that each path may use.
+        max_unseen: (n,), largest length of each without any trace of a road, see ``GapRules``.
         probability: uint8 (rows, columns), smoothed and quantized; covers all windows.
         top: its first row.
         left: its first column.
@@ -126,8 +128,7 @@ def find_paths(
     contacts = np.empty(halves.size, np.int64)
     distance = np.full(index.node_first.size - 1, np.inf)
     reached = np.empty(distance.size, np.int32)
-    least = PROBABILITY_SCALE / (256 + PROBABILITY_FLOOR * PROBABILITY_SCALE)
-    used = 0
+    used, least = 0, PROBABILITY_SCALE / (256 + PROBABILITY_FLOOR * PROBABILITY_SCALE)
     for number in range(halves.size):
         half, row, col = halves[number], windows[number, 0], windows[number, 1]
         here, there = end_point(index, half), targets[number]
@@ -136,15 +137,14 @@ def find_paths(
         path = least_cost_path(cost, least, ends[0], ends[1], ends[2], ends[3])
         for i in range(len(path)):
             path[i, 0], path[i, 1] = path[i, 0] + row, path[i, 1] + col
-        count = 0
-        contacts[number] = -1
+        contacts[number], count = -1, 0
         if not is_winding(path):
             node, limit = index.ends[half >> 1, half & 1], DETOUR * rules.max_gap
             reset = distances_within(index, node, limit, distance, reached)
             contacts[number], count = cut_at_contact(index, here, path, rules, distance)
             reset_distances(distance, reached, reset)
-            unseen = unseen_length(path, count, probability, top, left)
-            if count > 0 and not is_plausible(index, half, contacts[number], path, count, rules, unseen):
+            excess = unseen_length(path, count, probability, top, left) / max_unseen[number]
+            if count > 0 and not is_plausible(index, half, contacts[number], path, count, rules, excess):
                 contacts[number], count = -1, 0
         for i in range(count):
             paths[used, 0], paths[used, 1] = path[i, 0], path[i, 1]

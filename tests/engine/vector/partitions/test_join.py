@@ -90,7 +90,7 @@ def faint() -> np.ndarray:
     values = draw([(-10, 120), (710, 120)], [(-10, 320), (710, 320)], [(-10, 520), (710, 520)])
     values[values > 0] = 140
     values[300:340, 650:][values[300:340, 650:] > 0] = 240
-    strong = draw([(300, 100), (300, 20)], [(290, 345), (290, 430)])
+    strong = draw([(300, 100), (300, 20)], [(290, 337), (290, 430)])
     values = np.maximum(values, strong)
     values[480:560][values[480:560] > 0] = 140
     return values

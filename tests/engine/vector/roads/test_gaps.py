@@ -71,6 +71,25 @@ def test_a_short_gap_before_a_road_is_closed_and_a_stub_is_none(tmp_path: Path, 
     assert (kept.dead_ends, kept.edges) == (1, 8)
 
 
+def test_nothing_seen_before_a_road_is_a_reason_where_the_raster_could_show_it(
+    tmp_path: Path, write_raster: Writer
+) -> None:
+    """A gap of 20 m before a street is closed in a mask, and where probabilities have a trace of a road in it."""
+    mask = draw_roads([[(-10, 100), (410, 100)], [(200, 128), (200, 410)]]) > 0
+    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.5) * 230
+    traced = soft.copy()
+    traced[104:126, 196:205] = np.maximum(traced[104:126, 196:205], 30)  # 0.12
+    pieces = [
+        extract_roads(
+            write_raster(values.astype(np.uint8), f"{name}.tif", scale=0.004, nodata=255),
+            tmp_path / f"{name}.gpkg",
+            RoadOptions(areas=False),
+        ).pieces
+        for name, values in (("mask", mask * 240), ("soft", soft), ("traced", traced))
+    ]
+    assert pieces == [1, 2, 1]
+
+
 def test_a_road_that_ends_beside_another_one_is_not_led_into_it(tmp_path: Path, write_raster: Writer) -> None:
     """A lane runs 14 m beside a street and ends: a link would leave it sideways."""
     lines = [[(-10, 200), (410, 200)], [(60, 186), (220, 186)]]
