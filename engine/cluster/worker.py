@@ -33,7 +33,7 @@ from ..runtimes.base import PredictStream, Session
 from ..runtimes.cache import default_cache_folder
 from ..runtimes.pool import SessionPool
 from ..tiling import make_plan
-from .allocator import keep_freed_memory
+from .allocator import give_back_freed_memory, keep_freed_memory
 from .job import WorkerJob
 
 if TYPE_CHECKING:
@@ -130,7 +130,6 @@ class BlockWorker(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Prepare to open image and session; called by Dask."""
-        keep_freed_memory()
         self._worker = worker
         self._opened: _Opened | None = None
         self._resources = ExitStack()
@@ -245,6 +244,7 @@ class BlockWorker(WorkerPlugin):
     def _open(self) -> _Opened:
         if self._opened is None:
             job = self._job
+            keep_freed_memory()
             with ExitStack() as stack:
                 view = stack.enter_context(open_view(job.view))
                 model = job.find_model()
@@ -260,6 +260,7 @@ class BlockWorker(WorkerPlugin):
     def _close(self) -> None:
         self._opened = None
         self._resources.close()
+        give_back_freed_memory()
 
 
 def inspect_worker(name: str) -> WorkerReport | UserError:

@@ -20,7 +20,7 @@ from .block_store import BlockStore
 from .run_outputs import OutputSink
 
 #: Arrays of blocks that a reader keeps, because windows of other rows need them again.
-_CACHE_BYTES = 128 << 20
+_CACHE_BYTES = 96 << 20
 
 Window = tuple[int, int, int, int]
 

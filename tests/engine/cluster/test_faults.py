@@ -58,7 +58,7 @@ def test_workers_and_the_scheduler_killed_at_random_moments(scene, expected, mak
 
     def hold_somewhere():
         step = chance.choice(["predict", "array", "written"])
-        cluster.hold(step, chance.randint(1, {"predict": 30, "array": 20, "written": 2}[step]))
+        cluster.hold(step, chance.randint(1, {"predict": 12, "array": 8, "written": 1}[step]))
 
     hold_somewhere()
     run = Run(arguments)
