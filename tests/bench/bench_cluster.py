@@ -148,6 +148,8 @@ class Comparison:
         Raises:
             SystemExit: a command failed, or its result is another one.
         """
+        if not self.judged:
+            self._run([])  # fills the caches of models and kernels, which take longer than a small mosaic
         single = self._run([])
         note = f"{single.seconds:.0f} s, {single.cpu:.0f} s of processor time, {count(single)}"
         rows = [Row(f"{self.title}: one process", "s", single.seconds, note=note)]

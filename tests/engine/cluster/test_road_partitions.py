@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyogrio
 import pytest
 from dask_cluster import Run, command, read
 from terraspore.engine.cluster import roads
@@ -68,6 +69,18 @@ def test_roads_without_areas_and_raster(scene, unpartitioned, shared_cluster, tm
     assert needed == [0]
     assert list(found) == [ROADS]
     assert found[ROADS] == {layer: rows for layer, rows in unpartitioned[ROADS].items() if layer != "road_areas"}
+
+
+def test_partitions_become_a_folder(scene, unpartitioned, shared_cluster, tmp_path):
+    arguments = command(scene, "roads", tmp_path / "out", "--cluster", shared_cluster.address)
+    arguments[arguments.index("-o") + 1] = f"{tmp_path / 'network'}/"
+    code, last = Run(arguments).wait()
+    assert code == 0, last
+    assert last["outputs"]["roads"] == str(tmp_path / "network")
+    assert [path.name for path in tmp_path.glob("*network*")] == ["network"]  # no journal and no lock are left
+    for layer, rows in unpartitioned[ROADS].items():
+        _, _, geometry, fields = pyogrio.raw.read(tmp_path / "network" / f"{layer}.vrt")
+        assert (len(geometry), sorted(fields[0])) == (len(rows), [row[0] for row in rows])
 
 
 @pytest.mark.parametrize("step", ["roads", "partition"])
