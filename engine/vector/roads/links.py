@@ -125,15 +125,19 @@ def make_ways(graph: Graph) -> Ways:
 
 
 def find_boxes(graph: Graph) -> EdgeBoxes:
-    """Find the bounds of all edges, and the cells of a grid that they have points in."""
-    reduced = (take.reduceat(a, graph.start[:-1]) for take in (np.minimum, np.maximum) for a in (graph.row, graph.col))
-    rows, cols = (size // CELL + 1 for size in graph.shape)
-    cell = (graph.row // CELL).astype(np.int64) * (cols + 1) + graph.col // CELL
+    """Find the bounds of all edges, and the cells of a grid that they have points in.
+
+    The grid is that of the network and not that of the raster, because a network may be that of a partition.
+    """
+    bounds = [take.reduceat(a, graph.start[:-1]) for take in (np.minimum, np.maximum) for a in (graph.row, graph.col)]
+    top, left = (int(first.min()) // CELL for first in bounds[:2])
+    rows, cols = (int(last.max()) // CELL + 1 - begin for last, begin in zip(bounds[2:], (top, left), strict=True))
+    cell = (graph.row // CELL - top).astype(np.int64) * (cols + 1) + (graph.col // CELL - left)
     edge = np.repeat(np.arange(graph.edge_count, dtype=np.int32), np.diff(graph.start))
     changes = np.flatnonzero((np.diff(cell, prepend=-1) != 0) | (np.diff(edge, prepend=-1) != 0))
     cell, edge = cell[changes], edge[changes]
     first = np.searchsorted(np.sort(cell), np.arange(rows * (cols + 1))).reshape(rows, cols + 1)
-    return EdgeBoxes(np.column_stack(tuple(reduced)), first, edge[np.argsort(cell, kind="stable")])
+    return EdgeBoxes(np.column_stack(bounds), top, left, first, edge[np.argsort(cell, kind="stable")])
 
 
 def _choose(index: GraphIndex, rules: LinkRules, ways: Ways, one: Ints, other: Ints) -> Iterator[int]:

@@ -59,11 +59,14 @@ class EdgeBoxes(NamedTuple):
 
     Attributes:
         bounds: (edges, 4), first row, first column, last row and last column of each edge.
+        top: row of cells with which the grid begins, ``left`` its column of cells.
         cell_first: (rows, columns + 1), offset of the edges of each cell in ``cell_edge``, row by row.
         cell_edge: edges by the cells of ``CELL`` pixels a side that they have points in.
     """
 
     bounds: Index
+    top: int
+    left: int
     cell_first: Ints
     cell_edge: Index
 
@@ -123,11 +126,10 @@ def find_window(index: GraphIndex, rules: LinkRules, ways: Ways, boxes: EdgeBoxe
     first_col, last_col = max(int(here[1]) - reach, 0), int(here[3]) + reach
     top, left, bottom, right = last_row + 1, last_col + 1, -1, -1
     rows, cols = boxes.cell_first.shape
-    for row in range(first_row // CELL, min(last_row // CELL + 1, rows)):
-        first, stop = (
-            boxes.cell_first[row, first_col // CELL],
-            boxes.cell_first[row, min(last_col // CELL + 1, cols - 1)],
-        )
+    first_cell = max(first_col // CELL - boxes.left, 0)
+    last_cell = min(last_col // CELL - boxes.left + 1, cols - 1)
+    for row in range(max(first_row // CELL - boxes.top, 0), min(last_row // CELL - boxes.top + 1, rows)):
+        first, stop = boxes.cell_first[row, first_cell], boxes.cell_first[row, last_cell]
         for k in range(first, stop):
             other = boxes.cell_edge[k]
             there = boxes.bounds[other]

@@ -27,12 +27,16 @@ from terraspore.engine.vector.roads.links import find_boxes, make_ways
 RULES = LinkRules(reach=25.0, detour=60.0)
 
 
-def lines_of_noise(seed: int) -> Graph:
-    """The centre lines of blobs of noise: rings, loops, and pieces of all lengths side by side."""
+def lines_of_noise(seed: int, top: int = 0, left: int = 0) -> Graph:
+    """The centre lines of blobs of noise in a raster: rings, loops, and pieces of all lengths side by side."""
     field = cv2.GaussianBlur(np.random.default_rng(seed).random((150, 220)).astype(np.float32), (0, 0), 4.0)
-    row, col = np.nonzero(skeletonize(field > np.median(field)))
+    row, col = (
+        at + begin for at, begin in zip(np.nonzero(skeletonize(field > np.median(field))), (top, left), strict=True)
+    )
     width, probability = np.full(row.size, 3.0, np.float32), np.full(row.size, 200, np.uint8)
-    return trace(CenterlinePixels(row.astype(np.int32), col.astype(np.int32), width, probability), field.shape)
+    return trace(
+        CenterlinePixels(row.astype(np.int32), col.astype(np.int32), width, probability), (top + 150, left + 220)
+    )
 
 
 def search_everywhere(index: GraphIndex, ways: Ways, shape: tuple[int, int]) -> list[tuple[int, int, float]]:
@@ -58,6 +62,17 @@ def test_links_are_those_of_a_search_of_the_whole_raster(seed: int) -> None:
     links = find_links(index, RULES, ways, find_boxes(graph), np.ones(graph.edge_count, np.bool_))
     assert list(zip(*(column.tolist() for column in links), strict=True)) == expected
     assert len(expected) > 20
+
+
+def test_the_grid_of_a_partition_does_not_depend_on_the_raster() -> None:
+    links, cells = [], []
+    for top, left in ((0, 0), (640, 128_000)):
+        graph = lines_of_noise(5, top, left)
+        index, ways, boxes = build_index(graph, np.zeros(0, np.int64)), make_ways(graph), find_boxes(graph)
+        links.append(find_links(index, RULES, ways, boxes, np.ones(graph.edge_count, np.bool_)))
+        cells.append(boxes.cell_first)
+    np.testing.assert_array_equal(np.stack(links[0]), np.stack(links[1]))
+    np.testing.assert_array_equal(*cells)
 
 
 def test_no_way_between_two_edges_is_longer_than_the_limit_of_their_ends() -> None:
