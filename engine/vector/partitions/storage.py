@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -35,6 +36,8 @@ from .tables import (
 #: Number of the format, raised whenever columns or their meaning change; files of others are refused.
 _FORMAT = 2
 _FRAME = "frame"
+#: What reading a damaged zip or array may raise.
+DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 #: Tables that are stored as they are; lines have geometries.
 _TABLES = (NodeTable, PieceTable, PointTable, ComponentTable, ForeignNodes, SideTable, BorderSamples)
 Table = TypeVar("Table", NodeTable, PieceTable, PointTable, ComponentTable, ForeignNodes, SideTable, BorderSamples)
@@ -96,7 +99,7 @@ class PartitionFile:
     def _read(self, name: str) -> NDArray[Any]:
         try:
             return np.asarray(self._archive[name])
-        except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             raise _make_error(self._path) from error
 
 
@@ -109,7 +112,7 @@ def open_partition(path: Path) -> Iterator[PartitionFile]:
     """
     try:
         archive = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise _make_error(path) from error
     with archive:
         yield PartitionFile(path, archive)
@@ -137,4 +140,6 @@ def _name(table: type[Any], field: str) -> str:
 
 
 def _make_error(path: Path) -> SourceError:
-    return SourceError(f"{path} is not a complete partition of a road network: delete it and run the command again.")
+    return SourceError(
+        f"{path} is not a complete partition of a road network.", "The same command with --resume makes it again."
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,14 +13,13 @@ import numpy as np
 
 from ....errors import SourceError
 from ....fs.outputs import atomic_output
+from ..storage import DAMAGE
 
 #: Number of the format; files of others are refused.
 _FORMAT = 1
 _HEADER = "header.json"
 #: A fast level; a higher one saves little.
 _COMPRESSION_LEVEL = 1
-#: What reading a damaged zip or array may raise.
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 Table = TypeVar("Table", bound=tuple[Any, ...])
 
@@ -63,7 +61,7 @@ class TableFile:
         self._path, self._archive = path, archive
         try:
             self.header: dict[str, Any] = json.loads(archive.read(_HEADER))
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise _make_error(path) from error
         if self.header.get("format") != _FORMAT:
             raise SourceError(f"{path} was written by another version: run the command again without --resume.")
@@ -76,7 +74,7 @@ class TableFile:
                 with self._archive.open(f"{name}/{field}.npy") as member:
                     columns.append(np.load(member, allow_pickle=False))
                     member.read()  # the checksum is compared at the end
-            except _DAMAGE as error:
+            except DAMAGE as error:
                 raise _make_error(self._path) from error
         return table(*columns)
 
@@ -92,7 +90,7 @@ class TableFile:
         """Return whether all of the file can be read."""
         try:
             return self._archive.testzip() is None
-        except _DAMAGE:
+        except DAMAGE:
             return False
 
 
@@ -105,11 +103,13 @@ def open_tables(path: Path) -> Iterator[TableFile]:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise _make_error(path) from error
     with archive:
         yield TableFile(path, archive)
 
 
 def _make_error(path: Path) -> SourceError:
-    return SourceError(f"{path} is not a complete partition of a coverage: delete it and run the command again.")
+    return SourceError(
+        f"{path} is not a complete partition of a coverage.", "The same command with --resume makes it again."
+    )

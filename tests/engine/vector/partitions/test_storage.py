@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -62,3 +63,18 @@ def test_file_of_another_format_is_refused(path: Path, tmp_path: Path, number: i
         np.savez_compressed(file, **columns)
     with pytest.raises(SourceError, match="another version"):
         read_partition(other)
+
+
+def test_damaged_file_is_refused(path: Path, tmp_path: Path) -> None:
+    """Whatever byte of it is damaged, and wherever it is cut off."""
+    content, damaged = path.read_bytes(), tmp_path / "damaged.roads"
+    with zipfile.ZipFile(path) as archive:
+        data = [entry.header_offset + 30 + len(entry.filename) + 20 for entry in archive.infolist()]
+    for end in (0, 1, len(content) // 2, len(content) - 1):
+        damaged.write_bytes(content[:end])
+        with pytest.raises(SourceError, match="not a complete partition"):
+            read_partition(damaged)
+    for byte in data:  # the first of each compressed array: a kind of block that there is not
+        damaged.write_bytes(content[:byte] + b"\xff" + content[byte + 1 :])
+        with pytest.raises(SourceError, match="not a complete partition"):
+            read_partition(damaged)
