@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -86,3 +89,16 @@ def expected(scene, tmp_path_factory):
         return known[kind]
 
     return make
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of little memory; skips where that is not allowed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = shutil.which("mount") and os.geteuid() == 0
+    done = done and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False)
+    if not done or done.returncode:
+        pytest.skip("mounting a file system needs root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=False)

@@ -2,9 +2,10 @@
 
 The folder in ``TERRASPORE_HOLD`` has a file ``hold`` while a worker is to be held; it contains the step and its number:
 ``predict`` (the network is about to be called), ``array`` (a part of a block's file was written), ``written`` (a
-block's file got its name), ``roads`` (a partition is vectorized) or ``partition`` (its file got
-its name). The first worker that gets there writes its process id to ``reached`` and waits until
-``hold`` is removed.
+block's file got its name), ``roads`` (a partition is vectorized), ``partition`` (its file got its name),
+``measure`` (the regions of a partition of polygons are measured), ``measured`` (their file got its name), ``trace``
+(a part of the polygons was traced) or ``traced`` (their file got its name). The first worker that gets there writes
+its process id to ``reached`` and waits until ``hold`` is removed.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def dask_setup(_worker) -> None:
     block_store._write_array = held(block_store._write_array, "array", before=False)
     store.write = held(store.write, "written", before=False)
     worker.BlockWorker._vectorize = with_held_partitions(worker.BlockWorker._vectorize)
+    worker.BlockWorker.run_step = with_held_polygons(worker.BlockWorker.run_step)
 
 
 def with_held_partitions(function):
@@ -46,6 +48,26 @@ def with_held_partitions(function):
         if not hasattr(road_partitions.write_partition, "__wrapped__"):
             for name, step in (("vectorize_road_partition", "roads"), ("write_partition", "partition")):
                 setattr(road_partitions, name, held(getattr(road_partitions, name), step, before=False))
+        return function(*arguments)
+
+    return call
+
+
+def with_held_polygons(function):
+    """Return ``function`` with the steps of partitions of polygons made to hold on a call, as above."""
+
+    @wraps(function)
+    def call(*arguments):
+        from terraspore.engine.vector.partitions.polygons import coverage, trace
+
+        if not hasattr(coverage.write_tables, "__wrapped__"):
+            for module, name, step in (
+                (coverage, "measure_partition", "measure"),
+                (coverage, "write_tables", "measured"),
+                (trace, "assemble_block", "trace"),  # while the file is written
+                (trace, "write_tables", "traced"),
+            ):
+                setattr(module, name, held(getattr(module, name), step, before=False))
         return function(*arguments)
 
     return call

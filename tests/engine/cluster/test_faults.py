@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from random import Random
 
@@ -210,19 +209,6 @@ def test_cancelled_block_stops_between_batches(scene, make_cluster, tmp_path):
     code, _ = Run(command(scene, "roads", tmp_path / "other", "--cluster", cluster.address)).wait()
     assert code == 0
     assert finished_blocks(out / ROADS) == kept
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of little memory; skips where that is not allowed."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    done = shutil.which("mount") and os.geteuid() == 0
-    done = done and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], check=False)
-    if not done or done.returncode:
-        pytest.skip("mounting a file system needs root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=False)
 
 
 def test_full_disk_is_reported_and_the_run_resumes(scene, expected, shared_cluster, small_disk):

@@ -1,6 +1,9 @@
-"""Polygons that workers vectorize by partitions are those of one process, also when a run is resumed."""
+"""Polygons that workers vectorize by partitions are those of one process, also after faults and when resumed."""
 
 from __future__ import annotations
+
+import os
+import subprocess
 
 import pytest
 from dask_cluster import Run, command, read
@@ -33,9 +36,9 @@ def texts(run):
     return [event["text"] for event in run.events() if event["type"] == "message"]
 
 
-def traced_partitions(out):
+def traced_partitions(out, suffix=".polygons"):
     """The files of finished partitions, with the time of their last change."""
-    files = (journal_folder(out / "c.tif") / BLOCKS).glob("polygons-*/[0-9]*.polygons")
+    files = (journal_folder(out / "c.tif") / BLOCKS).glob(f"polygons-*/[0-9]*{suffix}")
     return {path.name: path.stat().st_mtime_ns for path in files}
 
 
@@ -99,3 +102,52 @@ def test_run_that_ends_between_partitions_is_resumed(scene, whole, shared_cluste
     assert code == 0, last
     assert any(f"{ROWS * COLUMNS} of {ROWS * COLUMNS} partitions of the polygons" in text for text in texts(resumed))
     assert sort_features(out) == whole
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "suffix", "finished"),
+    [
+        ("measure", 4, ".regions", 3),
+        ("measured", 4, ".regions", 4),
+        ("trace", 2, ".polygons", None),
+        ("traced", 4, ".polygons", 4),
+    ],
+)
+def test_worker_killed_in_a_partition(scene, whole, make_cluster, tmp_path, step, number, suffix, finished):
+    cluster, out = make_cluster(), tmp_path / "out"
+    cluster.hold(step, number)
+    run = Run(command(scene, "classes", out, "--cluster", cluster.address))
+    cluster.kill_worker(cluster.wait_until_held())
+    before = traced_partitions(out, suffix)
+    assert len(before) == finished or (finished is None and len(before) < ROWS * COLUMNS)
+    cluster.hold("traced", ROWS * COLUMNS - len(before) * (suffix == ".polygons"))  # the last one
+    cluster.start_worker()
+    cluster.wait_until_held()
+    after = traced_partitions(out, suffix)
+    assert len(after) == len(traced_partitions(out)) == ROWS * COLUMNS
+    assert {name: after[name] for name in before} == before
+    cluster.release()
+    code, last = run.wait()
+    assert code == 0, last
+    assert sort_features(out) == whole
+
+
+@pytest.mark.parametrize("step", ["measure", "trace"])
+def test_full_disk_in_a_partition(scene, whole, make_cluster, small_disk, step):
+    cluster = make_cluster()
+    arguments = command(scene, "classes", small_disk, "--cluster", cluster.address)
+    subprocess.run(["mount", "-o", "remount,size=32m", small_disk], check=True)
+    cluster.hold(step, 1)
+    run = Run(arguments)
+    cluster.wait_until_held()
+    disk = os.statvfs(small_disk)
+    used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+    subprocess.run(["mount", "-o", f"remount,size={used}", small_disk], check=True)
+    cluster.release()
+    code, last = run.wait()
+    assert (code, last["code"]) == (2, "DiskFullError"), last
+    assert read(small_disk) == {}
+    subprocess.run(["mount", "-o", "remount,size=32m", small_disk], check=True)
+    code, last = Run([*arguments, "--resume"]).wait()
+    assert code == 0, last
+    assert sort_features(small_disk) == whole
