@@ -20,6 +20,8 @@ def check_output_folder(path: Path) -> None:
     check_output_name(path)
     with translate_os_errors(path):
         real = resolve_links(path)
+        if real.is_symlink():
+            raise OutputError(f"The output {path} is a link that leads to itself.", "Choose another name.")
         if not real.parent.is_dir():
             raise OutputError(
                 f"The output {path} cannot be written: its folder does not exist.", "Create the folder first."

@@ -10,6 +10,7 @@ import pyogrio
 import pytest
 import shapely
 from terraspore.engine.errors import OutputError, ParameterError
+from terraspore.engine.fs.output_folder import check_output_folder
 from terraspore.engine.fs.outputs import Outputs, lock_outputs
 from terraspore.engine.vector.io import writer as writers
 from terraspore.engine.vector.io.folder import check_vector_folder
@@ -130,3 +131,10 @@ def test_what_cannot_become_the_folder_is_refused_before_the_run(
     monkeypatch.setattr(os.path, "ismount", lambda _path: True)
     with pytest.raises(OutputError, match="root of a file system"):
         lock(out)
+
+
+def test_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "roads"
+    link.symlink_to(link)
+    with pytest.raises(OutputError, match="leads to itself"):
+        check_output_folder(link)
