@@ -132,6 +132,34 @@ def test_worker_killed_in_a_partition(scene, whole, make_cluster, tmp_path, step
     assert sort_features(out) == whole
 
 
+@pytest.mark.parametrize(("step", "number", "traced"), [("measure", 4, 0), ("traced", 3, 3)])
+def test_cancelled_run_is_resumed(scene, whole, make_cluster, tmp_path, step, number, traced):
+    cluster, out = make_cluster(), tmp_path / "out"
+    arguments = command(scene, "classes", out, "--cluster", cluster.address)
+    cluster.hold(step, number)
+    run = Run(arguments)
+    pid = cluster.wait_until_held()
+    run.cancellation.cancel()
+    code, last = run.wait()  # although the worker is held
+    assert (code, last["code"]) == (3, "Cancelled"), last
+    kept = f", and {traced} of {ROWS * COLUMNS} partitions of the polygons"
+    assert (kept in texts(run)[-1]) == bool(traced)
+    assert read(out) == {}
+    before = traced_partitions(out)
+    assert len(before) == traced
+    cluster.kill_worker(pid)
+    for name in sorted(before)[:1]:  # one of them is damaged, one is another partition
+        folder = next((journal_folder(out / "c.tif") / BLOCKS).glob("polygons-*"))
+        (folder / name).write_bytes((folder / name).read_bytes()[:-40])
+        (folder / max(before)).write_bytes((folder / sorted(before)[1]).read_bytes())
+    cluster.release()
+    cluster.start_worker()
+    resumed = Run([*arguments, "--resume"])
+    code, last = resumed.wait()
+    assert code == 0, last
+    assert sort_features(out) == whole
+
+
 @pytest.mark.parametrize("step", ["measure", "trace"])
 def test_full_disk_in_a_partition(scene, whole, make_cluster, small_disk, step):
     cluster = make_cluster()
