@@ -156,6 +156,10 @@ class PixelGeodesy:
             self._geod = self.crs.get_geod()
             self._to_degrees = Transformer.from_crs(self.crs, geodetic, always_xy=True)
 
+    def __reduce__(self) -> tuple[type[PixelGeodesy], tuple[CRS | None, Affine]]:
+        """Make the ellipsoid anew on unpickling: pyproj pickles it as text, which changes measures by 1e-9."""
+        return type(self), (self.crs, self.transform)
+
     @property
     def is_metric(self) -> bool:
         """Whether lengths are true metres rather than units of the transform."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import shapely
@@ -90,3 +92,10 @@ def test_rows_of_the_grid_measure_like_the_whole() -> None:
         assert len(grid.values) < 9
         part = grid.measure_lines(points, np.array([0, 90, 200]), 1.0)
         assert [values.tolist() for values in part] == [values.tolist() for values in whole]
+
+
+def test_measures_of_another_process_are_the_same_to_the_bit() -> None:
+    """Workers get a pickled one, and pyproj pickles the ellipsoid with its flattening as text."""
+    geodesy = PixelGeodesy("EPSG:26986", Affine(1.0, 0.0, 200_000.0, 0.0, -1.0, 900_000.0))
+    copy = deepcopy(geodesy)  # by the functions that pickle uses, too
+    np.testing.assert_array_equal(copy.make_grid((3000, 3000)).values, geodesy.make_grid((3000, 3000)).values)
