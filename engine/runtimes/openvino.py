@@ -171,6 +171,8 @@ class _ModelCompiler:
         if self.device == "CPU":
             # Streams compute tiles in parallel; threads within one stream wait for each other at every layer.
             properties |= {"NUM_STREAMS": str(streams), "INFERENCE_NUM_THREADS": self.threads}
+            # Threads would be bound to the first cores, to which those of other processes are bound, too.
+            properties["ENABLE_CPU_PINNING"] = False
         return properties
 
 

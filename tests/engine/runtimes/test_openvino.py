@@ -52,6 +52,13 @@ def test_a_compiled_model_is_kept_and_gives_the_same(probe, tmp_path, monkeypatc
     np.testing.assert_array_equal(first, again)
 
 
+def test_threads_may_run_on_any_core(probe, tmp_path):
+    """Workers on one computer would share a core. Threads are bound while they compute only, so OpenVINO is asked."""
+    for _ in range(2):  # compiled, and from the cache
+        with OpenVino().open(probe, SessionConfig("cpu", 64, "float32", 1, tmp_path)) as session:
+            assert session._compiled.get_property("ENABLE_CPU_PINNING") is False
+
+
 @pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: b"", lambda content: b"x" + content])
 def test_a_damaged_cache_is_not_used(probe, tmp_path, damage):
     first, _ = run(probe, "float32", tmp_path, threads=1)
