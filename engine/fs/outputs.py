@@ -153,11 +153,12 @@ class Outputs(AbstractContextManager["Outputs"]):
         self._finished.append(_FinishedOutput(path, temporary, guard or nullcontext()))
 
     @contextmanager
-    def write_folder(self, path: Path) -> Iterator[Path]:
+    def write_folder(self, path: Path, guard: AbstractContextManager[object]) -> Iterator[Path]:
         """Yield a temporary folder to fill; ``publish`` renames it, in place of a folder of that name.
 
         Args:
             path: the output, which ``lock_outputs`` was told to be a folder.
+            guard: entered while the output gets its name; raises if the earlier folder may not be replaced.
 
         Raises:
             OutputError: the output cannot be written.
@@ -168,11 +169,10 @@ class Outputs(AbstractContextManager["Outputs"]):
             yield temporary
             for file in filter(Path.is_file, temporary.rglob("*")):
                 _flush(file)
-            final = resolve_links(path)
-            if final.exists():
+            if (final := resolve_links(path)).exists():
                 with suppress(OSError):  # file systems without permissions
                     temporary.chmod(final.stat().st_mode & 0o777)
-        self._finished.append(_FinishedOutput(path, temporary))
+        self._finished.append(_FinishedOutput(path, temporary, guard))
 
     def publish(
         self, commit: Callable[[], None] = lambda: None, note: NoteOutputs | None = None, *, keep_refused: bool = True

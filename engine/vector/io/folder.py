@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -117,6 +118,17 @@ def check_vector_folder(path: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"The folder {path} has layers of an earlier run.", "Choose another name, or add --overwrite to replace it."
         )
+
+
+@contextmanager
+def keep_foreign_files(path: Path) -> Iterator[None]:
+    """Guard a folder that is being replaced: a person may have put files there during the run.
+
+    Raises:
+        OutputError: it has more than layers.
+    """
+    check_vector_folder(path, overwrite=True)
+    yield
 
 
 def _find_foreign(entries: Sequence[Path]) -> Iterator[Path]:

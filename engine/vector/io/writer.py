@@ -28,7 +28,7 @@ from ...fs.pyogrio_path import pyogrio_path
 from ..arrays import Geometries
 from ..crs import Reference, find_antimeridian, unwrap_longitudes
 from ..geodesy import transform_geometries
-from .folder import LayerPart, part_path, write_index
+from .folder import LayerPart, keep_foreign_files, part_path, write_index
 from .formats import VectorFormat, VectorTarget, check_file_sizes, check_vector_output, choose_format, layer_files
 from .geopackage import GEOMETRY_COLUMN, ExistingGeoPackage, add_styles, has_content, verify_geopackage
 
@@ -242,7 +242,8 @@ class FolderWriter(VectorWriter):
 
     def _add(self, layer: str, name: str, kind: str, geometry: Geometries, columns: Columns) -> None:
         if self._folder is None:
-            self._folder = self.stack.enter_context(self.outputs.write_folder(self.target.path))
+            path = self.target.path
+            self._folder = self.stack.enter_context(self.outputs.write_folder(path, keep_foreign_files(path)))
         entry = self._layers.setdefault(layer, _OpenLayer(kind))
         if len(geometry) or not (entry.parts or entry.batches):  # a layer without features has a file without any
             entry.batches.append((geometry, columns))

@@ -83,6 +83,19 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path, name: str) 
         check_vector_folder(tmp_path / "out", overwrite=True)
 
 
+def test_what_a_person_puts_there_during_the_run_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    write(folder, 7)
+    with Outputs() as outputs:
+        write(folder, 1, outputs)
+        (folder / "notes.txt").write_text("mine")
+        before = list_files(folder)
+        with pytest.raises(OutputError, match=r"notes\.txt"):
+            outputs.publish()
+    assert list_files(folder) == before
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_an_index_of_another_program_is_none(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     check_vector_folder(tmp_path / "out", overwrite=False)
