@@ -149,6 +149,14 @@ def plugin(qgis_app):
     made.unload()
 
 
+@pytest.fixture
+def run(plugin, settings):
+    """Runs algorithms with the settings of the tests."""
+    from toolbox import run_algorithm
+
+    return run_algorithm
+
+
 def write_wheel(folder, name="probe", version="1.0"):
     info = f"{name}-{version}.dist-info"
     files = {

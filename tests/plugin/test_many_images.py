@@ -2,38 +2,14 @@
 
 import pytest
 from osgeo import gdal
-from qgis.core import QgsProcessingException, QgsProcessingFeedback, QgsRasterLayer
+from qgis.core import QgsProcessingException, QgsRasterLayer
 from terraspore.plugin.engine.errors import EngineError
+from toolbox import Feedback
 
 #: Cuts of the image of 600 x 500 pixels.
 COLUMNS, ROWS = 20, 10
 #: Number and remaining bytes of those that are cut off.
 BROKEN = {37: 150, 142: 0}
-
-
-class Feedback(QgsProcessingFeedback):
-    def __init__(self):
-        super().__init__(False)
-        self.lines, self.warnings = [], []
-
-    def pushInfo(self, info):  # noqa: N802
-        self.lines.append(info)
-
-    def pushWarning(self, warning):  # noqa: N802
-        self.warnings.append(warning)
-
-    def pushConsoleInfo(self, info):  # noqa: N802
-        pass
-
-
-@pytest.fixture
-def run(plugin, settings):
-    import processing
-
-    def run(algorithm, feedback=None, **parameters):
-        return processing.run(f"terraspore:{algorithm}", parameters, feedback=feedback or Feedback())
-
-    return run
 
 
 def write_cut(folder, inputs, number):

@@ -16,7 +16,6 @@ from qgis.core import (
     QgsPointXY,
     QgsProcessingContext,
     QgsProcessingException,
-    QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
     QgsRectangle,
@@ -25,33 +24,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from range_server import serve_ranges
-
-
-class Feedback(QgsProcessingFeedback):
-    def __init__(self):
-        super().__init__(False)
-        self.lines, self.warnings, self.shares = [], [], []
-        self.progressChanged.connect(self.shares.append)
-
-    def pushInfo(self, info):  # noqa: N802
-        self.lines.append(info)
-
-    def pushWarning(self, warning):  # noqa: N802
-        self.warnings.append(warning)
-
-    def pushConsoleInfo(self, info):  # noqa: N802
-        pass
-
-
-@pytest.fixture
-def run(plugin, settings):
-    import processing
-
-    def run(algorithm, feedback=None, **parameters):
-        feedback = feedback or Feedback()
-        return processing.run(f"terraspore:{algorithm}", parameters, feedback=feedback)
-
-    return run
+from toolbox import Feedback
 
 
 @pytest.fixture
