@@ -8,13 +8,14 @@ MindSpore's optimizer.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 
+from ..engine.errors import ParameterError
 from .config import OptimizerConfig, ScheduleConfig
 
 
@@ -37,12 +38,17 @@ class Optimizer(nn.Cell):
     Args:
         parameters: the trained parameters, with their initial values.
         config: rule, constants and weight decay.
+
+    Raises:
+        ParameterError: a prefix of ``rate_factors`` fits no trained parameter.
     """
 
     def __init__(self, parameters: Sequence[Parameter], config: OptimizerConfig) -> None:
         super().__init__(auto_prefix=False)
         trained = list(parameters)
-        self.rule = _make_rule(trained, config)
+        self.rate_factors = _rate_factors([parameter.name for parameter in trained], config.rate_factors)
+        self.has_rate_factors = any(factor != 1 for factor in self.rate_factors)
+        self.rule = _make_rule(trained, self.rate_factors if self.has_rate_factors else (), config)
         self.weights = ms.ParameterTuple(trained)
         self.factors = tuple(
             config.weight_decay if is_decayed(parameter.name, config.decay_filter) else 0.0 for parameter in trained
@@ -54,8 +60,14 @@ class Optimizer(nn.Cell):
         self.each = ops.HyperMap()
 
     def set_rate(self, rate: float) -> None:
-        """Set the learning rate of the next steps."""
-        ops.assign(self.rule.learning_rate, Tensor(rate, ms.float32))
+        """Set the learning rate of the next steps, before the factors of the parameters."""
+        if not self.has_rate_factors:
+            ops.assign(self.rule.learning_rate, Tensor(rate, ms.float32))
+            return
+        # Parameters of the same factor share a rate.
+        rates = dict(zip(self.rate_factors, self.rule.learning_rate, strict=True))
+        for factor, parameter in rates.items():
+            ops.assign(parameter, Tensor(rate * factor, ms.float32))
 
     def state(self) -> list[Parameter]:
         """The optimizer's own parameters (moments, powers, step, initial values), without the trained ones."""
@@ -67,7 +79,9 @@ class Optimizer(nn.Cell):
         """Apply ``gradients`` to the trained parameters."""
         if self.decay:
             decayed = self.each(_subtract, self.weights, self.initial) if self.initial else self.weights
-            if self.decoupled:
+            if self.decoupled and self.has_rate_factors:
+                self.each(_shrink, self.rule.learning_rate, self.factors, self.weights, decayed)
+            elif self.decoupled:
                 self.each(ops.partial(_shrink, self.rule.learning_rate), self.factors, self.weights, decayed)
             else:
                 gradients = self.each(_add_decay, self.factors, gradients, decayed)
@@ -86,9 +100,34 @@ def _add_decay(factor: float, gradient: Tensor, decayed: Tensor) -> Tensor:
     return gradient + factor * decayed
 
 
-def _make_rule(trained: list[Parameter], config: OptimizerConfig) -> nn.Optimizer:
+def _rate_factors(names: Sequence[str], factors: Mapping[str, float]) -> tuple[float, ...]:
+    """Factor of the learning rate of each parameter: that of the longest prefix of its name, else 1.
+
+    Raises:
+        ParameterError: a prefix fits no name.
+    """
+    for prefix in factors:
+        if not any(name.startswith(prefix) for name in names):
+            raise ParameterError(
+                f"No trained parameter's name begins with {prefix!r} (optimizer.rate_factors).", f"One is {names[0]!r}."
+            )
+    found = []
+    for name in names:
+        prefixes = [prefix for prefix in factors if name.startswith(prefix)]
+        found.append(factors[max(prefixes, key=len)] if prefixes else 1.0)
+    return tuple(found)
+
+
+def _make_rule(trained: list[Parameter], rate_factors: Sequence[float], config: OptimizerConfig) -> nn.Optimizer:
+    """Make MindSpore's optimizer; with ``rate_factors`` the parameters of each factor have a rate of their own."""
     # If the rate is a tensor, it becomes a parameter, which each step sets.
     rate = Tensor(config.lr, ms.float32)
+    if rate_factors:
+        groups: dict[float, list[Parameter]] = {}
+        for parameter, factor in zip(trained, rate_factors, strict=True):
+            groups.setdefault(factor, []).append(parameter)
+        tables = [{"params": group, "lr": Tensor(config.lr * factor, ms.float32)} for factor, group in groups.items()]
+        trained = [*tables, {"order_params": trained}]
     if config.name in ("adam", "adamw"):
         return nn.Adam(trained, rate, beta1=config.beta1, beta2=config.beta2, eps=config.eps)
     if config.name == "rmsprop":

@@ -1,10 +1,13 @@
 """Three steps of each optimizer against the formulas in NumPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 ms = pytest.importorskip("mindspore")
 
+from terraspore.engine.errors import ParameterError
 from terraspore.training.config import OptimizerConfig
 from terraspore.training.optim import Optimizer, is_decayed
 
@@ -84,3 +87,35 @@ def test_decay_filter_excludes_norm_and_bias() -> None:
     Optimizer([weight, bias], config)((zero, zero))
     assert weight.asnumpy() == pytest.approx(START * 0.95)
     assert bias.asnumpy() == pytest.approx(START)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rate_factors_multiply_the_rate_of_their_parameters(case: str) -> None:
+    config, want = CASES[case]
+    config = replace(config, rate_factors={"encoder.": 0.1, "encoder.last.": 0.5})
+    names = {"decoder.weight": 1.0, "encoder.weight": 0.1, "encoder.last.weight": 0.5, "head.weight": 1.0}
+    parameters = [ms.Parameter(ms.Tensor(START, ms.float32), name=name) for name in names]
+    optimizer = Optimizer(parameters, config)
+    assert set(optimizer.rate_factors) == {1.0, 0.1, 0.5}
+
+    @ms.jit
+    def step(gradient: ms.Tensor) -> ms.Tensor:
+        return optimizer((gradient, gradient, gradient, gradient))
+
+    for gradient, rate in zip(GRADIENTS, RATES, strict=True):
+        optimizer.set_rate(rate)
+        step(ms.Tensor(gradient, ms.float32))
+    for parameter, factor in zip(parameters, names.values(), strict=True):
+        alone = ms.Parameter(ms.Tensor(START, ms.float32), name="weight")
+        single = Optimizer([alone], replace(config, rate_factors={}))
+        for gradient, rate in zip(GRADIENTS, RATES, strict=True):
+            single.set_rate(rate * factor)
+            single((ms.Tensor(gradient, ms.float32),))
+        assert parameter.asnumpy() == pytest.approx(alone.asnumpy(), rel=1e-6), parameter.name
+    assert parameters[0].asnumpy() == pytest.approx(want, rel=2e-5)
+
+
+def test_a_rate_factor_of_no_parameter_is_refused() -> None:
+    parameter = ms.Parameter(ms.Tensor(START, ms.float32), name="encoder.weight")
+    with pytest.raises(ParameterError, match="begins with 'decoder"):
+        Optimizer([parameter], OptimizerConfig(rate_factors={"decoder.": 0.1}))

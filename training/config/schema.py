@@ -92,6 +92,8 @@ class OptimizerConfig:
     Attributes:
         name: the rule.
         lr: the peak learning rate of the schedule.
+        rate_factors: prefix of parameter names -> factor of their learning rate, also of the decoupled decay; the
+            longest prefix of a name counts. ``{encoder.: 0.1}`` trains the encoder at a tenth of the rate.
         momentum: of SGD and RMSprop.
         nesterov: Nesterov's momentum in SGD.
         beta1: decay of Adam's first moment.
@@ -108,6 +110,7 @@ class OptimizerConfig:
 
     name: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     lr: float = limited(0, above=True, default=2e-4)
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
     momentum: float = 0.9
     nesterov: bool = False
     beta1: float = 0.9

@@ -94,3 +94,17 @@ def test_a_run_that_decays_to_its_start_resumes_exactly(roads: Path, in_tmp: Pat
     assert "initial.last.weight" in states[0]["optimizer"]
     for name, value in states[1]["net"].items():
         assert np.array_equal(value, states[0]["net"][name]), name
+
+
+def test_a_run_with_rate_factors_resumes_exactly(roads: Path, in_tmp: Path) -> None:
+    config = tiny_config(roads, "train.steps=6", "optimizer.rate_factors={first: 1.0e-3, norm.: 0.5}")
+    run(config, in_tmp / "whole")
+    display = StoppingDisplay(6, 3)
+    with pytest.raises(Cancelled, match="after step 3"):
+        run(config, in_tmp / "broken", display=display, context=display.context)
+    run(config, in_tmp / "broken", resume=True)
+    assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
+    states = [read_state(in_tmp / name / "state.npz")[0] for name in ("broken", "whole")]
+    for group, values in states[1].items():
+        for name, value in values.items():
+            assert np.array_equal(value, states[0][group][name]), name
