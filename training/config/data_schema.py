@@ -114,6 +114,9 @@ class AugmentConfig:
         blank: highest share of saturated or black pixels in a crop.
         foreground: share of labelled foreground below which a crop counts as empty.
         drop_empty: chance that an empty crop is drawn again.
+        exchange_chance: chance that the amplitudes of the lowest frequencies become those of an image of another source
+            (of another image if there is one source): its light and colours with the crop's edges (FDA).
+        exchange: range of how far they reach, share of the crop's side, below 0.5.
         grey: chance of one grey value in all bands.
         colour: chance of a change of saturation and of the bands' balance.
         saturation: range of the saturation's factor.
@@ -157,6 +160,8 @@ class AugmentConfig:
     blank: float = 1.0
     foreground: float = 0.0
     drop_empty: float = 0.0
+    exchange_chance: float = 0.0
+    exchange: tuple[float, float] = (0.01, 0.05)
     grey: float = 0.0
     colour: float = 0.0
     saturation: tuple[float, float] = (0.5, 1.5)

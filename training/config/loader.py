@@ -178,6 +178,8 @@ def _rules(config: Config) -> Iterator[Rule]:
     for key, ((low, high), positive) in ranges.items():
         valid = low <= high and (low > 0 if positive else low >= 0)
         yield f"augment.{key}", [low, high], valid, "a range (low, high) of positive numbers"
+    low, high = augment.exchange
+    yield "augment.exchange", [low, high], 0 <= low <= high < 0.5, "a range (low, high) from 0 to below 0.5"
     wanted = f"empty or {network.num_classes} (network.num_classes) entries"
     for key, entries in (("data.classes", data.classes), ("data.colours", data.colours)):
         yield key, list(entries), len(entries) in (0, network.num_classes), wanted

@@ -6,6 +6,8 @@ that generator.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +22,30 @@ _ATTEMPTS = 8
 
 
 def augment_sample(
-    image: Image, label: Label, config: AugmentConfig, ignore: int, rng: np.random.Generator
+    image: Image,
+    label: Label,
+    config: AugmentConfig,
+    ignore: int,
+    rng: np.random.Generator,
+    *,
+    restyle: Callable[[Image], Image] | None = None,
 ) -> tuple[Image, Label]:
     """Draw one training sample: uint8 image (crop, crop, bands) and label (crop, crop).
 
     A crop that is mostly blank, or (by chance ``drop_empty``) has no foreground, is drawn again, up to eight times.
+
+    Args:
+        image: uint8 (H, W, bands).
+        label: class ids (H, W).
+        config: ranges and chances.
+        ignore: class id of pixels that are not counted.
+        rng: generator.
+        restyle: changes the crop before occlusions and colours.
     """
     for _ in range(_ATTEMPTS):
         crop, target = _random_crop(image, label, config, ignore, rng)
-        if config.blank < 1:
-            blank = ((crop >= 250).all(2) | (crop == 0).all(2)).mean()
-            if blank > config.blank:
-                continue
+        if config.blank < 1 and blank_share(crop) > config.blank:
+            continue
         if config.drop_empty > 0:
             foreground = ((target > 0) & (target != ignore)).mean()
             if foreground < config.foreground and rng.random() < config.drop_empty:
@@ -45,11 +59,34 @@ def augment_sample(
     if rng.random() < config.vflip:
         crop, target = crop[::-1], target[::-1]
     target = np.ascontiguousarray(target)
-    crop = add_occlusions(np.ascontiguousarray(crop), (target > 0) & (target != ignore), config, rng)
+    crop = np.ascontiguousarray(crop)
+    if restyle is not None:
+        crop = restyle(crop)
+    crop = add_occlusions(crop, (target > 0) & (target != ignore), config, rng)
     crop = change_colours(crop, config, rng)
     if config.cutout_chance > 0 and rng.random() < config.cutout_chance:
         crop = cut_out(crop, config.cutout, rng)
     return crop, target
+
+
+def blank_share(crop: Image) -> float:
+    """Share of the pixels of an image (H, W, bands) that are saturated or black in all bands."""
+    return float(((crop >= 250).all(2) | (crop == 0).all(2)).mean())
+
+
+def random_window(image: Image, config: AugmentConfig, rng: np.random.Generator) -> Image:
+    """Cut a window of the crop's size, or of the image's if that is smaller, out of an image (H, W, bands).
+
+    A window that is mostly blank is drawn again, up to eight times.
+    """
+    height, width = (min(config.crop, length) for length in image.shape[:2])
+    for _ in range(_ATTEMPTS):
+        top = int(rng.integers(image.shape[0] - height + 1))
+        left = int(rng.integers(image.shape[1] - width + 1))
+        window = image[top : top + height, left : left + width]
+        if config.blank >= 1 or blank_share(window) <= config.blank:
+            break
+    return window
 
 
 def random_transform(shape: tuple[int, int], config: AugmentConfig, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from ...engine.concurrency import map_bounded
 from ...engine.errors import ParameterError
 from ..config import AugmentConfig, Config, DataConfig, NormalisationConfig, class_names
-from .augment import augment_sample
+from .augment import augment_sample, random_window
 from .checks import class_error
 from .image_files import Image
+from .mixing import exchange_low_frequencies
 from .samples import ImageCache, Label
 from .sources import Source
 
@@ -158,14 +159,39 @@ class BatchLoader:
 
     def load_sample(self, number: int, k: int) -> tuple[Image, Label]:
         """Augmented image (crop, crop, bands) and label (crop, crop) of sample ``k`` of batch ``number``; uint8."""
-        rng = np.random.default_rng([self.seed, 11, number, self.rank * self.batch + k])
+        position = self.rank * self.batch + k
+        rng = np.random.default_rng([self.seed, 11, number, position])
+        # What other images change has a generator of its own, so that the rest of a sample does not depend on it.
+        mixing = np.random.default_rng([self.seed, 17, number, position])
         source, index = self.draw(number, k)
+
+        def restyle(crop: Image) -> Image:
+            return self._restyle(crop, source, index, mixing)
+
         image, label = self.images[source].read(index)
-        crop, target = augment_sample(image, label, self.augment, self.ignore, rng)
+        crop, target = augment_sample(image, label, self.augment, self.ignore, rng, restyle=restyle)
         counted = target[target != self.ignore]
         if counted.size and int(counted.max()) >= len(self.names):
             raise class_error(self.images[source].split.samples[index].label, int(counted.max()), self.names)
         return crop, target
+
+    def _restyle(self, crop: Image, source: int, index: int, rng: np.random.Generator) -> Image:
+        """Change the colours of a crop of an image, at random, by those of another image."""
+        config = self.augment
+        if config.exchange_chance > 0 and rng.random() < config.exchange_chance:
+            reference = random_window(self._read_other(source, index, rng)[0], config, rng)
+            crop = exchange_low_frequencies(crop, reference, float(rng.uniform(*config.exchange)))
+        return crop
+
+    def _read_other(self, source: int, index: int, rng: np.random.Generator) -> tuple[Image, Label]:
+        """Draw an image of another source by the weights of these, or another image of the only source."""
+        count = len(self.images[source].split.samples)
+        if len(self.images) == 1:
+            return self.images[0].read((index + int(rng.integers(1, max(2, count)))) % count)
+        weights = np.array(self.weights or (1.0,) * len(self.images))
+        weights[source] = 0
+        other = int(rng.choice(len(weights), p=weights / weights.sum()))
+        return self.images[other].read(int(rng.integers(len(self.images[other].split.samples))))
 
 
 def make_loader(config: Config, sources: Sequence[Source], rank: int = 0, ranks: int = 1) -> BatchLoader:

@@ -22,6 +22,7 @@ WILD = AugmentConfig(
     blur_chance=0.5,
     noise_chance=0.5,
     hsv_chance=0.5,
+    exchange_chance=0.5,
 )
 
 
