@@ -117,6 +117,8 @@ class AugmentConfig:
         exchange_chance: chance that the amplitudes of the lowest frequencies become those of an image of another source
             (of another image if there is one source): its light and colours with the crop's edges (FDA).
         exchange: range of how far they reach, share of the crop's side, below 0.5.
+        histogram_chance: chance that each band's histogram is matched to that of an image of another source.
+        histogram: range of how far values move towards the matched ones, 0 to 1.
         grey: chance of one grey value in all bands.
         colour: chance of a change of saturation and of the bands' balance.
         saturation: range of the saturation's factor.
@@ -162,6 +164,8 @@ class AugmentConfig:
     drop_empty: float = 0.0
     exchange_chance: float = 0.0
     exchange: tuple[float, float] = (0.01, 0.05)
+    histogram_chance: float = 0.0
+    histogram: tuple[float, float] = (0.5, 1.0)
     grey: float = 0.0
     colour: float = 0.0
     saturation: tuple[float, float] = (0.5, 1.5)

@@ -23,7 +23,7 @@ from ..config import AugmentConfig, Config, DataConfig, NormalisationConfig, cla
 from .augment import augment_sample, random_window
 from .checks import class_error
 from .image_files import Image
-from .mixing import exchange_low_frequencies
+from .mixing import exchange_low_frequencies, match_histograms
 from .samples import ImageCache, Label
 from .sources import Source
 
@@ -181,6 +181,9 @@ class BatchLoader:
         if config.exchange_chance > 0 and rng.random() < config.exchange_chance:
             reference = random_window(self._read_other(source, index, rng)[0], config, rng)
             crop = exchange_low_frequencies(crop, reference, float(rng.uniform(*config.exchange)))
+        if config.histogram_chance > 0 and rng.random() < config.histogram_chance:
+            reference = random_window(self._read_other(source, index, rng)[0], config, rng)
+            crop = match_histograms(crop, reference, float(rng.uniform(*config.histogram)))
         return crop
 
     def _read_other(self, source: int, index: int, rng: np.random.Generator) -> tuple[Image, Label]:

@@ -32,6 +32,25 @@ def exchange_low_frequencies(crop: Image, reference: Image, share: float) -> Ima
     return as_uint8(np.rint(np.clip(changed, 0, 255)))
 
 
+def match_histograms(crop: Image, reference: Image, share: float) -> Image:
+    """Match the histogram of each band of an image to that of another one.
+
+    Args:
+        crop: uint8 (H, W, bands), not changed.
+        reference: uint8 (h, w, bands) of any size.
+        share: how far each value moves towards the matched one, 0 to 1.
+    """
+    matched = np.empty_like(crop)
+    values = np.arange(256)
+    for band in range(crop.shape[2]):
+        own, other = (np.bincount(x[:, :, band].ravel(), minlength=256) for x in (crop, reference))
+        present = np.flatnonzero(other)
+        ranks, quantiles = np.cumsum(own) / own.sum(), np.cumsum(other)[present] / other.sum()
+        table = values + share * (np.interp(ranks, quantiles, present) - values)
+        matched[:, :, band] = np.rint(table).astype(np.uint8)[crop[:, :, band]]
+    return matched
+
+
 def _low_frequencies(image: Image, highest: int) -> NDArray[np.complex64]:
     """Fourier coefficients, per pixel, of the frequencies -highest to highest along both axes: (n, n, bands)."""
     rows, columns = (_waves(length, highest) for length in image.shape[:2])

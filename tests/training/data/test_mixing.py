@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.training.config import AugmentConfig, DataConfig, NormalisationConfig
 from terraspore.training.data import BatchLoader, ImageCache, open_split
-from terraspore.training.data.mixing import exchange_low_frequencies
+from terraspore.training.data.mixing import exchange_low_frequencies, match_histograms
 
 
 def smooth_image(seed: int, shape: tuple[int, int, int] = (48, 40, 3)) -> np.ndarray:
@@ -58,6 +58,31 @@ def test_an_exchange_takes_the_colours_and_leaves_the_edges() -> None:
     got = exchange_low_frequencies(crop, reference, 0.03).astype(float)
     assert got.mean((0, 1)) == pytest.approx(reference.mean((0, 1)), abs=1)
     assert (got[:, 21] - got[:, 25]).mean() == pytest.approx((crop[:, 21].astype(float) - crop[:, 25]).mean(), abs=12)
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10**6), bands=st.sampled_from([1, 3, 5]))
+def test_a_matched_histogram_is_that_of_the_reference(seed: int, bands: int) -> None:
+    crop, reference = smooth_image(seed, (96, 80, bands)), smooth_image(seed + 1, (60, 90, bands)) // 2 + 70
+    got = match_histograms(crop, reference, 1.0)
+    for band in range(bands):
+        own, want, have = (x[:, :, band].astype(float).ravel() for x in (crop, reference, got))
+        points = np.linspace(0.05, 0.95, 10)
+        assert np.quantile(have, points) == pytest.approx(np.quantile(want, points), abs=2)
+        order = np.argsort(own, kind="stable")
+        assert (np.diff(have[order]) >= 0).all(), "a darker pixel became brighter than another one"
+    half = match_histograms(crop, reference, 0.5).astype(float)
+    assert np.abs(half - (crop.astype(float) + got) / 2).max() <= 1
+    assert np.array_equal(match_histograms(crop, reference, 0.0), crop)
+
+
+def test_histograms_are_matched_with_another_source(tmp_path: Path) -> None:
+    plain = loader(*[write_source(tmp_path / str(value), value) for value in (40, 200)], noise_chance=0.0)
+    changed = replace(plain, augment=replace(plain.augment, histogram_chance=1.0, histogram=(1.0, 1.0)))
+    for number in range(8):
+        before, after = plain.load_sample(number, 0), changed.load_sample(number, 0)
+        assert np.array_equal(before[1], after[1])
+        assert (before[0].mean() < 100) != (after[0].mean() < 100)
 
 
 def test_the_other_image_is_of_another_source(tmp_path: Path) -> None:
