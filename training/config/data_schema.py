@@ -145,6 +145,9 @@ class AugmentConfig:
         crowns: range of their number.
         cutout_chance: chance of a grey square over the image, whose label stays: roads go on under trees.
         cutout: range of its side, share of the crop's.
+        mix_chance: chance that a rectangle of the crop is replaced by that of a crop of another source, with its label
+            (CutMix).
+        mix: range of the rectangle's share of the crop's area.
         hsv_chance: chance of D-LinkNet's shift of hue, saturation and value.
         hsv: the largest shifts (hue of 180, saturation of 255, value of 255).
         soft_labels: whether labels are interpolated before they are thresholded, as upstream's D-LinkNet does.
@@ -191,6 +194,8 @@ class AugmentConfig:
     crowns: tuple[int, int] = (2, 12)
     cutout_chance: float = 0.0
     cutout: tuple[float, float] = (0.05, 0.2)
+    mix_chance: float = 0.0
+    mix: tuple[float, float] = (0.1, 0.5)
     hsv_chance: float = 0.0
     hsv: tuple[float, float, float] = (15.0, 5.0, 15.0)
     soft_labels: bool = False

@@ -180,8 +180,8 @@ def _rules(config: Config) -> Iterator[Rule]:
         yield f"augment.{key}", [low, high], valid, "a range (low, high) of positive numbers"
     low, high = augment.exchange
     yield "augment.exchange", [low, high], 0 <= low <= high < 0.5, "a range (low, high) from 0 to below 0.5"
-    low, high = augment.histogram
-    yield "augment.histogram", [low, high], 0 <= low <= high <= 1, "a range (low, high) from 0 to 1"
+    for key, (low, high) in (("histogram", augment.histogram), ("mix", augment.mix)):
+        yield f"augment.{key}", [low, high], 0 <= low <= high <= 1, "a range (low, high) from 0 to 1"
     wanted = f"empty or {network.num_classes} (network.num_classes) entries"
     for key, entries in (("data.classes", data.classes), ("data.colours", data.colours)):
         yield key, list(entries), len(entries) in (0, network.num_classes), wanted

@@ -23,7 +23,7 @@ from ..config import AugmentConfig, Config, DataConfig, NormalisationConfig, cla
 from .augment import augment_sample, random_window
 from .checks import class_error
 from .image_files import Image
-from .mixing import exchange_low_frequencies, match_histograms
+from .mixing import exchange_low_frequencies, match_histograms, paste_rectangle
 from .samples import ImageCache, Label
 from .sources import Source
 
@@ -164,6 +164,16 @@ class BatchLoader:
         # What other images change has a generator of its own, so that the rest of a sample does not depend on it.
         mixing = np.random.default_rng([self.seed, 17, number, position])
         source, index = self.draw(number, k)
+        crop, target = self._augment(source, index, rng, mixing)
+        if self.augment.mix_chance > 0 and mixing.random() < self.augment.mix_chance:
+            other = self._augment(*self._draw_other(source, index, mixing), mixing, mixing)
+            crop, target = paste_rectangle((crop, target), other, self.augment.mix, mixing)
+        return crop, target
+
+    def _augment(
+        self, source: int, index: int, rng: np.random.Generator, mixing: np.random.Generator
+    ) -> tuple[Image, Label]:
+        """Augment an image and its label; ``mixing`` draws what another image changes, ``rng`` all else."""
 
         def restyle(crop: Image) -> Image:
             return self._restyle(crop, source, index, mixing)
@@ -178,23 +188,25 @@ class BatchLoader:
     def _restyle(self, crop: Image, source: int, index: int, rng: np.random.Generator) -> Image:
         """Change the colours of a crop of an image, at random, by those of another image."""
         config = self.augment
-        if config.exchange_chance > 0 and rng.random() < config.exchange_chance:
-            reference = random_window(self._read_other(source, index, rng)[0], config, rng)
-            crop = exchange_low_frequencies(crop, reference, float(rng.uniform(*config.exchange)))
-        if config.histogram_chance > 0 and rng.random() < config.histogram_chance:
-            reference = random_window(self._read_other(source, index, rng)[0], config, rng)
-            crop = match_histograms(crop, reference, float(rng.uniform(*config.histogram)))
+        for chance, limits, change in (
+            (config.exchange_chance, config.exchange, exchange_low_frequencies),
+            (config.histogram_chance, config.histogram, match_histograms),
+        ):
+            if chance > 0 and rng.random() < chance:
+                other, number = self._draw_other(source, index, rng)
+                reference = random_window(self.images[other].read(number)[0], config, rng)
+                crop = change(crop, reference, float(rng.uniform(*limits)))
         return crop
 
-    def _read_other(self, source: int, index: int, rng: np.random.Generator) -> tuple[Image, Label]:
-        """Draw an image of another source by the weights of these, or another image of the only source."""
-        count = len(self.images[source].split.samples)
-        if len(self.images) == 1:
-            return self.images[0].read((index + int(rng.integers(1, max(2, count)))) % count)
-        weights = np.array(self.weights or (1.0,) * len(self.images))
+    def _draw_other(self, source: int, index: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Draw another source by the weights of the others, or the only one; and an image of it, another one there."""
+        counts = [len(cache.split.samples) for cache in self.images]
+        if len(counts) == 1:
+            return 0, (index + int(rng.integers(1, max(2, counts[0])))) % counts[0]
+        weights = np.array(self.weights or (1.0,) * len(counts))
         weights[source] = 0
-        other = int(rng.choice(len(weights), p=weights / weights.sum()))
-        return self.images[other].read(int(rng.integers(len(self.images[other].split.samples))))
+        other = int(rng.choice(len(counts), p=weights / weights.sum()))
+        return other, int(rng.integers(counts[other]))
 
 
 def make_loader(config: Config, sources: Sequence[Source], rank: int = 0, ranks: int = 1) -> BatchLoader:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .image_files import Image, as_uint8
+from .samples import Label
 
 
 def exchange_low_frequencies(crop: Image, reference: Image, share: float) -> Image:
@@ -49,6 +50,32 @@ def match_histograms(crop: Image, reference: Image, share: float) -> Image:
         table = values + share * (np.interp(ranks, quantiles, present) - values)
         matched[:, :, band] = np.rint(table).astype(np.uint8)[crop[:, :, band]]
     return matched
+
+
+def paste_rectangle(
+    sample: tuple[Image, Label],
+    other: tuple[Image, Label],
+    shares: tuple[float, float],
+    rng: np.random.Generator,
+) -> tuple[Image, Label]:
+    """Replace a random rectangle of a sample by that of another one, with its label (CutMix, Yun et al., ICCV 2019).
+
+    Args:
+        sample: uint8 image (H, W, bands) and label (H, W), not changed.
+        other: another sample of the same size.
+        shares: range of the rectangle's share of the area, 0 to 1.
+        rng: generator.
+    """
+    share, stretch = rng.uniform(*shares), np.exp(rng.uniform(-np.log(2), np.log(2)))
+    sides = [
+        (length, min(length, round(length * float(np.sqrt(share * factor)))))
+        for length, factor in zip(sample[1].shape, (stretch, 1 / stretch), strict=True)
+    ]
+    starts = [int(rng.integers(length - side + 1)) for length, side in sides]
+    inside = tuple(slice(start, start + side) for start, (_, side) in zip(starts, sides, strict=True))
+    image, label = sample[0].copy(), sample[1].copy()
+    image[inside], label[inside] = other[0][inside], other[1][inside]
+    return image, label
 
 
 def _low_frequencies(image: Image, highest: int) -> NDArray[np.complex64]:

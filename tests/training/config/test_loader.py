@@ -43,6 +43,7 @@ def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
         ("network: {num_classes: 2}", "network.num_classes"),
         ("augment: {scale: [2, 1]}", "range"),
         ("optimizer: {ema: 1.0}", "below 1"),
+        ("augment: {mix: [0.6, 0.5]}", "from 0 to 1"),
         ("augment: {histogram: [0.1, 1.5]}", "from 0 to 1"),
         ("augment: {exchange: [0.1, 0.5]}", "below 0.5"),
         ("optimizer: {rate_factors: {encoder.: 0}}", "factors above 0"),

@@ -23,6 +23,7 @@ WILD = AugmentConfig(
     noise_chance=0.5,
     hsv_chance=0.5,
     exchange_chance=0.5,
+    mix_chance=0.5,
     histogram_chance=0.5,
 )
 

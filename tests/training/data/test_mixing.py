@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from terraspore.training.config import AugmentConfig, DataConfig, NormalisationConfig
 from terraspore.training.data import BatchLoader, ImageCache, open_split
-from terraspore.training.data.mixing import exchange_low_frequencies, match_histograms
+from terraspore.training.data.mixing import exchange_low_frequencies, match_histograms, paste_rectangle
 
 
 def smooth_image(seed: int, shape: tuple[int, int, int] = (48, 40, 3)) -> np.ndarray:
@@ -114,9 +114,46 @@ def test_one_source_exchanges_among_its_images(tmp_path: Path) -> None:
     assert single.load_sample(0, 0)[0].mean() < 60
 
 
-def test_samples_without_the_chance_are_those_without_the_option(tmp_path: Path) -> None:
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10**6), low=st.floats(0, 1), more=st.floats(0, 1))
+def test_a_pasted_rectangle_brings_its_label(seed: int, low: float, more: float) -> None:
+    shares = (low, low + more * (1 - low))
+    mine = np.zeros((60, 50, 3), np.uint8), np.zeros((60, 50), np.uint8)
+    other = np.full((60, 50, 3), 9, np.uint8), np.ones((60, 50), np.uint8)
+    image, label = paste_rectangle(mine, other, shares, np.random.default_rng(seed))
+    assert (image == 9 * label[:, :, None]).all()
+    rows, columns = np.flatnonzero(label.any(1)), np.flatnonzero(label.any(0))
+    if len(rows):
+        assert label[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
+    # Rounded sides; one that would be longer than the image is cut off.
+    assert np.sqrt(shares[0] / 2) - 0.05 < np.sqrt(label.mean()) < np.sqrt(shares[1]) + 0.05
+    if shares[1] < 0.45:
+        assert np.sqrt(label.mean()) > np.sqrt(shares[0]) - 0.05
+    assert not mine[0].any()
+
+
+def test_a_rectangle_of_another_source_is_mixed_in(tmp_path: Path) -> None:
+    plain = loader(*[write_source(tmp_path / str(value), value) for value in (40, 200)], noise_chance=0.0)
+    mixed = replace(plain, augment=replace(plain.augment, mix_chance=1.0, mix=(0.2, 0.4)))
+    labels = []
+    for number in range(20):
+        source, _ = plain.draw(number, 0)
+        before, after = plain.load_sample(number, 0), mixed.load_sample(number, 0)
+        inside = (after[0].mean(2) > 120) == (source == 0)
+        assert 0.12 < inside.mean() < 0.48
+        assert np.array_equal(before[0][~inside], after[0][~inside])
+        assert np.array_equal(before[1][~inside], after[1][~inside])
+        # The road is brighter by ten: its label has to be where it is.
+        road = after[0][:, :, 0] >= np.where(after[0].mean(2) > 120, 206, 46)
+        assert (road == (after[1] == 1)).mean() > 0.9
+        labels.append(inside)
+    assert len({label.tobytes() for label in labels}) > 15
+
+
+@pytest.mark.parametrize("option", ["exchange_chance", "histogram_chance", "mix_chance"])
+def test_samples_without_the_chance_are_those_without_the_option(tmp_path: Path, option: str) -> None:
     sources = [write_source(tmp_path / str(value), value) for value in (40, 200)]
     plain = loader(*sources)
-    rare = replace(plain, augment=replace(plain.augment, exchange_chance=0.5))
+    rare = replace(plain, augment=replace(plain.augment, **{option: 0.5}))
     kept = sum(np.array_equal(plain.load_sample(n, 0)[0], rare.load_sample(n, 0)[0]) for n in range(40))
     assert 10 < kept < 30
