@@ -19,11 +19,16 @@ class NetworkConfig:
             stand in its place, or one of them to change that of a base.
         num_classes: output channels; 1 means a foreground mask with a sigmoid (roads).
         options: of the network, see ``training.networks.NetworkOptions``.
+        drop_path: (EfficientNet-Lite encoders) chance that training leaves the branch of the last residual block out
+            for a sample, 0 to 0.9; it rises linearly from 0 at the first block (stochastic depth).
+        decoder_dropout: (D-LinkNet, LinkNet) chance that training drops a channel in front of the head, 0 to 0.9.
     """
 
     name: str = "dlinknet34"
     num_classes: int = limited(1, default=1)
     options: Mapping[str, str | float | int | bool] = field(default_factory=dict)
+    drop_path: float = limited(0, 0.9, default=0.0)
+    decoder_dropout: float = limited(0, 0.9, default=0.0)
 
 
 @dataclass(frozen=True)

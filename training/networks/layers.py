@@ -18,6 +18,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import initializer
 
 StemPool = Literal["symmetric", "same"]
+DropoutUnit = Literal["element", "channel", "sample"]
 
 #: factor of the integer hash "lowbias" by Ellis (https://nullprogram.com/blog/2018/07/31/, public domain); below 2**31,
 #: so that its product with a 32-bit number stays within 63 bits
@@ -193,14 +194,19 @@ def initialize_xavier(cell: nn.Cell) -> None:
             layer.weight.set_data(initializer("xavier_uniform", layer.weight.shape, layer.weight.dtype))
 
 
-def dropout(probability: float) -> nn.Cell:
+def dropout(probability: float) -> SeededDropout:
     """Create a dropout of single elements."""
-    return SeededDropout(probability, channels=False)
+    return SeededDropout(probability, "element")
 
 
-def channel_dropout(probability: float) -> nn.Cell:
+def channel_dropout(probability: float) -> SeededDropout:
     """Create a dropout of whole channels."""
-    return SeededDropout(probability, channels=True)
+    return SeededDropout(probability, "channel")
+
+
+def drop_path(probability: float) -> SeededDropout:
+    """Create a dropout of whole samples, for the branch of a residual block (stochastic depth)."""
+    return SeededDropout(probability, "sample")
 
 
 class SeededDropout(nn.Cell):
@@ -212,14 +218,14 @@ class SeededDropout(nn.Cell):
     MindSpore's own. A layer that is used twice in one pass drops the same elements both times.
 
     Args:
-        probability: of dropping an element or a channel, 0 up to but excluding 1. The others are scaled up.
-        channels: whether whole channels of (N, C, H, W) are dropped, rather than single elements of any shape.
+        probability: of dropping a unit, 0 up to but excluding 1. The others are scaled up.
+        unit: what is dropped: elements of any shape, or channels or samples of (N, C, H, W).
     """
 
-    def __init__(self, probability: float, *, channels: bool) -> None:
+    def __init__(self, probability: float, unit: DropoutUnit) -> None:
         super().__init__()
         self.probability = probability
-        self.channels = channels
+        self.unit = unit
         self.number = 0
         self._set_key(None)
 
@@ -236,9 +242,11 @@ class SeededDropout(nn.Cell):
         """Drop elements of ``x`` while training; shape and type stay."""
         if not self.training or self.probability == 0:
             return x
+        shape = x.shape
+        if self.unit != "element":
+            shape = (x.shape[0], x.shape[1] if self.unit == "channel" else 1, 1, 1)
         if self.key is None:
-            return ops.dropout2d(x, self.probability) if self.channels else ops.dropout(x, self.probability)
-        shape = (x.shape[0], x.shape[1], 1, 1) if self.channels else x.shape
+            return x * ops.dropout(ops.ones(shape, x.dtype), self.probability)
         count = 1
         for size in shape:
             count = count * size
@@ -260,8 +268,9 @@ def _shift_16(values: Tensor) -> Tensor:
 
 
 def bind_dropout(network: nn.Cell) -> Parameter | None:
-    """Give all dropout layers of ``network`` one key, and return it; None where there is no such layer."""
-    layers = [cell for _, cell in network.cells_and_names() if isinstance(cell, SeededDropout)]
+    """Give all dropout layers of ``network`` one key, and return it; None where no layer drops anything."""
+    cells = [cell for _, cell in network.cells_and_names()]
+    layers = [cell for cell in cells if isinstance(cell, SeededDropout) and cell.probability > 0]
     if not layers:
         return None
     key = Parameter(Tensor(0, ms.int64), name="dropout_key", requires_grad=False)

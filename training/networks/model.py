@@ -11,8 +11,11 @@ from functools import partial
 
 from mindspore import Tensor, nn
 
+from ...engine.errors import ParameterError
 from .decoders import DECODERS, Decoder
+from .decoders.linknet import LinkNetDecoder
 from .encoders import Encoder, create_encoder
+from .encoders.efficientnet_lite import EfficientNetLiteEncoder
 from .layers import resize
 from .lednet import LEDNet, LEDNetBinary, LEDNetEncoder
 from .linknet import LinkNet
@@ -78,6 +81,30 @@ def create_segmentation_model(
     """
     cell = create_encoder(encoder, options)
     return SegmentationModel(cell, DECODERS[decoder](cell, options), num_classes)
+
+
+def set_dropout(network: nn.Cell, *, drop_path: float, decoder_dropout: float) -> None:
+    """Set the probabilities of dropout that some networks have in training, in place.
+
+    Neither weights nor exported graphs depend on them, so they are no options of the network.
+
+    Args:
+        network: as of ``registry.create_network``.
+        drop_path: of a residual block of an EfficientNet-Lite encoder; the value of the last one.
+        decoder_dropout: of a channel in front of the head of a LinkNet or D-LinkNet decoder.
+
+    Raises:
+        ParameterError: a probability is not 0, but the network has nothing that could be dropped so.
+    """
+    is_pair = isinstance(network, SegmentationModel)
+    if drop_path > 0:
+        if not is_pair or not isinstance(network.encoder, EfficientNetLiteEncoder):
+            raise ParameterError("network.drop_path is for networks with an EfficientNet-Lite encoder.")
+        network.encoder.set_drop_path(drop_path)
+    if decoder_dropout > 0:
+        if not is_pair or not isinstance(network.decoder, LinkNetDecoder):
+            raise ParameterError("network.decoder_dropout is for networks with a D-LinkNet or LinkNet decoder.")
+        network.decoder.dropout.probability = decoder_dropout
 
 
 def rename_parameters(network: nn.Cell, names: Mapping[str, str]) -> None:

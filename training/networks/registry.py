@@ -304,8 +304,13 @@ def create_network(name: str, *, num_classes: int, **options: object) -> nn.Cell
 
 
 def create_configured_network(config: Config) -> nn.Cell:
-    """Create the network of a training configuration; errors as of ``create_network``."""
-    return create_network(config.network.name, num_classes=config.network.num_classes, **config.network.options)
+    """Create the network of a training configuration; errors as of ``create_network`` and ``model.set_dropout``."""
+    chosen = config.network
+    network = create_network(chosen.name, num_classes=chosen.num_classes, **chosen.options)
+    from .model import set_dropout
+
+    set_dropout(network, drop_path=chosen.drop_path, decoder_dropout=chosen.decoder_dropout)
+    return network
 
 
 def rename(name: str, names: Mapping[str, str]) -> str:

@@ -101,7 +101,7 @@ def test_the_hash_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("probability", [0.03, 0.3, 0.7])
 def test_share_and_scale_of_remaining_elements(probability: float) -> None:
-    network, key = bind_layers(SeededDropout(probability, channels=False))
+    network, key = bind_layers(SeededDropout(probability, "element"))
     y = apply_dropout(network, key, batch_key(1, 2, 0), np.ones((4, 16, 32, 32), np.float32))
     assert (y > 0).mean() == pytest.approx(1 - probability, abs=0.01)  # five standard deviations of 65536 draws
     assert np.unique(y) == pytest.approx([0, 1 / (1 - probability)])
@@ -113,7 +113,7 @@ def test_share_and_scale_of_remaining_elements(probability: float) -> None:
 
 
 def test_whole_channels_are_dropped_and_their_gradient_too() -> None:
-    network, key = bind_layers(SeededDropout(0.5, channels=True))
+    network, key = bind_layers(SeededDropout(0.5, "channel"))
     x = np.random.default_rng(0).uniform(1, 2, (8, 32, 3, 5)).astype(np.float32)
     y = apply_dropout(network, key, 7, x)
     mask = (y != 0).all((2, 3))
@@ -124,8 +124,18 @@ def test_whole_channels_are_dropped_and_their_gradient_too() -> None:
     assert np.array_equal(gradient, np.where(mask[:, :, None, None], np.float32(2), np.float32(0)) * np.ones_like(x))
 
 
+def test_whole_samples_are_dropped() -> None:
+    network, key = bind_layers(SeededDropout(0.25, "sample"))
+    x = np.random.default_rng(0).uniform(1, 2, (256, 2, 3, 5)).astype(np.float32)
+    y = apply_dropout(network, key, 7, x)
+    mask = (y != 0).all((1, 2, 3))
+    assert ((y == 0).all((1, 2, 3)) | mask).all()
+    assert y[mask] == pytest.approx(x[mask] / 0.75)
+    assert mask.mean() == pytest.approx(0.75, abs=0.1)
+
+
 def test_masks_follow_from_key_and_layer() -> None:
-    one, two = SeededDropout(0.5, channels=False), SeededDropout(0.5, channels=False)
+    one, two = SeededDropout(0.5, "element"), SeededDropout(0.5, "element")
     _, key = bind_layers(one, two)
     x = np.ones((2, 8, 16, 16), np.float32)
     first = apply_dropout(one, key, batch_key(5, 0, 0), x)
@@ -151,7 +161,7 @@ def test_all_dropout_of_a_network_follows_from_the_key(name: str, count: int) ->
 
 
 def test_compiled_code_takes_a_new_key() -> None:
-    network, key = bind_layers(SeededDropout(0.5, channels=False))
+    network, key = bind_layers(SeededDropout(0.5, "element"))
     x = np.ones((1, 4, 8, 8), np.float32)
     compiled = ms.jit(network)
     first, second = apply_dropout(compiled, key, 1, x), apply_dropout(compiled, key, 2, x)
@@ -161,15 +171,19 @@ def test_compiled_code_takes_a_new_key() -> None:
 
 
 def test_nothing_is_dropped_in_evaluation_and_nothing_is_stored() -> None:
-    network, key = bind_layers(SeededDropout(0.9, channels=True))
+    network, key = bind_layers(SeededDropout(0.9, "channel"))
     network.set_train(False)
     x = np.ones((1, 4, 2, 2), np.float32)
     assert np.array_equal(apply_dropout(network, key, 3, x), x)
     assert list(network.get_parameters()) == []
     assert bind_dropout(nn.SequentialCell(nn.ReLU())) is None
-    alone = SeededDropout(0.5, channels=True)
-    alone.set_train(True)
-    assert alone(ms.Tensor(np.ones((1, 64, 2, 2), np.float32))).asnumpy().max() == 2
+    for unit in ("element", "channel", "sample"):
+        alone = SeededDropout(0.5, unit)
+        alone.set_train(True)
+        y = alone(ms.Tensor(np.ones((64, 2, 2, 2), np.float32))).asnumpy()
+        assert np.unique(y).tolist() == [0, 2]
+        assert {"element": True, "channel": False, "sample": False}[unit] == bool(np.ptp(y, axis=(2, 3)).any())
+        assert (unit == "sample") == (not np.ptp(y, axis=(1, 2, 3)).any())
 
 
 @pytest.mark.parametrize(("size", "kernel", "stride"), [(8, 3, 2), (7, 3, 2), (8, 5, 2), (9, 5, 2), (6, 5, 1)])

@@ -8,8 +8,12 @@ import mindspore as ms
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.training.networks import create_network
+from terraspore.engine.mindir import convert
+from terraspore.training.config import Config, NetworkConfig
+from terraspore.training.export.graphs import export_mindir
+from terraspore.training.networks import create_configured_network, create_network
 from terraspore.training.networks.decoders import DECODERS
+from terraspore.training.networks.layers import bind_dropout
 from terraspore.training.networks.lednet import Downsampler, shuffle
 
 pytestmark = pytest.mark.mindspore
@@ -91,3 +95,80 @@ def test_downsampler_puts_the_pooling_behind_the_convolution():
     assert result.shape == (1, 5, 2, 3)
     np.testing.assert_allclose(result[:, 3:], pooled, rtol=1e-5)
     assert cell(ms.Tensor(np.zeros((1, 2, 5, 7), np.float32))).shape == (1, 5, 3, 4)
+
+
+def configured(name="dlinknet_efficientnet_lite0", **dropout):
+    return create_configured_network(Config(network=NetworkConfig(name, 1, **dropout)))
+
+
+def test_paths_are_dropped_by_sample_and_more_often_in_later_blocks():
+    network = configured(drop_path=0.6)
+    blocks = list(network.encoder.blocks)
+    rates = [block.drop_path.probability for block in blocks]
+    assert rates == pytest.approx(np.linspace(0, 0.6, len(blocks)))
+    key = bind_dropout(network)
+    network.set_train(True)
+    shares = []
+    for index in [i for i, block in enumerate(blocks) if block.has_shortcut]:
+        block = blocks[index]
+        channels = block.project_conv.weight.shape[0]
+        x = ms.Tensor(np.random.default_rng(0).normal(size=(64, channels, 4, 4)).astype(np.float32))
+        ms.ops.assign(key, ms.Tensor(index, ms.int64))
+        branch = block(x).asnumpy() - x.asnumpy()
+        kept = (branch != 0).any((1, 2, 3))
+        assert (branch[kept] != 0).mean() > 0.9
+        shares.append(1 - kept.mean())
+        # Five standard deviations of 64 draws.
+        assert shares[-1] == pytest.approx(rates[index], abs=0.31)
+    assert shares[0] < shares[-1]
+
+
+def test_channels_are_dropped_in_front_of_the_head():
+    features = [
+        ms.Tensor(np.random.default_rng(0).normal(size=(8, channels, 64 // stride, 64 // stride)).astype(np.float32))
+        for channels, stride in zip((16, 24, 40, 112, 320), (2, 4, 8, 16, 32), strict=True)
+    ]
+    dropped = []
+    for probability in (0.0, 0.5):
+        network = configured(decoder_dropout=probability)
+        network.set_train(True)
+        dropped.append((network.decoder(tuple(features)).asnumpy() == 0).all((2, 3)).mean())
+    assert dropped[0] < 0.1
+    assert 0.3 < dropped[1] < 0.75
+
+
+def test_dropout_changes_neither_weights_nor_predictions_nor_the_graph():
+    plain, dropping = configured(), configured(drop_path=0.3, decoder_dropout=0.3)
+    assert bind_dropout(plain) is None
+    key = bind_dropout(dropping)
+    assert key is not None
+    names = [[parameter.name for parameter in network.get_parameters()] for network in (plain, dropping)]
+    assert names[0] == names[1]
+    for one, other in zip(plain.get_parameters(), dropping.get_parameters(), strict=True):
+        other.set_data(one.value())
+    image = ms.Tensor(np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32))
+    for network in (plain, dropping):
+        network.set_train(False)
+    assert np.array_equal(plain(image).asnumpy(), dropping(image).asnumpy())
+    graphs = [convert(export_mindir(network, (1, 3, 64, 64))).graph for network in (plain, dropping)]
+    assert [node.op_type for node in graphs[0].node] == [node.op_type for node in graphs[1].node]
+    dropping.set_train(True)
+    outputs = []
+    for number in (1, 2):
+        ms.ops.assign(key, ms.Tensor(number, ms.int64))
+        outputs.append(dropping(image).asnumpy())
+    assert not np.array_equal(*outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "dropout"),
+    [
+        ("dlinknet_resnet18", {"drop_path": 0.1}),
+        ("deeplabv3_efficientnet_lite0", {"decoder_dropout": 0.1}),
+        ("lednet_binary", {"drop_path": 0.1}),
+        ("lednet_binary", {"decoder_dropout": 0.1}),
+    ],
+)
+def test_dropout_that_a_network_does_not_have_is_refused(name, dropout):
+    with pytest.raises(ParameterError, match=f"network.{next(iter(dropout))} is for networks with"):
+        configured(name, **dropout)

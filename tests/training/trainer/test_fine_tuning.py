@@ -1,6 +1,7 @@
 """Training that starts from trained weights: what is frozen stays, decay towards the start, exact resume."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,18 @@ def test_a_run_with_rate_factors_resumes_exactly(roads: Path, in_tmp: Path) -> N
     for group, values in states[1].items():
         for name, value in values.items():
             assert np.array_equal(value, states[0][group][name]), name
+
+
+def test_a_run_with_dropped_paths_resumes_exactly(roads: Path, in_tmp: Path) -> None:
+    network = "network={name: dlinknet_efficientnet_lite0, drop_path: 0.5, decoder_dropout: 0.3}"
+    config = tiny_config(roads, network, "train.steps=4", "train.compile=false", "train.convolution=mindspore")
+    run_training(config, in_tmp / "whole")
+    display = StoppingDisplay(4, 2)
+    with pytest.raises(Cancelled, match="after step 2"):
+        run_training(config, in_tmp / "broken", display=display, context=display.context)
+    run_training(config, in_tmp / "broken", resume=True)
+    assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
+    plain = replace(config, network=replace(config.network, drop_path=0.0), train=replace(config.train, steps=1))
+    run_training(plain, in_tmp / "plain")
+    losses = [read_rows(in_tmp / name / "steps.csv")[0]["loss"] for name in ("whole", "plain")]
+    assert losses[0] != losses[1]

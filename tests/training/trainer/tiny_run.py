@@ -30,7 +30,7 @@ class Tiny(nn.Cell):
         self.first = nn.Conv2d(3, 8, 3, pad_mode="same")
         self.norm = nn.BatchNorm2d(8)
         self.relu = nn.ReLU()
-        self.drop = nn.SequentialCell(SeededDropout(0.05, channels=True), SeededDropout(0.05, channels=False))
+        self.drop = nn.SequentialCell(SeededDropout(0.05, "channel"), SeededDropout(0.05, "element"))
         self.last = nn.Conv2d(8, classes, 3, pad_mode="same", has_bias=True)
 
     def construct(self, images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from mindspore import Tensor, nn
 
 from ..encoders import Encoder
-from ..layers import conv, deconv, deconv_double, norm, relu, sequence
+from ..layers import channel_dropout, conv, deconv, deconv_double, norm, relu, sequence
 from ..registry import NetworkOptions
 from .base import Decoder
 
@@ -78,6 +78,7 @@ class LinkNetDecoder(Decoder):
         last, padding = options.last_channels, int(self.is_padded)
         self.finaldeconv1 = deconv(end, last, 3 + padding, stride=2, padding=padding)
         self.finalconv2 = conv(last, last, 3, padding=padding, bias=True)
+        self.dropout = channel_dropout(0.0)
         self.has_finest_skip = options.finest_skip
         self.out_channels = last
 
@@ -99,7 +100,7 @@ class LinkNetDecoder(Decoder):
         if self.has_finest_skip:
             x = x + finest
         x = self.relu(self.finaldeconv1(x))
-        return self.relu(self.finalconv2(x))
+        return self.dropout(self.relu(self.finalconv2(x)))
 
     def create_head(self, num_classes: int) -> nn.Cell:
         """Create a 2x2 convolution that makes up for the missing row and column."""

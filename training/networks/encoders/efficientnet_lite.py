@@ -12,7 +12,7 @@ import math
 
 from mindspore import Tensor, nn
 
-from ..layers import conv, norm, relu6, sequence, tf_same_conv
+from ..layers import conv, drop_path, norm, relu6, sequence, tf_same_conv
 from .base import Encoder
 
 #: number of the network -> factors of the stages' widths and depths
@@ -56,6 +56,7 @@ class InvertedResidual(nn.Cell):
         self.bn2 = norm(after, eps=EPS)
         self.relu6 = relu6()
         self.has_shortcut = stride == 1 and before == after
+        self.drop_path = drop_path(0.0)
 
     def construct(self, x: Tensor) -> Tensor:
         """Compute the features of the block."""
@@ -64,7 +65,7 @@ class InvertedResidual(nn.Cell):
             y = self.relu6(self.bn0(self.expand_conv(x)))
         y = self.relu6(self.bn1(self.depthwise_conv(y)))
         y = self.bn2(self.project_conv(y))
-        return x + y if self.has_shortcut else y
+        return x + self.drop_path(y) if self.has_shortcut else y
 
 
 def scale_stages(number: int) -> list[tuple[int, int]]:
@@ -119,6 +120,12 @@ class EfficientNetLiteEncoder(Encoder):
         first, second, third, fourth, fifth = (ends[stage][1] for stage in FEATURE_STAGES)
         self.out_channels = (first, second, third, fourth, fifth)
         self.output_stride = output_stride
+
+    def set_drop_path(self, probability: float) -> None:
+        """Drop the branches of residual blocks in training; ``probability`` rises linearly up to the last block."""
+        last = len(self.blocks) - 1
+        for index, block in enumerate(self.blocks):
+            block.drop_path.probability = probability * index / last
 
     def construct(self, image: Tensor) -> tuple[Tensor, ...]:
         """Compute the features in front of each stride, and of the last stage."""
