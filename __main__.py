@@ -27,6 +27,7 @@ TRAINING_COMMANDS = {
     "records": (".training.cli.datasets", "records", "Convert a data set to MindRecord files."),
     "export": (".training.cli.export", "export", "Make a model folder (checkpoint, ONNX, MINDIR and card)."),
     "convert": (".training.cli.export", "convert", "Turn weights of PyTorch or MindCV into a checkpoint."),
+    "average": (".training.cli.export", "average", "Average the weights of several trainings."),
 }
 
 

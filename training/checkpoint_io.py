@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..engine.errors import CheckpointError, OutputError
 from ..engine.fs.outputs import atomic_output
 from ..engine.models.checkpoint import read_checkpoint
-from ..engine.models.registry import find_model
+from ..engine.models.registry import find_weights
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -52,15 +52,6 @@ def load_parameters(parameters: Iterable[Parameter], values: Mapping[str, NDArra
                 f"{source} has {parameter.name!r} of shape {tuple(value.shape)}, not {tuple(parameter.shape)}."
             )
         assign(parameter, np.asarray(value))
-
-
-def find_weights(path: Path) -> Path:
-    """Path of a weights file: ``path`` itself, or the weights of the installed model or model folder that it names.
-
-    Raises:
-        ModelError: there is no such model.
-    """
-    return path if path.suffix or path.is_file() else find_model(str(path)).weights
 
 
 def load_checkpoint(network: nn.Cell, path: Path, *, partial: bool = False) -> tuple[int, list[str]]:

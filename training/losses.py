@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ..engine.errors import ParameterError
 from ..engine.models.card import CARD_NAME, read_card
-from .checkpoint_io import find_weights, load_checkpoint
+from ..engine.models.registry import find_weights
+from .checkpoint_io import load_checkpoint
 from .config import Config, LossConfig, NetworkConfig, NormalisationConfig, load_config
 
 Loss = Callable[[Tensor | tuple[Tensor, ...], Tensor], Tensor]

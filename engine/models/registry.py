@@ -143,6 +143,15 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
     return Model(infer_card(path, sha256, hints or ModelHints()), path, sha256)
 
 
+def find_weights(path: Path) -> Path:
+    """Path of a weights file: ``path`` itself, or the weights of the installed model or model folder that it names.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    return path if path.suffix or path.is_file() else find_model(str(path)).weights
+
+
 def choose_model(
     name: str | None,
     task: Task,

@@ -255,6 +255,7 @@ HELP = (
     "records",
     "export",
     "convert",
+    "average",
 )
 
 #: A run that is interrupted, and one that has the same output meanwhile.

@@ -1,4 +1,7 @@
-"""``terraspore export`` and ``terraspore convert``: a checkpoint as a model folder, and weights as a checkpoint."""
+"""``terraspore export``, ``convert`` and ``average``.
+
+They make a model folder of a checkpoint, and a checkpoint of other weights or of several checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from ...engine.context import RunContext
 from ...engine.errors import ParameterError, UserError
 from ...engine.fs.outputs import check_written_files
 from ...engine.models.card import CARD_NAME, read_card
+from ...engine.models.checkpoint import write_checkpoint
 from ...engine.models.domain import Domain
+from ...engine.models.registry import find_weights
 from ...engine.protocol.messages import Result, SummaryValue
 from ...engine.protocol.options import OutputOptions
 from ..export.details import CardDetails
@@ -142,3 +147,34 @@ def convert(
     counts = {name: len(getattr(report, name)) for name in ("matched", "missing", "unexpected", "filled", "left_out")}
     summary = {"part": report.part, **counts, "stem_pool": stem_pool}
     return Result({"checkpoint": str(target)}, summary, f"Wrote {target}, {report.text()}.{pool}")
+
+
+@click.command()
+@click.argument("sources", type=PATH, nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--out", type=PATH, required=True, help="Checkpoint to write.")
+@click.option("--weights", metavar="NUMBER,...", help="Weight of each SOURCE in the mean; equal unless given.")
+@declared_options(OutputOptions, "overwrite")
+@reports_result
+def average(
+    _context: RunContext, sources: tuple[Path, ...], out: Path, weights: str | None, overwrite: bool | None
+) -> Result:
+    """Average the weights of two or more trainings of one network, SOURCE..., and write them as a checkpoint.
+
+    Each SOURCE is a .ckpt, the folder of a model or the name of one. Trainings that began with the same weights can be
+    averaged; the mean of unrelated ones is of no use.
+    """
+    from ..weights.average import average_checkpoints
+
+    paths = [find_weights(source) for source in sources]
+    check_written_files([out], paths, overwrite=bool(overwrite))
+    shares = _parse_weights(weights)
+    write_checkpoint(out, average_checkpoints(paths, shares))
+    return Result({"checkpoint": str(out)}, {"sources": len(paths)}, f"Wrote {out}, the mean of {len(paths)} files.")
+
+
+def _parse_weights(text: str | None) -> list[float]:
+    """Numbers of a text that separates them by commas; none where there is no text."""
+    try:
+        return [float(number) for number in text.split(",")] if text is not None else []
+    except ValueError:
+        raise ParameterError(f"The weights {text!r} are not numbers separated by commas.") from None
