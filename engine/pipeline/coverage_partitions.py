@@ -20,9 +20,8 @@ from ..vector.coverage.codes import CodeSource
 from ..vector.geodesy import PixelGeodesy
 from ..vector.partitions.polygons.coverage import PartitionedCoverage, WindowedCodes
 from ..vector.partitions.polygons.tables import CoverageFrame
-from ..vector.roads.areas import area_options
+from ..vector.roads.areas import RoadMaskReader, area_options
 from ..vector.roads.centerlines import Tile
-from ..vector.roads.mask_windows import RoadMaskWindow
 from ..vector.roads.options import pixel_options
 from .block_reader import BlockProbabilityRaster, BlockReader
 from .block_store import BlockStore
@@ -97,7 +96,7 @@ class BlockRoadMask:
         shape = raster_shape(self.store)
         source = BlockProbabilityRaster(BlockReader(self.store), shape, self.transform, self.crs)
         resolution = PixelGeodesy(self.crs, self.transform).resolution(shape)
-        return RoadMaskWindow(source, pixel_options(self.options, resolution), window)
+        return RoadMaskReader(source, pixel_options(self.options, resolution), window)
 
 
 def raster_shape(store: BlockStore) -> tuple[int, int]:

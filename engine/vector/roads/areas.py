@@ -14,6 +14,7 @@ from ...protocol.options import CoverageOptions, RoadOptions
 from ...raster.probability import ProbabilityRaster
 from ..coverage.extract import CoverageBatch, merge_batches, stream_coverage
 from ..geodesy import PixelGeodesy
+from .centerlines import Tile
 from .mask import gaussian_blur
 from .options import PixelOptions, pixel_options
 
@@ -27,33 +28,36 @@ class RoadMaskReader:
     Args:
         source: the probabilities.
         options: smoothing and threshold.
+        window: the part of the raster that is read, with the codes of the whole; None for all of it.
     """
 
-    def __init__(self, source: ProbabilityRaster, options: PixelOptions) -> None:
-        self.shape = source.shape
+    def __init__(self, source: ProbabilityRaster, options: PixelOptions, window: Tile | None = None) -> None:
+        self._window = window or Tile(0, 0, *source.shape)
+        self.shape = self._window.height, self._window.width
         self._source = source
         self._options = options
+        # No margin at the sides of the raster: the Gaussian filter mirrors it there itself.
+        self._side = options.blur_radius if self._window.width < source.shape[1] else 0
         self._table = np.where(np.arange(256) >= options.threshold, ROAD, BACKGROUND).astype(np.uint8)
         # The rows read last: their confidence is asked for after their codes.
         self._last: tuple[int, int, NDArray[np.uint8]] = (0, 0, np.zeros((0, 0), np.uint8))
 
     def read_codes(self, row: int, height: int) -> NDArray[np.uint8]:
         """Read the class codes of some rows."""
-        margin, width = self._options.blur_radius, self.shape[1]
-        # No margin at the sides: the Gaussian filter mirrors the raster there itself.
-        probability = self._source.read_padded(row - margin, 0, height + 2 * margin, width)
-        inner = slice(margin, margin + height)
+        margin, side, (top, left, _, width) = self._options.blur_radius, self._side, self._window
+        probability = self._source.read_padded(top + row - margin, left - side, height + 2 * margin, width + 2 * side)
+        inner = np.s_[margin : margin + height, side : side + width]
         self._last = row, height, probability[inner]
         if int(probability.max()) < self._options.threshold:  # smoothing does not raise the maximum
             return np.full((height, width), BACKGROUND, np.uint8)
         smoothed = gaussian_blur(probability, self._options.sigma, margin)[inner]
-        return np.asarray(cv2.LUT(smoothed, self._table), np.uint8)
+        return np.asarray(cv2.LUT(np.ascontiguousarray(smoothed), self._table), np.uint8)
 
     def read_confidence(self, row: int, height: int) -> NDArray[np.uint8]:
         """Read the quantized probabilities of some rows."""
         if self._last[:2] == (row, height):
             return self._last[2]
-        return self._source.read(row, 0, height, self.shape[1])
+        return self._source.read(self._window.row + row, self._window.col, height, self._window.width)
 
 
 def polygonize_roads(
