@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...fs.spool import ArraySpool, SpooledArray
-from ..arrays import Flags, Ints, Labels
+from ..arrays import Flags, Ints, Labels, make_offsets
 from .breaks import Breaks
 from .kernels.arcs import gather_points, join_arcs, normalize_arcs
 from .kernels.boundaries import NODE, SEAM, find_constraint_points, find_corners, link_corners, trace_arcs
@@ -75,8 +75,7 @@ NO_ARCS = Arcs(
 def concatenate_arcs(arcs: Sequence[Arcs]) -> Arcs:
     """Concatenate arcs; at least one item."""
     points, starts, *others = zip(*arcs, strict=True)
-    sizes = np.concatenate([np.diff(start) for start in starts])
-    start = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    start = make_offsets(np.concatenate([np.diff(start) for start in starts]))
     return Arcs(np.concatenate(points), start, *map(np.concatenate, others))
 
 

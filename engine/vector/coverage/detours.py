@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..arrays import Flags, Floats, Ints
+from ..arrays import Flags, Floats, Ints, make_offsets
 from .arcs import Arcs
 from .kernels.arcs import gather_points
 from .simplify import UNITS
@@ -86,6 +86,6 @@ def _replace(arcs: Arcs, lines: dict[int, shapely.LineString]) -> tuple[Arcs, Fl
         index[arc], is_changed[arc] = arcs.number + number, True
         points.append(xy)
         sizes.append(np.array([len(xy)]))
-    start = np.concatenate(([0], np.cumsum(np.concatenate(sizes)))).astype(np.int64)
+    start = make_offsets(np.concatenate(sizes))
     gathered, gathered_start = gather_points(np.concatenate(points), start, index)
     return arcs._replace(points=gathered, start=gathered_start), is_changed

@@ -23,7 +23,7 @@ from ...raster.class_table import read_class_names
 from ...raster.dataset import open_raster
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_probability_raster
 from ...raster.values import Encoding
-from ..arrays import Flags, Floats, Ints, Labels
+from ..arrays import Flags, Floats, Ints, Labels, concatenate_tables
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import VectorTarget, check_vector_output
 from ..io.reader import make_reference
@@ -307,10 +307,10 @@ def merge_batches(batches: Iterable[CoverageBatch]) -> Iterator[CoverageBatch]:
         polygons += len(batch.geometry)
         vertices += int(shapely.get_num_coordinates(batch.geometry).sum())
         if polygons >= _BATCH_POLYGONS or vertices >= _BATCH_VERTICES:
-            yield CoverageBatch(*map(np.concatenate, zip(*waiting, strict=True)))
+            yield concatenate_tables(waiting)
             waiting, polygons, vertices = [], 0, 0
     if waiting:
-        yield CoverageBatch(*map(np.concatenate, zip(*waiting, strict=True)))
+        yield concatenate_tables(waiting)
 
 
 def _read_palette(dataset: Any, band: int) -> dict[int, Color]:

@@ -19,7 +19,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ..arrays import Flags, Floats, Ints, Labels
+from ..arrays import Flags, Floats, Ints, Labels, find_sorted, make_offsets
 from .arcs import NO_ARCS, Arcs, LinkedRings, concatenate_arcs, link_polygons
 from .detours import lead_around
 from .kernels.arcs import gather_points
@@ -230,7 +230,7 @@ class Regularizer:
 def _drop_points(arcs: Arcs, is_kept: Flags) -> Arcs:
     """Drop the points of the arcs that are not kept; the arcs stay."""
     sizes = np.diff(arcs.start)
-    start = np.concatenate(([0], np.cumsum(np.where(is_kept, sizes, 0)))).astype(np.int64)
+    start = make_offsets(np.where(is_kept, sizes, 0))
     return arcs._replace(points=arcs.points[np.repeat(is_kept, sizes)], start=start)
 
 
@@ -238,8 +238,8 @@ def _find_nodes(arcs: Arcs, rings: LinkedRings) -> Ints:
     """Find at the beginning of which half-edge of some rings each end of an arc is, by its index there; -1 for none."""
     corner = arcs.corners.ravel()[rings.half_edge]
     order = np.argsort(corner, kind="stable")
-    found = np.minimum(np.searchsorted(corner[order], arcs.corners), len(order) - 1)
-    return np.where(corner[order][found] == arcs.corners, order[found], -1)
+    found, is_there = find_sorted(corner[order], arcs.corners)
+    return np.where(is_there, order[found], -1)
 
 
 def _find_tails(arcs: Arcs, rings: LinkedRings) -> tuple[Floats, Ints]:
@@ -334,7 +334,7 @@ class _Rebuilt:
             for step in range(1, _MAX_TAIL):
                 is_dropped = is_third & (self.dropped[:, side] >= step)
                 keep[at[is_dropped] + (-step if side else step)] = False
-        start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
+        start = make_offsets(keep)[start]
         return self.arcs._replace(points=points[keep], start=start), is_moved | is_wall[:, None]
 
     def lead_around(

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ...concurrency import available_cores
-from ..arrays import Flags, Ints
+from ..arrays import Flags, Ints, make_offsets
 from .arcs import Arcs
 from .kernels.boundaries import NODE
 from .kernels.simplify import WORD_BITS, cut_corners, set_bits, simplify_visvalingam
@@ -76,5 +76,5 @@ def simplify_arcs(arcs: Arcs, constraints: ConstraintBitmap, *, smooth: bool, to
 
     with ThreadPoolExecutor(threads) as pool:
         keep = np.concatenate(list(pool.map(choose_points, cuts[:-1], cuts[1:])))
-    start = np.concatenate(([0], np.cumsum(keep)))[start].astype(np.int64)
+    start = make_offsets(keep)[start]
     return arcs._replace(points=points[keep] * np.int32(UNITS // 2), start=start)

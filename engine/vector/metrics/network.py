@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from ..arrays import Floats, Ints, Lines
+from ..roads.graph import label_components
 
 #: Vertices closer than this are the same, metres.
 PRECISION = 0.01
@@ -226,12 +226,7 @@ def build_adjacency_matrix(network: Network, points: EdgePoints) -> tuple[csr_ar
 
 def find_components(network: Network) -> Ints:
     """Number the connected components from 0; return the number of that of each node."""
-    nodes = len(network.nodes)
-    if not nodes:
-        return np.zeros(0, np.int64)
-    ones = np.ones(len(network.ends), np.int8)
-    matrix = csr_array((ones, (network.ends[:, 0], network.ends[:, 1])), shape=(nodes, nodes))
-    return np.asarray(connected_components(matrix, directed=False)[1], np.int64)
+    return label_components(network.ends, len(network.nodes))
 
 
 def interpolate(network: Network, edge: Ints, along: Floats) -> EdgePoints:

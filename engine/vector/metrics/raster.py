@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays import Flags, Floats, Ints
+from ..arrays import Floats, Ints, find_sorted
 
 #: Class ids, of any integer type.
 Labels = NDArray[np.integer[Any]]
@@ -106,9 +106,9 @@ def count_pixels(
     size = len(ids)
     matrix = np.zeros((size, size + 1), np.int64)
     for result, truth in pairs:
-        row, is_counted = _index_of(truth.ravel(), ids)
+        row, is_counted = find_sorted(ids, truth.ravel())
         is_counted &= truth.ravel() != ignore
-        column, is_class = _index_of(result.ravel(), ids)
+        column, is_class = find_sorted(ids, result.ravel())
         column = np.where(is_class, column, size)
         cell = row[is_counted] * (size + 1) + column[is_counted]
         matrix += np.bincount(cell, minlength=matrix.size).reshape(matrix.shape)
@@ -119,12 +119,6 @@ def mean_defined(values: Floats) -> float:
     """Mean without NaN; NaN if nothing else is there."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
-
-
-def _index_of(values: Labels, ids: Ints) -> tuple[Ints, Flags]:
-    """Index of each value in the ascending ``ids``, and whether it is there."""
-    position = np.minimum(np.searchsorted(ids, values), len(ids) - 1)
-    return position.astype(np.int64), ids[position] == values
 
 
 def _divide(part: ArrayLike, whole: ArrayLike) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from ..arrays import Flags, Ints
+from ..arrays import Flags, Ints, make_offsets
 from ..roads.kernels.graph import follow_chains
 from .tables import NO_KEY, split_keys
 
@@ -90,6 +90,6 @@ def follow_pieces(partner: Ints) -> Chains:
     point = np.where(partner >= 0, np.minimum(ends, partner), ends)  # both ends of a pair meet at one point
     tail = np.unique(point, return_inverse=True)[1].astype(np.int32)
     degree = np.bincount(tail)
-    first = np.concatenate(([0], np.cumsum(degree))).astype(np.int64)
-    half, start = follow_chains(first, np.argsort(tail, kind="stable").astype(np.int32), tail, degree != 2)
+    by_tail = np.argsort(tail, kind="stable").astype(np.int32)
+    half, start = follow_chains(make_offsets(degree), by_tail, tail, degree != 2)
     return Chains(half, start, partner[half[start[:-1]]] >= 0)

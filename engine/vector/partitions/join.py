@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...context import Cancellation, RunContext
 from ...protocol.layer_names import AREAS, NODES, ROADS
 from ...protocol.messages import Progress
-from ..arrays import Floats, Ints, Labels
+from ..arrays import Floats, Ints, Labels, make_offsets
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import VectorTarget
@@ -235,7 +235,7 @@ class Joiner:
             node_border=np.zeros(2 * len(chains), np.bool_),
             node_radius=plan.ends.radius[chains].ravel(),
             ends=ends,
-            start=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+            start=make_offsets(sizes),
             row=row,
             col=col,
             width=width,

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ..arrays import Flags, Ints, Labels
+from ..arrays import Flags, Ints, Labels, find_sorted
 from .plan import JoinPlan, Part
 from .tables import LineTable, NodeTable
 
@@ -50,8 +50,7 @@ class Numbering:
         numbers = np.zeros(keys.shape, np.int64)
         for band in np.unique(bands).tolist():
             own, known = bands == band, self._node_keys(band)
-            at = np.searchsorted(known, keys[own])
-            is_known = np.append(known, -1)[at] == keys[own]
+            at, is_known = find_sorted(known, keys[own])
             numbers[own] = np.where(is_known, self._first_node[band] + at + 1, 0)
         return numbers
 

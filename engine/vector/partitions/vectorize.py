@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...context import RunContext
 from ...protocol.options import RoadOptions
 from ...raster.probability import ProbabilityRaster
-from ..arrays import Flags, Ints
+from ..arrays import Flags, Ints, make_offsets
 from ..geodesy import PixelGeodesy
 from ..roads.centerlines import Tile
 from ..roads.extract import build_graph
@@ -101,7 +101,7 @@ def cut_network(graph: Graph, window: Tile, geodesy: PixelGeodesy, frame: Frame)
     whole = np.flatnonzero(count == np.diff(graph.start))
     lines = _make_lines(cut, whole, geodesy, frame)
     first, last = _find_runs(cut)
-    start = np.concatenate(([0], np.cumsum(last + 1 - first))).astype(np.int64)
+    start = make_offsets(last + 1 - first)
     taken = np.arange(start[-1]) + np.repeat(first - start[:-1], last + 1 - first)
     pieces = _make_pieces(cut, first, last, point_edge[first], _find_tops(key, taken, start))
     columns = (column[taken] for column in (graph.row, graph.col, graph.width, graph.probability))

@@ -7,7 +7,7 @@ more than 2^31 of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from ...concurrency import map_bounded
 from ...context import RunContext
 from ...protocol.messages import Progress
 from ...raster.probability import ProbabilityRaster
+from ..arrays import concatenate_tables
 from .mask import PixelBounds, Probability, make_road_mask, merge_carriageways, thin_to_centerline
 from .options import PixelOptions
 
@@ -102,13 +103,13 @@ def find_centerlines(
             road_pixels += count
             tile_row.append(pixels)
             if part.col + part.width == right:
-                sorted_rows.append(_sort_pixels(_concatenate(tile_row)))
+                sorted_rows.append(_sort_pixels(concatenate_tables(tile_row)))
                 tile_row = []
             context.report(Progress("vectorize", done, len(tiles)))
     share = road_pixels / (window.height * window.width)
     if share > _MOST:
         context.warn(f"{share:.0%} of the pixels are road: is the mask inverted, or is it the background?")
-    return _concatenate(sorted_rows)
+    return concatenate_tables(sorted_rows)
 
 
 def find_tile_centerlines(
@@ -135,10 +136,6 @@ def find_tile_centerlines(
     line = thin_to_centerline(mask, options.max_radius, (halo, halo, tile.height, tile.width))
     row, col = line.row + np.int32(tile.row - halo), line.col + np.int32(tile.col - halo)
     return CenterlinePixels(row, col, line.width, probability[line.row, line.col])
-
-
-def _concatenate(parts: Sequence[CenterlinePixels]) -> CenterlinePixels:
-    return CenterlinePixels(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _sort_pixels(pixels: CenterlinePixels) -> CenterlinePixels:

@@ -21,7 +21,7 @@ from ...concurrency import map_bounded
 from ...context import Cancellation
 from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
-from ..arrays import Flags, Floats, Ints
+from ..arrays import Flags, Floats, Ints, make_offsets
 from .graph import Graph
 from .kernels.gap_rules import GapRules
 from .kernels.gaps import MAX_WINDING, find_paths, find_targets
@@ -180,7 +180,7 @@ def build_index(graph: Graph, dead_halves: Ints) -> GraphIndex:
         col=graph.col,
         width=graph.width,
         length=graph.lengths(),
-        node_first=np.concatenate(([0], np.cumsum(graph.degree()))).astype(np.int64),
+        node_first=make_offsets(graph.degree()),
         node_halves=np.argsort(graph.ends.ravel(), kind="stable").astype(np.int32),
         row_first=row_first,
         point=point,

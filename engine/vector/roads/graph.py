@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..arrays import Flags, Floats, Ints
+from ..arrays import Flags, Floats, Ints, make_offsets
 from .centerlines import CenterlinePixels, Tile
 from .kernels.graph import follow_chains, join_points, link_pixels, measure_edges, trace_edges
 
@@ -117,13 +117,12 @@ class Graph:
         if keep.all():
             return
         sizes = np.diff(self.start)
-        start = np.concatenate(([0], np.cumsum(sizes[keep]))).astype(np.int64)
-        self._select(self.ends[keep], start, np.repeat(keep, sizes))
+        self._select(self.ends[keep], make_offsets(sizes[keep]), np.repeat(keep, sizes))
 
     def keep_points(self, keep: Flags) -> None:
         """Remove the points that are not in the mask ``keep``; at least two of each edge have to stay."""
         counts = np.add.reduceat(keep.astype(np.int64), self.start[:-1])
-        self._select(self.ends, np.concatenate(([0], np.cumsum(counts))).astype(np.int64), keep)
+        self._select(self.ends, make_offsets(counts), keep)
 
     def dissolve_pseudo_nodes(self) -> None:
         """Join the two edges at every node of degree two; a ring keeps one node."""
@@ -133,8 +132,7 @@ class Graph:
             return
         tail = self.ends.ravel()
         node_halves = np.argsort(tail, kind="stable").astype(np.int32)
-        node_first = np.concatenate(([0], np.cumsum(degree))).astype(np.int64)
-        order, chain_start = follow_chains(node_first, node_halves, tail, keep)
+        order, chain_start = follow_chains(make_offsets(degree), node_halves, tail, keep)
         points, start = join_points(order, chain_start, self.start, self.row, self.col, self.width)
         first, last = order[chain_start[:-1]], order[chain_start[1:] - 1]
         self._select(np.column_stack((tail[first], tail[last ^ 1])), start, points)
@@ -158,7 +156,7 @@ class Graph:
         self.probability = self.probability[points]
 
 
-def label_components(pairs: NDArray[np.int32], nodes: int) -> Ints:
+def label_components(pairs: NDArray[np.integer[Any]], nodes: int) -> Ints:
     """Label the connected component of each of some nodes, which are joined by ``pairs`` (n, 2)."""
     matrix = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(nodes, nodes))
     return np.asarray(connected_components(matrix, directed=False)[1], np.int64)

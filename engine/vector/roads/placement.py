@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from ..arrays import Flags, Floats
+from ..arrays import Flags, Floats, make_offsets
 from .cleaning import node_widths, round_position
 from .graph import Graph
 from .kernels.placement import place_junctions
@@ -36,7 +36,7 @@ def place_nodes(graph: Graph) -> None:
         graph.row,
         graph.col,
         graph.width,
-        np.concatenate(([0], np.cumsum(degree))).astype(np.int64),
+        make_offsets(degree),
         np.argsort(graph.ends.ravel(), kind="stable").astype(np.int32),
         np.column_stack((graph.node_row, graph.node_col)),
         graph.node_radius,

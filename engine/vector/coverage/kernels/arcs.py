@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...arrays import Ints, Labels
+from ...arrays import Ints, Labels, make_offsets
 from ...jit import jit
 from .boundaries import NODE, Ends
 
@@ -21,7 +21,7 @@ def gather_points(points: Labels, start: Ints, index: Ints) -> tuple[Labels, Int
         Points; where each arc's points begin (and, last, end).
     """
     sizes = start[index + 1] - start[index]
-    begin = np.concatenate(([0], np.cumsum(sizes)))
+    begin = make_offsets(sizes)
     return points[np.arange(begin[-1]) + np.repeat(start[index] - begin[:-1], sizes)], begin
 
 

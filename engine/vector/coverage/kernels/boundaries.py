@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import Bits, Ints, Labels
+from ...arrays import Bits, Ints, Labels, make_offsets
 from ...jit import jit
 from ..breaks import Breaks
 
@@ -53,13 +53,10 @@ def find_boundary_edges(
         is_there = position[run] == wanted
         is_edge[run[is_there]] = True
         missing, run = np.flatnonzero(~is_there), run[~is_there]
-        first_run = first_run + np.concatenate(
-            ([0], np.cumsum(np.bincount(missing // breaks.size, minlength=start.size - 1)))
-        )
+        first_run = first_run + make_offsets(np.bincount(missing // breaks.size, minlength=start.size - 1))
         col = np.insert(col, run + 1, breaks[missing % breaks.size])
         is_edge, region = np.insert(is_edge, run + 1, True), np.insert(region, run + 1, region[run])
-    first = np.concatenate(([0], np.cumsum(is_edge)))[first_run]
-    return first, col[is_edge], region[is_edge]
+    return make_offsets(is_edge)[first_run], col[is_edge], region[is_edge]
 
 
 @jit

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ....context import Cancellation
 from ....fs.spool import ArraySpool
-from ...arrays import Flags, Ints
+from ...arrays import find_sorted
 from ...coverage.arcs import ArcBuffer, Arcs
 from ...coverage.extract import CoverageBatch, make_geometries
 from ...coverage.polygons import Polygons, assemble_block
@@ -101,7 +101,7 @@ class PolygonJoiner:
             first = file.read(FirstPixels, KEYS)
             keys = first.key[first.is_included]
             own = np.stack((numbers[0].number(part, first.key)[first.is_included], numbers[1].number(part, keys)))
-            at, is_there = _find(keys, self._open.key)
+            at, is_there = find_sorted(keys, self._open.key)
             self._numbers[:, is_there] = own[:, at[is_there]]
             self._collect(file, number, buffer)
             for table in file.read_all(PolygonTable, POLYGONS):
@@ -138,11 +138,3 @@ class PolygonJoiner:
             perimeter=polygons.perimeter,
             confidence=self._confidence[region] / self._area[region],
         )
-
-
-def _find(keys: Ints, wanted: Ints) -> tuple[Ints, Flags]:
-    """Find where wanted keys are among ascending ``keys``, and which of them are there."""
-    if not keys.size:
-        return np.zeros(wanted.size, np.int64), np.zeros(wanted.size, np.bool_)
-    at = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-    return at, keys[at] == wanted
