@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
 from ..context import RunContext
-from ..fs.atomic import translate_os_errors
 from ..pipeline.block_store import BlockStore
 from ..pipeline.coverage_partitions import partition_landcover
 from ..pipeline.runner import count_noun
-from ..protocol.messages import Message, Progress
 from ..protocol.options import CoverageOptions
 from ..raster.grid import Grid
 from ..raster.writer import read_back_georeferencing
@@ -26,9 +22,9 @@ from ..vector.jit import warn_without_numba
 from ..vector.partitions.layout import split_raster
 from ..vector.partitions.polygons.coverage import PartitionedCoverage
 from ..vector.partitions.polygons.join import PolygonJoiner
+from ..vector.partitions.polygons.tables import TRACED
 from .computer import ClusterRun
-from .connection import MEMORY_FOR_VECTORS
-from .dispatch import Task, run_tasks
+from .partitions import PartitionTasks
 from .worker import run_partition_step
 
 
@@ -37,46 +33,16 @@ def is_partitioned(grid: Grid) -> bool:
     return len(split_raster((grid.height, grid.width), extract.BREAKS.cols)) > 1
 
 
-def trace_partitions(
-    coverage: PartitionedCoverage, run: ClusterRun, store: BlockStore, *, title: str, address: str, context: RunContext
-) -> None:
-    """Have all partitions of a coverage traced whose files are missing, once all blocks are there.
-
-    Args:
-        coverage: the partitions.
-        run: has the workers.
-        store: the blocks.
-        title: what is made, for messages, such as ``polygons``.
-        address: of the scheduler, for messages.
-        context: receives progress and messages; checked for cancellation.
-    """
-    total = len(coverage.windows)
-    with translate_os_errors(store.output):
-        coverage.folder.mkdir(exist_ok=True)
-    coverage.remove_partial_files()
-    finished, count = coverage.count_traced(), count_noun(total, "partition")
-    if finished:
-        context.report(Message(f"{finished} of {count} of the {title} are finished already and are checked."))
-    side = f"{coverage.size:,} x {coverage.size:,}"
-    context.report(Message(f"The workers vectorize the {title} in {count} of about {side} pixels."))
-    steps: Sequence[tuple[str, Callable[..., None]]] = (("measure", coverage.measure), ("trace", coverage.trace))
-    for first, (step, method) in enumerate(steps):
-        if first:
-            coverage.merge(context.cancellation)
-        tasks = (
-            Task(
-                f"{run.name}-{coverage.folder.name}-{step}-{number}",
-                f"partition {number + 1} of {total} of the {title}",
-                run_partition_step,
-                (run.name, store, partial(method, number)),
-                resources=run.gpus,
-                memory_hint=MEMORY_FOR_VECTORS,
-            )
-            for number in range(total)
-        )
-        with closing(run_tasks(run.client, tasks, address, context)) as outcomes:
-            for done, _ in enumerate(outcomes, 1):
-                context.report(Progress("vectorize", first * total + done, 2 * total))
+def trace_partitions(coverage: PartitionedCoverage, tasks: PartitionTasks) -> None:
+    """Have all partitions of a coverage traced."""
+    tasks.prepare()
+    tasks.run_step(
+        "measure", run_partition_step, lambda number: (tasks.store, partial(coverage.measure, number)), steps=(0, 2)
+    )
+    coverage.merge(tasks.context.cancellation)
+    tasks.run_step(
+        "trace", run_partition_step, lambda number: (tasks.store, partial(coverage.trace, number)), steps=(1, 2)
+    )
 
 
 def warn_of_plain_buildings(joiner: PolygonJoiner, context: RunContext) -> None:
@@ -106,20 +72,19 @@ class PartitionedLandcover:
     address: str
     context: RunContext
     coverage: PartitionedCoverage | None = None
+    tasks: PartitionTasks | None = None
 
     def vectorize(self, store: BlockStore) -> None:
         """Have all partitions vectorized whose files are missing, once all blocks are in ``store``."""
-        run = self.run
-        place = read_back_georeferencing(run.grid)
+        run, place = self.run, read_back_georeferencing(self.run.grid)
         self.coverage = partition_landcover(store, place, run.job.view.spec.name, self.options, self.regularized)
-        trace_partitions(self.coverage, run, store, title="polygons", address=self.address, context=self.context)
+        folder = self.coverage.folder
+        self.tasks = PartitionTasks(folder, TRACED, "polygons", run, store, self.address, self.context)
+        trace_partitions(self.coverage, self.tasks)
 
     def describe_kept(self) -> str:
         """Return how many partitions are finished, for a message; empty where none is."""
-        finished = 0 if self.coverage is None else self.coverage.count_traced()
-        if self.coverage is None or not finished:
-            return ""
-        return f", and {finished} of {count_noun(len(self.coverage.windows), 'partition')} of the polygons"
+        return "" if self.tasks is None else self.tasks.describe_kept()
 
     def write(self, target: VectorTarget, classes: ClassTable, nothing: str) -> CoverageSummary:
         """Join the partitions and write the polygons.

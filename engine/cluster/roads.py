@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import replace
 
 from ..context import RunContext
 from ..pipeline.block_store import BlockStore
 from ..pipeline.coverage_partitions import partition_road_areas
-from ..pipeline.road_partitions import RoadPartitions
-from ..pipeline.runner import count_noun
-from ..protocol.messages import Message, Progress
+from ..pipeline.road_partitions import ROADS, RoadPartitions
 from ..protocol.options import RoadOptions
 from ..raster.grid import Grid
 from ..raster.writer import read_back_georeferencing
@@ -19,10 +16,10 @@ from ..vector.coverage.extract import CoverageBatch, merge_batches
 from ..vector.io.formats import VectorTarget, check_vector_output
 from ..vector.partitions.layout import PARTITION, split_raster
 from ..vector.partitions.polygons.coverage import PartitionedCoverage
+from ..vector.partitions.polygons.tables import TRACED
 from ..vector.roads.extract import RoadSummary
 from .computer import ClusterRun
-from .connection import MEMORY_FOR_VECTORS
-from .dispatch import Task, run_tasks
+from .partitions import PartitionTasks
 from .polygons import trace_partitions
 from .worker import vectorize_partition
 
@@ -56,6 +53,7 @@ class PartitionedRoads:
         self._address, self._context = address, context
         self._partitions: RoadPartitions | None = None
         self._areas: PartitionedCoverage | None = None
+        self._tasks: PartitionTasks | None = None
 
     def vectorize(self, store: BlockStore) -> None:
         """Have all partitions vectorized whose files are missing, once all blocks are in ``store``."""
@@ -63,40 +61,18 @@ class PartitionedRoads:
         transform, crs = read_back_georeferencing(run.grid)
         name = run.job.view.spec.name
         partitions = RoadPartitions(store, transform, crs, run.nodata_cause, name, self._options, PARTITION)
-        self._partitions, total = partitions, len(partitions.windows)
-        self._report_start(partitions)
-        tasks = (
-            Task(
-                f"{run.name}-roads-{number}",
-                f"partition {number + 1} of {total} of the roads",
-                vectorize_partition,
-                (run.name, partitions, number),
-                resources=run.gpus,
-                memory_hint=MEMORY_FOR_VECTORS,
-            )
-            for number in range(total)
-        )
-        with closing(run_tasks(run.client, tasks, self._address, context)) as outcomes:
-            for done, _ in enumerate(outcomes, 1):
-                context.report(Progress("vectorize", done, total))
+        self._partitions = partitions
+        self._tasks = PartitionTasks(partitions.folder, ROADS, "roads", run, store, self._address, context)
+        self._tasks.prepare()
+        self._tasks.run_step("vectorize", vectorize_partition, lambda number: (partitions, number))
         if self._options.areas:
             self._areas = partition_road_areas(store, (transform, crs), name, self._options)
-            trace_partitions(self._areas, run, store, title="road areas", address=self._address, context=context)
-
-    def _report_start(self, partitions: RoadPartitions) -> None:
-        partitions.remove_partial_files()
-        finished, count = partitions.count_files(), count_noun(len(partitions.windows), "partition")
-        if finished:
-            self._context.report(Message(f"{finished} of {count} of the roads are finished already and are checked."))
-        side = f"{partitions.size:,} x {partitions.size:,}"
-        self._context.report(Message(f"The workers vectorize the roads in {count} of about {side} pixels."))
+            tasks = replace(self._tasks, folder=self._areas.folder, suffix=TRACED, title="road areas")
+            trace_partitions(self._areas, tasks)
 
     def describe_kept(self) -> str:
         """Return how many partitions are finished, for a message; empty where none is."""
-        finished = 0 if self._partitions is None else self._partitions.count_files()
-        if self._partitions is None or not finished:
-            return ""
-        return f", and {finished} of {count_noun(len(self._partitions.windows), 'partition')} of the roads"
+        return "" if self._tasks is None else self._tasks.describe_kept()
 
     def finish(self) -> RoadSummary:
         """Join the partitions.

@@ -149,6 +149,11 @@ class BlockWorker(WorkerPlugin):
         if cancellation is not None and finish in ("cancelled", "released", "forgotten"):
             cancellation.cancel()
 
+    @property
+    def threads(self) -> int:
+        """As many threads as Dask gave this worker, because others may share the machine."""
+        return self._worker.state.nthreads
+
     def inspect(self) -> WorkerReport:
         """Open image and session, and report them."""
         return self._run(lambda _: self._inspect())
@@ -162,15 +167,6 @@ class BlockWorker(WorkerPlugin):
             index: the block.
         """
         return self._run(lambda cancellation: self._compute(store, batch, index, cancellation))
-
-    def vectorize(self, partitions: RoadPartitions, number: int) -> None:
-        """Vectorize a partition of the roads unless its file is complete already.
-
-        Args:
-            partitions: of the run, whose blocks are complete.
-            number: of the partition.
-        """
-        self._run(lambda cancellation: self._vectorize(partitions, number, cancellation))
 
     def run_step(self, store: BlockStore, step: Callable[[Cancellation], None]) -> None:
         """Make a step of a partition.
@@ -223,12 +219,6 @@ class BlockWorker(WorkerPlugin):
             raise
         return BlockOutcome(index, facts.empty, tracker.statistics().inference)
 
-    def _vectorize(self, partitions: RoadPartitions, number: int, cancellation: Cancellation) -> None:
-        self._close()  # all blocks are there, and a partition needs the memory
-        self._check_folder(partitions.store)
-        if not partitions.check(number):
-            partitions.vectorize(number, self._worker.state.nthreads, cancellation)
-
     def _check_folder(self, store: BlockStore) -> None:
         """Raise ``ClusterError`` where this machine does not see the folder of the run."""
         try:
@@ -248,8 +238,7 @@ class BlockWorker(WorkerPlugin):
             with ExitStack() as stack:
                 view = stack.enter_context(open_view(job.view))
                 model = job.find_model()
-                # As many threads as Dask gave this worker, because others may share the machine.
-                runtime = replace(job.runtime, threads=job.runtime.threads or self._worker.state.nthreads)
+                runtime = replace(job.runtime, threads=job.runtime.threads or self.threads)
                 pool = SessionPool(cache=default_cache_folder(), network_factory=job.network_factory)
                 session, reason = stack.enter_context(pool.open(model, runtime, job.plan.tile))
                 predict_stream = make_predict_stream(session, model.card, job.tta)
@@ -275,7 +264,13 @@ def compute_block(name: str, store: BlockStore, batch: int, index: BlockIndex) -
 
 def vectorize_partition(name: str, partitions: RoadPartitions, number: int) -> UserError | None:
     """Task: vectorize a partition of the run ``name``; an error that trying again would not help is returned."""
-    return _return_user_error(lambda plugin: plugin.vectorize(partitions, number), name)
+
+    def vectorize(plugin: BlockWorker) -> None:
+        plugin.run_step(
+            partitions.store, lambda cancellation: partitions.vectorize(number, plugin.threads, cancellation)
+        )
+
+    return _return_user_error(vectorize, name)
 
 
 def run_partition_step(name: str, store: BlockStore, step: Callable[[Cancellation], None]) -> UserError | None:

@@ -11,6 +11,7 @@ depend on the division into blocks.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -70,6 +71,17 @@ class BlockStore:
     encoders: tuple[Encoder, ...]
     fingerprint: str
     output: Path
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the raster."""
+        plan = self.layout.plan
+        return plan.rows.length, plan.columns.length
+
+    def name_folder(self, name: str, facts: object) -> Path:
+        """Return the folder of files that are made of the blocks; those of other blocks or facts are in others."""
+        text = json.dumps([self.fingerprint, facts], sort_keys=True, default=sorted)  # of sets of class ids
+        return self.folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
     def path(self, index: BlockIndex) -> Path:
         """Return the file of a block."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,6 +17,7 @@ from ..vector.coverage.codes import CodeSource
 from ..vector.geodesy import PixelGeodesy
 from ..vector.partitions.polygons.coverage import PartitionedCoverage, WindowedCodes
 from ..vector.partitions.polygons.tables import CoverageFrame
+from ..vector.partitions.storage import PartitionFolder
 from ..vector.roads.areas import RoadMaskReader, area_options
 from ..vector.roads.centerlines import Tile
 from ..vector.roads.options import pixel_options
@@ -93,16 +91,9 @@ class BlockRoadMask:
 
     def open_window(self, window: Tile) -> CodeSource:
         """Return the codes of a window."""
-        shape = raster_shape(self.store)
-        source = BlockProbabilityRaster(BlockReader(self.store), shape, self.transform, self.crs)
-        resolution = PixelGeodesy(self.crs, self.transform).resolution(shape)
+        source = BlockProbabilityRaster(BlockReader(self.store), self.store.shape, self.transform, self.crs)
+        resolution = PixelGeodesy(self.crs, self.transform).resolution(source.shape)
         return RoadMaskReader(source, pixel_options(self.options, resolution), window)
-
-
-def raster_shape(store: BlockStore) -> tuple[int, int]:
-    """Return rows and columns of the raster of some blocks."""
-    plan = store.layout.plan
-    return plan.rows.length, plan.columns.length
 
 
 def partition_landcover(
@@ -121,7 +112,7 @@ def partition_landcover(
         options: of the polygons.
         regularized: ids of the classes that get right angles.
     """
-    frame = CoverageFrame(name, raster_shape(store), options, regularized, extract.BREAKS)
+    frame = CoverageFrame(name, store.shape, options, regularized, extract.BREAKS)
     return _open_folder(store, frame, BlockClasses(store), georeference)
 
 
@@ -129,8 +120,7 @@ def partition_road_areas(
     store: BlockStore, georeference: tuple[Affine, CRS | None], name: str, options: RoadOptions
 ) -> PartitionedCoverage:
     """Return the partitions of the road areas of a run; arguments as for ``partition_landcover``."""
-    shape = raster_shape(store)
-    frame = CoverageFrame(name, shape, area_options(options, shape[0]), breaks=extract.BREAKS)
+    frame = CoverageFrame(name, store.shape, area_options(options, store.shape[0]), breaks=extract.BREAKS)
     return _open_folder(store, frame, BlockRoadMask(store, *georeference, options), georeference, asdict(options))
 
 
@@ -142,13 +132,6 @@ def _open_folder(
     settings: object = None,
 ) -> PartitionedCoverage:
     """Return the partitions in a folder of their own: those of other blocks or options are in others."""
-    facts = [store.fingerprint, type(source).__name__, asdict(frame), settings]
-    text = json.dumps(facts, sort_keys=True, default=_sort_classes)
-    folder: Path = store.folder / f"polygons-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-    return PartitionedCoverage(folder, frame, source, *georeference, frame.breaks.cols)
-
-
-def _sort_classes(value: object) -> list[int]:
-    """Return what JSON can store of a set of class ids."""
-    assert isinstance(value, frozenset | set)
-    return sorted(value)
+    path = store.name_folder("polygons", [type(source).__name__, asdict(frame), settings])
+    folder = PartitionFolder(path, frame.shape, frame.breaks.cols)
+    return PartitionedCoverage(folder, frame, source, *georeference)

@@ -6,34 +6,27 @@ complete, so a run that is resumed makes only the partitions that are missing, d
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from affine import Affine
 from rasterio.crs import CRS
 
 from ..context import Cancellation, RunContext
-from ..errors import SourceError
-from ..fs.atomic import translate_os_errors
 from ..protocol.options import RoadOptions
 from ..vector.coverage.extract import CoverageBatch
 from ..vector.io.formats import VectorTarget
 from ..vector.jit import warn_without_numba
 from ..vector.partitions.join import join_road_partitions
-from ..vector.partitions.layout import split_raster
-from ..vector.partitions.storage import read_partition, write_partition
+from ..vector.partitions.storage import PartitionFolder
 from ..vector.partitions.vectorize import vectorize_road_partition
-from ..vector.roads.centerlines import Tile
 from ..vector.roads.extract import RoadSummary
 from .block_reader import BlockProbabilityRaster, BlockReader
 from .block_store import BlockStore
 
-_SUFFIX = ".roads"
+#: Files of partitions.
+ROADS = ".roads"
 
 
 @dataclass(frozen=True)
@@ -58,48 +51,14 @@ class RoadPartitions:
     options: RoadOptions
     size: int
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the raster."""
-        plan = self.store.layout.plan
-        return plan.rows.length, plan.columns.length
-
     @cached_property
-    def windows(self) -> list[Tile]:
-        """The partitions, row by row."""
-        return split_raster(self.shape, self.size)
-
-    @cached_property
-    def folder(self) -> Path:
-        """The folder of the files; those of other blocks, options or sizes are in others."""
-        facts = [self.store.fingerprint, self.name, self.nodata_cause, self.size, asdict(self.options)]
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        return self.store.folder / f"roads-{digest[:16]}"
-
-    def path(self, number: int) -> Path:
-        """Return the file of a partition."""
-        return self.folder / f"{number:06d}{_SUFFIX}"
-
-    def count_files(self) -> int:
-        """Return how many partitions have a file, whatever is in it."""
-        return sum(1 for _ in self.folder.glob(f"[0-9]*{_SUFFIX}"))
-
-    def remove_partial_files(self) -> None:
-        """Remove what was left by processes that ended before their partitions were complete."""
-        for path in self.folder.glob(".*"):
-            with suppress(OSError):
-                path.unlink()
-
-    def check(self, number: int) -> bool:
-        """Return whether the file of a partition is there and complete, after reading all of it."""
-        path = self.path(number)
-        try:
-            return path.exists() and read_partition(path).window == self.windows[number]
-        except SourceError:
-            return False
+    def folder(self) -> PartitionFolder:
+        """The files; those of other blocks, options or sizes are in other folders."""
+        facts = [self.name, self.nodata_cause, self.size, asdict(self.options)]
+        return PartitionFolder(self.store.name_folder("roads", facts), self.store.shape, self.size)
 
     def vectorize(self, number: int, threads: int, cancellation: Cancellation) -> None:
-        """Vectorize a partition and write its file.
+        """Vectorize a partition and write its file, unless that is done.
 
         Args:
             number: of the partition.
@@ -110,15 +69,16 @@ class RoadPartitions:
             Cancelled: no file was written.
             OutputError: a block is missing or damaged, or the file cannot be written.
         """
+        if self.folder.is_complete(number, ROADS):
+            return
         options = replace(self.options, threads=self.options.threads or threads)
         context = RunContext(cancellation=cancellation)
-        window, source = self.windows[number], self.open_source()
+        window, source = self.folder.windows[number], self.open_source()
         partition = vectorize_road_partition(source, window, options, name=self.name, context=context)
         cancellation.check()
-        with translate_os_errors(self.store.output):
-            self.folder.mkdir(exist_ok=True)
         # All partitions have the options of the run, whatever their workers had.
-        write_partition(self.path(number), replace(partition, frame=replace(partition.frame, options=self.options)))
+        partition = replace(partition, frame=replace(partition.frame, options=self.options))
+        partition.write(self.folder.file(number, ROADS))
 
     def join(self, target: VectorTarget, context: RunContext, areas: Iterable[CoverageBatch]) -> RoadSummary:
         """Join all partitions and write the layers.
@@ -134,9 +94,11 @@ class RoadPartitions:
             Cancelled: nothing was written.
         """
         warn_without_numba(context)
-        paths = [self.path(number) for number in range(len(self.windows))]
+        paths = [self.folder.file(number, ROADS) for number in range(len(self.folder.windows))]
         return join_road_partitions(paths, target, context=context, areas=areas)
 
     def open_source(self) -> BlockProbabilityRaster:
         """Return the probabilities of the whole raster; windows are read from the blocks."""
-        return BlockProbabilityRaster(BlockReader(self.store), self.shape, self.transform, self.crs, self.nodata_cause)
+        return BlockProbabilityRaster(
+            BlockReader(self.store), self.store.shape, self.transform, self.crs, self.nodata_cause
+        )

@@ -36,3 +36,8 @@ def find_sorted(values: NDArray[Any], wanted: NDArray[Any]) -> tuple[Ints, Flags
 def concatenate_tables(tables: Sequence[Table]) -> Table:
     """Concatenate tables, column by column; at least one."""
     return type(tables[0])(*map(np.concatenate, zip(*tables, strict=True)))
+
+
+def take_rows(table: Table, rows: Ints | Flags) -> Table:
+    """Take some rows of all columns of a table."""
+    return type(table)(*(column[rows] for column in table))

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,11 @@ from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.io.writer import VectorWriter, open_vector_writer
 from terraspore.engine.vector.partitions import plan
 from terraspore.engine.vector.partitions.join import Joiner
-from terraspore.engine.vector.partitions.storage import read_partition, write_partition
+from terraspore.engine.vector.partitions.storage import open_tables
 from terraspore.engine.vector.partitions.tables import (
     NO_KEY,
     BorderSamples,
+    ComponentTable,
     ForeignNodes,
     LineTable,
     NodeTable,
@@ -49,10 +50,12 @@ from terraspore.engine.vector.partitions.tables import (
     RoadPartition,
     SideTable,
     is_inside,
+    read_frame,
     split_keys,
 )
 from terraspore.engine.vector.partitions.vectorize import vectorize_road_partition
 from terraspore.engine.vector.roads.centerlines import Tile
+from terraspore.engine.vector.roads.lines import RoadLines
 
 #: Side of the degraded network in pixels, and of the cell of four mirrored copies that is repeated.
 _NETWORK, _CELL = 1000, 2000
@@ -99,7 +102,7 @@ class RepeatedRaster(ProbabilityRaster):
 
 
 class MovedPartition:
-    """A partition at another place of a raster, read as ``PartitionFile`` is.
+    """A partition at another place of a raster, read as its file is.
 
     Args:
         base: the partition.
@@ -108,19 +111,19 @@ class MovedPartition:
     """
 
     def __init__(self, base: RoadPartition, window: Tile, side: int) -> None:
-        self.frame, self.window = replace(base.frame, shape=(side, side)), window
+        frame = replace(base.frame, shape=(side, side))
+        self.header, self._shape = {"window": window, **asdict(frame)}, frame.shape
         self._down, self._right = window.row - base.window.row, window.col - base.window.col
-        tables = (base.nodes, base.pieces, base.points, base.components, base.foreign, base.sides, base.samples)
-        self._tables: dict[type, Any] = {type(table): table for table in (*tables, base.lines)}
+        self._tables: dict[type, Any] = {type(table): table for table in base.tables}
 
     def read(self, table: type) -> Any:
         """Read a table; what leaves the raster ends at its border."""
         found = self._tables[table]
-        moved = found._replace(**{name: self.read_column(table, name) for name in found._fields if name != "geometry"})
+        moved = found._replace(**{name: self.read_column(table, name) for name in found._fields})
         if table is not PieceTable:
             return moved
         own = moved.corner[:, [0, 2]]
-        is_outside = (moved.link != NO_KEY) & ~is_inside(moved.link, Tile(0, 0, *self.frame.shape))
+        is_outside = (moved.link != NO_KEY) & ~is_inside(moved.link, Tile(0, 0, *self._shape))
         row, col = split_keys(own)
         columns = (moved.node, own), (moved.node_row, row), (moved.node_col, col), (moved.kind, np.uint8(2))
         node, node_row, node_col, kind = (np.where(is_outside, made, column) for column, made in columns)
@@ -132,16 +135,12 @@ class MovedPartition:
         values = getattr(self._tables[table], name)
         if name in _KEYS.get(table, ()):
             return np.where(values == NO_KEY, NO_KEY, values + (self._down << 32) + self._right)
+        if table is RoadLines and name == "geometry":
+            return shapely.transform(values, lambda xy: xy + np.array((self._right, -self._down)))
         places = _PLACES.get(table, ())
         if name in places:
             return values + values.dtype.type((self._down, self._right)[places.index(name)])
         return values
-
-    def read_lines(self) -> LineTable:
-        """Read the lines."""
-        lines = self.read(LineTable)
-        step = np.array((self._right, -self._down))
-        return lines._replace(geometry=shapely.transform(lines.geometry, lambda xy: xy + step))
 
 
 class SampleWriter:
@@ -162,7 +161,14 @@ def make_partition(path: Path, size: int) -> None:
     source = RepeatedRaster(3 * size)
     options = RoadOptions(threads=1, areas=False)
     window = Tile(size, size, size, size)
-    write_partition(path, vectorize_road_partition(source, window, options, name="repeated", context=RunContext()))
+    vectorize_road_partition(source, window, options, name="repeated", context=RunContext()).write(path)
+
+
+def read_partition(path: Path) -> RoadPartition:
+    """Read the file of a partition."""
+    with open_tables(path) as file:
+        tables = [file.read(kind) for kind in (*_KEYS, PointTable, ComponentTable, RoadLines)]
+        return RoadPartition(read_frame(file), Tile(*file.header["window"]), tables)
 
 
 def join_moved(path: Path, count: int) -> None:
@@ -176,7 +182,7 @@ def join_moved(path: Path, count: int) -> None:
         row, col = map(int, name.stem.split("_"))
         yield MovedPartition(base, Tile(row * size, col * size, size, size), side)
 
-    plan.open_partition = open_moved  # type: ignore[assignment]
+    plan.open_tables = open_moved  # type: ignore[assignment]
     begin = time.perf_counter()
     joined = plan.plan_join(
         [Path(f"{row}_{col}") for row in range(count) for col in range(count)], context.cancellation

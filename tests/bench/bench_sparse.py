@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 import rasterio
-from bench_join import MovedPartition
+from bench_join import MovedPartition, read_partition
 from degraded import degrade_coverage, draw_coverage, make_difficult_roads
 from models import trivial_model
 from numpy.typing import NDArray
@@ -30,10 +30,10 @@ from sample_run import SampleRun, open_sample
 from terraspore.engine.pipeline.block_layout import BlockIndex
 from terraspore.engine.pipeline.block_reader import BlockProbabilityRaster, BlockReader
 from terraspore.engine.pipeline.request import ImageRequest
+from terraspore.engine.pipeline.road_partitions import ROADS
 from terraspore.engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
 from terraspore.engine.raster.probability import PROBABILITY_SCALE
 from terraspore.engine.vector.partitions.layout import PARTITION
-from terraspore.engine.vector.partitions.storage import read_partition
 from terraspore.engine.vector.partitions.tables import LineTable, NodeTable, PieceTable, PointTable
 
 #: Side of the degraded network in pixels, of the four mirrored copies of it, and of the file that repeats them. A
@@ -117,7 +117,7 @@ def _compute(sample: SampleRun, path: Path, count: int, cell: NDArray[np.uint8])
     check_pixels(sample, [*far, blocks[len(blocks) // 2]], cell)
     sample.vectorize(numbers)
     vectorized = sample.measure()
-    first, second = (sample.partitions.path(number) for number in numbers)
+    first, second = (sample.partitions.folder.file(number, ROADS) for number in numbers)
     compare_moved(first, second)
     shutil.copyfile(first, path)
     return {
@@ -135,7 +135,7 @@ def _compute(sample: SampleRun, path: Path, count: int, cell: NDArray[np.uint8])
 def check_pixels(sample: SampleRun, blocks: list[BlockIndex], cell: NDArray[np.uint8]) -> None:
     """Compare the probabilities in the cores of blocks with the gray values of the raster."""
     parts, layout = sample.partitions, sample.layout
-    raster = BlockProbabilityRaster(BlockReader(sample.store), parts.shape, parts.transform, None, "none")
+    raster = BlockProbabilityRaster(BlockReader(sample.store), sample.store.shape, parts.transform, None, "none")
     for index in blocks:
         (top, bottom), (left, right) = layout.y.core(index.row), layout.x.core(index.column)
         found = raster.read(top, left, bottom - top, right - left).astype(float) / PROBABILITY_SCALE
@@ -148,10 +148,10 @@ def compare_moved(first: Path, second: Path) -> None:
     """Compare a partition, moved to the place of another one, with that one; positions and pixels have to be equal."""
     real = read_partition(second)
     moved = MovedPartition(read_partition(first), real.window, real.frame.shape[0])
-    tables = {NodeTable: real.nodes, LineTable: real.lines, PieceTable: real.pieces, PointTable: real.points}
-    for kind, table in tables.items():
-        for name in (name for name in _COMPARED if hasattr(table, name)):
-            if not np.array_equal(moved.read_column(kind, name), getattr(table, name)):
+    tables = {type(table): table for table in real.tables}
+    for kind in (NodeTable, LineTable, PieceTable, PointTable):
+        for name in (name for name in _COMPARED if name in kind._fields):
+            if not np.array_equal(moved.read_column(kind, name), getattr(tables[kind], name)):
                 sys.exit(f"{kind.__name__}.{name} differs between a partition and its copy")
 
 

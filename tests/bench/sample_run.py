@@ -75,8 +75,8 @@ class SampleRun:
 
     def find_blocks(self, number: int) -> set[BlockIndex]:
         """Return the blocks that the network of a partition reads."""
-        window = self.partitions.windows[number]
-        wide = grow(window, reading_margin(self.options, self.run.grid.resolution), self.partitions.shape)
+        window = self.partitions.folder.windows[number]
+        wide = grow(window, reading_margin(self.options, self.run.grid.resolution), self.store.shape)
         rows, columns = (
             {block for span in axis.spans(first, first + size) for block in span.blocks}
             for axis, first, size in (

@@ -23,7 +23,7 @@ from ...raster.class_table import read_class_names
 from ...raster.dataset import open_raster
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster, open_probability_raster
 from ...raster.values import Encoding
-from ..arrays import Flags, Floats, Ints, Labels, concatenate_tables
+from ..arrays import Flags, Floats, Ints, concatenate_tables
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import VectorTarget, check_vector_output
 from ..io.reader import make_reference
@@ -33,7 +33,7 @@ from ..jit import warn_without_numba
 from .breaks import BREAKS, Breaks
 from .class_choice import choose_regularized
 from .codes import N_CODES, ClassRaster, CodeSource, minimum_pixels
-from .polygons import LineOptions, stream_polygons
+from .polygons import LineOptions, Polygons, stream_polygons
 from .regions import Regions, drop_codes, find_regions, merge_below_mmu
 from .regularize import Regularization
 from .simplify import UNITS
@@ -244,15 +244,9 @@ def stream_coverage(
         on_progress=lambda done: report(rows + done),
     ):
         region = polygons.region
-        yield CoverageBatch(
-            geometry=make_geometries(polygons.points, polygons.ring_start, polygons.first_ring, geodesy),
-            region=region.astype(np.int64),
-            rank=rank[region],
-            code=regions.code[region],
-            area=polygons.area,
-            perimeter=polygons.perimeter,
-            confidence=regions.confidence[region] / regions.area[region],
-        )
+        confidence = regions.confidence[region] / regions.area[region]
+        numbers = region.astype(np.int64), rank[region]
+        yield make_batch(polygons, geodesy, *numbers, code=regions.code[region], confidence=confidence)
 
 
 def find_included(options: CoverageOptions) -> Flags:
@@ -273,11 +267,21 @@ def line_options(options: CoverageOptions, resolution: float) -> LineOptions:
     return LineOptions(options.smooth, tolerance)
 
 
-def make_geometries(points: Labels, ring_start: Ints, first_ring: Ints, geodesy: PixelGeodesy) -> NDArray[np.object_]:
-    """Make geometries in the CRS of the raster of polygons on the lattice, see ``Polygons``."""
-    xy = geodesy.to_crs(points / UNITS)
-    geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, (ring_start, first_ring))
-    return np.asarray(geometry, np.object_)
+def make_batch(
+    polygons: Polygons,
+    geodesy: PixelGeodesy,
+    region: Ints,
+    rank: Ints,
+    *,
+    code: NDArray[np.uint16],
+    confidence: Floats,
+) -> CoverageBatch:
+    """Make geometries in the CRS of the raster of polygons on the lattice; the others are columns of the batch."""
+    xy = geodesy.to_crs(polygons.points / UNITS)
+    geometry = shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy, (polygons.ring_start, polygons.first_ring))
+    return CoverageBatch(
+        np.asarray(geometry, np.object_), region, rank, code, polygons.area, polygons.perimeter, confidence
+    )
 
 
 def plan_regularization(

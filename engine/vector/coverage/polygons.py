@@ -24,8 +24,7 @@ from .simplify import UNITS, ConstraintBitmap, simplify_arcs
 MAX_POINTS = 1_000_000
 
 
-@dataclass(frozen=True)
-class Polygons:
+class Polygons(NamedTuple):
     """Polygons on the lattice.
 
     Attributes:

@@ -166,22 +166,30 @@ def merge_below_mmu(
     """
     if not borders.nnz:
         return regions, region_map
-    minimum, first = minimum_pixels[regions.code], borders.indptr.astype(np.int64)
-    target = merge_small_regions(
-        regions.area, minimum, regions.code, minimum_pixels, first, borders.indices, borders.data
-    )
+    target = find_targets(regions.area, minimum_pixels[regions.code], regions.code, minimum_pixels, borders)
     kept = np.flatnonzero(target == np.arange(len(target)))
     number = np.zeros(len(target), np.int32)
     number[kept] = np.arange(len(kept))
     new_number = number[target]
     merged = Regions(
-        area=_sum_by_label(new_number, regions.area, len(kept)),
+        area=sum_by_label(new_number, regions.area, len(kept)),
         code=regions.code[kept],
-        confidence=_sum_by_label(new_number, regions.confidence, len(kept)),
+        confidence=sum_by_label(new_number, regions.confidence, len(kept)),
         first=regions.first[kept],
-        last=_max_by_label(new_number, regions.last, len(kept)),
+        last=max_by_label(new_number, regions.last, len(kept)),
     )
     return merged, replace(region_map, region=new_number[region_map.region])
+
+
+def find_targets(
+    area: Ints, minimum: Floats, code: Codes, minimum_by_code: Floats, borders: csr_array
+) -> Ints | Labels:
+    """Find the region into which each region is merged, given the borders between them; see ``merge_small_regions``."""
+    if not borders.nnz:
+        return np.arange(area.size)
+    first, neighbour = borders.indptr.astype(np.int64), borders.indices.astype(np.int32, copy=False)
+    length = borders.data.astype(np.int64, copy=False)
+    return merge_small_regions(area, minimum, code, minimum_by_code, first, neighbour, length)
 
 
 def drop_codes(regions: Regions, region_map: RegionMap, is_included: Flags) -> RegionMap:
@@ -201,14 +209,14 @@ def _extend_forest(parent: Labels, labels: int, more: int) -> Labels:
     return parent
 
 
-def _sum_by_label(label: Labels, values: Ints, count: int) -> Ints:
+def sum_by_label(label: Labels, values: Ints, count: int) -> Ints:
     """Sum ``values`` by label, 0 to ``count`` - 1."""
     sums = np.zeros(count, np.int64)
     np.add.at(sums, label, values)
     return sums
 
 
-def _max_by_label(label: Labels, values: Labels, count: int) -> Labels:
+def max_by_label(label: Labels, values: Labels, count: int) -> Labels:
     """Largest of the non-negative ``values`` by label, 0 to ``count`` - 1."""
     largest = np.zeros(count, np.int32)
     np.maximum.at(largest, label, values)
@@ -222,9 +230,14 @@ def _merge_borders(borders: list[coo_array], region: Labels) -> csr_array:
         return csr_array((count, count), dtype=np.int64)
     one = region[np.concatenate([part.row for part in borders])]
     other = region[np.concatenate([part.col for part in borders])]
+    return make_borders(one, other, np.concatenate([part.data for part in borders]), count)
+
+
+def make_borders(one: Ints | Labels, other: Ints | Labels, length: Ints, count: int) -> csr_array:
+    """Add up the lengths of borders between pairs of ``count`` regions, in both directions; none is within a region."""
     is_border = one != other
-    length = np.concatenate([part.data for part in borders])[is_border]
-    ends = np.concatenate((one[is_border], other[is_border])), np.concatenate((other[is_border], one[is_border]))
+    one, other, length = one[is_border], other[is_border], length[is_border]
+    ends = np.concatenate((one, other)), np.concatenate((other, one))
     return csr_array((np.tile(length, 2), ends), shape=(count, count))
 
 
@@ -245,9 +258,9 @@ def _merge_components(components: list[Regions], region: Labels) -> Regions:
     components.clear()
     of_component = region[1:]
     count = int(region.max()) + 1
-    area = _sum_by_label(of_component, _concatenate(areas), count)
-    confidence = _sum_by_label(of_component, _concatenate(confidences), count)
-    last = _max_by_label(of_component, _concatenate(lasts), count)
+    area = sum_by_label(of_component, _concatenate(areas), count)
+    confidence = sum_by_label(of_component, _concatenate(confidences), count)
+    last = max_by_label(of_component, _concatenate(lasts), count)
     lowest = np.zeros(count, np.int64)
     lowest[of_component[::-1]] = np.arange(len(of_component))[::-1]  # of equal indices the last assignment stays
     code, first = np.zeros(count, np.uint16), np.zeros((count, 2), np.int32)

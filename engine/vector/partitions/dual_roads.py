@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ...context import Cancellation
-from ..arrays import Ints
+from ..arrays import Ints, Labels, concatenate_tables, find_sorted
 from ..roads.pairs import MIN_LENGTH, Sides, choose_pairs
 from .plan import JoinPlan, Part
-from .storage import PartitionFile
+from .storage import TableFile
 from .tables import BorderSamples, LineTable, SideTable, is_inside
 
 
@@ -26,23 +26,21 @@ class DualRoads:
     def __init__(self, plan: JoinPlan, resolution: float, cancellation: Cancellation) -> None:
         self._plan = plan
         self._chain_of = plan.chain_of_pieces()
-        self._first_line: dict[Part, int] = {}
-        self._lines = 0
         self._edge, self._pair = self._choose(resolution, cancellation)
 
     def number_lines(self, part: Part, lines: Ints) -> Ints:
         """Return the numbers of the dual roads of some lines of a partition; 0 for none."""
-        return self._number(self._first_line[part] + lines)
+        return self._number(part.line + lines)
 
     def number_chains(self, chains: Ints) -> Ints:
         """Return the numbers of the dual roads of some chains; 0 for none."""
-        return self._number(self._lines + chains)
+        return self._number(self._plan.lines + chains)
 
     def _number(self, edges: Ints) -> Ints:
-        if not self._edge.size:
-            return np.zeros(edges.size, np.int64)
-        at = np.minimum(np.searchsorted(self._edge, edges), self._edge.size - 1)
-        return np.where(self._edge[at] == edges, self._pair[at], 0)
+        at, is_paired = find_sorted(self._edge, edges)
+        numbers = np.zeros(edges.size, np.int64)
+        numbers[is_paired] = self._pair[at[is_paired]]
+        return numbers
 
     def _choose(self, resolution: float, cancellation: Cancellation) -> tuple[Ints, Ints]:
         """Find the edges of dual roads, ascending, and their numbers.
@@ -51,53 +49,44 @@ class DualRoads:
         """
         plan = self._plan
         chain_total = np.zeros(len(plan.key), np.int64)
-        for part in plan.parts:
-            with part.open() as file:
-                total, lines = file.read_column(SideTable, "total"), file.read_column(LineTable, "component").size
-            pieces = self._chain_of[part.piece : part.piece + total.size - lines]
-            np.add.at(chain_total, pieces, total[lines:])
-            self._first_line[part] = self._lines
-            self._lines += lines
-
         rows: list[_Rows] = []
         for part in plan.parts:
             cancellation.check()
             with part.open() as file:
-                rows.append(self._read(part, file))
-        one, other, other_key, shared = (
-            np.concatenate([getattr(row, name) for row in rows]) for name in _Rows._fields[:4]
-        )
-        self._resolve(other, other_key)
+                rows.append(self._read(part, file, chain_total))
+        found = concatenate_tables(rows)
+        self._resolve(found.other, found.other_key)
         chains = np.flatnonzero(~plan.is_dropped_chain)
-        edge = np.concatenate([*(row.edge for row in rows), self._lines + chains])
-        key = np.concatenate([*(row.key for row in rows), plan.key[chains]])
-        total = np.concatenate([*(row.total for row in rows), chain_total[chains]])
+        edge = np.concatenate((found.edge, plan.lines + chains))
+        key = np.concatenate((found.key, plan.key[chains]))
+        total = np.concatenate((found.total, chain_total[chains]))
         order = np.lexsort((key[:, 1], key[:, 0]))
         edge, total = edge[order], total[order]
         by_edge = np.argsort(edge)
-        ends = np.column_stack((one, other))
-        at = np.minimum(np.searchsorted(edge[by_edge], ends), max(edge.size - 1, 0))
-        is_known = (edge[by_edge][at] == ends).all(axis=1) if edge.size else np.zeros(0, np.bool_)
-        at = by_edge[at[is_known]] if edge.size else at
-        pair = choose_pairs(Sides(total, at[:, 0], at[:, 1], shared[is_known]), MIN_LENGTH / resolution)
+        at, is_known = find_sorted(edge[by_edge], np.column_stack((found.one, found.other)))
+        is_known = is_known.all(axis=1)
+        one, other = by_edge[at[is_known]].T
+        pair = choose_pairs(Sides(total, one, other, found.shared[is_known]), MIN_LENGTH / resolution)
         paired = by_edge[pair[by_edge] > 0]
         return edge[paired], pair[paired]
 
-    def _read(self, part: Part, file: PartitionFile) -> _Rows:
-        """Read what the edges of a partition have beside them."""
-        table, first = file.read(SideTable), self._first_line[part]
+    def _read(self, part: Part, file: TableFile, chain_total: Ints) -> _Rows:
+        """Read what the edges of a partition have beside them; add the lengths of its pieces to those of chains."""
+        table = file.read(SideTable)
         component, key = file.read_column(LineTable, "component"), file.read_column(LineTable, "key")
-
-        def number(unit: Ints) -> Ints:
-            is_line = unit < component.size
-            piece = np.where(is_line, 0, unit - component.size) + part.piece
-            chain = self._chain_of[np.minimum(piece, self._chain_of.size - 1)] if self._chain_of.size else piece
-            return np.where(unit < 0, -1, np.where(is_line, first + unit, self._lines + chain))
-
-        lines = np.unique(table.one[table.one < component.size])
+        pieces = np.arange(part.lines, table.total.size)
+        np.add.at(chain_total, self._find_edges(part, pieces) - self._plan.lines, table.total[pieces])
+        lines = np.unique(table.one[table.one < part.lines])
         lines = lines[~self._plan.is_dropped[part.component + component[lines]]]
-        one, other = number(table.one.astype(np.int64)), number(table.other.astype(np.int64))
-        return _Rows(one, other, table.other_key, table.shared, first + lines, key[lines], table.total[lines])
+        one, other = (self._find_edges(part, unit) for unit in (table.one, table.other))
+        return _Rows(one, other, table.other_key, table.shared, part.line + lines, key[lines], table.total[lines])
+
+    def _find_edges(self, part: Part, units: Ints | Labels) -> Ints:
+        """Return the edges of some lines and pieces of a partition, see ``SideTable``; -1 for -1."""
+        units, is_piece = units.astype(np.int64), units >= part.lines
+        edges = np.where(units < 0, -1, part.line + units)
+        edges[is_piece] = self._plan.lines + self._chain_of[part.piece + units[is_piece] - part.lines]
+        return edges
 
     def _resolve(self, other: Ints, other_key: Ints) -> None:
         """Find the edges of samples in other partitions, in place; -1 stays where there is no such sample."""
@@ -106,15 +95,9 @@ class DualRoads:
             if not own.size:
                 continue
             with part.open() as file:
-                samples, lines = file.read(BorderSamples), file.read_column(LineTable, "component").size
-            if not samples.key.size:
-                continue
-            at = np.minimum(np.searchsorted(samples.key, other_key[own]), samples.key.size - 1)
-            own, at = own[samples.key[at] == other_key[own]], at[samples.key[at] == other_key[own]]
-            unit = samples.unit[at].astype(np.int64)
-            is_line = unit < lines
-            other[own[is_line]] = self._first_line[part] + unit[is_line]
-            other[own[~is_line]] = self._lines + self._chain_of[part.piece + unit[~is_line] - lines]
+                samples = file.read(BorderSamples)
+            at, is_there = find_sorted(samples.key, other_key[own])
+            other[own[is_there]] = self._find_edges(part, samples.unit[at[is_there]])
 
 
 class _Rows(NamedTuple):

@@ -6,8 +6,9 @@ Partitions are read one after the other. Of earlier ones only the pieces of edge
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from ...context import Cancellation, RunContext
 from ...protocol.layer_names import AREAS, NODES, ROADS
 from ...protocol.messages import Progress
-from ..arrays import Floats, Ints, Labels, make_offsets
+from ..arrays import Floats, Ints, Labels, make_offsets, take_rows
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy, locate_pixels
 from ..io.formats import VectorTarget
@@ -26,14 +27,14 @@ from ..io.styles import load_styles
 from ..io.writer import Columns, VectorWriter, open_vector_writer
 from ..roads.extract import RoadSummary, add_options
 from ..roads.graph import Graph
-from ..roads.layers import LineIdentity, LineTotals, make_columns, write_areas
+from ..roads.layers import KINDS, LineIdentity, LineTotals, make_columns, write_areas
 from ..roads.lines import RoadLines
 from ..roads.ordering import sort_edges
 from .dual_roads import DualRoads
 from .numbering import Numbering
 from .plan import JoinPlan, Part, plan_join
-from .storage import PartitionFile
-from .tables import KINDS, NodeTable, PointTable, split_keys
+from .storage import TableFile
+from .tables import LineTable, NodeTable, PointTable, split_keys
 from .vectorize import finish_lines
 
 
@@ -93,12 +94,8 @@ def _warn_of_disagreements(plan: JoinPlan, geodesy: PixelGeodesy, context: RunCo
     )
 
 
-@dataclass
-class _OpenChain:
-    """Points of a chain that have been read, piece by piece: row, column, width and probability of each."""
-
-    missing: int
-    pieces: dict[int, PointTable]
+#: Points of a chain that have been read, by piece: rows, columns, widths and probabilities.
+_Pieces = dict[int, list[NDArray[Any]]]
 
 
 class Joiner:
@@ -118,7 +115,7 @@ class Joiner:
         self._band = -1
         self._line_numbers: dict[Part, Ints] = {}
         self._chain_numbers: dict[int, int] = {}
-        self._open: dict[int, _OpenChain] = {}
+        self._open: dict[int, _Pieces] = {}
         self._chain_of = plan.chain_of_pieces()
         self._totals, self._nodes, self._dead_ends = LineTotals(), 0, 0
 
@@ -155,14 +152,12 @@ class Joiner:
             layers=self._writer.paths,
         )
 
-    def _write_lines(self, part: Part, file: PartitionFile) -> None:
-        table = file.read_lines()
+    def _write_lines(self, part: Part, file: TableFile) -> None:
+        table = file.read(LineTable)
         stays = self._numbering.stays(part, table.component)
-        table = table._replace(**{name: column[stays] for name, column in table._asdict().items()})
-        measures = {field.name: getattr(table, field.name) for field in fields(RoadLines) if field.name != "ends"}
-        lines = RoadLines(ends=np.zeros((len(table.node), 2), np.int32), **measures)
+        lines = take_rows(file.read(RoadLines), stays)
         pairs = self._dual_roads.number_lines(part, np.flatnonzero(stays))
-        self._put_lines(lines, self._line_numbers[part], table.node, KINDS[table.kind], pairs)
+        self._put_lines(lines, self._line_numbers[part], table.node[stays], KINDS[table.kind[stays]], pairs)
 
     def _put_lines(self, lines: RoadLines, road: Ints, node: Ints, kind: NDArray[np.object_], pairs: Ints) -> None:
         """Write lines, given their numbers, the keys and kinds of their nodes (n, 2) and their dual roads."""
@@ -171,7 +166,7 @@ class Joiner:
         self._writer.write(ROADS, "LineString", lines.geometry, make_columns(lines, identity, source))
         self._totals.add(lines)
 
-    def _write_nodes(self, part: Part, file: PartitionFile) -> None:
+    def _write_nodes(self, part: Part, file: TableFile) -> None:
         table = file.read(NodeTable)
         stays = self._numbering.stays(part, table.component)
         position = np.column_stack((table.row, table.col))[stays]
@@ -185,7 +180,7 @@ class Joiner:
         self._nodes += len(key)
         self._dead_ends += int((kind == "end").sum())
 
-    def _collect(self, part: Part, points: PointTable) -> list[tuple[int, _OpenChain]]:
+    def _collect(self, part: Part, points: PointTable) -> list[tuple[int, _Pieces]]:
         """Take the pieces of a partition; return the chains that are complete now."""
         plan, complete = self._plan, []
         for number, (first, last) in enumerate(zip(points.start[:-1], points.start[1:], strict=True), part.piece):
@@ -193,17 +188,13 @@ class Joiner:
             if plan.is_dropped_chain[chain]:
                 continue
             size = int(plan.chains.start[chain + 1] - plan.chains.start[chain])
-            opened = self._open.setdefault(chain, _OpenChain(size, {}))
-            own = slice(int(first), int(last))
-            opened.pieces[number] = PointTable(
-                points.start[[0]], points.row[own], points.col[own], points.width[own], points.probability[own]
-            )
-            opened.missing -= 1
-            if opened.missing == 0:
+            pieces = self._open.setdefault(chain, {})
+            pieces[number] = [column[first:last] for column in points[1:]]
+            if len(pieces) == size:
                 complete.append((chain, self._open.pop(chain)))
         return complete
 
-    def _write_chains(self, complete: list[tuple[int, _OpenChain]]) -> None:
+    def _write_chains(self, complete: list[tuple[int, _Pieces]]) -> None:
         """Finish and write the edges of complete chains."""
         graph = self._join_pieces(complete)
         chains = np.array([chain for chain, _ in complete])
@@ -215,17 +206,16 @@ class Joiner:
         pairs = self._dual_roads.number_chains(chain[:, 0])
         self._put_lines(lines, roads, ends.node[chain, end], KINDS[ends.kind[chain, end]], pairs)
 
-    def _join_pieces(self, complete: list[tuple[int, _OpenChain]]) -> Graph:
+    def _join_pieces(self, complete: list[tuple[int, _Pieces]]) -> Graph:
         """Join the pieces of chains to edges; edge i has the nodes 2i and 2i + 1, a ring only the first of these."""
         plan = self._plan
         chains = np.array([chain for chain, _ in complete])
         runs, sizes = [], []
-        for chain, opened in complete:
-            halves = plan.chains.half[plan.chains.start[chain] : plan.chains.start[chain + 1]].tolist()
-            for half in halves:
+        for chain, pieces in complete:
+            for half in plan.chains.half[plan.chains.start[chain] : plan.chains.start[chain + 1]].tolist():
                 step = -1 if half & 1 else 1
-                runs.append([column[::step] for column in opened.pieces[half // 2][1:]])
-            sizes.append(sum(len(run[0]) for run in runs[len(runs) - len(halves) :]))
+                runs.append([column[::step] for column in pieces[half // 2]])
+            sizes.append(sum(len(row) for row, *_ in pieces.values()))
         row, col, width, probability = map(np.concatenate, zip(*runs, strict=True))
         ends = np.arange(2 * len(chains), dtype=np.int32).reshape(-1, 2)
         ends[plan.chains.is_ring[chains], 1] -= 1

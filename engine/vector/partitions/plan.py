@@ -9,37 +9,45 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from affine import Affine
-from numpy.typing import NDArray
 
 from ...context import Cancellation
 from ...errors import SourceError
-from ..arrays import Flags, Floats, Ints
+from ..arrays import Bits, Flags, Floats, Ints, Labels, concatenate_tables, find_sorted
 from ..geodesy import PixelGeodesy
 from ..roads.centerlines import Tile
 from ..roads.cleaning import BORDER_FACTOR
 from ..roads.graph import find_border, label_components
+from ..roads.layers import BORDER, END, JUNCTION
 from ..roads.options import pixel_options
 from .borders import Chains, follow_pieces, match_ends
-from .storage import PartitionFile, open_partition
-from .tables import NO_KEY, ComponentTable, ForeignNodes, Frame, NodeTable, PieceTable, is_inside, split_keys
-
-#: Indices in ``KINDS``.
-_END, _JUNCTION, _BORDER = range(3)
-Table = TypeVar("Table", PieceTable, ComponentTable)
+from .storage import TableFile, open_tables
+from .tables import (
+    NO_KEY,
+    ComponentTable,
+    ForeignNodes,
+    Frame,
+    LineTable,
+    NodeTable,
+    PieceTable,
+    is_inside,
+    read_frame,
+    split_keys,
+)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A partition's file, and where its rows begin in the arrays of a ``JoinPlan``.
+    """A partition's file, and where its rows begin among those of all partitions.
 
     Attributes:
         path: the file.
         window: the partition.
         band: number of its row of partitions.
+        lines: number of its finished lines.
+        line: the first of these.
         piece: first piece.
         component: first component.
     """
@@ -47,12 +55,14 @@ class Part:
     path: Path
     window: Tile
     band: int
+    lines: int
+    line: int
     piece: int
     component: int
 
-    def open(self) -> AbstractContextManager[PartitionFile]:
+    def open(self) -> AbstractContextManager[TableFile]:
         """Open the file for a ``with`` block."""
-        return open_partition(self.path)
+        return open_tables(self.path)
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class EdgeEnds:
     """Ends of chains; columns (chains, 2), see ``PieceTable``. A ring has the same node at both ends."""
 
     node: Ints
-    kind: NDArray[np.uint8]
+    kind: Bits
     row: Floats
     col: Floats
     radius: Floats
@@ -96,6 +106,11 @@ class JoinPlan:
     made_end: Ints
     joined: int
     loose: Ints
+
+    @property
+    def lines(self) -> int:
+        """The number of finished lines of all partitions."""
+        return self.parts[-1].line + self.parts[-1].lines
 
     @property
     def bands(self) -> int:
@@ -144,7 +159,7 @@ def plan_join(paths: Sequence[Path], cancellation: Cancellation) -> JoinPlan:
     is_ring = np.repeat(chains.is_ring[:, np.newaxis], 2, axis=1)
     both = np.column_stack((first, last))
     pixel = np.where(is_ring, key[:, :1], pieces.corner.reshape(-1, 2)[both, 0])
-    ends = _describe_ends(pieces, both, pixel, np.where(is_ring, _JUNCTION, np.where(is_open[both], _END, -1)), frame)
+    ends = _describe_ends(pieces, both, pixel, np.where(is_ring, JUNCTION, np.where(is_open[both], END, -1)), frame)
     # A single pixel that goes on in no partition is no line; neighbours that agree leave none.
     is_pixel = ~chains.is_ring & (pieces.corner.reshape(-1, 2)[first, 0] == pieces.corner.reshape(-1, 2)[last, 0])
     is_dropped_chain = is_dropped[pieces.component[first // 2]] | (is_pixel & (first // 2 == last // 2))
@@ -175,10 +190,11 @@ def _read_borders(
     frame: Frame | None = None
     for path in paths:
         cancellation.check()
-        with open_partition(path) as file:
-            frame = frame or file.frame
-            _check_frame(file, frame, path)
-            windows.append((file.window, path))
+        with open_tables(path) as file:
+            own = read_frame(file)
+            frame = frame or own
+            _check_frame(own, frame, path)
+            windows.append((Tile(*file.header["window"]), path))
     if frame is None:
         raise SourceError("There are no partitions of a road network to join.")
     windows.sort(key=lambda item: (item[0].row, item[0].col))
@@ -186,27 +202,24 @@ def _read_borders(
     parts: list[Part] = []
     pieces: list[PieceTable] = []
     components: list[ComponentTable] = []
-    piece, component, band = 0, 0, -1
+    line, piece, component, band = 0, 0, 0, -1
     for window, path in windows:
         cancellation.check()
         band += window.col == 0
-        parts.append(Part(path, window, band, piece, component))
-        with parts[-1].open() as file:
-            table = file.read(PieceTable)
+        with open_tables(path) as file:
+            lines, table = file.read_column(LineTable, "component").size, file.read(PieceTable)
             pieces.append(table._replace(component=table.component + np.int32(component)))
             components.append(file.read(ComponentTable))
-        piece, component = piece + len(table.component), component + len(components[-1].length)
-    return frame, parts, _concatenate(pieces), _concatenate(components)
+        parts.append(Part(path, window, band, lines, line, piece, component))
+        line, piece = line + lines, piece + len(table.component)
+        component += len(components[-1].length)
+    return frame, parts, concatenate_tables(pieces), concatenate_tables(components)
 
 
-def _concatenate(tables: list[Table]) -> Table:
-    return type(tables[0])(*map(np.concatenate, zip(*tables, strict=True)))
-
-
-def _check_frame(file: PartitionFile, frame: Frame, path: Path) -> None:
+def _check_frame(own: Frame, frame: Frame, path: Path) -> None:
     """Refuse a partition of another raster; the number of threads and the side of tiles change no result."""
-    options = replace(file.frame.options, threads=frame.options.threads, tile=frame.options.tile)
-    if replace(file.frame, options=options) != frame:
+    options = replace(own.options, threads=frame.options.threads, tile=frame.options.tile)
+    if replace(own, options=options) != frame:
         raise SourceError(f"{path} is a partition of another raster, or was made with other options.")
 
 
@@ -225,7 +238,7 @@ def _check_cover(windows: list[Tile], shape: tuple[int, int]) -> None:
         raise SourceError(f"The partition at row {row}, column {col} is missing.")
 
 
-def _connect_nodes(parts: list[Part], cancellation: Cancellation) -> NDArray[np.int32]:
+def _connect_nodes(parts: list[Part], cancellation: Cancellation) -> Labels:
     """Find which components (n, 2) are connected because an edge of one partition ends at a node of another."""
     keys, components = [], []
     for part in parts:
@@ -243,11 +256,9 @@ def _connect_nodes(parts: list[Part], cancellation: Cancellation) -> NDArray[np.
         with part.open() as file:
             node_key = file.read_column(NodeTable, "key")
             node_component = file.read_column(NodeTable, "component")
-        if node_key.size == 0:
-            continue
-        at = np.minimum(np.searchsorted(node_key, key[own]), node_key.size - 1)
-        is_known = node_key[at] == key[own]
-        pairs.append(np.column_stack((component[own], node_component[at] + np.int32(part.component)))[is_known])
+        at, is_known = find_sorted(node_key, key[own])
+        known = node_component[at[is_known]] + np.int32(part.component)
+        pairs.append(np.column_stack((component[own[is_known]], known)))
     return np.concatenate(pairs)
 
 
@@ -265,7 +276,7 @@ def _choose_components(components: ComponentTable, label: Ints, frame: Frame) ->
     return ~stays[label], int(stays.sum())
 
 
-def _find_keys(pieces: PieceTable, chains: Chains, first: NDArray[np.int32], last: NDArray[np.int32]) -> Ints:
+def _find_keys(pieces: PieceTable, chains: Chains, first: Labels, last: Labels) -> Ints:
     """Return the keys that order the chains, see ``JoinPlan``.
 
     Args:
@@ -295,7 +306,7 @@ def _describe_ends(pieces: PieceTable, ends: Ints, pixel: Ints, made: Ints, fram
         frame: of the raster.
     """
     row, col = split_keys(pixel)
-    kind = np.where(find_border(row, col, Tile(0, 0, *frame.shape)), _BORDER, made)
+    kind = np.where(find_border(row, col, Tile(0, 0, *frame.shape)), BORDER, made)
     chosen = (
         np.where(made >= 0, new, column.ravel()[ends])
         for column, new in (

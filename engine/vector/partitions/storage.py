@@ -1,16 +1,17 @@
-"""Store partitions of a road network as files: compressed columns in NumPy's ``.npz`` format, with a checksum each."""
+"""Files of partitions: compressed tables of NumPy arrays, written and read one after the other."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, fields
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import shapely
@@ -18,128 +19,176 @@ from numpy.typing import NDArray
 
 from ...errors import SourceError
 from ...fs.outputs import atomic_output
-from ...protocol.options import RoadOptions
+from ..arrays import Table, make_offsets
 from ..roads.centerlines import Tile
-from .tables import (
-    BorderSamples,
-    ComponentTable,
-    ForeignNodes,
-    Frame,
-    LineTable,
-    NodeTable,
-    PieceTable,
-    PointTable,
-    RoadPartition,
-    SideTable,
-)
+from .layout import split_raster
 
-#: Number of the format, raised whenever columns or their meaning change; files of others are refused.
-_FORMAT = 2
-_FRAME = "frame"
+#: Number of the format, raised whenever tables or their meaning change; files of others are refused.
+_FORMAT = 3
+_HEADER = "header.json"
+#: A fast level; a higher one saves little.
+_COMPRESSION_LEVEL = 1
 #: What reading a damaged zip or array may raise.
-DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
-#: Tables that are stored as they are; lines have geometries.
-_TABLES = (NodeTable, PieceTable, PointTable, ComponentTable, ForeignNodes, SideTable, BorderSamples)
-Table = TypeVar("Table", NodeTable, PieceTable, PointTable, ComponentTable, ForeignNodes, SideTable, BorderSamples)
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
-def write_partition(path: Path, partition: RoadPartition) -> None:
-    """Write a partition; it appears under its name only when it is complete.
+def write_tables(path: Path, header: Mapping[str, Any], tables: Iterable[tuple[Any, ...]]) -> None:
+    """Write tables to a file, which appears under its name only when it is complete.
+
+    Args:
+        path: the file.
+        header: values that JSON can store.
+        tables: ``NamedTuple``s of arrays or of LineStrings; they may be made while the file is written. Those of one
+            type are numbered from 0.
 
     Raises:
         OutputError: it cannot be written.
     """
-    tables: list[Any] = [getattr(partition, field.name) for field in fields(partition)]
-    tables = [table for table in tables if type(table) in _TABLES]
-    columns = {_name(type(table), field): getattr(table, field) for table in tables for field in table._fields}
-    lines = partition.lines._asdict()
-    wkb = [np.frombuffer(data, np.uint8) for data in shapely.to_wkb(lines.pop("geometry"))]
-    columns |= {_name(LineTable, field): values for field, values in lines.items()}
-    columns[_name(LineTable, "wkb")] = np.concatenate([np.zeros(0, np.uint8), *wkb])
-    columns[_name(LineTable, "wkb_start")] = np.cumsum([0, *map(len, wkb)])
-    header = {"format": _FORMAT, "window": partition.window, **asdict(partition.frame)}
-    columns[_FRAME] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    with atomic_output(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **columns)
+    counts = Counter[str]()
+    with (
+        atomic_output(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive,
+    ):
+        for table in tables:
+            kind = type(table).__name__
+            for field, column in table._asdict().items():  # type: ignore[attr-defined]  # a NamedTuple
+                _write_column(archive, f"{kind}/{counts[kind]}/{field}", column)
+            counts[kind] += 1
+        archive.writestr(_HEADER, json.dumps({"format": _FORMAT, **header}))
 
 
-class PartitionFile:
-    """An open file of a partition, whose tables are read one at a time.
+def _write_column(archive: zipfile.ZipFile, name: str, column: NDArray[Any]) -> None:
+    """Write an array; of LineStrings their vertices, and where those of each begin."""
+    arrays = {name: column}
+    if column.dtype == np.object_:
+        start = make_offsets(shapely.get_num_coordinates(column))
+        arrays = {name: shapely.get_coordinates(column), f"{name}.start": start}
+    for member_name, array in arrays.items():
+        with archive.open(f"{member_name}.npy", "w", force_zip64=True) as member:
+            np.save(member, np.ascontiguousarray(array), allow_pickle=False)
+
+
+class TableFile:
+    """An open file of tables.
 
     Args:
         path: the file.
         archive: the opened file.
+
+    Attributes:
+        header: its values.
     """
 
-    def __init__(self, path: Path, archive: Any) -> None:
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self._path, self._archive = path, archive
-        header = json.loads(self._read(_FRAME).tobytes())
-        if header["format"] != _FORMAT:
-            raise SourceError(f"{path} was written by another version: run the command again without --resume.")
-        options = RoadOptions(**header["options"])
-        shape, transform = (header["shape"][0], header["shape"][1]), tuple(header["transform"])
-        self.frame = Frame(header["name"], shape, transform, header["crs"], options)
-        self.window = Tile(*header["window"])
-
-    def read(self, table: type[Table]) -> Table:
-        """Read a table other than the lines."""
-        return table(*(self._read(_name(table, field)) for field in table._fields))
-
-    def read_column(self, table: type[Any], field: str) -> NDArray[Any]:
-        """Read one column of a table."""
-        return self._read(_name(table, field))
-
-    def read_lines(self) -> LineTable:
-        """Read the finished lines."""
-        wkb, start = self.read_column(LineTable, "wkb").tobytes(), self.read_column(LineTable, "wkb_start").tolist()
-        data = np.array([wkb[first:last] for first, last in itertools.pairwise(start)], object)
-        columns = {field: self.read_column(LineTable, field) for field in LineTable._fields if field != "geometry"}
-        return LineTable(geometry=np.asarray(shapely.from_wkb(data), np.object_), **columns)
-
-    def _read(self, name: str) -> NDArray[Any]:
+        self._names = frozenset(archive.namelist())
         try:
-            return np.asarray(self._archive[name])
-        except DAMAGE as error:
+            self.header: dict[str, Any] = json.loads(archive.read(_HEADER))
+        except _DAMAGE as error:
+            raise _make_error(path) from error
+        if self.header.get("format") != _FORMAT:
+            raise SourceError(f"{path} was written by another version: run the command again without --resume.")
+
+    def read(self, table: type[Table], number: int = 0) -> Table:
+        """Read a table, given its type and its number among those of this type."""
+        fields = table._fields  # type: ignore[attr-defined]  # a NamedTuple
+        return table(*(self.read_column(table, field, number) for field in fields))
+
+    def read_all(self, table: type[Table]) -> Iterator[Table]:
+        """Read all tables of a type."""
+        field = table._fields[0]  # type: ignore[attr-defined]  # a NamedTuple
+        number = 0
+        while f"{table.__name__}/{number}/{field}.npy" in self._names:
+            yield self.read(table, number)
+            number += 1
+
+    def read_column(self, table: type[Any], field: str, number: int = 0) -> NDArray[Any]:
+        """Read one column of a table."""
+        name = f"{table.__name__}/{number}/{field}"
+        column = self._read_array(name)
+        if f"{name}.start.npy" not in self._names:
+            return column
+        start = self._read_array(f"{name}.start")
+        return np.asarray(shapely.from_ragged_array(shapely.GeometryType.LINESTRING, column, (start,)), np.object_)
+
+    def is_complete(self) -> bool:
+        """Return whether all of the file can be read."""
+        try:
+            return self._archive.testzip() is None
+        except _DAMAGE:
+            return False
+
+    def _read_array(self, name: str) -> NDArray[Any]:
+        try:
+            with self._archive.open(f"{name}.npy") as member:
+                array = np.load(member, allow_pickle=False)
+                member.read()  # the checksum is compared at the end
+        except _DAMAGE as error:
             raise _make_error(self._path) from error
+        return np.asarray(array)
 
 
 @contextmanager
-def open_partition(path: Path) -> Iterator[PartitionFile]:
-    """Open the file of a partition.
+def open_tables(path: Path) -> Iterator[TableFile]:
+    """Open a file of tables.
 
     Raises:
         SourceError: it is no such file, is damaged or cannot be read.
     """
     try:
-        archive = np.load(path, allow_pickle=False)
-    except DAMAGE as error:
+        archive = zipfile.ZipFile(path)
+    except _DAMAGE as error:
         raise _make_error(path) from error
     with archive:
-        yield PartitionFile(path, archive)
+        yield TableFile(path, archive)
 
 
-def read_partition(path: Path) -> RoadPartition:
-    """Read a whole partition; errors as ``open_partition``."""
-    with open_partition(path) as file:
-        return RoadPartition(
-            file.frame,
-            file.window,
-            file.read(NodeTable),
-            file.read_lines(),
-            file.read(PieceTable),
-            file.read(PointTable),
-            file.read(ComponentTable),
-            file.read(ForeignNodes),
-            file.read(SideTable),
-            file.read(BorderSamples),
-        )
+@dataclass(frozen=True)
+class PartitionFolder:
+    """The files of the partitions of a raster, which several processes may write. Picklable.
 
+    Attributes:
+        path: the folder.
+        shape: rows and columns of the raster.
+        size: side of a partition in pixels.
+    """
 
-def _name(table: type[Any], field: str) -> str:
-    return f"{table.__name__}.{field}"
+    path: Path
+    shape: tuple[int, int]
+    size: int
+
+    @cached_property
+    def windows(self) -> list[Tile]:
+        """The partitions, row by row."""
+        return split_raster(self.shape, self.size)
+
+    @property
+    def across(self) -> int:
+        """The number of partitions in a row."""
+        return sum(window.row == 0 for window in self.windows)
+
+    def file(self, number: int, suffix: str) -> Path:
+        """Return the file of a partition."""
+        return self.path / f"{number:06d}{suffix}"
+
+    def count_files(self, suffix: str) -> int:
+        """Return how many partitions have a file, whatever is in it."""
+        return sum(1 for _ in self.path.glob(f"[0-9]*{suffix}"))
+
+    def remove_partial_files(self) -> None:
+        """Remove what was left by processes that ended before their files were complete."""
+        for path in self.path.glob(".*"):
+            with suppress(OSError):
+                path.unlink()
+
+    def is_complete(self, number: int, suffix: str) -> bool:
+        """Return whether a file with the ``window`` of a partition is there and complete, after reading all of it."""
+        try:
+            with open_tables(self.file(number, suffix)) as file:
+                return file.header.get("window") == list(self.windows[number]) and file.is_complete()
+        except SourceError:
+            return False
 
 
 def _make_error(path: Path) -> SourceError:
-    return SourceError(
-        f"{path} is not a complete partition of a road network.", "The same command with --resume makes it again."
-    )
+    return SourceError(f"{path} is not a complete partition.", "The same command with --resume makes it again.")

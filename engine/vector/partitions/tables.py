@@ -7,21 +7,20 @@ keep their raw points. Where a piece ends at a border, the key of the next pixel
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...protocol.options import RoadOptions
-from ..arrays import Flags, Floats, Geometries, Ints
+from ..arrays import Bits, Flags, Floats, Ints, Labels
 from ..geodesy import PixelGeodesy
 from ..roads.centerlines import Tile
+from .storage import TableFile, write_tables
 
-Bytes = NDArray[np.uint8]
-
-#: Kinds of nodes; columns hold their indices.
-KINDS = np.array(["end", "junction", "border"], object)
 #: Stands for no pixel.
 NO_KEY = -1
 
@@ -57,40 +56,32 @@ class NodeTable(NamedTuple):
         row: float64 (n,), position in pixels; the centre of a pixel has whole coordinates.
         col: float64 (n,).
         degree: int32 (n,).
-        kind: uint8 (n,), index in ``KINDS``.
+        kind: uint8 (n,), index in ``layers.KINDS``.
         component: int32 (n,), component within the partition.
     """
 
     key: Ints
     row: Floats
     col: Floats
-    degree: NDArray[np.int32]
-    kind: Bytes
-    component: NDArray[np.int32]
+    degree: Labels
+    kind: Bits
+    component: Labels
 
 
 class LineTable(NamedTuple):
-    """Finished lines: edges whose points all lie in the partition; the columns of measures as in ``RoadLines``.
+    """Finished lines: edges whose points all lie in the partition. The lines themselves are ``RoadLines``.
 
     Attributes:
         key: int64 (n, 2), keys of the first and second pixel, which order the lines of a raster.
         node: int64 (n, 2), keys of the first and last node.
         kind: uint8 (n, 2), kinds of these.
         component: int32 (n,), component within the partition.
-        geometry: LineStrings in the CRS of the raster.
     """
 
     key: Ints
     node: Ints
-    kind: Bytes
-    component: NDArray[np.int32]
-    geometry: Geometries
-    length: Floats
-    width: Floats
-    width_sd: Floats
-    confidence: Floats
-    bridged: Floats
-    gap_at: Floats
+    kind: Bits
+    component: Labels
 
 
 class PieceTable(NamedTuple):
@@ -113,21 +104,21 @@ class PieceTable(NamedTuple):
     top: Ints
     link: Ints
     node: Ints
-    kind: Bytes
+    kind: Bits
     node_row: Floats
     node_col: Floats
     radius: Floats
-    component: NDArray[np.int32]
+    component: Labels
 
 
 class PointTable(NamedTuple):
     """Points of the pieces, see ``Graph``; ``start`` (pieces + 1,) is the offset of each piece."""
 
     start: Ints
-    row: NDArray[np.int32]
-    col: NDArray[np.int32]
+    row: Labels
+    col: Labels
     width: NDArray[np.float32]
-    probability: Bytes
+    probability: Bits
 
 
 class ComponentTable(NamedTuple):
@@ -140,7 +131,7 @@ class ComponentTable(NamedTuple):
     """
 
     length: Floats
-    strongest: Bytes
+    strongest: Bits
     is_at_border: Flags
 
 
@@ -153,7 +144,7 @@ class ForeignNodes(NamedTuple):
     """
 
     key: Ints
-    component: NDArray[np.int32]
+    component: Labels
 
 
 class SideTable(NamedTuple):
@@ -168,8 +159,8 @@ class SideTable(NamedTuple):
     """
 
     total: Ints
-    one: NDArray[np.int32]
-    other: NDArray[np.int32]
+    one: Labels
+    other: Labels
     other_key: Ints
     shared: Ints
 
@@ -178,23 +169,33 @@ class BorderSamples(NamedTuple):
     """Samples that units of other partitions may have beside them: their keys, ascending, and units."""
 
     key: Ints
-    unit: NDArray[np.int32]
+    unit: Labels
 
 
 @dataclass(frozen=True)
 class RoadPartition:
-    """The road network of one partition."""
+    """The road network of one partition.
+
+    Attributes:
+        frame: of the raster.
+        window: the partition.
+        tables: one of each type in this module, and the ``RoadLines`` of the ``LineTable``.
+    """
 
     frame: Frame
     window: Tile
-    nodes: NodeTable
-    lines: LineTable
-    pieces: PieceTable
-    points: PointTable
-    components: ComponentTable
-    foreign: ForeignNodes
-    sides: SideTable
-    samples: BorderSamples
+    tables: Sequence[tuple[Any, ...]]
+
+    def write(self, path: Path) -> None:
+        """Write the file of the partition; errors as ``write_tables``."""
+        write_tables(path, {"window": self.window, **asdict(self.frame)}, self.tables)
+
+
+def read_frame(file: TableFile) -> Frame:
+    """Read what all partitions of a raster have in common from the file of one."""
+    header = file.header
+    shape, transform = (header["shape"][0], header["shape"][1]), tuple(header["transform"])
+    return Frame(header["name"], shape, transform, header["crs"], RoadOptions(**header["options"]))
 
 
 def split_keys(keys: Ints) -> tuple[Ints, Ints]:

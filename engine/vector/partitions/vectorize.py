@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...context import RunContext
 from ...protocol.options import RoadOptions
 from ...raster.probability import ProbabilityRaster
-from ..arrays import Flags, Ints, make_offsets
+from ..arrays import Bits, Flags, Ints, Labels, concatenate_tables, make_offsets
 from ..geodesy import PixelGeodesy
 from ..roads.centerlines import Tile
 from ..roads.extract import build_graph
 from ..roads.graph import Graph
 from ..roads.kernels.graph import take_points
-from ..roads.layers import name_nodes
+from ..roads.layers import classify_nodes
 from ..roads.lines import RoadLines, make_lines
 from ..roads.ordering import node_keys, pixel_keys
 from .layout import grow, network_halo
 from .sides import find_sides
 from .tables import (
-    KINDS,
     NO_KEY,
     ComponentTable,
     ForeignNodes,
@@ -64,7 +62,7 @@ class _Cut:
     Attributes:
         graph: the network, in the order of ``sort_network``.
         node_key: (nodes,), see ``node_keys``.
-        kind: (nodes,), index in ``KINDS``.
+        kind: (nodes,), see ``classify_nodes``.
         component: (nodes,), component of each node, numbered among those with a part in the partition; -1 for others.
         key: (points,), key of each point.
         is_own: (points,), whether the point lies in the partition.
@@ -72,8 +70,8 @@ class _Cut:
 
     graph: Graph
     node_key: Ints
-    kind: NDArray[np.uint8]
-    component: NDArray[np.int32]
+    kind: Bits
+    component: Labels
     key: Ints
     is_own: Flags
 
@@ -95,11 +93,10 @@ def cut_network(graph: Graph, window: Tile, geodesy: PixelGeodesy, frame: Frame)
     used = np.union1d(label[is_own_node], label[graph.ends[count > 0, 0]])
     number = np.full(graph.node_count, NO_KEY, np.int32)
     number[used] = np.arange(used.size, dtype=np.int32)
-    kind = np.argmax(name_nodes(graph)[:, np.newaxis] == KINDS, axis=1).astype(np.uint8)
-    cut = _Cut(graph, node_key, kind, number[label], key, is_own)
+    cut = _Cut(graph, node_key, classify_nodes(graph), number[label], key, is_own)
 
     whole = np.flatnonzero(count == np.diff(graph.start))
-    lines = _make_lines(cut, whole, geodesy, frame)
+    lines, road_lines = _make_lines(cut, whole, geodesy, frame)
     first, last = _find_runs(cut)
     start = make_offsets(last + 1 - first)
     taken = np.arange(start[-1]) + np.repeat(first - start[:-1], last + 1 - first)
@@ -117,44 +114,36 @@ def cut_network(graph: Graph, window: Tile, geodesy: PixelGeodesy, frame: Frame)
         graph.node_row[own],
         graph.node_col[own],
         graph.degree()[own].astype(np.int32),
-        kind[own],
+        cut.kind[own],
         cut.component[own],
     )
     components = _measure_components(cut, point_edge, used.size, own)
     foreign = _find_foreign_nodes(lines, pieces, window)
     points = PointTable(start, *columns)
-    return RoadPartition(frame, window, nodes, lines, pieces, points, components, foreign, sides, samples)
+    tables = (nodes, lines, road_lines, pieces, points, components, foreign, sides, samples)
+    return RoadPartition(frame, window, tables)
 
 
-def _make_lines(cut: _Cut, edges: Ints, geodesy: PixelGeodesy, frame: Frame) -> LineTable:
+def _make_lines(cut: _Cut, edges: Ints, geodesy: PixelGeodesy, frame: Frame) -> tuple[LineTable, RoadLines]:
     """Finish the lines of some edges."""
     graph = cut.graph
     points, start = take_points(graph.start, edges, np.zeros(graph.edge_count, np.bool_))
     taken = replace(graph, ends=graph.ends[edges])
     taken.take_points(points, start)
-    measures = finish_lines(taken, geodesy, frame)
-    return LineTable(
+    table = LineTable(
         key=np.column_stack((cut.key[graph.start[edges]], cut.key[graph.start[edges] + 1])),
         node=cut.node_key[taken.ends],
         kind=cut.kind[taken.ends],
         component=cut.component[taken.ends[:, 0]],
-        geometry=measures.geometry,
-        length=measures.length,
-        width=measures.width,
-        width_sd=measures.width_sd,
-        confidence=measures.confidence,
-        bridged=measures.bridged,
-        gap_at=measures.gap_at,
     )
+    return table, finish_lines(taken, geodesy, frame)
 
 
 def finish_lines(graph: Graph, geodesy: PixelGeodesy, frame: Frame) -> RoadLines:
     """Smooth and measure the lines of all edges of a network, see ``make_lines``."""
     resolution = geodesy.resolution(frame.shape)
     smooth, simplify = frame.options.smooth / resolution, frame.options.simplify / resolution
-    batches = list(make_lines(graph, geodesy, smooth=smooth, simplify=simplify))
-    columns = (np.concatenate([getattr(batch, field.name) for batch in batches]) for field in fields(RoadLines))
-    return RoadLines(*columns)
+    return concatenate_tables(list(make_lines(graph, geodesy, smooth=smooth, simplify=simplify)))
 
 
 def _find_runs(cut: _Cut) -> tuple[Ints, Ints]:

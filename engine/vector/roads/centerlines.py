@@ -18,7 +18,7 @@ from ...concurrency import map_bounded
 from ...context import RunContext
 from ...protocol.messages import Progress
 from ...raster.probability import ProbabilityRaster
-from ..arrays import concatenate_tables
+from ..arrays import concatenate_tables, take_rows
 from .mask import PixelBounds, Probability, make_road_mask, merge_carriageways, thin_to_centerline
 from .options import PixelOptions
 
@@ -103,7 +103,9 @@ def find_centerlines(
             road_pixels += count
             tile_row.append(pixels)
             if part.col + part.width == right:
-                sorted_rows.append(_sort_pixels(concatenate_tables(tile_row)))
+                joined = concatenate_tables(tile_row)
+                order = np.argsort(joined.row.astype(np.int64) << 32 | joined.col, kind="stable")
+                sorted_rows.append(take_rows(joined, order))
                 tile_row = []
             context.report(Progress("vectorize", done, len(tiles)))
     share = road_pixels / (window.height * window.width)
@@ -136,8 +138,3 @@ def find_tile_centerlines(
     line = thin_to_centerline(mask, options.max_radius, (halo, halo, tile.height, tile.width))
     row, col = line.row + np.int32(tile.row - halo), line.col + np.int32(tile.col - halo)
     return CenterlinePixels(row, col, line.width, probability[line.row, line.col])
-
-
-def _sort_pixels(pixels: CenterlinePixels) -> CenterlinePixels:
-    order = np.argsort(pixels.row.astype(np.int64) << 32 | pixels.col, kind="stable")
-    return CenterlinePixels._make(column[order] for column in pixels)

@@ -32,7 +32,7 @@ from .centerlines import Tile, find_centerlines
 from .cleaning import drop_weak_components, merge_junctions, prune_spurs, trim_tails
 from .gaps import close_gaps, gap_rules
 from .graph import Graph, trace
-from .layers import NetworkAttributes, name_nodes, write_areas, write_changes, write_lines, write_nodes
+from .layers import KINDS, NetworkAttributes, classify_nodes, write_areas, write_changes, write_lines, write_nodes
 from .lines import make_lines
 from .links import join_pieces
 from .options import pixel_options
@@ -272,7 +272,8 @@ def _write_network(
         reached = f"the pieces are shorter than {options.min_length:g} m (--min-length), or all of it is one area"
         context.warn(source.measure().explain_nothing(name, options.threshold, reached))
     attributes = NetworkAttributes(
-        name_nodes(graph),
+        graph.ends,
+        KINDS[classify_nodes(graph)],
         find_pairs(graph, options.pair_distance / resolution, MIN_LENGTH / resolution),
         f"TerraSpore: {name}" if options.osm_tags else "",
     )

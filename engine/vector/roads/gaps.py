@@ -21,7 +21,7 @@ from ...concurrency import map_bounded
 from ...context import Cancellation
 from ...protocol.options import RoadOptions
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
-from ..arrays import Flags, Floats, Ints, make_offsets
+from ..arrays import Flags, Floats, Ints, make_offsets, take_rows
 from .graph import Graph
 from .kernels.gap_rules import GapRules
 from .kernels.gaps import MAX_WINDING, find_paths, find_targets
@@ -217,7 +217,7 @@ def _blocks(candidates: _Candidates) -> Iterator[_Candidates]:
     order = np.lexsort((block[:, 1], block[:, 0]))
     cuts = np.flatnonzero((np.diff(block[order], axis=0) != 0).any(axis=1)) + 1
     for i in np.split(order, cuts) if order.size else ():
-        yield _Candidates._make(column[i] for column in candidates)
+        yield take_rows(candidates, i)
 
 
 def _find_block_closures(

@@ -14,7 +14,7 @@ from ...concurrency import ReadAhead
 from ...context import RunContext
 from ...protocol.layer_names import AREAS, CHANGES, NODES, ROADS
 from ...raster.probability import PROBABILITY_SCALE, ProbabilityRaster
-from ..arrays import Ints
+from ..arrays import Bits, Ints, Labels
 from ..conflation import NEW, ExistingRoads
 from ..coverage.extract import CoverageBatch
 from ..geodesy import PixelGeodesy
@@ -22,6 +22,9 @@ from ..io.writer import VectorWriter
 from .graph import Graph
 from .lines import RoadLines, node_pixels
 
+#: Kinds of nodes, and their names.
+END, JUNCTION, BORDER = range(3)
+KINDS = np.array(["end", "junction", "border"], object)
 #: Widths, in metres, from which a road is medium and wide.
 WIDTH_LIMITS = (5.0, 10.0)
 
@@ -70,11 +73,13 @@ class NetworkAttributes:
     """Attributes of lines that depend on the whole network.
 
     Attributes:
-        kinds: object (nodes,), kind of each node: "end", "junction" or "border".
+        ends: int32 (edges, 2), first and last node of each edge.
+        kinds: object (nodes,), name of the kind of each node, see ``KINDS``.
         pairs: int64 (edges,), number of the dual road of each edge; 0 for none.
         source: what the columns of OpenStreetMap name as the source; empty for no such columns.
     """
 
+    ends: Labels
     kinds: NDArray[np.object_]
     pairs: Ints
     source: str = ""
@@ -92,7 +97,7 @@ def write_lines(
 
     Args:
         writer: the file.
-        batches: the lines; they are made in a thread while others are written.
+        batches: the lines of all edges in order; they are made in a thread while others are written.
         attributes: of the whole network.
         report: called with the number of lines written so far.
         keep: whether the result holds the geometry.
@@ -101,8 +106,9 @@ def write_lines(
     with ReadAhead(batches) as ahead:
         for lines in ahead:
             number = np.arange(totals.count, totals.count + len(lines.geometry), dtype=np.int64)
+            ends = attributes.ends[number]
             identity = LineIdentity(
-                number + 1, lines.ends.astype(np.int64) + 1, attributes.kinds[lines.ends], attributes.pairs[number]
+                number + 1, ends.astype(np.int64) + 1, attributes.kinds[ends], attributes.pairs[number]
             )
             totals.add(lines)
             writer.write(ROADS, "LineString", lines.geometry, make_columns(lines, identity, attributes.source))
@@ -143,10 +149,10 @@ def classify_widths(lines: RoadLines) -> NDArray[np.object_]:
     return np.asarray(np.array([None, "narrow", "medium", "wide"], object)[index], np.object_)
 
 
-def name_nodes(graph: Graph) -> NDArray[np.object_]:
-    """Name the kind of each node: "border" at the raster's border, "end" for other dead ends, else "junction"."""
-    inner = np.where(graph.degree() == 1, "end", "junction")
-    return np.where(graph.node_border, "border", inner).astype(object)
+def classify_nodes(graph: Graph) -> Bits:
+    """Find the kind of each node: ``BORDER`` at the raster's border, ``END`` for other dead ends, else ``JUNCTION``."""
+    inner = np.where(graph.degree() == 1, END, JUNCTION)
+    return np.where(graph.node_border, BORDER, inner).astype(np.uint8)
 
 
 def _make_osm_tags(source: str, count: int) -> dict[str, NDArray[np.object_]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import shapely
@@ -23,13 +24,11 @@ LIMIT = 0.6
 _BATCH_POINTS = 1_000_000
 
 
-@dataclass(frozen=True)
-class RoadLines:
+class RoadLines(NamedTuple):
     """Lines of some edges of the network.
 
     Attributes:
         geometry: LineStrings in the CRS of the raster; their ends are exactly the positions of the nodes.
-        ends: int32 (n, 2), first and last node.
         length: float64 (n,), metres on the ellipsoid.
         width: float64 (n,), mean width in metres where the road was seen; NaN for an edge that is all closed gap.
         width_sd: float64 (n,), standard deviation of the width in metres.
@@ -39,7 +38,6 @@ class RoadLines:
     """
 
     geometry: NDArray[np.object_]
-    ends: NDArray[np.int32]
     length: Floats
     width: Floats
     width_sd: Floats
@@ -59,7 +57,7 @@ def make_lines(graph: Graph, geodesy: PixelGeodesy, *, smooth: float, simplify: 
     """
     if graph.edge_count == 0:  # the layer is created by its first batch
         none = np.zeros(0)
-        yield RoadLines(np.zeros(0, object), np.zeros((0, 2), np.int32), none, none, none, none, none, none)
+        yield RoadLines(np.zeros(0, object), none, none, none, none, none, none)
     first = 0
     while first < graph.edge_count:
         last = int(np.searchsorted(graph.start, graph.start[first] + _BATCH_POINTS))
@@ -117,7 +115,6 @@ def _make_batch(graph: Graph, geodesy: PixelGeodesy, smooth: float, simplify: fl
     confidence = _sum_runs(graph.probability.astype(np.float64), graph.start) / np.diff(graph.start)
     return RoadLines(
         geometry=shapely.linestrings(xy, indices=edge),
-        ends=graph.ends,
         length=length,
         width=width * metres,
         width_sd=width_sd * metres,

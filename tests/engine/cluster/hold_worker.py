@@ -34,8 +34,7 @@ def dask_setup(_worker) -> None:
     session.predict = held(session.predict, "predict", before=True)
     block_store._write_array = held(block_store._write_array, "array", before=False)
     store.write = held(store.write, "written", before=False)
-    worker.BlockWorker._vectorize = with_held_partitions(worker.BlockWorker._vectorize)
-    worker.BlockWorker.run_step = with_held_polygons(worker.BlockWorker.run_step)
+    worker.BlockWorker.run_step = with_held_partitions(worker.BlockWorker.run_step)
 
 
 def with_held_partitions(function):
@@ -44,24 +43,13 @@ def with_held_partitions(function):
     @wraps(function)
     def call(*arguments):
         from terraspore.engine.pipeline import road_partitions
-
-        if not hasattr(road_partitions.write_partition, "__wrapped__"):
-            for name, step in (("vectorize_road_partition", "roads"), ("write_partition", "partition")):
-                setattr(road_partitions, name, held(getattr(road_partitions, name), step, before=False))
-        return function(*arguments)
-
-    return call
-
-
-def with_held_polygons(function):
-    """Return ``function`` with the steps of partitions of polygons made to hold on a call, as above."""
-
-    @wraps(function)
-    def call(*arguments):
+        from terraspore.engine.vector.partitions import tables
         from terraspore.engine.vector.partitions.polygons import coverage, trace
 
         if not hasattr(coverage.write_tables, "__wrapped__"):
             for module, name, step in (
+                (road_partitions, "vectorize_road_partition", "roads"),
+                (tables, "write_tables", "partition"),
                 (coverage, "measure_partition", "measure"),
                 (coverage, "write_tables", "measured"),
                 (trace, "assemble_block", "trace"),  # while the file is written

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,22 +12,18 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from ....context import Cancellation
-from ....errors import SourceError
 from ...arrays import Floats
 from ...coverage.codes import CodeSource, minimum_pixels
 from ...coverage.extract import strip_height
 from ...geodesy import PixelGeodesy
 from ...roads.centerlines import Tile
-from ..layout import split_raster
+from ..storage import PartitionFolder, open_tables, write_tables
 from .halo import Halo
 from .join import PolygonJoiner
 from .measure import measure_partition
-from .merge import BORDERS, INSIDE, OPEN, OUTSIDE, REGIONS, merge_regions
-from .storage import open_tables, write_tables
-from .tables import CoverageFrame
+from .merge import MergedRegions, merge_regions
+from .tables import MEASURED, MERGED, OPEN, TRACED, CoverageFrame
 from .trace import trace_partition
-
-_MEASURED, _MERGED, _TRACED, _OPEN = ".regions", ".merged", ".polygons", "open.merged"
 
 
 class WindowedCodes(Protocol):
@@ -73,29 +68,22 @@ class PartitionedCoverage:
     First every partition is measured, then all are merged, then every partition is traced, then all are joined.
 
     Attributes:
-        folder: the folder of the files; it exists.
+        folder: the files of the partitions, whose size is a multiple of those of ``frame.breaks``; it exists.
         frame: of the raster.
         source: its codes.
         transform: pixel to CRS coordinates.
         crs: the CRS, or None.
-        size: side of a partition in pixels, a multiple of those of ``frame.breaks``.
     """
 
-    folder: Path
+    folder: PartitionFolder
     frame: CoverageFrame
     source: WindowedCodes
     transform: Affine
     crs: Any
-    size: int
 
     def __post_init__(self) -> None:
-        assert self.size % self.frame.breaks.rows == 0, "arcs end at the borders of partitions"
-        assert self.size % self.frame.breaks.cols == 0, "arcs end at the borders of partitions"
-
-    @cached_property
-    def windows(self) -> list[Tile]:
-        """The partitions, row by row."""
-        return split_raster(self.frame.shape, self.size)
+        assert self.folder.size % self.frame.breaks.rows == 0, "arcs end at the borders of partitions"
+        assert self.folder.size % self.frame.breaks.cols == 0, "arcs end at the borders of partitions"
 
     @cached_property
     def geodesy(self) -> PixelGeodesy:
@@ -109,33 +97,24 @@ class PartitionedCoverage:
             SourceError: the codes cannot be read.
             OutputError: the file cannot be written.
         """
-        path = self._path(number, _MEASURED)
-        if self._is_complete(path, number):
+        if self.folder.is_complete(number, MEASURED):
             return
-        halo = Halo.make(self.windows[number], self.frame.shape)
+        halo = Halo.make(self.folder.windows[number], self.frame.shape)
         rows = strip_height(self.frame.options, halo.outer.width)
         found = measure_partition(self._open(halo), halo, self._minimum, rows, cancellation)
-        names = (REGIONS, BORDERS, OUTSIDE, INSIDE)
-        write_tables(path, {"window": list(halo.window)}, list(zip(names, found, strict=True)))
+        write_tables(self.folder.file(number, MEASURED), {"window": halo.window}, found)
 
     def merge(self, cancellation: Cancellation) -> None:
         """Merge what depends on several partitions, once all are measured; errors as ``merge_regions``."""
-        opened = merge_regions(
-            self.windows,
-            lambda number: self._path(number, _MEASURED),
-            lambda number: self._path(number, _MERGED),
-            self._minimum,
-            cancellation,
-        )
-        write_tables(self.folder / _OPEN, {}, [(OPEN, opened)])
+        write_tables(self.folder.path / OPEN, {}, [merge_regions(self.folder, self._minimum, cancellation)])
 
     def trace(self, number: int, cancellation: Cancellation) -> None:
         """Trace a partition, once all are merged, unless that is done; errors as ``trace_partition``."""
-        path = self._path(number, _TRACED)
-        if self._is_complete(path, number):
+        if self.folder.is_complete(number, TRACED):
             return
-        halo = Halo.make(self.windows[number], self.frame.shape)
-        merged = self._path(number, _MERGED)
+        halo, path = Halo.make(self.folder.windows[number], self.frame.shape), self.folder.file(number, TRACED)
+        with open_tables(self.folder.file(number, MERGED)) as file:
+            merged = file.read(MergedRegions)
         trace_partition(
             self._open(halo), halo, self.frame, self.geodesy, merged=merged, path=path, cancellation=cancellation
         )
@@ -149,24 +128,7 @@ class PartitionedCoverage:
         Raises:
             SourceError: a file is missing or damaged.
         """
-        return PolygonJoiner(
-            self.frame,
-            self.geodesy,
-            self.windows,
-            traced=lambda number: self._path(number, _TRACED),
-            opened=self.folder / _OPEN,
-            scratch=scratch,
-        )
-
-    def count_traced(self) -> int:
-        """Return how many partitions have a file of their polygons, whatever is in it."""
-        return sum(1 for _ in self.folder.glob(f"[0-9]*{_TRACED}"))
-
-    def remove_partial_files(self) -> None:
-        """Remove what was left by processes that ended before their files were complete."""
-        for path in self.folder.glob(".*"):
-            with suppress(OSError):
-                path.unlink()
+        return PolygonJoiner(self.frame, self.geodesy, self.folder, scratch)
 
     @property
     def _minimum(self) -> Floats:
@@ -175,14 +137,3 @@ class PartitionedCoverage:
 
     def _open(self, halo: Halo) -> CodeSource:
         return _OwnConfidence(self.source.open_window(halo.outer), halo)
-
-    def _path(self, number: int, suffix: str) -> Path:
-        return self.folder / f"{number:06d}{suffix}"
-
-    def _is_complete(self, path: Path, number: int) -> bool:
-        """Return whether a file is there and complete, after reading all of it."""
-        try:
-            with open_tables(path) as file:
-                return file.header["window"] == list(self.windows[number]) and file.is_complete()
-        except (SourceError, KeyError):
-            return False

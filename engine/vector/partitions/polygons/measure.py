@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from ....context import Cancellation
 from ...arrays import Flags, Floats, Ints, Labels
 from ...coverage.codes import CodeSource
-from ...coverage.regions import RegionMap, Regions, find_regions
+from ...coverage.regions import RegionMap, Regions, find_regions, make_borders
 from ...roads.centerlines import Tile
 from .halo import BorderLines, Halo, list_foreign_pixels, list_foreign_sides, read_border_lines
 
@@ -122,11 +122,9 @@ def _subtract_foreign(borders: csr_array, lines: BorderLines, halo: Halo) -> csr
     """Subtract the sides of pixels that belong to other partitions from the lengths of borders."""
     pairs = [np.zeros((2, 0), np.int32), *map(np.stack, list_foreign_sides(lines, halo))]
     one, other = np.concatenate(pairs, axis=1)
-    is_border = (one != other) & (one > 0) & (other > 0)
-    one, other = one[is_border], other[is_border]
-    ends = np.concatenate((one, other)), np.concatenate((other, one))
-    foreign = coo_array((np.full(2 * one.size, -1, np.int64), ends), shape=borders.shape)
-    own = csr_array(borders + foreign.tocsr())
+    is_inside = (one > 0) & (other > 0)
+    one, other = one[is_inside], other[is_inside]
+    own = csr_array(borders + make_borders(one, other, np.full(one.size, -1, np.int64), borders.shape[0]))
     # Borders between two large regions were left out before.
     own.data[own.data < 0] = 0
     own.eliminate_zeros()

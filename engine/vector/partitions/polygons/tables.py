@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....protocol.options import CoverageOptions
-from ...arrays import Flags, Floats, Ints, Labels
+from ...arrays import Flags, Ints
 from ...coverage.breaks import BREAKS, Breaks
 
-#: Names of tables in the files.
-KEYS, PARTS, POLYGONS, ARCS = "keys", "parts", "polygons", "arcs"
+#: Files of each partition, and the file of the ``OpenRegions``.
+MEASURED, MERGED, TRACED, OPEN = ".regions", ".merged", ".polygons", "open.merged"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class RegionParts(NamedTuple):
 
 
 class PolygonTable(NamedTuple):
-    """Finished polygons; the last five as in ``Polygons``, on the lattice of the raster.
+    """What is known of each of the finished ``Polygons``, whose points are on the lattice of the raster.
 
     Attributes:
         key: int64 (n,), of the region.
@@ -75,8 +75,3 @@ class PolygonTable(NamedTuple):
     code: NDArray[np.uint16]
     pixels: Ints
     confidence: Ints
-    points: Labels
-    ring_start: Ints
-    first_ring: Ints
-    area: Floats
-    perimeter: Floats

@@ -16,18 +16,18 @@ from ...arrays import Flags, Ints
 from ...coverage.arcs import ArcBuffer, Arcs
 from ...coverage.codes import CodeSource, minimum_pixels
 from ...coverage.extract import find_included, line_options, plan_regularization, strip_height
-from ...coverage.polygons import PolygonBlocks, Polygons, TracedArcs, assemble_block, trace_arcs
-from ...coverage.regions import RegionMap, Regions, drop_codes
+from ...coverage.polygons import PolygonBlocks, TracedArcs, assemble_block, trace_arcs
+from ...coverage.regions import drop_codes
 from ...coverage.regularize import Regularization, Regularizer
 from ...coverage.simplify import UNITS
 from ...geodesy import PixelGeodesy
-from ..tables import is_inside, split_keys
+from ..storage import write_tables
+from ..tables import is_inside
 from .halo import Halo
 from .measure import label_partition
-from .merge import MERGED, MergedRegions
+from .merge import MergedRegions
 from .resolve import ResolvedRegions, resolve_regions
-from .storage import open_tables, write_tables
-from .tables import ARCS, KEYS, PARTS, POLYGONS, CoverageFrame, FirstPixels, PolygonTable, RegionParts
+from .tables import CoverageFrame, FirstPixels, PolygonTable, RegionParts
 
 #: In the header of a file: how many regions keep borders without right angles because they are close to others.
 KEPT_PLAIN = "kept_plain"
@@ -39,7 +39,7 @@ def trace_partition(
     frame: CoverageFrame,
     geodesy: PixelGeodesy,
     *,
-    merged: Path,
+    merged: MergedRegions,
     path: Path,
     cancellation: Cancellation,
 ) -> None:
@@ -50,22 +50,19 @@ def trace_partition(
         halo: the partition.
         frame: of the raster.
         geodesy: of the raster.
-        merged: file of the ``MergedRegions`` of the partition.
+        merged: what becomes of its regions at borders.
         path: the file to write.
         cancellation: checked between strips.
 
     Raises:
-        SourceError: ``merged`` is missing or damaged.
         OutputError: the file cannot be written.
     """
-    with open_tables(merged) as file:
-        table = file.read(MergedRegions, MERGED)
     minimum = minimum_pixels(frame.options, geodesy.resolution(frame.shape) ** 2)
     rows = strip_height(frame.options, halo.outer.width)
     labelled = label_partition(source, minimum, rows, cancellation)
-    regions, region_map = resolve_regions(labelled, table, minimum, halo.outer)
-    del labelled, table
-    tracer = _Tracer(source, halo, frame, geodesy, regions, region_map)
+    resolved = resolve_regions(labelled, merged, minimum, halo.outer)
+    del labelled, merged
+    tracer = _Tracer(source, halo, frame, geodesy, resolved)
     header = {KEPT_PLAIN: tracer.kept_plain, "window": list(halo.window)}
     with ArraySpool(path.parent) as spool:
         write_tables(path, header, tracer.trace(spool, cancellation))
@@ -77,10 +74,10 @@ class _Tracer:
     halo: Halo
     frame: CoverageFrame
     geodesy: PixelGeodesy
-    regions: ResolvedRegions
-    region_map: RegionMap
+    resolved: ResolvedRegions
 
     def __post_init__(self) -> None:
+        self.key, self.is_open, self.regions, self.region_map = self.resolved
         options = self.frame.options
         self.resolution = self.geodesy.resolution(self.frame.shape)
         self.is_included: Flags = find_included(options)[self.regions.code]
@@ -88,33 +85,38 @@ class _Tracer:
         self.kept_plain = 0
         self.regularization = self._plan_regularization()
 
-    def trace(self, spool: ArraySpool, cancellation: Cancellation) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    def trace(self, spool: ArraySpool, cancellation: Cancellation) -> Iterator[tuple[Any, ...]]:
         """Yield the tables of the partition while it is traced."""
         regions, window = self.regions, self.halo.window
-        first = np.flatnonzero(is_inside(regions.key, window) & (regions.key >= 0))
-        yield KEYS, FirstPixels(regions.key[first], self.is_included[first])
-        is_open = regions.is_open & self.is_included
+        first = self._find_first_pixels()
+        yield FirstPixels(self.key[first], self.is_included[first])
+        is_open = self.is_open & self.is_included
         parts = np.flatnonzero(is_open)
-        yield PARTS, RegionParts(regions.key[parts], regions.area[parts], regions.confidence[parts])
+        yield RegionParts(self.key[parts], regions.area[parts], regions.confidence[parts])
         end = window.row + window.height
         blocks = PolygonBlocks(regions.last, end, self.frame.breaks.rows, window.row)
         blocks.block_of[is_open] = -1
         buffer = ArcBuffer(blocks.block_of, spool)
-        number = np.zeros(regions.key.size, np.int32)
+        number = np.zeros(self.key.size, np.int32)
         number[parts] = np.arange(1, parts.size + 1)
         grid = self.geodesy.make_grid(self.frame.shape, (window.row, end))
-        polygons = opened = 0
         for settled, arcs in self._settle():
             cancellation.check()
             buffer.add(arcs, blocks.current)
             told = arcs.take(np.flatnonzero(is_open[arcs.sides].any(axis=1)))
             if told.number:
-                yield f"{ARCS}/{opened}", told._replace(sides=number[told.sides])
-                opened += 1
+                yield told._replace(sides=number[told.sides])
             for block in blocks.take_settled(settled):
-                for some in assemble_block(buffer, block, grid):
-                    yield f"{POLYGONS}/{polygons}", self._make_table(some)
-                    polygons += 1
+                for polygons in assemble_block(buffer, block, grid):
+                    region = polygons.region
+                    yield PolygonTable(
+                        self.key[region], regions.code[region], regions.area[region], regions.confidence[region]
+                    )
+                    yield polygons
+
+    def _find_first_pixels(self) -> Ints:
+        """Find the regions whose first pixel lies in the partition."""
+        return np.flatnonzero(is_inside(self.key, self.halo.window) & (self.key >= 0))
 
     def _settle(self) -> Iterator[tuple[int, Arcs]]:
         """Yield arcs of the partition, on the lattice of the raster, and the row above which all arcs were yielded."""
@@ -135,12 +137,10 @@ class _Tracer:
         """Trace the arcs of the partition; yield them in the coordinates of the raster."""
         halo, outer = self.halo, self.halo.outer
         lines, breaks = line_options(self.frame.options, self.resolution), self.frame.breaks
-        key = self.regions.key[(self.regions.key >= 0) & is_inside(self.regions.key, halo.window)]
-        row, col = split_keys(key)
-        first = np.column_stack((row - outer.row, col - outer.col)).astype(np.int32)
+        first = self.regions.first[self._find_first_pixels()] - np.array((outer.row, outer.col), np.int32)
         for traced in trace_arcs(
             self.source,
-            drop_codes(self._count_regions(), self.region_map, find_included(self.frame.options)),
+            drop_codes(self.regions, self.region_map, find_included(self.frame.options)),
             first,
             lines=lines,
             breaks=breaks._replace(row=outer.row, col=outer.col),
@@ -152,44 +152,23 @@ class _Tracer:
             raw, simplified = _move(traced.raw, halo, 1), _move(traced.simplified, halo, UNITS)
             yield TracedArcs(end, raw, simplified)
 
-    def _count_regions(self) -> Regions:
-        """Return the regions as those of one run."""
-        regions = self.regions
-        row, col = split_keys(regions.key)
-        first = np.column_stack((row, col)).astype(np.int32)
-        return Regions(regions.area, regions.code, regions.confidence, first, regions.last)
-
-    def _make_table(self, polygons: Polygons) -> PolygonTable:
-        regions, region = self.regions, polygons.region
-        return PolygonTable(
-            key=regions.key[region],
-            code=regions.code[region],
-            pixels=regions.area[region],
-            confidence=regions.confidence[region],
-            points=polygons.points,
-            ring_start=polygons.ring_start,
-            first_ring=polygons.first_ring,
-            area=polygons.area,
-            perimeter=polygons.perimeter,
-        )
-
     def _plan_regularization(self) -> Regularization | None:
         """Find the regions to regularize: none that is so close to another partition that both would have to."""
         plan = plan_regularization(
-            self.frame.regularized, self._count_regions(), self.geodesy, self.frame.options, self.resolution
+            self.frame.regularized, self.regions, self.geodesy, self.frame.options, self.resolution
         )
         if plan is None:
             return None
         is_close = self._find_close(math.ceil(plan.reach) + 3)
-        is_close |= self.regions.is_open
+        is_close |= self.is_open
         is_wanted = (plan.rank > 0) & self.is_included
-        self.kept_plain = int((is_wanted & is_close & ~self.regions.is_open).sum())
+        self.kept_plain = int((is_wanted & is_close & ~self.is_open).sum())
         rank = np.where(is_close | ~is_wanted, 0, plan.rank)
         return replace(plan, rank=rank) if rank.any() else None
 
     def _find_close(self, margin: int) -> Flags:
         """Find the regions with a pixel up to ``margin`` pixels from another partition, bool by region."""
-        is_close = np.zeros(self.regions.key.size, np.bool_)
+        is_close = np.zeros(self.key.size, np.bool_)
         rows, cols = self.halo.outer.height, self.halo.outer.width
         top, bottom, left, right = self.halo.has_neighbour
         for number in range(self.region_map.strips):

@@ -23,7 +23,8 @@ from terraspore.engine.vector.io.formats import VectorTarget
 from terraspore.engine.vector.partitions import vectorize
 from terraspore.engine.vector.partitions.join import join_road_partitions
 from terraspore.engine.vector.partitions.layout import grow, network_halo, reading_margin, split_raster
-from terraspore.engine.vector.partitions.storage import read_partition, write_partition
+from terraspore.engine.vector.partitions.storage import open_tables
+from terraspore.engine.vector.partitions.tables import PieceTable, read_frame
 from terraspore.engine.vector.partitions.vectorize import vectorize_road_partition
 from terraspore.engine.vector.roads.centerlines import Tile
 from terraspore.engine.vector.roads.extract import vectorize_probability
@@ -139,7 +140,7 @@ def write_partitions(values: np.ndarray, folder: Path, size: int) -> list[Path]:
     for number, window in enumerate(split_raster(source.shape, size)):
         partition = vectorize_road_partition(source, window, OPTIONS, name="scene.tif", context=RunContext())
         paths.append(folder / f"{number}.npz")
-        write_partition(paths[-1], partition)
+        partition.write(paths[-1])
     return paths
 
 
@@ -234,7 +235,7 @@ def test_disagreeing_partitions_are_joined_and_named(tmp_path: Path) -> None:
     for number, window in enumerate(split_raster(before.shape, 350)):
         if window.col > 0:
             changed = vectorize_road_partition(Pixels(after), window, OPTIONS, name="scene.tif", context=RunContext())
-            write_partition(paths[number], changed)
+            changed.write(paths[number])
     context = RunContext()
     summary = join_road_partitions(paths, VectorTarget(tmp_path / "a.gpkg"), context=context)
     assert (summary.edges, summary.dead_ends) == (2, 1)
@@ -247,13 +248,14 @@ def test_single_pixels_at_a_border_are_no_lines(tmp_path: Path) -> None:
     """Of a side road a partition has the pixel of the junction; its neighbour is of an image that changed."""
     before = draw([(348, -10), (348, 710)], [(348, 100), (710, 100)], [(348, 550), (710, 550)])
     paths = write_partitions(before, tmp_path, 350)
-    pieces = read_partition(paths[0]).pieces
+    with open_tables(paths[0]) as file:
+        pieces = file.read(PieceTable)
     assert (pieces.corner[:, 0] == pieces.corner[:, 2]).any()
     for number, window in enumerate(split_raster(before.shape, 350)):
         if window.col > 0:
             empty = Pixels(np.zeros_like(before))
             changed = vectorize_road_partition(empty, window, OPTIONS, name="scene.tif", context=RunContext())
-            write_partition(paths[number], changed)
+            changed.write(paths[number])
     context, target = RunContext(), tmp_path / "a.gpkg"
     summary = join_road_partitions(paths, VectorTarget(target), context=context)
     assert "Partitions disagree" in context.warnings[0]
@@ -280,7 +282,7 @@ def test_missing_foreign_and_damaged_partitions_are_refused(tmp_path: Path) -> N
         name="scene.tif",
         context=RunContext(),
     )
-    write_partition(paths[1], other)
+    other.write(paths[1])
     with pytest.raises(SourceError, match="other options"):
         join_road_partitions(paths, target, context=RunContext())
     assert not target.path.exists()
@@ -299,10 +301,11 @@ def test_a_partition_is_the_same_after_it_was_stored(tmp_path: Path) -> None:
     partition = vectorize_road_partition(
         Pixels(borders()), Tile(200, 200, 200, 200), OPTIONS, name="scene.tif", context=RunContext()
     )
-    write_partition(tmp_path / "a.npz", partition)
-    stored = read_partition(tmp_path / "a.npz")
-    assert (stored.frame, stored.window) == (partition.frame, partition.window)
-    for name in ("nodes", "lines", "pieces", "points", "components", "foreign", "sides", "samples"):
-        for one, other in zip(getattr(stored, name), getattr(partition, name), strict=True):
-            assert one.dtype == other.dtype
-            np.testing.assert_array_equal(one, other)
+    partition.write(tmp_path / "a.npz")
+    with open_tables(tmp_path / "a.npz") as file:
+        assert (read_frame(file), Tile(*file.header["window"])) == (partition.frame, partition.window)
+        assert sum(len(table[0]) > 0 for table in partition.tables) > 5
+        for table in partition.tables:
+            for one, other in zip(file.read(type(table)), table, strict=True):
+                assert one.dtype == other.dtype
+                np.testing.assert_array_equal(one, other)

@@ -20,6 +20,7 @@ from terraspore.engine.vector.coverage.extract import CoverageBatch, stream_cove
 from terraspore.engine.vector.geodesy import PixelGeodesy
 from terraspore.engine.vector.partitions.polygons.coverage import PartitionedCoverage
 from terraspore.engine.vector.partitions.polygons.tables import CoverageFrame
+from terraspore.engine.vector.partitions.storage import PartitionFolder
 from terraspore.engine.vector.roads.centerlines import Tile
 
 #: Side of a partition, and of the cells at whose borders arcs end in one run, too.
@@ -67,12 +68,12 @@ def cover_whole(values: np.ndarray, options: CoverageOptions, regularized: tuple
 
 def divide(values: np.ndarray, options: CoverageOptions, folder: Path, **frame: object) -> PartitionedCoverage:
     facts = CoverageFrame("raster", values.shape, options, **{"breaks": BREAKS, **frame})
-    size = facts.breaks.cols
-    return PartitionedCoverage(folder, facts, ArrayCodes(values), PLACE, "EPSG:32632", size)
+    files = PartitionFolder(folder, facts.shape, facts.breaks.cols)
+    return PartitionedCoverage(files, facts, ArrayCodes(values), PLACE, "EPSG:32632")
 
 
 def cover_parts(coverage: PartitionedCoverage) -> list[CoverageBatch]:
-    cancellation, order = Cancellation(), range(len(coverage.windows))
+    cancellation, order = Cancellation(), range(len(coverage.folder.windows))
     for number in reversed(order):
         coverage.measure(number, cancellation)
     coverage.merge(cancellation)

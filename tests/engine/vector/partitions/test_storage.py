@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,12 +15,15 @@ from terraspore.engine.context import RunContext
 from terraspore.engine.errors import SourceError
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.raster.probability import ProbabilityRaster
-from terraspore.engine.vector.partitions.storage import _FORMAT, read_partition, write_partition
+from terraspore.engine.vector.partitions.storage import _FORMAT, PartitionFolder, open_tables
+from terraspore.engine.vector.partitions.tables import PieceTable
 from terraspore.engine.vector.partitions.vectorize import vectorize_road_partition
 from terraspore.engine.vector.roads.centerlines import Tile
 
 #: The format, and a checksum of the names and types of its columns.
-EXPECTED = (2, 802527933)
+EXPECTED = (3, 2089309537)
+#: The types of the tables in the file, by name.
+TABLES: dict[str, type] = {}
 
 
 class Cross(ProbabilityRaster):
@@ -40,41 +44,50 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("partitions") / "000000.roads"
     options = RoadOptions(threads=1, areas=False)
     partition = vectorize_road_partition(Cross(), Tile(0, 0, 200, 150), options, name="cross", context=RunContext())
-    write_partition(path, partition)
+    TABLES.update({type(table).__name__: type(table) for table in partition.tables})
+    partition.write(path)
     return path
 
 
 def test_format_has_a_new_number_when_its_columns_change(path: Path) -> None:
     """If this fails, raise ``_FORMAT`` in ``storage.py`` and write the new pair here."""
     with np.load(path) as archive:
-        columns = sorted(f"{name} {archive[name].dtype} {archive[name].ndim}" for name in archive.files)
+        arrays = {name: archive[name] for name in archive.files if name != "header.json"}
+        columns = sorted(f"{name} {array.dtype} {array.ndim}" for name, array in arrays.items())
     assert (_FORMAT, zlib.crc32("\n".join(columns).encode())) == EXPECTED, columns
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", [2, 4])
 def test_file_of_another_format_is_refused(path: Path, tmp_path: Path, number: int) -> None:
-    assert len(read_partition(path).pieces.corner) == 1
-    with np.load(path) as archive:
-        columns = {name: archive[name] for name in archive.files}
-    header = {**json.loads(columns["frame"].tobytes()), "format": number}
-    columns["frame"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    with open_tables(path) as file:
+        assert len(file.read(PieceTable).corner) == 1
     other = tmp_path / "other.roads"
-    with other.open("wb") as file:
-        np.savez_compressed(file, **columns)
-    with pytest.raises(SourceError, match="another version"):
-        read_partition(other)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["header.json"] = json.dumps({**json.loads(members["header.json"]), "format": number}).encode()
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(SourceError, match="another version"), open_tables(other):
+        pass
 
 
 def test_damaged_file_is_refused(path: Path, tmp_path: Path) -> None:
     """Whatever byte of it is damaged, and wherever it is cut off."""
-    content, damaged = path.read_bytes(), tmp_path / "damaged.roads"
+    content, damaged, folder = path.read_bytes(), tmp_path / "000000.roads", PartitionFolder(tmp_path, (200, 150), 200)
     with zipfile.ZipFile(path) as archive:
-        data = [entry.header_offset + 30 + len(entry.filename) + 20 for entry in archive.infolist()]
+        arrays = {entry.filename: entry.header_offset for entry in archive.infolist()}
     for end in (0, 1, len(content) // 2, len(content) - 1):
         damaged.write_bytes(content[:end])
-        with pytest.raises(SourceError, match="not a complete partition"):
-            read_partition(damaged)
-    for byte in data:  # the first of each compressed array: a kind of block that there is not
+        with pytest.raises(SourceError, match="not a complete partition"), open_tables(damaged):
+            pass
+        assert not folder.is_complete(0, ".roads")
+    for name, begin in arrays.items():  # the first byte of each: a kind of block that there is not
+        byte = begin + 30 + sum(struct.unpack("<HH", content[begin + 26 : begin + 30]))
         damaged.write_bytes(content[:byte] + b"\xff" + content[byte + 1 :])
-        with pytest.raises(SourceError, match="not a complete partition"):
-            read_partition(damaged)
+        kind, field = TABLES.get(name.partition("/")[0]), name.rpartition("/")[2].partition(".")[0]
+        with pytest.raises(SourceError, match="not a complete partition"), open_tables(damaged) as file:
+            file.read_column(kind, field)
+        assert not folder.is_complete(0, ".roads")
+    damaged.write_bytes(content)
+    assert folder.is_complete(0, ".roads")
