@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -167,6 +167,30 @@ def trace_arcs(
         yield TracedArcs(end, complete, simplified)
 
 
+class SettledArcs(NamedTuple):
+    """Arcs that do not change any more.
+
+    Attributes:
+        end: row behind the strip that was traced last.
+        settled: row above which all arcs are settled.
+        arcs: those that were not before.
+    """
+
+    end: int
+    settled: int
+    arcs: list[Arcs]
+
+
+def settle_arcs(traced: Iterable[TracedArcs], regularizer: Regularizer | None) -> Iterator[SettledArcs]:
+    """Regularize arcs, if there is a ``regularizer``; yield what is settled after each strip."""
+    for end, raw, simplified in traced:
+        if regularizer is None:
+            yield SettledArcs(end, end, [simplified])
+        else:
+            arcs = list(regularizer.add(raw, simplified, end))
+            yield SettledArcs(end, regularizer.settled_rows, arcs)
+
+
 def stream_polygons(
     source: CodeSource,
     regions: Regions,
@@ -200,11 +224,12 @@ def stream_polygons(
     blocks = PolygonBlocks(regions.last, rows, breaks.rows)
     with ArraySpool(scratch) as spool:
         buffer = ArcBuffer(blocks.block_of, spool)
-        for end, raw, simplified in trace_arcs(source, region_map, regions.first[1:], lines=lines, breaks=breaks):
-            for arcs in (simplified,) if regularizer is None else regularizer.add(raw, simplified, end):
+        traced = trace_arcs(source, region_map, regions.first[1:], lines=lines, breaks=breaks)
+        for strip in settle_arcs(traced, regularizer):
+            for arcs in strip.arcs:
                 buffer.add(arcs, blocks.current)
-            on_progress(end)
-            for block in blocks.take_settled(end if regularizer is None else regularizer.settled_rows):
+            on_progress(strip.end)
+            for block in blocks.take_settled(strip.settled):
                 yield from assemble_block(buffer, block, grid)
 
 

@@ -16,7 +16,7 @@ from ...arrays import Flags, Ints
 from ...coverage.arcs import ArcBuffer, Arcs
 from ...coverage.codes import CodeSource, minimum_pixels
 from ...coverage.extract import find_included, line_options, plan_regularization, strip_height
-from ...coverage.polygons import PolygonBlocks, TracedArcs, assemble_block, trace_arcs
+from ...coverage.polygons import PolygonBlocks, TracedArcs, assemble_block, settle_arcs, trace_arcs
 from ...coverage.regions import drop_codes
 from ...coverage.regularize import Regularization, Regularizer
 from ...coverage.simplify import UNITS
@@ -100,13 +100,18 @@ class _Tracer:
         number = np.zeros(self.key.size, np.int32)
         number[parts] = np.arange(1, parts.size + 1)
         grid = self.geodesy.make_grid(self.frame.shape, (window.row, end))
-        for settled, arcs in self._settle():
+        regularizer = None
+        if self.regularization is not None:
+            rows = (window.row, end)
+            regularizer = Regularizer(self.regularization, self.frame.shape, self.frame.breaks.rows, rows)
+        for strip in settle_arcs(self._trace(), regularizer):
             cancellation.check()
-            buffer.add(arcs, blocks.current)
-            told = arcs.take(np.flatnonzero(is_open[arcs.sides].any(axis=1)))
-            if told.number:
-                yield told._replace(sides=number[told.sides])
-            for block in blocks.take_settled(settled):
+            for arcs in strip.arcs:
+                buffer.add(arcs, blocks.current)
+                told = arcs.take(np.flatnonzero(is_open[arcs.sides].any(axis=1)))
+                if told.number:
+                    yield told._replace(sides=number[told.sides])
+            for block in blocks.take_settled(strip.settled):
                 for polygons in assemble_block(buffer, block, grid):
                     region = polygons.region
                     yield PolygonTable(
@@ -117,21 +122,6 @@ class _Tracer:
     def _find_first_pixels(self) -> Ints:
         """Find the regions whose first pixel lies in the partition."""
         return np.flatnonzero(is_inside(self.key, self.halo.window) & (self.key >= 0))
-
-    def _settle(self) -> Iterator[tuple[int, Arcs]]:
-        """Yield arcs of the partition, on the lattice of the raster, and the row above which all arcs were yielded."""
-        window, breaks = self.halo.window, self.frame.breaks
-        end = window.row + window.height
-        regularizer = None
-        if self.regularization is not None:
-            rows = (window.row, end)
-            regularizer = Regularizer(self.regularization, self.frame.shape, breaks.rows, rows)
-        for traced in self._trace():
-            if regularizer is None:
-                yield traced.end, traced.simplified
-                continue
-            for arcs in regularizer.add(traced.raw, traced.simplified, traced.end):
-                yield regularizer.settled_rows, arcs
 
     def _trace(self) -> Iterator[TracedArcs]:
         """Trace the arcs of the partition; yield them in the coordinates of the raster."""

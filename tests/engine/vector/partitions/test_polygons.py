@@ -213,6 +213,18 @@ def test_buildings_at_borders_keep_their_outlines() -> None:
     assert shapely.coverage_is_valid(geometry)
 
 
+def test_borders_on_the_frame_are_there_when_polygons_are_made(tmp_path) -> None:
+    """Where the raster ends with a row of cells, its lowest borders are those of a cell below."""
+    values = np.ones((128, 128), np.uint16)
+    values[20:36, 90:110] = values[100:120, 90:110] = BUILDING
+    values[80:, 10:30] = values[110:, 40:55] = 3
+    options, breaks, regularized = CoverageOptions(minimum_area=0.0), Breaks(64, 64), (BUILDING - 1,)
+    geodesy = PixelGeodesy("EPSG:32632", PLACE)
+    whole = stream_coverage(ArrayCodes(values), geodesy, options, RunContext(), regularized=regularized, breaks=breaks)
+    coverage = divide(values, options, tmp_path, breaks=breaks, regularized=regularized)
+    assert list_features(cover_parts(coverage)) == list_features(list(whole))
+
+
 def test_finished_partitions_are_not_made_again(tmp_path) -> None:
     values = draw_river()
     coverage = divide(values, CoverageOptions(minimum_area=0.0), tmp_path)
