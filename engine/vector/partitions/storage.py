@@ -26,13 +26,15 @@ from .layout import split_raster
 #: Number of the format, raised whenever tables or their meaning change; files of others are refused.
 _FORMAT = 3
 _HEADER = "header.json"
-#: A fast level; a higher one saves little.
-_COMPRESSION_LEVEL = 1
+#: Levels of compression: a fast one, and one for small files of which many stay until they are joined.
+FAST, SMALL = 1, 6
 #: What reading a damaged zip or array may raise.
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
-def write_tables(path: Path, header: Mapping[str, Any], tables: Iterable[tuple[Any, ...]]) -> None:
+def write_tables(
+    path: Path, header: Mapping[str, Any], tables: Iterable[tuple[Any, ...]], compression: int = FAST
+) -> None:
     """Write tables to a file, which appears under its name only when it is complete.
 
     Args:
@@ -40,6 +42,7 @@ def write_tables(path: Path, header: Mapping[str, Any], tables: Iterable[tuple[A
         header: values that JSON can store.
         tables: ``NamedTuple``s of arrays or of LineStrings; they may be made while the file is written. Those of one
             type are numbered from 0.
+        compression: ``FAST`` or ``SMALL``.
 
     Raises:
         OutputError: it cannot be written.
@@ -47,7 +50,7 @@ def write_tables(path: Path, header: Mapping[str, Any], tables: Iterable[tuple[A
     counts = Counter[str]()
     with (
         atomic_output(path) as temporary,
-        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as archive,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=compression) as archive,
     ):
         for table in tables:
             kind = type(table).__name__

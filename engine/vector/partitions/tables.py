@@ -19,7 +19,7 @@ from ...protocol.options import RoadOptions
 from ..arrays import Bits, Flags, Floats, Ints, Labels
 from ..geodesy import PixelGeodesy
 from ..roads.centerlines import Tile
-from .storage import TableFile, write_tables
+from .storage import SMALL, TableFile, write_tables
 
 #: Stands for no pixel.
 NO_KEY = -1
@@ -188,7 +188,7 @@ class RoadPartition:
 
     def write(self, path: Path) -> None:
         """Write the file of the partition; errors as ``write_tables``."""
-        write_tables(path, {"window": self.window, **asdict(self.frame)}, self.tables)
+        write_tables(path, {"window": self.window, **asdict(self.frame)}, self.tables, SMALL)
 
 
 def read_frame(file: TableFile) -> Frame:
