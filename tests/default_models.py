@@ -1,14 +1,14 @@
 """Cases of the default model that the engine and the plugin have to decide alike."""
 
 #: Models of one task and their resolutions in metres; the first is the default where the image's is not known.
-RESOLUTIONS = {"landcover-drone": 0.1, "landcover-lednet": 0.1, "landcover-satellite": 0.7}
+RESOLUTIONS = {"landcover-drone": 0.2, "landcover-lednet": 0.2, "landcover-satellite": 0.7}
 #: Size of the image's pixels in metres, and the default model: the nearest by the ratio.
 FITTING_MODELS = [
     (0.0, "landcover-drone"),
     (0.01, "landcover-drone"),
     (0.1, "landcover-drone"),
-    (0.26, "landcover-drone"),  # 2.6 times as coarse as the one, 2.7 times as fine as the other
-    (0.27, "landcover-satellite"),
+    (0.37, "landcover-drone"),  # 1.85 times as coarse as the one, 1.89 times as fine as the other
+    (0.38, "landcover-satellite"),
     (0.6, "landcover-satellite"),
     (30.0, "landcover-satellite"),
 ]
