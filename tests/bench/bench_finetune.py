@@ -22,11 +22,11 @@ WHEEL = "solaris==0.4.0"
 TILE, LINES = "solaris/data/road_mask_input.tif", "solaris/data/sample_roads_for_masking.geojson"
 #: What a further training has to gain on its place and may lose at home, and its longest time on two cores.
 GAIN_IOU, LOSS_IOU, MINUTES = 0.08, 0.03, 20.0
-#: Recipe of each bundled road model's network.
+#: Recipe of the network of a road model.
 RECIPES = {
-    "roads-efficientnet-lite2": "dlinknet_efficientnet_lite2",
-    "roads-dlinknet34": "dlinknet34",
-    "roads-lednet": "lednet_massachusetts",
+    "dlinknet_efficientnet_lite2": "dlinknet_efficientnet_lite2",
+    "dlinknet34": "dlinknet34",
+    "lednet_binary": "lednet_massachusetts",
 }
 
 
@@ -84,9 +84,10 @@ def _evaluate(config: Path, weights: Path) -> dict[str, float]:
 
 
 def write_config(path: Path, data: Path, model: str) -> Path:
-    """Write a configuration that trains ``model`` further on a folder in the DeepGlobe layout."""
+    """Write a configuration that trains ``model``, a name or a folder, further on a folder in the DeepGlobe layout."""
+    recipe = RECIPES[find_model(model).card.architecture]
     path.write_text(
-        f"base: [{RECIPES[model]}, data/chips, fine_tuning]\ninit: {{checkpoint: {model}}}\n"
+        f"base: [{recipe}, data/chips, fine_tuning]\ninit: {{checkpoint: '{model}'}}\n"
         f"data: {{layout: deepglobe, root: '{data}'}}\n",
         encoding="utf-8",
     )
