@@ -45,6 +45,12 @@ _NETWORK, _SEED = 1250, 2
 _GREYS = 32
 _POLL = 0.1
 _SUBNET = "10.201.77"
+#: As docs/cluster.md advises for workers that are started by hand.
+_DASK_SETTINGS = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "500ms",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "2s",
+}
 
 
 @dataclass
@@ -301,7 +307,9 @@ def ip(*arguments: str) -> None:
 def start_dask(stack: ExitStack, prefix: Sequence[str], module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """Start a process of Dask that ends with ``stack``; ``ip netns exec`` becomes the process that it starts."""
     command = [*prefix, sys.executable, "-m", f"distributed.cli.{module}", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=os.environ | _DASK_SETTINGS, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     stack.callback(process.wait)
     stack.callback(process.kill)
     return process
