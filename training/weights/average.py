@@ -34,7 +34,9 @@ def average_checkpoints(paths: Sequence[Path], weights: Sequence[float] = ()) ->
         raise ParameterError("A mean is that of two or more checkpoints.")
     if weights and (len(weights) != len(paths) or not all(0 < weight < np.inf for weight in weights)):
         raise ParameterError(f"The {len(paths)} checkpoints need as many weights, numbers above 0.")
-    shares = np.asarray(weights or (1.0,) * len(paths)) / sum(weights or (1.0,) * len(paths))
+    # By the largest one first, because the sum of very large weights is infinite.
+    relative = np.asarray(weights or (1.0,) * len(paths)) / max(weights, default=1.0)
+    shares = relative / relative.sum()
     first = _read_parameters(paths[0])
     sums = {
         name: np.multiply(value, shares[0], dtype=np.float64)
@@ -51,7 +53,10 @@ def average_checkpoints(paths: Sequence[Path], weights: Sequence[float] = ()) ->
 
 def _read_parameters(path: Path) -> dict[str, Array]:
     """Read a checkpoint without the state of an optimizer."""
-    return read_checkpoint(path, wanted=lambda name: not is_training_state(name))
+    values = read_checkpoint(path, wanted=lambda name: not is_training_state(name))
+    if not values:
+        raise CheckpointError(f"{path} holds the state of an optimizer, but no parameter of a network.")
+    return values
 
 
 def _check_same_network(first: dict[str, Array], other: dict[str, Array], path: Path, other_path: Path) -> None:

@@ -41,10 +41,18 @@ def test_the_mean_is_that_of_every_parameter(in_tmp: Path) -> None:
 def test_weights_are_relative(in_tmp: Path) -> None:
     first, second = write(in_tmp / "a.ckpt", 1), write(in_tmp / "b.ckpt", 2, **{"moments.conv.weight": np.ones(3)})
     want = 0.7 * first["conv.weight"] + 0.3 * second["conv.weight"]
-    for number, weights in enumerate(("0.7,0.3", "7, 3")):
+    for number, weights in enumerate(("0.7,0.3", "7, 3", "1.4e308,6e307")):
         code, result = average("a.ckpt", "b.ckpt", "-o", f"{number}.ckpt", "--weights", weights)
         assert code == 0, result["text"]
         assert read_checkpoint(in_tmp / f"{number}.ckpt")["conv.weight"] == pytest.approx(want, rel=1e-5)
+
+
+def test_a_state_without_parameters_is_refused(in_tmp: Path) -> None:
+    write_checkpoint(in_tmp / "state.ckpt", {"moment1.conv.weight": np.ones(3, np.float32)})
+    code, result = average("state.ckpt", "state.ckpt", "-o", "mean.ckpt")
+    assert code == 2
+    assert "no parameter of a network" in result["text"]
+    assert not (in_tmp / "mean.ckpt").exists()
 
 
 def test_a_model_is_averaged_by_its_name(in_tmp: Path) -> None:
