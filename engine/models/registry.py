@@ -149,7 +149,9 @@ def find_weights(path: Path) -> Path:
     Raises:
         ModelError: there is no such model.
     """
-    return path if path.suffix or path.is_file() else find_model(str(path)).weights
+    # Names of models and folders may have points, so only the suffix of a checkpoint says that a file was meant.
+    is_weights = path.is_file() or (path.suffix.lower() == ".ckpt" and not path.is_dir())
+    return path if is_weights else find_model(str(path)).weights
 
 
 def choose_model(

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from default_models import DEFAULT_MODELS, FITTING_MODELS, RESOLUTIONS, SMALL
@@ -17,6 +18,7 @@ from terraspore.engine.models.registry import (
     BUNDLED,
     choose_model,
     find_model,
+    find_weights,
     install_model,
     model_folders,
     scan_models,
@@ -39,6 +41,17 @@ def test_a_model_is_found_by_name_folder_card_and_weights(folder):
     assert by_name.sha256 == by_name.card.sha256
     for path in (folder / "tiny", folder / "tiny" / "card.json", folder / "tiny" / "tiny.ckpt"):
         assert find_model(str(path), []) == by_name
+
+
+def test_weights_are_found_by_a_name_or_folder_with_points(folder, monkeypatch):
+    monkeypatch.setattr(registry, "BUNDLED", folder)
+    shutil.copytree(folder / "tiny", folder / "tiny-v1.2")
+    weights = folder / "tiny-v1.2" / "tiny.ckpt"
+    for path in (Path("tiny-v1.2"), folder / "tiny-v1.2", weights):
+        assert find_weights(path) == weights
+    assert find_weights(Path("none.ckpt")) == Path("none.ckpt")
+    with pytest.raises(ModelError, match=r"none\.v2 is neither"):
+        find_weights(Path("none.v2"))
 
 
 def test_other_weights_than_the_cards_are_refused_and_listed_as_faulty(folder):
