@@ -156,46 +156,46 @@ class AugmentConfig:
     crop: int = limited(1, default=256)
     scale: tuple[float, float] = (1.0, 1.0)
     aspect: float = 0.0
-    rotate: float = 0.0
+    rotate: float = limited(0, 1, default=0.0)
     perspective: float = 0.0
     rot90: bool = False
-    hflip: float = 0.5
-    vflip: float = 0.0
+    hflip: float = limited(0, 1, default=0.5)
+    vflip: float = limited(0, 1, default=0.0)
     border: Literal["reflect", "ignore"] = "ignore"
     blank: float = 1.0
     foreground: float = 0.0
-    drop_empty: float = 0.0
-    exchange_chance: float = 0.0
+    drop_empty: float = limited(0, 1, default=0.0)
+    exchange_chance: float = limited(0, 1, default=0.0)
     exchange: tuple[float, float] = (0.01, 0.05)
-    histogram_chance: float = 0.0
+    histogram_chance: float = limited(0, 1, default=0.0)
     histogram: tuple[float, float] = (0.5, 1.0)
-    grey: float = 0.0
-    colour: float = 0.0
+    grey: float = limited(0, 1, default=0.0)
+    colour: float = limited(0, 1, default=0.0)
     saturation: tuple[float, float] = (0.5, 1.5)
     balance: float = 0.15
-    contrast_chance: float = 0.0
+    contrast_chance: float = limited(0, 1, default=0.0)
     contrast: tuple[float, float] = (0.7, 1.4)
     brightness: float = 0.12
-    gamma_chance: float = 0.0
+    gamma_chance: float = limited(0, 1, default=0.0)
     gamma: tuple[float, float] = (0.7, 1.4)
-    band_gamma_chance: float = 0.0
+    band_gamma_chance: float = limited(0, 1, default=0.0)
     band_gamma: tuple[float, float] = (0.6, 1.7)
-    blur_chance: float = 0.0
+    blur_chance: float = limited(0, 1, default=0.0)
     blur: tuple[float, float] = (0.5, 1.2)
-    noise_chance: float = 0.0
+    noise_chance: float = limited(0, 1, default=0.0)
     noise: tuple[float, float] = (0.01, 0.04)
-    haze_chance: float = 0.0
+    haze_chance: float = limited(0, 1, default=0.0)
     haze: tuple[float, float] = (0.1, 0.4)
-    jpeg_chance: float = 0.0
+    jpeg_chance: float = limited(0, 1, default=0.0)
     jpeg: tuple[float, float] = (30.0, 90.0)
-    shadow_chance: float = 0.0
+    shadow_chance: float = limited(0, 1, default=0.0)
     shadow: tuple[float, float] = (0.25, 0.7)
-    crown_chance: float = 0.0
+    crown_chance: float = limited(0, 1, default=0.0)
     crowns: tuple[int, int] = (2, 12)
-    cutout_chance: float = 0.0
+    cutout_chance: float = limited(0, 1, default=0.0)
     cutout: tuple[float, float] = (0.05, 0.2)
-    mix_chance: float = 0.0
+    mix_chance: float = limited(0, 1, default=0.0)
     mix: tuple[float, float] = (0.1, 0.5)
-    hsv_chance: float = 0.0
+    hsv_chance: float = limited(0, 1, default=0.0)
     hsv: tuple[float, float, float] = (15.0, 5.0, 15.0)
     soft_labels: bool = False

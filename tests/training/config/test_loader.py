@@ -42,6 +42,8 @@ def test_base_is_inherited_key_by_key(tmp_path: Path) -> None:
         ("train: {batch: 0}", "1 or more"),
         ("network: {num_classes: 2}", "network.num_classes"),
         ("augment: {scale: [2, 1]}", "range"),
+        ("augment: {mix_chance: 50}", "a number from 0 to 1"),
+        ("augment: {hflip: -0.5}", "a number from 0 to 1"),
         ("optimizer: {ema: 1.0}", "below 1"),
         ("augment: {mix: [0.6, 0.5]}", "from 0 to 1"),
         ("augment: {histogram: [0.1, 1.5]}", "from 0 to 1"),
