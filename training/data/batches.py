@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...engine.concurrency import map_bounded
-from ...engine.errors import ParameterError
+from ...engine.errors import ParameterError, SourceError
 from ..config import AugmentConfig, Config, DataConfig, NormalisationConfig, class_names
 from .augment import augment_sample, random_window
 from .checks import class_error
@@ -166,7 +166,9 @@ class BatchLoader:
         source, index = self.draw(number, k)
         crop, target = self._augment(source, index, rng, mixing)
         if self.augment.mix_chance > 0 and mixing.random() < self.augment.mix_chance:
-            other = self._augment(*self._draw_other(source, index, mixing), mixing, mixing)
+            drawn = self._draw_other(source, index, mixing)
+            other = self._augment(*drawn, mixing, mixing)
+            self._check_bands(crop, (source, index), other[0], drawn)
             crop, target = paste_rectangle((crop, target), other, self.augment.mix, mixing)
         return crop, target
 
@@ -193,10 +195,17 @@ class BatchLoader:
             (config.histogram_chance, config.histogram, match_histograms),
         ):
             if chance > 0 and rng.random() < chance:
-                other, number = self._draw_other(source, index, rng)
-                reference = random_window(self.images[other].read(number)[0], config, rng)
+                drawn = self._draw_other(source, index, rng)
+                reference = random_window(self.images[drawn[0]].read(drawn[1])[0], config, rng)
+                self._check_bands(crop, (source, index), reference, drawn)
                 crop = change(crop, reference, float(rng.uniform(*limits)))
         return crop
+
+    def _check_bands(self, crop: Image, own: tuple[int, int], reference: Image, other: tuple[int, int]) -> None:
+        """Raise ``SourceError`` where two images, given by source and index, differ in their number of bands."""
+        if crop.shape[2] != reference.shape[2]:
+            files = [self.images[source].split.samples[index].image for source, index in (own, other)]
+            raise SourceError(f"{files[0]} has {crop.shape[2]} bands, but {files[1]} has {reference.shape[2]}.")
 
     def _draw_other(self, source: int, index: int, rng: np.random.Generator) -> tuple[int, int]:
         """Draw another source by the weights of the others, or the only one; and an image of it, another one there."""

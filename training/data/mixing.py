@@ -66,7 +66,10 @@ def paste_rectangle(
         shares: range of the rectangle's share of the area, 0 to 1.
         rng: generator.
     """
-    share, stretch = rng.uniform(*shares), np.exp(rng.uniform(-np.log(2), np.log(2)))
+    share = rng.uniform(*shares)
+    # A large rectangle is nearly of the sample's shape, or it would be longer than the sample.
+    limit = np.log(min(2, 1 / max(share, 0.5)))
+    stretch = np.exp(rng.uniform(-limit, limit))
     sides = [
         (length, min(length, round(length * float(np.sqrt(share * factor)))))
         for length, factor in zip(sample[1].shape, (stretch, 1 / stretch), strict=True)

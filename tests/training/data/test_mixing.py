@@ -6,8 +6,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from terraspore.engine.errors import SourceError
 from terraspore.training.config import AugmentConfig, DataConfig, NormalisationConfig
 from terraspore.training.data import BatchLoader, ImageCache, open_split
 from terraspore.training.data.mixing import exchange_low_frequencies, match_histograms, paste_rectangle
@@ -125,10 +127,8 @@ def test_a_pasted_rectangle_brings_its_label(seed: int, low: float, more: float)
     rows, columns = np.flatnonzero(label.any(1)), np.flatnonzero(label.any(0))
     if len(rows):
         assert label[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].all()
-    # Rounded sides; one that would be longer than the image is cut off.
-    assert np.sqrt(shares[0] / 2) - 0.05 < np.sqrt(label.mean()) < np.sqrt(shares[1]) + 0.05
-    if shares[1] < 0.45:
-        assert np.sqrt(label.mean()) > np.sqrt(shares[0]) - 0.05
+    # Rounded sides.
+    assert np.sqrt(shares[0]) - 0.05 < np.sqrt(label.mean()) < np.sqrt(shares[1]) + 0.05
     assert not mine[0].any()
 
 
@@ -157,3 +157,17 @@ def test_samples_without_the_chance_are_those_without_the_option(tmp_path: Path,
     rare = replace(plain, augment=replace(plain.augment, **{option: 0.5}))
     kept = sum(np.array_equal(plain.load_sample(n, 0)[0], rare.load_sample(n, 0)[0]) for n in range(40))
     assert 10 < kept < 30
+
+
+@pytest.mark.parametrize("bands", [1, 4])
+@pytest.mark.parametrize("option", ["exchange_chance", "histogram_chance", "mix_chance"])
+def test_images_of_other_bands_are_an_error_that_names_both(tmp_path: Path, option: str, bands: int) -> None:
+    sources = [write_source(tmp_path / name, 40) for name in ("first", "second")]
+    path = tmp_path / "second" / "train" / "0_sat.tif"
+    profile = {"driver": "GTiff", "width": 64, "height": 64, "count": bands, "dtype": "uint8"}
+    with rasterio.open(path, "w", **profile, photometric="MINISBLACK") as file:
+        file.write(np.full((bands, 64, 64), 50, np.uint8))
+    changed = replace(sources[1].split.samples[0], image=path)
+    sources[1] = replace(sources[1], split=replace(sources[1].split, samples=(changed,)))
+    with pytest.raises(SourceError, match=rf"(jpg has 3 bands, but .*tif has {bands}|tif has {bands} .*jpg has 3)\."):
+        loader(*sources, **{option: 1.0}).load_sample(0, 0)
