@@ -62,7 +62,7 @@ def _train_on_place(folder: Path, name: str, config: Path, home: Path | None, mo
     steps = ("train.steps=2", "train.evaluate_every=2") if quick else ()
     start = find_model(model).weights
     done = terraspore("train", config, *steps, "--out", out)
-    title, rows = f"{model} on {name}", []
+    title, rows = f"{Path(model).name} on {name}", []
     for place, path, goal in ((name, config, GAIN_IOU), ("home", home, -LOSS_IOU)):
         if path is not None:
             before, after = (_evaluate(path, weights) for weights in (start, out / "best.ckpt"))
