@@ -12,6 +12,8 @@ Flags = NDArray[np.bool_]
 Bits = NDArray[np.uint8]
 Labels = NDArray[np.int32]
 Ints = NDArray[np.int64]
+#: Integers of any size.
+AnyInts = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 Geometries = NDArray[np.object_]
 Lines = NDArray[np.object_]

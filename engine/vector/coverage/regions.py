@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from ..arrays import Flags, Floats, Ints, Labels
+from ..arrays import AnyInts, Flags, Floats, Ints, Labels
 from .arcs import BoundaryEdges
 from .breaks import Breaks
 from .codes import CodeSource
@@ -209,14 +209,14 @@ def _extend_forest(parent: Labels, labels: int, more: int) -> Labels:
     return parent
 
 
-def sum_by_label(label: Labels, values: Ints, count: int) -> Ints:
+def sum_by_label(label: AnyInts, values: Ints, count: int) -> Ints:
     """Sum ``values`` by label, 0 to ``count`` - 1."""
     sums = np.zeros(count, np.int64)
     np.add.at(sums, label, values)
     return sums
 
 
-def max_by_label(label: Labels, values: Labels, count: int) -> Labels:
+def max_by_label(label: AnyInts, values: AnyInts, count: int) -> Labels:
     """Largest of the non-negative ``values`` by label, 0 to ``count`` - 1."""
     largest = np.zeros(count, np.int32)
     np.maximum.at(largest, label, values)
