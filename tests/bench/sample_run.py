@@ -104,6 +104,7 @@ class SampleRun:
 
     def vectorize(self, numbers: list[int]) -> None:
         """Have partitions vectorized."""
+        self.partitions.folder.path.mkdir(exist_ok=True)
         name = self.run.name
         self._run(
             Task(f"{name}-{number}", f"partition {number}", vectorize_partition, (name, self.partitions, number))
