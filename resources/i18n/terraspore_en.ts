@@ -556,12 +556,12 @@
         <translation>Land cover</translation>
     </message>
     <message>
-        <source>Land cover from drone and aerial imagery at 0.2 m (EfficientNet-Lite2)</source>
-        <translation>Land cover from drone and aerial imagery at 0.2 m (EfficientNet-Lite2)</translation>
-    </message>
-    <message>
         <source>Land cover from drone and aerial imagery at 0.2 m (LEDNet)</source>
         <translation>Land cover from drone and aerial imagery at 0.2 m (LEDNet)</translation>
+    </message>
+    <message>
+        <source>Land cover from drone imagery at 0.2 m (EfficientNet-Lite2)</source>
+        <translation>Land cover from drone imagery at 0.2 m (EfficientNet-Lite2)</translation>
     </message>
     <message>
         <source>Land cover from satellite imagery at 0.7 m (EfficientNet-Lite2)</source>

@@ -556,12 +556,12 @@
         <translation>土地覆盖</translation>
     </message>
     <message>
-        <source>Land cover from drone and aerial imagery at 0.2 m (EfficientNet-Lite2)</source>
-        <translation>无人机和航空影像的土地覆盖，0.2 米（EfficientNet-Lite2）</translation>
-    </message>
-    <message>
         <source>Land cover from drone and aerial imagery at 0.2 m (LEDNet)</source>
         <translation>无人机和航空影像的土地覆盖，0.2 米（LEDNet）</translation>
+    </message>
+    <message>
+        <source>Land cover from drone imagery at 0.2 m (EfficientNet-Lite2)</source>
+        <translation>无人机影像的土地覆盖，0.2 米（EfficientNet-Lite2）</translation>
     </message>
     <message>
         <source>Land cover from satellite imagery at 0.7 m (EfficientNet-Lite2)</source>
