@@ -15,7 +15,7 @@ from mindspore import Tensor, nn
 from terraspore.training.checkpoint_io import parameter_values, save_checkpoint
 from terraspore.training.trainer import run_training
 from terraspore.training.trainer.state import read_state
-from tiny_run import StoppingDisplay, Tiny, read_rows, tiny_config
+from tiny_run import StoppingDisplay, Tiny, read_rows, tiny_config, train_whole_and_broken
 
 pytestmark = pytest.mark.mindspore
 
@@ -99,12 +99,7 @@ def test_a_run_that_decays_to_its_start_resumes_exactly(roads: Path, in_tmp: Pat
 
 def test_a_run_with_rate_factors_resumes_exactly(roads: Path, in_tmp: Path) -> None:
     config = tiny_config(roads, "train.steps=6", "optimizer.rate_factors={first: 1.0e-3, norm.: 0.5}")
-    run(config, in_tmp / "whole")
-    display = StoppingDisplay(6, 3)
-    with pytest.raises(Cancelled, match="after step 3"):
-        run(config, in_tmp / "broken", display=display, context=display.context)
-    run(config, in_tmp / "broken", resume=True)
-    assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
+    train_whole_and_broken(run, config, in_tmp, 3)
     states = [read_state(in_tmp / name / "state.npz")[0] for name in ("broken", "whole")]
     for group, values in states[1].items():
         for name, value in values.items():
@@ -114,12 +109,7 @@ def test_a_run_with_rate_factors_resumes_exactly(roads: Path, in_tmp: Path) -> N
 def test_a_run_with_dropped_paths_resumes_exactly(roads: Path, in_tmp: Path) -> None:
     network = "network={name: dlinknet_efficientnet_lite0, drop_path: 0.5, decoder_dropout: 0.3}"
     config = tiny_config(roads, network, "train.steps=4", "train.compile=false", "train.convolution=mindspore")
-    run_training(config, in_tmp / "whole")
-    display = StoppingDisplay(4, 2)
-    with pytest.raises(Cancelled, match="after step 2"):
-        run_training(config, in_tmp / "broken", display=display, context=display.context)
-    run_training(config, in_tmp / "broken", resume=True)
-    assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
+    train_whole_and_broken(run_training, config, in_tmp, 2)
     plain = replace(config, network=replace(config.network, drop_path=0.0), train=replace(config.train, steps=1))
     run_training(plain, in_tmp / "plain")
     losses = [read_rows(in_tmp / name / "steps.csv")[0]["loss"] for name in ("whole", "plain")]

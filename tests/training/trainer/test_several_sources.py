@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from terraspore.engine.errors import Cancelled
 
 pytest.importorskip("mindspore")
 sys.path.insert(0, str(Path(__file__).parent))
@@ -15,7 +14,7 @@ from terraspore.training.data import open_split, source_configs
 from terraspore.training.data.mindrecord import write_records
 from terraspore.training.evaluation import evaluate_checkpoint
 from terraspore.training.trainer import run_training
-from tiny_run import StoppingDisplay, Tiny, read_rows, tiny_config
+from tiny_run import Tiny, read_rows, tiny_config, train_whole_and_broken
 
 pytestmark = pytest.mark.mindspore
 
@@ -35,12 +34,7 @@ def run(config: Config, out: Path, **options: object) -> None:
 @pytest.mark.slow
 def test_training_on_sources_resumes_exactly_and_has_metrics_of_each(roads: Path, in_tmp: Path) -> None:
     config = tiny_config(roads, sources(roads), *OVERRIDES, f"data.cache_path={in_tmp / 'cache'}")
-    run(config, in_tmp / "whole")
-    display = StoppingDisplay(6, 3)
-    with pytest.raises(Cancelled, match="after step 3"):
-        run(config, in_tmp / "broken", display=display, context=display.context)
-    run(config, in_tmp / "broken", resume=True)
-    assert read_rows(in_tmp / "broken" / "steps.csv") == read_rows(in_tmp / "whole" / "steps.csv")
+    train_whole_and_broken(run, config, in_tmp, 3)
     validations = read_rows(in_tmp / "whole" / "checks.csv")
     assert read_rows(in_tmp / "broken" / "checks.csv") == validations
     last = {key: float(value) for key, value in validations[-1].items()}

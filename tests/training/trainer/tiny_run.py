@@ -8,13 +8,16 @@ import argparse
 import csv
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 import numpy as np
+import pytest
 from mindspore import Tensor, nn
 from terraspore.engine.context import RunContext
+from terraspore.engine.errors import Cancelled
 from terraspore.training.config import Config, from_mapping, merge_overrides
 from terraspore.training.evaluation import evaluate_checkpoint
 from terraspore.training.networks.layers import SeededDropout
@@ -68,6 +71,17 @@ def read_rows(path: Path) -> list[dict[str, str]]:
             {key: value for key, value in row.items() if "seconds" not in key and key != "images_per_second"}
             for row in csv.DictReader(file)
         ]
+
+
+def train_whole_and_broken(run: Callable[..., object], config: Config, folder: Path, last: int) -> None:
+    """Train in ``folder / "whole"``, and in ``folder / "broken"`` with a stop after step ``last``, from which on it is
+    resumed; the steps have to be equal. ``run`` has the arguments of ``run_training``."""
+    run(config, folder / "whole")
+    display = StoppingDisplay(config.train.steps, last)
+    with pytest.raises(Cancelled, match=f"after step {last}"):
+        run(config, folder / "broken", display=display, context=display.context)
+    run(config, folder / "broken", resume=True)
+    assert read_rows(folder / "broken" / "steps.csv") == read_rows(folder / "whole" / "steps.csv")
 
 
 def tiny_config(root: Path, *overrides: str) -> Config:
