@@ -19,9 +19,11 @@ class NetworkConfig:
             stand in its place, or one of them to change that of a base.
         num_classes: output channels; 1 means a foreground mask with a sigmoid (roads).
         options: of the network, see ``training.networks.NetworkOptions``.
-        drop_path: (EfficientNet-Lite encoders) chance that training leaves the branch of the last residual block out
-            for a sample, 0 to 0.9; it rises linearly from 0 at the first block (stochastic depth).
-        decoder_dropout: (D-LinkNet, LinkNet) chance that training drops a channel in front of the head, 0 to 0.9.
+        drop_path: (EfficientNet-Lite encoders) chance that training leaves the branch of a residual block out for a
+            sample, 0 to 0.9 (stochastic depth). It rises linearly, block by block, from 0 at the first block to this
+            value at the last one, which has no shortcut and is never left out.
+        decoder_dropout: (decoders ``dlinknet`` and ``linknet``, which LinkNet as published, a whole network, does not
+            have) chance that training drops a channel in front of the head, 0 to 0.9.
     """
 
     name: str = "dlinknet34"

@@ -90,8 +90,8 @@ def set_dropout(network: nn.Cell, *, drop_path: float, decoder_dropout: float) -
 
     Args:
         network: as of ``registry.create_network``.
-        drop_path: of a residual block of an EfficientNet-Lite encoder; the value of the last one.
-        decoder_dropout: of a channel in front of the head of a LinkNet or D-LinkNet decoder.
+        drop_path: of a residual block of an EfficientNet-Lite encoder, see ``set_drop_path`` there.
+        decoder_dropout: of a channel in front of the head of the decoders "dlinknet" and "linknet".
 
     Raises:
         ParameterError: a probability is not 0, but the network has nothing that could be dropped so.
@@ -103,7 +103,11 @@ def set_dropout(network: nn.Cell, *, drop_path: float, decoder_dropout: float) -
         network.encoder.set_drop_path(drop_path)
     if decoder_dropout > 0:
         if not is_pair or not isinstance(network.decoder, LinkNetDecoder):
-            raise ParameterError("network.decoder_dropout is for networks with a D-LinkNet or LinkNet decoder.")
+            hint = "LinkNet as published is a whole network; linknet_resnet18 and linknet34 have the decoder linknet."
+            raise ParameterError(
+                "network.decoder_dropout is for networks with the decoder dlinknet or linknet.",
+                hint if isinstance(network, LinkNet) else None,
+            )
         network.decoder.dropout.probability = decoder_dropout
 
 

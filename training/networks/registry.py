@@ -46,14 +46,12 @@ class NetworkOptions:
         stem_pool: how the pooling behind a ResNet's stem pads: "symmetric" as torchvision, "same" as MindCV.
         output_stride: of the encoder: 32, or 16 and 8 with dilated last stages; the weights fit all three.
         pyramid_eps: epsilon of the normalisation in LEDNet's attention pyramid.
-        center_channels: (D-LinkNet, LinkNet) channels that a 1x1 convolution makes of the encoder's last feature, 0 for
-            none.
-        block_channels: (D-LinkNet, LinkNet) fewest channels inside a block of the decoder; a quarter of its input
-            otherwise.
-        block_bias: (D-LinkNet, LinkNet) whether the blocks' convolutions, each in front of a normalisation, have
-            biases.
-        finest_skip: (D-LinkNet, LinkNet) whether the feature of stride 2 is added behind the last block.
-        last_channels: (D-LinkNet, LinkNet) channels of the two convolutions at the image's size.
+        center_channels: (this and the next four: decoders ``dlinknet``, ``linknet``) channels that a 1x1 convolution
+            makes of the encoder's last feature, 0 for none.
+        block_channels: fewest channels inside a block of the decoder; a quarter of its input otherwise.
+        block_bias: whether the blocks' convolutions, each in front of a normalisation, have biases.
+        finest_skip: whether the feature of stride 2 is added behind the last block.
+        last_channels: channels of the two convolutions at the image's size.
     """
 
     in_channels: int = 3

@@ -109,6 +109,7 @@ def test_paths_are_dropped_by_sample_and_more_often_in_later_blocks():
     key = bind_dropout(network)
     network.set_train(True)
     shares = []
+    assert not blocks[-1].has_shortcut
     for index in [i for i, block in enumerate(blocks) if block.has_shortcut]:
         block = blocks[index]
         channels = block.project_conv.weight.shape[0]
@@ -167,8 +168,14 @@ def test_dropout_changes_neither_weights_nor_predictions_nor_the_graph():
         ("deeplabv3_efficientnet_lite0", {"decoder_dropout": 0.1}),
         ("lednet_binary", {"drop_path": 0.1}),
         ("lednet_binary", {"decoder_dropout": 0.1}),
+        ("linknet", {"decoder_dropout": 0.1}),
     ],
 )
 def test_dropout_that_a_network_does_not_have_is_refused(name, dropout):
     with pytest.raises(ParameterError, match=f"network.{next(iter(dropout))} is for networks with"):
         configured(name, **dropout)
+
+
+@pytest.mark.parametrize("name", ["linknet_resnet18", "linknet34", "dlinknet34"])
+def test_every_pair_with_a_linknet_decoder_has_its_dropout(name):
+    assert configured(name, decoder_dropout=0.1).decoder.dropout.probability == 0.1

@@ -122,7 +122,11 @@ class EfficientNetLiteEncoder(Encoder):
         self.output_stride = output_stride
 
     def set_drop_path(self, probability: float) -> None:
-        """Drop the branches of residual blocks in training; ``probability`` rises linearly up to the last block."""
+        """Drop the branches of residual blocks in training.
+
+        The probability rises linearly, from 0 at the first block to ``probability`` at the last one. Blocks without a
+        shortcut count, as in TensorFlow, but have nothing to drop; the last one is such a block.
+        """
         last = len(self.blocks) - 1
         for index, block in enumerate(self.blocks):
             block.drop_path.probability = probability * index / last
