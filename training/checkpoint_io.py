@@ -61,7 +61,7 @@ def load_checkpoint(network: nn.Cell, path: Path, *, partial: bool = False) -> t
 
     Args:
         network: its parameters are set in place.
-        path: a ``.ckpt``, the name of an installed model, or the folder of a model.
+        path: a ``.ckpt``, the folder of a run or of a model, or the name of an installed model.
         partial: whether parameters may be missing or have another shape.
 
     Returns:

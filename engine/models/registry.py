@@ -28,6 +28,8 @@ BUNDLED = Path(__file__).resolve().parents[2] / "resources" / "models"
 #: Folders of models, separated as in PATH.
 FOLDERS_VARIABLE = "TERRASPORE_MODELS"
 WEIGHTS_SUFFIXES = (".ckpt", ".onnx", ".mindir")
+#: The best weights in the folder of a training, which has a card only where the resolution of its images is known.
+BEST_WEIGHTS = "best.ckpt"
 #: Larger weights are not installed.
 MAX_MODEL_BYTES = 8 << 30
 
@@ -144,11 +146,16 @@ def find_model(name_or_path: str, folders: Sequence[Path] | None = None, hints: 
 
 
 def find_weights(path: Path) -> Path:
-    """Path of a weights file: ``path`` itself, or the weights of the installed model or model folder that it names.
+    """Path of a weights file: ``path`` itself, or the weights of what it names.
+
+    Args:
+        path: a file, the folder of a training, the folder of a model, or the name of an installed one.
 
     Raises:
         ModelError: there is no such model.
     """
+    if (path / BEST_WEIGHTS).is_file():
+        return path / BEST_WEIGHTS
     # Names of models and folders may have points, so only the suffix of a checkpoint says that a file was meant.
     is_weights = path.is_file() or (path.suffix.lower() == ".ckpt" and not path.is_dir())
     return path if is_weights else find_model(str(path)).weights

@@ -6,6 +6,7 @@ They make a model folder of a checkpoint, and a checkpoint of other weights or o
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -72,7 +73,7 @@ def _find_weights(
     from ..config import from_mapping, load_config
     from ..config.loader import merge_overrides
 
-    weights = checkpoint / "best.ckpt" if checkpoint.is_dir() else checkpoint
+    weights = find_weights(checkpoint)
     sibling = weights.with_name("config.yaml")
     if config_path is None and arch is None and sibling.is_file():
         config_path = str(sibling)
@@ -141,7 +142,7 @@ def convert(
     """
     from ..weights.convert import convert_weights
 
-    check_written_files([target], [source], overwrite=bool(overwrite))
+    _check_output(target, [source], overwrite)
     report, stem_pool = convert_weights(source, target, arch, part=part)
     pool = f" They were trained with stem_pool: {stem_pool}." if stem_pool else ""
     counts = {name: len(getattr(report, name)) for name in ("matched", "missing", "unexpected", "filled", "left_out")}
@@ -160,16 +161,23 @@ def average(
 ) -> Result:
     """Average the weights of two or more trainings of one network, SOURCE..., and write them as a checkpoint.
 
-    Each SOURCE is a .ckpt, the folder of a model or the name of one. Trainings that began with the same weights can be
-    averaged; the mean of unrelated ones is of no use.
+    Each SOURCE is a .ckpt, the folder of a run, the folder of a model or the name of one. Trainings that began with the
+    same weights can be averaged; the mean of unrelated ones is of no use.
     """
     from ..weights.average import average_checkpoints
 
     paths = [find_weights(source) for source in sources]
-    check_written_files([out], paths, overwrite=bool(overwrite))
+    _check_output(out, paths, overwrite)
     shares = _parse_weights(weights)
     write_checkpoint(out, average_checkpoints(paths, shares))
     return Result({"checkpoint": str(out)}, {"sources": len(paths)}, f"Wrote {out}, the mean of {len(paths)} files.")
+
+
+def _check_output(path: Path, sources: Sequence[Path], overwrite: bool | None) -> None:
+    """Raise ``UserError`` if the checkpoint ``path`` must not be written, or would have the name of another format."""
+    if path.suffix.lower() != ".ckpt":
+        raise ParameterError(f"The output {path} is a checkpoint, whose name has to end in .ckpt.")
+    check_written_files([path], sources, overwrite=bool(overwrite))
 
 
 def _parse_weights(text: str | None) -> list[float]:

@@ -38,8 +38,9 @@ class InitConfig:
     """Initial weights.
 
     Attributes:
-        checkpoint: a ``.ckpt`` of the whole network, or the name or folder of a model; entries that are no parameter of
-            the network (optimizer state of a training file) are ignored, missing ones are an error unless ``partial``.
+        checkpoint: a ``.ckpt`` of the whole network, the folder of a run, or the name or folder of a model; entries
+            that are no parameter of the network (optimizer state of a training file) are ignored, missing ones are an
+            error unless ``partial``.
         encoder: a ``.ckpt`` of the encoder only, names as in the network.
         partial: whether parameters may be missing from the checkpoint, or have another shape (another number of
             classes).

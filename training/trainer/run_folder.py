@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ...engine.errors import OutputError
+from ...engine.models.registry import BEST_WEIGHTS
 from ..config import Config, to_mapping
 from ..evaluation.plots import draw_figure
 from ..metrics import replace_nan
@@ -43,7 +44,7 @@ class RunFolder:
         self.state = path / "state.npz"
         self.best_state = path / "best_state.npz"
         self.last = path / "last.ckpt"
-        self.best = path / "best.ckpt"
+        self.best = path / BEST_WEIGHTS
         self.config = path / "config.yaml"
         self.steps = path / "steps.csv"
         self.validations = path / "checks.csv"

@@ -54,6 +54,16 @@ def test_weights_are_found_by_a_name_or_folder_with_points(folder, monkeypatch):
         find_weights(Path("none.v2"))
 
 
+def test_weights_of_a_training_are_its_best_ones(folder):
+    run = folder / "run"
+    run.mkdir()
+    with pytest.raises(ModelError, match=r"card\.json"):
+        find_weights(run)
+    for name in ("best.ckpt", "last.ckpt"):
+        shutil.copy(folder / "tiny" / "tiny.ckpt", run / name)
+    assert find_weights(run) == run / "best.ckpt"
+
+
 def test_other_weights_than_the_cards_are_refused_and_listed_as_faulty(folder):
     weights = folder / "tiny" / "tiny.ckpt"
     weights.write_bytes(weights.read_bytes() + b"\0")

@@ -66,6 +66,28 @@ def test_a_model_is_averaged_by_its_name(in_tmp: Path) -> None:
         assert np.allclose(halves[name], value / 2, rtol=1e-3, atol=1e-7), name
 
 
+def test_folders_of_runs_give_their_best_weights(in_tmp: Path) -> None:
+    for seed in (1, 2):
+        folder = in_tmp / f"run{seed}"
+        folder.mkdir()
+        write(folder / "best.ckpt", seed)
+        write(folder / "last.ckpt", 9)
+    assert average("run1", "run2", "-o", "mean.ckpt")[0] == 0
+    assert average("run1/best.ckpt", "run2/best.ckpt", "-o", "same.ckpt")[0] == 0
+    assert (in_tmp / "mean.ckpt").read_bytes() == (in_tmp / "same.ckpt").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["mean.onnx", "mean.mindir", "mean"])
+def test_a_name_that_is_not_of_a_checkpoint_is_refused(in_tmp: Path, name: str) -> None:
+    for file in ("a.ckpt", "b.ckpt"):
+        write(in_tmp / file, 1)
+    for command in (("average", "a.ckpt", "b.ckpt", "-o", name), ("convert", "a.ckpt", name, "--arch", "lednet")):
+        code, result = run_last(*command)
+        assert code == 2
+        assert result["text"] == f"The output {name} is a checkpoint, whose name has to end in .ckpt."
+        assert not (in_tmp / name).exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
