@@ -9,7 +9,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ...engine.errors import OutputError
+from ...engine.fs.atomic import translate_os_errors
 from ...engine.models.registry import BEST_WEIGHTS
 from ..config import Config, to_mapping
 from ..evaluation.plots import draw_figure
@@ -37,10 +39,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with translate_os_errors(path):
             path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"The run folder {path} cannot be made: {error.strerror}.") from error
         self.state = path / "state.npz"
         self.best_state = path / "best_state.npz"
         self.last = path / "last.ckpt"
@@ -51,6 +51,19 @@ class RunFolder:
         self.log = path / "train.log"
         self.environment = path / "environment.json"
         self.archive = path / "archive"
+
+    @contextmanager
+    def explain_removal(self) -> Iterator[None]:
+        """Raise ``OutputError`` with the cause if something fails within the block because the folder is gone."""
+        try:
+            yield
+        except (OSError, OutputError) as error:
+            if self.path.is_dir():
+                raise
+            raise OutputError(
+                f"The run folder {self.path} was removed or renamed while the training ran.",
+                "Train again; a renamed run is continued with --out FOLDER --resume.",
+            ) from error
 
     def best_by(self, metric: str) -> Path:
         """Checkpoint with the best value of a metric other than the monitored one."""
@@ -87,7 +100,7 @@ class RunFolder:
 
     def append_log(self, text: str) -> None:
         """Append a line with the time to ``train.log``."""
-        with self.log.open("a", encoding="utf-8") as file:
+        with translate_os_errors(self.log), self.log.open("a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def write_json(self, name: str, values: Any) -> None:
@@ -148,7 +161,7 @@ class CsvTable:
     def truncate(self, step: int) -> None:
         """Drop the rows after ``step``, which a resumed run writes again."""
         rows = [row for row in self.read() if int(row[self.columns[0]]) <= step]
-        with self.path.open("w", encoding="utf-8", newline="") as file:
+        with translate_os_errors(self.path), self.path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self.columns)
             writer.writeheader()
             writer.writerows(rows)
@@ -162,7 +175,7 @@ class CsvTable:
 
     def append(self, row: Row) -> None:
         """Append one row."""
-        with self.path.open("a", encoding="utf-8", newline="") as file:
+        with translate_os_errors(self.path), self.path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, self.columns).writerow(row)
 
 

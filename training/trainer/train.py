@@ -56,6 +56,7 @@ def run_training(
 
     Raises:
         OutputBusyError: another run is writing into the folder.
+        OutputError: the folder cannot be written, or was removed meanwhile.
         ParameterError: the folder already has a run and ``resume`` is not set, or the configuration does not fit.
         Cancelled: the run was stopped; it can be resumed.
     """
@@ -64,7 +65,7 @@ def run_training(
     group = configure_mindspore(config.train, config.seed)
     folder = RunFolder(out)
     # Processes that train together share the folder; the main process locks it for all of them.
-    with lock_folder(out) if group.is_main else nullcontext():
+    with folder.explain_removal(), lock_folder(out) if group.is_main else nullcontext():
         if folder.state.exists() and not resume:
             raise ParameterError(f"{out} already has a run.", "Add --resume to go on with it, or choose another --out.")
         if group.is_main:

@@ -1,5 +1,6 @@
 """The run folder: one run at a time, and files that are complete or do not appear."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ resource = pytest.importorskip("resource", reason="file-size limits are of Unix"
 sys.path.insert(0, str(Path(__file__).parent))
 from terraspore.training.checkpoint_io import save_checkpoint
 from terraspore.training.trainer import run_training
+from terraspore.training.trainer.progress import ProgressDisplay
 from terraspore.training.trainer.state import read_state, write_state
 from tiny_run import Tiny, tiny_config
 
@@ -35,6 +37,29 @@ def test_files_that_no_run_has_written_are_not_replaced(roads: Path, in_tmp: Pat
     with pytest.raises(OutputError, match="is not of a run"):
         run_training(tiny_config(roads), out, make_network=lambda chosen: Tiny(chosen.network.num_classes))
     assert {path.name: path.read_text() for path in out.iterdir()} == {"config.yaml": "# of a person\n"}
+
+
+@pytest.mark.parametrize("step", [3, 8])
+def test_a_folder_that_is_removed_ends_the_training_by_name(roads: Path, in_tmp: Path, step: int) -> None:
+    """Step 3 fails to write a row of the log, step 8 the weights of a validation."""
+    out = in_tmp / "run"
+
+    class RemovingDisplay(ProgressDisplay):
+        def update(self, done: int, text: str, as_line: bool) -> None:
+            super().update(done, text, as_line)
+            if done == step:
+                shutil.rmtree(out)
+
+    config = tiny_config(roads, "train.log_every=1000", "train.compile=false")
+    with pytest.raises(OutputError, match=f"run folder {out} was removed") as caught:
+        run_training(
+            config,
+            out,
+            display=RemovingDisplay(config.train.steps),
+            make_network=lambda chosen: Tiny(chosen.network.num_classes),
+        )
+    assert caught.value.exit_code == 2
+    assert not out.exists()
 
 
 @pytest.mark.filterwarnings(
