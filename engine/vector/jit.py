@@ -10,11 +10,18 @@ numba takes about ten times as long to compile array expressions, slices that ar
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from enum import Enum
+from numbers import Number
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
+
+import numpy as np
 
 from ..context import RunContext
 from ..protocol.messages import Message
@@ -29,6 +36,7 @@ except ImportError:
 
 #: Whether numba is installed, so that kernels are compiled.
 HAS_NUMBA = _NUMBA is not None
+_PACKAGE = __name__.rpartition(".vector.")[0]
 
 
 def jit(function: Function) -> Function:
@@ -44,7 +52,7 @@ def jit(function: Function) -> Function:
         compiled = _NUMBA.njit(**options)(function)
     else:
         if compiled is not function:  # it is with NUMBA_DISABLE_JIT
-            _tolerate_faults(compiled._cache)
+            _watch_cache(compiled._cache, function.__module__)
     if compiled is not function:
         _widen_integers(compiled)
     return cast(Function, compiled)
@@ -68,15 +76,17 @@ def _widen_integers(dispatcher: Any) -> None:
     dispatcher.get_call_template = find_widened
 
 
-def _tolerate_faults(cache: Any) -> None:
-    """Let numba compile what its cache cannot give back, and go on where the cache cannot be written.
+def _watch_cache(cache: Any, module: str) -> None:
+    """Let numba compile what its cache cannot give back, or what was compiled from other sources than today's.
 
-    Without this a full disk, or a file that a power cut left empty, ends each run.
+    Without this a full disk, or a file that a power cut left empty, ends each run. And numba itself looks only at the
+    file of a kernel: kernels and constants that it takes from other files are part of its machine code, too.
     """
     load, save = cache.load_overload, cache.save_overload
 
     def load_or_compile(*arguments: Any) -> Any:
         try:
+            cache._cache_file._source_stamp = stamp_sources(module)  # now, because all imports have ended
             return load(*arguments)
         except Exception:  # noqa: BLE001 (a damaged pickle may raise anything)
             try:
@@ -90,6 +100,42 @@ def _tolerate_faults(cache: Any) -> None:
             save(*arguments)
 
     cache.load_overload, cache.save_overload = load_or_compile, save_where_possible
+
+
+def stamp_sources(module: str) -> str:
+    """Return a digest of all that the kernels of ``module`` are compiled from.
+
+    This is its file, the constants among its names, and the files of the kernels, tuples and modules that it imports
+    from the engine, with what those import.
+    """
+    digest, names = hashlib.sha256(Path(__file__).read_bytes()), [module]
+    for name in names:  # grows
+        digest.update(Path(str(sys.modules[name].__file__)).read_bytes())
+        for key, value in sorted(vars(sys.modules[name]).items()):
+            if key.startswith("__"):
+                continue
+            if _is_constant(value):
+                digest.update(f"{key} = {value!r}\n".encode())
+            elif isinstance(value, np.ndarray):
+                digest.update(key.encode() + value.tobytes())
+            source = _find_source(value)
+            if source not in names and source.startswith(_PACKAGE):
+                names.append(source)
+    return digest.hexdigest()
+
+
+def _is_constant(value: object) -> bool:
+    """Return whether ``value`` is a number, a text or a tuple of those, which numba compiles as a literal."""
+    return all(map(_is_constant, value)) if isinstance(value, tuple) else isinstance(value, (Number, str))
+
+
+def _find_source(value: object) -> str:
+    """Return the name of the module that defines ``value``, if it is something that a kernel can use; else ""."""
+    if isinstance(value, ModuleType):
+        return value.__name__
+    if isinstance(value, type):
+        return value.__module__ if issubclass(value, (tuple, Enum)) else ""
+    return str(value.py_func.__module__) if hasattr(value, "py_func") else ""
 
 
 @contextmanager

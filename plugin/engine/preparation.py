@@ -1,8 +1,8 @@
 """Set up the engine: make its environment, and prepare it for the first run.
 
 To prepare is to compile kernels and default models. Compiled kernels are kept in the environment's folder, apart for
-each copy of the plugin, and are removed with it. numba compiles them again when their source has another date or size,
-which an update of the plugin changes.
+each copy of the plugin, and are removed with it. The engine compiles them again when their sources have changed, as
+an update of the plugin may do.
 """
 
 from __future__ import annotations

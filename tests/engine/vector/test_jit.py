@@ -103,6 +103,62 @@ def test_kernel_runs_where_it_cannot_be_kept(
     assert jit(double)(2) == 4
 
 
+#: Modules of the engine: a kernel that takes a constant, a tuple and a kernel from others, and that from a third.
+MODULES = {
+    "limits": "MARGIN = 1\n",
+    "rules": """
+from typing import NamedTuple
+from . import limits
+from .jit import jit
+FACTOR = 10
+class Row(NamedTuple):
+    value: int
+    @property
+    def unused(self) -> int: return 5
+@jit
+def add_margin(value): return value + limits.MARGIN
+""",
+    "caller": """
+from .jit import jit
+from .rules import FACTOR, Row, add_margin
+@jit
+def compute(value): return FACTOR * add_margin(Row(value).value)
+""",
+}
+RUN_CALLER = """
+import sys
+import terraspore.engine.vector
+terraspore.engine.vector.__path__.append(sys.argv[1])
+from terraspore.engine.vector.caller import compute
+print(compute(2), sum(compute.stats.cache_hits.values()))
+"""
+
+
+def test_kernel_is_compiled_again_when_what_it_takes_from_other_files_has_changed(tmp_path: Path) -> None:
+    """Otherwise the machine code on the disk has the old rules, and the tests test those."""
+    pytest.importorskip("numba")
+
+    def run(module: str = "limits", old: str = "", new: str = "") -> list[int]:
+        modules[module] = modules[module].replace(old, new)
+        for name, text in modules.items():
+            (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kernels"), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-c", RUN_CALLER, str(tmp_path)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+        return [int(number) for number in done.stdout.split()]
+
+    modules = dict(MODULES)
+    assert run() == [30, 0]
+    assert run() == [30, 1]
+    assert run("limits", "= 1", "= 2") == [40, 0]
+    assert run("rules", "= 10", "= 7") == [28, 0]
+    assert run("rules", "value + ", "value - ") == [0, 0]
+    assert run("rules", "return 5", "return 6") == [0, 0]  # any change of the file
+    (tmp_path / "other.py").write_text("LIMIT = 3", encoding="utf-8")
+    assert run() == [0, 1]
+    assert len(list((tmp_path / "kernels").rglob("*compute*.nbc"))) == 1  # in place of the old ones
+
+
 def test_kernel_runs_where_no_folder_can_be_written(kernels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
     assert jit(double)(2) == 4
