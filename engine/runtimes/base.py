@@ -19,6 +19,8 @@ from ..models.registry import Model
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Tiles = NDArray[Any]
 Probabilities = NDArray[np.float32]
+#: See ``Runtime``.
+GraphProcess = Literal["engine", "worker"] | None
 #: Makes a MindSpore network by name (``training.networks.create_network``).
 NetworkFactory = Callable[..., Any]
 #: What ``Session.predict_stream`` returns; close it to end it early.
@@ -176,10 +178,19 @@ class OpenedSession(NamedTuple):
 
 
 class Runtime(Protocol):
-    """One inference library behind one interface."""
+    """One inference library behind one interface.
+
+    Attributes:
+        name: what ``--runtime`` takes; every ``DeviceInfo`` and ``Session`` of the runtime has it, too.
+        title: name for people.
+        graph_process: the process that runs the graph of a model. A graph from elsewhere can crash it, so where this is
+            the engine's own, ``open_session`` tries each model in a child process first. None for a runtime that
+            makes the network itself and takes nothing but weights from the model.
+    """
 
     name: str
     title: str
+    graph_process: GraphProcess
 
     def devices(self) -> list[DeviceInfo]:
         """Return what the runtime could run on here, and what it cannot; never raises."""

@@ -18,6 +18,7 @@ from ..models.parameters import is_in_modules, is_training_state, match_paramete
 from ..models.registry import Model
 from .base import (
     DeviceInfo,
+    GraphProcess,
     NetworkFactory,
     Probabilities,
     Session,
@@ -39,6 +40,7 @@ class MindSpore:
 
     name = "mindspore"
     title = "MindSpore"
+    graph_process: GraphProcess = None
 
     def devices(self) -> list[DeviceInfo]:
         """Return the processor and the accelerators of this machine, with the reason where they cannot be tried."""
@@ -56,7 +58,7 @@ class MindSpore:
         if config.network_factory is None:
             raise RuntimeUnavailableError("MindSpore needs the training package, which has the networks; it is absent.")
         _configure(config)
-        return MindSporeSession(_load_network(model, config.network_factory), model.card, config)
+        return MindSporeSession(self.name, _load_network(model, config.network_factory), model.card, config)
 
 
 def _configure(config: SessionConfig) -> None:
@@ -102,10 +104,10 @@ def _load_network(model: Model, network_factory: NetworkFactory) -> Any:
 class MindSporeSession(Session):
     """A network in MindSpore, ready for inference; normalisation and activation are done in NumPy around it."""
 
-    def __init__(self, network: Any, card: ModelCard, config: SessionConfig) -> None:
+    def __init__(self, runtime: str, network: Any, card: ModelCard, config: SessionConfig) -> None:
         import mindspore
 
-        super().__init__(MindSpore.name, "float32", card, config, version=mindspore.__version__)
+        super().__init__(runtime, "float32", card, config, version=mindspore.__version__)
         self._network = network
         self._card = card
         self._mean = np.asarray(card.normalisation.mean, np.float32).reshape(1, -1, 1, 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import InferenceError, RuntimeUnavailableError
 from ..models.graph import build_graph, graph_identity
 from ..models.registry import Model
-from .base import DeviceInfo, SessionConfig
+from .base import DeviceInfo, GraphProcess, SessionConfig
 from .cache import cache_key, load_entry, store_entry
 from .hardware import list_hardware
 from .worker.client import WorkerProcess, WorkerSession, start_worker
@@ -34,6 +34,7 @@ class MindSporeLite:
 
     name = "mindspore-lite"
     title = "MindSpore Lite"
+    graph_process: GraphProcess = "worker"
 
     def __init__(self, python: Path | None = None) -> None:
         own = sys.executable if importlib.util.find_spec("mindspore_lite") else ""

@@ -22,6 +22,7 @@ from ..models.graph import build_graph
 from ..models.registry import Model
 from .base import (
     DeviceInfo,
+    GraphProcess,
     Probabilities,
     Session,
     SessionConfig,
@@ -59,6 +60,7 @@ class OnnxRuntime:
 
     name = "onnxruntime"
     title = "ONNX Runtime"
+    graph_process: GraphProcess = "engine"
 
     def devices(self) -> list[DeviceInfo]:
         """Return the processor, every provider of the build, and accelerators without a provider in the build."""
@@ -98,13 +100,13 @@ class OnnxRuntime:
         if provider not in onnxruntime.get_available_providers():
             raise RuntimeUnavailableError(_not_built(provider, package))
         options, precision = provider_options(kind, index, config)
-        session = _create_session(model, config, provider, options)
+        session = _create_session(self.title, model, config, provider, options)
         if session.get_providers()[0] != provider:
             # ONNX Runtime falls back to the CPU without an error.
             raise RuntimeUnavailableError(
                 f"ONNX Runtime could not start {provider}; its libraries or the driver are missing or do not fit."
             )
-        return OnnxRuntimeSession(session, model.card, config, precision)
+        return OnnxRuntimeSession(session, model.card, config, precision, runtime=self.name)
 
 
 def _parse_device(device: str) -> tuple[str, int]:
@@ -152,7 +154,7 @@ def provider_options(kind: str, index: int, config: SessionConfig) -> tuple[dict
 
 
 def _create_session(
-    model: Model, config: SessionConfig, provider: str, options: dict[str, Any]
+    title: str, model: Model, config: SessionConfig, provider: str, options: dict[str, Any]
 ) -> onnxruntime.InferenceSession:
     import onnxruntime
 
@@ -175,7 +177,7 @@ def _create_session(
     try:
         return onnxruntime.InferenceSession(content, settings, providers=providers)
     except _library_errors() as error:
-        raise translate_load_error(error, OnnxRuntime.title, model.weights) from error
+        raise translate_load_error(error, title, model.weights) from error
 
 
 def _library_errors() -> tuple[type[Exception], ...]:
@@ -190,11 +192,17 @@ class OnnxRuntimeSession(Session):
     """A model in ONNX Runtime, whose own session is given."""
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, card: ModelCard, config: SessionConfig, precision: str
+        self,
+        session: onnxruntime.InferenceSession,
+        card: ModelCard,
+        config: SessionConfig,
+        precision: str,
+        *,
+        runtime: str,
     ) -> None:
         import onnxruntime
 
-        super().__init__(OnnxRuntime.name, precision, card, config, version=onnxruntime.__version__)
+        super().__init__(runtime, precision, card, config, version=onnxruntime.__version__)
         self._session: onnxruntime.InferenceSession | None = session
         fixed = session.get_inputs()[0].shape[0]
         self._fixed_batch = fixed if isinstance(fixed, int) else None
@@ -227,6 +235,7 @@ class IsolatedOnnxRuntime:
 
     name = "onnxruntime-isolated"
     title = "ONNX Runtime in a process of its own"
+    graph_process: GraphProcess = "worker"
 
     def __init__(self, python: Path | None = None) -> None:
         named = os.environ.get(PYTHON_VARIABLE)

@@ -24,6 +24,7 @@ from ..models.graph import build_graph, graph_identity
 from ..models.registry import Model
 from .base import (
     DeviceInfo,
+    GraphProcess,
     PredictionStream,
     Probabilities,
     Session,
@@ -55,6 +56,7 @@ class OpenVino:
 
     name = "openvino"
     title = "OpenVINO"
+    graph_process: GraphProcess = "engine"
 
     def devices(self) -> list[DeviceInfo]:
         """Return the processor, and Intel's graphics and neural units where OpenVINO finds them."""
@@ -80,7 +82,7 @@ class OpenVino:
             raise RuntimeUnavailableError(
                 f"OpenVINO finds no device '{config.device}' here; it finds: {', '.join(sorted(names)) or 'none'}."
             )
-        compiler = _ModelCompiler(core, names[config.device], model, config)
+        compiler = _ModelCompiler(self, core, names[config.device], model, config)
         try:
             return _open_fastest(compiler, _choose_precision(compiler))
         except RuntimeUnavailableError:
@@ -109,6 +111,7 @@ def _device_name(name: str) -> str:
 class _ModelCompiler:
     """Compiles one model for one device with several settings, and reads its graph at most once."""
 
+    runtime: OpenVino
     core: openvino.Core
     device: str
     model: Model
@@ -135,7 +138,7 @@ class _ModelCompiler:
         if blob is not None:
             with suppress(RuntimeError):  # of another build in spite of the same version: compile anew
                 compiled = _import_model(self.core, blob, self.device, self._properties(precision, streams))
-                return OpenVinoSession(compiled, self.model.card, self.config, precision, streams, weights=blob)
+                return self._make_session(compiled, self.config, precision, streams, blob)
         session = self.compile(precision, streams)
         self.store(session)
         return session
@@ -154,8 +157,19 @@ class _ModelCompiler:
                 sized.reshape([tiles, self.model.card.bands, config.tile, config.tile])
             compiled = self.core.compile_model(sized, self.device, self._properties(precision, streams))
         except RuntimeError as error:
-            raise translate_load_error(error, OpenVino.title, self.model.weights) from error
-        return OpenVinoSession(compiled, self.model.card, config, precision, streams)
+            raise translate_load_error(error, self.runtime.title, self.model.weights) from error
+        return self._make_session(compiled, config, precision, streams)
+
+    def _make_session(
+        self,
+        compiled: openvino.CompiledModel,
+        config: SessionConfig,
+        precision: str,
+        streams: int,
+        weights: NDArray[np.uint8] | None = None,
+    ) -> OpenVinoSession:
+        card = self.model.card
+        return OpenVinoSession(compiled, card, config, precision, streams, runtime=self.runtime.name, weights=weights)
 
     def store(self, session: OpenVinoSession) -> None:
         """Store a compiled model in the cache."""
@@ -283,6 +297,7 @@ class OpenVinoSession(Session):
         config: device and tile size.
         precision: the type it computes in.
         streams: tiles that are computed in parallel.
+        runtime: name of the runtime.
         weights: the memory which holds the weights of an imported model.
     """
 
@@ -294,11 +309,12 @@ class OpenVinoSession(Session):
         precision: str,
         streams: int,
         *,
+        runtime: str,
         weights: NDArray[np.uint8] | None = None,
     ) -> None:
         import openvino
 
-        super().__init__(OpenVino.name, precision, card, config, version=openvino.get_version())
+        super().__init__(runtime, precision, card, config, version=openvino.get_version())
         self.streams = streams
         self._weights = weights
         self._compiled: openvino.CompiledModel | None = compiled

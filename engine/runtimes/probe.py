@@ -63,7 +63,7 @@ def probe_devices(runtimes: Mapping[str, Runtime], threads: int | None = None) -
     with tempfile.TemporaryDirectory(prefix="terraspore-") as folder:
         models = write_probe_models(Path(folder))
         for runtime in runtimes.values():
-            model = models[".ckpt" if runtime.name == "mindspore" else ".onnx"]
+            model = models[".onnx" if runtime.graph_process else ".ckpt"]
             for info in runtime.devices():
                 result, probabilities = _probe_device(runtime, info, model, threads, reference)
                 reference = probabilities if reference is None else reference

@@ -20,8 +20,6 @@ from .trial import try_in_child
 
 #: Every runtime. A line here makes one available by name; a line in AUTO_ORDER lets ``--runtime auto`` choose it.
 RUNTIMES: Sequence[Callable[[], Runtime]] = (OpenVino, OnnxRuntime, IsolatedOnnxRuntime, MindSporeLite, MindSpore)
-#: Runtimes that a model can crash the engine with.
-_IN_PROCESS = frozenset({OpenVino.name, OnnxRuntime.name})
 #: What ``auto`` tries, the fastest first; within a kind of device the order is that of docs/models-and-runtimes.md.
 #: Devices whose speed was never measured (TensorRT, CoreML, Intel graphics) are used only when asked for.
 AUTO_ORDER: Sequence[tuple[str, str]] = (
@@ -115,7 +113,8 @@ def open_session(
             failures.append((info, error.text))
             shortage = error if isinstance(error, OutOfMemoryError) else shortage
             continue
-        return OpenedSession(session, _explain_choice(session, seconds, options, runtimes, failures))
+        title = runtimes[info.runtime].title
+        return OpenedSession(session, _explain_choice(session, seconds, options, runtimes, failures, title=title))
     if shortage is not None:
         raise shortage
     raise RuntimeUnavailableError(_explain_failure(options, infos, failures))
@@ -124,9 +123,9 @@ def open_session(
 def _open_and_try(runtime: Runtime, model: Model, config: SessionConfig) -> tuple[Session, float]:
     """Open a session and run it once; it is closed if the trial run fails.
 
-    A graph from elsewhere is first tried in a process of its own.
+    A graph from elsewhere is first tried in a process of its own, if it would be run in this one.
     """
-    if runtime.name in _IN_PROCESS:
+    if runtime.graph_process == "engine":
         try_in_child(runtime.name, model, config)
     session = runtime.open(model, config)
     try:
@@ -163,11 +162,13 @@ def _explain_choice(
     options: RuntimeOptions,
     runtimes: Mapping[str, Runtime],
     failures: Sequence[tuple[DeviceInfo, str]],
+    *,
+    title: str,
 ) -> str:
-    """Return the sentence on which session was opened and why."""
+    """Return the sentence on which session, of the runtime called ``title``, was opened and why."""
     is_automatic = options.device == options.runtime == "auto"
     why = "the first one, in the order of expected speed, whose trial run worked" if is_automatic else "as asked for"
-    text = f"{runtimes[session.runtime].title} on {session.device} in {session.precision}: {why}"
+    text = f"{title} on {session.device} in {session.precision}: {why}"
     text += f" ({seconds * 1000:.0f} ms for a tile)"
     if failures:
         info, reason = failures[0]

@@ -31,7 +31,7 @@ def test_tiles_are_computed_in_calls_of_the_batch_asked_for(identity, monkeypatc
         return np.asarray(tiles / 250, np.float32)
 
     monkeypatch.setattr(MindSporeSession, "_compute", compute)
-    session = MindSporeSession(None, identity.card, SessionConfig("cpu", 8))
+    session = MindSporeSession("mindspore", None, identity.card, SessionConfig("cpu", 8))
     own, tiles = session.batch, np.random.default_rng(0).integers(0, 251, (5, 3, 8, 8), np.uint8)
     calls.clear()
     for given, expected in ((None, [own] * -(-5 // own)), (1, [1] * 5), (3, [3, 3]), (8, [8])):

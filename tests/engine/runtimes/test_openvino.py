@@ -71,7 +71,7 @@ def test_a_damaged_cache_is_not_used(probe, tmp_path, damage):
 def test_the_cache_tells_models_and_settings_apart(probe, identity, tmp_path):
     def name(model, **changes):
         config = replace(SessionConfig("cpu", 64, "float32", 2, tmp_path), **changes)
-        return module._ModelCompiler(openvino.Core(), "CPU", model, config).entry_name("x")
+        return module._ModelCompiler(module.OpenVino(), openvino.Core(), "CPU", model, config).entry_name("x")
 
     names = {
         name(probe),

@@ -89,7 +89,7 @@ class FaultySession(Session):
 class FaultyRuntime:
     """A runtime whose device is there and cannot be used for one of several reasons."""
 
-    name, title = "onnxruntime", "Faulty"
+    name, title, graph_process = "onnxruntime", "Faulty", "worker"
 
     def __init__(self, fault):
         self.fault = fault

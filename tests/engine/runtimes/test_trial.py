@@ -14,10 +14,10 @@ from onnx import helper, numpy_helper
 from terraspore.engine.errors import OutOfMemoryError, RuntimeUnavailableError
 from terraspore.engine.models.card import card_text
 from terraspore.engine.models.registry import read_model
-from terraspore.engine.protocol.options import RuntimeOptions
-from terraspore.engine.runtimes import trial
-from terraspore.engine.runtimes.base import SessionConfig
-from terraspore.engine.runtimes.registry import open_session
+from terraspore.engine.protocol.options import RUNTIME_NAMES, RuntimeOptions
+from terraspore.engine.runtimes import registry, trial
+from terraspore.engine.runtimes.base import DeviceInfo, SessionConfig
+from terraspore.engine.runtimes.registry import create_runtimes, open_session
 
 CONFIG = SessionConfig("cpu", 64, "float32", threads=1)
 
@@ -35,10 +35,28 @@ def out_of_range(tmp_path_factory):
     return read_model(write_model(tmp_path_factory.mktemp("range"), make_graph(nodes, 3, [index, weights]), 3, 1))
 
 
-@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime", "auto"])
+@pytest.mark.parametrize("runtime", RUNTIME_NAMES)
 def test_an_index_out_of_range_is_an_error_and_not_the_end_of_the_process(out_of_range, runtime):
     with pytest.raises(RuntimeUnavailableError, match="The model cannot be run"):
         open_session(out_of_range, 64, RuntimeOptions("cpu", runtime, "float32", 1))
+
+
+@pytest.mark.parametrize("runtime", create_runtimes().values(), ids=lambda runtime: runtime.name)
+def test_a_graph_that_the_engine_would_run_itself_is_first_tried_in_a_child(runtime, identity, monkeypatch):
+    """For every runtime of the registry; those that are not installed, too."""
+
+    def fail(*_arguments):
+        raise RuntimeUnavailableError("a child was started")
+
+    monkeypatch.setattr(registry, "try_in_child", fail)
+    monkeypatch.setattr(type(runtime), "devices", lambda self: [DeviceInfo(self.name, "cpu", "a processor")])
+    monkeypatch.setattr(type(runtime), "open", lambda *_: pytest.fail("opened without a trial"), raising=True)
+    if runtime.graph_process == "engine":
+        with pytest.raises(RuntimeUnavailableError, match="a child was started"):
+            open_session(identity, 64, RuntimeOptions("cpu", runtime.name, "float32", 1))
+    else:
+        with pytest.raises(pytest.fail.Exception):
+            open_session(identity, 64, RuntimeOptions("cpu", runtime.name, "float32", 1))
 
 
 @pytest.mark.parametrize(
