@@ -34,13 +34,11 @@ from ..runtimes.base import NetworkFactory
 from ..vector.io.formats import VectorTarget
 from .connection import is_local, open_client
 from .dispatch import Task, connection_lost, run_tasks
-from .job import WorkerJob, describe_for_others
 from .run_folder import make_store, open_run_folder
-from .worker import BlockOutcome, BlockWorker, WorkerReport, compute_block, inspect_worker
+from .worker import BlockOutcome, BlockWorker, WorkerJob, WorkerReport, call_worker, describe_for_others
 
 if TYPE_CHECKING:
-    from .polygons import PartitionedLandcover
-    from .roads import PartitionedRoads
+    from .partitions import PartitionedLandcover, PartitionedRoads
 
 #: Dask's resource by which workers tell that they have a device, by its kind.
 _RESOURCES = {"gpu": "GPU", "cuda": "GPU", "tensorrt": "GPU", "directml": "GPU", "ascend": "NPU"}
@@ -77,15 +75,15 @@ class ClusterComputer:
 
     def spools_roads(self, run: PlannedRun) -> bool:
         """Return whether the raster fits into one partition: partitions are read from the files of the blocks."""
-        from .roads import is_partitioned
+        from .partitions import has_road_partitions
 
-        return not is_partitioned(run.grid)
+        return not has_road_partitions(run.grid)
 
     def stores_classes(self, run: PlannedRun) -> bool:
         """Return whether the raster fits into one partition, as ``spools_roads``."""
-        from .polygons import is_partitioned
+        from .partitions import has_polygon_partitions
 
-        return not is_partitioned(run.grid)
+        return not has_polygon_partitions(run.grid)
 
     @contextmanager
     def open_run(
@@ -169,7 +167,7 @@ class ClusterComputer:
         usable = [[address] for address, resources in workers.items() if set(gpus) <= resources]
         places = usable if workers else [None]  # all have just ended; Dask may be starting others
         tasks = (
-            Task(f"{name}-{number}", "the start on a worker", inspect_worker, (name,), place, gpus)
+            Task(f"{name}-{number}", "the start on a worker", call_worker, (name, BlockWorker.inspect), place, gpus)
             for number, place in enumerate(places)
         )
         with closing(run_tasks(client, tasks, self.address, context)) as reports:
@@ -220,18 +218,18 @@ class _ClusterComputation:
         self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
     ) -> AbstractContextManager[RoadVectorizer]:
         """Prepare to make roads by partitions on the workers, or of the rows where one partition is enough."""
-        from .roads import PartitionedRoads, is_partitioned
+        from .partitions import PartitionedRoads, has_road_partitions
 
-        if not is_partitioned(self.run.grid):
+        if not has_road_partitions(self.run.grid):
             return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
         self.roads = PartitionedRoads(self.run, options, target, self.address, self.context)
         return nullcontext(self.roads)
 
     def open_polygons(self, options: CoverageOptions, regularized: Sequence[int]) -> PolygonVectorizer | None:
         """Prepare to make polygons by partitions on the workers; None where one partition is enough."""
-        from .polygons import PartitionedLandcover, is_partitioned
+        from .partitions import PartitionedLandcover, has_polygon_partitions
 
-        if is_partitioned(self.run.grid):
+        if has_polygon_partitions(self.run.grid):
             self.polygons = PartitionedLandcover(self.run, options, tuple(regularized), self.address, self.context)
         return self.polygons
 
@@ -265,8 +263,8 @@ class _ClusterComputation:
             Task(
                 f"{self.run.name}-{index.row}-{index.column}",
                 f"block {index.row}, {index.column}",
-                compute_block,
-                (self.run.name, store, batch, index),
+                call_worker,
+                (self.run.name, BlockWorker.compute, store, batch, index),
                 resources=self.run.gpus,
             )
             for index in self.layout.indices()

@@ -1,17 +1,21 @@
 """What runs on a worker: one session, opened once for all blocks of a run, which it computes one after the other.
 
-Partitions of roads follow, when there are no more blocks.
+Partitions of vectors follow, when there are no more blocks.
 """
 
 from __future__ import annotations
 
+import ctypes
 import platform
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -19,7 +23,11 @@ from distributed import Worker, WorkerPlugin, get_worker
 
 from ...__about__ import __version__
 from ..context import Cancellation, RunContext
-from ..errors import Cancelled, ClusterError, UserError
+from ..errors import Cancelled, ClusterError, ModelError, UserError
+from ..fs.regular_file import compute_sha256
+from ..models.card import ModelCard
+from ..models.checkpoint import MAX_CHECKPOINT_BYTES
+from ..models.registry import Model, find_model
 from ..pipeline.block_layout import BlockIndex
 from ..pipeline.block_store import BlockStore
 from ..pipeline.blocks import compute_block_rows
@@ -27,22 +35,24 @@ from ..pipeline.estimate import estimate_memory, estimate_seconds
 from ..pipeline.job import InferenceJob
 from ..pipeline.predict import make_predict_stream
 from ..pipeline.runner import ProgressTracker
+from ..protocol.options import RuntimeOptions
 from ..raster.mosaic import open_view
-from ..raster.pixel_view import PixelView
-from ..runtimes.base import PredictStream, Session
+from ..raster.pixel_view import PixelView, SourceSpec
+from ..runtimes.base import NetworkFactory, PredictStream, Session
 from ..runtimes.cache import default_cache_folder
 from ..runtimes.pool import SessionPool
-from ..tiling import make_plan
-from .allocator import give_back_freed_memory, keep_freed_memory
-from .job import WorkerJob
+from ..tiling import TilePlan, make_plan
 
 if TYPE_CHECKING:
-    from ..pipeline.road_partitions import RoadPartitions
+    from ..pipeline.partitions import RoadPartitions
 
 #: In the folder of the blocks; tells a worker that it sees the folder of the run, and not another of the same name.
 RUN_MARK = "run"
 #: Side in pixels of the block whose memory is reported.
 _BLOCK_SIDE = 4096
+#: Parameters of glibc's ``mallopt``: freed bytes that are kept, and bytes of an array that is always given back.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _GIVEN_BACK = (128 << 20, 32 << 20), (64 << 10, 128 << 10)
 
 T = TypeVar("T")
 
@@ -60,6 +70,65 @@ def read_versions() -> EnvironmentVersions:
     """Return the versions of this process."""
     python = ".".join(platform.python_version_tuple()[:2])
     return EnvironmentVersions(__version__, python, np.__version__, version("distributed"))
+
+
+def describe_for_others(view: PixelView) -> SourceSpec:
+    """Return the description of ``view`` with absolute paths, because other processes have other working folders."""
+    spec = view.spec
+    return replace(spec, images=tuple(replace(image, path=image.path.absolute()) for image in spec.images))
+
+
+@dataclass(frozen=True)
+class WorkerJob:
+    """What all workers of a run need. Picklable.
+
+    Attributes:
+        name: of the run, unique on its scheduler.
+        view: the pixels.
+        plan: the tiles.
+        card: of the model.
+        weights: where the model's weights are on the machine that began the run.
+        sha256: of the weights.
+        runtime: device, runtime, precision and threads.
+        tta: whether to average over the symmetries of the square.
+        network_factory: makes MindSpore networks; None where there is no training package.
+    """
+
+    name: str
+    view: SourceSpec
+    plan: TilePlan
+    card: ModelCard
+    weights: Path
+    sha256: str
+    runtime: RuntimeOptions
+    tta: bool
+    network_factory: NetworkFactory | None
+
+    def find_model(self) -> Model:
+        """Return the model with the weights of this machine: under the same path, or an installed one of its name.
+
+        Raises:
+            ClusterError: there is none with the same weights.
+        """
+        if self._has_weights(self.weights):
+            return Model(self.card, self.weights, self.sha256)
+        try:
+            installed = find_model(self.card.name)
+        except ModelError:
+            installed = None
+        if installed is None or installed.sha256 != self.sha256:
+            raise ClusterError(
+                f"The model {self.card.name} is not there: neither {self.weights} nor an installed model of that name "
+                f"has the weights with the SHA-256 {self.sha256[:12]}...",
+                "Install it there, or give --model a path that all workers see.",
+            )
+        return replace(installed, card=self.card)
+
+    def _has_weights(self, path: Path) -> bool:
+        try:
+            return compute_sha256(path, MAX_CHECKPOINT_BYTES, ModelError) == self.sha256
+        except ModelError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -154,45 +223,17 @@ class BlockWorker(WorkerPlugin):
         """As many threads as Dask gave this worker, because others may share the machine."""
         return self._worker.state.nthreads
 
-    def inspect(self) -> WorkerReport:
-        """Open image and session, and report them."""
-        return self._run(lambda _: self._inspect())
-
-    def compute(self, store: BlockStore, batch: int, index: BlockIndex) -> BlockOutcome:
-        """Compute a block unless its file is complete already.
-
-        Args:
-            store: receives the file.
-            batch: tiles in one call of the network, the same on all workers.
-            index: the block.
-        """
-        return self._run(lambda cancellation: self._compute(store, batch, index, cancellation))
-
-    def run_step(self, store: BlockStore, step: Callable[[Cancellation], None]) -> None:
-        """Make a step of a partition.
-
-        Args:
-            store: the blocks of the run, which are complete.
-            step: makes the partition's file, unless it is complete already.
-        """
-
-        def run(cancellation: Cancellation) -> None:
-            self._close()  # all blocks are there, and a partition needs the memory
-            self._check_folder(store)
-            step(cancellation)
-
-        self._run(run)
-
-    def _run(self, function: Callable[[Cancellation], T]) -> T:
-        """Call ``function`` in the thread of the session, with what cancels it."""
+    def call(self, method: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        """Call one of the following methods in the thread of the session; its last argument is what cancels it."""
         key, cancellation = str(self._worker.get_current_task()), Cancellation()
         self._running[key] = cancellation
         try:
-            return self._executor.submit(function, cancellation).result()
+            return self._executor.submit(method, self, *arguments, cancellation).result()
         finally:
             self._running.pop(key, None)
 
-    def _inspect(self) -> WorkerReport:
+    def inspect(self, _cancellation: Cancellation) -> WorkerReport:
+        """Open image and session, and report them."""
         opened, job = self._open(), self._job
         session, batch = opened.session, max(1, opened.session.batch)
         inference = opened.make_job(job, batch)
@@ -201,7 +242,15 @@ class BlockWorker(WorkerPlugin):
         facts = (session.runtime, session.version, session.device, session.precision, opened.reason)
         return WorkerReport(*facts, batch, seconds, estimate_memory(replace(inference, plan=side)))
 
-    def _compute(self, store: BlockStore, batch: int, index: BlockIndex, cancellation: Cancellation) -> BlockOutcome:
+    def compute(self, store: BlockStore, batch: int, index: BlockIndex, cancellation: Cancellation) -> BlockOutcome:
+        """Compute a block unless its file is complete already.
+
+        Args:
+            store: receives the file.
+            batch: tiles in one call of the network, the same on all workers.
+            index: the block.
+            cancellation: of the task.
+        """
         self._check_folder(store)
         facts = store.check(index)
         if facts is not None:
@@ -218,6 +267,22 @@ class BlockWorker(WorkerPlugin):
             self._close()  # it may be the session which failed
             raise
         return BlockOutcome(index, facts.empty, tracker.statistics().inference)
+
+    def vectorize(self, partitions: RoadPartitions, number: int, cancellation: Cancellation) -> None:
+        """Vectorize a partition of roads; ``number`` is that of the partition."""
+        self.run_step(partitions.store, partial(partitions.vectorize, number, self.threads), cancellation)
+
+    def run_step(self, store: BlockStore, step: Callable[[Cancellation], None], cancellation: Cancellation) -> None:
+        """Make a step of a partition.
+
+        Args:
+            store: the blocks of the run, which are complete.
+            step: makes the partition's file, unless it is complete already.
+            cancellation: of the task.
+        """
+        self._close()  # all blocks are there, and a partition needs the memory
+        self._check_folder(store)
+        step(cancellation)
 
     def _check_folder(self, store: BlockStore) -> None:
         """Raise ``ClusterError`` where this machine does not see the folder of the run."""
@@ -252,38 +317,46 @@ class BlockWorker(WorkerPlugin):
         give_back_freed_memory()
 
 
-def inspect_worker(name: str) -> WorkerReport | UserError:
-    """Task: open image and session of the run ``name``; an error that trying again would not help is returned."""
-    return _return_user_error(lambda plugin: plugin.inspect(), name)
+def call_worker(name: str, method: Callable[..., T], *arguments: Any) -> T | UserError:
+    """Task: call a method of ``BlockWorker`` for the run ``name``.
 
-
-def compute_block(name: str, store: BlockStore, batch: int, index: BlockIndex) -> BlockOutcome | UserError:
-    """Task: compute a block of the run ``name``; an error that trying again would not help is returned."""
-    return _return_user_error(lambda plugin: plugin.compute(store, batch, index), name)
-
-
-def vectorize_partition(name: str, partitions: RoadPartitions, number: int) -> UserError | None:
-    """Task: vectorize a partition of the run ``name``; an error that trying again would not help is returned."""
-
-    def vectorize(plugin: BlockWorker) -> None:
-        plugin.run_step(
-            partitions.store, lambda cancellation: partitions.vectorize(number, plugin.threads, cancellation)
-        )
-
-    return _return_user_error(vectorize, name)
-
-
-def run_partition_step(name: str, store: BlockStore, step: Callable[[Cancellation], None]) -> UserError | None:
-    """Task: make a step of a partition; an error that trying again would not help is returned."""
-    return _return_user_error(lambda plugin: plugin.run_step(store, step), name)
-
-
-def _return_user_error(function: Callable[[BlockWorker], T], name: str) -> T | UserError:
+    An error that trying again would not help is returned.
+    """
     worker = get_worker()
     plugin = worker.plugins[name]
     assert isinstance(plugin, BlockWorker)
     try:
-        return function(plugin)
+        return plugin.call(method, arguments)
     except UserError as error:
         text = error.text[0].lower() + error.text[1:] if error.text.startswith(("The ", "There ")) else error.text
         return type(error)(f"On the worker {worker.address}, {text}", error.hint)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc use freed memory again, which Dask's nanny has given back at once.
+
+    Otherwise the system clears the pages of each array anew, which takes as long as the computing of a small network.
+    """
+    _set_thresholds(*_KEPT)
+
+
+def give_back_freed_memory() -> None:
+    """Have glibc give back freed memory at once, for work whose arrays are large and of many sizes.
+
+    Dask's nanny sets the same thresholds for all its workers; without a nanny glibc would raise its own on the way.
+    """
+    library = _set_thresholds(*_GIVEN_BACK)
+    if library is not None:
+        library.malloc_trim(0)
+
+
+def _set_thresholds(trim: int, mmap: int) -> ctypes.CDLL | None:
+    """Set the thresholds and return the library of C; None where it has none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallopt"):
+        return None
+    library.mallopt(_MMAP_THRESHOLD, mmap)
+    library.mallopt(_TRIM_THRESHOLD, trim)
+    return library

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from sample_run import SampleRun, open_sample
 from terraspore.engine.pipeline.block_layout import BlockIndex
 from terraspore.engine.pipeline.block_reader import BlockProbabilityRaster, BlockReader
+from terraspore.engine.pipeline.partitions import ROADS
 from terraspore.engine.pipeline.request import ImageRequest
-from terraspore.engine.pipeline.road_partitions import ROADS
 from terraspore.engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
 from terraspore.engine.raster.probability import PROBABILITY_SCALE
 from terraspore.engine.vector.partitions.layout import PARTITION

@@ -13,14 +13,14 @@ import numpy as np
 from terraspore.engine.cluster.computer import ClusterComputer, ClusterRun
 from terraspore.engine.cluster.dispatch import Task, run_tasks
 from terraspore.engine.cluster.run_folder import make_store, open_run_folder
-from terraspore.engine.cluster.worker import compute_block, vectorize_partition
+from terraspore.engine.cluster.worker import BlockWorker, call_worker
 from terraspore.engine.context import RunContext
 from terraspore.engine.pipeline.block_layout import BlockIndex, BlockLayout, choose_layout
 from terraspore.engine.pipeline.block_store import BlockStore
 from terraspore.engine.pipeline.encoders import ProbabilityEncoder
+from terraspore.engine.pipeline.partitions import RoadPartitions
 from terraspore.engine.pipeline.request import ImageRequest
 from terraspore.engine.pipeline.resume import make_fingerprint
-from terraspore.engine.pipeline.road_partitions import RoadPartitions
 from terraspore.engine.pipeline.run_outputs import list_image_files, lock_run_outputs
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.raster.writer import read_back_georeferencing
@@ -98,7 +98,12 @@ class SampleRun:
         """Have blocks computed."""
         name, store, batch = self.run.name, self.store, self.run.session.batch
         self._run(
-            Task(f"{name}-{index.row}-{index.column}", f"block {index}", compute_block, (name, store, batch, index))
+            Task(
+                f"{name}-{index.row}-{index.column}",
+                f"block {index}",
+                call_worker,
+                (name, BlockWorker.compute, store, batch, index),
+            )
             for index in blocks
         )
 
@@ -107,7 +112,12 @@ class SampleRun:
         self.partitions.folder.path.mkdir(exist_ok=True)
         name = self.run.name
         self._run(
-            Task(f"{name}-{number}", f"partition {number}", vectorize_partition, (name, self.partitions, number))
+            Task(
+                f"{name}-{number}",
+                f"partition {number}",
+                call_worker,
+                (name, BlockWorker.vectorize, self.partitions, number),
+            )
             for number in numbers
         )
 

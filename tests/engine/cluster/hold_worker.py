@@ -42,13 +42,13 @@ def with_held_partitions(function):
 
     @wraps(function)
     def call(*arguments):
-        from terraspore.engine.pipeline import road_partitions
+        from terraspore.engine.pipeline import partitions
         from terraspore.engine.vector.partitions import tables
         from terraspore.engine.vector.partitions.polygons import coverage, trace
 
         if not hasattr(coverage.write_tables, "__wrapped__"):
             for module, name, step in (
-                (road_partitions, "vectorize_road_partition", "roads"),
+                (partitions, "vectorize_road_partition", "roads"),
                 (tables, "write_tables", "partition"),
                 (coverage, "measure_partition", "measure"),
                 (coverage, "write_tables", "measured"),

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from terraspore.engine.cluster.job import WorkerJob, describe_for_others
 from terraspore.engine.cluster.run_folder import make_store, open_run_folder
-from terraspore.engine.cluster.worker import RUN_MARK
+from terraspore.engine.cluster.worker import RUN_MARK, WorkerJob, describe_for_others
 from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.errors import ClusterError, ResumeError, SourceChangedError
 from terraspore.engine.fs.journal import BLOCKS, Fingerprint, journal_folder

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from dask_cluster import Run, command, read
-from terraspore.engine.cluster import polygons, roads
+from terraspore.engine.cluster import partitions
 from terraspore.engine.fs.journal import BLOCKS, journal_folder
 from terraspore.engine.vector.coverage import extract
 from terraspore.engine.vector.coverage.breaks import Breaks
@@ -20,7 +20,7 @@ ROWS, COLUMNS = 3, 3
 def small_partitions(monkeypatch):
     """Arcs end at the borders of partitions of 128 pixels, in one process, too."""
     monkeypatch.setattr(extract, "BREAKS", Breaks(32, 128))
-    monkeypatch.setattr(roads, "PARTITION", 128)
+    monkeypatch.setattr(partitions, "PARTITION", 128)
 
 
 def sort_features(folder):
@@ -92,7 +92,7 @@ def test_run_that_ends_between_partitions_is_resumed(scene, whole, shared_cluste
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(polygons.PartitionedLandcover, "write", fail)
+        patch.setattr(partitions.PartitionedLandcover, "write", fail)
         code, _ = Run(arguments).wait()
     assert code == 3
     before = traced_partitions(out)

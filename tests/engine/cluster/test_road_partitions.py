@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyogrio
 import pytest
 from dask_cluster import Run, command, read
-from terraspore.engine.cluster import roads
+from terraspore.engine.cluster import partitions
 from terraspore.engine.fs.journal import BLOCKS, journal_folder
 from terraspore.engine.pipeline import roads as pipeline_roads
 
@@ -16,7 +16,7 @@ ROWS, COLUMNS = 3, 3
 
 @pytest.fixture(autouse=True)
 def small_partitions(monkeypatch):
-    monkeypatch.setattr(roads, "PARTITION", 130)
+    monkeypatch.setattr(partitions, "PARTITION", 130)
 
 
 def sort_features(content):
