@@ -15,7 +15,7 @@ from ..errors import OutOfMemoryError, ParameterError, SourceError
 from ..protocol.messages import Message
 from .band_names import find_colors
 from .dataset import Source
-from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .gdal_errors import translate_gdal_errors
 
 Mask = NDArray[np.bool_]
 #: Weights of red, green and blue in gray (ITU-R BT.601).
@@ -110,20 +110,16 @@ def read_bands(
     """
     dataset, indices, resampling = source.dataset, list(bands.indices), _choose_resampling(window, shape, bands)
     target = out if source.dtype == "uint8" and bands.palette is None and bands.layers == len(bands.indices) else None
+    first = int(window.row_off)
+    text = f"Rows {first} to {first + int(window.height)} of {source.path} cannot be read"
     try:
-        out_shape = (len(indices), *shape) if target is None else None
-        pixels = dataset.read(indices, window=window, out=target, out_shape=out_shape, resampling=resampling)
-        valid = _find_valid(source, indices, pixels, window, resampling)
+        with translate_gdal_errors(text, "The file may be damaged or incomplete."):
+            out_shape = (len(indices), *shape) if target is None else None
+            pixels = dataset.read(indices, window=window, out=target, out_shape=out_shape, resampling=resampling)
+            valid = _find_valid(source, indices, pixels, window, resampling)
     except MemoryError as error:
         raise OutOfMemoryError(
             "There was not enough memory to read the image.", "Try a smaller tile (--tile)."
-        ) from error
-    except GDAL_ERRORS as error:
-        first = int(window.row_off)
-        raise SourceError(
-            f"Rows {first} to {first + int(window.height)} of {source.path} cannot be read: "
-            f"{format_gdal_error(error)}.",
-            "The file may be damaged or incomplete.",
         ) from error
     if bands.palette is not None:
         return _apply_palette(pixels[0], bands.palette, valid)

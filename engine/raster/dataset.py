@@ -28,7 +28,7 @@ from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message
 from ..protocol.options import ImageOptions
 from .gdal_environment import SAFE_SETTINGS
-from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error
+from .gdal_errors import GDAL_ERRORS, advise_on_format, format_gdal_error, translate_gdal_errors
 from .georeferencing import check_georeferencing, measure_ground_resolution, read_georeferencing
 from .grid import Grid, make_grid
 from .remote import allow_opening, choose_driver, identify_remote, is_remote
@@ -200,12 +200,8 @@ def _enter_raster(path: Path, subdataset: str | None, stack: ExitStack, overview
     if not is_remote(path):
         check_references(path)
     dataset = _open_image(path, subdataset, stack, overview)
-    try:
+    with translate_gdal_errors(f"The metadata of {path} cannot be read", "It may be damaged."):
         _check_dataset(dataset, path)
-    except GDAL_ERRORS as error:
-        raise SourceError(
-            f"The metadata of {path} cannot be read: {format_gdal_error(error)}.", "It may be damaged."
-        ) from error
     return dataset
 
 

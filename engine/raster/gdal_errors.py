@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
+
+from ..errors import SourceError
 
 #: Everything that rasterio raises for unusual files: its own errors, GDAL's that it does not wrap, and those of Python
 #: for metadata of an unexpected form.
@@ -39,6 +43,15 @@ def format_gdal_error(error: BaseException) -> str:
     text = error.object.decode("utf-8", "replace") if isinstance(error, UnicodeDecodeError) else str(error)
     lines = text.strip().splitlines()
     return lines[0][:300].rstrip(".") if lines else type(error).__name__
+
+
+@contextmanager
+def translate_gdal_errors(text: str, hint: str | None = None) -> Iterator[None]:
+    """Raise ``SourceError`` for an error of GDAL within the block: ``text`` and, behind a colon, GDAL's message."""
+    try:
+        yield
+    except GDAL_ERRORS as error:
+        raise SourceError(f"{text}: {format_gdal_error(error)}.", hint) from error
 
 
 def advise_on_format(path: Path) -> str:

@@ -18,7 +18,7 @@ from rasterio.rpc import RPC
 from rasterio.vrt import WarpedVRT
 
 from ..errors import SourceError
-from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .gdal_errors import translate_gdal_errors
 
 
 class Georeferencing(NamedTuple):
@@ -86,10 +86,8 @@ def read_georeferencing(
     if points and crs:
         remark = f"{path.name} was georeferenced by its {len(points)} ground control points."
         return _warp(dataset, f"ground control points of {path}", {"src_crs": crs, "crs": crs}, remark, stack)
-    try:
+    with translate_gdal_errors(f"The RPCs of {path} cannot be parsed"):
         rpcs = dataset.rpcs
-    except GDAL_ERRORS as error:
-        raise SourceError(f"The RPCs of {path} cannot be parsed: {format_gdal_error(error)}.") from error
     if rpcs is not None:
         return _warp_by_rpcs(dataset, path, rpcs, stack)
     if pixel_size is not None:
@@ -123,10 +121,8 @@ def _warp(
 ) -> Georeferencing:
     """Open a warped view of ``dataset``; pixels outside of the image are not valid in it."""
     has_mask = dataset.nodata is not None or ColorInterp.alpha in dataset.colorinterp
-    try:
+    with translate_gdal_errors(f"The {method} cannot be used"):
         view = stack.enter_context(WarpedVRT(dataset, add_alpha=not has_mask, **options))
-    except GDAL_ERRORS as error:
-        raise SourceError(f"The {method} cannot be used: {format_gdal_error(error)}.") from error
     if view.crs is None or not all(map(math.isfinite, view.transform)) or view.transform.is_degenerate:
         raise SourceError(f"The {method} cannot be used: they do not define a location.")
     return Georeferencing(view, view.crs, view.transform, (remark,))

@@ -29,7 +29,7 @@ from ..errors import SourceChangedError, SourceError
 from .bands import Bands, Mask, choose_bands, read_bands
 from .dataset import Source, enter_source, identify_image, open_source
 from .gdal_environment import SAFE_SETTINGS
-from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .gdal_errors import translate_gdal_errors
 from .grid import Grid
 from .pixel_view import ImageSpec, PixelView, SourceSpec
 from .reader import ImageView, convert
@@ -325,19 +325,9 @@ def warp_to_lattice(source: Source, lattice: Grid, window: _Window, resampling: 
             options |= {"src_nodata": math.nan, "nodata": math.nan}
         else:
             options |= {"add_alpha": True}
-    try:
-        view = stack.enter_context(
-            WarpedVRT(
-                dataset,
-                crs=lattice.crs,
-                transform=lattice.transform @ Affine.translation(x0, y0),
-                width=x1 - x0,
-                height=y1 - y0,
-                **options,
-            )
-        )
-    except GDAL_ERRORS as error:
-        raise SourceError(f"The image {source.path} cannot be warped: {format_gdal_error(error)}.") from error
+    options |= {"crs": lattice.crs, "transform": lattice.transform @ Affine.translation(x0, y0)}
+    with translate_gdal_errors(f"The image {source.path} cannot be warped"):
+        view = stack.enter_context(WarpedVRT(dataset, width=x1 - x0, height=y1 - y0, **options))
     return replace(
         source,
         dataset=view,

@@ -28,9 +28,9 @@ from ..errors import ParameterError, SourceError
 from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message, Progress
 from ..protocol.options import ImageOptions
-from .dataset import Source, enter_source
+from .dataset import enter_source
 from .gdal_environment import SAFE_SETTINGS
-from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .gdal_errors import translate_gdal_errors
 from .georeferencing import has_same_pixels, measure_ground_resolution
 from .grid import SNAP, Grid, make_grid
 from .pixel_view import Placement, name_images
@@ -150,7 +150,10 @@ def _survey(path: Path, options: ImageOptions) -> SurveyedImage:
                 f"The image {path} has no georeference, so its place among the others is not known.",
                 "Georeference it, or give each image its own result with --separate.",
             )
-        _read_last_pixel(source)
+        # The end of a file is missing after a copy that was interrupted.
+        last = Window(source.file.width - 1, source.file.height - 1, 1, 1)
+        with translate_gdal_errors(f"The image {source.path} cannot be read", "It may be damaged or incomplete."):
+            source.file.read(source.file.count, window=last)
         is_plain = source.dataset is source.file or not source.file.transform.is_identity
         overviews = source.file.overviews(1) if is_plain and has_overviews(source.file, 1) else []
         return SurveyedImage(
@@ -166,16 +169,6 @@ def _survey(path: Path, options: ImageOptions) -> SurveyedImage:
             overviews=tuple(overviews),
             remarks=source.remarks,
         )
-
-
-def _read_last_pixel(source: Source) -> None:
-    """Raise ``SourceError`` if the end of a file is missing, as after a copy that was interrupted."""
-    try:
-        source.file.read(source.file.count, window=Window(source.file.width - 1, source.file.height - 1, 1, 1))
-    except GDAL_ERRORS as error:
-        raise SourceError(
-            f"The image {source.path} cannot be read: {format_gdal_error(error)}.", "It may be damaged or incomplete."
-        ) from error
 
 
 def lay_out(images: Sequence[SurveyedImage], resolution: float | None) -> MosaicLayout:

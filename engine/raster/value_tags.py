@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.io import DatasetReader, MemoryFile
 
-from ..errors import SourceError
 from ..protocol.messages import Message
 from .band_names import name_band
-from .gdal_errors import GDAL_ERRORS, format_gdal_error
+from .gdal_errors import translate_gdal_errors
 from .sampling import sample_windows
 
 #: Share of an alpha band's pixels that are transparent or opaque, at least; the rest are the soft edges of a mosaic.
@@ -176,13 +175,9 @@ def _notice_nodata(dataset: DatasetReader, path: Path, bands: list[int]) -> tupl
 
 def read_sample(dataset: DatasetReader, path: Path, bands: list[int]) -> NDArray[Any]:
     """Read a sample of bands, (bands, pixels)."""
-    try:
+    with translate_gdal_errors(f"The image {path} cannot be read", "It may be damaged or incomplete."):
         parts = [
             dataset.read(bands, window=window, out_shape=(len(bands), *shape)).reshape(len(bands), -1)
             for window, shape in sample_windows(dataset, bands[0])
         ]
-    except GDAL_ERRORS as error:
-        raise SourceError(
-            f"The image {path} cannot be read: {format_gdal_error(error)}.", "It may be damaged or incomplete."
-        ) from error
     return np.concatenate(parts, axis=1)
