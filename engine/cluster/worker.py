@@ -252,21 +252,21 @@ class BlockWorker(WorkerPlugin):
             cancellation: of the task.
         """
         self._check_folder(store)
-        facts = store.check(index)
-        if facts is not None:
-            return BlockOutcome(index, facts.empty, is_computed=False)
+        empty = store.check(index)
+        if empty is not None:
+            return BlockOutcome(index, empty, is_computed=False)
         opened, block = self._open(), store.layout.block(index)
         tracker = ProgressTracker(len(block.rows) * len(block.columns), 0, 0, RunContext())
         job, predict_stream = opened.make_job(self._job, batch), tracker.timed(opened.predict_stream)
         try:
             with closing(compute_block_rows(job, block, predict_stream, cancellation)) as rows:
-                facts = store.write(index, rows)
+                empty = store.write(index, rows)
         except (Cancelled, UserError):
             raise
         except BaseException:
             self._close()  # it may be the session which failed
             raise
-        return BlockOutcome(index, facts.empty, tracker.statistics().inference)
+        return BlockOutcome(index, empty, tracker.statistics().inference)
 
     def vectorize(self, partitions: RoadPartitions, number: int, cancellation: Cancellation) -> None:
         """Vectorize a partition of roads; ``number`` is that of the partition."""

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 
 from ..context import Cancellation
 from ..fs.spool import UInt8Array
-from ..raster.probability import NODATA, PROBABILITY_SCALE, QUANTIZED, Mask, ProbabilityRaster, quantize_values
 from ..tiling import Floats
 from .block_layout import BlockIndex, Span
 from .block_store import BlockStore
@@ -67,6 +65,10 @@ class BlockReader:
                     total, valid = np.nan_to_num(total, copy=False, nan=0.0), ~unknown
                 encoder.encode(total, valid, target)
         return out
+
+    def read_band(self, row: int, col: int, height: int, width: int) -> UInt8Array:
+        """Read a window (height, width) of the first band of the first raster; errors as ``read``."""
+        return np.asarray(self.read((col, row, col + width, row + height))[0])
 
     def read_rows(self) -> Iterator[list[UInt8Array]]:
         """Yield the complete rows of each raster (bands, rows, width), from top to bottom, a row of tiles at a time."""
@@ -148,41 +150,3 @@ def write_sinks(reader: BlockReader, sinks: Sequence[OutputSink], cancellation: 
         cancellation.check()
         for sink, part in zip(sinks, rows, strict=True):
             sink.write(part)
-
-
-class BlockProbabilityRaster(ProbabilityRaster):
-    """The probabilities of one class, from the files of the blocks.
-
-    Args:
-        reader: of the blocks.
-        shape: rows and columns.
-        transform: pixel to CRS coordinates.
-        crs: the CRS, or None.
-        nodata_cause: see ``ProbabilityRaster``.
-        raster: number of a ``ProbabilityEncoder`` in the store, whose first band is read.
-    """
-
-    def __init__(
-        self,
-        reader: BlockReader,
-        shape: tuple[int, int],
-        transform: Affine,
-        crs: Any,
-        nodata_cause: str = "",
-        *,
-        raster: int = 0,
-    ) -> None:
-        super().__init__(shape, transform, crs, nodata_cause)
-        self._reader, self._raster = reader, raster
-
-    def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
-        """Read a window; see ``ProbabilityRaster.read``."""
-        return quantize_values(self._read_band(row, col, height, width), QUANTIZED, NODATA, None)
-
-    def read_valid(self, row: int, col: int, height: int, width: int) -> Mask:
-        """Read which pixels of a window have a value."""
-        return np.asarray(self._read_band(row, col, height, width) <= PROBABILITY_SCALE)
-
-    def _read_band(self, row: int, col: int, height: int, width: int) -> UInt8Array:
-        window = (col, row, col + width, row + height)
-        return np.asarray(self._reader.read(window, self._raster)[0])

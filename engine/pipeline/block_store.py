@@ -40,19 +40,6 @@ _DAMAGE = (OSError, ValueError, KeyError, EOFError, NotImplementedError, Runtime
 
 
 @dataclass(frozen=True)
-class BlockFacts:
-    """What the file of a complete block says of it.
-
-    Attributes:
-        empty: tiles without a valid pixel, which were not computed.
-        size: bytes of the file.
-    """
-
-    empty: int
-    size: int
-
-
-@dataclass(frozen=True)
 class BlockStore:
     """Files of blocks in a folder that all processes of a run share. Picklable.
 
@@ -87,8 +74,11 @@ class BlockStore:
         """Return the file of a block."""
         return self.folder / f"{index.row:05d}" / f"{index.column:05d}{_SUFFIX}"
 
-    def write(self, index: BlockIndex, rows: Iterable[BlockRows]) -> BlockFacts:
+    def write(self, index: BlockIndex, rows: Iterable[BlockRows]) -> int:
         """Write the file of a block; it gets its name when all ``rows`` of the block are in it.
+
+        Returns:
+            Tiles of the block without a valid pixel, which were not computed.
 
         Raises:
             DiskFullError: there is not enough space.
@@ -107,12 +97,11 @@ class BlockStore:
                         archive.writestr(_FACTS, json.dumps(facts))
                     file.flush()
                     os.fsync(file.fileno())
-                size = partial.stat().st_size
                 partial.replace(final)
             finally:
                 with suppress(OSError):
                     partial.unlink(missing_ok=True)
-        return BlockFacts(empty, size)
+        return empty
 
     def _write_rows(self, archive: zipfile.ZipFile, index: BlockIndex, rows: Iterable[BlockRows]) -> int:
         """Write all arrays of a block; return the number of its empty tiles."""
@@ -139,16 +128,15 @@ class BlockStore:
             empty += piece.empty
         return empty
 
-    def check(self, index: BlockIndex) -> BlockFacts | None:
-        """Return the facts of a block's file after reading all of it; None where it is missing, damaged or foreign."""
-        path = self.path(index)
+    def check(self, index: BlockIndex) -> int | None:
+        """Return what ``write`` did after reading all of the file; None where it is missing, damaged or foreign."""
         try:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(self.path(index)) as archive:
                 facts = json.loads(archive.read(_FACTS))
                 is_own = facts["fingerprint"] == self.fingerprint and facts["block"] == list(index)
                 if not is_own or archive.testzip() is not None:
                     return None
-                return BlockFacts(int(facts["empty"]), path.stat().st_size)
+                return int(facts["empty"])
         except (*_DAMAGE, TypeError):
             return None
 

@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 
 from ..context import Cancellation, RunContext
 from ..protocol.options import CoverageOptions, RoadOptions
-from ..raster.probability import NODATA, PROBABILITY_SCALE
+from ..raster.probability import NODATA, PROBABILITY_SCALE, QuantizedRaster
 from ..vector.coverage import extract
 from ..vector.coverage.codes import CodeSource
 from ..vector.geodesy import PixelGeodesy
@@ -33,7 +33,7 @@ from ..vector.roads.areas import RoadMaskReader, area_options
 from ..vector.roads.centerlines import Tile
 from ..vector.roads.extract import RoadSummary
 from ..vector.roads.options import pixel_options
-from .block_reader import BlockProbabilityRaster, BlockReader
+from .block_reader import BlockReader
 from .block_store import BlockStore
 
 #: Suffix of the files of partitions of roads.
@@ -108,11 +108,10 @@ class RoadPartitions:
         paths = [self.folder.file(number, ROADS) for number in range(len(self.folder.windows))]
         return join_road_partitions(paths, target, context=context, areas=areas)
 
-    def open_source(self) -> BlockProbabilityRaster:
+    def open_source(self) -> QuantizedRaster:
         """Return the probabilities of the whole raster; windows are read from the blocks."""
-        return BlockProbabilityRaster(
-            BlockReader(self.store), self.store.shape, self.transform, self.crs, self.nodata_cause
-        )
+        read = BlockReader(self.store).read_band
+        return QuantizedRaster(read, self.store.shape, self.transform, self.crs, self.nodata_cause)
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ class BlockRoadMask:
 
     def open_window(self, window: Tile) -> CodeSource:
         """Return the codes of a window."""
-        source = BlockProbabilityRaster(BlockReader(self.store), self.store.shape, self.transform, self.crs)
+        source = QuantizedRaster(BlockReader(self.store).read_band, self.store.shape, self.transform, self.crs)
         resolution = PixelGeodesy(self.crs, self.transform).resolution(source.shape)
         return RoadMaskReader(source, pixel_options(self.options, resolution), window)
 

@@ -117,12 +117,12 @@ class StreamingRoads:
 
     def _vectorize(self, cancellation: Cancellation) -> RoadSummary:
         self._preloader.wait(cancellation)
-        from ..raster.probability import StreamingProbabilityRaster
+        from ..raster.probability import QuantizedRaster
         from ..vector.io.formats import check_vector_output
         from ..vector.roads.extract import vectorize_probability
 
         check_vector_output(self._target.path)
-        raster = StreamingProbabilityRaster(self._spool, *self._georeferencing, self._nodata_cause)
+        raster = QuantizedRaster(self._spool.read, self._spool.shape, *self._georeferencing, self._nodata_cause)
         return vectorize_probability(
             lambda: nullcontext(raster),
             self._target,

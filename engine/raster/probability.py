@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from ..errors import SourceError
-from ..fs.spool import RowSpool, UInt8Array
+from ..fs.spool import UInt8Array
 from .dataset import open_raster
 from .values import Encoding
 
@@ -233,27 +233,35 @@ class BandProbabilityRaster(ProbabilityRaster):
         return is_valid if known is None else is_valid & known
 
 
-class StreamingProbabilityRaster(ProbabilityRaster):
-    """A raster whose rows are still being computed; reading blocks until they are available.
+class QuantizedRaster(ProbabilityRaster):
+    """A raster whose stored values are quantized already.
 
     Args:
-        rows: quantized probabilities.
+        read_stored: reads a window (row, col, height, width), ``NODATA`` for nodata; may wait until it is computed.
+        shape: rows and columns.
         transform: pixel to CRS coordinates.
         crs: the CRS, or None.
         nodata_cause: see ``ProbabilityRaster``.
     """
 
-    def __init__(self, rows: RowSpool, transform: Affine, crs: Any, nodata_cause: str = "") -> None:
-        super().__init__(rows.shape, transform, crs, nodata_cause)
-        self._rows = rows
+    def __init__(
+        self,
+        read_stored: Callable[[int, int, int, int], UInt8Array],
+        shape: tuple[int, int],
+        transform: Affine,
+        crs: Any,
+        nodata_cause: str = "",
+    ) -> None:
+        super().__init__(shape, transform, crs, nodata_cause)
+        self._read_stored = read_stored
 
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
-        """Wait for the rows of a window and read it; ``Cancelled`` if they will not be computed."""
-        return quantize_values(self._rows.read(row, col, height, width), QUANTIZED, NODATA, None)
+        """Read a window; see ``ProbabilityRaster.read``."""
+        return quantize_values(self._read_stored(row, col, height, width), QUANTIZED, NODATA, None)
 
     def read_valid(self, row: int, col: int, height: int, width: int) -> Mask:
-        """Wait for the rows of a window and read which pixels have a value."""
-        return self._rows.read(row, col, height, width) <= PROBABILITY_SCALE
+        """Read which pixels of a window have a value; see ``ProbabilityRaster.read_valid``."""
+        return self._read_stored(row, col, height, width) <= PROBABILITY_SCALE
 
 
 class MaskedBand:

@@ -28,11 +28,11 @@ from models import trivial_model
 from numpy.typing import NDArray
 from sample_run import SampleRun, open_sample
 from terraspore.engine.pipeline.block_layout import BlockIndex
-from terraspore.engine.pipeline.block_reader import BlockProbabilityRaster, BlockReader
+from terraspore.engine.pipeline.block_reader import BlockReader
 from terraspore.engine.pipeline.partitions import ROADS
 from terraspore.engine.pipeline.request import ImageRequest
 from terraspore.engine.protocol.options import ImageOptions, RoadOptions, RuntimeOptions
-from terraspore.engine.raster.probability import PROBABILITY_SCALE
+from terraspore.engine.raster.probability import PROBABILITY_SCALE, QuantizedRaster
 from terraspore.engine.vector.partitions.layout import PARTITION
 from terraspore.engine.vector.partitions.tables import LineTable, NodeTable, PieceTable, PointTable
 
@@ -135,7 +135,7 @@ def _compute(sample: SampleRun, path: Path, count: int, cell: NDArray[np.uint8])
 def check_pixels(sample: SampleRun, blocks: list[BlockIndex], cell: NDArray[np.uint8]) -> None:
     """Compare the probabilities in the cores of blocks with the gray values of the raster."""
     parts, layout = sample.partitions, sample.layout
-    raster = BlockProbabilityRaster(BlockReader(sample.store), sample.store.shape, parts.transform, None, "none")
+    raster = QuantizedRaster(BlockReader(sample.store).read_band, sample.store.shape, parts.transform, None, "none")
     for index in blocks:
         (top, bottom), (left, right) = layout.y.core(index.row), layout.x.core(index.column)
         found = raster.read(top, left, bottom - top, right - left).astype(float) / PROBABILITY_SCALE

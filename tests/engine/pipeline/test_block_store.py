@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from terraspore.engine.context import Cancellation, RunContext
 from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
 from terraspore.engine.pipeline.block_layout import BlockIndex, BlockLayout, choose_layout
-from terraspore.engine.pipeline.block_reader import BlockProbabilityRaster, BlockReader, write_sinks
+from terraspore.engine.pipeline.block_reader import BlockReader, write_sinks
 from terraspore.engine.pipeline.block_store import BlockStore
 from terraspore.engine.pipeline.blocks import compute_block_rows
 from terraspore.engine.pipeline.encoders import ClassEncoder, ProbabilityEncoder
@@ -22,7 +22,7 @@ from terraspore.engine.pipeline.run_outputs import OutputSink
 from terraspore.engine.pipeline.runner import run_inference
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.probability import NODATA
+from terraspore.engine.raster.probability import NODATA, QuantizedRaster
 from terraspore.engine.raster.reader import ImageView, read_strips
 from terraspore.engine.runtimes.base import map_batches
 from terraspore.engine.tiling import make_plan
@@ -90,8 +90,8 @@ def test_any_division_and_any_window_equal_one_run(make_raster, tmp_path, data):
         folder = tmp_path / "blocks"
         store = make_store(folder, job, *division, fingerprint=repr((size, tile, overlap, hole, resolution, division)))
         order = data.draw(st.permutations(list(store.layout.indices())), label="order")
-        facts = [compute(store, job, index) for index in order]
-    assert sum(entry.empty for entry in facts) == statistics.empty
+        empty = [compute(store, job, index) for index in order]
+    assert sum(empty) == statistics.empty
     height, width = probability.shape[1:]
     y0, x0 = (data.draw(st.integers(0, n - 1)) for n in (height, width))
     y1, x1 = (data.draw(st.integers(a + 1, n)) for a, n in ((y0, height), (x0, width)))
@@ -125,7 +125,7 @@ def test_vectorizers_see_the_probabilities_of_one_run(make_raster, tmp_path):
         for index in store.layout.indices():
             compute(store, job, index)
         grid = job.view.grid
-    raster = BlockProbabilityRaster(BlockReader(store), expected.shape[1:], grid.transform, grid.crs, "nodata 255")
+    raster = QuantizedRaster(BlockReader(store).read_band, expected.shape[1:], grid.transform, grid.crs, "nodata 255")
     np.testing.assert_array_equal(
         raster.read(20, 10, 90, 70), np.where(expected == NODATA, 0, expected)[0, 20:110, 10:80]
     )
@@ -162,7 +162,7 @@ def spoil(path, how):
 def test_damaged_file_is_found_and_computed_again(finished, how):
     store, job, (probability, _) = finished
     index = BlockIndex(1, 1)
-    assert all(store.check(each) for each in store.layout.indices())
+    assert all(store.check(each) is not None for each in store.layout.indices())
     spoil(store.path(index), how)
     assert [each for each in store.layout.indices() if store.check(each) is None] == [index]
     with pytest.raises(OutputError, match=r"00001.zip of a finished block .* --resume"):
