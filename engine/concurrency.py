@@ -215,19 +215,6 @@ def map_bounded(pool: Executor, function: Callable[[T], R], items: Iterable[T], 
         yield pending.popleft().result()
 
 
-class LinkedCancellation(Cancellation):
-    """A cancellation that is requested as well where another one is."""
-
-    def __init__(self, other: Cancellation) -> None:
-        super().__init__()
-        self._other = other
-
-    @property
-    def requested(self) -> bool:
-        """Whether either was requested."""
-        return not self._is_committed and (super().requested or self._other.requested)
-
-
 @contextmanager
 def run_in_background(function: Callable[[Cancellation], T], cancellation: Cancellation) -> Iterator[Future[T]]:
     """Run ``function`` in a thread during the block; leaving the block cancels it and waits for its end.
@@ -239,11 +226,11 @@ def run_in_background(function: Callable[[Cancellation], T], cancellation: Cance
     Yields:
         The future of its result.
     """
-    linked, future = LinkedCancellation(cancellation), Future[T]()
+    part, future = Cancellation(cancellation), Future[T]()
 
     def run() -> None:
         try:
-            future.set_result(function(linked))
+            future.set_result(function(part))
         except BaseException as error:  # noqa: BLE001 (raised by Future.result)
             future.set_exception(error)
 
@@ -251,7 +238,7 @@ def run_in_background(function: Callable[[Cancellation], T], cancellation: Cance
     try:
         yield future
     finally:
-        linked.cancel()
+        part.cancel()
         thread.join()
 
 

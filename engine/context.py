@@ -83,24 +83,23 @@ class Cancellation:
     """A flag that another thread or a signal handler sets, and that a run checks between units of work.
 
     Args:
-        whole: the cancellation of a longer run of which this is one part: the part is cancelled with the whole, but
-            ``commit`` passes its own point only.
+        parent: the cancellation of a longer run of which this is one part: the part is cancelled with it, while its
+            own ``cancel`` and ``commit`` concern only the part.
 
     Attributes:
         message: what a person reads of the end; a run that leaves something sets it.
     """
 
-    def __init__(self, whole: Cancellation | None = None) -> None:
+    def __init__(self, parent: Cancellation | None = None) -> None:
         self.message = "Cancelled; nothing was written."
-        self._event: threading.Event = threading.Event() if whole is None else whole._event
-        self._is_committed = False
+        self._parent, self._event = parent, threading.Event()
+        self._is_committed = self._is_abandoned = False
         self._lock = threading.RLock()  # a signal handler may cancel in the thread that is just committing
-        self._whole, self._is_abandoned = whole, False
 
     @property
     def abandoned(self) -> bool:
         """Whether the end was requested by ``abandon`` and not by ``cancel``."""
-        return self._is_abandoned if self._whole is None else self._whole.abandoned
+        return self._is_abandoned or (self._parent is not None and self._parent.abandoned)
 
     def cancel(self) -> None:
         """Request the end of the run; what it could be resumed from is removed. No effect after ``commit``."""
@@ -125,7 +124,8 @@ class Cancellation:
     @property
     def requested(self) -> bool:
         """Whether the end of the run was requested, before it was committed."""
-        return self._event.is_set() and not self._is_committed
+        is_requested = self._event.is_set() or (self._parent is not None and self._parent.requested)
+        return is_requested and not self._is_committed
 
     def check(self) -> None:
         """Raise ``Cancelled`` if the end of the run was requested."""
