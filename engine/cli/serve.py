@@ -62,7 +62,7 @@ class Server:
         #: Runs which wait or are executed.
         self._unfinished: dict[int, QueuedRun] = {}
         #: Held while an event is written, so that the client knows of an end before its id is free.
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stopped = threading.Event()
         self.error: StreamError | None = None
 
@@ -93,19 +93,16 @@ class Server:
                 return
             if isinstance(event, Result | Failure):
                 del self._unfinished[run.id]
-            self._write_line(event, run.id)
+            self._write(event, run.id)
 
     def _write(self, event: Event, number: int | None) -> None:
+        """Write an event; if that fails, nobody can be told, and the server ends."""
         with self._lock:
-            self._write_line(event, number)
-
-    def _write_line(self, event: Event, number: int | None) -> None:
-        """Write an event, while the lock is held; if that fails, nobody can be told, and the server ends."""
-        try:
-            write_line(self._stream, encode_envelope(Envelope(event, number)))
-        except StreamError as error:
-            self.error = self.error or error
-            self._end_runs()
+            try:
+                write_line(self._stream, encode_envelope(Envelope(event, number)))
+            except StreamError as error:
+                self.error = self.error or error
+                self.stop()
 
     def end_process(self, code: int) -> None:
         """Answer the runs that wait, and end the process although a cancelled run hangs."""
@@ -126,7 +123,7 @@ class Server:
                 raise ProtocolError(f"the run with the id {run.id} has not ended")
             if len(self._unfinished) >= MAX_QUEUED:
                 text = f"More than {MAX_QUEUED} runs would wait."
-                self._write_line(Failure("ProtocolError", text, exit_code=2), run.id)
+                self._write(Failure("ProtocolError", text, exit_code=2), run.id)
                 return
             self._unfinished[run.id] = run
         self._queue.put(run)
@@ -134,13 +131,10 @@ class Server:
     def stop(self) -> None:
         """Cancel every run, keeping what can be resumed, and let ``execute_runs`` return."""
         with self._lock:
-            self._end_runs()
-
-    def _end_runs(self) -> None:
-        self._stopped.set()
-        for run in self._unfinished.values():
-            run.cancellation.abandon()
-        self._queue.put(None)
+            self._stopped.set()
+            for run in self._unfinished.values():
+                run.cancellation.abandon()
+            self._queue.put(None)
 
     def execute_runs(self, group: click.Group) -> None:
         """Execute the runs, one after the other, until ``stop`` is called.

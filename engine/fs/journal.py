@@ -181,27 +181,26 @@ class JournalWriter:
     Args:
         journal: the existing journal (see ``create_journal``).
         keep: number of its rows to keep.
+
+    Attributes:
+        count: rows that would survive a crash.
+        size: bytes of all rows.
     """
 
     def __init__(self, journal: Journal, keep: int) -> None:
         kept = journal.records[:keep]
         self.count = len(kept)
         self._pending: list[RowRecord] = []
-        self._end = kept[-1].start + kept[-1].length if kept else 0
+        self.size = kept[-1].start + kept[-1].length if kept else 0
         begin = time.perf_counter()
         self._rows: BinaryIO = (journal.folder / ROWS).open("ab")
-        self._rows.truncate(self._end)
+        self._rows.truncate(self.size)
         self._journal: BinaryIO = (journal.folder / JOURNAL).open("ab")
         lines = [journal.header.to_line(), *(record.to_line() for record in kept)]
         self._journal.truncate(sum(map(len, lines)))
         self._flush(self._journal)
         self._last_flush = time.perf_counter()
         self._flush_duration = self._last_flush - begin
-
-    @property
-    def size(self) -> int:
-        """Size in bytes of all rows."""
-        return self._end
 
     def append(self, row: int, buffers: Iterable[bytes | memoryview], empty: int) -> None:
         """Append the finished row of tiles ``row`` as consecutive ``buffers``; rows come in order.
@@ -215,8 +214,8 @@ class JournalWriter:
         for data in buffers:
             self._rows.write(data)
             checksum, length = zlib.crc32(data, checksum), length + len(data)
-        self._pending.append(RowRecord(row, self._end, length, checksum, empty))
-        self._end += length
+        self._pending.append(RowRecord(row, self.size, length, checksum, empty))
+        self.size += length
         if time.perf_counter() - self._last_flush >= _FLUSH_PAUSE_FACTOR * self._flush_duration:
             self.commit()
 

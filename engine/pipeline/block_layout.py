@@ -119,9 +119,7 @@ class BlockLayout:
 
     def core_rows(self, tile_row: int) -> tuple[int, int]:
         """Return first pixel and end of the rows of a block's core that become final with a row of tiles."""
-        first, end = self.plan.rows.active_range(tile_row)
-        if tile_row < self.plan.rows.count - 1:
-            end -= self.plan.rows.ramp
+        first, end = self.plan.rows.finalized_range(tile_row)
         if tile_row % self.rows == 0 and tile_row > 0:
             first += self.plan.rows.ramp
         return first, end

@@ -110,6 +110,7 @@ class Session(AbstractContextManager["Session"], ABC):
         shape: (bands, tile, tile) of a tile.
         dtype: of a tile.
         classes: layers of a result.
+        batch: the number of tiles in one call with which a tile takes the least time; any other number works, too.
     """
 
     def __init__(
@@ -119,12 +120,7 @@ class Session(AbstractContextManager["Session"], ABC):
         self.shape = (card.bands, config.tile, config.tile)
         self.dtype: np.dtype[Any] = np.dtype(card.dtype)
         self.classes = len(card.classes)
-        self._batch = 1
-
-    @property
-    def batch(self) -> int:
-        """The number of tiles in one call with which a tile takes the least time; any other number works, too."""
-        return self._batch
+        self.batch = 1
 
     @abstractmethod
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:

@@ -112,13 +112,13 @@ class MindSporeSession(Session):
         self._card = card
         self._mean = np.asarray(card.normalisation.mean, np.float32).reshape(1, -1, 1, 1)
         self._std = np.asarray(card.normalisation.std, np.float32).reshape(1, -1, 1, 1)
-        self._batch = choose_batch_size(self._compute, self.shape, self.dtype, _BATCHES)
+        self.batch = choose_batch_size(self._compute, self.shape, self.dtype, _BATCHES)
 
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Return the probabilities of ``tiles``; see ``Session.predict``."""
         tiles = check_tiles(tiles, self.shape, self.dtype)
         # Every batch size is compiled for itself: a call of another size is padded and cut into calls of this one.
-        return predict_in_batches(self._compute, tiles, batch or self._batch)
+        return predict_in_batches(self._compute, tiles, batch or self.batch)
 
     def _compute(self, tiles: Tiles) -> Probabilities:
         import mindspore
