@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -17,16 +18,16 @@ from ..errors import ModelError, ParameterError
 from ..models.card import ModelCard
 from ..protocol.messages import Message, Progress
 from ..protocol.options import ImageOptions
-from ..raster.bands import choose_bands
+from ..raster.bands import Bands, choose_bands
 from ..raster.dataset import Source, enter_source, open_source
 from ..raster.gdal_environment import SAFE_SETTINGS
 from ..raster.grid import Grid
 from ..raster.mosaic import open_mosaic
-from ..raster.mosaic_layout import MosaicLayout, SurveyedImage, describe_layout, group_remarks, lay_out, survey_images
+from ..raster.mosaic_layout import SurveyedImage, describe_layout, group_remarks, lay_out, survey_images
 from ..raster.pixel_view import ImageSpec, PixelView, Placement, SourceSpec, describe_image, name_images
 from ..raster.reader import ImageView
 from ..raster.remote import is_remote, retry_remote
-from ..raster.stretch import estimate_stretch
+from ..raster.stretch import Stretch, estimate_stretch
 
 if TYPE_CHECKING:
     from ..raster.area import Area
@@ -34,32 +35,33 @@ if TYPE_CHECKING:
 _PROGRESS_INTERVAL = 0.2
 
 
-class Imagery(Protocol):
-    """Opened imagery, of which a view for a model can be made."""
+@dataclass(frozen=True)
+class Imagery(ABC):
+    """Opened imagery, of which a view for a model can be made.
 
-    @property
-    def name(self) -> str:
-        """Name for messages."""
+    Attributes:
+        name: for messages.
+        files: all files that are read.
+        size: columns and rows.
+        pixel_size: metres on the ground per column and per row.
+        remarks: what the person should know of it.
+        options: of reading it.
+        context: receives progress and messages; checked for cancellation.
+    """
 
-    @property
-    def files(self) -> list[Path]:
-        """All files that are read."""
+    name: str
+    files: Sequence[Path]
+    size: tuple[int, int]
+    pixel_size: tuple[float, float]
+    remarks: Sequence[Message]
+    options: ImageOptions
+    context: RunContext
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Columns and rows."""
-
-    @property
-    def pixel_size(self) -> tuple[float, float]:
-        """Metres on the ground per column and per row."""
-
-    @property
-    def remarks(self) -> Sequence[Message]:
-        """What the person should know of it."""
-
+    @abstractmethod
     def make_grid(self, resolution: float) -> Grid:
         """Return the grid over all of it at ``resolution`` metres per pixel."""
 
+    @abstractmethod
     def make_view(
         self, grid: Grid, area: Area | None, resolution: float, card: ModelCard, resources: ExitStack
     ) -> PixelView:
@@ -89,39 +91,22 @@ def open_imagery(paths: Sequence[Path], options: ImageOptions, context: RunConte
     # An image on the network may have to be opened again in the middle of a run, which a mosaic can.
     if len(paths) == 1 and not is_remote(paths[0]):
         with open_source(paths[0], options) as source:
-            yield _SingleImage(source, options, context)
+            files, size = [Path(name) for name in source.file.files], (source.width, source.height)
+            facts = (source.path.name, files, size, source.pixel_size, source.remarks)
+            yield _SingleImage(*facts, options, context, source)
         return
     images = survey_images(paths, options, context)
-    yield _Mosaic(images, lay_out(images, None), options, context)
+    layout, name = lay_out(images, None), name_images([image.path for image in images])
+    files, size = [file for image in images for file in image.files], (layout.lattice.width, layout.lattice.height)
+    remarks = [*describe_layout(images, layout), *group_remarks(images)]
+    yield _Mosaic(name, files, size, layout.pixel_size, remarks, options, context, images)
 
 
 @dataclass(frozen=True)
-class _SingleImage:
-    """One image, as ``Imagery``."""
+class _SingleImage(Imagery):
+    """One image."""
 
     source: Source
-    options: ImageOptions
-    context: RunContext
-
-    @property
-    def name(self) -> str:
-        return self.source.path.name
-
-    @property
-    def files(self) -> list[Path]:
-        return [Path(name) for name in self.source.file.files]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.source.width, self.source.height
-
-    @property
-    def pixel_size(self) -> tuple[float, float]:
-        return self.source.pixel_size
-
-    @property
-    def remarks(self) -> Sequence[Message]:
-        return self.source.remarks
 
     def make_grid(self, resolution: float) -> Grid:
         return self.source.make_grid(resolution)
@@ -132,39 +117,15 @@ class _SingleImage:
         bands = choose_bands(self.source, self.options.bands, card.bands)
         for remark in bands.remarks:
             self.context.report(remark)
-        is_stretched = check_dtype(card, self.source.dtype, self.source.path)
-        stretch = estimate_stretch(self.source, bands) if is_stretched else None
-        return ImageView(self.source, grid, bands, stretch, card.dtype, area)
+        stretch = _choose_stretch(self.source, bands, card)
+        return ImageView(self.source, grid, bands, stretch, card.dtype, area=area)
 
 
 @dataclass(frozen=True)
-class _Mosaic:
-    """Several images on one lattice, as ``Imagery``."""
+class _Mosaic(Imagery):
+    """Several images on one lattice."""
 
     images: list[SurveyedImage]
-    layout: MosaicLayout
-    options: ImageOptions
-    context: RunContext
-
-    @property
-    def name(self) -> str:
-        return name_images([image.path for image in self.images])
-
-    @property
-    def files(self) -> list[Path]:
-        return [file for image in self.images for file in image.files]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.layout.lattice.width, self.layout.lattice.height
-
-    @property
-    def pixel_size(self) -> tuple[float, float]:
-        return self.layout.pixel_size
-
-    @property
-    def remarks(self) -> Sequence[Message]:
-        return [*describe_layout(self.images, self.layout), *group_remarks(self.images)]
 
     def make_grid(self, resolution: float) -> Grid:
         return lay_out(self.images, resolution).make_grid(resolution)
@@ -195,18 +156,11 @@ class _Mosaic:
         with rasterio.Env(**SAFE_SETTINGS), ExitStack() as stack:
             source = enter_source(image.path, self.options, stack, image.tags)
             bands = choose_bands(source, self.options.bands, card.bands)
-            is_stretched = check_dtype(card, source.dtype, source.path)
-            stretch = estimate_stretch(source, bands) if is_stretched else None
-            return describe_image(source, bands, stretch, placement), bands.remarks
+            return describe_image(source, bands, _choose_stretch(source, bands, card), placement), bands.remarks
 
 
-def check_dtype(card: ModelCard, dtype: str, path: Path) -> bool:
-    """Return whether the pixels of an image are stretched to uint8.
-
-    Args:
-        card: of the model.
-        dtype: of the image.
-        path: the image, for messages.
+def _choose_stretch(source: Source, bands: Bands, card: ModelCard) -> Stretch | None:
+    """Estimate the stretch of an image to uint8; None where the model takes the values as they are.
 
     Raises:
         ModelError: the card asks for stretched pixels of another type.
@@ -217,10 +171,10 @@ def check_dtype(card: ModelCard, dtype: str, path: Path) -> bool:
             raise ModelError(
                 f"The card of {card.name} asks for stretched pixels of type {card.dtype}; stretched are uint8."
             )
-        return True
-    if card.dtype != "float32" and np.dtype(dtype).itemsize > np.dtype(card.dtype).itemsize:
+        return estimate_stretch(source, bands)
+    if card.dtype != "float32" and np.dtype(source.dtype).itemsize > np.dtype(card.dtype).itemsize:
         raise ParameterError(
-            f"The model {card.name} takes {card.dtype} values as they are, but {path} holds {dtype}.",
+            f"The model {card.name} takes {card.dtype} values as they are, but {source.path} holds {source.dtype}.",
             "Convert the image, or set `stretch` in the model's card.",
         )
-    return False
+    return None

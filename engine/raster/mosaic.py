@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -34,9 +34,6 @@ from .grid import Grid
 from .pixel_view import ImageSpec, PixelView, SourceSpec
 from .reader import ImageView, convert
 from .remote import is_remote, retry_remote
-
-if TYPE_CHECKING:
-    from .area import Area
 
 #: Images that are open at a time.
 MAX_OPEN = 64
@@ -70,7 +67,7 @@ def open_view(spec: SourceSpec) -> Iterator[PixelView]:
     _check_identity(image)
     with open_source(image.path, image.options, image.tags) as source:
         bands = choose_bands(source, image.bands, spec.channels)
-        yield ImageView(source, spec.grid, bands, image.stretch, spec.dtype, spec.area)
+        yield ImageView(source, spec.grid, bands, image.stretch, spec.dtype, area=spec.area)
 
 
 @contextmanager
@@ -80,40 +77,17 @@ def open_mosaic(spec: SourceSpec) -> Iterator[MosaicView]:
         yield MosaicView(spec, images)
 
 
-class MosaicView:
-    """The pixels of several images on one grid; a ``PixelView``.
+class MosaicView(PixelView):
+    """The pixels of several images on one grid.
 
     Args:
         spec: the images and the grid.
         images: opens them.
-
-    Attributes:
-        spec: the images and the grid.
     """
 
     def __init__(self, spec: SourceSpec, images: _OpenImages) -> None:
-        self.spec = spec
+        super().__init__(spec)
         self._images = images
-
-    @property
-    def grid(self) -> Grid:
-        """The pixel grid."""
-        return self.spec.grid
-
-    @property
-    def dtype(self) -> str:
-        """Dtype of the pixels."""
-        return self.spec.dtype
-
-    @property
-    def area(self) -> Area | None:
-        """Area of interest; None for the whole grid."""
-        return self.spec.area
-
-    @property
-    def layers(self) -> int:
-        """Channels that ``read`` gives."""
-        return self.spec.layers
 
     @cached_property
     def _tree(self) -> shapely.STRtree:

@@ -59,7 +59,6 @@ class SurveyedImage:
         transform: pixel to world coordinates.
         size: columns and rows.
         pixel_size: metres on the ground per column and row.
-        dtype: dtype of its pixels.
         tags: corrections of what the file says about its values.
         overviews: factors of its overviews; empty where they cannot be used.
         remarks: assumptions about it.
@@ -72,7 +71,6 @@ class SurveyedImage:
     transform: Affine
     size: tuple[int, int]
     pixel_size: tuple[float, float]
-    dtype: str
     tags: ValueTags
     overviews: tuple[int, ...]
     remarks: tuple[Message, ...]
@@ -164,7 +162,6 @@ def _survey(path: Path, options: ImageOptions) -> SurveyedImage:
             transform=source.transform,
             size=(source.width, source.height),
             pixel_size=source.pixel_size,
-            dtype=source.dtype,
             tags=source.tags,
             overviews=tuple(overviews),
             remarks=source.remarks,

@@ -7,10 +7,11 @@ stretch, places. It can be pickled, so that processes of other machines see the 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,29 +150,37 @@ class SourceSpec:
         return "; ".join(distinct) if len(distinct) <= _MAX_NAMED else "differs"
 
 
-class PixelView(Protocol):
-    """The pixels that a network gets, on a grid."""
+class PixelView(ABC):
+    """The pixels that a network gets, on a grid.
 
-    @property
-    def spec(self) -> SourceSpec:
-        """Description from which another process opens the same view."""
+    Args:
+        spec: description from which another process opens the same view.
+    """
+
+    def __init__(self, spec: SourceSpec) -> None:
+        self.spec = spec
 
     @property
     def grid(self) -> Grid:
         """The pixel grid."""
+        return self.spec.grid
 
     @property
     def dtype(self) -> str:
         """Dtype of the pixels: ``uint8``, ``uint16`` or ``float32``."""
+        return self.spec.dtype
 
     @property
     def area(self) -> Area | None:
         """Area of interest; None for the whole grid."""
+        return self.spec.area
 
     @property
     def layers(self) -> int:
         """Channels that ``read`` gives."""
+        return self.spec.layers
 
+    @abstractmethod
     def read(self, x0: int, y0: int, x1: int, y1: int, out: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Read grid columns ``x0:x1`` and rows ``y0:y1`` into ``out`` (channels, rows, columns).
 
@@ -184,6 +193,7 @@ class PixelView(Protocol):
             SourceChangedError: a file was changed since it was opened.
         """
 
+    @abstractmethod
     def check_unchanged(self) -> None:
         """Raise ``SourceChangedError`` if a file that was read since the last check was changed."""
 

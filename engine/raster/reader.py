@@ -30,40 +30,31 @@ if TYPE_CHECKING:
 _WINDOW_BYTES = 32 << 20
 
 
-@dataclass(frozen=True)
-class ImageView:
-    """An image and everything that decides the pixels that a network gets of it; a ``PixelView``.
+class ImageView(PixelView):
+    """An image and everything that decides the pixels that a network gets of it.
 
-    Attributes:
+    Args:
         source: the image.
         grid: the pixel grid.
         bands: the bands to read.
         stretch: conversion to uint8; None to use the values as they are.
         dtype: dtype of the result: ``uint8``, ``uint16`` or ``float32``.
         area: area of interest; pixels outside are not valid. None for the whole grid.
+
+    Attributes:
+        bands: the bands to read.
     """
 
-    source: Source
-    grid: Grid
-    bands: Bands
-    stretch: Stretch | None
-    dtype: str
-    area: Area | None = None
-
-    @property
-    def spec(self) -> SourceSpec:
-        """Description from which another process opens the same view."""
-        image = describe_image(self.source, self.bands, self.stretch)
-        return SourceSpec((image,), self.layers, self.dtype, self.grid, self.area)
-
-    @property
-    def layers(self) -> int:
-        """Channels that ``read`` gives."""
-        return self.bands.layers
+    def __init__(
+        self, source: Source, grid: Grid, bands: Bands, stretch: Stretch | None, dtype: str, *, area: Area | None = None
+    ) -> None:
+        image = describe_image(source, bands, stretch)
+        super().__init__(SourceSpec((image,), bands.layers, dtype, grid, area))
+        self.bands, self._source, self._stretch = bands, source, stretch
 
     def check_unchanged(self) -> None:
         """Raise ``SourceChangedError`` if the image was changed since it was opened."""
-        self.source.check_unchanged()
+        self._source.check_unchanged()
 
     def read(self, x0: int, y0: int, x1: int, y1: int, out: NDArray[Any]) -> Mask | None:
         """Read grid columns ``x0:x1`` and rows ``y0:y1`` into ``out`` (channels, rows, columns).
@@ -88,12 +79,12 @@ class ImageView:
         if inside is not None and not inside.any():
             out[...] = 0
             return inside
-        direct = out if self.stretch is None and self.dtype == "uint8" else None
+        direct = out if self._stretch is None and self.dtype == "uint8" else None
         pixels, valid = read_bands(
-            self.source, self.bands, self.grid.source_window(*window), (y1 - y0, x1 - x0), direct
+            self._source, self.bands, self.grid.source_window(*window), (y1 - y0, x1 - x0), direct
         )
-        if self.stretch is not None:
-            self.stretch.apply(pixels, out)
+        if self._stretch is not None:
+            self._stretch.apply(pixels, out)
         elif pixels is not out:
             convert(pixels, out)
         if valid is not None:
@@ -105,9 +96,9 @@ class ImageView:
 
     def _split_rows(self, columns: int, y0: int, y1: int) -> list[tuple[int, int]]:
         """Split rows ``y0:y1`` into windows of limited size, at the file's block rows if grid and file coincide."""
-        pixel_bytes = np.dtype(self.source.dtype).itemsize * len(self.bands.indices)
+        pixel_bytes = np.dtype(self._source.dtype).itemsize * len(self.bands.indices)
         rows = max(1, _WINDOW_BYTES // max(1, columns * pixel_bytes))
-        block = int(self.source.dataset.block_shapes[0][0])
+        block = int(self._source.dataset.block_shapes[0][0])
         shift = self.grid.offset[1] if self.grid.is_native else 0
         if self.grid.is_native and block <= rows:
             rows = rows // block * block

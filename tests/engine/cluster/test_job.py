@@ -41,7 +41,7 @@ def described(scene, tmp_path, monkeypatch):
 
 
 def read_all(view):
-    pixels = np.empty((view.bands.layers, view.grid.height, view.grid.width), view.dtype)
+    pixels = np.empty((view.layers, view.grid.height, view.grid.width), view.dtype)
     valid = view.read(0, 0, view.grid.width, view.grid.height, pixels)
     return pixels, valid
 

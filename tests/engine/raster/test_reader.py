@@ -27,7 +27,7 @@ def look(path, *, needed=3, bands=None, stretch=True, resolution=None, dtype="ui
     with open_source(path) as source:
         grid = source.make_grid(resolution)
         chosen = choose_bands(source, bands, needed)
-        view = ImageView(source, grid, chosen, estimate_stretch(source, chosen) if stretch else None, dtype, area)
+        view = ImageView(source, grid, chosen, estimate_stretch(source, chosen) if stretch else None, dtype, area=area)
         out = np.empty((chosen.layers, grid.height, grid.width), dtype)
         valid = view.read(0, 0, grid.width, grid.height, out)
     return out, valid
