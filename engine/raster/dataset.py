@@ -153,7 +153,6 @@ def enter_source(
             tags = choose_value_tags(file, path, options.nodata, ignore_alpha=options.ignore_alpha)
         dataset = apply_value_tags(file, tags, stack)
         view, crs, transform, placed = read_georeferencing(dataset, path, options.pixel_size, stack)
-    wkt = crs.to_wkt() if crs else None
     return Source(
         path=path,
         identity=identity,
@@ -164,7 +163,7 @@ def enter_source(
         transform=transform,
         width=view.width,
         height=view.height,
-        pixel_size=measure_ground_resolution(wkt, transform, view.width, view.height, str(path)),
+        pixel_size=measure_ground_resolution(crs, transform, view.width, view.height, str(path)),
         remarks=(*map(Message, (*_remark_on_subdatasets(file, path, options.subdataset), *placed)), *tags.remarks),
         options=options,
         tags=tags,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyproj
 from affine import Affine
+from numpy.typing import NDArray
 from pyproj.exceptions import CRSError, ProjError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
@@ -53,7 +54,7 @@ def check_georeferencing(dataset: DatasetReader, path: Path) -> None:
                 "Assign the right one to it.",
             )
         # Raises for a position outside of the coordinate system, such as metres that are declared as degrees.
-        measure_ground_resolution(crs.to_wkt(), dataset.transform, dataset.width, dataset.height, str(path))
+        measure_ground_resolution(crs, dataset.transform, dataset.width, dataset.height, str(path))
 
 
 def has_same_pixels(a: Affine, b: Affine, shape: tuple[int, int], tolerance: float = 0.05) -> bool:
@@ -133,12 +134,12 @@ _BORDER_POINTS = 17
 
 
 def measure_ground_resolution(
-    crs_wkt: str | None, transform: Affine, width: int, height: int, name: str
+    crs: object | None, transform: Affine, width: int, height: int, name: str
 ) -> tuple[float, float]:
     """Measure one column step and one row step at the image's center.
 
     Args:
-        crs_wkt: the coordinate system as WKT; None if there is none, then units are taken as metres.
+        crs: anything that pyproj understands as a pyproj.CRS; None if there is none, then units are taken as metres.
         transform: pixel to world coordinates, in any orientation.
         width: columns of the image.
         height: rows of the image.
@@ -152,17 +153,24 @@ def measure_ground_resolution(
     """
     x, y = width / 2, height / 2
     steps = [(transform @ (x - 0.5, y), transform @ (x + 0.5, y)), (transform @ (x, y - 0.5), transform @ (x, y + 0.5))]
-    if crs_wkt is None:
+    if not crs:
         lengths = [math.hypot(x1 - x0, y1 - y0) for (x0, y0), (x1, y1) in steps]
     else:
         try:
-            crs = pyproj.CRS.from_wkt(crs_wkt)
+            parsed = pyproj.CRS.from_user_input(crs)
         except CRSError as error:
             raise SourceError(f"The coordinate system of {name} cannot be parsed.") from error
-        lengths = [_measure_length(crs, start, end) for start, end in steps]
+        lengths = [_measure_length(parsed, start, end) for start, end in steps]
     if not all(math.isfinite(length) and length > 0 for length in lengths):
         raise SourceError(f"The image {name} is outside the area of its coordinate system.")
     return lengths[0], lengths[1]
+
+
+def border_points(width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return columns and rows of points along the border of a raster."""
+    steps = np.linspace(0, 1, _BORDER_POINTS)
+    columns = width * np.concatenate([steps, steps, np.zeros_like(steps), np.ones_like(steps)])
+    return columns, height * np.concatenate([np.zeros_like(steps), np.ones_like(steps), steps, steps])
 
 
 def check_positions(crs: object | None, transform: Affine, width: int, height: int, name: str) -> None:
@@ -183,10 +191,7 @@ def check_positions(crs: object | None, transform: Affine, width: int, height: i
     crs = pyproj.CRS.from_user_input(crs) if crs else None
     if crs is None or crs.geodetic_crs is None:
         return
-    steps = np.linspace(0, 1, _BORDER_POINTS)
-    columns = width * np.concatenate([steps, steps, np.zeros_like(steps), np.ones_like(steps)])
-    rows = height * np.concatenate([np.zeros_like(steps), np.ones_like(steps), steps, steps])
-    x, y = transform @ (columns, rows)
+    x, y = transform @ border_points(width, height)
     if crs.is_geographic:
         degrees = math.degrees(float(crs.axis_info[0].unit_conversion_factor))
         beyond = abs(transform.d) + abs(transform.e)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from .gdal_environment import SAFE_SETTINGS
 from .gdal_errors import translate_gdal_errors
 from .grid import Grid
 from .pixel_view import ImageSpec, PixelView, SourceSpec
-from .reader import ImageView, convert
+from .reader import ImageView, convert, split_rows
 from .remote import is_remote, retry_remote
 
 #: Images that are open at a time.
@@ -118,12 +117,11 @@ class MosaicView(PixelView):
             valid &= self.area.rasterize_rows(y0, y1)[:, x0:x1]
         return None if valid.all() else valid
 
-    def _split_rows(self, columns: int, y0: int, y1: int) -> list[tuple[int, int]]:
+    def _split_rows(self, columns: int, y0: int, y1: int) -> Iterator[tuple[int, int]]:
         """Split rows ``y0:y1`` into windows whose pixels of the lattice are of limited size, at fixed rows."""
         size = columns * math.prod(self.grid.scale) * self.layers * np.dtype(self.dtype).itemsize
         rows = max(1, int(_WINDOW_BYTES / size))
-        cuts = [y0, *range((y0 // rows + 1) * rows, y1, rows), y1]
-        return list(pairwise(cuts))
+        return split_rows(y0, y1, rows)
 
     def _resample(self, window: _Window, out: NDArray[Any]) -> Mask:
         """Read a window of the grid whose pixels are not those of the lattice; return which are valid."""
@@ -176,7 +174,7 @@ class MosaicView(PixelView):
         x0, y0, x1, y1 = window
         row_bytes = (x1 - x0) * len(image.bands) * 8
         rows = max(1, _WINDOW_BYTES // row_bytes)
-        for a, b in pairwise([y0, *range((y0 // rows + 1) * rows, y1, rows), y1]):
+        for a, b in split_rows(y0, y1, rows):
             wanted = missing[a - y0 : b - y0]
             if not wanted.any():
                 continue

@@ -25,21 +25,18 @@ from rasterio.windows import Window
 
 from ..context import RunContext
 from ..errors import ParameterError, SourceError
-from ..fs.regular_file import FileIdentity
 from ..protocol.messages import Message, Progress
 from ..protocol.options import ImageOptions
 from .dataset import enter_source
 from .gdal_environment import SAFE_SETTINGS
 from .gdal_errors import translate_gdal_errors
-from .georeferencing import has_same_pixels, measure_ground_resolution
+from .georeferencing import border_points, has_same_pixels, measure_ground_resolution
 from .grid import SNAP, Grid, make_grid
 from .pixel_view import Placement, name_images
 from .remote import retry_remote
 from .sampling import has_overviews
 from .value_tags import ValueTags
 
-#: Points along each side of an image that are transformed to the coordinate system of the mosaic.
-_BORDER_POINTS = 17
 #: An image whose pixels are this many times smaller than those of the lattice is averaged, and not interpolated.
 _FINER = 1.5
 _PROGRESS_INTERVAL = 0.2
@@ -53,7 +50,6 @@ class SurveyedImage:
 
     Attributes:
         path: the file.
-        identity: its state.
         files: the file and those behind it.
         crs: coordinate system, or None.
         transform: pixel to world coordinates.
@@ -65,7 +61,6 @@ class SurveyedImage:
     """
 
     path: Path
-    identity: FileIdentity
     files: tuple[Path, ...]
     crs: CRS | None
     transform: Affine
@@ -156,7 +151,6 @@ def _survey(path: Path, options: ImageOptions) -> SurveyedImage:
         overviews = source.file.overviews(1) if is_plain and has_overviews(source.file, 1) else []
         return SurveyedImage(
             path=source.path,
-            identity=source.identity,
             files=tuple(map(Path, source.file.files)),
             crs=source.crs,
             transform=source.transform,
@@ -192,8 +186,7 @@ def lay_out(images: Sequence[SurveyedImage], resolution: float | None) -> Mosaic
             "Give images of one region, or --separate for a result of each.",
         )
     transform = base @ Affine.translation(int(left), int(top))
-    wkt = first.crs.to_wkt() if first.crs else None
-    pixel_size = measure_ground_resolution(wkt, transform, width, height, name)
+    pixel_size = measure_ground_resolution(first.crs, transform, width, height, name)
     lattice = Grid(first.crs, transform, width, height, math.sqrt(math.prod(pixel_size)))
     shifted = bounds - np.array([left, top, left, top])
     placed = (_place(image, lattice, pixel_size, box) for image, box in zip(images, shifted, strict=True))
@@ -255,10 +248,7 @@ def _choose_factor(images: Sequence[SurveyedImage], resolution: float | None) ->
 
 def _find_bounds(image: SurveyedImage, crs: CRS | None, base: Affine) -> tuple[float, float, float, float]:
     """Return the first and last column and row that an image covers, in pixels of ``base``, with fractions."""
-    steps = np.linspace(0, 1, _BORDER_POINTS)
-    sides = np.concatenate([steps, steps, np.zeros_like(steps), np.ones_like(steps)])
-    others = np.concatenate([np.zeros_like(steps), np.ones_like(steps), steps, steps])
-    x, y = image.transform @ (image.size[0] * sides, image.size[1] * others)
+    x, y = image.transform @ border_points(*image.size)
     if crs is not None and image.crs is not None and image.crs != crs:
         try:
             transformer = pyproj.Transformer.from_crs(image.crs.to_wkt(), crs.to_wkt(), always_xy=True)

@@ -94,7 +94,7 @@ class ImageView(PixelView):
         # Pixels outside the area keep their values: they are the context that the network sees.
         return inside if valid is None else valid & inside
 
-    def _split_rows(self, columns: int, y0: int, y1: int) -> list[tuple[int, int]]:
+    def _split_rows(self, columns: int, y0: int, y1: int) -> Iterator[tuple[int, int]]:
         """Split rows ``y0:y1`` into windows of limited size, at the file's block rows if grid and file coincide."""
         pixel_bytes = np.dtype(self._source.dtype).itemsize * len(self.bands.indices)
         rows = max(1, _WINDOW_BYTES // max(1, columns * pixel_bytes))
@@ -102,9 +102,13 @@ class ImageView(PixelView):
         shift = self.grid.offset[1] if self.grid.is_native else 0
         if self.grid.is_native and block <= rows:
             rows = rows // block * block
-        first = y0 + rows - (y0 + shift) % rows
-        cuts = [y0, *range(min(first, y1), y1, rows), y1]
-        return [(a, b) for a, b in pairwise(cuts) if a < b]
+        return split_rows(y0, y1, rows, shift)
+
+
+def split_rows(y0: int, y1: int, rows: int, shift: int = 0) -> Iterator[tuple[int, int]]:
+    """Split rows ``y0:y1`` into windows that end at multiples of ``rows``, of rows counted from ``-shift``."""
+    cuts = [y0, *range(y0 + rows - (y0 + shift) % rows, y1, rows), y1]
+    return ((a, b) for a, b in pairwise(cuts) if a < b)
 
 
 @dataclass(frozen=True)
