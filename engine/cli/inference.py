@@ -41,13 +41,13 @@ RIGHT_ANGLES = ("regularise", "regularise_error")
 COVERAGE = ("minimum_area", *RIGHT_ANGLES)
 
 
-def _open_computer(values: Mapping[str, Any]) -> Computer | None:
-    """Return what computes on the cluster that a command's ``values`` name; None for a run in this process.
+def _open_computer(address: str | None) -> Computer | None:
+    """Return what computes on the cluster at ``address``; None for a run in this process.
 
     Raises:
         ClusterError: Dask is not installed.
     """
-    if values["cluster"] is None:
+    if address is None:
         return None
     try:
         from ..cluster.computer import ClusterComputer
@@ -56,7 +56,7 @@ def _open_computer(values: Mapping[str, Any]) -> Computer | None:
             f"--cluster needs Dask, which cannot be imported: {first_line(error)}.",
             "Install it with `pip install 'terraspore[cluster]'`.",
         ) from error
-    return ClusterComputer(values["cluster"], current_cli_context().network_factory)
+    return ClusterComputer(address, current_cli_context().network_factory)
 
 
 @click.group()
@@ -85,7 +85,7 @@ def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result
     options = given_options(RoadOptions, {name: values[name] for name in ("areas", "osm_tags")})
     names = ("output", "probability", "threshold", "resume")
     request = make_request(RoadRequest, images, values, names, context, options=options)
-    run = partial(_extract_roads, values)
+    run = partial(extract_roads, computer=_open_computer(values["cluster"]))
     return run_request(request, values["separate"], run, context)
 
 
@@ -109,20 +109,16 @@ def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Re
     options = given_options(CoverageOptions, {name: values[name] for name in COVERAGE})
     names = ("output", "classes", "confidence", "probability", "resume")
     request = make_request(ClassRequest, images, values, names, context, options=options)
-    run = partial(_extract_classes, values, "landcover")
+    return _run_classes(request, "landcover", values, context)
+
+
+def _run_classes(request: ClassRequest, task: Task, values: Mapping[str, Any], context: RunContext) -> Result:
+    computer = _open_computer(values["cluster"])
+
+    def run(each: ClassRequest, sessions: SessionPool, part: RunContext) -> Result:
+        return extract_classes(each, task, sessions, part, computer=computer)
+
     return run_request(request, values["separate"], run, context)
-
-
-def _extract_roads(
-    values: Mapping[str, Any], request: RoadRequest, sessions: SessionPool, context: RunContext
-) -> Result:
-    return extract_roads(request, sessions, context, computer=_open_computer(values))
-
-
-def _extract_classes(
-    values: Mapping[str, Any], task: Task, request: ClassRequest, sessions: SessionPool, context: RunContext
-) -> Result:
-    return extract_classes(request, task, sessions, context, computer=_open_computer(values))
 
 
 @click.command()
@@ -147,8 +143,7 @@ def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors:
     outputs = {"output": vectors, "classes": output, "main": output, "layer": "classes"}
     options = given_options(CoverageOptions, {name: values[name] for name in RIGHT_ANGLES})
     request = make_request(ClassRequest, images, values, names, context, options=options, **outputs)
-    run = partial(_extract_classes, values, "segmentation")
-    return run_request(request, values["separate"], run, context)
+    return _run_classes(request, "segmentation", values, context)
 
 
 @click.command()

@@ -21,13 +21,13 @@ from ..models.card import Task as ModelTask
 from ..pipeline.block_layout import BlockLayout, choose_layout
 from ..pipeline.block_reader import BlockReader, write_sinks
 from ..pipeline.block_store import BlockStore
-from ..pipeline.computer import Computation, PolygonVectorizer, RoadVectorizer
+from ..pipeline.computer import Computation, Computer, PolygonVectorizer, RoadVectorizer
 from ..pipeline.job import InferenceJob, PlannedRun, PreparedImage
 from ..pipeline.plan import make_tags, prepare_image, report_plan
 from ..pipeline.request import ImageRequest
 from ..pipeline.run_outputs import OutputSink
 from ..pipeline.runner import ProgressTracker, RunStatistics, count_noun
-from ..pipeline.streaming_vectorizer import Preloader, StreamingRoads
+from ..pipeline.streaming_vectorizer import Preloader
 from ..protocol.messages import Message
 from ..protocol.options import CoverageOptions, RoadOptions
 from ..runtimes.base import NetworkFactory
@@ -62,7 +62,7 @@ class ClusterRun(PlannedRun):
 
 
 @dataclass(frozen=True)
-class ClusterComputer:
+class ClusterComputer(Computer):
     """Computes on the workers of a scheduler.
 
     Attributes:
@@ -189,7 +189,7 @@ class ClusterComputer:
         fingerprint = replace(fingerprint, settings={**fingerprint.settings, **theirs})
         layout = choose_layout(run.job.plan, run.workers)
         journal, layout = open_run_folder(output, fingerprint, layout, run.job.batch, resume=resume, context=context)
-        computation = _ClusterComputation(run, self.address, journal, layout, output, context)
+        computation = _ClusterComputation(run, context, self.address, journal, layout, output)
         try:
             yield computation
         except BaseException as error:
@@ -200,13 +200,12 @@ class ClusterComputer:
 
 
 @dataclass
-class _ClusterComputation:
+class _ClusterComputation(Computation):
     run: ClusterRun
     address: str
     journal: Journal
     layout: BlockLayout
     output: Path
-    context: RunContext
     roads: PartitionedRoads | None = None
     polygons: PartitionedLandcover | None = None
 
@@ -221,7 +220,7 @@ class _ClusterComputation:
         from .partitions import PartitionedRoads, has_road_partitions
 
         if not has_road_partitions(self.run.grid):
-            return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
+            return super().open_roads(options, target, spool=spool, preloader=preloader)
         self.roads = PartitionedRoads(self.run, options, target, self.address, self.context)
         return nullcontext(self.roads)
 

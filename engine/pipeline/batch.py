@@ -63,25 +63,20 @@ def split_request(request: R) -> list[BatchItem[R]]:
     names = _name_images(request.image.images)
     items: list[BatchItem[R]] = []
     for path, name in zip(request.image.images, names, strict=True):
+        paths: dict[str, Any] = _locate_outputs(request, name)
         image = replace(request.image, image=path, others=())
-        if isinstance(request, RoadRequest):
-            paths: dict[str, Any] = {"output": _locate(request.output, name, ".gpkg")}
-            if request.probability is not None:
-                paths["probability"] = _locate(request.probability, f"{name}_probability", ".tif")
-        else:
-            paths = _locate_rasters(request, name)
         outputs = tuple(dict.fromkeys([paths.get("main", next(iter(paths.values()))), *paths.values()]))
         items.append(BatchItem(replace(request, image=image, **paths), outputs))
     return items
 
 
-def _locate_rasters(request: ClassRequest, name: str) -> dict[str, Any]:
-    """Return the outputs of one image of a request for classes, by the name of the request's field."""
+def _locate_outputs(request: RoadRequest | ClassRequest, name: str) -> dict[str, Any]:
+    """Return the outputs of one image of a request by the name of the request's field."""
     paths = {} if request.output is None else {"output": _locate(request.output, name, ".gpkg")}
-    is_main = request.main is not None
+    is_main = isinstance(request, ClassRequest) and request.main is not None
     endings = {"classes": "" if is_main else "_classes", "confidence": "_confidence", "probability": "_probability"}
     for field, ending in endings.items():
-        folder = getattr(request, field)
+        folder = getattr(request, field, None)
         if folder is not None:
             paths[field] = _locate(folder, f"{name}{ending}", ".tif")
     return {**paths, "main": paths["classes"]} if is_main else paths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -59,25 +60,38 @@ class PolygonVectorizer(Protocol):
         """
 
 
-class Computation(Protocol):
-    """The tiles of one run; what of them is finished survives an error."""
+@dataclass
+class Computation(ABC):
+    """The tiles of one run; what of them is finished survives an error.
+
+    Attributes:
+        run: the opened image and model.
+        context: receives progress and messages; checked for cancellation.
+    """
+
+    run: PlannedRun
+    context: RunContext
 
     @property
+    @abstractmethod
     def note_outputs(self) -> NoteOutputs | None:
         """Notes the outputs that are about to get their names, so that a resumed run may replace them."""
 
     def open_roads(
         self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
     ) -> AbstractContextManager[RoadVectorizer]:
-        """Prepare to make the roads of the first class; called before ``compute``, see ``StreamingRoads``."""
+        """Prepare to make the roads of the first class, of rows unless overridden; called before ``compute``."""
+        return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
 
-    def open_polygons(self, options: CoverageOptions, regularized: Sequence[int]) -> PolygonVectorizer | None:
+    def open_polygons(self, _options: CoverageOptions, _regularized: Sequence[int]) -> PolygonVectorizer | None:
         """Prepare to make the polygons of the first raster, one of classes with confidence; called before ``compute``.
 
         Returns:
             None where they have to be made of rasters that are written, see ``Computer.stores_classes``.
         """
+        return None
 
+    @abstractmethod
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         """Compute all tiles and write all rows to ``sinks``; called once.
 
@@ -87,15 +101,18 @@ class Computation(Protocol):
         """
 
 
-class Computer(Protocol):
+class Computer(ABC):
     """Opens runs and computes their tiles."""
 
-    def spools_roads(self, run: PlannedRun) -> bool:
+    def spools_roads(self, _run: PlannedRun) -> bool:
         """Return whether the roads of a run are made of its rows, which are stored beside the output meanwhile."""
+        return True
 
-    def stores_classes(self, run: PlannedRun) -> bool:
+    def stores_classes(self, _run: PlannedRun) -> bool:
         """Return whether the polygons of a run are made of rasters, which are stored beside the output meanwhile."""
+        return True
 
+    @abstractmethod
     def open_run(
         self,
         request: ImageRequest,
@@ -107,6 +124,7 @@ class Computer(Protocol):
     ) -> AbstractContextManager[PlannedRun]:
         """Open an image and have a model opened; see ``plan.open_run``."""
 
+    @abstractmethod
     def start(
         self, run: PlannedRun, fingerprint: Fingerprint, output: Path, *, resume: bool, context: RunContext
     ) -> AbstractContextManager[Computation]:
@@ -114,7 +132,7 @@ class Computer(Protocol):
 
 
 @dataclass(frozen=True)
-class LocalComputer:
+class LocalComputer(Computer):
     """Computes in this process.
 
     Attributes:
@@ -122,14 +140,6 @@ class LocalComputer:
     """
 
     sessions: SessionPool
-
-    def spools_roads(self, run: PlannedRun) -> bool:
-        """Return True, see ``StreamingRoads``."""
-        return True
-
-    def stores_classes(self, run: PlannedRun) -> bool:
-        """Return True, see ``vectorize_landcover``."""
-        return True
 
     def open_run(
         self,
@@ -150,26 +160,17 @@ class LocalComputer:
         """Open the journal of the run; see ``resume.open_journal``."""
         assert isinstance(run, InferenceRun), "the run was opened by another computer"
         with open_journal(run, fingerprint, output, resume=resume, context=context) as journal:
-            yield _LocalComputation(run, journal, context)
+            yield _LocalComputation(run, context, journal)
 
 
-@dataclass(frozen=True)
-class _LocalComputation:
+@dataclass
+class _LocalComputation(Computation):
     run: InferenceRun
     journal: RowJournal | None
-    context: RunContext
 
     @property
     def note_outputs(self) -> NoteOutputs | None:
         return None if self.journal is None else self.journal.note_outputs
-
-    def open_roads(
-        self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
-    ) -> AbstractContextManager[RoadVectorizer]:
-        return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
-
-    def open_polygons(self, options: CoverageOptions, regularized: Sequence[int]) -> PolygonVectorizer | None:
-        return None
 
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         statistics = run_inference(self.run.job, self.run.predict_stream, sinks, self.context, journal=self.journal)
