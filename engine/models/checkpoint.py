@@ -40,22 +40,9 @@ MAX_NAME_BYTES = 1000
 #: MindSpore splits tensors above this size.
 CHUNK_BYTES = 512 << 20
 
-_TYPES: Mapping[str, str] = {
-    "Bool": "|u1",
-    "Int8": "|i1",
-    "UInt8": "|u1",
-    "Int16": "<i2",
-    "UInt16": "<u2",
-    "Int32": "<i4",
-    "UInt32": "<u4",
-    "Int64": "<i8",
-    "UInt64": "<u8",
-    "Float16": "<f2",
-    "BFloat16": "<u2",
-    "Float32": "<f4",
-    "Float64": "<f8",
-}
-_NAMES = {np.dtype(code): name for name, code in _TYPES.items() if name not in {"Bool", "BFloat16"}}
+_NUMBERS = ("Int8", "UInt8", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64", "Float16", "Float32", "Float64")
+_NAMES = {np.dtype(name.lower()).newbyteorder("<"): name for name in _NUMBERS}
+_TYPES = {name: dtype for dtype, name in _NAMES.items()} | {"Bool": np.dtype("u1"), "BFloat16": np.dtype("<u2")}
 _TRAILER = b"crc_num"
 _TRAILER_BYTES = len(_TRAILER) + 10
 _BLOCK = 1 << 20
@@ -206,7 +193,7 @@ def _check_entry(entry: _Entry, path: Path) -> None:
         raise CheckpointError(f"{subject} is of the unknown type '{entry.kind}'.")
     if entry.dims != (0,) and any(not 1 <= dim < 1 << 40 for dim in entry.dims):
         raise CheckpointError(f"{subject} has the dimensions {list(entry.dims)}.")
-    expected = math.prod(entry.shape) * np.dtype(_TYPES[entry.kind]).itemsize
+    expected = math.prod(entry.shape) * _TYPES[entry.kind].itemsize
     found = sum(map(len, entry.pieces))
     if found != expected:
         raise CheckpointError(f"{subject} has {found} bytes where {entry.kind} {list(entry.dims)} takes {expected}.")

@@ -22,12 +22,10 @@ from ...__about__ import __version__
 from ..errors import GraphError, shorten
 from .card import ModelCard, Normalisation, OptionValue, card_text
 from .checkpoint import Array, read_checkpoint
-from .onnx_file import OUTPUT_OPTION, find_activation, keep_output, load_onnx
+from .onnx_file import OUTPUT_OPTION, find_activation, keep_output, list_inputs, load_onnx, read_metadata
 from .parameters import Shape, is_in_modules, is_training_state, match_parameters
 from .registry import Model
 
-if TYPE_CHECKING:
-    import onnx
 if TYPE_CHECKING:
     import onnx
 
@@ -106,7 +104,7 @@ def graph_path(architecture: str, options: Mapping[str, OptionValue], folders: S
         paths = [path for path in folder.glob("*.onnx") if path.stem.partition("-")[0] == architecture]
         for path in sorted(paths, key=lambda path: (len(path.stem), path.stem)):  # the defaults first
             is_known = True
-            metadata = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
+            metadata = read_metadata(onnx.load(path, load_external_data=False))
             made_with = json.loads(metadata.get("options", "{}"))
             if all(option in made_with and made_with[option] == value for option, value in options.items()):
                 return path
@@ -155,19 +153,16 @@ def fill_graph(
 
 def training_only_modules(graph: onnx.ModelProto) -> list[str]:
     """Names of the modules of a network that only training uses (auxiliary heads), by its graph's metadata."""
-    return str(next((entry.value for entry in graph.metadata_props if entry.key == "training_only"), "")).split()
+    return read_metadata(graph).get("training_only", "").split()
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:
-    dims = value.type.tensor_type.shape.dim
-    return tuple(dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else dim.dim_param for dim in dims)
+    return tuple(_size(dim, dim.dim_param) for dim in value.type.tensor_type.shape.dim)
 
 
 def _check_interface(model: onnx.ModelProto, card: ModelCard, tile: int, origin: str) -> None:
     """Raise where the inputs and outputs of the network do not fit the card or the tile."""
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in weights]
-    multiple = int(next((entry.value for entry in model.metadata_props if entry.key == "multiple"), "1"))
+    inputs, multiple = list_inputs(model.graph), int(read_metadata(model).get("multiple", "1"))
     if len(inputs) != 1 or not model.graph.output:
         raise GraphError(f"The network in {origin} has {len(inputs)} inputs; it must have one, the image.")
     image, scores = _shape(inputs[0]), _shape(model.graph.output[0])
@@ -216,8 +211,7 @@ def add_normalisation_and_activation(model: onnx.ModelProto, card: ModelCard, or
     from onnx import TensorProto, helper
 
     graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
-    inner = next(value for value in graph.input if value.name not in weights)
+    inner = list_inputs(graph)[0]
     kind = inner.type.tensor_type.elem_type
     pixel = helper.np_dtype_to_tensor_dtype(np.dtype(card.dtype))
     sizes = [_size(dim, name) for dim, name in zip(inner.type.tensor_type.shape.dim, ("N", "", "H", "W"), strict=True)]

@@ -31,7 +31,7 @@ from .card import (
     card_text,
     parse_card,
 )
-from .onnx_file import OUTPUT_OPTION, find_activation, keep_output, load_onnx
+from .onnx_file import OUTPUT_OPTION, find_activation, keep_output, list_inputs, load_onnx, read_metadata
 
 if TYPE_CHECKING:
     import onnx
@@ -75,7 +75,7 @@ def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
     """
     if path.suffix.lower() == ".onnx":
         graph = load_onnx(path)
-        own = next((entry.value for entry in graph.metadata_props if entry.key == CARD_KEY), None)
+        own = read_metadata(graph).get(CARD_KEY)
         if own is not None:
             card = parse_card(own, f"in {path}")
             return dataclasses.replace(card, architecture=None, weights=path.name, sha256=sha256)
@@ -130,14 +130,13 @@ def infer_card(path: Path, sha256: str, hints: ModelHints) -> ModelCard:
 def _read_onnx_hints(model: onnx.ModelProto, path: Path) -> ModelHints:
     """The facts in an ONNX graph and in Deepness's metadata."""
     graph = model.graph
-    weights = {tensor.name for tensor in graph.initializer}
-    image = next((value for value in graph.input if value.name not in weights), None)
+    image = next(iter(list_inputs(graph)), None)
     if image is None or len(image.type.tensor_type.shape.dim) != 4 or not graph.output:
         raise CardError(f"The model {path} does not take one image (N, bands, H, W).")
     sizes = [dim.dim_value for dim in image.type.tensor_type.shape.dim]
     channels = [dim.dim_value for dim in graph.output[0].type.tensor_type.shape.dim]
     count = channels[1] if len(channels) == 4 and channels[1] > 0 else None
-    metadata = {entry.key: _parse_json(entry.value) for entry in model.metadata_props}
+    metadata = {key: _parse_json(text) for key, text in read_metadata(model).items()}
     kind = metadata.get("model_type")
     if kind is not None and str(kind).lower() != "segmentor":
         raise CardError(f"The model {path} is a {kind} by its metadata; only segmentation models can be run.")

@@ -123,6 +123,17 @@ def keep_output(model: onnx.ModelProto, name: str | None, origin: str) -> None:
     outputs.extend(kept)
 
 
+def read_metadata(model: onnx.ModelProto) -> dict[str, str]:
+    """Read the metadata of a model by their keys."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def list_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """List the inputs of a graph that are no weights."""
+    weights = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in weights]
+
+
 def find_activation(graph: onnx.GraphProto) -> str | None:
     """Return the operator of the activation that a network of one output ends with; None where it gives logits."""
     producers = {name: node for node in graph.node for name in node.output}

@@ -22,24 +22,7 @@ from .stac import read_stac_assets
 
 #: Suffixes of images in a folder; others have to be named one by one.
 _IMAGES = frozenset(
-    [
-        ".tif",
-        ".tiff",
-        ".gtiff",
-        ".jp2",
-        ".j2k",
-        ".jpx",
-        ".img",
-        ".mrf",
-        ".ers",
-        ".pix",
-        ".bil",
-        ".bsq",
-        ".bip",
-        ".kro",
-        ".ntf",
-        ".nitf",
-    ]
+    ".tif .tiff .gtiff .jp2 .j2k .jpx .img .mrf .ers .pix .bil .bsq .bip .kro .ntf .nitf".split()  # noqa: SIM905
 )
 #: Images only where a side file gives them a place: there are previews of the same formats.
 _PICTURES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"])
@@ -140,16 +123,14 @@ class _Finder:
             return None
         from .tile_index import read_gti, read_tile_index  # brings pyogrio, which few runs need
 
-        if suffix == ".json":
-            assets = read_stac_assets(path, self.options.asset)
-            if assets is not None:
-                self.remarks += assets.remarks
-                return list(assets.names)
         if suffix == ".gti":
             names, remarks = read_gti(path)
-            self.remarks += remarks
-            return names
-        return read_tile_index(path)
+        elif suffix == ".json" and (assets := read_stac_assets(path, self.options.asset)) is not None:
+            names, remarks = assets
+        else:
+            return read_tile_index(path)
+        self.remarks += remarks
+        return names
 
     def _list_folder(self, folder: Path) -> Iterator[Path]:
         """Yield the images of a folder by name."""

@@ -7,8 +7,6 @@ followed.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +20,7 @@ _RASTER_TYPES = ("image/tiff", "image/vnd.stac.geotiff", "image/jp2", "image/x.g
 _NAMED = 8
 
 
-@dataclass(frozen=True)
-class StacAssets:
-    """The images of STAC items.
-
-    Attributes:
-        names: paths, relative to the file where they are not absolute, or addresses.
-        remarks: which assets were chosen.
-    """
-
-    names: tuple[str, ...]
-    remarks: tuple[Message, ...]
-
-
-def read_stac_assets(path: Path, asset: str | None) -> StacAssets | None:
+def read_stac_assets(path: Path, asset: str | None) -> tuple[list[str], list[Message]] | None:
     """Read the images of the items in a JSON file.
 
     Args:
@@ -43,7 +28,8 @@ def read_stac_assets(path: Path, asset: str | None) -> StacAssets | None:
         asset: key of the asset to use; None to decide.
 
     Returns:
-        The images; None if the file holds no STAC items.
+        The images (paths, relative to the file where they are not absolute, or addresses), and remarks on which assets
+        were chosen; None if the file holds no STAC items.
 
     Raises:
         SourceError: the file cannot be read, or it is not clear which asset of an item is the image.
@@ -62,15 +48,13 @@ def read_stac_assets(path: Path, asset: str | None) -> StacAssets | None:
     if not isinstance(items, list) or not items or not all(map(_is_item, items)):
         return None
     keys = [_choose_asset(item, asset, path) for item in items]
-    counts = Counter(keys)
-    listed = ", ".join(counts)
+    listed = ", ".join(dict.fromkeys(keys))
     remarks = [Message(f"{path.name} holds {len(items)} STAC items; of each the asset {listed} is read.")]
     links = document.get("links")
     if isinstance(links, list) and any(isinstance(link, dict) and link.get("rel") == "next" for link in links):
         text = f"{path.name} is one page of several: only the items in it are read."
         remarks.append(Message(text, "warning"))
-    names = tuple(str(item["assets"][key]["href"]) for item, key in zip(items, keys, strict=True))
-    return StacAssets(names, tuple(remarks))
+    return [str(item["assets"][key]["href"]) for item, key in zip(items, keys, strict=True)], remarks
 
 
 def _is_item(item: Any) -> bool:
