@@ -17,7 +17,7 @@ from ..fs.atomic import translate_os_errors
 from ..fs.journal import BLOCKS, Fingerprint, Journal, JournalHeader, create_journal, read_journal, remove_journal
 from ..pipeline.block_layout import BlockLayout
 from ..pipeline.block_store import BlockStore
-from ..pipeline.encoders import Encoder
+from ..pipeline.run_outputs import Encoder
 from ..protocol.messages import Message
 from .worker import RUN_MARK
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..strict import limited
+
+if TYPE_CHECKING:
+    from ..raster.pixel_view import PixelView
+    from .card import ModelCard
 
 Floats = NDArray[np.float32]
 
@@ -23,6 +27,8 @@ DOMAIN_VERSION = 1
 PATCH, SMALLEST_PATCH = 128, 32
 #: Pixels of all bands from and up to these shares of full scale may be without image, and the largest share of them.
 _WHITE, _BLACK, _BLANK_SHARE = 0.97, 0.02, 0.1
+#: Patches along each side of an image that is compared.
+_PATCHES = 4
 _SCALES, _COLOUR_FEATURES = 4, 12
 #: What each feature describes, for people.
 TRAITS = (
@@ -119,6 +125,33 @@ class DomainFit:
         )
 
 
+def compare_with_training(view: PixelView, card: ModelCard) -> DomainFit | None:
+    """Compare patches that are spread over an image with the images that a model was trained on.
+
+    Args:
+        view: the pixels as the network gets them.
+        card: of the model.
+
+    Returns:
+        None where the card has no statistics, or no part of the image is large enough and without gaps.
+
+    Raises:
+        SourceError: the image is damaged there.
+    """
+    if card.domain is None or card.domain.version != DOMAIN_VERSION:
+        return None
+    width, height = min(PATCH, view.grid.width), min(PATCH, view.grid.height)
+    features = []
+    for y in _spread(view.grid.height, height):
+        for x in _spread(view.grid.width, width):
+            pixels = np.empty((view.layers, height, width), view.dtype)
+            valid = view.read(x, y, x + width, y + height, pixels)
+            found = measure_patch(pixels, card.normalisation.scale, valid)
+            if found is not None:
+                features.append(found)
+    return judge_patches(card.domain, features) if features else None
+
+
 def measure_patch(pixels: NDArray[Any], scale: float, valid: NDArray[np.bool_] | None = None) -> Floats | None:
     """Measure the features of a patch.
 
@@ -162,6 +195,12 @@ def judge_patches(domain: Domain, features: Sequence[Floats]) -> DomainFit:
         is_negative=excess > domain.negative_limit,
         trait=TRAITS[int(deviations.argmax())],
     )
+
+
+def _spread(length: int, size: int) -> list[int]:
+    """Return the starts of at most ``_PATCHES`` intervals of ``size`` that are spread over ``length``."""
+    count = min(_PATCHES, max(1, length // size))
+    return [round(start) for start in np.linspace(0, length - size, count)]
 
 
 def invert_features(features: Floats) -> Floats:

@@ -31,8 +31,8 @@ from ..errors import OutputError
 from ..fs.atomic import translate_os_errors
 from ..raster.array_codec import compress_array, decompress_array
 from .block_layout import BlockIndex, BlockLayout
-from .blocks import BlockRows
-from .encoders import Encoder
+from .run_outputs import Encoder
+from .runner import BlockRows
 
 _FACTS, _PARTIAL, _SUFFIX = "block.json", ".partial", ".zip"
 #: What reading a damaged zip or array may raise.

@@ -21,11 +21,11 @@ from ..runtimes.pool import SessionPool
 from ..vector.coverage.class_choice import choose_regularized
 from ..vector.io.formats import VectorTarget
 from .computer import Computer, LocalComputer, PolygonVectorizer
-from .encoders import ClassEncoder
 from .job import PlannedRun
 from .request import ClassRequest
 from .resume import make_fingerprint
 from .run_outputs import (
+    ClassEncoder,
     OutputSink,
     Write,
     check_disk_space,

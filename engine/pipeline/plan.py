@@ -14,6 +14,7 @@ from ..context import RunContext
 from ..errors import ParameterError
 from ..fs.outputs import Outputs
 from ..models.card import CARD_NAME, ModelCard, Task
+from ..models.domain import compare_with_training
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..protocol.model_policy import ANY_TASK
@@ -24,7 +25,6 @@ from ..raster.pixel_view import PixelView
 from ..runtimes.base import SessionFacts
 from ..runtimes.pool import SessionPool
 from ..tiling import TilePlan, make_plan
-from .domain import compare_with_training
 from .estimate import estimate_memory, estimate_seconds, limit_batch
 from .imagery import Imagery, open_imagery
 from .job import InferenceJob, InferenceRun, PreparedImage

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -20,13 +21,12 @@ from ..protocol.messages import Message
 from ..raster.bands import Mask
 from ..raster.dataset import identify_image
 from ..raster.grid import Grid
-from ..raster.probability import ProbabilityStatistics
+from ..raster.probability import ProbabilityStatistics, binarize, classify, quantize
 from ..raster.remote import is_remote
 from ..raster.vrt_security import check_references
 from ..raster.writer import RasterLayout, RowWriter
 from ..tiling import Floats, RowBlender, TilePlan
 from ..vector.io.formats import VectorTarget, check_vector_file
-from .encoders import ClassEncoder, Encoder, ProbabilityEncoder
 from .request import ImageRequest
 
 
@@ -109,6 +109,65 @@ RowFinished = Callable[[int, Sequence[UInt8Array], int], None]
 
 #: A compressed raster takes at least a fiftieth of its pixels.
 _COMPRESSION = 50
+
+
+class Encoder(Protocol):
+    """Encodes each pixel by itself."""
+
+    @property
+    def bands(self) -> int:
+        """Bands of the raster."""
+
+    def encode(self, probability: Floats, valid: Mask | None, out: UInt8Array, /) -> None:
+        """Encode blended probabilities, which are not changed.
+
+        Args:
+            probability: (classes, rows, columns), 0 to 1.
+            valid: (rows, columns), or None if all pixels are.
+            out: (bands, rows, columns), ``NODATA`` where a pixel is not valid.
+        """
+
+
+@dataclass(frozen=True)
+class ProbabilityEncoder:
+    """Quantized probabilities, one band for each class.
+
+    Attributes:
+        bands: number of classes.
+    """
+
+    bands: int
+
+    def encode(self, probability: Floats, valid: Mask | None, out: UInt8Array) -> None:
+        """Quantize; see ``Encoder.encode``."""
+        quantize(probability, valid, out)
+
+
+@dataclass(frozen=True)
+class ClassEncoder:
+    """The most probable class, and its quantized probability where it is wanted or decides the class.
+
+    Attributes:
+        ids: the class id of each layer.
+        threshold: for a single layer, the probability from which a pixel is 1 and not 0.
+        has_confidence: whether the probability is wanted.
+    """
+
+    ids: tuple[int, ...]
+    threshold: float
+    has_confidence: bool
+
+    @property
+    def bands(self) -> int:
+        """Class, and perhaps probability."""
+        return 2 if self.has_confidence or len(self.ids) == 1 else 1
+
+    def encode(self, probability: Floats, valid: Mask | None, out: UInt8Array) -> None:
+        """Choose the class; see ``Encoder.encode``."""
+        if len(self.ids) == 1:
+            binarize(probability, valid, self.threshold, out)
+        else:
+            classify(probability, valid, np.array(self.ids, np.uint8), out)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ _KEPT_PROXY = "TERRASPORE_PROXY_"
 _NETWORK_DRIVERS = (
     "WMS WMTS WCS HTTP DAAS EEDA EEDAI PLMOSAIC PLSCENES NGW STACTA STACIT OGCAPI WFS OAPIF CSW Elasticsearch CARTO"
 )
-#: Opens the images of a tile index, of which none is checked; ``tile_index`` reads these files.
+#: Opens the images of a tile index, of which none is checked; ``image_lists`` reads these files.
 _INDEX_DRIVERS = "GTI"
 #: A proxy without a listener: every other connection fails at once.
 _DEAD_PROXY = "http://127.0.0.1:9"

@@ -1,7 +1,7 @@
 """The images that a person names: files, folders, patterns and lists of them.
 
-A text list holds one name a line; a tile index (``tile_index``) and a STAC item collection (``stac``) name the files of
-a mosaic too. What is left out and what was decided is reported.
+A text list holds one name a line; a tile index and a STAC item collection (``image_lists``) name the files of a mosaic
+too. What is left out and what was decided is reported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from ..errors import SourceError, shorten
 from ..protocol.messages import Message
 from ..protocol.options import SourceOptions
 from .remote import is_remote
-from .stac import read_stac_assets
 
 #: Suffixes of images in a folder; others have to be named one by one.
 _IMAGES = frozenset(
@@ -121,7 +120,7 @@ class _Finder:
             return _read_text(path)
         if suffix not in (*_INDEXES, ".json", ".gti"):
             return None
-        from .tile_index import read_gti, read_tile_index  # brings pyogrio, which few runs need
+        from .image_lists import read_gti, read_stac_assets, read_tile_index  # brings pyogrio, which few runs need
 
         if suffix == ".gti":
             names, remarks = read_gti(path)

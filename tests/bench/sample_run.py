@@ -17,11 +17,10 @@ from terraspore.engine.cluster.worker import BlockWorker, call_worker
 from terraspore.engine.context import RunContext
 from terraspore.engine.pipeline.block_layout import BlockIndex, BlockLayout, choose_layout
 from terraspore.engine.pipeline.block_store import BlockStore
-from terraspore.engine.pipeline.encoders import ProbabilityEncoder
 from terraspore.engine.pipeline.partitions import RoadPartitions
 from terraspore.engine.pipeline.request import ImageRequest
 from terraspore.engine.pipeline.resume import make_fingerprint
-from terraspore.engine.pipeline.run_outputs import list_image_files, lock_run_outputs
+from terraspore.engine.pipeline.run_outputs import ProbabilityEncoder, list_image_files, lock_run_outputs
 from terraspore.engine.protocol.options import RoadOptions
 from terraspore.engine.raster.writer import read_back_georeferencing
 from terraspore.engine.vector.io.formats import VectorTarget

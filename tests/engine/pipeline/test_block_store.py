@@ -15,11 +15,9 @@ from terraspore.engine.errors import Cancelled, DiskFullError, OutputError
 from terraspore.engine.pipeline.block_layout import BlockIndex, BlockLayout, choose_layout
 from terraspore.engine.pipeline.block_reader import BlockReader, write_sinks
 from terraspore.engine.pipeline.block_store import BlockStore
-from terraspore.engine.pipeline.blocks import compute_block_rows
-from terraspore.engine.pipeline.encoders import ClassEncoder, ProbabilityEncoder
 from terraspore.engine.pipeline.job import InferenceJob
-from terraspore.engine.pipeline.run_outputs import OutputSink
-from terraspore.engine.pipeline.runner import run_inference
+from terraspore.engine.pipeline.run_outputs import ClassEncoder, OutputSink, ProbabilityEncoder
+from terraspore.engine.pipeline.runner import compute_block_rows, run_inference
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.probability import NODATA, QuantizedRaster

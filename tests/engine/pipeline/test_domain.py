@@ -10,8 +10,8 @@ import rasterio
 from affine import Affine
 from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.models.card import read_card
+from terraspore.engine.models.domain import compare_with_training
 from terraspore.engine.models.registry import BUNDLED
-from terraspore.engine.pipeline.domain import compare_with_training
 from terraspore.engine.pipeline.plan import open_run
 from terraspore.engine.pipeline.prepare import DEMO_IMAGE
 from terraspore.engine.pipeline.request import ImageRequest

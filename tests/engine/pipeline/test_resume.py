@@ -12,10 +12,9 @@ from terraspore.engine.context import Cancellation, RecordingReporter, RunContex
 from terraspore.engine.errors import Cancelled, InferenceError
 from terraspore.engine.fs.journal import Fingerprint, JournalHeader, JournalWriter, create_journal, read_journal
 from terraspore.engine.fs.regular_file import FileIdentity
-from terraspore.engine.pipeline.encoders import ClassEncoder
 from terraspore.engine.pipeline.job import InferenceJob
 from terraspore.engine.pipeline.resume import RowJournal
-from terraspore.engine.pipeline.run_outputs import class_sink, probability_sink
+from terraspore.engine.pipeline.run_outputs import ClassEncoder, class_sink, probability_sink
 from terraspore.engine.pipeline.runner import run_inference
 from terraspore.engine.protocol.messages import Progress
 from terraspore.engine.raster.bands import choose_bands
