@@ -19,14 +19,16 @@ from ..pipeline.prepare import prepare_tasks
 from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.messages import Result
-from ..protocol.options import ClusterOptions, CoverageOptions, OutputOptions, RoadOptions
+from ..protocol.options import ClusterOptions, OutputOptions, RoadOptions
 from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context, reports_result
 from .options import (
+    CLASS_VECTORS,
     GEOTIFF,
     PATH,
+    ROAD_VECTORS,
+    GroupedCommand,
     declared_options,
-    given_options,
     image_options,
     make_image_request,
     make_request,
@@ -35,10 +37,6 @@ from .options import (
     separate_option,
     threshold_option,
 )
-
-#: Options of polygons that commands which run a model have, too.
-RIGHT_ANGLES = ("regularise", "regularise_error")
-COVERAGE = ("minimum_area", *RIGHT_ANGLES)
 
 
 def _open_computer(address: str | None) -> Computer | None:
@@ -64,12 +62,12 @@ def extract() -> None:
     """Extract roads or land cover from an image as vector layers."""
 
 
-@extract.command()
+@extract.command(cls=GroupedCommand)
 @image_options
 @click.option("-o", "--output", type=PATH, required=True, help="Vector file to write, .gpkg for all layers in one.")
 @click.option("--probability", type=GEOTIFF, help="Keep the probability raster in this GeoTIFF.")
 @threshold_option("Probability from which a pixel is road; else the model's.")
-@declared_options(RoadOptions, "areas", "osm_tags")
+@ROAD_VECTORS.add
 @declared_options(OutputOptions)
 @declared_options(ClusterOptions)
 @separate_option
@@ -82,20 +80,23 @@ def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result
 
     A new threshold needs no new extraction: keep the probability raster and use `terraspore vectorize roads`.
     """
-    options = given_options(RoadOptions, {name: values[name] for name in ("areas", "osm_tags")})
+    threshold, strong = values["threshold"], values["strong"]
+    if threshold is None and strong is not None:
+        threshold = min(strong, RoadOptions.threshold)  # until the model's is known, which it is checked against
+    options = ROAD_VECTORS.read(values, threshold=threshold)
     names = ("output", "probability", "threshold", "resume")
     request = make_request(RoadRequest, images, values, names, context, options=options)
     run = partial(extract_roads, computer=_open_computer(values["cluster"]))
     return run_request(request, values["separate"], run, context)
 
 
-@extract.command(short_help="Extract the land cover of IMAGE as polygons.")
+@extract.command(cls=GroupedCommand, short_help="Extract the land cover of IMAGE as polygons.")
 @image_options
 @click.option("-o", "--output", type=PATH, required=True, help="Vector file to write.")
-@click.option("--classes", type=GEOTIFF, help="Keep the class raster in this GeoTIFF.")
+@click.option("--classes", "class_raster", type=GEOTIFF, help="Keep the class raster in this GeoTIFF.")
 @click.option("--confidence", type=GEOTIFF, help="Keep the probability of the class of each pixel in this GeoTIFF.")
 @click.option("--probability", type=GEOTIFF, help="Keep the probabilities of all classes in this GeoTIFF.")
-@declared_options(CoverageOptions, *COVERAGE)
+@CLASS_VECTORS.add
 @declared_options(OutputOptions)
 @declared_options(ClusterOptions)
 @separate_option
@@ -106,9 +107,9 @@ def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Re
 
     Several images form one mosaic: files, a folder, a pattern, a text list, a tile index or STAC items.
     """
-    options = given_options(CoverageOptions, {name: values[name] for name in COVERAGE})
-    names = ("output", "classes", "confidence", "probability", "resume")
-    request = make_request(ClassRequest, images, values, names, context, options=options)
+    names = ("output", "confidence", "probability", "resume")
+    further = {"options": CLASS_VECTORS.read(values), "classes": values["class_raster"]}
+    request = make_request(ClassRequest, images, values, names, context, **further)
     return _run_classes(request, "landcover", values, context)
 
 
@@ -121,14 +122,14 @@ def _run_classes(request: ClassRequest, task: Task, values: Mapping[str, Any], c
     return run_request(request, values["separate"], run, context)
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @image_options
 @click.option("-o", "--output", type=GEOTIFF, required=True, help="GeoTIFF of classes to write.")
 @click.option("--vectors", type=PATH, help="Vector file of the classes' polygons to write.")
 @click.option("--confidence", type=GEOTIFF, help="GeoTIFF of the probability of each pixel's class.")
 @click.option("--probability", type=GEOTIFF, help="GeoTIFF of the probabilities of all classes.")
 @threshold_option("For models of one class; else the model's.")
-@declared_options(CoverageOptions, *RIGHT_ANGLES)
+@CLASS_VECTORS.add
 @declared_options(OutputOptions)
 @declared_options(ClusterOptions)
 @separate_option
@@ -141,7 +142,7 @@ def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors:
     """
     names = ("confidence", "probability", "threshold", "resume")
     outputs = {"output": vectors, "classes": output, "main": output, "layer": "classes"}
-    options = given_options(CoverageOptions, {name: values[name] for name in RIGHT_ANGLES})
+    options = CLASS_VECTORS.read(values)
     request = make_request(ClassRequest, images, values, names, context, options=options, **outputs)
     return _run_classes(request, "segmentation", values, context)
 

@@ -6,20 +6,20 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import click
 
 from ..context import RunContext
-from ..errors import shorten
+from ..errors import ParameterError, shorten
 from ..fs.paths import is_name_too_long
 from ..pipeline.batch import run_batch, split_request
 from ..pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from ..protocol.declaration import Option, options_of
 from ..protocol.messages import Result
-from ..protocol.options import ImageOptions, OutputOptions, RuntimeOptions, SourceOptions
+from ..protocol.options import CoverageOptions, ImageOptions, OutputOptions, RoadOptions, RuntimeOptions, SourceOptions
 from ..raster.sources import find_sources
 from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context
@@ -134,7 +134,34 @@ def parse_list(kind: str, form: str) -> Callable[..., Any]:
 _METAVARS = {"m": "M", "m²": "M2", "MB": "MB", "int": "N", "float": "X", "str": "NAME", "Path": "FILE"}
 
 
-def declared_options(declaration: type, *names: str) -> Callable[[F], F]:
+class GroupedOption(click.Option):
+    """An option that stands under a heading of its own in the help of a ``GroupedCommand``.
+
+    Args:
+        heading: the heading; empty for that of all other options.
+        facts: as for ``click.Option``.
+    """
+
+    def __init__(self, *names: Any, heading: str = "", **facts: Any) -> None:
+        super().__init__(*names, **facts)
+        self.heading = heading
+
+
+class GroupedCommand(click.Command):
+    """A command with so many options that its help has headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options without a heading first, then the others under theirs."""
+        records: dict[str, list[tuple[str, str]]] = {"": []}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is not None:
+                records.setdefault(getattr(parameter, "heading", ""), []).append(record)
+        for heading, found in records.items():
+            with formatter.section(heading or "Options"):
+                formatter.write_dl(found)
+
+
+def declared_options(declaration: type, *names: str, heading: str = "") -> Callable[[F], F]:
     """Make click options of the fields of a dataclass that declares them with ``protocol.options.option``.
 
     Every value is None unless it is given, so that ``given_options`` leaves the dataclass its defaults.
@@ -142,26 +169,28 @@ def declared_options(declaration: type, *names: str) -> Callable[[F], F]:
     Args:
         declaration: the dataclass.
         names: fields to take, in the order of the help; all of them unless given.
+        heading: see ``GroupedOption``.
     """
-    return add_options(*map(_click_option, options_of(declaration, *names).values()))
+    return add_options(*(_click_option(option, heading) for option in options_of(declaration, *names).values()))
 
 
-def _click_option(option: Option) -> Callable[[F], F]:
-    info, name = option.info, option.name
-    text = f"{info.help} [{option.default_text}]" if option.default_text else info.help
+def _click_option(option: Option, heading: str) -> Callable[[F], F]:
+    info, flags = option.info, f"--{option.flag}"
+    facts: dict[str, Any]
     if option.kind == "bool":
-        flags = f"--{option.flag}/--no-{option.flag}" if option.default else f"--{option.flag}"
-        return click.option(flags, name, is_flag=True, default=None, help=text)
-    if info.items:
-        item: Any = int if info.items == "ID" else str
-        return click.option(f"--{option.flag}", name, multiple=True, type=item, metavar=info.items, help=text)
-    metavar = info.metavar or _METAVARS.get(info.unit) or _METAVARS.get(option.kind, "X")
-    if option.kind.startswith("tuple"):
-        parse = parse_list(option.kind, metavar)
-        return click.option(f"--{option.flag}", name, callback=parse, metavar=metavar, help=text)
-    if info.choices:
-        return click.option(f"--{option.flag}", name, type=click.Choice(info.choices), help=text)
-    return click.option(f"--{option.flag}", name, type=_value_type(option), metavar=metavar, help=text)
+        flags += f"/--no-{option.flag}" if option.default else ""
+        facts = {"is_flag": True, "default": None}
+    elif info.items:
+        facts = {"multiple": True, "type": int if info.items == "ID" else str, "metavar": info.items}
+    elif info.choices:
+        facts = {"type": click.Choice(info.choices)}
+    else:
+        metavar = info.metavar or _METAVARS.get(info.unit) or _METAVARS.get(option.kind, "X")
+        is_list = option.kind.startswith("tuple")
+        facts = {"callback": parse_list(option.kind, metavar)} if is_list else {"type": _value_type(option)}
+        facts["metavar"] = metavar
+    text = f"{info.help} [{option.default_text}]" if option.default_text else info.help
+    return click.option(flags, option.name, cls=GroupedOption, heading=heading, help=text, **facts)
 
 
 def _value_type(option: Option) -> Any:
@@ -186,7 +215,74 @@ def given_options(declaration: type[D], values: Mapping[str, Any], **parsed: Any
         ParameterError: a value is out of its range.
     """
     given = {entry.name: values.get(entry.name) for entry in fields(declaration)} | parsed  # type: ignore[arg-type]
-    return declaration(**{name: value for name, value in given.items() if value is not None and value != ()})
+    given = {name: value for name, value in given.items() if value is not None and value != ()}
+    parsers: dict[str, Callable[[Any], Any]] = {"ID=M2": parse_numbers, "ID": frozenset}
+    for name, option in options_of(declaration).items():
+        if name in given and option.info.items in parsers:
+            given[name] = parsers[option.info.items](given[name])
+    return declaration(**given)
+
+
+def parse_numbers(items: Sequence[str]) -> dict[int, float]:
+    """Parse the items of an option that is repeated for several classes, ``ID=NUMBER``.
+
+    Raises:
+        ParameterError: an item has no ``=``, no class number before it or no number behind it.
+    """
+    return {key: _parse_number(value) for key, value in parse_texts(items).items()}
+
+
+def parse_texts(items: Sequence[str]) -> dict[int, str]:
+    """Parse the items of an option that is repeated for several classes, ``ID=TEXT``; errors as ``parse_numbers``."""
+    pairs = [item.partition("=") for item in items]
+    for key, equals, _ in pairs:
+        if not equals:
+            raise ParameterError(f"The class {shorten(key)} is followed by no = and no value.", "Write it like 3=250.")
+        if not key.strip().isdecimal():
+            raise ParameterError(f"{shorten(key)} is no class number.")
+    return {int(key): value for key, _, value in pairs}
+
+
+def _parse_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ParameterError(f"{shorten(text)} is no number.") from error
+
+
+@dataclass(frozen=True)
+class VectorOptions(Generic[D]):
+    """The options of the vectors of commands that run a model: those of the task that the command has no own ones for.
+
+    Args:
+        declaration: all options of the task's vectors.
+        without: fields that the commands do not have, because another option of theirs has the name or the meaning.
+    """
+
+    declaration: type[D]
+    without: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The fields that the commands have."""
+        return [name for name in options_of(self.declaration) if name not in self.without]
+
+    def add(self, command: F) -> F:
+        """Add the options to a command, under a heading of their own."""
+        return declared_options(self.declaration, *self.names, heading="Options of the vectors")(command)
+
+    def read(self, values: Mapping[str, Any], **others: Any) -> D:
+        """Make the dataclass from the values of a command, and ``others`` of those that the command does not have.
+
+        Raises:
+            ParameterError: a value is out of its range.
+        """
+        return given_options(self.declaration, {name: values[name] for name in self.names} | others)
+
+
+#: The engine chooses tiles, strips and threads of vectors by itself where it computes a network beside them.
+ROAD_VECTORS = VectorOptions(RoadOptions, without=("threshold", "tile", "threads"))
+CLASS_VECTORS = VectorOptions(CoverageOptions, without=("strip",))
 
 
 resume_option = click.option(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..context import RunContext
-from ..errors import ParameterError, shorten
 from ..fs.outputs import check_written_files
 from ..pipeline.run_outputs import list_read_files, lock_run_outputs
 from ..protocol.layer_names import name_road_layers
@@ -32,7 +31,7 @@ from ..vector.crs import check_output_crs
 from ..vector.io.formats import VectorTarget
 from ..vector.io.reader import make_reference
 from .cli_context import reports_result
-from .options import PATH, add_options, declared_options, given_options
+from .options import PATH, add_options, declared_options, given_options, parse_texts
 
 if TYPE_CHECKING:
     from ..vector.coverage.extract import CoverageSummary
@@ -230,15 +229,8 @@ def _read_existing(job: Job, band: int, update: UpdateOptions, context: RunConte
 
 def _prepare_landcover(values: Values) -> MakeVectors:
     """Check the options of land cover, and return the function that makes it."""
-    by_class = {int_key(key): as_float(value) for key, value in _pairs(values.get("minimum_area_by_class", ()))}
-    options = given_options(
-        CoverageOptions,
-        values,
-        minimum_area_by_class=by_class,
-        protected=frozenset(values.get("protected", ())),
-        classes=frozenset(values.get("classes", ())) or None,
-    )
-    class_names = {int_key(key): value for key, value in _pairs(values.get("name", ()))}
+    options = given_options(CoverageOptions, values)
+    class_names = parse_texts(values.get("name", ()))
 
     def make_landcover(job: Job, encoding: Encoding | None, context: RunContext) -> tuple[CoverageSummary, str]:
         from ..vector.coverage.extract import LAYER, vectorize_landcover
@@ -258,26 +250,3 @@ def _prepare_landcover(values: Values) -> MakeVectors:
         return summary, f"{summary.polygons} polygons, {summary.area / 1e6:.3f} km² -> {job.output}"
 
     return make_landcover
-
-
-def _pairs(items: tuple[str, ...]) -> list[tuple[str, str]]:
-    pairs = [item.partition("=") for item in items]
-    for key, equals, _ in pairs:
-        if not equals:
-            raise ParameterError(f"The class {shorten(key)} is followed by no = and no value.", "Write it like 3=250.")
-    return [(key, value) for key, _, value in pairs]
-
-
-def int_key(text: str) -> int:
-    """A class id from a word."""
-    if not text.strip().isdecimal():
-        raise ParameterError(f"{shorten(text)} is no class number.")
-    return int(text)
-
-
-def as_float(text: str) -> float:
-    """A number from a word."""
-    try:
-        return float(text)
-    except ValueError as error:
-        raise ParameterError(f"{shorten(text)} is no number.") from error

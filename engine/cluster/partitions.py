@@ -18,7 +18,7 @@ from ..protocol.options import CoverageOptions, RoadOptions
 from ..raster.grid import Grid
 from ..raster.writer import read_back_georeferencing
 from ..vector.coverage import extract
-from ..vector.geodesy import locate_pixels
+from ..vector.geodesy import PixelGeodesy, locate_pixels
 from ..vector.io.formats import VectorTarget, check_vector_output
 from ..vector.io.reader import make_reference
 from ..vector.io.writer import open_vector_writer
@@ -28,6 +28,7 @@ from ..vector.partitions.polygons.coverage import PartitionedCoverage
 from ..vector.partitions.polygons.tables import TRACED
 from ..vector.partitions.storage import PartitionFolder
 from ..vector.roads.extract import RoadSummary
+from ..vector.roads.options import pixel_options
 from .computer import ClusterRun
 from .connection import MEMORY_FOR_VECTORS
 from .dispatch import Task, run_tasks
@@ -140,6 +141,7 @@ class PartitionedRoads:
 
     Raises:
         OutputError: the format of the vector file is not known.
+        ParameterError: a length is too large for the pixels.
     """
 
     run: ClusterRun
@@ -154,6 +156,8 @@ class PartitionedRoads:
 
     def __post_init__(self) -> None:
         check_vector_output(self.target.path)
+        (transform, crs), grid = read_back_georeferencing(self.run.grid), self.run.grid
+        pixel_options(self.options, PixelGeodesy(crs, transform).resolution((grid.height, grid.width)))
 
     def vectorize(self, store: BlockStore) -> None:
         """Have all partitions vectorized whose files are missing, once all blocks are in ``store``."""

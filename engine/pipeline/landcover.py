@@ -126,6 +126,8 @@ def _choose_vectors(request: ClassRequest) -> VectorTarget | None:
         return VectorTarget(request.output, {request.layer: layer or request.layer})
     if layer is not None:
         raise ParameterError("The option --layer names a layer of vectors, but none are written.", "Add --vectors.")
+    if request.options != CoverageOptions():
+        raise ParameterError("There are options of vectors, but none are written.", "Add --vectors.")
     return None
 
 
@@ -214,7 +216,9 @@ def _warn_of_nothing(found: ProbabilityStatistics, request: ClassRequest, card: 
 
 def _choose_polygons(request: ClassRequest, card: ModelCard) -> CoverageOptions:
     """Return the options of the polygons; there are none of the background."""
-    return request.options if len(card.classes) > 1 else replace(request.options, classes=frozenset({1}))
+    if len(card.classes) > 1 or request.options.classes is not None:
+        return request.options
+    return replace(request.options, classes=frozenset({1}))
 
 
 def _vectorize(
