@@ -1,4 +1,6 @@
-"""LinkNet and its two variants, as whole networks.
+"""LinkNet as its authors published it, and two variants: the whole networks ``linknet...``.
+
+LinkNet's decoder for any encoder (``linknet34``, ``linknet_<encoder>``) is another variant, in ``decoders/linknet.py``.
 
 Chaurasia and Culurciello, "LinkNet: Exploiting Encoder Representations for Efficient Semantic Segmentation", VCIP 2017,
 https://arxiv.org/abs/1707.03718; https://github.com/e-lab/pytorch-linknet (``linknet``) and
@@ -13,7 +15,7 @@ from typing import Literal
 
 from mindspore import Tensor, nn
 
-from .encoders import ResNetEncoder
+from .encoders.resnet import ResNetEncoder
 from .layers import StemPool, conv, deconv, deconv_double, norm, relu, resize, same_conv, sequence
 
 Variant = Literal["port", "residual", "nobypass"]

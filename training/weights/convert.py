@@ -17,6 +17,7 @@ from ...engine.models.graph import graph_path, parameter_shapes
 from ...engine.models.onnx_file import load_onnx
 from ...engine.models.parameters import Shape, compare_shapes, is_training_state
 from ..networks import NETWORKS, NetworkEntry, create_network, network_entry
+from ..networks.encoders import ENCODERS, EncoderFamily
 from ..networks.registry import rename
 from .torch_file import read_torch
 
@@ -97,11 +98,6 @@ Part = Literal["auto", "network", "encoder"]
 
 _WRAPPER = re.compile(r"(?:module|network|net)\.")
 _NORMALISATION = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
-#: by family of encoders: its modules, and the prefixes of its classifier's
-_ENCODERS = {
-    "resnet": (("conv1", "bn1", "layer1", "layer2", "layer3", "layer4"), ("fc.", "classifier.")),
-    "efficientnet_lite": (("conv_stem", "bn0", "blocks"), ("conv_head.", "bn1.", "fc.")),
-}
 Rule = tuple[str, str]
 
 
@@ -233,10 +229,10 @@ def map_weights(
     if part == "encoder":
         if entry.encoder is None:
             raise CheckpointError(f"The network {architecture} has no encoder whose weights could be taken.")
-        modules, classifier = _encoder_modules(entry.encoder)
-        left_out += [name for name in named if name.startswith(classifier)]
-        named = _from_encoder(named, entry)
-        prefixes = tuple(f"{rename(f'encoder.{module}', entry.parameter_names)}." for module in modules)
+        family = ENCODERS[entry.encoder].family
+        left_out += [name for name in named if name.startswith(family.classifier)]
+        named = _from_encoder(named, family, entry)
+        prefixes = tuple(f"{rename(f'encoder.{module}', entry.parameter_names)}." for module in family.modules)
         shapes = {name: shape for name, shape in shapes.items() if name.startswith(prefixes)}
     arrays, mismatched = _match_shapes(named, shapes)
     extra = {
@@ -285,27 +281,22 @@ def _to_mindspore(
     return named, left_out
 
 
-def _encoder_modules(encoder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the names of an encoder's modules, and the prefixes of its classifier's."""
-    return next(names for family, names in _ENCODERS.items() if encoder.startswith(family))
-
-
-def _from_encoder(named: Mapping[str, Array], entry: NetworkEntry) -> dict[str, Array]:
+def _from_encoder(named: Mapping[str, Array], family: EncoderFamily, entry: NetworkEntry) -> dict[str, Array]:
     """Translate an encoder's names, without its classifier's, to the network's."""
-    modules, classifier = _encoder_modules(str(entry.encoder))
     return {
-        rename(f"encoder.{name}", entry.parameter_names) if name.partition(".")[0] in modules else name: array
+        rename(f"encoder.{name}", entry.parameter_names) if name.partition(".")[0] in family.modules else name: array
         for name, array in named.items()
-        if not name.startswith(classifier)
+        if not name.startswith(family.classifier)
     }
 
 
 def _guess_part(named: Mapping[str, Array], entry: NetworkEntry, shapes: Mapping[str, Shape]) -> Part:
     if entry.encoder is None:
         return "network"
+    family = ENCODERS[entry.encoder].family
     as_network = sum(name in shapes for name in named)
-    as_encoder = sum(name in shapes for name in _from_encoder(named, entry))
-    has_classifier = any(name.startswith(_encoder_modules(entry.encoder)[1]) for name in named)
+    as_encoder = sum(name in shapes for name in _from_encoder(named, family, entry))
+    has_classifier = any(name.startswith(family.classifier) for name in named)
     return "encoder" if as_encoder > as_network or (as_encoder == as_network and has_classifier) else "network"
 
 

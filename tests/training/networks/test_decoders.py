@@ -1,4 +1,4 @@
-"""Parts of the decoders against formulas in plain NumPy."""
+"""Every decoder against its row of the table, and parts of them against formulas in plain NumPy."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import nn
+from terraspore.training.networks.decoders import DECODERS, create_decoder
 from terraspore.training.networks.decoders.aspp import ASPPPooling
 from terraspore.training.networks.decoders.dlinknet import DilatedCenter
 from terraspore.training.networks.decoders.dual_graph import CoordinateGraph, DualGraph
+from terraspore.training.networks.encoders import create_encoder
+from terraspore.training.networks.options import NetworkOptions
 
 pytestmark = pytest.mark.mindspore
 
@@ -42,6 +45,26 @@ def with_statistics(cell: nn.Cell) -> nn.Cell:
             parameter.set_data(ms.Tensor(generator.normal(0, 0.5, parameter.shape).astype(np.float32)))
     cell.set_train(False)
     return cell
+
+
+class RecordedOptions:
+    """Options that record which of them were read."""
+
+    def __init__(self):
+        self.read = set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(NetworkOptions, name)
+
+
+@pytest.mark.parametrize(("name", "spec"), DECODERS.items())
+def test_every_decoder_has_what_its_row_says(name, spec):
+    options = RecordedOptions()
+    decoder = create_decoder(name, create_encoder("resnet18", NetworkOptions()), options)
+    assert options.read == {*spec.options, *spec.choices} - {"output_stride"}
+    assert set(spec.light_defaults) <= set(spec.options)
+    assert (decoder.create_auxiliary_head(2) is not None) == spec.has_auxiliary_head
 
 
 @pytest.mark.parametrize(("count", "factor"), [(4, 5), (5, 6)])

@@ -4,8 +4,10 @@ import mindspore as ms
 import numpy as np
 import pytest
 from terraspore.engine.errors import ParameterError
-from terraspore.training.networks.encoders import EfficientNetLiteEncoder, ResNetEncoder
-from terraspore.training.networks.encoders.resnet import plan_stages
+from terraspore.training.networks.encoders import ENCODERS, create_encoder
+from terraspore.training.networks.encoders.efficientnet_lite import EfficientNetLiteEncoder
+from terraspore.training.networks.encoders.resnet import ResNetEncoder, plan_stages
+from terraspore.training.networks.options import NetworkOptions
 
 pytestmark = pytest.mark.mindspore
 
@@ -15,18 +17,16 @@ def test_weights_without_the_classifier_are_those_published(depth, count):
     assert sum(p.size for p in ResNetEncoder(depth).trainable_params()) == count
 
 
-def test_contract_of_an_encoder():
-    encoder = ResNetEncoder(18, in_channels=4)
-    features = encoder(ms.Tensor(np.zeros((1, 4, 64, 96), np.float32)))
-    assert tuple(f.shape[1] for f in features) == encoder.out_channels == (64, 64, 128, 256, 512)
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_encoder_keeps_the_contract(name):
+    encoder, dilated = (create_encoder(name, NetworkOptions(in_channels=4, output_stride=s)) for s in (32, 8))
+    features = encoder.set_train(False)(ms.Tensor(np.zeros((1, 4, 64, 96), np.float32)))
+    assert tuple(f.shape[1] for f in features) == encoder.out_channels
     assert [f.shape[2:] for f in features] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
-    assert encoder.output_stride == 32
-
-
-def test_dilated_stages_keep_their_size():
-    encoder = ResNetEncoder(50, output_stride=8)
-    features = encoder(ms.Tensor(np.zeros((1, 3, 64, 64), np.float32)))
-    assert [f.shape[2] for f in features] == [32, 16, 8, 8, 8]
+    assert (encoder.output_stride, dilated.output_stride) == (32, 8)
+    names = [(p.name, p.shape) for p in encoder.get_parameters()]
+    assert names == [(p.name, p.shape) for p in dilated.get_parameters()]
+    assert {name.partition(".")[0] for name, _ in names} == set(ENCODERS[name].family.modules)
 
 
 def test_plan_of_dilations():
@@ -53,20 +53,17 @@ def test_efficientnets_have_the_published_number_of_weights(number, count):
     assert sum(p.size for p in encoder.trainable_params()) + head == count
 
 
-def test_contract_of_an_efficientnet():
-    encoder = EfficientNetLiteEncoder(2, in_channels=4)
-    features = encoder(ms.Tensor(np.zeros((1, 4, 64, 96), np.float32)))
-    assert tuple(f.shape[1] for f in features) == encoder.out_channels == (16, 24, 48, 120, 352)
-    assert [f.shape[2:] for f in features] == [(32, 48), (16, 24), (8, 12), (4, 6), (2, 3)]
+def test_efficientnets_are_the_published_ones():
+    encoder = EfficientNetLiteEncoder(2)
+    assert encoder.out_channels == (16, 24, 48, 120, 352)
     assert {cell.eps for _, cell in encoder.cells_and_names() if hasattr(cell, "eps")} == {1e-3}
 
 
 @pytest.mark.parametrize(("stride", "sizes"), [(16, [32, 16, 8, 4, 4]), (8, [32, 16, 8, 8, 8])])
-def test_dilated_efficientnets_keep_their_size_and_weights(stride, sizes):
-    encoder = EfficientNetLiteEncoder(0, output_stride=stride)
-    assert [f.shape[2] for f in encoder(ms.Tensor(np.zeros((1, 3, 64, 64), np.float32)))] == sizes
-    plain = EfficientNetLiteEncoder(0)
-    assert [(p.name, p.shape) for p in encoder.get_parameters()] == [(p.name, p.shape) for p in plain.get_parameters()]
+def test_dilated_stages_keep_their_size(stride, sizes):
+    for encoder in (EfficientNetLiteEncoder(0, output_stride=stride), ResNetEncoder(50, output_stride=stride)):
+        features = encoder(ms.Tensor(np.zeros((1, 3, 64, 64), np.float32)))
+        assert [f.shape[2] for f in features] == sizes
 
 
 def test_what_is_behind_a_stride_that_is_left_out_dilates():

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
-from ..encoders import Encoder
+from ..encoders.base import Encoder
 from ..layers import conv, dropout, initialize_xavier, norm, relu, resize, resize_nearest, same_conv, sequence
-from ..registry import NetworkOptions
+from ..options import NetworkOptions
 from .base import Decoder
 
 RATES = (6, 12, 18)
@@ -95,8 +95,8 @@ class DeepLabV3Decoder(Decoder):
         return self.aspp(features[4])
 
     def create_head(self, num_classes: int) -> nn.Cell:
-        """Create a 1x1 convolution."""
-        head = conv(self.out_channels, num_classes, 1, bias=True)
+        """Create a 1x1 convolution, initialised as the decoder."""
+        head = super().create_head(num_classes)
         initialize_xavier(head)
         return head
 

@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from mindspore import Tensor, nn
 
-from ..encoders import Encoder
-from ..registry import NetworkOptions
+from ....engine.errors import ParameterError
+from ..encoders.base import Encoder
+from ..layers import conv
+from ..options import NetworkOptions
 
 
 class Decoder(nn.Cell):
@@ -33,9 +35,13 @@ class Decoder(nn.Cell):
         raise NotImplementedError
 
     def create_head(self, num_classes: int) -> nn.Cell:
-        """Create the head: (N, out_channels, h, w) to logits (N, num_classes, h, w)."""
-        raise NotImplementedError
+        """Create the head, (N, out_channels, h, w) to logits (N, num_classes, h, w): a 1x1 convolution."""
+        return conv(self.out_channels, num_classes, 1, bias=True)
 
     def create_auxiliary_head(self, num_classes: int) -> nn.Cell | None:
-        """Create the head that training puts on the encoder's fourth feature; None where there is none."""
+        """Create the head that training puts on the encoder's fourth feature, if any (``has_auxiliary_head``)."""
         return None
+
+    def set_dropout(self, probability: float) -> None:
+        """Drop channels in front of the head in training; ParameterError where the decoder cannot."""
+        raise ParameterError("network.decoder_dropout is for decoders that drop channels, as dlinknet and linknet.")

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
-from ..encoders import Encoder
+from ..encoders.base import Encoder
 from ..layers import channel_dropout, conv, conv1d, norm, norm1d, relu, resize, same_conv, sequence
-from ..registry import NetworkOptions
+from ..options import NetworkOptions
 from .base import Decoder
 
 
@@ -126,10 +126,6 @@ class DualGraphDecoder(Decoder):
         x = features[4]
         y = self.convb(self.dualgcn(self.conva(x)))
         return self.bottleneck(ops.cat((x, y), 1))
-
-    def create_head(self, num_classes: int) -> nn.Cell:
-        """Create a 1x1 convolution."""
-        return conv(self.out_channels, num_classes, 1, bias=True)
 
     def create_auxiliary_head(self, num_classes: int) -> nn.Cell | None:
         """Create the deeply supervised head: 3x3 convolution, dropout of channels, 1x1 convolution."""

@@ -1,7 +1,8 @@
 """LinkNet's decoder as the LinkNet34 baseline of D-LinkNet has it.
 
 Chaurasia and Culurciello, "LinkNet", VCIP 2017, https://arxiv.org/abs/1707.03718; the variant of
-https://github.com/zlckanata/DeepGlobe-Road-Extraction-Challenge. LinkNet itself is in ``networks/linknet.py``.
+https://github.com/zlckanata/DeepGlobe-Road-Extraction-Challenge, for any encoder. It differs from LinkNet as its
+authors published it, which is the whole network ``networks/linknet.py``.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import ClassVar
 
 from mindspore import Tensor, nn
 
-from ..encoders import Encoder
+from ..encoders.base import Encoder
 from ..layers import channel_dropout, conv, deconv, deconv_double, norm, relu, sequence
-from ..registry import NetworkOptions
+from ..options import NetworkOptions
 from .base import Decoder
 
 
@@ -101,6 +102,10 @@ class LinkNetDecoder(Decoder):
             x = x + finest
         x = self.relu(self.finaldeconv1(x))
         return self.dropout(self.relu(self.finalconv2(x)))
+
+    def set_dropout(self, probability: float) -> None:
+        """Drop channels in front of the head in training."""
+        self.dropout.probability = probability
 
     def create_head(self, num_classes: int) -> nn.Cell:
         """Create a 2x2 convolution that makes up for the missing row and column."""

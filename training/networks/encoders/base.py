@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
+from ....engine.errors import ParameterError
+
 
 class Encoder(nn.Cell):
     """Base of all encoders: an image to five features of falling size and rising depth.
@@ -22,3 +24,7 @@ class Encoder(nn.Cell):
     def construct(self, image: Tensor) -> tuple[Tensor, ...]:
         """Map an image (N, bands, H, W) to its five features (N, out_channels[i], H / stride, W / stride)."""
         raise NotImplementedError
+
+    def set_drop_path(self, probability: float) -> None:
+        """Drop the branches of residual blocks in training; ParameterError where the encoder cannot."""
+        raise ParameterError("network.drop_path is for encoders that drop blocks, as efficientnet_lite0.")
