@@ -298,17 +298,17 @@ class ImageAlgorithm(EngineAlgorithm):
             feedback.pushWarning(text.format(lost=missing, model=model.get_title()))
         more = self.parameterAsFile(parameters, "FOLDER", context)
         allow_remote = self.parameterAsBool(parameters, "ALLOW_REMOTE", context)
+        resolution = self.get_optional_number(parameters, "RESOLUTION", context) or None
         is_readable = self.source.path is not None or (bool(self.source.remote) and allow_remote)
         if is_readable or self.further or more:
             images = name_images([self.source, *self.further], more, folder, allow_remote=allow_remote)
             start = 0.0
         else:
-            resolution = self.get_fetch_resolution(parameters, context) or (model.resolution if model else 0.0)
             box = extent if area is None else area.boundingBox()
             if extent is not None and area is not None:
                 box = extent.intersect(area.boundingBox())
-            fetched = self._fetch(FetchRequest(resolution, box, area, folder), feedback)
-            images, start = [str(fetched)], FETCH_SHARE
+            request = FetchRequest(resolution or (model.resolution if model else 0.0), box, area, folder)
+            images, start = [str(self._fetch(request, feedback))], FETCH_SHARE
         settings = self.plugin.get_settings()
         area_file = None
         if area is not None:
@@ -320,6 +320,7 @@ class ImageAlgorithm(EngineAlgorithm):
             bands=self._get_bands(parameters, model, context) or None,
             extent=_get_corners(extent),
             area=area_file,
+            resolution=resolution,
             tile=settings.tile or None,
             overlap=None if overlap is None else int(overlap),
             memory=settings.memory or None,
@@ -336,10 +337,6 @@ class ImageAlgorithm(EngineAlgorithm):
         threshold = self.get_optional_number(parameters, "THRESHOLD", context)
         resume = self.parameterAsBool(parameters, "RESUME", context)
         return images, RunOptions(image_options, runtime_options, threshold, resume), start
-
-    def get_fetch_resolution(self, _parameters: dict[str, Any], _context: QgsProcessingContext) -> float:
-        """Return the resolution in m per pixel at which a service is fetched; 0 for the model's."""
-        return 0.0
 
     def _fetch(self, request: FetchRequest, feedback: QgsProcessingFeedback) -> Path:
         if request.resolution <= 0:

@@ -14,6 +14,7 @@ from qgis.core import (
     QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputVectorLayer,
+    QgsProcessingParameterDefinition,
     QgsProcessingParameterRasterDestination,
     QgsProcessingParameterVectorDestination,
 )
@@ -66,6 +67,10 @@ class ModelAlgorithm(ImageAlgorithm):
     GROUP = ""
     #: The engine's options of this task alone, by the parameter's name.
     OPTIONS: dict[str, Option] = {}  # noqa: RUF012
+
+    def make_task_parameters(self) -> list[QgsProcessingParameterDefinition]:
+        """Make the parameters of ``OPTIONS``, all under "Advanced"."""
+        return [mark_advanced(make_option_parameter(option, name=name)) for name, option in self.OPTIONS.items()]
 
     def compute(
         self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
@@ -134,7 +139,7 @@ class ExtractAlgorithm(ModelAlgorithm):
             make_model_parameter(tr("Model (empty: the default)")),
             *make_area_parameters(),
             *([make_threshold_parameter()] if self.TASK == "roads" else ()),
-            *(mark_advanced(make_option_parameter(option, name=name)) for name, option in self.OPTIONS.items()),
+            *self.make_task_parameters(),
             *make_inference_parameters(),
             make_vector_output(tr(self.MAIN[1]), self.GEOMETRY),
             *(make_raster_output(name, tr(title)) for name, (_, _, title) in self.RASTERS.items()),
@@ -224,16 +229,13 @@ class Segment(ModelAlgorithm):
             *make_area_parameters(),
             make_threshold_parameter(),
             mark_advanced(make_option_parameter(IMAGE_OPTIONS["resolution"])),
+            *self.make_task_parameters(),
             *make_inference_parameters(),
             QgsProcessingParameterRasterDestination("OUTPUT", tr("Classes")),
             QgsProcessingParameterVectorDestination("VECTORS", tr("Polygons"), POLYGONS, None, True, False),
             make_raster_output("PROBABILITY", tr("Probabilities")),
         ):
             self.addParameter(parameter)
-
-    def get_fetch_resolution(self, parameters: dict[str, Any], context: QgsProcessingContext) -> float:
-        """Return the resolution that the user chose for a service; 0 for the model's."""
-        return self.get_optional_number(parameters, "RESOLUTION", context) or 0.0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,20 @@
 """The engine's declared options in parameters and dialogs: the same titles, ranges and defaults everywhere."""
 
+import json
+import subprocess
+
 import pytest
-from qgis.core import QgsApplication
+from conftest import ENGINE_PYTHON, ROOT
+from qgis.core import (
+    QgsApplication,
+    QgsCoordinateTransformContext,
+    QgsFeature,
+    QgsGeometry,
+    QgsProcessingParameterNumber,
+    QgsRasterLayer,
+    QgsVectorFileWriter,
+    QgsVectorLayer,
+)
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtWidgets import QFormLayout, QLabel, QWidget
 from terraspore.engine.protocol.compare_options import CompareOptions
@@ -87,6 +100,100 @@ def test_empty_parameter_names_what_it_stands_for(plugin, algorithm, name):
             else PARAMETERS[algorithm][name].default_text
         )
         assert parameter.description().endswith(f", empty: {default}")
+
+
+#: Parses the lists of arguments in stdin as the engine does, and runs nothing.
+PARSE = """
+import json, pathlib, runpy, sys
+root = pathlib.Path(sys.argv[1])
+runpy.run_path(str(root / "engine" / "launch.py"))["load_package"](root)
+import click
+from terraspore.__main__ import TRAINING_COMMANDS
+from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
+for words in json.load(sys.stdin):
+    command = LazyGroup("terraspore", {**ENGINE_COMMANDS, **TRAINING_COMMANDS})
+    while isinstance(command, click.Group):
+        command = command.get_command(click.Context(command), words.pop(0))
+    command.make_context(command.name, words)
+"""
+
+
+def choose_value(definition, inputs):
+    """A value for a parameter that is not its default; None for layers and files that may be left out."""
+    if isinstance(definition, QgsProcessingParameterNumber):
+        step = 1 if definition.dataType() == definition.Integer else 0.25
+        return max(definition.minimum(), 0) + step
+    values = {"boolean": not definition.defaultValue(), "string": "1", "band": [1]}
+    if definition.type() == "enum":
+        return definition.options()[1] if definition.usesStaticStrings() else 1
+    values["multilayer"] = [str(inputs / "image.tif")] if definition.name() == "LAYERS" else None
+    return None if definition.name() == "MODEL" else values.get(definition.type())
+
+
+def write_line(path):
+    """Write a line to a file."""
+    layer = QgsVectorLayer("LineString?crs=EPSG:32618", "lines", "memory")
+    feature = QgsFeature()
+    feature.setGeometry(QgsGeometry.fromWkt("LINESTRING (500010 4649700, 500050 4649700)"))
+    layer.dataProvider().addFeature(feature)
+    options = QgsVectorFileWriter.SaveVectorOptions()
+    QgsVectorFileWriter.writeAsVectorFormatV3(layer, str(path), QgsCoordinateTransformContext(), options)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kind"),
+    [(name, None) for name in ("extractroads", "extractlandcover", "segment", "manyimages", "compare", "trainingchips")]
+    + [("vectorize", 0), ("vectorize", 1)],
+)
+def test_every_parameter_is_an_argument_that_the_engine_takes(
+    plugin, settings, inputs, tmp_path, monkeypatch, algorithm, kind
+):
+    import processing
+    from terraspore.plugin.engine.errors import EngineCancelledError
+    from terraspore.plugin.processing.base import EngineAlgorithm
+    from terraspore.plugin.processing.vectorize import KINDS
+    from terraspore.plugin.processing.vectorize import OPTIONS as VECTORIZE
+
+    lines = []
+
+    def keep(_algorithm, arguments, _feedback, _start=0.0):
+        lines.append(arguments)
+        raise EngineCancelledError("it is not run")
+
+    monkeypatch.setattr(EngineAlgorithm, "run_engine", keep)
+    found = QgsApplication.processingRegistry().algorithmById(f"terraspore:{algorithm}")
+    image, roads = QgsRasterLayer(str(inputs / "image.tif"), "image"), write_line(tmp_path / "labels.gpkg")
+    values = {definition.name(): choose_value(definition, inputs) for definition in found.parameterDefinitions()}
+    values |= {"INPUT": image, "RESULT": image, "TRUTH": image, "VECTORS": roads}
+    values |= {"OUTPUT": str(tmp_path / ("classes.tif" if algorithm == "segment" else "out.gpkg"))}
+    if algorithm == "segment":
+        values["VECTORS"] = str(tmp_path / "out.gpkg")
+    if algorithm == "trainingchips":
+        values |= {"OUTPUT": str(tmp_path / "chips")}
+    if kind is not None:
+        values["KIND"] = KINDS[kind]
+    known = {definition.name() for definition in found.parameterDefinitions()}
+    processing.run(found, {name: value for name, value in values.items() if value is not None and name in known})
+    done = subprocess.run(
+        [ENGINE_PYTHON, "-c", PARSE, ROOT], input=json.dumps(lines), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    flags = {word.partition("=")[0].replace("--no-", "--") for word in lines[0]}
+    names = {name.upper() for name in VECTORIZE[KINDS[kind]]} if kind is not None else known
+    for name, option in PARAMETERS.get(algorithm, {}).items():
+        if name in names and values.get(name) is not None:
+            assert f"--{option.flag}" in flags, name
+    assert {*getattr(found, "OPTIONS", ())} <= {*PARAMETERS.get(algorithm, ())}
+
+
+def test_every_algorithm_that_runs_a_model_has_a_parameter_for_each_of_its_options(plugin):
+    from terraspore.plugin.processing.extract import ExtractLandCover, ExtractRoads, Segment
+
+    for kind in (ExtractRoads, ExtractLandCover, Segment):
+        own = type("Own", (kind,), {"OPTIONS": {"GAP": ROADS["gap"]}})(plugin.context)
+        own.initAlgorithm()
+        assert own.parameterDefinition("GAP") is not None
 
 
 def read_rows(widget):
