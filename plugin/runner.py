@@ -36,7 +36,8 @@ from ..__about__ import __version__
 from ..engine.fs.journal import UnfinishedRun, find_unfinished_run
 from .dialogs.fields import WrappedLabel, make_button, make_row
 from .i18n import tr
-from .layers.results import LayerStyler, get_destination_file, group_layer, style_layer
+from .layers.geopackage import get_destination_file
+from .layers.results import LayerStyler, group_layer, style_layer
 from .log import log_info, log_warning
 from .review.session import is_reviewable
 

@@ -11,7 +11,6 @@ from qgis.core import (
     QgsMapLayerProxyModel,
     QgsProcessing,
     QgsProcessingContext,
-    QgsProcessingException,
     QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
@@ -23,13 +22,16 @@ from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLay
 
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
+from ..engine.errors import EngineError
 from ..engine.models import list_models_for_task
 from ..i18n import tr
 from ..layers.grid import estimate_run_size, measure_units_per_metre
 from ..layers.sources import get_local_file, measure_pixel
 from ..paths import icon_path
-from ..processing.extract import ExtractLandCover, ExtractRoads, ModelAlgorithm, Segment
+from ..processing.extract import ExtractLandCover, ExtractRoads, Segment
 from ..processing.feedback import format_device, format_plan
+from ..processing.inputs import RunInputs
+from ..processing.model_algorithm import ModelAlgorithm
 from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, get_title
 from ..runner import ResumeDialog, find_resumable_run
 from ..tasks import BackgroundTask
@@ -233,18 +235,18 @@ class RunDialog(FormDialog):
 
     def request_plan(self) -> None:
         """Ask the engine for the plan of the run, and show it in the note."""
-        algorithm, parameters = self._form.algorithm(self._plugin), self.parameters()
+        algorithm, context = self._form.algorithm(self._plugin), QgsProcessingContext()
         algorithm.initAlgorithm({})
-        context, feedback = QgsProcessingContext(), QgsProcessingFeedback(False)
         context.setProject(QgsProject.instance())
+        inputs = RunInputs(algorithm, self.parameters(), context, QgsProcessingFeedback(False))
         try:
-            algorithm.prepareAlgorithm(parameters, context, feedback)
-        except QgsProcessingException as error:
+            algorithm.prepare(inputs)
+        except EngineError as error:
             self._note.setText(str(error))
             return
 
         def make_plan(task: BackgroundTask) -> str:
-            plan = algorithm.request_plan(parameters, context, feedback, task.isCanceled)
+            plan = algorithm.request_plan(inputs, task.isCanceled)
             return f"{format_plan(plan)}. {format_device(plan)}"
 
         self.plan.setEnabled(False)

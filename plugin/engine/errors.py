@@ -28,7 +28,14 @@ class EngineError(Exception):
 
 
 class EngineCancelledError(EngineError):
-    """The user cancelled the run."""
+    """The user cancelled the run.
+
+    Args:
+        text: one sentence; empty for the usual one.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or tr("Cancelled; nothing was written."), code="Cancelled")
 
 
 _CRASHED, _OUT_OF_MEMORY, _ENDED = "EngineCrashed", "OutOfMemoryError", "EngineEnded"

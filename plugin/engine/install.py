@@ -287,7 +287,7 @@ def _run_command(
         for line in _read_lines(process):
             if observer.is_cancelled():
                 end_process_tree(process)
-                raise EngineCancelledError(tr("The set-up was cancelled; nothing was changed."), code="Cancelled")
+                raise EngineCancelledError(tr("The set-up was cancelled; nothing was changed."))
             if line:
                 lines.append(line)
                 observer.on_log(line)

@@ -132,7 +132,7 @@ def prepare_engine(pool: EnginePool, settings: Settings, observer: InstallObserv
         pool.run(make_launch(settings), ["prepare"], Listener(report, observer.on_log), observer.is_cancelled)
     except EngineCancelledError as error:
         text = tr("Cancelled; what was compiled so far is kept, and is not compiled again.")
-        raise EngineCancelledError(text, code=error.code) from error
+        raise EngineCancelledError(text) from error
     with contextlib.suppress(OSError):  # it is prepared again at the next start
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _STAMP).write_text(sources, encoding="utf-8")

@@ -170,7 +170,7 @@ class EngineProcess:
                     return event
                 if isinstance(event, Failure):
                     if activity.cancel is not None or event.code == "Cancelled":
-                        raise EngineCancelledError(event.text, code="Cancelled")
+                        raise EngineCancelledError(event.text)
                     raise EngineError(event.text, event.hint, code=event.code)
                 listener.on_event(event)
         finally:
@@ -257,7 +257,7 @@ class EngineProcess:
             self._send(CancelCommand(number))
         if activity.cancel is not None and self._clock() - activity.cancel > self.timeouts.cancel:
             self.kill()
-            raise EngineCancelledError(tr("Cancelled; nothing was written."), code="Cancelled")
+            raise EngineCancelledError
 
     def _check_timeouts(self, activity: _Activity) -> None:
         """End a process that does not respond or makes no progress; send a ping to one that is silent."""

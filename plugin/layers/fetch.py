@@ -16,12 +16,15 @@ from qgis.core import (
     QgsRasterBlock,
     QgsRasterBlockFeedback,
     QgsRasterDataProvider,
+    QgsRectangle,
 )
+from qgis.PyQt.QtCore import QThread
 from qgis.PyQt.QtGui import QImage
 
 from ..engine.errors import EngineCancelledError, EngineError
 from ..i18n import tr
-from .grid import Tile, TileGrid
+from .grid import Tile, TileGrid, make_tile_grid, measure_units_per_metre
+from .sources import LayerSource
 
 #: Seconds before the second, third, ... attempt to fetch a tile.
 RETRY_PAUSES = (0.3, 1.0, 2.5)
@@ -45,8 +48,25 @@ _CREATION_OPTIONS = (
 
 
 @dataclass(frozen=True)
-class FetchJob:
-    """What to fetch.
+class FetchRequest:
+    """How to fetch an image.
+
+    Attributes:
+        resolution: m per pixel on the ground.
+        extent: rectangle in the layer's CRS; None for the whole layer.
+        area: polygons in the layer's CRS; tiles outside are not fetched; None for all.
+        folder: for the file.
+    """
+
+    resolution: float
+    extent: QgsRectangle | None
+    area: QgsGeometry | None
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _FetchJob:
+    """What to fetch, pixel by pixel.
 
     Attributes:
         provider: a clone that belongs to the calling thread.
@@ -74,24 +94,71 @@ class FetchSummary:
     errors: tuple[str, ...]
 
 
-def fetch_image(
-    job: FetchJob,
-    feedback: QgsRasterBlockFeedback,
-    is_cancelled: Callable[[], bool],
-    on_progress: Callable[[float], None],
-) -> FetchSummary:
-    """Fetch the tiles of ``job`` into its target. Blocks; call it in a worker thread.
+class _CancelFeedback(QgsRasterBlockFeedback):
+    """Cancels the request of a provider that waits for the network when the run is cancelled.
 
     Args:
-        job: what to fetch.
-        feedback: cancels requests that are under way.
-        is_cancelled: asked between tiles.
+        is_cancelled: asked ten times a second.
+    """
+
+    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
+        super().__init__()
+        self.is_cancelled = is_cancelled
+        self._timer = self.startTimer(100)
+
+    def timerEvent(self, _event: object) -> None:  # noqa: N802 (Qt's name)
+        """Ask, while the provider's own event loop runs."""
+        if self.is_cancelled():
+            self.cancel()
+
+
+def fetch_layer(
+    source: LayerSource,
+    request: FetchRequest,
+    is_cancelled: Callable[[], bool],
+    on_progress: Callable[[float], None],
+) -> tuple[Path, FetchSummary]:
+    """Fetch the image of ``source`` into ``request.folder``. Blocks; call it in the run's thread.
+
+    Args:
+        source: a layer without a file.
+        request: how to fetch it.
+        is_cancelled: asked ten times a second.
         on_progress: called with a share of 0..1.
 
+    Returns:
+        The file, and how much of it came.
+
     Raises:
-        EngineError: nothing came, the area is too large, or the file cannot be written.
+        EngineError: nothing came, the area is too large, the layer has no CRS or scale there, or the file cannot be
+            written.
         EngineCancelledError: the run was cancelled.
     """
+    assert source.provider is not None
+    box = source.extent if request.extent is None else source.extent.intersect(request.extent)
+    if box.isEmpty() or not box.isFinite():
+        text = tr("The area lies outside of the layer {layer}.")
+        raise EngineError(text.format(layer=source.name), tr("Choose another area."))
+    if not source.crs.isValid():
+        text, hint = tr("The layer {layer} has no CRS."), tr("Set it in the layer's properties.")
+        raise EngineError(text.format(layer=source.name), hint)
+    try:
+        unit_x, unit_y = measure_units_per_metre(source.crs.toWkt(), box)
+    except ValueError as error:
+        text = tr("The layer {layer} has no scale in this area.")
+        raise EngineError(text.format(layer=source.name), tr("Choose a smaller area.")) from error
+    grid = make_tile_grid(box, request.resolution * unit_x, request.resolution * unit_y)
+    target = request.folder / "image.tif"
+    source.provider.moveToThread(QThread.currentThread())
+    try:
+        job = _FetchJob(source.provider, source.name, source.crs, grid, request.area, target)
+        return target, _fetch_tiles(job, _CancelFeedback(is_cancelled), on_progress)
+    finally:
+        source.provider.moveToThread(None)
+
+
+def _fetch_tiles(job: _FetchJob, feedback: _CancelFeedback, on_progress: Callable[[float], None]) -> FetchSummary:
+    """Fetch the tiles of ``job`` into its target; arguments and errors as of ``fetch_layer``."""
     if job.grid.width * job.grid.height > MAX_PIXELS:
         text = tr("The area of {layer} has {width} × {height} pixels, too many to fetch from a service in one run.")
         size = {"width": job.grid.width, "height": job.grid.height}
@@ -101,9 +168,9 @@ def fetch_image(
     errors: dict[str, None] = {}
     empty = 0
     for index, tile in enumerate(tiles):
-        data, reported = fetch_tile(job.provider, tile, feedback, is_cancelled)
-        if is_cancelled():
-            raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
+        data, reported = _fetch_tile(job.provider, tile, feedback)
+        if feedback.is_cancelled():
+            raise EngineCancelledError
         errors.update(dict.fromkeys(reported))
         if data:
             _write_tile(dataset, tile, data, job)
@@ -119,16 +186,10 @@ def fetch_image(
     return FetchSummary(len(tiles), empty, tuple(errors))
 
 
-def fetch_tile(
-    provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRasterBlockFeedback, is_cancelled: Callable[[], bool]
+def _fetch_tile(
+    provider: QgsRasterDataProvider, tile: Tile, feedback: _CancelFeedback
 ) -> tuple[tuple[bytes, ...], list[str]]:
     """Request ``tile`` from ``provider``, and again after a pause where nothing comes.
-
-    Args:
-        provider: a clone that belongs to this thread.
-        tile: what to request.
-        feedback: cancels requests that are under way.
-        is_cancelled: asked between attempts.
 
     Returns:
         Raw bytes of each band, or one entry of BGRA pixels, empty where nothing came; and the provider's errors.
@@ -138,10 +199,10 @@ def fetch_tile(
     for pause in (*RETRY_PAUSES, 0.0):
         data = read(provider, tile, feedback)
         errors += feedback.errors()
-        if data or is_cancelled():
+        if data or feedback.is_cancelled():
             break
         waited = 0.0
-        while waited < pause and not is_cancelled():
+        while waited < pause and not feedback.is_cancelled():
             time.sleep(0.05)
             waited += 0.05
     return data, errors
@@ -185,7 +246,7 @@ def _read_values(provider: QgsRasterDataProvider, tile: Tile, feedback: QgsRaste
     return tuple(bands)
 
 
-def _create_dataset(job: FetchJob) -> gdal.Dataset:
+def _create_dataset(job: _FetchJob) -> gdal.Dataset:
     """Create an empty raster: RGB and alpha for coloured pixels, else the provider's bands."""
     has_colors = _has_color_pixels(job.provider)
     value_type = gdal.GDT_Byte if has_colors else _GDAL_TYPES.get(job.provider.dataType(1))
@@ -207,7 +268,7 @@ def _create_dataset(job: FetchJob) -> gdal.Dataset:
     return dataset
 
 
-def _write_tile(dataset: gdal.Dataset, tile: Tile, data: tuple[bytes, ...], job: FetchJob) -> None:
+def _write_tile(dataset: gdal.Dataset, tile: Tile, data: tuple[bytes, ...], job: _FetchJob) -> None:
     if _has_color_pixels(job.provider):  # memory holds B, G, R, A
         failed = dataset.WriteRaster(
             tile.column, tile.row, tile.width, tile.height, data[0],
@@ -225,7 +286,7 @@ def _write_tile(dataset: gdal.Dataset, tile: Tile, data: tuple[bytes, ...], job:
         raise _make_write_error(job)
 
 
-def _make_empty_error(job: FetchJob, errors: dict[str, None]) -> EngineError:
+def _make_empty_error(job: _FetchJob, errors: dict[str, None]) -> EngineError:
     text = tr("The layer {layer} gave no image for this area.").format(layer=job.name)
     if errors:
         text += " " + tr("The service reported: {error}").format(error=next(iter(errors))[:300])
@@ -233,7 +294,7 @@ def _make_empty_error(job: FetchJob, errors: dict[str, None]) -> EngineError:
     return EngineError(text, hint, code="NoImage")
 
 
-def _make_write_error(job: FetchJob) -> EngineError:
+def _make_write_error(job: _FetchJob) -> EngineError:
     reason = gdal.GetLastErrorMsg() or tr("the disk may be full")
     text = tr("The temporary image {path} could not be written: {reason}.")
     return EngineError(text.format(path=job.target, reason=reason), code="OutputError")

@@ -95,7 +95,7 @@ def _write_strips(source: gdal.Dataset, target: Path, table: bytes, is_cancelled
         band.SetNoDataValue(NODATA)
         for row in range(0, height, 512):
             if is_cancelled():
-                raise EngineCancelledError("Cancelled; nothing was written.", code="Cancelled")
+                raise EngineCancelledError
             rows = min(512, height - row)
             data = source.GetRasterBand(1).ReadRaster(0, row, width, rows, buf_type=gdal.GDT_Byte)
             if data is None or band.WriteRaster(0, row, width, rows, bytes(data).translate(table)):

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from osgeo import gdal
 from qgis.core import (
-    QgsDataSourceUri,
     QgsLayerTreeGroup,
     QgsMapLayer,
     QgsPalettedRasterRenderer,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProcessingLayerPostProcessorInterface,
-    QgsProcessingOutputLayerDefinition,
     QgsProcessingUtils,
     QgsProject,
-    QgsProviderRegistry,
     QgsRasterLayer,
 )
 from qgis.PyQt import sip
 from qgis.PyQt.QtCore import QDateTime, Qt
 
+from ...engine.protocol.layer_names import name_layer
 from ..i18n import tr
 from ..paths import STYLES
+from .geopackage import parse_destination
 
 #: Name of a class that is not shown: what a model of one class does not find.
 BACKGROUND = "background"
@@ -176,34 +174,38 @@ def _make_details(
     return details
 
 
-def get_destination_file(value: object) -> Path | None:
-    """Return the file that the value of a destination parameter names; None for a temporary or no output."""
-    if isinstance(value, QgsProcessingOutputLayerDefinition):
-        value = value.sink.staticValue()
-    text = value.strip() if isinstance(value, str) else ""
-    if text.startswith("ogr:"):
-        text = QgsDataSourceUri(text[len("ogr:") :]).database()
-    return Path(text) if text and text != "TEMPORARY_OUTPUT" else None
-
-
-def explain_open_output(project: QgsProject | None, destinations: Iterable[object]) -> str | None:
-    """Explain which output cannot be replaced on Windows because a layer of ``project`` shows it; None if none.
+def load_vector_layers(
+    context: QgsProcessingContext,
+    target: str,
+    layers: Mapping[str, tuple[str, str]],
+    group: str,
+    facts: Mapping[str, Any],
+) -> dict[str, str]:
+    """Load the layers of a run's GeoPackage into the project, where its main layer is to be loaded.
 
     Args:
-        project: the project of the run, if any.
-        destinations: values of destination parameters.
+        context: the run's context.
+        target: the destination, as Processing gives it.
+        layers: output's name -> (layer, which is also its style, and its English name): the main one first, and
+            further ones, which are loaded but not shown if the run has written them.
+        group: name of the layers' group.
+        facts: what they were made with.
+
+    Returns:
+        The sources of the layers by the output's name.
     """
-    if sys.platform != "win32" or project is None:
-        return None
-    files = [file for file in map(get_destination_file, destinations) if file is not None and file.exists()]
-    for layer in project.mapLayers().values() if files else ():
-        parts = QgsProviderRegistry.instance().decodeUri(layer.providerType(), layer.source())
-        shown = Path(parts.get("path") or layer.source())
-        for file in files:
-            if shown.exists() and shown.samefile(file):
-                text = tr(
-                    "Windows cannot replace {file} while the layer {layer} shows it. "
-                    "Remove the layer from the project, or choose another file."
-                )
-                return text.format(layer=layer.name(), file=file)
-    return None
+    destination = parse_destination(target)
+    path = destination.path
+    dataset = gdal.OpenEx(str(path), gdal.OF_VECTOR | gdal.OF_READONLY)
+    written = {dataset.GetLayer(index).GetName() for index in range(dataset.GetLayerCount())} if dataset else set()
+    main = next(iter(layers))
+    names = {name: name_layer(layer, destination.layer) for name, (layer, _) in layers.items()}
+    sources = {name: f"{path}|layername={layer}" for name, layer in names.items() if name == main or layer in written}
+    for name, source in reversed(list(sources.items())):  # the first comes out on top
+        layer, title = layers[name]
+        presentation = LayerPresentation(layer, group, tr(title), facts, is_visible=name == main)
+        if name == main:
+            load_on_completion(context, target, source, name, presentation)
+        else:
+            load_additional_layer(context, source, name, presentation)
+    return sources

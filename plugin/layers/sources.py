@@ -1,31 +1,29 @@
-"""Get an image that the engine can read from a raster layer: its file, or one fetched from its provider."""
+"""Raster layers as images of the engine: their properties and files, and what the engine is given as images."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
 
 from osgeo import gdal
 from qgis.core import (
     QgsCoordinateReferenceSystem,
-    QgsGeometry,
     QgsMultiBandColorRenderer,
-    QgsRasterBlockFeedback,
     QgsRasterDataProvider,
     QgsRasterLayer,
     QgsRectangle,
 )
-from qgis.PyQt.QtCore import QThread
 
 from ..engine.errors import EngineError
 from ..i18n import tr
-from .fetch import FetchJob, FetchSummary, fetch_image
-from .grid import make_tile_grid, measure_units_per_metre
+from .grid import measure_units_per_metre
 
 #: GDAL's file systems of images on the network that the engine reads.
 REMOTE = ("/vsicurl/http", "/vsis3/", "/vsigs/", "/vsiaz/")
+#: More images than this are named in a file, because a command line is limited in length.
+_MAX_ARGUMENTS = 100
 
 
 @dataclass
@@ -55,23 +53,6 @@ class LayerSource:
     remote: str = ""
 
 
-@dataclass(frozen=True)
-class FetchRequest:
-    """How to fetch an image.
-
-    Attributes:
-        resolution: m per pixel on the ground.
-        extent: rectangle in the layer's CRS; None for the whole layer.
-        area: polygons in the layer's CRS; tiles outside are not fetched; None for all.
-        folder: for the file.
-    """
-
-    resolution: float
-    extent: QgsRectangle | None
-    area: QgsGeometry | None
-    folder: Path
-
-
 def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
     """Read the properties of ``layer`` that a run needs. Call it in the layer's own thread, before the run.
 
@@ -92,7 +73,7 @@ def resolve_layer(layer: QgsRasterLayer) -> LayerSource:
         provider=clone,
         crs=layer.crs(),
         extent=layer.extent(),
-        crs_differs=layer.crs().isValid() and layer.crs() != provider.crs(),
+        crs_differs=has_other_crs(layer),
         bands=get_displayed_bands(layer) if path is not None else (),
         pixel=measure_pixel(layer),
         remote=get_remote_name(layer),
@@ -139,16 +120,32 @@ def get_local_file(layer: QgsRasterLayer) -> Path | None:
         return None
 
 
-def get_remote_name(layer: QgsRasterLayer | None) -> str:
+def require_local_file(layer: QgsRasterLayer) -> Path:
+    """Return the plain file of ``layer``.
+
+    Raises:
+        EngineError: it has none, see ``get_local_file``.
+    """
+    path = get_local_file(layer)
+    if path is None:
+        text = tr("{layer} is not a raster file; save it as one first.")
+        raise EngineError(text.format(layer=layer.name()))
+    return path
+
+
+def get_remote_name(layer: QgsRasterLayer) -> str:
     """Return GDAL's name of an image on the network that the engine can read with --allow-remote; empty for others.
 
     Empty also where the user gave the layer another CRS, which the engine would not know.
     """
-    if layer is None or not layer.isValid() or layer.dataProvider().name() != "gdal":
+    if layer.dataProvider().name() != "gdal" or has_other_crs(layer):
         return ""
-    name = layer.source()
-    has_own_crs = not layer.crs().isValid() or layer.crs() == layer.dataProvider().crs()
-    return name if has_own_crs and name.startswith(REMOTE) else ""
+    return layer.source() if layer.source().startswith(REMOTE) else ""
+
+
+def has_other_crs(layer: QgsRasterLayer) -> bool:
+    """Whether the user gave ``layer`` another CRS than its source has."""
+    return layer.crs().isValid() and layer.crs() != layer.dataProvider().crs()
 
 
 def get_file_with_crs(source: LayerSource, folder: Path, name: str = "image.vrt") -> Path:
@@ -174,59 +171,38 @@ def get_file_with_crs(source: LayerSource, folder: Path, name: str = "image.vrt"
     return target
 
 
-def fetch_layer(
-    source: LayerSource,
-    request: FetchRequest,
-    is_cancelled: Callable[[], bool],
-    on_progress: Callable[[float], None],
-) -> tuple[Path, FetchSummary]:
-    """Fetch the image of ``source`` into ``request.folder``. Blocks; call it in the run's thread.
+def name_images(sources: Sequence[LayerSource], folder: Path | None, scratch: Path, *, allow_remote: bool) -> list[str]:
+    """Return what the engine is given as images.
 
     Args:
-        source: a layer without a file.
-        request: how to fetch it.
-        is_cancelled: asked ten times a second.
-        on_progress: called with a share of 0..1.
-
-    Returns:
-        The file, and how much of it came.
+        sources: the layers, from the top.
+        folder: a folder of further images; None for none.
+        scratch: a private folder.
+        allow_remote: whether the engine may read images on the network.
 
     Raises:
-        EngineError: nothing came, or the layer has no CRS or scale there.
-        EngineCancelledError: the run was cancelled.
+        EngineError: a layer is no file that the engine can read.
     """
-    assert source.provider is not None
-    box = source.extent if request.extent is None else source.extent.intersect(request.extent)
-    if box.isEmpty() or not box.isFinite():
-        text = tr("The area lies outside of the layer {layer}.")
-        raise EngineError(text.format(layer=source.name), tr("Choose another area."))
-    if not source.crs.isValid():
-        text, hint = tr("The layer {layer} has no CRS."), tr("Set it in the layer's properties.")
-        raise EngineError(text.format(layer=source.name), hint)
-    try:
-        unit_x, unit_y = measure_units_per_metre(source.crs.toWkt(), box)
-    except ValueError as error:
-        text = tr("The layer {layer} has no scale in this area.")
-        raise EngineError(text.format(layer=source.name), tr("Choose a smaller area.")) from error
-    grid = make_tile_grid(box, request.resolution * unit_x, request.resolution * unit_y)
-    target = request.folder / "image.tif"
-    source.provider.moveToThread(QThread.currentThread())
-    try:
-        job = FetchJob(source.provider, source.name, source.crs, grid, request.area, target)
-        return target, fetch_image(job, _CancelFeedback(is_cancelled), is_cancelled, on_progress)
-    finally:
-        source.provider.moveToThread(None)
+    images = [
+        _name_image(source, scratch, f"image{number}.vrt", allow_remote=allow_remote)
+        for number, source in enumerate(sources)
+    ]
+    if folder:
+        images.append(str(folder))
+    if len(images) <= _MAX_ARGUMENTS:
+        return images
+    listed = scratch / "images.txt"
+    listed.write_text("".join(f"{image}\n" for image in images), encoding="utf-8")
+    return [str(listed)]
 
 
-class _CancelFeedback(QgsRasterBlockFeedback):
-    """Cancels the request of a provider that waits for the network when the run is cancelled."""
-
-    def __init__(self, is_cancelled: Callable[[], bool]) -> None:
-        super().__init__()
-        self._is_cancelled = is_cancelled
-        self._timer = self.startTimer(100)
-
-    def timerEvent(self, _event: object) -> None:  # noqa: N802 (Qt's name)
-        """Ask, ten times a second while the provider's own event loop runs."""
-        if self._is_cancelled():
-            self.cancel()
+def _name_image(source: LayerSource, scratch: Path, name: str, *, allow_remote: bool) -> str:
+    if source.path is not None:
+        return str(get_file_with_crs(source, scratch, name))
+    if source.remote and allow_remote:
+        return source.remote
+    if source.remote:
+        hint = tr('Choose "Read images from the network", or save the layer as a file first.')
+        raise EngineError(tr("The layer {layer} is on the network.").format(layer=source.name), hint)
+    hint = tr("A mosaic needs files; save the layer as one first.")
+    raise EngineError(tr("{layer} is not a raster file.").format(layer=source.name), hint)

@@ -17,13 +17,13 @@ from qgis.core import (
     QgsFeature,
     QgsFields,
     QgsGeometry,
-    QgsVectorFileWriter,
     QgsWkbTypes,
 )
 
 from ...engine.fs.rename import rename
 from ..engine.errors import EngineError
 from ..i18n import tr
+from ..layers.geopackage import make_geopackage_writer
 
 #: How long areas are kept for runs that may be resumed.
 _MAX_AGE_SECONDS = 30 * 24 * 3600
@@ -96,19 +96,3 @@ def store_area(
 def _make_write_error(target: Path, reason: str | None) -> EngineError:
     text = tr("The area could not be written to {path}: {reason}.")
     return EngineError(text.format(path=target, reason=reason), code="OutputError")
-
-
-def make_geopackage_writer(
-    target: Path,
-    layer: str,
-    fields: QgsFields,
-    geometry: QgsWkbTypes.Type,
-    *,
-    crs: QgsCoordinateReferenceSystem,
-    transforms: QgsCoordinateTransformContext,
-) -> QgsVectorFileWriter:
-    """Make a writer of one layer into the new GeoPackage ``target``; it is complete when the writer is deleted."""
-    options = QgsVectorFileWriter.SaveVectorOptions()
-    options.driverName = "GPKG"
-    options.layerName = layer
-    return QgsVectorFileWriter.create(str(target), fields, geometry, crs, transforms, options)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qgis.core import (
     QgsProcessing,
-    QgsProcessingContext,
-    QgsProcessingException,
-    QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingParameterBoolean,
     QgsProcessingParameterEnum,
@@ -18,14 +16,13 @@ from qgis.core import (
     QgsProcessingParameterMultipleLayers,
 )
 
-from ...engine.protocol.options import ImageOptions, RuntimeOptions
 from ..engine.errors import EngineError
 from ..i18n import tr
-from ..layers.sources import LayerSource, resolve_layer
+from ..layers.sources import name_images, resolve_layer
 from ..settings import MODEL_SETTINGS
 from .arguments import RunOptions, make_batch_arguments
 from .base import EngineAlgorithm
-from .images import name_images
+from .inputs import RunInputs
 from .parameters import IMAGE_OPTIONS, make_model_parameter, make_option_parameter, mark_advanced
 
 _TASKS = ("roads", "landcover", "segmentation")
@@ -64,48 +61,32 @@ class BatchAlgorithm(EngineAlgorithm):
         for state, title in zip(_STATES, (tr("Images that are done"), tr("Images skipped"), tr("Images that failed"))):
             self.addOutput(QgsProcessingOutputNumber(state.upper(), title))
 
-    def prepareAlgorithm(  # noqa: N802
-        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
-    ) -> bool:
-        """Read the properties of the layers in their own thread.
+    def prepare(self, inputs: RunInputs) -> None:
+        """Read the properties of the layers.
 
         Raises:
-            QgsProcessingException: there are no images, or a layer cannot be used.
+            EngineError: there are no images, or a layer cannot be used.
         """
-        layers = self.parameterAsLayerList(parameters, "LAYERS", context)
-        if not layers and not self.parameterAsFile(parameters, "FOLDER", context):
-            raise QgsProcessingException(tr("There are no images: choose layers or a folder."))
-        try:
-            self.further: list[LayerSource] = [resolve_layer(layer) for layer in layers]
-        except EngineError as error:
-            raise QgsProcessingException(str(error)) from error
-        return True
+        layers = inputs.get_layers("LAYERS")
+        if not layers and inputs.get_path("FOLDER") is None:
+            raise EngineError(tr("There are no images: choose layers or a folder."))
+        self.further = [resolve_layer(layer) for layer in layers]
 
-    def compute(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
-    ) -> dict[str, Any]:
+    def compute(self, inputs: RunInputs, folder: Path) -> dict[str, Any]:
         """Run the engine's command with --separate, and log what each image came to."""
-        task = _TASKS[self.parameterAsEnum(parameters, "TASK", context)]
-        allow_remote = self.parameterAsBool(parameters, "ALLOW_REMOTE", context)
-        target = Path(self.parameterAsString(parameters, "OUTPUT", context)).absolute()
-        given = self.parameterAsFile(parameters, "FOLDER", context)
-        images = name_images(self.further, given, folder, allow_remote=allow_remote)
-        reference, settings = self.parameterAsString(parameters, "MODEL", context).strip(), self.plugin.get_settings()
+        task = _TASKS[self.parameterAsEnum(inputs.parameters, "TASK", inputs.context)]
+        target, allow_remote = Path(inputs.get_text("OUTPUT")).absolute(), inputs.get_bool("ALLOW_REMOTE")
+        images = name_images(self.further, inputs.get_path("FOLDER"), folder, allow_remote=allow_remote)
+        reference = inputs.get_text("MODEL").strip()
         # Without a choice of the user the engine chooses for each image, by its resolution.
-        wanted = reference or getattr(settings, MODEL_SETTINGS[task])
+        wanted = reference or getattr(self.plugin.get_settings(), MODEL_SETTINGS[task])
         model = self.plugin.choose_model(task, wanted).model if wanted else None
-        image = ImageOptions(
-            model=(model.reference if model is not None else reference) or None,
-            tile=settings.tile or None,
-            memory=settings.memory or None,
-            allow_remote=allow_remote,
-        )
-        runtime = RuntimeOptions(
-            device=settings.device or "auto", runtime=settings.runtime or "auto", threads=settings.threads or None
-        )
-        options = RunOptions(image, runtime, None, self.parameterAsBool(parameters, "RESUME", context))
-        result = self.run_engine(make_batch_arguments(task, images, target, options), feedback)
+        image, runtime = self.make_default_options()
+        named = (model.reference if model is not None else reference) or None
+        image = replace(image, model=named, allow_remote=allow_remote)
+        options = RunOptions(image, runtime, resume=inputs.get_bool("RESUME"))
+        result = self.run_engine(make_batch_arguments(task, images, target, options), inputs.feedback)
         for entry in result.images:
             if entry.state == "failed":
-                feedback.pushWarning(f"{Path(entry.image).name}: {entry.text}")
+                inputs.feedback.pushWarning(f"{Path(entry.image).name}: {entry.text}")
         return {"OUTPUT": str(target), **{state.upper(): result.summary.get(state) for state in _STATES}}

@@ -8,8 +8,6 @@ from typing import Any
 from qgis.core import (
     QgsFeatureRequest,
     QgsProcessing,
-    QgsProcessingContext,
-    QgsProcessingFeedback,
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterField,
     QgsProcessingParameterFolderDestination,
@@ -17,10 +15,11 @@ from qgis.core import (
 
 from ..engine.errors import EngineError
 from ..i18n import tr
+from ..layers.geopackage import make_geopackage_writer
 from ..layers.sources import get_file_with_crs
-from .areas import make_geopackage_writer
 from .arguments import make_chips_arguments, make_option_arguments
 from .base import EngineAlgorithm
+from .inputs import RunInputs
 from .parameters import IMAGE_OPTIONS, make_band_parameters, make_image_parameter, make_number_parameter
 
 
@@ -63,37 +62,32 @@ class ChipsAlgorithm(EngineAlgorithm):
             self.addParameter(parameter)
         self.addParameter(QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder of chips")))
 
-    def compute(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
-    ) -> dict[str, Any]:
+    def compute(self, inputs: RunInputs, folder: Path) -> dict[str, Any]:
         """Write the vectors to a file, and run the engine's command ``chips``."""
-        vectors = self._write_vectors(parameters, "VECTORS", context, folder / "labels.gpkg")
-        output = Path(self.parameterAsString(parameters, "OUTPUT", context)).absolute()
+        vectors = self._write_vectors(inputs, "VECTORS", folder / "labels.gpkg")
+        output = Path(inputs.get_text("OUTPUT")).absolute()
         output.mkdir(parents=True, exist_ok=True)
-        values = {"field": self.parameterAsString(parameters, "FIELD", context)}
-        values["width-field"] = self.parameterAsString(parameters, "WIDTH_FIELD", context)
-        if parameters.get("AREA") not in (None, ""):
-            values["area"] = str(self._write_vectors(parameters, "AREA", context, folder / "area.gpkg"))
+        values = {"field": inputs.get_text("FIELD"), "width-field": inputs.get_text("WIDTH_FIELD")}
+        if inputs.has("AREA"):
+            values["area"] = str(self._write_vectors(inputs, "AREA", folder / "area.gpkg"))
         for name in ("SIZE", "RESOLUTION", "WIDTH"):
-            number = self.get_optional_number(parameters, name, context)
+            number = inputs.get_number(name)
             values[name.lower()] = "" if number is None else f"{number:g}"
         image = get_file_with_crs(self.source, folder)
         found = {
-            "bands": tuple(self.parameterAsInts(parameters, "BANDS", context)) or None,
-            **{name: self.get_option(IMAGE_OPTIONS[name], parameters, context) for name in ("nodata", "ignore_alpha")},
+            "bands": inputs.get_bands() or None,
+            **{name: inputs.get_option(IMAGE_OPTIONS[name]) for name in ("nodata", "ignore_alpha")},
         }
         further = make_option_arguments((IMAGE_OPTIONS[name], value) for name, value in found.items())
-        self.run_engine(make_chips_arguments(image, vectors, output, values) + further, feedback)
+        self.run_engine(make_chips_arguments(image, vectors, output, values) + further, inputs.feedback)
         return {"OUTPUT": str(output)}
 
-    def _write_vectors(
-        self, parameters: dict[str, Any], name: str, context: QgsProcessingContext, target: Path
-    ) -> Path:
+    def _write_vectors(self, inputs: RunInputs, name: str, target: Path) -> Path:
         """Write vectors in the image's CRS to a private GeoPackage: layers may be anything that QGIS reads."""
-        source = self.parameterAsSource(parameters, name, context)
+        source = inputs.get_source(name)
         if source is None:
             raise EngineError(tr("The labelled vectors cannot be read."))
-        crs, transforms = self.source.crs, context.transformContext()
+        crs, transforms = self.source.crs, inputs.context.transformContext()
         writer = make_geopackage_writer(
             target, target.stem, source.fields(), source.wkbType(), crs=crs, transforms=transforms
         )

@@ -8,9 +8,6 @@ from typing import Any
 
 from qgis.core import (
     QgsProcessing,
-    QgsProcessingContext,
-    QgsProcessingException,
-    QgsProcessingFeedback,
     QgsProcessingOutputNumber,
     QgsProcessingOutputString,
     QgsProcessingParameterFileDestination,
@@ -22,9 +19,10 @@ from ...engine.protocol.compare_options import CompareOptions
 from ...engine.protocol.declaration import options_of
 from ..engine.errors import EngineError
 from ..i18n import tr
-from ..layers.sources import get_local_file
+from ..layers.sources import require_local_file
 from .arguments import make_compare_arguments
 from .base import EngineAlgorithm
+from .inputs import RunInputs
 from .parameters import make_option_parameter, mark_advanced
 
 OPTIONS = options_of(CompareOptions)
@@ -80,52 +78,39 @@ class CompareAlgorithm(EngineAlgorithm):
         for name in NUMBERS:
             self.addOutput(QgsProcessingOutputNumber(name.upper(), name))
 
-    def prepareAlgorithm(  # noqa: N802
-        self, parameters: dict[str, Any], context: QgsProcessingContext, _feedback: QgsProcessingFeedback
-    ) -> bool:
-        """Find the files of rasters, in the thread of their layers.
+    def prepare(self, inputs: RunInputs) -> None:
+        """Find the files of rasters.
 
         Raises:
-            QgsProcessingException: a layer cannot be read, or is a raster that is not a file.
+            EngineError: a layer cannot be read, or is a raster that is not a file.
         """
         self._rasters: dict[str, Path] = {}
         for name in LAYERS:
-            layer = self.parameterAsLayer(parameters, name, context)
+            layer = self.parameterAsLayer(inputs.parameters, name, inputs.context)
             if layer is None or not layer.isValid():
-                raise QgsProcessingException(self.invalidSourceError(parameters, name))
-            if not isinstance(layer, QgsRasterLayer):
-                continue
-            path = get_local_file(layer)
-            if path is None:
-                text = tr("{layer} is not a raster file; save it as one first.")
-                raise QgsProcessingException(text.format(layer=layer.name()))
-            self._rasters[name] = path
-        return True
+                raise EngineError(self.invalidSourceError(inputs.parameters, name))
+            if isinstance(layer, QgsRasterLayer):
+                self._rasters[name] = require_local_file(layer)
 
-    def compute(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
-    ) -> dict[str, Any]:
+    def compute(self, inputs: RunInputs, folder: Path) -> dict[str, Any]:
         """Run the engine's command ``compare``."""
         paths, values = [], []
         for name, option in LAYERS.items():
             path, layer = self._rasters.get(name), ""
             if path is None:
-                path, layer = self.get_vector_file(parameters, name, context, feedback)
+                path, layer = inputs.get_vector_layer(name)
             paths.append(path)
             values.append((OPTIONS[option], layer or None))
-        for name in SHOWN:
-            if name == "mask":
-                continue
-            values.append((OPTIONS[name], self.get_option(OPTIONS[name], parameters, context)))
-        if parameters.get("MASK") not in (None, ""):
-            values.append((OPTIONS["mask"], self.get_single_layer_file(parameters, "MASK", context, feedback)))
-        result = self.run_engine(make_compare_arguments(paths[0], paths[1], values), feedback)
+        values += [(OPTIONS[name], inputs.get_option(OPTIONS[name])) for name in SHOWN if name != "mask"]
+        if inputs.has("MASK"):
+            values.append((OPTIONS["mask"], inputs.get_vector_file("MASK")))
+        result = self.run_engine(make_compare_arguments(paths[0], paths[1], values), inputs.feedback)
         for name, value in result.summary.items():
-            feedback.pushInfo(f"{name}: {value}")
+            inputs.feedback.pushInfo(f"{name}: {value}")
         metrics = {name.upper(): result.summary[name] for name in NUMBERS if name in result.summary}
-        if parameters.get("OUTPUT") in (None, ""):
+        if not inputs.has("OUTPUT"):
             return {"TEXT": result.text, **metrics}
-        target = self.parameterAsFileOutput(parameters, "OUTPUT", context)
+        target = self.parameterAsFileOutput(inputs.parameters, "OUTPUT", inputs.context)
         self._write_table(Path(target), result.summary)
         return {"TEXT": result.text, "OUTPUT": target, **metrics}
 

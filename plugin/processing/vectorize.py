@@ -5,13 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qgis.core import (
-    QgsProcessing,
-    QgsProcessingContext,
-    QgsProcessingException,
-    QgsProcessingFeedback,
-    QgsProcessingParameterRasterLayer,
-)
+from qgis.core import QgsProcessing, QgsProcessingParameterRasterLayer
 
 from ...engine.protocol.declaration import Option, options_of
 from ...engine.protocol.options import (
@@ -22,10 +16,12 @@ from ...engine.protocol.options import (
     UpdateOptions,
 )
 from ..i18n import tr
-from ..layers.sources import get_local_file
+from ..layers.geopackage import parse_destination
+from ..layers.results import load_vector_layers
+from ..layers.sources import require_local_file
 from .arguments import make_vectorize_arguments
 from .base import EngineAlgorithm
-from .extract import load_vector_layers, parse_destination
+from .inputs import RunInputs
 from .parameters import make_choice_parameter, make_option_parameter, make_vector_output, mark_advanced
 
 KINDS = ["roads", "landcover"]
@@ -112,57 +108,30 @@ class VectorizeAlgorithm(EngineAlgorithm):
             self.addParameter(mark_advanced(parameter) if name in ADVANCED else parameter)
         self.addParameter(make_vector_output(tr("Vectors"), QgsProcessing.SourceType.TypeVectorAnyGeometry))
 
-    def prepareAlgorithm(  # noqa: N802
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> bool:
-        """Find the rasters' files, in the thread of their layers.
+    def prepare(self, inputs: RunInputs) -> None:
+        """Find the rasters' files; raises as ``EngineAlgorithm.prepare``."""
+        self._confidence: Path | None = None
+        if inputs.has("CONFIDENCE"):
+            self._confidence = require_local_file(inputs.get_raster_layer("CONFIDENCE"))
+        super().prepare(inputs)
 
-        Raises:
-            QgsProcessingException: as ``EngineAlgorithm.prepareAlgorithm``.
-        """
-        self._confidence = self._find_confidence(parameters, context)
-        return super().prepareAlgorithm(parameters, context, feedback)
-
-    def compute(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback, folder: Path
-    ) -> dict[str, Any]:
+    def compute(self, inputs: RunInputs, folder: Path) -> dict[str, Any]:
         """Run the engine's command ``vectorize``."""
         raster = self.source.path
         assert raster is not None
-        kind = self.parameterAsEnumString(parameters, "KIND", context)
-        target = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
+        kind = inputs.get_choice("KIND")
+        target = inputs.get_output_layer("OUTPUT")
         destination = parse_destination(target)
-        values = [
-            (option, self.get_option(option, parameters, context))
-            for option in OPTIONS[kind].values()
-            if not option.info.holds
-        ]
-        if kind == "roads":
-            values += self._get_existing_roads(parameters, context, feedback)
-        elif self._confidence is not None:
+        values = [(option, inputs.get_option(option)) for option in OPTIONS[kind].values() if not option.info.holds]
+        if kind == "roads" and inputs.has("UPDATE"):
+            path, layer = inputs.get_vector_layer("UPDATE")
+            values += [(UPDATE["update"], path), (UPDATE["update_layer"], layer or None)]
+        elif kind == "landcover" and self._confidence is not None:
             values.append((CONFIDENCE, self._confidence))
         arguments = make_vectorize_arguments(kind, raster, destination.path, values, layer=destination.layer)
-        result = self.run_engine(arguments, feedback)
+        result = self.run_engine(arguments, inputs.feedback)
         main, *further = LAYERS[kind]
         group = f"{tr(main[1])} – {self.source.name}"
         facts = self.describe_result(result)
         layers = {"OUTPUT": main, **{entry[0]: entry for entry in further}}
-        return {"OUTPUT": load_vector_layers(context, target, layers, group, facts)["OUTPUT"]}
-
-    def _find_confidence(self, parameters: dict[str, Any], context: QgsProcessingContext) -> Path | None:
-        """Return the file of the raster of the probabilities of classes, if there is one."""
-        layer = self.parameterAsRasterLayer(parameters, "CONFIDENCE", context)
-        path = None if layer is None else get_local_file(layer)
-        if layer is not None and path is None:
-            text = tr("{layer} is not a raster file; save it as one first.")
-            raise QgsProcessingException(text.format(layer=layer.name()))
-        return path
-
-    def _get_existing_roads(
-        self, parameters: dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
-    ) -> list[tuple[Option, Any]]:
-        """Return the values of the file and the layer of existing roads; other layers than files are saved first."""
-        if parameters.get("UPDATE") in (None, ""):
-            return []
-        path, layer = self.get_vector_file(parameters, "UPDATE", context, feedback)
-        return [(UPDATE["update"], path), (UPDATE["update_layer"], layer or None)]
+        return {"OUTPUT": load_vector_layers(inputs.context, target, layers, group, facts)["OUTPUT"]}

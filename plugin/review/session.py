@@ -10,8 +10,6 @@ from qgis.core import (
     QgsFeatureRequest,
     QgsField,
     QgsGeometry,
-    QgsProviderRegistry,
-    QgsVectorFileWriter,
     QgsVectorLayer,
 )
 from qgis.PyQt.QtCore import QObject, pyqtSignal
@@ -19,6 +17,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from ...engine.protocol.layer_names import DELETED, name_layer
 from ..engine.errors import EngineError
 from ..i18n import tr
+from ..layers.geopackage import locate_layer, make_geopackage_writer
 from .places import find_missing_column, find_places
 
 #: Attribute with the decision, and its values; a road without one is open.
@@ -225,11 +224,9 @@ def store_deleted(layer: QgsVectorLayer, roads: list[QgsFeature], transforms: Qg
     target = open_deleted(layer)
     reason = ""
     if not target.isValid():
-        options = QgsVectorFileWriter.SaveVectorOptions()
-        options.driverName, options.layerName = "GPKG", name
-        options.actionOnExistingFile = QgsVectorFileWriter.ActionOnExistingFile.CreateOrOverwriteLayer
-        writer = QgsVectorFileWriter.create(
-            str(path), layer.dataProvider().fields(), layer.wkbType(), layer.crs(), transforms, options
+        fields, geometry = layer.dataProvider().fields(), layer.wkbType()
+        writer = make_geopackage_writer(
+            path, name, fields, geometry, crs=layer.crs(), transforms=transforms, keep_others=True
         )
         reason = writer.errorMessage()
         del writer  # closes the file
@@ -251,5 +248,5 @@ def store_deleted(layer: QgsVectorLayer, roads: list[QgsFeature], transforms: Qg
 
 def _locate_deleted(layer: QgsVectorLayer) -> tuple[Path, str]:
     """Return the file of ``layer``, and the name of its layer of deleted roads."""
-    parts = QgsProviderRegistry.instance().decodeUri(layer.providerType(), layer.source())
-    return Path(parts["path"]), name_layer(DELETED, parts.get("layerName"))
+    path, name = locate_layer(layer)
+    return Path(path), name_layer(DELETED, name or None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from qgis.core import QgsProject, QgsProviderRegistry, QgsVectorLayer
+from qgis.core import QgsProject, QgsVectorLayer
 from qgis.PyQt.QtCore import QCoreApplication
 
+from ..layers.geopackage import locate_layer
 from ..paths import TOPOLOGY_RULES
 
 #: Where QGIS's topology checker keeps its rules in a project, and the context of its translations.
@@ -29,9 +30,9 @@ def add_topology_rules(project: QgsProject) -> int:
     }
     before = count
     for identifier, layer in layers.items():
-        file, name = _locate(layer)
+        file, name = locate_layer(layer)
         for rule in rules.get(name, []):
-            other = next((key for key in layers if _locate(layers[key]) == (file, rule.get("other"))), "")
+            other = next((key for key in layers if locate_layer(layers[key]) == (file, rule.get("other"))), "")
             test = QCoreApplication.translate(_CONTEXT, rule["rule"])  # the checker knows them by their translations
             entry = (test, identifier, other or _NO_LAYER)
             if entry in present or ("other" in rule and not other):
@@ -41,9 +42,3 @@ def add_topology_rules(project: QgsProject) -> int:
             count += 1
     project.writeEntry(_SCOPE, "/testCount", count)
     return count - before
-
-
-def _locate(layer: QgsVectorLayer) -> tuple[str, str]:
-    """Return the file of a layer, and its name in the file."""
-    parts = QgsProviderRegistry.instance().decodeUri(layer.providerType(), layer.source())
-    return str(parts.get("path", "")), str(parts.get("layerName", ""))

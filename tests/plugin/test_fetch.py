@@ -20,8 +20,9 @@ from qgis.core import (
 from qgis.PyQt.QtCore import QCoreApplication, QThread
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
 from terraspore.plugin.layers import fetch
+from terraspore.plugin.layers.fetch import FetchRequest, fetch_layer
 from terraspore.plugin.layers.grid import make_tile_grid, measure_units_per_metre
-from terraspore.plugin.layers.sources import FetchRequest, fetch_layer, get_local_file, resolve_layer
+from terraspore.plugin.layers.sources import get_local_file, resolve_layer
 from tile_server import CENTRE, TileServer
 
 #: About 300 m on the ground around the crossing.

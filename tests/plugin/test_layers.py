@@ -20,7 +20,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from terraspore.plugin.engine.errors import EngineCancelledError, EngineError
-from terraspore.plugin.layers import results
+from terraspore.plugin.layers import geopackage
+from terraspore.plugin.layers.geopackage import explain_open_output
 from terraspore.plugin.layers.probability import (
     NODATA,
     PROBABILITY_SCALE,
@@ -28,7 +29,7 @@ from terraspore.plugin.layers.probability import (
     make_lookup_table,
     write_mask,
 )
-from terraspore.plugin.layers.results import LayerPresentation, explain_open_output, load_on_completion, style_layer
+from terraspore.plugin.layers.results import LayerPresentation, load_on_completion, style_layer
 from windows_files import refuse_access, windows_rules
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +145,7 @@ def test_on_windows_outputs_that_a_layer_shows_are_named_before_the_run(qgis_app
     project.addMapLayer(QgsVectorLayer(f"{table}|layername=roads", "In a GeoPackage"))
     outputs = [str(raster), QgsProcessingOutputLayerDefinition(str(raster))]
     assert explain_open_output(project, outputs) is None  # other systems replace what is open
-    monkeypatch.setattr(results, "sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr(geopackage, "sys", SimpleNamespace(platform="win32"))
     for output in outputs:
         assert "while the layer Classes shows it" in explain_open_output(project, [str(free), output])
     assert "In a GeoPackage" in explain_open_output(project, [f"ogr:dbname='{table}' table=\"roads\""])

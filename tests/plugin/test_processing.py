@@ -71,7 +71,7 @@ def test_on_windows_a_run_is_refused_before_it_starts_where_a_layer_shows_its_ou
     context = QgsProcessingContext()
     context.setProject(project)
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("terraspore:extractroads")
-    monkeypatch.setattr("terraspore.plugin.layers.results.sys", SimpleNamespace(platform="win32"))
+    monkeypatch.setattr("terraspore.plugin.layers.geopackage.sys", SimpleNamespace(platform="win32"))
     with pytest.raises(QgsProcessingException, match=r"Windows cannot replace .* while the layer result shows it"):
         algorithm.prepareAlgorithm({"INPUT": image, "OUTPUT": str(output)}, context, Feedback())
 
