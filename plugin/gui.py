@@ -22,6 +22,7 @@ from .engine.preparation import is_preparation_due, is_set_up_due, prepare_engin
 from .i18n import tr
 from .options.page import OptionsFactory
 from .paths import icon_path
+from .processing.vectorize import VectorizeAlgorithm
 from .review.panel import ReviewPanel, choose_roads
 from .review.topology import add_topology_rules
 from .runner import Run, cancel_runs
@@ -46,23 +47,15 @@ class Gui(QObject):
         window = iface.mainWindow()
         self._toolbar = iface.addToolBar("TerraSpore")
         self._toolbar.setObjectName("TerraSporeToolbar")
-        self.actions = [
-            self._make_action(
-                tr(form.algorithm.TITLE),
-                form.algorithm.ICON,
-                window,
-                partial(self._open_when_ready, partial(self.open_dialog, form), needs_image=True),
-            )
-            for form in RUN_FORMS
-        ]
-        open_vectorize = partial(self._open_when_ready, self._open_vectorize, needs_image=False)
-        self.actions.append(
-            self._make_action(tr("Make Vectors from a Probability Raster"), "vectorize", window, open_vectorize)
-        )
-        for action in self.actions:
+        self.actions: list[QAction] = []
+        dialogs = [(form.algorithm, partial(self.open_dialog, form), True) for form in RUN_FORMS]
+        for algorithm, open_dialog, needs_image in (*dialogs, (VectorizeAlgorithm, self._open_vectorize, False)):
+            clicked = partial(self._open_when_ready, open_dialog, needs_image=needs_image)
+            action = self._make_action(tr(algorithm.TITLE), algorithm.ICON, window, clicked)
             self._toolbar.addAction(action)
             iface.addPluginToRasterMenu(MENU, action)
             iface.addCustomActionForLayerType(action, None, QgsMapLayer.LayerType.RasterLayer, True)
+            self.actions.append(action)
         self._panel: ReviewPanel | None = None
         self.review_action = self._make_action(tr("Review Roads"), "review", window, self.review)
         self._toolbar.addAction(self.review_action)
@@ -97,15 +90,7 @@ class Gui(QObject):
 
     def open_dialog(self, form: RunForm) -> RunDialog:
         """Show the dialog of ``form`` for the active layer."""
-        dialog = RunDialog(
-            form,
-            self._plugin,
-            self._iface.mapCanvas(),
-            start=self.start,
-            show_options=self.show_options,
-            parent=self._iface.mainWindow(),
-        )
-        return self._show(dialog)
+        return self._show(partial(RunDialog, form, self._plugin, self._iface.mapCanvas()))
 
     def start(self, algorithm: str, parameters: dict[str, Any]) -> Run:
         """Run ``algorithm`` with ``parameters`` in the background."""
@@ -181,13 +166,11 @@ class Gui(QObject):
         BackgroundTask(tr("Preparing the inference engine"), prepare).start(lambda _: None, lambda _: None)
 
     def _open_vectorize(self) -> VectorizeDialog:
-        return self._show(
-            VectorizeDialog(
-                self._plugin, start=self.start, show_options=self.show_options, parent=self._iface.mainWindow()
-            )
-        )
+        return self._show(partial(VectorizeDialog, self._plugin))
 
-    def _show(self, dialog: Any) -> Any:
+    def _show(self, make_dialog: Callable[..., Any]) -> Any:
+        """Show the dialog of an algorithm for the active layer, and for all selected ones if it makes mosaics."""
+        dialog = make_dialog(start=self.start, show_options=self.show_options, parent=self._iface.mainWindow())
         layer = self._iface.activeLayer()
         dialog.set_layer(layer if isinstance(layer, QgsRasterLayer) else None)
         selected = self._list_selected_rasters()

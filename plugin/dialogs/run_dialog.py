@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any, Callable
 
 from qgis.core import (
-    QgsMapLayerProxyModel,
     QgsProcessing,
     QgsProcessingContext,
     QgsProcessingFeedback,
     QgsProject,
     QgsRasterLayer,
 )
-from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas, QgsMapLayerComboBox
+from qgis.gui import QgsCollapsibleGroupBox, QgsFileWidget, QgsMapCanvas
 from qgis.PyQt.QtCore import Qt
-from qgis.PyQt.QtGui import QIcon
 from qgis.PyQt.QtWidgets import QCheckBox, QComboBox, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QWidget
 
 from ..context import PluginContext
@@ -27,7 +25,6 @@ from ..engine.models import list_models_for_task
 from ..i18n import tr
 from ..layers.grid import estimate_run_size, measure_units_per_metre
 from ..layers.sources import get_local_file, measure_pixel
-from ..paths import icon_path
 from ..processing.extract import ExtractLandCover, ExtractRoads, Segment
 from ..processing.feedback import format_device, format_plan
 from ..processing.inputs import RunInputs
@@ -35,9 +32,9 @@ from ..processing.model_algorithm import ModelAlgorithm
 from ..processing.parameters import IMAGE_OPTIONS, RUNTIME_OPTIONS, THRESHOLD, get_title
 from ..runner import ResumeDialog, find_resumable_run
 from ..tasks import BackgroundTask
+from .algorithm_dialog import AlgorithmDialog
 from .area import AreaWidget
 from .fields import (
-    FormDialog,
     OptionNumberEdit,
     OptionSpinBox,
     add_options_link,
@@ -104,7 +101,7 @@ DEFAULT_TILE = 1024
 DEFAULT_OVERLAP = 128
 
 
-class RunDialog(FormDialog):
+class RunDialog(AlgorithmDialog):
     """Gathers the parameters of a run; the defaults fit most runs.
 
     Args:
@@ -122,15 +119,12 @@ class RunDialog(FormDialog):
         plugin: PluginContext,
         canvas: QgsMapCanvas,
         *,
-        start: Callable[[str, dict[str, Any]], None],
+        start: Callable[[str, dict[str, Any]], Any],
         show_options: Callable[[], None],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(form.algorithm.ID, tr(form.algorithm.TITLE), parent)
-        self._form, self._plugin, self._start, self._show_options = form, plugin, start, show_options
-        self.setWindowIcon(QIcon(icon_path(form.algorithm.ICON)))
-        self.layer = QgsMapLayerComboBox(self)
-        self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+        super().__init__(form.algorithm, plugin, start=start, show_options=show_options, parent=parent)
+        self._form = form
         self.mosaic, self._further = QCheckBox(self), list[QgsRasterLayer]()
         self.mosaic.hide()
         self.folder = make_file_widget(self, QgsFileWidget.StorageMode.GetDirectory)
@@ -146,8 +140,7 @@ class RunDialog(FormDialog):
         self.outputs = {output.name: QCheckBox(tr(output.title), self) for output in form.outputs}
         for output in form.outputs:
             self.outputs[output.name].setChecked(not output.suffix)
-        self.target = make_file_widget(self, QgsFileWidget.StorageMode.SaveFile, tr("temporary layer"))
-        self.target.setFilter("GeoPackage (*.gpkg)" if form.suffix == ".gpkg" else "GeoTIFF (*.tif)")
+        self.target = self._make_target(form.suffix)
         self._advanced = QgsCollapsibleGroupBox(tr("More"), self)
         self.bands = QLineEdit(self)
         self.bands.setPlaceholderText(tr("those of the layer's style"))
@@ -175,11 +168,6 @@ class RunDialog(FormDialog):
         for signal in (*signals, self.mosaic.toggled, self.folder.fileChanged):
             signal.connect(self._refresh)
         self._refresh()
-
-    def set_layer(self, layer: QgsRasterLayer | None) -> None:
-        """Choose ``layer``; None leaves the choice as it is."""
-        if layer is not None:
-            self.layer.setLayer(layer)
 
     def set_further_layers(self, layers: Sequence[QgsRasterLayer]) -> None:
         """Offer to join the image with ``layers``, which lie below it in this order."""
@@ -230,8 +218,7 @@ class RunDialog(FormDialog):
             if resume is None:
                 return
             parameters["RESUME"] = resume
-        self._start(f"terraspore:{self._form.algorithm.ID}", parameters)
-        super().accept()
+        self._run(parameters)
 
     def request_plan(self) -> None:
         """Ask the engine for the plan of the run, and show it in the note."""

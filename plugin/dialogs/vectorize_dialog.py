@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from qgis.core import QgsMapLayerProxyModel, QgsProcessing, QgsRasterLayer
-from qgis.gui import QgsFileWidget, QgsMapLayerComboBox
-from qgis.PyQt.QtGui import QIcon
+from qgis.core import QgsProcessing, QgsRasterLayer
 from qgis.PyQt.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from ..context import PluginContext
 from ..engine.environment import explain_missing_engine
 from ..engine.models import TASK_TITLES
 from ..i18n import tr
-from ..paths import icon_path
 from ..processing.parameters import get_title
-from ..processing.vectorize import KINDS, list_vector_options
-from .fields import FormDialog, add_options_link, make_file_widget, make_note, make_option_field
+from ..processing.vectorize import KINDS, VectorizeAlgorithm, list_vector_options
+from .algorithm_dialog import AlgorithmDialog
+from .fields import add_options_link, make_note, make_option_field
 
 
-class VectorizeDialog(FormDialog):
+class VectorizeDialog(AlgorithmDialog):
     """Gathers the options of new vectors; empty fields leave the choice to the engine.
 
     Args:
@@ -33,15 +31,11 @@ class VectorizeDialog(FormDialog):
         self,
         plugin: PluginContext,
         *,
-        start: Callable[[str, dict[str, Any]], None],
+        start: Callable[[str, dict[str, Any]], Any],
         show_options: Callable[[], None],
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__("vectorize", tr("Make Vectors from a Probability Raster"), parent)
-        self._plugin, self._start, self._show_options = plugin, start, show_options
-        self.setWindowIcon(QIcon(icon_path("vectorize")))
-        self.layer = QgsMapLayerComboBox(self)
-        self.layer.setFilters(QgsMapLayerProxyModel.Filter.RasterLayer)
+        super().__init__(VectorizeAlgorithm, plugin, start=start, show_options=show_options, parent=parent)
         self.kind = QComboBox(self)
         for kind in KINDS:
             self.kind.addItem(tr(TASK_TITLES[kind]), kind)
@@ -51,8 +45,7 @@ class VectorizeDialog(FormDialog):
         }
         for field in self.fields.values():  # a form is as wide as its widest row, and these have the longest titles
             field.setMinimumWidth(180)
-        self.target = make_file_widget(self, QgsFileWidget.StorageMode.SaveFile, tr("temporary layer"))
-        self.target.setFilter("GeoPackage (*.gpkg)")
+        self.target = self._make_target(".gpkg")
         self._note = make_note(self, self._open_options)
         self._lay_out()
         self.kind.currentIndexChanged.connect(self._refresh)
@@ -60,11 +53,10 @@ class VectorizeDialog(FormDialog):
 
     def set_layer(self, layer: QgsRasterLayer | None) -> None:
         """Choose ``layer``; its name says whether it is a raster of classes."""
-        if layer is None:
-            return
-        self.layer.setLayer(layer)
-        classes = "class" in layer.name().lower()
-        self.kind.setCurrentIndex(self.kind.findData("landcover" if classes else "roads"))
+        super().set_layer(layer)
+        if layer is not None:
+            classes = "class" in layer.name().lower()
+            self.kind.setCurrentIndex(self.kind.findData("landcover" if classes else "roads"))
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters for the algorithm."""
@@ -81,11 +73,6 @@ class VectorizeDialog(FormDialog):
                 values[name] = value
         return values
 
-    def accept(self) -> None:
-        """Start the run and close."""
-        self._start("terraspore:vectorize", self.parameters())
-        super().accept()
-
     def _lay_out(self) -> None:
         self._form = QFormLayout()
         self._form.addRow(tr("Raster"), self.layer)
@@ -93,11 +80,6 @@ class VectorizeDialog(FormDialog):
         self._labels = {name.upper(): QLabel(get_title(option), self) for name, (option, _) in self.options.items()}
         self._form.addRow(tr("Save to"), self.target)
         self.lay_out_column(self._form, self._note, width=440)
-
-    def _open_options(self) -> None:
-        """Show the options, where an engine may be created."""
-        self._show_options()
-        self._refresh()
 
     def _has_option(self, kind: str, name: str) -> bool:
         """Whether vectors of ``kind`` have the option of the field ``name``."""
