@@ -28,7 +28,7 @@ from ..raster.dataset import open_raster
 from ..raster.values import Encoding, Expected
 from ..vector.conflation import ExistingRoads, read_existing_roads
 from ..vector.crs import check_output_crs
-from ..vector.io.formats import VectorTarget
+from ..vector.io.formats import VectorTarget, choose_format
 from ..vector.io.reader import make_reference
 from .cli_context import reports_result
 from .options import PATH, add_options, declared_options, given_options, parse_texts
@@ -146,10 +146,13 @@ def make_job(values: Values) -> Job:
 
 def _check_crs(job: Job) -> None:
     """Check that the CRS of the vectors can express where the raster lies."""
+    if job.crs is None and choose_format(job.output).crs is None:
+        return
+    with open_raster(job.raster) as dataset:
+        reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
     if job.crs is not None:
-        with open_raster(job.raster) as dataset:
-            reference = make_reference(job.raster.name, dataset.crs, dataset.transform, dataset.shape)
         check_output_crs(job.crs, reference)
+    VectorTarget(job.output, crs=job.crs).choose_crs(reference.crs)
 
 
 def _check_output(job: Job) -> None:

@@ -84,6 +84,8 @@ def extract_classes(
         _choose_class_rasters(request) as needed,
         computer.open_run(image, task, context, outputs=outputs) as run,
     ):
+        if vectors is not None:
+            vectors.check_crs(run.grid.crs)
         # An unknown class is refused now.
         regularized = choose_regularized(request.options.regularise, class_table(run.model.card)[0])
         rasters = needed if computer.stores_classes(run) else ClassRasters(request.classes, request.confidence)
@@ -98,15 +100,13 @@ def extract_classes(
                 statistics = computation.compute(sinks)
             nothing, coverage = _warn_of_nothing(found, request, run.model.card, context), None
             if vectors is not None:
-                target = replace(vectors, metadata=run.tags, outputs=outputs)
-                card = run.model.card
+                target, card = replace(vectors, metadata=run.tags, outputs=outputs), run.model.card
                 coverage = _vectorize(request, target, card, rasters, context, polygons=polygons, nothing=nothing)
             outputs.publish(context.cancellation.commit, computation.note_outputs)
     seconds = context.clock() - start
     subject, summary = f"{run.grid.width} x {run.grid.height} pixels", statistics.summarize(run)
     if coverage is not None:
-        subject = _describe_polygons(coverage, class_table(run.model.card)[0])
-        summary |= coverage.metrics()
+        subject, summary = _describe_polygons(coverage, class_table(run.model.card)[0]), summary | coverage.metrics()
     written_files = {role: str(path) for role, path in files.items() if path is not None}
     return Result(written_files, summary, f"{subject}, {statistics.describe(run, seconds)}", seconds)
 

@@ -51,9 +51,9 @@ def extract_roads(
         temp_output(request.output, ".rows") as spool,
         computer.open_run(image, "roads", context, outputs=outputs, on_model_opening=preloader.start) as run,
     ):
-        classes = len(run.model.card.classes)
+        vectors.check_crs(run.grid.crs)
         threshold = run.model.card.threshold if request.threshold is None else request.threshold
-        options = replace(request.options, threshold=threshold)
+        options, classes = replace(request.options, threshold=threshold), len(run.model.card.classes)
         bands = {} if request.probability is None else {request.probability: classes}
         check_disk_space(run.grid, bands, request.output, spooled_bands=int(computer.spools_roads(run)))
         fingerprint = make_fingerprint(run, image, {"rasters": "probability"})

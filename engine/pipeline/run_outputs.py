@@ -26,7 +26,7 @@ from ..raster.remote import is_remote
 from ..raster.vrt_security import check_references
 from ..raster.writer import RasterLayout, RowWriter
 from ..tiling import Floats, RowBlender, TilePlan
-from ..vector.io.formats import VectorTarget, check_vector_file
+from ..vector.io.formats import VectorTarget, check_vector_file, choose_format
 from .request import ImageRequest
 
 
@@ -63,6 +63,8 @@ def lock_run_outputs(
         files, sources, overwrite=overwrite, extended=extended, resumed=noted, folders=folders
     ) as outputs:
         if vectors is not None:
+            if limits := choose_format(vectors.path).limits:
+                context.warn(limits)
             is_own = any(file.path == str(resolve_links(vectors.path)) and file.is_current() for file in noted)
             vectors.check(overwrite=overwrite or is_own)
         if journaled is not None:

@@ -24,9 +24,10 @@ import rasterio
 import shapely
 import yaml
 from rasterio.errors import NotGeoreferencedWarning
+from terraspore.engine.vector.io.formats import FORMATS
 
 RASTERS = (".tif", ".png")
-VECTORS = (".gpkg", ".geojson", ".fgb", ".shp", ".parquet")
+VECTORS = tuple(entry.suffixes[0] for entry in FORMATS)
 #: Fields of the plan that do not depend on the machine.
 PLAN = ("tiles", "width", "height", "resolution", "tile", "overlap", "model", "runtime", "device")
 #: Endings of the names of times in summaries, and names of text for users.

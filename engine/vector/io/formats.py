@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import OutputError, ParameterError, VectorError, shorten
 from ...fs.atomic import temp_path
@@ -12,6 +13,9 @@ from ...fs.outputs import Outputs
 from ...fs.paths import find_address
 from .folder import check_vector_folder, index_path
 from .geopackage import check_geopackage
+
+if TYPE_CHECKING:
+    from pyproj import CRS
 
 
 @dataclass(frozen=True)
@@ -21,32 +25,57 @@ class VectorFormat:
     Attributes:
         driver: GDAL's short name.
         suffixes: lower-case file suffixes.
-        is_multi_layer: whether a file holds several layers (written by ``GeoPackageWriter``); otherwise each layer gets
-            a file of its own, written in one call.
+        is_geopackage: whether it is a GeoPackage, which holds all layers and styles (written by ``GeoPackageWriter``);
+            otherwise each layer gets a file of its own, written in one call (``LayerFileWriter``).
         is_folder: whether each layer becomes files in a folder, with an index (written by ``FolderWriter``).
+        has_columns: whether features have attributes.
+        crs: the only CRS of the format, into which features are transformed; None for any.
         has_metadata: whether GDAL stores metadata items with a layer.
         has_description: whether a layer has one free text instead.
         dataset_options: GDAL's dataset creation options.
+        layer_options: GDAL's layer creation options.
+        is_read_back: whether features are counted in the file, because GDAL does not report every error of writing it.
+        limits: what the format loses of every layer, as a sentence that a run warns with; empty for nothing.
         max_file_bytes: size from which a file of the format is refused; None if unlimited.
     """
 
     driver: str
     suffixes: tuple[str, ...]
-    is_multi_layer: bool = False
+    is_geopackage: bool = False
     is_folder: bool = False
+    has_columns: bool = True
+    crs: str | None = None
     has_metadata: bool = False
     has_description: bool = False
     dataset_options: Mapping[str, str] = field(default_factory=dict)
+    layer_options: Mapping[str, str] = field(default_factory=dict)
+    is_read_back: bool = False
+    limits: str = ""
     max_file_bytes: int | None = None
 
 
 FORMATS = (
     # QGIS 3.22 with GDAL 3.6 warns about newer versions of GeoPackage.
-    VectorFormat("GPKG", (".gpkg",), is_multi_layer=True, has_metadata=True, dataset_options={"VERSION": "1.2"}),
+    VectorFormat("GPKG", (".gpkg",), is_geopackage=True, has_metadata=True, dataset_options={"VERSION": "1.2"}),
     VectorFormat("FlatGeobuf", (".fgb",), has_metadata=True),
     VectorFormat("GeoJSON", (".geojson", ".json"), has_description=True),
     VectorFormat("ESRI Shapefile", (".shp",), max_file_bytes=2**31 - 1),
     VectorFormat("Parquet", (".parquet",)),
+    VectorFormat("KML", (".kml",), crs="EPSG:4326", is_read_back=True),
+    VectorFormat(
+        "CSV",
+        (".csv",),
+        layer_options={"GEOMETRY": "AS_WKT"},
+        is_read_back=True,
+        limits="A CSV file names no CRS: remember that of the coordinates.",
+    ),
+    VectorFormat(
+        "DXF",
+        (".dxf",),
+        has_columns=False,
+        is_read_back=True,
+        limits="A DXF file has no attributes and names no CRS.",
+    ),
 )
 
 #: Of a name without a suffix, for layers that are too large for one file.
@@ -136,6 +165,38 @@ class VectorTarget:
     metadata: Mapping[str, str] = field(default_factory=dict)
     outputs: Outputs | None = None
 
+    def choose_crs(self, source: object | None) -> CRS | None:
+        """Return the CRS of the file: that of its format, the one asked for, or that of the geometries.
+
+        Args:
+            source: CRS of the geometries, or None.
+
+        Raises:
+            ParameterError: the geometries have no CRS to transform them from, or the format has another CRS.
+        """
+        from pyproj import CRS
+
+        from ..crs import parse_crs
+
+        only = choose_format(self.path).crs
+        if only is not None and self.crs is not None and CRS.from_user_input(self.crs) != CRS.from_user_input(only):
+            raise ParameterError(
+                f"{self.path.name} cannot be in {shorten(self.crs)}: its format has no other CRS than {only}.",
+                "Leave out --crs, or write another format.",
+            )
+        wanted = only or self.crs
+        if wanted is None:
+            return None if source is None else CRS.from_user_input(source)
+        if parse_crs(source, "the raster") is None:
+            why = f"be written as {self.path.suffix}, which is in {only}" if only else "be transformed to another"
+            raise ParameterError(f"The raster has no CRS, so its vectors cannot {why}.")
+        return CRS.from_user_input(wanted)
+
+    def check_crs(self, source: object | None) -> None:
+        """Check that the format can express vectors in the CRS ``source``; raises as ``choose_crs``."""
+        if choose_format(self.path).crs is not None:
+            self.choose_crs(source)
+
     @property
     def files(self) -> dict[str, Path]:
         """The file of each layer, by the layer's own name."""
@@ -154,7 +215,7 @@ class VectorTarget:
     @property
     def extended(self) -> list[Path]:
         """The file, if it may hold further layers, which are kept."""
-        return [self.path] if choose_format(self.path).is_multi_layer else []
+        return [self.path] if choose_format(self.path).is_geopackage else []
 
     def check(self, *, overwrite: bool) -> None:
         """Check, before any work, that the layers can be written.
@@ -188,7 +249,7 @@ def layer_files(path: Path, layers: Iterable[str]) -> dict[str, Path]:
     names = list(layers)
     if choose_format(path).is_folder:
         return {name: index_path(path, name) for name in names}
-    if choose_format(path).is_multi_layer:
+    if choose_format(path).is_geopackage:
         return dict.fromkeys(names, path)
     return {
         name: path if index == 0 else path.with_name(f"{path.stem}_{name}{path.suffix}")

@@ -21,7 +21,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 
-from ...errors import OutputError, ParameterError
+from ...errors import OutputError
 from ...fs.atomic import is_disk_full, make_disk_full_error, measure_with_sidecars
 from ...fs.outputs import Outputs
 from ...fs.pyogrio_path import pyogrio_path
@@ -63,9 +63,7 @@ class VectorWriter(ABC):
     def __post_init__(self) -> None:
         target, source = self.target, CRS.from_user_input(self.source_crs) if self.source_crs else None
         self._format = check_vector_output(target.path)
-        self._crs = source if target.crs is None else CRS.from_user_input(target.crs)
-        if self._crs is not None and source is None:
-            raise ParameterError("The raster has no CRS, so its vectors cannot be transformed to another.")
+        self._crs = target.choose_crs(source)
         self._transformer = None if self._crs == source else Transformer.from_crs(source, self._crs, always_xy=True)
         #: The middle longitude of a place across the antimeridian; None for other places.
         self._near = None if self._crs is None or self.place is None else find_antimeridian(self.place, self._crs)
@@ -110,7 +108,13 @@ class VectorWriter(ABC):
         return {**self.target.metadata, **({"WARNINGS": "\n".join(self.warnings)} if self.warnings else {})}
 
     def _store(self, path: Path, name: str, kind: str, geometry: Geometries, columns: Columns, **options: Any) -> None:
-        """Write features to ``path`` with pyogrio's ``options``."""
+        """Write features to ``path`` with pyogrio's ``options``; those of the format are added."""
+        columns = columns if self._format.has_columns else {}
+        layer_options = {**self._format.layer_options, **options.pop("layer_options", {})}
+        # A layer that is appended to, and its file, have been made.
+        made = {} if options.get("append") else {"dataset_options": dict(self._format.dataset_options)}
+        if layer_options and not options.get("append"):
+            made["layer_options"] = layer_options
         try:
             with catch_warnings():
                 simplefilter("ignore", UserWarning)  # a missing CRS is reported when the raster is opened
@@ -122,6 +126,7 @@ class VectorWriter(ABC):
                     driver=self._format.driver,
                     geometry_type=kind,
                     crs=None if self._crs is None else self._crs.to_wkt(),
+                    **made,
                     **options,
                 )
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.FeatureError) as error:
@@ -163,9 +168,8 @@ class GeoPackageWriter(VectorWriter):
             geometry_name=GEOMETRY_COLUMN,
             dataset_metadata=self._describe() if is_new and not self._others else None,
             layer_metadata=None if append else self._describe(),
-            dataset_options=None if append else dict(self._format.dataset_options),
             # Without it GDAL writes an "undefined" CRS with an id of its own; -1 is GeoPackage's undefined plane.
-            layer_options={"SRID": "-1"} if self._crs is None and not append else None,
+            layer_options={"SRID": "-1"} if self._crs is None else {},
         )
 
     def _open(self, name: str) -> Path:
@@ -210,6 +214,24 @@ class LayerFileWriter(VectorWriter):
             temporary = self.stack.enter_context(self.outputs.write(path))
             self._store(temporary, layer, kind, geometry, columns, layer=path.stem, **options)
             check_file_sizes(temporary, file_format)
+            if file_format.is_read_back:
+                self._count(temporary, len(geometry))
+
+    def _count(self, path: Path, expected: int) -> None:
+        """Check that a file has all features; on a full disk some drivers of GDAL write a part of it without an error.
+
+        Raises:
+            OutputError: it has not.
+        """
+        try:
+            found = pyogrio.read_info(pyogrio_path(path), force_feature_count=True)["features"]
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
+            found = -1  # it cannot be opened
+        if found not in (expected, *([] if expected else [-1])):  # some formats have no layer without features
+            target = self.target.path
+            if is_disk_full(target.parent):
+                raise make_disk_full_error(target, measure_with_sidecars(path))
+            raise OutputError(f"{target} could not be written: it has {found} of {expected} features.")
 
     def _add(self, layer: str, name: str, kind: str, geometry: Geometries, columns: Columns) -> None:
         self._layers.setdefault(layer, (kind, []))[1].append((geometry, columns))
@@ -297,7 +319,7 @@ def open_vector_writer(
 def _choose_writer(vector_format: VectorFormat) -> type[VectorWriter]:
     if vector_format.is_folder:
         return FolderWriter
-    return GeoPackageWriter if vector_format.is_multi_layer else LayerFileWriter
+    return GeoPackageWriter if vector_format.is_geopackage else LayerFileWriter
 
 
 def _widen_dtype(values: NDArray[Any]) -> NDArray[Any]:

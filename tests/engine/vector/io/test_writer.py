@@ -10,19 +10,17 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from pyproj import Transformer
 from terraspore.engine.errors import OutputError, ParameterError
 from terraspore.engine.fs import outputs
-from terraspore.engine.vector.io.formats import FORMATS, VectorTarget, choose_format
+from terraspore.engine.fs.atomic import list_side_files
+from terraspore.engine.raster.gdal_errors import advise_on_format
+from terraspore.engine.vector.geodesy import transform_geometries
+from terraspore.engine.vector.io.formats import FORMATS, VectorFormat, VectorTarget, choose_format
 from terraspore.engine.vector.io.geopackage import verify_geopackage
 from terraspore.engine.vector.io.styles import load_styles
-from terraspore.engine.vector.io.writer import open_vector_writer
+from terraspore.engine.vector.io.writer import LayerFileWriter, open_vector_writer
 
-#: Formats of one layer a file that GDAL writes here.
-LAYER_FILE_SUFFIXES = [
-    entry.suffixes[0]
-    for entry in FORMATS
-    if not entry.is_multi_layer and "w" in pyogrio.list_drivers().get(entry.driver, "")
-]
 LINES = np.array([shapely.LineString([(0, 0), (1, 1)]), shapely.LineString([(1, 1), (2, 0)])], object)
 POINTS = np.array([shapely.Point(0, 0)], object)
 COLUMNS = {
@@ -110,14 +108,88 @@ def test_reprojection_keeps_shared_vertices(tmp_path: Path) -> None:
     assert shapely.from_wkb(points[0]).coords[0] == first.coords[0]
 
 
-@pytest.mark.parametrize("suffix", LAYER_FILE_SUFFIXES)
-def test_single_layer_formats_get_a_file_per_layer(tmp_path: Path, suffix: str) -> None:
-    path = tmp_path / f"out{suffix}"
-    paths = write(path)
-    assert paths == {"roads": path, "road_nodes": tmp_path / f"out_road_nodes{suffix}"}
-    for layer, count in (("roads", 4), ("road_nodes", 1)):
-        assert pyogrio.read_info(paths[layer], force_feature_count=True)["features"] == count
-    assert not [entry for entry in tmp_path.iterdir() if "partial" in entry.name]
+@pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.driver)
+def test_every_format_gives_back_what_was_written(tmp_path: Path, entry: VectorFormat) -> None:
+    """Features, columns with nothing in some rows, CRS, and a file for each layer, for every row of the table."""
+    if "w" not in pyogrio.list_drivers().get(entry.driver, ""):
+        pytest.skip(f"GDAL has no {entry.driver} here")
+    path = tmp_path / f"out{entry.suffixes[0]}"
+    areas = shapely.buffer(LINES, 2)
+    layers = {"roads": ("LineString", LINES), "road_nodes": ("Point", np.repeat(POINTS, 2)), "a": ("Polygon", areas)}
+    with open_vector_writer(VectorTarget(path, metadata={"MODEL": "m"}), "EPSG:25832") as writer:
+        for name, (kind, geometry) in layers.items():
+            writer.write(name, kind, geometry[:1], {key: values[:1] for key, values in COLUMNS.items()})
+            writer.write(name, kind, geometry[1:], {key: values[1:] for key, values in COLUMNS.items()})
+        writer.write("empty", "Polygon", areas[:0], {key: values[:0] for key, values in COLUMNS.items()})
+    assert list(writer.paths) == [*layers, "empty"]
+    written = set(writer.paths.values())
+    assert set(tmp_path.iterdir()) == {*written, *(side for file in written for side in list_side_files(file))}
+    for name, (_, expected) in layers.items():
+        where = {"layer": name} if entry.is_geopackage else {}
+        info, _, geometry, columns = pyogrio.raw.read(writer.paths[name], force_2d=True, **where)
+        crs = entry.crs or "EPSG:25832"
+        if not entry.limits:
+            assert info["crs"] == crs
+        move = Transformer.from_crs("EPSG:25832", crs, always_xy=True)
+        moved = transform_geometries(expected, move)
+        placed = sorted(shapely.from_wkb(geometry), key=lambda shape: shape.bounds)  # FlatGeobuf has its order
+        for found, given in zip(placed, moved, strict=True):
+            assert found.geom_type.removeprefix("Multi") == given.geom_type
+            assert found.normalize().equals_exact(given.normalize(), 1e-9 if entry.crs else 1e-6) or found.equals(given)
+        if not entry.has_columns:
+            continue
+        found = {key.lower(): column for key, column in zip(info["fields"], columns, strict=True)}
+        numbers = found.get("id2", found["id"]).astype(int)  # KML has ids of its own
+        assert sorted(numbers) == [1, 2]
+        found = {key: column[np.argsort(numbers)].tolist() for key, column in found.items()}
+        assert [int(value) for value in found["small"]] == [3, 4]
+        assert float(found["share"][0]) == 0.5
+        assert not found["share"][1] or np.isnan(found["share"][1])
+        assert [str(value) in {"1", "True"} for value in found["flag"]] == [True, False]
+        assert found["name"] in (["Straße", None], ["Straße", ""])
+
+
+@pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.driver)
+def test_a_format_is_known_where_its_suffix_matters(tmp_path: Path, entry: VectorFormat) -> None:
+    """Lower layers cannot import the table: what is said to a person who gives a vector file for an image."""
+    for suffix in entry.suffixes:
+        path = tmp_path / f"roads{suffix}"
+        path.touch()
+        assert "It is a vector file" in advise_on_format(path)
+
+
+@pytest.mark.parametrize("suffix", [suffix for entry in FORMATS if entry.is_read_back for suffix in entry.suffixes])
+def test_file_that_is_cut_off_without_an_error_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    """As GDAL leaves it on a full disk."""
+    store = LayerFileWriter._store
+
+    def cut_off(writer: LayerFileWriter, path: Path, *arguments: object, **options: object) -> None:
+        store(writer, path, *arguments, **options)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    monkeypatch.setattr(LayerFileWriter, "_store", cut_off)
+    points = shapely.points(np.arange(200.0).reshape(100, 2) / 10)
+    with (
+        pytest.raises(OutputError, match="could not be written"),
+        open_vector_writer(VectorTarget(tmp_path / f"out{suffix}"), "EPSG:4326") as writer,
+    ):
+        writer.write("points", "Point", points, {"id": np.arange(100)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_with_a_crs_of_its_own(tmp_path: Path) -> None:
+    """It is transformed; --crs names no other, and there has to be one to transform from."""
+    target = VectorTarget(tmp_path / "out.kml", crs="EPSG:4326")
+    assert target.choose_crs("EPSG:25832") == "EPSG:4326"
+    with pytest.raises(ParameterError, match="no other CRS than EPSG:4326"):
+        VectorTarget(tmp_path / "out.kml", crs="EPSG:25832").choose_crs("EPSG:25832")
+    local = 'LOCAL_CS["a plane",UNIT["metre",1]]'
+    for source in (None, local):
+        with pytest.raises(ParameterError, match=r"no CRS, so its vectors cannot be written as \.kml"):
+            VectorTarget(tmp_path / "out.kml").check_crs(source)
+    VectorTarget(tmp_path / "out.csv").check_crs(None)
 
 
 def test_parquet_is_written_or_refused(tmp_path: Path) -> None:
