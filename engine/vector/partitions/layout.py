@@ -8,7 +8,7 @@ import math
 from ...protocol.options import RoadOptions
 from ..roads.centerlines import Tile
 from ..roads.extract import LONG
-from ..roads.links import DETOUR, LONGEST, REACH_SHARE
+from ..roads.links import DETOUR_LENGTH, LONGEST, REACH_SHARE
 from ..roads.options import pixel_options
 
 #: Side of a partition in pixels: its network takes some 100 MB.
@@ -29,7 +29,7 @@ def network_halo(options: RoadOptions, resolution: float) -> int:
         resolution: metres of a pixel.
     """
     pixels = pixel_options(options, resolution)
-    length = (max(LONG, LONGEST, options.min_length) + DETOUR / 2) / resolution
+    length = (max(LONG, LONGEST, options.min_length) + DETOUR_LENGTH / 2) / resolution
     gaps = (2 + REACH_SHARE) * options.gap / resolution
     return math.ceil(_RING + length + gaps + 2 * pixels.spur + 4 * pixels.max_radius)
 

@@ -30,7 +30,7 @@ from ..jit import warn_without_numba
 from .areas import polygonize_roads
 from .centerlines import Tile, find_centerlines
 from .cleaning import drop_weak_components, merge_junctions, prune_spurs, trim_tails
-from .gaps import close_gaps, gap_rules
+from .gaps import close_gaps, make_gap_rules
 from .graph import Graph, trace
 from .layers import KINDS, NetworkAttributes, classify_nodes, write_areas, write_changes, write_lines, write_nodes
 from .lines import make_lines
@@ -211,7 +211,7 @@ def build_graph(
     merge_junctions(graph)
     prune_spurs(graph, bump)
 
-    rules = gap_rules(options, resolution)
+    rules = make_gap_rules(options, resolution)
     close_gaps(graph, source, pixels, rules, cancellation=context.cancellation, threads=threads)
 
     join_pieces(graph, source, pixels, rules, resolution, cancellation=context.cancellation)

@@ -34,7 +34,7 @@ MAX_ROUNDS = 4
 #: The direction of a dead end is estimated from this many metres of road.
 DIRECTION_LENGTH = 20.0
 #: A gap that ends in the middle of another road may have this share of the longest gap without any trace of a road.
-UNSEEN_SHARE = 0.24
+UNSEEN_GAP_SHARE = 0.24
 #: The same in a mask: no trace below trees says nothing there.
 UNKNOWN_SHARE = 0.4
 #: Values between these probabilities occur where a raster is no mask.
@@ -80,13 +80,13 @@ class _Candidates(NamedTuple):
     windows: Ints
 
 
-def gap_rules(options: RoadOptions, resolution: float) -> GapRules:
+def make_gap_rules(options: RoadOptions, resolution: float) -> GapRules:
     """Convert the rules for closing gaps to pixels of ``resolution`` metres."""
     return GapRules(
         max_gap=options.gap / resolution,
         min_cosine=math.cos(math.radians(options.gap_angle)),
         direction_points=math.ceil(DIRECTION_LENGTH / resolution),
-        max_unseen=UNSEEN_SHARE * options.gap / resolution,
+        max_unseen=UNSEEN_GAP_SHARE * options.gap / resolution,
         max_unknown=UNKNOWN_SHARE * options.gap / resolution,
         stub=(options.spur + STUB_MARGIN) / resolution,
     )

@@ -1,8 +1,8 @@
 """Join separate pieces of a network where a road of one points at the other.
 
 Closing gaps begins at dead ends. Where trees hide a junction, or a driveway leaves at the edge of a gap, a road has no
-dead end: its line turns off into the side road or the driveway. Roads that are not connected within ``DETOUR`` are
-joined across such gaps, too. Whether they are further off is not looked at: that would depend on the whole raster.
+dead end: its line turns off into the side road or the driveway. Roads that are not connected within ``DETOUR_LENGTH``
+are joined across such gaps, too. Whether they are further off is not looked at: that would depend on the whole raster.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .options import PixelOptions
 from .ordering import pixel_keys, sort_edges
 
 #: Roads are connected where the way from one to the other has no more than so many metres.
-DETOUR = 600.0
+DETOUR_LENGTH = 600.0
 #: Two links join the same roads where their ends have no more than so many metres of way between them.
 APART = 300.0
 #: Components with more metres of road than this count as if they had as much.
@@ -37,7 +37,7 @@ LONGEST = 400.0
 #: The longest link, as a share of the longest gap.
 REACH_SHARE = 1.25
 #: The length without any trace of a road may be this share of the shorter component, which may be a road on its own.
-UNSEEN_SHARE = 0.1
+UNSEEN_PIECE_SHARE = 0.1
 #: That length is at most this share of the longest gap where both roads point at each other, unless in a mask.
 STRAIGHT_SHARE = 0.45
 
@@ -68,7 +68,7 @@ def join_pieces(
     sort_edges(graph, (graph.ends[:, 0] == graph.ends[:, 1]) & (graph.degree()[graph.ends[:, 0]] == 2))
     length = _component_lengths(graph, LONGEST / resolution)
     boxes, index, ways = find_boxes(graph), build_index(graph, np.zeros(0, np.int64)), make_ways(graph)
-    limits = LinkRules(REACH_SHARE * rules.max_gap, DETOUR / resolution)
+    limits = LinkRules(REACH_SHARE * rules.max_gap, DETOUR_LENGTH / resolution)
     one, other, score = find_links(index, limits, ways, boxes, length >= options.min_length)
     keys = np.sort(pixel_keys(graph.row, graph.col)[np.stack((one, other))], axis=0)
     order = np.lexsort((keys[1], keys[0], round_position(score)))
@@ -100,7 +100,7 @@ def _limit_links(graph: Graph, rules: GapRules, length: Floats, links: Ints, sco
         links: (2, n), the points that are linked.
         score: (n,), see ``find_links``.
     """
-    shorter = UNSEEN_SHARE * length[np.searchsorted(graph.start, links, "right") - 1].min(axis=0)
+    shorter = UNSEEN_PIECE_SHARE * length[np.searchsorted(graph.start, links, "right") - 1].min(axis=0)
     straight = np.hypot(*(np.diff(column[links], axis=0)[0] for column in (graph.row, graph.col)))
     bends = score > MAX_BEND * straight
     unknown = np.where(bends, rules.max_unknown, rules.max_gap)

@@ -25,7 +25,7 @@ from .graph_index import (
 Probability = NDArray[np.uint8]
 
 #: Points that are within this many times the largest gap along the network are no targets.
-DETOUR = 1.6
+DETOUR_FACTOR = 1.6
 #: A path is at most this many times as long as the gap, plus 5 pixels.
 MAX_WINDING = 1.6
 #: At this share of the gap's length (plus 3 pixels) off the straight line, the cost of a pixel doubles.
@@ -63,7 +63,7 @@ def find_best_target(
     index: GraphIndex, half: int, rules: GapRules, distance: Floats, reached: Index
 ) -> tuple[int, float]:
     """Find the best target of one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
-    here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), DETOUR * rules.max_gap
+    here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), DETOUR_FACTOR * rules.max_gap
     row, col, sharp_bend_reach = int(index.row[here]), int(index.col[here]), 1.5 * index.width[here]
     ahead = end_direction(index, half, rules.direction_points)
     count, best_point, best_score = 0, -1, np.inf
@@ -139,7 +139,7 @@ def find_paths(
             path[i, 0], path[i, 1] = path[i, 0] + row, path[i, 1] + col
         contacts[number], count = -1, 0
         if not is_winding(path):
-            node, limit = index.ends[half >> 1, half & 1], DETOUR * rules.max_gap
+            node, limit = index.ends[half >> 1, half & 1], DETOUR_FACTOR * rules.max_gap
             reset = distances_within(index, node, limit, distance, reached)
             contacts[number], count = cut_at_contact(index, here, path, rules, distance)
             reset_distances(distance, reached, reset)
@@ -302,7 +302,7 @@ def cut_at_contact(
             k = lower_bound(index.point_col, index.row_first[r], index.row_first[r + 1], c)
             while k < index.row_first[r + 1] and index.point_col[k] == c:
                 inside = abs(r - row) <= reach and abs(c - col) <= reach
-                if inside and distance_to_point(index, index.point[k], distance) > DETOUR * rules.max_gap:
+                if inside and distance_to_point(index, index.point[k], distance) > DETOUR_FACTOR * rules.max_gap:
                     met = int(index.point[k])
                     break
                 own = True

@@ -35,6 +35,16 @@ def test_gaps_are_closed_end_to_end_and_end_to_middle(tmp_path: Path, write_rast
     assert extract_roads(raster, tmp_path / "none.gpkg", RoadOptions(gap=0.0)).bridged == 0.0
 
 
+def test_the_angle_between_a_dead_end_and_a_gap_has_a_limit(tmp_path: Path, write_raster: Writer) -> None:
+    """A gap of 28 m and 8 m to the side, and one of 6 m between two ends at a right angle."""
+    aside = write_raster(draw_roads([[(-10, 100), (150, 100)], [(178, 108), (410, 108)]]), "aside.tif")
+    corner = write_raster(draw_roads([[(-10, 100), (150, 100)], [(158, 106), (158, 410)]]), "corner.tif")
+    for raster, narrow, wide in ((aside, 5.0, 20.0), (corner, 20.0, 40.0)):
+        for angle, pieces in ((narrow, 2), (wide, 1)):
+            options = RoadOptions(areas=False, gap_angle=angle)
+            assert extract_roads(raster, tmp_path / f"{angle:g}.gpkg", options).pieces == pieces, (raster, angle)
+
+
 def test_the_roads_of_an_occluded_crossing_are_joined(tmp_path: Path, write_raster: Writer) -> None:
     mask = draw_roads([[(200, -10), (200, 410)], [(-10, 190), (410, 210)]])
     cv2.circle(mask, (200, 200), 14, 0, -1)
