@@ -21,7 +21,7 @@ class DecoderSpec:
 
     Attributes:
         title: name for people.
-        cell: module and class.
+        cell: module and class, as "linknet:LinkNetDecoder".
         multiple: height and width of images have to be multiples of this; 32 suits all decoders.
         has_auxiliary_head: whether the class has its own ``create_auxiliary_head``.
         choices: options with their values, the default first. One is ``output_stride`` of the encoder, 32 unless given.
