@@ -225,8 +225,8 @@ class RoadOptions:
     gap: float = length(50.0, "Gaps up to this length are closed; 0 closes none.", "Longest gap that is closed")
     gap_angle: float = option(
         40.0,
-        "Largest angle between a dead end and the gap that is closed; at most 30° where it ends in the middle of a road, "
-        "and 90° where it is shorter than 1.5 times the road's width.",
+        "Largest angle between a dead end and the gap that is closed; at most 30° where it ends in the middle of a "
+        "road, and 90° where it is shorter than 1.5 times the road's width.",
         "Largest angle of a closed gap",
         unit="°",
         minimum=0,
