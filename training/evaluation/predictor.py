@@ -11,6 +11,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, amp, nn
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
 from ...engine.errors import ParameterError
 from ..backend import name_lack_of_memory
@@ -103,10 +104,7 @@ class Predictor:
 
 def activate(logits: Floats) -> Floats:
     """Probabilities (..., classes, H, W): sigmoid for one class, softmax over several."""
-    if logits.shape[-3] == 1:
-        return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
-    shifted = np.exp(logits - logits.max(-3, keepdims=True))
-    return np.asarray(shifted / shifted.sum(-3, keepdims=True), np.float32)
+    return np.asarray(expit(logits) if logits.shape[-3] == 1 else softmax(logits, -3), np.float32)
 
 
 def window_starts(length: int, size: int, overlap: float) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +15,10 @@ from onnx import helper
 
 from ...engine.errors import CheckpointError, GraphError, OutputError
 from ...engine.fs.atomic import atomic_folder
+from ...engine.fs.regular_file import compute_sha256
 from ...engine.mindir import convert
 from ...engine.models.card import CARD_NAME, ModelCard, card_text, write_card
-from ...engine.models.checkpoint import read_checkpoint, write_checkpoint
+from ...engine.models.checkpoint import MAX_CHECKPOINT_BYTES, read_checkpoint, write_checkpoint
 from ...engine.models.domain import Domain
 from ...engine.models.graph import fill_graph
 from ...engine.models.infer_card import CARD_KEY
@@ -82,7 +82,7 @@ def export_model(
         parameter.set_data(ms.Tensor(weights[parameter.name].astype(np.float32)))
     with atomic_folder(folder, overwrite=overwrite) as temporary:
         write_checkpoint(temporary / WEIGHTS, weights)
-        digest = hashlib.sha256((temporary / WEIGHTS).read_bytes()).hexdigest()
+        digest = compute_sha256(temporary / WEIGHTS, MAX_CHECKPOINT_BYTES, CheckpointError)
         card = create_card(config, details, weights=WEIGHTS, sha256=digest, domain=domain)
         write_card(temporary / CARD_NAME, card)
         return _write_formats(temporary, network, card, formats)
