@@ -19,7 +19,7 @@ from ..pipeline.prepare import prepare_tasks
 from ..pipeline.request import ClassRequest, RoadRequest
 from ..pipeline.roads import extract_roads
 from ..protocol.messages import Result
-from ..protocol.options import ClusterOptions, OutputOptions, RoadOptions
+from ..protocol.options import RoadOptions
 from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context, reports_result
 from .options import (
@@ -28,13 +28,11 @@ from .options import (
     PATH,
     ROAD_VECTORS,
     GroupedCommand,
-    declared_options,
     image_options,
     make_image_request,
     make_request,
-    resume_option,
+    run_options,
     run_request,
-    separate_option,
     threshold_option,
 )
 
@@ -68,10 +66,7 @@ def extract() -> None:
 @click.option("--probability", type=GEOTIFF, help="Keep the probability raster in this GeoTIFF.")
 @threshold_option("Probability from which a pixel is road; else the model's.")
 @ROAD_VECTORS.add
-@declared_options(OutputOptions)
-@declared_options(ClusterOptions)
-@separate_option
-@resume_option
+@run_options
 @reports_result
 def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
     """Extract the road network of IMAGE: lines, nodes and areas.
@@ -97,10 +92,7 @@ def roads(context: RunContext, images: tuple[str, ...], **values: Any) -> Result
 @click.option("--confidence", type=GEOTIFF, help="Keep the probability of the class of each pixel in this GeoTIFF.")
 @click.option("--probability", type=GEOTIFF, help="Keep the probabilities of all classes in this GeoTIFF.")
 @CLASS_VECTORS.add
-@declared_options(OutputOptions)
-@declared_options(ClusterOptions)
-@separate_option
-@resume_option
+@run_options
 @reports_result
 def landcover(context: RunContext, images: tuple[str, ...], **values: Any) -> Result:
     """Extract the land cover of IMAGE as polygons without gaps and overlaps.
@@ -130,10 +122,7 @@ def _run_classes(request: ClassRequest, task: Task, values: Mapping[str, Any], c
 @click.option("--probability", type=GEOTIFF, help="GeoTIFF of the probabilities of all classes.")
 @threshold_option("For models of one class; else the model's.")
 @CLASS_VECTORS.add
-@declared_options(OutputOptions)
-@declared_options(ClusterOptions)
-@separate_option
-@resume_option
+@run_options
 @reports_result
 def segment(context: RunContext, images: tuple[str, ...], output: Path, vectors: Path | None, **values: Any) -> Result:
     """Run any segmentation model over IMAGE and write the class of each pixel.

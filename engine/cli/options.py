@@ -19,7 +19,15 @@ from ..pipeline.batch import run_batch, split_request
 from ..pipeline.request import ClassRequest, ImageRequest, RoadRequest
 from ..protocol.declaration import Option, options_of
 from ..protocol.messages import Result
-from ..protocol.options import CoverageOptions, ImageOptions, OutputOptions, RoadOptions, RuntimeOptions, SourceOptions
+from ..protocol.options import (
+    ClusterOptions,
+    CoverageOptions,
+    ImageOptions,
+    OutputOptions,
+    RoadOptions,
+    RuntimeOptions,
+    SourceOptions,
+)
 from ..raster.sources import find_sources
 from ..runtimes.pool import SessionPool
 from .cli_context import current_cli_context
@@ -285,11 +293,6 @@ ROAD_VECTORS = VectorOptions(RoadOptions, without=("threshold", "tile", "threads
 CLASS_VECTORS = VectorOptions(CoverageOptions, without=("strip",))
 
 
-resume_option = click.option(
-    "--resume", is_flag=True, help="Go on with the unfinished run of this output, where there is one."
-)
-
-
 def threshold_option(text: str) -> Callable[[F], F]:
     """Make the option of the threshold on probabilities, from 0 to 1."""
     return click.option("--threshold", type=FiniteRange(0, 1), metavar="P", help=text)
@@ -306,7 +309,13 @@ image_options = add_options(
     declared_options(RuntimeOptions),
 )
 
-separate_option = declared_options(SourceOptions, "separate")
+#: The options of everything that writes what a model gives.
+run_options = add_options(
+    declared_options(OutputOptions),
+    declared_options(ClusterOptions),
+    declared_options(SourceOptions, "separate"),
+    click.option("--resume", is_flag=True, help="Go on with the unfinished run of this output, where there is one."),
+)
 
 
 def make_image_request(images: Sequence[str], options: Mapping[str, Any], context: RunContext) -> ImageRequest:

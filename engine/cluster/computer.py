@@ -6,7 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +38,7 @@ from .run_folder import make_store, open_run_folder
 from .worker import BlockOutcome, BlockWorker, WorkerJob, WorkerReport, call_worker, describe_for_others
 
 if TYPE_CHECKING:
-    from .partitions import PartitionedLandcover, PartitionedRoads
+    from .partitions import PartitionedVectors
 
 #: Dask's resource by which workers tell that they have a device, by its kind.
 _RESOURCES = {"gpu": "GPU", "cuda": "GPU", "tensorrt": "GPU", "directml": "GPU", "ascend": "NPU"}
@@ -73,18 +73,6 @@ class ClusterComputer(Computer):
     address: str
     network_factory: NetworkFactory | None = None
 
-    def spools_roads(self, run: PlannedRun) -> bool:
-        """Return whether the raster fits into one partition: partitions are read from the files of the blocks."""
-        from .partitions import has_road_partitions
-
-        return not has_road_partitions(run.grid)
-
-    def stores_classes(self, run: PlannedRun) -> bool:
-        """Return whether the raster fits into one partition, as ``spools_roads``."""
-        from .partitions import has_polygon_partitions
-
-        return not has_polygon_partitions(run.grid)
-
     @contextmanager
     def open_run(
         self,
@@ -100,6 +88,8 @@ class ClusterComputer(Computer):
         Raises:
             ClusterError: the scheduler or a worker cannot be used for the run.
         """
+        from .partitions import has_polygon_partitions, has_road_partitions
+
         with ExitStack() as resources:
             image = prepare_image(request, task, resources, context, outputs=outputs, on_model_opening=on_model_opening)
             client = resources.enter_context(open_client(self.address, request.options, request.runtime, context))
@@ -127,6 +117,8 @@ class ClusterComputer(Computer):
                 tags=make_tags(image, facts, request),
                 resources=resources,
                 fit=image.fit,
+                spools_roads=not has_road_partitions(image.view.grid),
+                stores_classes=not has_polygon_partitions(image.view.grid),
                 client=client,
                 name=name,
                 gpus=gpus,
@@ -206,8 +198,7 @@ class _ClusterComputation(Computation):
     journal: Journal
     layout: BlockLayout
     output: Path
-    roads: PartitionedRoads | None = None
-    polygons: PartitionedLandcover | None = None
+    vectors: list[PartitionedVectors] = field(default_factory=list)
 
     @property
     def note_outputs(self) -> NoteOutputs | None:
@@ -217,20 +208,23 @@ class _ClusterComputation(Computation):
         self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
     ) -> AbstractContextManager[RoadVectorizer]:
         """Prepare to make roads by partitions on the workers, or of the rows where one partition is enough."""
-        from .partitions import PartitionedRoads, has_road_partitions
+        from .partitions import PartitionedRoads
 
-        if not has_road_partitions(self.run.grid):
+        if self.run.spools_roads:
             return super().open_roads(options, target, spool=spool, preloader=preloader)
-        self.roads = PartitionedRoads(self.run, options, target, self.address, self.context)
-        return nullcontext(self.roads)
+        roads = PartitionedRoads(self.run, self.address, self.context, options, target)
+        self.vectors.append(roads)
+        return nullcontext(roads)
 
     def open_polygons(self, options: CoverageOptions, regularized: Sequence[int]) -> PolygonVectorizer | None:
         """Prepare to make polygons by partitions on the workers; None where one partition is enough."""
-        from .partitions import PartitionedLandcover, has_polygon_partitions
+        from .partitions import PartitionedLandcover
 
-        if has_polygon_partitions(self.run.grid):
-            self.polygons = PartitionedLandcover(self.run, options, tuple(regularized), self.address, self.context)
-        return self.polygons
+        if self.run.stores_classes:
+            return None
+        polygons = PartitionedLandcover(self.run, self.address, self.context, options, tuple(regularized))
+        self.vectors.append(polygons)
+        return polygons
 
     def compute(self, sinks: Sequence[OutputSink]) -> RunStatistics:
         """Have all blocks and partitions computed, free the workers, and write the rows; see ``Computation``."""
@@ -239,9 +233,8 @@ class _ClusterComputation(Computation):
         store = make_store(self.journal, self.layout, self.run.job.classes, encoders, self.output.absolute())
         self._report_start(store)
         empty, inference = self._compute_blocks(store)
-        for vectors in (self.roads, self.polygons):
-            if vectors is not None:
-                vectors.vectorize(store)
+        for vectors in self.vectors:
+            vectors.vectorize(store)
         self.run.release()  # what follows needs their memory
         write_sinks(BlockReader(store), sinks, self.context.cancellation)
         return RunStatistics(self.layout.plan.count, empty, self.context.clock() - start, inference)
@@ -286,7 +279,7 @@ class _ClusterComputation(Computation):
                 remove_journal(self.output)
         elif not self.context.cancellation.abandoned:
             share = f"{finished} of {count_noun(self.layout.count, 'block')} are finished and kept"
-            share += "".join(made.describe_kept() for made in (self.roads, self.polygons) if made is not None)
+            share += "".join(made.describe_kept() for made in self.vectors)
             self.context.report(Message(f"{share}; the same command with --resume goes on from there."))
 
 

@@ -88,17 +88,14 @@ def _start_workers(count: int, image: ImageOptions, runtime: RuntimeOptions) -> 
     )
 
 
-@contextmanager
-def _connect(address: str, target: str | LocalCluster) -> Iterator[Client]:
+def _connect(address: str, target: str | LocalCluster) -> Client:
     try:
-        client = Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
+        return Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:  # a wrong name, nobody listens; TLS without certificates
         raise ClusterError(
             f"No scheduler answers at {address}: {first_line(error)}.",
             "Start one with `dask scheduler`, or use --cluster local:N.",
         ) from error
-    with client:
-        yield client
 
 
 def _wait_for_workers(client: Client, address: str, count: int, context: RunContext) -> None:

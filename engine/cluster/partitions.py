@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from ..context import RunContext
 from ..fs.atomic import translate_os_errors
@@ -129,30 +130,49 @@ class PartitionTasks:
 
 
 @dataclass
-class PartitionedRoads:
-    """Makes the roads of a run by partitions; they do not need the rows of the raster.
+class PartitionedVectors(ABC):
+    """Makes vectors of a run by partitions; they do not need the rows of the rasters.
 
     Attributes:
         run: has the workers.
-        options: of the roads.
-        target: the vector file.
         address: of the scheduler, for messages.
         context: receives progress and messages; checked for cancellation.
+        tasks: vectorize the partitions; None before ``vectorize``.
+    """
+
+    run: ClusterRun
+    address: str
+    context: RunContext
+    tasks: PartitionTasks | None = field(default=None, init=False)
+
+    @abstractmethod
+    def vectorize(self, store: BlockStore) -> None:
+        """Have all partitions vectorized whose files are missing, once all blocks are in ``store``."""
+
+    def describe_kept(self) -> str:
+        """Return how many partitions are finished, for a message; empty where none is."""
+        return "" if self.tasks is None else self.tasks.describe_kept()
+
+
+@dataclass
+class PartitionedRoads(PartitionedVectors):
+    """Makes the roads of a run.
+
+    Attributes:
+        options: of the roads.
+        target: the vector file.
 
     Raises:
         OutputError: the format of the vector file is not known.
         ParameterError: a length is too large for the pixels.
     """
 
-    run: ClusterRun
+    append: ClassVar[None] = None
+
     options: RoadOptions
     target: VectorTarget
-    address: str
-    context: RunContext
-    append: None = None
     partitions: RoadPartitions | None = None
     areas: PartitionedCoverage | None = None
-    tasks: PartitionTasks | None = None
 
     def __post_init__(self) -> None:
         check_vector_output(self.target.path)
@@ -160,7 +180,7 @@ class PartitionedRoads:
         pixel_options(self.options, PixelGeodesy(crs, transform).resolution((grid.height, grid.width)))
 
     def vectorize(self, store: BlockStore) -> None:
-        """Have all partitions vectorized whose files are missing, once all blocks are in ``store``."""
+        """See ``PartitionedVectors.vectorize``."""
         run, name, place = self.run, self.run.job.view.spec.name, read_back_georeferencing(self.run.grid)
         partitions = RoadPartitions(store, *place, run.nodata_cause, name, self.options, PARTITION)
         self.partitions = partitions
@@ -170,10 +190,6 @@ class PartitionedRoads:
         if self.options.areas:
             self.areas = partition_road_areas(store, place, name, self.options)
             replace(self.tasks, folder=self.areas.folder, suffix=TRACED, title="road areas").trace(self.areas)
-
-    def describe_kept(self) -> str:
-        """Return how many partitions are finished, for a message; empty where none is."""
-        return "" if self.tasks is None else self.tasks.describe_kept()
 
     def finish(self) -> RoadSummary:
         """Join the partitions.
@@ -191,36 +207,25 @@ class PartitionedRoads:
 
 
 @dataclass
-class PartitionedLandcover:
-    """Makes the polygons of a run by partitions; they do not need the rows of the rasters.
+class PartitionedLandcover(PartitionedVectors):
+    """Makes the polygons of a run.
 
     Attributes:
-        run: has the workers.
         options: of the polygons.
         regularized: ids of the classes that get right angles.
-        address: of the scheduler, for messages.
-        context: receives progress and messages; checked for cancellation.
     """
 
-    run: ClusterRun
     options: CoverageOptions
     regularized: tuple[int, ...]
-    address: str
-    context: RunContext
     coverage: PartitionedCoverage | None = None
-    tasks: PartitionTasks | None = None
 
     def vectorize(self, store: BlockStore) -> None:
-        """Have all partitions vectorized whose files are missing, once all blocks are in ``store``."""
+        """See ``PartitionedVectors.vectorize``."""
         run, place = self.run, read_back_georeferencing(self.run.grid)
         self.coverage = partition_landcover(store, place, run.job.view.spec.name, self.options, self.regularized)
         folder = self.coverage.folder
         self.tasks = PartitionTasks(folder, TRACED, "polygons", run, store, self.address, self.context)
         self.tasks.trace(self.coverage)
-
-    def describe_kept(self) -> str:
-        """Return how many partitions are finished, for a message; empty where none is."""
-        return "" if self.tasks is None else self.tasks.describe_kept()
 
     def write(self, target: VectorTarget, classes: extract.ClassTable, nothing: str) -> extract.CoverageSummary:
         """Join the partitions and write the polygons.

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ..context import Cancellation, RunContext
+from ..context import CallbackReporter, Cancellation, RunContext
 from ..errors import (
     Cancelled,
     DiskFullError,
@@ -167,7 +168,8 @@ def _run_item(
     start = context.clock()
     has_journal = item.request.resume and find_unfinished_run(main) is not None
     request = replace(item.request, resume=has_journal)
-    reporter = _ItemReporter(context, image.name, number, count)
+    progress = Progress("images", number, count)
+    reporter = CallbackReporter(partial(_pass_on, context=context, name=image.name, progress=progress))
     part = RunContext(reporter, Cancellation(context.cancellation), context.clock, context.slow_after)
     try:
         context.check_cancelled()
@@ -183,27 +185,13 @@ def _run_item(
     return ImageOutcome(str(image), "done", str(main), result.text, context.clock() - start)
 
 
-class _ItemReporter:
-    """Passes on the messages of one image, with its name, and its progress as that of the batch.
-
-    Args:
-        context: of the batch.
-        name: of the image.
-        number: images before it.
-        count: images of the batch.
-    """
-
-    def __init__(self, context: RunContext, name: str, number: int, count: int) -> None:
-        self._context, self._name, self._number, self._count = context, name, number, count
-        self._start = context.clock()
-
-    def emit(self, event: Event) -> None:
-        """Pass on ``event``."""
-        if isinstance(event, Message):
-            text = event.text if self._name in event.text else f"{self._name}: {event.text}"
-            self._context.report(replace(event, text=text))
-        elif isinstance(event, Progress) and event.stage == "infer":
-            self._context.report(Progress("images", self._number, self._count))
+def _pass_on(event: Event, context: RunContext, name: str, progress: Progress) -> None:
+    """Pass on a message of the image ``name``, and ``progress`` of the batch for that of the image."""
+    if isinstance(event, Message):
+        text = event.text if name in event.text else f"{name}: {event.text}"
+        context.report(replace(event, text=text))
+    elif isinstance(event, Progress) and event.stage == "infer":
+        context.report(progress)
 
 
 def _summarize(items: Sequence[BatchItem[R]], outcomes: list[ImageOutcome], seconds: float) -> Result:

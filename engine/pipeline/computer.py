@@ -87,7 +87,7 @@ class Computation(ABC):
         """Prepare to make the polygons of the first raster, one of classes with confidence; called before ``compute``.
 
         Returns:
-            None where they have to be made of rasters that are written, see ``Computer.stores_classes``.
+            None where they have to be made of rasters that are written, see ``PlannedRun.stores_classes``.
         """
         return None
 
@@ -103,14 +103,6 @@ class Computation(ABC):
 
 class Computer(ABC):
     """Opens runs and computes their tiles."""
-
-    def spools_roads(self, _run: PlannedRun) -> bool:
-        """Return whether the roads of a run are made of its rows, which are stored beside the output meanwhile."""
-        return True
-
-    def stores_classes(self, _run: PlannedRun) -> bool:
-        """Return whether the polygons of a run are made of rasters, which are stored beside the output meanwhile."""
-        return True
 
     @abstractmethod
     def open_run(

@@ -61,6 +61,8 @@ class PlannedRun:
         tags: metadata for every output.
         resources: closes image and model.
         fit: how the image compares with those of the model's training; None where it is not known.
+        spools_roads: whether the roads are made of the rows, which are stored beside the output meanwhile.
+        stores_classes: whether the polygons are made of rasters, which are stored beside the output meanwhile.
     """
 
     model: Model
@@ -70,6 +72,8 @@ class PlannedRun:
     tags: dict[str, str]
     resources: ExitStack
     fit: DomainFit | None = None
+    spools_roads: bool = True
+    stores_classes: bool = True
 
     @property
     def grid(self) -> Grid:

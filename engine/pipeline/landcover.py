@@ -88,7 +88,7 @@ def extract_classes(
             vectors.check_crs(run.grid.crs)
         # An unknown class is refused now.
         regularized = choose_regularized(request.options.regularise, class_table(run.model.card)[0])
-        rasters = needed if computer.stores_classes(run) else ClassRasters(request.classes, request.confidence)
+        rasters = needed if run.stores_classes else ClassRasters(request.classes, request.confidence)
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))

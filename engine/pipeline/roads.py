@@ -55,7 +55,7 @@ def extract_roads(
         threshold = run.model.card.threshold if request.threshold is None else request.threshold
         options, classes = replace(request.options, threshold=threshold), len(run.model.card.classes)
         bands = {} if request.probability is None else {request.probability: classes}
-        check_disk_space(run.grid, bands, request.output, spooled_bands=int(computer.spools_roads(run)))
+        check_disk_space(run.grid, bands, request.output, spooled_bands=int(run.spools_roads))
         fingerprint = make_fingerprint(run, image, {"rasters": "probability"})
         with (
             computer.start(run, fingerprint, request.output, resume=resume, context=context) as computation,

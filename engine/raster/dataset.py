@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from affine import Affine
 from rasterio._err import CPLE_BaseError
@@ -335,6 +336,5 @@ def _read_kinds(dataset: DatasetReader) -> tuple[ColorInterp, ...]:
 
 def _measure_blocks(dataset: DatasetReader) -> list[int]:
     """Return the bytes of one block of each band."""
-    sizes = {"int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4}
     shapes = zip(dataset.block_shapes, dataset.dtypes, strict=True)
-    return [rows * columns * sizes.get(kind, 8) for (rows, columns), kind in shapes]
+    return [rows * columns * np.dtype(kind).itemsize for (rows, columns), kind in shapes]

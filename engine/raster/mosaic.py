@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -214,7 +214,7 @@ class _OpenImage:
     resources: ExitStack
 
 
-class _OpenImages:
+class _OpenImages(AbstractContextManager["_OpenImages"]):
     """Opens the images of a mosaic when they are needed, and closes those that were not used for longest.
 
     Args:
@@ -225,10 +225,6 @@ class _OpenImages:
         self._spec = spec
         self._open: OrderedDict[int, _OpenImage] = OrderedDict()
         self._read: set[int] = set()
-
-    def __enter__(self) -> _OpenImages:
-        """Open nothing yet."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close all images."""
