@@ -22,7 +22,7 @@ from .request import ImageRequest
 from .resume import RowJournal, open_journal
 from .run_outputs import OutputSink, Write
 from .runner import RunStatistics, run_inference
-from .streaming_vectorizer import Preloader, StreamingRoads
+from .streaming_vectorizer import Preloader, stream_roads
 
 if TYPE_CHECKING:
     from ..vector.coverage.extract import ClassTable, CoverageSummary
@@ -81,7 +81,7 @@ class Computation(ABC):
         self, options: RoadOptions, target: VectorTarget, *, spool: Path, preloader: Preloader
     ) -> AbstractContextManager[RoadVectorizer]:
         """Prepare to make the roads of the first class, of rows unless overridden; called before ``compute``."""
-        return StreamingRoads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
+        return stream_roads(self.run, options, target, spool=spool, preloader=preloader, context=self.context)
 
     def open_polygons(self, _options: CoverageOptions, _regularized: Sequence[int]) -> PolygonVectorizer | None:
         """Prepare to make the polygons of the first raster, one of classes with confidence; called before ``compute``.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import replace
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,51 @@ class DeferredReporter:
             self._held = None
 
 
+@dataclass(frozen=True)
 class StreamingRoads:
-    """Makes roads of rows in background threads; a context manager, which cancels them at its end.
+    """Roads that background threads make of rows; see ``stream_roads``.
+
+    Attributes:
+        spool: the rows.
+        summary: the result.
+        reporter: of the threads.
+    """
+
+    spool: RowSpool
+    summary: Future[RoadSummary]
+    reporter: DeferredReporter
+
+    def append(self, rows: UInt8Array) -> None:
+        """Append the next rows of quantized probabilities (bands, rows, width), of which the first band is used.
+
+        Raises:
+            TerraSporeError: the rows cannot be stored, or vectorizing has already failed.
+        """
+        if self.summary.done():
+            self.summary.result()
+        self.spool.append(rows[0])
+
+    def finish(self) -> RoadSummary:
+        """Wait for the roads and report from now on.
+
+        Raises:
+            TerraSporeError: the roads could not be made.
+        """
+        self.reporter.release()
+        return self.summary.result()
+
+
+@contextmanager
+def stream_roads(
+    run: PlannedRun,
+    options: RoadOptions,
+    target: VectorTarget,
+    *,
+    spool: Path,
+    preloader: Preloader,
+    context: RunContext,
+) -> Iterator[StreamingRoads]:
+    """Make roads of rows in background threads, which are cancelled at the end of the block.
 
     Args:
         run: what computes the rows.
@@ -62,74 +106,29 @@ class StreamingRoads:
         preloader: loads the libraries.
         context: receives the events after ``finish`` was called; checked for cancellation.
     """
+    georeferencing, name, nodata_cause = read_back_georeferencing(run.grid), run.job.view.spec.name, run.nodata_cause
+    target = replace(target, metadata={**run.tags, "THRESHOLD": f"{options.threshold:g}"})
+    reporter = DeferredReporter(context.reporter)
 
-    def __init__(
-        self,
-        run: PlannedRun,
-        options: RoadOptions,
-        target: VectorTarget,
-        *,
-        spool: Path,
-        preloader: Preloader,
-        context: RunContext,
-    ) -> None:
-        self._options, self._preloader, self._context = options, preloader, context
-        self._target = replace(target, metadata={**run.tags, "THRESHOLD": f"{options.threshold:g}"})
-        self._name = run.job.view.spec.name
-        self._georeferencing = read_back_georeferencing(run.grid)
-        self._nodata_cause = run.nodata_cause
-        self._reporter = DeferredReporter(context.reporter)
-        self._spool = RowSpool(spool, (run.grid.height, run.grid.width), target.path)
-        self._stack = ExitStack()
-        self._summary: Future[RoadSummary]
-
-    def __enter__(self) -> StreamingRoads:
-        """Start the threads."""
-        with ExitStack() as stack:
-            stack.enter_context(self._spool)
-            self._summary = stack.enter_context(run_in_background(self._vectorize, self._context.cancellation))
-            stack.callback(self._spool.abort)  # ends the waiting for rows before the threads are joined
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Cancel and join the threads, and close the spool."""
-        self._stack.close()
-
-    def append(self, rows: UInt8Array) -> None:
-        """Append the next rows of quantized probabilities (bands, rows, width), of which the first band is used.
-
-        Raises:
-            TerraSporeError: the rows cannot be stored, or vectorizing has already failed.
-        """
-        if self._summary.done():
-            self._summary.result()
-        self._spool.append(rows[0])
-
-    def finish(self) -> RoadSummary:
-        """Wait for the roads and report from now on.
-
-        Raises:
-            TerraSporeError: the roads could not be made.
-        """
-        self._reporter.release()
-        return self._summary.result()
-
-    def _vectorize(self, cancellation: Cancellation) -> RoadSummary:
-        self._preloader.wait(cancellation)
+    def vectorize(cancellation: Cancellation) -> RoadSummary:
+        preloader.wait(cancellation)
         from ..raster.probability import QuantizedRaster
         from ..vector.io.formats import check_vector_output
         from ..vector.roads.extract import vectorize_probability
 
-        check_vector_output(self._target.path)
-        raster = QuantizedRaster(self._spool.read, self._spool.shape, *self._georeferencing, self._nodata_cause)
-        return vectorize_probability(
-            lambda: nullcontext(raster),
-            self._target,
-            self._options,
-            name=self._name,
-            context=replace(self._context, reporter=self._reporter, cancellation=cancellation),
-        )
+        check_vector_output(target.path)
+        raster = QuantizedRaster(rows.read, rows.shape, *georeferencing, nodata_cause)
+        background = replace(context, reporter=reporter, cancellation=cancellation)
+        return vectorize_probability(lambda: nullcontext(raster), target, options, name=name, context=background)
+
+    with (
+        RowSpool(spool, (run.grid.height, run.grid.width), target.path) as rows,
+        run_in_background(vectorize, context.cancellation) as summary,
+    ):
+        try:
+            yield StreamingRoads(rows, summary, reporter)
+        finally:
+            rows.abort()  # ends the waiting for rows before the threads are joined
 
 
 #: Seconds between two checks whether the run was cancelled.
