@@ -140,11 +140,11 @@ def compare_with_training(view: PixelView, card: ModelCard) -> DomainFit | None:
     """
     if card.domain is None or card.domain.version != DOMAIN_VERSION:
         return None
-    width, height = min(PATCH, view.grid.width), min(PATCH, view.grid.height)
+    width, height = min(PATCH, view.spec.grid.width), min(PATCH, view.spec.grid.height)
     features = []
-    for y in _spread(view.grid.height, height):
-        for x in _spread(view.grid.width, width):
-            pixels = np.empty((view.layers, height, width), view.dtype)
+    for y in _spread(view.spec.grid.height, height):
+        for x in _spread(view.spec.grid.width, width):
+            pixels = np.empty((view.spec.layers, height, width), view.spec.dtype)
             valid = view.read(x, y, x + width, y + height, pixels)
             found = measure_patch(pixels, card.normalisation.scale, valid)
             if found is not None:

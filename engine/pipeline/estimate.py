@@ -30,7 +30,7 @@ def estimate_seconds(
     if tiles < _TILES_WORTH_TIMING:
         return None
     tile = job.plan.tile
-    batch = np.zeros((job.batch, job.bands, tile, tile), job.view.dtype)
+    batch = np.zeros((job.batch, job.bands, tile, tile), job.view.spec.dtype)
     start = clock()
     next(predict_stream([batch], job.batch))
     return (clock() - start) * tiles / job.batch
@@ -42,9 +42,9 @@ def estimate_memory(job: InferenceJob) -> int:
     The working memory of the network is known only where it ran already; about twelve full-size feature maps of eight
     channels for each pixel of a batch are assumed.
     """
-    plan, layers = job.plan, job.view.layers
+    plan, layers = job.plan, job.view.spec.layers
     width, tile = max(plan.columns.length, plan.tile), plan.tile
-    strip = tile * width * (layers * np.dtype(job.view.dtype).itemsize + 1)
+    strip = tile * width * (layers * np.dtype(job.view.spec.dtype).itemsize + 1)
     blending = job.classes * 4 * (plan.rows.ramp * width + 4 * tile * tile * job.batch)
     writing = (job.classes + 2) * width * (tile + 2 * BLOCK)
     network = job.batch * tile * tile * 4 * (job.bands + 12 * 8)

@@ -78,7 +78,7 @@ class PlannedRun:
     @property
     def grid(self) -> Grid:
         """Georeferencing and size of the outputs."""
-        return self.job.view.grid
+        return self.job.view.spec.grid
 
     @property
     def nodata_cause(self) -> str:

@@ -173,7 +173,7 @@ def _check_scale(imagery: Imagery, card: ModelCard, resolution: float | None, co
 
 
 def _count_tiles(image: PreparedImage) -> int:
-    return image.plan.count if image.view.area is None else image.view.area.count_tiles(image.plan)
+    return image.plan.count if image.view.spec.area is None else image.view.spec.area.count_tiles(image.plan)
 
 
 def report_plan(
@@ -195,7 +195,7 @@ def report_plan(
         memory: estimated peak memory of a process that computes tiles, bytes.
         seconds: estimated duration; None where it is not known.
     """
-    grid, plan = image.view.grid, image.plan
+    grid, plan = image.view.spec.grid, image.plan
     context.report(
         Plan(
             tiles=_count_tiles(image),

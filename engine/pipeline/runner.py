@@ -206,7 +206,7 @@ def _cut_tiles(job: InferenceJob, batch: TileBatch) -> Tiles | None:
     if not columns:
         return None
     tile = job.plan.tile
-    tiles: NDArray[Any] = np.empty((len(columns), job.bands, tile, tile), job.view.dtype)
+    tiles: NDArray[Any] = np.empty((len(columns), job.bands, tile, tile), job.view.spec.dtype)
     for index, column in enumerate(columns):
         left = job.plan.columns.starts[column] - batch.strip.left
         tiles[index] = batch.strip.pixels[:, :, left : left + tile]  # a single layer is broadcast to all bands

@@ -105,32 +105,32 @@ class MosaicView(PixelView):
     def read(self, x0: int, y0: int, x1: int, y1: int, out: NDArray[Any]) -> Mask | None:
         """Read a window of the grid; see ``PixelView.read``."""
         with rasterio.Env(**SAFE_SETTINGS):
-            if self.grid.is_native:
-                dx, dy = self.grid.offset
+            if self.spec.grid.is_native:
+                dx, dy = self.spec.grid.offset
                 valid = self._compose((x0 + dx, y0 + dy, x1 + dx, y1 + dy), out)
             else:
                 valid = np.ones((y1 - y0, x1 - x0), np.bool_)
                 for a, b in self._split_rows(x1 - x0, y0, y1):
                     valid[a - y0 : b - y0] = self._resample((x0, a, x1, b), out[:, a - y0 : b - y0])
-        if self.area is not None:
+        if self.spec.area is not None:
             # Pixels outside the area keep their values: they are the context that the network sees.
-            valid &= self.area.rasterize_rows(y0, y1)[:, x0:x1]
+            valid &= self.spec.area.rasterize_rows(y0, y1)[:, x0:x1]
         return None if valid.all() else valid
 
     def _split_rows(self, columns: int, y0: int, y1: int) -> Iterator[tuple[int, int]]:
         """Split rows ``y0:y1`` into windows whose pixels of the lattice are of limited size, at fixed rows."""
-        size = columns * math.prod(self.grid.scale) * self.layers * np.dtype(self.dtype).itemsize
+        size = columns * math.prod(self.spec.grid.scale) * self.spec.layers * np.dtype(self.spec.dtype).itemsize
         rows = max(1, int(_WINDOW_BYTES / size))
         return split_rows(y0, y1, rows)
 
     def _resample(self, window: _Window, out: NDArray[Any]) -> Mask:
         """Read a window of the grid whose pixels are not those of the lattice; return which are valid."""
-        exact = self.grid.source_window(*window)
-        pad_x, pad_y = (2 * math.ceil(scale) + 2 for scale in self.grid.scale)
+        exact = self.spec.grid.source_window(*window)
+        pad_x, pad_y = (2 * math.ceil(scale) + 2 for scale in self.spec.grid.scale)
         x0, y0 = max(0, math.floor(exact.col_off) - pad_x), max(0, math.floor(exact.row_off) - pad_y)
         x1 = min(self._lattice.width, math.ceil(exact.col_off + exact.width) + pad_x)
         y1 = min(self._lattice.height, math.ceil(exact.row_off + exact.height) + pad_y)
-        pixels = np.empty((self.layers, y1 - y0, x1 - x0), self.dtype)
+        pixels = np.empty((self.spec.layers, y1 - y0, x1 - x0), self.spec.dtype)
         known = self._compose((x0, y0, x1, y1), pixels)
         if not known.any():
             out[...] = 0
@@ -138,7 +138,7 @@ class MosaicView(PixelView):
         shrinks = exact.width > out.shape[2] or exact.height > out.shape[1]
         resampling = Resampling.average if shrinks else Resampling.bilinear
         inner = Window(exact.col_off - x0, exact.row_off - y0, exact.width, exact.height)
-        profile = {"count": self.layers, "height": y1 - y0, "width": x1 - x0, "dtype": self.dtype}
+        profile = {"count": self.spec.layers, "height": y1 - y0, "width": x1 - x0, "dtype": self.spec.dtype}
         with rasterio.open("mosaic", "w+", driver="MEM", transform=_ANY_TRANSFORM, **profile) as memory:
             memory.write(pixels)
             if not known.all():
@@ -180,7 +180,7 @@ class MosaicView(PixelView):
                 continue
             part = Window(x0, a, x1 - x0, b - a)
             pixels, valid = retry_remote(image.path, partial(self._read_image, index, part))
-            converted = np.empty(pixels.shape, self.dtype)
+            converted = np.empty(pixels.shape, self.spec.dtype)
             if image.stretch is not None:
                 image.stretch.apply(pixels, converted)
             else:

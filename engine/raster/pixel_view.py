@@ -160,26 +160,6 @@ class PixelView(ABC):
     def __init__(self, spec: SourceSpec) -> None:
         self.spec = spec
 
-    @property
-    def grid(self) -> Grid:
-        """The pixel grid."""
-        return self.spec.grid
-
-    @property
-    def dtype(self) -> str:
-        """Dtype of the pixels: ``uint8``, ``uint16`` or ``float32``."""
-        return self.spec.dtype
-
-    @property
-    def area(self) -> Area | None:
-        """Area of interest; None for the whole grid."""
-        return self.spec.area
-
-    @property
-    def layers(self) -> int:
-        """Channels that ``read`` gives."""
-        return self.spec.layers
-
     @abstractmethod
     def read(self, x0: int, y0: int, x1: int, y1: int, out: NDArray[Any]) -> NDArray[np.bool_] | None:
         """Read grid columns ``x0:x1`` and rows ``y0:y1`` into ``out`` (channels, rows, columns).

@@ -75,13 +75,13 @@ class ImageView(PixelView):
 
     def _read_window(self, window: tuple[int, int, int, int], out: NDArray[Any]) -> Mask | None:
         x0, y0, x1, y1 = window
-        inside = None if self.area is None else self.area.rasterize_rows(y0, y1)[:, x0:x1]
+        inside = None if self.spec.area is None else self.spec.area.rasterize_rows(y0, y1)[:, x0:x1]
         if inside is not None and not inside.any():
             out[...] = 0
             return inside
-        direct = out if self._stretch is None and self.dtype == "uint8" else None
+        direct = out if self._stretch is None and self.spec.dtype == "uint8" else None
         pixels, valid = read_bands(
-            self._source, self.bands, self.grid.source_window(*window), (y1 - y0, x1 - x0), direct
+            self._source, self.bands, self.spec.grid.source_window(*window), (y1 - y0, x1 - x0), direct
         )
         if self._stretch is not None:
             self._stretch.apply(pixels, out)
@@ -99,8 +99,8 @@ class ImageView(PixelView):
         pixel_bytes = np.dtype(self._source.dtype).itemsize * len(self.bands.indices)
         rows = max(1, _WINDOW_BYTES // max(1, columns * pixel_bytes))
         block = int(self._source.dataset.block_shapes[0][0])
-        shift = self.grid.offset[1] if self.grid.is_native else 0
-        if self.grid.is_native and block <= rows:
+        shift = self.spec.grid.offset[1] if self.spec.grid.is_native else 0
+        if self.spec.grid.is_native and block <= rows:
             rows = rows // block * block
         return split_rows(y0, y1, rows, shift)
 
@@ -164,9 +164,9 @@ def _read_strip(view: PixelView, plan: TilePlan, row: int, previous: Strip | Non
     """Read the strip of a row of tiles, copying what it shares with the ``previous`` one."""
     top, tile = plan.rows.starts[row], plan.tile
     left, _, right, _ = block.input_window
-    height, width = min(tile, view.grid.height), right - left
+    height, width = min(tile, view.spec.grid.height), right - left
     padded = (tile, max(tile, width))
-    pixels = np.empty((view.layers, *padded), view.dtype)
+    pixels = np.empty((view.spec.layers, *padded), view.spec.dtype)
     shared = plan.rows.starts[row - 1] + tile - top if row > block.rows[0] else 0
     if previous is not None:
         pixels[:, :shared] = previous.pixels[:, tile - shared : tile]

@@ -256,7 +256,7 @@ def _write_chips(
             if (label == IGNORE).all():
                 hidden += 1
                 continue
-            _write_chip(folder / split, (x, y), image, label, view.grid)
+            _write_chip(folder / split, (x, y), image, label, view.spec.grid)
             pixels[split] += np.bincount(label.ravel(), minlength=256)
             counts[split] += 1
     return counts, pixels, hidden

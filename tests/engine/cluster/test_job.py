@@ -41,8 +41,8 @@ def described(scene, tmp_path, monkeypatch):
 
 
 def read_all(view):
-    pixels = np.empty((view.layers, view.grid.height, view.grid.width), view.dtype)
-    valid = view.read(0, 0, view.grid.width, view.grid.height, pixels)
+    pixels = np.empty((view.spec.layers, view.spec.grid.height, view.spec.grid.width), view.spec.dtype)
+    valid = view.read(0, 0, view.spec.grid.width, view.spec.grid.height, pixels)
     return pixels, valid
 
 

@@ -165,6 +165,6 @@ def test_strips_from_any_row_are_those_of_the_whole(make_raster, resolution):
             for mine, theirs in zip(part, whole[first:], strict=True):
                 np.testing.assert_array_equal(mine.pixels, theirs.pixels)
                 for strip in (mine, theirs):
-                    assert strip.valid is None or strip.valid.shape == (32, max(32, job.view.grid.width))
+                    assert strip.valid is None or strip.valid.shape == (32, max(32, job.view.spec.grid.width))
                 valid = [np.ones((32, 1), bool) if strip.valid is None else strip.valid for strip in (mine, theirs)]
                 assert np.array_equal(*np.broadcast_arrays(*valid))

@@ -75,8 +75,8 @@ def look(paths, card, resolution=1.0, window=None, context=None, **options):
 
 
 def read(view, window=None):
-    x0, y0, x1, y1 = window or (0, 0, view.grid.width, view.grid.height)
-    out = np.full((view.layers, y1 - y0, x1 - x0), 77, view.dtype)
+    x0, y0, x1, y1 = window or (0, 0, view.spec.grid.width, view.spec.grid.height)
+    out = np.full((view.spec.layers, y1 - y0, x1 - x0), 77, view.spec.dtype)
     valid = view.read(x0, y0, x1, y1, out)
     return out, np.ones(out.shape[1:], bool) if valid is None else valid
 

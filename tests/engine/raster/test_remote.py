@@ -51,7 +51,7 @@ def read(paths, card, options=ALLOWED, window=None):
     with ExitStack() as stack:
         imagery = stack.enter_context(open_imagery(paths, options, RunContext()))
         view = imagery.make_view(imagery.make_grid(1.0), None, 1.0, card, stack)
-        x0, y0, x1, y1 = window or (0, 0, view.grid.width, view.grid.height)
+        x0, y0, x1, y1 = window or (0, 0, view.spec.grid.width, view.spec.grid.height)
         out = np.empty((3, y1 - y0, x1 - x0), np.uint8)
         view.read(x0, y0, x1, y1, out)
         return out

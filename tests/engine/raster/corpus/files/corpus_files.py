@@ -110,5 +110,5 @@ def read_all(path):
         stretch = estimate_stretch(source, bands)
         view = ImageView(source, grid, bands, stretch, "uint8" if stretch else "float32")
         rows = min(grid.height, 4096)
-        out = np.empty((bands.layers, rows, min(grid.width, 4096)), view.dtype)
+        out = np.empty((bands.layers, rows, min(grid.width, 4096)), view.spec.dtype)
         view.read(0, 0, out.shape[2], rows, out)
