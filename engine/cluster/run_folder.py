@@ -17,6 +17,7 @@ from ..fs.atomic import translate_os_errors
 from ..fs.journal import BLOCKS, Fingerprint, Journal, JournalHeader, create_journal, read_journal, remove_journal
 from ..pipeline.block_layout import BlockLayout
 from ..pipeline.block_store import BlockStore
+from ..pipeline.resume import check_unchanged, report_nothing
 from ..pipeline.run_outputs import Encoder
 from ..protocol.messages import Message
 from .worker import RUN_MARK
@@ -83,9 +84,9 @@ def _find_run(
     division = journal and _DIVISION_FORM.fullmatch(journal.header.fingerprint.settings.get(_DIVISION, ""))
     if journal is None or not (division or journal.records):
         if resume:
-            context.report(Message(f"There is nothing to resume for {output.name}; the run starts at the beginning."))
+            report_nothing(output, context)
         return None
-    date = journal.header.started.replace("T", " ")[:16]
+    date = journal.header.date
     if not resume:
         text = f"An unfinished run of {output.name}, begun on {date} UTC, is removed;"
         context.report(Message(f"{text} with --resume it would have gone on."))
@@ -98,10 +99,5 @@ def _find_run(
             "Leave out --cluster to go on with it, or --resume to start anew.",
         )
     layout = replace(layout, rows=int(division[1]), columns=int(division[2]))
-    change = journal.header.fingerprint.describe_change(_add_division(current, layout))
-    if change is not None:
-        raise ResumeError(
-            f"The run of {output} that was begun on {date} UTC cannot be resumed: {change}.",
-            "Put that back, or leave out --resume to start anew.",
-        )
+    check_unchanged(output, journal.header, _add_division(current, layout))
     return journal, layout

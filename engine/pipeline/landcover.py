@@ -81,14 +81,14 @@ def extract_classes(
         lock_run_outputs(
             vectors, kept, sources, context, overwrite=overwrite, journaled=main, resume=resume
         ) as outputs,
-        _choose_class_rasters(request) as needed,
         computer.open_run(image, task, context, outputs=outputs) as run,
+        ExitStack() as stack,
     ):
         if vectors is not None:
             vectors.check_crs(run.grid.crs)
         # An unknown class is refused now.
         regularized = choose_regularized(request.options.regularise, class_table(run.model.card)[0])
-        rasters = needed if run.stores_classes else ClassRasters(request.classes, request.confidence)
+        rasters = _choose_class_rasters(request, run, stack)
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
         fingerprint = make_fingerprint(run, image, _describe_rasters(request, run.model.card))
@@ -139,15 +139,13 @@ def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, i
     return {c.id: c.name for c in card.classes}, {c.id: c.colour for c in card.classes}
 
 
-@contextmanager
-def _choose_class_rasters(request: ClassRequest) -> Iterator[ClassRasters]:
-    """Choose the paths of the class rasters; those that only the polygons are made of are removed at the end."""
-    with ExitStack() as stack:
-        classes, confidence = request.classes, request.confidence
-        if request.output is not None:
-            classes = classes or stack.enter_context(temp_output(request.output, ".classes.tif"))
-            confidence = confidence or stack.enter_context(temp_output(request.output, ".confidence.tif"))
-        yield ClassRasters(classes, confidence)
+def _choose_class_rasters(request: ClassRequest, run: PlannedRun, stack: ExitStack) -> ClassRasters:
+    """Choose the paths of the class rasters; ``stack`` removes those that only the polygons are made of."""
+    classes, confidence = request.classes, request.confidence
+    if request.output is not None and run.stores_classes:
+        classes = classes or stack.enter_context(temp_output(request.output, ".classes.tif"))
+        confidence = confidence or stack.enter_context(temp_output(request.output, ".confidence.tif"))
+    return ClassRasters(classes, confidence)
 
 
 def _threshold(request: ClassRequest, card: ModelCard) -> float:
