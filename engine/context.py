@@ -24,13 +24,6 @@ class Reporter(Protocol):
         """Receive one event."""
 
 
-class SilentReporter:
-    """Drops all events, for use as a library."""
-
-    def emit(self, event: Event) -> None:
-        """Drop ``event``."""
-
-
 @dataclass(frozen=True)
 class CallbackReporter:
     """Calls a function with each event."""
@@ -138,14 +131,14 @@ class RunContext:
     """What every long operation needs besides its input, passed down as one value.
 
     Attributes:
-        reporter: receives plan, progress and messages.
+        reporter: receives plan, progress and messages; drops them unless given.
         cancellation: checked between units of work.
         clock: returns seconds from an arbitrary start, for rates and durations.
         slow_after: seconds after which a single step that shows no progress is reported.
         warnings: what ``warn`` was told, in its order; the result and its files carry them.
     """
 
-    reporter: Reporter = field(default_factory=SilentReporter)
+    reporter: Reporter = CallbackReporter(lambda _event: None)
     cancellation: Cancellation = field(default_factory=Cancellation)
     clock: Callable[[], float] = time.perf_counter
     slow_after: float = SLOW_AFTER

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
@@ -15,7 +16,7 @@ from ..concurrency import available_cores, report_if_slow
 from ..context import RunContext
 from ..errors import ClusterError, ParameterError, first_line
 from ..protocol.options import ImageOptions, RuntimeOptions
-from .worker import EnvironmentVersions, read_versions
+from .worker import read_versions
 
 #: Seconds that a scheduler may take to answer, and that it may be without a worker.
 CONNECT_SECONDS = 10.0
@@ -132,7 +133,7 @@ def check_versions(client: Client, address: str) -> None:
     """Raise ``ClusterError`` where scheduler or a worker have other versions, or no TerraSpore."""
     own = read_versions()
     try:
-        found = {f"the scheduler at {address}": client.run_on_scheduler(read_versions)}
+        found: dict[str, Any] = {f"the scheduler at {address}": client.run_on_scheduler(read_versions)}
     except Exception as error:  # noqa: BLE001 (whatever importing fails with there)
         found = {f"the scheduler at {address}": error}
     for worker, versions in client.run(read_versions, on_error="return").items():
@@ -142,11 +143,10 @@ def check_versions(client: Client, address: str) -> None:
         _compare_versions(own, versions, place)
 
 
-def _compare_versions(own: EnvironmentVersions, found: object, place: str) -> None:
+def _compare_versions(own: dict[str, str], found: Any, place: str) -> None:
     hint = "Install the same versions on all machines."
     if isinstance(found, BaseException):
         raise ClusterError(f"TerraSpore cannot be used on {place}: {first_line(Exception(str(found)))}.", hint)
-    titles = EnvironmentVersions("TerraSpore", "Python", "NumPy", "Dask distributed")
-    for title, here, there in zip(titles, own, found, strict=True):  # type: ignore[call-overload]
-        if here != there:
+    for title, here in own.items():
+        if (there := found.get(title)) != here:
             raise ClusterError(f"{title} is {there} on {place}, and {here} here.", hint)

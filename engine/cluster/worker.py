@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from distributed import Worker, WorkerPlugin, get_worker
@@ -56,19 +56,14 @@ _KEPT, _GIVEN_BACK = (128 << 20, 32 << 20), (64 << 10, 128 << 10)
 T = TypeVar("T")
 
 
-class EnvironmentVersions(NamedTuple):
-    """Versions that have to be the same in all processes of a run."""
-
-    terraspore: str
-    python: str
-    numpy: str
-    distributed: str
-
-
-def read_versions() -> EnvironmentVersions:
-    """Return the versions of this process."""
-    python = ".".join(platform.python_version_tuple()[:2])
-    return EnvironmentVersions(__version__, python, np.__version__, version("distributed"))
+def read_versions() -> dict[str, str]:
+    """Return the versions of this process that have to be the same in all processes of a run, by name."""
+    return {
+        "TerraSpore": __version__,
+        "Python": ".".join(platform.python_version_tuple()[:2]),
+        "NumPy": np.__version__,
+        "Dask distributed": version("distributed"),
+    }
 
 
 def describe_for_others(view: PixelView) -> SourceSpec:
@@ -298,7 +293,7 @@ class BlockWorker(WorkerPlugin):
     def _open(self) -> _Opened:
         if self._opened is None:
             job = self._job
-            keep_freed_memory()
+            keep_freed_memory(True)
             with ExitStack() as stack:
                 view = stack.enter_context(open_view(job.view))
                 model = job.find_model()
@@ -313,7 +308,7 @@ class BlockWorker(WorkerPlugin):
     def _close(self) -> None:
         self._opened = None
         self._resources.close()
-        give_back_freed_memory()
+        keep_freed_memory(False)
 
 
 def call_worker(name: str, method: Callable[..., T], *arguments: Any) -> T | UserError:
@@ -331,31 +326,18 @@ def call_worker(name: str, method: Callable[..., T], *arguments: Any) -> T | Use
         return type(error)(f"On the worker {worker.address}, {text}", error.hint)
 
 
-def keep_freed_memory() -> None:
-    """Have glibc use freed memory again, which Dask's nanny has given back at once.
+def keep_freed_memory(is_kept: bool) -> None:
+    """Have glibc use freed memory again, or give it back at once.
 
-    Otherwise the system clears the pages of each array anew, which takes as long as the computing of a small network.
+    Dask's nanny has it given back by all its workers; then the system clears the pages of each array anew, which takes
+    as long as the computing of a small network. It is right for work whose arrays are large and of many sizes, for
+    which glibc without a nanny would raise its own thresholds on the way.
     """
-    _set_thresholds(*_KEPT)
-
-
-def give_back_freed_memory() -> None:
-    """Have glibc give back freed memory at once, for work whose arrays are large and of many sizes.
-
-    Dask's nanny sets the same thresholds for all its workers; without a nanny glibc would raise its own on the way.
-    """
-    library = _set_thresholds(*_GIVEN_BACK)
-    if library is not None:
-        library.malloc_trim(0)
-
-
-def _set_thresholds(trim: int, mmap: int) -> ctypes.CDLL | None:
-    """Set the thresholds and return the library of C; None where it has none."""
-    if not sys.platform.startswith("linux"):
-        return None
-    library = ctypes.CDLL(None)
-    if not hasattr(library, "mallopt"):
-        return None
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if library is None or not hasattr(library, "mallopt"):
+        return
+    trim, mmap = _KEPT if is_kept else _GIVEN_BACK
     library.mallopt(_MMAP_THRESHOLD, mmap)
     library.mallopt(_TRIM_THRESHOLD, trim)
-    return library
+    if not is_kept:
+        library.malloc_trim(0)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ..context import RunContext, SilentReporter
+from ..context import RunContext
 from ..fs.atomic import cleanup_on_abort
 from ..protocol.messages import Message, Progress, Result
 from ..protocol.options import ImageOptions
@@ -53,7 +53,7 @@ def prepare_tasks(sessions: SessionPool, context: RunContext) -> Result:
     from ..vector.jit import collect_garbage_rarely, observe_compilation
 
     context.report(Message(f"Compiling kernels and models for this computer, about {_SECONDS} s."))
-    quiet = replace(context, reporter=SilentReporter(), warnings=[])
+    quiet = replace(context, reporter=RunContext.reporter, warnings=[])
     with (
         tempfile.TemporaryDirectory(prefix="terraspore-") as name,
         cleanup_on_abort(partial(shutil.rmtree, name, ignore_errors=True)),

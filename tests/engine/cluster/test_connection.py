@@ -69,7 +69,7 @@ def test_worker_of_another_version(scene, make_cluster, tmp_path):
 def test_every_version_is_compared(place):
     own = connection.read_versions()
     connection._compare_versions(own, own, "the worker")
-    other = own._replace(**{own._fields[place]: "0.0"})
+    other = {**own, list(own)[place]: "0.0"}
     with pytest.raises(ClusterError, match=r"is 0\.0 on the worker, and "):
         connection._compare_versions(own, other, "the worker")
     with pytest.raises(ClusterError, match="cannot be used on the worker: No module named 'terraspore'"):
