@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, Protocol
+from typing import IO, Protocol, TypeVar
 
 from .errors import Cancelled, StreamError, make_sentence
 from .protocol.codec import encode_event
-from .protocol.messages import Event, Message
+from .protocol.messages import Event, Message, Progress, Stage
 
 #: Seconds after which a person is told what a run waits for.
 SLOW_AFTER = 30.0
+#: Seconds between two progress events.
+PROGRESS_INTERVAL = 0.2
+T = TypeVar("T")
 
 
 class Reporter(Protocol):
@@ -157,6 +160,16 @@ class RunContext:
     def warn(self, text: str) -> None:
         """Report a sentence about a doubtful result; see ``report``."""
         self.report(Message(text, "warning"))
+
+    def track(self, stage: Stage, items: Sequence[T]) -> Iterator[T]:
+        """Yield ``items``, and report how many of them are done; ``Cancelled`` where the run was cancelled."""
+        last = self.clock()
+        for number, item in enumerate(items, 1):
+            self.check_cancelled()
+            yield item
+            if self.clock() - last >= PROGRESS_INTERVAL or number == len(items):
+                last = self.clock()
+                self.report(Progress(stage, number, len(items)))
 
     def check_cancelled(self) -> None:
         """Raise ``Cancelled`` if the run was cancelled."""

@@ -31,8 +31,7 @@ from ..models.registry import Model, find_model
 from ..pipeline.block_layout import BlockIndex
 from ..pipeline.block_store import BlockStore
 from ..pipeline.estimate import estimate_memory, estimate_seconds
-from ..pipeline.job import InferenceJob
-from ..pipeline.predict import make_predict_stream
+from ..pipeline.job import InferenceJob, make_predict_stream
 from ..pipeline.runner import ProgressTracker, compute_block_rows
 from ..protocol.options import RuntimeOptions
 from ..raster.mosaic import open_view

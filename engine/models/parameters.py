@@ -72,7 +72,10 @@ def match_parameters(
     ]
     if differences:
         raise CheckpointError(f"The checkpoint {origin} is not of this network: {'; '.join(differences)}.")
-    _check_shapes(found, wanted, origin)
+    sizes: dict[str, int] = {}
+    for name, shape in wanted.items():
+        if difference := compare_shapes(found[name].shape, shape, sizes):
+            raise CheckpointError(f"The checkpoint {origin} is not of this network: {name} has the shape {difference}.")
     return {name: _to_float32(name, found[name], origin) for name in wanted}
 
 
@@ -91,13 +94,6 @@ def _find_parameter(name: str, wanted: Mapping[str, Shape]) -> str | None:
             return None
         name = name[prefix.end() :]
     return name
-
-
-def _check_shapes(found: Mapping[str, Array], wanted: Mapping[str, Shape], origin: str) -> None:
-    sizes: dict[str, int] = {}
-    for name, shape in wanted.items():
-        if difference := compare_shapes(found[name].shape, shape, sizes):
-            raise CheckpointError(f"The checkpoint {origin} is not of this network: {name} has the shape {difference}.")
 
 
 def compare_shapes(actual: tuple[int, ...], wanted: Shape, sizes: dict[str, int]) -> str:

@@ -16,7 +16,7 @@ import rasterio
 from ..context import RunContext
 from ..errors import ModelError, ParameterError
 from ..models.card import ModelCard
-from ..protocol.messages import Message, Progress
+from ..protocol.messages import Message
 from ..protocol.options import ImageOptions
 from ..raster.bands import Bands, choose_bands
 from ..raster.dataset import Source, enter_source, open_source
@@ -31,8 +31,6 @@ from ..raster.stretch import Stretch, estimate_stretch
 
 if TYPE_CHECKING:
     from ..raster.area import Area
-
-_PROGRESS_INTERVAL = 0.2
 
 
 @dataclass(frozen=True)
@@ -134,19 +132,14 @@ class _Mosaic(Imagery):
         self, grid: Grid, area: Area | None, resolution: float, card: ModelCard, resources: ExitStack
     ) -> PixelView:
         layout = lay_out(self.images, resolution)
-        described, remarks, last = [], [], self.context.clock()
-        for number, (image, placement) in enumerate(zip(self.images, layout.placements, strict=True), 1):
-            self.context.check_cancelled()
-            describe = partial(self._describe, image, placement, card)
-            image_spec, found = retry_remote(image.path, describe)
-            described.append(image_spec)
-            remarks.append(found)
-            if self.context.clock() - last >= _PROGRESS_INTERVAL or number == len(self.images):
-                last = self.context.clock()
-                self.context.report(Progress("read", number, len(self.images)))
-        for remark in group_remarks(self.images, remarks):
+        placed = list(zip(self.images, layout.placements, strict=True))
+        described = [
+            retry_remote(image.path, partial(self._describe, image, placement, card))
+            for image, placement in self.context.track("read", placed)
+        ]
+        for remark in group_remarks(self.images, [remarks for _, remarks in described]):
             self.context.report(remark)
-        spec = SourceSpec(tuple(described), card.bands, card.dtype, grid, area, layout.lattice)
+        spec = SourceSpec(tuple(image for image, _ in described), card.bands, card.dtype, grid, area, layout.lattice)
         return resources.enter_context(open_mosaic(spec))
 
     def _describe(

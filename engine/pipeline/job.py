@@ -1,15 +1,20 @@
-"""What a run computes: its tiles, the image and model that it has opened, and where the network runs."""
+"""What a run computes: its tiles, the image and model that it has opened, and the network that it calls."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 
+import numpy as np
+
+from ..models.card import ModelCard
 from ..models.domain import DomainFit
 from ..models.registry import Model
 from ..raster.grid import Grid
 from ..raster.pixel_view import PixelView
-from ..runtimes.base import PredictStream, SessionFacts
+from ..runtimes.base import PredictionStream, PredictStream, Probabilities, Session, SessionFacts, Tiles, map_batches
 from ..tiling import TilePlan
 
 
@@ -99,3 +104,46 @@ class InferenceRun(PlannedRun):
     """
 
     predict_stream: PredictStream
+
+
+def make_predict_stream(session: Session, card: ModelCard, tta: bool) -> PredictStream:
+    """Return the function that computes the probabilities of batches of tiles, from 0 to 1.
+
+    Args:
+        session: the opened model.
+        card: of the model. Without an activation on the card the results are clipped to 0..1.
+        tta: average over the eight symmetries of the square.
+    """
+    is_bounded = card.activation != "none"
+
+    def clip(probability: Probabilities) -> Probabilities:
+        return probability if is_bounded else np.clip(probability, 0.0, 1.0, out=probability)
+
+    def predict_stream(batches: Iterable[Tiles | None], batch: int | None = None) -> PredictionStream:
+        if tta:
+            return map_batches(average_symmetries(lambda tiles: clip(session.predict(tiles, batch))))(batches)
+        results = session.predict_stream(batches, batch)
+        return results if is_bounded else (None if result is None else clip(result) for result in results)
+
+    return predict_stream
+
+
+def average_symmetries(predict: Callable[[Tiles], Probabilities]) -> Callable[[Tiles], Probabilities]:
+    """Test-time augmentation: a function like ``predict`` that averages over the symmetries of the square.
+
+    D-LinkNet's authors add up the masks of all eight turns and flips (``test_one_img_from_path_*`` of their test
+    script). Here the probabilities are averaged, so that thresholds keep their meaning.
+
+    Args:
+        predict: (N, bands, tile, tile) to (N, classes, tile, tile).
+    """
+
+    def predict_average(tiles: Tiles) -> Probabilities:
+        total: Probabilities = np.zeros((), np.float32)
+        for turns, mirrored in product(range(4), (False, True)):
+            turned = np.rot90(tiles, turns, axes=(2, 3))
+            result = predict(np.ascontiguousarray(turned[..., ::-1] if mirrored else turned))
+            total = total + np.rot90(result[..., ::-1] if mirrored else result, -turns, axes=(2, 3))
+        return np.asarray(total * np.float32(1 / 8), np.float32)
+
+    return predict_average

@@ -27,8 +27,7 @@ from ..runtimes.pool import SessionPool
 from ..tiling import TilePlan, make_plan
 from .estimate import estimate_memory, estimate_seconds, limit_batch
 from .imagery import Imagery, open_imagery
-from .job import InferenceJob, InferenceRun, PreparedImage
-from .predict import make_predict_stream
+from .job import InferenceJob, InferenceRun, PreparedImage, make_predict_stream
 from .request import ImageRequest
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..concurrency import ReadAhead, WriteBehind
-from ..context import Cancellation, RunContext
+from ..context import PROGRESS_INTERVAL, Cancellation, RunContext
 from ..errors import ModelError
 from ..protocol.messages import Progress, SummaryValue
 from ..raster.bands import Mask
@@ -28,9 +28,6 @@ from ..tiling import Block, Floats, weight_tile
 from .job import InferenceJob, PlannedRun
 from .resume import RowJournal
 from .run_outputs import OutputSink, RowAssembler
-
-#: Seconds between two progress events.
-_PROGRESS_INTERVAL = 0.2
 
 
 @dataclass(frozen=True)
@@ -341,7 +338,7 @@ class ProgressTracker:
         self._empty += empty
         self._uncomputed += empty if is_computed else tiles
         now = self._context.clock()
-        if now - self._last >= _PROGRESS_INTERVAL or self._done == self._total:
+        if now - self._last >= PROGRESS_INTERVAL or self._done == self._total:
             self._last = now
             rate = (self._done - self._uncomputed) / max(now - self._start, 1e-9)
             eta = (self._total - self._done) / rate if rate else None

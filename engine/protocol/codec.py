@@ -190,6 +190,8 @@ def _decode_fields(kind: type[Any], value: dict[str, Any]) -> Any:
     """Decode an event of texts and numbers of at least 0 by the types of its fields."""
     fields = {}
     for field in dataclasses.fields(kind):
+        if field.name not in value and field.default is not dataclasses.MISSING:
+            continue
         expected, *none = str(field.type).split(" | ")
         read: _Reader = _READERS.get(expected, _text)  # a stage of a later version is shown by its name
         fields[field.name] = _optional(read, value, field.name) if none else read(value, field.name)
@@ -253,19 +255,12 @@ def _summary_value(value: object) -> SummaryValue:
     return value
 
 
-def _decode_failure(value: dict[str, Any]) -> Failure:
-    exit_code = value.get("exit_code", 1)
-    if isinstance(exit_code, bool) or not isinstance(exit_code, int):
-        raise ProtocolError("its exit_code is not a whole number")
-    return Failure(_text(value, "code"), _text(value, "text"), _optional(_text, value, "hint"), exit_code)
-
-
 _EVENT_DECODERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     Plan.type: partial(_decode_fields, Plan),
     Progress.type: _decode_progress,
     Message.type: _decode_message,
     Result.type: _decode_result,
-    Failure.type: _decode_failure,
+    Failure.type: partial(_decode_fields, Failure),
     Pong.type: lambda _value: Pong(),
 }
 

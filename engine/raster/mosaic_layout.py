@@ -25,7 +25,7 @@ from rasterio.windows import Window
 
 from ..context import RunContext
 from ..errors import ParameterError, SourceError
-from ..protocol.messages import Message, Progress
+from ..protocol.messages import Message
 from ..protocol.options import ImageOptions
 from .dataset import enter_source
 from .gdal_environment import SAFE_SETTINGS
@@ -39,7 +39,6 @@ from .value_tags import ValueTags
 
 #: An image whose pixels are this many times smaller than those of the lattice is averaged, and not interpolated.
 _FINER = 1.5
-_PROGRESS_INTERVAL = 0.2
 #: Images that cannot be used, after which no further ones are opened: each may take long on a network.
 _MAX_FAILURES = 5
 
@@ -104,9 +103,7 @@ def survey_images(paths: Sequence[Path], options: ImageOptions, context: RunCont
     """
     found: list[SurveyedImage] = []
     failures: list[SourceError] = []
-    last = context.clock()
-    for number, path in enumerate(paths, 1):
-        context.check_cancelled()
+    for path in context.track("read", paths):
         try:
             found.append(retry_remote(path, partial(_survey, path, options)))
         except SourceError as error:
@@ -120,9 +117,6 @@ def survey_images(paths: Sequence[Path], options: ImageOptions, context: RunCont
                 f"The image {without.path} has no coordinate system, but {other.path} has one.",
                 "Assign the right one to it, or leave it out.",
             )
-        if context.clock() - last >= _PROGRESS_INTERVAL or number == len(paths):
-            last = context.clock()
-            context.report(Progress("read", number, len(paths)))
     if len(failures) == 1:
         raise failures[0]
     if failures:
