@@ -320,10 +320,9 @@ run_options = add_options(
 
 def make_image_request(images: Sequence[str], options: Mapping[str, Any], context: RunContext) -> ImageRequest:
     """Make the request for images from the values of ``image_options``; ``context`` receives what is said of them."""
-    found = find_sources(images, given_options(SourceOptions, options))
-    for remark in found.remarks:
+    (image, *others), remarks = find_sources(images, given_options(SourceOptions, options))
+    for remark in remarks:
         context.report(remark)
-    image, *others = found.images
     runtime = given_options(RuntimeOptions, options)
     return ImageRequest(image, given_options(ImageOptions, options), runtime, tuple(others))
 

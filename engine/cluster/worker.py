@@ -30,8 +30,8 @@ from ..models.checkpoint import MAX_CHECKPOINT_BYTES
 from ..models.registry import Model, find_model
 from ..pipeline.block_layout import BlockIndex
 from ..pipeline.block_store import BlockStore
-from ..pipeline.estimate import estimate_memory, estimate_seconds
 from ..pipeline.job import InferenceJob, make_predict_stream
+from ..pipeline.plan import estimate_memory, estimate_seconds
 from ..pipeline.runner import ProgressTracker, compute_block_rows
 from ..protocol.options import RuntimeOptions
 from ..raster.mosaic import open_view

@@ -35,26 +35,18 @@ _NAMED_KINDS = 5
 _BROKEN_ADDRESS = re.compile(r"^(?:/vsi\w+/)?\w+:/{1,2}[^?]*//")
 
 
-@dataclass(frozen=True)
-class FoundSources:
-    """The images to read.
-
-    Attributes:
-        images: in their order, each once.
-        remarks: what was left out, and what was decided.
-    """
-
-    images: tuple[Path, ...]
-    remarks: tuple[Message, ...]
-
-
-def find_sources(values: Sequence[str | Path], options: SourceOptions | None = None) -> FoundSources:
+def find_sources(
+    values: Sequence[str | Path], options: SourceOptions | None = None
+) -> tuple[list[Path], list[Message]]:
     """Find the images that ``values`` name.
 
     Args:
         values: files, folders, patterns with ``*``, ``?`` or ``[...]``, text lists, tile indexes, STAC item
             collections.
         options: asset of STAC items.
+
+    Returns:
+        The images in their order, each once, and remarks on what was left out and what was decided.
 
     Raises:
         SourceError: a value names no image, or a list cannot be read. Whether the images exist is checked later.
@@ -68,7 +60,7 @@ def find_sources(values: Sequence[str | Path], options: SourceOptions | None = N
             images.setdefault(os.path.realpath(path), path)  # addresses are no files, but differ as such, too
     if count > len(images):
         finder.remark(f"{count - len(images)} images are named more than once; each is used once.")
-    return FoundSources(tuple(images.values()), tuple(finder.remarks))
+    return list(images.values()), finder.remarks
 
 
 @dataclass

@@ -25,13 +25,11 @@ class Subdataset:
         number: 1-based, as GDAL counts.
         address: the name that GDAL opens.
         name: last part of the address: name of a variable, number of a page.
-        description: GDAL's description (size and type).
     """
 
     number: int
     address: str
     name: str
-    description: str
 
 
 def list_subdatasets(dataset: DatasetReader, path: Path) -> list[Subdataset]:
@@ -47,7 +45,7 @@ def list_subdatasets(dataset: DatasetReader, path: Path) -> list[Subdataset]:
         before, own_path, after = address.partition(str(path))
         if own_path and "/" not in before and "\\" not in before:
             name = after.strip('":/') or before.strip('":').split(":")[-1]
-            found.append(Subdataset(number, address, name, tags.get(f"SUBDATASET_{number}_DESC", "")))
+            found.append(Subdataset(number, address, name))
     return found
 
 

@@ -15,9 +15,9 @@ from model_files import write_linear_model
 from terraspore.engine.context import RecordingReporter, RunContext
 from terraspore.engine.errors import ParameterError
 from terraspore.engine.pipeline import plan
-from terraspore.engine.pipeline.estimate import estimate_memory, limit_batch
 from terraspore.engine.pipeline.job import InferenceJob
 from terraspore.engine.pipeline.landcover import extract_classes
+from terraspore.engine.pipeline.plan import estimate_memory, limit_batch
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
 from terraspore.engine.protocol.messages import Message
 from terraspore.engine.protocol.options import ImageOptions, OutputOptions

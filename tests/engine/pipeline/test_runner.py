@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from terraspore.engine.context import Cancellation, RecordingReporter, RunContext
 from terraspore.engine.errors import Cancelled, ModelError, OutputError, SourceError
-from terraspore.engine.pipeline.estimate import estimate_memory, estimate_seconds
 from terraspore.engine.pipeline.job import InferenceJob, average_symmetries
+from terraspore.engine.pipeline.plan import estimate_memory, estimate_seconds
 from terraspore.engine.pipeline.run_outputs import ClassEncoder, class_sink, probability_sink
 from terraspore.engine.pipeline.runner import run_inference
 from terraspore.engine.protocol.messages import Progress

@@ -79,7 +79,7 @@ def test_names():
 def test_without_the_option_nothing_is_asked(server):
     write_raster(server.folder / "a.tif", noise(64))
     for address in (f"{server.address}/a.tif", f"/vsicurl/{server.address}/a.tif", "s3://bucket/a.tif"):
-        (path,) = find_sources([address]).images
+        (path,), _ = find_sources([address])
         with pytest.raises(SourceError, match="is an address on the network") as caught:
             identify_image(path)
         assert "--allow-remote" in caught.value.hint
@@ -211,7 +211,7 @@ def test_local_and_remote_images_form_a_mosaic(server, tmp_path, card):
 def test_addresses_with_two_slashes_are_refused():
     with pytest.raises(SourceError, match="two slashes"):
         find_sources(["https://host/a//b.tif"])
-    assert find_sources(["https://host/b.tif?url=https://other//c"]).images
+    assert find_sources(["https://host/b.tif?url=https://other//c"])[0]
 
 
 def test_signature_is_not_shown():

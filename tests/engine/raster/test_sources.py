@@ -30,8 +30,8 @@ def folder(tmp_path):
 
 
 def find(*values, **options):
-    found = find_sources(values, SourceOptions(**options))
-    return [path.name for path in found.images], " ".join(remark.text for remark in found.remarks)
+    images, remarks = find_sources(values, SourceOptions(**options))
+    return [path.name for path in images], " ".join(remark.text for remark in remarks)
 
 
 def write_index(path, locations, **settings):
