@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,7 @@ def _convert_nodes(networks: Sequence[Mindir], builder: GraphBuilder) -> list[Re
     Names are the first variant's; ``known`` maps, per variant, every name so far to its operand.
     """
     known: list[dict[str, Any]] = [
-        {node.name: _Constant(node.attributes.get("value")) for node in network.nodes if node.op == "Constant"}
+        {node.name: Const((node.attributes.get("value"),)) for node in network.nodes if node.op == "Constant"}
         for network in networks
     ]
     for kind in ("inputs", "parameters"):
@@ -125,21 +124,14 @@ def _convert_node(call: Call) -> Any:
         raise GraphError(f"The node {node.name!r} ({node.op}) has settings that make no sense: {error}.") from error
 
 
-@dataclass(frozen=True)
-class _Constant:
-    """A constant's value in one variant."""
-
-    value: Any
-
-
 def _find_operand(known: list[dict[str, Any]], names: Sequence[str]) -> Any:
     """The operand that has these names in the variants."""
     missing = [name for operands, name in zip(known, names, strict=True) if name not in operands]
     if missing:
         raise GraphError(f"The network uses {missing[0]!r} before it is computed.")
     found = [operands[name] for operands, name in zip(known, names, strict=True)]
-    if all(isinstance(entry, _Constant) for entry in found):
-        return Const(tuple(entry.value for entry in found))
+    if all(isinstance(entry, Const) and len(entry.values) == 1 for entry in found):  # each is of one variant
+        return Const(tuple(entry.values[0] for entry in found))
     if any(entry is not found[0] for entry in found):
         raise GraphError("The variants are not the same network: their nodes are connected differently.")
     return found[0]

@@ -165,12 +165,11 @@ def parse_card(text: str, origin: str) -> ModelCard:
         document = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=refuse_repeated_keys)
     except (ValueError, RecursionError) as error:
         raise CardError(f"The model card {origin} is not valid JSON: {error}.") from None
-    version = document.pop("format", None) if isinstance(document, dict) else None
-    if isinstance(document, dict) and version != CARD_FORMAT:
-        raise CardError(
-            f"The model card {origin}: format is {shorten_repr(version)}; this version reads {CARD_FORMAT}."
-        )
     if isinstance(document, dict):
+        version = document.pop("format", None)
+        if version != CARD_FORMAT:
+            text = f"The model card {origin}: format is {shorten_repr(version)}; this version reads {CARD_FORMAT}."
+            raise CardError(text)
         document.setdefault("domain", None)  # cards from before it
     card = StrictReader(CardError, (f"The model card {origin}: ", ""), complete=True).read(ModelCard, document)
     _check_consistency(card, origin)

@@ -110,8 +110,8 @@ class RoadPartitions:
 
     def open_source(self) -> QuantizedRaster:
         """Return the probabilities of the whole raster; windows are read from the blocks."""
-        read = BlockReader(self.store).read_band
-        return QuantizedRaster(read, self.store.shape, self.transform, self.crs, self.nodata_cause)
+        read, shape = BlockReader(self.store).read_band, self.store.shape
+        return QuantizedRaster(shape, self.transform, self.crs, self.nodata_cause, read_stored=read)
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,8 @@ class BlockRoadMask:
 
     def open_window(self, window: Tile) -> CodeSource:
         """Return the codes of a window."""
-        source = QuantizedRaster(BlockReader(self.store).read_band, self.store.shape, self.transform, self.crs)
+        read = BlockReader(self.store).read_band
+        source = QuantizedRaster(self.store.shape, self.transform, self.crs, read_stored=read)
         resolution = PixelGeodesy(self.crs, self.transform).resolution(source.shape)
         return RoadMaskReader(source, pixel_options(self.options, resolution), window)
 

@@ -117,7 +117,7 @@ def stream_roads(
         from ..vector.roads.extract import vectorize_probability
 
         check_vector_output(target.path)
-        raster = QuantizedRaster(rows.read, rows.shape, *georeferencing, nodata_cause)
+        raster = QuantizedRaster(rows.shape, *georeferencing, nodata_cause, read_stored=rows.read)
         background = replace(context, reporter=reporter, cancellation=cancellation)
         return vectorize_probability(lambda: nullcontext(raster), target, options, name=name, context=background)
 

@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +151,7 @@ class ProbabilityStatistics:
         return text + (f", and {100 * hidden:.2g} % of the pixels are nodata{cause}." if is_cause else ".")
 
 
+@dataclass(eq=False)
 class ProbabilityRaster(ABC):
     """A raster that is read as quantized probabilities.
 
@@ -161,8 +162,10 @@ class ProbabilityRaster(ABC):
         nodata_cause: what marks pixels as nodata, for messages; empty for nothing.
     """
 
-    def __init__(self, shape: tuple[int, int], transform: Affine, crs: Any, nodata_cause: str = "") -> None:
-        self.shape, self.transform, self.crs, self.nodata_cause = shape, transform, crs, nodata_cause
+    shape: tuple[int, int]
+    transform: Affine
+    crs: Any
+    nodata_cause: str = ""
 
     @abstractmethod
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
@@ -233,35 +236,23 @@ class BandProbabilityRaster(ProbabilityRaster):
         return is_valid if known is None else is_valid & known
 
 
+@dataclass(eq=False)
 class QuantizedRaster(ProbabilityRaster):
     """A raster whose stored values are quantized already.
 
-    Args:
+    Attributes:
         read_stored: reads a window (row, col, height, width), ``NODATA`` for nodata; may wait until it is computed.
-        shape: rows and columns.
-        transform: pixel to CRS coordinates.
-        crs: the CRS, or None.
-        nodata_cause: see ``ProbabilityRaster``.
     """
 
-    def __init__(
-        self,
-        read_stored: Callable[[int, int, int, int], UInt8Array],
-        shape: tuple[int, int],
-        transform: Affine,
-        crs: Any,
-        nodata_cause: str = "",
-    ) -> None:
-        super().__init__(shape, transform, crs, nodata_cause)
-        self._read_stored = read_stored
+    read_stored: Callable[[int, int, int, int], UInt8Array] = field(kw_only=True)
 
     def read(self, row: int, col: int, height: int, width: int) -> UInt8Array:
         """Read a window; see ``ProbabilityRaster.read``."""
-        return quantize_values(self._read_stored(row, col, height, width), QUANTIZED, NODATA, None)
+        return quantize_values(self.read_stored(row, col, height, width), QUANTIZED, NODATA, None)
 
     def read_valid(self, row: int, col: int, height: int, width: int) -> Mask:
         """Read which pixels of a window have a value; see ``ProbabilityRaster.read_valid``."""
-        return self._read_stored(row, col, height, width) <= PROBABILITY_SCALE
+        return self.read_stored(row, col, height, width) <= PROBABILITY_SCALE
 
 
 class MaskedBand:

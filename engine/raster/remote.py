@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import Message as Headers
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -159,11 +159,8 @@ def identify_remote(path: Path) -> FileIdentity:
         r"(\d+)$", headers.get("Content-Length", "")
     )
     modified = 0
-    if date := headers.get("Last-Modified"):
-        try:
-            modified = int(parsedate_to_datetime(date).timestamp() * 1e9)
-        except (TypeError, ValueError):
-            modified = 0
+    with suppress(TypeError, ValueError):  # there is no date, or none that can be read
+        modified = int(parsedate_to_datetime(headers.get("Last-Modified", "")).timestamp() * 1e9)
     etag = headers.get("ETag", "")
     mark = int(hashlib.sha256(etag.encode("utf-8", "replace")).hexdigest()[:12], 16) if etag else 0
     return FileIdentity(clean, int(total[1]) if total else 0, modified, mark)

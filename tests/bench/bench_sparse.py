@@ -135,7 +135,9 @@ def _compute(sample: SampleRun, path: Path, count: int, cell: NDArray[np.uint8])
 def check_pixels(sample: SampleRun, blocks: list[BlockIndex], cell: NDArray[np.uint8]) -> None:
     """Compare the probabilities in the cores of blocks with the gray values of the raster."""
     parts, layout = sample.partitions, sample.layout
-    raster = QuantizedRaster(BlockReader(sample.store).read_band, sample.store.shape, parts.transform, None, "none")
+    raster = QuantizedRaster(
+        sample.store.shape, parts.transform, None, "none", read_stored=BlockReader(sample.store).read_band
+    )
     for index in blocks:
         (top, bottom), (left, right) = layout.y.core(index.row), layout.x.core(index.column)
         found = raster.read(top, left, bottom - top, right - left).astype(float) / PROBABILITY_SCALE

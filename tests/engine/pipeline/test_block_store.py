@@ -123,7 +123,9 @@ def test_vectorizers_see_the_probabilities_of_one_run(make_raster, tmp_path):
         for index in store.layout.indices():
             compute(store, job, index)
         grid = job.view.spec.grid
-    raster = QuantizedRaster(BlockReader(store).read_band, expected.shape[1:], grid.transform, grid.crs, "nodata 255")
+    raster = QuantizedRaster(
+        expected.shape[1:], grid.transform, grid.crs, "nodata 255", read_stored=BlockReader(store).read_band
+    )
     np.testing.assert_array_equal(
         raster.read(20, 10, 90, 70), np.where(expected == NODATA, 0, expected)[0, 20:110, 10:80]
     )
