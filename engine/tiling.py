@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from .errors import ParameterError
 
-#: Weights are multiples of 1/64. With probabilities in multiples of 1/4096 (``blend.PROBABILITY_STEPS``) every weighted
+#: Weights are multiples of 1/64. With probabilities in multiples of 1/4096 (``PROBABILITY_STEPS``) every weighted
 #: sum over rows and columns is a multiple of 2**-24 of at most 1: exact in float32 in any order of additions.
 WEIGHT_STEPS = 64
 

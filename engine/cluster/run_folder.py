@@ -17,7 +17,7 @@ from ..fs.atomic import translate_os_errors
 from ..fs.journal import BLOCKS, Fingerprint, Journal, JournalHeader, create_journal, read_journal, remove_journal
 from ..pipeline.block_layout import BlockLayout
 from ..pipeline.block_store import BlockStore
-from ..pipeline.resume import check_unchanged, report_nothing
+from ..pipeline.resume import check_same_run, format_start, report_nothing
 from ..pipeline.run_outputs import Encoder
 from ..protocol.messages import Message
 from .worker import RUN_MARK
@@ -86,7 +86,7 @@ def _find_run(
         if resume:
             report_nothing(output, context)
         return None
-    date = journal.header.date
+    date = format_start(journal.header)
     if not resume:
         text = f"An unfinished run of {output.name}, begun on {date} UTC, is removed;"
         context.report(Message(f"{text} with --resume it would have gone on."))
@@ -99,5 +99,5 @@ def _find_run(
             "Leave out --cluster to go on with it, or --resume to start anew.",
         )
     layout = replace(layout, rows=int(division[1]), columns=int(division[2]))
-    check_unchanged(output, journal.header, _add_division(current, layout))
+    check_same_run(output, journal.header, _add_division(current, layout))
     return journal, layout

@@ -95,11 +95,6 @@ class JournalHeader:
     batch: int
     started: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
 
-    @property
-    def date(self) -> str:
-        """Start of the run for messages, to the minute."""
-        return self.started.replace("T", " ")[:16]
-
     def to_line(self) -> bytes:
         """Return the first line of the journal."""
         values = asdict(self)

@@ -53,7 +53,7 @@ def prepare_tasks(sessions: SessionPool, context: RunContext) -> Result:
     from ..vector.jit import collect_garbage_rarely, observe_compilation
 
     context.report(Message(f"Compiling kernels and models for this computer, about {_SECONDS} s."))
-    quiet = replace(context, reporter=RunContext.reporter, warnings=[])
+    quiet = replace(context, reporter=RunContext().reporter, warnings=[])
     with (
         tempfile.TemporaryDirectory(prefix="terraspore-") as name,
         cleanup_on_abort(partial(shutil.rmtree, name, ignore_errors=True)),

@@ -239,14 +239,19 @@ def _find_journal(output: Path, current: Fingerprint, resume: bool, context: Run
         if resume:
             report_nothing(output, context)
         return None
-    date, share = journal.header.date, f"{journal.fraction():.0%}"
+    date, share = format_start(journal.header), f"{journal.fraction():.0%}"
     if not resume:
         text = f"An unfinished run of {output.name} ({share} of it, begun on {date} UTC) is removed;"
         context.report(Message(f"{text} with --resume it would have gone on."))
         return None
-    check_unchanged(output, journal.header, current)
+    check_same_run(output, journal.header, current)
     context.report(Message(f"The run of {output.name} that was begun on {date} UTC goes on at {share}."))
     return journal
+
+
+def format_start(header: JournalHeader) -> str:
+    """Return when a run began, for messages."""
+    return header.started.replace("T", " ")[:16]
 
 
 def report_nothing(output: Path, context: RunContext) -> None:
@@ -254,11 +259,11 @@ def report_nothing(output: Path, context: RunContext) -> None:
     context.report(Message(f"There is nothing to resume for {output.name}; the run starts at the beginning."))
 
 
-def check_unchanged(output: Path, header: JournalHeader, current: Fingerprint) -> None:
+def check_same_run(output: Path, header: JournalHeader, current: Fingerprint) -> None:
     """Raise ``ResumeError`` where the run with ``header`` has not the fingerprint ``current``."""
     change = header.fingerprint.describe_change(current)
     if change is not None:
         raise ResumeError(
-            f"The run of {output} that was begun on {header.date} UTC cannot be resumed: {change}.",
+            f"The run of {output} that was begun on {format_start(header)} UTC cannot be resumed: {change}.",
             "Put that back, or leave out --resume to start anew.",
         )
