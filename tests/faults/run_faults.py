@@ -40,11 +40,15 @@ import conftest as engines
 from hold_point import HoldPoint
 from model_files import write_linear_model
 from raster_files import write_raster
+from terraspore.engine.vector.io.formats import FORMATS
 
 ROWS, COLUMNS = 420, 380
 PARCELS = [shapely.box(500_000 + 20 * n, 4_649_700, 500_010 + 20 * n, 4_649_710) for n in range(5)]
 #: Suffixes of vector files, by how often they are tried.
-SUFFIXES = (".gpkg", ".gpkg", ".gpkg", ".geojson", ".fgb", ".shp")
+SUFFIXES = (
+    *([".gpkg"] * 3),
+    *(entry.suffixes[0] for entry in FORMATS if "w" in pyogrio.list_drivers().get(entry.driver, "")),
+)
 #: Texts with which a command may refuse its work where a second program is in its way.
 REFUSALS = ("another program", "another run")
 
