@@ -18,6 +18,7 @@ from typing import Literal
 
 from ..errors import CardError
 from ..fs.regular_file import read_regular
+from ..raster.stretch import Contrast
 from ..strict import StrictReader, limited, shorten_repr
 from .domain import Domain
 
@@ -34,6 +35,8 @@ Task = Literal["roads", "landcover", "segmentation"]
 PixelType = Literal["uint8", "uint16", "float32"]
 Activation = Literal["sigmoid", "softmax", "none"]
 OptionValue = str | int | float | bool
+#: Fields that a card need not have; rows of numbers.
+_OPTIONAL = ("domain", "contrast")
 _NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 #: A field for a text that is not empty.
 _text = partial(limited, filled=True)
@@ -101,6 +104,7 @@ class ModelCard:
         metrics: measured metrics by name.
         notes: remarks for users.
         domain: statistics of the training images, by which other images are compared with them; None for none.
+        contrast: to which every image is stretched; None to stretch only what is not 8-bit imagery of good contrast.
     """
 
     name: str = _text(pattern=_NAME)
@@ -127,6 +131,7 @@ class ModelCard:
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
     domain: Domain | None = None
+    contrast: Contrast | None = None
 
 
 def read_card(path: Path) -> ModelCard:
@@ -170,7 +175,8 @@ def parse_card(text: str, origin: str) -> ModelCard:
         if version != CARD_FORMAT:
             text = f"The model card {origin}: format is {shorten_repr(version)}; this version reads {CARD_FORMAT}."
             raise CardError(text)
-        document.setdefault("domain", None)  # cards from before it
+        for name in _OPTIONAL:
+            document.setdefault(name, None)
     card = StrictReader(CardError, (f"The model card {origin}: ", ""), complete=True).read(ModelCard, document)
     _check_consistency(card, origin)
     return card
@@ -196,8 +202,11 @@ def _check_consistency(card: ModelCard, origin: str) -> None:
         problem = "activation is softmax, which is 1 everywhere for one class"
     elif card.stretch and card.dtype != "uint8":
         problem = f"stretch is true, and a stretched image is uint8, not {card.dtype}"
-    elif card.domain is not None:
-        problem = card.domain.find_problem()
+    elif card.contrast is not None and not card.stretch:
+        problem = "stretch is false, so that contrast has no effect"
+    else:
+        problem = card.domain.find_problem() if card.domain else None
+        problem = problem or (card.contrast.find_problem(card.bands) if card.contrast else None)
     if problem is not None:
         raise CardError(f"The model card {origin}: {problem}.")
 
@@ -211,11 +220,12 @@ def card_text(card: ModelCard) -> str:
     if any(not math.isfinite(value) for value in card.metrics.values()):
         raise CardError(f"The card of {card.name} has a metric that is not finite.")
     document = {"format": CARD_FORMAT, **dataclasses.asdict(card)}
-    if card.domain is None:
-        del document["domain"]
+    for name in _OPTIONAL:
+        if document[name] is None:
+            del document[name]
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    # The rows of numbers of the statistics are a line each.
-    text = re.sub(r"\[\n[-\d.e\s,]+\]", lambda row: " ".join(row[0].split()), text) if card.domain else text
+    if any(name in document for name in _OPTIONAL):  # the rows of numbers of the statistics are a line each
+        text = re.sub(r"\[\n[-\d.e\s,]+\]", lambda row: " ".join(row[0].split()), text)
     parse_card(text, card.name)
     return text
 

@@ -113,9 +113,9 @@ class _SingleImage(Imagery):
         self, grid: Grid, area: Area | None, resolution: float, card: ModelCard, resources: ExitStack
     ) -> PixelView:
         bands = choose_bands(self.source, self.options.bands, card.bands)
-        for remark in bands.remarks:
+        stretch = _choose_stretch(self.source, bands, card, self.options)
+        for remark in (*bands.remarks, *_describe_stretch(self.source, stretch)):
             self.context.report(remark)
-        stretch = _choose_stretch(self.source, bands, card)
         return ImageView(self.source, grid, bands, stretch, card.dtype, area=area)
 
 
@@ -149,10 +149,12 @@ class _Mosaic(Imagery):
         with rasterio.Env(**SAFE_SETTINGS), ExitStack() as stack:
             source = enter_source(image.path, self.options, stack, image.tags)
             bands = choose_bands(source, self.options.bands, card.bands)
-            return describe_image(source, bands, _choose_stretch(source, bands, card), placement), bands.remarks
+            stretch = _choose_stretch(source, bands, card, self.options)
+            remarks = (*bands.remarks, *_describe_stretch(source, stretch))
+            return describe_image(source, bands, stretch, placement), remarks
 
 
-def _choose_stretch(source: Source, bands: Bands, card: ModelCard) -> Stretch | None:
+def _choose_stretch(source: Source, bands: Bands, card: ModelCard, options: ImageOptions) -> Stretch | None:
     """Estimate the stretch of an image to uint8; None where the model takes the values as they are.
 
     Raises:
@@ -164,10 +166,19 @@ def _choose_stretch(source: Source, bands: Bands, card: ModelCard) -> Stretch | 
             raise ModelError(
                 f"The card of {card.name} asks for stretched pixels of type {card.dtype}; stretched are uint8."
             )
-        return estimate_stretch(source, bands)
+        is_kept = options.keep_contrast and source.dtype == "uint8"
+        return estimate_stretch(source, bands, None if is_kept else card.contrast)
     if card.dtype != "float32" and np.dtype(source.dtype).itemsize > np.dtype(card.dtype).itemsize:
         raise ParameterError(
             f"The model {card.name} takes {card.dtype} values as they are, but {source.path} holds {source.dtype}.",
             "Convert the image, or set `stretch` in the model's card.",
         )
     return None
+
+
+def _describe_stretch(source: Source, stretch: Stretch | None) -> list[Message]:
+    """Say that the contrast of 8-bit imagery was changed, where it was changed much."""
+    if stretch is None or not stretch.is_notable:
+        return []
+    text = f"The contrast of {source.path.name} was matched to that of the model's training images"
+    return [Message(f"{text}; --keep-contrast uses it as it is.")]

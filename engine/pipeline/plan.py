@@ -18,13 +18,14 @@ from ..context import RunContext
 from ..errors import ParameterError
 from ..fs.outputs import Outputs
 from ..models.card import CARD_NAME, ModelCard, Task
-from ..models.domain import compare_with_training
+from ..models.domain import DomainFit, compare_with_training
 from ..models.registry import Model, choose_model
 from ..protocol.messages import Message, Plan, Result
 from ..protocol.model_policy import ANY_TASK
 from ..protocol.options import ImageOptions
 from ..raster.georeferencing import check_positions
 from ..raster.grid import crop_to_extent
+from ..raster.mosaic import open_view
 from ..raster.pixel_view import PixelView
 from ..raster.writer import BLOCK
 from ..runtimes.base import PredictStream, SessionFacts
@@ -131,10 +132,21 @@ def prepare_image(
     view, plan = _plan_tiles(request, model, imagery, resources, context)
     if on_model_opening is not None:
         on_model_opening()
-    fit = compare_with_training(view, model.card)
+    fit = _compare(view, model.card)
     if fit is not None and not fit.is_alike:
         context.warn(fit.describe(model.card.name))
     return PreparedImage(model, view, plan, fit)
+
+
+def _compare(view: PixelView, card: ModelCard) -> DomainFit | None:
+    """Compare the image with the training images, before its contrast is matched to theirs."""
+    has_optional = [image.stretch is not None and image.stretch.is_optional for image in view.spec.images]
+    if not any(has_optional) or card.domain is None:
+        return compare_with_training(view, card)
+    pairs = zip(view.spec.images, has_optional, strict=True)
+    images = tuple(replace(image, stretch=None) if is_optional else image for image, is_optional in pairs)
+    with open_view(replace(view.spec, images=images)) as stored:
+        return compare_with_training(stored, card)
 
 
 def _choose_model(imagery: Imagery, options: ImageOptions, task: Task, context: RunContext) -> Model:

@@ -103,6 +103,11 @@ class ImageOptions:
         unset="the machine's",
         metavar="MB",
     )
+    keep_contrast: bool = option(
+        False,
+        "Do not match an 8-bit image's contrast to the model's training images.",
+        "Keep the image's contrast",
+    )
     tta: bool = option(
         False,
         "Average over eight flips and rotations: better, eight times slower.",

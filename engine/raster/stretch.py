@@ -1,19 +1,22 @@
 """Contrast stretch of any pixel type to the uint8 that networks are trained on.
 
-Each band is stretched linearly from its 2nd to its 98th percentile over the whole image, without nodata. 8-bit imagery
-was usually stretched by its producer, so it is used as it is unless its contrast is very low. The same image therefore
-gives the same pixels, whatever part of it is read.
+Each band is stretched linearly from its 2nd to its 98th percentile over the whole image, without nodata: to 0..255, or
+to the contrast of the images that a model was trained on, where its card has it. Without that, 8-bit imagery is used as
+it is unless its contrast is very low, because its producer has usually stretched it. The same image therefore gives the
+same pixels, whatever part of it is read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+from ..strict import limited
 from .bands import Bands, read_bands
 from .dataset import Source
 from .sampling import sample_whole, sample_windows
@@ -22,10 +25,38 @@ PERCENTILES = (2.0, 98.0)
 #: 8-bit imagery is used as it is if the percentiles of a band are at least this far apart.
 SENSIBLE_SPAN = 64
 
+#: The contrast of 8-bit imagery is raised and lowered by these factors at most, so that noise does not become an image.
+_GAIN = (0.5, 2.5)
+#: 8-bit pixels with all bands up to, or from, these values have no image as a rule: borders without a nodata value.
+_BLACK, _WHITE = 3, 252
+#: Limits of 8-bit values that move by fewer grey values are not worth a message.
+NOTABLE_SHIFT = 12.0
+
 #: Valid pixels of a sample that are enough to estimate percentiles.
 _ENOUGH = 4096
 #: Pixels that are stretched at a time, so that intermediate values stay in the processor's cache.
 _SLAB = 1 << 17
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Contrast of a model's training images: means over the images, one value per band, 0 to 255.
+
+    Attributes:
+        low: their 2nd percentile.
+        high: their 98th percentile, above ``low``.
+    """
+
+    low: tuple[float, ...] = limited(0, 255)
+    high: tuple[float, ...] = limited(0, 255)
+
+    def find_problem(self, bands: int) -> str | None:
+        """Return what does not fit a model of ``bands`` bands, or contradicts itself; None if nothing does."""
+        if not len(self.low) == len(self.high) == bands:
+            return f"contrast.low and contrast.high do not have {bands} entries each"
+        if any(high - low < 1 for low, high in zip(self.low, self.high, strict=True)):
+            return "contrast.high is not above contrast.low in each band"
+        return None
 
 
 @dataclass(frozen=True)
@@ -35,13 +66,28 @@ class Stretch:
     Attributes:
         low: value per channel.
         high: value per channel, above ``low``.
+        is_optional: whether it gives 8-bit values another contrast, which could be used as they are.
     """
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+    is_optional: bool = False
+
+    @property
+    def is_notable(self) -> bool:
+        """Whether it is optional, and values become clearly others."""
+        limits = (*self.low, *(high - 255 for high in self.high))
+        return self.is_optional and any(abs(limit) >= NOTABLE_SHIFT for limit in limits)
 
     def apply(self, pixels: NDArray[Any], out: NDArray[np.uint8]) -> None:
         """Write the stretched ``pixels`` (channels, rows, columns) to ``out``; NaN becomes 0."""
+        if pixels.dtype == np.uint8:  # looking values up is several times faster than computing them
+            values = np.broadcast_to(np.arange(256, dtype=np.int16), (len(self.low), 1, 256))
+            table = np.empty(values.shape, np.uint8)
+            self.apply(values, table)
+            for layer, row, target in zip(pixels, table, out, strict=True):
+                np.take(row[0], layer, out=target)
+            return
         step = max(1, _SLAB // max(1, pixels.shape[2]))
         for layer, low, high, target in zip(pixels, self.low, self.high, out, strict=True):
             for top in range(0, len(layer), step):
@@ -55,11 +101,16 @@ class Stretch:
                 np.copyto(target[top : top + step], scaled, casting="unsafe")
 
 
-def estimate_stretch(source: Source, bands: Bands) -> Stretch | None:
+def estimate_stretch(source: Source, bands: Bands, contrast: Contrast | None = None) -> Stretch | None:
     """Estimate the stretch for an image; None if its pixels are to be used as they are.
 
     At most about 1024 x 1024 pixels are read: from the overviews, or in small windows spread over the image, so that a
     large file without overviews is not read as a whole.
+
+    Args:
+        source: the image.
+        bands: of the image, by channel.
+        contrast: what the percentiles of each channel become; 0 and 255 unless given.
 
     Raises:
         SourceError: the file is damaged.
@@ -67,17 +118,72 @@ def estimate_stretch(source: Source, bands: Bands) -> Stretch | None:
     if bands.palette is not None:
         return None
     layers = _sample(source, bands)
+    is_uint8 = source.dtype == "uint8"
     if any(layer.size == 0 for layer in layers):
-        return None if source.dtype == "uint8" else Stretch((0.0,) * len(layers), (1.0,) * len(layers))
-    limits = [_percentiles(layer) for layer in layers]
-    if source.dtype == "uint8" and max(high - low for low, high in limits) >= SENSIBLE_SPAN:
+        return None if is_uint8 else Stretch((0.0,) * len(layers), (1.0,) * len(layers))
+    if contrast is not None:
+        return _stretch_to(layers, contrast)
+    limits = [_measure_percentiles(layer) for layer in layers]
+    if is_uint8 and max(high - low for low, high in limits) >= SENSIBLE_SPAN:
         return None
-    low = tuple(float(lower) for lower, _ in limits)
-    high = tuple(float(max(upper, lower + np.spacing(abs(lower)) * 256 + 1e-30)) for lower, upper in limits)
-    return Stretch(low, high)
+    return _make_stretch(limits)
 
 
-def _percentiles(values: NDArray[Any]) -> tuple[float, float]:
+def match_contrast(image: NDArray[np.uint8], contrast: Contrast) -> NDArray[np.uint8]:
+    """Return an image (bands, H, W) with ``contrast``."""
+    matched = np.empty_like(image)
+    _stretch_to(list(image.reshape(len(image), -1)), contrast).apply(image, matched)
+    return matched
+
+
+def _stretch_to(layers: Sequence[NDArray[Any]], contrast: Contrast) -> Stretch:
+    """Make the stretch that gives ``contrast`` to pixels, of which ``layers`` has the values in each band."""
+    is_uint8 = layers[0].dtype == np.uint8
+    limits = measure_limits(layers) if is_uint8 else [_measure_percentiles(layer) for layer in layers]
+    targets = list(zip(contrast.low, contrast.high, strict=True))
+    if len(layers) == 1:  # a band that is repeated for all of the model's
+        targets = [(float(np.mean(contrast.low)), float(np.mean(contrast.high)))]
+    mapped = [_map_limits(*pair, *target, is_uint8) for pair, target in zip(limits, targets, strict=True)]
+    return replace(_make_stretch(mapped), is_optional=is_uint8)
+
+
+def _map_limits(low: float, high: float, low_target: float, high_target: float, is_uint8: bool) -> tuple[float, float]:
+    """Find the values that become 0 and 255 where ``low`` becomes ``low_target`` and ``high`` ``high_target``.
+
+    The gain of 8-bit values is limited; what it lacks then is missing at both ends alike.
+    """
+    span = high_target - low_target
+    gain = span / max(high - low, 1e-30)
+    if is_uint8:
+        gain = min(max(gain, _GAIN[0]), _GAIN[1])
+    middle, middle_target = (low + high) / 2, (low_target + high_target) / 2
+    return middle - middle_target / gain, middle + (255 - middle_target) / gain
+
+
+def _make_stretch(limits: Iterable[tuple[float, float]]) -> Stretch:
+    """Make a stretch of the values that become 0 and 255 in each band, which are kept apart."""
+    lows, highs = zip(*limits, strict=True)
+    return Stretch(
+        tuple(map(float, lows)),
+        tuple(
+            float(max(high, low + np.spacing(abs(low)) * 256 + 1e-30)) for low, high in zip(lows, highs, strict=True)
+        ),
+    )
+
+
+def measure_limits(layers: Sequence[NDArray[np.uint8]]) -> list[tuple[float, float]]:
+    """Measure the ``PERCENTILES`` of each band of 8-bit imagery, without black and white areas that hold no image.
+
+    Args:
+        layers: values of the same pixels in each band, one-dimensional and not empty.
+    """
+    darkest, brightest = np.minimum.reduce(layers), np.maximum.reduce(layers)
+    is_image = (brightest > _BLACK) & (darkest < _WHITE)
+    kept = [layer[is_image] for layer in layers] if is_image.any() else layers
+    return [_measure_percentiles(layer) for layer in kept]
+
+
+def _measure_percentiles(values: NDArray[Any]) -> tuple[float, float]:
     """Return the ``PERCENTILES`` of one-dimensional, non-empty ``values``; uint8 is counted instead of sorted."""
     if values.dtype != np.uint8:
         low, high = np.percentile(values, PERCENTILES)

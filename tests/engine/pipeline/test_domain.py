@@ -102,3 +102,25 @@ def test_a_run_warns_before_it_begins_and_in_its_metadata(make_raster, sessions)
         assert [event.type for event in reporter.events][-1] == "plan"
         assert run.tags["WARNING"] == warning
         assert run.fit.distance > 1
+
+
+def test_contrast_is_matched_and_told_but_not_when_compared(vegas, make_raster, sessions):
+    """A hazy image gives the pixels of the clear one; it is compared with the training as it is."""
+    hazy = (vegas * 0.5 + 80).round().astype(np.uint8)
+    pixels, fits, texts = {}, {}, {}
+    for name, image, keep in (("clear", vegas, False), ("hazy", hazy, False), ("kept", hazy, True)):
+        reporter = RecordingReporter()
+        path = make_raster(image, transform=Affine(0.3, 0, 500_000, 0, -0.3, 4_649_776))
+        options = ImageOptions(model=CARD.name, keep_contrast=keep)
+        with open_run(ImageRequest(path, options), "roads", sessions, RunContext(reporter)) as run:
+            grid = run.job.view.spec.grid
+            seen = np.empty((run.job.view.spec.layers, grid.height, grid.width), np.uint8)
+            run.job.view.read(0, 0, grid.width, grid.height, seen)
+            pixels[name], fits[name] = seen.astype(int), run.fit.distance
+        texts[name] = " ".join(event.text for event in reporter.events if event.type == "message")
+    assert np.abs(pixels["hazy"] - pixels["clear"]).mean() < 6
+    assert np.abs(pixels["kept"] - pixels["clear"]).mean() > 25
+    assert "was matched to that of the model's training images; --keep-contrast" in texts["hazy"]
+    assert "was matched" not in texts["kept"]
+    assert fits["hazy"] == pytest.approx(fits["kept"])
+    assert fits["hazy"] > fits["clear"]

@@ -1,0 +1,89 @@
+"""The stretch of an image to the contrast of a model's training images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from terraspore.engine.raster.bands import choose_bands
+from terraspore.engine.raster.dataset import open_source
+from terraspore.engine.raster.stretch import Contrast, Stretch, estimate_stretch
+
+CONTRAST = Contrast((15.0, 20.0, 14.0), (182.0, 180.0, 172.0))
+
+
+@pytest.fixture
+def match(make_raster):
+    """Stretches pixels (3, H, W) as an image; returns the result and the stretch."""
+
+    def match(pixels, contrast=CONTRAST):
+        with open_source(make_raster(pixels)) as source:
+            stretch = estimate_stretch(source, choose_bands(source, None, 3), contrast)
+        out = np.empty(pixels.shape, np.uint8)
+        stretch.apply(pixels, out)
+        return out, stretch
+
+    return match
+
+
+def make_image(low, high, dtype=np.uint8, size=120):
+    """Values (3, size, size) that are uniform between ``low`` and ``high``, other ones in each band."""
+    generator = np.random.default_rng(0)
+    return generator.uniform(low, high, (3, size, size)).astype(dtype)
+
+
+def percentiles(image):
+    return np.percentile(image.reshape(3, -1), (2, 98), axis=1)
+
+
+@pytest.mark.parametrize(("low", "high", "dtype"), [(60, 130, np.uint8), (0, 255, np.uint8), (300, 2900, np.uint16)])
+def test_percentiles_become_those_of_the_training(match, low, high, dtype):
+    matched, _ = match(make_image(low, high, dtype))
+    np.testing.assert_allclose(percentiles(matched), [CONTRAST.low, CONTRAST.high], atol=2.5)
+
+
+def test_image_with_the_contrast_of_the_training_keeps_its_values(match):
+    low, high = np.array(CONTRAST.low), np.array(CONTRAST.high)
+    margin = (high - low) / 48  # 2 % at either end
+    image = np.stack([make_image(*limits)[0] for limits in zip(low - margin, high + margin, strict=True)])
+    matched, stretch = match(image)
+    assert np.abs(matched.astype(int) - image).max() <= 4
+    assert not stretch.is_notable
+
+
+@pytest.mark.parametrize("blank", [0, 255])
+def test_borders_without_image_do_not_count(match, blank):
+    image = make_image(60, 130)
+    framed = np.full((3, 240, 240), blank, np.uint8)
+    framed[:, 60:180, 60:180] = image
+    np.testing.assert_array_equal(match(framed)[0][:, 60:180, 60:180], match(image)[0])
+
+
+def test_image_of_one_value_stays_one(match):
+    for value in (0, 7, 255):
+        assert np.ptp(match(np.full((3, 40, 40), value, np.uint8))[0], axis=(1, 2)).max() == 0
+
+
+def test_8_bit_values_are_looked_up_as_they_would_be_computed():
+    values = np.arange(256, dtype=np.uint8).reshape(1, 16, 16).repeat(2, axis=0)
+    stretch, looked_up, computed = Stretch((-31.7, 40.2), (290.4, 90.9)), *np.empty((2, 2, 16, 16), np.uint8)
+    stretch.apply(values, looked_up)
+    stretch.apply(values.astype(np.float32), computed)
+    np.testing.assert_array_equal(looked_up, computed)
+    expected = (values[0].astype(float) + 31.7) / (290.4 + 31.7) * 255
+    assert np.abs(looked_up[0] - expected).max() <= 0.51
+    assert looked_up[1].min() == 0
+    assert looked_up[1].max() == 255
+
+
+def test_single_band_gets_the_mean_of_the_contrast(make_raster):
+    with open_source(make_raster(make_image(60, 130)[:1])) as source:
+        stretch = estimate_stretch(source, choose_bands(source, None, 3), CONTRAST)
+    low, high = stretch.low[0], stretch.high[0]
+    limits = [(value - low) / (high - low) * 255 for value in (61.4, 128.6)]
+    assert limits == pytest.approx([np.mean(CONTRAST.low), np.mean(CONTRAST.high)], abs=3)
+
+
+def test_without_a_contrast_good_8_bit_imagery_is_used_as_it_is(make_raster):
+    for high, is_used in ((130, True), (110, False)):
+        with open_source(make_raster(make_image(60, high))) as source:
+            assert (estimate_stretch(source, choose_bands(source, None, 3)) is None) == is_used
