@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ...engine.raster.stretch import Contrast
 from ...engine.strict import limited
 
 Layout = Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"]
@@ -90,11 +91,20 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class NormalisationConfig:
-    """``x = (value * scale - mean) / std`` per band."""
+    """``x = (value * scale - mean) / std`` per band.
+
+    Attributes:
+        scale: factor of the values.
+        mean: one per band.
+        std: one per band.
+        contrast: values that the 2nd and 98th percentile of every image are stretched to first, ``low`` and ``high``
+            with one value per band, 0 to 255; also in the engine, as the card says. None to use values as they are.
+    """
 
     scale: float = 1.0 / 255.0
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.3125, 0.3125, 0.3125)
+    contrast: Contrast | None = None
 
 
 @dataclass(frozen=True)

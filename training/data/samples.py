@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ...engine.errors import SourceError
 from ...engine.fs.outputs import atomic_output
+from ...engine.raster.stretch import Contrast, match_contrast
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
 
 Label = NDArray[np.uint8]
@@ -51,6 +52,7 @@ class Split:
         find_blank: whether areas without image are looked for, and ignored in the label.
         ignore_band: distances from the foreground between which the background is ignored, pixels after magnification.
         needs_labels: whether a sample without label is an error; else all of it is ignored.
+        contrast: to which each image is stretched; None to use the values as they are.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Split:
     find_blank: bool = False
     ignore_band: tuple[float, float] = (0.0, 0.0)
     needs_labels: bool = True
+    contrast: Contrast | None = None
 
     def read(self, index: int) -> tuple[Image, Label]:
         """Image (H, W, bands) uint8 in RGB order and label (H, W) uint8 of sample ``index``, magnified by its scale.
@@ -82,12 +85,20 @@ class Split:
         if self.find_blank:
             label[find_blank_areas(image)] = self.ignore
         scale = self.scale(index)
-        image, label = resample_image(image, scale), resample_label(label, scale)
+        image, label = resample_image(self._stretch(image), scale), resample_label(label, scale)
         return image, ignore_around(label, self.ignore_band, self.ignore) if any(self.ignore_band) else label
 
     def read_image(self, index: int) -> Image:
         """Image of sample ``index`` alone, magnified by its scale; it may have no label."""
-        return resample_image(self.decode_image(index)[0], self.scale(index))
+        return resample_image(self._stretch(self.decode_image(index)[0]), self.scale(index))
+
+    def _stretch(self, image: Image) -> Image:
+        """Stretch an image (H, W, bands) to the contrast, as the engine does."""
+        return (
+            image
+            if self.contrast is None
+            else match_contrast(image.transpose(2, 0, 1), self.contrast).transpose(1, 2, 0)
+        )
 
     def scale(self, index: int) -> float:
         """Magnification of sample ``index``."""
@@ -175,7 +186,8 @@ class ImageCache:
         split = self.split
         # What the decoder makes of every value stands for the decoder.
         decoded = split.decode(np.arange(256, dtype=np.uint8)[None]).tobytes()
-        text = f"{split.identify(index)} {split.scale(index)!r} {split.find_blank} {split.ignore} {split.ignore_band}"
+        options = split.find_blank, split.ignore, split.ignore_band, split.contrast
+        text = f"{split.identify(index)} {split.scale(index)!r} {options}"
         path = folder / f"{hashlib.sha256(text.encode() + decoded).hexdigest()[:32]}.npz"
         try:
             with np.load(path) as file:

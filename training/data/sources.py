@@ -131,7 +131,8 @@ def source_configs(config: Config) -> list[tuple[SourceConfig, DataConfig]]:
 
 
 def _at_resolution(split: Split, source: SourceConfig, data: DataConfig, config: Config, resize: float) -> Split:
-    """The split with its images and labels at the network's resolution, and areas without image ignored."""
+    """The split with its images as the network sees them: contrast and resolution; areas without image ignored."""
+    split = replace(split, contrast=config.normalisation.contrast)
     if not source.name:
         return replace(split, scales=(resize,) * len(split.samples)) if resize != 1 else split
     resolutions = _read_resolutions(split.samples, source, data)

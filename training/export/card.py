@@ -75,6 +75,7 @@ def create_card(
         notes=details.notes,
         options=entry.changed_options(options),
         domain=domain,
+        contrast=config.normalisation.contrast,
     )
 
 

@@ -99,14 +99,15 @@ def fit_domain(sources: Sequence[Sequence[Floats]], *, has_grey: bool) -> Domain
 
 def _measure_source(source: Source, scale: float, context: RunContext) -> list[Floats]:
     """Measure patches of the images of a source, at places that are the same in each call."""
-    count = len(source.split.samples)
+    split = dataclasses.replace(source.split, contrast=None)  # images are compared before they are stretched
+    count = len(split.samples)
     indices = np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).astype(int))
     patches = int(np.clip(_PATCHES // len(indices), *_PATCHES_PER_IMAGE))
     generator = np.random.default_rng(0)
     found = []
     for index in indices:
         context.check_cancelled()
-        image = source.split.read_image(int(index)).transpose(2, 0, 1)
+        image = split.read_image(int(index)).transpose(2, 0, 1)
         features = [_measure_anywhere(image, scale, generator) for _ in range(patches)]
         if rows := [row for row in features if row is not None]:
             found.append(np.stack(rows))
