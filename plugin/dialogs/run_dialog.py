@@ -100,6 +100,9 @@ RUN_FORMS = (ROADS, LANDCOVER, SEGMENT)
 DEFAULT_TILE = 1024
 DEFAULT_OVERLAP = 128
 
+#: Options under *More*, in this order.
+_FURTHER = ("bands", "nodata", "ignore_alpha", "keep_contrast", "overlap", "tta", "allow_remote", "device", "runtime")
+
 
 class RunDialog(AlgorithmDialog):
     """Gathers the parameters of a run; the defaults fit most runs.
@@ -147,6 +150,7 @@ class RunDialog(AlgorithmDialog):
         self.nodata = OptionNumberEdit(tr(IMAGE_OPTIONS["nodata"].default_text), self)
         self.ignore_alpha = QCheckBox(get_title(IMAGE_OPTIONS["ignore_alpha"]), self)
         self.overlap = OptionSpinBox(IMAGE_OPTIONS["overlap"], tr(IMAGE_OPTIONS["overlap"].default_text), self)
+        self.keep_contrast = QCheckBox(get_title(IMAGE_OPTIONS["keep_contrast"]), self)
         self.tta = QCheckBox(get_title(IMAGE_OPTIONS["tta"]), self)
         self.allow_remote = QCheckBox(get_title(IMAGE_OPTIONS["allow_remote"]), self)
         self._options = {name: option for name, option in form.algorithm.OPTIONS.items() if name not in self.outputs}
@@ -188,6 +192,7 @@ class RunDialog(AlgorithmDialog):
             "INPUT": layer.id() if layer else None,
             "MODEL": self.model.currentData() or "",
             "TTA": self.tta.isChecked(),
+            "KEEP_CONTRAST": self.keep_contrast.isChecked(),
             "IGNORE_ALPHA": self.ignore_alpha.isChecked(),
             "DEVICE": self.device.currentText(),
             "RUNTIME": self.runtime.currentText(),
@@ -329,7 +334,7 @@ class RunDialog(AlgorithmDialog):
         for name, option in self._options.items():
             more.addRow(get_title(option), self.fields[name])
         options = {**IMAGE_OPTIONS, **RUNTIME_OPTIONS}
-        for name in ("bands", "nodata", "ignore_alpha", "overlap", "tta", "allow_remote", "device", "runtime"):
+        for name in _FURTHER:
             field = getattr(self, name)
             if isinstance(field, QCheckBox):  # has its title itself
                 more.addRow(field)

@@ -184,6 +184,7 @@ class ModelAlgorithm(EngineAlgorithm):
                 ignore_alpha=inputs.get_bool("IGNORE_ALPHA"),
                 allow_remote=allow_remote,
                 tta=inputs.get_bool("TTA"),
+                keep_contrast=inputs.get_bool("KEEP_CONTRAST"),
             ),
             replace(runtime_options, **{name: value for name, value in chosen.items() if value not in ("", "auto")}),
             inputs.get_number("THRESHOLD"),

@@ -142,7 +142,7 @@ def make_inference_parameters() -> list[QgsProcessingParameterDefinition]:
         if option.info.suggestions
     ]
     resume = QgsProcessingParameterBoolean("RESUME", tr("Continue the unfinished run of this output"), False)
-    numbers = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("overlap", "tta")]
+    numbers = [make_option_parameter(IMAGE_OPTIONS[name]) for name in ("overlap", "tta", "keep_contrast")]
     return [*make_band_parameters(), *(mark_advanced(parameter) for parameter in (*numbers, *choices, resume))]
 
 

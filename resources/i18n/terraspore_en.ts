@@ -548,6 +548,10 @@
         <translation>Keep the engine loaded for minutes</translation>
     </message>
     <message>
+        <source>Keep the image's contrast</source>
+        <translation>Keep the image's contrast</translation>
+    </message>
+    <message>
         <source>Labelled lines or polygons</source>
         <translation>Labelled lines or polygons</translation>
     </message>

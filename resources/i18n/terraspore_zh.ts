@@ -548,6 +548,10 @@
         <translation>引擎保持加载的分钟数</translation>
     </message>
     <message>
+        <source>Keep the image's contrast</source>
+        <translation>保持影像的对比度</translation>
+    </message>
+    <message>
         <source>Labelled lines or polygons</source>
         <translation>带标注的线或多边形</translation>
     </message>

@@ -42,6 +42,7 @@ PARAMETERS = {
         "IGNORE_ALPHA": IMAGE["ignore_alpha"],
         "OVERLAP": IMAGE["overlap"],
         "TTA": IMAGE["tta"],
+        "KEEP_CONTRAST": IMAGE["keep_contrast"],
         "ALLOW_REMOTE": IMAGE["allow_remote"],
         "DEVICE": RUNTIME["device"],
         "RUNTIME": RUNTIME["runtime"],
