@@ -104,7 +104,7 @@ class ModelCard:
         metrics: measured metrics by name.
         notes: remarks for users.
         domain: statistics of the training images, by which other images are compared with them; None for none.
-        contrast: to which every image is stretched; None to stretch only what is not 8-bit imagery of good contrast.
+        contrast: of the training images, to which others are stretched; None to leave 8-bit imagery of good contrast.
     """
 
     name: str = _text(pattern=_NAME)

@@ -1,13 +1,14 @@
 """Contrast stretch of any pixel type to the uint8 that networks are trained on.
 
 Each band is stretched linearly from its 2nd to its 98th percentile over the whole image, without nodata: to 0..255, or
-to the contrast of the images that a model was trained on, where its card has it. Without that, 8-bit imagery is used as
-it is unless its contrast is very low, because its producer has usually stretched it. The same image therefore gives the
-same pixels, whatever part of it is read.
+to the contrast of the images that a model was trained on, where its card has it. 8-bit imagery was usually stretched by
+its producer, so it is used as it is unless its contrast is very low, or unlike that of the training. The same image
+therefore gives the same pixels, whatever part of it is read.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,8 @@ PERCENTILES = (2.0, 98.0)
 #: 8-bit imagery is used as it is if the percentiles of a band are at least this far apart.
 SENSIBLE_SPAN = 64
 
+#: 8-bit percentiles within so many standard deviations of the training images' mean stay.
+_USUAL = 0.5
 #: The contrast of 8-bit imagery is raised and lowered by these factors at most, so that noise does not become an image.
 _GAIN = (0.5, 2.5)
 #: 8-bit pixels with all bands up to, or from, these values have no image as a rule: borders without a nodata value.
@@ -40,23 +43,33 @@ _SLAB = 1 << 17
 
 @dataclass(frozen=True)
 class Contrast:
-    """Contrast of a model's training images: means over the images, one value per band, 0 to 255.
+    """Contrast of a model's training images: percentiles of each band, 0 to 255, and how they differ between images.
 
     Attributes:
-        low: their 2nd percentile.
-        high: their 98th percentile, above ``low``.
+        low: mean of the 2nd percentiles, one value per band.
+        high: mean of the 98th percentiles, above ``low``.
+        low_deviation: standard deviation of the 2nd percentiles.
+        high_deviation: standard deviation of the 98th percentiles.
     """
 
     low: tuple[float, ...] = limited(0, 255)
     high: tuple[float, ...] = limited(0, 255)
+    low_deviation: tuple[float, ...] = limited(0, 255)
+    high_deviation: tuple[float, ...] = limited(0, 255)
 
     def find_problem(self, bands: int) -> str | None:
         """Return what does not fit a model of ``bands`` bands, or contradicts itself; None if nothing does."""
-        if not len(self.low) == len(self.high) == bands:
-            return f"contrast.low and contrast.high do not have {bands} entries each"
+        if {len(values) for values in (self.low, self.high, self.low_deviation, self.high_deviation)} != {bands}:
+            return f"contrast has not {bands} entries each of low, high, low_deviation and high_deviation"
         if any(high - low < 1 for low, high in zip(self.low, self.high, strict=True)):
             return "contrast.high is not above contrast.low in each band"
         return None
+
+    @property
+    def grey(self) -> Contrast:
+        """The contrast of a single band that is repeated for all of the model's."""
+        means = ((float(np.mean(values)),) for values in (self.low, self.high, self.low_deviation, self.high_deviation))
+        return Contrast(*means)
 
 
 @dataclass(frozen=True)
@@ -130,33 +143,45 @@ def estimate_stretch(source: Source, bands: Bands, contrast: Contrast | None = N
 
 
 def match_contrast(image: NDArray[np.uint8], contrast: Contrast) -> NDArray[np.uint8]:
-    """Return an image (bands, H, W) with ``contrast``."""
+    """Return an image (bands, H, W) with ``contrast``; itself if it has it already."""
+    stretch = _stretch_to(list(image.reshape(len(image), -1)), contrast)
+    if stretch is None:
+        return image
     matched = np.empty_like(image)
-    _stretch_to(list(image.reshape(len(image), -1)), contrast).apply(image, matched)
+    stretch.apply(image, matched)
     return matched
 
 
-def _stretch_to(layers: Sequence[NDArray[Any]], contrast: Contrast) -> Stretch:
-    """Make the stretch that gives ``contrast`` to pixels, of which ``layers`` has the values in each band."""
-    is_uint8 = layers[0].dtype == np.uint8
-    limits = measure_limits(layers) if is_uint8 else [_measure_percentiles(layer) for layer in layers]
-    targets = list(zip(contrast.low, contrast.high, strict=True))
-    if len(layers) == 1:  # a band that is repeated for all of the model's
-        targets = [(float(np.mean(contrast.low)), float(np.mean(contrast.high)))]
-    mapped = [_map_limits(*pair, *target, is_uint8) for pair, target in zip(limits, targets, strict=True)]
-    return replace(_make_stretch(mapped), is_optional=is_uint8)
+def _stretch_to(layers: Sequence[NDArray[Any]], contrast: Contrast) -> Stretch | None:
+    """Make the stretch that gives ``contrast`` to pixels, of which ``layers`` has the values in each band.
 
-
-def _map_limits(low: float, high: float, low_target: float, high_target: float, is_uint8: bool) -> tuple[float, float]:
-    """Find the values that become 0 and 255 where ``low`` becomes ``low_target`` and ``high`` ``high_target``.
-
-    The gain of 8-bit values is limited; what it lacks then is missing at both ends alike.
+    Percentiles of 8-bit values are moved only as far as they are unusual, because part of what differs between images
+    is what they show. None if all stay.
     """
-    span = high_target - low_target
-    gain = span / max(high - low, 1e-30)
-    if is_uint8:
-        gain = min(max(gain, _GAIN[0]), _GAIN[1])
-    middle, middle_target = (low + high) / 2, (low_target + high_target) / 2
+    contrast = contrast.grey if len(layers) == 1 else contrast
+    means = np.array([contrast.low, contrast.high]).T
+    if layers[0].dtype != np.uint8:
+        limits = np.array([_measure_percentiles(layer) for layer in layers])
+        return _make_stretch(_map_limits(*pair) for pair in zip(limits, means, strict=True))
+    limits = np.array(measure_limits(layers))
+    usual = _USUAL * np.array([contrast.low_deviation, contrast.high_deviation]).T
+    targets = np.clip(limits, means - usual, means + usual)
+    if (targets == limits).all():
+        return None
+    mapped = [_map_limits(*pair, gains=_GAIN) for pair in zip(limits, targets, strict=True)]
+    return replace(_make_stretch(mapped), is_optional=True)
+
+
+def _map_limits(
+    limits: NDArray[np.float64], targets: NDArray[np.float64], gains: tuple[float, float] = (0.0, math.inf)
+) -> tuple[float, float]:
+    """Find the values that become 0 and 255 where the two ``limits`` become ``targets``.
+
+    Where ``gains`` limit how much the contrast is changed, what that lacks is missing at both ends alike.
+    """
+    gain = float(np.ptp(targets)) / max(float(np.ptp(limits)), 1e-30)
+    gain = min(max(gain, gains[0]), gains[1])
+    middle, middle_target = float(limits.mean()), float(targets.mean())
     return middle - middle_target / gain, middle + (255 - middle_target) / gain
 
 

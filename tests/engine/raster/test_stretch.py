@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from terraspore.engine.raster.bands import choose_bands
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.stretch import Contrast, Stretch, estimate_stretch
+from terraspore.engine.raster.stretch import Contrast, Stretch, estimate_stretch, match_contrast
 
-CONTRAST = Contrast((15.0, 20.0, 14.0), (182.0, 180.0, 172.0))
+CONTRAST = Contrast((15.0, 20.0, 14.0), (182.0, 180.0, 172.0), (8.0, 8.0, 8.0), (30.0, 30.0, 30.0))
+#: Without a deviation every image is stretched.
+EXACT = replace(CONTRAST, low_deviation=(0.0,) * 3, high_deviation=(0.0,) * 3)
 
 
 @pytest.fixture
 def match(make_raster):
     """Stretches pixels (3, H, W) as an image; returns the result and the stretch."""
 
-    def match(pixels, contrast=CONTRAST):
+    def match(pixels, contrast=EXACT):
         with open_source(make_raster(pixels)) as source:
             stretch = estimate_stretch(source, choose_bands(source, None, 3), contrast)
         out = np.empty(pixels.shape, np.uint8)
@@ -41,13 +45,35 @@ def test_percentiles_become_those_of_the_training(match, low, high, dtype):
     np.testing.assert_allclose(percentiles(matched), [CONTRAST.low, CONTRAST.high], atol=2.5)
 
 
-def test_image_with_the_contrast_of_the_training_keeps_its_values(match):
-    low, high = np.array(CONTRAST.low), np.array(CONTRAST.high)
+@pytest.mark.parametrize(
+    ("low", "high", "low_becomes", "high_becomes"), [(50, 130, 19, 167), (18, 130, 18, 167), (4, 250, 11, 197)]
+)
+def test_8_bit_percentiles_move_as_far_as_they_are_unusual(match, low, high, low_becomes, high_becomes):
     margin = (high - low) / 48  # 2 % at either end
-    image = np.stack([make_image(*limits)[0] for limits in zip(low - margin, high + margin, strict=True)])
-    matched, stretch = match(image)
-    assert np.abs(matched.astype(int) - image).max() <= 4
-    assert not stretch.is_notable
+    image = make_image(max(low - margin, 0), min(high + margin, 255))
+    band = percentiles(match(image, CONTRAST)[0])[:, 0]
+    np.testing.assert_allclose(band, [low_becomes, high_becomes], atol=3)
+
+
+def test_usual_images_keep_their_values(make_raster):
+    for image, is_kept in ((make_image(14, 180), True), (make_image(14, 130), False)):
+        with open_source(make_raster(image)) as source:
+            stretch = estimate_stretch(source, choose_bands(source, None, 3), CONTRAST)
+        assert (stretch is None) == is_kept
+        matched = match_contrast(image, CONTRAST)
+        assert np.array_equal(matched, image) == is_kept
+        if stretch is not None:
+            expected = np.empty_like(image)
+            stretch.apply(image, expected)
+            np.testing.assert_array_equal(matched, expected)
+            assert stretch.is_notable
+
+
+def test_image_of_almost_one_value_is_not_blown_up(match):
+    matched, stretch = match(make_image(100, 104))
+    assert np.ptp(matched, axis=(1, 2)).max() <= 4 * 2.5
+    assert matched.mean() == pytest.approx(np.mean([CONTRAST.low, CONTRAST.high]), abs=5)
+    assert stretch.is_notable
 
 
 @pytest.mark.parametrize("blank", [0, 255])
@@ -77,7 +103,7 @@ def test_8_bit_values_are_looked_up_as_they_would_be_computed():
 
 def test_single_band_gets_the_mean_of_the_contrast(make_raster):
     with open_source(make_raster(make_image(60, 130)[:1])) as source:
-        stretch = estimate_stretch(source, choose_bands(source, None, 3), CONTRAST)
+        stretch = estimate_stretch(source, choose_bands(source, None, 3), EXACT)
     low, high = stretch.low[0], stretch.high[0]
     limits = [(value - low) / (high - low) * 255 for value in (61.4, 128.6)]
     assert limits == pytest.approx([np.mean(CONTRAST.low), np.mean(CONTRAST.high)], abs=3)
