@@ -97,8 +97,9 @@ class NormalisationConfig:
         scale: factor of the values.
         mean: one per band.
         std: one per band.
-        contrast: values that the 2nd and 98th percentile of every image are stretched to first, ``low`` and ``high``
-            with one value per band, 0 to 255; also in the engine, as the card says. None to use values as they are.
+        contrast: of the training images: 2nd and 98th percentiles ``low`` and ``high`` of each band, 0 to 255, and
+            their standard deviations between images. Images with unusual ones are stretched, here and, because the card
+            has it, in the engine. None to use values as they are.
     """
 
     scale: float = 1.0 / 255.0

@@ -196,7 +196,7 @@ def _rules(config: Config) -> Iterator[Rule]:
     same = len(norm.mean) == len(norm.std)
     yield "normalisation.mean", norm.mean, same, "as many numbers as normalisation.std"
     problem = norm.contrast and norm.contrast.find_problem(len(norm.mean))
-    yield "normalisation.contrast", norm.contrast, not problem, "low and high values of each band, high above low"
+    yield "normalisation.contrast", norm.contrast, not problem, "values of each band, high above low"
     factors = optimizer.rate_factors
     yield "optimizer.rate_factors", factors, min(factors.values(), default=1.0) > 0, "factors above 0, by prefix"
     yield "optimizer.ema", optimizer.ema, 0 <= optimizer.ema < 1, "at least 0 and below 1"

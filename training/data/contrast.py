@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ _IMAGES = 240
 
 
 def measure_contrast(sources: Sequence[Source], context: RunContext) -> Contrast:
-    """Measure the mean percentiles of training images, each source by its number of images.
+    """Measure the percentiles of training images, and how they differ; each source counts by its number of images.
 
     Args:
         sources: the images, 8 bits.
@@ -32,25 +32,30 @@ def measure_contrast(sources: Sequence[Source], context: RunContext) -> Contrast
         SourceError: an image cannot be read.
         Cancelled: the command was stopped.
     """
-    means, counts = [], []
+    limits: list[list[tuple[float, float]]] = []
+    weights: list[float] = []
     for source in sources:
         split = replace(source.split, contrast=None)
         count = len(split.samples)
-        limits = []
-        for index in np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).astype(int)):
+        indices = np.unique(np.linspace(0, count - 1, min(count, _IMAGES)).astype(int))
+        for index in indices:
             context.check_cancelled()
             image = split.read_image(int(index))
             limits.append(measure_limits(list(image.reshape(-1, image.shape[2]).T)))
-        means.append(np.mean(limits, axis=0))
-        counts.append(count)
-    low, high = np.average(means, axis=0, weights=counts).round(1).T.tolist()
-    return Contrast(tuple(low), tuple(high))
+            weights.append(count / len(indices))
+    mean = np.average(limits, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((limits - mean) ** 2, axis=0, weights=weights))
+    low, high, low_deviation, high_deviation = (
+        tuple(row) for values in (mean, deviation) for row in values.round(1).T.tolist()
+    )
+    return Contrast(low, high, low_deviation, high_deviation)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Print the contrast of the training images of a configuration."""
     contrast = measure_contrast(open_training_data(load_config(arguments[0], arguments[1:])).train, RunContext())
-    sys.stdout.write(f"contrast: {{low: {list(contrast.low)}, high: {list(contrast.high)}}}\n")
+    values = ", ".join(f"{name}: {list(value)}" for name, value in asdict(contrast).items())
+    sys.stdout.write(f"contrast: {{{values}}}\n")
 
 
 if __name__ == "__main__":

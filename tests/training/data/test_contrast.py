@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import cv2
 import numpy as np
@@ -15,6 +16,11 @@ from terraspore.training.data import ImageCache, open_sources, open_training_dat
 from terraspore.training.data.contrast import main, measure_contrast
 from terraspore.training.export.card import create_card
 from terraspore.training.export.details import CardDetails
+
+
+def exact(low, high):
+    """A contrast to which every image is stretched."""
+    return {"low": low, "high": high, "low_deviation": [0] * len(low), "high_deviation": [0] * len(low)}
 
 
 @pytest.fixture
@@ -39,15 +45,17 @@ def configure(tmp_path):
 
 
 def test_contrast_is_the_mean_of_the_images_percentiles(configure):
-    expected = Contrast((71.8,) * 3, (158.2,) * 3)  # of 41.6 and 102, 118.4 and 198
-    for config in (configure(), configure(normalisation={"contrast": {"low": [10] * 3, "high": [250] * 3}})):
+    expected = Contrast((71.8,) * 3, (158.2,) * 3, (30.2,) * 3, (39.8,) * 3)  # of 41.6 and 102, 118.4 and 198
+    for config in (configure(), configure(normalisation={"contrast": exact([10] * 3, [250] * 3)})):
         found = measure_contrast(open_training_data(config).train, RunContext())
         assert found.low == pytest.approx(expected.low, abs=2)
         assert found.high == pytest.approx(expected.high, abs=2)
+        assert found.low_deviation == pytest.approx(expected.low_deviation, abs=2)
+        assert found.high_deviation == pytest.approx(expected.high_deviation, abs=2)
 
 
 def test_images_are_read_with_the_contrast(configure, tmp_path):
-    contrast = {"low": [20, 30, 40], "high": [180, 170, 160]}
+    contrast = exact([20, 30, 40], [180, 170, 160])
     (plain,) = open_sources(configure())
     (matched,) = open_sources(configure(normalisation={"contrast": contrast}))
     for index in range(4):
@@ -62,14 +70,14 @@ def test_images_are_read_with_the_contrast(configure, tmp_path):
 
 
 def test_card_has_the_contrast_of_the_configuration(configure):
-    contrast = Contrast((20.0, 30.0, 40.0), (180.0, 170.0, 160.0))
-    config = configure(normalisation={"contrast": {"low": contrast.low, "high": contrast.high}})
+    contrast = Contrast((20.0, 30.0, 40.0), (180.0, 170.0, 160.0), (9.0, 8.0, 7.0), (19.0, 18.0, 17.0))
+    config = configure(normalisation={"contrast": asdict(contrast)})
     for configured, expected in ((config, contrast), (configure(), None)):
         card = create_card(configured, CardDetails(name="a"), weights="weights.ckpt", sha256="0" * 64)
         assert card.contrast == expected
 
 
-@pytest.mark.parametrize("contrast", [{"low": [1], "high": [9]}, {"low": [9, 9, 9], "high": [200, 200, 9]}])
+@pytest.mark.parametrize("contrast", [exact([1], [9]), exact([9, 9, 9], [200, 200, 9])])
 def test_contrast_that_does_not_fit_is_refused(contrast):
     with pytest.raises(ParameterError, match=r"normalisation\.contrast"):
         load_config("linknet_camvid", [f"normalisation.contrast={json.dumps(contrast)}"])
