@@ -28,8 +28,8 @@ SENSIBLE_SPAN = 64
 
 #: 8-bit percentiles within so many standard deviations of the training images' mean stay.
 _USUAL = 0.5
-#: The contrast of 8-bit imagery is raised and lowered by these factors at most, so that noise does not become an image.
-_GAIN = (0.5, 2.5)
+#: The contrast of 8-bit imagery that is used as it is otherwise is changed by these factors at most.
+_GAIN, _ANY_GAIN = (0.5, 2.5), (0.0, math.inf)
 #: 8-bit pixels with all bands up to, or from, these values have no image as a rule: borders without a nodata value.
 _BLACK, _WHITE = 3, 252
 #: Limits of 8-bit values that move by fewer grey values are not worth a message.
@@ -168,12 +168,13 @@ def _stretch_to(layers: Sequence[NDArray[Any]], contrast: Contrast) -> Stretch |
     targets = np.clip(limits, means - usual, means + usual)
     if (targets == limits).all():
         return None
-    mapped = [_map_limits(*pair, gains=_GAIN) for pair in zip(limits, targets, strict=True)]
+    gains = _GAIN if np.ptp(limits, axis=1).max() >= SENSIBLE_SPAN else _ANY_GAIN
+    mapped = [_map_limits(*pair, gains) for pair in zip(limits, targets, strict=True)]
     return replace(_make_stretch(mapped), is_optional=True)
 
 
 def _map_limits(
-    limits: NDArray[np.float64], targets: NDArray[np.float64], gains: tuple[float, float] = (0.0, math.inf)
+    limits: NDArray[np.float64], targets: NDArray[np.float64], gains: tuple[float, float] = _ANY_GAIN
 ) -> tuple[float, float]:
     """Find the values that become 0 and 255 where the two ``limits`` become ``targets``.
 

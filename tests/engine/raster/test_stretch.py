@@ -69,11 +69,15 @@ def test_usual_images_keep_their_values(make_raster):
             assert stretch.is_notable
 
 
-def test_image_of_almost_one_value_is_not_blown_up(match):
-    matched, stretch = match(make_image(100, 104))
-    assert np.ptp(matched, axis=(1, 2)).max() <= 4 * 2.5
-    assert matched.mean() == pytest.approx(np.mean([CONTRAST.low, CONTRAST.high]), abs=5)
-    assert stretch.is_notable
+def test_gain_is_limited_unless_there_is_hardly_any_contrast(match):
+    wide = replace(EXACT, low=(0.0,) * 3, high=(250.0,) * 3)
+    image = make_image(60, 140)
+    matched, _ = match(image, wide)
+    assert np.ptp(percentiles(matched), axis=0).max() == pytest.approx(
+        2.5 * np.ptp(percentiles(image), axis=0).max(), abs=3
+    )
+    assert matched.mean() == pytest.approx(125, abs=4)
+    np.testing.assert_allclose(percentiles(match(make_image(60, 90), wide)[0]), [wide.low, wide.high], atol=9)
 
 
 @pytest.mark.parametrize("blank", [0, 255])
