@@ -7,10 +7,12 @@ Vegas in the PyPI wheel ``solaris`` with its surveyed centre lines, at 0.5 m, an
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 from measure import Measured, terraspore
@@ -85,12 +87,15 @@ def _evaluate(config: Path, weights: Path) -> dict[str, float]:
 
 def write_config(path: Path, data: Path, model: str) -> Path:
     """Write a configuration that trains ``model``, a name or a folder, further on a folder in the DeepGlobe layout."""
-    recipe = RECIPES[find_model(model).card.architecture]
-    path.write_text(
-        f"base: [{recipe}, data/chips, fine_tuning]\ninit: {{checkpoint: '{model}'}}\n"
-        f"data: {{layout: deepglobe, root: '{data}'}}\n",
-        encoding="utf-8",
-    )
+    card = find_model(model).card
+    values = {
+        "base": [RECIPES[card.architecture], "data/chips", "fine_tuning"],
+        "init": {"checkpoint": model},
+        "data": {"layout": "deepglobe", "root": str(data)},
+        # As `terraspore chips` does, so that the network sees images as it does in the engine.
+        "normalisation": {"contrast": asdict(card.contrast) if card.contrast else None},
+    }
+    path.write_text(json.dumps(values), encoding="utf-8")  # JSON is YAML
     return path
 
 

@@ -16,6 +16,7 @@ def test_the_recipe_trains_a_bundled_model_further(model: str, tmp_path: Path) -
     config = load_config(bench_finetune.write_config(tmp_path / "town.yaml", tmp_path / "town", model))
     assert config.network.name == find_model(model).card.architecture
     assert config.normalisation.mean == find_model(model).card.normalisation.mean
+    assert config.normalisation.contrast == find_model(model).card.contrast
     assert (config.init.checkpoint, config.init.freeze_norm) == (model, True)
     assert (config.data.layout, config.data.root) == ("deepglobe", str(tmp_path / "town"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from PIL import Image as PillowImage
 from ...engine.context import RunContext
 from ...engine.errors import OutputError, ParameterError
 from ...engine.fs.atomic import atomic_folder
+from ...engine.models.registry import find_model
 from ...engine.protocol.messages import Message
 from ...engine.protocol.options import ImageOptions
 from ...engine.raster.bands import choose_bands
@@ -305,6 +306,8 @@ def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[
         normalisation = {"mean": [0.5] * bands, "std": [0.3125] * bands}
     elif mask:
         init = {"checkpoint": START}
+        contrast = find_model(START).card.contrast
+        normalisation = {"contrast": {key: list(value) for key, value in asdict(contrast).items()}} if contrast else {}
     recipe = "dlinknet_efficientnet_lite2" if mask else "lednet"
     values = {
         "base": [recipe, "data/chips", *(["fine_tuning"] if init else [])],

@@ -109,10 +109,11 @@ def test_one_class_starts_from_the_default_road_model(tmp_path: Path) -> None:
     wanted = parameter_shapes(load_onnx(graph_path(config.network.name, {})))
     assert shapes.keys() == wanted.keys()
     assert config.normalisation.mean == (0.485, 0.456, 0.406)
+    assert config.normalisation.contrast == find_model(config.init.checkpoint).card.contrast is not None
     cut_chips(ChipsRequest(image, labels, tmp_path / "one", size=48, width=8.0, bands=(1,)))
     config = load_config(tmp_path / "one" / "train.yaml")
     assert (config.init.checkpoint, config.network.options) == ("", {"in_channels": 1})
-    assert config.normalisation.std == (0.3125,)
+    assert (config.normalisation.std, config.normalisation.contrast) == ((0.3125,), None)
 
 
 def test_width_field(tmp_path: Path) -> None:
