@@ -110,7 +110,6 @@ class Session(AbstractContextManager["Session"], ABC):
         shape: (bands, tile, tile) of a tile.
         dtype: of a tile.
         classes: layers of a result.
-        batch: the number of tiles in one call with which a tile takes the least time; any other number works, too.
     """
 
     def __init__(
@@ -120,7 +119,15 @@ class Session(AbstractContextManager["Session"], ABC):
         self.shape = (card.bands, config.tile, config.tile)
         self.dtype: np.dtype[Any] = np.dtype(card.dtype)
         self.classes = len(card.classes)
-        self.batch = 1
+        self._batch = 1
+
+    @property
+    def batch(self) -> int:
+        """The number of tiles in one call with which a tile takes the least time; any other number works, too.
+
+        Runs share a session, so none of them can change it.
+        """
+        return self._batch
 
     @abstractmethod
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:

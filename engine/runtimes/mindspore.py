@@ -112,7 +112,7 @@ class MindSporeSession(Session):
         self._card = card
         self._mean = np.asarray(card.normalisation.mean, np.float32).reshape(1, -1, 1, 1)
         self._std = np.asarray(card.normalisation.std, np.float32).reshape(1, -1, 1, 1)
-        self.batch = choose_batch_size(self._compute, self.shape, self.dtype, _BATCHES)
+        self._batch = choose_batch_size(self._compute, self.shape, self.dtype, _BATCHES)
 
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Return the probabilities of ``tiles``; see ``Session.predict``."""

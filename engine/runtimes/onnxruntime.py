@@ -206,7 +206,7 @@ class OnnxRuntimeSession(Session):
         self._session: onnxruntime.InferenceSession | None = session
         fixed = session.get_inputs()[0].shape[0]
         self._fixed_batch = fixed if isinstance(fixed, int) else None
-        self.batch = self._fixed_batch or choose_batch_size(self.predict, self.shape, self.dtype, _BATCHES)
+        self._batch = self._fixed_batch or choose_batch_size(self.predict, self.shape, self.dtype, _BATCHES)
 
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Return the probabilities of ``tiles``; see ``Session.predict``."""

@@ -320,7 +320,7 @@ class OpenVinoSession(Session):
         self._compiled: openvino.CompiledModel | None = compiled
         self._requests = deque(compiled.create_infer_request() for _ in range(_QUEUE_DEPTH * streams))
         self._compiled_batch = int(compiled.inputs[0].get_partial_shape()[0].get_length())
-        self.batch = streams * self._compiled_batch
+        self._batch = streams * self._compiled_batch
 
     def predict(self, tiles: Tiles, batch: int | None = None) -> Probabilities:
         """Return the probabilities of ``tiles``; see ``Session.predict``."""

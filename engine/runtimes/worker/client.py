@@ -287,7 +287,7 @@ class WorkerSession(Session):
                 results_shape=self._results.shape,
                 **arguments,
             )
-            self.batch = choose_batch_size(self.predict, self.shape, self.dtype, _BATCHES)
+            self._batch = choose_batch_size(self.predict, self.shape, self.dtype, _BATCHES)
         except BaseException:
             self.close()
             raise
