@@ -18,7 +18,7 @@ from typing import Literal
 
 from ..errors import CardError
 from ..fs.regular_file import read_regular
-from ..raster.stretch import Contrast
+from ..raster.contrast import Contrast
 from ..strict import StrictReader, limited, shorten_repr
 from .domain import Domain
 

@@ -19,6 +19,7 @@ from ..models.card import ModelCard
 from ..protocol.messages import Message
 from ..protocol.options import ImageOptions
 from ..raster.bands import Bands, choose_bands
+from ..raster.contrast import Stretch
 from ..raster.dataset import Source, enter_source, open_source
 from ..raster.gdal_environment import SAFE_SETTINGS
 from ..raster.grid import Grid
@@ -27,7 +28,7 @@ from ..raster.mosaic_layout import SurveyedImage, describe_layout, group_remarks
 from ..raster.pixel_view import ImageSpec, PixelView, Placement, SourceSpec, describe_image, name_images
 from ..raster.reader import ImageView
 from ..raster.remote import is_remote, retry_remote
-from ..raster.stretch import Stretch, estimate_stretch
+from ..raster.stretch import estimate_stretch
 
 if TYPE_CHECKING:
     from ..raster.area import Area

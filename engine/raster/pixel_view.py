@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from ..fs.regular_file import FileIdentity
 from ..protocol.options import ImageOptions
 from .bands import Bands
+from .contrast import Stretch
 from .dataset import Source
 from .grid import Grid
 from .remote import is_remote, remote_name
-from .stretch import Stretch
 from .value_tags import ValueTags
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ..tiling import Block, TilePlan, whole_block
 from .bands import Bands, Mask, read_bands
+from .contrast import Stretch
 from .dataset import Source
 from .gdal_environment import SAFE_SETTINGS
 from .grid import Grid
 from .pixel_view import PixelView, SourceSpec, describe_image
-from .stretch import Stretch
 
 if TYPE_CHECKING:
     from .area import Area  # imports vector libraries, which few runs need

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...engine.raster.stretch import Contrast
+from ...engine.raster.contrast import Contrast
 from ...engine.strict import limited
 
 Layout = Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"]

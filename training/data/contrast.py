@@ -13,7 +13,7 @@ import numpy as np
 
 from ...engine.context import RunContext
 from ...engine.errors import UserError
-from ...engine.raster.stretch import Contrast, measure_limits
+from ...engine.raster.contrast import Contrast, measure_limits
 from ..config import load_config
 from .sources import Source, open_training_data
 

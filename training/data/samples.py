@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...engine.errors import SourceError
 from ...engine.fs.outputs import atomic_output
-from ...engine.raster.stretch import Contrast, match_contrast
+from ...engine.raster.contrast import Contrast, match_contrast
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
 
 Label = NDArray[np.uint8]

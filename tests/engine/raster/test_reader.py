@@ -13,10 +13,11 @@ from rasterio.enums import ColorInterp
 from terraspore.engine.errors import ParameterError, SourceError
 from terraspore.engine.raster.area import Area
 from terraspore.engine.raster.bands import choose_bands
+from terraspore.engine.raster.contrast import Stretch
 from terraspore.engine.raster.dataset import open_source
 from terraspore.engine.raster.grid import make_grid
 from terraspore.engine.raster.reader import ImageView, read_strips
-from terraspore.engine.raster.stretch import Stretch, estimate_stretch
+from terraspore.engine.raster.stretch import estimate_stretch
 from terraspore.engine.tiling import make_plan
 
 RGBA = (ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from terraspore.engine.raster.bands import choose_bands
+from terraspore.engine.raster.contrast import Contrast, Stretch, match_contrast
 from terraspore.engine.raster.dataset import open_source
-from terraspore.engine.raster.stretch import Contrast, Stretch, estimate_stretch, match_contrast
+from terraspore.engine.raster.stretch import estimate_stretch
 
 CONTRAST = Contrast((15.0, 20.0, 14.0), (182.0, 180.0, 172.0), (8.0, 8.0, 8.0), (30.0, 30.0, 30.0))
 #: Without a deviation every image is stretched.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from terraspore.engine.context import RunContext
 from terraspore.engine.errors import ParameterError
-from terraspore.engine.raster.stretch import Contrast
+from terraspore.engine.raster.contrast import Contrast
 from terraspore.training.config import from_mapping, load_config
 from terraspore.training.data import ImageCache, open_sources, open_training_data
 from terraspore.training.data.contrast import main, measure_contrast
