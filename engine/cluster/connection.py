@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -11,6 +12,8 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.comm import connect
+from distributed.security import Security
 
 from ..concurrency import available_cores, report_if_slow
 from ..context import RunContext
@@ -91,12 +94,24 @@ def _start_workers(count: int, image: ImageOptions, runtime: RuntimeOptions) -> 
 
 def _connect(address: str, target: str | LocalCluster) -> Client:
     try:
+        if isinstance(target, str):
+            asyncio.run(_try_connection(target))
         return Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:  # a wrong name, nobody listens; TLS without certificates
         raise ClusterError(
             f"No scheduler answers at {address}: {first_line(error)}.",
             "Start one with `dask scheduler`, or use --cluster local:N.",
         ) from error
+
+
+async def _try_connection(address: str) -> None:
+    """Connect and close again, before there is a ``Client``.
+
+    One that cannot connect stays open until it is garbage, and then takes the lock under which the next one waits for
+    the thread of its event loop. Where garbage is collected in that thread, the next one fails after 10 s.
+    """
+    connection = await connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+    await connection.close()
 
 
 def _wait_for_workers(client: Client, address: str, count: int, context: RunContext) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import dask
 import psutil
 import pytest
 from dask_cluster import Run, command, read
+from distributed import Client
 from hold_worker import PRETENDED_VERSION
 from terraspore.engine.cluster import computer, connection, dispatch
 from terraspore.engine.errors import ClusterError
@@ -144,6 +146,14 @@ def test_dasks_own_encryption(scene, expected, make_cluster, tmp_path):
         code, last = Run(arguments).wait()
     assert code == 0, last
     assert read(tmp_path / "out") == expected("roads")
+
+
+def test_no_client_is_left_open_by_a_failed_connection(scene, tmp_path):
+    # Where the garbage collector closes it in the thread of the next client's event loop, the next run fails.
+    last = fail(scene, tmp_path, "--cluster", "tls://127.0.0.1:1")
+    assert "TLS" in last["text"]
+    clients = [thing for thing in gc.get_objects() if isinstance(thing, Client)]
+    assert {client.status for client in clients} <= {"closed", "newly-created"}
 
 
 def test_dask_is_not_installed(scene, tmp_path, monkeypatch):
