@@ -8,7 +8,7 @@ import re
 import reprlib
 import typing
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -75,7 +75,7 @@ class StrictReader:
     Args:
         error: class of the errors.
         subject: what an error's sentence begins with, around the key: such as "The model card a/card.json: " and "".
-        complete: whether every field must be given, also those that have a default.
+        complete: whether every field must be given, not only those that have no default.
     """
 
     def __init__(self, error: type[UserError], subject: tuple[str, str], *, complete: bool) -> None:
@@ -94,7 +94,8 @@ class StrictReader:
             if key not in known:
                 name = shorten_repr(key)[1:-1] if isinstance(key, str) else shorten_repr(key)
                 raise self._error(f"{self._place(prefix + name)} is not a known key.", suggest(name, known))
-        if self._complete and (missing := [name for name in known if name not in values]):
+        needed = [name for name, entry in known.items() if self._complete or not _has_default(entry)]
+        if missing := [name for name in needed if name not in values]:
             raise self._error(f"{self._place(prefix + missing[0])} is missing.")
         limits = {key: known[key].metadata.get(_KEY, Limits()) for key in values}
         return kind(**{key: self.convert(values[key], hints[key], limits[key], prefix + key) for key in values})
@@ -149,6 +150,10 @@ class StrictReader:
 
     def _place(self, key: str) -> str:
         return key.join(self._subject)
+
+
+def _has_default(entry: Field[Any]) -> bool:
+    return entry.default is not MISSING or entry.default_factory is not MISSING
 
 
 def shorten_repr(value: object) -> str:

@@ -55,11 +55,10 @@ class Contrast:
             return "contrast.high is not above contrast.low in each band"
         return None
 
-    @property
-    def grey(self) -> Contrast:
-        """The contrast of a single band that is repeated for all of the model's."""
-        means = ((float(np.mean(values)),) for values in (self.low, self.high, self.low_deviation, self.high_deviation))
-        return Contrast(*means)
+    def make_grey(self, bands: int) -> Contrast:
+        """Make the contrast of ``bands`` bands with the same values."""
+        each = (self.low, self.high, self.low_deviation, self.high_deviation)
+        return Contrast(*((float(np.mean(values)),) * bands for values in each))
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,8 @@ def stretch_to(layers: Sequence[NDArray[Any]], contrast: Contrast) -> Stretch | 
     Percentiles of 8-bit values are moved only as far as they are unusual, because part of what differs between images
     is what they show. None if all stay.
     """
-    contrast = contrast.grey if len(layers) == 1 else contrast
+    if all(np.array_equal(layer, layers[0]) for layer in layers[1:]):  # grey stays grey, in one band or several
+        contrast = contrast.make_grey(len(layers))
     means = np.array([contrast.low, contrast.high]).T
     if layers[0].dtype != np.uint8:
         limits = np.array([measure_percentiles(layer) for layer in layers])

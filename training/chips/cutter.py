@@ -22,6 +22,7 @@ from ...engine.models.registry import find_model
 from ...engine.protocol.messages import Message
 from ...engine.protocol.options import ImageOptions
 from ...engine.raster.bands import choose_bands
+from ...engine.raster.contrast import Contrast, Stretch
 from ...engine.raster.dataset import Source, open_source
 from ...engine.raster.gdal_environment import SAFE_SETTINGS
 from ...engine.raster.grid import SNAP, Grid
@@ -118,14 +119,19 @@ def cut_chips(request: ChipsRequest, context: RunContext | None = None) -> Chips
         checked = read_checked_area(request, grid, context)
         windows = _choose_windows(request, grid, checked)
         _check_counts(request, grid, {name: len(corners) for name, corners in windows.items()}, context)
-        view = ImageView(source, grid, bands, estimate_stretch(source, bands), "uint8")
+        contrast = _choose_contrast(request, bands.layers)
+        stretch = estimate_stretch(source, bands, contrast)
+        # The training stretches 8-bit values, because the engine compares an image with those of it before that.
+        is_later = stretch is not None and stretch.is_optional
+        view = ImageView(source, grid, bands, None if is_later else stretch, "uint8")
         labels = read_labels(request, grid, checked, context)
         with atomic_folder(request.out) as folder:
             counts, pixels, hidden = _write_chips(folder, request.size, view, labels, windows, context=context)
             total = (pixels["train"] + pixels["valid"])[: len(labels.names)]
             _check_labels(request, labels.names, pixels, hidden, context)
             _check_counts(request, grid, counts, context)
-            _write_config(request, folder, grid, labels.names, view.bands.layers)
+            tone = {} if contrast is None else _describe_contrast(contrast, stretch if is_later else None)
+            _write_config(request, folder, grid, labels.names, view.bands.layers, tone=tone)
             if view.bands.layers == 1 and request.field is None:
                 text = f"The chips have one band, so a training starts from random weights; to start from {START}, "
                 context.report(Message(text + "cut chips of three bands, for example with --bands 1,1,1."))
@@ -164,6 +170,11 @@ def _choose_resolution(request: ChipsRequest, source: Source, context: RunContex
         )
     )
     return resolution
+
+
+def _choose_contrast(request: ChipsRequest, bands: int) -> Contrast | None:
+    """Return the contrast of the model that the training starts from; None where it has none, or starts anew."""
+    return find_model(START).card.contrast if bands == 3 and request.field is None else None
 
 
 def _choose_windows(request: ChipsRequest, grid: Grid, checked: NDArray[Any] | None) -> Windows:
@@ -290,8 +301,25 @@ def _write_chip(
         raise OutputError(f"The chip {folder / name} cannot be written: {error}.") from error
 
 
-def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[str, ...], bands: int) -> None:
-    """Write a configuration that trains on the chips into ``folder``."""
+def _describe_contrast(contrast: Contrast, stretch: Stretch | None) -> dict[str, dict[str, object]]:
+    """Return the keys of a configuration, by section, for chips that get ``contrast`` by ``stretch``, or have it."""
+    stretch = stretch or Stretch((0.0,) * len(contrast.low), (255.0,) * len(contrast.low))
+    return {
+        "normalisation": {"contrast": {key: list(value) for key, value in asdict(contrast).items()}},
+        "data": {"stretch": {"low": list(stretch.low), "high": list(stretch.high)}},
+    }
+
+
+def _write_config(
+    request: ChipsRequest,
+    folder: Path,
+    grid: Grid,
+    names: tuple[str, ...],
+    bands: int,
+    *,
+    tone: Mapping[str, Mapping[str, object]],
+) -> None:
+    """Write a configuration that trains on the chips into ``folder``; ``tone`` has keys of it by section."""
     mask = request.field is None
     crop = min(512, request.size // 32 * 32) or 32
     classes = [request.labels.stem] if mask else list(names)
@@ -299,15 +327,13 @@ def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[
         {"decoder": "dlinknet", "encoder": "efficientnet_lite2"} if mask else {"name": "lednet"}
     )
     network["num_classes"] = 1 if mask else len(names)
-    normalisation: dict[str, object] = {}
+    normalisation: Mapping[str, object] = tone.get("normalisation", {})
     init: dict[str, object] = {}
     if bands != 3:
         network["options"] = {"in_channels": bands}
         normalisation = {"mean": [0.5] * bands, "std": [0.3125] * bands}
     elif mask:
         init = {"checkpoint": START}
-        contrast = find_model(START).card.contrast
-        normalisation = {"contrast": {key: list(value) for key, value in asdict(contrast).items()}} if contrast else {}
     recipe = "dlinknet_efficientnet_lite2" if mask else "lednet"
     values = {
         "base": [recipe, "data/chips", *(["fine_tuning"] if init else [])],
@@ -316,11 +342,12 @@ def _write_config(request: ChipsRequest, folder: Path, grid: Grid, names: tuple[
         "source": f"{request.image.name} with {request.labels.name}",
         "network": network,
         "init": init,
-        "normalisation": normalisation,
+        "normalisation": dict(normalisation),
         "data": {
             "root": str(request.out.resolve()),
             "classes": classes,
             "colours": [] if not mask else [[228, 0, 43]],
+            **tone.get("data", {}),
         },
         "augment": {"crop": crop},
     }

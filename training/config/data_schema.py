@@ -6,10 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ...engine.raster.contrast import Contrast
+from ...engine.raster.contrast import Contrast, Stretch
 from ...engine.strict import limited
 
 Layout = Literal["deepglobe", "voc", "camvid", "cityscapes", "lists", "chips", "mindrecord"]
+
+
+@dataclass(frozen=True)
+class StretchConfig:
+    """A stretch of the stored values of all images of a data set, which gives them ``normalisation.contrast``.
+
+    Attributes:
+        low: value per band that becomes 0.
+        high: value per band that becomes 255, above ``low``.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def fits(self, bands: int) -> bool:
+        """Whether it is one of images of ``bands`` bands."""
+        is_complete = len(self.low) == len(self.high) == bands
+        return is_complete and all(low < high for low, high in zip(self.low, self.high, strict=True))
+
+    @property
+    def stretch(self) -> Stretch:
+        """The stretch as the engine has it."""
+        return Stretch(self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -31,6 +54,7 @@ class SourceConfig:
         val: name of the validation split; without, every ``data.holdout``-th training image is held out.
         test: name of the split that only ``terraspore evaluate`` uses.
         label_map: label value in the files -> class id.
+        stretch: as in ``data``.
     """
 
     root: str = ""
@@ -44,6 +68,7 @@ class SourceConfig:
     val: str = ""
     test: str = ""
     label_map: Mapping[str, int] = field(default_factory=dict)
+    stretch: StretchConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +94,8 @@ class DataConfig:
         cache_path: folder in which decoded and resampled images and labels are kept for later epochs and runs; empty
             for none.
         resize: magnification of training images and labels when they are read, before any augmentation.
+        stretch: of all images to ``normalisation.contrast``, because they are parts of one image, which the engine
+            stretches as a whole; None to stretch each by itself.
     """
 
     sources: tuple[SourceConfig, ...] = ()
@@ -87,6 +114,7 @@ class DataConfig:
     cache_mb: int = 1024
     cache_path: str = ""
     resize: float = limited(0.01, 100, default=1.0)
+    stretch: StretchConfig | None = None
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,10 @@ def _rules(config: Config) -> Iterator[Rule]:
         yield f"{key}.weight", source.weight, source.weight >= weights / 1000 > 0, "a thousandth of all or more"
         valid = isinstance(metres, str) or metres >= 0
         yield f"{key}.resolution", metres, valid, "metres per pixel, or a CSV file"
+    stretches = {"data": data.stretch, **{f"data.sources[{i}]": each.stretch for i, each in enumerate(data.sources)}}
+    for key, stretch in stretches.items():
+        valid = stretch is None or stretch.fits(len(norm.mean))
+        yield f"{key}.stretch", stretch, valid, "values of each band, high above low"
     yield "normalisation.std", norm.std, bool(norm.std) and min(norm.std) > 0, "positive numbers"
     same = len(norm.mean) == len(norm.std)
     yield "normalisation.mean", norm.mean, same, "as many numbers as normalisation.std"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...engine.errors import SourceError
 from ...engine.fs.outputs import atomic_output
-from ...engine.raster.contrast import Contrast, match_contrast
+from ...engine.raster.contrast import Contrast, Stretch, match_contrast
 from .image_files import Image, Mask, decode_image, measure_picture, read_label
 
 Label = NDArray[np.uint8]
@@ -52,7 +52,7 @@ class Split:
         find_blank: whether areas without image are looked for, and ignored in the label.
         ignore_band: distances from the foreground between which the background is ignored, pixels after magnification.
         needs_labels: whether a sample without label is an error; else all of it is ignored.
-        contrast: to which each image is stretched; None to use the values as they are.
+        contrast: to which each image is stretched, or the stretch of all; None to use the values as they are.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Split:
     find_blank: bool = False
     ignore_band: tuple[float, float] = (0.0, 0.0)
     needs_labels: bool = True
-    contrast: Contrast | None = None
+    contrast: Contrast | Stretch | None = None
 
     def read(self, index: int) -> tuple[Image, Label]:
         """Image (H, W, bands) uint8 in RGB order and label (H, W) uint8 of sample ``index``, magnified by its scale.
@@ -94,11 +94,14 @@ class Split:
 
     def _stretch(self, image: Image) -> Image:
         """Stretch an image (H, W, bands) to the contrast, as the engine does."""
-        return (
-            image
-            if self.contrast is None
-            else match_contrast(image.transpose(2, 0, 1), self.contrast).transpose(1, 2, 0)
-        )
+        layers = image.transpose(2, 0, 1)
+        if isinstance(self.contrast, Contrast):
+            return match_contrast(layers, self.contrast).transpose(1, 2, 0)
+        if self.contrast is None:
+            return image
+        stretched = np.empty_like(layers)
+        self.contrast.apply(layers, stretched)
+        return stretched.transpose(1, 2, 0)
 
     def scale(self, index: int) -> float:
         """Magnification of sample ``index``."""

@@ -118,7 +118,7 @@ def source_configs(config: Config) -> list[tuple[SourceConfig, DataConfig]]:
     for source in config.data.sources:
         own = {
             key: value
-            for key in ("root", "layout", "train", "val", "test", "label_map")
+            for key in ("root", "layout", "train", "val", "test", "label_map", "stretch")
             if (value := getattr(source, key))
         }
         named = replace(source, name=source.name or Path(source.root).resolve().name)
@@ -132,7 +132,9 @@ def source_configs(config: Config) -> list[tuple[SourceConfig, DataConfig]]:
 
 def _at_resolution(split: Split, source: SourceConfig, data: DataConfig, config: Config, resize: float) -> Split:
     """The split with its images as the network sees them: contrast and resolution; areas without image ignored."""
-    split = replace(split, contrast=config.normalisation.contrast)
+    contrast = config.normalisation.contrast
+    if contrast is not None:
+        split = replace(split, contrast=data.stretch.stretch if data.stretch else contrast)
     if not source.name:
         return replace(split, scales=(resize,) * len(split.samples)) if resize != 1 else split
     resolutions = _read_resolutions(split.samples, source, data)

@@ -118,3 +118,12 @@ def test_without_a_contrast_good_8_bit_imagery_is_used_as_it_is(make_raster):
     for high, is_used in ((130, True), (110, False)):
         with open_source(make_raster(make_image(60, high))) as source:
             assert (estimate_stretch(source, choose_bands(source, None, 3)) is None) == is_used
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_grey_image_stays_grey_in_three_bands(match, dtype):
+    band = make_image(60, 130, dtype)[:1]
+    matched, stretch = match(band.repeat(3, axis=0))
+    single, alone = match(band)
+    np.testing.assert_array_equal(matched, single.repeat(3, axis=0))
+    assert stretch.low == alone.low * 3

@@ -13,19 +13,25 @@ from terraspore.engine.models.checkpoint import read_checkpoint
 from terraspore.engine.models.graph import graph_path, parameter_shapes
 from terraspore.engine.models.onnx_file import load_onnx
 from terraspore.engine.models.registry import find_model
+from terraspore.engine.raster.bands import choose_bands
+from terraspore.engine.raster.dataset import open_source
+from terraspore.engine.raster.reader import ImageView
+from terraspore.engine.raster.stretch import estimate_stretch
 from terraspore.training.chips import ChipsRequest, cut_chips
 from terraspore.training.chips.cutter import split_windows
 from terraspore.training.config import from_mapping, load_config
-from terraspore.training.data import open_split, open_training_data
+from terraspore.training.data import open_sources, open_split, open_training_data
 
 # 2 m pixels, UTM 33N, the upper left corner at 500000 E, 5500000 N.
 TRANSFORM = Affine(2, 0, 500000, 0, -2, 5500000)
 
 
-def raster(path: Path, width: int = 300, height: int = 100) -> Path:
+def raster(
+    path: Path, width: int = 300, height: int = 100, span: tuple[int, int] = (1, 255), dtype: str = "uint8"
+) -> Path:
     rng = np.random.default_rng(0)
-    pixels = rng.integers(1, 255, (3, height, width), np.uint8)
-    profile = {"driver": "GTiff", "count": 3, "width": width, "height": height, "dtype": "uint8", "crs": "EPSG:32633"}
+    pixels = rng.integers(*span, (3, height, width), dtype)
+    profile = {"driver": "GTiff", "count": 3, "width": width, "height": height, "dtype": dtype, "crs": "EPSG:32633"}
     with rasterio.open(path, "w", transform=TRANSFORM, **profile) as target:
         target.write(pixels)
     return path
@@ -114,6 +120,37 @@ def test_one_class_starts_from_the_default_road_model(tmp_path: Path) -> None:
     config = load_config(tmp_path / "one" / "train.yaml")
     assert (config.init.checkpoint, config.network.options) == ("", {"in_channels": 1})
     assert (config.normalisation.std, config.normalisation.contrast) == ((0.3125,), None)
+
+
+@pytest.mark.parametrize(
+    ("span", "dtype"), [((60, 130), "uint8"), ((60, 90), "uint8"), ((14, 184), "uint8"), ((300, 2900), "uint16")]
+)
+def test_training_sees_the_pixels_that_the_engine_sees_in_the_image(
+    tmp_path: Path, span: tuple[int, int], dtype: str
+) -> None:
+    image = raster(tmp_path / "image.tif", span=span, dtype=dtype)
+    with rasterio.open(image, "r+") as target:  # chips that differ in contrast
+        pixels = target.read()
+        pixels[:, :, :100] = pixels[:, :, :100] // 3
+        target.write(pixels)
+    line = shapely.LineString([world(0, 50), world(300, 50)])
+    labels = vectors(tmp_path / "roads.gpkg", [line], "LineString")
+    config = load_config(cut_chips(ChipsRequest(image, labels, tmp_path / "chips", size=50)).config)
+    with open_source(image) as source:
+        bands = choose_bands(source, None, 3)
+        stretch = estimate_stretch(source, bands, find_model(config.init.checkpoint).card.contrast)
+        seen = np.empty((3, 100, 300), np.uint8)
+        ImageView(source, source.make_grid(None), bands, stretch, "uint8").read(0, 0, 300, 100, seen)
+    assert config.data.stretch is not None
+    for data in open_training_data(config).train, open_sources(config):
+        for number, sample in enumerate(data[0].split.samples):
+            x, y = int(sample.id[1:7]), int(sample.id[9:])
+            np.testing.assert_array_equal(
+                data[0].split.read_image(number), seen[:, y : y + 50, x : x + 50].transpose(1, 2, 0)
+            )
+            if dtype == "uint8":  # the engine compares them with those of the training before they are stretched
+                stored = data[0].split.decode_image(number)[0]
+                np.testing.assert_array_equal(stored, pixels[:, y : y + 50, x : x + 50].transpose(1, 2, 0))
 
 
 def test_width_field(tmp_path: Path) -> None:

@@ -77,10 +77,30 @@ def test_card_has_the_contrast_of_the_configuration(configure):
         assert card.contrast == expected
 
 
-@pytest.mark.parametrize("contrast", [exact([1], [9]), exact([9, 9, 9], [200, 200, 9])])
+@pytest.mark.parametrize("contrast", [exact([1], [9]), exact([9, 9, 9], [200, 200, 9]), {"low": [1, 2, 3]}])
 def test_contrast_that_does_not_fit_is_refused(contrast):
     with pytest.raises(ParameterError, match=r"normalisation\.contrast"):
         load_config("linknet_camvid", [f"normalisation.contrast={json.dumps(contrast)}"])
+
+
+@pytest.mark.parametrize("stretch", [{"low": [1], "high": [9]}, {"low": [1, 2, 3], "high": [9, 9, 3]}, {"low": [1]}])
+def test_stretch_that_does_not_fit_is_refused(stretch):
+    for key, value in (("data.stretch", stretch), ("data.sources", [{"root": "a", "stretch": stretch}])):
+        with pytest.raises(ParameterError, match=r"data\.(sources\[0\]\.)?stretch"):
+            load_config("linknet_camvid", [f"{key}={json.dumps(value)}"])
+
+
+def test_stretch_of_a_source_replaces_that_of_each_image(configure, tmp_path):
+    entry = {"root": str(tmp_path), "resolution": 1.0, "stretch": {"low": [0] * 3, "high": [127.5] * 3}}
+    data = {"sources": [{**entry, "name": "a"}, {**entry, "name": "b", "stretch": None}], "layout": "deepglobe"}
+    data |= {"train": "train", "val": "valid", "test": "valid"}
+    contrast = exact([20, 30, 40], [180, 170, 160])
+    stored = open_sources(configure())[0].split.read_image(0)
+    first, second = open_sources(configure(data=data, normalisation={"contrast": contrast}))
+    np.testing.assert_array_equal(first.split.read_image(0), np.minimum(stored.astype(int) * 2, 255))
+    assert first.split.read_image(0).max() > second.split.read_image(0).max() + 50
+    for source in open_sources(configure(data=data)):  # without the contrast the engine does not stretch, either
+        np.testing.assert_array_equal(source.split.read_image(0), stored)
 
 
 def test_command_prints_what_a_recipe_takes(configure, tmp_path, capsys):
