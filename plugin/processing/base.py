@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from qgis.core import (
     QgsProcessingAlgorithm,
@@ -28,6 +28,7 @@ from ..layers.sources import LayerSource, require_local_file, resolve_layer
 from ..paths import icon_path
 from .feedback import FeedbackReporter
 from .inputs import RunInputs
+from .option_titles import list_titles, name_options_of_error, name_options_of_result
 
 
 class EngineAlgorithm(QgsProcessingAlgorithm):
@@ -170,10 +171,23 @@ class EngineAlgorithm(QgsProcessingAlgorithm):
         Raises:
             EngineError: as ``EnginePool.run``.
         """
-        reporter = FeedbackReporter(feedback, start)
-        result = self.plugin.run_engine(arguments, reporter.make_listener(), feedback.isCanceled)
+        result = self.call_engine(arguments, FeedbackReporter(feedback, start), feedback.isCanceled)
         feedback.pushInfo(result.text)
         return result
+
+    def call_engine(self, arguments: list[str], reporter: FeedbackReporter, is_cancelled: Callable[[], bool]) -> Result:
+        """Run the engine; its sentences name the options by the titles of this algorithm's parameters.
+
+        Raises:
+            EngineError: as ``EnginePool.run``.
+        """
+        titles = list_titles(self)
+        try:
+            result = self.plugin.run_engine(arguments, reporter.make_listener(titles), is_cancelled)
+        except EngineError as error:
+            name_options_of_error(error, titles)
+            raise
+        return name_options_of_result(result, titles)
 
     def describe_result(self, result: Result, model: str | None = None) -> dict[str, Any]:
         """Return what the metadata of the result's layers say: the layer, the model, the figures and the warnings."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from qgis.core import QgsProcessingFeedback
 
 from ...engine.protocol.messages import Event, Message, Plan, Progress
 from ..engine.process import Listener
 from ..i18n import tr
+from .option_titles import name_options
 
 #: Share of the whole that each stage takes, in the order in which they come.
 _STAGES = {"read": (0.0, 0.02), "infer": (0.02, 0.85), "vectorize": (0.85, 0.97), "write": (0.97, 1.0)}
@@ -69,10 +71,12 @@ class FeedbackReporter:
         self._stage = ""
         self._text_time = 0.0
         self._share = 0.0
+        self._titles: Mapping[str, str] = {}
         self.plan: Plan | None = None
 
-    def make_listener(self) -> Listener:
-        """Make a listener for the engine's process."""
+    def make_listener(self, titles: Mapping[str, str]) -> Listener:
+        """Make a listener for the engine's process; ``titles`` are those of the options that sentences name."""
+        self._titles = titles
         return Listener(self._report_event, self._feedback.pushConsoleInfo)
 
     def _report_event(self, event: Event) -> None:
@@ -83,7 +87,8 @@ class FeedbackReporter:
         elif isinstance(event, Progress):
             self._report_progress(event)
         elif isinstance(event, Message):
-            (self._feedback.pushWarning if event.level == "warning" else self._feedback.pushInfo)(event.text)
+            push = self._feedback.pushWarning if event.level == "warning" else self._feedback.pushInfo
+            push(name_options(event.text, self._titles))
 
     def _report_progress(self, event: Progress) -> None:
         begin, end = _STAGES.get(event.stage, (0.0, 1.0))

@@ -123,7 +123,7 @@ class ModelAlgorithm(EngineAlgorithm):
             images, options, _ = self._prepare_run(inputs, Path(folder))
             reporter = FeedbackReporter(inputs.feedback)
             arguments = make_plan_arguments(self.TASK, images, options)
-            self.plugin.run_engine(arguments, reporter.make_listener(), is_cancelled)
+            self.call_engine(arguments, reporter, is_cancelled)
         if reporter.plan is None:
             raise EngineError(tr("The engine gave no plan."))
         return reporter.plan

@@ -42,6 +42,9 @@ def run_command(run, arguments):  # noqa: PLR0912 (one branch for each behaviour
         summary = {"features": 3, "length_km": 1.25}
         warnings = ["A remark."]
         emit(run, type="result", outputs={}, summary=summary, seconds=0.5, text="Done.", warnings=warnings)
+    elif behaviour == "sentences":
+        emit(run, type="message", text=arguments[1], level="info")
+        emit(run, type="result", outputs={}, summary={}, seconds=0.5, text=arguments[2], warnings=[arguments[3]])
     elif behaviour == "fail":
         emit(run, type="error", code="SourceError", text="The file is no image.", hint="Choose another.", exit_code=2)
     elif behaviour == "segfault":

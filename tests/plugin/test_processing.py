@@ -1,6 +1,7 @@
 """Every algorithm through ``processing.run``, with the real engine and with one that fails."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from qgis.core import (
     QgsVectorLayer,
 )
 from range_server import serve_ranges
+from terraspore.plugin.engine.errors import EngineError
 from toolbox import Feedback
 
 
@@ -333,6 +335,24 @@ def test_crash_of_the_engine_is_a_sentence(run, image, tmp_path, settings, fake_
     monkeypatch.setenv("FAKE_ENGINE", "segfault")
     with pytest.raises(QgsProcessingException, match="A library of the engine crashed"):
         run("extractroads", INPUT=image, OUTPUT=str(tmp_path / "a.gpkg"))
+
+
+def test_sentences_name_options_by_the_titles_of_parameters(plugin, settings, fake_python):
+    settings(interpreter=fake_python)
+    registry = QgsApplication.processingRegistry()
+    algorithm, feedback = registry.createAlgorithmById("terraspore:segment"), Feedback()
+    message = "--keep-contrast uses town--tile.tif as it is, or --cluster; `dask worker --memory-limit` (--tile)."
+    result = algorithm.run_engine(["sentences", message, "Less with --resolution.", "Or --bands 1,2,3."], feedback)
+    assert feedback.lines == [
+        "“Keep the image's contrast” uses town--tile.tif as it is, or --cluster; `dask worker --memory-limit` "
+        "(“Edge of a tile in pixels”).",
+        "Less with “Ground resolution (m)”.",
+    ]
+    assert result.text == feedback.lines[1]
+    assert result.warnings == ("Or “Bands, in the order of the model's” 1,2,3.",)
+    failure = {"type": "error", "code": "ModelError", "text": "No --overlap=4.", "hint": "--device?", "exit_code": 2}
+    with pytest.raises(EngineError, match=r"^No --overlap=4\. “Device”\?$"):
+        algorithm.run_engine(["wrong", json.dumps(failure)], feedback)
 
 
 def test_cancel_leaves_nothing(plugin, image, tmp_path, settings, fake_python, monkeypatch):
