@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from free_port import find_free_port
 from namespaces import two_hosts
 from terraspore.engine.errors import RuntimeUnavailableError
 
@@ -45,12 +45,6 @@ OPTIONS = [
 ]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def run(command: list[str], folder: Path) -> None:
     # msrun starts what is called python on the path.
     path = os.pathsep.join([str(MSRUN.parent), os.environ.get("PATH", "")])
@@ -69,7 +63,7 @@ def one(roads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def by_msrun(folder: Path) -> list[str]:
-    launch = [str(MSRUN), "--worker_num=2", "--local_worker_num=2", f"--master_port={free_port()}"]
+    launch = [str(MSRUN), "--worker_num=2", "--local_worker_num=2", f"--master_port={find_free_port()}"]
     return [*launch, f"--log_dir={folder / 'logs'}", "--join=True", "--cluster_time_out=400"]
 
 
@@ -94,7 +88,7 @@ def test_two_processes_agree_with_one(
 @pytest.mark.skipif(not MSRUN.exists(), reason="msrun comes with MindSpore")
 def test_two_hosts_agree_with_one_process(roads: Path, one: Path, tmp_path: Path) -> None:
     """Two network namespaces with a process each, which read the images from folders of their own."""
-    two, port = tmp_path / "two", free_port()
+    two, port = tmp_path / "two", find_free_port()
     with two_hosts() as hosts, ThreadPoolExecutor(2) as executor:
         address, runs = hosts[0][1], []
         for rank, (inside, _) in enumerate(hosts):

@@ -6,7 +6,6 @@ tested with smaller networks.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ import rasterio
 import shapely
 from affine import Affine
 from command_line import run_well
+from free_port import find_free_port
 from PIL import Image
 from terraspore.engine.models.checkpoint import read_checkpoint
 from terraspore.engine.models.registry import read_model
@@ -170,10 +170,7 @@ def test_two_processes_train_and_evaluate(
 ) -> None:
     if network not in ("linknet", "dlinknet34") and not request.config.getoption("--every-network"):
         pytest.skip("only with --every-network")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    launch = [MSRUN, "--worker_num=2", "--local_worker_num=2", f"--master_port={port}", "--join=True"]
+    launch = [MSRUN, "--worker_num=2", "--local_worker_num=2", f"--master_port={find_free_port()}", "--join=True"]
     launch += [f"--log_dir={tmp_path / 'logs'}", "--cluster_time_out=600", COMMANDS, tmp_path]
     # The split that is evaluated has two chips: one for each process.
     arguments = [*overrides(network, chips), "train.distributed=true"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from distributed import Client
+from free_port import find_free_port
 from hold_worker import HOLD
 from terraspore.__main__ import create_network
 from terraspore.engine.cli import run
@@ -53,10 +54,7 @@ class Cluster:
         return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def start_scheduler(self):
-        if not self.port:
-            with closing(socket.socket()) as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+        self.port = self.port or find_free_port()
         arguments = (
             "dask_scheduler",
             "--host",

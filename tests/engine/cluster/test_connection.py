@@ -171,11 +171,13 @@ def test_own_workers_give_what_one_process_gives_and_end(scene, expected, tmp_pa
     assert code == 0, last
     assert read(tmp_path / "out") == expected("roads")
 
-    def list_workers():
-        children = psutil.Process().children(recursive=True)
-        return [child for child in children if child.pid not in before and "spawn_main" in "".join(child.cmdline())]
+    def is_worker(process):
+        try:
+            return process.pid not in before and "spawn_main" in "".join(process.cmdline())
+        except psutil.NoSuchProcess:  # it has just ended
+            return False
 
-    wait_for(lambda: not list_workers())
+    wait_for(lambda: not any(map(is_worker, psutil.Process().children(recursive=True))))
 
 
 def test_run_in_one_process_does_not_take_the_blocks_of_a_cluster(scene, make_cluster, tmp_path):

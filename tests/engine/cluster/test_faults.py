@@ -40,11 +40,13 @@ def test_worker_killed_in_a_block(scene, expected, make_cluster, tmp_path, step,
     run = Run(command(scene, "roads", out, "--cluster", cluster.address))
     cluster.kill_worker(cluster.wait_until_held())
     before = finished_blocks(out / ROADS)
-    cluster.release()
+    cluster.hold("written", 1)
     cluster.start_worker()
-    wait_for(lambda: set(finished_blocks(out / ROADS)) - set(before) or not run.is_running())
-    kept = {name: time for name, time in finished_blocks(out / ROADS).items() if name in before}
-    assert not run.is_running() or kept == before
+    cluster.wait_until_held()
+    after = finished_blocks(out / ROADS)
+    assert len(after) == len(before) + 1
+    assert {name: after[name] for name in before} == before
+    cluster.release()
     code, last = run.wait()
     assert code == 0, last
     assert read(out) == expected("roads")
