@@ -25,7 +25,7 @@ from .protocol.messages import Event, Message, Progress
 T = TypeVar("T")
 R = TypeVar("R")
 _POLL = 0.1  # seconds between two checks of the flag that ends a thread waiting for a full or empty queue
-_START_SECONDS = 20.0  # enough for a thread to start on a busy machine
+_START_SECONDS = 60.0  # enough for a thread to start on a machine that is busy, or stops for a while
 _PROGRESS_TOTAL = 1000  # the total that ``SharedProgress`` reports
 
 

@@ -22,7 +22,7 @@ from ..protocol.options import ImageOptions, RuntimeOptions
 from .worker import read_versions
 
 #: Seconds that a scheduler may take to answer, and that it may be without a worker.
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 30.0
 WAIT_FOR_WORKERS = 60.0
 #: What to do about workers with too little memory.
 _MORE_MEMORY = "Give workers more (`dask worker --memory-limit`, --memory with local:N)"
@@ -74,7 +74,8 @@ def open_client(address: str, image: ImageOptions, runtime: RuntimeOptions, cont
                 target = stack.enter_context(_start_workers(count, image, runtime))
         else:
             count, target = 1, address
-        client = stack.enter_context(_connect(address, target))
+        with report_if_slow(context, f"Waiting for the scheduler of {address}."):
+            client = stack.enter_context(_connect(address, target))
         _wait_for_workers(client, address, count, context)
         check_versions(client, address)
         yield client

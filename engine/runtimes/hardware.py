@@ -9,7 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-_TIMEOUT_SECONDS = 5.0
+#: A graphics card that sleeps takes many seconds to answer.
+_TIMEOUT_SECONDS = 20.0
 
 
 class Accelerator(NamedTuple):

@@ -40,7 +40,7 @@ print(json.dumps({
     "library_folder": library_folder if needs_folder else "",
 }))
 """
-_PROBE_SECONDS = 30
+_PROBE_SECONDS = 60
 #: The newest Python for which all packages have wheels on Macs with Intel processors; pip takes older versions there.
 _LAST_INTEL_MAC: Version = (3, 13)
 #: Apple's ``/usr/bin/python3`` is a stub that opens a dialog to install developer tools unless one of these is there.

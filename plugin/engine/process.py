@@ -37,6 +37,8 @@ from .errors import EngineCancelledError, EngineError, make_exit_error
 #: Longest command in bytes: it fits into a pipe's buffer, so that writing never waits for a process that hangs.
 MAX_COMMAND_BYTES = 60_000
 _POLL_SECONDS = 0.05
+#: For the exit code and the last lines of a process that has closed its pipes; a child that it left may keep one open.
+_LAST_LINES_SECONDS = 10.0
 _STDERR_LINES = 100
 #: Lines on stdout that are not events, before the process is taken for another program.
 _MAX_FOREIGN_LINES = 500
@@ -220,10 +222,10 @@ class EngineProcess:
     def _make_exit_error(self) -> EngineError:
         """Make the error for a process that has ended, or has closed its pipes."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(timeout=2.0)
+            self._popen.wait(timeout=_LAST_LINES_SECONDS)
         if self._popen.returncode is None:
             self.kill()
-        self._threads[1].join(timeout=1.0)
+        self._threads[1].join(timeout=_LAST_LINES_SECONDS)
         return make_exit_error(self._popen.returncode or 0, "\n".join(self._stderr))
 
     def _next_envelope(self, listener: Listener) -> Envelope | None:

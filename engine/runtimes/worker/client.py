@@ -27,8 +27,8 @@ from ..measure import choose_batch_size
 HOST_PROGRAM = Path(__file__).with_name("host.py")
 #: A file system in memory (Linux). In containers it often has no more than 64 MB.
 MEMORY_FOLDER = Path("/dev/shm")
-#: Seconds after which a worker which gives no answer is killed.
-ANSWER_TIMEOUT = 120.0
+#: Seconds after which a worker which gives no answer is killed. Large tiles take minutes on a slow processor.
+ANSWER_TIMEOUT = 600.0
 #: Seconds that a worker has to end by itself once its stdin is closed.
 EXIT_TIMEOUT = 2.0
 _LOG_TAIL_BYTES = 2000
