@@ -94,5 +94,9 @@ def append_to_log(text: str) -> None:
 
 
 if __name__ == "__main__":
+    from patient_server import GRACE
+    from terraspore.engine.cli import serve
+
+    serve.STOP_GRACE = GRACE  # because its exit code is recorded
     with windows_rules(append_to_log):
         runpy.run_module("terraspore", run_name="__main__", alter_sys=True)

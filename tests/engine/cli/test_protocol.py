@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from patient_server import PATIENT_COMMAND
 from terraspore.engine.protocol.codec import MAX_COMMAND_BYTES
 from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
 from terraspore.plugin.processing.arguments import RunOptions, make_run_arguments
@@ -19,7 +20,7 @@ ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threa
 def serve(lines):
     """All that a server says to ``lines``, and its stderr."""
     done = subprocess.run(
-        [sys.executable, "-m", "terraspore", "serve"], input=b"\n".join(lines) + b"\n", capture_output=True, timeout=60
+        [*PATIENT_COMMAND, "serve"], input=b"\n".join(lines) + b"\n", capture_output=True, timeout=300
     )
     assert done.returncode == 0
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
@@ -86,9 +87,8 @@ def test_names_of_files_layers_and_models_are_never_options_or_commands(make_ras
 
 def _ends(lines):
     """The last event of each of ``lines``, from a server that stays until it has sent them all."""
-    command = [sys.executable, "-m", "terraspore", "serve"]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **streams) as server, kill_if_late(server):
+    with subprocess.Popen([*PATIENT_COMMAND, "serve"], **streams) as server, kill_if_late(server):
         server.stdin.write(b"\n".join(lines) + b"\n")
         server.stdin.flush()
         found = []

@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 
 import numpy as np
 import psutil
 import pytest
 from hold_point import HELD_COMMAND, MAX_LATE_BATCHES
+from patient_server import PATIENT_COMMAND
 from waiting import kill_if_late, wait_for
 
-COMMAND = (sys.executable, "-m", "terraspore")
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 
 
 class Client:
     """Sends commands to a server process and reads its events."""
 
-    def __init__(self, command=COMMAND, environment=None):
+    def __init__(self, command=PATIENT_COMMAND, environment=None):
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         environment = {**os.environ, **(environment or {})}
         self.process = subprocess.Popen([*command, "serve"], text=True, env=environment, **streams)

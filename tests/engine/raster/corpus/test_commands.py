@@ -7,7 +7,6 @@ import queue
 import re
 import resource
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 import rasterio
 import refused_files
 import valid_files
+from patient_server import PATIENT_COMMAND
 
 ONNX = ("--device=cpu", "--runtime=onnxruntime", "--precision=float32", "--threads=1")
 SQUARE = json.dumps(
@@ -47,7 +47,7 @@ class Engine:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "terraspore", "serve"],
+            [*PATIENT_COMMAND, "serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -86,7 +86,7 @@ def engine():
     engine = Engine()
     yield engine
     engine.process.stdin.close()
-    assert engine.process.wait(timeout=100) == 0
+    assert engine.process.wait(timeout=300) == 0
     assert b"Traceback" not in b"".join(engine.stderr)
 
 
