@@ -48,7 +48,7 @@ def run_script(name: str, *arguments: str, home: Path) -> subprocess.CompletedPr
     (home / "bin").mkdir(parents=True, exist_ok=True)
     environment = {"PATH": str(home / "bin"), "HOME": str(home)}
     command = ["/bin/sh", str(SETUP / name), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 def find_python(home: Path) -> str:

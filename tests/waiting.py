@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 
 
-def wait_for(condition, seconds=100.0, meanwhile=lambda: time.sleep(0.01)):
+def wait_for(condition, seconds=300.0, meanwhile=lambda: time.sleep(0.01)):
     """Wait until ``condition()`` holds, and return what it returns.
 
     Args:
@@ -23,7 +23,7 @@ def wait_for(condition, seconds=100.0, meanwhile=lambda: time.sleep(0.01)):
 
 
 @contextmanager
-def kill_if_late(process, seconds=300.0):
+def kill_if_late(process, seconds=600.0):
     """Kill ``process`` where the block takes longer or fails, so that no read from it and no wait for it hangs.
 
     Args:

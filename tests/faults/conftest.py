@@ -108,7 +108,7 @@ class RunningEngine:
     def wait(self):
         """Wait for the end; return the exit code and the last event."""
         try:
-            wait_for(lambda: not self.is_running(), 300)
+            wait_for(lambda: not self.is_running())
         except AssertionError:
             self.kill()
             raise AssertionError(f"the engine did not end: {self.events()[-2:]}, {self.errors()}") from None

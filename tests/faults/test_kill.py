@@ -36,7 +36,7 @@ def kill_with_rows(runner, out, hold, **image):
 
 
 @pytest.mark.parametrize("kind", ["roads", "classes"])
-@pytest.mark.timeout(60 + 60 * KILLS)
+@pytest.mark.timeout(1800 + 60 * KILLS)
 def test_killed_at_random_moments_every_resume_gives_the_identical_result(runner, reference, out, hold, kind):
     whole = reference(kind, SLOW)
     chance = random.Random(kind)

@@ -19,7 +19,7 @@ def test_address_space_that_runs_out(runner, reference, out, megabytes):
     Which allocation fails depends on the machine and on the versions of the libraries.
     """
     engine = runner.start(runner.arguments("classes", out, "--tile=512"), MEMORY=str(megabytes << 20))
-    wait_for(lambda: not engine.is_running(), 300)
+    wait_for(lambda: not engine.is_running())
     code, events = engine.code, engine.events()
     if code == 0:
         assert contents(out) == reference("classes", "--tile=512").contents

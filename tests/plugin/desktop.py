@@ -68,5 +68,5 @@ def run_qgis_process(folder, *arguments):
     """Run qgis_process with the profile that ``run_desktop`` left in ``folder``; return its exit code and output."""
     own = {"QGIS_CUSTOM_CONFIG_PATH": str(folder / "profiles"), "QT_QPA_PLATFORM": "offscreen"}
     command = [qgis_process_program(), *arguments]
-    done = subprocess.run(command, env={**make_environment(folder), **own}, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, env={**make_environment(folder), **own}, capture_output=True, text=True, timeout=800)
     return done.returncode, done.stdout + done.stderr

@@ -392,7 +392,7 @@ class Driver:
 
     def tick(self):
         try:
-            if time.monotonic() - self.begin > CONFIG.get("step_seconds", 150):
+            if time.monotonic() - self.begin > CONFIG["step_seconds"]:
                 raise TimeoutError("a step took too long")
             if not self.condition():
                 return

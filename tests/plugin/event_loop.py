@@ -6,7 +6,7 @@ from qgis.PyQt.QtCore import QCoreApplication, QEvent
 from waiting import wait_for
 
 
-def spin(condition, seconds=100.0):
+def spin(condition, seconds=300.0):
     """Serve events, deletions among them, until ``condition()`` holds; fail after ``seconds``."""
     return wait_for(condition, seconds, _serve)
 

@@ -57,8 +57,8 @@ def test_every_step_was_done(report):
 def test_language_of_the_command_line_is_followed(folder, package):
     if not (ROOT / "resources" / "i18n" / "terraspore_zh.qm").is_file():
         pytest.skip("the .qm files were not built: Qt's lrelease is not installed")
-    config = {"zip": package, "steps": ["install"], "arguments": ["--lang", "zh-Hans"]}
-    assert run_desktop(folder / "chinese", config, 500)["titles"][0] == "提取道路"
+    config = {"zip": package, "steps": ["install"], "arguments": ["--lang", "zh-Hans"], "step_seconds": 900}
+    assert run_desktop(folder / "chinese", config, 1000)["titles"][0] == "提取道路"
 
 
 def test_environment_from_a_folder_of_wheels_works(report):

@@ -120,7 +120,7 @@ def test_estimate_equals_the_plan(open_dialog):
 
 def ask_plan(dialog):
     QTest.mouseClick(dialog.plan, Qt.MouseButton.LeftButton)
-    spin(lambda: dialog._task is None, 200)
+    spin(lambda: dialog._task is None)
     return dialog._note.text()
 
 

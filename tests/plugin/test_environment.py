@@ -122,7 +122,7 @@ def test_button_makes_the_environment_from_the_index(make_spec, index, plugin, s
     page = OptionsPage(plugin.context, None)
     page.performance.numbers["threads"].setValue(3)  # saved with OK alone
     QTest.mouseClick(page.engine.create, Qt.MouseButton.LeftButton)
-    spin(lambda: page.engine._task is None, 200)
+    spin(lambda: page.engine._task is None)
     assert load_settings().threads == 0
     save_settings(Settings())
     assert index[0] in questions[0]

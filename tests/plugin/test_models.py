@@ -40,7 +40,7 @@ def add(plugin, settings, tmp_path, qgis_app):
         for field, text in facts.items():
             dialog.texts[field].setText(text)
         dialog.accept()
-        spin(lambda: dialog._task is None, 200)
+        spin(lambda: dialog._task is None)
         return added[0] if added else dialog.message.text()
 
     return add

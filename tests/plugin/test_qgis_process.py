@@ -32,7 +32,7 @@ def call(no_user_settings, inputs, tmp_path):
         environment.update(TERRASPORE_MODELS_FOLDER=str(inputs / "models"), TERRASPORE_ROAD_MODEL="bright-is-road")
         environment.update(TERRASPORE_CACHE_FOLDER=str(CACHE), **variables)
         command = [qgis_process_program(), *arguments]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=800)
         return done.returncode, done.stdout + done.stderr
 
     return call

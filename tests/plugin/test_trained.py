@@ -17,7 +17,7 @@ SMALL = ("train.steps=2", "train.batch=2", "augment.crop=64", "optimizer.lr=1e-6
 
 def terraspore(*arguments):
     command = [ENGINE_PYTHON, "-I", "-X", "utf8", "-m", "terraspore", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=800)
     assert done.returncode == 0, done.stderr
 
 

@@ -75,7 +75,7 @@ def test_without_an_engine_it_is_created_and_what_was_clicked_is_done(gui, tiny,
     assert "350 MB" in welcome.note.text()
     welcome.create.click()
     assert welcome.progress.isVisible()
-    spin(lambda: welcome._task is None, 300)
+    spin(lambda: welcome._task is None)
     assert welcome.isVisible()
     assert welcome.create.isEnabled()
     assert "The package index cannot be reached" in welcome.note.text()
@@ -83,7 +83,7 @@ def test_without_an_engine_it_is_created_and_what_was_clicked_is_done(gui, tiny,
     settings(package_index=values["package_index"])
     welcome.create.click()
     assert "cannot be reached" not in welcome.note.text()
-    spin(lambda: not welcome_is_open(gui), 300)
+    spin(lambda: not welcome_is_open(gui))
     assert get_env_python(spec.target).is_file()
     assert open_dialogs(gui) == ["terraspore-extractroads"]
 
@@ -101,7 +101,7 @@ def test_closing_cancels_the_set_up_and_opens_nothing(gui, tiny):
     ended, task = [], welcome._task
     task.failed.connect(ended.append)
     welcome.cancel.click()
-    spin(lambda: ended, 300)
+    spin(lambda: ended)
     assert not spec.target.exists()
     assert open_dialogs(gui) == []
 

@@ -23,7 +23,7 @@ from windows_files import LOG_VARIABLE
 
 #: Every process may rename, replace and remove only files that Windows would let it.
 PROGRAM = (sys.executable, str(Path(__file__).parents[1] / "windows_files.py"))
-TIMEOUT = 300
+TIMEOUT = 600
 #: Rows of tiles of the long run in the journal when it is interrupted.
 ROWS_BEFORE_INTERRUPTION = 3
 _OPTION = re.compile(r"^  (-\w, )?(--[\w-]+)(?: / (--[\w-]+))?")

@@ -20,7 +20,7 @@ print(os.environ["MS_DEV_HOST_BLOCKING_RUN"])
 def test_main_thread_does_not_spin_unless_the_user_sets_the_variable(given: dict[str, str], expected: str) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "MS_DEV_HOST_BLOCKING_RUN"}
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment | given, capture_output=True, text=True, timeout=240, check=True
+        [sys.executable, "-c", SCRIPT], env=environment | given, capture_output=True, text=True, timeout=500, check=True
     )
     assert done.stdout.split()[-1] == expected
 
@@ -60,7 +60,7 @@ except OutOfMemoryError as error:
 @pytest.mark.parametrize("convolution", ["mindspore", "onednn"])
 def test_lack_of_memory_has_a_sentence(convolution: str) -> None:
     command = [sys.executable, "-c", MEMORY_SCRIPT, convolution]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
     if "unavailable" in done.stderr:
         pytest.skip(done.stderr)
     assert "named: There was not enough memory for a step. Lower train.batch." in done.stdout, done.stderr

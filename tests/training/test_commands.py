@@ -40,7 +40,6 @@ def write_cover(root: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_train_evaluate_and_visualise(in_tmp: Path) -> None:
     write_cover(in_tmp / "data")
     arguments = [

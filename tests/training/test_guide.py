@@ -41,7 +41,6 @@ def write_town(path: Path, width: int, height: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_walk(in_tmp: Path, recwarn: pytest.WarningsRecorder) -> None:
     width, height = 2200, 1100
     write_town(in_tmp / "town.tif", width, height)

@@ -56,7 +56,6 @@ def write_chips(folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_from_imagenet_weights_to_roads(roads: Path, in_tmp: Path) -> None:
     weights = write_imagenet(in_tmp / "imagenet.ckpt")
     converted = run_well("convert", in_tmp / "imagenet.ckpt", in_tmp / "encoder.ckpt", "--arch", NETWORK)["summary"]

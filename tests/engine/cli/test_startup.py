@@ -172,7 +172,7 @@ def test_what_a_code_page_of_windows_lacks_is_escaped(tmp_path, encoding):
 enforces_limit = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not enforce the limit")
 
 #: Seconds after which a program that hangs fails its test.
-DEADLINE = 100.0
+DEADLINE = 300.0
 
 
 def run_limited(kilobytes, *command):

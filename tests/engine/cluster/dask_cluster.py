@@ -90,7 +90,7 @@ class Cluster:
 
     def wait_for_workers(self, count):
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=100)
+            client.wait_for_workers(count, timeout=300)
 
     def hold(self, step, number=1):
         """Have a worker held at a step."""
@@ -159,7 +159,7 @@ class Run:
 
     def wait(self):
         """Wait for the end; return the exit code and the last event."""
-        code = self._code.result(timeout=300)
+        code = self._code.result(timeout=800)
         self._pool.shutdown()
         return code, self.events()[-1]
 

@@ -222,7 +222,7 @@ def test_results_that_are_no_numbers_end_the_run(tmp_path, make_model, make_rast
         "--device=cpu",
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "terraspore", "segment", *words], capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "terraspore", "segment", *words], capture_output=True, text=True, timeout=300
     )
     assert done.returncode in (1, 2)
     assert "numbers" in done.stderr or "finite" in done.stderr

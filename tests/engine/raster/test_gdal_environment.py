@@ -30,7 +30,7 @@ configure_environment()
 import pyogrio
 assert pyogrio.get_gdal_config_option("OGR_SQLITE_SYNCHRONOUS") is False  # OFF
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_tile_index_is_not_opened_as_an_image(tmp_path, requests, name, command)
     output = ["-o", "roads.gpkg"] if command == ["vectorize"] else []
     done = subprocess.run(
         [sys.executable, "-m", "terraspore", *command, name, *output],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert "tile index" in done.stderr
@@ -110,7 +110,7 @@ def test_no_connection_is_opened_for_a_file(tmp_path, requests, hidden):
         "</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "terraspore", "info", str(path)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "terraspore", "info", str(path)], capture_output=True, text=True, timeout=300
     )
     assert got == []
     assert done.returncode == 2

@@ -27,7 +27,7 @@ SQUARE = json.dumps(
 )
 #: Bytes of address space that the engine may take: libraries and threads take some 3 GB of it without using them.
 LIMIT = 8 << 30
-SECONDS = 200
+SECONDS = 300
 #: Kinds of bytes with square pixels that go through a model as well: the chain behind the reader is the same for all.
 RUN = (
     "palette", "palette_for_a_model_of_one_band", "one_bit", "alpha", "internal_mask", "nodata", "control_points_only",
