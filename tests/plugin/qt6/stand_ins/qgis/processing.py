@@ -88,11 +88,14 @@ class QgsProcessingParameterDefinition:
     Flag = enum.Flag("Flag", "FlagAdvanced FlagHidden FlagOptional")
 
     def __init__(self, name, description, defaultValue=None, optional=False):
-        self._name, self._default = name, defaultValue
+        self._name, self._description, self._default = name, description, defaultValue
         self._flags = self.Flag.FlagOptional if optional else self.Flag(0)
 
     def name(self):
         return self._name
+
+    def description(self):
+        return self._description
 
     def defaultValue(self):
         return self._default
@@ -209,6 +212,9 @@ class QgsProcessingAlgorithm:
 
     def addOutput(self, definition):
         pass
+
+    def parameterDefinitions(self):
+        return list(self._parameters.values())
 
     def parameterDefinition(self, name):
         return self._parameters.get(name)
