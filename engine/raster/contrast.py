@@ -27,6 +27,8 @@ _GAIN, _ANY_GAIN = (0.5, 2.5), (0.0, math.inf)
 _BLACK, _WHITE = 3, 252
 #: Limits of 8-bit values that move by fewer grey values are not worth a message.
 NOTABLE_SHIFT = 12.0
+#: Percentiles of floating-point values are not beyond this, so that stretches can be computed in float32.
+_LARGEST = 1e30
 #: Pixels that are stretched at a time, so that intermediate values stay in the processor's cache.
 _SLAB = 1 << 17
 
@@ -93,8 +95,8 @@ class Stretch:
         step = max(1, _SLAB // max(1, pixels.shape[2]))
         for layer, low, high, target in zip(pixels, self.low, self.high, out, strict=True):
             for top in range(0, len(layer), step):
-                scaled = np.subtract(layer[top : top + step], low, dtype=np.float32, casting="unsafe")
                 with np.errstate(over="ignore"):  # infinities are clipped
+                    scaled = np.subtract(layer[top : top + step], low, dtype=np.float32, casting="unsafe")
                     scaled *= np.float32(255.0 / (high - low))
                 if layer.dtype.kind == "f":
                     np.nan_to_num(scaled, copy=False, nan=0.0)
@@ -117,7 +119,7 @@ def stretch_to(layers: Sequence[NDArray[Any]], contrast: Contrast) -> Stretch | 
     """Make the stretch that gives ``contrast`` to pixels, of which ``layers`` has the values in each band.
 
     Percentiles of 8-bit values are moved only as far as they are unusual, because part of what differs between images
-    is what they show. None if all stay.
+    is what they show. None if all stay, or if there is no contrast to be changed.
     """
     if all(np.array_equal(layer, layers[0]) for layer in layers[1:]):  # grey stays grey, in one band or several
         contrast = contrast.make_grey(len(layers))
@@ -128,7 +130,7 @@ def stretch_to(layers: Sequence[NDArray[Any]], contrast: Contrast) -> Stretch | 
     limits = np.array(measure_limits(layers))
     usual = _USUAL * np.array([contrast.low_deviation, contrast.high_deviation]).T
     targets = np.clip(limits, means - usual, means + usual)
-    if (targets == limits).all():
+    if (targets == limits).all() or not np.ptp(limits, axis=1).any():
         return None
     gains = _GAIN if np.ptp(limits, axis=1).max() >= SENSIBLE_SPAN else _ANY_GAIN
     mapped = [_map_limits(*pair, gains) for pair in zip(limits, targets, strict=True)]
@@ -174,6 +176,7 @@ def measure_limits(layers: Sequence[NDArray[np.uint8]]) -> list[tuple[float, flo
 def measure_percentiles(values: NDArray[Any]) -> tuple[float, float]:
     """Return the ``PERCENTILES`` of one-dimensional, non-empty ``values``; uint8 is counted instead of sorted."""
     if values.dtype != np.uint8:
+        values = np.clip(values, -_LARGEST, _LARGEST) if values.dtype.kind == "f" else values
         low, high = np.percentile(values, PERCENTILES)
         return float(low), float(high)
     ranks = np.cumsum(np.bincount(values, minlength=256))

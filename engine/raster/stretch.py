@@ -41,8 +41,9 @@ def estimate_stretch(source: Source, bands: Bands, contrast: Contrast | None = N
         return None
     layers = _sample(source, bands)
     is_uint8 = source.dtype == "uint8"
-    if any(layer.size == 0 for layer in layers):
+    if not any(layer.size for layer in layers):
         return None if is_uint8 else Stretch((0.0,) * len(layers), (1.0,) * len(layers))
+    layers = [layer if layer.size else np.zeros(1, layer.dtype) for layer in layers]  # a band of NaN
     if contrast is not None:
         return stretch_to(layers, contrast)
     limits = [measure_percentiles(layer) for layer in layers]

@@ -89,9 +89,35 @@ def test_borders_without_image_do_not_count(match, blank):
     np.testing.assert_array_equal(match(framed)[0][:, 60:180, 60:180], match(image)[0])
 
 
-def test_image_of_one_value_stays_one(match):
+def test_image_of_one_value_stays_one(match, make_raster):
     for value in (0, 7, 255):
-        assert np.ptp(match(np.full((3, 40, 40), value, np.uint8))[0], axis=(1, 2)).max() == 0
+        image = np.full((3, 40, 40), value, np.uint8)
+        with open_source(make_raster(image)) as source:
+            assert estimate_stretch(source, choose_bands(source, None, 3), EXACT) is None
+        assert np.ptp(match(image.astype(np.uint16))[0], axis=(1, 2)).max() == 0
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_as_large_as_the_type_allows_are_clipped(match, dtype):
+    largest = np.finfo(dtype).max / 4
+    for share in (0.5, 0.01):  # of the image, so that percentiles are among them, or not
+        image = make_image(0, 1, dtype)
+        count = int(share * image[0].size)
+        image.reshape(3, -1)[:, :count] = largest
+        image.reshape(3, -1)[:, -count:] = -largest
+        matched, _ = match(image)
+        assert (matched.reshape(3, -1)[:, :count] >= np.array([[182], [180], [172]]) - 1).all()
+        assert (matched.reshape(3, -1)[:, -count:] <= np.array([[15], [20], [14]]) + 1).all()
+
+
+def test_band_without_values_does_not_change_the_others(match):
+    image = make_image(0, 3000, np.float32)
+    expected = match(image)[0]
+    image[0] = np.nan
+    matched, _ = match(image)
+    np.testing.assert_array_equal(matched[1:], expected[1:])
+    assert not matched[0].any()
 
 
 def test_8_bit_values_are_looked_up_as_they_would_be_computed():
