@@ -54,7 +54,7 @@ class Contrast:
         if {len(values) for values in (self.low, self.high, self.low_deviation, self.high_deviation)} != {bands}:
             return f"contrast has not {bands} entries each of low, high, low_deviation and high_deviation"
         if any(high - low < 1 for low, high in zip(self.low, self.high, strict=True)):
-            return "contrast.high is not above contrast.low in each band"
+            return "contrast.high is not 1 or more above contrast.low in each band"
         return None
 
     def make_grey(self, bands: int) -> Contrast:

@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from ...engine.context import RunContext
-from ...engine.errors import UserError
+from ...engine.errors import ParameterError, UserError
 from ...engine.raster.contrast import Contrast, measure_limits
 from ..config import load_config
 from .sources import Source, open_training_data
@@ -52,8 +52,17 @@ def measure_contrast(sources: Sequence[Source], context: RunContext) -> Contrast
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Print the contrast of the training images of a configuration."""
+    """Print the contrast of the training images of a configuration.
+
+    Raises:
+        ParameterError: no configuration is named, or the images hardly have a contrast.
+        UserError: it cannot be read, or its data cannot.
+    """
+    if not arguments:
+        raise ParameterError("No configuration is named.", "Give its file, and KEY=VALUE for each value to override.")
     contrast = measure_contrast(open_training_data(load_config(arguments[0], arguments[1:])).train, RunContext())
+    if problem := contrast.find_problem(len(contrast.low)):
+        raise ParameterError(f"The training images have no contrast to train with: {problem}.")
     values = ", ".join(f"{name}: {list(value)}" for name, value in asdict(contrast).items())
     sys.stdout.write(f"contrast: {{{values}}}\n")
 

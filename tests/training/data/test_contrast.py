@@ -110,3 +110,9 @@ def test_command_prints_what_a_recipe_takes(configure, tmp_path, capsys):
     )
     main([str(path), "data.train=train", "data.val=valid"])
     assert capsys.readouterr().out.startswith("contrast: {low: [")
+    for image in tmp_path.glob("*/*_sat.png"):
+        cv2.imwrite(str(image), np.full((64, 64, 3), 50, np.uint8))
+    with pytest.raises(ParameterError, match="no contrast to train with"):
+        main([str(path), "data.train=train", "data.val=valid"])
+    with pytest.raises(ParameterError, match="No configuration is named"):
+        main([])
