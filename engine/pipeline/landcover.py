@@ -18,7 +18,7 @@ from ..protocol.options import CoverageOptions
 from ..raster.probability import PROBABILITY_SCALE, ProbabilityStatistics, quantize_threshold
 from ..raster.writer import RasterLayout, make_class_layout, make_probability_layout
 from ..runtimes.pool import SessionPool
-from ..vector.coverage.class_choice import choose_regularized
+from ..vector.coverage.class_choice import check_class_ids, choose_regularized
 from ..vector.io.formats import VectorTarget
 from .computer import Computer, LocalComputer, PolygonVectorizer
 from .job import PlannedRun
@@ -86,8 +86,7 @@ def extract_classes(
     ):
         if vectors is not None:
             vectors.check_crs(run.grid.crs)
-        # An unknown class is refused now.
-        regularized = choose_regularized(request.options.regularise, class_table(run.model.card)[0])
+        regularized = _choose_regularized(request.options, run.model.card)
         rasters = _choose_class_rasters(request, run, stack)
         bands = {rasters.classes: 1, rasters.confidence: 1, request.probability: len(run.model.card.classes)}
         check_disk_space(run.grid, {path: count for path, count in bands.items() if path is not None}, main)
@@ -129,6 +128,14 @@ def _choose_vectors(request: ClassRequest) -> VectorTarget | None:
     if request.options != CoverageOptions():
         raise ParameterError("There are options of vectors, but none are written.", "Add --vectors.")
     return None
+
+
+def _choose_regularized(options: CoverageOptions, card: ModelCard) -> list[int]:
+    """Choose the classes to regularize; options of classes that the model does not have are refused before any work."""
+    names = class_table(card)[0]
+    regularized = choose_regularized(options.regularise, names)
+    check_class_ids(options, regularized, names)
+    return regularized
 
 
 def class_table(card: ModelCard) -> tuple[dict[int, str], dict[int, tuple[int, int, int]]]:
@@ -198,6 +205,8 @@ def _warn_of_nothing(found: ProbabilityStatistics, request: ClassRequest, card: 
     """Warn if no pixel has a class, or all have the only one; return why there would be no polygons."""
     threshold = _threshold(request, card)
     reached = "the regions are smaller than the minimum mapping unit (--minimum-area)"
+    if request.options.classes is not None:
+        reached = f"no pixel has a class of --only, or {reached}"
     text = found.explain_nothing(request.image.name, threshold, reached)
     is_below = len(card.classes) == 1 and found.highest < quantize_threshold(threshold)
     is_above = len(card.classes) == 1 and found.lowest >= quantize_threshold(threshold)

@@ -67,6 +67,10 @@ def lock_run_outputs(
                 context.warn(limits)
             is_own = any(file.path == str(resolve_links(vectors.path)) and file.is_current() for file in noted)
             vectors.check(overwrite=overwrite or is_own)
+            if left := vectors.list_leftovers():
+                context.warn(
+                    f"{' and '.join(left)} of an earlier run of {vectors.path.name} stay: this run makes none."
+                )
         if journaled is not None:
             with translate_os_errors(journaled):
                 check_journal_folder(journaled)

@@ -1,11 +1,13 @@
-"""Choose the classes whose polygons get right angles."""
+"""Choose the classes whose polygons get right angles, and check the classes that options name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ...errors import ParameterError, shorten
+from ...protocol.declaration import options_of
+from ...protocol.options import CoverageOptions
 
 #: The highest class id.
 MAX_CLASS = 65534
@@ -33,6 +35,30 @@ def is_building_name(name: str) -> bool:
     words = set(re.split(r"[\W\d_]+", name.casefold()))
     is_building = bool(words & _WORDS) or any(word in name for word in _CHINESE_AND_JAPANESE)
     return is_building and not words & _NEGATIONS and not name.startswith("非")
+
+
+def check_class_ids(options: CoverageOptions, regularized: Collection[int], names: Mapping[int, str]) -> None:
+    """Check that options are of classes of a model.
+
+    Args:
+        options: of the polygons.
+        regularized: the classes that ``choose_regularized`` has chosen.
+        names: of all classes by id.
+
+    Raises:
+        ParameterError: there is no such class.
+    """
+    wanted: dict[str, Collection[int]] = {
+        "classes": options.classes or (),
+        "protected": options.protected,
+        "minimum_area_by_class": options.minimum_area_by_class,
+        "regularise": regularized,
+    }
+    for name, option in options_of(CoverageOptions, *wanted).items():
+        for key in sorted(wanted[name]):
+            if key not in names:
+                known = ", ".join(f"{number} ({shorten(text)})" for number, text in names.items())
+                raise ParameterError(f"The model has no class {key} (--{option.flag}).", f"Its classes are: {known}.")
 
 
 def choose_regularized(given: Sequence[str], class_names: Mapping[int, str]) -> list[int]:

@@ -11,8 +11,9 @@ from ...errors import OutputError, ParameterError, VectorError, shorten
 from ...fs.atomic import temp_path
 from ...fs.outputs import Outputs
 from ...fs.paths import find_address
+from ...protocol.layer_names import ROADS, name_road_layers
 from .folder import check_vector_folder, index_path
-from .geopackage import check_geopackage
+from .geopackage import ExistingGeoPackage, check_geopackage, has_content
 
 if TYPE_CHECKING:
     from pyproj import CRS
@@ -216,6 +217,22 @@ class VectorTarget:
     def extended(self) -> list[Path]:
         """The file, if it may hold further layers, which are kept."""
         return [self.path] if choose_format(self.path).is_geopackage else []
+
+    def list_leftovers(self) -> list[str]:
+        """List the layers, or their files, of an earlier road network in this place that this one does not replace."""
+        if ROADS not in self.names or self.folders:
+            return []
+        main = self.names[ROADS]
+        layers = name_road_layers(main, areas=True, changes=True)
+        others = {layer: name for layer, name in layers.items() if layer not in self.names}
+        if not self.extended:
+            files = layer_files(self.path, layers)
+            return [files[layer].name for layer in others if files[layer].exists()] if self.path.exists() else []
+        if not has_content(self.path):
+            return []
+        with ExistingGeoPackage(self.path) as existing:
+            tables = existing.list_tables()
+        return [name for name in others.values() if name.lower() in tables] if main.lower() in tables else []
 
     def check(self, *, overwrite: bool) -> None:
         """Check, before any work, that the layers can be written.

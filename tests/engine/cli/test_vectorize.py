@@ -63,6 +63,29 @@ def test_an_update_writes_changes(tmp_path: Path, make_raster: Writer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("output", "left", "further"),
+    [
+        ("a.gpkg", "road_areas of an earlier run of a.gpkg stay", ()),
+        ("a.gpkg", "paths_areas of an earlier run of a.gpkg stay", ("--layer", "paths")),
+        ("a.csv", "a_road_areas.csv of an earlier run of a.csv stay", ()),
+    ],
+)
+def test_layers_of_an_earlier_run_that_stay_are_named(
+    tmp_path: Path, make_raster: Writer, output: str, left: str, further: tuple[str, ...]
+) -> None:
+    arguments = ("vectorize", "roads", make_raster(roads()[None]), "-o", tmp_path / output, *further)
+    warnings = []
+    for more in ((), ("--no-areas", "--overwrite"), ("--overwrite",)):
+        code, events = run_events(*arguments, *more)
+        assert code == 0
+        warnings.append([text for text in events[-1]["warnings"] if "earlier run" in text])
+    assert [len(found) for found in warnings] == [0, 1, 0]
+    assert warnings[1][0].startswith(left)
+    code, events = run_events("vectorize", "roads", arguments[2], "--no-areas", "-o", tmp_path / "b.gpkg")
+    assert (code, events[-1]["warnings"]) == (0, [])
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("vectorize", "roads", "missing.tif", "-o", "a.gpkg"),

@@ -15,11 +15,12 @@ import shapely
 from affine import Affine
 from onnx import TensorProto, helper, numpy_helper
 from terraspore.engine.context import RecordingReporter, RunContext
+from terraspore.engine.errors import ParameterError
 from terraspore.engine.models.card import read_card
 from terraspore.engine.pipeline.landcover import extract_classes
 from terraspore.engine.pipeline.request import ClassRequest, ImageRequest
-from terraspore.engine.protocol.messages import Message, Plan
-from terraspore.engine.protocol.options import ImageOptions, RuntimeOptions
+from terraspore.engine.protocol.messages import Message, Plan, Progress
+from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RuntimeOptions
 
 ONNX = RuntimeOptions(device="cpu", runtime="onnxruntime", precision="float32", threads=1)
 TRANSFORM = Affine(1, 0, 500_000, 0, -1, 4_649_776)
@@ -98,6 +99,40 @@ def test_classes_with_confidence(make_raster, make_model, sessions, tmp_path):
     assert [entry.text for entry in categories] == raster_names(model)
     with rasterio.open(confidence) as raster:
         assert raster.read(1)[0, [0, 40, 80]].tolist() == [200, 180, 160]
+
+
+@pytest.mark.parametrize(
+    ("options", "flag"),
+    [
+        (CoverageOptions(classes=frozenset({1, 7})), "--only"),
+        (CoverageOptions(protected=frozenset({7})), "--protect"),
+        (CoverageOptions(minimum_area_by_class={7: 5.0}), "--class-minimum-area"),
+        (CoverageOptions(regularise=("7",)), "--regularise"),
+    ],
+)
+def test_options_of_a_class_that_the_model_does_not_have_are_refused(
+    make_raster, make_model, sessions, tmp_path, options, flag
+):
+    model, reporter = make_model(np.eye(3), task="landcover"), RecordingReporter()
+    image = ImageRequest(make_raster(np.zeros((3, 90, 90), np.uint8)), ImageOptions(model=str(model)), runtime=ONNX)
+    request = ClassRequest(image, tmp_path / "cover.gpkg", options=options)
+    with pytest.raises(
+        ParameterError, match=rf"no class 7 \({flag}\)\. Its classes are: 0 \({raster_names(model)[0]}\)"
+    ):
+        extract_classes(request, "landcover", sessions, RunContext(reporter))
+    assert not any(isinstance(event, Progress) and event.stage == "infer" for event in reporter.events)
+
+
+def test_a_chosen_class_without_pixels_is_named_as_a_reason(make_raster, make_model, sessions, tmp_path):
+    model, reporter = make_model(np.eye(3), task="landcover"), RecordingReporter()
+    pixels = np.zeros((3, 90, 90), np.uint8)
+    pixels[0] = 200
+    image = ImageRequest(make_raster(pixels), ImageOptions(model=str(model)), runtime=ONNX)
+    request = ClassRequest(image, tmp_path / "cover.gpkg", options=CoverageOptions(classes=frozenset({2})))
+    extract_classes(request, "landcover", sessions, RunContext(reporter))
+    assert any(
+        "no pixel has a class of --only" in event.text for event in reporter.events if isinstance(event, Message)
+    )
 
 
 def test_a_model_of_deepness_is_run_as_its_metadata_say(make_raster, sessions, tmp_path):
