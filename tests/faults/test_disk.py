@@ -96,8 +96,9 @@ def test_no_space_in_the_last_writes(runner, reference, shim, out, kind, pattern
     assert contents(out) == reference(kind).contents
     for path in out.iterdir():
         path.unlink()
+    # The number of writes is not the same in all runs: 46 or 47 of rasters.
     code, last, _ = run_shimmed(
-        runner, shim, arguments, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=int(0.95 * calls), FAIL_ERRNO=28
+        runner, shim, arguments, FAIL_PATH=pattern, FAIL_CALL="write", FAIL_AFTER=int(0.9 * calls), FAIL_ERRNO=28
     )
     print(last)
     assert code == 2, last
