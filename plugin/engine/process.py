@@ -37,6 +37,8 @@ from .errors import EngineCancelledError, EngineError, make_exit_error
 #: Longest command in bytes: it fits into a pipe's buffer, so that writing never waits for a process that hangs.
 MAX_COMMAND_BYTES = 60_000
 _POLL_SECONDS = 0.05
+#: Between two looks at a silent engine, above which this process was stopped or the computer slept.
+_PAUSE_SECONDS = 30.0
 #: For the exit code and the last lines of a process that has closed its pipes; a child that it left may keep one open.
 _LAST_LINES_SECONDS = 10.0
 _STDERR_LINES = 100
@@ -87,11 +89,12 @@ class Listener:
 
 @dataclass
 class _Activity:
-    """Times of a run's last activity, in seconds of the process's clock."""
+    """Times of a run's last activity, and of the last look at them, in seconds of the process's clock."""
 
     answer: float
     event: float
     ping: float
+    look: float
     cancel: float | None = None
 
 
@@ -154,7 +157,7 @@ class EngineProcess:
         number = next(self._numbers)
         self._send(RunCommand(number, tuple(arguments)))
         now = self._clock()
-        activity = _Activity(answer=now, event=now, ping=now)
+        activity = _Activity(answer=now, event=now, ping=now, look=now)
         try:
             while True:
                 self._forward_log(listener)
@@ -264,6 +267,10 @@ class EngineProcess:
     def _check_timeouts(self, activity: _Activity) -> None:
         """End a process that does not respond or makes no progress; send a ping to one that is silent."""
         now, limits = self._clock(), self.timeouts
+        # After a pause the engine has its time anew, because it was not asked meanwhile. Windows' clock counts sleep.
+        if now - activity.look > min(_PAUSE_SECONDS, limits.unresponsive / 2):
+            activity.answer = activity.event = activity.ping = now
+        activity.look = now
         silent = now - activity.answer
         text, seconds = "", limits.stalled
         if silent > limits.unresponsive:

@@ -195,6 +195,20 @@ def test_silent_process_is_pinged_again_when_it_has_answered(start):
     assert engine.run(["pings"], Listener(), never).text == "Pinged."
 
 
+def test_engine_lives_on_when_the_computer_has_slept(start):
+    """For an hour, on a system whose clock counts that."""
+    clock, polls = FastClock(), []
+
+    def sleep_once():
+        polls.append(None)
+        clock.now += 3600 * (len(polls) == 5)
+        return False
+
+    engine = start(Timeouts(unresponsive=1000.0, stalled=1000.0), clock)
+    assert engine.run(["pings"], Listener(), sleep_once).text == "Pinged."
+    assert len(polls) > 5
+
+
 def test_run_without_progress_is_ended_though_the_process_answers(start):
     engine = start(Timeouts(unresponsive=math.inf, stalled=30.0), FastClock())
     with pytest.raises(EngineError, match="made no progress for 30 seconds"):
