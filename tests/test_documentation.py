@@ -15,6 +15,7 @@ from terraspore.__main__ import TRAINING_COMMANDS
 from terraspore.engine.cli.main import ENGINE_COMMANDS, LazyGroup
 from terraspore.engine.protocol.declaration import options_of
 from terraspore.engine.protocol.options import CoverageOptions, ImageOptions, RoadOptions, RuntimeOptions
+from terraspore.tools import option_tables
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -95,6 +96,8 @@ def test_command_line_has_the_declared_options(arguments, declaration):
     for name in arguments:
         command = command.get_command(click.Context(command), name)
     found = {parameter.name: parameter for parameter in command.params}
+    documented = set(re.findall("`(--[a-z-]+)", option_tables.format_table(declaration)))
+    assert documented <= {flag for each in command.params for flag in (*each.opts, *each.secondary_opts)}
     for name, option in options_of(declaration).items():
         assert f"--{option.flag}" in found[name].opts
         assert option.info.help in found[name].help

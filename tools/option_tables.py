@@ -30,7 +30,8 @@ def format_table(declaration: type) -> str:
     rows = ["| option | default | meaning |", "|---|---|---|"]
     for option in load_declarations().options_of(declaration).values():
         value = f" {option.info.items}" if option.info.items else ""
-        flag = f"--{option.flag}{value}" if option.kind != "bool" else f"--{option.flag}`, `--no-{option.flag}"
+        has_negation = option.kind == "bool" and option.default
+        flag = f"--{option.flag}`, `--no-{option.flag}" if has_negation else f"--{option.flag}{value}"
         rows.append(f"| `{flag}` | {option.default_text} | {option.info.help} |")
     return "\n".join(rows) + "\n"
 
