@@ -66,7 +66,7 @@ def open_client(address: str, image: ImageOptions, runtime: RuntimeOptions, cont
             "Start them with `dask worker --memory-limit`.",
         )
     # The run reports lost workers and connections in a sentence; Dask's threads log them even after its end.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
     with ExitStack() as stack:
         if local is not None:
             count = int(local[1] or available_cores())
@@ -98,11 +98,12 @@ def _connect(address: str, target: str | LocalCluster) -> Client:
         if isinstance(target, str):
             asyncio.run(_try_connection(target))
         return Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:  # a wrong name, nobody listens; TLS without certificates
-        raise ClusterError(
-            f"No scheduler answers at {address}: {first_line(error)}.",
-            "Start one with `dask scheduler`, or use --cluster local:N.",
-        ) from error
+    except Exception as error:
+        # A wrong name, nobody listens, TLS without certificates; what another program sends may fail anywhere in Dask.
+        is_known = isinstance(error, (OSError, ValueError, TypeError))
+        reason = first_line(error) if is_known else "what answers there is another program"
+        hint = "Start one with `dask scheduler`, or use --cluster local:N."
+        raise ClusterError(f"No scheduler answers at {address}: {reason}.", hint) from error
 
 
 async def _try_connection(address: str) -> None:
@@ -111,7 +112,12 @@ async def _try_connection(address: str) -> None:
     One that cannot connect stays open until it is garbage, and then takes the lock under which the next one waits for
     the thread of its event loop. Where garbage is collected in that thread, the next one fails after 10 s.
     """
-    connection = await connect(address, timeout=CONNECT_SECONDS, **Security().get_connection_args("client"))
+    arguments = Security().get_connection_args("client")
+    connecting = connect(address, timeout=CONNECT_SECONDS, **arguments)
+    try:  # Dask waits without end for the first message
+        connection = await asyncio.wait_for(connecting, CONNECT_SECONDS + 1)
+    except asyncio.TimeoutError as error:
+        raise OSError(f"it accepts connections, but sends nothing for {CONNECT_SECONDS:.0f} s") from error
     await connection.close()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 
 import dask
 import psutil
@@ -39,6 +41,35 @@ def test_nobody_listens(scene, tmp_path, monkeypatch):
     last = fail(scene, tmp_path, "--cluster", "tcp://127.0.0.1:1")
     assert "No scheduler answers at tcp://127.0.0.1:1" in last["text"]
     assert "local:N" in last["hint"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"", "sends nothing"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n" * 4, "another program"),
+        (bytes(4096), "another program"),
+        (bytes([64, *bytes(7), 1, *bytes(7), 8, *bytes(47)]), "127.0.0.1"),
+    ],
+)
+def test_another_program_listens(scene, tmp_path, monkeypatch, sent, reason, capfd):
+    monkeypatch.setattr(connection, "CONNECT_SECONDS", 0.5)
+    accepted = []
+
+    def serve():
+        accepted.append(server.accept()[0])
+        accepted[0].sendall(sent)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        last = fail(scene, tmp_path, "--cluster", f"tcp://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+        accepted[0].close()
+    assert last["code"] == "ClusterError"
+    assert "No scheduler answers at tcp://127.0.0.1:" in last["text"]
+    assert reason in last["text"]
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_scheduler_without_workers(scene, make_cluster, tmp_path, monkeypatch):
