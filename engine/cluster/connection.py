@@ -100,7 +100,7 @@ def _connect(address: str, target: str | LocalCluster) -> Client:
         return Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
     except Exception as error:
         # A wrong name, nobody listens, TLS without certificates; what another program sends may fail anywhere in Dask.
-        is_known = isinstance(error, (OSError, ValueError, TypeError))
+        is_known = not isinstance(target, str) or isinstance(error, (OSError, ValueError, TypeError))
         reason = first_line(error) if is_known else "what answers there is another program"
         hint = "Start one with `dask scheduler`, or use --cluster local:N."
         raise ClusterError(f"No scheduler answers at {address}: {reason}.", hint) from error
