@@ -19,6 +19,7 @@ _KEY = "limits"
 _MAX_TEXT = 20_000
 #: Largest whole number; more digits than Python converts would end in an error when a sentence shows the number.
 _MAX_INTEGER = 2**63 - 1
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -117,8 +118,8 @@ class StrictReader:
         if isinstance(origin, type) and issubclass(origin, Mapping):
             if not isinstance(value, Mapping):
                 raise self.wrong(key, value, "a table of keys")
-            entries = value.items()
-            return {str(name): self.convert(entry, arguments[1], limits, f"{key}.{name}") for name, entry in entries}
+            entries = [(self.convert(str(name), str, Limits(), key), entry) for name, entry in value.items()]
+            return {name: self.convert(entry, arguments[1], limits, f"{key}.{name}") for name, entry in entries}
         if origin is Literal:
             if value not in arguments:
                 raise self.wrong(key, value, f"one of: {', '.join(map(str, arguments))}")
@@ -144,6 +145,8 @@ class StrictReader:
             raise self.wrong(key, value, "a finite number")
         if isinstance(value, str) and len(value) > _MAX_TEXT:
             raise self._error(f"{self._place(key)} has more than {_MAX_TEXT} characters.")
+        if isinstance(value, str) and _SURROGATE.search(value):  # no file can hold it
+            raise self.wrong(key, value, "a text without half characters (surrogates)")
         if type(value) is not hint or is_long or not limits.allow(value):
             raise self.wrong(key, value, limits.describe(hint))
         return value

@@ -57,6 +57,8 @@ def test_an_unknown_key_is_named(card, place):
         ("weights", "..", "not the name of a file"),
         ("sha256", "XY", "sha256 is 'XY'"),
         ("metrics", {"iou": "high"}, "metrics.iou is 'high', but must be a number"),
+        ("metrics", {"\ud800": 1.0}, r"metrics is '\\ud800', but must be a text without half characters"),
+        ("title", "half of \udc00", r"title is 'half of \\udc00', but must be a text without half characters"),
         ("options", {"deep": []}, r"options.deep is \[\], but must be a text"),
         ("tile", 33, "no multiple of 2"),
         ("overlap", 16, "not less than half"),
