@@ -82,11 +82,22 @@ def _watch_cache(cache: Any, module: str) -> None:
     Without this a full disk, or a file that a power cut left empty, ends each run. And numba itself looks only at the
     file of a kernel: kernels and constants that it takes from other files are part of its machine code, too.
     """
-    load, save = cache.load_overload, cache.save_overload
+    load, save, files = cache.load_overload, cache.save_overload, cache._cache_file
+
+    def save_code(key: Any, code: Any) -> None:
+        """Write the code, then the index that names it.
+
+        numba does it the other way round, into the first free file: an index could name the code of older sources, if
+        the process ends between, or that of another signature, if two processes compile at the same time.
+        """
+        index = files._load_index()
+        name = index.get(key) or files._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:8], 16))
+        files._save_data(name, code)
+        files._save_index({**index, key: name})
 
     def load_or_compile(*arguments: Any) -> Any:
         try:
-            cache._cache_file._source_stamp = stamp_sources(module)  # now, because all imports have ended
+            files._source_stamp = stamp_sources(module)  # now, because all imports have ended
             return load(*arguments)
         except Exception:  # noqa: BLE001 (a damaged pickle may raise anything)
             try:
@@ -99,7 +110,7 @@ def _watch_cache(cache: Any, module: str) -> None:
         with suppress(OSError):
             save(*arguments)
 
-    cache.load_overload, cache.save_overload = load_or_compile, save_where_possible
+    cache.load_overload, cache.save_overload, files.save = load_or_compile, save_where_possible, save_code
 
 
 def stamp_sources(module: str) -> str:

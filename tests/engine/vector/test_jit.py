@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pyogrio
 import pytest
+from terraspore.engine.vector import jit as module
 from terraspore.engine.vector.jit import jit
 
 Writer = Callable[..., Path]
@@ -101,6 +102,41 @@ def test_kernel_runs_where_it_cannot_be_kept(
 
     monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._save_index", refuse)
     assert jit(double)(2) == 4
+
+
+def test_kernels_that_two_processes_compile_at_the_same_time_are_not_mixed_up(kernels: Path) -> None:
+    """The other one has read the index before, and saves another type while the first one saves its own."""
+    one, other = jit(double), jit(double)
+    files = [kernel._cache._cache_file for kernel in (one, other)]
+    files[1]._load_index = dict
+    save_data = files[0]._save_data
+
+    def save_later(*arguments: object) -> None:
+        assert other(0.25) == 0.5
+        save_data(*arguments)
+
+    files[0]._save_data = save_later
+    assert one(1) == 2
+    again = jit(double)
+    assert (again(0.25), again(2)) == (0.5, 4)
+
+
+def test_code_of_older_sources_is_not_named_by_a_process_that_ends(
+    kernels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends after it has compiled the kernel of newer sources, where it would write the code."""
+    assert jit(double)(1) == 2
+    monkeypatch.setattr(module, "stamp_sources", lambda _: "newer")
+    ended, after = jit(double), jit(double)
+
+    def end(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    ended._cache._cache_file._save_data = end
+    with pytest.raises(KeyboardInterrupt):
+        ended(1)
+    assert after(1) == 2
+    assert sum(after.stats.cache_hits.values()) == 0
 
 
 #: Modules of the engine: a kernel that takes a constant, a tuple and a kernel from others, and that from a third.
