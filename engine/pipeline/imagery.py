@@ -168,7 +168,7 @@ def _choose_stretch(source: Source, bands: Bands, card: ModelCard, options: Imag
                 f"The card of {card.name} asks for stretched pixels of type {card.dtype}; stretched are uint8."
             )
         is_kept = options.keep_contrast and source.dtype == "uint8"
-        return estimate_stretch(source, bands, None if is_kept else card.contrast)
+        return None if is_kept else estimate_stretch(source, bands, card.contrast)
     if card.dtype != "float32" and np.dtype(source.dtype).itemsize > np.dtype(card.dtype).itemsize:
         raise ParameterError(
             f"The model {card.name} takes {card.dtype} values as they are, but {source.path} holds {source.dtype}.",

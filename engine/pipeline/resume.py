@@ -59,7 +59,7 @@ def make_fingerprint(run: PlannedRun, request: ImageRequest, rasters: Mapping[st
         "limit of memory": "none" if memory is None else f"{memory} MB",  # decides the batch
         "image in the file": first.address,
         "bands": first.bands_text,
-        "stretch": "none" if first.stretch is None else repr((first.stretch.low, first.stretch.high)),
+        "stretch (--keep-contrast)": "none" if first.stretch is None else repr((first.stretch.low, first.stretch.high)),
         "nodata": first.nodata,
         "bands of data": ",".join(map(str, first.data_bands)),
         "size in pixels": f"{grid.width} x {grid.height}",

@@ -104,6 +104,16 @@ def test_a_run_warns_before_it_begins_and_in_its_metadata(make_raster, sessions)
         assert run.fit.distance > 1
 
 
+@pytest.mark.parametrize("contrast", [CARD.contrast, None])
+def test_values_of_hardly_any_contrast_are_kept_on_request(vegas, make_raster, make_model, sessions, contrast):
+    model = str(make_model(stretch=True, contrast=contrast and dataclasses.asdict(contrast)))
+    path = make_raster((vegas * 0.1 + 80).astype(np.uint8))
+    for keep in (False, True):
+        options = ImageOptions(model=model, keep_contrast=keep)
+        with open_run(ImageRequest(path, options), "roads", sessions, RunContext()) as run:
+            assert (run.job.view.spec.images[0].stretch is None) == keep
+
+
 def test_contrast_is_matched_and_told_but_not_when_compared(vegas, make_raster, sessions):
     """A hazy image is seen nearly like the clear one; it is compared with the training as it is."""
     hazy = (vegas * 0.5 + 80).round().astype(np.uint8)
