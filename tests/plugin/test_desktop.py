@@ -22,7 +22,8 @@ pytestmark = pytest.mark.skipif(
     not (shutil.which("xvfb-run") and qgis_program()), reason="xvfb-run or the desktop QGIS is not installed"
 )
 
-
+#: What the main thread may compute in one turn of the event loop: yardsticks of ``desktop_script``, about 0.15 s.
+LONGEST_TURN = 150
 IMAGE = VENV / "demo" / "road_mask_input.tif"
 
 
@@ -112,7 +113,7 @@ def get_layer(run, name):
 
 def test_main_thread_is_free_during_a_run(report):
     assert report["held"]["beats"] >= 100
-    assert max(run["busiest_ms"] for run in [*report["runs"].values(), report["held"]]) <= 100  # of the processor
+    assert max(run["busiest"] for run in [*report["runs"].values(), report["held"]]) <= LONGEST_TURN
 
 
 def test_cancel_ends_a_run_in_its_middle_though_the_layer_is_gone(report):
@@ -124,8 +125,8 @@ def test_review_of_five_thousand_roads_is_fluid(report):
     review = report["review"]
     assert review["places"] == 5000
     assert review["open"] == 4980  # ten accepted, ten deleted, ten passed over
-    assert review["busiest_ms"] <= 100  # of the processor, in one turn of the event loop
-    assert review["open_ms"] <= 3000
+    assert review["busiest"] <= LONGEST_TURN
+    assert review["opening"] <= 3000
     assert review["vertex_tool"]
     assert review["saved"]
     assert review["deleted"] == 10
