@@ -231,7 +231,8 @@ class RoadOptions:
     gap_angle: float = option(
         40.0,
         "Largest angle between a dead end and the gap that is closed; at most 30° where it ends in the middle of a "
-        "road, and 90° where it is shorter than 1.5 times the road's width.",
+        "road, and 90° where it is shorter than 1.5 times the road's width. Gaps closed at 30° are closed at larger "
+        "angles, too.",
         "Largest angle of a closed gap",
         unit="°",
         minimum=0,

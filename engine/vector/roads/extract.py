@@ -30,7 +30,7 @@ from ..jit import warn_without_numba
 from .areas import polygonize_roads
 from .centerlines import Tile, find_centerlines
 from .cleaning import drop_weak_components, merge_junctions, prune_spurs, trim_tails
-from .gaps import close_gaps, make_gap_rules
+from .gaps import close_gaps, list_angles, make_gap_rules
 from .graph import Graph, trace
 from .layers import KINDS, NetworkAttributes, classify_nodes, write_areas, write_changes, write_lines, write_nodes
 from .lines import make_lines
@@ -212,7 +212,8 @@ def build_graph(
     prune_spurs(graph, bump)
 
     rules = make_gap_rules(options, resolution)
-    close_gaps(graph, source, pixels, rules, cancellation=context.cancellation, threads=threads)
+    angles = list_angles(options.gap_angle)
+    close_gaps(graph, source, pixels, rules, angles, cancellation=context.cancellation, threads=threads)
 
     join_pieces(graph, source, pixels, rules, resolution, cancellation=context.cancellation)
     trim_tails(graph, TAIL_SHARE * pixels.min_length, LONGEST_TAIL / resolution)

@@ -29,6 +29,10 @@ from .kernels.graph_index import GraphIndex, order_points
 from .mask import Probability, gaussian_blur
 from .options import PixelOptions
 
+#: Gaps are closed with this limit of their angle first, then with limits that increase by the step: roads that go
+#: straight on are joined before bends, and what a limit joins every wider one of the same list joins, too. Narrower
+#: limits than the first would hide the ends of roads and join dead ends with the middle of roads behind them.
+FIRST_ANGLE, ANGLE_STEP = 30.0, 10.0
 #: A closed gap is a new target: the third road of an occluded crossing may be joined in the third round.
 MAX_ROUNDS = 4
 #: The direction of a dead end is estimated from this many metres of road.
@@ -84,7 +88,7 @@ def make_gap_rules(options: RoadOptions, resolution: float) -> GapRules:
     """Convert the rules for closing gaps to pixels of ``resolution`` metres."""
     return GapRules(
         max_gap=options.gap / resolution,
-        min_cosine=math.cos(math.radians(options.gap_angle)),
+        min_cosine=_min_cosine(options.gap_angle),
         direction_points=math.ceil(DIRECTION_LENGTH / resolution),
         max_unseen=UNSEEN_GAP_SHARE * options.gap / resolution,
         max_unknown=UNKNOWN_SHARE * options.gap / resolution,
@@ -92,33 +96,48 @@ def make_gap_rules(options: RoadOptions, resolution: float) -> GapRules:
     )
 
 
+def list_angles(widest: float) -> list[float]:
+    """List the limits of the angle (degrees) with which gaps are closed one after the other, up to ``widest``."""
+    return [*np.arange(FIRST_ANGLE, widest, ANGLE_STEP).tolist(), widest]
+
+
+def _min_cosine(angle: float) -> float:
+    return math.cos(math.radians(angle))
+
+
 def close_gaps(
     graph: Graph,
     source: ProbabilityRaster,
     options: PixelOptions,
     rules: GapRules,
+    angles: Sequence[float],
     *,
     cancellation: Cancellation,
     threads: int,
 ) -> None:
-    """Close the gaps of a network, in place, in up to four rounds.
+    """Close the gaps of a network, in place, in up to four rounds for each limit of the angle.
 
     Args:
         graph: the network.
         source: the probabilities.
         options: the smoothing of the probabilities.
-        rules: limits and weights.
+        rules: limits and weights; the angles replace its angle.
+        angles: limits of the angle in degrees, in their order; see ``list_angles``.
         cancellation: checked between blocks of the raster.
         threads: number of threads.
     """
-    closures: list[GapClosure] | None = None
-    for _ in range(MAX_ROUNDS):
-        cancellation.check()
-        closures = _find_closures(graph, source, options, rules, closures, cancellation=cancellation, threads=threads)
-        if not closures:
-            return
-        insert_closures(graph, closures)
-        graph.dissolve_pseudo_nodes()
+    for angle in angles:
+        limited = rules._replace(min_cosine=_min_cosine(angle))
+        closures: list[GapClosure] | None = None
+        for _ in range(MAX_ROUNDS):
+            cancellation.check()
+            closures = _find_closures(
+                graph, source, options, limited, closures, cancellation=cancellation, threads=threads
+            )
+            if not closures:
+                break
+            insert_closures(graph, closures)
+            graph.dissolve_pseudo_nodes()
 
 
 def _find_closures(

@@ -23,6 +23,8 @@ SEEN = 0.2
 MAX_BEND = 1.7
 #: Smallest cosine of the angle between a dead end and a gap that ends in the middle of a road.
 MIN_COSINE_MIDDLE = 0.87
+#: A gap shorter than this many widths of its road may have any angle up to 90 degrees.
+SHARP_WIDTHS = 1.5
 #: Share of the unseen length that a gap from a stub may have, because stubs are often no roads.
 STUB_SHARE = 0.5
 
@@ -111,9 +113,23 @@ def is_plausible(
     if end >= 0:
         bend = 1.0 + BEND_WEIGHT * bend_at_target(index, end, down, right, rules.direction_points)
         return bend * (1.0 + BEND_WEIGHT * (1.0 - cosine)) <= MAX_BEND or excess <= limit
-    if cosine < MIN_COSINE_MIDDLE and length > 1.5 * index.width[end_point(index, half)]:
-        return False
-    return excess <= limit
+    return excess <= limit and may_point_at(index, half, contact, length, cosine)
+
+
+@jit
+def may_point_at(index: GraphIndex, half: int, point: int, length: float, cosine: float) -> bool:
+    """Return whether a gap of a dead end may have its angle: to the middle of a road it goes straight on, or is short.
+
+    Args:
+        index: the network.
+        half: half edge that leaves the dead end.
+        point: the point at which the gap ends.
+        length: of the gap, pixels.
+        cosine: of the angle between the direction of the dead end and the gap.
+    """
+    if cosine >= MIN_COSINE_MIDDLE or length <= SHARP_WIDTHS * index.width[end_point(index, half)]:
+        return True
+    return near_dead_end(index, point, length) >= 0
 
 
 @jit

@@ -11,7 +11,15 @@ from ....raster.probability import PROBABILITY_SCALE
 from ...arrays import Floats, Ints
 from ...jit import jit
 from ...search import lower_bound
-from .gap_rules import BEND_WEIGHT, GapRules, bend_at_target, is_plausible, unseen_length
+from .gap_rules import (
+    BEND_WEIGHT,
+    SHARP_WIDTHS,
+    GapRules,
+    bend_at_target,
+    is_plausible,
+    may_point_at,
+    unseen_length,
+)
 from .graph import Index
 from .graph_index import (
     GraphIndex,
@@ -64,7 +72,7 @@ def find_best_target(
 ) -> tuple[int, float]:
     """Find the best target of one dead end; ``distance`` and ``reached`` as in ``distances_within``."""
     here, reach, detour = end_point(index, half), math.ceil(rules.max_gap), DETOUR_FACTOR * rules.max_gap
-    row, col, sharp_bend_reach = int(index.row[here]), int(index.col[here]), 1.5 * index.width[here]
+    row, col, sharp_bend_reach = int(index.row[here]), int(index.col[here]), SHARP_WIDTHS * index.width[here]
     ahead = end_direction(index, half, rules.direction_points)
     count, best_point, best_score = 0, -1, np.inf
     for r in range(max(row - reach, 0), min(row + reach + 1, index.row_first.size - 1)):
@@ -79,7 +87,7 @@ def find_best_target(
             if length > rules.max_gap or (cosine < rules.min_cosine and (cosine <= 0.0 or length > sharp_bend_reach)):
                 continue
             score = length * (1.0 + BEND_WEIGHT * (1.0 - cosine))
-            if score >= best_score:
+            if score >= best_score or not may_point_at(index, half, point, length, cosine):
                 continue
             if count == 0:
                 count = distances_within(index, index.ends[half >> 1, half & 1], detour, distance, reached)
