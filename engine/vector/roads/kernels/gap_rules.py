@@ -144,10 +144,28 @@ def is_scrap(index: GraphIndex, edge: int, rules: GapRules) -> bool:
 
 @jit
 def near_dead_end(index: GraphIndex, point: int, reach: float) -> int:
-    """Find the point that is the dead end of the same edge within ``reach`` pixels along it; -1 where there is none."""
+    """Find the point that is the nearest dead end of the same edge within ``reach`` pixels along it; -1 for none.
+
+    None is near a junction, where edges meet that have one and edges that have none. Of two that are equally near it is
+    the upper or left one. So neither the order of edges matters nor their direction.
+    """
     edge = lower_bound(index.start, 0, index.start.size, point + 1) - 1
-    for end in (index.start[edge], index.start[edge + 1] - 1):
+    first, last = index.start[edge], index.start[edge + 1] - 1
+    if point in (first, last):
+        node = index.ends[edge, 1 if point == last else 0]
+        if index.node_first[node + 1] - index.node_first[node] > 1:
+            return -1
+    if last - point < point - first or (last - point == point - first and is_above(index, last, first)):
+        first, last = last, first
+    for end in (first, last):
         dead = lower_bound(index.dead_point, 0, index.dead_point.size, end)
         if dead < index.dead_point.size and index.dead_point[dead] == end and abs(end - point) <= reach:
             return int(end)
     return -1
+
+
+@jit
+def is_above(index: GraphIndex, one: int, other: int) -> bool:
+    """Return whether a point lies above another one, or left of it in the same row."""
+    down = index.row[other] - index.row[one]
+    return bool(down > 0 or (down == 0 and index.col[other] > index.col[one]))

@@ -1,4 +1,4 @@
-"""A wider limit of the angle joins what a narrower one joins."""
+"""A wider limit of the angle joins what a narrower one joins, and the order of a network's edges changes nothing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from terraspore.engine.raster.probability import ProbabilityRaster
 from terraspore.engine.vector.roads.centerlines import CenterlinePixels
 from terraspore.engine.vector.roads.gaps import close_gaps, list_angles, make_gap_rules
 from terraspore.engine.vector.roads.graph import Graph, trace
+from terraspore.engine.vector.roads.kernels.graph import take_points
 from terraspore.engine.vector.roads.options import pixel_options
 
 Pixel = tuple[int, int]
@@ -67,6 +68,15 @@ def close(graph: Graph, source: Pixels, angle: float, gap: float = 50.0) -> tupl
     )
 
 
+def shuffled(graph: Graph, seed: int) -> Graph:
+    """The network with its edges in another order, some of them in the other direction."""
+    rng, graph = np.random.default_rng(seed), copy.deepcopy(graph)
+    order, is_reversed = rng.permutation(graph.edge_count), rng.random(graph.edge_count) < 0.5
+    graph.ends = np.where(is_reversed[:, None], graph.ends[:, ::-1], graph.ends)[order]
+    graph.take_points(*take_points(graph.start, order, is_reversed))
+    return graph
+
+
 @pytest.mark.parametrize("angle", [20.0, 30.0, 40.0, 60.0])
 def test_a_road_aside_does_not_hide_the_end_ahead(angle: float) -> None:
     """Two roads point at each other over 46 pixels; beside each end, at 35 degrees, another road turns off."""
@@ -87,6 +97,14 @@ def test_a_wider_angle_joins_what_a_narrower_one_joins(seed: int, angle: float, 
     (gaps, dead), (more_gaps, fewer_dead) = close(graph, source, angle), close(graph, source, angle + more)
     assert gaps <= more_gaps
     assert fewer_dead <= dead
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from([20.0, 40.0, 90.0]), st.sampled_from([10.0, 50.0, 2000.0]))
+def test_closed_gaps_do_not_depend_on_the_order_of_edges(seed: int, angle: float, gap: float) -> None:
+    """Also where the longest gap is longer than the raster."""
+    graph, source = interrupted_lines(seed)
+    assert close(shuffled(graph, seed), source, angle, gap) == close(graph, source, angle, gap)
 
 
 def test_no_gap_is_closed_at_a_length_of_zero() -> None:
