@@ -53,7 +53,7 @@ class BatchAlgorithm(EngineAlgorithm):
             QgsProcessingParameterFile("FOLDER", tr("Folder of images"), folder, optional=True),
             QgsProcessingParameterEnum("TASK", tr("What to extract"), titles, False, 0),
             make_model_parameter(tr("Model (empty: the default)")),
-            mark_advanced(make_option_parameter(IMAGE_OPTIONS["allow_remote"])),
+            *(mark_advanced(make_option_parameter(IMAGE_OPTIONS[name])) for name in ("allow_remote", "keep_contrast")),
             mark_advanced(QgsProcessingParameterBoolean("RESUME", tr("Skip images whose results exist"), False)),
             QgsProcessingParameterFolderDestination("OUTPUT", tr("Folder of results")),
         ):
@@ -83,7 +83,8 @@ class BatchAlgorithm(EngineAlgorithm):
         model = self.plugin.choose_model(task, wanted).model if wanted else None
         image, runtime = self.make_default_options()
         named = (model.reference if model is not None else reference) or None
-        image = replace(image, model=named, allow_remote=allow_remote)
+        keep_contrast = inputs.get_bool("KEEP_CONTRAST")
+        image = replace(image, model=named, allow_remote=allow_remote, keep_contrast=keep_contrast)
         options = RunOptions(image, runtime, resume=inputs.get_bool("RESUME"))
         result = self.run_engine(make_batch_arguments(task, images, target, options), inputs.feedback)
         for entry in result.images:

@@ -65,6 +65,7 @@ PARAMETERS = {
         **{name.upper(): UPDATE[name] for name in ("update", "update_distance")},
         "CONFIDENCE": options_of(ClassRasterOptions)["confidence"],
     },
+    "manyimages": {name.upper(): IMAGE[name] for name in ("allow_remote", "keep_contrast")},
     "compare": {name.upper(): option for name, option in options_of(CompareOptions).items() if "layer" not in name},
 }
 CASES = [(algorithm, name) for algorithm, options in PARAMETERS.items() for name in options]
