@@ -98,12 +98,11 @@ def _connect(address: str, target: str | LocalCluster) -> Client:
         if isinstance(target, str):
             asyncio.run(_try_connection(target))
         return Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
-    except Exception as error:
-        # A wrong name, nobody listens, TLS without certificates; what another program sends may fail anywhere in Dask.
-        is_known = not isinstance(target, str) or isinstance(error, (OSError, ValueError, TypeError))
-        reason = first_line(error) if is_known else "what answers there is another program"
-        hint = "Start one with `dask scheduler`, or use --cluster local:N."
-        raise ClusterError(f"No scheduler answers at {address}: {reason}.", hint) from error
+    except (OSError, ValueError, TypeError) as error:  # a wrong name, nobody listens; TLS without certificates
+        raise ClusterError(
+            f"No scheduler answers at {address}: {first_line(error)}.",
+            "Start one with `dask scheduler`, or use --cluster local:N.",
+        ) from error
 
 
 async def _try_connection(address: str) -> None:
@@ -118,6 +117,10 @@ async def _try_connection(address: str) -> None:
         connection = await asyncio.wait_for(connecting, CONNECT_SECONDS + 1)
     except asyncio.TimeoutError as error:
         raise OSError(f"it accepts connections, but sends nothing for {CONNECT_SECONDS:.0f} s") from error
+    except (OSError, ValueError, TypeError):
+        raise
+    except Exception as error:  # what another program sends may fail anywhere in Dask
+        raise OSError("what answers there is another program") from error
     await connection.close()
 
 

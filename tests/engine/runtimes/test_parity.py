@@ -82,7 +82,7 @@ def runtimes_on_the_cpu():
 def test_a_checkpoint_gives_the_same_in_all_runtimes(random_network, create_network, name):
     model = MODELS[name](random_network)
     reference = predict(model, "mindspore", create_network)
-    assert np.ptp(reference) > 100 * TOLERANCE, "the probabilities must differ for their agreement to mean anything"
+    assert np.ptp(reference) > 0.3, "the probabilities must differ for their agreement to mean anything"
     for runtime in {"onnxruntime", "openvino", *runtimes_on_the_cpu()} - {"mindspore", "mindspore-lite"}:
         assert np.abs(predict(model, runtime, create_network) - reference).max() < TOLERANCE
 
